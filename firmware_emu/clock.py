@@ -1,0 +1,167 @@
+"""Bench time. The event loop *is* the clock, so ``asyncio.sleep`` and every timeout of every library follow it.
+
+Three ways for time to pass:
+
+- **wall**: real seconds;
+- **scaled**: ``speed`` bench seconds per real second;
+- **warp**: time stands still while anything is ready or held, and jumps to the next timer when nothing is. A day of
+  half-hourly pushes takes as long as its work takes.
+
+Warp needs to know about work that the event loop cannot see: octets on a pseudo-terminal, a thread, another process.
+Whoever starts such work wraps it in :meth:`Clock.hold`. Nothing in the project sleeps outside this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import selectors
+import time
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+LOGGER = logging.getLogger(__name__)
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Zero of GBCS, ZCL and trace times."""
+
+_HELD_POLL_S = 0.02
+_HELD_TOO_LONG_S = 60.0
+
+
+class Clock:
+    """Bench time in seconds since 2000-01-01T00:00:00Z.
+
+    Example: ``Clock(start=datetime(2026, 1, 1, tzinfo=UTC), warp=True).run(main())``.
+    """
+
+    def __init__(self, *, start: datetime | None = None, warp: bool = False, speed: float = 1.0, grace_s: float = 0.0005) -> None:
+        """``start``: bench time at creation (now if None). ``speed``: bench seconds per real second, wall mode only.
+        ``grace_s``: real seconds that a jump of the warp clock waits for octets that may be in flight in the kernel."""
+        if speed <= 0:
+            raise ValueError(f"speed is {speed}: expected more than 0")
+        self._start = ((start or datetime.now(UTC)) - EPOCH).total_seconds()
+        self.warp = warp
+        self.speed = speed
+        self._grace_s = grace_s
+        self._elapsed = 0.0
+        self._real = time.monotonic()
+        self._holds: Counter[str] = Counter()
+        self._held_since = 0.0
+        self.horizon: float | None = None
+        """Warp never jumps past this bench time (seconds since 2000); None: no limit."""
+
+    def now(self) -> float:
+        """Bench time, seconds since 2000-01-01T00:00:00Z."""
+        return self._start + self.elapsed()
+
+    def datetime(self) -> datetime:
+        """Bench time as an aware UTC datetime."""
+        return EPOCH + timedelta(seconds=self.now())
+
+    def elapsed(self) -> float:
+        """Bench seconds since the clock was made; this is the event loop's time."""
+        if self.warp:
+            return self._elapsed
+        real = time.monotonic()
+        self._elapsed += (real - self._real) * self.speed
+        self._real = real
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep bench seconds."""
+        await asyncio.sleep(seconds)
+
+    async def go(self, seconds: float) -> None:
+        """Let exactly ``seconds`` of bench time pass, then stop jumping (warp), for a prompt where time is a command."""
+        self.horizon = self.now() + seconds
+        await asyncio.sleep(seconds)
+
+    @contextlib.contextmanager
+    def hold(self, reason: str) -> Iterator[None]:
+        """While held, warp time stands still: work is under way that the event loop cannot see."""
+        release = self.take(reason)
+        try:
+            yield
+        finally:
+            release()
+
+    def take(self, reason: str) -> _Release:
+        """As :meth:`hold` where begin and end lie in different functions; call the result to release (once counts)."""
+        if not self._holds:
+            self._held_since = time.monotonic()
+        self._holds[reason] += 1
+        return _Release(self, reason)
+
+    def _let_go(self, reason: str) -> None:
+        self._holds[reason] -= 1
+        if self._holds[reason] <= 0:
+            del self._holds[reason]
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """An event loop whose ``time()`` is this clock."""
+        return _ClockLoop(self)
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """As ``asyncio.run``, on this clock."""
+        with asyncio.Runner(loop_factory=self.new_event_loop) as runner:
+            return runner.run(main)
+
+    def _idle(self, selector: _ClockSelector, timeout: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Nothing is ready and the next timer is ``timeout`` bench seconds away."""
+        if not self.warp:
+            return selector.really_select(timeout / self.speed)
+        ready = selector.really_select(self._grace_s)
+        if ready:
+            return ready
+        if self._holds:
+            if time.monotonic() - self._held_since < _HELD_TOO_LONG_S:
+                return selector.really_select(_HELD_POLL_S)
+            LOGGER.warning("the warp clock was held for over %.0f s by %s: released", _HELD_TOO_LONG_S, ", ".join(self._holds))
+            self._holds.clear()
+        if self.horizon is not None and self.now() + timeout > self.horizon:
+            if self.horizon > self.now():
+                self._elapsed = self.horizon - self._start
+            return selector.really_select(_HELD_POLL_S)
+        self._elapsed += timeout
+        return []
+
+
+class _Release:
+    __slots__ = ("_clock", "_reason")
+
+    def __init__(self, clock: Clock, reason: str) -> None:
+        self._clock: Clock | None = clock
+        self._reason = reason
+
+    def __call__(self) -> None:
+        if self._clock is not None:
+            clock, self._clock = self._clock, None
+            clock._let_go(self._reason)
+
+
+class _ClockSelector(selectors.DefaultSelector):
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def really_select(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        return super().select(timeout)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout <= 0:
+            return super().select(timeout)
+        return self._clock._idle(self, timeout)
+
+
+class _ClockLoop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: Clock) -> None:
+        self._bench_clock = clock
+        super().__init__(_ClockSelector(clock))
+
+    def time(self) -> float:
+        return self._bench_clock.elapsed()

@@ -1,0 +1,109 @@
+"""The one error tree of the bench.
+
+::
+
+    CommsHubError
+    ├── DecodeError(offset, field, problem)      bytes that are not what the layout says
+    ├── IdentifierError(kind, value, expected)   an EUI-64, message code, install code or MPxN that cannot be one
+    ├── ProtectionError(reason)                  a MAC, signature, certificate or counter that does not hold
+    ├── RoutingError(reason)                     a message that has nowhere to go
+    ├── RadioError(status)                       what the dongle or the HAN answered instead of success
+    ├── WanError                                 the SM WAN is down or the far end broke the framing
+    ├── JigError                                 a jig, supply or line that did not do what was asked
+    ├── BoardError(file, key, problem)           a board file that cannot be used as it stands
+    ├── KeystoreError(where, problem)            a key or certificate that cannot be read
+    └── NotAvailable(what, how_to_get_it)        a part, file or library that is not here
+
+Every message carries what was read, what was expected, and the next thing to do. None of these crosses a protocol
+boundary: the hub and the devices answer with the status the specification asks for and record why.
+"""
+
+from __future__ import annotations
+
+
+class CommsHubError(Exception):
+    """Root of every error this project raises on purpose. A command line shows it as one line and exit code 2."""
+
+
+class DecodeError(CommsHubError):
+    """Bytes that do not follow the layout.
+
+    ``offset`` counts octets from the start of the outermost message that was being read; ``field`` is the layout's
+    own name of the field; ``problem`` says what was read and what was expected.
+    """
+
+    def __init__(self, offset: int, field: str, problem: str) -> None:
+        super().__init__(f"at offset {offset}, {field}: {problem}")
+        self.offset = offset
+        self.field = field
+        self.problem = problem
+
+
+class IdentifierError(CommsHubError, ValueError):
+    """Text or bytes that cannot be the identifier that was asked for."""
+
+    def __init__(self, kind: str, value: object, expected: str) -> None:
+        super().__init__(f"{value!r} is not {kind}: expected {expected}")
+        self.kind = kind
+        self.value = value
+        self.expected = expected
+
+
+class ProtectionError(CommsHubError):
+    """A MAC, signature, certificate, authority or counter that does not hold; ``reason`` is a short sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RoutingError(CommsHubError):
+    """A message whose recipient is not known or not reachable; ``reason`` is a short sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RadioError(CommsHubError):
+    """The dongle or the HAN did not do what was asked. ``status`` is the stack's own status name where there is one."""
+
+    def __init__(self, problem: str, status: str | None = None) -> None:
+        super().__init__(problem if status is None else f"{problem} (status {status})")
+        self.status = status
+
+
+class WanError(CommsHubError):
+    """The SM WAN link is down, or the far end broke the framing."""
+
+
+class JigError(CommsHubError):
+    """A jig, supply or line that did not do what was asked."""
+
+
+class BoardError(CommsHubError):
+    """A board file that cannot be used. Names the file, the dotted key and the expectation."""
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}")
+        self.file = file
+        self.key = key
+        self.problem = problem
+
+
+class KeystoreError(CommsHubError):
+    """A key or certificate that cannot be read, or does not fit the identity it is filed under."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")
+        self.where = where
+        self.problem = problem
+
+
+class NotAvailable(CommsHubError):
+    """Something that is needed is not here. ``how_to_get_it`` is the next action of the reader."""
+
+    def __init__(self, what: str, how_to_get_it: str) -> None:
+        super().__init__(f"{what} is not available: {how_to_get_it}")
+        self.what = what
+        self.how_to_get_it = how_to_get_it

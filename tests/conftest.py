@@ -1,0 +1,34 @@
+"""Where tests find the official reference messages and request templates, which are never part of this repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("reference data")
+    group.addoption("--rtds", type=Path, default=_SHARED / "rtds", help="folder with 4.5.0/ and keys/ (Reference Test Data Set)")
+    group.addoption("--duis", type=Path, default=_SHARED / "duis", help="folder with templates/ and xsd/ (DUIS requests and schemas)")
+
+
+def _folder(request: pytest.FixtureRequest, option: str, wanted: str) -> Path:
+    folder: Path = request.config.getoption(option)
+    if not (folder / wanted).exists():
+        pytest.skip(f"{folder / wanted} is not here: point {option} at it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rtds(request: pytest.FixtureRequest) -> Path:
+    """The Reference Test Data Set: ``4.5.0/`` with messages, ``keys/`` with test keys."""
+    return _folder(request, "--rtds", "4.5.0")
+
+
+@pytest.fixture(scope="session")
+def duis(request: pytest.FixtureRequest) -> Path:
+    """DUIS request templates and schemas."""
+    return _folder(request, "--duis", "templates")
