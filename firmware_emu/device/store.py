@@ -1,0 +1,85 @@
+"""What a Device keeps through a power cut: a small store of named octets with real transactions.
+
+Two implementations stand behind :class:`Store`: :class:`MemoryStore` here (lives as long as the process) and the
+hub's SQLite store. Everything a Device must not lose (certificates, keys, counters, logs) goes through this seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Store(Protocol):
+    """Named values. A write outside :meth:`transaction` is durable when the call returns."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value under ``key``, None if there is none."""
+        ...
+
+    def put(self, key: str, value: bytes) -> None:
+        """Write ``value`` under ``key``, replacing what was there."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget ``key``; nothing happens if it is not there."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys that begin with ``prefix``, sorted."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All writes inside become durable together at the end, or none does if an exception leaves the block.
+
+        Reads inside see the writes made inside. A transaction inside a transaction is part of the outer one.
+        """
+        ...
+
+
+class MemoryStore:
+    """A :class:`Store` in memory. Does not model torn writes or wear; it survives the Device object, not the process."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._pending: dict[str, bytes | None] | None = None
+
+    def get(self, key: str) -> bytes | None:
+        if self._pending is not None and key in self._pending:
+            return self._pending[key]
+        return self._values.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        if self._pending is None:
+            self._values[key] = bytes(value)
+        else:
+            self._pending[key] = bytes(value)
+
+    def delete(self, key: str) -> None:
+        if self._pending is None:
+            self._values.pop(key, None)
+        else:
+            self._pending[key] = None
+
+    def keys(self, prefix: str) -> list[str]:
+        names = set(self._values)
+        for key, value in (self._pending or {}).items():
+            (names.discard if value is None else names.add)(key)
+        return sorted(key for key in names if key.startswith(prefix))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._pending is not None:
+            yield
+            return
+        self._pending = {}
+        try:
+            yield
+            for key, value in self._pending.items():
+                if value is None:
+                    self._values.pop(key, None)
+                else:
+                    self._values[key] = value
+        finally:
+            self._pending = None
