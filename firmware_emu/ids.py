@@ -113,11 +113,12 @@ class InstallCode:
         """Read hex, with or without separators and CRC. Raises IdentifierError (wrong length, wrong CRC)."""
         digits = _SEPARATORS.sub("", text.strip())
         if not re.fullmatch(r"([0-9a-fA-F]{32}|[0-9a-fA-F]{36})", digits):
-            raise IdentifierError("an install code", text, "32 hexadecimal digits, or 36 with the CRC")
+            raise IdentifierError("an install code", f"{text.strip()[:4]}...", "32 hexadecimal digits, or 36 with the CRC")
         octets = bytes.fromhex(digits)
         if len(octets) == 18 and octets[16:] != install_code_crc(octets[:16]):
             right = install_code_crc(octets[:16]).hex().upper()
-            raise IdentifierError("an install code", text, f"CRC {right} after these 16 octets: read the label again")
+            expected = f"CRC {right} after these 16 octets, read {digits[32:].upper()}: look at the label again"
+            raise IdentifierError("an install code", f"{digits[:4]}...", expected)
         return cls(octets[:16])
 
     @property

@@ -1,0 +1,268 @@
+"""A ``board_configs`` file -> :class:`Board`, checked, with file and key named in every error.
+
+One board a file, TOML, every identifier a string. ``extends = "name"`` takes another board of the same folder (or the
+installed ones) and changes what is written here: tables merge, arrays and values replace. ``chub board schema`` prints
+the JSON Schema for editors.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from firmware_emu.errors import BoardError
+from firmware_emu.ids import Eui64, InstallCode, Mpxn
+
+TomlValue = str | int | float | bool | datetime | list["TomlValue"] | dict[str, "TomlValue"]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f'{value!r} is not text: write it in quotes, as "00-DB-12-34-56-78-90-A0"')
+    return value
+
+
+def _identifier(parse: Callable[[str], object]) -> BeforeValidator:
+    return BeforeValidator(lambda value: value if not isinstance(value, str | int | float | bool) else parse(_text(value)))
+
+
+_EUI_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^([0-9A-Fa-f]{2}[-: ]?){8}$", "description": "an EUI-64"})
+_CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^([0-9A-Fa-f]{2}[-: ]?){16}([0-9A-Fa-f]{2}[-: ]?){0,2}$"})
+_MPXN_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^(\d{13}|\d{6,10})$"})
+
+Eui = Annotated[Eui64, _identifier(Eui64.parse), _EUI_SCHEMA]
+Code = Annotated[InstallCode, _identifier(InstallCode.parse), _CODE_SCHEMA]
+Point = Annotated[Mpxn, _identifier(Mpxn), _MPXN_SCHEMA]
+
+
+def _utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class ClockTable(_Table):
+    """How bench time passes. ``auto`` is warp where every part is virtual, wall where one is real."""
+
+    mode: Literal["auto", "warp", "wall"] = "auto"
+    start: Annotated[datetime, AfterValidator(_utc)] | None = None
+    speed: float = Field(default=1.0, gt=0, description="bench seconds per real second; wall mode only")
+
+
+class HubTable(_Table):
+    """The hub's two Devices and its HAN."""
+
+    chf: Eui
+    gpf: Eui
+    channel: int = Field(default=20, ge=11, le=26, description="2.4 GHz channel of the HAN")
+    hold_up_ms: int = Field(default=500, ge=0, description="how long the hub stays up without supply: profile-supplied")
+    outage_threshold_s: int = Field(default=180, ge=1, description="an outage of at least this long is a long one (alert 0x8F36)")
+
+
+class RadioTable(_Table):
+    """The coordinator's dongle. ``path`` is a serial device, ``socket://host:port``, or ``virtual`` for the virtual dongle."""
+
+    kind: Literal["ezsp"] = "ezsp"
+    path: str = "virtual"
+    baudrate: int = Field(default=115200, ge=57600, le=460800)
+    flow_control: Literal["none", "hardware", "software"] = "none"
+    ezsp_version: int = Field(default=13, ge=7, le=19, description="what the virtual dongle says it speaks")
+
+
+class WanTable(_Table):
+    """The SM WAN. ``tcp`` uses mutual TLS with the test PKI."""
+
+    kind: Literal["memory", "tcp"] = "memory"
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535, description="0: any free port")
+
+
+class JigTable(_Table):
+    """What powers the hub and drives the ICHIS lines."""
+
+    kind: Literal["simulated"] = "simulated"
+    profile: str = "ichis_default"
+
+
+class PartiesTable(_Table):
+    """The organisations, by EUI-64."""
+
+    supplier: Eui
+    other_supplier: Eui
+    network_operator: Eui
+    access_control_broker: Eui
+    wan_provider: Eui
+    cos_party: Eui
+    recovery: Eui
+    other_user: Eui
+
+
+class DeviceTable(_Table):
+    """A Device of the home: what is on its label and in the supplier's books."""
+
+    name: str
+    type: Literal["ESME", "GSME", "PPMID", "IHD", "HCALCS"]
+    eui: Eui
+    install_code: Code
+    manufacturer: str = Field(default="0001", pattern="^[0-9A-Fa-f]{4}$")
+    model: str = Field(default="00000001", pattern="^[0-9A-Fa-f]{8}$")
+    firmware: str = Field(default="00000100", pattern="^[0-9A-Fa-f]{8}$")
+    mpxn: Point | None = None
+
+
+class Board(_Table):
+    """Everything that a bench is made of."""
+
+    name: str
+    description: str = ""
+    extends: str | None = None
+    provides: tuple[str, ...] = Field(default=(), description="parts that tests may need: radio, jig, wan, meters")
+    seed: int = 1
+    clock: ClockTable = ClockTable()
+    hub: HubTable
+    radio: RadioTable = RadioTable()
+    wan: WanTable = WanTable()
+    jig: JigTable = JigTable()
+    parties: PartiesTable
+    device: tuple[DeviceTable, ...] = ()
+    pki: str | None = Field(default=None, description="folder of keys and certificates; none: a test PKI is generated outside the checkout")
+
+    @property
+    def warp(self) -> bool:
+        """Whether bench time may jump: asked for, or every part is virtual."""
+        if self.clock.mode == "auto":
+            return self.radio.path == "virtual" and self.wan.kind == "memory" and self.jig.kind == "simulated"
+        return self.clock.mode == "warp"
+
+    def find(self, name: str) -> DeviceTable:
+        """The Device of that name. Raises BoardError."""
+        for device in self.device:
+            if device.name == name:
+                return device
+        names = ", ".join(device.name for device in self.device) or "none"
+        raise BoardError(self.name, "device", f"no Device is named {name!r}: expected one of {names}")
+
+
+def board_folders() -> list[Path]:
+    """Where boards are looked for by name: ``board_configs`` of the checkout, else those of the installed wheel."""
+    checkout = Path(__file__).resolve().parent.parent / "board_configs"
+    if checkout.is_dir():
+        return [checkout]
+    return [Path(str(resources.files("firmware_emu") / "_boards"))]
+
+
+def board_names() -> list[str]:
+    """Names that :func:`load_board` finds without a path. Files of other kinds (``ichis_*``) are profiles, not boards."""
+    return sorted(path.stem for folder in board_folders() for path in folder.glob("*.toml") if not path.stem.startswith("ichis_"))
+
+
+def _find(name: str, beside: Path | None, asked_in: str, key: str) -> Path:
+    if name.endswith(".toml") or "/" in name:
+        path = Path(name) if beside is None else beside / name
+        if path.is_file():
+            return path
+        raise BoardError(asked_in, key, f"{path} is not there: expected a board file or one of {', '.join(board_names())}")
+    for folder in [*([beside] if beside else []), *board_folders()]:
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    raise BoardError(asked_in, key, f"no board is named {name!r}: expected one of {', '.join(board_names())}, or a path to a .toml file")
+
+
+def _read(path: Path) -> dict[str, TomlValue]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as wrong:
+        raise BoardError(str(path), "", f"not TOML: {wrong}") from wrong
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise BoardError(str(path), "", f"cannot be read: {wrong}") from wrong
+
+
+def _merge(below: Mapping[str, TomlValue], above: Mapping[str, TomlValue]) -> dict[str, TomlValue]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _resolve(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, TomlValue]:
+    if path.resolve() in seen:
+        raise BoardError(str(path), "extends", "the boards extend each other in a circle: " + " -> ".join(p.stem for p in (*seen, path)))
+    table = _read(path)
+    base = table.get("extends")
+    if base is None:
+        return table
+    if not isinstance(base, str):
+        raise BoardError(str(path), "extends", f"{base!r} is not the name of a board")
+    below = _resolve(_find(base, path.parent, str(path), "extends"), (*seen, path.resolve()))
+    return _merge(below, table)
+
+
+def _set(table: dict[str, TomlValue], assignment: str) -> None:
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise BoardError("--set", assignment, "expected KEY=VALUE, as radio.path=/dev/ttyUSB0")
+    try:
+        value: TomlValue = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.split(".")
+    place = table
+    for parent in parents:
+        under = place.setdefault(parent, {})
+        if not isinstance(under, dict):
+            raise BoardError("--set", key, f"{parent} is not a table")
+        place = under
+    place[last] = value
+
+
+def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board:
+    """The board of that name or path, with ``settings`` (``radio.path=/dev/ttyUSB0``) laid over it.
+
+    Raises BoardError: file not there, not TOML, unknown key, value that is not what the key expects.
+    """
+    path = _find(name, None, "--board", "board")
+    table = _resolve(path)
+    for assignment in settings:
+        _set(table, assignment)
+    try:
+        return Board.model_validate(table)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            problem = "no such key" + _expected_keys(first["loc"])
+        elif first["type"] == "missing":
+            problem = "missing: a board needs it" + _expected_keys((*first["loc"][:-1], ""))
+        else:
+            problem = first["msg"].removeprefix("Value error, ")
+            if not key.endswith("install_code"):  # a secret: never shown
+                problem += f" (read: {first['input']!r})"
+        raise BoardError(str(path), key, problem) from wrong
+
+
+def _expected_keys(location: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = Board
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = getattr(annotation, "__args__", (annotation,))[0]
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return ""
+        model = inner
+    return f": expected one of {', '.join(sorted(model.model_fields))}"
+
+
+def board_schema() -> str:
+    """JSON Schema of a board file, for editors."""
+    return json.dumps(Board.model_json_schema(), indent=2)

@@ -1,0 +1,54 @@
+"""``chub board``: the boards there are, what one says after ``extends``, whether a file is good, and the JSON Schema."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from firmware_emu.board import board_folders, board_names, board_schema, load_board
+
+
+@click.group()
+def board() -> None:
+    """Boards: what a bench is made of."""
+
+
+@board.command("list")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of lines")
+def list_boards(as_json: bool) -> None:
+    """Names of the boards, with what each is."""
+    boards = {name: load_board(name).description for name in board_names()}
+    if as_json:
+        click.echo(json.dumps(boards, indent=2))
+        return
+    for name, description in boards.items():
+        click.echo(f"{name:20} {description}")
+    click.echo(f"(in {', '.join(str(folder) for folder in board_folders())})")
+
+
+@board.command()
+@click.argument("name", default="simulated")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the file, as radio.path=/dev/ttyUSB0")
+@click.option("--json", "as_json", is_flag=True, help="the whole board as JSON; install codes are left out")
+def show(name: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Check a board (a NAME or a path to a .toml file) and show it."""
+    loaded = load_board(name, settings)
+    if as_json:
+        plain = {key: value for key, value in loaded.model_dump().items() if key != "device"}
+        plain["device"] = [{key: value for key, value in device.model_dump().items() if key != "install_code"} for device in loaded.device]
+        click.echo(json.dumps(plain, default=str, indent=2))
+        return
+    click.echo(f"{loaded.name}: {loaded.description}")
+    click.echo(f"  radio   {loaded.radio.kind} on {loaded.radio.path}, {loaded.radio.baudrate} baud")
+    click.echo(f"  time    {'warp' if loaded.warp else 'wall'}, seed {loaded.seed}")
+    click.echo(f"  wan     {loaded.wan.kind};  jig {loaded.jig.kind}, profile {loaded.jig.profile}")
+    click.echo(f"  chf     {loaded.hub.chf.duis}\n  gpf     {loaded.hub.gpf.duis}")
+    for device in loaded.device:
+        click.echo(f"  {device.name:7} {device.eui.duis}  {device.type}")
+
+
+@board.command()
+def schema() -> None:
+    """Print the JSON Schema of a board file."""
+    click.echo(board_schema())
