@@ -1,0 +1,53 @@
+"""What a run leaves behind in memory: steps with their verdicts, and what was drawn from. Everything here prints as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from firmware_emu.trace import Record, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run: ``ms`` is real time; ``why`` says what went wrong, where, and what to try; empty when it passed."""
+
+    name: str
+    verdict: str
+    ms: float
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+    why: str = ""
+    requirements: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        out: dict[str, object] = {"name": self.name, "verdict": self.verdict, "ms": round(self.ms, 1), "values": dict(self.values)}
+        if self.why:
+            out["why"] = self.why
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A line over bench time: ``series`` maps a name to points (seconds since the run began, value)."""
+
+    title: str
+    unit: str
+    series: Mapping[str, Sequence[tuple[float, float]]]
+    marks: Sequence[tuple[float, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that the report shows."""
+
+    title: str
+    facts: Mapping[str, Scalar]
+    steps: Sequence[Step]
+    records: Sequence[Record] = ()
+    plots: Sequence[Plot] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def verdict(self) -> str:
+        """``pass`` when every step passed."""
+        return "pass" if self.steps and all(step.verdict == "pass" for step in self.steps) else "fail"

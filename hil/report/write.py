@@ -1,0 +1,45 @@
+"""A run as one HTML file and as JUnit."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+import junitparser
+
+from hil.report.ladder import draw_ladder
+from hil.report.plots import draw
+from hil.report.verdict import Run
+
+
+def write_html(run: Run, path: Path) -> None:
+    """Write the report: verdicts, values, plots, ladder; one file that loads nothing."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(resources.files("hil.report").joinpath("report.html.j2").read_text(encoding="utf-8"))
+    began = run.records[0].time if run.records else 0.0
+    path.write_text(
+        template.render(
+            run=run,
+            passed=sum(step.verdict == "pass" for step in run.steps),
+            total_ms=sum(step.ms for step in run.steps),
+            plots=[draw(plot) for plot in run.plots],
+            ladder=draw_ladder(run.records, began=began),
+        ),
+        encoding="utf-8",
+    )
+
+
+def write_junit(run: Run, path: Path) -> None:
+    """Write the steps as JUnit test cases, the facts as suite properties."""
+    suite = junitparser.TestSuite(run.title)
+    for name, value in run.facts.items():
+        suite.add_property(name, str(value))
+    for step in run.steps:
+        case = junitparser.TestCase(step.name, classname=run.title.replace(" ", "_"), time=step.ms / 1000)
+        if step.verdict != "pass":
+            case.result = [junitparser.Failure(step.why or step.verdict)]
+        suite.add_testcase(case)
+    document = junitparser.JUnitXml()
+    document.add_testsuite(suite)
+    document.write(str(path), pretty=True)
