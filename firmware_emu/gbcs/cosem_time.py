@@ -1,0 +1,89 @@
+"""Date and time as GBCS writes them (reference gbcs-messages 1.3, 5.3): 12-octet COSEM date-time, seconds since 2000, GeneralizedTime."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from firmware_emu.errors import IdentifierError
+
+NOW = bytes.fromhex("0000000000000000008000ff")
+"""Activation time "at once"."""
+NEVER = bytes.fromhex("ffffffffffffffffff8000ff")
+"""Activation time "never": cancels what was future-dated."""
+UTC_NEVER = 0xFFFFFFFF
+"""The same in seconds since 2000; 0 means at once."""
+GENERALIZED_NEVER = "99991231235959Z"
+"""The same as GeneralizedTime."""
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Start of the seconds that ZCL, GBZ headers and CHF logs count."""
+STATUS_NOT_STATED = 0xFF
+_NO_DEVIATION = -0x8000
+
+
+def encode_date_time(moment: datetime, status: int = STATUS_NOT_STATED) -> bytes:
+    """UTC as 12 octets: weekday FF, hundredths 00, deviation 8000, then the clock status (reference gbcs-messages 1.3)."""
+    at = _utc(moment)
+    return at.year.to_bytes(2, "big") + bytes((at.month, at.day, 0xFF, at.hour, at.minute, at.second, 0, 0x80, 0x00, status))
+
+
+def decode_date_time(octets: bytes) -> datetime | None:
+    """The moment, or None for NOW, NEVER and anything with a wildcard or a field out of range. Raises IdentifierError unless 12 octets."""
+    if len(octets) != 12:
+        raise IdentifierError("a COSEM date-time", octets.hex(), "12 octets")
+    deviation = int.from_bytes(octets[9:11], "big", signed=True)
+    try:
+        zone = UTC if deviation == _NO_DEVIATION else timezone(timedelta(minutes=-deviation))
+        year = int.from_bytes(octets[:2], "big")
+        hundredths = 0 if octets[8] == 0xFF else octets[8]
+        return datetime(year, octets[2], octets[3], octets[5], octets[6], octets[7], hundredths * 10_000, tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def describe_date_time(octets: bytes) -> str:
+    """For people: an ISO time, ``now``, ``never``, or the octets where fields are wildcards."""
+    if octets == NOW:
+        return "now"
+    if octets == NEVER:
+        return "never"
+    moment = decode_date_time(octets)
+    return octets.hex() if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def encode_utc_seconds(moment: datetime) -> int:
+    """Seconds since 2000-01-01 UTC. Raises IdentifierError outside 32 bits."""
+    seconds = int((_utc(moment) - EPOCH).total_seconds())
+    if not 0 <= seconds <= 0xFFFFFFFF:
+        raise IdentifierError("a ZigBee UTC time", moment, "2000-01-01 to 2136-02-07")
+    return seconds
+
+
+def decode_utc_seconds(seconds: int) -> datetime:
+    """The moment of a count of seconds since 2000."""
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def describe_utc_seconds(seconds: int) -> str:
+    """For people: an ISO time, ``now`` (0) or ``never`` (all ones)."""
+    if seconds == 0:
+        return "now"
+    return "never" if seconds == UTC_NEVER else decode_utc_seconds(seconds).isoformat().replace("+00:00", "Z")
+
+
+def encode_generalized(moment: datetime) -> str:
+    """``YYYYMMDDhhmmssZ``, 15 characters (reference gbcs-messages 6)."""
+    at = _utc(moment)
+    return f"{at.year:04d}{at:%m%d%H%M%S}Z"
+
+
+def decode_generalized(text: str) -> datetime:
+    """Raises IdentifierError unless ``YYYYMMDDhhmmssZ``."""
+    try:
+        return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise IdentifierError("a GeneralizedTime", text, "YYYYMMDDhhmmssZ") from None
+
+
+def _utc(moment: datetime) -> datetime:
+    """An aware moment in UTC; a naive one is taken for UTC, as every time in GBCS is."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,260 @@
+"""The envelope of every GBCS message: MAC header, grouping header, payload, signature, MAC (reference gbcs-messages 1).
+
+Two shapes exist. A: ``DD | general-ciphering header | DF general-signing block | MAC(12)``. B: the general-signing block alone.
+A pre-command is shape B without the trailing signature-length octet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from struct import Struct
+from typing import Self
+
+from firmware_emu.errors import DecodeError, IdentifierError
+from firmware_emu.gbcs.reader import Reader, length_octets
+from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
+
+CIPHERING_HEADER = bytes.fromhex("dd000000000000")
+"""Tag, five empty header strings, absent key information (reference gbcs-messages 1.1)."""
+SECURITY_HEADER = bytes.fromhex("1100000000")
+"""Security control 11 (authentication only, suite 1) and the invocation counter, always zero."""
+MAC_LENGTH = 12
+SIGNATURE_LENGTH = 64
+MAX_MESSAGE = 0xFFFF
+"""No length in the envelope is written in more than ``82 nn nn``."""
+
+_FIXED = Struct(">BBQB8sB8sB")
+_CRA = {flag.value: flag for flag in CraFlag}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherInformation:
+    """Other information of the grouping header (reference gbcs-messages 1.4); its form is told by its length alone.
+
+    Lengths: 2 message code; 10 with the supplementary party; 18 with its counter; 26 with the supplementary originator counter; more
+    with the party's key agreement certificate (raw DER) in place of that counter.
+    """
+
+    message_code: int
+    supplementary_party: Eui64 | None = None
+    supplementary_counter: int | None = None
+    supplementary_originator_counter: int | None = None
+    supplementary_certificate: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Raises IdentifierError for a combination that no length stands for."""
+        octets = self.message_code.to_bytes(2, "big")
+        if self.supplementary_party is None:
+            if (self.supplementary_counter, self.supplementary_originator_counter, self.supplementary_certificate) != (None, None, None):
+                raise IdentifierError("other information", self, "a supplementary party before its counters or certificate")
+            return octets
+        octets += self.supplementary_party.octets
+        if self.supplementary_counter is None:
+            if self.supplementary_originator_counter is not None or self.supplementary_certificate:
+                raise IdentifierError("other information", self, "the party's counter before an originator counter or certificate")
+            return octets
+        octets += self.supplementary_counter.to_bytes(8, "big")
+        if self.supplementary_certificate:
+            if self.supplementary_originator_counter is not None or len(self.supplementary_certificate) <= 8:
+                raise IdentifierError("other information", self, "an originator counter or a certificate, not both")
+            return octets + self.supplementary_certificate
+        if self.supplementary_originator_counter is not None:
+            octets += self.supplementary_originator_counter.to_bytes(8, "big")
+        return octets
+
+    @classmethod
+    def decode(cls, octets: bytes, offset: int = 0) -> Self:
+        """Read the octets after the length. Raises DecodeError."""
+        size = len(octets)
+        if size == 2:
+            return cls(octets[0] << 8 | octets[1])
+        if size not in (10, 18) and size < 26:
+            raise DecodeError(offset, "other information", f"length {size}: expected 2, 10, 18, 26 or more")
+        code = octets[0] << 8 | octets[1]
+        party = _eui(octets[2:10])
+        if size == 10:
+            return cls(code, party)
+        counter = int.from_bytes(octets[10:18], "big")
+        if size == 18:
+            return cls(code, party, counter)
+        if size == 26:
+            return cls(code, party, counter, int.from_bytes(octets[18:], "big"))
+        return cls(code, party, counter, None, octets[18:])
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingHeader:
+    """Who says what to whom, in which order (reference gbcs-messages 1.2). ``date_time`` is empty or a 12-octet COSEM date-time."""
+
+    cra: CraFlag
+    counter: int
+    originator: Eui64
+    recipient: Eui64
+    other: OtherInformation
+    date_time: bytes = b""
+
+    @property
+    def identifier(self) -> MessageIdentifier:
+        return MessageIdentifier(self.originator, self.recipient, self.cra, self.counter)
+
+    @property
+    def message_code(self) -> int:
+        return self.other.message_code
+
+    def encode(self) -> bytes:
+        """The octets from the transaction-id length (09) to the end of the other information."""
+        if len(self.date_time) not in (0, 12):
+            raise IdentifierError("a header date-time", self.date_time.hex(), "0 or 12 octets")
+        other = self.other.encode()
+        return b"".join(
+            (
+                bytes((9, self.cra)),
+                self.counter.to_bytes(8, "big"),
+                b"\x08",
+                self.originator.octets,
+                b"\x08",
+                self.recipient.octets,
+                bytes((len(self.date_time),)),
+                self.date_time,
+                length_octets(len(other)),
+                other,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One GBCS message.
+
+    ``signature`` is None for a pre-command (no signature-length octet), empty for an unsigned message, else 64 octets r || s.
+    ``mac`` is None for shape B, else 12 octets.
+    """
+
+    header: GroupingHeader
+    payload: bytes
+    signature: bytes | None = b""
+    mac: bytes | None = None
+    _signed: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    @property
+    def message_code(self) -> int:
+        return self.header.other.message_code
+
+    @property
+    def signed_bytes(self) -> bytes:
+        """What a signature covers: from the 09 after DF to the last payload octet (reference gbcs-messages 2.1)."""
+        if self._signed:
+            return self._signed
+        return b"".join((self.header.encode(), length_octets(len(self.payload)), self.payload))
+
+    @property
+    def signing_block(self) -> bytes:
+        """DF to the last octet before the MAC: what shape B is and what the MAC covers."""
+        signature = self.signature
+        if signature is None:
+            return b"\xdf" + self.signed_bytes
+        if len(signature) not in (0, SIGNATURE_LENGTH):
+            raise IdentifierError("a signature", f"<{len(signature)} octets>", "0 or 64 octets")
+        return b"".join((b"\xdf", self.signed_bytes, bytes((len(signature),)), signature))
+
+    @property
+    def payload_offset(self) -> int:
+        """Where the payload starts in the encoded message."""
+        block = self.signing_block
+        before = 1 + len(self.signed_bytes) - len(self.payload)
+        if self.mac is None:
+            return before
+        return len(CIPHERING_HEADER) + len(length_octets(len(SECURITY_HEADER) + len(block) + MAC_LENGTH)) + len(SECURITY_HEADER) + before
+
+    def encode(self) -> bytes:
+        """The message as it travels. Raises IdentifierError where the parts do not make a message."""
+        block = self.signing_block
+        if self.mac is None:
+            return block
+        if len(self.mac) != MAC_LENGTH or self.signature is None:
+            raise IdentifierError("a MACed message", self.header.identifier, "a 12-octet MAC after a signature-length octet")
+        size = length_octets(len(SECURITY_HEADER) + len(block) + MAC_LENGTH)
+        return b"".join((CIPHERING_HEADER, size, SECURITY_HEADER, block, self.mac))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read one message to its last octet. Raises DecodeError."""
+        size = len(data)
+        start = 0
+        end = size
+        mac: bytes | None = None
+        if data[:1] == b"\xdd":
+            if data[:7] != CIPHERING_HEADER:
+                raise DecodeError(1, "general-ciphering header", f"read {data[1:7].hex()}, expected {CIPHERING_HEADER[1:].hex()}")
+            reader = Reader(data, 0, 7)
+            length = reader.length("ciphered-service length")
+            if length != size - reader.position:
+                reader.fail("ciphered-service length", f"length {length}, but {size - reader.position} octets follow")
+            start = reader.position
+            if data[start : start + 5] != SECURITY_HEADER:
+                raise DecodeError(start, "security header", f"read {data[start : start + 5].hex()}, expected {SECURITY_HEADER.hex()}")
+            start += 5
+            end = size - MAC_LENGTH
+            mac = data[end:]
+        return cls._decode_block(data, start, end, mac)
+
+    @classmethod
+    def _decode_block(cls, data: bytes, start: int, end: int, mac: bytes | None) -> Self:
+        if end - start < 1 + _FIXED.size:
+            raise DecodeError(start, "general-signing block", f"{max(end - start, 0)} octets, expected at least {1 + _FIXED.size}")
+        if data[start] != 0xDF:
+            expected = "df" if mac is not None else "dd or df"
+            raise DecodeError(start, "tag", f"read {data[start]:02x}, expected {expected}")
+        fixed = _FIXED.unpack_from(data, start + 1)
+        id_length, cra, counter, originator_length, originator, recipient_length, recipient, date_time_length = fixed
+        if id_length != 9:
+            raise DecodeError(start + 1, "transaction-id length", f"read {id_length}, expected 9")
+        flag = _CRA.get(cra)
+        if flag is None:
+            raise DecodeError(start + 2, "CRA flag", f"read {cra}, expected 1 command, 2 response or 3 alert")
+        if originator_length != 8:
+            raise DecodeError(start + 11, "originator length", f"read {originator_length}, expected 8")
+        if recipient_length != 8:
+            raise DecodeError(start + 20, "recipient length", f"read {recipient_length}, expected 8")
+        reader = Reader(data, 0, start + 1 + _FIXED.size, end)
+        if date_time_length == 0:
+            date_time = b""
+        elif date_time_length == 12:
+            date_time = reader.take(12, "header date-time")
+        else:
+            raise DecodeError(start + 29, "header date-time length", f"read {date_time_length}, expected 0 or 12")
+        length = reader.length("other-information length")
+        other = _other(reader.take(length, "other information"), reader.position - length)
+        length = reader.length("content length")
+        payload = reader.take(length, "content")
+        signed_end = reader.position
+        signature: bytes | None = None
+        if signed_end < end:
+            length = data[signed_end]
+            if length not in (0, SIGNATURE_LENGTH):
+                raise DecodeError(signed_end, "signature length", f"read {length}, expected 0 or 64")
+            if end - signed_end - 1 != length:
+                raise DecodeError(signed_end, "signature", f"length {length}, but {end - signed_end - 1} octets follow")
+            signature = data[signed_end + 1 : end]
+        elif mac is not None:
+            raise DecodeError(signed_end, "signature length", "missing before the MAC")
+        header = GroupingHeader(flag, counter, _eui(originator), _eui(recipient), other, date_time)
+        message = cls(header, payload, signature, mac)
+        object.__setattr__(message, "_signed", data[start + 1 : signed_end])
+        return message
+
+
+@lru_cache(maxsize=4096)
+def _eui(octets: bytes) -> Eui64:
+    return Eui64(octets)
+
+
+@lru_cache(maxsize=1024)
+def _plain(octets: bytes) -> OtherInformation:
+    return OtherInformation(octets[0] << 8 | octets[1])
+
+
+def _other(octets: bytes, offset: int) -> OtherInformation:
+    """Other information; the bare message code, by far the most frequent form, is shared."""
+    return _plain(octets) if len(octets) == 2 else OtherInformation.decode(octets, offset)
