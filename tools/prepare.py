@@ -69,7 +69,8 @@ def _make_venv(python: str) -> None:
         subprocess.run(["apt-get", "install", "-y", "-qq", "python3-venv"], check=False)
         made = subprocess.run([python, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True, check=False)
     if made.returncode:
-        stop(f"cannot make a virtual environment ({(made.stderr or made.stdout).strip().splitlines()[-1]}); Debian: apt-get install python3-venv")
+        reason = (made.stderr or made.stdout).strip().splitlines()[-1]
+        stop(f"cannot make a virtual environment ({reason}); Debian: apt-get install python3-venv")
 
 
 def prepare(extra: str = "") -> Path:

@@ -1,0 +1,84 @@
+"""Boards: one file each, errors that name file, key and expectation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from firmware_emu.board import board_names, board_schema, load_board
+from firmware_emu.console.commands.board import board
+from firmware_emu.errors import BoardError
+
+
+def _write(folder: Path, text: str, name: str = "mine") -> str:
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_every_board_of_the_repository_loads(name: str) -> None:
+    assert load_board(name).name == name
+
+
+def test_a_dongle_board_differs_from_the_virtual_one_in_the_radio_only() -> None:
+    virtual, dongle = load_board("simulated").model_dump(), load_board("dongle_efr32").model_dump()
+    assert {key for key in virtual if virtual[key] != dongle[key]} == {"name", "extends", "radio"}
+    assert dongle["radio"]["path"].startswith("/dev/serial/by-id/")
+
+
+@pytest.mark.requirement("SHP-02")
+def test_time_may_jump_only_where_every_part_is_virtual() -> None:
+    assert load_board("simulated").warp
+    assert not load_board("dongle_efr32").warp
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "expectation"),
+    [
+        ('name = "x"\nextends = "simulated"\n[radio]\nbaud = 9600\n', "radio.baud", "expected one of baudrate"),
+        ('name = "x"\nextends = "simulated"\n[hub]\nchf = 12\n', "hub.chf", "write it in quotes"),
+        ('name = "x"\nextends = "simulated"\n[hub]\nchf = "02C4"\n', "hub.chf", "16 hexadecimal digits"),
+        ('name = "x"\nextends = "simulated"\n[hub]\nchannel = 27\n', "hub.channel", "less than or equal to 26"),
+        ('name = "x"\nextends = "nowhere"\n', "extends", "expected one of"),
+        ('name = "x"\nextends = "simulated"\n[[device]]\nname = "a"\ntype = "ESME"\neui = "02-E5-3E-00-00-00-00-01"\n'
+         'install_code = "0102030405060708090A0B0C0D0E0F10FFFF"\n', "device.0.install_code", "expected CRC"),
+        ('name = "x"\n', "hub", "missing"),
+        ("name = \n", "", "not TOML"),
+    ],
+)
+def test_a_wrong_board_is_told_with_file_key_and_expectation(tmp_path: Path, text: str, key: str, expectation: str) -> None:
+    path = _write(tmp_path, text)
+    with pytest.raises(BoardError) as caught:
+        load_board(path)
+    assert caught.value.file == path
+    assert caught.value.key == key
+    assert expectation in str(caught.value)
+
+
+def test_boards_that_extend_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
+    _write(tmp_path, 'name = "a"\nextends = "b"\n', "a")
+    _write(tmp_path, 'name = "b"\nextends = "a"\n', "b")
+    with pytest.raises(BoardError, match="circle"):
+        load_board(str(tmp_path / "a.toml"))
+
+
+def test_a_setting_is_laid_over_the_file() -> None:
+    assert load_board("simulated", ("radio.path=/dev/ttyUSB7", "hub.channel=15")).radio.path == "/dev/ttyUSB7"
+    with pytest.raises(BoardError, match="KEY=VALUE"):
+        load_board("simulated", ("radio.path",))
+
+
+def test_the_schema_is_that_of_the_board() -> None:
+    schema = json.loads(board_schema())
+    assert set(schema["required"]) == {"name", "hub", "parties"}
+    assert schema["$defs"]["HubTable"]["properties"]["chf"]["pattern"]
+
+
+def test_showing_a_board_keeps_its_install_codes_to_itself() -> None:
+    shown = CliRunner().invoke(board, ["show", "simulated", "--json"]).output
+    assert json.loads(shown)["device"][0]["name"] == "esme"
+    assert "0102030405" not in shown

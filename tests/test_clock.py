@@ -1,0 +1,104 @@
+"""Bench time: warp jumps only when nothing is ready and nobody holds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from firmware_emu.clock import EPOCH, Clock
+
+START = datetime(2026, 1, 5, 6, tzinfo=UTC)
+
+
+def test_a_warp_day_takes_no_day() -> None:
+    clock = Clock(start=START, warp=True)
+    began = time.monotonic()
+    clock.run(clock.sleep(86400))
+    assert time.monotonic() - began < 5
+    assert (clock.datetime() - START).total_seconds() == pytest.approx(86400)
+
+
+def test_timers_fire_in_order_at_their_own_time() -> None:
+    clock = Clock(start=START, warp=True)
+    fired: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        fired.append((name, clock.elapsed()))
+
+    async def main() -> None:
+        await asyncio.gather(sleeper("c", 300), sleeper("a", 1), sleeper("b", 20.5))
+
+    clock.run(main())
+    assert [name for name, _ in fired] == ["a", "b", "c"]
+    assert [when for _, when in fired] == pytest.approx([1, 20.5, 300])
+
+
+def test_a_timeout_of_any_library_follows_bench_time() -> None:
+    clock = Clock(start=START, warp=True)
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3600):
+                await asyncio.Event().wait()
+
+    clock.run(main())
+    assert clock.elapsed() == pytest.approx(3600)
+
+
+def test_warp_time_stands_still_while_held() -> None:
+    clock = Clock(start=START, warp=True, grace_s=0)
+    reader, writer = os.pipe()
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[float] = loop.create_future()
+        loop.add_reader(reader, lambda: arrived.done() or arrived.set_result(clock.elapsed()))
+        timer = asyncio.create_task(asyncio.sleep(1000))
+        with clock.hold("octets on a pipe"):
+            loop.call_soon(lambda: loop.run_in_executor(None, lambda: (time.sleep(0.05), os.write(writer, b"x"))))
+            when = await arrived
+        loop.remove_reader(reader)
+        await timer
+        return when
+
+    assert clock.run(main()) == 0
+    assert clock.elapsed() == pytest.approx(1000)
+
+
+def test_go_lets_exactly_that_much_time_pass_and_no_more() -> None:
+    clock = Clock(start=START, warp=True)
+
+    async def main() -> float:
+        late = asyncio.create_task(asyncio.sleep(5000))
+        await clock.go(1800)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, time.sleep, 0.05)
+        passed = clock.elapsed()
+        late.cancel()
+        return passed
+
+    assert clock.run(main()) == pytest.approx(1800)
+
+
+def test_scaled_time_runs_at_its_speed() -> None:
+    clock = Clock(start=START, speed=1000)
+    began = time.monotonic()
+    clock.run(clock.sleep(30))
+    assert time.monotonic() - began < 5
+    assert clock.elapsed() >= 30
+
+
+def test_now_counts_from_the_zero_of_gbcs_times() -> None:
+    clock = Clock(start=datetime(2015, 1, 1, tzinfo=UTC), warp=True)
+    assert int(clock.now()) == 0x1C374A80
+    assert datetime(2000, 1, 1, tzinfo=UTC) == EPOCH
+
+
+def test_a_speed_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        Clock(speed=0)
