@@ -1,0 +1,116 @@
+"""An SM WAN within one process: two ends, joined while both are connecting, with coverage that can be taken away.
+
+Does not model bandwidth, jitter, the radio network or its authentication: see :mod:`firmware_emu.wan.tcp` for a link with TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import WanError
+from firmware_emu.wan.base import WanFrame
+
+
+class MemoryWan:
+    """The medium between :attr:`hub` and :attr:`dcc`, each a ``WanLink``.
+
+    ``latency_s`` is the bench time from ``send`` to ``receive``. Frames in flight are lost when the connection is cut.
+    """
+
+    def __init__(self, clock: Clock, latency_s: float = 0.0) -> None:
+        self.clock = clock
+        self.latency_s = latency_s
+        self.coverage = True
+        """Whether the hub can reach the DCC. Set False for install and leave; use :meth:`cut` to end a connection too."""
+        self.hub = MemoryWanLink(self, "hub")
+        self.dcc = MemoryWanLink(self, "dcc")
+        self.hub.peer, self.dcc.peer = self.dcc, self.hub
+
+    def cut(self) -> None:
+        """End the present connection, as if the radio had lost the network. Both ends see WanError."""
+        self.hub.drop("the SM WAN connection was lost")
+        self.dcc.drop("the SM WAN connection was lost")
+
+
+class MemoryWanLink:
+    """One end. ``connect`` of the hub fails at once without coverage, and otherwise both ends wait for each other."""
+
+    peer: MemoryWanLink
+
+    def __init__(self, wan: MemoryWan, name: str) -> None:
+        self._wan = wan
+        self._name = name
+        self._meeting: asyncio.Future[None] | None = None
+        self._arrived: deque[WanFrame] = deque()
+        self._changed = asyncio.Event()
+        self._session = 0
+        self._reason = "not connected"
+        self.connected = False
+
+    async def connect(self) -> None:
+        """Meet the other end. Raises WanError without coverage (hub only)."""
+        await self.close()
+        if self._name == "hub" and not self._wan.coverage:
+            raise WanError("no SM WAN coverage")
+        if self.peer._meeting is not None and not self.peer._meeting.done():
+            self._open()
+            self.peer._open()
+            self.peer._meeting.set_result(None)
+            return
+        self._meeting = asyncio.get_running_loop().create_future()
+        try:
+            await self._meeting
+        finally:
+            self._meeting = None
+
+    def _open(self) -> None:
+        self.connected = True
+        self._session += 1
+        self._arrived.clear()
+        self._changed = asyncio.Event()
+
+    async def send(self, frame: WanFrame) -> None:
+        """Raises WanError when not connected."""
+        if not self.connected:
+            raise WanError(f"{self._name}: {self._reason}")
+        peer, session = self.peer, self.peer._session
+        if self._wan.latency_s > 0:
+            asyncio.get_running_loop().call_later(self._wan.latency_s, peer._arrive, session, frame)
+        else:
+            peer._arrive(session, frame)
+
+    def _arrive(self, session: int, frame: WanFrame) -> None:
+        if self.connected and session == self._session:
+            self._arrived.append(frame)
+            self._changed.set()
+
+    async def receive(self) -> WanFrame:
+        """Raises WanError when the connection is or goes down."""
+        while not self._arrived:
+            if not self.connected:
+                raise WanError(f"{self._name}: {self._reason}")
+            self._changed.clear()
+            await self._changed.wait()
+        return self._arrived.popleft()
+
+    def drop(self, reason: str) -> None:
+        """Go down for ``reason``; what had arrived and was not received is lost."""
+        self.connected = False
+        self._reason = reason
+        self._arrived.clear()
+        self._changed.set()
+
+    async def close(self) -> None:
+        """End the connection; the other end sees WanError."""
+        was_connected = self.connected
+        self.drop("closed")
+        if was_connected:
+            self.peer.drop("the far end closed the connection")
+
+
+def memory_pair(clock: Clock, latency_s: float = 0.0) -> tuple[MemoryWanLink, MemoryWanLink]:
+    """The hub's end and the DCC's end of a new :class:`MemoryWan`."""
+    wan = MemoryWan(clock, latency_s)
+    return wan.hub, wan.dcc

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+import stat
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.errors import KeystoreError, WanError
+from firmware_emu.ids import Eui64
+from firmware_emu.wan.base import WanFrame, WanKind
+from firmware_emu.wan.channel import Hello
+from firmware_emu.wan.tcp import TcpHubLink, TcpWanLink, TcpWanServer
+from firmware_emu.wan.tls import TlsFiles, issue_tls
+
+HUBS = [Eui64(bytes([0, 0xDB, 0, 0, 0, 0, 0, number])) for number in (1, 2, 3)]
+
+
+def hello(hub: Eui64) -> WanFrame:
+    return WanFrame(WanKind.HELLO, 1, Hello(hub, hub, 0).encode())
+
+
+async def test_one_server_serves_many_hubs_each_on_its_own_link(tmp_path: Path) -> None:
+    files = issue_tls(tmp_path, HUBS)
+    came: asyncio.Queue[TcpHubLink] = asyncio.Queue()
+    server = TcpWanServer("127.0.0.1", 0, files["dcc"], came.put_nowait)
+    await server.start()
+    links = [TcpWanLink.client("127.0.0.1", server.port, files[str(hub)]) for hub in HUBS]
+    for hub, link in zip(HUBS, links, strict=True):
+        await link.connect()
+        await link.send(hello(hub))
+        await link.send(WanFrame(WanKind.MESSAGE, 1, hub.octets))
+    seen = set()
+    for _ in HUBS:
+        far = await came.get()
+        seen.add(far.chf)
+        await far.connect()
+        assert await far.receive() == hello(far.chf)
+        assert (await far.receive()).body == far.chf.octets
+    assert seen == set(HUBS)
+    await server.close()
+
+
+async def test_a_hub_that_says_hello_with_another_hubs_identity_is_refused(tmp_path: Path) -> None:
+    files = issue_tls(tmp_path, HUBS)
+    server = TcpWanServer("127.0.0.1", 0, files["dcc"])
+    await server.start()
+    link = TcpWanLink.client("127.0.0.1", server.port, files[str(HUBS[0])])
+    await link.connect()
+    await link.send(hello(HUBS[1]))
+    with pytest.raises(WanError):
+        await link.receive()
+    assert server.refused == [f"the certificate of {HUBS[0]} said HELLO as {HUBS[1]}: expected its own CHF EUI-64"]
+    await server.close()
+
+
+@pytest.mark.parametrize("wrong", ["hub", "dcc"])
+async def test_a_certificate_of_another_authority_gets_no_connection(tmp_path: Path, wrong: str) -> None:
+    ours, theirs = issue_tls(tmp_path / "ours", HUBS), issue_tls(tmp_path / "theirs", HUBS)
+    mixed = {name: (theirs if (name == "dcc") == (wrong == "dcc") else ours)[name] for name in ours}
+    mixed = {name: TlsFiles(files.certificate, files.key, ours[name].authority) for name, files in mixed.items()}
+    server = TcpWanServer("127.0.0.1", 0, mixed["dcc"])
+    await server.start()
+    link = TcpWanLink.client("127.0.0.1", server.port, mixed[str(HUBS[0])])
+
+    async def greet() -> None:  # with TLS 1.3 a refused client certificate shows at the first octets after the handshake
+        await link.connect()
+        await link.send(hello(HUBS[0]))
+        await link.receive()
+
+    with pytest.raises(WanError):
+        await greet()
+    assert not server.link(HUBS[0]).connected
+    await server.close()
+
+
+async def test_nobody_listening_is_told_with_the_address() -> None:
+
+
+    with pytest.raises(WanError, match=r"cannot reach the DCC at 127\.0\.0\.1:1"):
+        await TcpWanLink("127.0.0.1", 1, ssl.create_default_context()).connect()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeystoreError, match=r"a\.pem: no such file"):
+        TlsFiles(tmp_path / "a.pem", tmp_path / "a.key", tmp_path / "b.pem").client_context()
+
+
+def test_private_keys_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    issue_tls(tmp_path / "tls", HUBS)
+    assert stat.S_IMODE((tmp_path / "tls").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tls").glob("*.key")} == {0o600}
+
+
+async def test_a_newer_connection_of_a_hub_takes_the_place_of_the_older(tmp_path: Path) -> None:
+    files = issue_tls(tmp_path, HUBS[:1])
+    server = TcpWanServer("127.0.0.1", 0, files["dcc"])
+    await server.start()
+    far = server.link(HUBS[0])
+    first, second = (TcpWanLink.client("127.0.0.1", server.port, files[str(HUBS[0])]) for _ in range(2))
+    await first.connect()
+    await first.send(hello(HUBS[0]))
+    await far.connect()
+    assert await far.receive() == hello(HUBS[0])
+    waiting = asyncio.create_task(far.receive())
+    await second.connect()
+    await second.send(hello(HUBS[0]))
+    with pytest.raises(WanError):
+        await waiting
+    await far.connect()
+    assert await far.receive() == hello(HUBS[0])
+    await server.close()
