@@ -1,0 +1,236 @@
+"""Reading and writing the files of a keystore. What they mean is decided in :mod:`firmware_emu.crypto.keystore`.
+
+Folder: ``<eui>-ds``, ``<eui>-ka``, ``<eui>-pp-ka`` (prepayment key agreement) and ``<eui>-xml`` (signing of XML), each ``.pem`` for the
+certificate and ``.key`` for the private key (PKCS#8 PEM, not encrypted); any other ``*.pem`` holds authorities, its ``.key`` beside it;
+``<eui>-cbke.json`` holds key establishment credentials. Other files and sub-folders are left alone.
+
+JSON (DCC Boxed): one file with a list of entries, or an object whose values are entries or lists of entries. The schema of DCC Boxed is
+not public; an entry here is an object with ``certificate`` and, where held, ``privateKey`` (or ``private_key``), each PEM text or
+base64 of DER. All else in an entry (``eui``, ``role``, ``name`` ...) may stand there and is not read but for ``prepayment`` (true marks a
+prepayment key agreement pair): a certificate itself says whom it speaks for. Entries without ``certificate`` are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+    load_pem_private_key,
+)
+
+from firmware_emu.crypto.ecqv import CbkeCredentials
+from firmware_emu.crypto.p256 import PrivateKey
+from firmware_emu.crypto.roles import CellUsage, KeyUsage
+from firmware_emu.errors import KeystoreError
+from firmware_emu.ids import Eui64
+
+DIRECTORY_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+
+_PAIR: Final = re.compile(r"([0-9a-fA-F]{16})-(ds|ka|pp-ka|xml)")
+_CBKE: Final = re.compile(r"([0-9a-fA-F]{16})-cbke")
+
+SUFFIXES: Final = {
+    "ds": (KeyUsage.DIGITAL_SIGNATURE, CellUsage.MANAGEMENT),
+    "ka": (KeyUsage.KEY_AGREEMENT, CellUsage.MANAGEMENT),
+    "pp-ka": (KeyUsage.KEY_AGREEMENT, CellUsage.PREPAYMENT_TOP_UP),
+    "xml": (KeyUsage.DIGITAL_SIGNATURE, CellUsage.MANAGEMENT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a file name claims about its content: whose pair and which, by its suffix in SUFFIXES."""
+
+    entity: Eui64
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
+class FiledCertificate:
+    """A certificate, where it was read, what its file name claims, and whether it was marked as the prepayment pair."""
+
+    where: str
+    certificate: x509.Certificate
+    label: Label | None
+    cell: CellUsage
+
+
+@dataclass(frozen=True, slots=True)
+class FiledKey:
+    """A private key and where it was read."""
+
+    where: str
+    key: PrivateKey = field(repr=False)
+    label: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything a keystore's files hold, in the order of the file names."""
+
+    certificates: list[FiledCertificate]
+    keys: list[FiledKey]
+    cbke: dict[Eui64, CbkeCredentials]
+
+
+def read(path: Path) -> Contents:
+    """Read a folder or a JSON file. Raises KeystoreError naming the file, what is wrong with it and what to do."""
+    if path.is_dir():
+        return _read_folder(path)
+    if path.is_file():
+        return _read_json(path)
+    raise KeystoreError(str(path), "is not here: expected a folder of PEM files or a JSON file; make one with `chub pki make`")
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as trouble:
+        raise KeystoreError(str(path), f"cannot be read ({trouble.strerror}): check owner and permissions") from trouble
+
+
+def _certificates(octets: bytes, where: str) -> list[x509.Certificate]:
+    try:
+        if b"-----BEGIN" in octets:
+            found = x509.load_pem_x509_certificates(octets)
+        else:
+            found = [x509.load_der_x509_certificate(octets)]
+        for certificate in found:
+            certificate.extensions  # noqa: B018 - parsed on first use; a broken one is to be refused here, with its file's name
+    except ValueError as wrong:
+        raise KeystoreError(where, f"is not an X.509 certificate ({wrong}): expected PEM or DER; fetch it again or remove it") from wrong
+    return found
+
+
+def _private_key(octets: bytes, where: str) -> PrivateKey:
+    try:
+        key = load_pem_private_key(octets, None) if b"-----BEGIN" in octets else load_der_private_key(octets, None)
+    except TypeError as wrong:
+        raise KeystoreError(where, "is an encrypted private key: decrypt it first, as with `openssl pkey`") from wrong
+    except (ValueError, UnsupportedAlgorithm) as wrong:
+        raise KeystoreError(where, "is not a private key: expected PKCS#8 in PEM or DER; fetch it again or remove it") from wrong
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise KeystoreError(where, "is a private key of another kind: GBCS uses NIST P-256 only")
+    return key
+
+
+def _label(stem: str) -> Label | None:
+    match = _PAIR.fullmatch(stem)
+    return Label(Eui64.parse(match[1]), match[2]) if match else None
+
+
+def _read_folder(folder: Path) -> Contents:
+    contents = Contents([], [], {})
+    for path in sorted(folder.iterdir()):
+        label = _label(path.stem)
+        if path.suffix == ".pem":
+            cell = SUFFIXES[label.suffix][1] if label else CellUsage.MANAGEMENT
+            for found in _certificates(_octets(path), str(path)):
+                contents.certificates.append(FiledCertificate(str(path), found, label, cell))
+        elif path.suffix == ".key":
+            contents.keys.append(FiledKey(str(path), _private_key(_octets(path), str(path)), label))
+        elif path.suffix == ".json" and (match := _CBKE.fullmatch(path.stem)):
+            contents.cbke[Eui64.parse(match[1])] = read_cbke(path)
+    return contents
+
+
+def read_cbke(path: Path) -> CbkeCredentials:
+    """Read ``<eui>-cbke.json``. Raises KeystoreError."""
+    try:
+        stored = json.loads(_octets(path))
+        return CbkeCredentials(
+            certificate=bytes.fromhex(stored["certificate"]),
+            private_key=int(stored["private_key"], 16),
+            ca_public_key=bytes.fromhex(stored["ca_public_key"]),
+            suite=int(stored["suite"]),
+        )
+    except (ValueError, KeyError, TypeError) as wrong:
+        expected = "expected an object with suite, certificate, private_key and ca_public_key in hex"
+        raise KeystoreError(str(path), f"does not hold key establishment credentials: {expected}") from wrong
+
+
+def cbke_text(credentials: CbkeCredentials) -> str:
+    """The content of ``<eui>-cbke.json``."""
+    stored = {
+        "suite": credentials.suite,
+        "certificate": credentials.certificate.hex(),
+        "private_key": f"{credentials.private_key:x}",
+        "ca_public_key": credentials.ca_public_key.hex(),
+    }
+    return json.dumps(stored, indent=1) + "\n"
+
+
+def _read_json(path: Path) -> Contents:
+    try:
+        tree: object = json.loads(_octets(path))
+    except ValueError as wrong:
+        raise KeystoreError(str(path), f"is not JSON ({wrong}): expected a list of entries with certificate and privateKey") from wrong
+    groups: list[object] = list(tree.values()) if isinstance(tree, dict) else [tree]
+    contents = Contents([], [], {})
+    number = 0
+    for group in groups:
+        for entry in group if isinstance(group, list) else [group]:
+            number += 1
+            _read_entry(entry, f"{path}: entry {number}", contents)
+    return contents
+
+
+def _read_entry(entry: object, where: str, contents: Contents) -> None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("certificate"), str):
+        expected = "expected an object with certificate (PEM or base64 of DER) and perhaps privateKey"
+        raise KeystoreError(where, f"holds no certificate: {expected}")
+    cell = CellUsage.PREPAYMENT_TOP_UP if entry.get("prepayment") is True else CellUsage.MANAGEMENT
+    for found in _certificates(_from_text(entry["certificate"], where), where):
+        contents.certificates.append(FiledCertificate(where, found, None, cell))
+    key = entry.get("privateKey", entry.get("private_key"))
+    if isinstance(key, str) and key:
+        contents.keys.append(FiledKey(where, _private_key(_from_text(key, where), where), None))
+
+
+def _from_text(text: str, where: str) -> bytes:
+    if "-----BEGIN" in text:
+        return text.encode()
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error as wrong:
+        raise KeystoreError(where, "holds text that is neither PEM nor base64") from wrong
+
+
+def certificate_text(certificate: x509.Certificate) -> str:
+    """A certificate as PEM."""
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def key_text(key: PrivateKey) -> str:
+    """A private key as PKCS#8 PEM, not encrypted."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def make_directory(path: Path) -> None:
+    """Make ``path`` with mode 0700, or bring an existing folder to that mode."""
+    path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    path.chmod(DIRECTORY_MODE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read (0600), whatever the umask; never readable by others in between."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        os.fchmod(descriptor, FILE_MODE)
+        file.write(text)
