@@ -1,0 +1,23 @@
+"""DUIS service requests: read, checked, built, written, signed (DUIS schema 5.4; reference dcc-side 1)."""
+
+from __future__ import annotations
+
+from hil.dcc.duis.build import new_request, signed_pre_command
+from hil.dcc.duis.document import read_request, validate, write_request
+from hil.dcc.duis.request import RequestError, RequestId, ServiceRequest, Variant, VARIANTS
+from hil.dcc.duis.signature import sign_request, verify_request
+
+__all__ = [
+    "VARIANTS",
+    "RequestError",
+    "RequestId",
+    "ServiceRequest",
+    "Variant",
+    "new_request",
+    "read_request",
+    "sign_request",
+    "signed_pre_command",
+    "validate",
+    "verify_request",
+    "write_request",
+]

@@ -1,0 +1,185 @@
+"""Service requests as XML documents: secure reading, checking against the structure, writing, schema validation.
+
+The parser takes no DTD, no entities and nothing from the network; size and depth are bounded.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from lxml import etree
+
+from firmware_emu.errors import IdentifierError, NotAvailable
+from hil.dcc.duis.request import (
+    SERVICE_NAMESPACE,
+    SIGNATURE_NAMESPACE,
+    VARIANTS,
+    RequestError,
+    RequestId,
+    ServiceRequest,
+)
+from hil.dcc.duis.structure import ElementType, element_type, wrong_value
+
+MAX_OCTETS: Final = 16 * 1024 * 1024
+"""Bound on a request: a firmware image of 10,240,000 octets in base64 plus the device list still fits (DUIS 11.1)."""
+
+MAX_DEPTH: Final = 24
+"""Bound on nesting; the deepest request of the schema has 13 levels."""
+
+
+def parse_document(octets: bytes) -> etree._Element:
+    """Parse without DTD, entities or network. Raises RequestError naming line and problem."""
+    if len(octets) > MAX_OCTETS:
+        raise RequestError("document", 0, f"{len(octets)} octets, expected at most {MAX_OCTETS}")
+    parser = etree.XMLParser(
+        resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(octets, parser)
+    except etree.XMLSyntaxError as trouble:
+        raise RequestError("document", trouble.lineno or 1, f"not well-formed XML: {trouble.msg}") from trouble
+    if root.getroottree().docinfo.doctype:
+        raise RequestError("document", 1, "carries a document type declaration, expected none")
+    deepest = [root]
+    for _ in range(MAX_DEPTH):
+        deepest = [child for element in deepest for child in element]
+        if not deepest:
+            return root
+    raise RequestError(_path(deepest[0]), deepest[0].sourceline or 0, f"nested deeper than {MAX_DEPTH} levels")
+
+
+def read_request(octets: bytes) -> ServiceRequest:
+    """Read and check a service request. Raises RequestError naming element, line and expectation."""
+    root = parse_document(octets)
+    if root.tag != f"{{{SERVICE_NAMESPACE}}}Request":
+        raise RequestError(_path(root), root.sourceline or 1, f"expected Request of {SERVICE_NAMESPACE}")
+    _check(root, element_type("Request"))
+    return as_request(root)
+
+
+def as_request(root: etree._Element) -> ServiceRequest:
+    """The request of a document whose structure holds. Raises RequestError where header and body disagree."""
+    header = root.find(f"{{{SERVICE_NAMESPACE}}}Header")
+    body = root.find(f"{{{SERVICE_NAMESPACE}}}Body")
+    assert header is not None and body is not None, "the structure check found both"
+
+    def text(name: str) -> str | None:
+        found = header.find(f"{{{SERVICE_NAMESPACE}}}{name}")
+        return None if found is None else (found.text or "").strip()
+
+    content = [child for child in body if isinstance(child.tag, str)]
+    if len(content) != 1:
+        raise RequestError("Request/Body", body.sourceline or 0, f"{len(content)} elements, expected one service request")
+    variant_text = text("ServiceReferenceVariant") or ""
+    variant = VARIANTS.get(variant_text)
+    line = header.sourceline or 0
+    if variant is None:
+        raise RequestError("Request/Header/ServiceReferenceVariant", line, f"read {variant_text!r}, expected a known variant")
+    name = etree.QName(content[0]).localname
+    if name not in (variant.element, "SignedPreCommand"):
+        raise RequestError(_path(content[0]), content[0].sourceline or 0, f"expected {variant.element} for {variant_text}")
+    if text("ServiceReference") != variant.service:
+        raise RequestError(
+            "Request/Header/ServiceReference", line, f"read {text('ServiceReference')!r}, expected {variant.service}"
+        )
+    try:
+        request_id = RequestId.parse(text("RequestID") or "")
+        preceding_text = text("PrecedingServiceRequestID")
+        preceding = RequestId.parse(preceding_text) if preceding_text else None
+    except IdentifierError as trouble:
+        raise RequestError("Request/Header/RequestID", line, str(trouble)) from trouble
+    return ServiceRequest(
+        request_id=request_id,
+        command_variant=int(text("CommandVariant") or 0),
+        service_reference=variant.service,
+        service_reference_variant=variant_text,
+        body=content[0],
+        document=root,
+        first_in_sequence=text("FirstInSequence") in ("true", "1"),
+        preceding=preceding,
+    )
+
+
+def write_request(request: ServiceRequest) -> bytes:
+    """The document as UTF-8 with an XML declaration. A signed document is written as it is: its octets carry the signature."""
+    return etree.tostring(request.document, xml_declaration=True, encoding="UTF-8")
+
+
+def validate(request: ServiceRequest, schema: Path) -> None:
+    """Validate against ``DUIS.xsd`` (a file, or the folder that holds it). Raises RequestError, NotAvailable."""
+    file = schema / "DUIS.xsd" if schema.is_dir() else schema
+    if not file.is_file():
+        raise NotAvailable("the DUIS schema", f"point at DUIS.xsd or its folder; {file} is not there")
+    rules = load_schema(file)
+    if not rules.validate(request.document):
+        first = rules.error_log[0]
+        raise RequestError(first.path or "document", first.line, first.message)
+
+
+@cache
+def load_schema(file: Path) -> etree.XMLSchema:
+    """A W3C schema with its imports from the same folder, nothing from the network."""
+    parser = etree.XMLParser(load_dtd=False, no_network=True, resolve_entities=False)
+    return etree.XMLSchema(etree.parse(str(file), parser))
+
+
+def _path(element: etree._Element) -> str:
+    names = [etree.QName(element).localname]
+    parent = element.getparent()
+    while parent is not None:
+        names.append(etree.QName(parent).localname)
+        parent = parent.getparent()
+    return "/".join(reversed(names))
+
+
+def _check(element: etree._Element, kind: ElementType) -> None:
+    line = element.sourceline or 0
+    for name in element.attrib:
+        local = etree.QName(str(name)).localname
+        if local not in kind.attributes and etree.QName(str(name)).namespace is None:
+            raise RequestError(_path(element), line, f"attribute {local} is not of this element")
+    for attribute, (value_kind, required) in kind.attributes.items():
+        value = element.get(attribute)
+        if value is None and required:
+            raise RequestError(_path(element), line, f"attribute {attribute} is missing")
+        wrong = None if value is None else wrong_value(value_kind, value)
+        if wrong:
+            raise RequestError(f"{_path(element)}/@{attribute}", line, wrong)
+    children = [child for child in element if isinstance(child.tag, str)]
+    if kind.text is not None and not kind.parts:
+        if children:
+            raise RequestError(_path(children[0]), children[0].sourceline or 0, "expected text, no element")
+        wrong = wrong_value(kind.text, element.text or "")
+        if wrong:
+            raise RequestError(_path(element), line, wrong)
+        return
+    _check_children(element, kind, children)
+
+
+def _check_children(element: etree._Element, kind: ElementType, children: list[etree._Element]) -> None:
+    counts = dict.fromkeys((part.name for part in kind.parts), 0)
+    position = 0
+    order = [part.name for part in kind.parts]
+    for child in children:
+        name = etree.QName(child)
+        part = kind.part(name.localname)
+        known = name.namespace == SERVICE_NAMESPACE or (name.namespace == SIGNATURE_NAMESPACE and name.localname == "Signature")
+        if part is None or not known:
+            wanted = ", ".join(order[position:] or order) or "nothing"
+            raise RequestError(_path(child), child.sourceline or 0, f"not expected here; expected {wanted[:200]}")
+        place = order.index(part.name)
+        if place < position and part.most == 1:
+            raise RequestError(_path(child), child.sourceline or 0, f"out of order, expected before {order[position]}")
+        position = max(position, place)
+        counts[part.name] += 1
+        if part.most != -1 and counts[part.name] > part.most:
+            raise RequestError(_path(child), child.sourceline or 0, f"occurs more than {part.most} times")
+        if not part.type.startswith("ref:"):
+            _check(child, element_type(part.type))
+    for part in kind.parts:
+        if counts[part.name] < part.least:
+            raise RequestError(
+                _path(element), element.sourceline or 0, f"{part.name} occurs {counts[part.name]} times, expected at least {part.least}"
+            )

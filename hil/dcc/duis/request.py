@@ -1,0 +1,115 @@
+"""What a service request is: its identifier, its service reference variant, its body.
+
+The variants with their body elements are data (``variants.csv``; DUIS schema 5.4, reference service-requests.csv).
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final, Self
+
+from lxml import etree
+
+from firmware_emu.errors import CommsHubError, IdentifierError
+from firmware_emu.ids import Eui64
+
+SERVICE_NAMESPACE: Final = "http://www.dccinterface.co.uk/ServiceUserGateway"
+SIGNATURE_NAMESPACE: Final = "http://www.w3.org/2000/09/xmldsig#"
+SCHEMA_VERSION: Final = "5.4"
+
+
+class RequestError(CommsHubError):
+    """A service request that cannot be used as it stands: ``element`` (path), ``line`` of the document (0: not from a
+    document), ``problem`` with what was read and what was expected."""
+
+    def __init__(self, element: str, line: int, problem: str) -> None:
+        super().__init__(f"{element}: {problem}" if not line else f"line {line}, {element}: {problem}")
+        self.element = element
+        self.line = line
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class RequestId:
+    """``originator:target:counter``: EUIs as hyphenated hex, counter decimal (DUIS RequestIDType)."""
+
+    originator: Eui64
+    target: Eui64
+    counter: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.counter < 1 << 64:
+            raise IdentifierError("an originator counter", self.counter, "0 to 18446744073709551615")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text form. Raises IdentifierError."""
+        fields = text.strip().split(":")
+        if len(fields) != 3 or not fields[2].isdecimal():
+            raise IdentifierError("a RequestID", text, "originator:target:counter, as 90-B3-...:00-DB-...:1000")
+        return cls(Eui64.parse(fields[0]), Eui64.parse(fields[1]), int(fields[2]))
+
+    def __str__(self) -> str:
+        return f"{self.originator.duis}:{self.target.duis}:{self.counter}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A service reference variant. ``kind`` is ``critical``, ``non_critical`` or ``non_device``."""
+
+    variant: str
+    service: str
+    element: str
+    kind: str
+
+    @property
+    def default_command_variant(self) -> int:
+        """4 transform to a pre-command, 8 non-device, else 1 (reference gbcs-messages 3)."""
+        return {"critical": 4, "non_device": 8}.get(self.kind, 1)
+
+
+def _load() -> MappingProxyType[str, Variant]:
+    with (files(__package__) / "variants.csv").open(encoding="utf-8", newline="") as table:
+        return MappingProxyType({row["variant"]: Variant(**row) for row in csv.DictReader(table)})
+
+
+VARIANTS: Final = _load()
+"""Every service reference variant by its number, as ``4.1.1``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRequest:
+    """One service request. ``body`` is the element below ``Body`` (for example ``ReadSupplyStatus``), ``document`` the whole
+    request as read or built; ``preceding`` names the request this one waits for."""
+
+    request_id: RequestId
+    command_variant: int
+    service_reference: str
+    service_reference_variant: str
+    body: etree._Element
+    document: etree._Element
+    first_in_sequence: bool = False
+    preceding: RequestId | None = None
+
+    @property
+    def element(self) -> str:
+        """Local name of the body element."""
+        return etree.QName(self.body).localname
+
+    @property
+    def is_signed_pre_command(self) -> bool:
+        """Whether the body is a SignedPreCommand, that is, a GBCS message that the user signed."""
+        return self.element == "SignedPreCommand"
+
+    @property
+    def variant(self) -> Variant:
+        """The row of this service reference variant."""
+        return VARIANTS[self.service_reference_variant]
+
+    @property
+    def signed(self) -> bool:
+        """Whether the document carries an XML signature (nothing is said about its validity)."""
+        return self.document.find(f"{{{SIGNATURE_NAMESPACE}}}Signature") is not None

@@ -1,0 +1,150 @@
+"""The element structure of a service request as data: names, order, how often, attributes, value types (DUIS schema 5.4).
+
+``structure.json`` holds what a Request can reach. It lets documents be built in schema order and be checked with errors that
+name element, line and expectation, without the schema files; full validation against the schema files is
+:func:`hil.dcc.duis.document.validate`. Choices are kept as optional elements.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One child element of a type: ``most`` is -1 where there is no bound."""
+
+    name: str
+    type: str
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class ElementType:
+    """A complex type: children in order, attributes (name -> (type, required)), and the type of its text if it has text."""
+
+    parts: tuple[Part, ...] = ()
+    attributes: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    text: str | None = None
+
+    def part(self, name: str) -> Part | None:
+        """The child of that name."""
+        return next((part for part in self.parts if part.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueType:
+    """A simple type and its facets."""
+
+    base: str
+    enum: tuple[str, ...] = ()
+    pattern: str | None = None
+    bounds: dict[str, str] = field(default_factory=dict)
+
+
+_BUILT_IN: Final = {
+    "boolean": r"true|false|1|0",
+    "date": r"-?\d{4,}-\d\d-\d\d(Z|[+-]\d\d:\d\d)?",
+    "time": r"\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?",
+    "dateTime": r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?",
+    "hexBinary": r"([0-9A-Fa-f]{2})*",
+    "base64Binary": r"[A-Za-z0-9+/=\s]*",
+    "decimal": r"[+-]?(\d+(\.\d*)?|\.\d+)",
+}
+_RANGES: Final = {
+    "short": (-(1 << 15), (1 << 15) - 1),
+    "int": (-(1 << 31), (1 << 31) - 1),
+    "unsignedShort": (0, (1 << 16) - 1),
+    "unsignedInt": (0, (1 << 32) - 1),
+    "unsignedLong": (0, (1 << 64) - 1),
+    "positiveInteger": (1, None),
+    "nonNegativeInteger": (0, None),
+    "nonPositiveInteger": (None, 0),
+    "integer": (None, None),
+}
+
+
+@cache
+def _tables() -> tuple[dict[str, ElementType], dict[str, ValueType]]:
+    raw = json.loads((files(__package__) / "structure.json").read_text(encoding="utf-8"))
+    types = {
+        name: ElementType(
+            tuple(Part(*part) for part in row.get("elements", ())),
+            {attribute: (kind, required) for attribute, (kind, required) in row.get("attributes", {}).items()},
+            row.get("base"),
+        )
+        for name, row in raw["types"].items()
+    }
+    values = {
+        name: ValueType(
+            row["base"],
+            tuple(row.get("enum", ())),
+            row.get("pattern"),
+            {facet: bound for facet, bound in row.items() if facet not in ("base", "enum", "pattern")},
+        )
+        for name, row in raw["values"].items()
+    }
+    return types, values
+
+
+def element_type(name: str) -> ElementType:
+    """The complex type of that name; a simple or built-in type comes back as a type with text alone."""
+    return _tables()[0].get(name) or ElementType(text=name)
+
+
+def wrong_value(kind: str, text: str) -> str | None:
+    """Why ``text`` is not a value of the type ``kind``, in words; None where it is one."""
+    rule = _tables()[1].get(kind)
+    if rule is None:
+        return _wrong_built_in(kind, text)
+    if rule.enum:
+        return None if text in rule.enum else f"read {text!r}, expected one of {', '.join(rule.enum)}"
+    if rule.pattern and not re.fullmatch(rule.pattern, text):
+        return f"read {text[:60]!r}, expected the pattern {rule.pattern[:80]}"
+    return wrong_value(rule.base, text) or _wrong_bounds(rule, text)
+
+
+def _wrong_built_in(kind: str, text: str) -> str | None:
+    if kind in _BUILT_IN:
+        return None if re.fullmatch(_BUILT_IN[kind], text.strip()) else f"read {text[:60]!r}, expected a value of type {kind}"
+    if kind in _RANGES:
+        low, high = _RANGES[kind]
+        if not re.fullmatch(r"[+-]?\d+", text.strip()):
+            return f"read {text[:60]!r}, expected a whole number"
+        number = int(text)
+        if (low is not None and number < low) or (high is not None and number > high):
+            return f"read {number}, expected {kind}"
+    return None
+
+
+def _root_base(rule: ValueType) -> str:
+    base = rule.base
+    while base in _tables()[1]:
+        base = _tables()[1][base].base
+    return base
+
+
+def _wrong_bounds(rule: ValueType, text: str) -> str | None:
+    base = _root_base(rule)
+    length = {"hexBinary": len(text.strip()) // 2, "base64Binary": len(text) * 3 // 4}.get(base, len(text))
+    for facet, limit in rule.bounds.items():
+        bound = float(limit)
+        bad = (
+            (facet == "minInclusive" and float(text) < bound)
+            or (facet == "maxInclusive" and float(text) > bound)
+            or (facet == "minExclusive" and float(text) <= bound)
+            or (facet == "maxExclusive" and float(text) >= bound)
+            or (facet == "minLength" and length < bound)
+            or (facet == "maxLength" and length > bound)
+            or (facet == "length" and length != bound)
+            or (facet == "fractionDigits" and len(text.strip().partition(".")[2]) > bound)
+        )
+        if bad:
+            return f"read {text[:60]!r}, expected {facet} {limit}"
+    return None
