@@ -1,0 +1,46 @@
+"""Registration data: who supplies or distributes at which MPxN from when (sec2-rules section 8; GW-27)."""
+
+from __future__ import annotations
+
+from firmware_emu.ids import Eui64, Mpxn
+from hil.dcc.services import SUPPLIERS, UserRole
+from hil.dcc.store import DccStore
+
+LEAD_ORDER = (UserRole.IS, UserRole.GS, UserRole.ES)
+"""Electricity import before gas, import before export (sec2-rules LS-01 [230, 231])."""
+
+
+class Registration:
+    """The DCC's copy of the registration data. How files of the data providers arrive is not modelled: entries are put in."""
+
+    def __init__(self, store: DccStore) -> None:
+        self._store = store
+
+    def register(self, mpxn: str, role: UserRole, user: Eui64, begins: float = 0.0) -> None:
+        """``user`` is the party in ``role`` for ``mpxn`` from ``begins`` (seconds since 2000) on. Raises IdentifierError."""
+        Mpxn(mpxn)
+        self._store.execute("INSERT OR REPLACE INTO registration VALUES (?, ?, ?, ?)", (mpxn, role.value, str(user), begins))
+
+    def party(self, mpxn: str, role: UserRole, at: float) -> Eui64 | None:
+        """Who is registered in ``role`` for ``mpxn`` at ``at``."""
+        row = self._store.row(
+            "SELECT user FROM registration WHERE mpxn = ? AND role = ? AND begins <= ? ORDER BY begins DESC LIMIT 1", (mpxn, role.value, at)
+        )
+        return None if row is None else Eui64.parse(row["user"])
+
+    def parties(self, mpxn: str, at: float) -> dict[UserRole, Eui64]:
+        """Everyone registered for ``mpxn`` at ``at``."""
+        found = {role: self.party(mpxn, role, at) for role in UserRole}
+        return {role: party for role, party in found.items() if party is not None}
+
+    def lead_supplier(self, mpxns: tuple[str, ...], at: float) -> Eui64 | None:
+        """The Lead Supplier of equipment shared by these meters (LS-01)."""
+        for role in LEAD_ORDER:
+            for mpxn in mpxns:
+                if (party := self.party(mpxn, role, at)) is not None:
+                    return party
+        return None
+
+    def is_supplier_of(self, user: Eui64, mpxns: tuple[str, ...], at: float) -> bool:
+        """Whether ``user`` is a registered supplier of any of these."""
+        return any(self.party(mpxn, role, at) == user for mpxn in mpxns for role in SUPPLIERS)

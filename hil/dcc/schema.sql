@@ -1,0 +1,47 @@
+-- What the DCC keeps over a restart. Times are bench seconds since 2000-01-01T00:00:00Z, entity identifiers 16 hex digits.
+CREATE TABLE IF NOT EXISTS devices (
+    eui TEXT PRIMARY KEY, type TEXT NOT NULL, status TEXT NOT NULL, since REAL NOT NULL,
+    manufacturer TEXT NOT NULL DEFAULT '', model TEXT NOT NULL DEFAULT '', version TEXT NOT NULL DEFAULT '',
+    firmware TEXT NOT NULL DEFAULT '', esme_variant TEXT NOT NULL DEFAULT '', notified_by TEXT,
+    import_mpxn TEXT, secondary_mpan TEXT, export_mpan TEXT, postcode TEXT, premises TEXT, uprn TEXT,
+    domestic INTEGER NOT NULL DEFAULT 1);
+CREATE TABLE IF NOT EXISTS associations (
+    device TEXT NOT NULL, role TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (device, role, other));
+CREATE TABLE IF NOT EXISTS held_parties (
+    device TEXT NOT NULL, party_role INTEGER NOT NULL, party TEXT NOT NULL, PRIMARY KEY (device, party_role));
+CREATE TABLE IF NOT EXISTS audit (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, device TEXT NOT NULL, request TEXT, user TEXT,
+    from_status TEXT, to_status TEXT, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS certified_products (
+    manufacturer TEXT NOT NULL, model TEXT NOT NULL, firmware TEXT NOT NULL, type TEXT NOT NULL,
+    status TEXT NOT NULL, PRIMARY KEY (manufacturer, model, firmware, type));
+CREATE TABLE IF NOT EXISTS registration (
+    mpxn TEXT NOT NULL, role TEXT NOT NULL, user TEXT NOT NULL, begins REAL NOT NULL, PRIMARY KEY (mpxn, role, begins));
+CREATE TABLE IF NOT EXISTS users (
+    eui TEXT PRIMARY KEY, role TEXT NOT NULL, suspended TEXT);
+CREATE TABLE IF NOT EXISTS volume_thresholds (
+    user TEXT NOT NULL, service TEXT NOT NULL, threshold INTEGER NOT NULL, window_s REAL NOT NULL, PRIMARY KEY (user, service));
+CREATE TABLE IF NOT EXISTS volumes (user TEXT NOT NULL, service TEXT NOT NULL, time REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS volumes_by_user ON volumes (user, service, time);
+CREATE TABLE IF NOT EXISTS quarantine (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, user TEXT, direction TEXT NOT NULL, request TEXT, reason TEXT NOT NULL,
+    octets BLOB NOT NULL, state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS counters (originator TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS requests (
+    request TEXT PRIMARY KEY, user TEXT NOT NULL, target TEXT NOT NULL, variant TEXT NOT NULL, received REAL NOT NULL,
+    state TEXT NOT NULL, xml BLOB NOT NULL, pre_command BLOB, pre_command_at REAL, command BLOB, command_id TEXT UNIQUE,
+    returned REAL, sent REAL, deadline REAL, response BLOB, responded REAL, delivery TEXT NOT NULL DEFAULT 'wan');
+CREATE TABLE IF NOT EXISTS strays (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, chf TEXT, kind TEXT NOT NULL, message TEXT, reason TEXT NOT NULL, octets BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS alerts (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, code TEXT NOT NULL, device TEXT NOT NULL, party TEXT,
+    identifier TEXT UNIQUE, state TEXT NOT NULL, reason TEXT NOT NULL, clock_start REAL NOT NULL, delivered REAL,
+    throttled_sequence INTEGER, throttled_count INTEGER, octets BLOB, detail TEXT NOT NULL DEFAULT '{}');
+CREATE TABLE IF NOT EXISTS outages (
+    chf TEXT PRIMARY KEY, began REAL NOT NULL, heard REAL NOT NULL, due REAL NOT NULL, told INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS device_logs (
+    chf TEXT NOT NULL, version INTEGER NOT NULL, time REAL NOT NULL, source TEXT NOT NULL, backup_time TEXT NOT NULL,
+    extended_pan_id TEXT NOT NULL, entries TEXT NOT NULL, PRIMARY KEY (chf, version));
+CREATE TABLE IF NOT EXISTS hubs (
+    chf TEXT PRIMARY KEY, gpf TEXT NOT NULL, boots INTEGER NOT NULL, first_contact REAL NOT NULL, last_contact REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS store (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
