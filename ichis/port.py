@@ -1,0 +1,90 @@
+"""A pyserial URL in, octets out: ``/dev/ttyUSB0``, ``loop://``, ``socket://host:port``, ``rfc2217://``, ``spy://``.
+
+The only module of the project that imports ``serial``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+
+import serial
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import JigError, NotAvailable
+
+
+class SerialPort:
+    """A serial line with a reader thread. Implements :class:`ichis.jig.DataLink`."""
+
+    def __init__(
+        self, url: str, clock: Clock, *, baudrate: int = 115200, bytesize: int = 8, parity: str = "N", stopbits: float = 1,
+    ) -> None:
+        """Open the line; must be called on the event loop. Raises NotAvailable with what to do."""
+        self.url = url
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._buffer = bytearray()
+        self._trouble: str | None = None
+        try:
+            self._serial = serial.serial_for_url(
+                url, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits, timeout=0.05, exclusive=None)
+        except (serial.SerialException, ValueError) as wrong:
+            raise NotAvailable(f"the serial line {url}", f"{wrong}; is it plugged in, free and readable by you?") from wrong
+        self._open = True
+        self._thread = threading.Thread(target=self._reader, name=f"serial {url}", daemon=True)
+        self._thread.start()
+
+    def _reader(self) -> None:
+        while self._open:
+            try:
+                octets = self._serial.read(max(1, self._serial.in_waiting))
+            except (OSError, TypeError, serial.SerialException) as wrong:
+                # TypeError: pyserial's own way of saying that the port was closed under its read.
+                self._trouble = str(wrong)
+                octets = b""
+                self._open = False
+            if octets or not self._open:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+                    self._loop.call_soon_threadsafe(self._take, octets)
+
+    def _take(self, octets: bytes) -> None:
+        self._buffer += octets
+        self._arrived.set()
+
+    async def write(self, octets: bytes) -> None:
+        """Write and drain. Raises JigError when the line is gone."""
+        try:
+            with self._clock.hold("octets on the serial pair"):
+                await self._loop.run_in_executor(None, self._serial.write, octets)
+        except (OSError, serial.SerialException) as wrong:
+            raise JigError(f"{self.url}: cannot write: {wrong}") from wrong
+
+    async def read(self, count: int, timeout_s: float) -> bytes:
+        """Up to ``count`` octets; fewer when ``timeout_s`` passes first. Raises JigError when the line is gone."""
+        with self._clock.hold("octets on the serial pair"):
+            timer = threading.Timer(timeout_s, lambda: self._loop.call_soon_threadsafe(self._give_up))
+            timer.daemon = True
+            timer.start()
+            self._late = False
+            while len(self._buffer) < count and not self._late and self._trouble is None:
+                self._arrived.clear()
+                await self._arrived.wait()
+            timer.cancel()
+        if self._trouble is not None and not self._buffer:
+            raise JigError(f"{self.url}: the line is gone: {self._trouble}")
+        taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return taken
+
+    def _give_up(self) -> None:
+        self._late = True
+        self._arrived.set()
+
+    def close(self) -> None:
+        """Stop the reader and close the line."""
+        self._open = False
+        self._thread.join(timeout=1)
+        self._serial.close()
