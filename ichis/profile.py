@@ -12,8 +12,9 @@ from firmware_emu.errors import BoardError
 
 _REQUIRED = {
     "supply_nominal": "V", "supply_tolerance_low": "V", "supply_tolerance_high": "V",
-    "current_continuous_max": "A", "current_peak_max": "A", "power_max": "W", "input_capacitance_max": "F", "holdup_time": "s", "brownout_threshold": "V", "brownout_recovery": "V",
-    "host_holdup_time": "s", "ac_lost_assert_time": "s", "ac_lost_release_time": "s", "presence_debounce": "s", "outage_threshold": "s",
+    "current_continuous_max": "A", "current_peak_max": "A", "power_max": "W", "input_capacitance_max": "F",
+    "holdup_time": "s", "brownout_threshold": "V", "brownout_recovery": "V", "host_holdup_time": "s",
+    "ac_lost_assert_time": "s", "ac_lost_release_time": "s", "presence_debounce": "s", "outage_threshold": "s",
     "uart_baud": "baud",
 }
 _RISING = (
