@@ -56,6 +56,7 @@ class Pending:
     """A transaction in flight. ``commands``: cluster commands that answer it, None: any; ``general``: the general one that does."""
 
     cluster: int
+    command: int
     to_client: bool
     secured: bool
     commands: frozenset[int] | None
@@ -69,7 +70,9 @@ class Pending:
             return False
         if frame.is_cluster_command:
             return self.general is None and (self.commands is None or frame.command in self.commands)
-        return frame.command in (GeneralCommand.DEFAULT_RESPONSE, self.general)
+        if frame.command == GeneralCommand.DEFAULT_RESPONSE:
+            return frame.payload[:1] == bytes([self.command])
+        return frame.command == self.general
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class ZclPort:
         make = ZclFrame.general if general else ZclFrame.of_cluster
         with self._transaction(partner) as sequence:
             pending = Pending(
-                cluster, not to_server, secured, None if known is None else frozenset(known.answered_by),
+                cluster, command_id, not to_server, secured, None if known is None else frozenset(known.answered_by),
                 GENERAL_ANSWER_TO.get(GeneralCommand(command_id)) if general else None, asyncio.get_running_loop().create_future(),
             )
             self._pending[partner, sequence] = pending
@@ -151,6 +151,15 @@ class ZclPort:
             to_client=not to_server, no_default_response=True,
         )
         await self._send(partner, endpoint, source_endpoint, cluster, frame, secured)
+
+    def notify(
+        self, partner: Eui64, endpoint: int, cluster: int, command_id: int, payload: bytes = b"", *,
+        source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None,
+    ) -> None:
+        """As :meth:`command`, without waiting: a failure is logged only."""
+        self._spawn(self._quietly(partner, cluster, self.command(
+            partner, endpoint, cluster, command_id, payload, source_endpoint=source_endpoint, to_server=to_server, secured=secured,
+        )))
 
     async def read_records(
         self, partner: Eui64, endpoint: int, cluster: int, ids: Iterable[int], *,
@@ -353,13 +362,16 @@ class ZclPort:
             ))
 
     def _reply(self, incoming: Incoming, frame: ZclFrame) -> None:
-        self._spawn(self._send_reply(incoming, frame))
+        self._spawn(self._quietly(incoming.partner, incoming.cluster, self._send(
+            incoming.partner, incoming.partner_endpoint, incoming.endpoint, incoming.cluster, frame, incoming.secured,
+        )))
 
-    async def _send_reply(self, incoming: Incoming, frame: ZclFrame) -> None:
+    @staticmethod
+    async def _quietly(partner: Eui64, cluster: int, sending: Awaitable[None]) -> None:
         try:
-            await self._send(incoming.partner, incoming.partner_endpoint, incoming.endpoint, incoming.cluster, frame, incoming.secured)
+            await sending
         except CommsHubError as error:
-            LOGGER.info("an answer to %s on cluster 0x%04X was not delivered: %s", incoming.partner, incoming.cluster, error)
+            LOGGER.info("a frame to %s on cluster 0x%04X was not delivered: %s", partner, cluster, error)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -1,0 +1,338 @@
+"""Key establishment (cluster 0x0800) as a table: states, events, steps. No I/O, no clock, no radio.
+
+A :class:`Session` is one side of one run. Feed it events; it returns the actions to perform: send a command, wait so long, take
+the key, give up. Both suites. Checks and statuses: reference cbke 7; computation: :mod:`firmware_emu.crypto`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import TypeAlias
+
+from firmware_emu.crypto import ecmqv, ecqv
+from firmware_emu.crypto.ecqv import CbkeCredentials
+from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.ids import Eui64
+from firmware_emu.zse.cbke_certificate import CertificateFields, read_certificate
+from firmware_emu.zse.zcl_types import Reader
+
+GENERATE_TIME_S = 10
+"""Seconds we announce for making ephemeral data and for confirming: the C hub's figure (reference cbke 7)."""
+UNKNOWN_TIME = 0xFF
+"""A generate time that the partner does not know (reference cbke 7); :data:`GENERATE_TIME_S` is used."""
+SLACK_S = 5
+"""What is waited beyond the announced time, for the way there and back. Our own figure: the source only says "plus slack"."""
+BUSY_WAIT_S = 30
+"""Wait time of a Terminate sent because another session is under way: the C hub's figure (reference cbke 7)."""
+
+CERTIFICATE_LENGTH = {1: 48, 2: 74}
+POINT_LENGTH = {1: 22, 2: 37}
+_MAC_LENGTH = 16
+
+
+class KeCommand(IntEnum):
+    """Command ids, the same in both directions."""
+
+    INITIATE = 0x00
+    EPHEMERAL_DATA = 0x01
+    CONFIRM_KEY_DATA = 0x02
+    TERMINATE = 0x03
+
+
+class TerminateStatus(IntEnum):
+    """Why a session ends without a key."""
+
+    UNKNOWN_ISSUER = 1
+    BAD_KEY_CONFIRM = 2
+    BAD_MESSAGE = 3
+    NO_RESOURCES = 4
+    NO_SUPPORTED_SUITE = 5
+    INVALID_CERTIFICATE = 6
+
+
+class Role(Enum):
+    INITIATOR = "initiator"
+    RESPONDER = "responder"
+
+
+class State(Enum):
+    """Where a session stands; it waits for the message it is named after."""
+
+    IDLE = "idle"
+    INITIATE = "initiate"
+    EPHEMERAL = "ephemeral"
+    CONFIRM = "confirm"
+    ESTABLISHED = "established"
+    FAILED = "failed"
+
+
+class Event(Enum):
+    """What can happen to a session."""
+
+    START = "start"
+    INITIATE = "initiate"
+    EPHEMERAL = "ephemeral"
+    CONFIRM = "confirm"
+    TERMINATE = "terminate"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+
+
+class Step(Enum):
+    """What is done on the way to the next state."""
+
+    OFFER = "offer the certificate"
+    ACCEPT_CERTIFICATE = "check the certificate, send or answer with ephemeral data"
+    ANSWER_CERTIFICATE = "check the certificate, answer with ours"
+    ANSWER_EPHEMERAL = "agree, answer with ephemeral data"
+    SEND_CONFIRM = "agree, send the confirmation"
+    ANSWER_CONFIRM = "check the confirmation, answer with ours"
+    FINISH = "check the confirmation"
+    GIVE_UP = "the partner ended it"
+    EXPIRE = "the partner is silent"
+    OUT_OF_ORDER = "not the message that is due"
+    IGNORE = "over already"
+
+
+_ENDS: Mapping[Event, tuple[Step, State]] = {
+    Event.TERMINATE: (Step.GIVE_UP, State.FAILED),
+    Event.TIMEOUT: (Step.EXPIRE, State.FAILED),
+}
+
+TABLE: Mapping[Role, Mapping[State, Mapping[Event, tuple[Step, State]]]] = {
+    Role.INITIATOR: {
+        State.IDLE: {Event.START: (Step.OFFER, State.INITIATE)},
+        State.INITIATE: {Event.INITIATE: (Step.ACCEPT_CERTIFICATE, State.EPHEMERAL), **_ENDS},
+        State.EPHEMERAL: {Event.EPHEMERAL: (Step.SEND_CONFIRM, State.CONFIRM), **_ENDS},
+        State.CONFIRM: {Event.CONFIRM: (Step.FINISH, State.ESTABLISHED), **_ENDS},
+    },
+    Role.RESPONDER: {
+        State.IDLE: {Event.INITIATE: (Step.ANSWER_CERTIFICATE, State.EPHEMERAL), Event.TERMINATE: (Step.GIVE_UP, State.FAILED)},
+        State.EPHEMERAL: {Event.EPHEMERAL: (Step.ANSWER_EPHEMERAL, State.CONFIRM), **_ENDS},
+        State.CONFIRM: {Event.CONFIRM: (Step.ANSWER_CONFIRM, State.ESTABLISHED), **_ENDS},
+    },
+}
+"""State and event give step and next state. An event that has no row is OUT_OF_ORDER and ends the session, except after its end."""
+
+_EVENT_OF = {
+    KeCommand.INITIATE: Event.INITIATE, KeCommand.EPHEMERAL_DATA: Event.EPHEMERAL,
+    KeCommand.CONFIRM_KEY_DATA: Event.CONFIRM, KeCommand.TERMINATE: Event.TERMINATE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this command: the initiator to the server, the responder as the answer to what came."""
+
+    command: KeCommand
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """The partner's next message is due within ``seconds``; else report TIMEOUT."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """Both sides hold ``key`` (16 octets), the new APS link key."""
+
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No key. ``status`` is what was sent or received in a Terminate, None for silence; try again after ``wait_s``."""
+
+    reason: str
+    status: TerminateStatus | None
+    wait_s: int = 0
+
+
+Action: TypeAlias = "Send | Await | Established | Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """TerminateKeyEstablishment. ``status`` and ``suite`` are kept as numbers: a partner may send any."""
+
+    status: int
+    wait_s: int
+    suite: int
+
+    def encode(self) -> bytes:
+        return bytes([self.status, self.wait_s]) + self.suite.to_bytes(2, "little")
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Terminate:
+        """Read the payload. Raises DecodeError."""
+        reader = Reader(payload)
+        return cls(reader.number(1, "terminate status"), reader.number(1, "wait time"), reader.number(2, "suite"))
+
+
+class _Refused(Exception):
+    def __init__(self, status: TerminateStatus, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+
+
+def event_of(command: int) -> Event:
+    """The event that a received command is."""
+    return _EVENT_OF[KeCommand(command)] if command in KeCommand._value2member_map_ else Event.UNKNOWN
+
+
+class Session:
+    """One side of one key establishment.
+
+    ``ephemeral`` makes the ephemeral key pair (private scalar, compressed point); a test passes the one of a vector.
+    """
+
+    def __init__(
+        self, role: Role, own: Eui64, partner: Eui64, credentials: CbkeCredentials, *,
+        ephemeral: Callable[[int], tuple[int, bytes]] = ecmqv.ephemeral,
+    ) -> None:
+        self.role = role
+        self.state = State.IDLE
+        self.partner = partner
+        self._own = own
+        self._credentials = credentials
+        self._make_ephemeral = ephemeral
+        self._issuer = read_certificate(credentials.certificate, credentials.suite).issuer
+        self._partner_certificate = b""
+        self._partner_times = (GENERATE_TIME_S, GENERATE_TIME_S)
+        self._ephemeral_private = 0
+        self._ephemeral_public = b""
+        self._key = b""
+        self._mac_initiator = b""
+        self._mac_responder = b""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to an end, good or bad."""
+        return self.state in (State.ESTABLISHED, State.FAILED)
+
+    def handle(self, event: Event, payload: bytes = b"") -> list[Action]:
+        """Perform the row of :data:`TABLE` for ``event``; ``payload`` is that of the received command. Never raises for bad input."""
+        if self.over:
+            return []
+        step, following = TABLE[self.role][self.state].get(event, (Step.OUT_OF_ORDER, State.FAILED))
+        try:
+            actions = self._perform(step, event, payload)
+        except _Refused as refused:
+            following = State.FAILED
+            actions = self._terminate(refused.status, refused.reason)
+        except DecodeError as error:
+            following = State.FAILED
+            actions = self._terminate(TerminateStatus.BAD_MESSAGE, str(error))
+        self.state = following
+        if following in (State.ESTABLISHED, State.FAILED):
+            self._forget()
+        return actions
+
+    def _perform(self, step: Step, event: Event, payload: bytes) -> list[Action]:
+        waited = self.state.value
+        match step:
+            case Step.OFFER:
+                return [Send(KeCommand.INITIATE, self._initiate()), Await(GENERATE_TIME_S + SLACK_S)]
+            case Step.ACCEPT_CERTIFICATE:
+                self._take_certificate(payload)
+                self._ephemeral_private, self._ephemeral_public = self._make_ephemeral(self._credentials.suite)
+                return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral_public), Await(self._patience(0))]
+            case Step.ANSWER_CERTIFICATE:
+                self._take_certificate(payload)
+                return [Send(KeCommand.INITIATE, self._initiate()), Await(self._patience(0))]
+            case Step.ANSWER_EPHEMERAL:
+                self._ephemeral_private, self._ephemeral_public = self._make_ephemeral(self._credentials.suite)
+                self._agree(payload)
+                return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral_public), Await(self._patience(1))]
+            case Step.SEND_CONFIRM:
+                self._agree(payload)
+                return [Send(KeCommand.CONFIRM_KEY_DATA, self._mac_initiator), Await(self._patience(1))]
+            case Step.ANSWER_CONFIRM:
+                self._check_mac(payload, self._mac_initiator)
+                return [Send(KeCommand.CONFIRM_KEY_DATA, self._mac_responder), Established(self._key)]
+            case Step.FINISH:
+                self._check_mac(payload, self._mac_responder)
+                return [Established(self._key)]
+            case Step.GIVE_UP:
+                return [_given_up(payload)]
+            case Step.EXPIRE:
+                return [Failed(f"{self.partner} sent no {waited} message in time", None)]
+            case _:
+                raise _Refused(TerminateStatus.BAD_MESSAGE, f"read {event.value} while waiting for {waited}")
+
+    def _terminate(self, status: TerminateStatus, reason: str) -> list[Action]:
+        terminate = Terminate(status, 0, self._credentials.suite)
+        return [Send(KeCommand.TERMINATE, terminate.encode()), Failed(reason, status)]
+
+    def _forget(self) -> None:
+        self._ephemeral_private = 0
+        self._key = self._mac_initiator = self._mac_responder = b""
+
+    def _patience(self, which: int) -> int:
+        announced = self._partner_times[which]
+        return (GENERATE_TIME_S if announced == UNKNOWN_TIME else announced) + SLACK_S
+
+    def _initiate(self) -> bytes:
+        return self._credentials.suite.to_bytes(2, "little") + bytes([GENERATE_TIME_S, GENERATE_TIME_S]) + self._credentials.certificate
+
+    def _take_certificate(self, payload: bytes) -> None:
+        suite = self._credentials.suite
+        reader = Reader(payload)
+        offered = reader.number(2, "suite")
+        if offered != suite:
+            raise _Refused(TerminateStatus.NO_SUPPORTED_SUITE, f"read suite {offered}, expected {suite}")
+        self._partner_times = (reader.number(1, "ephemeral generate time"), reader.number(1, "confirm generate time"))
+        certificate = reader.take(CERTIFICATE_LENGTH[suite], "certificate")
+        if reader.left:
+            raise reader.problem("certificate", f"{reader.left} octets follow, expected none")
+        try:
+            found: CertificateFields = read_certificate(certificate, suite)
+        except DecodeError as error:
+            raise _Refused(TerminateStatus.INVALID_CERTIFICATE, str(error)) from None
+        if found.issuer != self._issuer:
+            raise _Refused(TerminateStatus.UNKNOWN_ISSUER, f"read issuer {found.issuer.hex()}, expected {self._issuer.hex()}")
+        if found.subject != self.partner:
+            raise _Refused(TerminateStatus.INVALID_CERTIFICATE, f"the certificate is for {found.subject}, expected {self.partner}")
+        self._partner_certificate = certificate
+
+    def _agree(self, payload: bytes) -> None:
+        suite = self._credentials.suite
+        if len(payload) != POINT_LENGTH[suite]:
+            raise _Refused(TerminateStatus.BAD_MESSAGE, f"read {len(payload)} octets of ephemeral data, expected {POINT_LENGTH[suite]}")
+        try:
+            partner_public = ecqv.extract_public_key(self._partner_certificate, self._credentials.ca_public_key, suite)
+        except CommsHubError as error:
+            raise _Refused(TerminateStatus.INVALID_CERTIFICATE, str(error)) from None
+        try:
+            z = ecmqv.agree(
+                suite, self._credentials.private_key, self._ephemeral_private, self._ephemeral_public, partner_public, payload,
+            )
+        except CommsHubError as error:
+            raise _Refused(TerminateStatus.BAD_MESSAGE, str(error)) from None
+        mac_key, self._key = ecmqv.derive(z)
+        initiator = self.role is Role.INITIATOR
+        first, second = (self._own, self.partner) if initiator else (self.partner, self._own)
+        first_public, second_public = (self._ephemeral_public, payload) if initiator else (payload, self._ephemeral_public)
+        self._mac_initiator, self._mac_responder = ecmqv.confirm_macs(
+            mac_key, first.octets, second.octets, first_public, second_public,
+        )
+
+    def _check_mac(self, payload: bytes, expected: bytes) -> None:
+        if len(payload) != _MAC_LENGTH:
+            raise _Refused(TerminateStatus.BAD_MESSAGE, f"read {len(payload)} octets of confirmation, expected {_MAC_LENGTH}")
+        if not hmac.compare_digest(payload, expected):
+            raise _Refused(TerminateStatus.BAD_KEY_CONFIRM, "the confirmation does not fit: the two sides hold different keys")
+
+
+def _given_up(payload: bytes) -> Failed:
+    terminate = Terminate.decode(payload)
+    if terminate.status in TerminateStatus._value2member_map_:
+        status = TerminateStatus(terminate.status)
+        return Failed(f"the partner ended key establishment: {status.name}", status, terminate.wait_s)
+    return Failed(f"the partner ended key establishment with status {terminate.status}", None, terminate.wait_s)
