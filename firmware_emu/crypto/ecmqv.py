@@ -9,7 +9,6 @@ from firmware_emu.crypto.aes_mmo import aes_mmo, keyed_hash
 from firmware_emu.crypto.binary_curve import KoblitzCurve, Point
 from firmware_emu.crypto.ecqv import curve_of, key_pair
 from firmware_emu.errors import ProtectionError
-from firmware_emu.ids import Eui64
 
 
 def ephemeral(suite: int) -> tuple[int, bytes]:
@@ -20,21 +19,21 @@ def ephemeral(suite: int) -> tuple[int, bytes]:
 def agree(
     suite: int,
     static_private: int,
-    own_ephemeral: tuple[int, bytes],
+    ephemeral_private: int,
+    ephemeral_public: bytes,
     partner_static: Point,
     partner_ephemeral: bytes,
 ) -> bytes:
     """Z, 21 octets in suite 1 and 36 in suite 2, the same on both sides.
 
-    ``own_ephemeral`` is what :func:`ephemeral` gave, ``partner_static`` what ``ecqv.extract_public_key`` gave, ``partner_ephemeral`` the
-    compressed point received. Raises DecodeError where that is no point, ProtectionError where the agreed point is infinity (the partner
-    sent keys that give nothing away and nothing to agree on: end the session).
+    The own ephemeral pair is what :func:`ephemeral` gave, ``partner_static`` what ``ecqv.extract_public_key`` gave,
+    ``partner_ephemeral`` the compressed point received. Raises DecodeError where that is no point, ProtectionError where the agreed
+    point is infinity (keys that no honest partner sends: end the session).
     """
     curve = curve_of(suite)
-    private, public = own_ephemeral
     received = curve.decompress(partner_ephemeral, 0, "ephemeral public key")
-    own_factor = _half(curve, int.from_bytes(public[1:], "big"))
-    s = (private + own_factor * static_private) % curve.n
+    own_factor = _half(curve, int.from_bytes(ephemeral_public[1:], "big"))
+    s = (ephemeral_private + own_factor * static_private) % curve.n
     joint = curve.add(received, curve.multiply(_half(curve, received.x), partner_static))
     # The cofactor first: it leaves a point of order n, the only kind `multiply` takes.
     shared = curve.multiply(s, curve.clear_cofactor(joint))
@@ -55,9 +54,12 @@ def derive(z: bytes) -> tuple[bytes, bytes]:
 
 
 def confirm_macs(
-    mac_key: bytes, initiator: Eui64, responder: Eui64, initiator_ephemeral: bytes, responder_ephemeral: bytes
+    mac_key: bytes, initiator: bytes, responder: bytes, initiator_ephemeral: bytes, responder_ephemeral: bytes
 ) -> tuple[bytes, bytes]:
-    """MACU, sent by the initiator, and MACV, sent by the responder: 16 octets each. Compare with ``hmac.compare_digest``."""
-    mac_u = keyed_hash(mac_key, b"\x02" + initiator.octets + responder.octets + initiator_ephemeral + responder_ephemeral)
-    mac_v = keyed_hash(mac_key, b"\x03" + responder.octets + initiator.octets + responder_ephemeral + initiator_ephemeral)
+    """MACU, sent by the initiator, and MACV, sent by the responder: 16 octets each.
+
+    ``initiator`` and ``responder`` are their EUI-64, 8 octets big-endian as in the certificates. Compare with ``hmac.compare_digest``.
+    """
+    mac_u = keyed_hash(mac_key, b"\x02" + initiator + responder + initiator_ephemeral + responder_ephemeral)
+    mac_v = keyed_hash(mac_key, b"\x03" + responder + initiator + responder_ephemeral + initiator_ephemeral)
     return mac_u, mac_v

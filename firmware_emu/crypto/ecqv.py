@@ -76,7 +76,10 @@ class ImplicitCertificate:
         """The octets that are sent and hashed: 48 or 74."""
         if self.suite == 1:
             return self.reconstruction + self.subject.octets + self.issuer.octets + self.attributes
-        assert self.serial is not None and self.valid_from is not None and self.valid_for is not None and self.key_usage is not None
+        assert self.serial is not None, "suite 2 states a serial number"
+        assert self.valid_from is not None, "suite 2 states its times"
+        assert self.valid_for is not None, "suite 2 states its times"
+        assert self.key_usage is not None, "suite 2 states a key usage"
         return b"".join(
             (
                 bytes([_TYPE]),
