@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TypeAlias
 
-from firmware_emu.crypto import ecmqv, ecqv
-from firmware_emu.crypto.ecqv import CbkeCredentials
+from firmware_emu.crypto import ecmqv
+from firmware_emu.crypto.binary_curve import Point
+from firmware_emu.crypto.ecqv import CERTIFICATE_LENGTH, CbkeCredentials, ImplicitCertificate, extract_public_key
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.cbke_certificate import CertificateFields, read_certificate
 from firmware_emu.zse.zcl_types import Reader
 
 GENERATE_TIME_S = 10
@@ -28,7 +28,6 @@ SLACK_S = 5
 BUSY_WAIT_S = 30
 """Wait time of a Terminate sent because another session is under way: the C hub's figure (reference cbke 7)."""
 
-CERTIFICATE_LENGTH = {1: 48, 2: 74}
 POINT_LENGTH = {1: 22, 2: 37}
 _MAC_LENGTH = 16
 
@@ -202,11 +201,10 @@ class Session:
         self._own = own
         self._credentials = credentials
         self._make_ephemeral = ephemeral
-        self._issuer = read_certificate(credentials.certificate, credentials.suite).issuer
-        self._partner_certificate = b""
+        self._issuer = ImplicitCertificate.decode(credentials.certificate, credentials.suite).issuer
+        self._partner_static: Point | None = None
         self._partner_times = (GENERATE_TIME_S, GENERATE_TIME_S)
-        self._ephemeral_private = 0
-        self._ephemeral_public = b""
+        self._ephemeral: tuple[int, bytes] | None = None
         self._key = b""
         self._mac_initiator = b""
         self._mac_responder = b""
@@ -241,15 +239,15 @@ class Session:
                 return [Send(KeCommand.INITIATE, self._initiate()), Await(GENERATE_TIME_S + SLACK_S)]
             case Step.ACCEPT_CERTIFICATE:
                 self._take_certificate(payload)
-                self._ephemeral_private, self._ephemeral_public = self._make_ephemeral(self._credentials.suite)
-                return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral_public), Await(self._patience(0))]
+                self._ephemeral = self._make_ephemeral(self._credentials.suite)
+                return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral[1]), Await(self._patience(0))]
             case Step.ANSWER_CERTIFICATE:
                 self._take_certificate(payload)
                 return [Send(KeCommand.INITIATE, self._initiate()), Await(self._patience(0))]
             case Step.ANSWER_EPHEMERAL:
-                self._ephemeral_private, self._ephemeral_public = self._make_ephemeral(self._credentials.suite)
+                self._ephemeral = self._make_ephemeral(self._credentials.suite)
                 self._agree(payload)
-                return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral_public), Await(self._patience(1))]
+                return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral[1]), Await(self._patience(1))]
             case Step.SEND_CONFIRM:
                 self._agree(payload)
                 return [Send(KeCommand.CONFIRM_KEY_DATA, self._mac_initiator), Await(self._patience(1))]
@@ -271,7 +269,7 @@ class Session:
         return [Send(KeCommand.TERMINATE, terminate.encode()), Failed(reason, status)]
 
     def _forget(self) -> None:
-        self._ephemeral_private = 0
+        self._ephemeral = None
         self._key = self._mac_initiator = self._mac_responder = b""
 
     def _patience(self, which: int) -> int:
@@ -292,36 +290,33 @@ class Session:
         if reader.left:
             raise reader.problem("certificate", f"{reader.left} octets follow, expected none")
         try:
-            found: CertificateFields = read_certificate(certificate, suite)
+            found = ImplicitCertificate.decode(certificate, suite)
+            if found.issuer != self._issuer:
+                raise _Refused(TerminateStatus.UNKNOWN_ISSUER, f"read issuer {found.issuer}, expected {self._issuer}")
+            if found.subject != self.partner:
+                raise _Refused(TerminateStatus.INVALID_CERTIFICATE, f"the certificate is for {found.subject}, expected {self.partner}")
+            if not found.may_agree_keys:
+                raise _Refused(TerminateStatus.INVALID_CERTIFICATE, f"key usage {found.key_usage:02X} does not allow key agreement")
+            self._partner_static = extract_public_key(certificate, self._credentials.ca_public_key, suite)
         except DecodeError as error:
             raise _Refused(TerminateStatus.INVALID_CERTIFICATE, str(error)) from None
-        if found.issuer != self._issuer:
-            raise _Refused(TerminateStatus.UNKNOWN_ISSUER, f"read issuer {found.issuer.hex()}, expected {self._issuer.hex()}")
-        if found.subject != self.partner:
-            raise _Refused(TerminateStatus.INVALID_CERTIFICATE, f"the certificate is for {found.subject}, expected {self.partner}")
-        self._partner_certificate = certificate
 
     def _agree(self, payload: bytes) -> None:
         suite = self._credentials.suite
+        assert self._ephemeral is not None and self._partner_static is not None, "the certificate comes before the ephemeral data"
         if len(payload) != POINT_LENGTH[suite]:
             raise _Refused(TerminateStatus.BAD_MESSAGE, f"read {len(payload)} octets of ephemeral data, expected {POINT_LENGTH[suite]}")
         try:
-            partner_public = ecqv.extract_public_key(self._partner_certificate, self._credentials.ca_public_key, suite)
-        except CommsHubError as error:
-            raise _Refused(TerminateStatus.INVALID_CERTIFICATE, str(error)) from None
-        try:
-            z = ecmqv.agree(
-                suite, self._credentials.private_key, self._ephemeral_private, self._ephemeral_public, partner_public, payload,
-            )
+            z = ecmqv.agree(suite, self._credentials.private_key, self._ephemeral, self._partner_static, payload)
         except CommsHubError as error:
             raise _Refused(TerminateStatus.BAD_MESSAGE, str(error)) from None
         mac_key, self._key = ecmqv.derive(z)
-        initiator = self.role is Role.INITIATOR
-        first, second = (self._own, self.partner) if initiator else (self.partner, self._own)
-        first_public, second_public = (self._ephemeral_public, payload) if initiator else (payload, self._ephemeral_public)
-        self._mac_initiator, self._mac_responder = ecmqv.confirm_macs(
-            mac_key, first.octets, second.octets, first_public, second_public,
-        )
+        own = self._ephemeral[1]
+        if self.role is Role.INITIATOR:
+            macs = ecmqv.confirm_macs(mac_key, self._own, self.partner, own, payload)
+        else:
+            macs = ecmqv.confirm_macs(mac_key, self.partner, self._own, payload, own)
+        self._mac_initiator, self._mac_responder = macs
 
     def _check_mac(self, payload: bytes, expected: bytes) -> None:
         if len(payload) != _MAC_LENGTH:
