@@ -303,19 +303,20 @@ class Session:
 
     def _agree(self, payload: bytes) -> None:
         suite = self._credentials.suite
-        assert self._ephemeral is not None and self._partner_static is not None, "the certificate comes before the ephemeral data"
+        assert self._ephemeral is not None, "the ephemeral pair is made before this step"
+        assert self._partner_static is not None, "the certificate comes before the ephemeral data"
+        private, own = self._ephemeral
         if len(payload) != POINT_LENGTH[suite]:
             raise _Refused(TerminateStatus.BAD_MESSAGE, f"read {len(payload)} octets of ephemeral data, expected {POINT_LENGTH[suite]}")
         try:
-            z = ecmqv.agree(suite, self._credentials.private_key, self._ephemeral, self._partner_static, payload)
+            z = ecmqv.agree(suite, self._credentials.private_key, private, own, self._partner_static, payload)
         except CommsHubError as error:
             raise _Refused(TerminateStatus.BAD_MESSAGE, str(error)) from None
         mac_key, self._key = ecmqv.derive(z)
-        own = self._ephemeral[1]
         if self.role is Role.INITIATOR:
-            macs = ecmqv.confirm_macs(mac_key, self._own, self.partner, own, payload)
+            macs = ecmqv.confirm_macs(mac_key, self._own.octets, self.partner.octets, own, payload)
         else:
-            macs = ecmqv.confirm_macs(mac_key, self.partner, self._own, payload, own)
+            macs = ecmqv.confirm_macs(mac_key, self.partner.octets, self._own.octets, payload, own)
         self._mac_initiator, self._mac_responder = macs
 
     def _check_mac(self, payload: bytes, expected: bytes) -> None:
