@@ -116,7 +116,7 @@ def invoke_id(counter: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """One attribute or method to reach. ``attribute`` is the method number for ACTION; only GET_WITH_SELECTION has a selector."""
+    """What to reach. ``attribute`` is the method number for ACTION; only GET_WITH_SELECTION has a selector."""
 
     choice: Choice
     class_id: int
@@ -345,7 +345,9 @@ class ProtectionParameters:
     def of(cls, data: Data) -> Self | None:
         """The parameters where ``data`` is exactly such an array, else None."""
         match data:
-            case Array(elements=(Structure(elements=(Enum(), Structure(elements=(OctetString(), OctetString(), OctetString(), *_) as parts))),)):
+            case Array(
+                elements=(Structure(elements=(Enum(), Structure(elements=(OctetString(), OctetString(), OctetString(), *_) as parts))),)
+            ):
                 counter, originator, recipient = (part.octets for part in parts[:3] if isinstance(part, OctetString))
                 if len(counter) == 9 and len(originator) == 8 and len(recipient) == 8:
                     parameters = cls(int.from_bytes(counter[1:], "big"), Eui64(originator), Eui64(recipient))
