@@ -44,7 +44,7 @@ class Reply:
     payload: bytes = b""
 
 
-Answer: TypeAlias = "Reply | ZclStatus | None"
+Answer: TypeAlias = Reply | ZclStatus | None
 """What a handler returns: a reply; a status, sent as default response; None: nothing is sent (the handler does it itself)."""
 
 Handler: TypeAlias = Callable[[Incoming], Answer | Awaitable[Answer]]
