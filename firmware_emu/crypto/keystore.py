@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from firmware_emu.crypto import keystore_files as files
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.certificates import entity_of, key_id_of, name_of, organisational_unit, public_key_of, role_of, usage_of
-from firmware_emu.crypto.ecqv import CbkeCredentials
+from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
 from firmware_emu.crypto.p256 import PrivateKey, PublicKey
 from firmware_emu.crypto.roles import NO_ENTITY, XML_SIGNING_DCC, XML_SIGNING_USER, CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.errors import KeystoreError
@@ -70,6 +70,7 @@ class Keystore:
         self._authorities: dict[bytes, x509.Certificate] = {}  # by subject key identifier
         self._authority_keys: dict[bytes, PrivateKey] = {}
         self._cbke: dict[Eui64, CbkeCredentials] = {}
+        self._cbke_authority: ImplicitAuthority | None = None
         self._secrets: dict[tuple[Eui64, Eui64, CellUsage], bytes] = {}
 
     def __repr__(self) -> str:
@@ -86,6 +87,7 @@ class Keystore:
         contents = files.read(path)
         store = cls(str(path))
         store._cbke.update(contents.cbke)
+        store._cbke_authority = contents.cbke_authority
         misnamed = []
         for filed in contents.certificates:
             if store._is_misnamed(filed):
@@ -152,11 +154,14 @@ class Keystore:
         for (entity, suffix), key in self._private.items():
             files.write_private(path / f"{entity}-{suffix}.key", files.key_text(key))
         for key_id, cert in self._authorities.items():
-            files.write_private(path / f"authority-{key_id.hex()}.pem", files.certificate_text(cert))
-        for key_id, key in self._authority_keys.items():
-            files.write_private(path / f"authority-{key_id.hex()}.key", files.key_text(key))
+            stem = files.authority_stem(cert)
+            files.write_private(path / f"{stem}.pem", files.certificate_text(cert))
+            if key_id in self._authority_keys:
+                files.write_private(path / f"{stem}.key", files.key_text(self._authority_keys[key_id]))
         for entity, credentials in self._cbke.items():
             files.write_private(path / f"{entity}-cbke.json", files.cbke_text(credentials))
+        if self._cbke_authority is not None:
+            files.write_private(path / files.CBKE_AUTHORITY, files.cbke_authority_text(self._cbke_authority))
 
     # Adding
 
@@ -203,6 +208,10 @@ class Keystore:
             raise KeystoreError(name_of(cert), "is no authority's certificate with this key: expected key usage certificate signing")
         self.add_certificate(cert)
         self._authority_keys[key_id_of(cert)] = key
+
+    def add_cbke_authority(self, authority: ImplicitAuthority) -> None:
+        """Add or replace the authority that issues implicit certificates for key establishment."""
+        self._cbke_authority = authority
 
     def add_cbke(self, eui: Eui64, credentials: CbkeCredentials) -> None:
         """Add or replace the key establishment credentials of a Device."""
@@ -320,13 +329,19 @@ class Keystore:
             raise KeystoreError(self.source, f"no key establishment credentials of {eui}: put {eui}-cbke.json there, or make a test PKI")
         return found
 
+    def cbke_authority(self) -> ImplicitAuthority:
+        """The authority that issues implicit certificates. Raises KeystoreError where its private key is not held here."""
+        if self._cbke_authority is None:
+            raise KeystoreError(self.source, f"no {files.CBKE_AUTHORITY}: only who made the PKI can issue key establishment certificates")
+        return self._cbke_authority
+
     def has_cbke(self, eui: Eui64) -> bool:
         """Whether key establishment credentials of a Device are held."""
         return eui in self._cbke
 
     def subset(self, *euis: Eui64, private: Iterable[Eui64]) -> Keystore:
         """What one party holds: the certificates of ``euis`` (of all where none is named) and of the authorities, and of ``private`` alone
-        the private keys and key establishment credentials. The private keys of authorities stay behind.
+        the private keys and key establishment credentials. The private keys of authorities of either kind stay behind.
         """
         owners = frozenset(private)
         wanted = frozenset((*euis, *owners)) if euis else None

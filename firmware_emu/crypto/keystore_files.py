@@ -2,7 +2,8 @@
 
 Folder: ``<eui>-ds``, ``<eui>-ka``, ``<eui>-pp-ka`` (prepayment key agreement) and ``<eui>-xml`` (signing of XML), each ``.pem`` for the
 certificate and ``.key`` for the private key (PKCS#8 PEM, not encrypted); any other ``*.pem`` holds authorities, its ``.key`` beside it;
-``<eui>-cbke.json`` holds key establishment credentials. Other files and sub-folders are left alone.
+``<eui>-cbke.json`` holds key establishment credentials and ``cbke-authority.json`` who issued them. Other files and sub-folders are left
+alone.
 
 JSON (DCC Boxed): one file with a list of entries, or an object whose values are entries or lists of entries. The schema of DCC Boxed is
 not public; an entry here is an object with ``certificate`` and, where held, ``privateKey`` (or ``private_key``), each PEM text or
@@ -31,8 +32,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
-from firmware_emu.crypto.ecqv import CbkeCredentials
+from firmware_emu.crypto.certificates import key_id_of
+from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.crypto.roles import CellUsage, KeyUsage
 from firmware_emu.errors import KeystoreError
@@ -43,6 +46,8 @@ FILE_MODE: Final = 0o600
 
 _PAIR: Final = re.compile(r"([0-9a-fA-F]{16})-(ds|ka|pp-ka|xml)")
 _CBKE: Final = re.compile(r"([0-9a-fA-F]{16})-cbke")
+
+CBKE_AUTHORITY: Final = "cbke-authority.json"
 
 SUFFIXES: Final = {
     "ds": (KeyUsage.DIGITAL_SIGNATURE, CellUsage.MANAGEMENT),
@@ -79,13 +84,14 @@ class FiledKey:
     label: Label | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Contents:
     """Everything a keystore's files hold, in the order of the file names."""
 
-    certificates: list[FiledCertificate]
-    keys: list[FiledKey]
-    cbke: dict[Eui64, CbkeCredentials]
+    certificates: list[FiledCertificate] = field(default_factory=list)
+    keys: list[FiledKey] = field(default_factory=list)
+    cbke: dict[Eui64, CbkeCredentials] = field(default_factory=dict)
+    cbke_authority: ImplicitAuthority | None = None
 
 
 def read(path: Path) -> Contents:
@@ -135,7 +141,7 @@ def _label(stem: str) -> Label | None:
 
 
 def _read_folder(folder: Path) -> Contents:
-    contents = Contents([], [], {})
+    contents = Contents()
     for path in sorted(folder.iterdir()):
         label = _label(path.stem)
         if path.suffix == ".pem":
@@ -145,12 +151,13 @@ def _read_folder(folder: Path) -> Contents:
         elif path.suffix == ".key":
             contents.keys.append(FiledKey(str(path), _private_key(_octets(path), str(path)), label))
         elif path.suffix == ".json" and (match := _CBKE.fullmatch(path.stem)):
-            contents.cbke[Eui64.parse(match[1])] = read_cbke(path)
+            contents.cbke[Eui64.parse(match[1])] = _read_cbke(path)
+        elif path.name == CBKE_AUTHORITY:
+            contents.cbke_authority = _read_cbke_authority(path)
     return contents
 
 
-def read_cbke(path: Path) -> CbkeCredentials:
-    """Read ``<eui>-cbke.json``. Raises KeystoreError."""
+def _read_cbke(path: Path) -> CbkeCredentials:
     try:
         stored = json.loads(_octets(path))
         return CbkeCredentials(
@@ -164,6 +171,20 @@ def read_cbke(path: Path) -> CbkeCredentials:
         raise KeystoreError(str(path), f"does not hold key establishment credentials: {expected}") from wrong
 
 
+def _read_cbke_authority(path: Path) -> ImplicitAuthority:
+    try:
+        stored = json.loads(_octets(path))
+        return ImplicitAuthority(
+            issuer=Eui64.parse(stored["issuer"]),
+            private_key=int(stored["private_key"], 16),
+            public_key=bytes.fromhex(stored["public_key"]),
+            suite=int(stored["suite"]),
+        )
+    except (ValueError, KeyError, TypeError) as wrong:
+        expected = "expected an object with suite, issuer, private_key and public_key in hex"
+        raise KeystoreError(str(path), f"does not hold the key establishment authority: {expected}") from wrong
+
+
 def cbke_text(credentials: CbkeCredentials) -> str:
     """The content of ``<eui>-cbke.json``."""
     stored = {
@@ -175,13 +196,24 @@ def cbke_text(credentials: CbkeCredentials) -> str:
     return json.dumps(stored, indent=1) + "\n"
 
 
+def cbke_authority_text(authority: ImplicitAuthority) -> str:
+    """The content of ``cbke-authority.json``."""
+    stored = {
+        "suite": authority.suite,
+        "issuer": str(authority.issuer),
+        "private_key": f"{authority.private_key:x}",
+        "public_key": authority.public_key.hex(),
+    }
+    return json.dumps(stored, indent=1) + "\n"
+
+
 def _read_json(path: Path) -> Contents:
     try:
         tree: object = json.loads(_octets(path))
     except ValueError as wrong:
         raise KeystoreError(str(path), f"is not JSON ({wrong}): expected a list of entries with certificate and privateKey") from wrong
     groups: list[object] = list(tree.values()) if isinstance(tree, dict) else [tree]
-    contents = Contents([], [], {})
+    contents = Contents()
     number = 0
     for group in groups:
         for entry in group if isinstance(group, list) else [group]:
@@ -219,6 +251,20 @@ def certificate_text(certificate: x509.Certificate) -> str:
 def key_text(key: PrivateKey) -> str:
     """A private key as PKCS#8 PEM, not encrypted."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def authority_stem(certificate: x509.Certificate) -> str:
+    """File name, without ending, of an authority: its common name and the start of its key identifier."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    name = names[0].value if names and isinstance(names[0].value, str) else "unnamed"
+    return f"authority-{re.sub('[^a-z0-9]+', '-', name.lower())}-{key_id_of(certificate)[:4].hex()}"
+
+
+def is_keystore_file(path: Path) -> bool:
+    """Whether a file in a keystore's folder bears a name that :meth:`Keystore.save` gives."""
+    stem = path.stem
+    pair = path.suffix in (".pem", ".key") and (_PAIR.fullmatch(stem) is not None or stem.startswith("authority-"))
+    return pair or path.name == CBKE_AUTHORITY or (path.suffix == ".json" and _CBKE.fullmatch(stem) is not None)
 
 
 def make_directory(path: Path) -> None:
