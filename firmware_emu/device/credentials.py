@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from firmware_emu.crypto import p256
-from firmware_emu.crypto.certificates import entity_of
+from firmware_emu.crypto.certificates import entity_of, public_key_of
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import CellUsage, DeviceType, KeyUsage, RemotePartyRole
+from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.store import Store
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
@@ -51,8 +51,12 @@ def cells_of(device_type: DeviceType) -> tuple[Cell, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _certificate(der: bytes) -> x509.Certificate:
-    return x509.load_der_x509_certificate(der)
+def parse_certificate(der: bytes) -> x509.Certificate:
+    """A DER certificate as an object, parsed once. Raises ProtectionError if it is none."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as problem:
+        raise ProtectionError(f"{len(der)} octets that are no DER certificate") from problem
 
 
 @lru_cache(maxsize=1024)
@@ -65,15 +69,7 @@ def _private_key(der: bytes) -> p256.PrivateKey:
 
 @lru_cache(maxsize=4096)
 def _agree(private_der: bytes, certificate_der: bytes) -> bytes:
-    return p256.agree(_private_key(private_der), public_key_of(_certificate(certificate_der)))
-
-
-def public_key_of(certificate: x509.Certificate) -> p256.PublicKey:
-    """The certificate's P-256 public key. Raises ProtectionError if it holds another kind of key."""
-    key = certificate.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise ProtectionError("the certificate does not hold an elliptic curve key")
-    return key
+    return p256.agree(_private_key(private_der), public_key_of(parse_certificate(certificate_der)))
 
 
 def _der(certificate: x509.Certificate) -> bytes:
@@ -107,7 +103,7 @@ class Credentials:
                 if keystore.has_private_key(eui64, usage):
                     credentials.set_own(usage, keystore.certificate(eui64, usage), keystore.private_key(eui64, usage))
             for cell in cells_of(device_type):
-                party = parties.get(cell.role)
+                party = parties.get(cell.role, NO_ENTITY if cell.role is RemotePartyRole.ROOT else None)
                 if party is None:
                     continue
                 certificate = _find_certificate(keystore, party, cell)
@@ -126,7 +122,7 @@ class Credentials:
     def anchor(self, cell: Cell) -> x509.Certificate | None:
         """The certificate in ``cell``, None if it is empty or the Device has no such cell."""
         der = self._store.get(f"{self._prefix}anchor/{cell.key}")
-        return None if der is None else _certificate(der)
+        return None if der is None else parse_certificate(der)
 
     def set_anchor(self, cell: Cell, certificate: x509.Certificate) -> None:
         """Put ``certificate`` into ``cell``, replacing what was there."""
@@ -157,7 +153,7 @@ class Credentials:
     def own_certificate(self, usage: KeyUsage) -> x509.Certificate | None:
         """This Device's own certificate for ``usage``."""
         der = self._store.get(f"{self._prefix}own/{usage.name.lower()}/certificate")
-        return None if der is None else _certificate(der)
+        return None if der is None else parse_certificate(der)
 
     def own_key(self, usage: KeyUsage) -> p256.PrivateKey:
         """This Device's private key for ``usage``. Raises KeystoreError if it holds none."""
@@ -187,7 +183,7 @@ class Credentials:
     def partner(self, device: Eui64) -> x509.Certificate | None:
         """Key agreement certificate of a joined Device, None if none was given."""
         der = self._store.get(f"{self._prefix}partner/{device}")
-        return None if der is None else _certificate(der)
+        return None if der is None else parse_certificate(der)
 
     def set_partner(self, device: Eui64, certificate: x509.Certificate | None) -> None:
         """Remember (or forget) the key agreement certificate of a joined Device."""

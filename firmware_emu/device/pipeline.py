@@ -1,0 +1,419 @@
+"""One pipeline for every GBCS Device: a message comes in, checks in a fixed order, execution, response and alerts go out.
+
+Sans-IO and synchronous: :meth:`GbcsDevice.receive` takes octets and returns the messages to send. The order of the checks
+and what follows a failed one are profile values (:mod:`firmware_emu.device.profile`); the counter of an accepted Command is
+durable before anything is executed (reference gbcs-spec-notes 6.2 step 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from firmware_emu.crypto import p256
+from firmware_emu.crypto.certificates import public_key_of
+from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
+from firmware_emu.device import alerting, answer
+from firmware_emu.device.credentials import Cell, Credentials
+from firmware_emu.device.event_log import AlertKind, EventLog, LogEntry, LogName, route
+from firmware_emu.device.future import FutureAction, FutureActions
+from firmware_emu.device.profile import Permission, PipelineProfile, Step, permissions, standard_profile
+from firmware_emu.device.store import Store
+from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
+from firmware_emu.gbcs import protect
+from firmware_emu.gbcs.axdr import Data
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.use_cases import UseCase, by_code
+from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.trace import Trace
+
+
+class Executor(Protocol):
+    """What a type of Device does with an accepted Command; the use cases common to all Devices never get here."""
+
+    def execute(self, use_case: UseCase, message: Message) -> bytes:
+        """Act on ``message`` and return the response payload.
+
+        Called inside a store transaction that is rolled back if this raises; the Device then answers a failure for
+        every item. Anything refused item by item is part of the payload, with ``device.note_failure`` called.
+        """
+        ...
+
+
+Handler = Callable[["GbcsDevice", Message], bytes]
+"""One use case common to all Devices: the Device and the accepted Command to the response payload."""
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """What the checks find out about a Command on the way."""
+
+    permission: Permission
+    partner: bool
+
+
+class _Refused(Exception):
+    """Ends the checks. Never leaves this module."""
+
+    def __init__(self, step: Step, reason: str) -> None:
+        super().__init__(reason)
+        self.step = step
+        self.reason = reason
+
+
+class GbcsDevice:
+    """A Device that receives Commands, answers them and raises Alerts.
+
+    ``clock_now`` gives bench time in seconds since 2000 (UTC). ``executor`` may be set after construction, since most
+    executors want the Device. ``on_outgoing`` is called with each message that is raised outside of :meth:`receive`.
+    """
+
+    def __init__(
+        self, eui64: Eui64, device_type: DeviceType, credentials: Credentials, store: Store, clock_now: Callable[[], float],
+        trace: Trace, executor: Executor | None = None, *,
+        handlers: Mapping[int, Handler] | None = None, profile: PipelineProfile | None = None,
+    ) -> None:
+        from firmware_emu.device.standard import STANDARD_DUE, STANDARD_HANDLERS  # they know this class, so they are fetched late
+
+        self.eui64 = eui64
+        self.device_type = device_type
+        self.credentials = credentials
+        self.store = store
+        self.now = clock_now
+        self.trace = trace
+        self.executor = executor
+        self.handlers = dict(STANDARD_HANDLERS if handlers is None else handlers)
+        self.profile = profile or standard_profile()
+        self.prefix = f"device/{eui64}/"
+        self.name = f"{device_type.name.lower()} {eui64}"
+        self.clock_status = 0
+        """Last octet of a date-time in a header where the Device states it: 0 reliable, 2 unreliable, 4 see reference 1.3."""
+        self.logs = {name: EventLog(store, self.prefix, name) for name in LogName}
+        self.future = FutureActions(store, self.prefix)
+        self.due: dict[str, Callable[[GbcsDevice, FutureAction], None]] = dict(STANDARD_DUE)
+        self.on_outgoing: Callable[[bytes], None] | None = None
+        self._outgoing: list[bytes] | None = None
+        self._failures: list[str] = []
+        self._reply: answer.Reply | None = None
+        self._refusals: list[float] = []
+
+    # --- receipt
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Check and execute one message; the response (first, if there is one) and the alerts that it led to."""
+        self._outgoing = []
+        try:
+            response = self._receive(data)
+            return ([] if response is None else [response]) + self._outgoing
+        finally:
+            self._outgoing = None
+
+    def _receive(self, data: bytes) -> bytes | None:
+        message: Message | None = None
+        accepted: _Accepted | None = None
+        try:
+            message = _decode(data)
+            for step in self.profile.order[1:]:
+                accepted = self._check(step, message, accepted)
+        except _Refused as refused:
+            self._refuse(refused, message, data)
+            return None
+        if accepted is None:
+            raise AssertionError("the order of checks holds every step, so authority was checked")
+        self._take_counter(message, accepted)
+        self.trace.emit("device", self.name, "verified", message=str(message.header.identifier), code=f"{message.message_code:04x}")
+        return self._execute(message, accepted.permission)
+
+    def _check(self, step: Step, message: Message, accepted: _Accepted | None) -> _Accepted | None:
+        """Run one step; the authority found so far, or found now. Raises _Refused.
+
+        A step that stands before authority in a profile finds the authority for itself: who may send the code decides
+        which counter, which key and which protections are meant.
+        """
+        if step is Step.ADDRESSED:
+            self._check_addressed(message)
+        elif step is Step.SUPPORTED:
+            if message.message_code not in permissions(self.device_type):
+                raise _Refused(step, f"message code {message.message_code:04x} is not one of a {self.device_type.name}")
+        else:
+            accepted = accepted or self._authority(message)
+            if step is Step.COUNTER:
+                self._check_counter(message, accepted)
+            elif step is Step.MAC:
+                self._check_mac(message, accepted)
+            elif step is Step.SIGNATURE:
+                self._check_signature(message, accepted)
+        return accepted
+
+    def _check_addressed(self, message: Message) -> None:
+        header = message.header
+        if header.cra is not CraFlag.COMMAND:
+            raise _Refused(Step.ADDRESSED, f"it is a {header.cra.name.lower()}, expected a command")
+        if header.recipient != self.eui64:
+            raise _Refused(Step.ADDRESSED, f"it is for {header.recipient}, this is {self.eui64}")
+
+    def _authority(self, message: Message) -> _Accepted:
+        header = message.header
+        allowed = permissions(self.device_type).get(message.message_code, ())
+        roles = self.credentials.roles_of(header.originator)
+        broker = RemotePartyRole.ACCESS_CONTROL_BROKER
+        if broker in roles and header.other.supplementary_party is not None:
+            roles = (broker,)
+        elif broker in roles:
+            roles = (broker, *(role for role in roles if role is not broker))
+        for role in roles:
+            for permission in allowed:
+                if permission.role is role and self._protected_as(message, permission):
+                    return _Accepted(permission, False)
+        if broker in roles and header.other.supplementary_party is not None and any(not permission.signature for permission in allowed):
+            return _Accepted(Permission(broker, True, False, False), False)
+        for permission in allowed:
+            if permission.role is None and self.credentials.partner(header.originator) is not None:
+                return _Accepted(permission, True)
+        who = "no Known Remote Party" if not roles else " and ".join(role.name.lower() for role in roles)
+        raise _Refused(Step.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}")
+
+    def _protected_as(self, message: Message, permission: Permission) -> bool:
+        """Whether to judge by this permission: the only one of its role, or the one whose protections the message carries."""
+        same = [other for other in permissions(self.device_type)[message.message_code] if other.role is permission.role]
+        return len(same) == 1 or permission.signature == bool(message.signature)
+
+    def _check_counter(self, message: Message, accepted: _Accepted) -> None:
+        counter = message.header.counter
+        stored = self._stored_counter(message, accepted)
+        if counter <= stored:
+            raise _Refused(Step.COUNTER, f"counter {counter} is not above the stored {stored}")
+        if counter >= 1 << 63:
+            raise _Refused(Step.COUNTER, f"counter {counter} is above the largest of 2^63 - 1")
+
+    def _stored_counter(self, message: Message, accepted: _Accepted) -> int:
+        if accepted.permission.role is None:
+            return self.credentials.partner_counter(message.header.originator)
+        return self.credentials.counter(accepted.permission.role, top_up=self._is_top_up(message))
+
+    def _take_counter(self, message: Message, accepted: _Accepted) -> None:
+        """Make the counter durable, before anything is executed: a crash must not open the door to a replay."""
+        with self.store.transaction():
+            if accepted.permission.role is None:
+                self.credentials.set_partner_counter(message.header.originator, message.header.counter)
+            else:
+                self.credentials.set_counter(accepted.permission.role, message.header.counter, top_up=self._is_top_up(message))
+
+    def _is_top_up(self, message: Message) -> bool:
+        return message.message_code in self.profile.top_up_codes
+
+    def _check_mac(self, message: Message, accepted: _Accepted) -> None:
+        if message.mac is None:
+            if accepted.permission.mac:
+                raise _Refused(Step.MAC, "it carries no MAC")
+            return
+        try:
+            sender = message.header.originator if accepted.partner else self._party(RemotePartyRole.ACCESS_CONTROL_BROKER)
+            protect.check_mac(message, self.credentials.z(sender))
+        except (ProtectionError, KeystoreError) as problem:
+            raise _Refused(Step.MAC, str(problem)) from problem
+
+    def _check_signature(self, message: Message, accepted: _Accepted) -> None:
+        if not message.signature:
+            if accepted.permission.signature:
+                raise _Refused(Step.SIGNATURE, "it carries no signature")
+            return
+        try:
+            protect.check_signature(message, self._signer(message, accepted))
+        except ProtectionError as problem:
+            raise _Refused(Step.SIGNATURE, str(problem)) from problem
+
+    def _signer(self, message: Message, accepted: _Accepted) -> p256.PublicKey:
+        role = accepted.permission.role
+        certificate = None if role is None else self.credentials.anchor(Cell(role, KeyUsage.DIGITAL_SIGNATURE))
+        if certificate is None:
+            raise ProtectionError(f"no digital signature certificate of {message.header.originator} is held")
+        return public_key_of(certificate)
+
+    def _party(self, role: RemotePartyRole) -> Eui64:
+        party = self.credentials.party(role)
+        if party is None:
+            raise ProtectionError(f"no certificate of a {role.name.lower()} is held")
+        return party
+
+    # --- refusal
+
+    def _refuse(self, refused: _Refused, message: Message | None, data: bytes) -> None:
+        consequence = self.profile.refusals[refused.step]
+        self.trace.emit(
+            "device", self.name, "refused", message=None if message is None else str(message.header.identifier), data=data,
+            step=refused.step.value, reason=refused.reason, clause=consequence.clause, ground=consequence.source,
+        )
+        now = self.now()
+        if consequence.event:
+            with self.store.transaction():
+                self._log(consequence.event, b"")
+            if consequence.alert:
+                self._queue_refusal_alert(consequence.event, message)
+        self._refusals = [*(when for when in self._refusals if now - when <= self.profile.unusual_within_s), now]
+        if len(self._refusals) >= self.profile.unusual_after:
+            self._refusals.clear()
+            with self.store.transaction():
+                self._log(self.profile.unusual_event, b"")
+
+    def _queue_refusal_alert(self, event: int, message: Message | None) -> None:
+        try:
+            if event == alerting.NOT_SUPPORTED and message is not None:
+                self._queue(alerting.not_supported(self, message))
+            else:
+                self._queue(self.alert(event))
+        except (KeystoreError, ProtectionError) as problem:
+            self.trace.emit("device", self.name, "alert not sent", code=f"{event:04x}", reason=str(problem))
+
+    # --- execution
+
+    def _execute(self, message: Message, permission: Permission) -> bytes | None:
+        identifier = str(message.header.identifier)
+        self._failures = []
+        self._reply = answer.Reply(self, message)
+        waiting = len(self._outgoing or ())
+        payload: bytes | None
+        try:
+            with self.store.transaction():
+                payload = self._payload(message)
+        except Exception as crash:  # nothing a Command does may stop a Device; the crash is told in the trace and the response
+            if self._outgoing is not None:
+                del self._outgoing[waiting:]
+            self._reply = answer.Reply(self, message)
+            reason = f"{type(crash).__name__}: {crash}" if isinstance(crash, CommsHubError) else type(crash).__name__
+            self.note_failure(reason)
+            self.trace.emit("device", self.name, "crashed", message=identifier, code=f"{message.message_code:04x}", reason=reason)
+            payload = answer.failure_payload(message)
+        failed = bool(self._failures)
+        with self.store.transaction():
+            self._log(self.profile.failed_event if failed else self.profile.done_event, b"\x02" + message.message_code.to_bytes(2, "big"))
+        self.trace.emit(
+            "device", self.name, "executed", message=identifier, code=f"{message.message_code:04x}", success=not failed,
+            reason="; ".join(self._failures) or None,
+        )
+        if payload is None:
+            return None
+        try:
+            response = self._reply.build(payload, signed=permission.signed_response)
+        except (KeystoreError, ProtectionError) as problem:
+            self.trace.emit("device", self.name, "unanswered", message=identifier, reason=str(problem))
+            return None
+        return response.encode()
+
+    def _payload(self, message: Message) -> bytes:
+        handler = self.handlers.get(message.message_code)
+        if handler is not None:
+            return handler(self, message)
+        if self.executor is None:
+            raise CommsHubError(f"{self.name} has no executor")
+        return self.executor.execute(by_code(message.message_code), message)
+
+    def note_failure(self, reason: str) -> None:
+        """Some part of the Command being executed did not succeed; the event log then says "not successfully actioned"."""
+        self._failures.append(reason)
+
+    def seal(self, plaintext: bytes) -> answer.Sealed:
+        """Encrypt ``plaintext`` for the party that reads the response under way (reference gbcs-messages 2.4)."""
+        if self._reply is None:
+            raise ProtectionError("there is no Command whose reader could be meant")
+        return self._reply.seal(plaintext)
+
+    # --- what was accepted for later
+
+    def run_due(self) -> list[bytes]:
+        """Do what has fallen due; the alerts that tell the outcomes. Call it when bench time passes ``future.next_due()``."""
+        self._outgoing = []
+        try:
+            for action in self.future.take_due(self.now()):
+                execute = self.due.get(action.kind)
+                if execute is None:
+                    raise CommsHubError(f"{self.name} has stored a future action of kind {action.kind!r} that nobody executes")
+                self._failures = []
+                reason: str | None = None
+                try:
+                    with self.store.transaction():
+                        execute(self, action)
+                except CommsHubError as problem:
+                    reason = str(problem)
+                self.trace.emit(
+                    "device", self.name, "activated" if reason is None else "not activated", kind=action.kind, key=action.key,
+                    code=f"{action.message_code:04x}", reason=reason,
+                )
+            return self._outgoing
+        finally:
+            self._outgoing = None
+
+    # --- events and alerts
+
+    def log(self, code: int, other: bytes = b"") -> None:
+        """Write the log entries that the event table names for ``code``."""
+        with self.store.transaction():
+            self._log(code, other)
+
+    def _log(self, code: int, other: bytes) -> None:
+        for name in route(code, self.device_type).logs:
+            self.logs[name].add(LogEntry(int(self.now()), code, other))
+
+    def alert(
+        self, code: int, extras: tuple[Data, ...] = (), *, message_code: int | None = None, payload: bytes | None = None,
+        party: RemotePartyRole | None = None, recipient: Eui64 | None = None, supplementary_party: Eui64 | None = None,
+    ) -> bytes:
+        """Build one alert: signed if critical, else with a MAC, to the first party of the event table (or to ``party``, or
+        to ``recipient`` by its entity id, as for the outcome of a future-dated Command).
+
+        ``extras`` are DLMS items after code and time; ``payload`` replaces the whole payload and ``message_code`` the
+        generic 1000/1001. Raises ProtectionError or KeystoreError if a certificate or key for it is not held.
+        """
+        found = route(code, self.device_type)
+        role = party or (found.parties[0] if found.parties else self.profile.alert_party[self.device_type])
+        signed = found.alert is not AlertKind.MAC
+        request = alerting.AlertRequest(
+            code, recipient or self._party(role), signed, extras, message_code, payload, supplementary_party,
+        )
+        return alerting.build(self, request)
+
+    def raise_alert(
+        self, code: int, extras: tuple[Data, ...] = (), *, other: bytes = b"", message_code: int | None = None,
+        payload: bytes | None = None, party: RemotePartyRole | None = None, recipient: Eui64 | None = None,
+    ) -> None:
+        """Log the event and send its alert to every party of the event table that this Device knows.
+
+        During :meth:`receive` the alert follows the response; otherwise it goes to ``on_outgoing``.
+        """
+        self.log(code, other)
+        found = route(code, self.device_type)
+        if found.alert is None and party is None:
+            return
+        roles = found.parties or (self.profile.alert_party[self.device_type],)
+        if party is not None or recipient is not None:
+            roles = (party or roles[0],)
+        for role in roles:
+            try:
+                self._queue(self.alert(code, extras, message_code=message_code, payload=payload, party=role, recipient=recipient))
+            except (KeystoreError, ProtectionError) as problem:
+                self.trace.emit("device", self.name, "alert not sent", code=f"{code:04x}", reason=str(problem))
+
+    def _queue(self, data: bytes) -> None:
+        message = Message.decode(data)
+        self.trace.emit("device", self.name, "alert", message=str(message.header.identifier), target=str(message.header.recipient))
+        if self._outgoing is not None:
+            self._outgoing.append(data)
+        elif self.on_outgoing is not None:
+            self.on_outgoing(data)
+
+    def protect(self, message: Message, *, signed: bool) -> Message:
+        """Sign or MAC one of this Device's own messages. Raises KeystoreError or ProtectionError if the key is not held."""
+        if signed:
+            return protect.with_signature(replace(message, signature=b"", mac=None), self.credentials.own_key(KeyUsage.DIGITAL_SIGNATURE))
+        return protect.with_mac(message, self.credentials.z(message.header.recipient))
+
+
+def _decode(data: bytes) -> Message:
+    try:
+        message = Message.decode(data)
+    except DecodeError as problem:
+        raise _Refused(Step.WELL_FORMED, str(problem)) from problem
+    if message.signature is None:
+        raise _Refused(Step.WELL_FORMED, "it ends after the payload, like a pre-command")
+    return message

@@ -1,0 +1,128 @@
+"""What no source states about the receipt of a Command, as data: order of checks, consequences, authority per code.
+
+``pipeline_profile.toml`` and ``authority.csv`` carry a ``source`` beside each value; nothing here is hard-coded.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib import resources
+
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device.credentials import cells_of
+from firmware_emu.errors import BoardError
+
+
+class Step(Enum):
+    """One check on a received Command."""
+
+    WELL_FORMED = "well-formed"
+    ADDRESSED = "addressed"
+    SUPPORTED = "supported"
+    AUTHORITY = "authority"
+    COUNTER = "counter"
+    MAC = "mac"
+    SIGNATURE = "signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What follows when a step fails: ``event`` code (0: none), whether it also goes out as an alert, and the clause."""
+
+    event: int
+    alert: bool
+    clause: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineProfile:
+    """The receipt of a Command; each value stands in ``pipeline_profile.toml`` with its source.
+
+    ``refusals`` says what follows each failed step, ``unusual_event``/``unusual_after``/``unusual_within_s`` when many
+    refusals in a row are an event of their own, ``alert_party`` who gets alerts whose party the event table leaves open.
+    """
+
+    order: tuple[Step, ...]
+    refusals: Mapping[Step, Refusal]
+    unusual_event: int
+    unusual_after: int
+    unusual_within_s: float
+    alert_party: Mapping[DeviceType, RemotePartyRole]
+    top_up_codes: frozenset[int]
+    done_event: int
+    failed_event: int
+    date_time_codes: frozenset[int]
+
+    @classmethod
+    def read(cls, text: str, name: str) -> PipelineProfile:
+        """Read the TOML text of a profile. Raises BoardError naming file and key."""
+        try:
+            data = tomllib.loads(text)
+            order = tuple(Step(step) for step in data["order"]["steps"])
+            profile = cls(
+                order=order,
+                refusals={
+                    Step(step): Refusal(int(row["event"]), bool(row["alert"]), str(row["clause"]), str(row["source"]))
+                    for step, row in data["refusal"].items()
+                },
+                unusual_event=int(data["unusual_numbers"]["event"]),
+                unusual_after=int(data["unusual_numbers"]["after"]),
+                unusual_within_s=float(data["unusual_numbers"]["within_s"]),
+                alert_party={DeviceType[key]: RemotePartyRole[role] for key, role in data["alert_party"].items() if key != "source"},
+                top_up_codes=frozenset(data["top_up"]["codes"]),
+                done_event=int(data["executed"]["done"]),
+                failed_event=int(data["executed"]["failed"]),
+                date_time_codes=frozenset(data["header_date_time"]["codes"]),
+            )
+        except (tomllib.TOMLDecodeError, ValueError) as problem:
+            raise BoardError(name, "", str(problem)) from problem
+        except KeyError as missing:
+            raise BoardError(name, str(missing.args[0]), "is missing or not a known name") from missing
+        if set(order) != set(Step) or order[0] is not Step.WELL_FORMED or set(profile.refusals) != set(Step):
+            raise BoardError(name, "order.steps", "expected every step once, well-formed first, and a refusal for each")
+        return profile
+
+
+@cache
+def standard_profile() -> PipelineProfile:
+    """The profile that comes with the package."""
+    text = resources.files("firmware_emu.device").joinpath("pipeline_profile.toml").read_text(encoding="utf-8")
+    return PipelineProfile.read(text, "pipeline_profile.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One right: a party of ``role`` (None: a joined Device) may send this code under ``mac`` and ``signature``.
+
+    ``signed_response``: whether the response is signed (True) or carries a MAC (False).
+    """
+
+    role: RemotePartyRole | None
+    mac: bool
+    signature: bool
+    signed_response: bool
+
+
+@cache
+def permissions(device_type: DeviceType) -> Mapping[int, tuple[Permission, ...]]:
+    """Per message code, who may send it to this type of Device (``authority.csv``). A code not in it is not supported."""
+    text = resources.files("firmware_emu.device").joinpath("authority.csv").read_text(encoding="utf-8")
+    held = {cell.role for cell in cells_of(device_type)}
+    found: dict[int, tuple[Permission, ...]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        role = None if row["role"] == "PARTNER" else RemotePartyRole[row["role"]]
+        if row["device"] not in (device_type.name, "*") or (row["device"] == "*" and role not in held):
+            continue
+        protection = row["protection"]
+        permission = Permission(role, protection != "signed-only", protection != "mac", row["response"] == "signature")
+        for text_code in row["codes"].split():
+            code = int(text_code, 16)
+            if not any(earlier.role is role for earlier in found.get(code, ())):
+                found[code] = (*found.get(code, ()), permission)
+    return found
