@@ -289,7 +289,7 @@ def check_path(
     path = [cert]
     while True:
         last = path[-1]
-        _check_dates(last, at)
+        check_dates(last, at)
         if last in trusted:
             return tuple(path)
         issuer = _issuer_among(last, [*trusted, *between])
@@ -301,7 +301,8 @@ def check_path(
         path.append(issuer)
 
 
-def _check_dates(cert: x509.Certificate, at: datetime | None) -> None:
+def check_dates(cert: x509.Certificate, at: datetime | None) -> None:
+    """Check that ``at`` (aware UTC) lies within a certificate's validity; None checks nothing. Raises ProtectionError."""
     if at is not None and not cert.not_valid_before_utc <= at <= cert.not_valid_after_utc:
         span = f"{cert.not_valid_before_utc:%Y-%m-%d} to {cert.not_valid_after_utc:%Y-%m-%d}"
         raise ProtectionError(f"{name_of(cert)} is valid {span}, not at {at:%Y-%m-%d %H:%M}")

@@ -253,6 +253,14 @@ class Keystore:
         """The private key of that pair. Raises KeystoreError."""
         return self._held(self._private, (eui, _XML), "private key")
 
+    def has_xml_signing_certificate(self, eui: Eui64) -> bool:
+        """Whether a certificate for signing XML is held."""
+        return (eui, _XML) in self._certificates
+
+    def has_xml_signing_key(self, eui: Eui64) -> bool:
+        """Whether a private key for signing XML is held."""
+        return (eui, _XML) in self._private
+
     def _held(self, kept: dict[_Slot, _Kept], slot: _Slot, what: str) -> _Kept:
         found = kept.get(slot)
         if found is None:
@@ -285,6 +293,10 @@ class Keystore:
         if key is None:
             raise KeystoreError(self.source, f"no private key of {name_of(cert)}: only who made the PKI can issue certificates")
         return key
+
+    def has_authority_key(self, cert: x509.Certificate) -> bool:
+        """Whether the private key of an authority is held."""
+        return key_id_of(cert) in self._authority_keys
 
     def shared_secret(self, a: Eui64, b: Eui64, cell: CellUsage = CellUsage.MANAGEMENT) -> bytes:
         """Z of two parties' key agreement pairs, 32 octets (reference gbcs-messages 2.3), remembered per pair.

@@ -1,8 +1,8 @@
 """Certificates of the SM WAN link's mutual TLS: an authority, one server, one client a hub.
 
 They lie in the folder ``tls`` inside a keystore's folder: ``ca.pem``, ``ca.key``, ``server.pem``, ``server.key`` and ``<eui>.pem``,
-``<eui>.key`` for a hub, whose EUI-64 is the common name. How the real SM WAN protects its link is not public: this TLS is the bench's own and has nothing
-to do with SMKI.
+``<eui>.key`` for a hub, whose EUI-64 is the common name. How the real SM WAN protects its link is not public: this TLS is the bench's own
+and has nothing to do with SMKI.
 """
 
 from __future__ import annotations
