@@ -1,6 +1,7 @@
 """The ASN.1 values of GBCS as frozen dataclasses: one per SEQUENCE of ``gbcs.asn1``, same name and order of fields, NULLs left out.
 
-Identifiers are :class:`Eui64`, times aware datetimes, key usages :class:`KeyUsage`, certificates their DER octets. An absent OPTIONAL is None.
+Identifiers are :class:`Eui64`, times aware datetimes, key usages :class:`KeyUsage`, certificates their DER octets, an absent OPTIONAL
+None.
 """
 
 from __future__ import annotations

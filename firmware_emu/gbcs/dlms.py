@@ -129,7 +129,7 @@ class Specification:
         """Raises IdentifierError for a selector that is missing or out of place."""
         selected = self.choice is Choice.GET_WITH_SELECTION
         if len(self.obis) != 6 or selected != (self.selector is not None) or selected != (self.selection is not None):
-            raise IdentifierError("an access specification", self, "6 OBIS octets, and a selector with its data for GET_WITH_SELECTION alone")
+            raise IdentifierError("an access specification", self, "6 OBIS octets; a selector only for GET_WITH_SELECTION")
         octets = bytes((self.choice,)) + self.class_id.to_bytes(2, "big") + self.obis + bytes((self.attribute,))
         if self.selector is not None and self.selection is not None:
             octets += bytes((self.selector,)) + self.selection.encode()

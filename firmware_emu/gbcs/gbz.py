@@ -36,7 +36,8 @@ class Component:
     """One ZCL command.
 
     ``payload`` is the ZCL payload; where ``encrypted``, it is ``31 00000000 || ciphertext || tag`` instead, and ``frame_counter``
-    counts the encrypted components of the message from 0. ``from_date_time`` is in seconds since 2000 (the activation time or the start of a read).
+    counts the encrypted components of the message from 0. ``from_date_time`` is in seconds since 2000 (the activation
+    time or the start of a read).
     ``sequence`` numbers a command's components from 0 and names the one answered in a response.
     """
 
