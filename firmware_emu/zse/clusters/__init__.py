@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+from firmware_emu.zse.clusters.alarms import ALARMS
+from firmware_emu.zse.clusters.basic import BASIC
+from firmware_emu.zse.clusters.calendar import CALENDAR
+from firmware_emu.zse.clusters.commissioning import COMMISSIONING
+from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
+from firmware_emu.zse.clusters.drlc import DRLC
+from firmware_emu.zse.clusters.energy_management import ENERGY_MANAGEMENT
+from firmware_emu.zse.clusters.events import EVENTS
+from firmware_emu.zse.clusters.identify import IDENTIFY
+from firmware_emu.zse.clusters.keep_alive import KEEP_ALIVE
 from firmware_emu.zse.clusters.key_establishment import KEY_ESTABLISHMENT
+from firmware_emu.zse.clusters.messaging import MESSAGING
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.ota import OTA
+from firmware_emu.zse.clusters.power_configuration import POWER_CONFIGURATION
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.clusters.price import PRICE
+from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
+from firmware_emu.zse.clusters.time import TIME
 from firmware_emu.zse.clusters.tunneling import TUNNELING
 from firmware_emu.zse.declare import Cluster
 
 ALL: tuple[Cluster, ...] = (
-    KEY_ESTABLISHMENT,
+    BASIC,
+    POWER_CONFIGURATION,
+    IDENTIFY,
+    ALARMS,
+    TIME,
+    COMMISSIONING,
+    OTA,
+    KEEP_ALIVE,
+    PRICE,
+    DRLC,
+    METERING,
+    MESSAGING,
     TUNNELING,
+    PREPAYMENT,
+    ENERGY_MANAGEMENT,
+    CALENDAR,
+    DEVICE_MANAGEMENT,
+    EVENTS,
+    SUB_GHZ,
+    KEY_ESTABLISHMENT,
 )
 
 _BY_ID = {cluster.id: cluster for cluster in ALL}

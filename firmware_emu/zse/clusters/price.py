@@ -1,0 +1,117 @@
+"""Price 0x0700: tariff to ESME and GSME, prices to displays (layouts: reference gbcs-messages 7A, ids: reference zigbee-han 3)."""
+
+from __future__ import annotations
+
+from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields, numbered, repeat
+
+_TARIFF = ("provider uint32", "event utc")
+
+# Attribute 0x04tb holds the price of tier t (0: no tier), block b + 1.
+_PRICES = tuple(
+    one for tier in range(1, 16) for one in numbered(0x0400 + 0x10 * tier, 1, 16, f"tier_{tier}_block_{{}}_price", "uint32")
+)
+
+PRICE = Cluster(
+    0x0700, "Price", secured=True,
+    attributes=(
+        *numbered(0x0000, 1, 48, "tier_{}_price_label", "octets"),
+        *numbered(0x0100, 1, 15, "block_{}_threshold", "uint48"),
+        *attributes(
+            "0x0200 start_of_block_period utc",
+            "0x0201 block_period_duration uint24",
+            "0x0202 threshold_multiplier uint24",
+            "0x0203 threshold_divisor uint24",
+            "0x0204 block_period_duration_type bitmap8",
+            "0x0300 commodity_type enum8",
+            "0x0301 standing_charge uint32",
+            "0x0302 conversion_factor uint32",
+            "0x0303 conversion_factor_trailing_digit bitmap8",
+            "0x0304 calorific_value uint32",
+            "0x0305 calorific_value_unit enum8",
+            "0x0306 calorific_value_trailing_digit bitmap8",
+        ),
+        *numbered(0x0400, 1, 16, "no_tier_block_{}_price", "uint32"),
+        *_PRICES,
+        *attributes(
+            "0x0615 unit_of_measure enum8",
+            "0x0616 currency uint16",
+            "0x0617 price_trailing_digits bitmap8",
+            "0xFFFE attribute_reporting_status enum8",
+        ),
+    ),
+    to_server=commands(
+        Command(0x00, "GetCurrentPrice", fields("options bitmap8"), answered_by=(0x00,)),
+        Command(0x01, "GetScheduledPrices", answered_by=(0x00,)),
+        Command(0x02, "PriceAcknowledgement"),
+        Command(0x03, "GetBlockPeriods", answered_by=(0x01,)),
+        Command(0x04, "GetConversionFactor", answered_by=(0x02,)),
+        Command(0x05, "GetCalorificValue", answered_by=(0x03,)),
+        Command(0x06, "GetTariffInformation", answered_by=(0x04,)),
+        Command(0x07, "GetPriceMatrix", answered_by=(0x05,)),
+        Command(0x08, "GetBlockThresholds", answered_by=(0x06,)),
+        Command(0x09, "GetCo2Value", answered_by=(0x07,)),
+        Command(0x0A, "GetTierLabels", answered_by=(0x08,)),
+        Command(
+            0x0B, "GetBillingPeriod", fields("earliest_start utc", "minimum_event uint32", "count uint8", "tariff_type bitmap8"),
+            answered_by=(0x09,),
+        ),
+        Command(0x0C, "GetConsolidatedBill", answered_by=(0x0A,)),
+        Command(0x0D, "CppEventResponse"),
+        Command(0x0E, "GetCreditPayment", answered_by=(0x0C,)),
+        Command(0x0F, "GetCurrencyConversion", answered_by=(0x0D,)),
+        Command(0x10, "GetTariffCancellation", answered_by=(0x0E,)),
+    ),
+    to_client=commands(
+        Command(
+            0x00, "PublishPrice",
+            fields(
+                "provider uint32", "rate_label octets", "event uint32", "current_time utc", "unit enum8", "currency uint16",
+                "trailing_digit_and_tier bitmap8", "tiers_and_register_tier bitmap8", "start utc", "duration uint16", "price uint32",
+            ),
+        ),
+        Command(
+            0x01, "PublishBlockPeriod",
+            fields(
+                *_TARIFF, "start utc", "duration uint24", "control bitmap8", "duration_type bitmap8", "tariff_type bitmap8",
+                "resolution enum8",
+            ),
+        ),
+        Command(0x02, "PublishConversionFactor", fields("event utc", "start utc", "factor uint32", "trailing_digit bitmap8")),
+        Command(
+            0x03, "PublishCalorificValue", fields("event utc", "start utc", "value uint32", "unit enum8", "trailing_digit bitmap8"),
+        ),
+        Command(
+            0x04, "PublishTariffInformation",
+            fields(
+                *_TARIFF, "tariff uint32", "start utc", "type_and_scheme bitmap8", "label octets", "price_tiers uint8",
+                "block_thresholds uint8", "unit enum8", "currency uint16", "trailing_digit bitmap8", "standing_charge uint32",
+                "tier_block_mode uint8", "multiplier uint24", "divisor uint24",
+            ),
+        ),
+        Command(
+            0x05, "PublishPriceMatrix",
+            fields(
+                *_TARIFF, "start utc", "tariff uint32", "command_index uint8", "command_count uint8", "sub_payload bitmap8",
+                repeat("prices", None, "tier_block uint8", "price uint32"),
+            ),
+        ),
+        Command(
+            0x06, "PublishBlockThresholds",
+            fields(
+                *_TARIFF, "start utc", "tariff uint32", "command_index uint8", "command_count uint8", "control bitmap8",
+                # One octet: tier in the upper four bits, number of thresholds in the lower four; in GB it is the number alone.
+                "count uint8", repeat("thresholds", "count", "threshold uint48"),
+            ),
+        ),
+        Command(0x07, "PublishCo2Value"),
+        Command(0x08, "PublishTierLabels"),
+        Command(
+            0x09, "PublishBillingPeriod", fields(*_TARIFF, "start utc", "duration uint24", "duration_type uint8", "tariff_type uint8"),
+        ),
+        Command(0x0A, "PublishConsolidatedBill"),
+        Command(0x0B, "PublishCppEvent"),
+        Command(0x0C, "PublishCreditPayment"),
+        Command(0x0D, "PublishCurrencyConversion"),
+        Command(0x0E, "CancelTariff"),
+    ),
+)
