@@ -1,8 +1,8 @@
 """The use-case catalogue: every message code as data, read by devices, transform, parser, console and documentation alike.
 
-Rows stand in ``use_cases.csv`` (one per message code; column ``source`` says where it is from and what in it is inferred); the access lists,
-GBZ components and answers of each in ``access_lists.csv``, ``protected_attributes.csv``, ``gbz_components.csv``, ``response_lists.csv`` and
-``gbz_responses.csv``.
+Rows stand in ``use_cases.csv`` (one per message code; column ``source`` says where it is from and what in it is inferred); the access
+lists, GBZ components and answers of each in ``access_lists.csv``, ``protected_attributes.csv``, ``gbz_components.csv``,
+``response_lists.csv`` and ``gbz_responses.csv``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import IdentifierError
+from firmware_emu.gbcs.alerts import GENERIC_CRITICAL, GENERIC_NON_CRITICAL
 from firmware_emu.gbcs.dlms import Choice, parse_obis
 
 
@@ -62,7 +63,7 @@ class RangeClock:
 
 @dataclass(frozen=True, slots=True)
 class AccessItem:
-    """One access specification of a command. ``shape`` is its data item's A-XDR shape; ``constant`` the value where the use case fixes it."""
+    """One access specification of a command. ``shape`` is its data item's A-XDR shape, ``constant`` the value a use case fixes."""
 
     choice: Choice
     class_id: int
@@ -245,15 +246,22 @@ def by_name(name: str) -> UseCase:
 
 
 def for_alert(alert_code: int, device_type: DeviceType, *, critical: bool) -> UseCase:
-    """The use case under which an alert code is sent: its own where there is one for that device, else the generic one (1000 or 1001)."""
-    for use_case in catalogue().values():
-        own = use_case.kind is UseCaseKind.ALERT and use_case.code is not None and use_case.code < GENERIC_CODES
-        if own and alert_code in use_case.alert_codes and use_case.applies_to(device_type) and use_case.critical is critical:
-            return use_case
-    return by_code(GENERIC_CODES if critical else GENERIC_CODES + 1)
+    """The use case under which an alert code is sent: its own where there is one for that device, else the generic one (1000 or 1001).
 
-
-GENERIC_CODES = 0x1000
+    Raises IdentifierError where several use cases share the code (8F66, 8F67): there the command that fell due decides.
+    """
+    generic = by_code(GENERIC_CRITICAL if critical else GENERIC_NON_CRITICAL)
+    own = [
+        use_case
+        for use_case in catalogue().values()
+        if alert_code in use_case.alert_codes
+        and use_case.code not in (GENERIC_CRITICAL, GENERIC_NON_CRITICAL)
+        and use_case.applies_to(device_type)
+        and use_case.critical is critical
+    ]
+    if len(own) > 1:
+        raise IdentifierError("an alert with one use case", f"{alert_code:04x}", f"a choice of {', '.join(use_case.name for use_case in own)}")
+    return own[0] if own else generic
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -307,7 +315,8 @@ def _grouped(name: str) -> dict[int, dict[str, list[dict[str, str]]]]:
 def _access_lists() -> dict[int, tuple[AccessList, ...]]:
     protected: dict[tuple[int, str], list[ProtectedItem]] = {}
     for row in _rows("protected_attributes.csv"):
-        item = ProtectedItem(int(row["class_id"]), parse_obis(row["obis"]), int(row["attribute"]), int(row["data_index"]), row["restriction"])
+        place = (int(row["class_id"]), parse_obis(row["obis"]), int(row["attribute"]), int(row["data_index"]))
+        item = ProtectedItem(*place, row["restriction"])
         protected.setdefault((int(row["code"], 16), row["action_index"]), []).append(item)
     return {
         code: tuple(
