@@ -138,20 +138,17 @@ def _key_establishment_findings(store: Keystore) -> Iterator[Finding]:
 
 
 def _tls_findings(path: Path) -> Iterator[Finding]:
-    folder = path / tls_credentials.FOLDER
-    if not folder.is_dir():
+    if not (path / tls_credentials.FOLDER).is_dir():
         return
-    for certificate in sorted(folder.glob("*.pem")):
-        stem = certificate.stem
-        if stem == "ca":
-            continue
+    for who in (None, *tls_credentials.hubs_of(path)):
         try:
-            if stem == "server":
-                tls_credentials.tls_credentials(path, None).server_context()
+            found = tls_credentials.tls_credentials(path, who)
+            if who is None:
+                found.server_context()
             else:
-                tls_credentials.tls_credentials(path, Eui64.parse(stem)).client_context()
+                found.client_context()
         except CommsHubError as problem:
-            yield Finding(f"{tls_credentials.FOLDER}/{stem}", str(problem))
+            yield Finding(f"SM WAN TLS of {who or 'the server'}", str(problem))
 
 
 def _permission_findings(path: Path) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Certificates of the SM WAN link's mutual TLS: an authority, one server, one client a hub.
 
-They lie in the folder ``tls`` inside a keystore's folder: ``ca.pem``, ``ca.key``, ``server.pem``, ``server.key`` and ``<eui>.pem``,
-``<eui>.key`` for a hub, whose EUI-64 is the common name. How the real SM WAN protects its link is not public: this TLS is the bench's own
+They lie in the folder ``tls`` inside a keystore's folder: ``authority.pem``, ``authority.key``, ``dcc.pem``, ``dcc.key`` for the server
+and ``<eui>.pem``, ``<eui>.key`` for a hub. The common name is the file's: ``dcc`` or the EUI-64. How the real SM WAN protects its link is not public: this TLS is the bench's own
 and has nothing to do with SMKI.
 """
 
@@ -27,8 +27,11 @@ from firmware_emu.errors import KeystoreError
 from firmware_emu.ids import Eui64
 
 FOLDER: Final = "tls"
-SERVER_NAME: Final = "smwan-gateway"
-"""What a client passes as ``server_hostname``, whatever address it dials: the server's certificate bears this name."""
+SERVER_NAME: Final = "dcc"
+"""Name of the server's files and of its certificate: what a client passes as ``server_hostname``, whatever address it dials."""
+
+
+_AUTHORITY: Final = "authority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ def tls_credentials(directory: Path, who: Eui64 | None) -> TlsCredentials:
     Raises KeystoreError where one is missing.
     """
     folder = directory / FOLDER
-    stem = "server" if who is None else str(who)
-    found = TlsCredentials(folder / "ca.pem", folder / f"{stem}.pem", folder / f"{stem}.key")
+    stem = SERVER_NAME if who is None else str(who)
+    found = TlsCredentials(folder / f"{_AUTHORITY}.pem", folder / f"{stem}.pem", folder / f"{stem}.key")
     for path in (found.authority, found.certificate, found.key):
         if not path.is_file():
             raise KeystoreError(str(path), "is not here: make it with `chub pki make`, or `chub pki add` for one more hub")
@@ -76,7 +79,7 @@ def tls_credentials(directory: Path, who: Eui64 | None) -> TlsCredentials:
 
 
 def peer_entity(tls: ssl.SSLObject | ssl.SSLSocket) -> Eui64:
-    """Which hub is at the other end, by its certificate. Raises KeystoreError where it names no EUI-64 (``server`` does not)."""
+    """Which hub is at the other end, by its certificate. Raises KeystoreError where it names no EUI-64 (the server's does not)."""
     shown = tls.getpeercert(binary_form=True)
     if shown is None:
         raise KeystoreError("SM WAN link", "the far end showed no certificate")
@@ -86,6 +89,12 @@ def peer_entity(tls: ssl.SSLObject | ssl.SSLSocket) -> Eui64:
         return Eui64.parse(text)
     except ValueError as wrong:
         raise KeystoreError("SM WAN link", f"the far end's certificate is for {text!r}: expected a hub's EUI-64") from wrong
+
+
+def hubs_of(directory: Path) -> tuple[Eui64, ...]:
+    """The hubs that have credentials in the keystore folder ``directory``, sorted; none where there is no folder ``tls``."""
+    stems = {path.stem for path in (directory / FOLDER).glob("*.pem")}
+    return tuple(sorted(Eui64.parse(stem) for stem in stems - {_AUTHORITY, SERVER_NAME}))
 
 
 def make_authority(directory: Path, valid: Validity) -> Issuer:
@@ -100,18 +109,18 @@ def make_authority(directory: Path, valid: Validity) -> Issuer:
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(key, SHA256())
     )
-    _write(folder, "ca", certificate, key)
+    _write(folder, _AUTHORITY, certificate, key)
     issuer = Issuer(certificate, key)
     alternatives = x509.SubjectAlternativeName(
         [x509.DNSName(SERVER_NAME), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     )
-    _issue(folder, issuer, "server", SERVER_NAME, ExtendedKeyUsageOID.SERVER_AUTH, valid, alternatives)
+    _issue(folder, issuer, SERVER_NAME, ExtendedKeyUsageOID.SERVER_AUTH, valid, alternatives)
     return issuer
 
 
 def load_authority(directory: Path) -> Issuer:
     """The TLS authority made earlier in ``directory``. Raises KeystoreError."""
-    path = directory / FOLDER / "ca.key"
+    path = directory / FOLDER / f"{_AUTHORITY}.key"
     try:
         key = load_pem_private_key(path.read_bytes(), None)
         certificate = x509.load_pem_x509_certificate(path.with_suffix(".pem").read_bytes())
@@ -125,7 +134,7 @@ def load_authority(directory: Path) -> Issuer:
 def issue_hubs(directory: Path, issuer: Issuer, hubs: Iterable[Eui64], valid: Validity) -> None:
     """Make a client certificate for each hub in ``directory``."""
     for hub in hubs:
-        _issue(directory / FOLDER, issuer, str(hub), str(hub), ExtendedKeyUsageOID.CLIENT_AUTH, valid, None)
+        _issue(directory / FOLDER, issuer, str(hub), ExtendedKeyUsageOID.CLIENT_AUTH, valid, None)
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, valid: Validity) -> x509.CertificateBuilder:
@@ -158,7 +167,6 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 def _issue(
     folder: Path,
     issuer: Issuer,
-    stem: str,
     common_name: str,
     purpose: x509.ObjectIdentifier,
     valid: Validity,
@@ -176,7 +184,7 @@ def _issue(
     )
     if alternatives is not None:
         builder = builder.add_extension(alternatives, critical=False)
-    _write(folder, stem, builder.sign(issuer.key, SHA256()), key)
+    _write(folder, common_name, builder.sign(issuer.key, SHA256()), key)
 
 
 def _write(folder: Path, stem: str, certificate: x509.Certificate, key: p256.PrivateKey) -> None:

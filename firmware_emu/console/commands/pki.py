@@ -121,7 +121,7 @@ def show(directory: Path, as_json: bool) -> None:
     """What a keystore (folder, or JSON of DCC Boxed) holds, never its secrets."""
     store = Keystore.load(directory)
     found = inspection.parties(store)
-    hubs = tls_hubs(directory)
+    hubs = [str(hub) for hub in tls_credentials.hubs_of(directory)]
     if as_json:
         click.echo(json.dumps(_as_tree(store, found, hubs), indent=1))
         return
@@ -143,12 +143,6 @@ def show(directory: Path, as_json: bool) -> None:
         click.echo(f"SM WAN TLS: server, hubs {', '.join(hubs)}")
     for warning in store.warnings:
         click.echo(f"warning: {warning}")
-
-
-def tls_hubs(directory: Path) -> list[str]:
-    """The hubs that have SM WAN TLS credentials in a keystore's folder."""
-    folder = directory / tls_credentials.FOLDER
-    return sorted(path.stem for path in folder.glob("*.pem") if path.stem not in ("ca", "server")) if folder.is_dir() else []
 
 
 def _common_name(cert: x509.Certificate) -> str:
