@@ -57,7 +57,8 @@ def pki_folder(board: Board) -> Path:
     if board.pki is not None:
         return Path(board.pki)
     parties, everyone = organisations(board), devices(board)
-    identities = sorted([*(f"{name} {eui}" for name, (_, eui) in parties.items()), *(f"{eui} {kind.name}" for eui, kind in everyone.items())])
+    named = [f"{name} {eui}" for name, (_, eui) in parties.items()]
+    identities = sorted([*named, *(f"{eui} {kind.name}" for eui, kind in everyone.items())])
     folder = state_folder() / "pki" / f"{board.name}-{hashlib.sha256(' '.join(identities).encode()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
