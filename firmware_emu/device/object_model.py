@@ -29,13 +29,14 @@ from firmware_emu.gbcs.axdr import (
     Null,
     OctetString,
     Structure,
-    TypeDescription,
     Unsigned,
     Utf8String,
     VisibleString,
     decode_data,
+    read_description,
 )
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
+from firmware_emu.gbcs.reader import Reader
 
 Key = tuple[int, bytes, int]
 """Class id, OBIS code (6 octets), attribute or method number."""
@@ -133,7 +134,7 @@ def zero_of(text: str) -> Data:
     """The zero value of a type text. Raises ValueError naming what cannot be read."""
     compact = re.fullmatch(r"compact-array\(type description ([0-9a-f]+)\)", text)
     if compact:
-        return CompactArray(_description(bytes.fromhex(compact[1])), ())
+        return CompactArray(read_description(Reader(bytes.fromhex(compact[1])), 0), ())
     value, rest = _parse(text)
     if rest.strip():
         raise ValueError(f"{text!r}: {rest!r} follows the type")
@@ -179,9 +180,3 @@ def _parse_elements(text: str) -> tuple[tuple[Data, ...], str]:
         if not rest.startswith(","):
             raise ValueError(f"expected , or ) at {rest!r}")
         rest = rest[1:]
-
-
-def _description(octets: bytes) -> TypeDescription:
-    if octets[0] == Structure.tag:
-        return TypeDescription(Structure.tag, tuple(TypeDescription(tag) for tag in octets[2:2 + octets[1]]))
-    return TypeDescription(octets[0])
