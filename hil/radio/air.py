@@ -1,0 +1,166 @@
+"""The shared medium: real 802.15.4 octets between radios, with seeded loss, delay and signal strength per link.
+
+Not modelled: collisions, carrier sense, air time (a frame arrives in the same bench instant unless its link has a delay),
+adjacent channels. Acknowledgements are made here, as radio hardware does, and are real frames in the capture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import DecodeError
+from firmware_emu.ids import Eui64
+from hil.radio.ncp.frames import BROADCAST, Address, MacKind, MacPdu
+
+ACK_WAIT_S = 0.000864
+"""macAckWaitDuration at 2.4 GHz, 54 symbols (IEEE 802.15.4-2006 7.4.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MacFrame:
+    """One MPDU as a sniffer sees it: bench time in s since 2000, channel, octets without FCS, RSSI in dBm, LQI 0..255."""
+
+    time: float
+    channel: int
+    octets: bytes
+    rssi: int
+    lqi: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction between two radios. ``loss`` 0..1 per frame; 1.0 is out of range. ``delay_s`` per frame."""
+
+    loss: float = 0.0
+    delay_s: float = 0.0
+    rssi: int = -45
+    lqi: int = 255
+
+
+class Radio(Protocol):
+    """What the medium needs to know of a radio."""
+
+    eui64: Eui64
+    channel: int | None
+    """None: off."""
+    listening: bool
+
+    def hears(self, pan: int | None, destination: Address | None) -> bool:
+        """The address filter."""
+        ...
+
+    def pending_for(self, source: Address | None) -> bool:
+        """The frame pending bit of an acknowledgement to ``source``."""
+        ...
+
+    def receive(self, frame: MacPdu, link: Link) -> None:
+        """A frame that passed the filter."""
+        ...
+
+
+Outcome = Callable[[bool, bool], None]
+"""Called once for a frame that asked for an acknowledgement: (acknowledged, frame pending)."""
+
+
+class Air:
+    """One medium. Deterministic for a ``seed``: each link with loss draws from its own stream."""
+
+    def __init__(self, clock: Clock, seed: int = 0, default: Link | None = None) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.default = default or Link()
+        self._radios: list[Radio] = []
+        self._links: dict[tuple[Eui64, Eui64], Link] = {}
+        self._draws: dict[tuple[Eui64, Eui64], random.Random] = {}
+        self._captures: list[Callable[[MacFrame], None]] = []
+        self._energy: dict[int, int] = {}
+
+    def attach(self, radio: Radio) -> Callable[[], None]:
+        """Put ``radio`` on the medium; returns the function that takes it off."""
+        self._radios.append(radio)
+        return lambda: self._radios.remove(radio)
+
+    def capture(self, callback: Callable[[MacFrame], None]) -> Callable[[], None]:
+        """Call ``callback`` with each frame that is sent; returns the function that ends it."""
+        self._captures.append(callback)
+        return lambda: self._captures.remove(callback)
+
+    def set_link(self, a: Eui64, b: Eui64, link: Link) -> None:
+        """Both directions between ``a`` and ``b`` from now on."""
+        self._links[a, b] = self._links[b, a] = link
+
+    def link(self, source: Eui64, target: Eui64) -> Link:
+        return self._links.get((source, target), self.default)
+
+    def set_energy(self, channel: int, dbm: int) -> None:
+        """What an energy scan measures on ``channel`` (default: the noise floor, -95 dBm)."""
+        self._energy[channel] = dbm
+
+    def energy(self, channel: int) -> int:
+        """dBm on ``channel``."""
+        return self._energy.get(channel, -95)
+
+    def random(self, purpose: object) -> random.Random:
+        """A stream of its own for ``purpose``, fixed by the seed."""
+        return random.Random(f"{self.seed}:{purpose}")
+
+    def transmit(self, source: Radio, frame: MacPdu, outcome: Outcome | None = None) -> None:
+        """Send one frame, once. ``outcome`` is called if it asked for an acknowledgement."""
+        channel = source.channel
+        if channel is None:
+            return
+        octets = frame.encode()
+        self._show(channel, octets, self.default)
+        asyncio.get_running_loop().call_soon(self._arrive, source, channel, octets, outcome)
+
+    def _show(self, channel: int, octets: bytes, link: Link) -> None:
+        if self._captures:
+            seen = MacFrame(self.clock.now(), channel, octets, link.rssi, link.lqi)
+            for callback in tuple(self._captures):
+                callback(seen)
+
+    def _lost(self, source: Eui64, target: Eui64, link: Link) -> bool:
+        if not link.loss:
+            return False
+        if link.loss >= 1.0:
+            return True
+        draw = self._draws.get((source, target))
+        if draw is None:
+            draw = self._draws[source, target] = self.random(f"{source}>{target}")
+        return draw.random() < link.loss
+
+    def _arrive(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            frame = MacPdu.decode(octets)
+        except DecodeError:
+            return
+        waiting = outcome is not None and frame.ack_request
+        for radio in tuple(self._radios):
+            if radio is source or radio.channel != channel or not radio.listening:
+                continue
+            if not radio.hears(frame.destination_pan, frame.destination):
+                continue
+            link = self.link(source.eui64, radio.eui64)
+            if self._lost(source.eui64, radio.eui64, link):
+                continue
+            if frame.ack_request and frame.destination != BROADCAST:
+                pending = frame.kind is MacKind.COMMAND and radio.pending_for(frame.source)
+                self._show(channel, MacPdu(MacKind.ACK, frame.sequence, pending=pending).encode(), link)
+                if waiting and outcome is not None and not self._lost(radio.eui64, source.eui64, link):
+                    waiting = False
+                    if link.delay_s:
+                        loop.call_later(2 * link.delay_s, outcome, True, pending)
+                    else:
+                        loop.call_soon(outcome, True, pending)
+            if link.delay_s:
+                loop.call_later(link.delay_s, radio.receive, frame, link)
+            else:
+                radio.receive(frame, link)
+        if waiting and outcome is not None:
+            loop.call_later(ACK_WAIT_S, outcome, False, False)

@@ -1,0 +1,214 @@
+"""EZSP frames and the schemas of each version: octets to named fields and back (reference ezsp-ncp 2 and 4)."""
+
+from __future__ import annotations
+
+import struct
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from firmware_emu.errors import DecodeError
+from firmware_emu.ids import Eui64
+from hil.radio.ncp.frames import Reader
+from hil.radio.ncp.status import EzspStatus, Status
+
+VERSIONS = (7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19)
+STACK_VERSION = {7: 0x6700, 8: 0x6A10, 9: 0x7020, 10: 0x7110, 11: 0x7120, 12: 0x7210, 13: 0x7440, 14: 0x8000, 16: 0x8100, 17: 0x8110, 18: 0x9000, 19: 0x9010}
+"""Stack version each protocol version shows; 13 as reference ezsp-ncp 2, the others of the same generation (recalled)."""
+FIRST_SL_STATUS = 14
+REPLY, CALLBACK = 0x80, 0x90
+_FIXED = {"aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16}
+_UINT = {"u8": 1, "u16": 2, "u32": 4}
+
+Value = int | bytes | Eui64 | Status | EzspStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One command of one version; fields as (name, type)."""
+
+    name: str
+    frame_id: int
+    request: tuple[tuple[str, str], ...]
+    response: tuple[tuple[str, str], ...]
+
+
+def _fields(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = (one.split(":") for one in text.split())
+    return tuple((name, kind) for name, kind in pairs)
+
+
+@lru_cache(maxsize=None)
+def schemas(version: int) -> Mapping[str, Schema]:
+    """The commands and callbacks of ``version``, by name."""
+    table: dict[str, Schema] = {}
+    layers = tomllib.loads(files("hil.radio.ncp").joinpath("commands.toml").read_text("utf-8"))
+    for level, layer in sorted(layers.items(), key=lambda item: int(item[0])):
+        if int(level) > version:
+            break
+        for name, entry in layer.items():
+            if entry == "-":
+                table.pop(name, None)
+            else:
+                table[name] = Schema(name, entry[0], _fields(entry[1]), _fields(entry[2]))
+    return table
+
+
+@lru_cache(maxsize=None)
+def schemas_by_id(version: int) -> Mapping[int, Schema]:
+    return {schema.frame_id: schema for schema in schemas(version).values()}
+
+
+class Fields:
+    """The fields of one request, read with their type."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = values
+
+    def u(self, name: str) -> int:
+        value = self._values[name]
+        assert isinstance(value, int), f"{name} is not a number in its schema"
+        return value
+
+    def octets(self, name: str) -> bytes:
+        value = self._values[name]
+        assert isinstance(value, bytes), f"{name} is not octets in its schema"
+        return value
+
+    def eui(self, name: str) -> Eui64:
+        value = self._values[name]
+        assert isinstance(value, Eui64), f"{name} is not an EUI-64 in its schema"
+        return value
+
+
+def _read(read: Reader, name: str, kind: str) -> Value:
+    if kind in _UINT:
+        return read.uint(_UINT[kind], name)
+    if kind == "bool":
+        return read.uint(1, name)
+    if kind == "s8":
+        return struct.unpack("b", read.take(1, name))[0]  # type: ignore[no-any-return]
+    if kind == "eui":
+        return read.eui(name)
+    if kind == "L":
+        return read.take(read.uint(1, f"length of {name}"), name)
+    if kind == "raw":
+        return read.rest()
+    return read.take(_FIXED[kind], name)
+
+
+def decode_request(schema: Schema, parameters: bytes) -> Fields:
+    """Raises DecodeError. Octets after the last field are left alone, as firmware does."""
+    read = Reader(parameters)
+    return Fields({name: _read(read, name, kind) for name, kind in schema.request})
+
+
+def _write(value: Value, kind: str, version: int) -> bytes:
+    if isinstance(value, Status | EzspStatus):
+        wide = kind == "sl" or version >= FIRST_SL_STATUS
+        return value.sl.to_bytes(4, "little") if wide else bytes([value.ember])
+    if isinstance(value, Eui64):
+        return value.zigbee
+    if isinstance(value, bytes):
+        return bytes([len(value)]) + value if kind in ("L", "L?") else value
+    if kind == "s8":
+        return struct.pack("b", max(-128, min(127, value)))
+    return int(value).to_bytes(_UINT.get(kind, 1), "little")
+
+
+_EMPTY: dict[str, Value] = {"L": b"", "raw": b"", "eui": Eui64(bytes(8))}
+_OPTIONAL = "L?"
+
+
+def encode_response(schema: Schema, values: Mapping[str, Value], version: int) -> bytes:
+    """Fields in wire order; one that ``values`` does not name is zero, as firmware answers beside a failure."""
+    out = b""
+    for name, kind in schema.response:
+        value = values.get(name)
+        if value is None:
+            if kind == _OPTIONAL:
+                continue
+            value = _EMPTY.get(kind, bytes(_FIXED[kind]) if kind in _FIXED else 0)
+        out += _write(value, kind, version)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One EZSP frame from the host."""
+
+    sequence: int
+    frame_id: int
+    parameters: bytes
+    legacy: bool
+
+
+def decode_frame(data: bytes, version: int) -> Request:
+    """Raises DecodeError. ``version`` always may come in the legacy form (reference ezsp-ncp 2)."""
+    if len(data) < 3:
+        raise DecodeError(0, "EZSP frame", f"{len(data)} octets, expected 3 or more")
+    if len(data) == 4 and data[2] == 0 and data[1] == 0:
+        return Request(data[0], 0, data[3:], True)
+    if version < 8:
+        if data[2] == 0xFF and len(data) >= 5:
+            return Request(data[0], data[4], data[5:], False)
+        return Request(data[0], data[2], data[3:], True)
+    if len(data) < 5:
+        raise DecodeError(len(data), "EZSP frame id", f"{len(data)} octets, expected 5 or more")
+    return Request(data[0], int.from_bytes(data[3:5], "little"), data[5:], False)
+
+
+def encode_frame(sequence: int, frame_id: int, parameters: bytes, version: int, *, control: int = REPLY, legacy: bool = False) -> bytes:
+    """One EZSP frame to the host."""
+    if legacy:
+        return bytes([sequence, control, frame_id]) + parameters
+    if version < 8:
+        return bytes([sequence, control, 0xFF, 0x00, frame_id]) + parameters
+    return bytes([sequence, control, 0x01]) + frame_id.to_bytes(2, "little") + parameters
+
+
+@dataclass(frozen=True, slots=True)
+class ApsHead:
+    """EmberApsFrame, 11 octets."""
+
+    profile: int
+    cluster: int
+    source_endpoint: int
+    destination_endpoint: int
+    options: int
+    group: int
+    sequence: int
+
+    def encode(self) -> bytes:
+        return struct.pack("<HHBBHHB", self.profile, self.cluster, self.source_endpoint, self.destination_endpoint, self.options,
+                           self.group, self.sequence)
+
+    @classmethod
+    def decode(cls, octets: bytes) -> ApsHead:
+        return cls(*struct.unpack("<HHBBHHB", octets))
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkParameters:
+    """EmberNetworkParameters, 20 octets."""
+
+    extended_pan: Eui64
+    pan: int
+    power: int
+    channel: int
+    method: int
+    manager: int
+    update_id: int
+    channels: int
+
+    def encode(self) -> bytes:
+        return self.extended_pan.zigbee + struct.pack("<HBBBHBI", self.pan, self.power, self.channel, self.method, self.manager,
+                                                      self.update_id, self.channels)
+
+    @classmethod
+    def decode(cls, octets: bytes) -> NetworkParameters:
+        return cls(Eui64.from_zigbee(octets[:8]), *struct.unpack("<HBBBHBI", octets[8:]))

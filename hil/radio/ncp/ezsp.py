@@ -1,0 +1,150 @@
+"""The co-processor's EZSP layer: one frame from the host in, one reply out, callbacks when the stack has something to tell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING
+
+from firmware_emu.errors import DecodeError
+from firmware_emu.ids import Eui64
+from hil.radio.air import Air
+from hil.radio.ncp.commands import (
+    CALLBACK, Request, Value, decode_frame, decode_request, encode_frame, encode_response, schemas, schemas_by_id,
+)
+from hil.radio.ncp.stack import Stack
+from hil.radio.ncp.status import EzspStatus, Status
+from hil.radio.ncp.tokens import Child, Tokens
+
+if TYPE_CHECKING:
+    from hil.radio.ncp.aps import Incoming
+
+LOGGER = logging.getLogger(__name__)
+
+CONFIGURATION = {
+    0x01: 64, 0x02: 16, 0x03: 32, 0x04: 32, 0x05: 16, 0x06: 8, 0x07: 16, 0x08: 16, 0x09: 8, 0x0C: 0, 0x0D: 5, 0x10: 30, 0x11: 32,
+    0x12: 3000, 0x13: 8, 0x17: 0, 0x19: 2, 0x1A: 100, 0x1C: 0, 0x1D: 0, 0x1E: 12, 0x1F: 5, 0x20: 0, 0x21: 0, 0x22: 2, 0x24: 0,
+    0x26: 0, 0x29: 0, 0x2A: 0, 0x2B: 3, 0x2C: 3, 0x2D: 1, 0x2E: 0, 0x2F: 0, 0x30: 0, 0x37: 0, 0x38: 10000, 0x39: 0, 0x3A: 0,
+}
+"""Configuration ids and their values after a reset (table sizes as reference ezsp-ncp 3; the rest EZSP's defaults, recalled)."""
+POLL_POLICY, POLL_CALLBACK = 0x03, 0x31
+
+
+class Ncp:
+    """One dongle's firmware above ASH. ``send`` takes whole EZSP frames for the host."""
+
+    def __init__(self, air: Air, tokens: Tokens, version: int, send: Callable[[bytes], None]) -> None:
+        self.version = version
+        self.stack = Stack(air, tokens, self)
+        self._send = send
+        self._sequence = 0
+        self._scan: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self.serving = ""
+        self.negotiated = False
+        self.commands = 0
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self.negotiated = False
+        self.configuration = dict(CONFIGURATION)
+        self.policies: dict[int, int] = {}
+        self.values: dict[int, bytes] = {}
+        self.address_table: dict[int, tuple[Eui64, int, bool]] = {}
+        self.multicast_table: dict[int, bytes] = {}
+
+    def reset(self) -> None:
+        """Reset or power off: RAM is lost, tokens stay, the network is down until the host brings it up."""
+        self.stop_scan()
+        if self._polling is not None:
+            self._polling.cancel()
+            self._polling = None
+        self._fresh()
+        self.stack.power_off()
+
+    # frames
+
+    def receive(self, data: bytes) -> None:
+        """One EZSP frame. Whatever it is, the host gets an answer."""
+        try:
+            request = decode_frame(data, self.version)
+        except DecodeError as problem:
+            LOGGER.warning("EZSP frame dropped: %s", problem)
+            return
+        self._sequence = request.sequence
+        self._send(self._answer(request))
+
+    def _answer(self, request: Request) -> bytes:
+        from hil.radio.ncp.handlers import HANDLERS  # handlers import this module
+
+        self.commands += 1
+        schema = schemas_by_id(self.version).get(request.frame_id)
+        handler = HANDLERS.get(schema.name) if schema is not None else None
+        if schema is None or handler is None:
+            return self._invalid(request, EzspStatus.ERROR_INVALID_FRAME_ID)
+        if not self.negotiated and schema.name != "version":
+            return self._invalid(request, EzspStatus.ERROR_VERSION_NOT_SET)
+        self.serving = schema.name
+        try:
+            values = handler(self, decode_request(schema, request.parameters))
+        except DecodeError as problem:
+            LOGGER.warning("EZSP command %s: %s", schema.name, problem)
+            return self._invalid(request, EzspStatus.ERROR_TRUNCATED)
+        except Exception:  # a fault in one command is reported and answered; the link and the other commands go on
+            LOGGER.exception("EZSP command %s failed", schema.name)
+            return self._invalid(request, EzspStatus.ERROR_INVALID_CALL)
+        parameters = encode_response(schema, values, self.version)
+        return encode_frame(request.sequence, schema.frame_id, parameters, self.version, legacy=request.legacy)
+
+    def _invalid(self, request: Request, reason: EzspStatus) -> bytes:
+        schema = schemas(self.version)["invalidCommand"]
+        parameters = encode_response(schema, {"reason": reason}, self.version)
+        return encode_frame(request.sequence, schema.frame_id, parameters, self.version, legacy=request.legacy)
+
+    def callback(self, name: str, values: Mapping[str, Value]) -> None:
+        """Tell the host, if it speaks EZSP yet and its version knows the callback."""
+        schema = schemas(self.version).get(name)
+        if schema is not None and self.negotiated:
+            parameters = encode_response(schema, values, self.version)
+            self._send(encode_frame(self._sequence, schema.frame_id, parameters, self.version, control=CALLBACK))
+
+    # work that takes time
+
+    @property
+    def scanning(self) -> bool:
+        return self._scan is not None and not self._scan.done()
+
+    def start_scan(self, scan: Coroutine[object, object, None]) -> None:
+        self._scan = asyncio.get_running_loop().create_task(scan)
+
+    def stop_scan(self) -> None:
+        if self._scan is not None:
+            self._scan.cancel()
+            self._scan = None
+
+    def start_polling(self, polling: Coroutine[object, object, None]) -> None:
+        if self._polling is not None:
+            self._polling.cancel()
+        self._polling = asyncio.get_running_loop().create_task(polling)
+
+    # from the stack
+
+    def stack_status(self, status: Status) -> None:
+        self.callback("stackStatusHandler", {"status": status})
+
+    def incoming(self, message: Incoming) -> None:
+        from hil.radio.ncp.handlers.messaging import tell_incoming  # handlers import this module
+
+        tell_incoming(self, message)
+
+    def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None:
+        self.callback("trustCenterJoinHandler", {"id": short, "eui64": device, "update": update, "decision": decision, "parent": parent})
+
+    def child_join(self, device: Eui64, child: Child, joining: bool) -> None:
+        index = next((at for at, known in enumerate(self.stack.tokens.children) if known == device), 0)
+        self.callback("childJoinHandler", {"index": index, "joining": joining, "id": child.short, "eui64": device, "type": child.node_type})
+
+    def polled(self, short: int) -> None:
+        if self.policies.get(POLL_POLICY) == POLL_CALLBACK:
+            self.callback("pollHandler", {"id": short, "expected": False})

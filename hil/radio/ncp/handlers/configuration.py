@@ -1,0 +1,227 @@
+"""Configuration values, policies, values, manufacturing and stack tokens, counters, versions."""
+
+from __future__ import annotations
+
+import struct
+
+from firmware_emu.han.base import SimpleDescriptor
+from hil.radio.ncp.commands import STACK_VERSION, Fields
+from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.frames import Reader
+from hil.radio.ncp.handlers.registry import Reply, handles
+from hil.radio.ncp.status import EzspStatus, Status
+from hil.radio.ncp.trust import Policy
+
+TRUST_CENTRE_POLICY = 0x00
+ZDO_FLAGS = 0x2A
+FREE_BUFFERS, VERSION_INFO, NWK_COUNTER, APS_COUNTER = 0x03, 0x11, 0x23, 0x24
+ENDPOINT_FLAGS = 0x00
+COUNTERS = (
+    "rx_broadcast", "tx_broadcast", "rx_unicast", "tx_unicast", "tx_retry", "tx_failed",
+    "aps_rx_broadcast", "aps_tx_broadcast", "aps_rx_unicast", "aps_tx_success", "aps_tx_retry", "aps_tx_failed",
+    "", "", "", "", "join_indication", "child_removed", "", "", "", "nwk_counter_failure", "aps_frame_counter_failure", "",
+    "aps_link_key_not_authorized", "nwk_decryption_failure", "aps_decryption_failure", "", "relayed",
+)
+"""Our counters by EmberCounterType; "" is one that is always 0 here."""
+COUNTER_COUNT = 41
+MFG_TOKENS = {
+    0x00: b"\xff\xff", 0x01: b"commshub bench".ljust(16, b"\xff"), 0x02: b"virtual dongle".ljust(16, b"\xff"), 0x03: b"\xff\xff",
+    0x04: b"\xff\xff", 0x06: b"\xff" * 40, 0x0A: b"\xff" * 20, 0x0C: b"\xff" * 8, 0x0D: b"\xff\xff",
+}
+
+
+@handles("version")
+def version(ncp: Ncp, fields: Fields) -> Reply:
+    ncp.negotiated = True
+    return {"protocol": ncp.version, "stack_type": 2, "stack_version": STACK_VERSION[ncp.version]}
+
+
+@handles("addEndpoint")
+def add_endpoint(ncp: Ncp, fields: Fields) -> Reply:
+    if ncp.stack.running:
+        return {"status": EzspStatus.ERROR_INVALID_CALL}
+    read = Reader(fields.octets("clusters"))
+    servers = tuple(read.uint(2, "input cluster") for _ in range(fields.u("inputs")))
+    clients = tuple(read.uint(2, "output cluster") for _ in range(fields.u("outputs")))
+    endpoint = SimpleDescriptor(fields.u("endpoint"), fields.u("device"), servers, clients, fields.u("profile"))
+    if not 1 <= endpoint.endpoint <= 254:
+        return {"status": EzspStatus.ERROR_INVALID_VALUE}
+    ncp.stack.endpoints[endpoint.endpoint] = endpoint
+    return {"status": EzspStatus.SUCCESS}
+
+
+@handles("getExtendedValue")
+def get_extended_value(ncp: Ncp, fields: Fields) -> Reply:
+    if fields.u("value_id") == ENDPOINT_FLAGS:
+        known = fields.u("characteristics") in ncp.stack.endpoints
+        return {"status": EzspStatus.SUCCESS if known else EzspStatus.ERROR_INVALID_VALUE, "value": b"\x01\x00" if known else bytes(2)}
+    return {"status": EzspStatus.ERROR_INVALID_ID, "value": bytes(2)}
+
+
+@handles("nop", "gpSinkTableClearAll", "gpClearProxyTable")
+def nothing(ncp: Ncp, fields: Fields) -> Reply:
+    """No green power table is modelled, so clearing it does nothing."""
+    return {}
+
+
+@handles("echo")
+def echo(ncp: Ncp, fields: Fields) -> Reply:
+    return {"data": fields.octets("data")}
+
+
+@handles("customFrame")
+def custom_frame(ncp: Ncp, fields: Fields) -> Reply:
+    """No extension of the firmware is here; hosts probe for one."""
+    return {"status": Status.LIBRARY_NOT_PRESENT}
+
+
+@handles("getCertificate", "getCertificate283k1", "generateCbkeKeys", "generateCbkeKeys283k1")
+def no_ecc_library(ncp: Ncp, fields: Fields) -> Reply:
+    """As common dongle images answer: key establishment is the host's (reference ezsp-ncp 4)."""
+    return {"status": Status.LIBRARY_NOT_PRESENT}
+
+
+@handles("getConfigurationValue")
+def get_configuration(ncp: Ncp, fields: Fields) -> Reply:
+    value = ncp.configuration.get(fields.u("id"))
+    if value is None:
+        return {"status": EzspStatus.ERROR_INVALID_ID}
+    return {"status": EzspStatus.SUCCESS, "value": value}
+
+
+@handles("setConfigurationValue")
+def set_configuration(ncp: Ncp, fields: Fields) -> Reply:
+    identifier, value = fields.u("id"), fields.u("value")
+    if identifier not in ncp.configuration:
+        return {"status": EzspStatus.ERROR_INVALID_ID}
+    ncp.configuration[identifier] = value
+    if identifier == ZDO_FLAGS:
+        ncp.stack.zdo_flags = value
+    return {"status": EzspStatus.SUCCESS}
+
+
+@handles("setPolicy")
+def set_policy(ncp: Ncp, fields: Fields) -> Reply:
+    decision = int.from_bytes(fields.octets("decision")[:2], "little")
+    ncp.policies[fields.u("policy")] = decision
+    if fields.u("policy") == TRUST_CENTRE_POLICY:
+        ncp.stack.trust.policy = Policy(decision)
+    return {"status": EzspStatus.SUCCESS}
+
+
+@handles("getPolicy")
+def get_policy(ncp: Ncp, fields: Fields) -> Reply:
+    return {"status": EzspStatus.SUCCESS, "decision": ncp.policies.get(fields.u("policy"), 0)}
+
+
+@handles("getValue")
+def get_value(ncp: Ncp, fields: Fields) -> Reply:
+    identifier = fields.u("id")
+    if identifier == FREE_BUFFERS:
+        value = b"\xff"
+    elif identifier == VERSION_INFO:
+        shown = STACK_VERSION[ncp.version]
+        value = struct.pack("<HBBBBB", 0, shown >> 12 & 15, shown >> 8 & 15, shown >> 4 & 15, shown & 15, 0xAA)
+    elif identifier == NWK_COUNTER:
+        value = ncp.stack.nwk.counter.to_bytes(4, "little")
+    elif identifier == APS_COUNTER:
+        value = ncp.stack.aps.counter.to_bytes(4, "little")
+    else:
+        known = ncp.values.get(identifier)
+        if known is None:
+            return {"status": EzspStatus.ERROR_INVALID_ID}
+        value = known
+    return {"status": EzspStatus.SUCCESS, "value": value}
+
+
+@handles("setValue")
+def set_value(ncp: Ncp, fields: Fields) -> Reply:
+    identifier, value = fields.u("id"), fields.octets("value")
+    if identifier in (NWK_COUNTER, APS_COUNTER):
+        if ncp.stack.running or len(value) != 4:
+            return {"status": EzspStatus.ERROR_INVALID_CALL if ncp.stack.running else EzspStatus.ERROR_INVALID_VALUE}
+        counter = int.from_bytes(value, "little")
+        if identifier == NWK_COUNTER:
+            ncp.stack.tokens.nwk_counter = counter
+        else:
+            ncp.stack.tokens.aps_counter = counter
+        ncp.stack.tokens.save()
+        return {"status": EzspStatus.SUCCESS}
+    if identifier in (FREE_BUFFERS, VERSION_INFO):
+        return {"status": EzspStatus.ERROR_INVALID_ID}
+    ncp.values[identifier] = value
+    return {"status": EzspStatus.SUCCESS}
+
+
+@handles("getMfgToken")
+def get_mfg_token(ncp: Ncp, fields: Fields) -> Reply:
+    return {"value": MFG_TOKENS.get(fields.u("token"), b"")}
+
+
+@handles("setMfgToken")
+def set_mfg_token(ncp: Ncp, fields: Fields) -> Reply:
+    """Manufacturing tokens are written in the factory; this dongle's are."""
+    return {"status": Status.INVALID_CALL}
+
+
+@handles("getTokenData")
+def get_token_data(ncp: Ncp, fields: Fields) -> Reply:
+    value = ncp.stack.tokens.data.get(f"{fields.u('token')}:{fields.u('index')}")
+    return {"status": Status.NOT_FOUND} if value is None else {"status": Status.SUCCESS, "value": value}
+
+
+@handles("setTokenData")
+def set_token_data(ncp: Ncp, fields: Fields) -> Reply:
+    key = f"{fields.u('token')}:{fields.u('index')}"
+    if key not in ncp.stack.tokens.data:
+        return {"status": Status.NOT_FOUND}
+    ncp.stack.tokens.data[key] = fields.octets("value")
+    ncp.stack.tokens.save()
+    return {"status": Status.SUCCESS}
+
+
+@handles("tokenFactoryReset")
+def factory_reset(ncp: Ncp, fields: Fields) -> Reply:
+    tokens = ncp.stack.tokens
+    if not fields.u("keep_counters"):
+        tokens.nwk_counter = tokens.aps_counter = 0
+    tokens.forget_network()
+    return {}
+
+
+@handles("setManufacturerCode")
+def set_manufacturer(ncp: Ncp, fields: Fields) -> Reply:
+    ncp.stack.manufacturer = fields.u("code")
+    return {"status": Status.SUCCESS}
+
+
+@handles("setPowerDescriptor", "setConcentrator", "setRadioPower", "sendManyToOneRouteRequest")
+def accepted(ncp: Ncp, fields: Fields) -> Reply:
+    """Kept by firmware for routes and radio power, which the air does not model."""
+    return {"status": Status.SUCCESS}
+
+
+@handles("setSourceRouteDiscoveryMode")
+def source_route_mode(ncp: Ncp, fields: Fields) -> Reply:
+    return {"remaining": 0}
+
+
+@handles("readCounters", "readAndClearCounters")
+def counters(ncp: Ncp, fields: Fields) -> Reply:
+    known = ncp.stack.nwk.mac.counters
+    values = [known.get(name, 0) & 0xFFFF for name in COUNTERS] + [0] * (COUNTER_COUNT - len(COUNTERS))
+    if ncp.serving == "readAndClearCounters":
+        known.clear()
+    return {"values": struct.pack(f"<{COUNTER_COUNT}H", *values)}
+
+
+@handles("getEui64")
+def get_eui64(ncp: Ncp, fields: Fields) -> Reply:
+    return {"eui64": ncp.stack.tokens.eui64}
+
+
+@handles("getNodeId")
+def get_node_id(ncp: Ncp, fields: Fields) -> Reply:
+    return {"id": ncp.stack.tokens.short if ncp.stack.running else 0xFFFE}
+
+

@@ -1,0 +1,123 @@
+"""Sending: unicast, broadcast, multicast, reply; and what the stack tells of messages (reference ezsp-ncp 3 and 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from firmware_emu.ids import Eui64
+from hil.radio.ncp.aps import Aps, Incoming
+from hil.radio.ncp.commands import ApsHead, Fields
+from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.frames import ApsKind, ApsPdu, Block, Delivery
+from hil.radio.ncp.handlers.registry import Reply, handles
+from hil.radio.ncp.status import Status
+
+ENCRYPTION, RETRY, FRAGMENT = 0x0020, 0x0040, 0x8000
+DIRECT, VIA_ADDRESS_TABLE, MULTICAST, BROADCAST = 0, 1, 3, 6
+INCOMING_UNICAST, INCOMING_MULTICAST, INCOMING_BROADCAST = 0, 2, 4
+_UNKNOWN = Eui64(b"\xff" * 8)
+CONTENTS_POLICY, TAG_AND_CONTENTS = 0x04, 0x41
+
+
+def _block(head: ApsHead) -> Block | None:
+    if not head.options & FRAGMENT:
+        return None
+    index = head.group & 0xFF
+    return Block(index == 0, index or head.group >> 8)
+
+
+def _pdu(head: ApsHead, message: bytes, delivery: Delivery) -> ApsPdu:
+    return ApsPdu(
+        ApsKind.DATA, head.sequence, delivery, bool(head.options & ENCRYPTION) and delivery is Delivery.UNICAST,
+        bool(head.options & (RETRY | FRAGMENT)) and delivery is Delivery.UNICAST, head.destination_endpoint, head.group, head.cluster,
+        head.profile, head.source_endpoint, _block(head), payload=message,
+    )
+
+
+def _send(ncp: Ncp, kind: int, destination: int, shown: int, head: ApsHead, fields: Fields, delivery: Delivery, radius: int) -> Reply:
+    stack = ncp.stack
+    if not stack.running:
+        return {"status": Status.NETWORK_DOWN}
+    block = _block(head)
+    if block is None or block.first:
+        head = replace(head, sequence=stack.aps.next_sequence())
+    message = fields.octets("message")
+    tag = fields.u("tag")
+    contents = message if ncp.policies.get(CONTENTS_POLICY) == TAG_AND_CONTENTS else b""
+
+    def sent(status: Status) -> None:
+        ncp.callback("messageSentHandler", {"type": kind, "destination": shown, "aps": head.encode(), "tag": tag, "status": status, "message": contents})
+
+    status = stack.aps.send(destination, _pdu(head, message, delivery), sent, radius)
+    return {"status": status, "sequence": head.sequence}
+
+
+@handles("sendUnicast")
+def send_unicast(ncp: Ncp, fields: Fields) -> Reply:
+    kind, wanted = fields.u("type"), fields.u("destination")
+    destination = wanted
+    if kind == VIA_ADDRESS_TABLE:
+        entry = ncp.address_table.get(wanted)
+        if entry is None:
+            return {"status": Status.INDEX_OUT_OF_RANGE}
+        destination = ncp.stack.nwk.shorts.get(entry[0], entry[1])
+    elif kind != DIRECT:
+        return {"status": Status.BAD_ARGUMENT}
+    return _send(ncp, kind, destination, wanted, ApsHead.decode(fields.octets("aps")), fields, Delivery.UNICAST, 0)
+
+
+@handles("sendBroadcast")
+def send_broadcast(ncp: Ncp, fields: Fields) -> Reply:
+    destination = fields.u("destination")
+    if destination < 0xFFF8:
+        return {"status": Status.BAD_ARGUMENT}
+    head = ApsHead.decode(fields.octets("aps"))
+    return _send(ncp, BROADCAST, destination, destination, head, fields, Delivery.BROADCAST, fields.u("radius"))
+
+
+@handles("sendMulticast")
+def send_multicast(ncp: Ncp, fields: Fields) -> Reply:
+    head = ApsHead.decode(fields.octets("aps"))
+    return _send(ncp, MULTICAST, 0xFFFD, head.group, head, fields, Delivery.GROUP, fields.u("hops"))
+
+
+@handles("sendReply")
+def send_reply(ncp: Ncp, fields: Fields) -> Reply:
+    """With the fragment option: the APS acknowledgement of one piece; else a message back to the sender."""
+    head = ApsHead.decode(fields.octets("aps"))
+    sender = fields.u("sender")
+    if not ncp.stack.running:
+        return {"status": Status.NETWORK_DOWN}
+    if head.options & FRAGMENT:
+        index = head.group & 0xFF
+        piece = ApsPdu(
+            ApsKind.DATA, head.sequence, secured=bool(head.options & ENCRYPTION), destination_endpoint=head.source_endpoint,
+            cluster=head.cluster, profile=head.profile, source_endpoint=head.destination_endpoint, block=Block(index == 0, index),
+        )
+        ncp.stack.aps.acknowledge(sender, piece)
+        return {"status": Status.SUCCESS}
+    head = replace(head, sequence=ncp.stack.aps.next_sequence())
+    return {"status": ncp.stack.aps.send(sender, _pdu(head, fields.octets("message"), Delivery.UNICAST), lambda _: None)}
+
+
+@handles("maximumPayloadLength")
+def maximum_payload(ncp: Ncp, fields: Fields) -> Reply:
+    return {"length": Aps.capacity(False, False)}
+
+
+def tell_incoming(ncp: Ncp, message: Incoming) -> None:
+    """incomingMessageHandler, for an endpoint, group or ZDO that the host is to see."""
+    pdu = message.pdu
+    group = pdu.group
+    options = (ENCRYPTION if pdu.secured else 0) | (RETRY if pdu.ack_request else 0)
+    kind = INCOMING_MULTICAST if pdu.delivery is Delivery.GROUP else INCOMING_BROADCAST if message.broadcast else INCOMING_UNICAST
+    if kind == INCOMING_MULTICAST and not any(entry[:2] == group.to_bytes(2, "little") for entry in ncp.multicast_table.values()):
+        return
+    if pdu.block is not None:
+        options |= FRAGMENT
+        group = pdu.block.number << 8 if pdu.block.first else pdu.block.number
+    head = ApsHead(pdu.profile, pdu.cluster, pdu.source_endpoint, pdu.destination_endpoint, options, group, pdu.counter)
+    ncp.callback("incomingMessageHandler", {
+        "type": kind, "aps": head.encode(), "lqi": message.link.lqi, "rssi": message.link.rssi, "sender": message.source,
+        "eui64": message.eui64 or _UNKNOWN, "binding": 0xFF, "address": 0xFF, "timestamp": 0, "message": pdu.payload,
+    })

@@ -1,0 +1,155 @@
+"""A node's way into a network: active scan, MAC association, the network key under its link key, announcement; and the rejoin."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firmware_emu.ids import Eui64
+from hil.radio.air import Link
+from hil.radio.ncp.frames import Beacon, NwkCommand
+from hil.radio.ncp.mac import Poll
+from hil.radio.ncp.status import Status
+from hil.radio.ncp.zdo import capability
+
+if TYPE_CHECKING:
+    from hil.radio.ncp.stack import Stack
+
+SYMBOL_S = 16e-6
+BASE_SUPERFRAME_SYMBOLS = 960
+ASSOCIATION_S = 0.5
+"""macResponseWaitTime, 32 base superframes (IEEE 802.15.4-2006)."""
+KEY_S = 5.0
+"""How long a joining node waits for the network key; a value of this bench, no clause."""
+REJOIN_S = 3.0
+POLL_S = 0.05
+
+
+def scan_s(duration: int) -> float:
+    """Seconds that a scan stays on one channel for the scan duration exponent."""
+    return BASE_SUPERFRAME_SYMBOLS * (2**duration + 1) * SYMBOL_S
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A beacon and where it was heard."""
+
+    channel: int
+    beacon: Beacon
+    link: Link
+
+
+class JoinFailure(Exception):
+    """Ends a join; never leaves the stack. ``status`` is what the host is told."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.name)
+        self.status = status
+
+
+async def scan(stack: Stack, channels: tuple[int, ...], duration: int) -> list[Found]:
+    """Active scan; beacons in the order heard, one per PAN and source."""
+    mac = stack.nwk.mac
+    home, rx_on, was_on = mac.channel, mac.rx_on, mac.channel is not None
+    found: dict[tuple[int, int, int], Found] = {}
+    try:
+        for channel in channels:
+            def heard(beacon: Beacon, link: Link, channel: int = channel) -> None:
+                found.setdefault((channel, beacon.pan, beacon.source), Found(channel, beacon, link))
+
+            mac.on_beacon = heard
+            mac.request_beacons(channel)
+            await asyncio.sleep(scan_s(duration))
+    finally:
+        mac.on_beacon = None
+        if was_on and home is not None:
+            mac.start(home, rx_on=rx_on)
+        else:
+            mac.stop()
+    return list(found.values())
+
+
+async def join(stack: Stack, node_type: int, channels: tuple[int, ...], extended_pan: Eui64 | None, pan: int | None) -> None:
+    """Raises JoinFailure. On return the tokens hold the network and the stack may start on it."""
+    tokens, mac = stack.tokens, stack.nwk.mac
+    beacons = [
+        one for one in await scan(stack, channels, 3)
+        if (extended_pan is None or one.beacon.extended_pan == extended_pan) and (pan is None or one.beacon.pan == pan)
+        and one.beacon.permit and (one.beacon.router_capacity if node_type == 2 else one.beacon.end_device_capacity)
+    ]
+    if not beacons:
+        raise JoinFailure(Status.NO_BEACONS)
+    best = max(beacons, key=lambda one: (one.link.lqi, one.link.rssi))
+    rx_on = node_type in (2, 3)
+    tokens.pan = mac.pan = best.beacon.pan
+    tokens.short = mac.short = 0xFFFE
+    mac.start(best.channel, rx_on=rx_on)
+    tokens.short = await _associate(stack, best.beacon, capability(node_type))
+    key, sequence, centre = await _network_key(stack, best.beacon.source, rx_on)
+    tokens.node_type, tokens.channel, tokens.extended_pan = node_type, best.channel, best.beacon.extended_pan
+    tokens.network_key, tokens.key_sequence, tokens.tc_eui64 = key, sequence, centre
+    tokens.update_id = best.beacon.update_id
+    tokens.parent_short = best.beacon.source
+    tokens.parent = centre if best.beacon.source == 0 else None
+    tokens.save()
+
+
+async def _associate(stack: Stack, beacon: Beacon, capabilities: int) -> int:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[tuple[int, int]] = loop.create_future()
+    heard: asyncio.Future[bool] = loop.create_future()
+    stack.association = answer
+    stack.nwk.mac.request_association(beacon.pan, beacon.source, capabilities, lambda ok: heard.done() or heard.set_result(ok))
+    if not await heard:
+        raise JoinFailure(Status.JOIN_FAILED)
+    deadline = loop.time() + ASSOCIATION_S
+    while not answer.done() and loop.time() < deadline:
+        await asyncio.sleep(POLL_S)
+        await poll(stack, beacon.source, long=True)
+    stack.association = None
+    if not answer.done():
+        raise JoinFailure(Status.JOIN_FAILED)
+    short, status = answer.result()
+    if status:
+        raise JoinFailure(Status.JOIN_FAILED)
+    return short
+
+
+async def _network_key(stack: Stack, parent: int, rx_on: bool) -> tuple[bytes, int, Eui64]:
+    loop = asyncio.get_running_loop()
+    waiting = stack.network_key
+    deadline = loop.time() + KEY_S
+    while not rx_on and not waiting.done() and loop.time() < deadline:
+        await poll(stack, parent)
+        if not waiting.done():
+            await asyncio.sleep(POLL_S)
+    done, _ = await asyncio.wait({waiting}, timeout=max(0.0, deadline - loop.time()))
+    if not done:
+        raise JoinFailure(Status.NO_NETWORK_KEY_RECEIVED)
+    return waiting.result()
+
+
+async def rejoin(stack: Stack) -> None:
+    """Secured rejoin to the stored parent. Raises JoinFailure."""
+    loop = asyncio.get_running_loop()
+    tokens = stack.tokens
+    answer: asyncio.Future[tuple[int, int]] = loop.create_future()
+    stack.association = answer
+    request = bytes([NwkCommand.REJOIN_REQUEST, capability(tokens.node_type)])
+    stack.nwk.send(tokens.parent_short, request, command=True, radius=1, source_eui=True)
+    deadline = loop.time() + REJOIN_S
+    while not answer.done() and loop.time() < deadline:
+        await asyncio.sleep(POLL_S)
+        if not stack.nwk.mac.rx_on:
+            await poll(stack, tokens.parent_short)
+    stack.association = None
+    if not answer.done() or answer.result()[1]:
+        raise JoinFailure(Status.MOVE_FAILED)
+
+
+async def poll(stack: Stack, parent: int, *, long: bool = False) -> Poll:
+    """One data request and how it ended."""
+    ended: asyncio.Future[Poll] = asyncio.get_running_loop().create_future()
+    stack.nwk.mac.poll(parent, lambda how: ended.done() or ended.set_result(how), long=long)
+    return await ended

@@ -1,0 +1,419 @@
+"""The NWK layer of one node: frame security and counters, addresses, next hops, broadcasts, children, leave and rejoin commands.
+
+Routing is what a home needs: neighbours directly, an end device through its parent, and where a neighbour does not answer,
+through the coordinator; routes back are learned from what was relayed. No AODV discovery, no link status (no timer while idle).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Protocol
+
+from firmware_emu.errors import DecodeError, ProtectionError
+from firmware_emu.ids import Eui64
+from hil.radio.air import Air, Link
+from hil.radio.ncp.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader
+from hil.radio.ncp.mac import Done, Mac
+from hil.radio.ncp.security import Auxiliary, KeyId, protect, unprotect
+from hil.radio.ncp.tokens import RESERVE, Child, Tokens
+
+RADIUS = 30
+BROADCAST_MEMORY_S = 9.0
+"""nwkNetworkBroadcastDeliveryTime of stack profile 2."""
+MAX_TIMEOUT = 10
+"""Highest end device timeout enumeration a parent grants, 1,024 minutes (GBCS 10.7.3, reference chts 3)."""
+LEAVE_REJOIN, LEAVE_REQUEST = 0x20, 0x40
+COORDINATOR, ROUTER = 1, 2
+
+
+class NwkUser(Protocol):
+    """The layer above."""
+
+    def nwk_data(self, frame: NwkPdu, link: Link, secured: bool) -> None: ...
+    def child_joined(self, device: Eui64, child: Child, rejoin: bool) -> None: ...
+    def child_gone(self, device: Eui64, child: Child) -> None: ...
+    def told_to_leave(self, rejoin: bool) -> None: ...
+    def device_left(self, device: Eui64, short: int) -> None: ...
+    def associated(self, short: int, status: int) -> None: ...
+    def polled(self, short: int) -> None: ...
+
+
+class Nwk:
+    """One node's NWK layer over its :class:`Mac`."""
+
+    __slots__ = (
+        "_air", "_counter", "_heard", "_incoming", "_life", "_random", "_routes", "_seen", "_sequence", "_user", "addresses", "mac",
+        "permit_until", "shorts", "tokens",
+    )
+
+    def __init__(self, air: Air, tokens: Tokens, user: NwkUser) -> None:
+        self._air = air
+        self._user = user
+        self._random = air.random(f"{tokens.eui64} nwk")
+        self.tokens = tokens
+        self.mac = Mac(air, tokens.eui64, self)
+        self.addresses: dict[int, Eui64] = {}
+        self.shorts: dict[Eui64, int] = {}
+        self.permit_until = 0.0
+        self._incoming: dict[Eui64, int] = {}
+        self._routes: dict[int, int] = {}
+        self._seen: dict[tuple[int, int], float] = {}
+        self._heard: dict[Eui64, float] = {}
+        self._sequence = self._random.randrange(256)
+        self._counter = 0
+        self._life = 0
+
+    # life
+
+    def start(self) -> None:
+        """Radio on with what the tokens say; counters go on beyond what was used before."""
+        tokens = self.tokens
+        self._counter = tokens.nwk_counter
+        self.mac.pan, self.mac.short = tokens.pan, tokens.short
+        self.mac.start(tokens.channel, rx_on=tokens.node_type not in (4, 5))
+        self.learn(tokens.short, tokens.eui64)
+        if tokens.parent is not None:
+            self.learn(tokens.parent_short, tokens.parent)
+        for device, child in tokens.children.items():
+            self.learn(child.short, device)
+            self._watch(device, child)
+
+    def stop(self) -> None:
+        """Radio off and RAM lost."""
+        self._life += 1
+        self.mac.stop()
+        self.permit_until = 0.0
+        for table in (self.addresses, self.shorts, self._incoming, self._routes, self._seen, self._heard):
+            table.clear()
+
+    @property
+    def routes_for_others(self) -> bool:
+        return self.tokens.node_type in (COORDINATOR, ROUTER)
+
+    @property
+    def permitting(self) -> bool:
+        return self.permit_until > asyncio.get_running_loop().time()
+
+    def learn(self, short: int, device: Eui64) -> None:
+        """Remember an address pair; the latest word counts."""
+        if short >= 0xFFF8:
+            return
+        known = self.addresses.get(short)
+        if known == device and self.shorts.get(device) == short:
+            return
+        old = self.shorts.get(device)
+        if old is not None:
+            self.addresses.pop(old, None)
+        if known is not None:
+            self.shorts.pop(known, None)
+        self.addresses[short] = device
+        self.shorts[device] = short
+
+    def free_short(self) -> int:
+        while True:
+            short = self._random.randrange(1, 0xFFF7)
+            if short not in self.addresses:
+                return short
+
+    def next_counter(self) -> int:
+        """The outgoing frame counter, kept ahead in the tokens."""
+        value = self._counter
+        self._counter += 1
+        if self._counter > self.tokens.nwk_counter:
+            self.tokens.nwk_counter = value + RESERVE
+            self.tokens.save()
+        return value
+
+    @property
+    def counter(self) -> int:
+        return self._counter if self.mac.channel is not None else self.tokens.nwk_counter
+
+    # sending
+
+    def send(
+        self, destination: int, payload: bytes, done: Done | None = None, *, command: bool = False, secured: bool = True,
+        radius: int = RADIUS, destination_eui: Eui64 | None = None, source_eui: bool = False,
+    ) -> None:
+        """One NPDU; ``done`` tells whether the first hop took it (broadcast: that it was sent)."""
+        self._sequence = self._sequence + 1 & 0xFF
+        frame = NwkPdu(
+            destination, self.tokens.short, radius or RADIUS, self._sequence, command, secured, destination_eui,
+            self.tokens.eui64 if source_eui else None, payload=payload,
+        )
+        if destination >= BROADCAST_ROUTERS - 4:
+            self._seen[frame.source, frame.sequence] = asyncio.get_running_loop().time()
+            self._broadcast(frame, done)
+        elif destination == self.tokens.short:
+            asyncio.get_running_loop().call_soon(self._loop_back, frame, done, self._life)
+        else:
+            self._forward(frame, done)
+
+    def _loop_back(self, frame: NwkPdu, done: Done | None, life: int) -> None:
+        if life == self._life:
+            self._user.nwk_data(frame, Link(), True)
+            if done is not None:
+                done(True)
+
+    def _seal(self, frame: NwkPdu) -> bytes:
+        key = self.tokens.network_key
+        if not frame.secured or key is None:
+            return replace(frame, secured=False).encode()
+        header = frame.header()
+        auxiliary = Auxiliary(KeyId.NETWORK, self.next_counter(), self.tokens.eui64, self.tokens.key_sequence)
+        return header + protect(key, header, auxiliary, self.tokens.eui64, frame.payload)
+
+    def _broadcast(self, frame: NwkPdu, done: Done | None) -> None:
+        if not self.routes_for_others:
+            self.mac.send(self._seal(frame), self.tokens.parent_short, done)
+            return
+        self.mac.send(self._seal(frame), BROADCAST, done)
+        if frame.destination == BROADCAST:
+            for child in self.tokens.children.values():
+                if not child.rx_on and child.authenticated:
+                    self.mac.hold(self._seal(frame), child.short)
+
+    def _hop(self, destination: int) -> int:
+        if not self.routes_for_others:
+            return self.tokens.parent_short
+        return self._routes.get(destination, destination)
+
+    def _forward(self, frame: NwkPdu, done: Done | None) -> None:
+        hop = self._hop(frame.destination)
+        device = self.addresses.get(hop)
+        child = self.tokens.children.get(device) if device is not None else None
+        if child is not None and not child.rx_on:
+            self.mac.hold(self._seal(frame), hop, done)
+            return
+
+        def sent(ok: bool) -> None:
+            if not ok and hop == frame.destination and self.tokens.node_type == ROUTER and hop != 0:
+                self._routes[frame.destination] = 0
+                self.mac.send(self._seal(frame), 0, done)
+                return
+            if not ok:
+                self._routes.pop(frame.destination, None)
+            if done is not None:
+                done(ok)
+
+        self.mac.send(self._seal(frame), hop, sent)
+
+    # receiving
+
+    def mac_data(self, frame: MacPdu, link: Link) -> None:
+        try:
+            npdu = NwkPdu.decode(frame.payload)
+            if npdu.secured:
+                npdu = self._open(npdu, frame)
+                if npdu is None:
+                    return
+        except DecodeError:
+            self.mac.count("nwk_bad_frame")
+            return
+        except ProtectionError:
+            self.mac.count("nwk_decryption_failure")
+            return
+        self._take(npdu, frame, link)
+
+    def _open(self, npdu: NwkPdu, frame: MacPdu) -> NwkPdu | None:
+        """Raises DecodeError, ProtectionError; None for what is not to be heard."""
+        key = self.tokens.network_key
+        read = Reader(npdu.payload)
+        auxiliary = Auxiliary.read(read)
+        if key is None or auxiliary.key_id is not KeyId.NETWORK or auxiliary.source is None:
+            return None
+        device = auxiliary.source
+        if auxiliary.key_sequence != self.tokens.key_sequence or device == self.tokens.eui64:
+            return None
+        plain = unprotect(key, npdu.header(), auxiliary, device, read.rest())
+        if auxiliary.counter < self._incoming.get(device, 0):
+            self.mac.count("nwk_counter_failure")
+            return None
+        self._incoming[device] = auxiliary.counter + 1
+        if isinstance(frame.source, int):
+            self.learn(frame.source, device)
+        child = self.tokens.children.get(device)
+        if child is not None:
+            self._heard[device] = asyncio.get_running_loop().time()
+            if not child.authenticated:
+                child.authenticated = True
+                self.tokens.save()
+        return replace(npdu, payload=plain)
+
+    def _take(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
+        tokens = self.tokens
+        if npdu.source == tokens.short:
+            return
+        if npdu.source_eui is not None:
+            self.learn(npdu.source, npdu.source_eui)
+        if isinstance(frame.source, int) and frame.source != npdu.source and self.routes_for_others:
+            self._routes[npdu.source] = frame.source
+        else:
+            self._routes.pop(npdu.source, None)
+        if npdu.destination >= BROADCAST_ROUTERS - 4:
+            self._take_broadcast(npdu, link)
+        elif npdu.destination == tokens.short:
+            self._up(npdu, link)
+        elif self.routes_for_others and npdu.secured and npdu.radius > 1:
+            self.mac.count("relayed")
+            self._forward(replace(npdu, radius=npdu.radius - 1), None)
+
+    def _take_broadcast(self, npdu: NwkPdu, link: Link) -> None:
+        if not npdu.secured:
+            return
+        now = asyncio.get_running_loop().time()
+        identity = (npdu.source, npdu.sequence)
+        if now - self._seen.get(identity, -BROADCAST_MEMORY_S) < BROADCAST_MEMORY_S:
+            return
+        if len(self._seen) > 64:
+            self._seen = {known: at for known, at in self._seen.items() if now - at < BROADCAST_MEMORY_S}
+        self._seen[identity] = now
+        if self.routes_for_others and npdu.radius > 1:
+            self._broadcast(replace(npdu, radius=npdu.radius - 1), None)
+        if npdu.destination != BROADCAST_ROUTERS or self.routes_for_others:
+            self._up(npdu, link)
+
+    def _up(self, npdu: NwkPdu, link: Link) -> None:
+        if not npdu.command:
+            self._user.nwk_data(npdu, link, npdu.secured)
+        elif npdu.secured:
+            try:
+                self._command(npdu)
+            except DecodeError:
+                self.mac.count("nwk_bad_frame")
+
+    # commands
+
+    def _command(self, npdu: NwkPdu) -> None:
+        read = Reader(npdu.payload)
+        command = read.uint(1, "NWK command")
+        device = npdu.source_eui or self.addresses.get(npdu.source)
+        if command == NwkCommand.LEAVE:
+            options = read.uint(1, "leave options")
+            if options & LEAVE_REQUEST:
+                if npdu.source in (0, self.tokens.parent_short):
+                    self._user.told_to_leave(bool(options & LEAVE_REJOIN))
+            elif device is not None:
+                if not options & LEAVE_REJOIN:
+                    self.forget_child(device)
+                self._user.device_left(device, npdu.source)
+        elif command == NwkCommand.REJOIN_REQUEST and device is not None and self.routes_for_others:
+            self._rejoin(device, npdu.source, read.uint(1, "capability"))
+        elif command == NwkCommand.REJOIN_RESPONSE:
+            self._user.associated(read.uint(2, "short address"), read.uint(1, "rejoin status"))
+        elif command == NwkCommand.END_DEVICE_TIMEOUT_REQUEST and device in self.tokens.children:
+            wanted = read.uint(1, "timeout enumeration")
+            granted = wanted <= MAX_TIMEOUT
+            if granted:
+                self.tokens.children[device].timeout = wanted
+                self.tokens.save()
+            self.send(npdu.source, bytes([NwkCommand.END_DEVICE_TIMEOUT_RESPONSE, 0 if granted else 1, 1]), command=True, radius=1)
+
+    def _rejoin(self, device: Eui64, short: int, capability: int) -> None:
+        child = self.tokens.children.get(device)
+        if child is None:
+            child = self.tokens.children[device] = Child(short, capability, authenticated=True)
+        child.short, child.capability = short, capability
+        self.learn(short, device)
+        self.tokens.save()
+        self._watch(device, child)
+        answer = bytes([NwkCommand.REJOIN_RESPONSE]) + short.to_bytes(2, "little") + b"\x00"
+        self.send(short, answer, command=True, radius=1, destination_eui=device, source_eui=True)
+        self._user.child_joined(device, child, True)
+
+    def leave(self, target: int | None = None, *, rejoin: bool = False, done: Done | None = None) -> None:
+        """Say that this node leaves, or (``target``) tell another to."""
+        if target is None:
+            payload = bytes([NwkCommand.LEAVE, 0])
+            self.send(0xFFFD, payload, done, command=True, radius=1, source_eui=True)
+        else:
+            payload = bytes([NwkCommand.LEAVE, LEAVE_REQUEST | (LEAVE_REJOIN if rejoin else 0)])
+            self.send(target, payload, done, command=True, radius=1, source_eui=True)
+
+    # children
+
+    def beacon(self) -> Beacon | None:
+        tokens = self.tokens
+        if not self.routes_for_others or tokens.network_key is None:
+            return None
+        coordinator = tokens.node_type == COORDINATOR
+        return Beacon(tokens.pan, tokens.short, self.permitting, tokens.extended_pan, coordinator, 0 if coordinator else 1,
+                      coordinator, coordinator, tokens.update_id)
+
+    def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None:
+        """Children are taken by the coordinator alone: a home's network is one hop wide."""
+        if self.tokens.node_type != COORDINATOR or not self.permitting:
+            return None
+        self.mac.count("join_indication")
+        old = self.tokens.children.get(device)
+        short = old.short if old is not None else self.free_short()
+        if old is not None:
+            self.mac.release(old.short)
+        child = self.tokens.children[device] = Child(short, capability)
+        self._incoming.pop(device, None)
+        self._heard.pop(device, None)
+        self.learn(short, device)
+        self.tokens.save()
+        self._watch(device, child)
+        return short, 0
+
+    def association_sent(self, device: Eui64, ok: bool) -> None:
+        child = self.tokens.children.get(device)
+        if child is None or child.authenticated:
+            return
+        if ok:
+            self._user.child_joined(device, child, False)
+        else:
+            self.forget_child(device)
+
+    def associated(self, short: int, status: int) -> None:
+        self._user.associated(short, status)
+
+    def forget_child(self, device: Eui64) -> None:
+        child = self.tokens.children.pop(device, None)
+        if child is not None:
+            self.mac.release(child.short)
+            self.mac.release(device)
+            self._heard.pop(device, None)
+            self.mac.count("child_removed")
+            self.tokens.save()
+            self._user.child_gone(device, child)
+
+    def mac_poll(self, source: Address) -> None:
+        device = source if isinstance(source, Eui64) else self.addresses.get(source)
+        if device in self.tokens.children:
+            self._heard[device] = asyncio.get_running_loop().time()
+        elif isinstance(source, int) and self.routes_for_others and self.tokens.network_key is not None:
+            orphan = NwkPdu(source, self.tokens.short, 1, self._sequence, True, True, None, self.tokens.eui64,
+                            payload=bytes([NwkCommand.LEAVE, LEAVE_REQUEST | LEAVE_REJOIN]))
+            self.mac.hold(self._seal(orphan), source)
+        if isinstance(source, int):
+            self._user.polled(source)
+
+    def mac_unknown_child(self, source: Address) -> bool:
+        return isinstance(source, int) and self.routes_for_others and self.addresses.get(source) not in self.tokens.children
+
+    def _watch(self, device: Eui64, child: Child) -> None:
+        """Forget an end device that is silent for its timeout; routers age by nothing here."""
+        if child.router or device in self._heard:
+            return
+        loop = asyncio.get_running_loop()
+        self._heard[device] = loop.time()
+        loop.call_later(timeout_s(child.timeout), self._check, device, child, self._life)
+
+    def _check(self, device: Eui64, child: Child, life: int) -> None:
+        if life != self._life or self.tokens.children.get(device) is not child:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._heard.get(device, 0.0) + timeout_s(child.timeout) - loop.time()
+        if left > 0:
+            loop.call_later(left, self._check, device, child, life)
+        else:
+            self.forget_child(device)
+
+
+def timeout_s(enumeration: int) -> float:
+    """End device timeout: 0 is 10 s, n is 2**n minutes (ZigBee PRO r21 3.4.11)."""
+    return 10.0 if enumeration == 0 else 60.0 * 2 ** enumeration
+
+

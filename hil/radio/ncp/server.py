@@ -1,0 +1,207 @@
+"""A virtual dongle on a pseudo-terminal or a TCP port, for unmodified hosts.
+
+Not modelled: the speed of a serial line, XON/XOFF and hardware flow control, a USB device that disappears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tty
+from collections.abc import Callable
+from pathlib import Path
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
+from firmware_emu.ids import Eui64
+from hil.radio.air import Air
+from hil.radio.ncp.ash import Ash, Deliver, Event, Reset, State, Write
+from hil.radio.ncp.commands import VERSIONS
+from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.tokens import Tokens
+
+_CHUNK = 4096
+
+
+class NcpServer:
+    """One virtual dongle. Serve it on one port; ``power(False)`` is its plug."""
+
+    def __init__(
+        self, air: Air, eui64: Eui64, version: int = 13, tokens: Path | None = None, clock: Clock | None = None,
+    ) -> None:
+        """``tokens``: file of what survives without power (made where it is missing); None keeps it in memory.
+
+        Raises RadioError for a version that is not emulated or a token file that is not this dongle's.
+        """
+        if version not in VERSIONS:
+            raise RadioError(f"EZSP version {version} is not emulated: expected one of {', '.join(map(str, VERSIONS))}")
+        self.clock = clock or air.clock
+        stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)
+        self.ash = Ash()
+        self.ncp = Ncp(air, stored, version, self._to_host)
+        self.on = True
+        self._write: Callable[[bytes], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._hold: Callable[[], None] | None = None
+        self._master = self._slave = -1
+        self._unsent = bytearray()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def eui64(self) -> Eui64:
+        return self.ncp.stack.tokens.eui64
+
+    async def serve_pty(self) -> Path:
+        """Open a raw pseudo-terminal and serve it; returns the path for the host, which may close and open it again."""
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        asyncio.get_running_loop().add_reader(self._master, self._readable)
+        self._write = self._write_pty
+        return Path(os.ttyname(self._slave))
+
+    async def serve_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen; returns the port. One host at a time, the latest; each connection finds the dongle freshly reset.
+
+        Raises RadioError where the port is taken.
+        """
+        try:
+            self._server = await asyncio.get_running_loop().create_server(lambda: _TcpHost(self), host, port)
+        except OSError as problem:
+            raise RadioError(f"cannot listen on {host}:{port} ({problem.strerror or problem}): name another port, or 0 for a free one") from None
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    def power(self, on: bool) -> None:
+        """The plug. Off: silent, RAM lost, tokens kept. On again: the RSTACK of a power-on reset, to a host that was connected."""
+        if on == self.on:
+            return
+        self.on = on
+        if on:
+            self._act(self.ash.power_up(announce=self._was_connected))
+        else:
+            self._was_connected = self.ash.state is not State.WAITING
+            self.ash.power_up(announce=False)
+            self.ncp.reset()
+            self._settle()
+
+    _was_connected = False
+
+    async def close(self) -> None:
+        """Off, and the port gone."""
+        self.power(False)
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._master >= 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._master)
+            loop.remove_writer(self._master)
+            os.close(self._master)
+            os.close(self._slave)
+            self._master = self._slave = -1
+        self._write = None
+
+    # octets
+
+    def _readable(self) -> None:
+        try:
+            octets = os.read(self._master, _CHUNK)
+        except (BlockingIOError, OSError):  # the pair is being closed
+            return
+        self.octets(octets)
+
+    def octets(self, octets: bytes) -> None:
+        """Octets from the host."""
+        if self.on:
+            self._act(self.ash.receive(octets, self._now()))
+
+    def connected(self, write: Callable[[bytes], None]) -> None:
+        """A TCP host has connected."""
+        self._write = write
+        if self.on:
+            self._act(self.ash.accept())
+
+    def disconnected(self, write: Callable[[bytes], None]) -> None:
+        if self._write is write:
+            self._write = None
+            self.ash.power_up(announce=False)
+            self._settle()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _act(self, events: list[Event]) -> None:
+        """Acknowledgements go out before a command is worked on, because they come first in ``events``."""
+        for event in events:
+            match event:
+                case Write(octets):
+                    if self._write is not None:
+                        self._write(octets)
+                case Deliver(payload):
+                    self.ncp.receive(payload)
+                case Reset():
+                    self.ncp.reset()
+        self._settle()
+
+    def _to_host(self, frame: bytes) -> None:
+        if self.on:
+            self._act(self.ash.send(frame, self._now()))
+
+    def _settle(self) -> None:
+        """Hold the clock while octets are on their way to the host; time the acknowledgement."""
+        if self.ash.idle:
+            if self._hold is not None:
+                self._hold()
+                self._hold = None
+        elif self._hold is None:
+            self._hold = self.clock.take("octets on the dongle's port")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.ash.deadline
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._act(self.ash.tick(self._now()))
+
+    def _write_pty(self, octets: bytes) -> None:
+        self._unsent += octets
+        self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            sent = os.write(self._master, self._unsent)
+        except BlockingIOError:
+            sent = 0
+        del self._unsent[:sent]
+        if self._unsent:
+            loop.add_writer(self._master, self._flush)
+        else:
+            loop.remove_writer(self._master)
+
+
+class _TcpHost(asyncio.Protocol):
+    """One TCP connection to a dongle."""
+
+    def __init__(self, server: NcpServer) -> None:
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.connected(self._write)
+
+    def _write(self, octets: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(octets)
+
+    def data_received(self, data: bytes) -> None:
+        self._server.octets(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.disconnected(self._write)
