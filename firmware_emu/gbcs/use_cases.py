@@ -260,7 +260,8 @@ def for_alert(alert_code: int, device_type: DeviceType, *, critical: bool) -> Us
         and use_case.critical is critical
     ]
     if len(own) > 1:
-        raise IdentifierError("an alert with one use case", f"{alert_code:04x}", f"a choice of {', '.join(use_case.name for use_case in own)}")
+        names = ", ".join(use_case.name for use_case in own)
+        raise IdentifierError("an alert with one use case", f"{alert_code:04x}", f"a choice of {names}")
     return own[0] if own else generic
 
 

@@ -1,0 +1,306 @@
+"""ZCL payloads inside GBZ components, by layouts declared in ``zcl_layouts.csv`` (reference gbcs-messages 7A).
+
+A declaration lists ``type:name`` fields: ``u`` unsigned, ``i`` signed, ``b`` bitmap, ``e`` enumeration with their width in bits, all
+little-endian; ``t`` UTC time (seconds since 2000), ``d`` date of 4 octets, ``s`` length-prefixed string, ``x`` all that is left, ``a``
+attribute id, ``c`` command id, ``z`` status, ``v`` typed attribute value (absent after a status other than success).
+``name=count*(...)`` repeats, the count being a number, an earlier field, or nothing for "to the end"; ``?`` marks what may be missing at
+the end.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TypeAlias
+
+from firmware_emu.errors import IdentifierError
+from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, SERVER_TO_CLIENT, Component
+from firmware_emu.gbcs.reader import Reader
+
+SUCCESS = 0x00
+NOT_FOUND = 0x8B
+STATUSES = {
+    0x00: "success",
+    0x01: "failure",
+    0x7E: "not authorised",
+    0x80: "malformed command",
+    0x81: "unsupported cluster command",
+    0x82: "unsupported general command",
+    0x83: "unsupported manufacturer cluster command",
+    0x84: "unsupported manufacturer general command",
+    0x85: "invalid field",
+    0x86: "unsupported attribute",
+    0x87: "invalid value",
+    0x88: "read only",
+    0x89: "insufficient space",
+    0x8A: "duplicate exists",
+    0x8B: "not found",
+    0x8D: "invalid data type",
+    0x8F: "write only",
+    0x94: "timeout",
+    0xC0: "hardware failure",
+    0xC1: "software failure",
+    0xC2: "calibration error",
+}
+"""Status octets (reference gbcs-messages 7A)."""
+_STRING_TYPES = (0x41, 0x42)
+_SIGNED_TYPES = range(0x28, 0x30)
+_TYPE_OCTETS = {
+    **{first + octets - 1: octets for first in (0x08, 0x18, 0x20, 0x28) for octets in range(1, 9)},
+    0x10: 1,
+    0x30: 1,
+    0x31: 2,
+    0xE0: 4,
+    0xE1: 4,
+    0xE2: 4,
+    0xF0: 8,
+}
+_WIDTHS = {"t": 4, "a": 2, "c": 1, "z": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class TypedValue:
+    """A ZCL attribute value with its data type. ``value`` is a number, or the octets of a string or of a type that is no number."""
+
+    type_id: int
+    value: int | bytes
+
+
+ZclValue: TypeAlias = "int | bytes | TypedValue | tuple[tuple[ZclField, ...], ...] | None"
+Given: TypeAlias = "int | str | bytes | TypedValue | Sequence[Mapping[str, Given]] | None"
+"""What :func:`encode_zcl` takes for a field: repeated groups as a sequence of mappings."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZclField:
+    """One field read. ``kind`` is its type letter (``group`` for repetitions); ``offset`` counts in the outermost message."""
+
+    name: str
+    kind: str
+    value: ZclValue
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLayout:
+    """One declared field."""
+
+    name: str
+    kind: str
+    width: int
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLayout:
+    """A declared repetition; ``count`` is a number, the name of an earlier field, or None for "to the end"."""
+
+    name: str
+    count: int | str | None
+    items: tuple[FieldLayout | GroupLayout, ...]
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLayout:
+    """One ZCL command. ``cluster`` is None for profile-wide commands."""
+
+    cluster: int | None
+    from_server: bool
+    command: int
+    name: str
+    fields: tuple[FieldLayout | GroupLayout, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ZclCommand:
+    """A payload read by its layout."""
+
+    layout: CommandLayout
+    fields: tuple[ZclField, ...]
+
+    def __getitem__(self, name: str) -> ZclValue:
+        return next(field.value for field in self.fields if field.name == name)
+
+
+_TOKEN = re.compile(r"(\??)(?:(\w+)=(\w*)\*\(|([a-z])(\d*):(\w+))|(\))")
+
+
+def _parse(text: str) -> tuple[FieldLayout | GroupLayout, ...]:
+    stack: list[tuple[str, str, bool, list[FieldLayout | GroupLayout]]] = [("", "", False, [])]
+    for match in _TOKEN.finditer(text):
+        optional, group, count, kind, bits, name, close = match.groups()
+        if close:
+            group_name, group_count, group_optional, items = stack.pop()
+            number = int(group_count) if group_count.isdigit() else group_count or None
+            stack[-1][3].append(GroupLayout(group_name, number, tuple(items), group_optional))
+        elif group:
+            stack.append((group, count, bool(optional), []))
+        else:
+            width = int(bits) // 8 if bits else _WIDTHS.get(kind, 0)
+            stack[-1][3].append(FieldLayout(name, kind, width, bool(optional)))
+    return tuple(stack[0][3])
+
+
+@cache
+def layouts() -> dict[tuple[int | None, bool, int], CommandLayout]:
+    """Every declared command by cluster (None: profile-wide), whether the server sends it, and command id."""
+    rows = csv.DictReader(files(__package__).joinpath("zcl_layouts.csv").read_text("utf-8").splitlines())
+    found: dict[tuple[int | None, bool, int], CommandLayout] = {}
+    for row in rows:
+        cluster = int(row["cluster"], 16) if row["cluster"] else None
+        layout = CommandLayout(cluster, row["direction"] == "s", int(row["command"], 16), row["name"], _parse(row["fields"]))
+        found[cluster, layout.from_server, layout.command] = layout
+    return found
+
+
+def layout_of(cluster: int, frame_control: int, command: int) -> CommandLayout | None:
+    """The layout of a command, or None where none is declared."""
+    if frame_control & 0x03 == CLUSTER_COMMAND:
+        return layouts().get((cluster, bool(frame_control & SERVER_TO_CLIENT), command))
+    return layouts().get((None, False, command))
+
+
+def decode_zcl(component: Component, payload: bytes, offset: int = 0) -> ZclCommand | None:
+    """Read a payload (the component's own, or its decrypted one) to its last octet; None without a layout. Raises DecodeError."""
+    layout = layout_of(component.cluster, component.frame_control, component.command)
+    if layout is None:
+        return None
+    reader = Reader(payload, offset)
+    fields = _read_items(reader, layout.fields)
+    reader.finish(layout.name)
+    return ZclCommand(layout, fields)
+
+
+def _read_items(reader: Reader, items: tuple[FieldLayout | GroupLayout, ...]) -> tuple[ZclField, ...]:
+    fields: list[ZclField] = []
+    for item in items:
+        if item.optional and not reader.remaining:
+            continue
+        start = reader.offset
+        if isinstance(item, GroupLayout):
+            value: ZclValue = _read_group(reader, item, fields)
+            kind = "group"
+        else:
+            if item.kind == "v" and fields and fields[-1].kind == "z" and fields[-1].value != SUCCESS:
+                continue
+            value = _read_value(reader, item)
+            kind = item.kind
+        fields.append(ZclField(item.name, kind, value, start, reader.offset - start))
+    return tuple(fields)
+
+
+def _read_group(reader: Reader, group: GroupLayout, earlier: list[ZclField]) -> tuple[tuple[ZclField, ...], ...]:
+    if group.count is None:
+        entries: list[tuple[ZclField, ...]] = []
+        while reader.remaining:
+            entries.append(_read_items(reader, group.items))
+        return tuple(entries)
+    count = group.count
+    if isinstance(count, str):
+        value = next(field.value for field in earlier if field.name == count)
+        count = value if isinstance(value, int) else 0
+    if count > reader.remaining:
+        reader.fail(group.name, f"{count} entries, {reader.remaining} octets are left")
+    return tuple([_read_items(reader, group.items) for _ in range(count)])
+
+
+def _read_value(reader: Reader, field: FieldLayout) -> ZclValue:
+    match field.kind:
+        case "s":
+            return reader.take(reader.u8(field.name), field.name)
+        case "x":
+            return reader.rest()
+        case "d":
+            return reader.take(4, field.name)
+        case "v":
+            return _read_typed(reader, field.name)
+        case kind:
+            return int.from_bytes(reader.take(field.width, field.name), "little", signed=kind == "i")
+
+
+def _read_typed(reader: Reader, name: str) -> TypedValue:
+    type_id = reader.u8(f"{name} type")
+    if type_id in _STRING_TYPES:
+        return TypedValue(type_id, reader.take(reader.u8(name), name))
+    octets = _TYPE_OCTETS.get(type_id)
+    if octets is None:
+        reader.fail(f"{name} type", f"{type_id:02x} is no ZCL data type met in GBCS", back=1)
+    return TypedValue(type_id, int.from_bytes(reader.take(octets, name), "little", signed=type_id in _SIGNED_TYPES))
+
+
+# -- building
+
+
+def encode_zcl(cluster: int, frame_control: int, command: int, values: Mapping[str, Given]) -> bytes:
+    """The payload of a declared command. Raises IdentifierError: no layout, a missing or unknown field, a value out of range."""
+    layout = layout_of(cluster, frame_control, command)
+    if layout is None:
+        raise IdentifierError("a ZCL command with a layout", f"{cluster:04x}/{command:02x}", "a command of zcl_layouts.csv")
+    known = {item.name for item in layout.fields}
+    if not known.issuperset(values):
+        raise IdentifierError(f"a field of {layout.name}", ", ".join(sorted(set(values) - known)), ", ".join(sorted(known)))
+    return _write_items(layout.name, layout.fields, values)
+
+
+def _write_items(owner: str, items: tuple[FieldLayout | GroupLayout, ...], values: Mapping[str, Given]) -> bytes:
+    parts: list[bytes] = []
+    for item in items:
+        given = values.get(item.name)
+        if given is None:
+            if item.optional or (isinstance(item, FieldLayout) and item.kind == "v" and values.get("status", SUCCESS) != SUCCESS):
+                continue
+            raise IdentifierError(f"{owner} {item.name}", None, "a value")
+        parts.append(_write_group(item, given, values) if isinstance(item, GroupLayout) else _write_value(owner, item, given))
+    return b"".join(parts)
+
+
+def _write_group(group: GroupLayout, given: Given, values: Mapping[str, Given]) -> bytes:
+    if isinstance(given, str | bytes | int | TypedValue) or given is None:
+        raise IdentifierError(group.name, type(given).__name__, "a list of entries")
+    count = values.get(group.count) if isinstance(group.count, str) else group.count
+    if isinstance(count, int) and len(given) != count:
+        raise IdentifierError(group.name, f"{len(given)} entries", f"{count} entries")
+    return b"".join(_write_items(group.name, group.items, entry) for entry in given)
+
+
+def _write_value(owner: str, field: FieldLayout, given: Given) -> bytes:
+    if isinstance(given, str):
+        given = given.encode("utf-8")
+    if field.kind == "v" and isinstance(given, TypedValue):
+        return _write_typed(owner, given)
+    if isinstance(given, bytes) and field.kind in "sxd":
+        if field.kind == "s" and len(given) > 0xFE:
+            raise IdentifierError(f"{owner} {field.name}", f"<{len(given)} octets>", "at most 254 octets")
+        if field.kind == "d" and len(given) != 4:
+            raise IdentifierError(f"{owner} {field.name}", given.hex(), "4 octets")
+        return bytes((len(given),)) + given if field.kind == "s" else given
+    if isinstance(given, int) and field.width:
+        try:
+            return given.to_bytes(field.width, "little", signed=field.kind == "i")
+        except OverflowError:
+            raise IdentifierError(f"{owner} {field.name}", int(given), f"{field.width * 8} bits") from None
+    raise IdentifierError(f"{owner} {field.name}", type(given).__name__, "octets or text" if field.kind in "sxd" else "a number")
+
+
+def _write_typed(owner: str, given: TypedValue) -> bytes:
+    octets = _TYPE_OCTETS.get(given.type_id, 0)
+    if isinstance(given.value, bytes):
+        return bytes((given.type_id, len(given.value))) + given.value
+    try:
+        return bytes((given.type_id,)) + given.value.to_bytes(octets, "little", signed=given.type_id in _SIGNED_TYPES)
+    except OverflowError:
+        raise IdentifierError(f"{owner} attribute value", given.value, f"{octets * 8} bits") from None
+
+
+def given(fields: tuple[ZclField, ...]) -> dict[str, Given]:
+    """The fields of a payload read as :func:`encode_zcl` takes them."""
+    values: dict[str, Given] = {}
+    for field in fields:
+        values[field.name] = [given(entry) for entry in field.value] if isinstance(field.value, tuple) else field.value
+    return values
