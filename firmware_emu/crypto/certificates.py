@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from firmware_emu.crypto.p256 import PrivateKey, PublicKey
 from firmware_emu.crypto.roles import NO_ENTITY, KeyUsage, RemotePartyRole
-from firmware_emu.errors import KeystoreError, ProtectionError
+from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 
 ORGANISATION_POLICY: Final = x509.ObjectIdentifier("1.2.826.0.1.8641679.1.2.1.4")
@@ -57,6 +57,16 @@ class Issuer:
 
     def __repr__(self) -> str:
         return f"Issuer({name_of(self.certificate)})"
+
+
+def parse_certificate(octets: bytes) -> x509.Certificate:
+    """Read a certificate from DER and look into all of its extensions. Raises DecodeError where it is none or is malformed."""
+    try:
+        certificate = x509.load_der_x509_certificate(octets)
+        certificate.extensions  # noqa: B018 - parsed at first use, which is to be here
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as wrong:
+        raise DecodeError(0, "certificate", f"{len(octets)} octets are not an X.509 certificate in DER ({wrong})") from wrong
+    return certificate
 
 
 def name_of(cert: x509.Certificate) -> str:

@@ -34,11 +34,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from firmware_emu.crypto.certificates import key_id_of
+from firmware_emu.crypto.certificates import key_id_of, parse_certificate
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.crypto.roles import CellUsage, KeyUsage
-from firmware_emu.errors import KeystoreError
+from firmware_emu.errors import DecodeError, KeystoreError
 from firmware_emu.ids import Eui64
 
 DIRECTORY_MODE: Final = 0o700
@@ -112,15 +112,11 @@ def _octets(path: Path) -> bytes:
 
 def _certificates(octets: bytes, where: str) -> list[x509.Certificate]:
     try:
-        if b"-----BEGIN" in octets:
-            found = x509.load_pem_x509_certificates(octets)
-        else:
-            found = [x509.load_der_x509_certificate(octets)]
-        for certificate in found:
-            certificate.extensions  # noqa: B018 - parsed on first use; a broken one is to be refused here, with its file's name
-    except ValueError as wrong:
+        if b"-----BEGIN" not in octets:
+            return [parse_certificate(octets)]
+        return [parse_certificate(found.public_bytes(Encoding.DER)) for found in x509.load_pem_x509_certificates(octets)]
+    except (ValueError, DecodeError) as wrong:
         raise KeystoreError(where, f"is not an X.509 certificate ({wrong}): expected PEM or DER; fetch it again or remove it") from wrong
-    return found
 
 
 def _private_key(octets: bytes, where: str) -> PrivateKey:

@@ -1,8 +1,8 @@
 """Certificates of the SM WAN link's mutual TLS: an authority, one server, one client a hub.
 
 They lie in the folder ``tls`` inside a keystore's folder: ``authority.pem``, ``authority.key``, ``dcc.pem``, ``dcc.key`` for the server
-and ``<eui>.pem``, ``<eui>.key`` for a hub. The common name is the file's: ``dcc`` or the EUI-64. How the real SM WAN protects its link is not public: this TLS is the bench's own
-and has nothing to do with SMKI.
+and ``<eui>.pem``, ``<eui>.key`` for a hub. The common name is the file's: ``dcc`` or the EUI-64. How the real SM WAN protects its link is
+not public: this TLS is the bench's own and has nothing to do with SMKI.
 """
 
 from __future__ import annotations
