@@ -82,12 +82,7 @@ def _fill(element: etree._Element, kind: ElementType, content: Content, path: st
         elif kind.part(name) is None:
             wanted = ", ".join(part.name for part in kind.parts) or "nothing"
             raise RequestError(f"{path}/{name}", 0, f"not an element of {path.rpartition('/')[2]}; expected {wanted[:300]}")
-    repeated = [
-        (part, item)
-        for part in kind.parts
-        if part.name in content
-        for item in _repeated(content[part.name])
-    ]
+    repeated = [(part, item) for part in kind.parts if part.name in content for item in _repeated(content[part.name])]
     for part, item in repeated:
         child = etree.SubElement(element, f"{{{SERVICE_NAMESPACE}}}{part.name}")
         _fill(child, element_type(part.type), item, f"{path}/{part.name}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from lxml import etree
 
@@ -19,6 +19,7 @@ from hil.dcc.duis.request import (
     RequestError,
     RequestId,
     ServiceRequest,
+    line_of,
 )
 from hil.dcc.duis.structure import ElementType, element_type, wrong_value
 
@@ -33,28 +34,26 @@ def parse_document(octets: bytes) -> etree._Element:
     """Parse without DTD, entities or network. Raises RequestError naming line and problem."""
     if len(octets) > MAX_OCTETS:
         raise RequestError("document", 0, f"{len(octets)} octets, expected at most {MAX_OCTETS}")
-    parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True, remove_pis=True
-    )
+    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True, remove_pis=True)
     try:
         root = etree.fromstring(octets, parser)
     except etree.XMLSyntaxError as trouble:
         raise RequestError("document", trouble.lineno or 1, f"not well-formed XML: {trouble.msg}") from trouble
-    if root.getroottree().docinfo.doctype:
+    if cast("Any", root.getroottree().docinfo).doctype:
         raise RequestError("document", 1, "carries a document type declaration, expected none")
     deepest = [root]
     for _ in range(MAX_DEPTH):
         deepest = [child for element in deepest for child in element]
         if not deepest:
             return root
-    raise RequestError(_path(deepest[0]), deepest[0].sourceline or 0, f"nested deeper than {MAX_DEPTH} levels")
+    raise RequestError(_path(deepest[0]), line_of(deepest[0]), f"nested deeper than {MAX_DEPTH} levels")
 
 
 def read_request(octets: bytes) -> ServiceRequest:
     """Read and check a service request. Raises RequestError naming element, line and expectation."""
     root = parse_document(octets)
     if root.tag != f"{{{SERVICE_NAMESPACE}}}Request":
-        raise RequestError(_path(root), root.sourceline or 1, f"expected Request of {SERVICE_NAMESPACE}")
+        raise RequestError(_path(root), line_of(root), f"expected Request of {SERVICE_NAMESPACE}")
     _check(root, element_type("Request"))
     return as_request(root)
 
@@ -63,7 +62,8 @@ def as_request(root: etree._Element) -> ServiceRequest:
     """The request of a document whose structure holds. Raises RequestError where header and body disagree."""
     header = root.find(f"{{{SERVICE_NAMESPACE}}}Header")
     body = root.find(f"{{{SERVICE_NAMESPACE}}}Body")
-    assert header is not None and body is not None, "the structure check found both"
+    assert header is not None, "the structure check found it"
+    assert body is not None, "the structure check found it"
 
     def text(name: str) -> str | None:
         found = header.find(f"{{{SERVICE_NAMESPACE}}}{name}")
@@ -71,19 +71,17 @@ def as_request(root: etree._Element) -> ServiceRequest:
 
     content = [child for child in body if isinstance(child.tag, str)]
     if len(content) != 1:
-        raise RequestError("Request/Body", body.sourceline or 0, f"{len(content)} elements, expected one service request")
+        raise RequestError("Request/Body", line_of(body), f"{len(content)} elements, expected one service request")
     variant_text = text("ServiceReferenceVariant") or ""
     variant = VARIANTS.get(variant_text)
-    line = header.sourceline or 0
+    line = line_of(header)
     if variant is None:
         raise RequestError("Request/Header/ServiceReferenceVariant", line, f"read {variant_text!r}, expected a known variant")
     name = etree.QName(content[0]).localname
     if name not in (variant.element, "SignedPreCommand"):
-        raise RequestError(_path(content[0]), content[0].sourceline or 0, f"expected {variant.element} for {variant_text}")
+        raise RequestError(_path(content[0]), line_of(content[0]), f"expected {variant.element} for {variant_text}")
     if text("ServiceReference") != variant.service:
-        raise RequestError(
-            "Request/Header/ServiceReference", line, f"read {text('ServiceReference')!r}, expected {variant.service}"
-        )
+        raise RequestError("Request/Header/ServiceReference", line, f"read {text('ServiceReference')!r}, expected {variant.service}")
     try:
         request_id = RequestId.parse(text("RequestID") or "")
         preceding_text = text("PrecedingServiceRequestID")
@@ -114,7 +112,7 @@ def validate(request: ServiceRequest, schema: Path) -> None:
         raise NotAvailable("the DUIS schema", f"point at DUIS.xsd or its folder; {file} is not there")
     rules = load_schema(file)
     if not rules.validate(request.document):
-        first = rules.error_log[0]
+        first = cast("Any", rules.error_log)[0]
         raise RequestError(first.path or "document", first.line, first.message)
 
 
@@ -135,7 +133,7 @@ def _path(element: etree._Element) -> str:
 
 
 def _check(element: etree._Element, kind: ElementType) -> None:
-    line = element.sourceline or 0
+    line = line_of(element)
     for name in element.attrib:
         local = etree.QName(str(name)).localname
         if local not in kind.attributes and etree.QName(str(name)).namespace is None:
@@ -150,7 +148,7 @@ def _check(element: etree._Element, kind: ElementType) -> None:
     children = [child for child in element if isinstance(child.tag, str)]
     if kind.text is not None and not kind.parts:
         if children:
-            raise RequestError(_path(children[0]), children[0].sourceline or 0, "expected text, no element")
+            raise RequestError(_path(children[0]), line_of(children[0]), "expected text, no element")
         wrong = wrong_value(kind.text, element.text or "")
         if wrong:
             raise RequestError(_path(element), line, wrong)
@@ -168,18 +166,18 @@ def _check_children(element: etree._Element, kind: ElementType, children: list[e
         known = name.namespace == SERVICE_NAMESPACE or (name.namespace == SIGNATURE_NAMESPACE and name.localname == "Signature")
         if part is None or not known:
             wanted = ", ".join(order[position:] or order) or "nothing"
-            raise RequestError(_path(child), child.sourceline or 0, f"not expected here; expected {wanted[:200]}")
+            raise RequestError(_path(child), line_of(child), f"not expected here; expected {wanted[:200]}")
         place = order.index(part.name)
         if place < position and part.most == 1:
-            raise RequestError(_path(child), child.sourceline or 0, f"out of order, expected before {order[position]}")
+            raise RequestError(_path(child), line_of(child), f"out of order, expected before {order[position]}")
         position = max(position, place)
         counts[part.name] += 1
         if part.most != -1 and counts[part.name] > part.most:
-            raise RequestError(_path(child), child.sourceline or 0, f"occurs more than {part.most} times")
+            raise RequestError(_path(child), line_of(child), f"occurs more than {part.most} times")
         if not part.type.startswith("ref:"):
             _check(child, element_type(part.type))
     for part in kind.parts:
         if counts[part.name] < part.least:
             raise RequestError(
-                _path(element), element.sourceline or 0, f"{part.name} occurs {counts[part.name]} times, expected at least {part.least}"
+                _path(element), line_of(element), f"{part.name} occurs {counts[part.name]} times, expected at least {part.least}"
             )

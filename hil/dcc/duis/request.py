@@ -9,7 +9,7 @@ import csv
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Any, Final, Self, cast
 
 from lxml import etree
 
@@ -30,6 +30,11 @@ class RequestError(CommsHubError):
         self.element = element
         self.line = line
         self.problem = problem
+
+
+def line_of(element: etree._Element) -> int:
+    """Line of the document the element stands on, 0 where it was not read from one. The stubs of lxml do not know its type."""
+    return int(cast("Any", element).sourceline or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,8 @@ class Variant:
 
 
 def _load() -> MappingProxyType[str, Variant]:
-    with (files(__package__) / "variants.csv").open(encoding="utf-8", newline="") as table:
-        return MappingProxyType({row["variant"]: Variant(**row) for row in csv.DictReader(table)})
+    table = (files(__package__) / "variants.csv").read_text(encoding="utf-8")
+    return MappingProxyType({row["variant"]: Variant(**row) for row in csv.DictReader(table.splitlines())})
 
 
 VARIANTS: Final = _load()

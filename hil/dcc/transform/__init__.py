@@ -1,0 +1,20 @@
+"""Transform: service request to GBCS command, as data rows and at most one function a use case (reference gbcs-messages 11)."""
+
+from __future__ import annotations
+
+from hil.dcc.transform.context import DeviceProfile, Edition, LogEntry, StoredLog, TransformContext, TransformError
+from hil.dcc.transform.message import transform
+from hil.dcc.transform.selection import Selection, select, use_cases_of
+
+__all__ = [
+    "DeviceProfile",
+    "Edition",
+    "LogEntry",
+    "Selection",
+    "StoredLog",
+    "TransformContext",
+    "TransformError",
+    "select",
+    "transform",
+    "use_cases_of",
+]

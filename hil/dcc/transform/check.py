@@ -1,0 +1,231 @@
+"""Transforming a folder of requests and comparing the result with reference messages, octet by octet.
+
+From a reference message only the originator counter is taken, and that only where the request does not hold it. Everything else comes
+from the request, the keystore, the facts about the reference devices (``rtds_devices.csv``, or told) and the tables of the use cases.
+The creation time is the instant the reference set is built around.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
+from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.protect import with_mac, with_signature
+from firmware_emu.ids import Eui64
+from hil.dcc.duis import ServiceRequest, read_request
+from hil.dcc.duis.node import Node
+from hil.dcc.transform.context import DeviceProfile, StoredLog, TransformContext
+from hil.dcc.transform.field_names import field_at
+from hil.dcc.transform.message import transform
+from hil.dcc.transform.selection import codes_of
+
+REQUEST_SUFFIX: Final = "_REQUEST_DUIS.XML"
+COMMAND_SUFFIXES: Final = ("_COMMAND_GBCS.HEX", "_PRECOMMAND_GBCS.HEX")
+CREATED: Final = datetime(2015, 1, 1, tzinfo=UTC)
+"""The instant the Reference Test Data Set is built around (rtds README)."""
+CUSTOMER_IDENTIFICATION_NUMBER: Final = "1234"
+"""The number that the reference set's customer identification messages show (RTDS ECS50, GCS36)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceDevice:
+    """What an inventory would hold of a Device: its type, profile, and the parties whose certificates it holds."""
+
+    device_type: DeviceType
+    profile: DeviceProfile = DeviceProfile()
+    parties: tuple[Eui64, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first octet that differs: offset in the message, field, hex from there on, and why it may."""
+
+    stem: str
+    message: str
+    offset: int
+    field: str
+    expected: str
+    got: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Outcome over all pairs; a pair is a request and one message (command or pre-command)."""
+
+    pairs: int = 0
+    identical: int = 0
+    identical_but_signature: int = 0
+    differ: list[Difference] = field(default_factory=list)
+    unsupported: list[dict[str, str]] = field(default_factory=list)
+    without_message: list[str] = field(default_factory=list)
+
+
+def reference_devices() -> dict[Eui64, ReferenceDevice]:
+    """The devices of the reference set."""
+    text = (files(__package__) / "rtds_devices.csv").read_text(encoding="utf-8")
+    return {
+        Eui64.parse(row["eui"]): ReferenceDevice(
+            DeviceType[row["device_type"]],
+            DeviceProfile(elements=int(row["elements"])),
+            tuple(Eui64.parse(party) for party in row["parties"].split()),
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
+
+
+def pairs(templates: Path, messages: Path) -> Iterator[tuple[str, Path, list[Path]]]:
+    """Stem, request and the messages of that stem, found recursively. Raises NotAvailable where a folder is missing."""
+    for folder in (templates, messages):
+        if not folder.is_dir():
+            raise NotAvailable(str(folder), "point at a folder of DUIS requests and a folder of reference messages")
+    found = {path.name: path for path in messages.rglob("*.HEX")}
+    for request in sorted(templates.glob(f"*{REQUEST_SUFFIX}")):
+        stem = request.name.removesuffix(REQUEST_SUFFIX)
+        yield stem, request, [found[stem + suffix] for suffix in COMMAND_SUFFIXES if stem + suffix in found]
+
+
+class Checker:
+    """Transforms with a keystore and the facts about devices."""
+
+    def __init__(self, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice]) -> None:
+        self._keystore = keystore
+        self._devices = devices
+        self._broker = self._one(RemotePartyRole.ACCESS_CONTROL_BROKER)
+        cos = keystore.find(RemotePartyRole.TRANSITIONAL_COS)
+        self._cos = cos[0] if cos else None
+
+    def _one(self, role: RemotePartyRole) -> Eui64:
+        found = self._keystore.find(role)
+        if not found:
+            raise NotAvailable("an access control broker", f"{self._keystore.source} holds no certificate with that role")
+        return found[0]
+
+    def context(self, request: ServiceRequest, counter: int) -> TransformContext:
+        """The context for a request; ``counter`` serves where the DCC originates. Raises NotAvailable for a target of unknown type."""
+        identifier = request.request_id
+        device = self._devices.get(identifier.target)
+        if device is None:
+            raise NotAvailable(f"the device type of {identifier.target}", f"give --device {identifier.target}=TYPE")
+        supplier = next((party for party in device.parties if self._keystore.role(party) is RemotePartyRole.SUPPLIER), None)
+        return TransformContext(
+            device_type=device.device_type,
+            access_control_broker=self._broker,
+            acb_counter=counter,
+            created=CREATED,
+            certificate_of=self._certificate,
+            device_log=lambda _: StoredLog(()),
+            known_party=None if identifier.originator in device.parties else False,
+            originator_role=self._keystore.role(identifier.originator),
+            device_type_of=self._type_of,
+            profile=device.profile,
+            customer_identification_number=CUSTOMER_IDENTIFICATION_NUMBER,
+            transitional_cos=self._cos,
+            responsible_supplier=supplier,
+        )
+
+    def _type_of(self, eui: Eui64) -> DeviceType | None:
+        device = self._devices.get(eui)
+        return device.device_type if device else None
+
+    def _certificate(self, eui: Eui64, usage: KeyUsage) -> bytes:
+        return self._keystore.certificate(eui, usage).public_bytes(Encoding.DER)
+
+    def protected(self, message: Message, signature: bytes | None = None) -> Message:
+        """The message signed by its originator where it is to be signed (or with ``signature``), and MACed by the broker."""
+        if message.signature is None:
+            if signature is None:
+                key = self._keystore.private_key(message.header.originator, KeyUsage.DIGITAL_SIGNATURE)
+                message = with_signature(message, key)
+            else:
+                message = replace(message, signature=signature)
+        return with_mac(message, self._keystore.shared_secret(self._broker, message.header.recipient))
+
+    def check(self, report: Report, stem: str, request_file: Path, message_file: Path) -> None:
+        """Compare one pair and count it."""
+        report.pairs += 1
+        expected = bytes.fromhex(message_file.read_text(encoding="ascii").strip())
+        reference = Message.decode(expected)
+        try:
+            request = read_request(request_file.read_bytes())
+            made = transform(request, self.context(request, reference.header.counter))
+            result = made if reference.signature is None else self.protected(made)
+        except CommsHubError as trouble:
+            report.unsupported.append({"stem": stem, "message": message_file.name, "problem": str(trouble)})
+            return
+        if result.encode() == expected:
+            report.identical += 1
+            return
+        if result.signature and reference.signature:
+            result = self.protected(made, reference.signature)
+            if result.encode() == expected:
+                report.identical_but_signature += 1
+                return
+        report.differ.append(_difference(stem, message_file.name, request, reference, result.encode(), expected))
+
+
+def _difference(stem: str, name: str, request: ServiceRequest, reference: Message, got: bytes, expected: bytes) -> Difference:
+    # A difference in length shows up in every length field first: the first difference after the lengths says more.
+    made = Message.decode(got)
+    if made.signed_bytes != reference.signed_bytes and made.header == reference.header:
+        start, other = made.payload_offset, reference.payload_offset
+        inner = _first_difference(made.payload, reference.payload)
+        offset, other_offset = start + inner, other + inner
+    else:
+        offset = other_offset = _first_difference(got, expected)
+    place = field_at(reference, other_offset)
+    return Difference(
+        stem,
+        name,
+        other_offset,
+        place,
+        expected[other_offset : other_offset + 16].hex(),
+        got[offset : offset + 16].hex(),
+        _reason(request, reference, made),
+    )
+
+
+def _first_difference(a: bytes, b: bytes) -> int:
+    return next((at for at, (left, right) in enumerate(zip(a, b, strict=False)) if left != right), min(len(a), len(b)))
+
+
+def _reason(request: ServiceRequest, reference: Message, made: Message) -> str:
+    body = Node(request.body)
+    codes = codes_of(request.service_reference_variant)
+    if reference.message_code != made.message_code and reference.message_code in codes:
+        here, there = codes[made.message_code], codes[reference.message_code]
+        return f"the request can mean {here} or {there}: which one depends on the Device's variant or GBCS version, which neither request nor keys hold"
+    if any(node.endswith("Certificate") or node == "KAPublicSecurityCredentials" for node in _names(body)):
+        return "the certificates in the request are of 2025, those in the reference message of 2015/16 (reference gbcs-messages 11)"
+    if body.has("OldCHFID") or body.has("OldGPFID"):
+        return "needs the stored device log, which the request only names (reference gbcs-messages 11)"
+    return "the values in the reference message do not correspond to those of the request (reference gbcs-messages 11)"
+
+
+def _names(node: Node) -> Iterator[str]:
+    for child in node.children():
+        yield child.name
+        yield from _names(child)
+
+
+def run(templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice]) -> Report:
+    """Check every pair of two folders."""
+    checker = Checker(keystore, devices)
+    report = Report()
+    for stem, request_file, message_files in pairs(templates, messages):
+        if not message_files:
+            report.without_message.append(stem)
+        for message_file in message_files:
+            checker.check(report, stem, request_file, message_file)
+    return report
