@@ -7,108 +7,15 @@ consultation. Type 2 Devices have no status in the real inventory (reference dcc
 
 from __future__ import annotations
 
-import sqlite3
-import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 from firmware_emu.crypto.roles import DeviceType
-from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
+from hil.dcc.inventory_rows import COMMISSIONED, METERS, TYPE_1, AuditLine, Device, device_of, device_type_of
+from hil.dcc.inventory_rules import InventoryRefusal, move_of
 from hil.dcc.store import DccStore
 
-TYPE_NAMES = {"IHD": DeviceType.TYPE_2, "CAD": DeviceType.TYPE_2}
-"""DUIS device types that GBCS does not tell apart (reference gbcs-behaviour 2: Type 2 Devices have no key pairs)."""
-METERS = frozenset({DeviceType.ESME, DeviceType.GSME})
-TYPE_1 = frozenset({DeviceType.PPMID, DeviceType.HCALCS})
-COMMISSIONED = "Commissioned"
-
-
-class InventoryRefusal(CommsHubError):
-    """A change of the inventory that the rules do not allow. ``reasons`` holds every reason, each with its source."""
-
-    def __init__(self, reasons: tuple[str, ...]) -> None:
-        super().__init__("; ".join(reasons))
-        self.reasons = reasons
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One inventory row. ``since`` is when the status began, seconds since 2000."""
-
-    eui: Eui64
-    type: DeviceType
-    status: str
-    since: float
-    manufacturer: str
-    model: str
-    version: str
-    firmware: str
-    esme_variant: str
-    notified_by: Eui64 | None
-    import_mpxn: str | None
-    secondary_mpan: str | None
-    export_mpan: str | None
-    postcode: str | None
-    premises: str | None
-    uprn: str | None
-    domestic: bool
-
-    @property
-    def mpxns(self) -> tuple[str, ...]:
-        return tuple(number for number in (self.import_mpxn, self.secondary_mpan, self.export_mpan) if number)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditLine:
-    """Who changed what, when and why (sec2-rules INV-23)."""
-
-    time: float
-    device: Eui64
-    request: str | None
-    user: Eui64 | None
-    from_status: str
-    to_status: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One allowed change of status; an empty ``types`` means every kind but ``not_types``."""
-
-    event: str
-    sources: frozenset[str]
-    to: str
-    types: frozenset[str]
-    not_types: frozenset[str]
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The content of inventory.toml."""
-
-    statuses: dict[str, str]
-    moves: tuple[Move, ...]
-    service_status: dict[str, tuple[str, ...]]
-    local_status: dict[str, tuple[str, ...]]
-
-
-@cache
-def rules() -> Rules:
-    """Statuses, moves and the status tables of CK-3 and LC-02."""
-    data = tomllib.loads(resources.files("hil.dcc").joinpath("inventory.toml").read_text(encoding="utf-8"))
-    return Rules(
-        {row["name"]: row["meaning"] for row in data["status"]},
-        tuple(
-            Move(row["event"], frozenset(row["from"]), row["to"], frozenset(row.get("types", ())), frozenset(row.get("not_types", ())), row["source"])
-            for row in data["move"]
-        ),
-        {status: tuple(services) for status, services in data["service_status"].items()},
-        {who: tuple(statuses) for who, statuses in data["local_status"].items()},
-    )
+__all__ = ["COMMISSIONED", "METERS", "TYPE_1", "AuditLine", "Device", "Inventory", "device_type_of"]
 
 
 class Inventory:
@@ -124,7 +31,7 @@ class Inventory:
     def device(self, eui: Eui64) -> Device | None:
         """The Device of this identifier, None if it is not listed."""
         row = self._store.row("SELECT * FROM devices WHERE eui = ?", (str(eui),))
-        return None if row is None else _device(row)
+        return None if row is None else device_of(row)
 
     def listed(self, eui: Eui64) -> Device:
         """As :meth:`device`; raises InventoryRefusal if it is not listed."""
@@ -135,7 +42,7 @@ class Inventory:
 
     def devices(self, type: DeviceType | None = None) -> tuple[Device, ...]:
         """Every Device, or those of one kind, in the order of their identifiers."""
-        found = tuple(_device(row) for row in self._store.rows("SELECT * FROM devices ORDER BY eui"))
+        found = tuple(device_of(row) for row in self._store.rows("SELECT * FROM devices ORDER BY eui"))
         return found if type is None else tuple(device for device in found if device.type is type)
 
     def audit(self, eui: Eui64 | None = None) -> tuple[AuditLine, ...]:
@@ -145,8 +52,15 @@ class Inventory:
         else:
             rows = self._store.rows("SELECT * FROM audit WHERE device = ? ORDER BY number", (str(eui),))
         return tuple(
-            AuditLine(row["time"], Eui64.parse(row["device"]), row["request"], Eui64.parse(row["user"]) if row["user"] else None,
-                      row["from_status"], row["to_status"], row["reason"])
+            AuditLine(
+                row["time"],
+                Eui64.parse(row["device"]),
+                row["request"],
+                Eui64.parse(row["user"]) if row["user"] else None,
+                row["from_status"],
+                row["to_status"],
+                row["reason"],
+            )
             for row in rows
         )
 
@@ -175,8 +89,10 @@ class Inventory:
         device = self.device(eui)
         if device is not None and device.type in METERS:
             return (eui,)
-        return tuple(Eui64.parse(row["other"]) for row in
-                     self._store.rows("SELECT other FROM associations WHERE device = ? AND role = 'meter' ORDER BY other", (str(eui),)))
+        return tuple(
+            Eui64.parse(row["other"])
+            for row in self._store.rows("SELECT other FROM associations WHERE device = ? AND role = 'meter' ORDER BY other", (str(eui),))
+        )
 
     def on_hub(self, chf: Eui64) -> tuple[Eui64, ...]:
         """Every Device associated with the hub, the GPF among them."""
@@ -187,11 +103,19 @@ class Inventory:
         """Devices associated with this one in either direction."""
         rows = self._store.rows(
             "SELECT other AS eui FROM associations WHERE device = ? UNION SELECT device FROM associations WHERE other = ? ORDER BY 1",
-            (str(eui), str(eui)))
+            (str(eui), str(eui)),
+        )
         return tuple(Eui64.parse(row["eui"]) for row in rows)
 
-    def look_up(self, *, device: Eui64 | None = None, mpxn: str | None = None, postcode: str | None = None,
-                premises: str | None = None, uprn: str | None = None) -> tuple[Device, ...]:
+    def look_up(
+        self,
+        *,
+        device: Eui64 | None = None,
+        mpxn: str | None = None,
+        postcode: str | None = None,
+        premises: str | None = None,
+        uprn: str | None = None,
+    ) -> tuple[Device, ...]:
         """8.2: by Device ID with three steps of association, else the meters found and their direct associations (INV-20)."""
         if device is not None:
             found, steps = {device}, 3
@@ -216,7 +140,10 @@ class Inventory:
         if meter is None or hub is None or not self._commissioned(eui) or not self._commissioned(hub):
             return False
         if meter.type is DeviceType.GSME:
-            return any(one is not None and one.type is DeviceType.GPF and one.status == COMMISSIONED for one in map(self.device, self.neighbours(eui)))
+            return any(
+                one is not None and one.type is DeviceType.GPF and one.status == COMMISSIONED
+                for one in map(self.device, self.neighbours(eui))
+            )
         return True
 
     def _commissioned(self, eui: Eui64) -> bool:
@@ -228,7 +155,9 @@ class Inventory:
     def certify(self, type: DeviceType, manufacturer: str, model: str, firmware: str, status: str = "Active") -> None:
         """Put a model on the certified products list, or change its entry, and suspend or restore the Devices of it."""
         with self._store.transaction():
-            self._store.execute("INSERT OR REPLACE INTO certified_products VALUES (?, ?, ?, ?, ?)", (manufacturer, model, firmware, type.name, status))
+            self._store.execute(
+                "INSERT OR REPLACE INTO certified_products VALUES (?, ?, ?, ?, ?)", (manufacturer, model, firmware, type.name, status)
+            )
             for device in self.devices(type):
                 if (device.manufacturer, device.model, device.firmware) != (manufacturer, model, firmware):
                     continue
@@ -239,22 +168,39 @@ class Inventory:
 
     def certified(self, type: DeviceType, manufacturer: str, model: str, firmware: str) -> str | None:
         """The entry's status (Active, Cancelled, Expired, Withdrawn), None without an entry."""
-        row = self._store.row("SELECT status FROM certified_products WHERE type = ? AND manufacturer = ? AND model = ? AND firmware = ?",
-                              (type.name, manufacturer, model, firmware))
+        row = self._store.row(
+            "SELECT status FROM certified_products WHERE type = ? AND manufacturer = ? AND model = ? AND firmware = ?",
+            (type.name, manufacturer, model, firmware),
+        )
         return None if row is None else str(row["status"])
 
     # Changes
 
-    def pre_notify(self, eui: Eui64, type: DeviceType, *, manufacturer: str, model: str, version: str = "", firmware: str = "",
-                   esme_variant: str = "", gpf: Eui64 | None = None, user: Eui64 | None = None, request: str | None = None) -> Device:
+    def pre_notify(
+        self,
+        eui: Eui64,
+        type: DeviceType,
+        *,
+        manufacturer: str,
+        model: str,
+        version: str = "",
+        firmware: str = "",
+        esme_variant: str = "",
+        gpf: Eui64 | None = None,
+        user: Eui64 | None = None,
+        request: str | None = None,
+    ) -> Device:
         """12.2: list a Device as Pending (INV-04, INV-05). Raises InventoryRefusal with all reasons."""
         reasons = []
         if type is not DeviceType.TYPE_2 and self.certified(type, manufacturer, model, firmware) != "Active":
-            reasons.append(f"{type.name} {manufacturer} {model} firmware {firmware or '(none)'} is not Active on the certified products list [168, 187]")
+            reasons.append(
+                f"{type.name} {manufacturer} {model} firmware {firmware or '(none)'} "
+                "is not Active on the certified products list [168, 187]"
+            )
         if gpf == eui:
             reasons.append("the CHF and its GPF have the same identifier: each is a Device of its own [fn17]")
         present = self.device(eui)
-        if present is not None and present.status not in _move("pre-notified").sources:
+        if present is not None and present.status not in move_of("pre-notified").sources:
             reasons.append(f"{eui} is listed already, status {present.status}")
         if reasons:
             raise InventoryRefusal(tuple(reasons))
@@ -262,8 +208,10 @@ class Inventory:
             if present is None:
                 self._store.insert("devices", eui=str(eui), type=type.name, status="", since=self._now())
             self._store.execute(
-                "UPDATE devices SET type = ?, manufacturer = ?, model = ?, version = ?, firmware = ?, esme_variant = ?, notified_by = ? WHERE eui = ?",
-                (type.name, manufacturer, model, version, firmware, esme_variant, str(user) if user else None, str(eui)))
+                "UPDATE devices SET type = ?, manufacturer = ?, model = ?, version = ?, firmware = ?, esme_variant = ?, "
+                "notified_by = ? WHERE eui = ?",
+                (type.name, manufacturer, model, version, firmware, esme_variant, str(user) if user else None, str(eui)),
+            )
             if gpf is not None:
                 self.associate(gpf, "chf", eui)
             return self.move(eui, "pre-notified", reason="pre-notification", user=user, request=request)
@@ -271,25 +219,39 @@ class Inventory:
     def move(self, eui: Eui64, event: str, *, reason: str, user: Eui64 | None = None, request: str | None = None) -> Device:
         """Change a status by an event of inventory.toml, with its audit line. Raises InventoryRefusal."""
         device = self.listed(eui)
-        move = _move(event)
+        move = move_of(event)
         if device.status not in move.sources:
-            raise InventoryRefusal((f"{eui} is {device.status or 'not listed'}: {event} needs {' or '.join(sorted(move.sources))} ({move.source})",))
-        if move.types and device.type.name not in move.types or device.type.name in move.not_types:
+            raise InventoryRefusal(
+                (f"{eui} is {device.status or 'not listed'}: {event} needs {' or '.join(sorted(move.sources))} ({move.source})",)
+            )
+        if (move.types and device.type.name not in move.types) or device.type.name in move.not_types:
             raise InventoryRefusal((f"{eui} is a {device.type.name}: {event} is not for it ({move.source})",))
         line = AuditLine(self._now(), eui, request, user, device.status, move.to, reason)
         with self._store.transaction():
             self._store.execute("UPDATE devices SET status = ?, since = ? WHERE eui = ?", (move.to, line.time, str(eui)))
-            self._store.insert("audit", time=line.time, device=str(eui), request=request, user=str(user) if user else None,
-                               from_status=device.status, to_status=move.to, reason=reason)
+            self._store.insert(
+                "audit",
+                time=line.time,
+                device=str(eui),
+                request=request,
+                user=str(user) if user else None,
+                from_status=device.status,
+                to_status=move.to,
+                reason=reason,
+            )
         if self._on_change is not None:
             self._on_change(line)
         return self.listed(eui)
 
     def may_move(self, eui: Eui64, event: str) -> bool:
         """Whether :meth:`move` would do it."""
-        device, move = self.device(eui), _move(event)
-        return (device is not None and device.status in move.sources
-                and (not move.types or device.type.name in move.types) and device.type.name not in move.not_types)
+        device, move = self.device(eui), move_of(event)
+        return (
+            device is not None
+            and device.status in move.sources
+            and (not move.types or device.type.name in move.types)
+            and device.type.name not in move.not_types
+        )
 
     def describe(self, eui: Eui64, *, user: Eui64 | None = None, request: str | None = None, **columns: str | None) -> None:
         """Set details (firmware, import_mpxn, postcode ...) of a listed Device, with an audit line that names them."""
@@ -300,8 +262,16 @@ class Inventory:
         with self._store.transaction():
             for name, value in changed.items():
                 self._store.execute(f"UPDATE devices SET {name} = ? WHERE eui = ?", (value, str(eui)))
-            self._store.insert("audit", time=self._now(), device=str(eui), request=request, user=str(user) if user else None, from_status=device.status,
-                               to_status=device.status, reason="details: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
+            self._store.insert(
+                "audit",
+                time=self._now(),
+                device=str(eui),
+                request=request,
+                user=str(user) if user else None,
+                from_status=device.status,
+                to_status=device.status,
+                reason="details: " + ", ".join(f"{name} {value}" for name, value in changed.items()),
+            )
 
     def delete(self, eui: Eui64, *, user: Eui64 | None = None, request: str | None = None) -> None:
         """8.4 delete: only what was never installed may go (choice). Raises InventoryRefusal."""
@@ -311,8 +281,16 @@ class Inventory:
         with self._store.transaction():
             self._store.execute("DELETE FROM devices WHERE eui = ?", (str(eui),))
             self._store.execute("DELETE FROM associations WHERE device = ? OR other = ?", (str(eui), str(eui)))
-            self._store.insert("audit", time=self._now(), device=str(eui), request=request, user=str(user) if user else None,
-                               from_status=device.status, to_status="", reason="deleted by 8.4")
+            self._store.insert(
+                "audit",
+                time=self._now(),
+                device=str(eui),
+                request=request,
+                user=str(user) if user else None,
+                from_status=device.status,
+                to_status="",
+                reason="deleted by 8.4",
+            )
 
     def commission_refusals(self, eui: Eui64, meters: tuple[Eui64, ...] | None = None) -> tuple[str, ...]:
         """Every reason why the Device may not be commissioned now (INV-10, INV-11 [171, 187]); empty: it may.
@@ -323,7 +301,7 @@ class Inventory:
         if device is None:
             return (f"(a) {eui} is not in the inventory: pre-notify it (12.2) [187]",)
         reasons = []
-        move = _move("first SM WAN contact" if device.type is DeviceType.CHF else "commissioned")
+        move = move_of("first SM WAN contact" if device.type is DeviceType.CHF else "commissioned")
         if device.status not in move.sources:
             reasons.append(f"(b) {eui} is {device.status}: expected {' or '.join(sorted(move.sources))} [187]")
         if device.type is DeviceType.CHF:
@@ -334,9 +312,11 @@ class Inventory:
         elif not self._commissioned(hub):
             reasons.append(f"(c) its hub {hub} is not Commissioned: connect the hub to the SM WAN first [170, 187]")
         if device.type in METERS:
-            reasons += [f"(d) {other.eui} is Commissioned on MPxN {device.import_mpxn} already: decommission it first (8.3) [176, 187]"
-                        for other in self.devices(device.type)
-                        if other.eui != eui and other.status == COMMISSIONED and device.import_mpxn and other.import_mpxn == device.import_mpxn]
+            reasons += [
+                f"(d) {other.eui} is Commissioned on MPxN {device.import_mpxn} already: decommission it first (8.3) [176, 187]"
+                for other in self.devices(device.type)
+                if other.eui != eui and other.status == COMMISSIONED and device.import_mpxn and other.import_mpxn == device.import_mpxn
+            ]
         else:
             asked = self.meters_of(eui) if meters is None else meters
             if not any(self._commissioned(meter) for meter in asked):
@@ -356,34 +336,9 @@ class Inventory:
         return tuple(found)
 
 
-@cache
-def _move(event: str) -> Move:
-    for move in rules().moves:
-        if move.event == event:
-            return move
-    raise InventoryRefusal((f"{event!r} is no event of inventory.toml: expected one of {', '.join(one.event for one in rules().moves)}",))
-
-
-def device_type_of(name: str) -> DeviceType:
-    """A DUIS device type name (IHD and CAD are Type 2). Raises InventoryRefusal."""
-    if name in TYPE_NAMES:
-        return TYPE_NAMES[name]
-    try:
-        return DeviceType[name]
-    except KeyError:
-        raise InventoryRefusal((f"{name!r} is no device type: expected one of {', '.join((*DeviceType.__members__, *TYPE_NAMES))}",)) from None
-
-
 def _fits(device: Device, mpxn: str | None, postcode: str | None, premises: str | None, uprn: str | None) -> bool:
     if mpxn is not None:
         return mpxn in device.mpxns
     if uprn is not None:
         return device.uprn == uprn
     return postcode is not None and device.postcode == postcode and (premises is None or device.premises == premises)
-
-
-def _device(row: sqlite3.Row) -> Device:
-    return Device(
-        Eui64.parse(row["eui"]), DeviceType[row["type"]], row["status"], row["since"], row["manufacturer"], row["model"], row["version"], row["firmware"],
-        row["esme_variant"], Eui64.parse(row["notified_by"]) if row["notified_by"] else None, row["import_mpxn"], row["secondary_mpan"],
-        row["export_mpan"], row["postcode"], row["premises"], row["uprn"], bool(row["domestic"]))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from hil.dcc.parse import Parsed
+from firmware_emu.ids import Eui64
+
+if TYPE_CHECKING:
+    from hil.dcc.parse import Parsed
 
 
 class Verdict(StrEnum):
@@ -90,9 +94,37 @@ class Outcome:
     def as_json(self) -> dict[str, object]:
         """For ``--json``; octets as hex."""
         return {
-            "verdict": str(self.verdict), "request": self.request, "variant": self.variant, "response_code": self.response_code, "hop": self.hop,
-            "reason": self.reason, "why": self.why, "parsed": self.parsed.as_json() if self.parsed is not None else None,
+            "verdict": str(self.verdict),
+            "request": self.request,
+            "variant": self.variant,
+            "response_code": self.response_code,
+            "hop": self.hop,
+            "reason": self.reason,
+            "why": self.why,
+            "parsed": self.parsed.as_json() if self.parsed is not None else None,
             "messages": [{"kind": one.kind, "name": one.name, "octets": one.octets.hex()} for one in self.messages],
-            "legs_ms": {name: round(ms, 3) for name, ms in self.legs.items()}, "started": self.started, "finished": self.finished,
-            "target_s": self.target_s, "within_target": self.within_target, "result": dict(self.result),
+            "legs_ms": {name: round(ms, 3) for name, ms in self.legs.items()},
+            "started": self.started,
+            "finished": self.finished,
+            "target_s": self.target_s,
+            "within_target": self.within_target,
+            "result": dict(self.result),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something the DCC pushed to the user. ``kind`` is the type letter of sec2-rules 3: h service response, i Device alert,
+    j DCC alert. A DCC alert has no ``octets`` but ``detail``. ``late`` is a response after the DCC had reported none.
+    ``sequence`` and ``count`` are those of a throttled alert."""
+
+    kind: str
+    time: float
+    code: str
+    device: Eui64
+    octets: bytes | None = None
+    request: str | None = None
+    late: bool = False
+    sequence: int | None = None
+    count: int | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)

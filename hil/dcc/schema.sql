@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS counters (originator TEXT PRIMARY KEY, value INTEGER 
 CREATE TABLE IF NOT EXISTS requests (
     request TEXT PRIMARY KEY, user TEXT NOT NULL, target TEXT NOT NULL, variant TEXT NOT NULL, received REAL NOT NULL,
     state TEXT NOT NULL, xml BLOB NOT NULL, pre_command BLOB, pre_command_at REAL, command BLOB, command_id TEXT UNIQUE,
-    returned REAL, sent REAL, deadline REAL, response BLOB, responded REAL, delivery TEXT NOT NULL DEFAULT 'wan');
+    returned REAL, sent REAL, deadline REAL, response BLOB, responded REAL, delivered REAL, chf TEXT, sequence INTEGER, execute_at REAL);
 CREATE TABLE IF NOT EXISTS strays (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, chf TEXT, kind TEXT NOT NULL, message TEXT, reason TEXT NOT NULL, octets BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (

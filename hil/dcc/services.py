@@ -76,8 +76,7 @@ class Service:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    with resources.files("hil.dcc").joinpath(name).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+    yield from csv.DictReader(resources.files("hil.dcc").joinpath(name).read_text(encoding="utf-8").splitlines())
 
 
 def _roles(text: str) -> frozenset[UserRole]:
@@ -89,9 +88,17 @@ def schedule() -> dict[str, Service]:
     """Every variant by its number (``8.1.1``)."""
     return {
         row["variant"]: Service(
-            row["variant"], row["service"], row["name"], row["critical"] == "yes", row["kind"] == "device",
-            frozenset(row["future_dated"].split()) - {"none"}, row["schedulable"] == "yes", _roles(row["roles"]), _roles(row["roles_2013"]),
-            float(row["on_demand_s"]) if row["on_demand_s"] else None, float(row["future_dated_s"]) if row["future_dated_s"] else None,
+            row["variant"],
+            row["service"],
+            row["name"],
+            row["critical"] == "yes",
+            row["kind"] == "device",
+            frozenset(row["future_dated"].split()) - {"none"},
+            row["schedulable"] == "yes",
+            _roles(row["roles"]),
+            _roles(row["roles_2013"]),
+            float(row["on_demand_s"]) if row["on_demand_s"] else None,
+            float(row["future_dated_s"]) if row["future_dated_s"] else None,
             frozenset(row["device_types"].split()),
         )
         for row in _rows("services.csv")

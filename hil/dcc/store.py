@@ -97,7 +97,7 @@ class NamedValues:
     def keys(self, prefix: str) -> list[str]:
         low = self._prefix + prefix
         rows = self._store.rows("SELECT key FROM store WHERE key >= ? AND key < ? ORDER BY key", (low, low + "\U0010ffff"))
-        return [row["key"][len(self._prefix):] for row in rows]
+        return [row["key"][len(self._prefix) :] for row in rows]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -1,0 +1,91 @@
+"""The CoS Party: the DCC's separated function that signs a change of supplier, with its own identity and keys.
+
+The main DCC systems hold none of its private keys and cannot sign as it (sec2-rules COS-01 [142]); it confirms each request
+by its own checks (COS-03 [144]) and correlates before it signs (COS-04 [145, 146]). The signer is a protocol, so that the
+enduring arrangement (the losing supplier signs) can take its place (COS-07 [147]).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cryptography import x509
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.certificates import check_path, entity_of, role_of
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
+from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.protect import with_signature
+from firmware_emu.ids import Eui64
+from hil.dcc.checks import signing_certificate
+from hil.dcc.correlate import correlate
+from hil.dcc.duis import ServiceRequest, verify_request
+from hil.dcc.duis.node import Node
+from hil.dcc.outcome import Refusal
+
+HOP = "CoS party"
+_REPLACED = ("DigitalSigningCertificate", "KeyAgreementCertificate", "KeyAgreementTopUpCertificate")
+
+
+class CosSigner(Protocol):
+    """Who signs a change of supplier's credentials."""
+
+    @property
+    def eui(self) -> Eui64: ...
+
+    def confirm(self, request: ServiceRequest) -> Refusal | None:
+        """Why the request is not valid, by the signer's own checks; None if it is."""
+        ...
+
+    def sign(self, request: ServiceRequest, pre_command: bytes) -> Message | Refusal:
+        """Correlate, then sign."""
+        ...
+
+
+class CosParty:
+    """The CoS Party of the interim arrangement. ``keystore`` may hold more: only its own private keys are kept."""
+
+    def __init__(self, eui: Eui64, keystore: Keystore, clock: Clock) -> None:
+        self.eui = eui
+        self._keystore = keystore.subset(*keystore.entities(), private=(eui,))
+        self._clock = clock
+
+    def confirm(self, request: ServiceRequest) -> Refusal | None:
+        """The request is signed by the gaining supplier, and every credential it carries is that supplier's, valid now."""
+        sender = request.request_id.originator
+        rule = "the CoS Party confirms validity again by its own checks [144]"
+        try:
+            verify_request(request, signing_certificate(self._keystore, sender))
+            body = Node(request.body)
+            for element in _REPLACED:
+                path = f"SupplierReplacementCertificates/{element}"
+                if not body.has(path):
+                    continue
+                certificate = x509.load_der_x509_certificate(body.base64(path))
+                if entity_of(certificate) != sender or role_of(certificate) is not RemotePartyRole.SUPPLIER:
+                    return Refusal(
+                        HOP,
+                        "credentials",
+                        rule,
+                        f"{element} is of {entity_of(certificate)}, the sender is {sender}",
+                        "put the gaining supplier's own certificates in",
+                    )
+                check_path(certificate, self._keystore.authorities(), self._clock.datetime())
+        except (ProtectionError, KeystoreError, IdentifierError, ValueError) as error:
+            return Refusal(HOP, "credentials", rule, str(error), "send valid credentials, signed by the gaining supplier")
+        return None
+
+    def sign(self, request: ServiceRequest, pre_command: bytes) -> Message | Refusal:
+        """Sign the pre-command if it says what the request asked. Raises KeystoreError without the signing key."""
+        correlation = correlate(request, pre_command)
+        if not correlation.match:
+            return Refusal(
+                HOP,
+                "correlation",
+                "who signs correlates first [145, 150]",
+                "; ".join(map(str, correlation.differences)),
+                "compare the request with the pre-command",
+            )
+        return with_signature(Message.decode(pre_command), self._keystore.private_key(self.eui, KeyUsage.DIGITAL_SIGNATURE))

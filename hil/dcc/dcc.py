@@ -1,0 +1,406 @@
+"""The Dcc: the whole far end for one or many hubs behind one object.
+
+::
+
+    dcc = Dcc(keystore, parties, clock, trace, store_path)
+    dcc.add_user(User(supplier, UserRole.IS, keystore))
+    await dcc.start(); dcc.attach_hub(link, chf)
+    outcome = await dcc.send(user, dcc.request(user, "7.4", esme))
+
+Of ``keystore`` it keeps the private keys of the Access Control Broker and the WAN provider alone: it can sign as no user and
+not as the CoS Party. Everything it must not forget is in ``store_path``; a Dcc made from the same file goes on where the
+killed one stopped, outstanding commands and open outages included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.trace import Trace
+from firmware_emu.wan.base import WanLink
+from firmware_emu.wan.channel import Hello
+from hil.dcc.acb import AccessControlBroker, OriginatorCounters
+from hil.dcc.alerts import Alerts
+from hil.dcc.answers import Answers
+from hil.dcc.checks import Arrival, Desk
+from hil.dcc.cos_party import CosSigner
+from hil.dcc.device_log import DeviceLogCopy
+from hil.dcc.duis import RequestId, ServiceRequest, new_request
+from hil.dcc.duis.build import Content
+from hil.dcc.effects import Effects
+from hil.dcc.gateway import ANOMALY, Gateway
+from hil.dcc.headend import HeadEnd, HubEvents
+from hil.dcc.inventory import AuditLine, Device, Inventory
+from hil.dcc.inventory_rules import InventoryRefusal
+from hil.dcc.journey import Journey, Travel
+from hil.dcc.known_parties import KnownParties
+from hil.dcc.outcome import Delivery, LegMessage, Outcome, Refusal, Verdict
+from hil.dcc.own_services import OwnServiceRefused, OwnServices
+from hil.dcc.profile import DccProfile, profile
+from hil.dcc.quarantine import Quarantine
+from hil.dcc.registration import Registration
+from hil.dcc.responses import Responses
+from hil.dcc.services import UserRole
+from hil.dcc.store import DccStore
+from hil.dcc.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A message that reached nobody, with the reason."""
+
+    time: float
+    chf: Eui64 | None
+    kind: str
+    message: str | None
+    reason: str
+    octets: bytes
+
+
+class Dcc:
+    """See the module's docstring. ``parties`` names the ACCESS_CONTROL_BROKER at least, and whom new Devices hold by default."""
+
+    def __init__(
+        self,
+        keystore: Keystore,
+        parties: Mapping[RemotePartyRole, Eui64],
+        clock: Clock,
+        trace: Trace,
+        store_path: Path | None = None,
+        *,
+        settings: DccProfile | None = None,
+        cos: CosSigner | None = None,
+    ) -> None:
+        own = [parties[role] for role in (RemotePartyRole.ACCESS_CONTROL_BROKER, RemotePartyRole.WAN_PROVIDER) if role in parties]
+        self.eui = parties[RemotePartyRole.ACCESS_CONTROL_BROKER]
+        self.keystore = keystore.subset(*keystore.entities(), private=own)
+        self.clock = clock
+        self.trace = trace
+        self.settings = settings or profile()
+        self.cos = cos
+        self._parties = dict(parties)
+        self._users: dict[Eui64, User] = {}
+        self.store = DccStore(store_path)
+        self.inventory = Inventory(self.store, clock.now, self._status_changed)
+        self.registration = Registration(self.store)
+        self.known_parties = KnownParties(self.store)
+        self.device_log_copy = DeviceLogCopy(self.store, self.inventory, clock.now)
+        self.quarantine = Quarantine(self.store, clock.now)
+        self.counters = OriginatorCounters(self.store, int(self.settings.first_counter))
+        self.acb = AccessControlBroker(self.eui, self.keystore, self.counters)
+        self.desk = Desk(self.keystore, self.inventory, self.registration, self.store, clock, self.settings, frozenset(own))
+        self.gateway = Gateway(self.desk, self.quarantine, trace)
+        self.alerts = Alerts(
+            self.store,
+            clock,
+            trace,
+            self.settings,
+            self.keystore,
+            self.inventory,
+            self.registration,
+            self.device_log_copy,
+            frozenset(own),
+            self._deliver,
+        )
+        self.responses = Responses(self.store, self.keystore, self.inventory, trace, clock.now)
+        effects = Effects(self.inventory, self.device_log_copy, self.known_parties, self.alerts, trace)
+        self.answers = Answers(
+            self.store,
+            self.responses,
+            effects,
+            self.gateway,
+            self.quarantine,
+            self.alerts,
+            clock,
+            trace,
+            self._users,
+            frozenset(own),
+            lambda chf, sequence: self.head_end.undelivered(chf, sequence),
+        )
+        self.own_services = OwnServices(self.desk, self.alerts, self.eui, self.answers.return_local, self._install_parties)
+        self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self._hello, self._message, self.alerts.power_lost))
+        self.journey = Journey(
+            self.desk,
+            self.gateway,
+            self.acb,
+            self.counters,
+            self.known_parties,
+            self.device_log_copy,
+            self.head_end,
+            trace,
+            lambda: self.cos,
+        )
+
+    # Life
+
+    async def start(self) -> None:
+        """Go on where the store says: open outages are watched again. Hubs are attached by the caller."""
+        self.alerts.watch_outages()
+
+    async def close(self) -> None:
+        """End connections and timers, close the store."""
+        await self.alerts.close()
+        await self.head_end.close()
+        self.store.close()
+
+    def attach_hub(self, link: WanLink, chf: Eui64 | None = None) -> asyncio.Task[None]:
+        """Serve the hub behind ``link``; without ``chf`` its first HELLO names it."""
+        return self.head_end.attach(link, chf)
+
+    # Users and parties
+
+    def add_user(self, user: User) -> None:
+        """User entry (once per identifier), and the user's receiving service is there: what waits for it is delivered."""
+        self.gateway.enter_user(user.eui64, user.role)
+        self._users[user.eui64] = user
+        with self.store.transaction():
+            self.answers.deliver_waiting(user)
+            self.alerts.deliver_waiting(user.eui64)
+
+    def remove_user(self, eui: Eui64) -> None:
+        """The user's receiving service is away; its rights stay."""
+        self._users.pop(eui, None)
+
+    def hold(self, device: Eui64, role: RemotePartyRole, party: Eui64) -> None:
+        """The Device holds ``party`` in ``role``, other than this DCC's ``parties`` say (two suppliers in one home)."""
+        self.known_parties.hold(device, role, party)
+
+    def register_supply(self, mpxn: str, role: UserRole, user: Eui64, begins: float = 0.0) -> None:
+        """Registration data: ``user`` is the party in ``role`` for ``mpxn`` from ``begins`` on."""
+        self.registration.register(mpxn, role, user, begins)
+
+    def pre_notify(
+        self,
+        eui: Eui64,
+        type: DeviceType,
+        *,
+        manufacturer: str = "BENCH",
+        model: str = "BENCH",
+        firmware: str = "00000001",
+        version: str = "",
+        gpf: Eui64 | None = None,
+        esme_variant: str = "",
+        certify: bool = True,
+    ) -> Device:
+        """List a Device as the DCC itself does for hubs (X-10); ``certify`` puts its model on the certified products list first."""
+        if certify and type is not DeviceType.TYPE_2 and self.inventory.certified(type, manufacturer, model, firmware) is None:
+            self.inventory.certify(type, manufacturer, model, firmware)
+        device = self.inventory.pre_notify(
+            eui, type, manufacturer=manufacturer, model=model, firmware=firmware, version=version, gpf=gpf, esme_variant=esme_variant
+        )
+        self._install_parties(device)
+        return device
+
+    def _install_parties(self, device: Device) -> None:
+        self.known_parties.install(device, self._parties)
+
+    def _deliver(self, party: Eui64, delivery: Delivery) -> bool:
+        user = self._users.get(party)
+        if user is None:
+            return False
+        user.deliver(delivery)
+        return True
+
+    # Requests
+
+    def request(
+        self,
+        user: User,
+        variant: str,
+        target: Eui64 | None = None,
+        body: Mapping[str, Content] | None = None,
+        *,
+        command_variant: int | None = None,
+        top_up: bool = False,
+    ) -> ServiceRequest:
+        """A service request with the user's next counter; ``target`` None is the DCC itself. ``top_up`` steps the counter as prepayment
+        tokens need it (reference gbcs-messages 1.5). Raises RequestError."""
+        counter = self.counters.next(user.eui64)
+        return new_request(variant, user.eui64, target or self.eui, counter << 32 if top_up else counter, body, command_variant)
+
+    async def send(self, user: User, request: ServiceRequest, *, wait_s: float | None = None, released: bool = False) -> Outcome:
+        """Send a service request as ``user`` and wait for its end. ``wait_s`` shortens or lengthens the wait for the Device.
+
+        Refusals, missing answers and failures are Outcomes, not exceptions.
+        """
+        travel = Travel(self.clock)
+        started = self.clock.now()
+        name = str(request.request_id)
+        self.counters.saw(request.request_id.originator, request.request_id.counter)
+        self.trace.emit("dcc", f"user {user.eui64}", "requested", target="gateway", message=name, variant=request.service_reference_variant)
+        try:
+            signed = request if request.signed else user.sign(request)
+        except CommsHubError as error:
+            refusal = Refusal("user", "signing", "everyone signs every communication [391]", str(error), "give the user a signing key")
+            return self._refused(request, refusal, travel, started)
+        travel.leg("user signs the request")
+        arrival = self.gateway.receive(signed, released=released)
+        travel.leg("arrival checks")
+        if isinstance(arrival, Refusal):
+            return self._refused(request, arrival, travel, started)
+        if not arrival.service.device_service:
+            return self._executed(arrival, travel, started)
+        refused = self.journey.travel(user, arrival, travel)
+        if refused is not None:
+            return self._refused(request, refused, travel, started)
+        return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
+
+    async def outcome(self, user: User, request: RequestId, *, wait_s: float | None = None) -> Outcome:
+        """The end of a request sent before, by this Dcc or by one that used the same store. Raises NotAvailable for an unknown one."""
+        return await self.answers.outcome(user, request, wait_s=wait_s)
+
+    async def release(self, number: int) -> Outcome | None:
+        """Release a quarantined message: a request goes on as if CK-7 had passed, a Response is delivered (None). Raises NotQuarantined."""
+        held = self.quarantine.settle(number, "released")
+        if held.direction == "response":
+            self.answers.release(held)
+            return None
+        read = self.gateway.read(held.octets)
+        user = None if held.user is None else self._users.get(held.user)
+        if isinstance(read, Refusal) or user is None:
+            raise NotAvailable(f"user {held.user}", "add the user before its request is released")
+        return await self.send(user, read, released=True)
+
+    def discard(self, number: int) -> None:
+        """Discard a quarantined message. Raises NotQuarantined."""
+        self.quarantine.settle(number, "discarded")
+
+    def _refused(self, request: ServiceRequest, refusal: Refusal, travel: Travel, started: float) -> Outcome:
+        verdict = Verdict.QUARANTINED if refusal.check == ANOMALY else Verdict.REFUSED
+        return Outcome(
+            verdict,
+            str(request.request_id),
+            request.service_reference_variant,
+            refusal.code,
+            refusal.hop,
+            refusal.value,
+            refusal=refusal,
+            messages=tuple(travel.messages),
+            legs=travel.legs,
+            started=started,
+            finished=self.clock.now(),
+        )
+
+    def _executed(self, arrival: Arrival, travel: Travel, started: float) -> Outcome:
+        request, name = arrival.request, str(arrival.request.request_id)
+        rule = f"service {arrival.service.variant} {arrival.service.name} is carried out by the DCC [139]"
+        try:
+            result = self.own_services.execute(arrival)
+        except OwnServiceRefused as error:
+            refusal = Refusal("DCC", arrival.service.variant, rule, str(error), error.next_step, error.code)
+        except InventoryRefusal as error:
+            refusal = Refusal("inventory", arrival.service.variant, rule, str(error), "remove the reasons named")
+        except (CommsHubError, DecodeError) as error:
+            refusal = Refusal("DCC", arrival.service.variant, rule, str(error), "see the reason")
+        else:
+            travel.leg("executed by the DCC")
+            self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
+            self.trace.emit("dcc", "gateway", "executed", target=str(arrival.sender), message=name, variant=arrival.service.variant)
+            finished = self.clock.now()
+            return Outcome(
+                Verdict.SUCCESS,
+                name,
+                arrival.service.variant,
+                "I0" if result else "I99",
+                "DCC",
+                "carried out by the DCC",
+                messages=(LegMessage("b", "acknowledgement", b""),),
+                legs=travel.legs,
+                started=started,
+                finished=finished,
+                target_s=arrival.service.on_demand_s,
+                within_target=_within(finished - started, arrival.service.on_demand_s),
+                result=result,
+            )
+        self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
+        self.trace.emit(
+            "dcc",
+            refusal.hop,
+            "refused",
+            target=str(arrival.sender),
+            message=name,
+            check=refusal.check,
+            rule=rule,
+            value=refusal.value,
+            code=refusal.code,
+        )
+        return self._refused(request, refusal, travel, started)
+
+    # From the hubs
+
+    def _hello(self, hello: Hello) -> None:
+        now = self.clock.now()
+        with self.store.transaction():
+            self.store.execute(
+                "INSERT INTO hubs VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (chf) DO UPDATE SET gpf = excluded.gpf, boots = excluded.boots, "
+                "last_contact = excluded.last_contact",
+                (str(hello.chf), str(hello.gpf), hello.boot_count, now, now),
+            )
+            self.alerts.restored(hello.chf, "the hub is connected again")
+            if self.inventory.device(hello.chf) is None:
+                self.trace.emit(
+                    "dcc", "inventory", "refused", target=str(hello.chf), reason="an unlisted hub connected: pre-notify it (12.2)"
+                )
+                return
+            if self.inventory.may_move(hello.chf, "first SM WAN contact"):
+                self.inventory.move(hello.chf, "first SM WAN contact", reason="the hub connected to the SM WAN [170, 185]")
+            if self.inventory.device(hello.gpf) is not None:
+                self.inventory.associate(hello.gpf, "chf", hello.chf)
+                if self.inventory.may_move(hello.gpf, "hub connected"):
+                    self.inventory.move(hello.gpf, "hub connected", reason=f"its hub {hello.chf} connected [fn17]")
+
+    def _message(self, chf: Eui64, octets: bytes) -> None:
+        """One GBCS message from a hub; nothing it holds may stop the channel, so what cannot be used becomes a stray."""
+        try:
+            message = Message.decode(octets)
+        except DecodeError as error:
+            self.responses.stray(chf, "unreadable", None, octets, str(error))
+            return
+        self.trace.emit("wan", f"chf {chf}", "received", target="dcc", message=str(message.header.identifier), data=octets)
+        match message.header.cra:
+            case CraFlag.RESPONSE:
+                self.answers.take(chf, message, octets)
+            case CraFlag.ALERT:
+                self.alerts.take(chf, message, octets)
+            case CraFlag.COMMAND:
+                self.responses.stray(chf, "command", message, octets, "a hub sends no Commands to the DCC")
+
+    def strays(self) -> tuple[Stray, ...]:
+        """Messages that reached nobody, oldest first."""
+        return tuple(
+            Stray(
+                row["time"],
+                Eui64.parse(row["chf"]) if row["chf"] else None,
+                row["kind"],
+                row["message"],
+                row["reason"],
+                bytes(row["octets"]),
+            )
+            for row in self.store.rows("SELECT * FROM strays ORDER BY number")
+        )
+
+    def _status_changed(self, line: AuditLine) -> None:
+        self.trace.emit(
+            "dcc",
+            "inventory",
+            "changed",
+            target=str(line.device),
+            message=line.request,
+            from_status=line.from_status,
+            to_status=line.to_status,
+            reason=line.reason,
+        )
+
+
+def _within(seconds: float, target: float | None) -> bool | None:
+    return None if target is None else seconds <= target

@@ -1,0 +1,91 @@
+"""Rows of the inventory: a Device, an audit line, and the kinds of Device by group."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.ids import Eui64
+from hil.dcc.inventory_rules import InventoryRefusal
+
+TYPE_NAMES = {"IHD": DeviceType.TYPE_2, "CAD": DeviceType.TYPE_2}
+"""DUIS device types that GBCS does not tell apart (reference gbcs-behaviour 2: Type 2 Devices have no key pairs)."""
+METERS = frozenset({DeviceType.ESME, DeviceType.GSME})
+TYPE_1 = frozenset({DeviceType.PPMID, DeviceType.HCALCS})
+COMMISSIONED = "Commissioned"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One inventory row. ``since`` is when the status began, seconds since 2000."""
+
+    eui: Eui64
+    type: DeviceType
+    status: str
+    since: float
+    manufacturer: str
+    model: str
+    version: str
+    firmware: str
+    esme_variant: str
+    notified_by: Eui64 | None
+    import_mpxn: str | None
+    secondary_mpan: str | None
+    export_mpan: str | None
+    postcode: str | None
+    premises: str | None
+    uprn: str | None
+    domestic: bool
+
+    @property
+    def mpxns(self) -> tuple[str, ...]:
+        return tuple(number for number in (self.import_mpxn, self.secondary_mpan, self.export_mpan) if number)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who changed what, when and why (sec2-rules INV-23)."""
+
+    time: float
+    device: Eui64
+    request: str | None
+    user: Eui64 | None
+    from_status: str
+    to_status: str
+    reason: str
+
+
+def device_type_of(name: str) -> DeviceType:
+    """A DUIS device type name (IHD and CAD are Type 2). Raises InventoryRefusal."""
+    if name in TYPE_NAMES:
+        return TYPE_NAMES[name]
+    try:
+        return DeviceType[name]
+    except KeyError:
+        raise InventoryRefusal(
+            (f"{name!r} is no device type: expected one of {', '.join((*DeviceType.__members__, *TYPE_NAMES))}",)
+        ) from None
+
+
+def device_of(row: sqlite3.Row) -> Device:
+    """A row of the table ``devices``."""
+    return Device(
+        Eui64.parse(row["eui"]),
+        DeviceType[row["type"]],
+        row["status"],
+        row["since"],
+        row["manufacturer"],
+        row["model"],
+        row["version"],
+        row["firmware"],
+        row["esme_variant"],
+        Eui64.parse(row["notified_by"]) if row["notified_by"] else None,
+        row["import_mpxn"],
+        row["secondary_mpan"],
+        row["export_mpan"],
+        row["postcode"],
+        row["premises"],
+        row["uprn"],
+        bool(row["domestic"]),
+    )

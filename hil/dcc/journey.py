@@ -1,0 +1,279 @@
+"""One device service from the user to the SM WAN: checks, transform, the critical round trip, MAC, post (sec2-rules PR-01 to PR-03).
+
+Everything here happens without waiting; what the Device answers is the business of :mod:`hil.dcc.dcc`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.errors import CommsHubError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.use_cases import by_code
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.dcc.acb import AccessControlBroker, OriginatorCounters
+from hil.dcc.checks import Arrival, Desk
+from hil.dcc.cos_party import CosSigner
+from hil.dcc.device_log import DeviceLogCopy
+from hil.dcc.duis import ServiceRequest
+from hil.dcc.gateway import Gateway
+from hil.dcc.headend import HeadEnd
+from hil.dcc.inventory import Device
+from hil.dcc.known_parties import KnownParties
+from hil.dcc.outcome import LegMessage, Refusal
+from hil.dcc.store import DccStore
+from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformContext, transform
+from hil.dcc.users import NotCorrelated, User
+
+SLEEPY = frozenset({DeviceType.GSME})
+_LOCAL_ONLY, _LOCAL_TOO = frozenset({2, 6}), frozenset({3, 7})
+
+
+@dataclass
+class Travel:
+    """What one request gathered on its way: times per leg in milliseconds, and its messages."""
+
+    clock: Clock
+    legs: dict[str, float] = field(default_factory=dict)
+    messages: list[LegMessage] = field(default_factory=list)
+    _mark: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._mark = self._reading()
+
+    def _reading(self) -> float:
+        # Bench time stands still while a warp clock works: the work's own real time is added, so that a leg is never free.
+        return self.clock.elapsed() + (time.perf_counter() if self.clock.warp else 0.0)
+
+    def leg(self, name: str) -> None:
+        """The leg ``name`` ends here."""
+        now = self._reading()
+        self.legs[name] = self.legs.get(name, 0.0) + 1000 * (now - self._mark)
+        self._mark = now
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """The way out. ``cos`` is None on a bench without a CoS Party."""
+
+    desk: Desk
+    gateway: Gateway
+    acb: AccessControlBroker
+    counters: OriginatorCounters
+    parties: KnownParties
+    logs: DeviceLogCopy
+    head_end: HeadEnd
+    trace: Trace
+    cos: Callable[[], CosSigner | None]
+
+    @property
+    def _store(self) -> DccStore:
+        return self.desk.store
+
+    def travel(self, user: User, arrival: Arrival, travel: Travel) -> Refusal | None:
+        """Take an accepted request to the SM WAN, or to the user for local delivery. Returns why it went no further."""
+        request, device = arrival.request, arrival.device
+        if device is None:
+            return Refusal(
+                "gateway",
+                "CK-3 device status",
+                "the Device is in the inventory [134]",
+                str(request.request_id.target),
+                "pre-notify it",
+                "E19",
+            )
+        name = str(request.request_id)
+        cos = self.cos() if arrival.service.variant == "6.23" else None
+        if arrival.service.variant == "6.23" and (refusal := self._ask_cos(cos, request)) is not None:
+            return self._give_up(name, refusal)
+        try:
+            with self._store.transaction():
+                message = transform(request, self._context(arrival, device, cos))
+        except CommsHubError as error:
+            return self._give_up(
+                name,
+                Refusal(
+                    "transform",
+                    "transformation",
+                    "every request is transformed to the Device's form [153]",
+                    str(error),
+                    "check the request's content against the Device's kind",
+                ),
+            )
+        travel.leg("transform")
+        self.trace.emit(
+            "dcc",
+            "transform",
+            "transformed",
+            target=f"{device.type.name.lower()} {device.eui}",
+            message=str(message.header.identifier),
+            request=name,
+            use_case=f"{message.message_code:04x}",
+            known_party=self.parties.knows(device.eui, arrival.sender),
+        )
+        delivery = request.command_variant
+        if arrival.service.critical:
+            answer = self._round_trip(user, request, message, travel)
+            if isinstance(answer, Refusal):
+                return self._give_up(name, answer)
+            message, delivery = answer
+        elif cos is not None:
+            signed = cos.sign(request, message.encode())
+            if isinstance(signed, Refusal):
+                return self._give_up(name, signed)
+            message = signed
+        return self._send(arrival, device, message, delivery, travel)
+
+    def _ask_cos(self, cos: CosSigner | None, request: ServiceRequest) -> Refusal | None:
+        if cos is None:
+            return Refusal(
+                "gateway",
+                "CoS party",
+                "6.23 goes to the CoS Party [142]",
+                "this DCC has none",
+                "give the DCC a CosParty with its own keystore",
+            )
+        refusal = cos.confirm(request)
+        self.trace.emit(
+            "dcc",
+            "CoS party",
+            "refused" if refusal else "confirmed",
+            message=str(request.request_id),
+            reason=None if refusal is None else str(refusal),
+        )
+        return refusal
+
+    def _context(self, arrival: Arrival, device: Device, cos: CosSigner | None) -> TransformContext:
+        sender = arrival.sender
+        known = self.parties.knows(device.eui, sender)
+        originator = self.acb.eui if cos is None else cos.eui
+        acb_only = cos is None and known and arrival.service.reference not in _ACB_ORIGINATES
+        return TransformContext(
+            device_type=device.type,
+            access_control_broker=self.acb.eui,
+            acb_counter=None if acb_only else self.counters.next(originator),
+            created=self.desk.clock.datetime(),
+            certificate_of=lambda eui, usage: self.desk.keystore.certificate(eui, usage).public_bytes(Encoding.DER),
+            device_log=self._stored_log,
+            known_party=known,
+            originator_role=next((role for role in RemotePartyRole if self.parties.party(device.eui, role) == sender), None),
+            device_type_of=lambda eui: None if (found := self.desk.inventory.device(eui)) is None else found.type,
+            profile=DeviceProfile(
+                elements=2 if device.esme_variant.startswith("B") else 1, phases=3 if device.esme_variant.startswith("C") else 1
+            ),
+            transitional_cos=None if cos is None else cos.eui,
+            responsible_supplier=sender,
+        )
+
+    def _stored_log(self, hub: Eui64) -> StoredLog | None:
+        copy = self.logs.copy(hub)
+        if copy is None:
+            return None
+        return StoredLog(tuple(LogEntry(eui, link_hash) for eui, link_hash in copy.entries.items()), copy.extended_pan_id)
+
+    def _round_trip(self, user: User, request: ServiceRequest, message: Message, travel: Travel) -> tuple[Message, int] | Refusal:
+        """Pre-command to the user, signed pre-command back (PR-02 [155]): the message to send and the command variant of its delivery."""
+        pre_command = self.gateway.remember(request, message)
+        travel.messages.append(LegMessage("c", "pre-command", pre_command))
+        identifier = str(message.header.identifier)
+        try:
+            answer = user.answer(request, pre_command)
+        except NotCorrelated as error:
+            self.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
+            return Refusal(
+                "user",
+                "correlation",
+                "a user signs only what means the same as its request [150, 156]",
+                str(error),
+                "compare request and pre-command; the transform or the request is wrong",
+            )
+        except CommsHubError as error:
+            return Refusal(
+                "user", "signing", "critical requests are signed by their sender [155]", str(error), "give the user its signing key"
+            )
+        travel.leg("user correlates and signs")
+        self.trace.emit("dcc", f"user {user.eui64}", "signed", target="gateway", message=identifier)
+        return self.take_signed(answer, travel)
+
+    def take_signed(self, answer: ServiceRequest, travel: Travel) -> tuple[Message, int] | Refusal:
+        """A signed pre-command at the gateway: section 4 again, then equality and signature."""
+        arrival = self.gateway.receive(answer)
+        if isinstance(arrival, Refusal):
+            return arrival
+        signed = self.gateway.accept_signed(arrival)
+        if isinstance(signed, Refusal):
+            return signed
+        travel.messages.append(LegMessage("e", "signed pre-command", signed.encode()))
+        travel.leg("signed pre-command checks")
+        return signed, answer.command_variant
+
+    def _send(self, arrival: Arrival, device: Device, message: Message, delivery: int, travel: Travel) -> Refusal | None:
+        name = str(arrival.request.request_id)
+        hub = self.desk.inventory.hub_of(device.eui)
+        sign = not arrival.service.critical and not message.signature and by_code(message.message_code).critical is True
+        try:
+            command = self.acb.protect(message, sign=sign)
+        except CommsHubError as error:
+            return self._give_up(
+                name,
+                Refusal(
+                    "ACB",
+                    "MAC",
+                    "a Command carries the DCC's Message Authentication Code [132 f]",
+                    str(error),
+                    "add the Device's key agreement certificate to the DCC's keystore",
+                ),
+            )
+        octets, identifier = command.encode(), str(command.header.identifier)
+        self.trace.emit("dcc", "acb", "protected", message=identifier, data=octets)
+        travel.messages.append(LegMessage("f", "command", octets))
+        now = self.desk.clock.now()
+        wait = self.desk.profile.sleepy_response_wait_s if device.type in SLEEPY else self.desk.profile.response_wait_s
+        with self._store.transaction():
+            sequence, state = None, "returned"
+            if delivery not in _LOCAL_ONLY:
+                if hub is None or not self.head_end.known(hub):
+                    return self._give_up(
+                        name,
+                        Refusal(
+                            "SM WAN",
+                            "delivery",
+                            "the DCC reaches the Device through its hub [192]",
+                            f"no SM WAN link to hub {hub}",
+                            "connect the hub to the SM WAN",
+                            "E20",
+                        ),
+                    )
+                sequence, state = self.head_end.post(hub, octets), "sent"
+            self._store.execute(
+                "UPDATE requests SET state = ?, command = ?, command_id = ?, sent = ?, deadline = ?, chf = ?, sequence = ? "
+                "WHERE request = ?",
+                (state, octets, identifier, now, now + wait, str(hub) if hub else None, sequence, name),
+            )
+        if delivery in _LOCAL_ONLY | _LOCAL_TOO:
+            self.trace.emit(
+                "dcc", "gateway", "returned", target=str(arrival.sender), message=identifier, data=octets, kind="command for local delivery"
+            )
+            travel.messages.append(LegMessage("d", "command for local delivery", octets))
+        if sequence is not None:
+            self.trace.emit("wan", "dcc", "sent", target=f"chf {hub}", message=identifier, data=octets)
+        travel.leg("protect and post")
+        return None
+
+    def _give_up(self, name: str, refusal: Refusal) -> Refusal:
+        self._store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
+        self.trace.emit(
+            "dcc", refusal.hop, "refused", message=name, check=refusal.check, rule=refusal.rule, value=refusal.value, code=refusal.code
+        )
+        return refusal
+
+
+_ACB_ORIGINATES = frozenset({"6.21", "6.24", "8.5", "8.12", "11.2"})
+"""Services whose commands the ACB may originate although the Device knows the user (reference gbcs-messages 11)."""

@@ -1,0 +1,203 @@
+"""Services that the DCC carries out itself (command variant 8): inventory, decommissioning, pre-notification, hub status.
+
+Only structure, user, credentials, certificate and anomaly are checked for them (CK-09 [139]). Each returns what its Service
+Response holds; a plain success is I99, one with data I0 (reference dcc-notes 5).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware_emu.crypto.roles import DeviceType, KeyUsage
+from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.ids import Eui64
+from hil.dcc.alerts import Alerts
+from hil.dcc.checks import Arrival, Desk, has, mpxns_of, other_device, text, user_role
+from hil.dcc.duis.node import Node
+from hil.dcc.inventory import METERS, TYPE_1, Device, device_type_of
+from hil.dcc.inventory_rules import InventoryRefusal
+from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
+
+Result = Mapping[str, object]
+
+
+class OwnServiceRefused(CommsHubError):
+    """The DCC does not carry the service out. ``code`` is the response code where one is sourced, ``next_step`` what to try."""
+
+    def __init__(self, reason: str, next_step: str, code: str | None = None) -> None:
+        super().__init__(reason)
+        self.next_step = next_step
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServices:
+    """``return_local`` takes a Response that a user brings back (8.13); ``hold_parties`` notes whom a new Device holds."""
+
+    desk: Desk
+    alerts: Alerts
+    acb: Eui64
+    return_local: Callable[[Arrival, bytes], Result]
+    hold_parties: Callable[[Device], None]
+
+    def execute(self, arrival: Arrival) -> Result:
+        """Carry out the service. Raises OwnServiceRefused, InventoryRefusal, NotAvailable."""
+        variant = arrival.service.variant
+        action = _ACTIONS.get(variant)
+        if action is None:
+            raise NotAvailable(f"service {variant} {arrival.service.name}", "this DCC executes " + ", ".join(_ACTIONS))
+        with self.desk.store.transaction():
+            return action(self, arrival)
+
+    def _read_inventory(self, arrival: Arrival) -> Result:
+        request = arrival.request
+        found = self.desk.inventory.look_up(
+            device=other_device(request, "DeviceID"),
+            mpxn=text(request, "MPxN"),
+            postcode=text(request, "PostCode"),
+            premises=text(request, "AddressIdentifier"),
+            uprn=text(request, "UPRN"),
+        )
+        return {"devices": [self._row(device) for device in found if device.type is not DeviceType.TYPE_2]}
+
+    def _row(self, device: Device) -> Mapping[str, object]:
+        row = {name: str(value) if isinstance(value, Eui64) else value for name, value in asdict(device).items() if value not in (None, "")}
+        hub = self.desk.inventory.hub_of(device.eui)
+        history = [
+            {"time": line.time, "status": line.to_status}
+            for line in self.desk.inventory.audit(device.eui)
+            if line.from_status != line.to_status
+        ]
+        return row | {
+            "eui": str(device.eui),
+            "type": device.type.name,
+            "chf": str(hub) if hub else None,
+            "history": history,
+            "meters": [str(meter) for meter in self.desk.inventory.meters_of(device.eui)],
+            "enrolled": self.desk.inventory.enrolled(device.eui),
+        }
+
+    def _pre_notify(self, arrival: Arrival) -> Result:
+        body = Node(arrival.request.body)
+        eui, type_ = body.eui("DeviceID"), device_type_of(body.text("DeviceType"))
+        role = user_role(self.desk, arrival.sender)
+        if (type_ in METERS or type_ in TYPE_1) and role not in SUPPLIERS:
+            raise OwnServiceRefused(
+                f"role {role} pre-notifies a {type_.name}: only suppliers add meters and Type 1 Devices [183]", "send it as a supplier"
+            )
+        gpf = body.eui("AssociatedGPFDeviceID") if body.has("AssociatedGPFDeviceID") else None
+        if gpf == eui:
+            raise OwnServiceRefused(
+                f"{eui} is named as CHF and as its GPF: each has its own Device ID [fn17]", "give the GPF's identifier", "E120201"
+            )
+        optional = {
+            name: body.text(element) if body.has(element) else ""
+            for name, element in (("version", "SMETSCHTSVersion"), ("firmware", "FirmwareVersion"), ("esme_variant", "ESMEVariant"))
+        }
+        device = self.desk.inventory.pre_notify(
+            eui,
+            type_,
+            manufacturer=body.text("DeviceManufacturer"),
+            model=body.text("DeviceModel"),
+            gpf=gpf,
+            user=arrival.sender,
+            request=str(arrival.request.request_id),
+            **optional,
+        )
+        self.hold_parties(device)
+        return {}
+
+    def _decommission(self, arrival: Arrival) -> Result:
+        eui = Node(arrival.request.body).eui("DeviceID")
+        device = self.desk.inventory.device(eui)
+        if device is None:
+            raise OwnServiceRefused(f"{eui} is not in the inventory", "check the identifier", "E19")
+        self.desk.inventory.move(eui, "decommissioned", reason="8.3", user=arrival.sender, request=str(arrival.request.request_id))
+        if device.type in METERS:
+            self.alerts.raise_dcc_alert("N1", eui, self._network(device), event="decommissioned")
+        return {}
+
+    def _network(self, device: Device) -> tuple[Eui64, ...]:
+        now = self.desk.clock.now()
+        found = (
+            self.desk.registration.party(mpxn, role, now)
+            for mpxn in mpxns_of(self.desk.inventory, device)
+            for role in sorted(NETWORK_OPERATORS)
+        )
+        return tuple(dict.fromkeys(party for party in found if party is not None))
+
+    def _update(self, arrival: Arrival) -> Result:
+        request, inventory = arrival.request, self.desk.inventory
+        eui = Node(request.body).eui("DeviceID")
+        device = inventory.device(eui)
+        if device is None:
+            raise OwnServiceRefused(f"{eui} is not in the inventory", "check the identifier", "E19")
+        if user_role(self.desk, arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
+            raise OwnServiceRefused(
+                f"role OU changes a {device.type.name}: it may act on Type 2 Devices only (INV-22, choice)", "send it as a supplier"
+            )
+        sender, name = arrival.sender, str(request.request_id)
+        if has(request, "DeleteDevice"):
+            inventory.delete(eui, user=sender, request=name)
+        elif (status := text(request, "UpdateDeviceStatusExceptCH") or text(request, "UpdateDeviceStatusCH")) is not None:
+            if status == "Commissioned":
+                raise InventoryRefusal(
+                    ("8.4 does not make a Device Commissioned: 8.1 does, and for a hub its first SM WAN contact [170, 185]",)
+                )
+            inventory.move(eui, f"8.4 {status}", reason="8.4", user=sender, request=name)
+        else:
+            details = {column: text(request, element) for column, element in _DETAILS.items()}
+            inventory.describe(eui, user=sender, request=name, **{column: value for column, value in details.items() if value is not None})
+        return {}
+
+    def _hub_status(self, arrival: Arrival) -> Result:
+        chf = Node(arrival.request.body).eui("DeviceID")
+        if self.desk.inventory.device(chf) is None:
+            raise OwnServiceRefused(f"hub {chf} is not in the inventory", "pre-notify it (12.2)", "E19")
+        if arrival.service.variant == "8.14.2" and self.desk.inventory.may_move(chf, "8.4 InstalledNotCommissioned"):
+            self.desk.inventory.move(
+                chf,
+                "8.4 InstalledNotCommissioned",
+                reason="8.14.2: installed without SM WAN",
+                user=arrival.sender,
+                request=str(arrival.request.request_id),
+            )
+        return {}
+
+    def _opt_in(self, arrival: Arrival) -> Result:
+        certificates = {
+            usage.name.lower(): base64.b64encode(self.desk.keystore.certificate(self.acb, usage).public_bytes(Encoding.DER)).decode()
+            for usage in (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT)
+        }
+        return {"access_control_broker": str(self.acb), **certificates}
+
+    def _return_local(self, arrival: Arrival) -> Result:
+        return self.return_local(arrival, Node(arrival.request.body).base64("DeviceGBCSResponse"))
+
+
+_DETAILS = {
+    "manufacturer": "DeviceManufacturer",
+    "model": "DeviceModel",
+    "version": "SMETSCHTSVersion",
+    "firmware": "FirmwareVersion",
+    "esme_variant": "ESMEVariant",
+    "import_mpxn": "ImportMPxN",
+    "secondary_mpan": "SecondaryImportMPAN",
+    "export_mpan": "ExportMPAN",
+}
+_ACTIONS: Mapping[str, Callable[[OwnServices, Arrival], Result]] = {
+    "8.2": OwnServices._read_inventory,
+    "8.3": OwnServices._decommission,
+    "8.4": OwnServices._update,
+    "8.6": OwnServices._opt_in,
+    "8.13": OwnServices._return_local,
+    "8.14.1": OwnServices._hub_status,
+    "8.14.2": OwnServices._hub_status,
+    "8.14.3": OwnServices._hub_status,
+    "8.14.4": OwnServices._hub_status,
+    "12.2": OwnServices._pre_notify,
+}

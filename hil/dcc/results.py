@@ -1,0 +1,127 @@
+"""Whether a Device's Response says that the Command was done, read from what the DCC may see (reference gbcs-messages 5.2, 6, 7A).
+
+The DCC holds no user's keys: encrypted parts stay closed, and only their status is judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.asn1 import Asn1Payload
+from firmware_emu.gbcs.asn1_types import (
+    ActivateFirmwareOutcome,
+    FirmwareVersionResponse,
+    ReadDeviceLogResponse,
+    RemotePartyDetails,
+    RestoreDeviceLogResponse,
+    SetTimeResponse,
+    StatusCode,
+    UpdateCredentialsResponse,
+)
+from firmware_emu.gbcs.axdr import OctetString
+from firmware_emu.gbcs.dlms import AccessResponse, AccessResult
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.gbz import Component, Gbz
+from firmware_emu.gbcs.payload import decode_payload
+
+_CERTIFICATE_ANSWERS = frozenset({0x000A, 0x000C})
+"""CS02c and CS02e answer with a certificate or request; an integer in its place is an error (reference gbcs-messages 6)."""
+_DEFAULT_RESPONSE = 0x0B
+_READ_RESPONSE = 0x01
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """``done`` and a short sentence that names what the Device answered."""
+
+    done: bool
+    text: str
+
+
+def judge(message: Message) -> Judgement:
+    """What the Response says. A payload that cannot be read counts as not done, with the reason."""
+    try:
+        payload = decode_payload(message)
+    except DecodeError as error:
+        return Judgement(False, f"the Response cannot be read: {error}")
+    match payload:
+        case AccessResponse():
+            return _dlms(payload)
+        case Gbz():
+            return _gbz(payload)
+        case Asn1Payload():
+            return _asn1(payload, message.message_code)
+        case _:
+            return Judgement(False, f"a {type(payload).__name__} where a Response was expected")
+
+
+def _dlms(response: AccessResponse) -> Judgement:
+    failed = [
+        f"item {index} {result.code.name}" for index, result in enumerate(response.results) if result.code is not AccessResult.SUCCESS
+    ]
+    return Judgement(not failed, "; ".join(failed) or f"{len(response.results)} accesses succeeded")
+
+
+def _gbz(response: Gbz) -> Judgement:
+    failed = [
+        f"component {one.sequence} of cluster {one.cluster:04x}: {status}"
+        for one in response.components
+        if (status := _zcl_error(one)) is not None
+    ]
+    return Judgement(not failed, "; ".join(failed) or f"{len(response.components)} components succeeded")
+
+
+def _zcl_error(component: Component) -> str | None:
+    if component.encrypted or not component.profile_wide:
+        return None
+    if component.command == _DEFAULT_RESPONSE and len(component.payload) == 2 and component.payload[1]:
+        return f"status {component.payload[1]:02X} to command {component.payload[0]:02X}"
+    if component.command == _READ_RESPONSE and len(component.payload) == 3 and component.payload[2]:
+        return f"attribute {int.from_bytes(component.payload[:2], 'little'):04X} status {component.payload[2]:02X}"
+    return None
+
+
+def _asn1(payload: Asn1Payload, code: int) -> Judgement:
+    value = payload.value
+    match value:
+        case bool() | None:
+            return Judgement(True, "accepted")
+        case int():
+            return Judgement(value == 0 and code not in _CERTIFICATE_ANSWERS, f"response code {int(value)}")
+        case UpdateCredentialsResponse(outcome=None):
+            return Judgement(True, "accepted for a later execution")
+        case UpdateCredentialsResponse(outcome=outcome) if outcome is not None:
+            return _statuses(tuple(one.status for one in outcome.replacements))
+        case ActivateFirmwareOutcome() | ReadDeviceLogResponse() | FirmwareVersionResponse():
+            return Judgement(value.code == 0, f"response code {value.code}")
+        case SetTimeResponse():
+            return Judgement(
+                value.status == 0,
+                {0: "clock reliable", 1: "clock invalid", 2: "clock unreliable"}.get(value.status, f"status {value.status}"),
+            )
+        case RestoreDeviceLogResponse():
+            failed = [f"{one.entry.device_id} code {one.join_code}" for one in value.outcomes if one.join_code]
+            return Judgement(not failed, "; ".join(failed) or f"{len(value.outcomes)} entries restored")
+        case tuple():
+            return _statuses(tuple(one.status for one in value if isinstance(one, RemotePartyDetails)))
+        case _:
+            return Judgement(True, f"answered with {payload.type_name}")
+
+
+def _statuses(statuses: tuple[StatusCode, ...]) -> Judgement:
+    failed = [status.name for status in statuses if status is not StatusCode.SUCCESS]
+    return Judgement(not failed, ", ".join(failed) or f"{len(statuses)} cells or roles: success")
+
+
+def firmware_version(message: Message) -> str | None:
+    """The firmware version in the answer to 11.2 or 11.3, as hexadecimal; None where there is none."""
+    try:
+        payload = decode_payload(message)
+    except DecodeError:
+        return None
+    if isinstance(payload, Asn1Payload) and isinstance(payload.value, FirmwareVersionResponse | ActivateFirmwareOutcome):
+        return payload.value.firmware_version.hex().upper()
+    if isinstance(payload, AccessResponse) and payload.data and isinstance(payload.data[0], OctetString):
+        return payload.data[0].octets.hex().upper()
+    return None

@@ -1,0 +1,86 @@
+"""A DCC service user: its own keys, the correlate-and-sign step, and the reading of what comes back.
+
+A user's private keys are here and nowhere on the DCC's side; decryption and parsing happen here too (sec2-rules PC-03,
+PR-04: the DCC passes the Device's octets on unchanged).
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.p256 import PrivateKey
+from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.errors import CommsHubError, KeystoreError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.protect import with_signature
+from firmware_emu.ids import Eui64
+from hil.dcc.correlate import Correlation, correlate
+from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command
+from hil.dcc.outcome import Delivery
+from hil.dcc.parse import Parsed, parse
+from hil.dcc.protection import check_protection
+from hil.dcc.services import UserRole
+
+
+class NotCorrelated(CommsHubError):
+    """The pre-command does not say what the request asked, so it was not signed. ``correlation`` names the differences."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        super().__init__("the pre-command differs from the request: " + "; ".join(map(str, correlation.differences)))
+        self.correlation = correlation
+
+
+class User:
+    """One user role of one party; a party in two roles is two users with two identifiers (sec2-rules ID-02)."""
+
+    def __init__(self, eui64: Eui64, role: UserRole, keystore: Keystore) -> None:
+        """``keystore`` may hold more: only this user's own private keys are kept."""
+        self.eui64 = eui64
+        self.role = role
+        self._keystore = keystore.subset(*keystore.entities(), private=(eui64,))
+        self.inbox: list[Delivery] = []
+
+    def __repr__(self) -> str:
+        return f"User({self.eui64}, {self.role})"
+
+    def sign(self, request: ServiceRequest) -> ServiceRequest:
+        """The request with this user's XML signature. Raises KeystoreError without a signing key."""
+        key, certificate = self._xml_pair()
+        return sign_request(request, key, certificate)
+
+    def _xml_pair(self) -> tuple[PrivateKey, x509.Certificate]:
+        try:
+            return self._keystore.xml_signing_key(self.eui64), self._keystore.xml_signing_certificate(self.eui64)
+        except KeystoreError:
+            # A keystore without XML signing pairs: the digital signature pair stands in, as the gateway knows (choice).
+            usage = KeyUsage.DIGITAL_SIGNATURE
+            return self._keystore.private_key(self.eui64, usage), self._keystore.certificate(self.eui64, usage)
+
+    def answer(self, request: ServiceRequest, pre_command: bytes, command_variant: int = 5) -> ServiceRequest:
+        """Steps two and three of a critical request: correlate, sign, and return as a signed SignedPreCommand request.
+
+        Raises NotCorrelated without having signed anything.
+        """
+        correlation = correlate(request, pre_command)
+        if not correlation.match:
+            raise NotCorrelated(correlation)
+        key = self._keystore.private_key(self.eui64, KeyUsage.DIGITAL_SIGNATURE)
+        signed = with_signature(Message.decode(pre_command), key)
+        return self.sign(signed_pre_command(request, signed.encode(), command_variant))
+
+    def prove(self, message: Message) -> None:
+        """Check MAC or signature with the keys this user holds. Raises ProtectionError, KeystoreError."""
+        check_protection(message, self._keystore)
+
+    def read(self, octets: bytes) -> Parsed:
+        """Verify a Response or Device Alert with the keys this user holds, decrypt it and name its fields.
+
+        Raises DecodeError, ProtectionError.
+        """
+        self.prove(Message.decode(octets))
+        return parse(octets, self._keystore)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """The user's receiving service: takes what the DCC pushes (reference dcc-notes 2)."""
+        self.inbox.append(delivery)
