@@ -1,0 +1,170 @@
+"""Brings the radio to what the Device Log says: network, joining windows, leaving, link keys.
+
+Level-triggered: everything is worked out from the store at each :meth:`Commissioning.reconcile`, at a boot as after a
+Command, so that it does not matter where the power went. Key establishment runs on the host as responder (suite 2); its
+key is imported into the radio, and the log's change raises CS14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from firmware_emu.device.store import Store
+from firmware_emu.errors import RadioError
+from firmware_emu.han.base import HanEvent, HanEventKind, HanRadio, NetworkSettings
+from firmware_emu.hub.chf import REMOVALS, ChfExecutor
+from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+
+_KEY = "hub/network/key"
+_FORMED = "hub/network/formed"
+
+
+class Commissioning:
+    """The trust centre's side of joining. ``now`` is the hub's own time, seconds since 2000."""
+
+    def __init__(
+        self, radio: HanRadio, log: DeviceLog, chf: ChfExecutor, store: Store, now: Callable[[], float], trace: Trace, channel: int,
+    ) -> None:
+        self._radio = radio
+        self._log = log
+        self._chf = chf
+        self._store = store
+        self._now = now
+        self._trace = trace
+        self._channel = channel
+        self._permitted: dict[Eui64, tuple[bytes, float]] = {}
+        self.network: NetworkSettings | None = None
+
+    async def bring_up(self) -> NetworkSettings:
+        """Resume the network the dongle remembers if it is the one this hub formed, else form it. Raises RadioError.
+
+        A hub that was reset to factory state takes nothing over from its dongle.
+        """
+        wanted = self._chf.extended_pan_id
+        settings = await self._radio.resume()
+        ours = self._store.get(_FORMED) == wanted.octets
+        if settings is None or settings.extended_pan_id != wanted or not ours:
+            settings = await self._form(wanted, self._store.get(_KEY) if ours else None)
+        else:
+            self._trace.emit("han", "hub", "resumed", target=str(settings.extended_pan_id), channel=settings.channel)
+        self.network = settings
+        return settings
+
+    async def _form(self, extended_pan_id: Eui64, network_key: bytes | None) -> NetworkSettings:
+        settings = await self._radio.form(NetworkSettings(extended_pan_id, self._channel, network_key=network_key))
+        self._remember(settings)
+        for entry in self._log.entries():  # a dongle that forgot its network forgot its keys
+            if entry.link_key:
+                await self._radio.import_link_key(entry.device, entry.link_key)
+        self._trace.emit("han", "hub", "formed", target=str(settings.extended_pan_id), channel=settings.channel)
+        return settings
+
+    def _remember(self, settings: NetworkSettings) -> None:
+        with self._store.transaction():
+            self._store.put(_FORMED, settings.extended_pan_id.octets)
+            if settings.network_key is not None:
+                self._store.put(_KEY, settings.network_key)
+
+    async def reconcile(self) -> float | None:
+        """Bring network, removals and windows to what the store says; the seconds until there is something to do again.
+
+        Raises RadioError when the dongle does not do it; call again then.
+        """
+        if self.network is None or self.network.extended_pan_id != self._chf.extended_pan_id:
+            self._permitted.clear()
+            self.network = await self._form(self._chf.extended_pan_id, None)
+        for key in self._store.keys(REMOVALS):
+            device = Eui64.parse(key[len(REMOVALS) :])
+            await self._leave(device)
+            self._store.delete(key)
+        return await self._windows()
+
+    async def _leave(self, device: Eui64) -> None:
+        self._permitted.pop(device, None)
+        try:
+            await self._radio.remove(device)
+        except RadioError as error:  # the dongle has forgotten the key all the same; an absent Device cannot be told
+            self._trace.emit("han", "hub", "not told to leave", target=str(device), reason=str(error))
+        else:
+            self._trace.emit("han", "hub", "removed", target=str(device))
+
+    async def _windows(self) -> float | None:
+        now = self._now()
+        wanted: dict[Eui64, tuple[bytes, float]] = {}
+        soonest: float | None = None
+        for entry in self._log.entries():
+            phase = self.admission(entry, now)
+            if phase is not None:
+                wanted[entry.device] = phase
+                soonest = phase[1] if soonest is None else min(soonest, phase[1])
+        if self._permitted and not wanted:
+            await self._radio.forbid()
+            self._trace.emit("han", "hub", "joining closed")
+        for device, (key, until) in wanted.items():
+            if self._permitted.get(device) != (key, until):
+                await self._radio.permit(device, key, max(1, round(until - now)))
+                self._trace.emit("han", "hub", "joining open", target=str(device), seconds=round(until - now))
+        self._permitted = wanted
+        return None if soonest is None else max(0.0, soonest - now)
+
+    def admission(self, entry: LogEntry, now: float) -> tuple[bytes, float] | None:
+        """With which key ``entry`` may join now, and until when (seconds since 2000); None outside its window.
+
+        A Device in the historic log gets its old key for the first half of the join time and its install code for the second
+        (reference chts 2).
+        """
+        opened, length = entry.window_opened, entry.window_s
+        if not length or now >= opened + length or entry.membership is Membership.ESTABLISHED:
+            return None
+        historic = self._log.historic_entry(entry.device)
+        if historic is not None and historic.link_key and now < opened + length / 2:
+            return historic.link_key, opened + length / 2
+        return (entry.admission_key, float(opened + length)) if entry.admission_key else None
+
+    # --- what the radio tells
+
+    def on_event(self, event: HanEvent) -> None:
+        """Record what happened below the APS, and take a historic key back into use when its Device came with it."""
+        self._trace.emit("han", "hub", event.kind.value, target=str(event.device), reason=event.reason or None)
+        if event.kind is HanEventKind.RESET:
+            self._permitted.clear()
+        entry = self._log.get(event.device)
+        if entry is None:
+            if event.kind is not HanEventKind.RESET:
+                self._trace.emit(
+                    "hub", "chf", "refused", target=str(event.device), reason=event.reason or "it is not in the CHF Device Log")
+            return
+        if event.kind in (HanEventKind.JOINED, HanEventKind.REJOINED):
+            self._log.heard(event.device, None, None)
+            if entry.membership is Membership.LISTED:
+                self._log.update(event.device, lambda one: replace(one, membership=Membership.JOINED))
+            self.heard_with_historic_key(event.device)
+
+    def heard_with_historic_key(self, device: Eui64) -> None:
+        """If ``device`` is in the first half of its window, its traffic shows that the old key works: use it again (CS14)."""
+        entry, historic = self._log.get(device), self._log.historic_entry(device)
+        if entry is None or historic is None or not historic.link_key or entry.link_key:
+            return
+        now = self._now()
+        if entry.window_s and now < entry.window_opened + entry.window_s / 2:
+            key = historic.link_key
+            self._log.update(device, lambda one: replace(one, link_key=key, membership=Membership.ESTABLISHED, window_s=0))
+            self._trace.emit("hub", "chf", "historic key in use", target=str(device))
+
+    def may_establish(self, device: Eui64) -> bool:
+        """Whether key establishment with ``device`` may run: it is in the log."""
+        return self._log.get(device) is not None
+
+    async def established(self, device: Eui64, key: bytes) -> None:
+        """Key establishment gave ``key``: make it durable, before it goes into the radio. The log's change raises CS14."""
+        entry = self._log.update(
+            device, lambda one: replace(
+                one, link_key=key, membership=Membership.ESTABLISHED, window_s=0, last_communication=int(self._now())))
+        if entry is None:
+            self._trace.emit("hub", "chf", "refused", target=str(device), reason="it left the CHF Device Log during key establishment")
+            return
+        self._permitted.pop(device, None)
+        self._trace.emit("nvm", "chf", "link key stored", target=str(device))

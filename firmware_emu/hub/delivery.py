@@ -1,0 +1,188 @@
+"""One Device's worker: keeps its tunnel open and empties its queue in order (reference chts 3).
+
+A tunnel is asked for after key establishment, at power-on, when a message waits and none is open, and when its lifetime is
+over. A busy server is asked again after 3 minutes. A message is deleted when its transfer was confirmed, and given up, with
+notice, when it has waited too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from firmware_emu.device.store import Store
+from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.han.tunnel import TunnelClient, TunnelClosed, TunnelRefused
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership, RegisteredType
+from firmware_emu.hub.mailbox import Mailbox, Waiting
+from firmware_emu.hub.profile import HubProfile
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from firmware_emu.zse.tunneling import TunnelStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryContext:
+    """What every worker uses. ``on_message`` must have stored the message when it returns: only then is the transfer confirmed.
+    ``on_undelivered`` is called in the transaction that gives a message up. ``now``: the hub's time, seconds since 2000."""
+
+    zcl: ZclPort
+    endpoint: int
+    log: DeviceLog
+    mailbox: Mailbox
+    store: Store
+    profile: HubProfile
+    now: Callable[[], float]
+    trace: Trace
+    on_message: Callable[[Eui64, bytes], None]
+    on_undelivered: Callable[[LogEntry, Waiting], None]
+
+    def limit_s(self, entry: LogEntry) -> int:
+        """How long a message may wait for this Device."""
+        return self.profile.mailbox_retention_s if fetches(entry) else self.profile.delivery_given_up_s
+
+    def give_up(self, entry: LogEntry) -> None:
+        """Drop what has waited too long for ``entry``, telling of each."""
+        for waiting in self.mailbox.expired(entry.device, int(self.now()) - self.limit_s(entry) + 1):
+            with self.store.transaction():
+                self.mailbox.delivered(waiting)
+                self.on_undelivered(entry, waiting)
+
+    def delivered(self, device: Eui64, waiting: Waiting) -> None:
+        """A transfer was confirmed."""
+        self.mailbox.delivered(waiting)
+        self.trace.emit("han", "chf", "delivered", target=str(device), message=identifier_of(waiting.message), data=waiting.message)
+
+
+def identifier_of(message: bytes) -> str | None:
+    """The message identifier for the trace; None for octets that are no GBCS message."""
+    try:
+        return str(Message.decode(message).header.identifier)
+    except DecodeError:
+        return None
+
+
+def fetches(entry: LogEntry) -> bool:
+    """Whether the Device comes for its messages (the sleepy GSME) rather than being sent them."""
+    return entry.sleepy or entry.registered_type is RegisteredType.GSME
+
+
+class _Opened(Enum):
+    YES = "open"
+    BUSY = "busy"
+    NO = "not reached"
+
+
+class Delivery:
+    """The worker of one Device; :meth:`run` ends when the Device leaves the log."""
+
+    def __init__(self, context: DeliveryContext, device: Eui64) -> None:
+        self._context = context
+        self._device = device
+        self._wake = asyncio.Event()
+        self._last_tunnel: int | None = None
+        self._lifetime_ends = 0.0
+        self._client = self._new_client()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a tunnel to the Device."""
+        return self._client.is_open
+
+    def wake(self) -> None:
+        """There is something new: a message, a key, a rejoin."""
+        self._wake.set()
+
+    def lost(self) -> None:
+        """The Device left or rejoined: its tunnel is gone."""
+        self._client.forget()
+        self.wake()
+
+    async def run(self) -> None:
+        """Serve the queue."""
+        context = self._context
+        while True:
+            self._wake.clear()
+            entry = context.log.get(self._device)
+            if entry is None:
+                return
+            context.give_up(entry)
+            waiting = context.mailbox.first(self._device)
+            patience = None if waiting is None else max(1.0, waiting.stored + context.limit_s(entry) - context.now())
+            if fetches(entry) or entry.membership is not Membership.ESTABLISHED:
+                await self._pause(patience)
+            elif not self._client.is_open or context.now() >= self._lifetime_ends:
+                await self._keep_open(waiting is not None)
+            elif waiting is None:
+                await self._pause(max(1.0, self._lifetime_ends - context.now()))
+            elif not await self._transfer(waiting):
+                await self._pause(context.profile.delivery_retry_s)
+
+    async def _keep_open(self, message_waits: bool) -> None:
+        profile = self._context.profile
+        opened = await self._open()
+        if opened is _Opened.YES:
+            self._lifetime_ends = self._context.now() + profile.tunnel_lifetime_s
+        elif opened is _Opened.BUSY:
+            await asyncio.sleep(profile.tunnel_busy_retry_s)
+        else:
+            await self._pause(profile.delivery_retry_s if message_waits else profile.tunnel_busy_retry_s)
+
+    async def _open(self) -> _Opened:
+        trace, device = self._context.trace, str(self._device)
+        for attempt in (1, 2):
+            try:
+                self._last_tunnel = await self._client.open()
+            except TunnelRefused as refused:
+                trace.emit("han", "chf", "tunnel refused", target=device, reason=refused.status)
+                if refused.tunnel_status == TunnelStatus.NO_MORE_TUNNEL_IDS and attempt == 1:
+                    await self._close_last()
+                    continue
+                return _Opened.BUSY
+            except RadioError as error:
+                trace.emit("han", "chf", "no tunnel", target=device, reason=str(error))
+                self._client.forget()
+                return _Opened.NO
+            trace.emit("han", "chf", "tunnel open", target=device, tunnel=self._last_tunnel)
+            return _Opened.YES
+        return _Opened.BUSY
+
+    async def _close_last(self) -> None:
+        """No more tunnel ids: close the one that may still be open there, then ask once more (reference chts 3)."""
+        self._client.tunnel_id = self._last_tunnel
+        with contextlib.suppress(RadioError):  # what cannot be closed shows in the second refusal
+            await self._client.close()
+        self._client = self._new_client()
+
+    def _new_client(self) -> TunnelClient:
+        context, device = self._context, self._device
+        return TunnelClient(
+            context.zcl, device, on_data=lambda data: context.on_message(device, data), on_closed=self.wake,
+            source_endpoint=context.endpoint)
+
+    async def _transfer(self, waiting: Waiting) -> bool:
+        """Send one message; False if the Device did not take it now."""
+        trace, device = self._context.trace, str(self._device)
+        identifier = identifier_of(waiting.message)
+        try:
+            await self._client.transfer(waiting.message)
+        except TunnelClosed as closed:
+            trace.emit("han", "chf", "tunnel lost", target=device, message=identifier, reason=str(closed))
+            self._client.forget()
+            return True  # the loop asks for a tunnel again at once
+        except RadioError as error:
+            trace.emit("han", "chf", "not delivered", target=device, message=identifier, reason=str(error))
+            self._client.forget()
+            return False
+        self._context.delivered(self._device, waiting)
+        return True
+
+    async def _pause(self, seconds: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()

@@ -1,0 +1,144 @@
+"""What the Gas Proxy Function keeps of its gas meter: the mirrored attributes and the logs made from them (reference chts 5).
+
+A push of the meter is one transaction. Logs are rings; times are seconds since 2000, volumes whole units of the meter's
+CurrentSummationDelivered.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from firmware_emu.device.store import Store
+from firmware_emu.hub.profile import HubProfile
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.zcl import AttributeRecord, decode_records, encode_records
+
+DAY_S = 86400
+HALF_HOUR_S = 1800
+_SUMMATION, _READING_TIME, _PAYMENT_CONTROL = 0x0000, 0x0007, 0x0000
+_PREPAYMENT_MODE = 0x0002
+"""Bit of PaymentControlConfiguration: prepayment enabled (0C94 credit; 0497, 0C97 prepayment, reference gbcs-messages 7A)."""
+_SAMPLE = struct.Struct(">II")
+_STATE = struct.Struct(">IQQ")
+_TIME = struct.Struct(">I")
+_LAST = "gpf/last"
+"""Time and total of the last reading, and the total at the end of the day before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One entry of a consumption log: start of the period and volume in it."""
+
+    start: int
+    volume: int
+
+
+class Ring:
+    """A circular log of octets in a store."""
+
+    def __init__(self, store: Store, name: str, capacity: int) -> None:
+        self._store = store
+        self._prefix = f"gpf/log/{name}/"
+        self._capacity = capacity
+
+    def add(self, octets: bytes) -> None:
+        """Append, overwriting the oldest entry of a full ring."""
+        written = self._written()
+        self._store.put(f"{self._prefix}{written % self._capacity:05d}", octets)
+        self._store.put(self._prefix + "written", (written + 1).to_bytes(4, "big"))
+
+    def newest_first(self) -> Iterator[bytes]:
+        """All entries."""
+        written = self._written()
+        for number in range(written - 1, max(-1, written - 1 - self._capacity), -1):
+            octets = self._store.get(f"{self._prefix}{number % self._capacity:05d}")
+            if octets is not None:
+                yield octets
+
+    def __len__(self) -> int:
+        return min(self._written(), self._capacity)
+
+    def _written(self) -> int:
+        return int.from_bytes(self._store.get(self._prefix + "written") or b"", "big")
+
+
+class GasStore:
+    """The mirror's memory."""
+
+    def __init__(self, store: Store, profile: HubProfile) -> None:
+        self._store = store
+        self.profile_data = Ring(store, "profile", profile.profile_data_log_capacity)
+        self.daily_consumption = Ring(store, "daily_consumption", profile.daily_consumption_log_capacity)
+        self.daily_read = Ring(store, "daily_read", profile.daily_read_log_capacity)
+        self.prepayment_daily_read = Ring(store, "prepayment_daily_read", profile.daily_read_log_capacity)
+
+    def attributes(self, cluster: int) -> dict[int, AttributeRecord]:
+        """The mirrored attributes of ``cluster`` by id."""
+        octets = self._store.get(f"gpf/attributes/{cluster:04x}")
+        return {} if octets is None else {record.attribute: record for record in decode_records(octets)}
+
+    def report(self, cluster: int, records: Iterable[AttributeRecord], now: int) -> None:
+        """Take a push of the gas meter that arrived at ``now``; one that carries the total feeds the logs."""
+        pushed = {record.attribute: record for record in records}
+        with self._store.transaction():
+            closing = (self.snapshot(), self.prepayment_snapshot())
+            self._store.put(f"gpf/attributes/{cluster:04x}", encode_records((self.attributes(cluster) | pushed).values()))
+            total = pushed.get(_SUMMATION)
+            if cluster == METERING.id and total is not None and isinstance(total.value, int):
+                read_at = pushed.get(_READING_TIME)
+                at = read_at.value if read_at is not None and isinstance(read_at.value, int) else now
+                self._log(total.value, at, closing)
+
+    def number(self, cluster: int, attribute: int) -> int | None:
+        """A mirrored attribute that is a number; None if it was never reported."""
+        record = self.attributes(cluster).get(attribute)
+        return record.value if record is not None and isinstance(record.value, int) else None
+
+    def samples(self, ring: Ring, earliest: int, count: int) -> tuple[Sample, ...]:
+        """Up to ``count`` (0: all) entries of a consumption log that begin at ``earliest`` or later, oldest first."""
+        found: list[Sample] = []
+        for octets in ring.newest_first():
+            sample = Sample(*_SAMPLE.unpack(octets))
+            if sample.start < earliest:
+                break
+            found.append(sample)
+        found.reverse()
+        return tuple(found[:count] if count else found)
+
+    def _log(self, total: int, at: int, closing: tuple[bytes, bytes | None]) -> None:
+        """One more reading. ``closing``: the snapshots as they stood before it, which are midnight's on the first push of a day."""
+        last = self._store.get(_LAST)
+        day_total = total
+        if last is not None:
+            last_at, last_total, day_total = _STATE.unpack(last)
+            if at <= last_at:
+                return
+            self.profile_data.add(_SAMPLE.pack(at - at % HALF_HOUR_S, max(0, total - last_total)))
+            midnight = at - at % DAY_S
+            if last_at < midnight:
+                self.daily_consumption.add(_SAMPLE.pack(last_at - last_at % DAY_S, max(0, last_total - day_total)))
+                self.daily_read.add(_TIME.pack(midnight) + closing[0])
+                if closing[1] is not None:
+                    self.prepayment_daily_read.add(_TIME.pack(midnight) + closing[1])
+                day_total = last_total
+        self._store.put(_LAST, _STATE.pack(at, total, day_total))
+
+    def snapshot(self) -> bytes:
+        """Metering snapshot payload type 6 of the live attributes: total, four tiers, four block counters (RTDS GCS16a)."""
+        values = [self.number(METERING.id, attribute) or 0 for attribute in (
+            _SUMMATION, 0x0100, 0x0102, 0x0104, 0x0106, 0x0700, 0x0701, 0x0702, 0x0703)]
+        packed = [value.to_bytes(6, "little") for value in values]
+        return packed[0] + b"\x04" + b"".join(packed[1:5]) + b"\x14" + b"".join(packed[5:])
+
+    def prepayment_snapshot(self) -> bytes | None:
+        """Prepayment snapshot payload of the live attributes; None outside prepayment mode."""
+        if not (self.number(PREPAYMENT.id, _PAYMENT_CONTROL) or 0) & _PREPAYMENT_MODE:
+            return None
+        octets = b""
+        for attribute, signed in ((0x0005, True), (0x0211, False), (0x0221, False), (0x0231, False), (0x0002, False), (0x0001, True)):
+            value = self.number(PREPAYMENT.id, attribute) or 0
+            octets += value.to_bytes(4, "little", signed=True) if signed or value < 0 else value.to_bytes(4, "little")
+        return octets

@@ -1,0 +1,208 @@
+"""The Gas Proxy Function: a second GBCS Device in the hub, which answers gas reads from its mirror (reference chts 5).
+
+Its own Device log (CS03B, CS03C, CS04, CS07) decides who reads the mirror on the HAN; each change of it sends GCS62 to the
+ACB, and GCS59 restores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+
+from firmware_emu.clock import EPOCH
+from firmware_emu.device import asn1_io, joins
+from firmware_emu.device.event_log import LogName
+from firmware_emu.device.gbz_server import GbzServer, LiveAttribute, ZclAnswer, ZclModel
+from firmware_emu.device.pipeline import GbcsDevice, Handler
+from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, RestoreDeviceLogCommand, RestoreDeviceLogResponse, RestoreOutcome
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.gbz import Component
+from firmware_emu.gbcs.use_cases import UseCase
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.hub.device_log import DeviceLog
+from firmware_emu.hub.gas_store import HALF_HOUR_S, GasStore
+from firmware_emu.hub.mailbox import Mailbox
+from firmware_emu.hub.mirror import MIRRORED, Mirror
+from firmware_emu.hub.profile import HubConfig
+from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
+from firmware_emu.zse.clusters.events import EVENTS
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.zcl import ZclStatus
+
+LOG_CHANGED = 0x8071
+LOG_BACKUP_ALERT = 0x00B2
+"""GCS62."""
+RESTORE_LOG = 0x008C
+"""GCS59."""
+_JOINS = (0x000E, 0x00AF, 0x000F, 0x0010)
+_METHOD_B = 2
+_SECURITY_LOG, _GENERAL_LOG = 4, 3
+_LOGS = {_GENERAL_LOG: LogName.EVENT, _SECURITY_LOG: LogName.SECURITY}
+_LOG_CLEARED = 0x8F52
+_TENANCY = "gpf/change_of_tenancy"
+_PROFILE_SAMPLES, _DAILY_SAMPLES = 0, 1
+_DAILY_INTERVAL = 0xFFFF
+"""Sample ids and the interval of daily samples as in RTDS GCS17 and GCS61."""
+_GENERAL_CAUSE = 1
+_METERING_PAYLOAD, _PREPAYMENT_PAYLOAD = 6, 0
+
+
+class Gpf:
+    """The GPF as Device, with its mirror. ``spawn`` starts a task in the hub's own group."""
+
+    def __init__(
+        self, device: GbcsDevice, zcl: ZclPort, log: DeviceLog, mailbox: Mailbox, config: HubConfig,
+        spawn: Callable[[Coroutine[object, object, None]], object],
+    ) -> None:
+        self.device = device
+        self.gas = GasStore(device.store, config.profile)
+        self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn)
+        self._model = ZclModel()
+        self._model.commands.update({
+            (METERING.id, 0x08, False): self._sampled_data,
+            (METERING.id, 0x06, False): self._snapshot,
+            (PREPAYMENT.id, 0x07, False): self._prepayment_snapshot,
+            (EVENTS.id, 0x00, False): self._event_log,
+            (EVENTS.id, 0x01, False): self._clear_event_log,
+            (DEVICE_MANAGEMENT.id, 0x00, True): self._change_of_tenancy,
+        })
+        self._server = GbzServer(device, self._model)
+        for code in _JOINS:
+            device.handlers[code] = self._backing_up(device.handlers[code])
+        device.handlers[RESTORE_LOG] = self._restore
+        device.executor = self
+        self.sync()
+
+    def execute(self, use_case: UseCase, message: Message) -> bytes:
+        """A GBZ Command, answered from the mirror as it stands."""
+        self._model.attributes = {
+            (cluster.id, record.attribute): LiveAttribute(record.type, lambda record=record: record.value)  # type: ignore[misc]
+            for cluster in MIRRORED for record in self.gas.attributes(cluster.id).values()
+        }
+        return self._server.execute(message)
+
+    def sync(self) -> None:
+        """Open the mirror to those Devices that the GPF is joined with."""
+        self.mirror.open_to({entry.device_id for entry in joins.entries(self.device)})
+
+    # --- Device log
+
+    def _backing_up(self, handler: Handler) -> Handler:
+        def handle(device: GbcsDevice, message: Message) -> bytes:
+            before = joins.entries(device)
+            answer = handler(device, message)
+            if joins.entries(device) != before:
+                self._log_changed()
+            return answer
+
+        return handle
+
+    def _log_changed(self) -> None:
+        device = self.device
+        at = EPOCH + timedelta(seconds=int(device.now()))
+        payload = asn1_io.write("DeviceLogBackupAlert", DeviceLogBackupAlert(LOG_CHANGED, at, tuple(joins.entries(device))))
+        device.raise_alert(LOG_CHANGED, payload=payload, message_code=LOG_BACKUP_ALERT)
+        self.sync()
+
+    def _restore(self, device: GbcsDevice, message: Message) -> bytes:
+        """GCS59: each entry as if joined by method B; one result an entry."""
+        command = asn1_io.read(message, RestoreDeviceLogCommand)
+        outcomes = tuple(
+            RestoreOutcome(entry, joins.add(device, entry.device_id, entry.device_type, _METHOD_B)) for entry in command.entries)
+        for outcome in outcomes:
+            if outcome.join_code:
+                device.note_failure(f"{outcome.entry.device_id}: join response code {outcome.join_code}")
+        if any(outcome.join_code == 0 for outcome in outcomes):
+            self._log_changed()
+        return asn1_io.write("RestoreDeviceLogResponse", RestoreDeviceLogResponse(outcomes))
+
+    # --- reads of logs
+
+    def _sampled_data(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+        fields = METERING.to_server[0x08].decode(part.payload)
+        sample, earliest, count = _number(fields, "sample"), _number(fields, "earliest"), _number(fields, "count")
+        rings = {_PROFILE_SAMPLES: (self.gas.profile_data, HALF_HOUR_S), _DAILY_SAMPLES: (self.gas.daily_consumption, _DAILY_INTERVAL)}
+        if sample not in rings:
+            return ZclStatus.NOT_FOUND
+        ring, interval = rings[sample]
+        found = self.gas.samples(ring, earliest, count)
+        if not found:
+            return ZclStatus.NOT_FOUND
+        return [ZclAnswer(0x07, METERING.to_client[0x07].encode({
+            "sample": sample, "start": found[0].start, "sample_type": _number(fields, "sample_type"), "interval": interval,
+            "count": len(found), "samples": tuple({"value": one.volume} for one in found),
+        }))]
+
+    def _snapshot(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+        fields = METERING.to_server[0x06].decode(part.payload)
+        return self._snapshots(fields, 0x06, list(self.gas.daily_read.newest_first()), _METERING_PAYLOAD)
+
+    def _prepayment_snapshot(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+        fields = PREPAYMENT.to_server[0x07].decode(part.payload)
+        return self._snapshots(fields, 0x01, list(self.gas.prepayment_daily_read.newest_first()), _PREPAYMENT_PAYLOAD)
+
+    def _snapshots(self, fields: dict[str, FieldValue], command: int, log: list[bytes], kind: int) -> ZclStatus | list[ZclAnswer]:
+        """The entry at the asked offset of a daily log, oldest first; commands ask for one offset a component (RTDS GCS16)."""
+        start, end, offset = _number(fields, "from"), _number(fields, "to"), _number(fields, "offset")
+        found = [entry for entry in reversed(log) if start <= int.from_bytes(entry[:4], "big") <= end]
+        if offset >= len(found):
+            return ZclStatus.NOT_FOUND
+        cluster = METERING if command == 0x06 else PREPAYMENT
+        head = cluster.to_client[command].encode({
+            "snapshot": offset, "time": int.from_bytes(found[offset][:4], "big"), "total_found": len(found), "command_index": 0,
+            "command_count": 1, "cause": _GENERAL_CAUSE, "payload_type": kind,
+        })
+        return [ZclAnswer(command, head + found[offset][4:])]
+
+    def _event_log(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+        fields = EVENTS.to_server[0x00].decode(part.payload)
+        asked = _number(fields, "control_and_log")
+        log = _LOGS.get(asked & 0x0F)
+        if log is None:
+            return ZclStatus.NOT_FOUND
+        entries = self.device.logs[log].entries(_number(fields, "from"), _number(fields, "to"))
+        event = _number(fields, "event")
+        entries = [entry for entry in reversed(entries) if not event or entry.code == event]
+        entries = entries[_number(fields, "offset") :][: _number(fields, "count") or None]
+        if not entries:
+            return ZclStatus.NOT_FOUND
+        events: tuple[dict[str, FieldValue], ...] = tuple(
+            {"log": asked & 0x0F, "event": entry.code, "time": entry.time, "data": _without_length(entry.other)} for entry in entries)
+        return [ZclAnswer(0x01, EVENTS.to_client[0x01].encode({
+            "total": len(entries), "command_index": 0, "command_count": 1, "control": len(entries) % 16 << 4, "events": events,
+        }))]
+
+    def _clear_event_log(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+        asked = _number(EVENTS.to_server[0x01].decode(part.payload), "log")
+        if asked != _GENERAL_LOG:  # a security log cannot be cleared remotely (reference chts 5)
+            return [ZclAnswer(0x02, EVENTS.to_client[0x02].encode({"cleared": 0}))]
+        self.device.logs[LogName.EVENT].clear()
+        self.device.log(_LOG_CLEARED)
+        return [ZclAnswer(0x02, EVENTS.to_client[0x02].encode({"cleared": 1 << _GENERAL_LOG}))]
+
+    # --- tenancy
+
+    def _change_of_tenancy(self, part: Component) -> ZclStatus:
+        """GCS09: from this date on the consumer does not see what was recorded before it."""
+        fields = DEVICE_MANAGEMENT.to_client[0x00].decode(part.payload)
+        self.device.store.put(_TENANCY, _number(fields, "implementation").to_bytes(4, "big"))
+        return ZclStatus.SUCCESS
+
+    @property
+    def visible_from(self) -> int:
+        """The start of what a consumer's Device may see of the logs, seconds since 2000; 0: everything."""
+        return int.from_bytes(self.device.store.get(_TENANCY) or b"", "big")
+
+
+def _number(fields: dict[str, FieldValue], name: str) -> int:
+    value = fields[name]
+    if not isinstance(value, int):
+        raise DecodeError(0, name, f"read {value!r}, expected a number")
+    return value
+
+
+def _without_length(other: bytes) -> bytes:
+    return other[1:] if other and other[0] == len(other) - 1 else other

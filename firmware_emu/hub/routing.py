@@ -1,0 +1,133 @@
+"""Where a message goes, by its envelope alone (GBCS messages pass unaltered, requirements CH-15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from firmware_emu.clock import EPOCH
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.store import Store
+from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, DeliveryFailure
+from firmware_emu.gbcs.cosem_time import encode_generalized
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.hub.delivery import fetches
+from firmware_emu.hub.device_log import DeviceLog, LogEntry
+from firmware_emu.hub.mailbox import Mailbox, Waiting
+from firmware_emu.hub.profile import HubConfig
+from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
+from firmware_emu.trace import Trace
+
+NOT_DELIVERED = 0x8F84
+NOT_RETRIEVED = 0x819D
+_STAMPS = "hub/alert/"
+_STAMPS_KEPT = 100
+"""Alerts whose time of notification the hub remembers. Chosen here."""
+
+
+class Router:
+    """Takes every message that reaches the hub. Each method is called inside, or opens, the transaction of what it does."""
+
+    def __init__(
+        self, config: HubConfig, chf: GbcsDevice, gpf: GbcsDevice, log: DeviceLog, mailbox: Mailbox, store: Store,
+        now: Callable[[], float], trace: Trace, *, send: Callable[[bytes], None], wake: Callable[[Eui64], None],
+        executed: Callable[[], None],
+    ) -> None:
+        self._executed = executed
+        self._own = {config.chf: chf, config.gpf: gpf}
+        self._chf = chf
+        self._log = log
+        self._mailbox = mailbox
+        self._store = store
+        self._now = now
+        self._trace = trace
+        self._send = send
+        self._wake = wake
+
+    def from_wan(self, data: bytes) -> None:
+        """A message from the DCC."""
+        with self._store.transaction():
+            self._route(data, "wan")
+
+    def from_han(self, device: Eui64, data: bytes) -> None:
+        """A message of ``device``. An alert is stamped with the time at which the CHF was notified of it (requirements CH-10)."""
+        with self._store.transaction():
+            self._route(data, str(device))
+
+    def _route(self, data: bytes, source: str) -> None:
+        try:
+            header = Message.decode(data).header
+        except DecodeError as error:
+            self._trace.emit("hub", "hub", "refused", target=source, data=data, reason=str(error))
+            return
+        identifier, recipient = header.identifier, header.recipient
+        self._trace.emit("hub", "hub", "received", target=source, message=str(identifier), data=data, code=f"{header.message_code:04x}")
+        if source != "wan" and header.cra is CraFlag.ALERT:
+            self._stamp(identifier)
+        own = self._own.get(recipient)
+        if own is not None:
+            for answer in own.receive(data):
+                self._answer(answer, source)
+            self._executed()
+            return
+        entry = self._log.get(recipient)
+        if entry is not None and entry.registered_type.gets_gbcs:
+            self._mailbox.put(recipient, data, int(self._now()))
+            self._trace.emit("hub", "hub", "queued", target=str(recipient), message=str(identifier))
+            self._wake(recipient)
+        elif entry is not None:
+            self._refuse(identifier, data, f"{recipient} is a Type 2 Device, which gets no GBCS messages")
+        elif source != "wan":
+            self._send(data)
+        else:
+            self._refuse(identifier, data, f"{recipient} is neither this hub nor in the CHF Device Log")
+
+    def _answer(self, data: bytes, source: str) -> None:
+        """An answer of the CHF or GPF: to a Device that asked over the HAN, else to the DCC."""
+        recipient = Message.decode(data).header.recipient
+        if source != "wan" and self._log.get(recipient) is not None:
+            self._mailbox.put(recipient, data, int(self._now()))
+            self._wake(recipient)
+        else:
+            self._send(data)
+
+    def _refuse(self, identifier: MessageIdentifier, data: bytes, reason: str) -> None:
+        self._trace.emit("hub", "hub", "refused", message=str(identifier), data=data, reason=reason)
+        self._not_delivered(identifier)
+
+    def undelivered(self, entry: LogEntry, waiting: Waiting) -> None:
+        """A message that was given up: 0x819D for one that a GSME did not fetch, 0x8F84 for the others (reference chts 4)."""
+        identifier = Message.decode(waiting.message).header.identifier
+        self._trace.emit(
+            "hub", "hub", "given up", target=str(entry.device), message=str(identifier), waited_s=int(self._now()) - waiting.stored)
+        if fetches(entry):
+            self._chf.raise_alert(NOT_RETRIEVED, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
+        else:
+            self._not_delivered(identifier)
+
+    def _not_delivered(self, identifier: MessageIdentifier) -> None:
+        """0x8F84 with message code 00D5, to the ACB (recipient profile-supplied; the layout is the published parser's)."""
+        at = encode_generalized(EPOCH + timedelta(seconds=int(self._now())))
+        payload = DeliveryFailure(NOT_DELIVERED, at, identifier).encode()
+        self._chf.raise_alert(
+            NOT_DELIVERED, message_code=DELIVERY_FAILURE, payload=payload, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
+
+    # --- the time an alert reached the CHF
+
+    def _stamp(self, identifier: MessageIdentifier) -> None:
+        number = int.from_bytes(self._store.get("hub/alerts") or b"", "big")
+        self._store.put("hub/alerts", (number + 1).to_bytes(8, "big"))
+        self._store.put(f"{_STAMPS}{number % _STAMPS_KEPT:03d}", int(self._now() * 1000).to_bytes(8, "big") + bytes(identifier))
+        self._trace.emit("hub", "chf", "alert notified", message=str(identifier), at=self._now())
+
+    def alert_stamps(self) -> dict[MessageIdentifier, float]:
+        """When the CHF was notified of each of the last alerts from Devices, seconds since 2000."""
+        found: dict[MessageIdentifier, float] = {}
+        for key in self._store.keys(_STAMPS):
+            octets = self._store.get(key) or b""
+            identifier = MessageIdentifier(
+                Eui64(octets[8:16]), Eui64(octets[16:24]), CraFlag(octets[24]), int.from_bytes(octets[25:], "big"))
+            found[identifier] = int.from_bytes(octets[:8], "big") / 1000
+        return found

@@ -1,0 +1,226 @@
+"""The hub between one boot and the next loss of power: everything here is built anew from the store at each boot.
+
+A message from the WAN is executed or queued inside the transaction that records its receipt, and what it leads to is in the
+outbox with the same commit. So whichever instant the power goes, a Command is either not executed (and comes again) or
+executed once with its Response still to be sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device.credentials import Credentials
+from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.store import Store
+from firmware_emu.errors import RadioError
+from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, HanRadio
+from firmware_emu.han.key_establishment import KeyEstablishmentServer
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.hub.chf import ChfExecutor
+from firmware_emu.hub.commissioning import Commissioning
+from firmware_emu.hub.delivery import DeliveryContext, identifier_of
+from firmware_emu.hub.device_log import DeviceLog
+from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
+from firmware_emu.hub.gpf import Gpf
+from firmware_emu.hub.mailbox import Mailbox
+from firmware_emu.hub.port import GuardedPort
+from firmware_emu.hub.power import PowerMonitor
+from firmware_emu.hub.profile import HubConfig
+from firmware_emu.hub.routing import Router
+from firmware_emu.hub.time_service import HubTime, serve_keep_alive, serve_time
+from firmware_emu.hub.tunnels import Tunnels
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from firmware_emu.wan.base import WanFrame, WanKind, WanLink
+from firmware_emu.wan.channel import Hello, WanChannel, WanSide
+
+COMMISSIONED = "hub/commissioned"
+_RADIO_RETRY_S = 5.0
+
+
+class RunningHub:
+    """One life of the hub. :meth:`run` lasts until it is cancelled; cancelling is a power cut."""
+
+    def __init__(
+        self, config: HubConfig, radio: HanRadio, wan: WanLink, store: Store, keystore: Keystore, clock: Clock, trace: Trace,
+        power: PowerMonitor,
+    ) -> None:
+        self.config = config
+        self.trace = trace
+        self.store = store
+        self._clock = clock
+        self._radio = radio
+        self._power = power
+        self._group: asyncio.TaskGroup | None = None
+        self._work = asyncio.Event()
+        self._future = asyncio.Event()
+        self.time = HubTime(store, clock, trace)
+        self.chf = self._device(keystore, config.chf, DeviceType.CHF)
+        self.log = DeviceLog(
+            store, capacity=config.profile.device_log_capacity, historic_capacity=config.profile.historic_log_capacity,
+            now=lambda: int(self.time.now()))
+        self.mailbox = Mailbox(store)
+        executor = ChfExecutor(self.chf, self.log, config, self._work.set)
+        self.chf.executor = executor
+        self.commissioning = Commissioning(radio, self.log, executor, store, self.time.now, trace, config.channel)
+        self.channel = WanChannel(
+            wan, store, clock, side=WanSide.HUB, name="dcc", trace=trace, hello=lambda: Hello(config.chf, config.gpf, power.boots),
+            on_frame=self._from_wan, on_time=self._told_the_time)
+        port = GuardedPort(radio, self._admit, self.commissioning.established)
+        self.zcl = ZclPort(port, clock, trace=trace, source="hub")
+        declare_endpoints(self.zcl)
+        serve_basic(self.zcl, config)
+        serve_time(self.zcl, (CHF_ENDPOINT, ESI_ENDPOINT), self.time)
+        serve_keep_alive(self.zcl, CHF_ENDPOINT, config.profile)
+        self.gpf = Gpf(
+            self._device(keystore, config.gpf, DeviceType.GPF), self.zcl, self.log, self.mailbox, config, self._spawn)
+        self._key_establishment = KeyEstablishmentServer(
+            self.zcl, keystore.cbke(config.gpf), self._established, endpoint=CHF_ENDPOINT, on_failed=self._not_established,
+            accept=self.commissioning.may_establish)
+        self.router = Router(
+            config, self.chf, self.gpf.device, self.log, self.mailbox, store, self.time.now, trace,
+            send=self._to_wan, wake=lambda device: self.tunnels.wake(device), executed=self._future.set)
+        self.tunnels = Tunnels(
+            DeliveryContext(
+                self.zcl, CHF_ENDPOINT, self.log, self.mailbox, store, config.profile, self.time.now, trace,
+                self.router.from_han, self.router.undelivered),
+            self._spawn)
+        radio.on_event = self._on_radio
+
+    def _device(self, keystore: Keystore, eui64: Eui64, device_type: DeviceType) -> GbcsDevice:
+        config = self.config
+        parties = {
+            RemotePartyRole.ACCESS_CONTROL_BROKER: config.access_control_broker, RemotePartyRole.WAN_PROVIDER: config.wan_provider,
+            RemotePartyRole.SUPPLIER: config.supplier, RemotePartyRole.NETWORK_OPERATOR: config.network_operator,
+            RemotePartyRole.ROOT: config.root, RemotePartyRole.RECOVERY: config.recovery,
+            RemotePartyRole.TRANSITIONAL_COS: config.transitional_cos,
+        }
+        known = {role: party for role, party in parties.items() if party is not None}
+        credentials = Credentials.from_keystore(self.store, keystore, eui64, device_type, known)
+        device = GbcsDevice(eui64, device_type, credentials, self.store, lambda: self.time.now(), self.trace)
+        device.on_outgoing = self._to_wan
+        return device
+
+    # --- life
+
+    async def run(self) -> None:
+        """Start the radio, serve HAN and WAN. Raises RadioError or NotAvailable if the radio does not start."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self.channel.run())
+                group.create_task(self._stay_alive())
+                group.create_task(self._act_when_due())
+                await self._radio.start()
+                await self.commissioning.bring_up()
+                self.tunnels.sync()
+                await self._keep_up()
+        except BaseExceptionGroup as failures:  # one failure is what the caller is told, as without a group
+            raise failures.exceptions[0] from None
+        finally:
+            self._radio.on_event = None
+            self._key_establishment.close()
+            await self.zcl.close()
+            await self._radio.stop()
+
+    async def _keep_up(self) -> None:
+        """Bring the radio to what the store says whenever something has changed."""
+        while True:
+            self._work.clear()
+            try:
+                wait = await self.commissioning.reconcile()
+            except RadioError as error:
+                self.trace.emit("han", "hub", "radio failed", reason=str(error), retry_s=_RADIO_RETRY_S)
+                wait = _RADIO_RETRY_S
+            self.tunnels.sync()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._work.wait()
+
+    async def _stay_alive(self) -> None:
+        while True:
+            self._power.alive(int(self.time.now()))
+            await self._clock.sleep(self.config.profile.alive_mark_s)
+            self.log.flush()
+
+    async def _act_when_due(self) -> None:
+        """Carry out the future-dated parts of the CHF's and GPF's own Commands."""
+        devices = (self.chf, self.gpf.device)
+        while True:
+            self._future.clear()
+            due = [when for device in devices if (when := device.future.next_due()) is not None]
+            wait = max(0.0, min(due) - self.time.now()) if due else None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._future.wait()
+            for device in devices:
+                with self.store.transaction():
+                    for message in device.run_due():
+                        self._to_wan(message)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        if self._group is None:
+            raise RuntimeError("the hub is not running: tasks start in run()")
+        return self._group.create_task(work)
+
+    # --- WAN
+
+    @property
+    def commissioned(self) -> bool:
+        """Whether the CHF has ever reached the SM WAN (requirements CH-01)."""
+        return self.store.get(COMMISSIONED) is not None
+
+    def _told_the_time(self, utc: int) -> None:
+        self.time.set(utc)
+        self.gpf.device.clock_status = 0
+        if not self.commissioned:
+            self.store.put(COMMISSIONED, int(self.time.now()).to_bytes(4, "big"))
+            self.trace.emit("hub", "chf", "commissioned", target=str(self.config.chf))
+
+    def _from_wan(self, frame: WanFrame) -> None:
+        if frame.kind is WanKind.MESSAGE:
+            self.router.from_wan(frame.body)
+        else:
+            self.trace.emit("wan", "hub", "refused", data=frame.body[:32], reason=f"{frame.kind.name} is not for a hub")
+
+    def _to_wan(self, message: bytes) -> None:
+        self.channel.post(WanKind.MESSAGE, message)
+        self.trace.emit("hub", "hub", "stored for wan", message=identifier_of(message), data=message)
+
+    def last_gasp(self, lost_at: int) -> None:
+        """AC Lost: leave its time in NVM, flush what is only in memory, tell the DCC. One commit."""
+        with self.store.transaction():
+            self._power.lost(lost_at)
+            self.log.flush()
+            self.channel.post(WanKind.POWER_LOST, lost_at.to_bytes(4, "big"))
+        self.trace.emit("power", "hub", "last gasp", lost_at=lost_at)
+
+    # --- HAN
+
+    def _admit(self, sender: Eui64, frame: ApsFrame) -> bool:
+        if self.log.heard(sender, frame.rssi, frame.lqi):
+            if frame.secured:
+                self.commissioning.heard_with_historic_key(sender)
+            return True
+        self.trace.emit(
+            "han", "chf", "refused", target=str(sender), data=frame.payload, reason="the sender is not in the CHF Device Log")
+        return False
+
+    def _on_radio(self, event: HanEvent) -> None:
+        self.commissioning.on_event(event)
+        if event.kind in (HanEventKind.LEFT, HanEventKind.JOINED, HanEventKind.REJOINED):
+            self.tunnels.lost(event.device)
+        self._work.set()
+
+    async def _established(self, device: Eui64, key: bytes) -> None:
+        """The key is stored and imported already (:class:`GuardedPort`); now the Device can have its tunnel."""
+        self.trace.emit("han", "chf", "established", target=str(device))
+        self.tunnels.sync()
+
+    def _not_established(self, device: Eui64, reason: str) -> None:
+        self.trace.emit("han", "chf", "key establishment failed", target=str(device), reason=reason)

@@ -1,0 +1,64 @@
+"""The hub's time, taken from the WAN provider, and the Time and Keep-Alive clusters that give it to the HAN (CHTS 4.6.3.1)."""
+
+from __future__ import annotations
+
+from firmware_emu.clock import Clock
+from firmware_emu.device.store import Store
+from firmware_emu.han.attributes import Attributes
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.hub.profile import HubProfile
+from firmware_emu.trace import Trace
+from firmware_emu.zse import clusters
+
+_OFFSET = "hub/time/offset"
+MASTER_AND_SUPERSEDING = 0x09
+"""Time status of a GB hub (reference zigbee-han 4); 0 until the WAN provider has told the time."""
+TIME, KEEP_ALIVE = 0x000A, 0x0025
+
+
+class HubTime:
+    """Seconds since 2000, UTC: bench time plus what the WAN provider said the difference is. Kept over power cuts."""
+
+    def __init__(self, store: Store, clock: Clock, trace: Trace) -> None:
+        self._store = store
+        self._clock = clock
+        self._trace = trace
+        stored = store.get(_OFFSET)
+        self._offset = 0 if stored is None else int.from_bytes(stored, "big", signed=True)
+        self.reliable = stored is not None
+
+    def now(self) -> float:
+        """The hub's time."""
+        return self._clock.now() + self._offset
+
+    def set(self, utc: int) -> None:
+        """Take the time of the WAN provider; under a second off is left as it is."""
+        offset = utc - int(self._clock.now())
+        if self.reliable and abs(offset - self._offset) <= 1:
+            return
+        self._trace.emit("hub", "chf", "clock set", seconds=offset - self._offset)
+        self._offset = offset
+        self.reliable = True
+        self._store.put(_OFFSET, offset.to_bytes(8, "big", signed=True))
+
+
+def serve_time(zcl: ZclPort, endpoints: tuple[int, ...], time: HubTime) -> None:
+    """Answer reads of the Time cluster on ``endpoints``."""
+    cluster = clusters.by_id(TIME)
+    if cluster is None:
+        raise KeyError("the Time cluster is not declared")
+    attributes = Attributes(cluster, {
+        "time": lambda: int(time.now()), "time_status": lambda: MASTER_AND_SUPERSEDING if time.reliable else 0,
+    })
+    for endpoint in endpoints:
+        zcl.serve(endpoint, TIME, None, attributes=attributes)
+
+
+def serve_keep_alive(zcl: ZclPort, endpoint: int, profile: HubProfile) -> None:
+    """Answer reads of the Keep-Alive cluster."""
+    cluster = clusters.by_id(KEEP_ALIVE)
+    if cluster is None:
+        raise KeyError("the Keep-Alive cluster is not declared")
+    zcl.serve(endpoint, KEEP_ALIVE, None, attributes=Attributes(cluster, {
+        0x0000: profile.keep_alive_base_min, 0x0001: profile.keep_alive_jitter_s,
+    }))
