@@ -7,6 +7,7 @@ joining through a router, unsecured (trust centre) rejoin.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child, Tokens
 from hil.radio.ncp.trust import NETWORK_KEY_TYPE, TrustCentre
 
+LOGGER = logging.getLogger(__name__)
 ZDO_RECEIVES, ZDO_UNSUPPORTED, ZDO_ENDPOINTS = 0x01, 0x02, 0x04
 """EmberZdoConfigurationFlags: the host sees requests the stack answers, gets those it does not know, answers endpoint ones itself."""
 HASHED_LINK_KEY = 0x0084
@@ -317,6 +319,9 @@ class Stack:
             self._zdo(message)
             return True
         if pdu.delivery is not Delivery.GROUP and pdu.destination_endpoint != 0xFF and pdu.destination_endpoint not in self.endpoints:
+            self.nwk.mac.count("aps_no_endpoint")
+            LOGGER.warning("%s has no endpoint %d: a message from 0x%04x is dropped (endpoints do not outlive a reset of the dongle and are "
+                           "added before the network is up)", self.tokens.eui64, pdu.destination_endpoint, message.source)
             return False
         self.user.incoming(message)
         return True
