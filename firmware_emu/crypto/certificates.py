@@ -319,11 +319,13 @@ def check_dates(cert: x509.Certificate, at: datetime | None) -> None:
 
 
 def _issuer_among(cert: x509.Certificate, candidates: list[x509.Certificate]) -> x509.Certificate:
-    named = [candidate for candidate in candidates if candidate.subject == cert.issuer and _is_authority(candidate)]
+    named = [
+        candidate for candidate in candidates if candidate.subject == cert.issuer and _is_authority(candidate) and _may_sign(candidate)
+    ]
     if not named:
         raise ProtectionError(f"{name_of(cert)} was issued by {cert.issuer.rfc4514_string()!r}, whose certificate is not at hand")
     for candidate in named:
-        if usage_of(candidate) is not KeyUsage.KEY_CERT_SIGN or not _authority_key_fits(cert, candidate):
+        if not _authority_key_fits(cert, candidate):
             continue
         try:
             cert.verify_directly_issued_by(candidate)
@@ -331,6 +333,13 @@ def _issuer_among(cert: x509.Certificate, candidates: list[x509.Certificate]) ->
             continue
         return candidate
     raise ProtectionError(f"{name_of(cert)} is not signed by {name_of(named[0])}, which it names as its issuer")
+
+
+def _may_sign(issuer: x509.Certificate) -> bool:
+    try:
+        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _authority_key_fits(cert: x509.Certificate, issuer: x509.Certificate) -> bool:

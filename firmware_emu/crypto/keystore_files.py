@@ -274,5 +274,4 @@ def write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(descriptor, FILE_MODE)
         file.write(text)

@@ -162,7 +162,7 @@ def test_openssl_makes_the_same_public_keys_and_shared_secret(curve: KoblitzCurv
         assert point is not None
         assert point == curve.decompress(public)
         made.append((int.from_bytes(private, "big"), point))
-    derive = ["openssl", "pkeyutl", "-derive", "-inkey", tmp_path / "a.pem", "-peerkey", tmp_path / "b.pub"]
+    derive = ["openssl", "pkeyutl", "-derive", "-inkey", str(tmp_path / "a.pem"), "-peerkey", str(tmp_path / "b.pub")]
     shared = subprocess.run(derive, capture_output=True, check=True).stdout
     ours = curve.multiply(made[0][0], made[1][1])
     assert ours is not None

@@ -191,6 +191,15 @@ def test_an_organisation_cannot_issue_certificates() -> None:
         check_path(cert, [_organisation(), ISSUING.certificate], WITHIN, anchors=[ROOT.certificate])
 
 
+def test_a_key_usage_alone_makes_no_authority() -> None:
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    for extensions in ((usage,), (x509.BasicConstraints(ca=True, path_length=None),)):
+        posing = Issuer(_plain(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "posing")]), *extensions), KEY)
+        cert = organisation_certificate(SUPPLIER, 2, KeyUsage.DIGITAL_SIGNATURE, p256.generate().public_key(), posing, VALID)
+        with pytest.raises(ProtectionError, match="is not at hand"):
+            check_path(cert, [posing.certificate, ISSUING.certificate], WITHIN)
+
+
 def test_an_issuing_authority_cannot_make_another() -> None:
     below = _authority("BELOW", RemotePartyRole.ISSUING_AUTHORITY, ISSUING)
     cert = organisation_certificate(SUPPLIER, 2, KeyUsage.DIGITAL_SIGNATURE, KEY.public_key(), below, VALID)

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from firmware_emu.crypto import p256
-from firmware_emu.crypto.certificates import organisation_certificate
+from firmware_emu.crypto.certificates import Issuer, Validity, organisation_certificate
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.pki import DEFAULT_DEVICES, ORGANISATION_YEARS, VALID_FROM, Issuer, Validity
+from firmware_emu.crypto.pki import DEFAULT_DEVICES, ORGANISATION_YEARS, VALID_FROM
 from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.errors import KeystoreError
 from firmware_emu.ids import Eui64

@@ -68,6 +68,11 @@ def test_octets_that_are_no_point_of_the_curve_are_refused(octets: bytes) -> Non
         p256.public_key_from_point(octets)
 
 
+def test_a_signature_of_another_length_is_told_by_its_length() -> None:
+    with pytest.raises(ProtectionError, match=r"a signature of 71 octets: expected r \|\| s, 64 octets"):
+        p256.verify(KEY.public_key(), bytes(71), b"data")
+
+
 @pytest.mark.parametrize("scalar", [0, 2**256])
 def test_a_scalar_out_of_range_is_refused(scalar: int) -> None:
     with pytest.raises(ProtectionError):

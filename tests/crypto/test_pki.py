@@ -172,13 +172,16 @@ def test_hub_and_server_know_each_other_by_their_tls_credentials(bench_pki: Made
         tls_credentials.peer_entity(at_client)
 
 
-def test_a_hub_cannot_pass_for_the_server_nor_another_benchs_hub_for_one_of_ours(bench_pki: Made, tmp_path: Path) -> None:
+def test_no_end_passes_for_the_other_nor_another_benchs_hub_for_one_of_ours(bench_pki: Made, tmp_path: Path) -> None:
     folder, _ = bench_pki
     hub = tls_credentials.tls_credentials(folder, HUB)
     posing = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     posing.load_cert_chain(hub.certificate, hub.key)
     with pytest.raises(ssl.SSLCertVerificationError):
         _handshake(posing, hub.client_context(), tls_credentials.SERVER_NAME)
+    server = tls_credentials.tls_credentials(folder, None)
+    with pytest.raises(ssl.SSLCertVerificationError, match="purpose"):
+        _handshake(server.server_context(), server.client_context(), tls_credentials.SERVER_NAME)
     make_pki(tmp_path / "other", devices={HUB: DeviceType.CHF})
     stranger = tls_credentials.tls_credentials(tmp_path / "other", HUB)
     mixed = tls_credentials.TlsCredentials(hub.authority, stranger.certificate, stranger.key).client_context()
@@ -201,12 +204,12 @@ def test_what_is_wrong_with_a_keystore_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "pki"
     make_pki(folder, devices={HUB: DeviceType.CHF, SECOND_HUB: DeviceType.ESME})
     (folder / f"{SECOND_HUB}-cbke.json").write_text((folder / f"{HUB}-cbke.json").read_text())
-    (folder / f"{HUB}-ds.key").chmod(0o644)
+    (folder / f"{HUB}-ds.key").chmod(0o640)
     next(folder.glob("authority-bench-oca-*.pem")).unlink()
     (folder / "tls" / f"{HUB}.key").write_text("nothing")
     found = {finding.what: finding.problem for finding in inspection.check(folder, Keystore.load(folder), AT)}
     assert found[f"{SECOND_HUB}-cbke"] == f"the certificate is for {HUB}"
-    assert found[str(folder / f"{HUB}-ds.key")] == "mode 0644 lets others in: chmod 600"
+    assert found[str(folder / f"{HUB}-ds.key")] == "mode 0640 lets others in: chmod 600"
     assert found["issuer CN=BENCH-OCA,OU=07"].startswith("its certificate is not here: the paths of ")
     assert "cannot be used for TLS" in found[f"SM WAN TLS of {HUB}"]
     assert any("no certificate here holds its public key" in problem for problem in found.values())
