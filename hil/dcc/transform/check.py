@@ -3,12 +3,18 @@
 From a reference message only the originator counter is taken, and that only where the request does not hold it. Everything else comes
 from the request, the keystore, the facts about the reference devices (``rtds_devices.csv``, or told) and the tables of the use cases.
 The creation time is the instant the reference set is built around.
+
+Some requests can mean two use cases, told apart by facts of the Device (phases, elements, GBCS version) that neither the request nor
+the keys hold, and the reference set addresses one EUI-64 as if it were several Devices. Its file names say which is meant: the first
+word is the use case, SINGLE and TWIN the elements (rtds README). ``names`` lets a profile be chosen that fits that name, and the
+report lists every pair where that was done; a name can never select what the request's content does not allow.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from itertools import product
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -25,10 +31,10 @@ from firmware_emu.gbcs.protect import with_mac, with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.duis.node import Node
-from hil.dcc.transform.context import DeviceProfile, StoredLog, TransformContext
+from hil.dcc.transform.context import DeviceProfile, Edition, StoredLog, TransformContext, TransformError
 from hil.dcc.transform.field_names import field_at
 from hil.dcc.transform.message import transform
-from hil.dcc.transform.selection import codes_of
+from hil.dcc.transform.selection import codes_of, select
 
 REQUEST_SUFFIX: Final = "_REQUEST_DUIS.XML"
 COMMAND_SUFFIXES: Final = ("_COMMAND_GBCS.HEX", "_PRECOMMAND_GBCS.HEX")
@@ -70,6 +76,8 @@ class Report:
     differ: list[Difference] = field(default_factory=list)
     unsupported: list[dict[str, str]] = field(default_factory=list)
     without_message: list[str] = field(default_factory=list)
+    profile_from_name: list[str] = field(default_factory=list)
+    same_by_name: int = 0
 
 
 def reference_devices() -> dict[Eui64, ReferenceDevice]:
@@ -99,7 +107,8 @@ def pairs(templates: Path, messages: Path) -> Iterator[tuple[str, Path, list[Pat
 class Checker:
     """Transforms with a keystore and the facts about devices."""
 
-    def __init__(self, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice]) -> None:
+    def __init__(self, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], names: bool = True) -> None:
+        self._names = names
         self._keystore = keystore
         self._devices = devices
         self._broker = self._one(RemotePartyRole.ACCESS_CONTROL_BROKER)
@@ -142,6 +151,20 @@ class Checker:
     def _certificate(self, eui: Eui64, usage: KeyUsage) -> bytes:
         return self._keystore.certificate(eui, usage).public_bytes(Encoding.DER)
 
+    def _named(self, stem: str, request: ServiceRequest, context: TransformContext) -> TransformContext:
+        """The context with the profile that fits the use case and the elements which the stem names; unchanged where none does."""
+        use_case, *words = stem.split("_")
+        default = context.profile
+        elements = 1 if "SINGLE" in words else 2 if "TWIN" in words else default.elements
+        for phases, edition in product((default.phases, 4 - default.phases), (default.edition, *Edition)):
+            candidate = replace(context, profile=DeviceProfile(phases, elements, edition))
+            try:
+                if use_case.startswith(select(request, candidate).use_case) and _closest(use_case, request, candidate):
+                    return candidate
+            except TransformError:
+                return context
+        return context
+
     def protected(self, message: Message, signature: bytes | None = None) -> Message:
         """The message signed by its originator where it is to be signed (or with ``signature``), and MACed by the broker."""
         if message.signature is None:
@@ -159,20 +182,33 @@ class Checker:
         reference = Message.decode(expected)
         try:
             request = read_request(request_file.read_bytes())
-            made = transform(request, self.context(request, reference.header.counter))
+            context = self.context(request, reference.header.counter)
+            named = self._named(stem, request, context) if self._names else context
+            made = transform(request, named)
             result = made if reference.signature is None else self.protected(made)
         except CommsHubError as trouble:
             report.unsupported.append({"stem": stem, "message": message_file.name, "problem": str(trouble)})
             return
+        by_name = named != context and transform(request, context) != made
+        if by_name and stem not in report.profile_from_name:
+            report.profile_from_name.append(stem)
         if result.encode() == expected:
             report.identical += 1
+            report.same_by_name += by_name
             return
         if result.signature and reference.signature:
             result = self.protected(made, reference.signature)
             if result.encode() == expected:
                 report.identical_but_signature += 1
+                report.same_by_name += by_name
                 return
         report.differ.append(_difference(stem, message_file.name, request, reference, result.encode(), expected))
+
+
+def _closest(name: str, request: ServiceRequest, context: TransformContext) -> bool:
+    """Whether no other use case of the request's service fits the name better: ECS08a begins with ECS08 too."""
+    chosen = select(request, context).use_case
+    return not any(name.startswith(other) and len(other) > len(chosen) for other in codes_of(request.service_reference_variant).values())
 
 
 def _difference(stem: str, name: str, request: ServiceRequest, reference: Message, got: bytes, expected: bytes) -> Difference:
@@ -208,6 +244,8 @@ def _reason(request: ServiceRequest, reference: Message, made: Message) -> str:
         return f"the request can mean {here} or {there}: which one depends on the Device's variant or GBCS version, which neither request nor keys hold"
     if any(node.endswith("Certificate") or node == "KAPublicSecurityCredentials" for node in _names(body)):
         return "the certificates in the request are of 2025, those in the reference message of 2015/16 (reference gbcs-messages 11)"
+    if request.service_reference == "8.7":
+        return "the reference carries a certificate that the keys do not hold for the Device named"
     if body.has("OldCHFID") or body.has("OldGPFID"):
         return "needs the stored device log, which the request only names (reference gbcs-messages 11)"
     return "the values in the reference message do not correspond to those of the request (reference gbcs-messages 11)"
@@ -219,9 +257,11 @@ def _names(node: Node) -> Iterator[str]:
         yield from _names(child)
 
 
-def run(templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice]) -> Report:
+def run(
+    templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], names: bool = True
+) -> Report:
     """Check every pair of two folders."""
-    checker = Checker(keystore, devices)
+    checker = Checker(keystore, devices, names)
     report = Report()
     for stem, request_file, message_files in pairs(templates, messages):
         if not message_files:
