@@ -65,6 +65,7 @@ __all__ = [
     "decode_data",
     "encode_data",
     "invoke_id",
+    "obis_text",
     "open_protected",
     "parse_obis",
     "protected_request",
@@ -147,13 +148,17 @@ class Specification:
 
     @property
     def obis_text(self) -> str:
-        """``0-0:94.44.10.2``: the sixth group is left out where it is 255 only in names, never here."""
-        a, b, c, d, e, f = self.obis
-        return f"{a}-{b}:{c}.{d}.{e}.{f}"
+        return obis_text(self.obis)
+
+
+def obis_text(obis: bytes) -> str:
+    """6 octets as ``0-0:96.1.1.255``, all groups shown."""
+    a, b, c, d, e, f = obis
+    return f"{a}-{b}:{c}.{d}.{e}.{f}"
 
 
 def parse_obis(text: str) -> bytes:
-    """``0-0:94.44.10.2.255`` or ``0-0:96.1.1.255`` (sixth group, 255 by default) to 6 octets. Raises IdentifierError."""
+    """``1-0:1.8.0.255`` or ``0-0:96.1.1`` (the sixth group is 255 by default) to 6 octets. Raises IdentifierError."""
     groups = text.replace("-", ".").replace(":", ".").split(".")
     if len(groups) == 5:
         groups.append("255")

@@ -1,8 +1,8 @@
 """Checks the protection of a message against a keystore, and says what would have made a failing one hold. Sans-IO.
 
-Which keys (reference gbcs-messages 2): the MAC of a command is between the access control broker and the device, whoever originated it; that of
-a response or alert between the device and the recipient; between two devices, their own. A signature is the header originator's. Encrypted
-content is between the device and the supplementary party, or the recipient where there is none.
+Which keys (reference gbcs-messages 2): the MAC of a command is between the access control broker and the device, whoever originated it;
+that of a response or alert between the device and the recipient; between two devices, their own. A signature is the header originator's.
+Encrypted content is between the device and the supplementary party, or the recipient where there is none.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ _ABSENT = Check(State.ABSENT)
 class EncryptedPart:
     """One ciphertext of a message.
 
-    ``field`` says where it stands, ``offset`` where its ``31 00000000`` starts, ``reader`` who may read it. ``plaintext`` is None where it could
-    not be opened; ``problem`` then says why. ``values`` is the plaintext read by its layout. The plaintext is left out of ``repr``.
+    ``field`` says where it stands, ``offset`` where its ``31 00000000`` starts, ``reader`` who may read it. ``plaintext`` is None where it
+    could not be opened; ``problem`` then says why. ``values`` is the plaintext read by its layout, ``cluster`` that of a GBZ component. The
+    plaintext is left out of ``repr``.
     """
 
     field: str
@@ -62,6 +63,7 @@ class EncryptedPart:
     plaintext: bytes | None
     values: Structure | ZclCommand | None
     problem: str = ""
+    cluster: int = 0
 
     def __repr__(self) -> str:
         state = "opened" if self.plaintext is not None else self.problem
@@ -200,6 +202,7 @@ def _alert_component(message: Message, payload: Payload) -> tuple[Sealed, ...]:
 
 def _open(message: Message, keystore: Keystore, item: Sealed, offset: int, reader: Eui64, counter: int) -> EncryptedPart:
     originator = message.header.originator
+    cluster = 0 if item.component is None else item.component.cluster
     try:
         z = keystore.shared_secret(originator, reader)
         plaintext = protect.decrypt(item.octets, z, originator=originator, counter=counter, recipient=reader)
@@ -211,5 +214,5 @@ def _open(message: Message, keystore: Keystore, item: Sealed, offset: int, reade
     try:
         values = open_protected(plaintext, inside) if item.component is None else decode_zcl(item.component, plaintext, inside)
     except DecodeError as error:
-        return EncryptedPart(item.field, offset, item.octets, reader, plaintext, None, str(error))
-    return EncryptedPart(item.field, offset, item.octets, reader, plaintext, values)
+        return EncryptedPart(item.field, offset, item.octets, reader, plaintext, None, str(error), cluster)
+    return EncryptedPart(item.field, offset, item.octets, reader, plaintext, values, "", cluster)

@@ -39,7 +39,7 @@ def _mac_attempts(message: Message, keystore: Keystore, z: bytes) -> Iterator[tu
         yield f"u octet {other_use:02x} ({name}) in the key derivation", _mac(z, originator, other_use, counter, recipient, aad)
     yield "additional data without the prefix 110000000000", _mac(z, originator, use, counter, recipient, block)
     wire = SECURITY_HEADER + block
-    yield "the wire's 1100000000 as prefix of the additional data, instead of 110000000000", _mac(z, originator, use, counter, recipient, wire)
+    yield "additional data with the wire's prefix 1100000000", _mac(z, originator, use, counter, recipient, wire)
     unsigned = MAC_AAD_PREFIX + replace(message, signature=b"").signing_block
     yield "additional data without the signature", _mac(z, originator, use, counter, recipient, unsigned)
     stripped = MAC_AAD_PREFIX + b"\xdf" + message.signed_bytes

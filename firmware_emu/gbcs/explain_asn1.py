@@ -1,0 +1,71 @@
+"""Explains ASN.1 payloads, every tag and length with the name the schema gives it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from firmware_emu.crypto.roles import CellUsage, DeviceType, RemotePartyRole
+from firmware_emu.gbcs.alerts import alert_name
+from firmware_emu.gbcs.asn1 import Asn1Payload, header
+from firmware_emu.gbcs.asn1_schema import Kind, kinds
+from firmware_emu.gbcs.tree import Cursor, Node
+
+_SEE = "reference gbcs-messages 6"
+_KEY_USAGES = {"0780": "digital signature", "0308": "key agreement", "0204": "certificate signing"}
+_UNIVERSAL = {"SEQUENCE": 0x30, "SEQUENCE OF": 0x30, "INTEGER": 0x02, "BIT STRING": 0x03, "OCTET STRING": 0x04, "NULL": 0x05}
+_UNIVERSAL |= {"ENUMERATED": 0x0A, "GeneralizedTime": 0x18, "ANY": 0x30}
+
+
+def explain_asn1(cursor: Cursor, payload: Asn1Payload) -> tuple[Node, ...]:
+    """Nodes of an ASN.1 payload."""
+    return (_value(cursor, kinds()[payload.type_name], payload.type_name),)
+
+
+def _value(cursor: Cursor, kind: Kind, field: str) -> Node:
+    start, stop = header(cursor.octets, cursor.position, len(cursor.octets))
+    if kind.base not in ("SEQUENCE", "SEQUENCE OF"):
+        contents = cursor.octets[start:stop]
+        value, meaning = _leaf(kind, contents)
+        return cursor.node(stop - cursor.position, field, value, meaning, _SEE)
+    head = cursor.node(start - cursor.position, field, f"{kind.base}, {stop - start} octets", clause=_SEE)
+    children: list[Node] = []
+    if kind.element is not None:
+        while cursor.position < stop:
+            children.append(_value(cursor, kind.element, f"{_plain(kind.element.name)} {len(children)}"))
+    for member in kind.members:
+        tag = cursor.octets[cursor.position] if cursor.position < stop else None
+        wanted = _UNIVERSAL[member.kind.base] if member.tag is None else 0x80 | member.tag
+        if tag is not None and tag in (wanted, wanted | 0x20):
+            children.append(_value(cursor, member.kind, member.name))
+    return replace(head, children=tuple(children))
+
+
+def _plain(name: str) -> str:
+    return name[0].lower() + name[1:] if name.isascii() and " " not in name else name
+
+
+def _leaf(kind: Kind, contents: bytes) -> tuple[str, str]:
+    match kind.base:
+        case "INTEGER" | "ENUMERATED":
+            number = int.from_bytes(contents, "big", signed=True)
+            return str(number), _number(kind, number)
+        case "GeneralizedTime":
+            text = contents.decode("ascii", "replace")
+            return text, "never: cancels" if text.startswith("99991231") else ""
+        case "BIT STRING":
+            return contents.hex(), _KEY_USAGES.get(contents.hex(), "")
+        case "NULL":
+            return "NULL", ""
+        case "ANY":
+            return f"{len(contents)} octets of DER", "certificate" if kind.name == "Certificate" else ""
+        case _:
+            return contents.hex(), ""
+
+
+def _number(kind: Kind, number: int) -> str:
+    if kind.name == "AlertCode":
+        return alert_name(number)
+    for name, enumeration in (("RemotePartyRole", RemotePartyRole), ("DeviceType", DeviceType), ("CellUsage", CellUsage)):
+        if kind.name == name and number in {int(member) for member in enumeration}:
+            return enumeration(number).name.lower().replace("_", " ")
+    return next((text for text, value in kind.values if value == number), "")
