@@ -1,0 +1,165 @@
+"""A Device with GBCS on the HAN: Commands arrive through the tunnel, responses and alerts go back through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.credentials import Credentials
+from firmware_emu.device.event_log import LogName
+from firmware_emu.device.joining import Membership
+from firmware_emu.device.pipeline import Executor, GbcsDevice
+from firmware_emu.device.store import MemoryStore, Store
+from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.han.base import HanNode
+from firmware_emu.han.tunnel import TunnelServer
+from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.trace import Trace
+from hil.devices.han_device import HanDevice
+from hil.devices.outbox import Outbox
+
+SEND_RETRY_S = 30.0
+"""Pause before a message that could not be handed over is tried again. The bench's own figure."""
+
+
+class GbcsHanDevice(HanDevice):
+    """Base of ESME, GSME, PPMID and HCALCS. ``store`` is the Device's non-volatile memory."""
+
+    def __init__(
+        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None,
+    ) -> None:
+        super().__init__(eui64, install_code, keystore, node, clock, trace, parties)
+        self.store = store or MemoryStore()
+        self.credentials = Credentials.from_keystore(self.store, keystore, eui64, self.device_type, self.parties)
+        self.clock_offset = 0.0
+        """The Device's own clock less the bench's, seconds; set with the hub's time."""
+        self.clock_reliable = False
+        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace)
+        self.gbcs.clock_status = 2
+        self.gbcs.on_outgoing = self.send
+        self.outbox = Outbox(self.store, self.gbcs.prefix)
+        self._work = asyncio.Event()
+
+    def use(self, executor: Executor) -> None:
+        """Install what executes this type's own use cases."""
+        self.gbcs.executor = executor
+
+    # --- the Device's own clock
+
+    def now(self) -> float:
+        """The Device's own time, seconds since 2000."""
+        return self.clock.now() + self.clock_offset
+
+    def set_clock(self, start: float, end: float) -> bool:
+        """Set Clock: adopt the hub's time if it lies in the interval; logs 8145, or 8F0C with its alert (reference chts 7)."""
+        hub = self.hub_now()
+        if hub is None or not start <= hub <= end:
+            self.gbcs.note_failure("the hub's time is not in the interval" if hub is not None else "the hub serves no time")
+            self.gbcs.raise_alert(0x8F0C)
+            return False
+        self.clock_offset = hub - self.clock.now()
+        self.clock_reliable = True
+        self.gbcs.clock_status = 4
+        self.gbcs.log(0x8145)
+        return True
+
+    # --- messages
+
+    def receive(self, data: bytes) -> None:
+        """One GBCS message from the hub: checked, executed and answered through the outbox."""
+        identifier = _identifier(data)
+        self.trace.emit("device", self.name, "received", message=identifier, data=data)
+        for answer in self.gbcs.receive(data):
+            self.send(answer)
+        self.spawn_due()
+
+    def send(self, message: bytes) -> None:
+        """Put a message of this Device on its way to the hub."""
+        self.outbox.put(message)
+        self._work.set()
+
+    async def transfer(self, message: bytes) -> None:
+        """Hand one message to the hub. Raises RadioError."""
+        raise NotImplementedError
+
+    async def joined(self, membership: Membership) -> None:
+        await super().joined(membership)
+        self.spawn(self._send_outbox())
+        self.spawn_due()
+
+    async def _send_outbox(self) -> None:
+        while True:
+            waiting = self.outbox.first()
+            if waiting is None:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            key, message = waiting
+            try:
+                await self.transfer(message)
+            except RadioError as problem:
+                self.trace.emit("device", self.name, "not sent", message=_identifier(message), reason=str(problem))
+                await self.clock.sleep(SEND_RETRY_S)
+                continue
+            self.outbox.done(key)
+            self.trace.emit("device", self.name, "sent", message=_identifier(message), target=str(self.coordinator), data=message)
+
+    # --- what was accepted for later
+
+    def spawn_due(self) -> None:
+        """Arrange for the next future-dated action."""
+        due = self.gbcs.future.next_due()
+        if due is not None:
+            self.spawn(self._run_due(due))
+
+    async def _run_due(self, due: float) -> None:
+        await self.clock.sleep(max(0.0, due - self.now()))
+        for alert in self.gbcs.run_due():
+            self.send(alert)
+
+    def log_codes(self, name: LogName) -> list[int]:
+        """Event codes in one of the Device's logs, oldest first."""
+        return [entry.code for entry in self.gbcs.logs[name].entries()]
+
+
+class TunnelServerDevice(GbcsHanDevice):
+    """A mains Device: the hub opens the tunnel, messages are raw (reference zigbee-han 7)."""
+
+    tunnel: TunnelServer
+
+    async def start(self) -> None:
+        await super().start()
+        endpoint = self.zcl.endpoint_for(0x0704, server=True)
+        self.tunnel = TunnelServer(self.zcl, endpoint, lambda partner: partner == self.coordinator, self._from_tunnel)
+
+    def power(self, on: bool) -> None:
+        if not on and self.powered:
+            for partner in self.tunnel.partners:
+                self.tunnel.drop(partner)
+        super().power(on)
+
+    def _from_tunnel(self, partner: Eui64, data: bytes) -> None:
+        self.spawn(self._handle(data))
+
+    async def _handle(self, data: bytes) -> None:
+        if self.hub_time is None or not self.hub_time.reliable:
+            await self.refresh_hub_time()
+        self.receive(data)
+
+    async def transfer(self, message: bytes) -> None:
+        if self.coordinator is None:
+            raise RadioError("not joined", "NOT_JOINED")
+        await self.tunnel.transfer(self.coordinator, message)
+
+
+def _identifier(data: bytes) -> str | None:
+    """The message identifier for the trace, None for octets that are no message."""
+    try:
+        return str(Message.decode(data).header.identifier)
+    except DecodeError:
+        return None

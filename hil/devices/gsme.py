@@ -1,0 +1,254 @@
+"""A sleepy gas meter: wakes each half hour, mirrors itself to the GPF, fetches its mailbox from the CHF, answers GBZ commands.
+
+Not modelled: prepayment logic, tariff switching by calendar, battery wear, sub-GHz. Attributes of those parts hold what is
+written to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import IntEnum
+from typing import ClassVar
+
+from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device import asn1_io, firmware, joins
+from firmware_emu.device.gbz_server import GbzServer
+from firmware_emu.device.joining import Membership
+from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.store import Store
+from firmware_emu.errors import CommsHubError, DecodeError, RadioError
+from firmware_emu.gbcs.asn1_types import SetTimeCommand, SetTimeResponse
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.use_cases import UseCase
+from firmware_emu.han.base import HanNode, SimpleDescriptor
+from firmware_emu.han.tunnel import TunnelClient
+from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.trace import Trace
+from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
+from hil.devices.gbcs_device import GbcsHanDevice
+from hil.devices.gsme_mirror import MirrorPusher
+from hil.devices.gsme_model import GsmeModel
+from hil.devices.registers import HALF_HOUR_S, LoadProfile, Register, boiler
+
+WAKE_PERIOD_S = HALF_HOUR_S
+"""A gas meter normally wakes and pushes every 30 minutes (reference chts 5)."""
+POLL_S = 0.5
+"""How often an awake meter asks its parent for what it holds. The bench's own figure."""
+ANSWER_S = 20.0
+_SET_CLOCK = 0x007F
+FIRMWARE_VERSION = bytes.fromhex("01000000")
+METERING_ENDPOINT = 0x31
+
+
+class Valve(IntEnum):
+    """State of the valve as attribute SupplyStatus tells it (RTDS GCS33: 2 is on)."""
+
+    OFF = 0
+    ARMED = 1
+    ON = 2
+
+
+class Gsme(GbcsHanDevice):
+    """A GSME on the HAN."""
+
+    device_type: ClassVar[DeviceType] = DeviceType.GSME
+    sleepy: ClassVar[bool] = True
+    descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
+        SimpleDescriptor(
+            METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0800, 0x0702, 0x0705),
+            clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0700, 0x0703, 0x0704, 0x0707, 0x0708),
+        ),
+    )
+
+    def __init__(
+        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None, load: LoadProfile | None = None,
+    ) -> None:
+        super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
+        self.register = Register(load or boiler)
+        self.valve = Valve.ON
+        self.valve_stuck = False
+        """A fault of the valve: it does not move, and Commands that would move it answer HARDWARE_FAILURE."""
+        firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
+        self.model = GsmeModel(self)
+        self._server = GbzServer(self.gbcs, self.model.zcl)
+        self.gbcs.handlers[_SET_CLOCK] = self._set_clock
+        self.use(self)
+        self.mirror = MirrorPusher(self)
+        self.tunnel: TunnelClient | None = None
+        self._answers: asyncio.Queue[GetResponse] = asyncio.Queue()
+        self._awake = asyncio.Lock()
+        self.update()
+
+    # --- commands
+
+    def execute(self, use_case: UseCase, message: Message) -> bytes:
+        """A GSME's own use cases are GBZ, but for Set Clock."""
+        return self._server.execute(message)
+
+    def _set_clock(self, device: GbcsDevice, message: Message) -> bytes:
+        """GCS28: adopt the hub's time if it lies in the interval; answers the meter's time and its status."""
+        command = asn1_io.read(message, SetTimeCommand)
+        self.set_clock((command.start - EPOCH).total_seconds(), (command.end - EPOCH).total_seconds())
+        status = 0 if self.clock_reliable else 2
+        return asn1_io.write("SetTimeResponse", SetTimeResponse(EPOCH + timedelta(seconds=int(self.now())), status))
+
+    def update(self) -> None:
+        """Bring the register up to now."""
+        self.register.update(self.clock.now())
+
+    def move_valve(self, state: int) -> bool:
+        """Move the valve; False if it is stuck. Gas flows only while it is ON."""
+        if self.valve_stuck:
+            return False
+        self.update()
+        self.valve = Valve(state)
+        self.register.flowing = self.valve is Valve.ON
+        self.trace.emit("device", self.name, "valve", state=self.valve.name.lower())
+        return True
+
+    def knows_gpf(self) -> bool:
+        """Whether a GPF stands in the meter's log: before that no metering data goes to the mirror (reference zigbee-han 6)."""
+        return any(entry.device_type == DeviceType.GPF for entry in joins.entries(self.gbcs))
+
+    # --- HAN
+
+    async def start(self) -> None:
+        await super().start()
+        self.mirror.serve()
+
+    async def join(self) -> None:
+        async with self._stay_awake():
+            await super().join()
+
+    async def joined(self, membership: Membership) -> None:
+        """After a join: tunnel and mirror, then the half-hourly rhythm. A sleepy meter keeps no keep-alive of its own between."""
+        self._drop_tunnel()
+        self.tunnel = TunnelClient(self.zcl, membership.coordinator, on_data=self._from_tunnel, source_endpoint=METERING_ENDPOINT)
+        await self.wake()
+        self.spawn(self._rhythm())
+        self.spawn_due()
+
+    async def _rhythm(self) -> None:
+        while True:
+            now = self.clock.now()
+            await self.clock.sleep(WAKE_PERIOD_S - now % WAKE_PERIOD_S)
+            await self.wake()
+
+    async def wake(self) -> None:
+        """Switch the HAN interface on: time, mirror, mailbox until it is empty, what waits to be sent; then sleep again.
+
+        What cannot be done now is recorded and tried at the next wake.
+        """
+        if not self.powered or self.coordinator is None:
+            return
+        async with self._awake:
+            self.trace.emit("device", self.name, "awake")
+            async with self._stay_awake():
+                for step in (self.refresh_hub_time, self._open_tunnel, self.mirror.push, self._send_waiting, self._fetch_mailbox):
+                    try:
+                        await step()
+                    except CommsHubError as problem:
+                        self.trace.emit("device", self.name, "wake step failed", step=step.__name__, reason=str(problem))
+            self.trace.emit("device", self.name, "asleep")
+
+    def _stay_awake(self) -> _Polling:
+        return _Polling(self)
+
+    async def _open_tunnel(self) -> None:
+        if self.tunnel is None:
+            raise RadioError("not joined", "NOT_JOINED")
+        await self.tunnel.open()
+
+    def _drop_tunnel(self) -> None:
+        if self.tunnel is not None:
+            self.tunnel.forget()
+            self.tunnel = None
+
+    # --- mailbox (reference zigbee-han 7)
+
+    async def _fetch_mailbox(self) -> None:
+        """GET until nothing remains; each message is executed and its answers are PUT before the next is fetched."""
+        while True:
+            response = await self._get()
+            if response.message:
+                self.receive(response.message)
+                await self._send_waiting()
+            if response.remaining == 0:
+                return
+
+    async def _get(self) -> GetResponse:
+        while not self._answers.empty():
+            self._answers.get_nowait()
+        await self._tunnel().transfer(encode_mailbox(Get()))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._answers.get()
+        except TimeoutError:
+            raise RadioError(f"no GET-RESPONSE within {ANSWER_S:g} s", "TIMEOUT") from None
+
+    def _from_tunnel(self, data: bytes) -> None:
+        try:
+            item = decode_mailbox(data)
+        except DecodeError as problem:
+            self.trace.emit("device", self.name, "discarded", reason=str(problem), data=data)
+            return
+        if isinstance(item, GetResponse):
+            self._answers.put_nowait(item)
+
+    async def _send_waiting(self) -> None:
+        while (waiting := self.outbox.first()) is not None:
+            key, message = waiting
+            await self.transfer(message)
+            self.outbox.done(key)
+            self.trace.emit("device", self.name, "sent", message=_name(message), target=str(self.coordinator), data=message)
+
+    async def transfer(self, message: bytes) -> None:
+        await self._tunnel().transfer(encode_mailbox(Put(message)))
+
+    def _tunnel(self) -> TunnelClient:
+        if self.tunnel is None:
+            raise RadioError("not joined", "NOT_JOINED")
+        return self.tunnel
+
+    def power(self, on: bool) -> None:
+        """Battery out and in."""
+        if on != self.powered:
+            self.update()
+            self.register.flowing = on and self.valve is Valve.ON
+            if not on:
+                self._drop_tunnel()
+        super().power(on)
+
+
+class _Polling:
+    """While it is entered, the meter polls its parent."""
+
+    def __init__(self, gsme: Gsme) -> None:
+        self._gsme = gsme
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._poll())
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _poll(self) -> None:
+        while True:
+            await self._gsme.clock.sleep(POLL_S)
+            try:
+                if self._gsme.node.joined:
+                    await self._gsme.node.poll()
+            except RadioError as problem:
+                self._gsme.trace.emit("han", self._gsme.name, "poll failed", reason=str(problem))
+
+
+def _name(message: bytes) -> str:
+    return str(Message.decode(message).header.identifier)

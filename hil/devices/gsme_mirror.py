@@ -1,0 +1,103 @@
+"""How a gas meter mirrors itself to the GPF (reference zigbee-han 6): RequestMirror, ConfigureMirror, Report Attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firmware_emu.errors import RadioError
+from firmware_emu.han.transactions import Answer
+from firmware_emu.han.zcl_port import Incoming
+from firmware_emu.zse.clusters.basic import BASIC
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
+from firmware_emu.zse.zcl_types import BY_NAME
+
+if TYPE_CHECKING:
+    from hil.devices.gsme import Gsme
+
+REPORTING_INTERVAL_S = 1800
+_SCHEME_B = 2
+_NO_MIRROR = 0xFFFF
+_REQUEST_MIRROR, _CONFIGURE_MIRROR, _MIRROR_RESPONSE, _REPORT_RESPONSE = 0x01, 0x08, 0x01, 0x09
+_REPORTING_STATUS = 0xFFFE
+_PENDING, _COMPLETE = 0, 1
+_RECORDS_A_FRAME = 4
+"""Attributes a report frame: keeps a report in one APS frame of 61 octets. The bench's own figure."""
+_STATIC_EVERY = 48
+"""Basic is pushed once in so many wakes. The bench's own figure."""
+
+
+class MirrorPusher:
+    """The mirror as its meter sees it. ``flags`` are the notification flags last told by the GPF."""
+
+    def __init__(self, gsme: Gsme) -> None:
+        self._gsme = gsme
+        self._endpoint: int | None = None
+        self._pushes = 0
+        self.flags: tuple[int, ...] = ()
+
+    def serve(self) -> None:
+        """Take the GPF's answers to reports, which carry the notification flags."""
+        gsme = self._gsme
+        endpoint = gsme.descriptors[0].endpoint
+        gsme.zcl.serve(endpoint, METERING.id, self._from_gpf)
+
+    def _from_gpf(self, incoming: Incoming) -> Answer:
+        if incoming.frame.command != _REPORT_RESPONSE or incoming.partner != self._gsme.coordinator:
+            return ZclStatus.UNSUP_CLUSTER_COMMAND
+        groups = METERING.to_server[_REPORT_RESPONSE].decode(incoming.frame.payload)["flags"]
+        if isinstance(groups, tuple):
+            self.flags = tuple(value for group in groups if isinstance(value := group["value"], int))
+        return ZclStatus.SUCCESS
+
+    async def push(self) -> None:
+        """Report to the mirror, asking for it first where none is held. Raises RadioError."""
+        if self._endpoint is None:
+            self._endpoint = await self._request()
+        if self._endpoint is None:
+            self._gsme.trace.emit("han", self._gsme.name, "no mirror")
+            return
+        clusters = [METERING.id, PREPAYMENT.id] if self._gsme.knows_gpf() else []
+        if self._pushes % _STATIC_EVERY == 0:
+            clusters.insert(0, BASIC.id)
+        for cluster in clusters:
+            await self._report(self._endpoint, cluster)
+        self._pushes += 1
+
+    async def _request(self) -> int | None:
+        gsme = self._gsme
+        coordinator = gsme.coordinator
+        if coordinator is None:
+            return None
+        endpoint = (await gsme.node.match_descriptors(coordinator, METERING.id, server=False) or (None,))[0]
+        if endpoint is None:
+            return None
+        answer = await gsme.zcl.request(coordinator, endpoint, METERING.id, _REQUEST_MIRROR, to_server=False)
+        if answer.default_response is not None:
+            return None
+        mirror = METERING.to_server[_MIRROR_RESPONSE].decode(answer.payload)["endpoint"]
+        if not isinstance(mirror, int) or mirror == _NO_MIRROR:
+            return None
+        configure = METERING.to_client[_CONFIGURE_MIRROR].encode({
+            "event": int(gsme.now()), "reporting_interval": REPORTING_INTERVAL_S, "notification_reporting": True, "scheme": _SCHEME_B,
+        })
+        await gsme.zcl.request(coordinator, endpoint, METERING.id, _CONFIGURE_MIRROR, configure, to_server=False)
+        gsme.trace.emit("han", gsme.name, "mirror", target=str(coordinator), endpoint=mirror)
+        return mirror
+
+    async def _report(self, endpoint: int, cluster: int) -> None:
+        gsme = self._gsme
+        coordinator = gsme.coordinator
+        if coordinator is None:
+            return
+        records = gsme.model.records(cluster)
+        chunks = [records[first:first + _RECORDS_A_FRAME] for first in range(0, len(records), _RECORDS_A_FRAME)]
+        for number, chunk in enumerate(chunks, start=1):
+            status = _COMPLETE if number == len(chunks) else _PENDING
+            marked = [*chunk, AttributeRecord(_REPORTING_STATUS, BY_NAME["enum8"], status)]
+            code = await gsme.zcl.report_attributes(coordinator, endpoint, cluster, marked, source_endpoint=gsme.descriptors[0].endpoint)
+            if code != ZclStatus.SUCCESS:
+                self._endpoint = None
+                raise RadioError(f"the mirror refused a report on cluster {cluster:04x}", f"ZCL 0x{code:02X}")
+        gsme.trace.emit("han", gsme.name, "mirrored", target=str(coordinator), cluster=f"{cluster:04x}", attributes=len(records))

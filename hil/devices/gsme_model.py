@@ -1,0 +1,275 @@
+"""The ZCL model of a gas meter: attributes (``gsme_attributes.csv``), what commands write (``gsme_writes.csv``), snapshots, samples, logs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from firmware_emu.device import firmware
+from firmware_emu.device.event_log import LogName
+from firmware_emu.device.gbz_server import Command, LiveAttribute, ZclAnswer, ZclModel
+from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.gbz import Component
+from firmware_emu.zse import clusters
+from firmware_emu.zse.clusters.calendar import CALENDAR
+from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
+from firmware_emu.zse.clusters.events import EVENTS
+from firmware_emu.zse.clusters.messaging import MESSAGING
+from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.clusters.price import PRICE
+from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
+from firmware_emu.zse.zcl_types import DataType, Value, encode_value, read_value
+from firmware_emu.zse.zcl_types import Reader as ZclReader
+from hil.devices.registers import HALF_HOUR_S
+
+if TYPE_CHECKING:
+    from hil.devices.gsme import Gsme
+
+Result = ZclStatus | Sequence[ZclAnswer]
+_PROFILE_SAMPLE = 0
+_GENERAL = 0x01
+"""Snapshot cause "general": midnight (reference chts 5)."""
+_GB_PAYLOAD = 6
+_GENERAL_LOG, _SECURITY_LOG = 3, 4
+_CLEARED = 0x8F52
+
+
+class GsmeModel:
+    """Attributes with their ZCL types, kept in the meter's store; live ones are functions."""
+
+    def __init__(self, gsme: Gsme) -> None:
+        self.zcl = ZclModel()
+        self._gsme = gsme
+        self._initial: dict[tuple[int, int], tuple[DataType, Value]] = {}
+        self.mirrored: dict[int, list[int]] = {}
+        self._load()
+        self._live()
+        self._writes = _read_writes()
+        self._commands()
+
+    # --- attributes
+
+    def _load(self) -> None:
+        for row in _rows("gsme_attributes.csv"):
+            cluster, attribute = int(row["cluster"], 16), int(row["attribute"], 16)
+            declared = clusters.by_id(cluster)
+            kind = None if declared is None else declared.attribute(attribute)
+            if kind is None:
+                raise DecodeError(0, "gsme_attributes.csv", f"cluster {cluster:04x} declares no attribute {attribute:04x}")
+            self._initial[cluster, attribute] = (kind.type, _value(row["value"], kind.type))
+            self.zcl.attributes[cluster, attribute] = LiveAttribute(kind.type, self._stored(cluster, attribute))
+            if row["mirrored"]:
+                self.mirrored.setdefault(cluster, []).append(attribute)
+
+    def _stored(self, cluster: int, attribute: int) -> Callable[[], Value]:
+        return lambda: self.get(cluster, attribute)
+
+    def get(self, cluster: int, attribute: int) -> Value:
+        """The stored value of an attribute, or what it left the factory with."""
+        kind, initial = self._initial[cluster, attribute]
+        octets = self._gsme.store.get(self._name(cluster, attribute))
+        return initial if octets is None else read_value(ZclReader(octets), kind, "stored attribute")
+
+    def number(self, cluster: int, attribute: int) -> int:
+        """:meth:`get` of a numeric attribute."""
+        value = self.get(cluster, attribute)
+        return value if isinstance(value, int) else 0
+
+    def set(self, cluster: int, attribute: int, value: Value) -> None:
+        """Store an attribute. Raises ValueError for a value its type cannot hold."""
+        kind, _ = self._initial[cluster, attribute]
+        self._gsme.store.put(self._name(cluster, attribute), encode_value(kind, value))
+
+    def _name(self, cluster: int, attribute: int) -> str:
+        return f"{self._gsme.gbcs.prefix}attribute/{cluster:04x}/{attribute:04x}"
+
+    def records(self, cluster: int) -> list[AttributeRecord]:
+        """The mirrored attributes of a cluster as they stand."""
+        found = []
+        for attribute in self.mirrored.get(cluster, ()):
+            live = self.zcl.attributes[cluster, attribute]
+            found.append(AttributeRecord(attribute, live.type, live.read()))
+        return found
+
+    def _live(self) -> None:
+        gsme = self._gsme
+
+        def total() -> int:
+            gsme.update()
+            return gsme.register.total
+
+        live: dict[tuple[int, int], Callable[[], Value]] = {
+            (METERING.id, 0x0000): total,
+            (METERING.id, 0x0100): total,
+            (METERING.id, 0x0007): lambda: int(gsme.now()),
+            (METERING.id, 0x0014): lambda: int(gsme.valve),
+            (METERING.id, 0x0206): lambda: firmware.running_version(gsme.gbcs),
+        }
+        for (cluster, attribute), read in live.items():
+            self.zcl.attributes[cluster, attribute] = LiveAttribute(self._initial[cluster, attribute][0], read)
+
+    # --- commands
+
+    def _commands(self) -> None:
+        commands = self.zcl.commands
+        for cluster, identifiers in (
+            (PRICE, (1, 2, 3, 4, 5, 6, 9)), (CALENDAR, (0, 1, 2, 3, 4)), (DEVICE_MANAGEMENT, (0, 1, 2, 3, 4, 6)), (MESSAGING, (0,)),
+        ):
+            for command in identifiers:
+                commands[cluster.id, command, True] = self._publish
+        for command in (0x0D, 0x0E):
+            commands[METERING.id, command, False] = self._publish
+        for command in (0x00, 0x02, 0x03, 0x05, 0x09, 0x0B, 0x0C):
+            commands[PREPAYMENT.id, command, False] = self._publish
+        more: dict[tuple[int, int, bool], Command] = {
+            (PREPAYMENT.id, 0x06, False): self._payment_mode,
+            (PREPAYMENT.id, 0x07, False): lambda part: ZclStatus.NOT_FOUND,
+            (PREPAYMENT.id, 0x08, False): lambda part: ZclStatus.NOT_FOUND,
+            (PREPAYMENT.id, 0x0A, False): lambda part: ZclStatus.NOT_FOUND,
+            (METERING.id, 0x06, False): self._snapshot,
+            (METERING.id, 0x07, False): lambda part: [ZclAnswer(0x0D, (2).to_bytes(2, "little"))],
+            (METERING.id, 0x08, False): self._samples,
+            (METERING.id, 0x0B, False): self._change_supply,
+            (EVENTS.id, 0x00, False): self._event_log,
+            (EVENTS.id, 0x01, False): self._clear_log,
+            (PRICE.id, 0x00, False): self._published(PRICE.id, 0x00),
+            (PRICE.id, 0x0B, False): self._published(PRICE.id, 0x09),
+        }
+        commands.update(more)
+        for command in (1, 2, 3, 4):
+            commands[CALENDAR.id, command, False] = self._published(CALENDAR.id, command)
+
+    def _publish(self, part: Component) -> Result:
+        """A setting: its fields go to the attributes they set, the whole payload to where reads of it find it."""
+        declared = clusters.by_id(part.cluster)
+        command = None if declared is None else declared.command(part.command, to_client=part.from_server)
+        if command is None:
+            return ZclStatus.UNSUP_CLUSTER_COMMAND
+        fields = command.decode(part.payload)
+        for field, cluster, attribute in self._writes.get((part.cluster, part.command, part.from_server), ()):
+            value = fields.get(field)
+            if value is not None and not isinstance(value, tuple):
+                try:
+                    self.set(cluster, attribute, value)
+                except ValueError:
+                    return ZclStatus.INVALID_VALUE
+        index = "/".join(str(fields[name]) for name in ("calendar_type", "day", "week", "command_index") if name in fields)
+        self._gsme.store.put(f"{self._gsme.gbcs.prefix}published/{part.cluster:04x}/{part.command:02x}/{index}", part.payload)
+        return ZclStatus.SUCCESS
+
+    def _published(self, cluster: int, command: int) -> Command:
+        """Reads of what was published come back as it was published, one answer each."""
+        def read(part: Component) -> Result:
+            prefix = f"{self._gsme.gbcs.prefix}published/{cluster:04x}/{command:02x}/"
+            found = [self._gsme.store.get(key) for key in self._gsme.store.keys(prefix)]
+            return [ZclAnswer(command, payload) for payload in found if payload is not None] or ZclStatus.NOT_FOUND
+        return read
+
+    def _payment_mode(self, part: Component) -> Result:
+        status = self._publish(part)
+        if status is not ZclStatus.SUCCESS:
+            return status
+        fields: dict[str, FieldValue] = {
+            "friendly_credit": 0, "friendly_credit_calendar": 0, "emergency_limit": self.number(PREPAYMENT.id, 0x0010),
+            "emergency_threshold": self.number(PREPAYMENT.id, 0x0011),
+        }
+        return [ZclAnswer(0x02, PREPAYMENT.to_client[0x02].encode(fields))]
+
+    def _change_supply(self, part: Component) -> Result:
+        """GCS32 and GCS39: close or arm the valve. There is no remote enable for gas (reference smets 4)."""
+        fields = METERING.to_server[0x0B].decode(part.payload)
+        state = fields["status"]
+        if not isinstance(state, int) or state not in (0, 1):
+            return ZclStatus.INVALID_FIELD
+        if not self._gsme.move_valve(state):
+            return ZclStatus.HARDWARE_FAILURE
+        answer = {name: fields[name] for name in ("provider", "event", "implementation", "status")}
+        return [ZclAnswer(0x0C, METERING.to_client[0x0C].encode(answer))]
+
+    def _snapshot(self, part: Component) -> Result:
+        fields = METERING.to_server[0x06].decode(part.payload)
+        first, last, offset = _int(fields, "from"), _int(fields, "to"), _int(fields, "offset")
+        self._gsme.update()
+        found = [one for one in self._gsme.register.snapshots if first <= one.end <= last]
+        if offset >= len(found):
+            return ZclStatus.NOT_FOUND
+        snapshot = found[offset]
+        tiers = ({"value": snapshot.amount}, *({"value": 0} for _ in range(3)))
+        body = GB_SNAPSHOT.encode({
+            "summation": snapshot.amount, "tiers": 4, "tier_summations": tiers, "tiers_and_blocks": 4,
+            "block_summations": tuple({"value": 0} for _ in range(4)),
+        })
+        head = METERING.to_client[0x06].encode({
+            "snapshot": offset, "time": snapshot.end, "total_found": len(found), "command_index": 0, "command_count": 1, "cause": _GENERAL,
+            "payload_type": _GB_PAYLOAD,
+        })
+        return [ZclAnswer(0x06, head + body)]
+
+    def _samples(self, part: Component) -> Result:
+        fields = METERING.to_server[0x08].decode(part.payload)
+        self._gsme.update()
+        if _int(fields, "sample") != _PROFILE_SAMPLE:
+            return ZclStatus.NOT_FOUND
+        count = _int(fields, "count")
+        found = [one for one in self._gsme.register.profile if one.end - HALF_HOUR_S >= _int(fields, "earliest")][: count or None]
+        if not found:
+            return ZclStatus.NOT_FOUND
+        return [ZclAnswer(0x07, METERING.to_client[0x07].encode({
+            "sample": _PROFILE_SAMPLE, "start": found[0].end - HALF_HOUR_S, "sample_type": _int(fields, "sample_type"),
+            "interval": HALF_HOUR_S, "count": len(found), "samples": tuple({"value": one.amount} for one in found),
+        }))]
+
+    def _event_log(self, part: Component) -> Result:
+        fields = EVENTS.to_server[0x00].decode(part.payload)
+        asked = _int(fields, "control_and_log") & 0x0F
+        name = {_GENERAL_LOG: LogName.EVENT, _SECURITY_LOG: LogName.SECURITY}.get(asked)
+        if name is None:
+            return ZclStatus.NOT_FOUND
+        entries = self._gsme.gbcs.logs[name].entries(_int(fields, "from"), _int(fields, "to"))
+        if not entries:
+            return ZclStatus.NOT_FOUND
+        events: FieldValue = tuple({"log": asked, "event": one.code, "time": one.time, "data": one.other} for one in entries)
+        fields = {"total": len(entries), "command_index": 0, "command_count": 1, "control": 0, "events": events}
+        return [ZclAnswer(0x01, EVENTS.to_client[0x01].encode(fields))]
+
+    def _clear_log(self, part: Component) -> Result:
+        """Only the general log can be cleared, which the security log then says (reference gbcs-spec-notes 16)."""
+        asked = _int(EVENTS.to_server[0x01].decode(part.payload), "log")
+        if asked != _GENERAL_LOG:
+            return [ZclAnswer(0x02, bytes(1))]
+        self._gsme.gbcs.logs[LogName.EVENT].clear()
+        self._gsme.gbcs.log(_CLEARED)
+        return [ZclAnswer(0x02, bytes((1 << _GENERAL_LOG,)))]
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = resources.files("hil.devices").joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _read_writes() -> dict[tuple[int, int, bool], list[tuple[str, int, int]]]:
+    found: dict[tuple[int, int, bool], list[tuple[str, int, int]]] = {}
+    for row in _rows("gsme_writes.csv"):
+        key = (int(row["cluster"], 16), int(row["command"], 16), bool(row["from_server"]))
+        found.setdefault(key, []).append((row["field"], int(row["attribute_cluster"], 16), int(row["attribute"], 16)))
+    return found
+
+
+def _value(text: str, kind: DataType) -> Value:
+    """``x01ff`` octets, a number, or text; octets and text by the attribute's type."""
+    if text.startswith("x"):
+        return bytes.fromhex(text[1:])
+    if kind.name == "string":
+        return text
+    return int(text)
+
+
+def _int(fields: dict[str, FieldValue], name: str) -> int:
+    value = fields.get(name)
+    if not isinstance(value, int):
+        raise DecodeError(0, name, "expected a number")
+    return value

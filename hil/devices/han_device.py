@@ -1,0 +1,166 @@
+"""What every Device of the rig has: a radio node, credentials, a join over the air, a keep-alive watch, and a power switch.
+
+Not modelled: battery wear, radio sensitivity, sub-GHz, the search for a swapped hub after the keep-alive limit (it is recorded).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import ClassVar
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device.joining import HubTime, KeepAliveWatch, Membership, join_han, read_time
+from firmware_emu.errors import CommsHubError, RadioError
+from firmware_emu.han.attributes import Attributes
+from firmware_emu.han.base import HanNode, SimpleDescriptor
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.trace import Trace
+from firmware_emu.zse.clusters.basic import BASIC
+
+MANUFACTURER_NAME = b"CHUB BENCH"
+_MAINS, _BATTERY = 0x01, 0x03
+
+
+class HanDevice:
+    """A Device on the HAN without GBCS: the base of all, and what a Type 2 Device is."""
+
+    device_type: ClassVar[DeviceType] = DeviceType.TYPE_2
+    descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = ()
+    sleepy: ClassVar[bool] = False
+
+    def __init__(
+        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None,
+    ) -> None:
+        self.eui64 = eui64
+        self.install_code = install_code
+        self.keystore = keystore
+        self.node = node
+        self.clock = clock
+        self.trace = trace
+        self.parties = dict(parties or {})
+        self.name = f"{self.device_type.name.lower()} {eui64}"
+        self.zcl = ZclPort(node, clock, trace=trace, source=self.name)
+        self.coordinator: Eui64 | None = None
+        self.powered = True
+        self.hub_time: HubTime | None = None
+        self._hub_time_read_at = 0.0
+        self.watch: KeepAliveWatch | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- life
+
+    async def start(self) -> None:
+        """Register the endpoints; the Device is switched on and knows no network yet."""
+        for descriptor in self.descriptors:
+            self.zcl.add_endpoint(descriptor)
+        first = self.descriptors[0].endpoint
+        power_source = _BATTERY if self.sleepy else _MAINS
+        basic = Attributes(BASIC, {0x0000: 2, 0x0004: MANUFACTURER_NAME.decode(), 0x0005: self.device_type.name, 0x0007: power_source})
+        self.zcl.serve(first, BASIC.id, None, attributes=basic)
+
+    async def join(self) -> None:
+        """Join the HAN once. Raises RadioError or ProtectionError with the reason; the caller decides about another try."""
+        membership = await join_han(
+            self.node, self.zcl, self.install_code, self.keystore.cbke(self.eui64), trace=self.trace, name=self.name, sleepy=self.sleepy,
+        )
+        self.coordinator = membership.coordinator
+        self._note_time(membership.time)
+        await self.joined(membership)
+
+    async def joined(self, membership: Membership) -> None:
+        """What this Device does first on a network it has just joined or come back to."""
+        self.watch_hub()
+
+    async def stop(self) -> None:
+        """Stop every task of this Device and its radio port."""
+        await self._cancel_tasks()
+        await self.zcl.close()
+
+    def power(self, on: bool) -> None:
+        """Mains or battery off and on. RAM and the radio's RAM are lost; the Device's store and the radio's tokens stay."""
+        if on == self.powered:
+            return
+        self.powered = on
+        self.trace.emit("power", self.name, "powered" if on else "unpowered")
+        self.node.power(on)
+        if on:
+            self.spawn(self._come_back())
+        else:
+            for task in tuple(self._tasks):
+                task.cancel()
+
+    async def _come_back(self) -> None:
+        if self.coordinator is None:
+            return
+        try:
+            resumed = await self.node.resume()
+        except RadioError as problem:
+            self.trace.emit("han", self.name, "not resumed", reason=str(problem))
+            return
+        self.trace.emit("han", self.name, "resumed" if resumed else "not resumed", target=str(self.coordinator))
+        await self.refresh_hub_time()
+        await self.joined(Membership(self.coordinator, self.hub_time))
+
+    # --- the hub's time and presence
+
+    async def refresh_hub_time(self) -> None:
+        """Read the hub's time, if it answers."""
+        if self.coordinator is not None:
+            self._note_time(await read_time(self.zcl, self.coordinator))
+
+    def _note_time(self, time: HubTime | None) -> None:
+        if time is not None:
+            self.hub_time = time
+            self._hub_time_read_at = self.clock.now()
+
+    def hub_now(self) -> float | None:
+        """The hub's time now, by the last reading, seconds since 2000; None if it never served one."""
+        if self.hub_time is None:
+            return None
+        return self.hub_time.seconds + self.clock.now() - self._hub_time_read_at
+
+    def watch_hub(self) -> None:
+        """Start the keep-alive watch, unless it runs."""
+        if self.watch is not None or self.coordinator is None:
+            return
+        self.watch = KeepAliveWatch(
+            self.zcl, self.coordinator, self.clock, on_lost=self._hub_lost, on_found=self._hub_found, seed=str(self.eui64),
+        )
+        self.spawn(self._run_watch(self.watch))
+
+    async def _run_watch(self, watch: KeepAliveWatch) -> None:
+        try:
+            await watch.run()
+        finally:
+            self.watch = None
+
+    def _hub_lost(self) -> None:
+        self.trace.emit("han", self.name, "hub lost", target=str(self.coordinator))
+
+    def _hub_found(self) -> None:
+        self.trace.emit("han", self.name, "hub found", target=str(self.coordinator))
+
+    # --- tasks
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run ``work`` beside the Device; it ends with the Device's power. A failure on purpose is recorded, not lost."""
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except CommsHubError as problem:
+            self.trace.emit("device", self.name, "failed", reason=str(problem))
+
+    async def _cancel_tasks(self) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,50 @@
+"""Reads of metering values over the HAN, as a display makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_emu.errors import RadioError
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.ids import Eui64
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.zcl_types import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A total as metered: ``total`` in units, to be multiplied and divided for the unit of measure (0 kWh, 1 m3)."""
+
+    total: int
+    unit: int
+    multiplier: int
+    divisor: int
+
+    @property
+    def amount(self) -> float:
+        """In kWh or m3."""
+        return self.total * self.multiplier / self.divisor
+
+
+class HanReader:
+    """Metering client of a display."""
+
+    def __init__(self, zcl: ZclPort) -> None:
+        self._zcl = zcl
+
+    async def metering(self, device: Eui64) -> Reading:
+        """The total of an ESME, or of a gas meter through the hub's mirror: the first endpoint that lets this Device read.
+
+        Raises RadioError if the other side does not answer or lets nothing be read.
+        """
+        endpoints = await self._zcl.port.match_descriptors(device, METERING.id, server=True)
+        for endpoint in endpoints:
+            values = await self._zcl.read_attributes(device, endpoint, METERING.id, (0x0000, 0x0300, 0x0301, 0x0302))
+            numbers = [_number(values.get(attribute)) for attribute in (0x0000, 0x0300, 0x0301, 0x0302)]
+            if numbers[0] is not None:
+                return Reading(numbers[0], numbers[1] or 0, numbers[2] or 1, numbers[3] or 1)
+        raise RadioError(f"{device} lets no metering value be read", "NOT_AUTHORIZED")
+
+
+def _number(value: Value) -> int | None:
+    return value if isinstance(value, int) else None
