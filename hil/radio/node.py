@@ -78,7 +78,8 @@ class StackNode:
             raise RadioError(f"{self.eui64} is on a network already: leave it first")
         tokens.tc_link_key = link_key
         tokens.link_keys.clear()
-        await self._until_up(lambda: self.stack.join(SLEEPY if sleepy else ROUTER, self._channels, extended_pan_id, None), "join", timeout_s)
+        node_type = SLEEPY if sleepy else ROUTER
+        await self._until_up(lambda: self.stack.join(node_type, self._channels, extended_pan_id, None), "join", timeout_s)
         if tokens.tc_eui64 is None:
             raise RadioError(f"{self.eui64} joined a network without a trust centre")
         if sleepy:
@@ -110,6 +111,7 @@ class StackNode:
             return False
         if self.sleepy:
             await self._until_up(self.stack.rejoin, "rejoin", joining.REJOIN_S + 1)
+            self._stay_awake()
         else:
             await self._until_up(self.stack.initialise, "resume", 1.0)
         return True
@@ -178,7 +180,7 @@ class StackNode:
 
     async def _deliver(self, destination: Eui64, short: int, pdu: ApsPdu) -> None:
         ended: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        status = self.stack.aps.send(short, pdu, lambda status: ended.done() or ended.set_result(status))
+        status = self.stack.aps.send(short, pdu, joining.resolve(ended))
         if status is Status.SUCCESS:
             self._stay_awake()
             status = await ended
@@ -268,7 +270,7 @@ class StackNode:
         loop = asyncio.get_running_loop()
         while self.stack.running and (loop.time() < self._awake_until or self.stack.aps.waiting):
             await asyncio.sleep(self._poll_s)
-            if not self.stack.running:
+            if not self.joined:
                 return
             if await joining.poll(self.stack, self.stack.tokens.parent_short) is Poll.DATA:
                 self._awake_until = loop.time() + AWAKE_S

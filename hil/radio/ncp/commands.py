@@ -6,7 +6,7 @@ import struct
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 from firmware_emu.errors import DecodeError
@@ -15,7 +15,10 @@ from hil.radio.ncp.frames import Reader
 from hil.radio.ncp.status import EzspStatus, Status
 
 VERSIONS = (7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19)
-STACK_VERSION = {7: 0x6700, 8: 0x6A10, 9: 0x7020, 10: 0x7110, 11: 0x7120, 12: 0x7210, 13: 0x7440, 14: 0x8000, 16: 0x8100, 17: 0x8110, 18: 0x9000, 19: 0x9010}
+STACK_VERSION = {
+    7: 0x6700, 8: 0x6A10, 9: 0x7020, 10: 0x7110, 11: 0x7120, 12: 0x7210, 13: 0x7440,
+    14: 0x8000, 16: 0x8100, 17: 0x8110, 18: 0x9000, 19: 0x9010,
+}
 """Stack version each protocol version shows; 13 as reference ezsp-ncp 2, the others of the same generation (recalled)."""
 FIRST_SL_STATUS = 14
 REPLY, CALLBACK = 0x80, 0x90
@@ -40,7 +43,7 @@ def _fields(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, kind) for name, kind in pairs)
 
 
-@lru_cache(maxsize=None)
+@cache
 def schemas(version: int) -> Mapping[str, Schema]:
     """The commands and callbacks of ``version``, by name."""
     table: dict[str, Schema] = {}
@@ -56,7 +59,7 @@ def schemas(version: int) -> Mapping[str, Schema]:
     return table
 
 
-@lru_cache(maxsize=None)
+@cache
 def schemas_by_id(version: int) -> Mapping[int, Schema]:
     return {schema.frame_id: schema for schema in schemas(version).values()}
 

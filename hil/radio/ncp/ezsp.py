@@ -11,7 +11,15 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air
 from hil.radio.ncp.commands import (
-    CALLBACK, Request, Value, decode_frame, decode_request, encode_frame, encode_response, schemas, schemas_by_id,
+    CALLBACK,
+    Request,
+    Value,
+    decode_frame,
+    decode_request,
+    encode_frame,
+    encode_response,
+    schemas,
+    schemas_by_id,
 )
 from hil.radio.ncp.stack import Stack
 from hil.radio.ncp.status import EzspStatus, Status

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from firmware_emu.ids import Eui64
 from hil.radio.air import Link
@@ -15,6 +16,8 @@ from hil.radio.ncp.zdo import capability
 
 if TYPE_CHECKING:
     from hil.radio.ncp.stack import Stack
+
+T = TypeVar("T")
 
 SYMBOL_S = 16e-6
 BASE_SUPERFRAME_SYMBOLS = 960
@@ -28,7 +31,15 @@ POLL_S = 0.05
 
 def scan_s(duration: int) -> float:
     """Seconds that a scan stays on one channel for the scan duration exponent."""
-    return BASE_SUPERFRAME_SYMBOLS * (2**duration + 1) * SYMBOL_S
+    return BASE_SUPERFRAME_SYMBOLS * ((1 << duration) + 1) * SYMBOL_S
+
+
+def resolve(future: asyncio.Future[T]) -> Callable[[T], None]:
+    """A callback that gives ``future`` its result, if nobody has."""
+    def done(result: T) -> None:
+        if not future.done():
+            future.set_result(result)
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +111,7 @@ async def _associate(stack: Stack, beacon: Beacon, capabilities: int) -> int:
     answer: asyncio.Future[tuple[int, int]] = loop.create_future()
     heard: asyncio.Future[bool] = loop.create_future()
     stack.association = answer
-    stack.nwk.mac.request_association(beacon.pan, beacon.source, capabilities, lambda ok: heard.done() or heard.set_result(ok))
+    stack.nwk.mac.request_association(beacon.pan, beacon.source, capabilities, resolve(heard))
     if not await heard:
         raise JoinFailure(Status.JOIN_FAILED)
     deadline = loop.time() + ASSOCIATION_S
@@ -151,5 +162,5 @@ async def rejoin(stack: Stack) -> None:
 async def poll(stack: Stack, parent: int, *, long: bool = False) -> Poll:
     """One data request and how it ended."""
     ended: asyncio.Future[Poll] = asyncio.get_running_loop().create_future()
-    stack.nwk.mac.poll(parent, lambda how: ended.done() or ended.set_result(how), long=long)
+    stack.nwk.mac.poll(parent, resolve(ended), long=long)
     return await ended

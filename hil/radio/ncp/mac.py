@@ -58,8 +58,25 @@ class Mac:
     """One radio on the air. ``rx_on`` False is a sleepy node: it listens only while it polls."""
 
     __slots__ = (
-        "_air", "_busy", "_dup", "_detach", "_indirect", "_life", "_poll", "_poll_timer", "_queue", "_sequence", "_user", "channel",
-        "counters", "eui64", "listening", "on_beacon", "pan", "rx_on", "short",
+        "_air",
+        "_busy",
+        "_detach",
+        "_dup",
+        "_indirect",
+        "_life",
+        "_poll",
+        "_poll_timer",
+        "_queue",
+        "_sequence",
+        "_user",
+        "channel",
+        "counters",
+        "eui64",
+        "listening",
+        "on_beacon",
+        "pan",
+        "rx_on",
+        "short",
     )
 
     def __init__(self, air: Air, eui64: Eui64, user: MacUser) -> None:

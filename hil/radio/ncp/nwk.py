@@ -13,6 +13,7 @@ from typing import Protocol
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air, Link
+from hil.radio.ncp.children import Children
 from hil.radio.ncp.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader
 from hil.radio.ncp.mac import Done, Mac
 from hil.radio.ncp.security import Auxiliary, KeyId, protect, unprotect
@@ -21,8 +22,6 @@ from hil.radio.ncp.tokens import RESERVE, Child, Tokens
 RADIUS = 30
 BROADCAST_MEMORY_S = 9.0
 """nwkNetworkBroadcastDeliveryTime of stack profile 2."""
-MAX_TIMEOUT = 10
-"""Highest end device timeout enumeration a parent grants, 1,024 minutes (GBCS 10.7.3, reference chts 3)."""
 LEAVE_REJOIN, LEAVE_REQUEST = 0x20, 0x40
 COORDINATOR, ROUTER = 1, 2
 
@@ -43,26 +42,22 @@ class Nwk:
     """One node's NWK layer over its :class:`Mac`."""
 
     __slots__ = (
-        "_air", "_counter", "_heard", "_incoming", "_life", "_random", "_routes", "_seen", "_sequence", "_user", "addresses", "mac",
-        "permit_until", "shorts", "tokens",
+        "_counter", "_incoming", "_random", "_routes", "_seen", "_sequence", "_user", "addresses", "children", "mac", "shorts", "tokens",
     )
 
     def __init__(self, air: Air, tokens: Tokens, user: NwkUser) -> None:
-        self._air = air
         self._user = user
         self._random = air.random(f"{tokens.eui64} nwk")
         self.tokens = tokens
         self.mac = Mac(air, tokens.eui64, self)
         self.addresses: dict[int, Eui64] = {}
         self.shorts: dict[Eui64, int] = {}
-        self.permit_until = 0.0
+        self.children = Children(self, user)
         self._incoming: dict[Eui64, int] = {}
         self._routes: dict[int, int] = {}
         self._seen: dict[tuple[int, int], float] = {}
-        self._heard: dict[Eui64, float] = {}
         self._sequence = self._random.randrange(256)
         self._counter = 0
-        self._life = 0
 
     # life
 
@@ -77,23 +72,18 @@ class Nwk:
             self.learn(tokens.parent_short, tokens.parent)
         for device, child in tokens.children.items():
             self.learn(child.short, device)
-            self._watch(device, child)
+            self.children.watch(device, child)
 
     def stop(self) -> None:
         """Radio off and RAM lost."""
-        self._life += 1
+        self.children.stop()
         self.mac.stop()
-        self.permit_until = 0.0
-        for table in (self.addresses, self.shorts, self._incoming, self._routes, self._seen, self._heard):
+        for table in (self.addresses, self.shorts, self._incoming, self._routes, self._seen):
             table.clear()
 
     @property
     def routes_for_others(self) -> bool:
         return self.tokens.node_type in (COORDINATOR, ROUTER)
-
-    @property
-    def permitting(self) -> bool:
-        return self.permit_until > asyncio.get_running_loop().time()
 
     def learn(self, short: int, device: Eui64) -> None:
         """Remember an address pair; the latest word counts."""
@@ -145,12 +135,12 @@ class Nwk:
             self._seen[frame.source, frame.sequence] = asyncio.get_running_loop().time()
             self._broadcast(frame, done)
         elif destination == self.tokens.short:
-            asyncio.get_running_loop().call_soon(self._loop_back, frame, done, self._life)
+            asyncio.get_running_loop().call_soon(self._loop_back, frame, done)
         else:
             self._forward(frame, done)
 
-    def _loop_back(self, frame: NwkPdu, done: Done | None, life: int) -> None:
-        if life == self._life:
+    def _loop_back(self, frame: NwkPdu, done: Done | None) -> None:
+        if self.mac.channel is not None:
             self._user.nwk_data(frame, Link(), True)
             if done is not None:
                 done(True)
@@ -204,9 +194,10 @@ class Nwk:
         try:
             npdu = NwkPdu.decode(frame.payload)
             if npdu.secured:
-                npdu = self._open(npdu, frame)
-                if npdu is None:
+                opened = self._open(npdu, frame)
+                if opened is None:
                     return
+                npdu = opened
         except DecodeError:
             self.mac.count("nwk_bad_frame")
             return
@@ -232,12 +223,7 @@ class Nwk:
         self._incoming[device] = auxiliary.counter + 1
         if isinstance(frame.source, int):
             self.learn(frame.source, device)
-        child = self.tokens.children.get(device)
-        if child is not None:
-            self._heard[device] = asyncio.get_running_loop().time()
-            if not child.authenticated:
-                child.authenticated = True
-                self.tokens.save()
+        self.children.heard(device)
         return replace(npdu, payload=plain)
 
     def _take(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
@@ -295,31 +281,14 @@ class Nwk:
                     self._user.told_to_leave(bool(options & LEAVE_REJOIN))
             elif device is not None:
                 if not options & LEAVE_REJOIN:
-                    self.forget_child(device)
+                    self.children.forget(device)
                 self._user.device_left(device, npdu.source)
         elif command == NwkCommand.REJOIN_REQUEST and device is not None and self.routes_for_others:
-            self._rejoin(device, npdu.source, read.uint(1, "capability"))
+            self.children.rejoin(device, npdu.source, read.uint(1, "capability"))
         elif command == NwkCommand.REJOIN_RESPONSE:
             self._user.associated(read.uint(2, "short address"), read.uint(1, "rejoin status"))
         elif command == NwkCommand.END_DEVICE_TIMEOUT_REQUEST and device in self.tokens.children:
-            wanted = read.uint(1, "timeout enumeration")
-            granted = wanted <= MAX_TIMEOUT
-            if granted:
-                self.tokens.children[device].timeout = wanted
-                self.tokens.save()
-            self.send(npdu.source, bytes([NwkCommand.END_DEVICE_TIMEOUT_RESPONSE, 0 if granted else 1, 1]), command=True, radius=1)
-
-    def _rejoin(self, device: Eui64, short: int, capability: int) -> None:
-        child = self.tokens.children.get(device)
-        if child is None:
-            child = self.tokens.children[device] = Child(short, capability, authenticated=True)
-        child.short, child.capability = short, capability
-        self.learn(short, device)
-        self.tokens.save()
-        self._watch(device, child)
-        answer = bytes([NwkCommand.REJOIN_RESPONSE]) + short.to_bytes(2, "little") + b"\x00"
-        self.send(short, answer, command=True, radius=1, destination_eui=device, source_eui=True)
-        self._user.child_joined(device, child, True)
+            self.children.grant_timeout(device, npdu.source, read.uint(1, "timeout enumeration"))
 
     def leave(self, target: int | None = None, *, rejoin: bool = False, done: Done | None = None) -> None:
         """Say that this node leaves, or (``target``) tell another to."""
@@ -330,60 +299,31 @@ class Nwk:
             payload = bytes([NwkCommand.LEAVE, LEAVE_REQUEST | (LEAVE_REJOIN if rejoin else 0)])
             self.send(target, payload, done, command=True, radius=1, source_eui=True)
 
-    # children
+    # the MAC asks
 
     def beacon(self) -> Beacon | None:
         tokens = self.tokens
         if not self.routes_for_others or tokens.network_key is None:
             return None
         coordinator = tokens.node_type == COORDINATOR
-        return Beacon(tokens.pan, tokens.short, self.permitting, tokens.extended_pan, coordinator, 0 if coordinator else 1,
+        return Beacon(tokens.pan, tokens.short, self.children.permitting, tokens.extended_pan, coordinator, 0 if coordinator else 1,
                       coordinator, coordinator, tokens.update_id)
 
     def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None:
-        """Children are taken by the coordinator alone: a home's network is one hop wide."""
-        if self.tokens.node_type != COORDINATOR or not self.permitting:
-            return None
-        self.mac.count("join_indication")
-        old = self.tokens.children.get(device)
-        short = old.short if old is not None else self.free_short()
-        if old is not None:
-            self.mac.release(old.short)
-        child = self.tokens.children[device] = Child(short, capability)
-        self._incoming.pop(device, None)
-        self._heard.pop(device, None)
-        self.learn(short, device)
-        self.tokens.save()
-        self._watch(device, child)
-        return short, 0
+        return self.children.associate(device, capability)
 
     def association_sent(self, device: Eui64, ok: bool) -> None:
-        child = self.tokens.children.get(device)
-        if child is None or child.authenticated:
-            return
-        if ok:
-            self._user.child_joined(device, child, False)
-        else:
-            self.forget_child(device)
+        self.children.association_sent(device, ok)
 
     def associated(self, short: int, status: int) -> None:
         self._user.associated(short, status)
 
-    def forget_child(self, device: Eui64) -> None:
-        child = self.tokens.children.pop(device, None)
-        if child is not None:
-            self.mac.release(child.short)
-            self.mac.release(device)
-            self._heard.pop(device, None)
-            self.mac.count("child_removed")
-            self.tokens.save()
-            self._user.child_gone(device, child)
-
     def mac_poll(self, source: Address) -> None:
         device = source if isinstance(source, Eui64) else self.addresses.get(source)
         if device in self.tokens.children:
-            self._heard[device] = asyncio.get_running_loop().time()
+            self.children.heard(device, authentic=False)
         elif isinstance(source, int) and self.routes_for_others and self.tokens.network_key is not None:
+            self._sequence = self._sequence + 1 & 0xFF
             orphan = NwkPdu(source, self.tokens.short, 1, self._sequence, True, True, None, self.tokens.eui64,
                             payload=bytes([NwkCommand.LEAVE, LEAVE_REQUEST | LEAVE_REJOIN]))
             self.mac.hold(self._seal(orphan), source)
@@ -393,27 +333,6 @@ class Nwk:
     def mac_unknown_child(self, source: Address) -> bool:
         return isinstance(source, int) and self.routes_for_others and self.addresses.get(source) not in self.tokens.children
 
-    def _watch(self, device: Eui64, child: Child) -> None:
-        """Forget an end device that is silent for its timeout; routers age by nothing here."""
-        if child.router or device in self._heard:
-            return
-        loop = asyncio.get_running_loop()
-        self._heard[device] = loop.time()
-        loop.call_later(timeout_s(child.timeout), self._check, device, child, self._life)
-
-    def _check(self, device: Eui64, child: Child, life: int) -> None:
-        if life != self._life or self.tokens.children.get(device) is not child:
-            return
-        loop = asyncio.get_running_loop()
-        left = self._heard.get(device, 0.0) + timeout_s(child.timeout) - loop.time()
-        if left > 0:
-            loop.call_later(left, self._check, device, child, life)
-        else:
-            self.forget_child(device)
-
-
-def timeout_s(enumeration: int) -> float:
-    """End device timeout: 0 is 10 s, n is 2**n minutes (ZigBee PRO r21 3.4.11)."""
-    return 10.0 if enumeration == 0 else 60.0 * 2 ** enumeration
-
-
+    def forget_counter(self, device: Eui64) -> None:
+        """A Device that joins afresh counts its frames from anywhere."""
+        self._incoming.pop(device, None)

@@ -68,7 +68,8 @@ class NcpServer:
         try:
             self._server = await asyncio.get_running_loop().create_server(lambda: _TcpHost(self), host, port)
         except OSError as problem:
-            raise RadioError(f"cannot listen on {host}:{port} ({problem.strerror or problem}): name another port, or 0 for a free one") from None
+            why = problem.strerror or problem
+            raise RadioError(f"cannot listen on {host}:{port} ({why}): name another port, or 0 for a free one") from None
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 

@@ -185,7 +185,10 @@ class Stack:
     def leave(self) -> Status:
         if not self.running:
             return Status.INVALID_CALL
-        self.nwk.leave(done=lambda _: asyncio.get_running_loop().call_soon(self._left))
+        def said(_: bool) -> None:
+            asyncio.get_running_loop().call_soon(self._left)
+
+        self.nwk.leave(done=said)
         return Status.SUCCESS
 
     def _left(self) -> None:
@@ -202,8 +205,8 @@ class Stack:
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        was = self.nwk.permitting
-        self.nwk.permit_until = float("inf") if seconds == 255 else loop.time() + seconds if seconds else 0.0
+        was = self.nwk.children.permitting
+        self.nwk.children.permit_until = float("inf") if seconds == 255 else loop.time() + seconds if seconds else 0.0
         if seconds:
             if seconds != 255:
                 self._closing = loop.call_later(seconds, self._closed)
@@ -221,7 +224,7 @@ class Stack:
         """Tell a Device to leave; it is forgotten when it says so, or does not answer."""
         if not self.running:
             return Status.INVALID_CALL
-        self.nwk.leave(self.nwk.shorts.get(device, short), done=lambda ok: None if ok else self.nwk.forget_child(device))
+        self.nwk.leave(self.nwk.shorts.get(device, short), done=lambda ok: None if ok else self.nwk.children.forget(device))
         return Status.SUCCESS
 
     def announce(self) -> None:
@@ -320,8 +323,10 @@ class Stack:
             return True
         if pdu.delivery is not Delivery.GROUP and pdu.destination_endpoint != 0xFF and pdu.destination_endpoint not in self.endpoints:
             self.nwk.mac.count("aps_no_endpoint")
-            LOGGER.warning("%s has no endpoint %d: a message from 0x%04x is dropped (endpoints do not outlive a reset of the dongle and are "
-                           "added before the network is up)", self.tokens.eui64, pdu.destination_endpoint, message.source)
+            LOGGER.warning(
+                "%s has no endpoint %d: a message from 0x%04x is dropped (endpoints do not outlive a reset and are added before "
+                "the network is up)", self.tokens.eui64, pdu.destination_endpoint, message.source,
+            )
             return False
         self.user.incoming(message)
         return True

@@ -18,6 +18,9 @@ RESERVE = 4096
 """Frames that one stored counter value covers (EmberZNet's interval, reference ezsp-ncp: as real firmware)."""
 
 
+_NO_EUI = Eui64(bytes(8))
+
+
 @dataclass(slots=True)
 class Child:
     """An end device, or a router that joined here: ``capability`` as in its association request, ``timeout`` enumeration."""
@@ -49,7 +52,7 @@ class Tokens:
     path: Path | None = field(default=None, repr=False)
     node_type: int = 0
     pan: int = 0xFFFF
-    extended_pan: Eui64 = Eui64(bytes(8))
+    extended_pan: Eui64 = _NO_EUI
     channel: int = 0
     power: int = 8
     short: int = 0xFFFE
@@ -120,7 +123,8 @@ class Tokens:
                 data={name: bytes.fromhex(value) for name, value in state["data"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
-            raise RadioError(f"{path} is not a token file of a virtual dongle ({type(problem).__name__}): remove it to begin afresh") from None
+            what = type(problem).__name__
+            raise RadioError(f"{path} is not a token file of a virtual dongle ({what}): remove it to begin afresh") from None
         if known != eui64:
             raise RadioError(f"{path} belongs to the dongle {known}, expected {eui64}: name another file")
         return tokens

@@ -93,7 +93,7 @@ class TrustCentre:
             return
         key = self._admission_key(device)
         if key is None:
-            stack.nwk.forget_child(device)
+            stack.nwk.children.forget(device)
             stack.user.trust_centre_join(child.short, device, Update.UNSECURED_JOIN, Decision.DENY_JOIN, stack.tokens.short)
             return
         stack.user.trust_centre_join(child.short, device, Update.UNSECURED_JOIN, Decision.USE_PRECONFIGURED_KEY, stack.tokens.short)
@@ -114,7 +114,7 @@ class TrustCentre:
     def _expect(self, device: Eui64, child: Child) -> None:
         stack = self._stack
         if stack.running and not child.authenticated and stack.tokens.children.get(device) is child:
-            stack.nwk.forget_child(device)
+            stack.nwk.children.forget(device)
             self.left(device, child.short)
 
     def left(self, device: Eui64, short: int) -> None:

@@ -52,7 +52,8 @@ def export_key(ncp: Ncp, fields: Fields) -> Reply:
 @handles("getNetworkKeyInfo")
 def network_key_info(ncp: Ncp, fields: Fields) -> Reply:
     tokens = ncp.stack.tokens
-    return {"status": Status.SUCCESS, "set": tokens.network_key is not None, "sequence": tokens.key_sequence, "counter": ncp.stack.nwk.counter}
+    return {"status": Status.SUCCESS, "set": tokens.network_key is not None, "sequence": tokens.key_sequence,
+            "counter": ncp.stack.nwk.counter}
 
 
 @handles("getKey")

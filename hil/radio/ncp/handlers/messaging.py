@@ -46,7 +46,9 @@ def _send(ncp: Ncp, kind: int, destination: int, shown: int, head: ApsHead, fiel
     contents = message if ncp.policies.get(CONTENTS_POLICY) == TAG_AND_CONTENTS else b""
 
     def sent(status: Status) -> None:
-        ncp.callback("messageSentHandler", {"type": kind, "destination": shown, "aps": head.encode(), "tag": tag, "status": status, "message": contents})
+        ncp.callback("messageSentHandler", {
+            "type": kind, "destination": shown, "aps": head.encode(), "tag": tag, "status": status, "message": contents,
+        })
 
     status = stack.aps.send(destination, _pdu(head, message, delivery), sent, radius)
     return {"status": status, "sequence": head.sequence}

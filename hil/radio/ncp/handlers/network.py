@@ -18,7 +18,9 @@ NO_NETWORK, JOINING, JOINED = 0, 1, 2
 ENERGY_SCAN, ACTIVE_SCAN = 0, 1
 USE_MAC_ASSOCIATION = 0
 EVENT_UNITS_S = {1: 0.001, 2: 0.25, 3: 60.0}
-_ENDED = {Poll.NO_ACK: Status.MAC_NO_ACK_RECEIVED, Poll.NO_DATA: Status.MAC_NO_DATA, Poll.MISSED: Status.MAC_NO_DATA, Poll.DATA: Status.SUCCESS}
+_ENDED = {
+    Poll.NO_ACK: Status.MAC_NO_ACK_RECEIVED, Poll.NO_DATA: Status.MAC_NO_DATA, Poll.MISSED: Status.MAC_NO_DATA, Poll.DATA: Status.SUCCESS,
+}
 
 
 def _parameters(ncp: Ncp) -> NetworkParameters:

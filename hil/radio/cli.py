@@ -1,0 +1,92 @@
+"""``chub ncp``: virtual dongles for another program, on pseudo-terminals or TCP ports, all on one air of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from pathlib import Path
+
+import click
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
+from firmware_emu.ids import Eui64
+from hil.radio.air import Air
+from hil.radio.ncp.commands import VERSIONS
+from hil.radio.ncp.server import NcpServer
+
+DEFAULT_EUI = "00db1234567890a0"
+
+
+@click.command("ncp")
+@click.option("--pty", "pty", is_flag=True, help="Serve each dongle on a pseudo-terminal (the default).")
+@click.option("--tcp", "tcp", metavar="HOST:PORT", help="Serve on TCP; several dongles take the ports that follow. Port 0: free ones.")
+@click.option("--version", "version", type=int, default=13, show_default=True, help="EZSP version to speak.")
+@click.option("--eui", "eui", default=DEFAULT_EUI, show_default=True, help="EUI-64 of the first dongle; the next ones count up.")
+@click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Dongles on the one air.")
+@click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what survives without power (several: FILE.1, FILE.2 ...).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
+@click.option("--capture", type=click.Path(path_type=Path, dir_okay=False), help="Record the air to a pcapng file.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
+def ncp(
+    pty: bool, tcp: str | None, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None, as_json: bool,
+) -> None:
+    """Run virtual USB dongles until Ctrl-C.
+
+    The first line of each dongle is what a host opens: a device path, or socket://HOST:PORT.
+    """
+    if pty and tcp:
+        raise RadioError("--pty and --tcp exclude each other")
+    if version not in VERSIONS:
+        raise RadioError(f"--version {version}: expected one of {', '.join(map(str, VERSIONS))}")
+    first = Eui64.parse(eui)
+    address = _address(tcp) if tcp else None
+    if address is not None and address[1] and address[1] + count - 1 > 65535:
+        raise RadioError(f"--tcp {tcp}: {count} dongles need ports up to {address[1] + count - 1}, expected at most 65535")
+    clock = Clock()
+    with contextlib.suppress(KeyboardInterrupt):
+        clock.run(_serve(clock, address, version, first, count, tokens, seed, capture, as_json))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise RadioError(f"--tcp {text}: expected HOST:PORT, as 127.0.0.1:8888")
+    return host, int(port)
+
+
+async def _serve(
+    clock: Clock, address: tuple[str, int] | None, version: int, first: Eui64, count: int, tokens: Path | None, seed: int,
+    capture: Path | None, as_json: bool,
+) -> None:
+    air = Air(clock, seed)
+    servers: list[NcpServer] = []
+    with contextlib.ExitStack() as recording:
+        if capture is not None:
+            from firmware_emu.han.capture import Capture  # only a recording run needs it
+
+            writer = recording.enter_context(contextlib.closing(Capture(capture)))
+            air.capture(lambda frame: writer.write(frame.time, frame.channel, frame.octets, frame.rssi, frame.lqi))
+        try:
+            for index in range(count):
+                device = Eui64((int.from_bytes(first.octets, "big") + index).to_bytes(8, "big"))
+                file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
+                server = NcpServer(air, device, version, file, clock)
+                servers.append(server)
+                if address is None:
+                    where = str(await server.serve_pty())
+                else:
+                    port = await server.serve_tcp(address[0], address[1] + index if address[1] else 0)
+                    where = f"socket://{address[0]}:{port}"
+                line = json.dumps({"path": where, "eui64": str(device), "version": version}) if as_json else where
+                click.echo(line)
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop.set)
+            await stop.wait()
+        finally:
+            for server in servers:
+                await server.close()
