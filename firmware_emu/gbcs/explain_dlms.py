@@ -83,7 +83,8 @@ def explain_notification(cursor: Cursor, notification: DataNotification, message
 
 
 def _invoke_id(cursor: Cursor) -> Node:
-    return cursor.node(4, "long-invoke-id", meaning="20 and the low 24 bits of the originator counter", clause="reference gbcs-messages 1.5")
+    meaning = "20 and the low 24 bits of the originator counter"
+    return cursor.node(4, "long-invoke-id", meaning=meaning, clause="reference gbcs-messages 1.5")
 
 
 def _asked(message_code: int, response: AccessResponse) -> tuple[AccessItem, ...]:

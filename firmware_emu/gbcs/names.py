@@ -66,5 +66,9 @@ def _data() -> dict[tuple[str, str, str], str]:
 
 
 def data_name(where: str, key: str, path: str) -> str:
-    """Name of one element of a value: ``where`` is request, response or alert, ``path`` its place with ``*`` for array elements."""
-    return _data().get((where, key, path), "")
+    """Name of one element of a value: ``where`` is request, response, selection or alert, ``path`` its place with ``*`` for array elements.
+
+    ``key`` is the object's class, OBIS code and member, or an alert's message code; a name for the whole class stands under its first word.
+    """
+    names = _data()
+    return names.get((where, key, path)) or names.get((where, key.split(" ", 1)[0], path), "")
