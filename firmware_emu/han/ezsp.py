@@ -1,0 +1,286 @@
+"""What the coordinator and a joining Device share of an EZSP dongle: opening it, the warp clock, sending with fragments.
+
+Stands on bellows' own ``EZSP`` object, unmodified. bellows reassembles what arrives (EZSP 13 and before) but fragments nothing
+that is sent, so that is done here (reference ezsp-ncp 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import bellows.exception
+import bellows.ezsp
+import bellows.types as t
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError, NotAvailable, RadioError
+from firmware_emu.han.base import ApsFrame
+from firmware_emu.ids import Eui64
+
+for _library in ("bellows", "serialx", "zigpy"):
+    # Below INFO these write every command and octet, and so keys, into the log.
+    logging.getLogger(_library).setLevel(logging.INFO)
+
+FRAGMENT_OCTETS = 61
+"""Octets of ASDU in one piece (reference zigbee-han 8)."""
+WHOLE_OCTETS = {False: 82, True: 65}
+"""The longest ASDU that goes in one frame, without and with APS security (reference zigbee-han 5)."""
+SENT_TIMEOUT_S = 20.0
+"""How long the stack may take to say what became of a frame. Our own figure: bellows waits 3 s, 8 s for a sleepy partner."""
+RECOMMENDED_VERSION = 13
+"""EZSP version of EmberZNet 7.4: bellows loses fragments from 14 on (reference ezsp-ncp 2)."""
+
+_OLDEST_VERSION = 12
+"""importLinkKey and importTransientKey are there from this version on."""
+_HELD_REAL_S = 1.0
+_BUSY_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+_BUSY = ("ZIGBEE_MAX_MESSAGE_LIMIT_REACHED", "NETWORK_BUSY", "BUSY", "ALLOCATION_FAILED", "TRANSMIT_BUSY", "ZIGBEE_TOO_MANY_MESSAGES")
+
+
+@contextlib.contextmanager
+def held(clock: Clock) -> Iterator[None]:
+    """Hold a warp clock while octets are on their way to or from a dongle, for at most a second of real time.
+
+    The limit lets the bench time pass that a retransmission needs when octets are lost.
+    """
+    if not clock.warp:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    release = clock.take("radio")
+
+    def overdue() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(release)
+
+    timer = threading.Timer(_HELD_REAL_S, overdue)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        release()
+
+
+class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
+    """bellows' EZSP object, holding the warp clock from each command to its response."""
+
+    def __init__(self, clock: Clock, device: dict[str, Any], application: object | None = None) -> None:
+        super().__init__(device, application)
+        self._clock = clock
+
+    async def reset(self) -> None:
+        with held(self._clock):
+            await super().reset()
+
+    def _switch_protocol_version(self, version: int) -> None:
+        super()._switch_protocol_version(version)
+        command = self._protocol.command
+
+        async def held_command(name: str, *args: object, **kwargs: object) -> Any:
+            with held(self._clock):
+                return await command(name, *args, **kwargs)
+
+        self._protocol.command = held_command
+
+
+def device_config(path: str, baudrate: int, flow_control: str | None) -> dict[str, Any]:
+    """bellows' device configuration. Raises NotAvailable for a flow control it does not know."""
+    if flow_control not in (None, "software", "hardware"):
+        raise NotAvailable(f"flow control {flow_control!r}", "set flow_control to software, hardware or none")
+    return {"path": path, "baudrate": baudrate, "flow_control": flow_control}
+
+
+def opening_problem(error: BaseException, path: str) -> CommsHubError:
+    """One sentence that says why the dongle cannot be used, and what to do."""
+    if isinstance(error, FileNotFoundError):
+        return NotAvailable(f"the dongle at {path}", "plug it in, or name the right port in the board file (ls /dev/serial/by-id)")
+    if isinstance(error, PermissionError) and "locked" not in str(error):
+        return NotAvailable(f"the dongle at {path}", "your user may not open the port: add it to the group dialout and log in again")
+    if isinstance(error, (PermissionError, BlockingIOError)) or getattr(error, "errno", None) == errno.EBUSY:
+        return NotAvailable(f"the dongle at {path}", "another program has it open: stop that one (Zigbee2MQTT, ZHA, a second hub)")
+    if isinstance(error, ConnectionError):
+        return NotAvailable(f"the dongle at {path}", f"the connection was refused or dropped ({error}): check host, port and power")
+    if isinstance(error, TimeoutError):
+        return RadioError(
+            f"the dongle at {path} does not answer EZSP: it has other firmware or another baud rate, flash EmberZNet NCP 7.4 (EZSP 13)"
+        )
+    if isinstance(error, OSError):
+        return NotAvailable(f"the dongle at {path}", f"the port cannot be used ({error.strerror or error}): check path and cable")
+    return RadioError(f"the dongle at {path} broke off while it was opened ({type(error).__name__}: {error}): unplug it and try again")
+
+
+OPENING_ERRORS = (OSError, TimeoutError, bellows.exception.EzspError, bellows.exception.ControllerError)
+"""What bellows lets out of opening and configuring a dongle."""
+
+
+def check_version(version: int, path: str) -> None:
+    """Raises RadioError for firmware that is too old."""
+    if version < _OLDEST_VERSION:
+        raise RadioError(
+            f"the dongle at {path} speaks EZSP {version}, expected {_OLDEST_VERSION} or newer: flash EmberZNet NCP 7.4 (EZSP 13)"
+        )
+
+
+def eui64_of(address: Any) -> Eui64:
+    """From a bellows or zigpy EUI64."""
+    return Eui64.from_zigbee(address.serialize())
+
+
+def ezsp_eui64(address: Eui64) -> Any:
+    """To a bellows EUI64."""
+    return t.EUI64.deserialize(address.zigbee)[0]
+
+
+def ezsp_key(key: bytes) -> Any:
+    """To a bellows key."""
+    return t.KeyData.deserialize(key)[0]
+
+
+class ApsSender:
+    """Sends APS unicasts through an EZSP object and waits for what the stack says became of them.
+
+    ``handle`` has to see every callback of the EZSP object.
+    """
+
+    def __init__(self, ezsp: Callable[[], Any], tag: Callable[[], int]) -> None:
+        """``ezsp``: the object in force; ``tag``: a number 0..255 for the next frame."""
+        self._ezsp = ezsp
+        self._tag = tag
+        self._sent: dict[tuple[int, int], asyncio.Future[str]] = {}
+        self._turn: dict[int, asyncio.Lock] = {}
+
+    async def send(self, short: int, partner: Eui64, frame: ApsFrame) -> None:
+        """Send to the short address; over the limit of one frame, in pieces. Raises RadioError with the stack's status."""
+        whole = len(frame.payload) <= WHOLE_OCTETS[frame.secured]
+        pieces = [frame.payload] if whole else [
+            frame.payload[at : at + FRAGMENT_OCTETS] for at in range(0, len(frame.payload), FRAGMENT_OCTETS)
+        ]
+        if len(pieces) > 255:
+            raise RadioError(f"{len(frame.payload)} octets do not fit 255 fragments of {FRAGMENT_OCTETS}", "MESSAGE_TOO_LONG")
+        # One message to a partner at a time: the stack reassembles one and may refuse a second.
+        async with self._turn.setdefault(short, asyncio.Lock()):
+            sequence = 0
+            for index, piece in enumerate(pieces):
+                sequence = await self._send_piece(short, partner, frame, piece, None if whole else (len(pieces), index), sequence)
+
+    async def broadcast(self, frame: ApsFrame, address: int = 0xFFFD) -> None:
+        """Send to all that listen. Raises RadioError."""
+        aps = _aps_frame(frame, t.EmberApsOption.APS_OPTION_NONE, 0, 0)
+        status, _ = await radio_call(self._ezsp().send_broadcast(
+            address=address, aps_frame=aps, radius=t.uint8_t(0), message_tag=t.uint8_t(self._tag()), aps_sequence=t.uint8_t(0),
+            data=frame.payload,
+        ))
+        if status_text(status) != "OK":
+            raise RadioError("the dongle does not send a broadcast", status_text(status))
+
+    async def _send_piece(
+        self, short: int, partner: Eui64, frame: ApsFrame, piece: bytes, place: tuple[int, int] | None, sequence: int,
+    ) -> int:
+        options = t.EmberApsOption.APS_OPTION_RETRY | t.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
+        if frame.secured:
+            options |= t.EmberApsOption.APS_OPTION_ENCRYPTION
+        if place is not None:
+            options |= t.EmberApsOption.APS_OPTION_FRAGMENT
+        aps = _aps_frame(frame, options, 0 if place is None else place[0] << 8 | place[1], sequence)
+        tag = self._tag()
+        told = self._sent[short, tag] = asyncio.get_running_loop().create_future()
+        try:
+            used = await self._enqueue(short, partner, aps, tag, piece)
+            async with asyncio.timeout(SENT_TIMEOUT_S):
+                status = await told
+        except TimeoutError:
+            raise RadioError(f"the dongle does not say what became of a frame to {partner}", "TIMEOUT") from None
+        finally:
+            self._sent.pop((short, tag), None)
+        if status != "OK":
+            raise RadioError(f"{partner} did not acknowledge", status)
+        return used
+
+    async def _enqueue(self, short: int, partner: Eui64, aps: Any, tag: int, piece: bytes) -> int:
+        """Hand one frame to the stack, again after a moment while it has no room. Returns the APS sequence number used."""
+        for pause in (*_BUSY_RETRY_S, None):
+            status, used = await radio_call(self._ezsp().send_unicast(nwk=short, aps_frame=aps, message_tag=t.uint8_t(tag), data=piece))
+            name = status_text(status)
+            if name == "OK":
+                return int(used)
+            if name not in _BUSY or pause is None:
+                raise RadioError(f"the dongle does not send to {partner}", name)
+            await asyncio.sleep(pause)
+        raise AssertionError("the last pause is None")
+
+    def handle(self, version: int, name: str, args: list[Any]) -> None:
+        """A callback of the EZSP object."""
+        if name != "messageSentHandler":
+            return
+        if version >= 14:
+            status, _, destination, _, tag, _ = args
+        else:
+            _, destination, _, tag, status, _ = args
+        told = self._sent.get((int(destination), int(tag) & 0xFF))
+        if told is not None and not told.done():
+            told.set_result(status_text(status))
+
+    def abandon(self, reason: str) -> None:
+        """The dongle went away: whoever waits is told ``reason``."""
+        for told in self._sent.values():
+            if not told.done():
+                told.set_result(reason)
+
+
+def _aps_frame(frame: ApsFrame, options: Any, group: int, sequence: int) -> Any:
+    return t.EmberApsFrame(
+        profileId=t.uint16_t(frame.profile), clusterId=t.uint16_t(frame.cluster), sourceEndpoint=t.uint8_t(frame.source_endpoint),
+        destinationEndpoint=t.uint8_t(frame.destination_endpoint), options=options, groupId=t.uint16_t(group),
+        sequence=t.uint8_t(sequence),
+    )
+
+
+def status_text(status: Any) -> str:
+    """The name of an EmberStatus or sl_Status; OK for success."""
+    return str(t.sl_Status.from_ember_status(status).name)
+
+
+async def radio_call(call: Awaitable[Any]) -> Any:
+    """Await a command of the EZSP object. Raises RadioError in place of bellows' own errors."""
+    try:
+        return await call
+    except TimeoutError:
+        raise RadioError("the dongle does not answer a command", "TIMEOUT") from None
+    except (bellows.exception.EzspError, bellows.exception.ControllerError) as error:
+        raise RadioError(f"the dongle refused a command: {error}") from None
+
+
+async def command(call: Awaitable[Any], what: str) -> list[Any]:
+    """Await a command whose first result is a status; returns the rest. Raises RadioError where it is not success."""
+    status, *rest = list(await radio_call(call))
+    name = status_text(status)
+    if name != "OK":
+        raise RadioError(f"the dongle did not {what}", name)
+    return rest
+
+
+async def import_link_key(ezsp: Any, partner: Eui64, key: bytes) -> None:
+    """Put ``key`` into the key table: over the partner's entry where there is one, else into a free slot. Raises RadioError."""
+    address = ezsp_eui64(partner)
+    (index,) = await radio_call(ezsp.findKeyTableEntry(address=address, linkKey=True))
+    if index == 0xFF:
+        index = await _free_slot(ezsp)
+    await command(ezsp.importLinkKey(index=t.uint8_t(index), address=address, key=ezsp_key(key)), f"take the link key of {partner}")
+
+
+async def _free_slot(ezsp: Any) -> int:
+    (size,) = await command(ezsp.getConfigurationValue(configId=t.EzspConfigId.CONFIG_KEY_TABLE_SIZE), "tell its key table size")
+    for index in range(int(size)):
+        entry = await radio_call(ezsp.exportLinkKeyByIndex(index=t.uint8_t(index)))
+        status = entry[0] if ezsp.ezsp_version >= 14 else entry[-1]
+        if status_text(status) != "OK":
+            return index
+    raise RadioError(f"all {size} slots of the dongle's key table are taken: remove a Device first", "TABLE_FULL")
