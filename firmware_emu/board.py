@@ -97,6 +97,7 @@ class PartiesTable(_Table):
     """The organisations, by EUI-64."""
 
     supplier: Eui
+    gas_supplier: Eui
     other_supplier: Eui
     network_operator: Eui
     access_control_broker: Eui

@@ -24,6 +24,7 @@ def organisations(board: Board) -> dict[str, tuple[RemotePartyRole, Eui64]]:
     parties = board.parties
     return {
         "supplier": (RemotePartyRole.SUPPLIER, parties.supplier),
+        "gas-supplier": (RemotePartyRole.SUPPLIER, parties.gas_supplier),
         "second-supplier": (RemotePartyRole.SUPPLIER, parties.other_supplier),
         "network-operator": (RemotePartyRole.NETWORK_OPERATOR, parties.network_operator),
         "access-control-broker": (RemotePartyRole.ACCESS_CONTROL_BROKER, parties.access_control_broker),
