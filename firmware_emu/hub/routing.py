@@ -20,6 +20,8 @@ from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
 
+_SECRET = frozenset((0x0001,))
+"""Commands that carry a secret in clear (CCS01: an install code): their octets stay out of the trace."""
 NOT_DELIVERED = 0x8F84
 NOT_RETRIEVED = 0x819D
 _STAMPS = "hub/alert/"
@@ -63,7 +65,8 @@ class Router:
             self._trace.emit("hub", "hub", "refused", target=source, data=data, reason=str(error))
             return
         identifier, recipient = header.identifier, header.recipient
-        self._trace.emit("hub", "hub", "received", target=source, message=str(identifier), data=data, code=f"{header.message_code:04x}")
+        shown = None if header.message_code in _SECRET else data
+        self._trace.emit("hub", "hub", "received", target=source, message=str(identifier), data=shown, code=f"{header.message_code:04x}")
         if source != "wan" and header.cra is CraFlag.ALERT:
             self._stamp(identifier)
         own = self._own.get(recipient)
@@ -78,11 +81,11 @@ class Router:
             self._trace.emit("hub", "hub", "queued", target=str(recipient), message=str(identifier))
             self._wake(recipient)
         elif entry is not None:
-            self._refuse(identifier, data, f"{recipient} is a Type 2 Device, which gets no GBCS messages")
+            self._refuse(identifier, shown, f"{recipient} is a Type 2 Device, which gets no GBCS messages")
         elif source != "wan":
             self._send(data)
         else:
-            self._refuse(identifier, data, f"{recipient} is neither this hub nor in the CHF Device Log")
+            self._refuse(identifier, shown, f"{recipient} is neither this hub nor in the CHF Device Log")
 
     def _answer(self, data: bytes, source: str) -> None:
         """An answer of the CHF or GPF: to a Device that asked over the HAN, else to the DCC."""
@@ -93,7 +96,7 @@ class Router:
         else:
             self._send(data)
 
-    def _refuse(self, identifier: MessageIdentifier, data: bytes, reason: str) -> None:
+    def _refuse(self, identifier: MessageIdentifier, data: bytes | None, reason: str) -> None:
         self._trace.emit("hub", "hub", "refused", message=str(identifier), data=data, reason=reason)
         self._not_delivered(identifier)
 
