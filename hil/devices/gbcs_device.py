@@ -128,7 +128,10 @@ class GbcsHanDevice(HanDevice):
 
 
 class TunnelServerDevice(GbcsHanDevice):
-    """A mains Device: the hub opens the tunnel, messages are raw (reference zigbee-han 7)."""
+    """A mains Device: the hub opens the tunnel, messages are raw (reference zigbee-han 7).
+
+    The tunnel is kept through an outage: nothing tells the hub of one that it should ask again (reference chts 3).
+    """
 
     tunnel: TunnelServer
 
@@ -136,12 +139,6 @@ class TunnelServerDevice(GbcsHanDevice):
         await super().start()
         endpoint = self.zcl.endpoint_for(0x0704, server=True)
         self.tunnel = TunnelServer(self.zcl, endpoint, lambda partner: partner == self.coordinator, self._from_tunnel)
-
-    def power(self, on: bool) -> None:
-        if not on and self.powered:
-            for partner in self.tunnel.partners:
-                self.tunnel.drop(partner)
-        super().power(on)
 
     def _from_tunnel(self, partner: Eui64, data: bytes) -> None:
         self.spawn(self._handle(data))

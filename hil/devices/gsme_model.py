@@ -1,4 +1,4 @@
-"""The ZCL model of a gas meter: attributes (``gsme_attributes.csv``), what commands write (``gsme_writes.csv``), snapshots, samples, logs."""
+"""The ZCL model of a gas meter: attributes (``gsme_attributes.csv``), writes (``gsme_writes.csv``), snapshots, samples, logs."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from device_home import Home, Scene
+from memory_han import HubSide, MemoryHan
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+
+
+@pytest.fixture(scope="session")
+def device_pki(tmp_path_factory: pytest.TempPathFactory) -> Keystore:
+    directory: Path = tmp_path_factory.mktemp("pki") / "keys"
+    return make_pki(directory, devices=DEFAULT_DEVICES)
+
+
+@pytest.fixture
+def at_home(device_pki: Keystore) -> Scene:
+    """Run a coroutine function with a Home, on a warp clock that starts at a full hour of 2026."""
+
+    def run(scene: Callable[[Home], Coroutine[None, None, None]]) -> None:
+        clock = Clock(start=datetime(2026, 1, 1, 10, 0, 5, tzinfo=UTC), warp=True)
+
+        async def main() -> None:
+            han = MemoryHan(Eui64.parse("00db1234567890a2"))
+            trace = Trace(clock.now)
+            home = Home(device_pki, clock, han, HubSide(han, device_pki, clock), trace)
+            trace.subscribe(home.records.append)
+            await scene(home)
+
+        clock.run(main())
+
+    return run
