@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from firmware_emu.board import load_board
+from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.journey import HomeJourney
@@ -40,11 +40,12 @@ def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_ke
     console = Console(stderr=True)
     clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
     trace = Trace(clock.now)
-    folder = RunFolder("demo", board, board.seed if seed is None else seed)
+    seed = board.seed if seed is None else seed
+    folder = RunFolder("demo", board, seed)
     trace.subscribe(folder)
     steps = Steps(on_step=lambda step: _show(console, step), on_begin=lambda name: console.print(f"   {name} ...", style="dim", end="\r"))
-    console.print(f"board {board.name}, seed {board.seed if seed is None else seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
-    result = clock.run(_demo(board_name, settings, seed, clock, trace, folder, steps, export_keys))
+    console.print(f"board {board.name}, seed {seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
+    result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys))
     folder.close()
     write_html(result, folder.path / "report.html")
     write_junit(result, folder.path / "junit.xml")
@@ -57,10 +58,8 @@ def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_ke
 
 
 async def _demo(
-    board_name: str, settings: tuple[str, ...], seed: int | None, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps,
-    export_keys: bool,
+    board: Board, seed: int, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps, export_keys: bool,
 ) -> Run:
-    board = load_board(board_name, settings)
     notes: list[str] = []
     async with open_station(board, clock, trace, folder.path, seed=seed) as station:
         journey = HomeJourney(station, steps, folder.records)

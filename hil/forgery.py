@@ -26,5 +26,6 @@ def signed_by_another(octets: bytes, counter: int, signer: Eui64, keystore: Keys
     """``octets``, a critical command, as ``signer`` would send it: its identity, its signature, a MAC that holds."""
     message = Message.decode(octets)
     header = replace(message.header, originator=signer, counter=counter)
-    signed = with_signature(replace(message, header=header, signature=None, mac=None), keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE))
+    key = keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE)
+    signed = with_signature(replace(message, header=header, signature=None, mac=None), key)
     return with_mac(signed, keystore.shared_secret(broker, header.recipient)).encode()

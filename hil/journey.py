@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 from collections.abc import Sequence
 
 from firmware_emu.board import DeviceTable
-from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import CommsHubError, RadioError
+from firmware_emu.hub.from_board import parties_of
 from firmware_emu.hub.hub import PowerState
 from firmware_emu.ids import Eui64, InstallCode
-from firmware_emu.trace import Record
+from firmware_emu.trace import Record, Scalar
 from hil.dcc.outcome import Outcome, Verdict
 from hil.dcc.users import User
 from hil.devices.esme import Esme, LoadSwitch
@@ -20,7 +22,7 @@ from hil.devices.ppmid import Ppmid
 from hil.forgery import signed_by_another, with_flipped_mac_bit
 from hil.pki import device_type
 from hil.radio.node import StackNode
-from hil.station import Station, parties_of
+from hil.station import Station
 from hil.steps import Steps, expect
 
 JOIN_TIME_S = 600
@@ -50,6 +52,7 @@ class HomeJourney:
         self.ihd = station.one(Ihd)
         self.read_command = b""
         self.critical_command = b""
+        self._answer: asyncio.Task[Outcome] | None = None
 
     @property
     def chf(self) -> Eui64:
@@ -124,6 +127,10 @@ class HomeJourney:
         device = self.station.dcc.inventory.device(eui)
         return "" if device is None else str(device.status)
 
+    def _expect_status(self, values: dict[str, Scalar], eui: Eui64, wanted: str) -> None:
+        values["status"] = status = self.status(eui)
+        expect(status == wanted, f"status of {eui} is {status or 'none'}, expected {wanted}")
+
     async def install(self) -> None:
         for row in self.station.board.device:
             async with self.steps.step(f"12.2 pre-notify {row.name}", "SVC-12.2") as values:
@@ -145,8 +152,7 @@ class HomeJourney:
                 before = self.versions()
                 await self.station.device(row.name).join()
                 await self._new_backup(before, row.eui, present=True)
-                values["status"] = self.status(row.eui)
-                expect(self.status(row.eui) == "InstalledNotCommissioned", f"status is {self.status(row.eui)}, expected InstalledNotCommissioned")
+                self._expect_status(values, row.eui, "InstalledNotCommissioned")
 
     def certify(self, row: DeviceTable) -> None:
         """The model onto the certified products list, where its kind needs it."""
@@ -164,7 +170,7 @@ class HomeJourney:
             body |= {"SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware}
         if kind is DeviceType.ESME:
             body["ESMEVariant"] = "A"
-        return {"DevicePrenotification": body} if "DevicePrenotification" not in body and False else body
+        return body
 
     def _points(self, row: DeviceTable) -> dict[str, object]:
         return {} if row.mpxn is None else {"ImportMPxN": str(row.mpxn)}
@@ -187,11 +193,13 @@ class HomeJourney:
                 outcome = await self.ask("8.1.1", device.eui64, {
                     "CurrentDateTime": station.clock.datetime(), "TolerancePeriod": 3600}, wait_s=3600)
                 need(outcome)
-                values["use case"], values["status"] = row, self.status(device.eui64)
-                expect(self.status(device.eui64) == "Commissioned", f"status is {self.status(device.eui64)}, expected Commissioned")
+                values["use case"] = row
+                self._expect_status(values, device.eui64, "Commissioned")
         joins = (
-            ("ESME with PPMID", "8.7.1", self.esme.eui64, self.ppmid.eui64), ("PPMID with ESME", "8.7.1", self.ppmid.eui64, self.esme.eui64),
-            ("GSME with GPF", "8.7.2", self.gsme.eui64, self.gpf), ("GPF with GSME", "8.7.2", self.gpf, self.gsme.eui64),
+            ("ESME with PPMID", "8.7.1", self.esme.eui64, self.ppmid.eui64),
+            ("PPMID with ESME", "8.7.1", self.ppmid.eui64, self.esme.eui64),
+            ("GSME with GPF", "8.7.2", self.gsme.eui64, self.gpf),
+            ("GPF with GSME", "8.7.2", self.gpf, self.gsme.eui64),
             ("ESME with IHD", "8.7.2", self.esme.eui64, self.ihd.eui64),
         )
         for name, variant, target, other in joins:
@@ -266,7 +274,7 @@ class HomeJourney:
             expect(outcome.verdict is Verdict.REFUSED, f"it was not refused but {outcome.verdict}")
             values["hop"], values["reason"] = outcome.hop, outcome.reason
 
-    async def _injected(self, values: dict[str, object], octets: bytes) -> None:
+    async def _injected(self, values: dict[str, Scalar], octets: bytes) -> None:
         """Post ``octets`` to the hub; the ESME must refuse them and say why."""
         seen, state = len(self.records), self.esme.load_switch
         self.station.dcc.head_end.post(self.chf, octets)
@@ -289,15 +297,19 @@ class HomeJourney:
                 await self.station.clock.sleep(max(0.0, began + seconds - self.station.clock.now()))
                 await self.station.mains_restored()
                 wanted = {"8F36", "AD1"} if long else {"8F35"}
-
-                def codes(before: int = alerts_before) -> set[str]:
-                    return {record.code for record in self.station.dcc.alerts.records()[before:]}
-
-                await self.station.until(f"the alerts {', '.join(sorted(wanted))}", lambda wanted=wanted, codes=codes: wanted <= codes(), 600)
-                values["alerts"] = ", ".join(sorted(codes()))
+                raised = await self._alerts(wanted, alerts_before)
+                values["alerts"] = ", ".join(sorted(raised))
                 stopped = [record for record in self.records[seen:] if record.area == "ichis" and record.event == "unpowered"]
                 expect(bool(stopped), "the supply was not lost")
-                expect(("AD1" in codes()) is long and ("8F36" in codes()) is long, f"alerts {sorted(codes())} do not tell the outage's length")
+                expect(("AD1" in raised) is long and ("8F36" in raised) is long, f"alerts {sorted(raised)} do not tell the outage's length")
+
+    async def _alerts(self, wanted: set[str], before: int) -> set[str]:
+        """Codes of the alerts since ``before`` at the DCC, once all of ``wanted`` are there."""
+        def codes() -> set[str]:
+            return {record.code for record in self.station.dcc.alerts.records()[before:]}
+
+        await self.station.until(f"the alerts {', '.join(sorted(wanted))}", lambda: wanted <= codes(), 600)
+        return codes()
 
     async def restart(self) -> None:
         station, step = self.station, self.steps.step
@@ -305,8 +317,7 @@ class HomeJourney:
             assert station.hub is not None
             before = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
             waiting = station.dcc.request(self.station.gas_supplier, "4.1.1", self.gsme.eui64)
-            self._waiting = station.dcc.send(self.station.gas_supplier, waiting, wait_s=7200)
-            self._answer = self._spawn(self._waiting)
+            self._answer = asyncio.create_task(station.dcc.send(self.station.gas_supplier, waiting, wait_s=7200))
             await station.until("the message in the gas meter's mailbox", lambda: self._mailbox() == 1)
             await station.jig.supply.output(False)
             await station.until("the hub's stop", lambda: station.hub is None)
@@ -321,6 +332,7 @@ class HomeJourney:
             need(await self.ask("7.4", self.esme.eui64))
         async with step("the waiting message is delivered to the gas meter", "CH-03") as values:
             await self.gsme.wake()
+            assert self._answer is not None
             outcome = need(await self._answer)
             values["response"] = outcome.reason
             expect(self._mailbox() == 0, "the message is still in the mailbox")

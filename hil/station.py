@@ -18,8 +18,8 @@ from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import BoardError, CommsHubError, NotAvailable
-from firmware_emu.han.zigpy_radio import ZigpyRadio
-from firmware_emu.hub.hub import Hub, HubConfig, PowerEvent
+from firmware_emu.hub.from_board import GAS, hub_config, parties_of, radio_of
+from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -45,37 +45,6 @@ from ichis.simulated_jig import SimulatedJig
 
 _DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": Ppmid, "IHD": Ihd, "HCALCS": Hcalcs}
 D = TypeVar("D", bound=HanDevice)
-_GAS = frozenset({DeviceType.GSME, DeviceType.GPF})
-
-
-def parties_of(board: Board, kind: DeviceType) -> dict[RemotePartyRole, Eui64]:
-    """Whom a Device of that kind holds when it leaves the factory: gas Devices hold the gas supplier."""
-    parties = board.parties
-    return {
-        RemotePartyRole.SUPPLIER: parties.gas_supplier if kind in _GAS else parties.supplier,
-        RemotePartyRole.NETWORK_OPERATOR: parties.network_operator,
-        RemotePartyRole.ACCESS_CONTROL_BROKER: parties.access_control_broker,
-        RemotePartyRole.WAN_PROVIDER: parties.wan_provider,
-        RemotePartyRole.TRANSITIONAL_COS: parties.cos_party,
-        RemotePartyRole.RECOVERY: parties.recovery,
-    }
-
-
-def hub_config(board: Board) -> HubConfig:
-    """The hub's firmware configuration from the board."""
-    parties = board.parties
-    return HubConfig(
-        chf=board.hub.chf, gpf=board.hub.gpf, channel=board.hub.channel,
-        access_control_broker=parties.access_control_broker, wan_provider=parties.wan_provider, supplier=parties.gas_supplier,
-        network_operator=parties.network_operator, recovery=parties.recovery, transitional_cos=parties.cos_party,
-        hold_up_s=board.hub.hold_up_ms / 1000, outage_threshold_s=board.hub.outage_threshold_s,
-    )
-
-
-def radio_of(board: Board, path: str, clock: Clock, trace: Trace) -> ZigpyRadio:
-    """The driver of the coordinator's dongle at ``path``."""
-    flow = None if board.radio.flow_control == "none" else board.radio.flow_control
-    return ZigpyRadio(path, baudrate=board.radio.baudrate, flow_control=flow, clock=clock, trace=trace, kind=board.radio.kind)
 
 
 class Station:
@@ -115,19 +84,16 @@ class Station:
                 self.air, self.board.hub.gpf, self.board.radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
             self._path = str(await self.ncp.serve_pty())
             self.ncp.power(False)
-        elif not self._path.startswith("socket://") and not Path(self._path).exists():
-            raise NotAvailable(
-                f"the dongle {self._path}", "plug it in, or name yours with --set radio.path=... (ls /dev/serial/by-id)")
         for row in self.board.device:
             self.devices[row.name] = await self._device(row)
         for user in (self.supplier, self.gas_supplier, self.other_supplier, self.network_operator, self.other_user):
             self.dcc.add_user(user)
-        gas = [row.eui for row in self.board.device if device_type(row.type) in _GAS]
+        gas = [row.eui for row in self.board.device if device_type(row.type) in GAS]
         for eui in (*gas, self.board.hub.gpf):
             self.dcc.hold(eui, RemotePartyRole.SUPPLIER, self.board.parties.gas_supplier)
         for row in self.board.device:
             if row.mpxn is not None:
-                role, user = (UserRole.GS, self.gas_supplier) if device_type(row.type) in _GAS else (UserRole.IS, self.supplier)
+                role, user = (UserRole.GS, self.gas_supplier) if device_type(row.type) in GAS else (UserRole.IS, self.supplier)
                 self.dcc.register_supply(str(row.mpxn), role, user.eui64)
         await self.dcc.start()
         self.dcc.attach_hub(self._dcc_wan, self.board.hub.chf)

@@ -1,0 +1,68 @@
+"""``chub hub``: the hub's firmware alone, as a process of its own, against a dongle and a WAN."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from firmware_emu.board import Board, load_board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.errors import NotAvailable
+from firmware_emu.hub.from_board import hub_config, radio_of
+from firmware_emu.hub.hub import Hub
+from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.trace import JsonLines, Record, Trace
+from firmware_emu.wan.tcp import TcpWanLink
+from firmware_emu.wan.tls import files_of
+
+
+@click.group()
+def hub() -> None:
+    """The hub's firmware alone."""
+
+
+@hub.command("run")
+@click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as hub.channel=15")
+@click.option("--radio", required=True, help="the dongle: a serial device or socket://host:port")
+@click.option("--wan", required=True, metavar="HOST:PORT", help="the DCC's end of the SM WAN (mutual TLS)")
+@click.option("--pki", "pki_folder", type=click.Path(path_type=Path), required=True, help="folder of keys and certificates (chub pki make)")
+@click.option("--nvm", type=click.Path(path_type=Path), required=True, help="the hub's non-volatile memory, made where it is missing")
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path), default=None, help="append one JSON line per hop to this file")
+def run_hub(
+    board_name: str, settings: tuple[str, ...], radio: str, wan: str, pki_folder: Path, nvm: Path, trace_file: Path | None,
+) -> None:
+    """Power the hub on; Ctrl-C is a power cut. Everything that must survive is in --nvm and in the dongle."""
+    board = load_board(board_name, settings)
+    clock = Clock(speed=board.clock.speed)
+    trace = Trace(clock.now)
+    trace.subscribe(_show)
+    if trace_file is not None:
+        trace.subscribe(JsonLines(trace_file))
+    clock.run(_run(board, radio, wan, pki_folder, nvm, clock, trace))
+
+
+async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, clock: Clock, trace: Trace) -> None:
+    host, colon, port = wan.rpartition(":")
+    if not colon or not port.isdigit():
+        raise NotAvailable(f"a WAN at {wan!r}", "write it as HOST:PORT, for example 127.0.0.1:4059")
+    keystore = Keystore.load(pki_folder)
+    link = TcpWanLink.client(host, int(port), files_of(pki_folder / "tls", str(board.hub.chf)))
+    store = SqliteStore(nvm)
+    dongle = radio_of(board, radio, clock, trace)
+    try:
+        await Hub(hub_config(board), dongle, link, store, keystore, clock, trace).run()
+    except asyncio.CancelledError:
+        click.echo("power cut", err=True)
+    finally:
+        await dongle.stop()
+        store.close()
+
+
+def _show(record: Record) -> None:
+    if record.area in ("power", "hub", "wan"):
+        detail = " ".join(f"{key}={value}" for key, value in record.detail.items())
+        click.echo(f"{record.time:.3f} {record.source} {record.event} {record.target or ''} {detail}".rstrip())
