@@ -15,7 +15,6 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.acb import AccessControlBroker, OriginatorCounters
@@ -119,7 +118,7 @@ class Journey:
             known_party=self.parties.knows(device.eui, arrival.sender),
         )
         delivery = request.command_variant
-        if arrival.service.critical:
+        if arrival.service.critical and message.header.originator != self.acb.eui:
             answer = self._round_trip(user, request, message, travel)
             if isinstance(answer, Refusal):
                 return self._give_up(name, answer)
@@ -217,9 +216,9 @@ class Journey:
     def _send(self, arrival: Arrival, device: Device, message: Message, delivery: int, travel: Travel) -> Refusal | None:
         name = str(arrival.request.request_id)
         hub = self.desk.inventory.hub_of(device.eui)
-        sign = not arrival.service.critical and not message.signature and by_code(message.message_code).critical is True
         try:
-            command = self.acb.protect(message, sign=sign)
+            # No signature yet: the ACB is the originator of a critical use case, for a party the Device does not hold [137].
+            command = self.acb.protect(message, sign=message.signature is None)
         except CommsHubError as error:
             return self._give_up(
                 name,
