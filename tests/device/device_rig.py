@@ -65,8 +65,8 @@ class Rig:
     now: float = NOW
 
     def command(
-        self, code: int, payload: bytes, counter: int, *, originator: Eui64 = SUPPLIER, recipient: Eui64 | None = None, signed: bool = False,
-        mac: bool = True, signer: Eui64 | None = None, other: OtherInformation | None = None, cra: CraFlag = CraFlag.COMMAND,
+        self, code: int, payload: bytes, counter: int, *, originator: Eui64 = SUPPLIER, recipient: Eui64 | None = None,
+        signed: bool = False, mac: bool = True, signer: Eui64 | None = None, other: OtherInformation | None = None, cra: CraFlag = CraFlag.COMMAND,
     ) -> bytes:
         target = recipient or self.device.eui64
         message = Message(GroupingHeader(cra, counter, originator, target, other or OtherInformation(code)), payload)
