@@ -24,7 +24,7 @@ from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.dcc.checks import mpxns_of
+from hil.dcc.arrival import mpxns_of
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.inventory import COMMISSIONED, Inventory
 from hil.dcc.outcome import Delivery

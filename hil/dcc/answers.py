@@ -16,7 +16,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.alerts import Alerts
-from hil.dcc.checks import Arrival, text
+from hil.dcc.arrival import Arrival, text
 from hil.dcc.duis import RequestId, read_request
 from hil.dcc.effects import Effects
 from hil.dcc.gateway import Gateway

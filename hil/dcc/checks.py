@@ -7,99 +7,19 @@ lists the checks without ranking them; the order here is a choice, and stops at 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from cryptography import x509
-from lxml import etree
-
-from firmware_emu.clock import Clock
 from firmware_emu.crypto.certificates import check_path
-from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import DeviceType, KeyUsage
-from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
-from hil.dcc.duis import ServiceRequest, verify_request
-from hil.dcc.inventory import COMMISSIONED, METERS, Device, Inventory
+from hil.dcc.arrival import Arrival, Desk, joined_pair, mpxns_of, roles_of, signing_certificate, text, user_role
+from hil.dcc.duis import verify_request
+from hil.dcc.inventory import COMMISSIONED, Device
 from hil.dcc.inventory_rules import rules
 from hil.dcc.outcome import Refusal
-from hil.dcc.profile import DccProfile
-from hil.dcc.registration import Registration
-from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, Service, UserRole, schedule
-from hil.dcc.store import DccStore
+from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
 
 HOP = "gateway"
-LOCAL = frozenset({2, 3, 6, 7})
-"""Command variants that return the Command to the user (reference dcc-side 1)."""
-COMMISSIONING_JOINS = frozenset({DeviceType.GPF, DeviceType.PPMID, DeviceType.HCALCS})
-"""Kinds that a successful join with their meter commissions (choice, see inventory.toml)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the checks look things up in."""
-
-    keystore: Keystore
-    inventory: Inventory
-    registration: Registration
-    store: DccStore
-    clock: Clock
-    profile: DccProfile
-    dcc: frozenset[Eui64]
-    """The DCC's own identifiers, the targets of non-device services."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One service request or signed pre-command at the gateway."""
-
-    request: ServiceRequest
-    service: Service
-    device: Device | None
-
-    @property
-    def sender(self) -> Eui64:
-        return self.request.request_id.originator
-
-    @property
-    def local(self) -> bool:
-        return self.request.command_variant in LOCAL
-
-    @property
-    def over_wan(self) -> bool:
-        return self.service.device_service and self.request.command_variant not in (2, 6)
-
-
-def text(request: ServiceRequest, *path: str) -> str | None:
-    """The text of the first element at ``path`` (local names) below the body, anywhere under the body's element."""
-    found = request.body.xpath(".//" + "/".join(f"*[local-name()='{name}']" for name in path))
-    if not isinstance(found, list) or not found or not isinstance(found[0], etree._Element):
-        return None
-    return (found[0].text or "").strip()
-
-
-def has(request: ServiceRequest, name: str) -> bool:
-    """Whether an element of this local name is in the body."""
-    return bool(request.body.xpath(f".//*[local-name()='{name}']"))
-
-
-def other_device(request: ServiceRequest, name: str) -> Eui64 | None:
-    """The EUI-64 in the element ``name``, None where there is none."""
-    found = text(request, name)
-    try:
-        return None if found is None else Eui64.parse(found)
-    except IdentifierError:
-        return None
-
-
-def user_role(desk: Desk, sender: Eui64) -> UserRole | None:
-    """The role under which this identifier was registered, None for a stranger."""
-    row = desk.store.row("SELECT role FROM users WHERE eui = ?", (str(sender),))
-    return None if row is None else UserRole(row["role"])
-
-
-def roles_of(desk: Desk, service: Service) -> frozenset[UserRole]:
-    """Who may send the service, by the edition that the profile names."""
-    return service.roles_2013 if desk.profile.edition_2013 and service.roles_2013 else service.roles
 
 
 def structure(desk: Desk, arrival: Arrival) -> Refusal | None:
@@ -250,15 +170,6 @@ def _commissioning_refusals(desk: Desk, arrival: Arrival, device: Device) -> tup
     return desk.inventory.commission_refusals(follower.eui, (meter.eui,))
 
 
-def joined_pair(inventory: Inventory, request: ServiceRequest) -> tuple[Device, Device] | None:
-    """Of a join of a meter and a GPF or Type 1 Device: (that Device, its meter); None for every other pair."""
-    other = other_device(request, "OtherDeviceID")
-    pair = [inventory.device(request.request_id.target), inventory.device(other) if other is not None else None]
-    meters = [one for one in pair if one is not None and one.type in METERS]
-    followers = [one for one in pair if one is not None and one.type in COMMISSIONING_JOINS]
-    return (followers[0], meters[0]) if meters and followers else None
-
-
 def registration(desk: Desk, arrival: Arrival) -> Refusal | None:
     """CK-4: for non-critical device services, the sender is the registered party of the MPxN; not for critical ones [fn13]."""
     service, device = arrival.service, arrival.device
@@ -301,27 +212,6 @@ def _without_mpxn(desk: Desk, arrival: Arrival, device: Device, rule: str) -> Re
         "give the MPxN with 8.11 or 8.4",
         "E4",
     )
-
-
-def mpxns_of(inventory: Inventory, device: Device, request: ServiceRequest | None = None) -> tuple[str, ...]:
-    """The MPxNs a request about this Device concerns: those in the request (8.11, 6.23), its meters', else all of its hub."""
-    if request is not None:
-        named = tuple(found for name in ("ImportMPxN", "SecondaryImportMPAN", "ExportMPAN") if (found := text(request, name)))
-        if named:
-            return named
-    meters = inventory.meters_of(device.eui)
-    if not meters and (hub := inventory.hub_of(device.eui)) is not None:
-        meters = inventory.on_hub(hub)
-    listed = (inventory.device(meter) for meter in meters)
-    return tuple(dict.fromkeys(mpxn for meter in listed if meter is not None and meter.type in METERS for mpxn in meter.mpxns))
-
-
-def signing_certificate(keystore: Keystore, sender: Eui64) -> x509.Certificate:
-    """The certificate of a user's requests: its XML signing one, else its digital signature one (choice). Raises KeystoreError."""
-    try:
-        return keystore.xml_signing_certificate(sender)
-    except KeystoreError:
-        return keystore.certificate(sender, KeyUsage.DIGITAL_SIGNATURE)
 
 
 def credentials(desk: Desk, arrival: Arrival) -> Refusal | None:
@@ -424,8 +314,3 @@ def first_failure(desk: Desk, arrival: Arrival, *, released: bool = False) -> Re
         if (refusal := check(desk, arrival)) is not None:
             return refusal
     return None
-
-
-def service_of(request: ServiceRequest) -> Service | None:
-    """The row of the schedule."""
-    return schedule().get(request.service_reference_variant)

@@ -19,7 +19,7 @@ from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.checks import signing_certificate
+from hil.dcc.arrival import signing_certificate
 from hil.dcc.correlate import correlate
 from hil.dcc.duis import ServiceRequest, verify_request
 from hil.dcc.duis.node import Node

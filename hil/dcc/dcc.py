@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.clock import Clock
@@ -31,7 +30,7 @@ from firmware_emu.wan.channel import Hello
 from hil.dcc.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.alerts import Alerts
 from hil.dcc.answers import Answers
-from hil.dcc.checks import Arrival, Desk
+from hil.dcc.arrival import Arrival, Desk
 from hil.dcc.cos_party import CosSigner
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.duis import RequestId, ServiceRequest, new_request
@@ -48,22 +47,10 @@ from hil.dcc.own_services import OwnServiceRefused, OwnServices
 from hil.dcc.profile import DccProfile, profile
 from hil.dcc.quarantine import Quarantine
 from hil.dcc.registration import Registration
-from hil.dcc.responses import Responses
+from hil.dcc.responses import Responses, Stray
 from hil.dcc.services import UserRole
 from hil.dcc.store import DccStore
 from hil.dcc.users import User
-
-
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """A message that reached nobody, with the reason."""
-
-    time: float
-    chf: Eui64 | None
-    kind: str
-    message: str | None
-    reason: str
-    octets: bytes
 
 
 class Dcc:
@@ -377,17 +364,7 @@ class Dcc:
 
     def strays(self) -> tuple[Stray, ...]:
         """Messages that reached nobody, oldest first."""
-        return tuple(
-            Stray(
-                row["time"],
-                Eui64.parse(row["chf"]) if row["chf"] else None,
-                row["kind"],
-                row["message"],
-                row["reason"],
-                bytes(row["octets"]),
-            )
-            for row in self.store.rows("SELECT * FROM strays ORDER BY number")
-        )
+        return self.responses.strays()
 
     def _status_changed(self, line: AuditLine) -> None:
         self.trace.emit(

@@ -19,7 +19,7 @@ from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.alerts import Alerts
-from hil.dcc.checks import joined_pair, mpxns_of, other_device, text
+from hil.dcc.arrival import joined_pair, mpxns_of, other_device, text
 from hil.dcc.device_log import DeviceLogCopy, read_log
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.inventory import COMMISSIONED, Inventory

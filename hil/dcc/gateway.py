@@ -12,7 +12,8 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.dcc.checks import HOP, Arrival, Desk, first_failure, over_threshold, service_of
+from hil.dcc.arrival import Arrival, Desk, service_of
+from hil.dcc.checks import HOP, first_failure, over_threshold
 from hil.dcc.duis import RequestError, ServiceRequest, read_request, write_request
 from hil.dcc.duis.node import Node
 from hil.dcc.outcome import Refusal

@@ -18,7 +18,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.acb import AccessControlBroker, OriginatorCounters
-from hil.dcc.checks import Arrival, Desk
+from hil.dcc.arrival import Arrival, Desk
 from hil.dcc.cos_party import CosSigner
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.duis import ServiceRequest

@@ -16,7 +16,7 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from hil.dcc.alerts import Alerts
-from hil.dcc.checks import Arrival, Desk, has, mpxns_of, other_device, text, user_role
+from hil.dcc.arrival import Arrival, Desk, has, mpxns_of, other_device, text, user_role
 from hil.dcc.duis.node import Node
 from hil.dcc.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory_rules import InventoryRefusal

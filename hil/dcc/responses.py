@@ -33,6 +33,18 @@ class Answer:
     late: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A message that reached nobody, with the reason."""
+
+    time: float
+    chf: Eui64 | None
+    kind: str
+    message: str | None
+    reason: str
+    octets: bytes
+
+
 class Responses:
     """The matching desk. Every call runs inside the transaction that takes the frame from the SM WAN."""
 
@@ -94,3 +106,17 @@ class Responses:
         with self._store.transaction():
             self._store.execute("UPDATE requests SET state = 'sent', response = NULL, responded = NULL WHERE request = ?", (request,))
             self.stray(None, "not authentic", Message.decode(octets), octets, f"refused by the user: {reason}")
+
+    def strays(self) -> tuple[Stray, ...]:
+        """Messages that reached nobody, oldest first."""
+        return tuple(
+            Stray(
+                row["time"],
+                Eui64.parse(row["chf"]) if row["chf"] else None,
+                row["kind"],
+                row["message"],
+                row["reason"],
+                bytes(row["octets"]),
+            )
+            for row in self._store.rows("SELECT * FROM strays ORDER BY number")
+        )

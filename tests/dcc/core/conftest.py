@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,8 +40,12 @@ ACB, COS = Eui64.parse("90b3d51f30000002"), Eui64.parse("90b3d51f30000004")
 SUPPLIER, SECOND, NETWORK, OTHER = (Eui64.parse(f"90b3d51f300{digit}0000") for digit in "1324")
 MPAN = "1312345678111"
 PARTIES = {
-    RemotePartyRole.RECOVERY: Eui64.parse("90b3d51f30000001"), RemotePartyRole.ACCESS_CONTROL_BROKER: ACB, RemotePartyRole.TRANSITIONAL_COS: COS,
-    RemotePartyRole.WAN_PROVIDER: Eui64.parse("90b3d51f30000007"), RemotePartyRole.SUPPLIER: SUPPLIER, RemotePartyRole.NETWORK_OPERATOR: NETWORK,
+    RemotePartyRole.RECOVERY: Eui64.parse("90b3d51f30000001"),
+    RemotePartyRole.ACCESS_CONTROL_BROKER: ACB,
+    RemotePartyRole.TRANSITIONAL_COS: COS,
+    RemotePartyRole.WAN_PROVIDER: Eui64.parse("90b3d51f30000007"),
+    RemotePartyRole.SUPPLIER: SUPPLIER,
+    RemotePartyRole.NETWORK_OPERATOR: NETWORK,
 }
 KINDS = {ESME: DeviceType.ESME, CHF: DeviceType.CHF, GPF: DeviceType.GPF}
 
@@ -58,7 +62,9 @@ class ReadyAnswers:
         assert isinstance(request, AccessRequest)
         self.executed.append(use_case.code)
         gets = (Choice.GET, Choice.GET_WITH_SELECTION)
-        data = tuple(OctetString(b"\x0b\x0c\x0d\x0e") if one.choice in gets and not self.result else Null() for one in request.specifications)
+        data = tuple(
+            OctetString(b"\x0b\x0c\x0d\x0e") if one.choice in gets and not self.result else Null() for one in request.specifications
+        )
         results = tuple(Result(Choice.GET if one.choice in gets else one.choice, self.result) for one in request.specifications)
         return AccessResponse(request.invoke_id, data, results).encode()
 
@@ -79,8 +85,16 @@ class Home:
         self.store = MemoryStore()
         self.answers = {eui: ReadyAnswers() for eui in KINDS}
         self.devices = {eui: self._device(eui, kind) for eui, kind in KINDS.items()}
-        self.channel = WanChannel(self.wan.hub, self.store, self.clock, side=WanSide.HUB, name="dcc", trace=self.trace,
-                                  hello=lambda: Hello(CHF, GPF, self.boots), on_frame=self._take)
+        self.channel = WanChannel(
+            self.wan.hub,
+            self.store,
+            self.clock,
+            side=WanSide.HUB,
+            name="dcc",
+            trace=self.trace,
+            hello=lambda: Hello(CHF, GPF, self.boots),
+            on_frame=self._take,
+        )
         self._task: asyncio.Task[None] | None = None
 
     def _device(self, eui: Eui64, kind: DeviceType) -> GbcsDevice:
@@ -186,6 +200,3 @@ def run(far_end: FarEnd) -> Callable[[Callable[[FarEnd], Awaitable[None]]], None
         far_end.clock.run(whole())
 
     return go
-
-
-__all__ = ["ACB", "CHF", "COS", "ESME", "FarEnd", "GPF", "GSME", "HCALCS", "MPAN", "NETWORK", "OTHER", "PPMID", "SECOND", "SUPPLIER", "replace"]

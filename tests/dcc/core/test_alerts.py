@@ -24,8 +24,16 @@ from .test_journeys import Run
 PAN = bytes(range(8))
 
 
-def alert_of(far_end: FarEnd, device: Eui64, recipient: Eui64, code: int = 0x8F3F, *, signed: bool = True, message_code: int | None = None,
-             content: WhitelistBackup | None = None) -> bytes:
+def alert_of(
+    far_end: FarEnd,
+    device: Eui64,
+    recipient: Eui64,
+    code: int = 0x8F3F,
+    *,
+    signed: bool = True,
+    message_code: int | None = None,
+    content: WhitelistBackup | None = None,
+) -> bytes:
     """A protected alert as the Device itself makes it."""
     unit = far_end.home.devices[device]
     counter = unit.credentials.next_counter()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
-from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.ids import Eui64
 from hil.dcc.checks import CHECKS
 from hil.dcc.duis import signed_pre_command, write_request
@@ -43,7 +43,9 @@ def refused(run: Run, check: str, code: str | None, scenario: Callable[[FarEnd],
 
 @pytest.mark.requirement("GW-24")
 def test_a_command_variant_that_does_not_suit_the_service_is_refused_with_e12(run: Run) -> None:
-    refused(run, "CK-1 structure", "E12", lambda far_end: send(far_end, "7.3", command_variant=1), "command variant 1 for a critical service")
+    refused(
+        run, "CK-1 structure", "E12", lambda far_end: send(far_end, "7.3", command_variant=1), "command variant 1 for a critical service"
+    )
 
 
 @pytest.mark.requirement("GW-25")
@@ -290,7 +292,14 @@ def test_a_non_device_service_goes_to_the_dcc_itself_and_no_other_target(run: Ru
 @pytest.mark.requirement("GW-68")
 def test_every_check_is_listed_and_every_code_used_is_a_published_one() -> None:
     assert [check.__name__ for check in CHECKS] == [
-        "structure", "user", "device_status", "registration", "credentials", "certificate", "anomaly", "duplicate",
+        "structure",
+        "user",
+        "device_status",
+        "registration",
+        "credentials",
+        "certificate",
+        "anomaly",
+        "duplicate",
     ]
     for code in ("E1", "E2", "E3", "E4", "E5", "E11", "E12", "E17", "E19", "E20", "E21", "I0", "I99", "E120201"):
         assert response_codes()[code].confidence == "Q"

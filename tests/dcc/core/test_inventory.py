@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,14 @@ from hil.dcc.store import DccStore
 
 ESME, GSME, CHF, GPF, PPMID = (Eui64.parse(f"00db1234567890a{digit}") for digit in "01234")
 OTHER_ESME = Eui64.parse("00db1234567890f0")
-KINDS = {ESME: DeviceType.ESME, GSME: DeviceType.GSME, CHF: DeviceType.CHF, GPF: DeviceType.GPF, PPMID: DeviceType.PPMID, OTHER_ESME: DeviceType.ESME}
+KINDS = {
+    ESME: DeviceType.ESME,
+    GSME: DeviceType.GSME,
+    CHF: DeviceType.CHF,
+    GPF: DeviceType.GPF,
+    PPMID: DeviceType.PPMID,
+    OTHER_ESME: DeviceType.ESME,
+}
 
 
 def notified(*devices: Eui64) -> Inventory:
@@ -82,7 +91,9 @@ def test_a_device_out_of_service_is_not_commissioned(event: str) -> None:
 def test_a_meter_is_not_commissioned_before_its_hub() -> None:
     inventory = notified()
     inventory.associate(ESME, "chf", CHF)
-    assert inventory.commission_refusals(ESME) == (f"(c) its hub {CHF} is not Commissioned: connect the hub to the SM WAN first [170, 187]",)
+    assert inventory.commission_refusals(ESME) == (
+        f"(c) its hub {CHF} is not Commissioned: connect the hub to the SM WAN first [170, 187]",
+    )
 
 
 @pytest.mark.requirement("INV-19")
@@ -209,10 +220,11 @@ def test_every_change_of_status_leaves_one_audit_line_and_no_move_leaves_the_tab
             assert inventory.listed(ESME).status == before
         else:
             done += 1
-            assert (before in next(move for move in rules().moves if move.event == event).sources) and after in rules().statuses
+            assert before in next(move for move in rules().moves if move.event == event).sources
+            assert after in rules().statuses
     lines = inventory.audit(ESME)
     assert len(lines) == 1 + done
-    assert all(earlier.to_status == later.from_status for earlier, later in zip(lines, lines[1:], strict=False))
+    assert all(earlier.to_status == later.from_status for earlier, later in itertools.pairwise(lines))
 
 
 @pytest.mark.requirement("INV-01")
@@ -222,9 +234,13 @@ def test_the_five_minimum_statuses_are_in_the_table() -> None:
 
 def test_a_change_that_fails_half_way_changes_nothing() -> None:
     inventory = home()
-    store = inventory._store
-    with pytest.raises(RuntimeError), store.transaction():
-        inventory.move(ESME, "commissioned", reason="test")
-        raise RuntimeError
+
+    def half() -> None:
+        with inventory._store.transaction():
+            inventory.move(ESME, "commissioned", reason="test")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     assert inventory.listed(ESME).status == "InstalledNotCommissioned"
     assert inventory.audit(ESME)[-1].to_status == "InstalledNotCommissioned"

@@ -24,8 +24,16 @@ Run = Callable[[Callable[[FarEnd], Awaitable[None]]], None]
 COMMISSION = {"CurrentDateTime": datetime(2026, 1, 5, 12, tzinfo=UTC), "TolerancePeriod": 60}
 
 
-async def send(far_end: FarEnd, variant: str, target: Any = ESME, body: Any = None, *, user: Any = None, command_variant: int | None = None,
-               **options: Any) -> Outcome:
+async def send(
+    far_end: FarEnd,
+    variant: str,
+    target: Any = ESME,
+    body: Any = None,
+    *,
+    user: Any = None,
+    command_variant: int | None = None,
+    **options: Any,
+) -> Outcome:
     who = user or far_end.supplier
     request = far_end.dcc.request(who, variant, target, body, command_variant=command_variant)
     return await far_end.dcc.send(who, request, **options)
@@ -177,8 +185,11 @@ def test_a_device_log_update_whitelists_the_meter_and_records_its_mpan(run: Run)
     async def scenario(far_end: FarEnd) -> None:
         far_end.notify()
         await far_end.connect()
-        body = {"DeviceID": ESME, "RequestType": "Add",
-                "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 90, "InstallCode": bytes(range(16)), "ImportMPxN": "1312345678111"}}
+        body = {
+            "DeviceID": ESME,
+            "RequestType": "Add",
+            "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 90, "InstallCode": bytes(range(16)), "ImportMPxN": "1312345678111"},
+        }
         outcome = await send(far_end, "8.11", CHF, body)
         assert outcome.verdict is Verdict.SUCCESS, outcome.why
         device = far_end.dcc.inventory.listed(ESME)
@@ -328,8 +339,14 @@ def test_every_hop_of_a_command_carries_its_identifier_in_the_trace(run: Run) ->
         outcome = await send(far_end, "7.3")
         identifier = str(Message.decode(octets(outcome, "f")).header.identifier)
         hops = [(record.area, record.source, record.event) for record in far_end.records if record.message == identifier]
-        wanted = [("dcc", "transform", "transformed"), ("dcc", "gateway", "returned"), ("dcc", f"user {SUPPLIER}", "signed"), ("dcc", "acb", "protected"),
-                  ("wan", "dcc", "sent"), ("device", f"esme {ESME}", "verified")]
+        wanted = [
+            ("dcc", "transform", "transformed"),
+            ("dcc", "gateway", "returned"),
+            ("dcc", f"user {SUPPLIER}", "signed"),
+            ("dcc", "acb", "protected"),
+            ("wan", "dcc", "sent"),
+            ("device", f"esme {ESME}", "verified"),
+        ]
         assert [hop for hop in hops if hop in wanted] == wanted
 
     run(scenario)
