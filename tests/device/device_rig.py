@@ -66,7 +66,8 @@ class Rig:
 
     def command(
         self, code: int, payload: bytes, counter: int, *, originator: Eui64 = SUPPLIER, recipient: Eui64 | None = None,
-        signed: bool = False, mac: bool = True, signer: Eui64 | None = None, other: OtherInformation | None = None, cra: CraFlag = CraFlag.COMMAND,
+        signed: bool = False, mac: bool = True, signer: Eui64 | None = None, other: OtherInformation | None = None,
+        cra: CraFlag = CraFlag.COMMAND,
     ) -> bytes:
         target = recipient or self.device.eui64
         message = Message(GroupingHeader(cra, counter, originator, target, other or OtherInformation(code)), payload)
