@@ -260,6 +260,8 @@ class Aps:
             key_id = None
             if pdu.secured:
                 pdu, device, key_id = self._open(pdu, device)
+                if nwk_secured:
+                    self._nwk.learn(frame.source, device)
         except DecodeError:
             self._nwk.mac.count("aps_bad_frame")
             return

@@ -47,7 +47,7 @@ class Nwk:
 
     def __init__(self, air: Air, tokens: Tokens, user: NwkUser) -> None:
         self._user = user
-        self._random = air.random(f"{tokens.eui64} nwk")
+        self._random = air.random(f"{tokens.eui64} nwk {tokens.nwk_counter}")
         self.tokens = tokens
         self.mac = Mac(air, tokens.eui64, self)
         self.addresses: dict[int, Eui64] = {}
@@ -232,10 +232,10 @@ class Nwk:
             return
         if npdu.source_eui is not None:
             self.learn(npdu.source, npdu.source_eui)
-        if isinstance(frame.source, int) and frame.source != npdu.source and self.routes_for_others:
-            self._routes[npdu.source] = frame.source
-        else:
+        if frame.source == npdu.source:
             self._routes.pop(npdu.source, None)
+        elif isinstance(frame.source, int) and frame.destination != BROADCAST and self.routes_for_others:
+            self._routes[npdu.source] = frame.source
         if npdu.destination >= BROADCAST_ROUTERS - 4:
             self._take_broadcast(npdu, link)
         elif npdu.destination == tokens.short:

@@ -49,7 +49,7 @@ class Stack:
         self.tokens = tokens
         self.user = user
         self.nwk = Nwk(air, tokens, self)
-        self.aps = Aps(self.nwk, self, air.random(f"{tokens.eui64} aps").randrange(256))
+        self.aps = Aps(self.nwk, self, air.random(f"{tokens.eui64} aps {tokens.nwk_counter}").randrange(256))
         self.trust = TrustCentre(self)
         self.endpoints: dict[int, SimpleDescriptor] = {}
         self.manufacturer = 0x1049
@@ -152,6 +152,8 @@ class Stack:
             self._down()
             self.user.stack_status(failure.status)
             return
+        finally:
+            self.association = self._network_key = None
         self.busy = False
         self._up()
         self.announce()
@@ -333,7 +335,8 @@ class Stack:
 
     def described(self) -> zdo.Described:
         tokens = self.tokens
-        return zdo.Described(tokens.eui64, tokens.short, tokens.node_type, self.manufacturer, tuple(self.endpoints.values()))
+        asleep = {device: child.short for device, child in tokens.children.items() if not child.rx_on and child.authenticated}
+        return zdo.Described(tokens.eui64, tokens.short, tokens.node_type, self.manufacturer, tuple(self.endpoints.values()), asleep)
 
     def _zdo(self, message: Incoming) -> None:
         cluster, payload = message.pdu.cluster, message.pdu.payload

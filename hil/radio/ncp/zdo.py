@@ -7,7 +7,7 @@ are answered NOT_SUPPORTED.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from firmware_emu.han.base import SimpleDescriptor
@@ -32,6 +32,8 @@ class Described:
     node_type: int
     manufacturer: int
     endpoints: tuple[SimpleDescriptor, ...]
+    asleep: Mapping[Eui64, int]
+    """Sleepy children by short address: their parent answers address requests for them."""
 
 
 def capability(node_type: int) -> int:
@@ -85,6 +87,8 @@ def answer(me: Described, cluster: int, payload: bytes, *, broadcast: bool) -> b
     short = me.short.to_bytes(2, "little")
     if cluster == NWK_ADDR:
         wanted = read.eui("EUI-64")
+        if wanted in me.asleep:
+            return sequence + b"\x00" + wanted.zigbee + me.asleep[wanted].to_bytes(2, "little")
         if wanted != me.eui64:
             return None if broadcast else sequence + bytes([DEVICE_NOT_FOUND]) + wanted.zigbee + b"\xff\xff"
         return sequence + b"\x00" + me.eui64.zigbee + short
@@ -93,6 +97,9 @@ def answer(me: Described, cluster: int, payload: bytes, *, broadcast: bool) -> b
     if cluster in (MGMT_LEAVE, MGMT_PERMIT_JOINING):
         return None if broadcast else sequence + b"\x00"
     target = read.uint(2, "address of interest")
+    for child, known in me.asleep.items():
+        if cluster == IEEE_ADDR and known == target:
+            return sequence + b"\x00" + child.zigbee + target.to_bytes(2, "little")
     if target != me.short and not (cluster == MATCH_DESC and target >= 0xFFF8):
         return None if broadcast else sequence + bytes([DEVICE_NOT_FOUND]) + target.to_bytes(2, "little")
     if cluster == IEEE_ADDR:

@@ -1,0 +1,92 @@
+"""A coordinator bound directly to the stack, and a capture in memory, for tests of the nodes around it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from firmware_emu.clock import Clock
+from firmware_emu.ids import Eui64
+from hil.radio.air import Air, MacFrame
+from hil.radio.ncp.aps import Incoming
+from hil.radio.ncp.frames import ApsKind, ApsPdu
+from hil.radio.ncp.stack import Stack
+from hil.radio.ncp.status import Status
+from hil.radio.ncp.tokens import Child, Tokens
+from hil.radio.ncp.trust import Policy
+
+HUB = Eui64.parse("00db1234567890a0")
+METER = Eui64.parse("0011223344556677")
+DISPLAY = Eui64.parse("0011223344556688")
+LINK_KEY = bytes.fromhex("66B6900981E1EE3CA4206B6B861C02BB")
+"""Hash of install code 83FED3407A939723A5C639B26916D505 (reference zigbee-han 5)."""
+OTHER_KEY = bytes(range(16))
+EXTENDED_PAN = Eui64.parse("00db1234567890a0")
+
+
+class Coordinator:
+    """A formed network and its trust centre; remembers what it is told."""
+
+    def __init__(self, air: Air, eui64: Eui64 = HUB, endpoints: tuple[int, ...] = (1,)) -> None:
+        from firmware_emu.han.base import SimpleDescriptor
+
+        self.stack = Stack(air, Tokens(eui64), self)
+        self.received: list[Incoming] = []
+        self.joins: list[tuple[Eui64, int, int]] = []
+        self.children: list[tuple[Eui64, bool]] = []
+        self.statuses: list[Status] = []
+        for endpoint in endpoints:
+            self.stack.endpoints[endpoint] = SimpleDescriptor(endpoint, 0x0508, (0x000A, 0x0019), (0x0704,))
+
+    def form(self, channel: int = 15) -> None:
+        assert self.stack.form(EXTENDED_PAN, 0xFFFF, channel, 8, 0) is Status.SUCCESS
+
+    def permit(self, device: Eui64, key: bytes = LINK_KEY, seconds: int = 60) -> None:
+        self.stack.trust.policy = Policy.ALLOW_JOINS | Policy.JOINS_USE_INSTALL_CODE_KEY
+        self.stack.trust.permit_key(device, key)
+        assert self.stack.permit(seconds) is Status.SUCCESS
+
+    async def send(self, device: Eui64, payload: bytes, *, secured: bool = True, endpoint: int = 1) -> Status:
+        ended: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+        pdu = ApsPdu(ApsKind.DATA, self.stack.aps.next_sequence(), secured=secured, ack_request=True, destination_endpoint=endpoint,
+                     cluster=0x0702, profile=0x0109, source_endpoint=1, payload=payload)
+        status = self.stack.aps.send(self.stack.nwk.shorts[device], pdu, ended.set_result)
+        return status if status is not Status.SUCCESS else await ended
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [message.pdu.payload for message in self.received if message.pdu.profile]
+
+    def stack_status(self, status: Status) -> None:
+        self.statuses.append(status)
+
+    def incoming(self, message: Incoming) -> None:
+        self.received.append(message)
+
+    def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None:
+        self.joins.append((device, update, decision))
+
+    def child_join(self, device: Eui64, child: Child, joining: bool) -> None:
+        self.children.append((device, joining))
+
+    def polled(self, short: int) -> None:
+        pass
+
+
+
+class Pcap:
+    """Frames of an air as a classic pcap of link type 230 (802.15.4 without FCS)."""
+
+    def __init__(self, air: Air) -> None:
+        self.frames: list[MacFrame] = []
+        air.capture(self.frames.append)
+
+    def write(self, path: Path) -> None:
+        with path.open("wb") as file:
+            file.write(struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 230))
+            for frame in self.frames:
+                at = int(frame.time * 1e6)
+                file.write(struct.pack("<IIII", at // 1_000_000, at % 1_000_000, len(frame.octets), len(frame.octets)) + frame.octets)
