@@ -1,0 +1,166 @@
+"""Services the DCC carries out itself: inventory, pre-notification, decommissioning, hub status, opt in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.ids import Eui64
+from hil.dcc.outcome import Verdict
+
+from .conftest import ACB, CHF, ESME, GPF, MPAN, NETWORK, PPMID, SUPPLIER, FarEnd
+from .test_journeys import Run, send
+
+NEW = Eui64.parse("00db1234567890f0")
+
+
+def notification(eui: Eui64, kind: str = "ESME", **more: object) -> dict[str, object]:
+    version = {} if kind == "IHD" else {"SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": "00000001"}
+    variant = {"ESMEVariant": "A"} if kind == "ESME" else {}
+    return {"DeviceID": eui, "DeviceManufacturer": "BENCH", "DeviceModel": "BENCH", "DeviceType": kind, **version, **variant, **more}
+
+
+@pytest.mark.requirement("INV-14")
+@pytest.mark.requirement("GW-33")
+def test_a_pre_notification_lists_the_device_as_pending_with_its_parties_and_is_acknowledged(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "12.2", None, notification(NEW))
+        assert (outcome.verdict, outcome.response_code, outcome.within_target) == (Verdict.SUCCESS, "I99", True), outcome.why
+        device = far_end.dcc.inventory.listed(NEW)
+        assert (device.status, device.notified_by) == ("Pending", SUPPLIER)
+        assert far_end.dcc.known_parties.knows(NEW, SUPPLIER)
+        again = await send(far_end, "12.2", None, notification(NEW))
+        assert again.verdict is Verdict.REFUSED
+        assert "listed already" in again.why
+
+    run(scenario)
+
+
+@pytest.mark.requirement("INV-02")
+def test_a_model_off_the_certified_products_list_is_refused(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "12.2", None, notification(NEW, DeviceModel="UNKNOWN"))
+        assert (outcome.verdict, outcome.hop) == (Verdict.REFUSED, "inventory")
+        assert far_end.dcc.inventory.device(NEW) is None
+
+    run(scenario)
+
+
+@pytest.mark.requirement("INV-14")
+def test_only_suppliers_pre_notify_meters(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "12.2", None, notification(NEW), user=far_end.network)
+        assert "only suppliers add meters" in outcome.why
+        assert (await send(far_end, "12.2", None, notification(NEW, "IHD"), user=far_end.network)).verdict is Verdict.SUCCESS
+
+    run(scenario)
+
+
+def test_equal_hub_and_gas_proxy_identifiers_are_refused_with_their_published_code(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "12.2", None, notification(NEW, "CHF", AssociatedGPFDeviceID=NEW))
+        assert outcome.response_code == "E120201"
+
+    run(scenario)
+
+
+@pytest.mark.requirement("INV-24")
+@pytest.mark.requirement("INV-28")
+def test_reading_the_inventory_gives_rows_with_status_history_and_associations_but_no_type_2(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        far_end.dcc.pre_notify(NEW, DeviceType.TYPE_2)
+        far_end.dcc.inventory.associate(NEW, "meter", ESME)
+        outcome = await send(far_end, "8.2", None, {"DeviceID": ESME}, user=far_end.other)
+        assert (outcome.verdict, outcome.response_code) == (Verdict.SUCCESS, "I0")
+        rows = {row["eui"]: row for row in outcome.result["devices"]}  # type: ignore[attr-defined]
+        assert set(rows) == {str(ESME), str(CHF), str(GPF)}
+        assert (rows[str(ESME)]["status"], rows[str(ESME)]["chf"], rows[str(ESME)]["enrolled"]) == ("Commissioned", str(CHF), True)
+        assert [entry["status"] for entry in rows[str(ESME)]["history"]] == ["Pending", "InstalledNotCommissioned", "Commissioned"]
+
+    run(scenario)
+
+
+@pytest.mark.requirement("INV-25")
+def test_the_inventory_is_read_by_mpxn_too(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "8.2", None, {"MPxN": MPAN})
+        assert {row["eui"] for row in outcome.result["devices"]} == {str(ESME), str(CHF)}  # type: ignore[attr-defined]
+
+    run(scenario)
+
+
+@pytest.mark.requirement("INV-29")
+def test_decommissioning_a_meter_tells_its_network_operator(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "8.3", None, {"DeviceID": ESME})
+        assert outcome.verdict is Verdict.SUCCESS, outcome.why
+        assert far_end.dcc.inventory.listed(ESME).status == "Decommissioned"
+        (delivery,) = far_end.network.inbox
+        assert (delivery.kind, delivery.code, delivery.device) == ("j", "N1", ESME)
+        assert not far_end.dcc.inventory.enrolled(ESME)
+        assert far_end.network.eui64 == NETWORK
+
+    run(scenario)
+
+
+@pytest.mark.requirement("INV-12")
+def test_an_update_cannot_make_a_device_commissioned(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        far_end.notify()
+        far_end.home.connect()
+        outcome = await send(far_end, "8.4", None, {"DeviceID": CHF, "UpdateDeviceStatusCH": "Commissioned"})
+        assert outcome.verdict is Verdict.REFUSED
+        assert "first SM WAN contact" in outcome.why
+        outcome = await send(far_end, "8.4", None, {"DeviceID": ESME, "UpdateDeviceStatusExceptCH": "InstalledNotCommissioned"})
+        assert outcome.verdict is Verdict.SUCCESS, outcome.why
+        assert far_end.dcc.inventory.listed(ESME).status == "InstalledNotCommissioned"
+
+    run(scenario)
+
+
+def test_an_update_by_an_other_user_reaches_type_2_devices_only(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "8.4", None, {"DeviceID": ESME, "DeleteDevice": None}, user=far_end.other)
+        assert "Type 2 Devices only" in outcome.why
+        far_end.dcc.pre_notify(PPMID, DeviceType.TYPE_2)
+        assert (await send(far_end, "8.4", None, {"DeviceID": PPMID, "DeleteDevice": None}, user=far_end.other)).verdict is Verdict.SUCCESS
+        assert far_end.dcc.inventory.device(PPMID) is None
+
+    run(scenario)
+
+
+@pytest.mark.requirement("INV-33")
+def test_opting_in_hands_out_the_brokers_certificates(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        body = {
+            "DeviceID": ESME,
+            "DeviceType": "ESME",
+            "MPxNs": {"ImportMPxN": MPAN, "SecondaryImportMPAN": "1312345678222", "ExportMPAN": "1312345678333"},
+            "OptInDate": datetime(2026, 2, 1, tzinfo=UTC).date(),
+        }
+        outcome = await send(far_end, "8.6", None, body)
+        assert outcome.verdict is Verdict.SUCCESS, outcome.why
+        assert outcome.result["access_control_broker"] == str(ACB)
+
+    run(scenario)
+
+
+def test_a_service_this_dcc_does_not_execute_is_refused_in_words(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "12.1", None, {"PartialAddress": {"PostCode": "M22 0RR", "AddressIdentifier": "1"}})
+        assert outcome.verdict is Verdict.REFUSED
+        assert "this DCC executes" in outcome.why
+
+    run(scenario)
