@@ -36,7 +36,7 @@ def run() -> None:
 def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, as_json: bool, verbose: int) -> None:
     """A home from supply on to a Device removed: the whole chain, every refusal with its reason."""
     board = load_board(board_name, settings)
-    logging.basicConfig(level={0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG), stream=sys.stderr)
+    logging.basicConfig(level={0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG), stream=sys.stderr, force=True)
     console = Console(stderr=True)
     clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
     trace = Trace(clock.now)

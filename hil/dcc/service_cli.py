@@ -76,12 +76,12 @@ def inventory(device: Eui64 | None, store_path: Path, audit: bool, as_json: bool
                 click.echo(f"{_moment(line.time)}  {line.device}  {line.from_status or '-'} -> {line.to_status or '-'}  {line.reason}")
             return
         found = listed.devices() if device is None else (listed.listed(device),)
-        rows = [asdict(one) | {"type": one.type.name, "hub": listed.hub_of(one.eui), "enrolled": listed.enrolled(one.eui)} for one in found]
+        rows = [asdict(one) | {"type": one.type.name, "hub": str(listed.hub_of(one.eui) or "-"), "enrolled": listed.enrolled(one.eui)} for one in found]
         if as_json:
             click.echo(json.dumps(rows, default=str, indent=2))
         for one, row in () if as_json else zip(found, rows, strict=True):
             enrolled = "  enrolled" if row["enrolled"] else ""
-            click.echo(f"{one.eui}  {one.type.name:6}  {one.status:24}  hub {row['hub'] or '-':16}  {' '.join(one.mpxns) or '-'}{enrolled}")
+            click.echo(f"{one.eui}  {one.type.name:6}  {one.status:24}  hub {row['hub']:16}  {' '.join(one.mpxns) or '-'}{enrolled}")
     finally:
         store.close()
 

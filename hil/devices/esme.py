@@ -79,6 +79,8 @@ class Esme(TunnelServerDevice):
         self.load_switch = LoadSwitch.ENABLED
         self.contactor_stuck = False
         """A fault of the contactor: it does not move, and Commands that would move it fail with a hardware fault."""
+        self.counter = 0
+        """Originator counter of the Command being executed: what a prepayment token is checked against."""
         self._outage_start: float | None = None
         self._commissioned = False
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
@@ -92,6 +94,7 @@ class Esme(TunnelServerDevice):
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:
         """An ESME's own use cases are DLMS access lists."""
+        self.counter = message.header.counter
         return self._dlms.execute(message)
 
     def update(self) -> None:

@@ -13,6 +13,8 @@ from firmware_emu.device import firmware
 from firmware_emu.device.dlms_server import time_range
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.object_model import Key, ObjectModel
+from firmware_emu.device.top_up import TopUpResult
+from firmware_emu.device.top_up import check as top_up_check
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import (
     Array,
@@ -55,7 +57,7 @@ def build(esme: Esme) -> ObjectModel:
     _logs(esme, model)
     _load_switch(esme, model)
     _resets(model)
-    _balances(model)
+    _balances(esme, model)
     model.readers[1, parse_obis("0-0:0.2.1"), 2] = lambda: OctetString(firmware.running_version(esme.gbcs))
     model.readers[1, parse_obis("0-0:96.1.1"), 2] = lambda: OctetString(esme.eui64.octets)
     return model
@@ -156,8 +158,11 @@ def _resets(model: ObjectModel) -> None:
         model.classes.setdefault(parse_obis(obis_text), set()).add(9)
 
 
-def _balances(model: ObjectModel) -> None:
-    """Credit (class 112): 1 adds to the amount, 2 sets it, 3 invokes emergency credit. Charge (113): 2 passive unit charge, 4 amount."""
+def _balances(esme: Esme, model: ObjectModel) -> None:
+    """Credit (class 112): 1 adds to the amount, 2 sets it, 3 invokes emergency credit. Charge (113): 2, 4. Token gateway (115): enter.
+
+    A token that is refused answers hardware fault, as the RTDS error example of CS01a does.
+    """
     def amount(key: Key) -> int:
         value = model.read(key) if key in model.attributes else DoubleLong(0)
         return value.value if isinstance(value, DoubleLong) else 0
@@ -176,6 +181,18 @@ def _balances(model: ObjectModel) -> None:
         model.methods[112, key[1], 1] = change(key, add=True)
         model.methods[112, key[1], 2] = change(key, add=False)
     model.methods[112, parse_obis("0-0:19.10.1"), 3] = lambda parameter: Null()
+    def top_up(parameter: Data) -> AccessResult | Data:
+        if not isinstance(parameter, OctetString):
+            return AccessResult.TYPE_UNMATCHED
+        result, value = top_up_check(esme.gbcs, parameter.octets.decode("ascii", "replace"), esme.counter)
+        if result is not TopUpResult.ACCEPTED:
+            return AccessResult.HARDWARE_FAULT
+        model.write(balance, DoubleLong(amount(balance) + value))
+        return Null()
+
+    balance = (112, parse_obis("0-0:19.10.0"), 2)
+    model.methods[115, parse_obis("0-0:19.40.0"), 1] = top_up
+    model.classes.setdefault(parse_obis("0-0:19.40.0"), set()).add(115)
     for text in ("0-0:19.20.1", "0-0:19.20.2", "0-0:19.20.3"):
         key = (113, parse_obis(text), 2)
         model.classes.setdefault(key[1], set()).add(113)

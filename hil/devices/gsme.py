@@ -80,6 +80,8 @@ class Gsme(GbcsHanDevice):
         self.use(self)
         self.mirror = MirrorPusher(self)
         self.tunnel: TunnelClient | None = None
+        self.counter = 0
+        """Originator counter of the Command being executed: what a prepayment token is checked against."""
         self._answers: asyncio.Queue[GetResponse] = asyncio.Queue()
         self._awake = asyncio.Lock()
         self.update()
@@ -88,6 +90,7 @@ class Gsme(GbcsHanDevice):
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:
         """A GSME's own use cases are GBZ, but for Set Clock."""
+        self.counter = message.header.counter
         return self._server.execute(message)
 
     def _set_clock(self, device: GbcsDevice, message: Message) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from firmware_emu.device import firmware
+from firmware_emu.device import firmware, top_up
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.gbz_server import Command, LiveAttribute, ZclAnswer, ZclModel
 from firmware_emu.errors import DecodeError
@@ -126,6 +126,7 @@ class GsmeModel:
         for command in (0x00, 0x02, 0x03, 0x05, 0x09, 0x0B, 0x0C):
             commands[PREPAYMENT.id, command, False] = self._publish
         more: dict[tuple[int, int, bool], Command] = {
+            (PREPAYMENT.id, 0x04, False): self._top_up,
             (PREPAYMENT.id, 0x06, False): self._payment_mode,
             (PREPAYMENT.id, 0x07, False): lambda part: ZclStatus.NOT_FOUND,
             (PREPAYMENT.id, 0x08, False): lambda part: ZclStatus.NOT_FOUND,
@@ -178,6 +179,17 @@ class GsmeModel:
             "emergency_threshold": self.number(PREPAYMENT.id, 0x0011),
         }
         return [ZclAnswer(0x02, PREPAYMENT.to_client[0x02].encode(fields))]
+
+    def _top_up(self, part: Component) -> Result:
+        """CS01b: the token's value goes to the credit remaining; the answer tells both."""
+        fields = PREPAYMENT.to_server[0x04].decode(part.payload)
+        code = fields["code"]
+        text = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
+        result, value = top_up.check(self._gsme.gbcs, text, self._gsme.counter)
+        credit = self.number(PREPAYMENT.id, 0x0001) + value
+        self.set(PREPAYMENT.id, 0x0001, credit)
+        answer = {"result": int(result), "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}
+        return [ZclAnswer(0x03, PREPAYMENT.to_client[0x03].encode(answer))]
 
     def _change_supply(self, part: Component) -> Result:
         """GCS32 and GCS39: close or arm the valve. There is no remote enable for gas (reference smets 4)."""

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
 
-Meaning: TypeAlias = "str | int | bool | bytes | None | Sequence[Meaning] | Mapping[str, Meaning]"
+Meaning: TypeAlias = "str | int | bool | bytes | Sequence[Meaning] | Mapping[str, Meaning] | None"
 """A value in terms of the request: plain, so that both sides can be compared field by field."""
 
 

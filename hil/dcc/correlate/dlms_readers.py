@@ -178,7 +178,8 @@ def recovery_rate(data: Data, body: Node, path: str) -> Both:
 def _table(data: Data, scale: int, measured: str, asked: dict[int, int], order: list[int]) -> Both:
     frame, amounts = _charge(data)
     stated = {str(index): amounts.get(index) for index in order}
-    requested_frame: Meaning = {"unit scale": 3, "price scale": scale, "measured": [3, measured, 2], "order": list(order)}
+    every: list[Meaning] = list(order)
+    requested_frame: Meaning = {"unit scale": 3, "price scale": scale, "measured": [3, measured, 2], "order": every}
     requested: Meaning = {"frame": requested_frame, **{str(index): asked.get(index, 0) for index in order}}
     return requested, {"frame": frame, **stated}
 
@@ -250,8 +251,8 @@ def recovery_period(data: Data, body: Node, path: str) -> Both:
 
 
 def balance_change(data: Data, body: Node, _: str) -> Both:
-    node = next((body.find(path) for path in ("PrepaymentMode/AdjustMeterBalance", "CreditMode/AdjustMeterBalance") if body.has(path)), None)
-    return None if node is None else node.integer(), said.number(data, "double-long")
+    mode = "PrepaymentMode" if body.has("PrepaymentMode") else "CreditMode"
+    return body.integer(f"{mode}/AdjustMeterBalance"), said.number(data, "double-long")
 
 
 def choice(data: Data, body: Node, operand: str) -> Both:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from itertools import product
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +31,7 @@ from firmware_emu.gbcs.protect import with_mac, with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.duis.node import Node
-from hil.dcc.transform.context import DeviceProfile, Edition, StoredLog, TransformContext, TransformError
+from hil.dcc.transform.context import SINGLE_PHASE, DeviceProfile, Edition, StoredLog, TransformContext, TransformError
 from hil.dcc.transform.field_names import field_at
 from hil.dcc.transform.message import transform
 from hil.dcc.transform.selection import codes_of, select
@@ -49,7 +49,7 @@ class ReferenceDevice:
     """What an inventory would hold of a Device: its type, profile, and the parties whose certificates it holds."""
 
     device_type: DeviceType
-    profile: DeviceProfile = DeviceProfile()
+    profile: DeviceProfile = SINGLE_PHASE
     parties: tuple[Eui64, ...] = ()
 
 
@@ -241,7 +241,7 @@ def _reason(request: ServiceRequest, reference: Message, made: Message) -> str:
     codes = codes_of(request.service_reference_variant)
     if reference.message_code != made.message_code and reference.message_code in codes:
         here, there = codes[made.message_code], codes[reference.message_code]
-        return f"the request can mean {here} or {there}: which one depends on the Device's variant or GBCS version, which neither request nor keys hold"
+        return f"the request can mean {here} or {there}: the Device's variant or GBCS version decides, which neither request nor keys hold"
     if any(node.endswith("Certificate") or node == "KAPublicSecurityCredentials" for node in _names(body)):
         return "the certificates in the request are of 2025, those in the reference message of 2015/16 (reference gbcs-messages 11)"
     if request.service_reference == "8.7":

@@ -39,6 +39,10 @@ class DeviceProfile:
     edition: Edition = Edition.CURRENT
 
 
+SINGLE_PHASE = DeviceProfile()
+"""A single-phase, single-element meter that knows the current use cases."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One entry of a stored device log: the CHF's with the 16-octet hash of the link key, the GPF's with the device type."""
@@ -73,7 +77,7 @@ class TransformContext:
     known_party: bool | None = None
     originator_role: RemotePartyRole | None = None
     device_type_of: Callable[[Eui64], DeviceType | None] | None = None
-    profile: DeviceProfile = DeviceProfile()
+    profile: DeviceProfile = SINGLE_PHASE
     customer_identification_number: str | None = None
     transitional_cos: Eui64 | None = None
     responsible_supplier: Eui64 | None = None

@@ -20,7 +20,14 @@ _UNSIGNED = {"u8": 1, "u16": 2, "u24": 3, "u32": 4, "u48": 6}
 _PAYMENT_CONFIGURATION = 0x0097
 _DEBT_SUSPENDED, _DEBT_IN_EMERGENCY = 0x0400, 0x0800
 _DEBT_PERIODS = {"HOURLY": 0, "DAILY": 1}
-_PERIODS = {"Daily": (1, 0x21), "Weekly": (1, 0x22), "Monthly": (1, 0x23), "Quarterly": (3, 0x23), "SixMonthly": (6, 0x23), "Yearly": (12, 0x23)}
+_PERIODS = {
+    "Daily": (1, 0x21),
+    "Weekly": (1, 0x22),
+    "Monthly": (1, 0x23),
+    "Quarterly": (3, 0x23),
+    "SixMonthly": (6, 0x23),
+    "Yearly": (12, 0x23),
+}
 _SUPPLY_STATES = {"Locked": 0, "Unchanged": 3}
 
 

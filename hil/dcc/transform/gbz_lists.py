@@ -1,4 +1,4 @@
-"""Lists of GBZ components: gas tariff and prices, calendars, snapshots, event settings (RTDS GCS01a, GCS01b, GCS05, GCS15, GCS16, GCS20)."""
+"""Lists of GBZ components: gas tariff and prices, calendars, snapshots, event settings (RTDS GCS01, GCS05, GCS15, GCS16, GCS20)."""
 
 from __future__ import annotations
 
