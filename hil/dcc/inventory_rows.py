@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
@@ -37,6 +37,14 @@ class Device:
     premises: str | None
     uprn: str | None
     domestic: bool
+
+    def as_row(self) -> dict[str, str | float | bool | None]:
+        """The columns, identifiers and type as text, for ``--json`` and for the answer to 8.2."""
+        row: dict[str, str | float | bool | None] = {"eui": str(self.eui), "type": self.type.name}
+        for column in fields(self)[2:]:
+            value = getattr(self, column.name)
+            row[column.name] = str(value) if isinstance(value, Eui64) else value
+        return row
 
     @property
     def mpxns(self) -> tuple[str, ...]:

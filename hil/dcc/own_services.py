@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -65,7 +65,7 @@ class OwnServices:
         return {"devices": [self._row(device) for device in found if device.type is not DeviceType.TYPE_2]}
 
     def _row(self, device: Device) -> Mapping[str, object]:
-        row = {name: str(value) if isinstance(value, Eui64) else value for name, value in asdict(device).items() if value not in (None, "")}
+        row = {name: value for name, value in device.as_row().items() if value not in (None, "")}
         hub = self.desk.inventory.hub_of(device.eui)
         history = [
             {"time": line.time, "status": line.to_status}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -71,12 +71,19 @@ def inventory(device: Eui64 | None, store_path: Path, audit: bool, as_json: bool
         if audit:
             lines = listed.audit(device)
             if as_json:
-                click.echo(json.dumps([asdict(line) for line in lines], default=str, indent=2))
+                plain = [
+                    {
+                        name: str(value) if isinstance(value, Eui64) else value
+                        for name, value in ((column.name, getattr(line, column.name)) for column in fields(line))
+                    }
+                    for line in lines
+                ]
+                click.echo(json.dumps(plain, indent=2))
             for line in () if as_json else lines:
                 click.echo(f"{_moment(line.time)}  {line.device}  {line.from_status or '-'} -> {line.to_status or '-'}  {line.reason}")
             return
         found = listed.devices() if device is None else (listed.listed(device),)
-        rows = [asdict(one) | {"type": one.type.name, "hub": str(listed.hub_of(one.eui) or "-"), "enrolled": listed.enrolled(one.eui)} for one in found]
+        rows = [one.as_row() | {"hub": str(listed.hub_of(one.eui) or "-"), "enrolled": listed.enrolled(one.eui)} for one in found]
         if as_json:
             click.echo(json.dumps(rows, default=str, indent=2))
         for one, row in () if as_json else zip(found, rows, strict=True):
@@ -183,7 +190,7 @@ async def _reach(dcc: Dcc, target: Eui64, host: str, port: int, keys: Path, wait
     hub = dcc.inventory.hub_of(target)
     if hub is None:
         return  # the gateway refuses it with the reason
-    server = TcpWanServer(host, port, files_of(keys, "dcc"))
+    server = TcpWanServer(host, port, files_of(keys / "tls", "dcc"))
     await server.start()
     dcc.attach_hub(server.link(hub), hub)
     click.echo(f"waiting for hub {hub} at {host}:{server.port}", err=True)

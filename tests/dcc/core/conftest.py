@@ -176,9 +176,16 @@ class FarEnd:
 
 
 @pytest.fixture(scope="session")
-def keystore(tmp_path_factory: pytest.TempPathFactory) -> Keystore:
-    """Every organisation and Device of the bench's default PKI, with all private keys."""
-    return make_pki(Path(tmp_path_factory.mktemp("pki")) / "pki", organisations=None, devices=DEFAULT_DEVICES)
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the bench's default PKI: every organisation and Device, with all private keys and the SM WAN's TLS files."""
+    folder = Path(tmp_path_factory.mktemp("pki")) / "pki"
+    make_pki(folder, organisations=None, devices=DEFAULT_DEVICES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def keystore(keys: Path) -> Keystore:
+    return Keystore.load(keys)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -357,3 +358,32 @@ def test_the_settings_of_a_bench_replace_the_profile(keystore: Keystore) -> None
 
     assert replace(profile(), response_wait_s=1.0).response_wait_s == 1.0
     assert all(profile_sources().values())
+
+
+@pytest.mark.requirement("PC-01")
+def test_a_pre_command_that_does_not_say_what_was_asked_is_not_signed(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        right = far_end.supplier.answer
+
+        def swapped(request: Any, pre_command: bytes, command_variant: int = 5) -> Any:
+            disable = pre_command.replace(b"\x00\x51", b"\x00\x50", 1)
+            return right(request, disable, command_variant)
+
+        far_end.supplier.answer = swapped  # type: ignore[method-assign]
+        outcome = await send(far_end, "7.3")
+        assert (outcome.verdict, outcome.hop) == (Verdict.REFUSED, "user")
+        assert "[150, 156]" in outcome.why
+        assert far_end.home.received == []
+
+    run(scenario)
+
+
+def test_the_answer_is_parsed_with_the_users_own_keys(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "11.2")
+        assert outcome.parsed is not None
+        assert json.loads(json.dumps(outcome.as_json(), default=str))["parsed"]
+
+    run(scenario)
