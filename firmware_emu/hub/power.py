@@ -128,6 +128,8 @@ class PowerMonitor:
     def reset(self) -> None:
         """The hub goes back to factory state: the next boot says so. Call in the transaction that empties the store."""
         self._store.put(_REASON, BootReason.RESET.name.encode())
+        self.boots = 0
+        self._last_alive = None
 
     def lost(self, at: int) -> None:
         """AC Lost was seen at ``at``."""

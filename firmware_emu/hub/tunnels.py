@@ -27,7 +27,8 @@ class Tunnels:
         self._context = context
         self._spawn = spawn
         self._lines: dict[Eui64, tuple[Delivery, asyncio.Task[None]]] = {}
-        self._answering: set[Eui64] = set()
+        self._asked: dict[Eui64, bool] = {}
+        """GSMEs that are being answered, and whether another GET has come meanwhile (before the confirmation of the last one)."""
         self._server = TunnelServer(context.zcl, context.endpoint, self._accept, self._from_client)
 
     @property
@@ -77,31 +78,38 @@ class Tunnels:
     def _from_client(self, device: Eui64, data: bytes) -> None:
         match decode_mailbox(data):
             case Get():
-                if device not in self._answering:
-                    self._answering.add(device)
-                    self._spawn(self._answer(device))
+                if device in self._asked:
+                    self._asked[device] = True
+                else:
+                    self._asked[device] = False
+                    self._spawn(self._answer_all(device))
             case Put(message):
                 self._context.on_message(device, message)
             case GetResponse():
                 reason = "GET-RESPONSE, expected GET or PUT"
                 self._context.trace.emit("han", "chf", "refused", target=str(device), data=data, reason=reason)
 
+    async def _answer_all(self, device: Eui64) -> None:
+        try:
+            await self._answer(device)
+            while self._asked[device]:
+                self._asked[device] = False
+                await self._answer(device)
+        finally:
+            del self._asked[device]
+
     async def _answer(self, device: Eui64) -> None:
         context = self._context
+        entry = context.log.get(device)
+        if entry is not None:
+            context.give_up(entry)
+        waiting = context.mailbox.first(device)
+        remaining = 0 if waiting is None else min(context.mailbox.count(device) - 1, _MOST_REMAINING)
+        message = b"" if waiting is None else waiting.message
         try:
-            entry = context.log.get(device)
-            if entry is not None:
-                context.give_up(entry)
-            waiting = context.mailbox.first(device)
-            remaining = 0 if waiting is None else min(context.mailbox.count(device) - 1, _MOST_REMAINING)
-            message = b"" if waiting is None else waiting.message
-            try:
-                await self._server.transfer(device, encode_mailbox(GetResponse(remaining, message)))
-            except RadioError as error:
-                context.trace.emit(
-                    "han", "chf", "not delivered", target=str(device), message=identifier_of(message), reason=str(error))
-                return
-            if waiting is not None:
-                context.delivered(device, waiting)
-        finally:
-            self._answering.discard(device)
+            await self._server.transfer(device, encode_mailbox(GetResponse(remaining, message)))
+        except RadioError as error:
+            context.trace.emit("han", "chf", "not delivered", target=str(device), message=identifier_of(message), reason=str(error))
+            return
+        if waiting is not None:
+            context.delivered(device, waiting)

@@ -50,6 +50,7 @@ PPMID = Eui64.parse("00db1234567890a4")
 IHD = Eui64.parse("00db1234567890b0")
 STRANGER = Eui64.parse("00db1234567890ff")
 CODES = {device: InstallCode(bytes([number]) * 16) for number, device in enumerate((ESME, GSME, PPMID, IHD, STRANGER), 0x41)}
+CONFIG = HubConfig(CHF, GPF, ACB, wan_provider=WAN_PROVIDER, supplier=SUPPLIER, network_operator=NETWORK_OPERATOR)
 LOG, HISTORIC = parse_obis("0-0:30.3.0.255"), parse_obis("0-0:30.3.1.255")
 
 
@@ -163,8 +164,11 @@ class MemoryRadio(Port):
         self.on_event = None
 
     def tell(self, kind: HanEventKind, device: Eui64, reason: str = "") -> None:
-        if self.on and self.on_event is not None:
-            self.on_event(HanEvent(kind, device, reason))
+        def arrive() -> None:
+            if self.on and self.on_event is not None:
+                self.on_event(HanEvent(kind, device, reason))
+
+        asyncio.get_running_loop().call_soon(arrive)
 
 
 class MemoryNode(Port):
@@ -218,7 +222,7 @@ class Meter:
         self.bench, self.device = bench, device
         self.node = MemoryNode(bench.han, device)
         self.zcl = ZclPort(self.node, bench.clock)
-        self.zcl.add_endpoint(SimpleDescriptor(1, 0x0500, servers=(0x0704, 0x0800), clients=(0x0800, 0x000A)))
+        self.zcl.add_endpoint(SimpleDescriptor(1, 0x0500, servers=(0x0704, 0x0800), clients=(0x0800, 0x000A, 0x0025, 0x0702)))
         self.server = TunnelServer(self.zcl, 1, lambda _: True, self._take)
         self.got: list[bytes] = []
         store = MemoryStore()
@@ -244,7 +248,7 @@ class GasMeter(Meter):
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench, GSME, DeviceType.GSME)
         self.server.close()
-        self.zcl.add_endpoint(SimpleDescriptor(1, 0x0501, servers=(0x0702, 0x0800), clients=(0x0704, 0x0800, 0x000A)))
+        self.zcl.add_endpoint(SimpleDescriptor(1, 0x0501, servers=(0x0702, 0x0800), clients=(0x0704, 0x0800, 0x000A, 0x0025)))
         self.tunnel = TunnelClient(self.zcl, GPF)
         self.mailbox = MailboxClient(self.tunnel)
 
@@ -256,8 +260,7 @@ class Bench:
     keystore: Keystore
     clock: Clock = field(default_factory=lambda: Clock(start=START, warp=True))
     store: Store = field(default_factory=MemoryStore)
-    config: HubConfig = HubConfig(
-        CHF, GPF, ACB, wan_provider=WAN_PROVIDER, supplier=SUPPLIER, network_operator=NETWORK_OPERATOR)
+    config: HubConfig = CONFIG
 
     def __post_init__(self) -> None:
         self.records: list[Record] = []
@@ -305,7 +308,7 @@ class Bench:
             self.task.result()
 
     async def cut(self) -> None:
-        """A power cut."""
+        """A power cut: only the store and what the dongle keeps survive."""
         if hasattr(self, "task"):
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
@@ -353,7 +356,7 @@ class Bench:
         until = self.clock.now() + within_s
         while (found := look()) is None or found is False:
             assert self.clock.now() < until, "it did not happen in time"
-            await self.clock.sleep(0.1)
+            await self.clock.sleep(max(0.1, within_s / 300))
         return found
 
     def refusals(self) -> list[str]:

@@ -63,14 +63,25 @@ def test_the_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "nvm").stat().st_mode) == 0o600
 
 
+def change_and_fail(store: SqliteStore) -> None:
+    with store.transaction():
+        store.put("kept", b"changed")
+        with store.transaction():
+            store.put("new", b"x")
+        raise ZeroDivisionError
+
+
+def put_all(store: SqliteStore, values: dict[str, bytes]) -> None:
+    with store.transaction():
+        for key, value in values.items():
+            store.put(key, value)
+
+
 def test_an_exception_takes_back_the_whole_of_nested_transactions(tmp_path: Path) -> None:
     with contextlib.closing(SqliteStore(tmp_path / "nvm")) as store:
         store.put("kept", b"before")
-        with pytest.raises(ZeroDivisionError), store.transaction():
-            store.put("kept", b"changed")
-            with store.transaction():
-                store.put("new", b"x")
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            change_and_fail(store)
         assert (store.get("kept"), store.get("new")) == (b"before", None)
 
 
@@ -79,9 +90,8 @@ def test_a_commit_that_was_torn_half_way_is_not_there_at_the_next_opening(tmp_pa
     with contextlib.closing(SqliteStore(tmp_path / "nvm")) as store:
         store.put("old", b"stays")
     fault = TornWrite(tmp_path / "copy", kept)
-    with contextlib.closing(SqliteStore(tmp_path / "nvm", fault)) as store, pytest.raises(PowerCut), store.transaction():
-        for number in range(100):
-            store.put(f"new/{number}", bytes(100))
+    with contextlib.closing(SqliteStore(tmp_path / "nvm", fault)) as store, pytest.raises(PowerCut):
+        put_all(store, {f"new/{number}": bytes(100) for number in range(100)})
     assert fault.length > kept
     with contextlib.closing(SqliteStore(tmp_path / "copy")) as store:
         assert store.get("old") == b"stays"
@@ -92,9 +102,8 @@ def test_a_commit_that_got_through_before_the_cut_is_there_whole(tmp_path: Path)
     fault = TornWrite(tmp_path / "copy", 1 << 30)
     with contextlib.closing(SqliteStore(tmp_path / "nvm")):
         pass
-    with contextlib.closing(SqliteStore(tmp_path / "nvm", fault)) as store, pytest.raises(PowerCut), store.transaction():
-        store.put("a", b"1")
-        store.put("b", b"2")
+    with contextlib.closing(SqliteStore(tmp_path / "nvm", fault)) as store, pytest.raises(PowerCut):
+        put_all(store, {"a": b"1", "b": b"2"})
     with contextlib.closing(SqliteStore(tmp_path / "copy")) as store:
         assert store.keys("") == ["a", "b"]
 
