@@ -25,9 +25,19 @@ from firmware_emu.ids import CraFlag, Eui64
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-MAX_DEPTH = 32
-"""Deepest nesting of the payload that is followed; certificates nest to 9."""
 _CONSTRUCTED = 0x20
+_CONTEXT = 0x80
+_TAGS = {
+    "INTEGER": 0x02,
+    "BIT STRING": 0x03,
+    "OCTET STRING": 0x04,
+    "NULL": 0x05,
+    "ENUMERATED": 0x0A,
+    "GeneralizedTime": 0x18,
+    "SEQUENCE": 0x30,
+    "SEQUENCE OF": 0x30,
+    "ANY": 0x30,
+}
 _LONG_TAG = 0x1F
 _USAGE_BITS = {KeyUsage.DIGITAL_SIGNATURE: (b"\x80", 1), KeyUsage.KEY_AGREEMENT: (b"\x08", 5), KeyUsage.KEY_CERT_SIGN: (b"\x04", 6)}
 _USAGES = {bits: usage for usage, bits in _USAGE_BITS.items()}
@@ -75,10 +85,12 @@ class Asn1Payload:
             return self.value
         native = _to_native(kind, self.value)
         try:
-            octets = bytes(compiled().encode(self.type_name, native))
+            octets = bytes(compiled().encode(self.type_name, native, check_constraints=True))
         except (asn1tools.EncodeError, asn1tools.ConstraintsError, TypeError, ValueError, KeyError) as error:
             raise IdentifierError(f"a {self.type_name}", type(self.value).__name__, f"a value of the schema: {error}") from error
-        return octets if self.form is LengthForm.DER else with_device_lengths(octets, opaque(kind, native))
+        if self.form is LengthForm.DER:
+            return octets
+        return _rewrite(kind, kind.name, _tag(kind, None), octets, (0, len(octets)), 0, [], LengthForm.DEVICE)[0]
 
     @classmethod
     def decode(cls, octets: bytes, message_code: int, cra: CraFlag, offset: int = 0) -> Self:
@@ -96,11 +108,11 @@ class Asn1Payload:
     def decode_as(cls, type_name: str, octets: bytes, offset: int = 0) -> Self:
         """Read a value of a named type. Raises DecodeError, also for octets that would not encode again as they are."""
         kind = _kind(type_name)
-        normal, form = _normalise(octets, offset)
+        normal, form = _normalise(kind, octets, offset)
         if kind.base == "ANY":
             return cls(type_name, octets)
         try:
-            native = compiled().decode(type_name, normal)
+            native = compiled().decode(type_name, normal, check_constraints=True)
         except asn1tools.DecodeError as error:
             raise DecodeError(offset + int(getattr(error, "offset", None) or 0), type_name, str(error)) from error
         except Exception as error:  # asn1tools lets errors of int(), decode() and strptime() through; each says the octets do not fit
@@ -145,41 +157,56 @@ def header(octets: bytes, position: int, end: int, offset: int = 0) -> tuple[int
     return start, start + length
 
 
-def _normalise(octets: bytes, offset: int) -> tuple[bytes, LengthForm]:
-    """The same values with lengths in DER form, and the form they came in. Raises DecodeError unless it is one value to the last octet."""
-    if header(octets, 0, len(octets), offset)[1] != len(octets):
-        raise DecodeError(offset + header(octets, 0, len(octets), offset)[1], "ASN.1 payload", "octets are left over after the value")
-    if b"\x82\x00" not in octets:
-        return octets, LengthForm.DER
+def _normalise(kind: Kind, octets: bytes, offset: int) -> tuple[bytes, LengthForm]:
+    """The same value with lengths in DER form, and the form they came in. Raises DecodeError unless it is one value to the last octet.
+
+    asn1tools never returns from a SEQUENCE OF of indefinite length: it is given nothing whose tags and lengths have not been walked here.
+    """
     long_lengths: list[int] = []
-    normal = _rewrite(octets, 0, len(octets), offset, 0, long_lengths, frozenset(), LengthForm.DER)
+    normal, stop = _rewrite(kind, kind.name, _tag(kind, None), octets, (0, len(octets)), offset, long_lengths, LengthForm.DER)
+    if stop != len(octets):
+        raise DecodeError(offset + stop, kind.name, f"{len(octets) - stop} octets are left over after the value")
     return normal, LengthForm.DEVICE if long_lengths else LengthForm.DER
 
 
-def with_device_lengths(octets: bytes, leave: frozenset[bytes] = frozenset()) -> bytes:
-    """DER with lengths from 128 to 255 written as a device does; the values in ``leave`` (certificates) keep theirs."""
-    return _rewrite(octets, 0, len(octets), 0, 0, [], leave, LengthForm.DEVICE)
+def _tag(kind: Kind, context: int | None) -> int:
+    """First octet of a value: its universal tag, or the implicit context tag."""
+    constructed = _CONSTRUCTED if kind.base in ("SEQUENCE", "SEQUENCE OF") else 0
+    return _TAGS[kind.base] if context is None else _CONTEXT | constructed | context
 
 
 def _rewrite(
-    octets: bytes, position: int, end: int, offset: int, depth: int, found: list[int], leave: frozenset[bytes], form: LengthForm
-) -> bytes:
-    if depth > MAX_DEPTH:
-        raise DecodeError(offset + position, "ASN.1 value", f"nested deeper than {MAX_DEPTH} levels")
+    kind: Kind, field: str, tag: int, octets: bytes, span: tuple[int, int], offset: int, found: list[int], form: LengthForm
+) -> tuple[bytes, int]:
+    """The value at the start of ``span`` with its lengths in ``form``, and where it ends; certificates are left as they are."""
+    position, end = span
+    start, stop = header(octets, position, end, offset)
+    if octets[position] != tag:
+        raise DecodeError(offset + position, field, f"tag {octets[position]:02x}, expected {tag:02x}")
+    if kind.base == "ANY":
+        return octets[position:stop], stop
+    if octets[position + 1 : position + 3] == b"\x82\x00":
+        found.append(position)
     parts: list[bytes] = []
-    while position < end:
-        start, stop = header(octets, position, end, offset)
-        if leave and octets[position:stop] in leave:
-            parts.append(octets[position:stop])
-        else:
-            if octets[position + 1] == 0x82 and octets[position + 2] == 0:
-                found.append(position)
-            body = octets[start:stop]
-            if octets[position] & _CONSTRUCTED:
-                body = _rewrite(octets, start, stop, offset, depth + 1, found, leave, form)
-            parts.append(octets[position : position + 1] + _length(len(body), form) + body)
-        position = stop
-    return b"".join(parts)
+    place = start
+    if kind.base not in ("SEQUENCE", "SEQUENCE OF"):
+        parts.append(octets[start:stop])
+        place = stop
+    for member in kind.members:
+        wanted = _tag(member.kind, member.tag)
+        if place < stop and octets[place] == wanted:
+            part, place = _rewrite(member.kind, member.name, wanted, octets, (place, stop), offset, found, form)
+            parts.append(part)
+        elif not member.optional:
+            problem = f"tag {octets[place]:02x}" if place < stop else "the end of the value"
+            raise DecodeError(offset + place, member.name, f"read {problem}, expected tag {wanted:02x}")
+    while kind.element is not None and place < stop:
+        part, place = _rewrite(kind.element, field, _tag(kind.element, None), octets, (place, stop), offset, found, form)
+        parts.append(part)
+    if place != stop:
+        raise DecodeError(offset + place, field, f"{stop - place} octets are left over after its last member")
+    body = b"".join(parts)
+    return bytes((tag,)) + _length(len(body), form) + body, stop
 
 
 def _length(length: int, form: LengthForm) -> bytes:
@@ -191,17 +218,6 @@ def _length(length: int, form: LengthForm) -> bytes:
 
 
 # -- values
-
-
-def opaque(kind: Kind, native: Native) -> frozenset[bytes]:
-    """The certificates inside a value, whose own lengths are not to be touched."""
-    if kind.base == "ANY" and isinstance(native, bytes | bytearray):
-        return frozenset((bytes(native),))
-    if isinstance(native, list) and kind.element is not None:
-        return frozenset[bytes]().union(*(opaque(kind.element, item) for item in native))
-    if isinstance(native, dict):
-        return frozenset[bytes]().union(*(opaque(member.kind, native[member.name]) for member in kind.members if member.name in native))
-    return frozenset()
 
 
 def _to_typed(kind: Kind, native: Native, offset: int) -> Asn1Value:

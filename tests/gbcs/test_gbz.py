@@ -1,0 +1,143 @@
+"""GBZ components and the ZCL payloads inside them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_emu.errors import DecodeError, IdentifierError
+from firmware_emu.gbcs import zcl_layouts
+from firmware_emu.gbcs.gbz import Component, Gbz, numbered
+from firmware_emu.gbcs.zcl_layouts import FieldLayout, Given, GroupLayout, TypedValue, decode_zcl, encode_zcl, layouts
+
+octet = st.integers(0, 255)
+clear = st.builds(
+    Component, st.integers(0, 0xFFFF), octet, octet, octet, st.binary(max_size=80), st.one_of(st.none(), st.integers(0, 2**32 - 1))
+)
+sealed = st.builds(
+    lambda cluster, control, sequence, command, text, counter: Component(
+        cluster, control, sequence, command, b"\x31\0\0\0\0" + text, None, True, counter
+    ),
+    *(st.integers(0, 0xFFFF), octet, octet, octet, st.binary(min_size=12, max_size=80), octet),
+)
+
+
+@given(st.lists(st.one_of(clear, sealed), min_size=1, max_size=20).map(tuple).map(Gbz))
+def test_every_payload_decodes_to_itself(payload: Gbz) -> None:
+    assert Gbz.decode(payload.encode()) == payload
+
+
+@given(st.binary(max_size=100))
+def test_arbitrary_octets_raise_decode_errors_only(tail: bytes) -> None:
+    octets = b"\x01\x09" + tail
+    try:
+        payload = Gbz.decode(octets, 40)
+    except DecodeError as error:
+        assert 40 <= error.offset <= 40 + len(octets)
+    else:
+        assert payload.encode() == octets
+
+
+def test_a_component_reads_as_the_reference_prints_it() -> None:
+    payload = Gbz.decode(bytes.fromhex("010901010702000b0000000203010300030000"))
+    assert payload.components == (Component(0x0702, 0, 0, 0, bytes.fromhex("0203010300030000")),)
+    command = decode_zcl(payload.components[0], payload.components[0].payload)
+    assert command is not None
+    assert [entry[0].value for entry in command.fields[0].value] == [0x0302, 0x0301, 0x0300, 0x0000]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("octets", ["0109010007020003000000", "010902010702000300000001070200030000" + "00", "010901050702000300000000"])
+def test_the_last_component_and_no_other_is_marked_last(octets: str) -> None:
+    with pytest.raises(DecodeError, match="extended header control field"):
+        Gbz.decode(bytes.fromhex(octets))
+
+
+def test_commands_number_their_components_from_zero() -> None:
+    parts = (Component(0x0700, 9, 7, 1), Component(0x0700, 9, 7, 2))
+    assert [part.sequence for part in numbered(parts).components] == [0, 1]
+
+
+def test_a_from_date_time_does_not_go_with_encryption() -> None:
+    with pytest.raises(IdentifierError):
+        Component(0x0702, 0x18, 0, 1, b"\x31\0\0\0\0" + bytes(12), 5, True).encode(last=True)
+
+
+def _field(field: FieldLayout) -> st.SearchStrategy[Given]:
+    match field.kind:
+        case "s":
+            return st.binary(max_size=40)
+        case "d":
+            return st.binary(min_size=4, max_size=4)
+        case "x":
+            return st.binary(min_size=1, max_size=20)
+        case "v":
+            numbers = st.builds(TypedValue, st.sampled_from([0x18, 0x20, 0x30]), st.integers(0, 255))
+            return st.one_of(numbers, st.builds(TypedValue, st.just(0x2B), st.integers(-(2**31), 2**31 - 1)))
+        case "z":
+            return st.just(0)
+        case "i":
+            return st.integers(-(1 << (field.width * 8 - 1)), (1 << (field.width * 8 - 1)) - 1)
+        case _:
+            return st.integers(0, (1 << field.width * 8) - 1)
+
+
+@st.composite
+def _fields(draw: st.DrawFn, items: tuple[FieldLayout | GroupLayout, ...]) -> dict[str, Given]:
+    values: dict[str, Given] = {}
+    for item in items:
+        if isinstance(item, FieldLayout):
+            values[item.name] = draw(_field(item))
+            continue
+        size = item.count if isinstance(item.count, int) else draw(st.integers(0, 5))
+        if isinstance(item.count, str):
+            values[item.count] = size
+        values[item.name] = [draw(_fields(item.items)) for _ in range(size)]
+    return values
+
+
+@pytest.mark.parametrize("key", list(layouts()), ids=lambda key: layouts()[key].name)
+@given(data=st.data())
+def test_every_declared_layout_decodes_to_what_was_encoded(key: tuple[int | None, bool, int], data: st.DataObject) -> None:
+    layout = layouts()[key]
+    cluster, frame_control = (0x0702, 0) if layout.cluster is None else (layout.cluster, 9 if layout.from_server else 1)
+    values = data.draw(_fields(layout.fields))
+    octets = encode_zcl(cluster, frame_control, layout.command, values)
+    command = decode_zcl(Component(cluster, frame_control, 0, layout.command), octets)
+    assert command is not None
+    assert command.layout is layout
+    assert encode_zcl(cluster, frame_control, layout.command, zcl_layouts.given(command.fields)) == octets
+
+
+@pytest.mark.parametrize("key", list(layouts()), ids=lambda key: layouts()[key].name)
+@given(octets=st.binary(max_size=60))
+def test_arbitrary_zcl_payloads_raise_decode_errors_only(key: tuple[int | None, bool, int], octets: bytes) -> None:
+    layout = layouts()[key]
+    cluster, frame_control = (0x0702, 0) if layout.cluster is None else (layout.cluster, 9 if layout.from_server else 1)
+    try:
+        command = decode_zcl(Component(cluster, frame_control, 0, layout.command), octets, 9)
+    except DecodeError as error:
+        assert 9 <= error.offset <= 9 + len(octets)
+    else:
+        assert command is not None
+        assert encode_zcl(cluster, frame_control, layout.command, zcl_layouts.given(command.fields)) == octets
+
+
+def test_a_missing_field_an_unknown_one_and_one_too_large_are_named() -> None:
+    with pytest.raises(IdentifierError, match="log_id"):
+        encode_zcl(0x0709, 1, 1, {})
+    with pytest.raises(IdentifierError, match="nonsense"):
+        encode_zcl(0x0709, 1, 1, {"nonsense": 1})
+    with pytest.raises(IdentifierError, match="8 bits"):
+        encode_zcl(0x0709, 1, 1, {"log_id": 300})
+
+
+def test_ten_kilobytes_of_components_are_read_quickly() -> None:
+    octets = b"\x01\x09\xff" + b"\x00\x07\x02\x00\x03\x00\x00\x00" * 1250
+    started = time.process_time()
+    with pytest.raises(DecodeError):
+        Gbz.decode(octets)
+    decode_zcl(Component(0x0705, 9, 0, 5), b"\x00\x01" + (b"\x00" + bytes(8)) * 1100)
+    assert time.process_time() - started < 0.1
