@@ -26,7 +26,7 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.option("--version", "version", type=int, default=13, show_default=True, help="EZSP version to speak.")
 @click.option("--eui", "eui", default=DEFAULT_EUI, show_default=True, help="EUI-64 of the first dongle; the next ones count up.")
 @click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Dongles on the one air.")
-@click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what survives without power (or FILE.1, FILE.2 ...).")
+@click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what outlives a power cut (or FILE.1 ...).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
 @click.option("--capture", type=click.Path(path_type=Path, dir_okay=False), help="Record the air to a pcapng file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")

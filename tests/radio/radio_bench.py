@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
-from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air, MacFrame
 from hil.radio.ncp.aps import Incoming

@@ -6,8 +6,6 @@ Not modelled: the speed of a serial line, XON/XOFF and hardware flow control, a 
 from __future__ import annotations
 
 import asyncio
-import os
-import tty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +16,8 @@ from hil.radio.air import Air
 from hil.radio.ncp.ash import Ash, Deliver, Event, Reset, State, Write
 from hil.radio.ncp.commands import VERSIONS
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.pty_port import PtyPort
 from hil.radio.ncp.tokens import Tokens
-
-_CHUNK = 4096
 
 
 class NcpServer:
@@ -43,8 +40,8 @@ class NcpServer:
         self._write: Callable[[bytes], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._hold: Callable[[], None] | None = None
-        self._master = self._slave = -1
-        self._unsent = bytearray()
+        self._port: PtyPort | None = None
+        self._was_connected = False
         self._server: asyncio.Server | None = None
 
     @property
@@ -53,12 +50,9 @@ class NcpServer:
 
     async def serve_pty(self) -> Path:
         """Open a raw pseudo-terminal and serve it; returns the path for the host, which may close and open it again."""
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        asyncio.get_running_loop().add_reader(self._master, self._readable)
-        self._write = self._write_pty
-        return Path(os.ttyname(self._slave))
+        self._port = PtyPort(self.clock, self.octets)
+        self._write = self._port.write
+        return self._port.path
 
     async def serve_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; returns the port. One host at a time, the latest; each connection finds the dongle freshly reset.
@@ -86,31 +80,18 @@ class NcpServer:
             self.ncp.reset()
             self._settle()
 
-    _was_connected = False
-
     async def close(self) -> None:
         """Off, and the port gone."""
         self.power(False)
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._master >= 0:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._master)
-            loop.remove_writer(self._master)
-            os.close(self._master)
-            os.close(self._slave)
-            self._master = self._slave = -1
+        if self._port is not None:
+            self._port.close()
+            self._port = None
         self._write = None
 
     # octets
-
-    def _readable(self) -> None:
-        try:
-            octets = os.read(self._master, _CHUNK)
-        except (BlockingIOError, OSError):  # the pair is being closed
-            return
-        self.octets(octets)
 
     def octets(self, octets: bytes) -> None:
         """Octets from the host."""
@@ -167,22 +148,6 @@ class NcpServer:
     def _tick(self) -> None:
         self._timer = None
         self._act(self.ash.tick(self._now()))
-
-    def _write_pty(self, octets: bytes) -> None:
-        self._unsent += octets
-        self._flush()
-
-    def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            sent = os.write(self._master, self._unsent)
-        except BlockingIOError:
-            sent = 0
-        del self._unsent[:sent]
-        if self._unsent:
-            loop.add_writer(self._master, self._flush)
-        else:
-            loop.remove_writer(self._master)
 
 
 class _TcpHost(asyncio.Protocol):

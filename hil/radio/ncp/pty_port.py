@@ -1,0 +1,113 @@
+"""A raw pseudo-terminal for a virtual dongle, which knows of octets that the kernel has not handed over yet.
+
+A host in the same process writes to the slave side; a kernel worker moves the octets to our side a moment later. A warp clock
+that jumped in that moment would let the host's timers run out, so each write is noticed (inotify, in the same system call) and
+the clock held until the octets are here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import tty
+from collections.abc import Callable
+from pathlib import Path
+
+from firmware_emu.clock import Clock
+
+LOGGER = logging.getLogger(__name__)
+_CHUNK = 4096
+_IN_MODIFY = 0x00000002
+_IN_NONBLOCK = os.O_NONBLOCK
+
+
+class PtyPort:
+    """One pseudo-terminal pair; the host opens :attr:`path`, any number of times."""
+
+    def __init__(self, clock: Clock, receive: Callable[[bytes], None]) -> None:
+        self._clock = clock
+        self._receive = receive
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.path = Path(os.ttyname(self._slave))
+        self._unsent = bytearray()
+        self._hold: Callable[[], None] | None = None
+        self._watch = _watch(self.path) if clock.warp else -1
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._master, self._readable)
+        if self._watch >= 0:
+            loop.add_reader(self._watch, self._written)
+
+    def write(self, octets: bytes) -> None:
+        """Octets for the host."""
+        self._unsent += octets
+        self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            sent = os.write(self._master, self._unsent)
+        except BlockingIOError:
+            sent = 0
+        del self._unsent[:sent]
+        if self._unsent:
+            loop.add_writer(self._master, self._flush)
+        else:
+            loop.remove_writer(self._master)
+
+    def _written(self) -> None:
+        """The host has written. Its octets may be here, or about to come."""
+        self._drain_watch()
+        if self._hold is None:
+            self._hold = self._clock.take("octets of the host on the dongle's port")
+        self._readable()
+
+    def _drain_watch(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._watch, _CHUNK)
+
+    def _readable(self) -> None:
+        try:
+            octets = os.read(self._master, _CHUNK)
+        except BlockingIOError:
+            return
+        if self._watch >= 0:
+            self._drain_watch()
+        if self._hold is not None:
+            self._hold()
+            self._hold = None
+        self._receive(octets)
+
+    def close(self) -> None:
+        """The pair goes away; a host that has it open sees it hang up."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._master)
+        loop.remove_writer(self._master)
+        if self._watch >= 0:
+            loop.remove_reader(self._watch)
+            os.close(self._watch)
+        if self._hold is not None:
+            self._hold()
+            self._hold = None
+        os.close(self._master)
+        os.close(self._slave)
+
+
+def _watch(path: Path) -> int:
+    """A descriptor that becomes readable when ``path`` is written to; -1 where the system has no inotify."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        descriptor: int = libc.inotify_init1(_IN_NONBLOCK)
+    except AttributeError:
+        return -1
+    if descriptor >= 0 and libc.inotify_add_watch(descriptor, os.fsencode(path), _IN_MODIFY) < 0:
+        os.close(descriptor)
+        descriptor = -1
+    if descriptor < 0:
+        LOGGER.warning("writes to %s cannot be watched (%s): a warp clock may run ahead of octets on a busy machine",
+                       path, os.strerror(ctypes.get_errno()))
+    return descriptor
