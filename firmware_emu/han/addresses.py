@@ -21,8 +21,6 @@ ZDO_TIMEOUT_S = 10.0
 class ZdoPort(Protocol):
     """What the book needs of a radio."""
 
-    @property
-    def eui64(self) -> Eui64: ...
     async def send_zdo(self, short: int | None, cluster: int, payload: bytes) -> None: ...
     async def lookup(self, call: str, **arguments: object) -> list[Any]: ...
 
@@ -74,8 +72,6 @@ class AddressBook:
 
     async def short_of(self, device: Eui64) -> int:
         """The Device's short address. Raises RadioError where nobody knows it."""
-        if device == self._port.eui64:
-            return 0
         known = self._short.get(device)
         if known is not None and device not in self._doubted:
             return known
@@ -97,8 +93,6 @@ class AddressBook:
     def with_device(self, short: int, act: Callable[[Eui64], None]) -> None:
         """Call ``act`` with the Device behind ``short``: at once where known, else in order when it has been asked for."""
         device = self._device.get(short)
-        if short == 0:
-            device = self._port.eui64
         if device is not None and short not in self._waiting:
             self._doubted.discard(device)
             act(device)

@@ -7,12 +7,13 @@ that is sent, so that is done here (reference ezsp-ncp 3).
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import errno
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import bellows.exception
 import bellows.ezsp
@@ -22,6 +23,9 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable, RadioError
 from firmware_emu.han.base import ApsFrame
 from firmware_emu.ids import Eui64
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 for _library in ("bellows", "serialx", "zigpy"):
     # Below INFO these write every command and octet, and so keys, into the log.
@@ -69,12 +73,38 @@ def held(clock: Clock) -> Iterator[None]:
         release()
 
 
+class HeldThreads(concurrent.futures.ThreadPoolExecutor):
+    """Threads of an event loop that hold its clock while they work: serialx opens and closes a port in one."""
+
+    def __init__(self, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(max_workers=4, thread_name_prefix="port")
+        self._clock = clock
+        self._loop = loop
+
+    def submit(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[R]:
+        release = self._clock.take("a thread")
+        future = super().submit(work, *args, **kwargs)
+
+        def done(_: concurrent.futures.Future[R]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+                self._loop.call_soon_threadsafe(release)
+
+        future.add_done_callback(done)
+        return future
+
+
 class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
     """bellows' EZSP object, holding the warp clock from each command to its response."""
 
     def __init__(self, clock: Clock, device: dict[str, Any], application: object | None = None) -> None:
         super().__init__(device, application)
         self._clock = clock
+
+    async def connect(self, *, use_thread: bool = False) -> None:
+        if self._clock.warp:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(HeldThreads(self._clock, loop))
+        await super().connect(use_thread=False)
 
     async def reset(self) -> None:
         with held(self._clock):

@@ -311,6 +311,7 @@ class ZigpyRadio:
 
     async def _network_up(self) -> None:
         self._formed = True
+        self._book.learn(self.eui64, 0)
         await self._permits.renew()
         if not self._permits.open:
             await self._permits.close()

@@ -275,7 +275,7 @@ class EzspNode:
             heard = []
             while (item := await found.get())[0] != "scanCompleteHandler":
                 heard.append(item[1])
-        beacons = [
+        beacons: list[tuple[Any, Any]] = [
             (network, lqi) for network, lqi, _ in heard
             if network.allowingJoin and network.stackProfile == 2
             and (extended_pan_id is None or eui64_of(network.extendedPanId) == extended_pan_id)
