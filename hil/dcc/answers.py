@@ -278,7 +278,8 @@ class Answers:
         finished = finished or row["delivered"] or self.clock.now()
         # Two passes of a critical request: the user's own thinking time is left out (RT-07).
         thinking = row["returned"] - row["pre_command_at"] if row["returned"] is not None and row["pre_command_at"] is not None else 0.0
-        target = service.on_demand_s or service.future_dated_s
+        held = row["execute_at"] is not None
+        target = service.future_dated_s if held else service.on_demand_s or service.future_dated_s
         timed = verdict in (Verdict.SUCCESS, Verdict.FAILED, Verdict.NO_ANSWER)
         within = finished - row["received"] - thinking <= target if timed and target is not None else None
         return Outcome(

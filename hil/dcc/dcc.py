@@ -38,6 +38,7 @@ from hil.dcc.duis.build import Content
 from hil.dcc.effects import Effects
 from hil.dcc.gateway import ANOMALY, Gateway
 from hil.dcc.headend import HeadEnd, HubEvents
+from hil.dcc.held import HeldRequests
 from hil.dcc.inventory import AuditLine, Device, Inventory
 from hil.dcc.inventory_rules import InventoryRefusal
 from hil.dcc.journey import Journey, Travel
@@ -126,16 +127,19 @@ class Dcc:
             trace,
             lambda: self.cos,
         )
+        self.held = HeldRequests(self.desk, self.journey, clock, trace, self._users)
 
     # Life
 
     async def start(self) -> None:
-        """Go on where the store says: open outages are watched again. Hubs are attached by the caller."""
+        """Go on where the store says: open outages are watched again, held requests held. Hubs are attached by the caller."""
         self.alerts.watch_outages()
+        self.held.resume()
 
     async def close(self) -> None:
         """End connections and timers, close the store."""
         await self.alerts.close()
+        await self.held.close()
         await self.head_end.close()
         self.store.close()
 
@@ -236,7 +240,10 @@ class Dcc:
             return self._refused(request, arrival, travel, started)
         if not arrival.service.device_service:
             return self._executed(arrival, travel, started)
-        refused = self.journey.travel(user, arrival, travel)
+        due = self.held.due(arrival)
+        refused = None if due is None else await self.held.hold(arrival, due)
+        travel.leg("held until its execution time" if due is not None else "arrival checks")
+        refused = refused or self.journey.travel(user, arrival, travel)
         if refused is not None:
             return self._refused(request, refused, travel, started)
         return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)

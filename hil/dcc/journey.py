@@ -76,7 +76,7 @@ class Journey:
     def _store(self) -> DccStore:
         return self.desk.store
 
-    def travel(self, user: User, arrival: Arrival, travel: Travel) -> Refusal | None:
+    def travel(self, user: User | None, arrival: Arrival, travel: Travel) -> Refusal | None:
         """Take an accepted request to the SM WAN, or to the user for local delivery. Returns why it went no further."""
         request, device = arrival.request, arrival.device
         if device is None:
@@ -119,6 +119,8 @@ class Journey:
         )
         delivery = request.command_variant
         if arrival.service.critical and message.header.originator != self.acb.eui:
+            if user is None:
+                return self._give_up(name, _USER_AWAY)
             answer = self._round_trip(user, request, message, travel)
             if isinstance(answer, Refusal):
                 return self._give_up(name, answer)
@@ -274,5 +276,8 @@ class Journey:
         return refusal
 
 
+_USER_AWAY = Refusal(
+    "user", "signing", "critical requests are signed by their sender [155]", "the user is not there", "add the user, then send it again"
+)
 _ACB_ORIGINATES = frozenset({"6.21", "6.24", "8.5", "8.12", "11.2"})
 """Services whose commands the ACB may originate although the Device knows the user (reference gbcs-messages 11)."""

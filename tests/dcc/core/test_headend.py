@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from firmware_emu.crypto.roles import DeviceType
@@ -73,8 +75,6 @@ def test_two_hubs_are_served_and_kept_apart(run: Run) -> None:
         )
         far_end.dcc.pre_notify(SECOND_CHF, DeviceType.CHF)
         far_end.dcc.attach_hub(dcc)
-        import asyncio
-
         task = asyncio.create_task(channel.run())
         await far_end.clock.sleep(1)
         assert far_end.dcc.inventory.listed(SECOND_CHF).status == "Commissioned"
