@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firmware_emu.device import future_dated
-from firmware_emu.device.object_model import Key, ObjectModel, same_type
+from firmware_emu.device.object_model import Key, ObjectModel
 from firmware_emu.errors import ProtectionError
 from firmware_emu.gbcs.axdr import Array, Data, Enum, Integer, LongUnsigned, Null, OctetString, Structure
 from firmware_emu.gbcs.dlms import (
@@ -99,7 +99,7 @@ class DlmsServer:
             return self._absent(key)
         if not attribute.writable:
             return AccessResult.READ_WRITE_DENIED
-        if not same_type(attribute.initial, value):
+        if not attribute.takes(value):
             return AccessResult.TYPE_UNMATCHED
         writer = self.model.writers.get(key)
         if writer is not None:

@@ -72,6 +72,12 @@ def route(code: int, device_type: DeviceType) -> EventRoute:
     return EventRoute(code, (LogName.EVENT,), AlertKind.MAC, ())
 
 
+@cache
+def configurable_events() -> tuple[int, ...]:
+    """The non-critical codes (80xx, 81xx), which alone can be configured (reference gbcs-spec-notes 16), rising."""
+    return tuple(sorted({code for code, _ in _routes() if code >> 8 in (0x80, 0x81)}))
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One entry: bench ``time`` (seconds since 2000, UTC), event ``code``, ``other`` information octets."""

@@ -22,8 +22,8 @@ from firmware_emu.zse.zcl_types import DataType, Value
 if TYPE_CHECKING:
     from firmware_emu.device.pipeline import GbcsDevice
 
-_CLUSTER_ANSWER, _GENERAL_ANSWER = 0x19, 0x08
-"""Frame control of answers that the RTDS does not show."""
+_CLUSTER_ANSWER, _CLIENT_ANSWER, _GENERAL_ANSWER = 0x19, 0x01, 0x08
+"""Frame control of answers: from the server side (where the RTDS shows no other), from the client side (GCS20r), profile-wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class GbzServer:
     @staticmethod
     def _component(part: Component, answer: ZclAnswer, code: int) -> tuple[Component, bool]:
         """A cluster answer comes from the server side unless the component itself did."""
-        standard = (_CLUSTER_ANSWER & ~0x08 if part.from_server else _CLUSTER_ANSWER, False)
+        standard = (_CLIENT_ANSWER if part.from_server else _CLUSTER_ANSWER, False)
         frame_control, encrypted = _answers().get((code, part.cluster, answer.command), standard)
         return Component(part.cluster, frame_control, part.sequence, answer.command, answer.payload), encrypted
 

@@ -1,8 +1,8 @@
 """A COSEM object model as data: objects, attributes with a type and access rights, methods as functions.
 
 The model file is CSV with columns class, obis, attribute, access (r, w or rw), type, value. ``type`` is written as in
-``structure[2](integer,enum)`` or ``array[3](long-unsigned)``; an attribute starts as the zero of its type unless ``value``
-holds A-XDR in hex. What is written survives in the Device's store.
+``structure[2](integer,enum)`` or ``array[3](long-unsigned)``, alternatives apart by ``|``; an
+attribute starts as the zero of its type unless ``value`` holds A-XDR in hex. What is written survives in the Device's store.
 """
 
 from __future__ import annotations
@@ -50,11 +50,16 @@ Selection = Callable[[int, Data], "AccessResult | Data"]
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute as declared."""
+    """One attribute as declared. ``also``: zeros of further types that it takes, where use cases differ."""
 
     readable: bool
     writable: bool
     initial: Data
+    also: tuple[Data, ...] = ()
+
+    def takes(self, value: Data) -> bool:
+        """Whether ``value`` is of a type the attribute may hold."""
+        return any(same_type(declared, value) for declared in (self.initial, *self.also))
 
 
 class ObjectModel:
@@ -81,10 +86,11 @@ class ObjectModel:
         for number, row in enumerate(csv.DictReader(text.splitlines()), start=2):
             try:
                 key = (int(row["class"]), parse_obis(row["obis"]), int(row["attribute"]))
-                initial = decode_data(bytes.fromhex(row["value"])) if row["value"] else zero_of(row["type"])
+                zeros = [zero_of(text) for text in row["type"].split("|")]
+                initial = decode_data(bytes.fromhex(row["value"])) if row["value"] else zeros[0]
             except (ValueError, DecodeError) as problem:
                 raise BoardError(name, f"line {number}", str(problem)) from problem
-            self.declare(key, Attribute("r" in row["access"], "w" in row["access"], initial))
+            self.declare(key, Attribute("r" in row["access"], "w" in row["access"], initial, tuple(zeros[1:])))
 
     def read(self, key: Key) -> Data:
         """The present value, whatever the access rights say. Raises KeyError for an attribute that is not declared."""

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from firmware_emu.device import firmware, top_up
-from firmware_emu.device.event_log import LogName
+from firmware_emu.device.event_log import LogName, configurable_events
 from firmware_emu.device.gbz_server import Command, LiveAttribute, ZclAnswer, ZclModel
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.gbz import Component
@@ -117,7 +117,7 @@ class GsmeModel:
     def _commands(self) -> None:
         commands = self.zcl.commands
         for cluster, identifiers in (
-            (PRICE, (1, 2, 3, 4, 5, 6, 9)), (CALENDAR, (0, 1, 2, 3, 4)), (DEVICE_MANAGEMENT, (0, 1, 2, 3, 4, 6)), (MESSAGING, (0,)),
+            (PRICE, (1, 2, 3, 4, 5, 6, 9)), (CALENDAR, (0, 1, 2, 3, 4)), (DEVICE_MANAGEMENT, (0, 1, 2, 3, 6)), (MESSAGING, (0,)),
         ):
             for command in identifiers:
                 commands[cluster.id, command, True] = self._publish
@@ -135,6 +135,8 @@ class GsmeModel:
             (METERING.id, 0x07, False): lambda part: [ZclAnswer(0x0D, (2).to_bytes(2, "little"))],
             (METERING.id, 0x08, False): self._samples,
             (METERING.id, 0x0B, False): self._change_supply,
+            (DEVICE_MANAGEMENT.id, 0x04, True): self._set_event_configuration,
+            (DEVICE_MANAGEMENT.id, 0x05, True): self._event_configuration,
             (EVENTS.id, 0x00, False): self._event_log,
             (EVENTS.id, 0x01, False): self._clear_log,
             (PRICE.id, 0x00, False): self._published(PRICE.id, 0x00),
@@ -234,6 +236,24 @@ class GsmeModel:
             "sample": _PROFILE_SAMPLE, "start": found[0].end - HALF_HOUR_S, "sample_type": _int(fields, "sample_type"),
             "interval": HALF_HOUR_S, "count": len(found), "samples": tuple({"value": one.amount} for one in found),
         }))]
+
+    def _set_event_configuration(self, part: Component) -> Result:
+        """GCS20: one configuration for a list of events."""
+        fields = DEVICE_MANAGEMENT.to_client[0x04].decode(part.payload)
+        events = fields["events"]
+        for event in events if isinstance(events, tuple) else ():
+            self._gsme.store.put(self._event_name(_int(dict(event), "event")), bytes((_int(fields, "configuration"),)))
+        return ZclStatus.SUCCESS
+
+    def _event_configuration(self, part: Component) -> Result:
+        """GCS20r: the configuration of one event, or of every 0x81 event for group 81FF (reference gbcs-spec-notes 16)."""
+        asked = _int(DEVICE_MANAGEMENT.to_client[0x05].decode(part.payload), "event")
+        codes = [code for code in configurable_events() if code >> 8 == asked >> 8] if asked & 0xFF == 0xFF else [asked]
+        octets = b"".join(code.to_bytes(2, "little") + (self._gsme.store.get(self._event_name(code)) or bytes(1)) for code in codes)
+        return [ZclAnswer(0x04, b"\x00\x01" + octets)]
+
+    def _event_name(self, code: int) -> str:
+        return f"{self._gsme.gbcs.prefix}event/{code:04x}"
 
     def _event_log(self, part: Component) -> Result:
         fields = EVENTS.to_server[0x00].decode(part.payload)

@@ -1,0 +1,70 @@
+"""A prepayment token that arrives by command (CS01a, CS01b): is it well-formed, fresh, and made for this meter by its supplier?
+
+Reference gbcs-spec-notes 14 (order, cache of 100 counters, events) and gbcs-messages 8 (the token).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from firmware_emu.crypto.roles import CellUsage, RemotePartyRole
+from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
+from firmware_emu.gbcs.utrn import check_utrn, read_utrn
+
+if TYPE_CHECKING:
+    from firmware_emu.device.pipeline import GbcsDevice
+
+CACHE = 100
+"""Token counters remembered, the oldest overwritten (reference gbcs-spec-notes 14)."""
+MILLIPENCE = 1000
+_DUPLICATE, _NOT_AUTHENTIC, _ADDED = 0x8F51, 0x8F63, 0x810E
+
+
+class TopUpResult(IntEnum):
+    """Why a token was taken or not; the value is the result of the ZCL top up response (0 and 1 by the RTDS, the rest inferred)."""
+
+    ACCEPTED = 0
+    INVALID = 1
+    DUPLICATE = 2
+
+
+def check(device: GbcsDevice, utrn: str, counter: int) -> tuple[TopUpResult, int]:
+    """Check a token sent under the originator counter ``counter``; returns the result and the value in millipence.
+
+    A good token's counter is remembered, so that the same token is a duplicate from then on.
+    """
+    supplier = device.credentials.party(RemotePartyRole.SUPPLIER)
+    try:
+        read_utrn(utrn)
+    except IdentifierError as problem:
+        device.note_failure(str(problem))
+        return TopUpResult.INVALID, 0
+    if counter in _seen(device):
+        device.log(_DUPLICATE)
+        device.note_failure("the token was entered before")
+        return TopUpResult.DUPLICATE, 0
+    try:
+        if supplier is None:
+            raise ProtectionError("no supplier is held")
+        z = device.credentials.z(supplier, CellUsage.PREPAYMENT_TOP_UP)
+        token = check_utrn(utrn, z, supplier=supplier, meter=device.eui64, counter=counter)
+    except (ProtectionError, KeystoreError) as problem:
+        device.log(_NOT_AUTHENTIC)
+        device.note_failure(str(problem))
+        return TopUpResult.INVALID, 0
+    _remember(device, counter)
+    device.log(_ADDED)
+    return TopUpResult.ACCEPTED, token.pence * MILLIPENCE
+
+
+def _seen(device: GbcsDevice) -> set[int]:
+    values = (device.store.get(key) for key in device.store.keys(device.prefix + "token/slot/"))
+    return {int.from_bytes(value, "big") for value in values if value is not None}
+
+
+def _remember(device: GbcsDevice, counter: int) -> None:
+    name = device.prefix + "token/written"
+    written = int.from_bytes(device.store.get(name) or b"", "big")
+    device.store.put(f"{device.prefix}token/slot/{written % CACHE:03d}", counter.to_bytes(8, "big"))
+    device.store.put(name, (written + 1).to_bytes(4, "big"))
