@@ -269,7 +269,6 @@ def test_a_local_command_is_returned_and_its_brought_back_response_counts(run: R
     run(scenario)
 
 
-@pytest.mark.requirement("SHP-03")
 def test_the_dcc_holds_no_private_key_of_a_user_or_of_the_cos_party(run: Run, keystore: Keystore) -> None:
     async def scenario(far_end: FarEnd) -> None:
         far_end.home.connect()
