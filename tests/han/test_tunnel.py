@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from memory_wire import HUB, METER, OTHER, Wire
 
@@ -153,6 +155,7 @@ def test_the_gas_meter_empties_its_mailbox_and_puts_its_answers(wire: Wire, cloc
         gsme.add_endpoint(SimpleDescriptor(7, 0x0501, clients=(TUNNEL,)))
         held = [b"first", b"second", b"third"]
         put: list[bytes] = []
+        answers: list[asyncio.Future[None]] = []
 
         async def answer(partner: Eui64, data: bytes) -> None:
             message = held.pop(0) if held else b""
@@ -161,7 +164,7 @@ def test_the_gas_meter_empties_its_mailbox_and_puts_its_answers(wire: Wire, cloc
         def received(partner: Eui64, data: bytes) -> None:
             match decode_mailbox(data):
                 case Get():
-                    hub._spawn(answer(partner, data))
+                    answers.append(asyncio.ensure_future(answer(partner, data)))
                 case Put(message):
                     put.append(message)
 
