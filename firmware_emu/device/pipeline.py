@@ -8,24 +8,23 @@ durable before anything is executed (reference gbcs-spec-notes 6.2 step 8).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
-from firmware_emu.crypto import p256
-from firmware_emu.crypto.certificates import public_key_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device import alerting, answer
-from firmware_emu.device.credentials import Cell, Credentials
+from firmware_emu.device.checks import Checks, Refused
+from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.event_log import AlertKind, EventLog, LogEntry, LogName, route
 from firmware_emu.device.future import FutureAction, FutureActions
-from firmware_emu.device.profile import Permission, PipelineProfile, Step, permissions, standard_profile
+from firmware_emu.device.profile import Permission, PipelineProfile, standard_profile
 from firmware_emu.device.store import Store
-from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
+from firmware_emu.errors import CommsHubError, KeystoreError, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Data
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase, by_code
-from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 
 
@@ -43,23 +42,6 @@ class Executor(Protocol):
 
 Handler = Callable[["GbcsDevice", Message], bytes]
 """One use case common to all Devices: the Device and the accepted Command to the response payload."""
-
-
-@dataclass(slots=True)
-class _Accepted:
-    """What the checks find out about a Command on the way."""
-
-    permission: Permission
-    partner: bool
-
-
-class _Refused(Exception):
-    """Ends the checks. Never leaves this module."""
-
-    def __init__(self, step: Step, reason: str) -> None:
-        super().__init__(reason)
-        self.step = step
-        self.reason = reason
 
 
 class GbcsDevice:
@@ -85,6 +67,7 @@ class GbcsDevice:
         self.executor = executor
         self.handlers = dict(STANDARD_HANDLERS if handlers is None else handlers)
         self.profile = profile or standard_profile()
+        self.checks = Checks(eui64, device_type, credentials, self.profile)
         self.prefix = f"device/{eui64}/"
         self.name = f"{device_type.name.lower()} {eui64}"
         self.clock_status = 0
@@ -110,126 +93,15 @@ class GbcsDevice:
             self._outgoing = None
 
     def _receive(self, data: bytes) -> bytes | None:
-        message: Message | None = None
-        accepted: _Accepted | None = None
         try:
-            message = _decode(data)
-            for step in self.profile.order[1:]:
-                accepted = self._check(step, message, accepted)
-        except _Refused as refused:
-            self._refuse(refused, message, data)
+            message, accepted = self.checks.run(data)
+        except Refused as refused:
+            self._refuse(refused, data)
             return None
-        if accepted is None:
-            raise AssertionError("the order of checks holds every step, so authority was checked")
-        self._take_counter(message, accepted)
+        with self.store.transaction():  # durable before anything is executed: a crash must not open the door to a replay
+            self.checks.take_counter(message, accepted)
         self.trace.emit("device", self.name, "verified", message=str(message.header.identifier), code=f"{message.message_code:04x}")
         return self._execute(message, accepted.permission)
-
-    def _check(self, step: Step, message: Message, accepted: _Accepted | None) -> _Accepted | None:
-        """Run one step; the authority found so far, or found now. Raises _Refused.
-
-        A step that stands before authority in a profile finds the authority for itself: who may send the code decides
-        which counter, which key and which protections are meant.
-        """
-        if step is Step.ADDRESSED:
-            self._check_addressed(message)
-        elif step is Step.SUPPORTED:
-            if message.message_code not in permissions(self.device_type):
-                raise _Refused(step, f"message code {message.message_code:04x} is not one of a {self.device_type.name}")
-        else:
-            accepted = accepted or self._authority(message)
-            if step is Step.COUNTER:
-                self._check_counter(message, accepted)
-            elif step is Step.MAC:
-                self._check_mac(message, accepted)
-            elif step is Step.SIGNATURE:
-                self._check_signature(message, accepted)
-        return accepted
-
-    def _check_addressed(self, message: Message) -> None:
-        header = message.header
-        if header.cra is not CraFlag.COMMAND:
-            raise _Refused(Step.ADDRESSED, f"it is a {header.cra.name.lower()}, expected a command")
-        if header.recipient != self.eui64:
-            raise _Refused(Step.ADDRESSED, f"it is for {header.recipient}, this is {self.eui64}")
-
-    def _authority(self, message: Message) -> _Accepted:
-        header = message.header
-        allowed = permissions(self.device_type).get(message.message_code, ())
-        roles = self.credentials.roles_of(header.originator)
-        broker = RemotePartyRole.ACCESS_CONTROL_BROKER
-        if broker in roles and header.other.supplementary_party is not None:
-            roles = (broker,)
-        elif broker in roles:
-            roles = (broker, *(role for role in roles if role is not broker))
-        for role in roles:
-            for permission in allowed:
-                if permission.role is role and self._protected_as(message, permission):
-                    return _Accepted(permission, False)
-        if broker in roles and header.other.supplementary_party is not None and any(not permission.signature for permission in allowed):
-            return _Accepted(Permission(broker, True, False, False), False)
-        for permission in allowed:
-            if permission.role is None and self.credentials.partner(header.originator) is not None:
-                return _Accepted(permission, True)
-        who = "no Known Remote Party" if not roles else " and ".join(role.name.lower() for role in roles)
-        raise _Refused(Step.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}")
-
-    def _protected_as(self, message: Message, permission: Permission) -> bool:
-        """Whether to judge by this permission: the only one of its role, or the one whose protections the message carries."""
-        same = [other for other in permissions(self.device_type)[message.message_code] if other.role is permission.role]
-        return len(same) == 1 or permission.signature == bool(message.signature)
-
-    def _check_counter(self, message: Message, accepted: _Accepted) -> None:
-        counter = message.header.counter
-        stored = self._stored_counter(message, accepted)
-        if counter <= stored:
-            raise _Refused(Step.COUNTER, f"counter {counter} is not above the stored {stored}")
-        if counter >= 1 << 63:
-            raise _Refused(Step.COUNTER, f"counter {counter} is above the largest of 2^63 - 1")
-
-    def _stored_counter(self, message: Message, accepted: _Accepted) -> int:
-        if accepted.permission.role is None:
-            return self.credentials.partner_counter(message.header.originator)
-        return self.credentials.counter(accepted.permission.role, top_up=self._is_top_up(message))
-
-    def _take_counter(self, message: Message, accepted: _Accepted) -> None:
-        """Make the counter durable, before anything is executed: a crash must not open the door to a replay."""
-        with self.store.transaction():
-            if accepted.permission.role is None:
-                self.credentials.set_partner_counter(message.header.originator, message.header.counter)
-            else:
-                self.credentials.set_counter(accepted.permission.role, message.header.counter, top_up=self._is_top_up(message))
-
-    def _is_top_up(self, message: Message) -> bool:
-        return message.message_code in self.profile.top_up_codes
-
-    def _check_mac(self, message: Message, accepted: _Accepted) -> None:
-        if message.mac is None:
-            if accepted.permission.mac:
-                raise _Refused(Step.MAC, "it carries no MAC")
-            return
-        try:
-            sender = message.header.originator if accepted.partner else self._party(RemotePartyRole.ACCESS_CONTROL_BROKER)
-            protect.check_mac(message, self.credentials.z(sender))
-        except (ProtectionError, KeystoreError) as problem:
-            raise _Refused(Step.MAC, str(problem)) from problem
-
-    def _check_signature(self, message: Message, accepted: _Accepted) -> None:
-        if not message.signature:
-            if accepted.permission.signature:
-                raise _Refused(Step.SIGNATURE, "it carries no signature")
-            return
-        try:
-            protect.check_signature(message, self._signer(message, accepted))
-        except ProtectionError as problem:
-            raise _Refused(Step.SIGNATURE, str(problem)) from problem
-
-    def _signer(self, message: Message, accepted: _Accepted) -> p256.PublicKey:
-        role = accepted.permission.role
-        certificate = None if role is None else self.credentials.anchor(Cell(role, KeyUsage.DIGITAL_SIGNATURE))
-        if certificate is None:
-            raise ProtectionError(f"no digital signature certificate of {message.header.originator} is held")
-        return public_key_of(certificate)
 
     def _party(self, role: RemotePartyRole) -> Eui64:
         party = self.credentials.party(role)
@@ -239,7 +111,8 @@ class GbcsDevice:
 
     # --- refusal
 
-    def _refuse(self, refused: _Refused, message: Message | None, data: bytes) -> None:
+    def _refuse(self, refused: Refused, data: bytes) -> None:
+        message = refused.message
         consequence = self.profile.refusals[refused.step]
         self.trace.emit(
             "device", self.name, "refused", message=None if message is None else str(message.header.identifier), data=data,
@@ -407,13 +280,3 @@ class GbcsDevice:
         if signed:
             return protect.with_signature(replace(message, signature=b"", mac=None), self.credentials.own_key(KeyUsage.DIGITAL_SIGNATURE))
         return protect.with_mac(message, self.credentials.z(message.header.recipient))
-
-
-def _decode(data: bytes) -> Message:
-    try:
-        message = Message.decode(data)
-    except DecodeError as problem:
-        raise _Refused(Step.WELL_FORMED, str(problem)) from problem
-    if message.signature is None:
-        raise _Refused(Step.WELL_FORMED, "it ends after the payload, like a pre-command")
-    return message

@@ -1,0 +1,170 @@
+"""The checks on a received Command, in the order of the profile: which one fails, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_emu.crypto import p256
+from firmware_emu.crypto.certificates import public_key_of
+from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
+from firmware_emu.device.credentials import Cell, Credentials
+from firmware_emu.device.profile import Permission, PipelineProfile, Step, permissions
+from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
+from firmware_emu.gbcs import protect
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.ids import CraFlag, Eui64
+
+LARGEST_COUNTER = (1 << 63) - 1
+"""Largest originator counter (reference gbcs-behaviour 4)."""
+_BROKER = RemotePartyRole.ACCESS_CONTROL_BROKER
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """By what right a Command is taken. ``partner``: it comes from a joined Device, not from a remote party."""
+
+    permission: Permission
+    partner: bool
+
+
+class Refused(ProtectionError):
+    """A Command that is not taken: the ``step`` that failed, and the message if its octets could be read."""
+
+    def __init__(self, step: Step, reason: str) -> None:
+        super().__init__(reason)
+        self.step = step
+        self.message: Message | None = None
+
+
+class Checks:
+    """The checks of one Device."""
+
+    def __init__(self, eui64: Eui64, device_type: DeviceType, credentials: Credentials, profile: PipelineProfile) -> None:
+        self._eui64 = eui64
+        self._device_type = device_type
+        self._credentials = credentials
+        self._profile = profile
+
+    def run(self, data: bytes) -> tuple[Message, Accepted]:
+        """Read ``data`` and run every step of the profile. Raises Refused; changes nothing.
+
+        A step that stands before authority in a profile finds the authority for itself: who may send the code decides
+        which counter, which key and which protections are meant.
+        """
+        message = _decode(data)
+        accepted: Accepted | None = None
+        try:
+            for step in self._profile.order[1:]:
+                if step is Step.ADDRESSED:
+                    self._check_addressed(message)
+                elif step is Step.SUPPORTED:
+                    self._check_supported(message)
+                else:
+                    accepted = accepted or self._authority(message)
+                    self._check_protection(step, message, accepted)
+            return message, accepted or self._authority(message)
+        except Refused as refused:
+            refused.message = message
+            raise
+
+    def take_counter(self, message: Message, accepted: Accepted) -> None:
+        """Store the counter of an accepted Command."""
+        header = message.header
+        if accepted.permission.role is None:
+            self._credentials.set_partner_counter(header.originator, header.counter)
+        else:
+            self._credentials.set_counter(accepted.permission.role, header.counter, top_up=self._is_top_up(message))
+
+    def _check_addressed(self, message: Message) -> None:
+        header = message.header
+        if header.cra is not CraFlag.COMMAND:
+            raise Refused(Step.ADDRESSED, f"it is a {header.cra.name.lower()}, expected a command")
+        if header.recipient != self._eui64:
+            raise Refused(Step.ADDRESSED, f"it is for {header.recipient}, this is {self._eui64}")
+
+    def _check_supported(self, message: Message) -> None:
+        if message.message_code not in permissions(self._device_type):
+            raise Refused(Step.SUPPORTED, f"message code {message.message_code:04x} is not one of a {self._device_type.name}")
+
+    def _check_protection(self, step: Step, message: Message, accepted: Accepted) -> None:
+        if step is Step.COUNTER:
+            self._check_counter(message, accepted)
+        elif step is Step.MAC:
+            self._check_mac(message, accepted)
+        elif step is Step.SIGNATURE:
+            self._check_signature(message, accepted)
+
+    def _authority(self, message: Message) -> Accepted:
+        header = message.header
+        allowed = permissions(self._device_type).get(message.message_code, ())
+        roles = self._credentials.roles_of(header.originator)
+        if _BROKER in roles:
+            # For a user the ACB acts as ACB only; for itself it may also stand in cells that were not handed over yet.
+            others = () if header.other.supplementary_party is not None else tuple(role for role in roles if role is not _BROKER)
+            roles = (_BROKER, *others)
+        for role in roles:
+            for permission in allowed:
+                if permission.role is role:
+                    return Accepted(permission, False)
+        if _BROKER in roles and header.other.supplementary_party is not None and any(not permission.signature for permission in allowed):
+            return Accepted(Permission(_BROKER, True, False, False), False)
+        for permission in allowed:
+            if permission.role is None and self._credentials.partner(header.originator) is not None:
+                return Accepted(permission, True)
+        who = " and ".join(role.name.lower() for role in roles) or "no Known Remote Party"
+        raise Refused(Step.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}")
+
+    def _check_counter(self, message: Message, accepted: Accepted) -> None:
+        counter = message.header.counter
+        role = accepted.permission.role
+        if role is None:
+            stored = self._credentials.partner_counter(message.header.originator)
+        else:
+            stored = self._credentials.counter(role, top_up=self._is_top_up(message))
+        if counter <= stored:
+            raise Refused(Step.COUNTER, f"counter {counter} is not above the stored {stored}")
+        if counter > LARGEST_COUNTER:
+            raise Refused(Step.COUNTER, f"counter {counter} is above the largest of 2^63 - 1")
+
+    def _is_top_up(self, message: Message) -> bool:
+        return message.message_code in self._profile.top_up_codes
+
+    def _check_mac(self, message: Message, accepted: Accepted) -> None:
+        if message.mac is None:
+            if accepted.permission.mac:
+                raise Refused(Step.MAC, "it carries no MAC")
+            return
+        try:
+            sender = message.header.originator if accepted.partner else self._credentials.party(_BROKER)
+            if sender is None:
+                raise ProtectionError("no certificate of the access control broker is held")
+            protect.check_mac(message, self._credentials.z(sender))
+        except (ProtectionError, KeystoreError) as problem:
+            raise Refused(Step.MAC, str(problem)) from problem
+
+    def _check_signature(self, message: Message, accepted: Accepted) -> None:
+        if not message.signature:
+            if accepted.permission.signature:
+                raise Refused(Step.SIGNATURE, "it carries no signature")
+            return
+        try:
+            protect.check_signature(message, self._signer(message, accepted))
+        except ProtectionError as problem:
+            raise Refused(Step.SIGNATURE, str(problem)) from problem
+
+    def _signer(self, message: Message, accepted: Accepted) -> p256.PublicKey:
+        role = accepted.permission.role
+        certificate = None if role is None else self._credentials.anchor(Cell(role, KeyUsage.DIGITAL_SIGNATURE))
+        if certificate is None:
+            raise ProtectionError(f"no digital signature certificate of {message.header.originator} is held")
+        return public_key_of(certificate)
+
+
+def _decode(data: bytes) -> Message:
+    try:
+        message = Message.decode(data)
+    except DecodeError as problem:
+        raise Refused(Step.WELL_FORMED, str(problem)) from problem
+    if message.signature is None:
+        raise Refused(Step.WELL_FORMED, "it ends after the payload, like a pre-command")
+    return message
