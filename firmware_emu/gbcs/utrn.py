@@ -11,7 +11,10 @@ from firmware_emu.gbcs.protect import MAC_AAD_PREFIX, other_info
 from firmware_emu.ids import CraFlag, Eui64
 
 BASE = 7394156990786306048
-"""Added to the 64-bit token, so that tokens start with 73 or 74."""
+"""Added to the 64-bit token. Tokens start with 73, 74, or 75 where the highest of the ten counter bits is set.
+
+Public stack code stops at 74 (reference gbcs-spec-notes 14), which would leave nine counter bits; no example settles it.
+"""
 MAX_VALUE = 8191
 _COUNTER_BITS = 10
 _START_ROW = 4

@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from gbcs_strategies import BROKER, HUB, METER, SUPPLIER
 from hypothesis import settings
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.ids import Eui64
 
 settings.register_profile("gbcs", deadline=None, max_examples=50)
 settings.load_profile("gbcs")
 """The first example compiles the ASN.1 schema or reads the layouts, which a deadline per example would count against it."""
-
-BROKER = Eui64.parse("90b3d51f30ff0002")
-SUPPLIER = Eui64.parse("90b3d51f30ff1000")
-METER = Eui64.parse("00db12345678ff01")
-HUB = Eui64.parse("00db12345678ff02")
 
 
 @pytest.fixture(scope="session")

@@ -74,13 +74,11 @@ def test_signing_again_drops_the_mac_that_would_no_longer_hold() -> None:
     assert protect.with_signature(protect.with_mac(_message(), bytes(32)), key).mac is None
 
 
-@pytest.mark.parametrize("check", ["mac", "signature"])
-def test_a_message_without_protection_does_not_pass_for_protected(check: str) -> None:
+def test_a_message_without_protection_does_not_pass_for_protected() -> None:
     with pytest.raises(ProtectionError, match="carries no"):
-        if check == "mac":
-            protect.check_mac(_message(), bytes(32))
-        else:
-            protect.check_signature(_message(), p256.generate().public_key())
+        protect.check_mac(_message(), bytes(32))
+    with pytest.raises(ProtectionError, match="carries no"):
+        protect.check_signature(_message(), p256.generate().public_key())
 
 
 @given(st.binary(max_size=200), st.integers(0, 2**64 - 1))
