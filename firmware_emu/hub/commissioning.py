@@ -114,13 +114,14 @@ class Commissioning:
         """With which key ``entry`` may join now, and until when (seconds since 2000); None outside its window.
 
         A Device in the historic log gets its old key for the first half of the join time and its install code for the second
-        (reference chts 2).
+        (reference chts 2). The window stays open after key establishment: a Device that did not get the last message of it, or
+        lost its power then, can start again.
         """
         opened, length = entry.window_opened, entry.window_s
-        if not length or now >= opened + length or entry.membership is Membership.ESTABLISHED:
+        if not length or now >= opened + length:
             return None
         historic = self._log.historic_entry(entry.device)
-        if historic is not None and historic.link_key and now < opened + length / 2:
+        if historic is not None and historic.link_key and not entry.link_key and now < opened + length / 2:
             return historic.link_key, opened + length / 2
         return (entry.admission_key, float(opened + length)) if entry.admission_key else None
 
@@ -162,9 +163,8 @@ class Commissioning:
         """Key establishment gave ``key``: make it durable, before it goes into the radio. The log's change raises CS14."""
         entry = self._log.update(
             device, lambda one: replace(
-                one, link_key=key, membership=Membership.ESTABLISHED, window_s=0, last_communication=int(self._now())))
+                one, link_key=key, membership=Membership.ESTABLISHED, last_communication=int(self._now())))
         if entry is None:
             self._trace.emit("hub", "chf", "refused", target=str(device), reason="it left the CHF Device Log during key establishment")
             return
-        self._permitted.pop(device, None)
         self._trace.emit("nvm", "chf", "link key stored", target=str(device))

@@ -19,7 +19,7 @@ from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, RestoreDeviceLogC
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.use_cases import UseCase
-from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.gas_store import HALF_HOUR_S, GasStore
 from firmware_emu.hub.mailbox import Mailbox
@@ -59,7 +59,7 @@ class Gpf:
     ) -> None:
         self.device = device
         self.gas = GasStore(device.store, config.profile)
-        self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn)
+        self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han)
         self._model = ZclModel()
         self._model.commands.update({
             (METERING.id, 0x08, False): self._sampled_data,
@@ -105,7 +105,6 @@ class Gpf:
         at = EPOCH + timedelta(seconds=int(device.now()))
         payload = asn1_io.write("DeviceLogBackupAlert", DeviceLogBackupAlert(LOG_CHANGED, at, tuple(joins.entries(device))))
         device.raise_alert(LOG_CHANGED, payload=payload, message_code=LOG_BACKUP_ALERT)
-        self.sync()
 
     def _restore(self, device: GbcsDevice, message: Message) -> bytes:
         """GCS59: each entry as if joined by method B; one result an entry."""
@@ -121,9 +120,23 @@ class Gpf:
 
     # --- reads of logs
 
-    def _sampled_data(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+    def _read_on_han(self, incoming: Incoming) -> Answer:
+        """A joined Device reads a log over the HAN: nothing from before the change of tenancy is shown (GCS09)."""
+        frame, since = incoming.frame, self.visible_from
+        part = Component(incoming.cluster, 0x01, 0, frame.command, frame.payload)
+        if (incoming.cluster, frame.command) == (METERING.id, 0x08):
+            found = self._sampled_data(part, since)
+        elif (incoming.cluster, frame.command) == (METERING.id, 0x06):
+            found = self._snapshot(part, since)
+        elif (incoming.cluster, frame.command) == (PREPAYMENT.id, 0x07):
+            found = self._prepayment_snapshot(part, since)
+        else:
+            return ZclStatus.UNSUP_CLUSTER_COMMAND
+        return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
+
+    def _sampled_data(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = METERING.to_server[0x08].decode(part.payload)
-        sample, earliest, count = _number(fields, "sample"), _number(fields, "earliest"), _number(fields, "count")
+        sample, earliest, count = _number(fields, "sample"), max(since, _number(fields, "earliest")), _number(fields, "count")
         rings = {_PROFILE_SAMPLES: (self.gas.profile_data, HALF_HOUR_S), _DAILY_SAMPLES: (self.gas.daily_consumption, _DAILY_INTERVAL)}
         if sample not in rings:
             return ZclStatus.NOT_FOUND
@@ -136,17 +149,19 @@ class Gpf:
             "count": len(found), "samples": tuple({"value": one.volume} for one in found),
         }))]
 
-    def _snapshot(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+    def _snapshot(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = METERING.to_server[0x06].decode(part.payload)
-        return self._snapshots(fields, 0x06, list(self.gas.daily_read.newest_first()), _METERING_PAYLOAD)
+        return self._snapshots(fields, since, 0x06, list(self.gas.daily_read.newest_first()), _METERING_PAYLOAD)
 
-    def _prepayment_snapshot(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+    def _prepayment_snapshot(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = PREPAYMENT.to_server[0x07].decode(part.payload)
-        return self._snapshots(fields, 0x01, list(self.gas.prepayment_daily_read.newest_first()), _PREPAYMENT_PAYLOAD)
+        return self._snapshots(fields, since, 0x01, list(self.gas.prepayment_daily_read.newest_first()), _PREPAYMENT_PAYLOAD)
 
-    def _snapshots(self, fields: dict[str, FieldValue], command: int, log: list[bytes], kind: int) -> ZclStatus | list[ZclAnswer]:
+    def _snapshots(
+        self, fields: dict[str, FieldValue], since: int, command: int, log: list[bytes], kind: int,
+    ) -> ZclStatus | list[ZclAnswer]:
         """The entry at the asked offset of a daily log, oldest first; commands ask for one offset a component (RTDS GCS16)."""
-        start, end, offset = _number(fields, "from"), _number(fields, "to"), _number(fields, "offset")
+        start, end, offset = max(since, _number(fields, "from")), _number(fields, "to"), _number(fields, "offset")
         found = [entry for entry in reversed(log) if start <= int.from_bytes(entry[:4], "big") <= end]
         if offset >= len(found):
             return ZclStatus.NOT_FOUND

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 
 from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, DecodeError
-from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
+from firmware_emu.han.zcl_port import Answer, Handler, Incoming, Reply, ZclPort
 from firmware_emu.hub.delivery import fetches
 from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.endpoints import ESI_ENDPOINT, MIRROR_ENDPOINT
@@ -58,11 +58,14 @@ class _Copy:
 
 
 class Mirror:
-    """Serves the GSME's mirror and those who read it. ``now``: the hub's time, seconds since 2000."""
+    """Serves the GSME's mirror and those who read it.
+
+    ``now``: the hub's time, seconds since 2000. ``read_log`` answers cluster commands of the Devices that may read.
+    """
 
     def __init__(
         self, zcl: ZclPort, gas: GasStore, log: DeviceLog, mailbox: Mailbox, store: Store, now: Callable[[], float], trace: Trace,
-        spawn: Callable[[Coroutine[object, object, None]], object],
+        spawn: Callable[[Coroutine[object, object, None]], object], read_log: Handler,
     ) -> None:
         self._zcl = zcl
         self._gas = gas
@@ -72,6 +75,7 @@ class Mirror:
         self._now = now
         self._trace = trace
         self._spawn = spawn
+        self._read_log = read_log
         self._readers: dict[Eui64, list[Callable[[], None]]] = {}
         for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT):
             zcl.serve(endpoint, METERING.id, self._from_meter, server=False, reports=self._report)
@@ -94,7 +98,7 @@ class Mirror:
                 end()
         for device in devices - set(self._readers):
             self._readers[device] = [
-                self._zcl.serve(endpoint, cluster.id, None, partner=device, attributes=_Copy(self._gas, cluster.id, open=True))
+                self._zcl.serve(endpoint, cluster.id, self._read_log, partner=device, attributes=_Copy(self._gas, cluster.id, open=True))
                 for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT) for cluster in (METERING, PREPAYMENT)
             ]
 

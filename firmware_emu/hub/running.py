@@ -84,7 +84,7 @@ class RunningHub:
             accept=self.commissioning.may_establish)
         self.router = Router(
             config, self.chf, self.gpf.device, self.log, self.mailbox, store, self.time.now, trace,
-            send=self._to_wan, wake=lambda device: self.tunnels.wake(device), executed=self._future.set)
+            send=self._to_wan, wake=lambda device: self.tunnels.wake(device), executed=self._executed)
         self.tunnels = Tunnels(
             DeliveryContext(
                 self.zcl, CHF_ENDPOINT, self.log, self.mailbox, store, config.profile, self.time.now, trace,
@@ -187,6 +187,11 @@ class RunningHub:
             self.router.from_wan(frame.body)
         else:
             self.trace.emit("wan", "hub", "refused", data=frame.body[:32], reason=f"{frame.kind.name} is not for a hub")
+
+    def _executed(self) -> None:
+        """The CHF or GPF has executed a Command: its future-dated part, or the GPF's Device log, may be new."""
+        self._future.set()
+        self.gpf.sync()
 
     def _to_wan(self, message: bytes) -> None:
         self.channel.post(WanKind.MESSAGE, message)
