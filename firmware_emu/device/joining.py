@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.ecqv import CbkeCredentials
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import CommsHubError, RadioError
 from firmware_emu.han.base import HanNode
 from firmware_emu.han.key_establishment import establish
 from firmware_emu.han.zcl_port import ZclPort
@@ -62,7 +62,12 @@ async def join_han(
     """
     coordinator = await node.join(install_code_link_key(install_code), extended_pan_id=extended_pan_id, sleepy=sleepy)
     trace.emit("han", name, "joined", target=str(coordinator))
-    key = await establish(zcl, coordinator, cbke)
+    try:
+        key = await establish(zcl, coordinator, cbke)
+    except CommsHubError:
+        # Without a link key the Device has no use for the network: it leaves, so that another try begins afresh.
+        await node.leave()
+        raise
     await node.import_link_key(coordinator, key)
     trace.emit("han", name, "key established", target=str(coordinator), suite=cbke.suite)
     return Membership(coordinator, await read_time(zcl, coordinator))

@@ -40,6 +40,12 @@ def is_joined(device: GbcsDevice, other: Eui64) -> bool:
     return device.store.get(f"{device.prefix}joined/{other}") is not None
 
 
+def method_of(device: GbcsDevice, other: Eui64) -> int | None:
+    """The methodAndRole by which ``other`` was joined (0 A initiator, 1 A responder, 2 B, 3 C); None if it is not in the log."""
+    octets = device.store.get(f"{device.prefix}joined/{other}")
+    return None if octets is None else octets[1]
+
+
 def add(device: GbcsDevice, other: Eui64, other_type: int, method: int, certificate: bytes | None = None) -> int:
     """Put a Device into the log; returns the join response code (0 success). Raises nothing for a refused entry."""
     name = f"{device.prefix}joined/{other}"

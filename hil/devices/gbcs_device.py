@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from firmware_emu.clock import Clock
@@ -21,9 +22,14 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices.han_device import HanDevice
 from hil.devices.outbox import Outbox
+from hil.devices.pairing import Pairing
 
 SEND_RETRY_S = 30.0
 """Pause before a message that could not be handed over is tried again. The bench's own figure."""
+
+
+TUNNEL_OPEN_S = 0.5
+"""Time the hub is given to take the answer to its request for a tunnel. The bench's own figure."""
 
 
 class GbcsHanDevice(HanDevice):
@@ -44,6 +50,7 @@ class GbcsHanDevice(HanDevice):
         self.gbcs.on_outgoing = self.send
         self.outbox = Outbox(self.store, self.gbcs.prefix)
         self._work = asyncio.Event()
+        self._retry = asyncio.Event()
 
     def use(self, executor: Executor) -> None:
         """Install what executes this type's own use cases."""
@@ -104,7 +111,10 @@ class GbcsHanDevice(HanDevice):
                 await self.transfer(message)
             except RadioError as problem:
                 self.trace.emit("device", self.name, "not sent", message=_identifier(message), reason=str(problem))
-                await self.clock.sleep(SEND_RETRY_S)
+                self._retry.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SEND_RETRY_S):
+                        await self._retry.wait()
                 continue
             self.outbox.done(key)
             self.trace.emit("device", self.name, "sent", message=_identifier(message), target=str(self.coordinator), data=message)
@@ -128,17 +138,31 @@ class GbcsHanDevice(HanDevice):
 
 
 class TunnelServerDevice(GbcsHanDevice):
-    """A mains Device: the hub opens the tunnel, messages are raw (reference zigbee-han 7).
+    """A mains Device: the hub opens the tunnel, messages are raw (reference zigbee-han 7); it may be joined to others by method A.
 
     The tunnel is kept through an outage: nothing tells the hub of one that it should ask again (reference chts 3).
     """
 
     tunnel: TunnelServer
+    pairing: Pairing
 
     async def start(self) -> None:
         await super().start()
         endpoint = self.zcl.endpoint_for(0x0704, server=True)
-        self.tunnel = TunnelServer(self.zcl, endpoint, lambda partner: partner == self.coordinator, self._from_tunnel)
+        self.tunnel = TunnelServer(self.zcl, endpoint, self._lets_tunnel, self._from_tunnel)
+        self.pairing = Pairing(self, self.keystore.cbke(self.eui64))
+        self.pairing.serve()
+
+    async def joined(self, membership: Membership) -> None:
+        await super().joined(membership)
+        self.pairing.start_new()
+
+    def _lets_tunnel(self, partner: Eui64) -> bool:
+        """Only the hub; what waits to be sent is tried again as soon as the tunnel it asks for is there."""
+        if partner != self.coordinator:
+            return False
+        asyncio.get_running_loop().call_later(TUNNEL_OPEN_S, self._retry.set)
+        return True
 
     def _from_tunnel(self, partner: Eui64, data: bytes) -> None:
         self.spawn(self._handle(data))
@@ -147,6 +171,7 @@ class TunnelServerDevice(GbcsHanDevice):
         if self.hub_time is None or not self.hub_time.reliable:
             await self.refresh_hub_time()
         self.receive(data)
+        self.pairing.start_new()
 
     async def transfer(self, message: bytes) -> None:
         if self.coordinator is None:
