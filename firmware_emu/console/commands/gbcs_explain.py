@@ -1,0 +1,57 @@
+"""The explanation of a message as a coloured tree, a line a field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from firmware_emu.gbcs.explain import Node, Tree
+
+OCTETS_SHOWN = 14
+"""Longer fields show their first octets and how many there are; ``--json`` has them all."""
+_VERDICTS = (("valid", "bold green"), ("invalid", "bold red"), ("unchecked", "yellow"), ("does not open", "bold red"))
+
+
+def lines(nodes: Sequence[Node], guides: str = "", *, decrypted: bool = False) -> Iterator[tuple[Node, str, bool]]:
+    """Every node with the guides of its branch in front of its name, and whether it stands in a plaintext."""
+    for number, node in enumerate(nodes):
+        last = number + 1 == len(nodes)
+        yield node, guides + ("└─ " if last else "├─ "), decrypted
+        inner = guides + ("   " if last else "│  ")
+        yield from lines(node.children, inner, decrypted=decrypted)
+        yield from lines(node.decrypted, inner, decrypted=True)
+
+
+def _octets(node: Node) -> str:
+    octets = node.octets
+    if len(octets) <= OCTETS_SHOWN:
+        return octets.hex(" ")
+    return f"{octets[:OCTETS_SHOWN].hex(' ')} … ({len(octets)})"
+
+
+def _value(node: Node) -> str:
+    """The value, left out where it only repeats the octets."""
+    return "" if node.value == node.octets.hex() and len(node.octets) > 2 else node.value
+
+
+def _style(meaning: str) -> str:
+    return next((style for word, style in _VERDICTS if meaning.startswith(word)), "green")
+
+
+def show(console: Console, tree: Tree) -> None:
+    """Print offset, octets, field, value and meaning, clause."""
+    table = Table(box=None, pad_edge=False, title=Text(tree.title, style="bold"), title_justify="left")
+    table.add_column("offset", justify="right", style="dim", no_wrap=True)
+    table.add_column("octets", style="cyan", no_wrap=True)
+    table.add_column("field", no_wrap=True)
+    table.add_column("value and meaning")
+    table.add_column("clause", style="dim")
+    for node, guides, decrypted in lines(tree.nodes):
+        name = Text.assemble((guides, "dim"), (node.field, "magenta" if decrypted else "bold"))
+        value = _value(node)
+        said = Text.assemble((value, "yellow"), "  " if value and node.meaning else "", (node.meaning, _style(node.meaning)))
+        table.add_row(str(node.offset), Text(_octets(node)), name, said, node.clause.removeprefix("reference "))
+    console.print(table)
