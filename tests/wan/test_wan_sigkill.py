@@ -60,7 +60,7 @@ def test_a_dcc_process_killed_again_and_again_keeps_each_message_once_and_in_ord
             before = len(hub.waiting())
             target = max(0, before - seeded.randrange(5, 20))
             while len(hub.waiting()) > target and process.returncode is None:
-                await asyncio.sleep(0.003)
+                await clock.sleep(0.003)
             process.send_signal(signal.SIGKILL)
             await process.wait()
             kills += 1

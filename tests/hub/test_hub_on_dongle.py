@@ -1,0 +1,164 @@
+"""The hub over unmodified bellows and zigpy, a dongle on a pseudo-terminal, and meters on its air."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import pytest
+from hub_bench import (
+    ACB,
+    CODES,
+    ESME,
+    GPF,
+    GSME,
+    NETWORK_OPERATOR,
+    SUPPLIER,
+    WAN_PROVIDER,
+    Bench,
+    add_device,
+    codes,
+    read_logs,
+)
+
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device import asn1_io
+from firmware_emu.gbcs import protect
+from firmware_emu.gbcs.asn1_types import JoinCommand
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.gbz import Component, Gbz, numbered
+from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.han.zigpy_radio import ZigpyRadio
+from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.zse.zcl import decode_read_response
+from hil.devices.esme import Esme
+from hil.devices.gsme import Gsme
+from hil.radio.air import Air
+from hil.radio.ncp.server import NcpServer
+from hil.radio.node import StackNode
+
+PARTIES = {
+    RemotePartyRole.ACCESS_CONTROL_BROKER: ACB, RemotePartyRole.SUPPLIER: SUPPLIER,
+    RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR, RemotePartyRole.WAN_PROVIDER: WAN_PROVIDER,
+}
+
+
+class DongleBench(Bench):
+    """The bench of the other tests, its HAN in memory replaced by a real radio library, a virtual dongle and air."""
+
+    async def plug_in(self, folder: Path) -> None:
+        self.air = Air(self.clock, seed=7)
+        self.dongle = NcpServer(self.air, GPF, clock=self.clock)
+        path = await self.dongle.serve_pty()
+        self.radio = ZigpyRadio(str(path), clock=self.clock, trace=self.trace)  # type: ignore[assignment]
+        self.store = SqliteStore(folder / "nvm")
+        await self.power_on()
+        await self.wait_for(lambda: self.hub.status.network, 60)
+
+    async def ask_device(self, code: int, payload: bytes, device: Eui64, within_s: float = 60) -> Message:
+        command = self.command(code, payload, recipient=device, user=None, originator=SUPPLIER)
+        counter = Message.decode(command).header.counter
+        self.send(command)
+        return await self.wait_for(
+            lambda: next((one for one in self.decoded(CraFlag.RESPONSE) if one.header.counter == counter), None), within_s)
+
+
+def run(keystore: Keystore, folder: Path, test: Callable[[DongleBench], Coroutine[object, object, None]]) -> None:
+    bench = DongleBench(keystore)
+
+    async def main(_: Bench) -> None:
+        await bench.plug_in(folder)
+        try:
+            await test(bench)
+        finally:
+            await bench.cut()
+            await bench.dongle.close()
+
+    bench.run(main, powered=False)
+
+
+async def meter(bench: DongleBench, kind: type[Esme] | type[Gsme], device: Eui64, registered: int) -> Esme | Gsme:
+    assert codes(await bench.ask(add_device(bench, device, registered))) == [0, 0, 0]
+    made = kind(device, CODES[device], bench.keystore, StackNode(bench.air, device), bench.clock, bench.trace, PARTIES)
+    await made.start()
+    await made.join()
+    return made
+
+
+@pytest.mark.requirement("CH-02")
+@pytest.mark.requirement("CH-03")
+@pytest.mark.requirement("CH-33")
+def test_a_meter_joins_through_the_dongle_answers_a_command_and_does_so_again_after_a_power_cut(
+    hub_keystore: Keystore, tmp_path: Path,
+) -> None:
+    async def test(bench: DongleBench) -> None:
+        esme = await meter(bench, Esme, ESME, 0)
+        await bench.wait_for(lambda: bench.hub.status.tunnels == (ESME,))
+        assert bench.hub.status.network is not None
+        assert bench.hub.status.network.extended_pan_id == GPF
+        first = await bench.ask_device(0x0013, b"\x05\x00", ESME)
+        assert first.header.originator == ESME
+        await bench.cut()
+        bench.dongle.power(False)
+        await bench.clock.sleep(30)
+        bench.dongle.power(True)
+        await bench.power_on()
+        await bench.wait_for(lambda: bench.hub.status.tunnels == (ESME,), 60)
+        second = await bench.ask_device(0x0013, b"\x05\x00", ESME)
+        assert second.payload == first.payload
+        assert codes(await bench.ask(read_logs(bench))) == [0, 0]
+        assert len(bench.alerts(0x8F35)) == 1
+        await esme.stop()
+
+    run(hub_keystore, tmp_path, test)
+
+
+@pytest.mark.requirement("GPF-02")
+@pytest.mark.requirement("GPF-09")
+def test_a_sleepy_gas_meter_fetches_its_commands_and_its_register_is_read_from_the_gpf(
+    hub_keystore: Keystore, tmp_path: Path,
+) -> None:
+    async def test(bench: DongleBench) -> None:
+        gsme = await meter(bench, Gsme, GSME, 1)
+        assert isinstance(gsme, Gsme)
+        join = asn1_io.write("JoinCommand", JoinCommand(2, GPF, 3))
+        answer = await bench.ask_device(0x000E, join, GSME, 3700)
+        assert answer.payload == asn1_io.code(0)
+        await bench.clock.sleep(3700)
+        read = Component(0x0702, 0x00, 0, 0x00, bytes.fromhex("0203010300030000"))
+        response = await bench.ask_device(0x0074, numbered((read,)).encode(), GPF)
+        payload = decode_payload(response)
+        assert isinstance(payload, Gbz)
+        z = bench.keystore.shared_secret(GPF, SUPPLIER)
+        opened = protect.decrypt(
+            payload.components[0].payload, z, originator=GPF, counter=response.header.counter, recipient=SUPPLIER)
+        records = {record.attribute: record.value for record in decode_read_response(opened)}
+        assert isinstance(records[0], int)
+        assert records[0] > 0
+        await gsme.stop()
+
+    run(hub_keystore, tmp_path, test)
+
+
+def test_the_supply_cut_while_a_meter_is_joining_does_not_spoil_the_home(hub_keystore: Keystore, tmp_path: Path) -> None:
+    async def test(bench: DongleBench) -> None:
+        assert codes(await bench.ask(add_device(bench, ESME))) == [0, 0, 0]
+        esme = Esme(ESME, CODES[ESME], bench.keystore, StackNode(bench.air, ESME), bench.clock, bench.trace, PARTIES)
+        await esme.start()
+        joining = asyncio.create_task(esme.join())
+        await bench.wait_for(lambda: any(one.event == "joined" for one in bench.records), 60)
+        await bench.cut()
+        await asyncio.wait({joining})
+        joining.exception()
+        await bench.power_on()
+        if esme.node.joined:
+            await esme.node.leave()
+        await esme.join()
+        await bench.wait_for(lambda: bench.hub.status.tunnels == (ESME,), 60)
+        await bench.ask_device(0x0013, b"\x05\x00", ESME)
+        await esme.stop()
+
+    run(hub_keystore, tmp_path, test)
