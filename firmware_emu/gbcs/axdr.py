@@ -85,7 +85,7 @@ __all__ = [
 ]
 
 MAX_DEPTH = 32
-"""Deepest nesting that is read. The deepest message of the reference set has 9 levels; the bound is ours."""
+"""Deepest nesting that is read. Commands and answers of the reference set nest to 7 levels; the bound is ours."""
 
 
 def _read_number(kind: type[Number]) -> Callable[[Reader], Data]:

@@ -21,6 +21,7 @@ SECURITY_HEADER = bytes.fromhex("1100000000")
 """Security control 11 (authentication only, suite 1) and the invocation counter, always zero."""
 MAC_LENGTH = 12
 SIGNATURE_LENGTH = 64
+DATE_TIME_LENGTH = 12
 MAX_MESSAGE = 0xFFFF
 """No length in the envelope is written in more than ``82 nn nn``."""
 
@@ -181,23 +182,16 @@ class Message:
     def decode(cls, data: bytes) -> Self:
         """Read one message to its last octet. Raises DecodeError."""
         size = len(data)
-        start = 0
-        end = size
-        mac: bytes | None = None
-        if data[:1] == b"\xdd":
-            if data[:7] != CIPHERING_HEADER:
-                raise DecodeError(1, "general-ciphering header", f"read {data[1:7].hex()}, expected {CIPHERING_HEADER[1:].hex()}")
-            reader = Reader(data, 0, 7)
-            length = reader.length("ciphered-service length")
-            if length != size - reader.position:
-                reader.fail("ciphered-service length", f"length {length}, but {size - reader.position} octets follow")
-            start = reader.position
-            if data[start : start + 5] != SECURITY_HEADER:
-                raise DecodeError(start, "security header", f"read {data[start : start + 5].hex()}, expected {SECURITY_HEADER.hex()}")
-            start += 5
-            end = size - MAC_LENGTH
-            mac = data[end:]
-        return cls._decode_block(data, start, end, mac)
+        if data[:1] != b"\xdd":
+            return cls._decode_block(data, 0, size, None)
+        if data[:7] != CIPHERING_HEADER:
+            raise DecodeError(1, "general-ciphering header", f"read {data[1:7].hex()}, expected {CIPHERING_HEADER[1:].hex()}")
+        length, start = _length(data, 7, size, "ciphered-service length")
+        if length != size - start:
+            raise DecodeError(7, "ciphered-service length", f"length {length}, but {size - start} octets follow")
+        if data[start : start + 5] != SECURITY_HEADER:
+            raise DecodeError(start, "security header", f"read {data[start : start + 5].hex()}, expected {SECURITY_HEADER.hex()}")
+        return cls._decode_block(data, start + 5, size - MAC_LENGTH, data[-MAC_LENGTH:])
 
     @classmethod
     def _decode_block(cls, data: bytes, start: int, end: int, mac: bytes | None) -> Self:
@@ -217,18 +211,17 @@ class Message:
             raise DecodeError(start + 11, "originator length", f"read {originator_length}, expected 8")
         if recipient_length != 8:
             raise DecodeError(start + 20, "recipient length", f"read {recipient_length}, expected 8")
-        reader = Reader(data, 0, start + 1 + _FIXED.size, end)
-        if date_time_length == 0:
-            date_time = b""
-        elif date_time_length == 12:
-            date_time = reader.take(12, "header date-time")
-        else:
+        if date_time_length not in (0, DATE_TIME_LENGTH):
             raise DecodeError(start + 29, "header date-time length", f"read {date_time_length}, expected 0 or 12")
-        length = reader.length("other-information length")
-        other = _other(reader.take(length, "other information"), reader.position - length)
-        length = reader.length("content length")
-        payload = reader.take(length, "content")
-        signed_end = reader.position
+        place = start + 1 + _FIXED.size + date_time_length
+        if place > end:
+            raise DecodeError(start + 30, "header date-time", f"needs 12 octets, {end - start - 30} are left")
+        date_time = data[place - date_time_length : place]
+        length, place = _length(data, place, end, "other-information length")
+        other = _other(data[place : place + length], place)
+        length, place = _length(data, place + length, end, "content length")
+        signed_end = place + length
+        payload = data[place:signed_end]
         signature: bytes | None = None
         if signed_end < end:
             length = data[signed_end]
@@ -243,6 +236,16 @@ class Message:
         message = cls(header, payload, signature, mac)
         object.__setattr__(message, "_signed", data[start + 1 : signed_end])
         return message
+
+
+def _length(data: bytes, position: int, end: int, field_name: str) -> tuple[int, int]:
+    """A length that the octets up to ``end`` can hold, and where what it counts starts; short ones, most of all, without a Reader."""
+    if position < end:
+        length = data[position]
+        if length < 0x80 and position + 1 + length <= end:
+            return length, position + 1
+    reader = Reader(data, 0, position, end)
+    return reader.length(field_name), reader.position
 
 
 @lru_cache(maxsize=4096)

@@ -12,14 +12,15 @@ from firmware_emu.gbcs.alerts import DeliveryFailure, GbzAlert, alert_name
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.axdr import Structure
 from firmware_emu.gbcs.cosem_time import describe_date_time
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotification
+from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotification, obis_text
 from firmware_emu.gbcs.envelope import SIGNATURE_LENGTH, Message
 from firmware_emu.gbcs.explain_asn1 import explain_asn1
 from firmware_emu.gbcs.explain_dlms import explain_data, explain_notification, explain_request, explain_response
 from firmware_emu.gbcs.explain_gbz import explain_alert, explain_fields, explain_gbz
+from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object
 from firmware_emu.gbcs.payload import Payload, decode_payload
 from firmware_emu.gbcs.tree import Cursor, Node, Tree
-from firmware_emu.gbcs.use_cases import find
+from firmware_emu.gbcs.use_cases import ProtectedItem, find
 from firmware_emu.gbcs.verify import Check, EncryptedPart, State, check_message
 from firmware_emu.gbcs.zcl_layouts import ZclCommand
 from firmware_emu.ids import Eui64
@@ -44,7 +45,7 @@ def explain(data: bytes, keystore: Keystore | None = None) -> Tree:
     body = _payload(inner, message, payload)
     cursor.position += len(message.payload)
     if verdict is not None:
-        body = tuple(_with_plaintext(node, verdict.encrypted) for node in body)
+        body = tuple(_with_plaintext(node, verdict.encrypted, message.message_code) for node in body)
     use_case = find(message.message_code)
     nodes.append(Node(inner.base, b"", "content", type(payload).__name__, use_case.title if use_case else "", "", body))
     if message.signature is not None:
@@ -161,23 +162,41 @@ def _delivery_failure(cursor: Cursor, payload: DeliveryFailure) -> tuple[Node, .
     )
 
 
-def _with_plaintext(node: Node, parts: tuple[EncryptedPart, ...]) -> Node:
+def _with_plaintext(node: Node, parts: tuple[EncryptedPart, ...], message_code: int) -> Node:
     """The node, with the plaintext of the ciphertext that it, or a node below it, holds."""
-    children = tuple(_with_plaintext(child, parts) for child in node.children)
+    children = tuple(_with_plaintext(child, parts, message_code) for child in node.children)
     for part in parts:
         start = part.offset + len(b"\x31\0\0\0\0")
         inside = node.offset <= part.offset < node.offset + len(node.octets) or node.offset == start
         if inside and node.octets and part.octets[5:-12] in node.octets:
-            return replace(node, children=children, meaning=part.problem or node.meaning, decrypted=_plaintext(part, start))
+            return replace(node, children=children, meaning=part.problem or node.meaning, decrypted=_plaintext(part, start, message_code))
     return replace(node, children=children) if children != node.children else node
 
 
-def _plaintext(part: EncryptedPart, offset: int) -> tuple[Node, ...]:
+def _plaintext(part: EncryptedPart, offset: int, message_code: int) -> tuple[Node, ...]:
     if part.plaintext is None:
         return ()
     cursor = Cursor(part.plaintext, offset)
     if isinstance(part.values, ZclCommand):
         return explain_fields(cursor, part.values, part.cluster)
     if isinstance(part.values, Structure):
-        return (explain_data(cursor, part.values, "decrypted attributes"),)
+        node = explain_data(cursor, part.values, "decrypted attributes")
+        names = _protected_names(message_code, len(node.children))
+        return (replace(node, children=tuple(replace(child, field=name) for child, name in zip(node.children, names, strict=True))),)
     return (cursor.node(len(part.plaintext), "plaintext", None, part.problem),)
+
+
+def _protected_names(message_code: int, count: int) -> list[str]:
+    """Names of the attributes a protected read of that use case asks for, where it asks for as many."""
+    use_case = find(message_code)
+    for listed in () if use_case is None else use_case.access_lists:
+        for item in listed.items:
+            if len(item.protected) == count:
+                return [_object_name(part) for part in item.protected]
+    return [f"element {index}" for index in range(count)]
+
+
+def _object_name(part: ProtectedItem) -> str:
+    obis = obis_text(part.obis)
+    name = cosem_object(part.class_id, obis) or f"{cosem_class(part.class_id)} {obis}"
+    return f"{name}, {cosem_member(part.class_id, part.attribute, method=False)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.alerts import BILLING_DATA_GBZ, GbzAlert, alert_name
 from firmware_emu.gbcs.cosem_time import describe_utc_seconds
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, DISABLE_DEFAULT_RESPONSE, SERVER_TO_CLIENT, Component, Control, Gbz
@@ -52,13 +53,20 @@ def explain_component(cursor: Cursor, item: Component, field: str) -> Node:
         parts.append(cursor.node(len(item.payload) - 17, "ciphertext"))
         parts.append(cursor.node(12, "GCM tag"))
         return replace(head, children=tuple(parts))
-    command = decode_zcl(item, item.payload, cursor.offset)
-    if command is None:
-        if item.payload:
-            parts.append(cursor.node(len(item.payload), "ZCL payload"))
-    else:
-        parts.extend(explain_fields(cursor, command, item.cluster))
+    parts.extend(_zcl_payload(cursor, item))
     return replace(head, children=tuple(parts))
+
+
+def _zcl_payload(cursor: Cursor, item: Component) -> tuple[Node, ...]:
+    """The fields of a clear payload; as one node, with what is wrong with it, where it does not follow its layout."""
+    problem = "no layout is declared for it"
+    try:
+        command = decode_zcl(item, item.payload, cursor.offset)
+    except DecodeError as error:
+        command, problem = None, str(error)
+    if command is not None:
+        return explain_fields(cursor, command, item.cluster)
+    return (cursor.node(len(item.payload), "ZCL payload", None, problem, _SEE),) if item.payload else ()
 
 
 def _frame_control(octet: int) -> str:
