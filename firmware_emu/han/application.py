@@ -19,7 +19,7 @@ from bellows.zigbee.application import ControllerApplication
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
-from firmware_emu.han.base import NetworkSettings, SimpleDescriptor
+from firmware_emu.han.base import SMART_ENERGY, NetworkSettings, SimpleDescriptor
 from firmware_emu.han.ezsp import OPENING_ERRORS, HeldEzsp, eui64_of, ezsp_key, radio_call
 from firmware_emu.ids import Eui64
 
@@ -73,6 +73,11 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
             await self.add_endpoint(zigpy.zdo.types.SimpleDescriptor(
                 endpoint=descriptor.endpoint, profile=descriptor.profile, device_type=descriptor.device_id, device_version=0,
                 input_clusters=list(descriptor.servers), output_clusters=list(descriptor.clients),
+            ))
+        if all(descriptor.endpoint != 1 for descriptor in self._user.endpoints):
+            # bellows looks for an endpoint 1 in its own picture of the dongle; the dongle need not have one.
+            self._created_device_endpoints.append(zigpy.zdo.types.SimpleDescriptor(
+                endpoint=1, profile=SMART_ENERGY, device_type=0, device_version=0, input_clusters=[], output_clusters=[],
             ))
 
     async def _reset(self) -> None:

@@ -43,13 +43,15 @@ RECOMMENDED_VERSION = 13
 _OLDEST_VERSION = 12
 """importLinkKey and importTransientKey are there from this version on."""
 _HELD_REAL_S = 1.0
+_RESET_HELD_REAL_S = 0.1
+"""A reset is often sent to a dongle that is not there, and is repeated by bellows: it is held for less."""
 _BUSY_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 _BUSY = ("ZIGBEE_MAX_MESSAGE_LIMIT_REACHED", "NETWORK_BUSY", "BUSY", "ALLOCATION_FAILED", "TRANSMIT_BUSY", "ZIGBEE_TOO_MANY_MESSAGES")
 
 
 @contextlib.contextmanager
-def held(clock: Clock) -> Iterator[None]:
-    """Hold a warp clock while octets are on their way to or from a dongle, for at most a second of real time.
+def held(clock: Clock, limit_s: float = _HELD_REAL_S) -> Iterator[None]:
+    """Hold a warp clock while octets are on their way to or from a dongle, for at most ``limit_s`` of real time.
 
     The limit lets the bench time pass that a retransmission needs when octets are lost.
     """
@@ -63,7 +65,7 @@ def held(clock: Clock) -> Iterator[None]:
         with contextlib.suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(release)
 
-    timer = threading.Timer(_HELD_REAL_S, overdue)
+    timer = threading.Timer(limit_s, overdue)
     timer.daemon = True
     timer.start()
     try:
@@ -107,7 +109,7 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
         await super().connect(use_thread=False)
 
     async def reset(self) -> None:
-        with held(self._clock):
+        with held(self._clock, _RESET_HELD_REAL_S):
             await super().reset()
 
     def _switch_protocol_version(self, version: int) -> None:

@@ -74,6 +74,7 @@ class EzspNode:
         self._sleepy = False
         self._status: asyncio.Future[str] | None = None
         self._polled: asyncio.Future[str] | None = None
+        self._polling = asyncio.Lock()
         self._awake_until = 0.0
         self._poller: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -239,6 +240,10 @@ class EzspNode:
         """See :class:`HanNode`. Raises RadioError where the parent does not answer."""
         if not self._sleepy:
             return
+        async with self._polling:
+            await self._poll_until_empty()
+
+    async def _poll_until_empty(self) -> None:
         while True:
             self._polled = asyncio.get_running_loop().create_future()
             await command(

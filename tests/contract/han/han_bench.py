@@ -1,0 +1,145 @@
+"""A coordinator and a Device on one HAN, virtual or real, opened and closed inside one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.clock import Clock
+from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, HanNode, NetworkSettings, SimpleDescriptor
+from firmware_emu.han.zigpy_radio import ZigpyRadio
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Record, Trace
+from hil.radio.air import Air
+from hil.radio.joiner import EzspNode
+from hil.radio.ncp.server import NcpServer
+from hil.radio.node import StackNode
+
+HUB = Eui64.parse("00db1234567890a0")
+METER = Eui64.parse("00db1234567890a1")
+STRANGER = Eui64.parse("00db1234567890ff")
+LINK_KEY = bytes.fromhex("66B6900981E1EE3CA4206B6B861C02BB")
+"""Hash of install code 83FED3407A939723A5C639B26916D505 (reference zigbee-han 5)."""
+METERING, TUNNEL, KEYS, TIME = 0x0702, 0x0704, 0x0800, 0x000A
+HUB_ENDPOINT, METER_ENDPOINT = 3, 7
+HUB_DONGLE, METER_DONGLE = "CHUB_RADIO", "CHUB_JOINER"
+
+
+class Home:
+    """One HAN. ``kind``: stack (Device on the simulated stack), ezsp (Device behind a second virtual dongle), real (two dongles)."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.real = kind == "real"
+        self.clock = Clock(warp=not self.real)
+        self.trace = Trace(self.clock.now)
+        self.records: list[Record] = []
+        self.trace.subscribe(self.records.append)
+        self.events: asyncio.Queue[HanEvent] = asyncio.Queue()
+        self.at_hub: asyncio.Queue[tuple[Eui64, ApsFrame]] = asyncio.Queue()
+        self.at_meter: asyncio.Queue[tuple[Eui64, ApsFrame]] = asyncio.Queue()
+        self.settings = NetworkSettings(HUB, channel=15)
+        self._folder = folder
+        self._path = os.environ.get(HUB_DONGLE, "")
+        self.server: NcpServer
+        self.radio: ZigpyRadio
+        self.node: HanNode
+
+    @property
+    def meter(self) -> Eui64:
+        return self.node.eui64
+
+    async def open(self) -> None:
+        if not self.real:
+            self.air = Air(self.clock)
+            self.server = NcpServer(self.air, HUB, tokens=self._folder / "hub.json")
+            self._path = str(await self.server.serve_pty())
+        self.radio = await self.start_radio()
+        self.node = await self.new_node(METER)
+
+    async def start_radio(self) -> ZigpyRadio:
+        """Another radio object on the hub's dongle, as after a restart of the program."""
+        radio = ZigpyRadio(self._path, clock=self.clock, trace=self.trace)
+        radio.on_event = self.events.put_nowait
+        radio.receiver = lambda source, frame: self.at_hub.put_nowait((source, frame))
+        radio.add_endpoint(SimpleDescriptor(HUB_ENDPOINT, 0x0508, servers=(TIME, TUNNEL, KEYS), clients=(TUNNEL, METERING)))
+        await radio.start()
+        return radio
+
+    async def new_node(self, eui64: Eui64) -> HanNode:
+        node: HanNode
+        descriptor = SimpleDescriptor(METER_ENDPOINT, 0x0501, servers=(METERING, TUNNEL), clients=(TIME, KEYS))
+        if self.kind == "stack":
+            node = StackNode(self.air, eui64)
+            node.add_endpoint(descriptor)
+        else:
+            path = os.environ.get(METER_DONGLE, "")
+            if not self.real:
+                self.meter_server = NcpServer(self.air, eui64, tokens=self._folder / f"{eui64}.json")
+                path = str(await self.meter_server.serve_pty())
+            dongle = EzspNode(path, clock=self.clock)
+            dongle.add_endpoint(descriptor)
+            await dongle.start()
+            node = dongle
+        node.receiver = lambda source, frame: self.at_meter.put_nowait((source, frame))
+        return node
+
+    async def close(self) -> None:
+        if isinstance(self.node, EzspNode):
+            await self.node.stop()
+        await self.radio.stop()
+        if not self.real:
+            await self.server.close()
+
+    async def form(self) -> None:
+        self.settings = await self.radio.form(self.settings)
+
+    async def join(self, *, sleepy: bool = False) -> None:
+        """Form, permit, join; the joined event is taken off the queue."""
+        await self.form()
+        await self.radio.permit(self.meter, LINK_KEY, 120)
+        await self.node.join(LINK_KEY, sleepy=sleepy)
+        assert await self.event(HanEventKind.JOINED) == self.meter
+
+    async def share(self, key: bytes) -> None:
+        """Both ends hold a new link key."""
+        await self.radio.import_link_key(self.meter, key)
+        await self.node.import_link_key(self.radio.eui64, key)
+
+    async def event(self, kind: HanEventKind, within_s: float = 60) -> Eui64:
+        """The Device of the next event of that kind."""
+        async with asyncio.timeout(within_s):
+            while (event := await self.events.get()).kind is not kind:
+                pass
+        return event.device
+
+    async def to_meter(self, payload: bytes, *, secured: bool = True) -> None:
+        await self.radio.send(self.meter, ApsFrame(METERING, payload, HUB_ENDPOINT, METER_ENDPOINT, secured=secured))
+
+    async def to_hub(self, payload: bytes, *, secured: bool = True) -> None:
+        await self.node.send(self.radio.eui64, ApsFrame(TUNNEL, payload, METER_ENDPOINT, HUB_ENDPOINT, secured=secured))
+
+
+def run(home: Home, test: Callable[[Home], Awaitable[None]]) -> None:
+    """Run one test on its home, on the home's clock."""
+
+    async def main() -> None:
+        await home.open()
+        try:
+            await test(home)
+        finally:
+            await home.close()
+
+    home.clock.run(main())
+
+
+def require(kind: str) -> None:
+    """Skip where the dongles of a real bench are not named."""
+    if kind == "real":
+        for variable in (HUB_DONGLE, METER_DONGLE):
+            if variable not in os.environ:
+                pytest.skip(f"needs a USB dongle: {variable} names none (EmberZNet NCP 7.4, as /dev/serial/by-id/...)")
