@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,8 +14,14 @@ import click
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import IdentifierError
+from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
+from hil.dcc.correlate import Known
+from hil.dcc.correlate import correlate as correlate_request
 from hil.dcc.duis import read_request
+from hil.dcc.parse import parse as parse_message
+from hil.dcc.parse import to_mmc
+from hil.dcc.transform import transform as to_message
 from hil.dcc.transform.check import Checker, ReferenceDevice, Report, reference_devices
 from hil.dcc.transform.check import run as check_pairs
 from hil.dcc.transform.context import DeviceProfile, Edition
@@ -78,10 +84,6 @@ def transform(
     as_json: bool,
 ) -> None:
     """Turn a service request into its GBCS pre-command or command (hexadecimal)."""
-    from dataclasses import replace
-
-    from hil.dcc.transform import transform as to_message
-
     request = read_request(request_file.read_bytes())
     if counter is not None:
         request = replace(request, request_id=replace(request.request_id, counter=counter))
@@ -111,6 +113,50 @@ def _moment(text: str | None) -> datetime:
     except ValueError:
         raise click.BadParameter(f"read {text!r}, expected a time as 2015-01-01T00:00:00Z", param_hint="--created") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@dcc.command()
+@click.argument("request_file", type=_FILE)
+@click.argument("message_file", type=_FILE)
+@click.option("--created", help="The creation time (ISO 8601) that a gas command must carry.")
+@_json_option
+def correlate(request_file: Path, message_file: Path, created: str | None, as_json: bool) -> None:
+    """Check that a pre-command (hexadecimal, or a message built on it) says what a service request asks."""
+    request = read_request(request_file.read_bytes())
+    known = Known(created=None if created is None else _moment(created))
+    message = Message.decode(_octets(message_file))
+    # A command is its pre-command, signed and MACed: what is correlated is the part that was signed.
+    verdict = correlate_request(request, replace(message, signature=None, mac=None).encode(), known=known)
+    if as_json:
+        click.echo(json.dumps(asdict(verdict), indent=2))
+    else:
+        click.echo("match" if verdict.match else "\n".join(map(str, verdict.differences)))
+    if not verdict.match:
+        raise SystemExit(1)
+
+
+def _octets(path: Path) -> bytes:
+    text = "".join(path.read_text(encoding="ascii", errors="replace").split())
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise click.BadParameter(f"{path}: expected hexadecimal digits") from None
+
+
+@dcc.command()
+@click.argument("message_file", type=_FILE)
+@_keys_option
+@click.option("--mmc", is_flag=True, help="MMC XML instead of the readable form.")
+@_json_option
+def parse(message_file: Path, keys: Path, mmc: bool, as_json: bool) -> None:
+    """Read a response, alert or command (hexadecimal): names, values, decrypted parts."""
+    parsed = parse_message(_octets(message_file), Keystore.load(keys))
+    if mmc:
+        click.echo(to_mmc(parsed).decode())
+    elif as_json:
+        click.echo(json.dumps(parsed.as_json(), indent=2))
+    else:
+        click.echo(parsed.as_text())
 
 
 @dcc.command("transform-check")

@@ -151,7 +151,7 @@ def _charge(data: Data) -> tuple[Meaning, dict[int | None, int]]:
         key = octets[0] if octets else None
         order.append(key)
         amounts[key] = said.number(amount, "long")
-    measured = [said.number(class_id, "long-unsigned"), _object(name), said.number(attribute, "integer")]
+    measured: list[Meaning] = [said.number(class_id, "long-unsigned"), _object(name), said.number(attribute, "integer")]
     return {"unit scale": commodity, "price scale": price, "measured": measured, "order": order}, amounts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Null, OctetString, Structure, VisibleString, _Number
+from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Null, Number, OctetString, Structure, VisibleString
 from hil.dcc.correlate.asked import ANY, day
 from hil.dcc.correlate.comparison import Meaning, Unreadable
 
@@ -22,7 +22,7 @@ def of(data: Data, kind: type[_Kind]) -> _Kind:
 
 def number(data: Data, type_name: str) -> int:
     """A number of exactly that type. Raises Unreadable."""
-    if not isinstance(data, _Number) or data.type_name != type_name:
+    if not isinstance(data, Number) or data.type_name != type_name:
         raise Unreadable(f"a {type_name}", f"a {data.type_name}")
     return data.value
 

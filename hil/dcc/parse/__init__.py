@@ -5,6 +5,7 @@ Imports nothing of the transform: a reader must not inherit a writer's mistakes.
 
 from __future__ import annotations
 
+from hil.dcc.parse.mmc import gaps, to_mmc
 from hil.dcc.parse.reading import Parsed, parse
 
-__all__ = ["Parsed", "parse"]
+__all__ = ["Parsed", "gaps", "parse", "to_mmc"]

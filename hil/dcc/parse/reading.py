@@ -55,6 +55,23 @@ class Parsed:
         result["octets"] = self.octets.hex()
         return result
 
+    def as_text(self) -> str:
+        """The same for reading in a terminal: one field a line, indented."""
+        lines = [f"{self.use_case} {self.title}".strip()]
+        for key, value in self.as_json().items():
+            if key not in ("use_case", "title", "content", "octets"):
+                lines.append(f"  {key}: {value}")
+        for node in self.content:
+            _lines(node, 1, lines)
+        return "\n".join(lines)
+
+
+def _lines(node: Node, depth: int, lines: list[str]) -> None:
+    shown = " ".join(part for part in (node.value, f"({node.meaning})" if node.meaning else "") if part)
+    lines.append(f"{'  ' * depth}{node.field}{': ' if shown else ''}{shown}")
+    for child in (*node.children, *node.decrypted):
+        _lines(child, depth + 1, lines)
+
 
 def parse(data: bytes, keystore: Keystore | None = None) -> Parsed:
     """Read one message to its last octet. Raises DecodeError; a ciphertext that no key of ``keystore`` opens stays closed and says why."""

@@ -1,0 +1,80 @@
+"""Building MMC elements: small, ordered, written once."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+from lxml import etree
+
+from firmware_emu.gbcs.cosem_time import decode_date_time
+from firmware_emu.ids import Eui64
+
+NAMESPACE: Final = "http://www.dccinterface.co.uk/ResponseAndAlert"
+_START_OF_COUNT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+Text: TypeAlias = "str | int | bool | bytes | datetime | Eui64"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element: text or children, never both."""
+
+    name: str
+    text: Text | None = None
+    children: tuple[Element, ...] = ()
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def leaf(name: str, value: Text | None, **attributes: object) -> tuple[Element, ...]:
+    """An element with a value, or nothing where there is none."""
+    if value is None:
+        return ()
+    return (Element(name, value, (), {key: written(given) for key, given in attributes.items()}),)
+
+
+def group(name: str, *children: Iterable[Element], **attributes: object) -> tuple[Element, ...]:
+    """An element with children; it is there even where it has none."""
+    inner = tuple(element for part in children for element in part)
+    return (Element(name, None, inner, {key: written(given) for key, given in attributes.items()}),)
+
+
+def written(value: object) -> str:
+    """A value as XML schema writes it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return value.hex().upper()
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case Eui64():
+            return value.duis
+        case _:
+            return str(value)
+
+
+def base64_text(octets: bytes) -> str:
+    return base64.b64encode(octets).decode("ascii")
+
+
+def seconds(count: int) -> datetime:
+    """The moment of a count of seconds since 2000."""
+    return _START_OF_COUNT + timedelta(seconds=count)
+
+
+def moment(octets: bytes | None) -> datetime | None:
+    """A COSEM date-time, None where it names no moment."""
+    return decode_date_time(octets) if octets is not None and len(octets) == 12 else None
+
+
+def build(parent: etree._Element, elements: Iterable[Element]) -> None:
+    """Append elements below ``parent``."""
+    for element in elements:
+        node = etree.SubElement(parent, f"{{{NAMESPACE}}}{element.name}", element.attributes)
+        if element.text is not None:
+            node.text = written(element.text)
+        build(node, element.children)
