@@ -17,7 +17,7 @@ from firmware_emu.wan.tls import files_of
 
 async def main(folder: Path, chf: Eui64, clock: Clock) -> None:
     store = SqliteStore(folder / "dcc.db")
-    server = TcpWanServer("127.0.0.1", 0, files_of(folder, "dcc"))
+    server = TcpWanServer("127.0.0.1", 0, files_of(folder / "tls", "dcc"))
     await server.start()
     (folder / "port.new").write_text(str(server.port))
     (folder / "port.new").rename(folder / "port")

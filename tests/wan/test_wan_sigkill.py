@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from wan_pki import issue_tls
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import WanError
@@ -19,7 +20,7 @@ from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
 from firmware_emu.wan.tcp import TcpWanLink
-from firmware_emu.wan.tls import TlsFiles, issue_tls
+from firmware_emu.wan.tls import TlsFiles
 
 CHF = Eui64.parse("00db1234567890a2")
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from firmware_emu.clock import Clock
+from firmware_emu.crypto.pki import make_pki
+from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import Hello
 from firmware_emu.wan.memory import memory_pair
 from firmware_emu.wan.tcp import TcpWanLink, TcpWanServer
-from firmware_emu.wan.tls import issue_tls
+from firmware_emu.wan.tls import files_of
 
 CHF = Eui64.parse("00db1234567890a2")
 GPF = Eui64.parse("00db1234567890a3")
@@ -29,10 +31,10 @@ async def ends(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     if request.param == "memory":
         yield memory_pair(Clock())
         return
-    files = issue_tls(tmp_path / "tls", [CHF])
-    server = TcpWanServer("127.0.0.1", 0, files["dcc"])
+    make_pki(tmp_path / "pki", organisations={}, devices={CHF: DeviceType.CHF})
+    server = TcpWanServer("127.0.0.1", 0, files_of(tmp_path / "pki" / "tls", "dcc"))
     await server.start()
-    yield TcpWanLink.client("127.0.0.1", server.port, files[str(CHF)]), server.link(CHF)
+    yield TcpWanLink.client("127.0.0.1", server.port, files_of(tmp_path / "pki" / "tls", str(CHF))), server.link(CHF)
     await server.close()
 
 
