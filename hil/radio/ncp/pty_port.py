@@ -2,7 +2,8 @@
 
 A host in the same process writes to the slave side; a kernel worker moves the octets to our side a moment later. A warp clock
 that jumped in that moment would let the host's timers run out, so each write is noticed (inotify, in the same system call) and
-the clock held until the octets are here.
+the clock held until the octets are here. A host that closes the port is noticed in the same way: it will acknowledge nothing more.
+A host on a thread of its own is not watched so closely: run it without one on a warp clock.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import struct
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -21,15 +23,19 @@ from firmware_emu.clock import Clock
 LOGGER = logging.getLogger(__name__)
 _CHUNK = 4096
 _IN_MODIFY = 0x00000002
+_IN_CLOSE_WRITE = 0x00000008
+_EVENT = struct.Struct("iIII")
 _IN_NONBLOCK = os.O_NONBLOCK
 
 
 class PtyPort:
     """One pseudo-terminal pair; the host opens :attr:`path`, any number of times."""
 
-    def __init__(self, clock: Clock, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, clock: Clock, receive: Callable[[bytes], None], hung_up: Callable[[], None]) -> None:
+        """``hung_up`` is called when the host closes the port (on a warp clock only: elsewhere nothing waits for it)."""
         self._clock = clock
         self._receive = receive
+        self._hung_up = hung_up
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -38,9 +44,9 @@ class PtyPort:
         self._hold: Callable[[], None] | None = None
         self._watch = _watch(self.path) if clock.warp else -1
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._master, self._readable)
+        loop.add_reader(self._master, self._look)
         if self._watch >= 0:
-            loop.add_reader(self._watch, self._written)
+            loop.add_reader(self._watch, self._look)
 
     def write(self, octets: bytes) -> None:
         """Octets for the host."""
@@ -59,28 +65,33 @@ class PtyPort:
         else:
             loop.remove_writer(self._master)
 
-    def _written(self) -> None:
-        """The host has written. Its octets may be here, or about to come."""
-        self._drain_watch()
-        if self._hold is None:
-            self._hold = self._clock.take("octets of the host on the dongle's port")
-        self._readable()
-
-    def _drain_watch(self) -> None:
+    def _look(self) -> None:
+        """The host has written or closed, or its octets have come. What was written before now is told by the watch before now."""
+        seen = self._events() if self._watch >= 0 else 0
+        octets = b""
         with contextlib.suppress(BlockingIOError):
-            os.read(self._watch, _CHUNK)
-
-    def _readable(self) -> None:
-        try:
             octets = os.read(self._master, _CHUNK)
-        except BlockingIOError:
-            return
-        if self._watch >= 0:
-            self._drain_watch()
+        if octets:
+            self._release()
+            self._receive(octets)
+        elif seen & _IN_MODIFY and self._hold is None:
+            self._hold = self._clock.take("octets of the host on the dongle's port")
+        if seen & _IN_CLOSE_WRITE:
+            self._release()
+            self._hung_up()
+
+    def _events(self) -> int:
+        """What has happened to the slave side since the last look, as a mask."""
+        seen = 0
+        with contextlib.suppress(BlockingIOError):
+            for _, mask, _, _ in _EVENT.iter_unpack(os.read(self._watch, _EVENT.size * 64)):
+                seen |= mask
+        return seen
+
+    def _release(self) -> None:
         if self._hold is not None:
             self._hold()
             self._hold = None
-        self._receive(octets)
 
     def close(self) -> None:
         """The pair goes away; a host that has it open sees it hang up."""
@@ -90,9 +101,7 @@ class PtyPort:
         if self._watch >= 0:
             loop.remove_reader(self._watch)
             os.close(self._watch)
-        if self._hold is not None:
-            self._hold()
-            self._hold = None
+        self._release()
         os.close(self._master)
         os.close(self._slave)
 
@@ -104,7 +113,7 @@ def _watch(path: Path) -> int:
         descriptor: int = libc.inotify_init1(_IN_NONBLOCK)
     except AttributeError:
         return -1
-    if descriptor >= 0 and libc.inotify_add_watch(descriptor, os.fsencode(path), _IN_MODIFY) < 0:
+    if descriptor >= 0 and libc.inotify_add_watch(descriptor, os.fsencode(path), _IN_MODIFY | _IN_CLOSE_WRITE) < 0:
         os.close(descriptor)
         descriptor = -1
     if descriptor < 0:

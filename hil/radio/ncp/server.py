@@ -50,7 +50,7 @@ class NcpServer:
 
     async def serve_pty(self) -> Path:
         """Open a raw pseudo-terminal and serve it; returns the path for the host, which may close and open it again."""
-        self._port = PtyPort(self.clock, self.octets)
+        self._port = PtyPort(self.clock, self.octets, self._hung_up)
         self._write = self._port.write
         return self._port.path
 
@@ -107,8 +107,12 @@ class NcpServer:
     def disconnected(self, write: Callable[[bytes], None]) -> None:
         if self._write is write:
             self._write = None
-            self.ash.power_up(announce=False)
-            self._settle()
+            self._hung_up()
+
+    def _hung_up(self) -> None:
+        """No host is there any more: nothing is on its way to it, and the next one begins with RST."""
+        self.ash.power_up(announce=False)
+        self._settle()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

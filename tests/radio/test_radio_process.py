@@ -1,0 +1,124 @@
+"""``chub ncp`` in a process of its own, driven by a plain script that knows bellows only."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
+
+SCRIPT = '''
+import asyncio, json, sys
+import bellows.types as t
+import zigpy.types as zt
+from bellows.zigbee.application import ControllerApplication
+
+def config():
+    device = {"path": sys.argv[1], "baudrate": 115200, "flow_control": None}
+    return {"database_path": None, "device": device, "backup_enabled": False, "startup_energy_scan": False,
+            "use_thread": False, "network": {"channel": 20}}
+
+async def main():
+    app = ControllerApplication(config())
+    await app.connect()
+    await app.form_network()
+    formed = int(app.state.network_info.pan_id)
+    await app.disconnect()
+    app = ControllerApplication(config())
+    await app.connect()
+    await app.start_network()
+    await app.permit_with_link_key(zt.EUI64.convert("00:11:22:33:44:55:66:77"), t.KeyData(bytes(range(16))), 60)
+    counters = await app._ezsp.read_counters()
+    print(json.dumps({"formed": formed, "resumed": int(app.state.network_info.pan_id), "channel": int(app.state.network_info.channel),
+                      "ieee": str(app.state.node_info.ieee), "counters": len(counters), "version": app._ezsp.ezsp_version}))
+    await app.disconnect()
+
+asyncio.run(main())
+'''
+
+
+@contextmanager
+def dongle(*options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([*CHUB, "ncp", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+def drive(path: str, script: str = SCRIPT) -> dict[str, object]:
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.requirement("CH-33")
+@pytest.mark.parametrize("options", [("--pty",), ("--tcp", "127.0.0.1:0"), ("--version", "18")])
+def test_another_program_forms_restarts_resumes_permits_and_reads_counters(options: tuple[str, ...]) -> None:
+    with dongle(*options, "--eui", "00-DB-12-34-56-78-90-A0") as process:
+        assert process.stdout is not None
+        path = process.stdout.readline().strip()
+        assert path.startswith("socket://" if "--tcp" in options else "/dev/")
+        seen = drive(path)
+    assert seen["formed"] == seen["resumed"]
+    assert (seen["channel"], seen["ieee"]) == (20, "00:db:12:34:56:78:90:a0")
+    assert seen["version"] == (18 if "18" in options else 13)
+    assert seen["counters"] == 41
+
+
+def test_the_token_file_carries_the_network_to_another_process(tmp_path: Path) -> None:
+    tokens = tmp_path / "dongle.json"
+    with dongle("--tokens", str(tokens), "--json") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        assert told["version"] == 13
+        formed = drive(told["path"])["formed"]
+    with dongle("--tokens", str(tokens)) as process:
+        assert process.stdout is not None
+        resumed = drive(process.stdout.readline().strip(), SCRIPT.replace("await app.form_network()", "await app.start_network()"))
+    assert resumed["resumed"] == formed
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (("--eui", "hello"), "is not an EUI-64"),
+    (("--version", "15"), "expected one of 7, 8"),
+    (("--tcp", "8888"), "expected HOST:PORT"),
+    (("--tcp", "127.0.0.1:x"), "expected HOST:PORT"),
+    (("--tcp", "127.0.0.1:65535", "--count", "2"), "expected at most 65535"),
+    (("--pty", "--tcp", "127.0.0.1:0"), "exclude each other"),
+])
+def test_wrong_options_are_one_line_and_exit_code_two(options: tuple[str, ...], said: str) -> None:
+    done = subprocess.run([*CHUB, "ncp", *options], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_two() -> None:
+    with dongle("--tcp", "127.0.0.1:0") as process:
+        assert process.stdout is not None
+        where = process.stdout.readline().strip().removeprefix("socket://")
+        done = subprocess.run([*CHUB, "ncp", "--tcp", where], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_several_dongles_are_served_at_once() -> None:
+    with dongle("--count", "3", "--json") as process:
+        assert process.stdout is not None
+        told = [json.loads(process.stdout.readline()) for _ in range(3)]
+    assert [one["eui64"] for one in told] == ["00db1234567890a0", "00db1234567890a1", "00db1234567890a2"]
+    assert len({one["path"] for one in told}) == 3
