@@ -107,6 +107,16 @@ def test_after_a_change_of_supplier_only_the_new_one_is_obeyed(esme: Rig, pki: K
     assert 0x8F70 in [entry.code for entry in esme.device.logs[LogName.SECURITY].entries()]
 
 
+@pytest.mark.requirement("CH-18")
+def test_alerts_follow_a_change_of_supplier(esme: Rig, pki: Keystore) -> None:
+    assert Message.decode(esme.device.alert(0x8F0C)).header.recipient == SUPPLIER
+    esme.ask(0x0107, update(pki, 7, 1, replacements(pki, SECOND_SUPPLIER, 2), role=5), 1, originator=COS, signed=True)
+    for code in (0x8F0C, 0x81A0):
+        alert = Message.decode(esme.device.alert(code))
+        assert alert.header.recipient == SECOND_SUPPLIER
+        esme.check(alert)
+
+
 def test_a_replacement_survives_a_power_cut_and_is_not_undone_by_the_factory_settings(esme: Rig, pki: Keystore) -> None:
     payload = update(pki, 7, 1, replacements(pki, SECOND_SUPPLIER, 2), role=5)
     esme.ask(0x0107, payload, 1, originator=COS, signed=True)
