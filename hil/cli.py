@@ -69,7 +69,7 @@ async def _demo(
             except StepFailed:
                 notes.append("The run ended at the first step that failed; the steps after it were not tried.")
             if export_keys:
-                folder.export_keys(station)
+                folder.export_keys(station.han_keys())
                 notes.append("zigbee_pc_keys exports the keys of this test HAN for Wireshark (--no-keys leaves them out).")
         facts = {**folder.facts, "median request to response, ms": round(journey.median_round_trip_ms(), 1)}
         notes += station.profile_notes()

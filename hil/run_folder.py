@@ -6,17 +6,20 @@ when the run was asked to export keys, and the report says so.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
 from firmware_emu.board import Board
 from firmware_emu.errors import NotAvailable
+from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.trace import JsonLines, Record, Scalar
+from hil.radio.air import Air
 
 _LIBRARIES = ("commshub", "bellows", "zigpy", "cryptography")
 
@@ -59,6 +62,22 @@ class RunFolder:
         """The trace sink."""
         self.records.append(record)
         self._lines(record)
+
+    @contextlib.contextmanager
+    def capture(self, air: Air) -> Iterator[None]:
+        """While in the context every MAC frame of ``air`` goes into ``han.pcapng``."""
+        with CaptureWriter(self.path / "han.pcapng") as writer:
+            leave = air.capture(writer)
+            try:
+                yield
+            finally:
+                leave()
+
+    def export_keys(self, keys: Mapping[str, bytes]) -> None:
+        """Write the keys that open ``han.pcapng`` beside it, as Wireshark reads them: secrets, asked for by the caller, mode 0600."""
+        file = KeyFile(self.path / "zigbee_pc_keys")
+        for label, key in keys.items():
+            file.add(key, label)
 
     def write_json(self, name: str, value: Mapping[str, object]) -> None:
         (self.path / name).write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
