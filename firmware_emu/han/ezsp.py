@@ -12,6 +12,7 @@ import contextlib
 import errno
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
@@ -43,36 +44,55 @@ RECOMMENDED_VERSION = 13
 _OLDEST_VERSION = 12
 """importLinkKey and importTransientKey are there from this version on."""
 _HELD_REAL_S = 1.0
+_WATCH_REAL_S = 0.05
+_WATCH_IDLE_TURNS = 20
+_REAL_TIME = threading.Event()
+"""Never set: waiting for it is how a thread waits in real time, which the bench clock does not rule."""
 _RESET_HELD_REAL_S = 0.1
 """A reset is often sent to a dongle that is not there, and is repeated by bellows: it is held for less."""
 _BUSY_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 _BUSY = ("ZIGBEE_MAX_MESSAGE_LIMIT_REACHED", "NETWORK_BUSY", "BUSY", "ALLOCATION_FAILED", "TRANSMIT_BUSY", "ZIGBEE_TOO_MANY_MESSAGES")
 
 
-@contextlib.contextmanager
-def held(clock: Clock, limit_s: float = _HELD_REAL_S) -> Iterator[None]:
-    """Hold a warp clock while octets are on their way to or from a dongle, for at most ``limit_s`` of real time.
+class LimitedHold:
+    """Holds a warp clock while octets are on their way to or from a dongle, for so much real time at most.
 
-    The limit lets the bench time pass that a retransmission needs when octets are lost.
+    The limit lets the bench time pass that a retransmission needs when octets are lost. One thread watches, and only in busy times.
     """
-    if not clock.warp:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    release = clock.take("radio")
 
-    def overdue() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop may be closed by now
-            loop.call_soon_threadsafe(release)
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: dict[int, tuple[float, Callable[[], None]]] = {}
+        self._number = 0
+        self._watcher: threading.Thread | None = None
 
-    timer = threading.Timer(limit_s, overdue)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        release()
+    @contextlib.contextmanager
+    def __call__(self, limit_s: float) -> Iterator[None]:
+        if not self._clock.warp:
+            yield
+            return
+        release = self._clock.take("radio")
+        self._number = number = self._number + 1
+        self._open[number] = (time.monotonic() + limit_s, release)
+        if self._watcher is None or not self._watcher.is_alive():
+            self._watcher = threading.Thread(target=self._watch, args=(asyncio.get_running_loop(),), name="hold limit", daemon=True)
+            self._watcher.start()
+        try:
+            yield
+        finally:
+            self._open.pop(number, None)
+            release()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        idle = 0
+        while idle < _WATCH_IDLE_TURNS and not loop.is_closed():
+            _REAL_TIME.wait(_WATCH_REAL_S)
+            idle = 0 if self._open else idle + 1
+            now = time.monotonic()
+            for number, (end, release) in list(self._open.items()):
+                if end < now and self._open.pop(number, None) is not None:
+                    with contextlib.suppress(RuntimeError):  # the loop may have closed since
+                        loop.call_soon_threadsafe(release)
 
 
 class HeldThreads(concurrent.futures.ThreadPoolExecutor):
@@ -101,6 +121,7 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
     def __init__(self, clock: Clock, device: dict[str, Any], application: object | None = None) -> None:
         super().__init__(device, application)
         self._clock = clock
+        self._held = LimitedHold(clock)
 
     async def connect(self, *, use_thread: bool = False) -> None:
         if self._clock.warp:
@@ -109,7 +130,7 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
         await super().connect(use_thread=False)
 
     async def reset(self) -> None:
-        with held(self._clock, _RESET_HELD_REAL_S):
+        with self._held(_RESET_HELD_REAL_S):
             await super().reset()
 
     def _switch_protocol_version(self, version: int) -> None:
@@ -117,7 +138,7 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
         command = self._protocol.command
 
         async def held_command(name: str, *args: object, **kwargs: object) -> Any:
-            with held(self._clock):
+            with self._held(_HELD_REAL_S):
                 return await command(name, *args, **kwargs)
 
         self._protocol.command = held_command
