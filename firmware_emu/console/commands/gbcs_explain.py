@@ -10,8 +10,9 @@ from rich.text import Text
 
 from firmware_emu.gbcs.explain import Node, Tree
 
-OCTETS_SHOWN = 14
-"""Longer fields show their first octets and how many there are; ``--json`` has them all."""
+OCTETS_SHOWN = (6, 14)
+"""Longer fields show their first octets (on a console below :data:`WIDE`, and from it on) and how many there are; ``--json`` has all."""
+WIDE = 150
 _VERDICTS = (("valid", "bold green"), ("invalid", "bold red"), ("unchecked", "yellow"), ("does not open", "bold red"))
 
 
@@ -25,11 +26,11 @@ def lines(nodes: Sequence[Node], guides: str = "", *, decrypted: bool = False) -
         yield from lines(node.decrypted, inner, decrypted=True)
 
 
-def _octets(node: Node) -> str:
+def _octets(node: Node, shown: int) -> str:
     octets = node.octets
-    if len(octets) <= OCTETS_SHOWN:
+    if len(octets) <= shown:
         return octets.hex(" ")
-    return f"{octets[:OCTETS_SHOWN].hex(' ')} … ({len(octets)})"
+    return f"{octets[:shown].hex(' ')} … ({len(octets)})"
 
 
 def _value(node: Node) -> str:
@@ -42,16 +43,18 @@ def _style(meaning: str) -> str:
 
 
 def show(console: Console, tree: Tree) -> None:
-    """Print offset, octets, field, value and meaning, clause."""
+    """Print offset, octets, field, value and meaning, clause; on a console below :data:`WIDE` the last three share a column."""
+    wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, title=Text(tree.title, style="bold"), title_justify="left")
     table.add_column("offset", justify="right", style="dim", no_wrap=True)
     table.add_column("octets", style="cyan", no_wrap=True)
-    table.add_column("field", no_wrap=True)
-    table.add_column("value and meaning")
-    table.add_column("clause", style="dim")
+    for name in ("field", "value and meaning", "clause") if wide else ("field, value, meaning, clause",):
+        table.add_column(name, no_wrap=name == "field")
     for node, guides, decrypted in lines(tree.nodes):
-        name = Text.assemble((guides, "dim"), (node.field, "magenta" if decrypted else "bold"))
+        field = Text.assemble((guides, "dim"), (node.field, "magenta" if decrypted else "bold"))
         value = _value(node)
         said = Text.assemble((value, "yellow"), "  " if value and node.meaning else "", (node.meaning, _style(node.meaning)))
-        table.add_row(str(node.offset), Text(_octets(node)), name, said, node.clause.removeprefix("reference "))
+        clause = Text(node.clause.removeprefix("reference "), "dim")
+        parts = (field, said, clause) if wide else (Text("  ").join(part for part in (field, said, clause) if part),)
+        table.add_row(str(node.offset), Text(_octets(node, OCTETS_SHOWN[wide])), *parts)
     console.print(table)

@@ -15,7 +15,7 @@ from firmware_emu.ids import Eui64
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _KEYS = click.Path(path_type=Path)
-_WIDE = 160
+_WIDE = 180
 """Columns where standard output is no terminal."""
 
 
