@@ -12,6 +12,7 @@ import click
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
+from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air
 from hil.radio.ncp.commands import VERSIONS
@@ -29,9 +30,11 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what outlives a power cut (or FILE.1 ...).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
 @click.option("--capture", type=click.Path(path_type=Path, dir_okay=False), help="Record the air to a pcapng file.")
+@click.option("--keys", type=click.Path(path_type=Path), help="Export the keys of the HAN beside --capture: whoever has the file reads it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
 def ncp(
-    pty: bool, tcp: str | None, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None, as_json: bool,
+    pty: bool, tcp: str | None, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None,
+    keys: Path | None, as_json: bool,
 ) -> None:
     """Run virtual USB dongles until Ctrl-C.
 
@@ -45,9 +48,22 @@ def ncp(
     address = _address(tcp) if tcp else None
     if address is not None and address[1] and address[1] + count - 1 > 65535:
         raise RadioError(f"--tcp {tcp}: {count} dongles need ports up to {address[1] + count - 1}, expected at most 65535")
+    if keys is not None and capture is None:
+        raise RadioError("--keys exports the keys of a capture: give --capture FILE too")
     clock = Clock()
-    with contextlib.suppress(KeyboardInterrupt):
-        clock.run(_serve(clock, address, version, first, count, tokens, seed, capture, as_json))
+    air = Air(clock, seed)
+    servers: list[NcpServer] = []
+    for index in range(count):
+        device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
+        file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
+        servers.append(NcpServer(air, device, version, file, clock))
+    with contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
+        if capture is not None:
+            air.capture(recording.enter_context(CaptureWriter(capture)))
+        if keys is not None:
+            export = KeyFile(keys)
+            air.capture(lambda frame: _export(export, servers))
+        clock.run(_serve(servers, address, as_json))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -57,36 +73,32 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def _serve(
-    clock: Clock, address: tuple[str, int] | None, version: int, first: Eui64, count: int, tokens: Path | None, seed: int,
-    capture: Path | None, as_json: bool,
-) -> None:
-    air = Air(clock, seed)
-    servers: list[NcpServer] = []
-    with contextlib.ExitStack() as recording:
-        if capture is not None:
-            from firmware_emu.han.capture import Capture  # only a recording run needs it
+def _export(keys: KeyFile, servers: list[NcpServer]) -> None:
+    """Every key that protects frames of these dongles; a key already exported is not written again."""
+    for server in servers:
+        tokens = server.ncp.stack.tokens
+        if tokens.network_key is not None:
+            keys.add(tokens.network_key, "nwk")
+        for key in server.ncp.stack.trust.keys().values():
+            keys.add(key, "install")
+        for _, key in tokens.link_keys.values():
+            keys.add(key, "link")
 
-            writer = recording.enter_context(contextlib.closing(Capture(capture)))
-            air.capture(lambda frame: writer.write(frame.time, frame.channel, frame.octets, frame.rssi, frame.lqi))
-        try:
-            for index in range(count):
-                device = Eui64((int.from_bytes(first.octets, "big") + index).to_bytes(8, "big"))
-                file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
-                server = NcpServer(air, device, version, file, clock)
-                servers.append(server)
-                if address is None:
-                    where = str(await server.serve_pty())
-                else:
-                    port = await server.serve_tcp(address[0], address[1] + index if address[1] else 0)
-                    where = f"socket://{address[0]}:{port}"
-                line = json.dumps({"path": where, "eui64": str(device), "version": version}) if as_json else where
-                click.echo(line)
-            stop = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, stop.set)
-            await stop.wait()
-        finally:
-            for server in servers:
-                await server.close()
+
+async def _serve(servers: list[NcpServer], address: tuple[str, int] | None, as_json: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        for index, server in enumerate(servers):
+            if address is None:
+                where = str(await server.serve_pty())
+            else:
+                port = await server.serve_tcp(address[0], address[1] + index if address[1] else 0)
+                where = f"socket://{address[0]}:{port}"
+            told = {"path": where, "eui64": str(server.eui64), "version": server.ncp.version}
+            click.echo(json.dumps(told) if as_json else where)
+        await stop.wait()
+    finally:
+        for server in servers:
+            await server.close()

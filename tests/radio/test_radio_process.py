@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +99,7 @@ def test_the_token_file_carries_the_network_to_another_process(tmp_path: Path) -
     (("--tcp", "127.0.0.1:x"), "expected HOST:PORT"),
     (("--tcp", "127.0.0.1:65535", "--count", "2"), "expected at most 65535"),
     (("--pty", "--tcp", "127.0.0.1:0"), "exclude each other"),
+    (("--keys", "keys"), "give --capture FILE too"),
 ])
 def test_wrong_options_are_one_line_and_exit_code_two(options: tuple[str, ...], said: str) -> None:
     done = subprocess.run([*CHUB, "ncp", *options], capture_output=True, text=True, timeout=30, check=False)
@@ -114,6 +117,21 @@ def test_a_port_in_use_is_one_line_and_exit_code_two() -> None:
     assert done.returncode == 2
     assert "cannot listen" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.needs("tshark")
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not here: apt-get install tshark")
+def test_a_capture_with_its_keys_opens_in_wireshark(tmp_path: Path) -> None:
+    capture, keys = tmp_path / "han.pcapng", tmp_path / "zigbee_pc_keys"
+    with dongle("--capture", str(capture), "--keys", str(keys)) as process:
+        assert process.stdout is not None
+        drive(process.stdout.readline().strip())
+    assert keys.stat().st_mode & 0o777 == 0o600
+    shown = subprocess.run(
+        ["tshark", "-r", str(capture), "-Y", "zbee_aps.zdp_cluster == 0x0036", "-T", "fields", "-e", "zbee_aps.zdp_cluster"],
+        capture_output=True, text=True, timeout=60, check=True, env={**os.environ, "WIRESHARK_CONFIG_DIR": str(tmp_path)},
+    )
+    assert shown.stdout.split()
 
 
 def test_several_dongles_are_served_at_once() -> None:
