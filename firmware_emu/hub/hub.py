@@ -149,7 +149,7 @@ class Hub:
         if running is None:
             return
         now = int(running.time.now())
-        outage = self._power.outage(now)
+        outage = self._power.outage(now, self.config.profile.alive_mark_s)
         if outage is None:
             return
         threshold_s = self.config.profile.outage_threshold_s if self.config.outage_threshold_s is None else self.config.outage_threshold_s

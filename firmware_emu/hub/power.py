@@ -84,15 +84,20 @@ class BootReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """An outage that is over: seconds since 2000. ``warned``: AC Lost told its start; else the last alive mark dates it."""
+    """An outage that is over: seconds since 2000.
+
+    ``warned``: AC Lost told its start. Otherwise the last alive mark dates it, and it may have begun up to ``uncertain_s`` later.
+    """
 
     start: int
     end: int
     warned: bool
+    uncertain_s: int = 0
 
     @property
     def seconds(self) -> int:
-        return max(0, self.end - self.start)
+        """How long it lasted at least."""
+        return max(0, self.end - self.start - self.uncertain_s)
 
 
 class PowerMonitor:
@@ -139,12 +144,12 @@ class PowerMonitor:
         """The hub runs at ``at``."""
         self._store.put(_ALIVE, _TIME.pack(at))
 
-    def outage(self, now: int) -> Outage | None:
-        """The outage that NVM tells of and that ends now; None if there was none."""
+    def outage(self, now: int, alive_mark_s: int) -> Outage | None:
+        """The outage that NVM tells of and that ends now; None if there was none. ``alive_mark_s``: between two alive marks."""
         lost = self._store.get(_LOST)
         if lost is not None:
             return Outage(_TIME.unpack(lost)[0], now, True)
-        return None if self._last_alive is None else Outage(self._last_alive, now, False)
+        return None if self._last_alive is None else Outage(self._last_alive, now, False, alive_mark_s)
 
     def outage_reported(self, now: int) -> None:
         """Forget the outage; call in the transaction that stores its report."""

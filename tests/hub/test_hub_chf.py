@@ -115,6 +115,7 @@ def test_a_device_that_is_not_in_the_log_is_refused_and_the_reason_recorded(benc
         stranger = MemoryMeter(bench)
         with pytest.raises(RadioError):
             await stranger.node.join(install_code_link_key(CODES[STRANGER]))
+        await bench.clock.sleep(1)
         assert "no key is held for it" in bench.refusals()
         assert bench.hub.status.device_log == ()
 
