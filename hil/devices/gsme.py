@@ -29,6 +29,7 @@ from firmware_emu.han.tunnel import TunnelClient
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
+from hil.devices import gsme_future
 from hil.devices.gbcs_device import GbcsHanDevice
 from hil.devices.gsme_mirror import MirrorPusher
 from hil.devices.gsme_model import GsmeModel
@@ -77,11 +78,12 @@ class Gsme(GbcsHanDevice):
         self.model = GsmeModel(self)
         self._server = GbzServer(self.gbcs, self.model.zcl)
         self.gbcs.handlers[_SET_CLOCK] = self._set_clock
+        self.gbcs.due[gsme_future.KIND] = lambda device, action: gsme_future.execute_due(self, action)
         self.use(self)
         self.mirror = MirrorPusher(self)
         self.tunnel: TunnelClient | None = None
-        self.counter = 0
-        """Originator counter of the Command being executed: what a prepayment token is checked against."""
+        self.message: Message | None = None
+        """The Command being executed, or the last one: its counter and code matter to tokens and future-dated settings."""
         self._answers: asyncio.Queue[GetResponse] = asyncio.Queue()
         self._awake = asyncio.Lock()
         self.update()
@@ -90,7 +92,7 @@ class Gsme(GbcsHanDevice):
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:
         """A GSME's own use cases are GBZ, but for Set Clock."""
-        self.counter = message.header.counter
+        self.message = message
         return self._server.execute(message)
 
     def _set_clock(self, device: GbcsDevice, message: Message) -> bytes:

@@ -24,6 +24,7 @@ from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
 from firmware_emu.zse.zcl_types import DataType, Value, encode_value, read_value
 from firmware_emu.zse.zcl_types import Reader as ZclReader
+from hil.devices import gsme_future
 from hil.devices.registers import HALF_HOUR_S
 
 if TYPE_CHECKING:
@@ -147,7 +148,14 @@ class GsmeModel:
             commands[CALENDAR.id, command, False] = self._published(CALENDAR.id, command)
 
     def _publish(self, part: Component) -> Result:
-        """A setting: its fields go to the attributes they set, the whole payload to where reads of it find it."""
+        """A setting, now or at its time."""
+        message = self._gsme.message
+        if message is not None and gsme_future.defer(self._gsme, part, message):
+            return ZclStatus.SUCCESS
+        return self.apply(part)
+
+    def apply(self, part: Component) -> ZclStatus:
+        """A setting: its fields go to the attributes they set, the whole payload to where reads of it find it. Raises DecodeError."""
         declared = clusters.by_id(part.cluster)
         command = None if declared is None else declared.command(part.command, to_client=part.from_server)
         if command is None:
@@ -187,7 +195,8 @@ class GsmeModel:
         fields = PREPAYMENT.to_server[0x04].decode(part.payload)
         code = fields["code"]
         text = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
-        result, value = top_up.check(self._gsme.gbcs, text, self._gsme.counter)
+        message = self._gsme.message
+        result, value = top_up.check(self._gsme.gbcs, text, 0 if message is None else message.header.counter)
         credit = self.number(PREPAYMENT.id, 0x0001) + value
         self.set(PREPAYMENT.id, 0x0001, credit)
         answer = {"result": int(result), "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}
