@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
 
 from firmware_emu.errors import IdentifierError
 
@@ -68,6 +69,37 @@ def describe_utc_seconds(seconds: int) -> str:
     if seconds == 0:
         return "now"
     return "never" if seconds == UTC_NEVER else decode_utc_seconds(seconds).isoformat().replace("+00:00", "Z")
+
+
+class Activation(Enum):
+    """When a future-dateable setting takes effect, where that is no moment."""
+
+    NOW = "now"
+    NEVER = "never"
+
+
+def activation_octets(when: datetime | Activation) -> bytes:
+    """Activation time of a DLMS item: a date-time, the "now" value, or the one that cancels (reference gbcs-messages 5.4)."""
+    if isinstance(when, Activation):
+        return NOW if when is Activation.NOW else NEVER
+    return encode_date_time(when)
+
+
+def activation_seconds(when: datetime | Activation, *, second: bool = False) -> int:
+    """Implementation time of a GBZ component: seconds since 2000, 0 at once, all ones to cancel.
+
+    ``second`` gives FFFFFFFE, for a second component of the same cancellation in one command (reference gbcs-messages 7A, GCS01b).
+    """
+    if isinstance(when, Activation):
+        return 0 if when is Activation.NOW else UTC_NEVER - second
+    return encode_utc_seconds(when)
+
+
+def activation_moment(when: datetime | Activation) -> datetime | None:
+    """Execution time of an ASN.1 command: None at once, 9999-12-31T23:59:59Z to cancel."""
+    if isinstance(when, Activation):
+        return None if when is Activation.NOW else decode_generalized(GENERALIZED_NEVER)
+    return when
 
 
 def encode_generalized(moment: datetime) -> str:

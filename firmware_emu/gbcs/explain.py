@@ -5,6 +5,7 @@ The nodes hold every octet of the message exactly once. With a keystore, MAC and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from firmware_emu.crypto.keystore import Keystore
@@ -16,9 +17,10 @@ from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotificati
 from firmware_emu.gbcs.envelope import SIGNATURE_LENGTH, Message
 from firmware_emu.gbcs.explain_asn1 import explain_asn1
 from firmware_emu.gbcs.explain_dlms import explain_data, explain_notification, explain_request, explain_response
-from firmware_emu.gbcs.explain_gbz import explain_alert, explain_fields, explain_gbz
+from firmware_emu.gbcs.explain_gbz import CIPHERTEXT, explain_alert, explain_fields, explain_gbz
 from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object
 from firmware_emu.gbcs.payload import Payload, decode_payload
+from firmware_emu.gbcs.protect import ENCRYPTED_HEADER
 from firmware_emu.gbcs.tree import Cursor, Node, Tree
 from firmware_emu.gbcs.use_cases import ProtectedItem, find
 from firmware_emu.gbcs.verify import Check, EncryptedPart, State, check_message
@@ -45,7 +47,8 @@ def explain(data: bytes, keystore: Keystore | None = None) -> Tree:
     body = _payload(inner, message, payload)
     cursor.position += len(message.payload)
     if verdict is not None:
-        body = tuple(_with_plaintext(node, verdict.encrypted, message.message_code) for node in body)
+        parts = {part.offset: part for part in verdict.encrypted}
+        body = tuple(_with_plaintext(node, parts, message.message_code) for node in body)
     use_case = find(message.message_code)
     nodes.append(Node(inner.base, b"", "content", type(payload).__name__, use_case.title if use_case else "", "", body))
     if message.signature is not None:
@@ -162,15 +165,22 @@ def _delivery_failure(cursor: Cursor, payload: DeliveryFailure) -> tuple[Node, .
     )
 
 
-def _with_plaintext(node: Node, parts: tuple[EncryptedPart, ...], message_code: int) -> Node:
-    """The node, with the plaintext of the ciphertext that it, or a node below it, holds."""
+def _with_plaintext(node: Node, parts: Mapping[int, EncryptedPart], message_code: int) -> Node:
+    """The node, with the plaintext of the ciphertext that it, or a node below it, holds; ``parts`` by their offset."""
     children = tuple(_with_plaintext(child, parts, message_code) for child in node.children)
-    for part in parts:
-        start = part.offset + len(b"\x31\0\0\0\0")
-        inside = node.offset <= part.offset < node.offset + len(node.octets) or node.offset == start
-        if inside and node.octets and part.octets[5:-12] in node.octets:
-            return replace(node, children=children, meaning=part.problem or node.meaning, decrypted=_plaintext(part, start, message_code))
-    return replace(node, children=children) if children != node.children else node
+    part = _sealed_in(node, parts)
+    if part is not None:
+        decrypted = _plaintext(part, part.offset + len(ENCRYPTED_HEADER), message_code)
+        return replace(node, children=children, meaning=part.problem or node.meaning, decrypted=decrypted)
+    return replace(node, children=children) if children else node
+
+
+def _sealed_in(node: Node, parts: Mapping[int, EncryptedPart]) -> EncryptedPart | None:
+    """The ciphertext a node shows: that of a GBZ component alone, that of a DLMS octet-string behind tag and length."""
+    if node.field == CIPHERTEXT:
+        return parts.get(node.offset - len(ENCRYPTED_HEADER))
+    behind = (parts.get(node.offset + head) for head in (2, 3, 4) if len(node.octets) > head)
+    return next((part for part in behind if part is not None and node.octets.endswith(part.octets)), None)
 
 
 def _plaintext(part: EncryptedPart, offset: int, message_code: int) -> tuple[Node, ...]:

@@ -13,6 +13,8 @@ from firmware_emu.gbcs.reader import Reader
 from firmware_emu.gbcs.tree import Cursor, Node
 from firmware_emu.gbcs.zcl_layouts import STATUSES, TypedValue, ZclCommand, ZclField, decode_zcl, layout_of
 
+CIPHERTEXT = "ciphertext"
+"""Field name of the node that a component's plaintext belongs to."""
 _SEE = "reference gbcs-messages 7A"
 _ALERT = "reference gbcs-messages 7.2"
 
@@ -50,7 +52,7 @@ def explain_component(cursor: Cursor, item: Component, field: str) -> Node:
     if item.encrypted:
         parts.append(cursor.node(2, "ciphered information length", str(len(item.payload))))
         parts.append(cursor.node(5, "security control and invocation counter", clause="reference gbcs-messages 2.4"))
-        parts.append(cursor.node(len(item.payload) - 17, "ciphertext"))
+        parts.append(cursor.node(len(item.payload) - 17, CIPHERTEXT))
         parts.append(cursor.node(12, "GCM tag"))
         return replace(head, children=tuple(parts))
     parts.extend(_zcl_payload(cursor, item))

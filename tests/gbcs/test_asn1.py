@@ -22,9 +22,12 @@ moments = st.datetimes(datetime(1900, 1, 1), datetime(9999, 12, 31)).map(lambda 
 numbers = st.integers(0, 2**64 - 1)
 usages = st.one_of(st.sampled_from(KeyUsage), st.builds(types.KeyBits, st.just(b"\x40"), st.just(2)))
 cells = st.builds(types.TrustAnchorCell, st.integers(0, 127), usages, st.one_of(st.none(), st.integers(0, 1)))
-long_certificates = st.binary(min_size=256, max_size=600).map(
-    lambda body: b"\x30\x82" + (len(body) + 4).to_bytes(2, "big") + b"\x04\x82" + len(body).to_bytes(2, "big") + body
+compact_certificates = st.binary(min_size=130, max_size=250).map(lambda body: bytes((0x30, 0x81, len(body))) + body)
+certificates = st.one_of(
+    compact_certificates,
+    st.binary(min_size=256, max_size=600).map(lambda body: b"\x30\x82" + len(body).to_bytes(2, "big") + body),
 )
+"""Certificates whose contents are of no concern here, with either form of length."""
 entries = st.builds(types.DeviceLogEntry, euis, st.integers(0, 6))
 specialists = st.lists(st.builds(types.SpecialistSeq, st.just(0), numbers), max_size=2).map(tuple)
 changes = st.lists(st.builds(types.SeqChange, st.integers(0, 8), numbers, st.one_of(st.none(), specialists)), max_size=5).map(tuple)
@@ -58,7 +61,7 @@ parties = st.one_of(
         st.lists(details, max_size=4).map(tuple),
     ),
 )
-replacements = st.lists(st.builds(types.TrustAnchorReplacement, long_certificates, cells), max_size=3).map(tuple)
+replacements = st.lists(st.builds(types.TrustAnchorReplacement, certificates, cells), max_size=3).map(tuple)
 values: dict[str, st.SearchStrategy[types.Asn1Value]] = {
     "ProvideCredentialsCommand": st.builds(types.ProvideCredentialsCommand, cells, st.lists(st.integers(0, 127), max_size=8).map(tuple)),
     "ProvideCredentialsResponse": st.lists(parties, max_size=8).map(tuple),
@@ -66,16 +69,16 @@ values: dict[str, st.SearchStrategy[types.Asn1Value]] = {
         types.UpdateCredentialsCommand,
         controls,
         replacements,
-        st.lists(long_certificates, max_size=2).map(tuple),
+        st.lists(certificates, max_size=2).map(tuple),
         st.one_of(st.none(), moments, st.just(types.NEVER)),
     ),
     "UpdateCredentialsResponse": st.builds(types.UpdateCredentialsResponse, st.one_of(st.none(), outcomes)),
     "UpdateCredentialsAlert": st.builds(types.UpdateCredentialsAlert, st.just(0x8F66), moments, outcomes),
     "KeyUsageCommand": st.builds(types.KeyUsageCommand, usages),
     "ResponseCode": st.integers(0, 20),
-    "Certificate": long_certificates,
-    "CertificationRequest": long_certificates,
-    "JoinCommand": st.builds(types.JoinCommand, st.integers(0, 3), euis, st.integers(0, 6), st.one_of(st.none(), long_certificates)),
+    "Certificate": certificates,
+    "CertificationRequest": certificates,
+    "JoinCommand": st.builds(types.JoinCommand, st.integers(0, 3), euis, st.integers(0, 6), st.one_of(st.none(), certificates)),
     "UnjoinCommand": euis,
     "ActivateFirmwareCommand": st.builds(
         types.ActivateFirmwareCommand, st.binary(min_size=32, max_size=32), numbers, st.one_of(st.none(), moments)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_emu.errors import IdentifierError
-from firmware_emu.gbcs import cosem_time
+from firmware_emu.gbcs import asn1_types, cosem_time
 
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2136, 2, 7)).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))
 
@@ -42,6 +42,18 @@ def test_now_and_never_are_not_moments() -> None:
     assert cosem_time.describe_date_time(cosem_time.NEVER) == "never"
     assert cosem_time.describe_utc_seconds(0) == "now"
     assert cosem_time.describe_utc_seconds(cosem_time.UTC_NEVER) == "never"
+
+
+def test_an_activation_is_a_moment_now_or_never_in_every_notation() -> None:
+    now, never, moment = cosem_time.Activation.NOW, cosem_time.Activation.NEVER, datetime(2030, 1, 15, tzinfo=UTC)
+    assert [cosem_time.activation_octets(when) for when in (now, never)] == [cosem_time.NOW, cosem_time.NEVER]
+    assert cosem_time.activation_octets(moment).hex() == "07ee010fff000000008000ff"
+    assert [cosem_time.activation_seconds(when) for when in (now, never)] == [0, 0xFFFFFFFF]
+    assert cosem_time.activation_seconds(never, second=True) == 0xFFFFFFFE
+    assert cosem_time.activation_seconds(moment) == cosem_time.encode_utc_seconds(moment)
+    assert cosem_time.activation_moment(now) is None
+    assert cosem_time.activation_moment(never) == asn1_types.NEVER
+    assert cosem_time.activation_moment(moment) == moment
 
 
 def test_what_cannot_be_written_is_refused() -> None:
