@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, DecodeError, RadioError
@@ -157,9 +158,9 @@ class ZclPort:
         source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None,
     ) -> None:
         """As :meth:`command`, without waiting: a failure is logged only."""
-        self._spawn(self._quietly(partner, cluster, self.command(
+        self._spawn(self.command(
             partner, endpoint, cluster, command_id, payload, source_endpoint=source_endpoint, to_server=to_server, secured=secured,
-        )))
+        ), partner, cluster)
 
     async def read_records(
         self, partner: Eui64, endpoint: int, cluster: int, ids: Iterable[int], *,
@@ -323,8 +324,11 @@ class ZclPort:
             LOGGER.info("a command of %s on cluster 0x%04X is malformed: %s", incoming.partner, incoming.cluster, error)
             self._answer(incoming, ZclStatus.MALFORMED_COMMAND)
             return
+        except CommsHubError as error:
+            self._failed(incoming, error)
+            return
         if inspect.isawaitable(answer):
-            self._spawn(self._answer_later(incoming, answer))
+            self._spawn(self._answer_later(incoming, answer), incoming.partner, incoming.cluster)
         else:
             self._answer(incoming, answer)
 
@@ -345,6 +349,12 @@ class ZclPort:
         except DecodeError as error:
             LOGGER.info("a command of %s on cluster 0x%04X is malformed: %s", incoming.partner, incoming.cluster, error)
             self._answer(incoming, ZclStatus.MALFORMED_COMMAND)
+        except CommsHubError as error:
+            self._failed(incoming, error)
+
+    def _failed(self, incoming: Incoming, error: CommsHubError) -> None:
+        LOGGER.info("a command of %s on cluster 0x%04X was not carried out: %s", incoming.partner, incoming.cluster, error)
+        self._answer(incoming, ZclStatus.FAILURE)
 
     def _answer(self, incoming: Incoming, answer: Answer) -> None:
         frame = incoming.frame
@@ -362,21 +372,21 @@ class ZclPort:
             ))
 
     def _reply(self, incoming: Incoming, frame: ZclFrame) -> None:
-        self._spawn(self._quietly(incoming.partner, incoming.cluster, self._send(
+        self._spawn(self._send(
             incoming.partner, incoming.partner_endpoint, incoming.endpoint, incoming.cluster, frame, incoming.secured,
-        )))
+        ), incoming.partner, incoming.cluster)
 
-    @staticmethod
-    async def _quietly(partner: Eui64, cluster: int, sending: Awaitable[None]) -> None:
-        try:
-            await sending
-        except CommsHubError as error:
-            LOGGER.info("a frame to %s on cluster 0x%04X was not delivered: %s", partner, cluster, error)
-
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None], partner: Eui64, cluster: int) -> None:
+        """Run ``work`` for ``partner`` by itself; a failure of the radio is logged, any other is the event loop's to tell."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and isinstance(error := task.exception(), CommsHubError):
+                LOGGER.info("a frame to %s on cluster 0x%04X was not delivered: %s", partner, cluster, error)
+
+        task.add_done_callback(ended)
 
 
 def _raise_refusal(partner: Eui64, cluster: int, answer: ZclFrame) -> None:

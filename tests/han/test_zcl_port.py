@@ -192,6 +192,23 @@ def test_a_malformed_command_is_answered_malformed(wire: Wire, clock: Clock) -> 
     clock.run(main())
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_a_handler_that_fails_is_answered_failure(wire: Wire, clock: Clock, later: bool) -> None:
+    async def main() -> None:
+        hub, meter = pair(wire, clock)
+
+        def now(incoming: Incoming) -> Answer:
+            raise RadioError("no")
+
+        async def soon(incoming: Incoming) -> Answer:
+            return now(incoming)
+
+        meter.serve(SERVER, TUNNEL, soon if later else now)
+        assert status_of(await hub.request(METER, SERVER, TUNNEL, 0x00)) == ZclStatus.FAILURE
+
+    clock.run(main())
+
+
 def test_success_is_not_told_to_a_sender_that_wants_failures_only(wire: Wire, clock: Clock) -> None:
     async def main() -> None:
         hub, meter = pair(wire, clock)
