@@ -170,6 +170,23 @@ def test_messages_arrive_once_each_over_a_lossy_link(loss: float) -> None:
     home.clock.run(main())
 
 
+def test_more_messages_than_the_counter_counts_arrive_in_no_time() -> None:
+    home = Home()
+
+    async def main() -> None:
+        await home.join()
+        for number in range(600):
+            await home.meter.send(HUB, frame(number.to_bytes(2, "big")))
+            if number % 3 == 0:
+                await home.meter.broadcast(frame(b"to all" + number.to_bytes(2, "big")))
+        await asyncio.sleep(0.1)
+        payloads = home.hub.payloads
+        assert [one for one in payloads if len(one) == 2] == [number.to_bytes(2, "big") for number in range(600)]
+        assert len([one for one in payloads if len(one) == 8]) == 200
+
+    home.clock.run(main())
+
+
 def test_the_same_seed_gives_the_same_frames() -> None:
     def run(seed: int) -> list[bytes]:
         home = Home(seed)

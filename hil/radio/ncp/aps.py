@@ -26,7 +26,8 @@ ACK_WAIT_S = 1.6
 TRIES = 3
 """apscMaxFrameRetries; the wait is EmberZNet's default of 1,600 ms a hop."""
 FAILED_WAIT_S = 0.3
-DUPLICATE_S = 8.0
+DUPLICATE_S, DUPLICATES = 8.0, 32
+"""A repeated frame is known for so long, and among the last so many of its sender (the counter has 8 bits and comes round)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Aps:
         self._counter = 0
         self._incoming: dict[tuple[Eui64, bytes], int] = {}
         self._outgoing: dict[_OutKey, _Outgoing] = {}
-        self._seen: dict[tuple[int, int, int], tuple[float, ApsPdu | None]] = {}
+        self._seen: dict[int, dict[tuple[int, int], tuple[float, ApsPdu | None]]] = {}
         self._life = 0
         self.extended: set[Eui64] = set()
 
@@ -235,14 +236,16 @@ class Aps:
     # receiving
 
     def _remember(self, source: int, pdu: ApsPdu, ack: ApsPdu | None) -> None:
-        now = asyncio.get_running_loop().time()
-        if len(self._seen) > 64:
-            self._seen = {known: value for known, value in self._seen.items() if now - value[0] < DUPLICATE_S}
-        self._seen[self._key(source, pdu)] = (now, ack)
+        seen = self._seen.setdefault(source, {})
+        key = self._key(source, pdu)[1:]
+        seen.pop(key, None)
+        seen[key] = (asyncio.get_running_loop().time(), ack)
+        if len(seen) > DUPLICATES:
+            del seen[next(iter(seen))]
 
     def _repeated(self, source: int, pdu: ApsPdu) -> bool:
         """Whether it came before; a repeated one is acknowledged again where it was acknowledged."""
-        known = self._seen.get(self._key(source, pdu))
+        known = self._seen.get(source, {}).get(self._key(source, pdu)[1:])
         if known is None or asyncio.get_running_loop().time() - known[0] >= DUPLICATE_S:
             return False
         ack = known[1]

@@ -20,8 +20,8 @@ from hil.radio.ncp.security import Auxiliary, KeyId, protect, unprotect
 from hil.radio.ncp.tokens import RESERVE, Child, Tokens
 
 RADIUS = 30
-BROADCAST_MEMORY_S = 9.0
-"""nwkNetworkBroadcastDeliveryTime of stack profile 2."""
+BROADCAST_MEMORY_S, BROADCAST_MEMORY = 9.0, 32
+"""nwkNetworkBroadcastDeliveryTime of stack profile 2; and how many broadcasts of one source are known (its sequence has 8 bits)."""
 LEAVE_REJOIN, LEAVE_REQUEST = 0x20, 0x40
 COORDINATOR, ROUTER = 1, 2
 
@@ -55,7 +55,7 @@ class Nwk:
         self.children = Children(self, user)
         self._incoming: dict[Eui64, int] = {}
         self._routes: dict[int, int] = {}
-        self._seen: dict[tuple[int, int], float] = {}
+        self._seen: dict[int, dict[int, float]] = {}
         self._sequence = self._random.randrange(256)
         self._counter = 0
 
@@ -132,7 +132,7 @@ class Nwk:
             self.tokens.eui64 if source_eui else None, payload=payload,
         )
         if destination >= BROADCAST_ROUTERS - 4:
-            self._seen[frame.source, frame.sequence] = asyncio.get_running_loop().time()
+            self._repeated(frame)
             self._broadcast(frame, done)
         elif destination == self.tokens.short:
             asyncio.get_running_loop().call_soon(self._loop_back, frame, done)
@@ -244,16 +244,21 @@ class Nwk:
             self.mac.count("relayed")
             self._forward(replace(npdu, radius=npdu.radius - 1), None)
 
+    def _repeated(self, frame: NwkPdu) -> bool:
+        """Whether this broadcast was known; it is now."""
+        now = asyncio.get_running_loop().time()
+        seen = self._seen.setdefault(frame.source, {})
+        before = seen.pop(frame.sequence, None)
+        seen[frame.sequence] = now
+        if len(seen) > BROADCAST_MEMORY:
+            del seen[next(iter(seen))]
+        return before is not None and now - before < BROADCAST_MEMORY_S
+
     def _take_broadcast(self, npdu: NwkPdu, link: Link) -> None:
         if not npdu.secured:
             return
-        now = asyncio.get_running_loop().time()
-        identity = (npdu.source, npdu.sequence)
-        if now - self._seen.get(identity, -BROADCAST_MEMORY_S) < BROADCAST_MEMORY_S:
+        if self._repeated(npdu):
             return
-        if len(self._seen) > 64:
-            self._seen = {known: at for known, at in self._seen.items() if now - at < BROADCAST_MEMORY_S}
-        self._seen[identity] = now
         if self.routes_for_others and npdu.radius > 1:
             self._broadcast(replace(npdu, radius=npdu.radius - 1), None)
         if npdu.destination != BROADCAST_ROUTERS or self.routes_for_others:

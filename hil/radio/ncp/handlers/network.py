@@ -138,7 +138,8 @@ async def _active(ncp: Ncp, channels: tuple[int, ...], duration: int) -> None:
 
 
 def _child(ncp: Ncp, index: int) -> tuple[Eui64, Child] | None:
-    children = list(ncp.stack.tokens.children.items())
+    """The child table as hosts know it: end devices; routers that joined here are neighbours."""
+    children = [(device, child) for device, child in ncp.stack.tokens.children.items() if not child.router]
     return children[index] if index < len(children) else None
 
 
