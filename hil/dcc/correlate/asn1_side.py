@@ -19,42 +19,49 @@ _DIGITAL_SIGNATURE, _KEY_AGREEMENT = "bits 0780", "bits 0308"
 _ROLE_NUMBERS = {"Root": 0, "Recovery": 1, "Supplier": 2, "NetworkOperator": 3, "ACB": 4, "TransCoS": 5, "LoadController": 8}
 
 
+_MAX_DEPTH = 8
+"""Nesting of the deepest payload is 5; the bound is ours."""
+
+
 def _length(octets: bytes, at: int) -> tuple[int, int]:
-    first = octets[at]
+    """A length in its shortest form, as commands write it, and where the content starts. Raises DecodeError."""
+    first = octets[at] if at < len(octets) else 0xFF
     if first < 0x80:
         return first, at + 1
     size = first & 0x7F
-    return int.from_bytes(octets[at + 1 : at + 1 + size], "big"), at + 1 + size
+    length = int.from_bytes(octets[at + 1 : at + 1 + size], "big")
+    if size not in (1, 2) or at + 1 + size > len(octets) or length < (0x80 if size == 1 else 0x100):
+        raise DecodeError(at, "DER length", f"read {octets[at : at + 3].hex() or 'nothing'}, expected the shortest form")
+    return length, at + 1 + size
 
 
-def values(octets: bytes) -> list[Meaning]:
+def values(octets: bytes, depth: int = 0) -> list[Meaning]:
     """DER as nested lists: a constructed value is ``[tag, parts...]``, a certificate its octets, a leaf text that names its type."""
+    if depth > _MAX_DEPTH:
+        raise DecodeError(0, "DER value", f"nested deeper than {_MAX_DEPTH}")
     found: list[Meaning] = []
     at = 0
     while at < len(octets):
-        try:
-            tag = octets[at]
-            size, start = _length(octets, at + 1)
-        except IndexError:
-            raise DecodeError(at, "DER value", "ends in its header") from None
+        tag = octets[at]
+        size, start = _length(octets, at + 1)
         content = octets[start : start + size]
         if len(content) != size:
             raise DecodeError(at, "DER value", f"{size} octets announced, {len(content)} left")
         whole = octets[at : start + size]
-        found.append(_value(tag, content, whole))
+        found.append(_value(tag, content, whole, depth))
         at = start + size
     return found
 
 
-def _value(tag: int, content: bytes, whole: bytes) -> Meaning:
+def _value(tag: int, content: bytes, whole: bytes, depth: int) -> Meaning:
     if tag == 0x30 and _is_certificate(content):
         return whole
     if tag & 0x20:
-        return [f"{tag:02x}", *values(content)]
+        return [f"{tag:02x}", *values(content, depth + 1)]
     kinds = {0x02: "integer", 0x83: "sequence number", 0x84: "floor", 0x81: "checks"}
     if tag in kinds:
-        minimal = len(content) == 1 or not (content[0] == 0 and content[1] < 0x80)
-        return f"{kinds[tag]} {int.from_bytes(content, 'big', signed=True)}" if content and minimal else f"{kinds[tag]} {content.hex()}"
+        minimal = len(content) == 1 or (len(content) > 1 and not (content[0] == 0 and content[1] < 0x80))
+        return f"{kinds[tag]} {int.from_bytes(content, 'big', signed=True)}" if minimal else f"{kinds[tag]} {whole.hex()}"
     if tag == 0x03:
         return f"bits {content.hex()}"
     if tag == 0x18:
@@ -66,8 +73,8 @@ def _is_certificate(content: bytes) -> bool:
     """A certificate begins with a sequence that begins with version [0]; nothing else in these messages does."""
     if content[:1] != b"\x30" or len(content) < 8:
         return False
-    _, start = _length(content, 1)
-    return content[start : start + 2] == b"\xa0\x03"
+    header = 2 + (content[1] & 0x7F if content[1] & 0x80 else 0)
+    return content[header : header + 2] == b"\xa0\x03"
 
 
 def _cell(role: int, usage: str, top_up: bool = False) -> list[Meaning]:

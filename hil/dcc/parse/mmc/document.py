@@ -22,7 +22,7 @@ from firmware_emu.gbcs.names import zcl_cluster
 from firmware_emu.ids import CraFlag
 from hil.dcc.parse.mmc import electricity, gas, hub
 from hil.dcc.parse.mmc.alerts import WITHOUT_PAYLOAD, payload
-from hil.dcc.parse.mmc.reading import answer_of
+from hil.dcc.parse.mmc.reading import Answer, answer_of
 from hil.dcc.parse.mmc.tree import NAMESPACE, Element, base64_text, build, group, leaf, moment
 from hil.dcc.parse.reading import Parsed
 
@@ -30,6 +30,9 @@ SCHEMA_VERSION: Final = "5.4"
 _MAX_DATA: Final = 100
 _CONTENTS: Final = {**electricity.CONTENTS, **gas.CONTENTS, **hub.CONTENTS}
 _DEFAULT_RESPONSE: Final = 0x0B
+_METERING: Final = 0x0702
+_START_SAMPLING_RESPONSE: Final = 0x0D
+_NO_SAMPLE: Final = 0xFFFF
 _CLOCK_STATUS: Final = {0x00: "reliable", 0x02: "unreliable", 0x04: "reliable"}
 _DATA_RESULTS: Final = {
     AccessResult.LONG_GET_OR_ACTION_ABORTED: "long-get-aborted",
@@ -203,15 +206,27 @@ def _success(parsed: Parsed) -> bool:
     if isinstance(content, AccessResponse):
         return all(result.code is AccessResult.SUCCESS for result in content.results)
     if isinstance(content, Gbz):
-        return all(status in (0x00, 0x8B) for component in content.components for status in _statuses(component))
+        return _gas_success(content, answer_of(parsed))
     if isinstance(content, Asn1Payload):
         return _asn1_success(content.value)
     return True
 
 
+def _gas_success(gbz: Gbz, answer: Answer) -> bool:
+    """Default responses, attribute records and the results that some commands carry; an entry that is not there is no failure."""
+    plain = all(status in (0x00, 0x8B) for component in gbz.components for status in _statuses(component))
+    attributes = all(row.get("status") == 0 for zcl in answer.commands for row in zcl.rows("attributes"))
+    refused = any(zcl.number("cleared_logs") == 0 for zcl in answer.commands) or any(
+        zcl.number("sample_id") == _NO_SAMPLE for zcl in answer.all(_METERING, _START_SAMPLING_RESPONSE)
+    )
+    return plain and attributes and not refused
+
+
 def _asn1_success(value: object) -> bool:
     if isinstance(value, int):
         return value == 0
+    if isinstance(value, types.SetTimeResponse):
+        return value.status == 0
     if isinstance(value, types.UpdateCredentialsResponse):
         return value.outcome is None or all(int(item.status) == 0 for item in value.outcome.replacements)
     if isinstance(value, tuple):
