@@ -22,8 +22,6 @@ SECURITY_HEADER = bytes.fromhex("1100000000")
 MAC_LENGTH = 12
 SIGNATURE_LENGTH = 64
 DATE_TIME_LENGTH = 12
-MAX_MESSAGE = 0xFFFF
-"""No length in the envelope is written in more than ``82 nn nn``."""
 
 _FIXED = Struct(">BBQB8sB8sB")
 _CRA = {flag.value: flag for flag in CraFlag}
@@ -107,6 +105,8 @@ class GroupingHeader:
         """The octets from the transaction-id length (09) to the end of the other information."""
         if len(self.date_time) not in (0, 12):
             raise IdentifierError("a header date-time", self.date_time.hex(), "0 or 12 octets")
+        if not 0 <= self.counter < 1 << 64 or not 0 <= self.message_code <= 0xFFFF:
+            raise IdentifierError("a grouping header", f"counter {self.counter}, code {self.message_code}", "64 bits and 16 bits")
         other = self.other.encode()
         return b"".join(
             (

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from firmware_emu.gbcs.alerts import alert_name
 from firmware_emu.gbcs.axdr import (
+    KINDS,
     Array,
     BitString,
     Boolean,
@@ -162,12 +163,12 @@ def _packed(cursor: Cursor, description: TypeDescription, value: Data, field: st
 
 def _describe_type(description: TypeDescription) -> str:
     if not description.elements:
-        return TYPE_NAMES.get(description.tag, f"{description.tag:02x}")
+        return _TYPE_NAMES[description.tag]
     inner = ", ".join(_describe_type(element) for element in description.elements)
     return f"structure({inner})" if description.tag == Structure.tag else f"array[{description.count}]({inner})"
 
 
-TYPE_NAMES = {kind.tag: kind.type_name for kind in Data.__subclasses__() if hasattr(kind, "tag")}
+_TYPE_NAMES = {kind.tag: kind.type_name for kind in KINDS.values()}
 
 
 def describe(value: Data) -> tuple[str, str]:

@@ -85,9 +85,6 @@ class Cursor:
     def remaining(self) -> int:
         return len(self.octets) - self.position
 
-    def peek(self, count: int) -> bytes:
-        return self.octets[self.position : self.position + count]
-
     def node(self, count: int, field: str, value: str | None = None, meaning: str = "", clause: str = "") -> Node:
         """The next ``count`` octets as a node; without a ``value`` it shows them in hexadecimal."""
         start = self.position

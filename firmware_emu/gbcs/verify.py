@@ -81,10 +81,10 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Nothing failed, and at least one of MAC and signature was checked."""
-        states = (self.mac.state, self.signature.state)
-        closed = any(part.plaintext is None and part.problem.startswith(_BROKEN) for part in self.encrypted)
-        return State.INVALID not in states and State.VALID in states and not closed
+        """There is a MAC or a signature, every one there is holds, and no ciphertext is broken (one for another reader may stay closed)."""
+        states = {self.mac.state, self.signature.state}
+        broken = any(part.plaintext is None and part.problem.startswith(_BROKEN) for part in self.encrypted)
+        return State.VALID in states and states <= {State.VALID, State.ABSENT} and not broken
 
 
 _BROKEN = "does not open"

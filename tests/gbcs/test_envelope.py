@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from gbcs_strategies import CCS01, messages, outcome
 from hypothesis import example, given
@@ -112,3 +114,11 @@ def test_lengths_not_in_their_shortest_form_are_refused() -> None:
 def test_a_combination_that_no_length_tells_is_not_written(other: OtherInformation) -> None:
     with pytest.raises(IdentifierError):
         other.encode()
+
+
+def test_what_no_length_or_counter_can_say_is_not_written() -> None:
+    message = Message.decode(CCS01)
+    with pytest.raises(IdentifierError, match="65535"):
+        replace(message, payload=bytes(70_000)).encode()
+    with pytest.raises(IdentifierError, match="grouping header"):
+        replace(message.header, counter=1 << 64).encode()

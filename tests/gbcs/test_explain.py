@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from gbcs_strategies import CCS01, clear, headers, outcome, sealed, values
@@ -18,6 +19,7 @@ from firmware_emu.gbcs.dlms import AccessRequest, Choice, Specification, invoke_
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.gbz import Component, Gbz
+from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.tree import Tree
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 
@@ -90,3 +92,20 @@ def test_arbitrary_payloads_raise_decode_errors_only(payload: bytes) -> None:
 def test_what_is_no_message_is_refused() -> None:
     with pytest.raises(DecodeError):
         explain(b"not a message")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x01\x09\xff" + b"\x00\x07\x02\x00\x03\x00\x00\x00" * 254 + b"\x01\x07\x02\x1f\x00\x00\x00\x00" + bytes(0x1EFD),
+        b"\xd9\x20\0\0\x01\0\x01\x02\0\x01\0\0\0\0\0\0\x02\x01\x01\x82\x20\x00" + bytes(0x2000),
+        b"\xd9\x20\0\0\x01\0\x01\x02\0\x01\0\0\0\0\0\0\x02\x01" + b"\x02\x01" * 5000,
+        b"\xd9\x20\0\0\x01\0\x82\x13\x88" + b"\x01\0\x01\0\0\0\0\0\0\x02" * 1000,
+    ],
+)
+def test_ten_hostile_kilobytes_are_read_or_refused_quickly(payload: bytes) -> None:
+    octets = Message(HEADER, payload).encode()
+    explain(CCS01)
+    started = time.process_time()
+    outcome(lambda: decode_payload(Message.decode(octets)))
+    assert time.process_time() - started < 0.1

@@ -60,6 +60,11 @@ def test_a_message_without_protection_is_not_ok(pki: Keystore) -> None:
     assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (State.ABSENT, State.ABSENT, False)
 
 
+def test_a_signed_command_whose_mac_cannot_be_checked_is_not_ok(pki: Keystore) -> None:
+    verdict = verify.check(_arm(pki).encode(), pki.subset(SUPPLIER, METER, BROKER, private=[SUPPLIER]))
+    assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (State.UNCHECKED, State.VALID, False)
+
+
 def test_keys_that_are_not_held_leave_a_check_undone_with_the_reason(pki: Keystore) -> None:
     stranger = Eui64.parse("00db1234567800ff")
     alert = replace(alert_message(0x1001, 1, stranger, SUPPLIER, b"\x01\x09\x00\x81\x0e\x1c\x37\x4a\x80"), mac=bytes(12))
