@@ -37,6 +37,7 @@ def schedule(device: GbcsDevice, model: ObjectModel, key: Key, when: bytes, mess
     """Activate now, at a time, or never (cancel), as the 12-octet date-time says."""
     name = f"{key[0]}.{key[1].hex()}.{key[2]}"
     if when == cosem_time.NOW:
+        device.future.cancel(KIND, name)  # the passive value that waited has just been overwritten
         activate(model, key)
         return AccessResult.SUCCESS
     if when == cosem_time.NEVER:

@@ -11,6 +11,7 @@ import csv
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from firmware_emu.device.store import Store
 from firmware_emu.errors import BoardError, DecodeError
@@ -83,14 +84,8 @@ class ObjectModel:
 
     def load(self, text: str, name: str) -> None:
         """Declare every row of a model file. Raises BoardError naming the file and the line."""
-        for number, row in enumerate(csv.DictReader(text.splitlines()), start=2):
-            try:
-                key = (int(row["class"]), parse_obis(row["obis"]), int(row["attribute"]))
-                zeros = [zero_of(text) for text in row["type"].split("|")]
-                initial = decode_data(bytes.fromhex(row["value"])) if row["value"] else zeros[0]
-            except (ValueError, DecodeError) as problem:
-                raise BoardError(name, f"line {number}", str(problem)) from problem
-            self.declare(key, Attribute("r" in row["access"], "w" in row["access"], initial, tuple(zeros[1:])))
+        for key, attribute in _parsed(text, name):
+            self.declare(key, attribute)
 
     def read(self, key: Key) -> Data:
         """The present value, whatever the access rights say. Raises KeyError for an attribute that is not declared."""
@@ -113,6 +108,21 @@ class ObjectModel:
 
     def _name(self, key: Key) -> str:
         return f"{self._prefix}{key[0]}/{key[1].hex()}/{key[2]}"
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str, name: str) -> tuple[tuple[Key, Attribute], ...]:
+    """The rows of a model file, read once for all Devices of a type."""
+    found: list[tuple[Key, Attribute]] = []
+    for number, row in enumerate(csv.DictReader(text.splitlines()), start=2):
+        try:
+            key = (int(row["class"]), parse_obis(row["obis"]), int(row["attribute"]))
+            zeros = [zero_of(text) for text in row["type"].split("|")]
+            initial = decode_data(bytes.fromhex(row["value"])) if row["value"] else zeros[0]
+        except (ValueError, DecodeError) as problem:
+            raise BoardError(name, f"line {number}", str(problem)) from problem
+        found.append((key, Attribute("r" in row["access"], "w" in row["access"], initial, tuple(zeros[1:]))))
+    return tuple(found)
 
 
 def same_type(declared: Data, value: Data) -> bool:

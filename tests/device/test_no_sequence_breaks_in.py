@@ -62,6 +62,7 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
         @rule(counter=COUNTERS, party=SENDERS)
         def another_party_sends_it(self, counter: int, party: Eui64) -> None:
             if party != self.supplier:
+                self.used[party] = max(self.used.get(party, 0), counter)
                 self.send(self.rig.command(CODE, b"\xd9", counter, originator=party, signed=True), may_act=False)
 
         @rule(counter=COUNTERS, party=SENDERS)
@@ -115,7 +116,7 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
         @rule(floor=st.integers(min_value=0, max_value=12))
         def the_supplier_changes(self, floor: int) -> None:
             new = SECOND_SUPPLIER if self.supplier == SUPPLIER else SUPPLIER
-            self.used[self.supplier] = self.highest
+            self.used[self.supplier] = max(self.used.get(self.supplier, 0), self.highest)
             floor = max(floor, self.used.get(new, 0))  # a supplier that comes back sets a floor above what it sent before
             items = replacements(self.pki, new, 2)
             payload = update(self.pki, 7, self.next_cos, items, others=(SeqChange(2, floor, None),), role=5)
