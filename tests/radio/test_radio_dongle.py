@@ -409,6 +409,27 @@ def test_tcp_serves_one_host_after_another_from_a_fresh_reset() -> None:
     bench.clock.run(main())
 
 
+def test_a_second_tcp_host_takes_the_dongle_over_from_the_first() -> None:
+    bench = Bench(warp=False)
+
+    async def main() -> None:
+        port = await bench.dongle.serve_tcp()
+        readers = []
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await reader.readuntil(b"\x7e") == bytes.fromhex("c1020b0a527e")
+            readers.append((reader, writer))
+        with contextlib.suppress(ConnectionResetError):
+            assert await readers[0][0].read() == b""
+        await bench.dongle.close()
+        with contextlib.suppress(ConnectionResetError):
+            assert await readers[1][0].read() == b""
+        for _, writer in readers:
+            writer.close()
+
+    bench.clock.run(main())
+
+
 def test_the_counters_of_a_real_join_show_in_the_host() -> None:
     bench = Bench()
 

@@ -41,6 +41,7 @@ class PtyPort:
         os.set_blocking(self._master, False)
         self.path = Path(os.ttyname(self._slave))
         self._unsent = bytearray()
+        self._blocked = False
         self._hold: Callable[[], None] | None = None
         self._watch = _watch(self.path) if clock.warp else -1
         loop = asyncio.get_running_loop()
@@ -54,16 +55,16 @@ class PtyPort:
         self._flush()
 
     def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             sent = os.write(self._master, self._unsent)
         except BlockingIOError:
             sent = 0
         del self._unsent[:sent]
-        if self._unsent:
-            loop.add_writer(self._master, self._flush)
-        else:
-            loop.remove_writer(self._master)
+        if self._unsent and not self._blocked:
+            asyncio.get_running_loop().add_writer(self._master, self._flush)
+        elif self._blocked and not self._unsent:
+            asyncio.get_running_loop().remove_writer(self._master)
+        self._blocked = bool(self._unsent)
 
     def _look(self) -> None:
         """The host has written or closed, or its octets have come. What was written before now is told by the watch before now."""

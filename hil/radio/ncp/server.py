@@ -41,12 +41,18 @@ class NcpServer:
         self._timer: asyncio.TimerHandle | None = None
         self._hold: Callable[[], None] | None = None
         self._port: PtyPort | None = None
+        self._tcp_host: _TcpHost | None = None
         self._was_connected = False
         self._server: asyncio.Server | None = None
 
     @property
     def eui64(self) -> Eui64:
         return self.ncp.stack.tokens.eui64
+
+    @property
+    def host(self) -> _TcpHost | None:
+        """The TCP host that is served."""
+        return self._tcp_host
 
     async def serve_pty(self) -> Path:
         """Open a raw pseudo-terminal and serve it; returns the path for the host, which may close and open it again."""
@@ -86,6 +92,8 @@ class NcpServer:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._tcp_host is not None:
+            self._tcp_host.drop()
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -98,15 +106,17 @@ class NcpServer:
         if self.on:
             self._act(self.ash.receive(octets, self._now()))
 
-    def connected(self, write: Callable[[bytes], None]) -> None:
-        """A TCP host has connected."""
-        self._write = write
+    def connected(self, host: _TcpHost) -> None:
+        """A TCP host has connected; an earlier one is dropped."""
+        if self._tcp_host is not None:
+            self._tcp_host.drop()
+        self._tcp_host, self._write = host, host.write
         if self.on:
             self._act(self.ash.accept())
 
-    def disconnected(self, write: Callable[[bytes], None]) -> None:
-        if self._write is write:
-            self._write = None
+    def disconnected(self, host: _TcpHost) -> None:
+        if self._tcp_host is host:
+            self._tcp_host = self._write = None
             self._hung_up()
 
     def _hung_up(self) -> None:
@@ -164,14 +174,19 @@ class _TcpHost(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._server.connected(self._write)
+        self._server.connected(self)
 
-    def _write(self, octets: bytes) -> None:
+    def drop(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def write(self, octets: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(octets)
 
     def data_received(self, data: bytes) -> None:
-        self._server.octets(data)
+        if self._server.host is self:
+            self._server.octets(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.disconnected(self._write)
+        self._server.disconnected(self)
