@@ -1,4 +1,4 @@
-"""The CHF as a GBCS Device: the object model behind CCS01..CCS07, ECS26i, ECS26n, ECS35c, ECS35d and ECS52.
+"""The CHF as a GBCS Device: the object model behind CCS01..CCS07, ECS26i, ECS26n, ECS35c, ECS35d, ECS52 and DBCH01..DBCH05.
 
 Commands change the Device Log in the store, inside the transaction that the pipeline opens; what follows on the radio
 (joining, leaving, a new network) is read from the store by :mod:`firmware_emu.hub.commissioning` afterwards, so that a power
@@ -37,7 +37,8 @@ from firmware_emu.gbcs.dlms import RANGE_SELECTOR, AccessResult, parse_obis
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership, RegisteredType
-from firmware_emu.hub.profile import HubConfig
+from firmware_emu.hub.profile import HanVariant, HubConfig
+from firmware_emu.hub.sub_ghz import SubGhz
 from firmware_emu.ids import Eui64, InstallCode
 
 LOG_CHANGED = 0x8F12
@@ -118,6 +119,8 @@ class ChfExecutor:
             model.readers[key] = lambda name=name, row=row: self._events(name, row, 0, 0xFFFFFFFF)  # type: ignore[misc]
             model.selections[key] = lambda selector, selection, name=name, row=row: self._select(  # type: ignore[misc]
                 name, row, selector, selection)
+        if config.variant is HanVariant.DUAL_BAND:
+            SubGhz(device, model)
         return model
 
     def _register(self, parameter: Data) -> AccessResult:

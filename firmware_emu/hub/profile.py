@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from functools import cache
 from importlib import resources
 
@@ -55,6 +56,13 @@ def standard_profile() -> HubProfile:
     return HubProfile.read(resources.files("firmware_emu.hub").joinpath("profile.toml").read_text(encoding="utf-8"), "profile.toml")
 
 
+class HanVariant(Enum):
+    """Which bands the hub's HAN has (requirements CH-24)."""
+
+    SINGLE_BAND = "2.4 GHz"
+    DUAL_BAND = "2.4 GHz and sub-GHz"
+
+
 @dataclass(frozen=True, slots=True)
 class HubConfig:
     """One hub: its two entity identifiers, the channel of its HAN, and the parties whose certificates it leaves the factory with.
@@ -73,6 +81,7 @@ class HubConfig:
     recovery: Eui64 | None = None
     transitional_cos: Eui64 | None = None
     channel: int = 11
+    variant: HanVariant = HanVariant.DUAL_BAND
     hold_up_s: float | None = None
     outage_threshold_s: float | None = None
     manufacturer: bytes = b"BNCH"
