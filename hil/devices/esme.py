@@ -6,7 +6,7 @@ everything), proportional control. Attributes of those parts hold what is writte
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -15,7 +15,7 @@ from typing import ClassVar
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.device import firmware, future_dated
+from firmware_emu.device import firmware, future_dated, joins
 from firmware_emu.device.dlms_server import DlmsServer
 from firmware_emu.device.joining import Membership
 from firmware_emu.device.store import Store
@@ -36,6 +36,7 @@ OUTAGE_LONG_S = 180
 """An outage of three minutes or more has an alert of its own, 8F36 (reference chts 8)."""
 _RESTORED, _RESTORED_LONG, _OUTAGE_CODE = 0x8F35, 0x8F36, 0x0067
 _COMMISSIONED = 0x8F69
+METERING_ENDPOINT = 0x22
 FIRMWARE_VERSION = bytes.fromhex("01000000")
 
 
@@ -65,7 +66,7 @@ class Esme(TunnelServerDevice):
     device_type: ClassVar[DeviceType] = DeviceType.ESME
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
         SimpleDescriptor(0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704), clients=(0x0800, 0x000A, 0x0025, 0x0019)),
-        SimpleDescriptor(0x22, 0x0501, servers=(0x0000, 0x0702), clients=(0x000A,)),
+        SimpleDescriptor(METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0702), clients=(0x000A,)),
     )
 
     def __init__(
@@ -83,6 +84,7 @@ class Esme(TunnelServerDevice):
         """Originator counter of the Command being executed: what a prepayment token is checked against."""
         self._outage_start: float | None = None
         self._commissioned = False
+        self._readers: dict[Eui64, Callable[[], None]] = {}
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.model = esme_model.build(self)
         self._dlms = DlmsServer(self.gbcs, self.model)
@@ -120,9 +122,16 @@ class Esme(TunnelServerDevice):
 
     # --- HAN
 
-    async def start(self) -> None:
-        await super().start()
+    def log_may_have_changed(self) -> None:
+        """Let exactly the Devices of the log read the meter on the HAN (requirements CH-30)."""
+        super().log_may_have_changed()
+        joined = {entry.device_id for entry in joins.entries(self.gbcs)}
+        for device in set(self._readers) - joined:
+            self._readers.pop(device)()
+        for device in joined - set(self._readers):
+            self._readers[device] = self.zcl.serve(METERING_ENDPOINT, METERING.id, None, partner=device, attributes=self._metering())
 
+    def _metering(self) -> Attributes:
         def delivered() -> int:
             self.update()
             return self.registers.active_import.total
@@ -130,8 +139,7 @@ class Esme(TunnelServerDevice):
         def demand() -> int:
             return self.registers.active_import.rate(self.clock.now())
 
-        metering = Attributes(METERING, {0x0000: delivered, 0x0300: 0, 0x0301: 1, 0x0302: 1000, 0x0303: 0, 0x0306: 0, 0x0400: demand})
-        self.zcl.serve(0x22, METERING.id, None, attributes=metering)
+        return Attributes(METERING, {0x0000: delivered, 0x0300: 0, 0x0301: 1, 0x0302: 1000, 0x0303: 0, 0x0306: 0, 0x0400: demand})
 
     async def joined(self, membership: Membership) -> None:
         """Commissioning alert 8F69 after the first join (reference gbcs-spec-notes 9); outage alerts after a return of supply."""

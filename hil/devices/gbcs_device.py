@@ -155,6 +155,10 @@ class TunnelServerDevice(GbcsHanDevice):
 
     async def joined(self, membership: Membership) -> None:
         await super().joined(membership)
+        self.log_may_have_changed()
+
+    def log_may_have_changed(self) -> None:
+        """After each Command: what follows from a join or unjoin."""
         self.pairing.start_new()
 
     def _lets_tunnel(self, partner: Eui64) -> bool:
@@ -171,7 +175,7 @@ class TunnelServerDevice(GbcsHanDevice):
         if self.hub_time is None or not self.hub_time.reliable:
             await self.refresh_hub_time()
         self.receive(data)
-        self.pairing.start_new()
+        self.log_may_have_changed()
 
     async def transfer(self, message: bytes) -> None:
         if self.coordinator is None:

@@ -31,7 +31,7 @@ class Pairing:
         self._credentials = credentials
         self._under_way: set[Eui64] = set()
         self.established: set[Eui64] = set()
-        """With whom a link key was agreed since the Device was switched on; the key itself is the radio's."""
+        """Joined Devices with which a link key was agreed; the key itself is the radio's."""
 
     def serve(self) -> None:
         """Answer key establishment, but only with Devices that the log has as initiators."""
@@ -45,8 +45,10 @@ class Pairing:
         self._device.trace.emit("han", self._device.name, "key established", target=str(partner), role="responder")
 
     def start_new(self) -> None:
-        """Begin with every partner toward which this Device is the initiator and has no key yet."""
-        for entry in joins.entries(self._device.gbcs):
+        """Begin with every partner toward which this Device is the initiator and has no key yet; forget those unjoined."""
+        entries = joins.entries(self._device.gbcs)
+        self.established &= {entry.device_id for entry in entries}
+        for entry in entries:
             partner = entry.device_id
             done = partner in self._under_way or partner in self.established
             if not done and joins.method_of(self._device.gbcs, partner) == INITIATOR:

@@ -49,6 +49,12 @@ def test_two_devices_joined_by_method_a_agree_a_link_key_of_their_own(at_home: S
             reading = await other.reader.metering(esme.eui64)
             esme.update()
             assert reading.total == esme.registers.active_import.total
+            unjoin = home.command(esme.eui64, 0x000F, b"\x04\x08" + other.eui64.octets, signed=True)
+            await home.hub.clients[esme.eui64].transfer(unjoin)
+            assert (await home.answer()).payload == bytes.fromhex("020100")
+            with pytest.raises(RadioError):
+                await other.reader.metering(esme.eui64)
+            assert esme.pairing.established == set()
         await asyncio.gather(esme.stop(), other.stop())
 
     at_home(scene)
