@@ -20,7 +20,9 @@ from hil.dcc.transform import transform
 from hil.dcc.transform.check import CREATED, Checker, reference_devices
 
 SUPPLIER, METER = Eui64.parse("90b3d51f30010000"), Eui64.parse("00db1234567890a0")
-PRE_COMMAND = bytes.fromhex("df090100000000000003e80890b3d51f300100000800db1234567890a00002005115d9200003e8000103000900000a006aff0101120036")
+PRE_COMMAND = bytes.fromhex(
+    "df090100000000000003e80890b3d51f300100000800db1234567890a00002005115d9200003e8000103000900000a006aff0101120036"
+)
 
 
 @pytest.fixture(scope="module")
