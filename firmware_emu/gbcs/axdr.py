@@ -127,9 +127,11 @@ def _read_utf8(reader: Reader) -> Data:
         reader.fail("utf8-string", f"not UTF-8: {error.reason}", back=len(octets) - error.start)
 
 
+_NULL = Null()
+_DONT_CARE = DontCare()
 _READ_LEAF: dict[int, Callable[[Reader], Data]] = {
-    Null.tag: lambda _: Null(),
-    DontCare.tag: lambda _: DontCare(),
+    Null.tag: lambda _: _NULL,
+    DontCare.tag: lambda _: _DONT_CARE,
     Boolean.tag: _read_boolean,
     BitString.tag: _read_bits,
     OctetString.tag: _read_octets,

@@ -33,6 +33,9 @@ SUPPLIER = Eui64.parse("90b3d51f30ff1000")
 METER = Eui64.parse("00db12345678ff01")
 HUB = Eui64.parse("00db12345678ff02")
 
+HOSTILE_SECONDS = 1.0
+"""Ten kilobytes take some 10 ms. The limit only tells work in proportion from work that explodes, on however busy a machine."""
+
 Read = TypeVar("Read")
 
 

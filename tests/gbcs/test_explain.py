@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from gbcs_strategies import CCS01, clear, headers, outcome, sealed, values
+from gbcs_strategies import CCS01, HOSTILE_SECONDS, clear, headers, outcome, sealed, values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,4 +108,4 @@ def test_ten_hostile_kilobytes_are_read_or_refused_quickly(payload: bytes) -> No
     explain(CCS01)
     started = time.process_time()
     outcome(lambda: decode_payload(Message.decode(octets)))
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < HOSTILE_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from gbcs_strategies import clear, outcome, sealed
+from gbcs_strategies import HOSTILE_SECONDS, clear, outcome, sealed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,4 +125,4 @@ def test_ten_kilobytes_of_components_are_read_quickly() -> None:
     with pytest.raises(DecodeError):
         Gbz.decode(octets)
     decode_zcl(Component(0x0705, 9, 0, 5), b"\x00\x01" + (b"\x00" + bytes(8)) * 1100)
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < HOSTILE_SECONDS

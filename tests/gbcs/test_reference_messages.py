@@ -155,15 +155,17 @@ def test_every_alert_is_read_and_built_again(messages: dict[str, bytes]) -> None
 
 def test_an_explanation_holds_every_octet_exactly_once(messages: dict[str, bytes], rtds_keys: Keystore) -> None:
     for name, data in messages.items():
-        place = 0
+        place = opened = 0
         for _, node in explain(data, rtds_keys).walk():
             assert node.offset == place, (name, node)
             place += len(node.octets)
             if node.decrypted:
+                opened += 1
                 inside = [part for top in node.decrypted for _, part in top.walk()]
                 assert sum(len(part.octets) for part in inside) <= len(node.octets), name
                 assert inside[0].offset >= node.offset, name
         assert place == len(data), name
+        assert opened == data.count(protect.ENCRYPTED_HEADER), name
 
 
 def _period(request: AccessRequest, chosen: AccessList) -> tuple[object, object] | None:
