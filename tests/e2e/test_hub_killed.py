@@ -1,0 +1,204 @@
+"""The hub's process is killed (SIGKILL) at seeded instants and started again: nothing is lost, nothing is done twice.
+
+The dongle, the meters and the DCC live on in this process: the dongle on a pseudo-terminal, the SM WAN over TCP with mutual TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.board import load_board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import CommsHubError
+from firmware_emu.hub.device_log import DeviceLog
+from firmware_emu.hub.from_board import parties_of
+from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Record, Trace
+from firmware_emu.wan.tcp import TcpWanServer
+from firmware_emu.wan.tls import files_of
+from hil.dcc.dcc import Dcc
+from hil.dcc.outcome import Outcome
+from hil.dcc.services import UserRole
+from hil.dcc.users import User
+from hil.devices.esme import Esme, LoadSwitch
+from hil.pki import load_keys, pki_folder
+from hil.radio.air import Air
+from hil.radio.ncp.server import NcpServer
+from hil.radio.node import StackNode
+
+BOARD = load_board("simulated")
+ROW = BOARD.find("esme")
+KILLS = 20
+JOURNEY_S = 3.5
+"""About how long the unkilled journey of this test takes; the instants are drawn over a little more than that."""
+
+
+@dataclass
+class Home:
+    """Everything but the hub."""
+
+    clock: Clock
+    folder: Path
+    dongle: str
+    wan_port: int
+    dcc: Dcc
+    user: User
+    esme: Esme
+    records: list[Record] = field(default_factory=list)
+    process: asyncio.subprocess.Process | None = None
+    kills: int = 0
+
+    async def start_hub(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).parent / "chub"), "hub", "run", "--radio", self.dongle, "--wan", f"127.0.0.1:{self.wan_port}",
+            "--pki", str(pki_folder(BOARD)), "--nvm", str(self.folder / "hub.sqlite"), "--trace", str(self.folder / "hub.jsonl"),
+            stdout=(self.folder / "hub.out").open("ab"), stderr=(self.folder / "hub.err").open("ab"),
+        )
+
+    async def kill_hub(self) -> None:
+        """SIGKILL, then power again."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+        self.kills += 1
+        await self.start_hub()
+
+    async def stop_hub(self) -> None:
+        assert self.process is not None
+        self.process.terminate()
+        await self.process.wait()
+
+    async def until(self, what: str, holds: object, seconds: float = 40.0) -> None:
+        assert callable(holds)
+        async with asyncio.timeout(seconds):
+            while not holds():
+                assert self.process is not None
+                assert self.process.returncode is None, f"the hub ended by itself: {(self.folder / 'hub.err').read_text()[-800:]}"
+                await asyncio.sleep(0.02)
+
+    async def ask(self, variant: str, target: Eui64, body: dict[str, object] | None = None) -> Outcome:
+        outcome = await self.dcc.send(self.user, self.dcc.request(self.user, variant, target, body), wait_s=40)  # type: ignore[arg-type]
+        assert outcome.ok, f"{variant}: {outcome.why}"
+        return outcome
+
+
+async def journey(home: Home) -> None:
+    """Add the ESME, let it join, commission it, read it, open its load switch: each answered, whatever happens to the hub."""
+    chf = BOARD.hub.chf
+    await home.until("the hub on the SM WAN", lambda: home.dcc.head_end.connected(chf))
+    await home.ask("12.2", home.dcc.eui, {
+        "DeviceID": ROW.eui, "DeviceManufacturer": ROW.manufacturer, "DeviceModel": ROW.model, "DeviceType": "ESME",
+        "SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": ROW.firmware, "ESMEVariant": "A"})
+    await home.ask("8.11", chf, {
+        "DeviceID": ROW.eui, "RequestType": "Add", "AddDeviceToCHFWhitelist": {
+            "JoinTimePeriod": 600, "InstallCode": ROW.install_code.octets.hex().upper(), "ImportMPxN": str(ROW.mpxn)}})
+    await join(home)
+    await home.until("the join at the DCC", lambda: status(home) == "InstalledNotCommissioned")
+    await home.ask("8.1.1", ROW.eui, {"CurrentDateTime": home.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 3600})
+    await home.ask("4.1.1", ROW.eui)
+    await home.ask("7.2", ROW.eui)
+    await home.ask("7.4", ROW.eui)
+
+
+async def join(home: Home) -> None:
+    """An installer tries again while the hub is away."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await home.esme.join()
+                return
+            except CommsHubError:
+                await asyncio.sleep(0.3)
+
+
+def status(home: Home) -> str:
+    device = home.dcc.inventory.device(ROW.eui)
+    return "" if device is None else str(device.status)
+
+
+async def run(folder: Path, kill_after_s: float | None) -> None:
+    clock = Clock()
+    records: list[Record] = []
+    trace = Trace(clock.now)
+    trace.subscribe(records.append)
+    if os.environ.get("KILL_TRACE"):
+        trace.subscribe(lambda r: print(f"{r.time % 10000:.3f} {r.area} {r.source} {r.event} {r.target} {dict(r.detail)}"[:200], flush=True))
+    keystore = load_keys(BOARD)
+    air = Air(clock, seed=1)
+    ncp = NcpServer(air, BOARD.hub.gpf, 13, folder / "dongle.tokens", clock)
+    dongle = str(await ncp.serve_pty())
+    server = TcpWanServer("127.0.0.1", 0, files_of(pki_folder(BOARD) / "tls", "dcc"))
+    await server.start()
+    parties = parties_of(BOARD, DeviceType.ESME)
+    dcc = Dcc(keystore, parties, clock, trace, folder / "dcc.sqlite")
+    user = User(BOARD.parties.supplier, UserRole.IS, keystore)
+    dcc.add_user(user)
+    dcc.register_supply(str(ROW.mpxn), UserRole.IS, user.eui64)
+    dcc.inventory.certify(DeviceType.ESME, ROW.manufacturer, ROW.model, ROW.firmware)
+    dcc.pre_notify(BOARD.hub.chf, DeviceType.CHF, gpf=BOARD.hub.gpf)
+    await dcc.start()
+    dcc.attach_hub(server.link(BOARD.hub.chf), BOARD.hub.chf)
+    esme = Esme(ROW.eui, ROW.install_code, keystore, StackNode(air, ROW.eui), clock, trace, parties)
+    await esme.start()
+    home = Home(clock, folder, dongle, server.port, dcc, user, esme, records)
+    await home.start_hub()
+    try:
+        work = asyncio.create_task(journey(home))
+        if kill_after_s is not None:
+            await asyncio.wait([work], timeout=kill_after_s)
+            await home.kill_hub()
+        await work
+        check(home)
+    finally:
+        await home.stop_hub()
+        await esme.stop()
+        await dcc.close()
+        await server.close()
+        await ncp.close()
+    check_nvm(home)
+
+
+def check(home: Home) -> None:
+    """Nothing lost (every request was answered, see ``ask``), nothing executed twice, one log everywhere."""
+    executed = [r.message for r in home.records if r.area == "device" and r.event == "executed" and r.source.startswith("esme")]
+    assert len(executed) == len(set(executed)) == 4
+    assert home.esme.load_switch is not LoadSwitch.ENABLED
+    delivered = [delivery.request for delivery in home.user.inbox if delivery.kind == "h"]
+    assert len(delivered) == len(set(delivered))
+    copy = home.dcc.device_log_copy.copy(BOARD.hub.chf)
+    assert copy is not None
+    assert len(copy.entries[ROW.eui]) == 16
+
+
+def check_nvm(home: Home) -> None:
+    """What the dead hub's memory holds is what the DCC's copy says."""
+    store = SqliteStore(home.folder / "hub.sqlite")
+    log = DeviceLog(store, capacity=16, historic_capacity=15, now=lambda: 0)
+    (entry,) = log.entries()
+    assert entry.device == ROW.eui
+    store.close()
+
+
+@pytest.mark.requirement("CH-05")
+def test_the_journey_of_this_suite_passes_without_a_kill(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.run(run(tmp_path, None))
+
+
+@pytest.mark.requirement("CH-03")
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_hub_killed_at_any_instant_goes_on_with_nothing_lost(seed: int, tmp_path: Path) -> None:
+    instant = random.Random(f"kill {seed}").uniform(0.0, JOURNEY_S)
+    Clock().run(run(tmp_path, instant))
