@@ -42,7 +42,8 @@ def test_a_configuration_is_kept_read_back_and_told(bench: Bench) -> None:
     bench.run(test)
 
 
-@pytest.mark.parametrize("wrong", [configuration(normal=49), configuration(normal=201), configuration(limited=150), configuration(changes=8)])
+@pytest.mark.parametrize(
+    "wrong", [configuration(normal=49), configuration(normal=201), configuration(limited=150), configuration(changes=8)])
 def test_a_configuration_out_of_range_is_refused(bench: Bench, wrong: Structure) -> None:
     async def test(bench: Bench) -> None:
         assert codes(await bench.ask(bench.dlms(0x010D, (Specification(Choice.SET, 1, CONFIGURATION, 2), wrong)))) == [250]
