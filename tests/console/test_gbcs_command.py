@@ -24,8 +24,10 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import IdentifierError
-from firmware_emu.gbcs import protect
-from firmware_emu.gbcs.dlms import AccessResponse
+from firmware_emu.gbcs import dlms, protect
+from firmware_emu.gbcs.axdr import DoubleLongUnsigned, Structure
+from firmware_emu.gbcs.build import respond
+from firmware_emu.gbcs.dlms import AccessResponse, AccessResult, Choice, Protected, ProtectionParameters, invoke_id
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.payload import decode_payload
@@ -243,15 +245,19 @@ def test_a_check_without_its_key_is_unchecked_with_the_reason(command: bytes, ke
     assert "no private key of" in told["unchecked_reasons"][0]["reason"]
 
 
+def _encrypted_answer(keystore: Keystore) -> bytes:
+    command = Message.decode(bytes.fromhex(_build("ECS17b", _ESME, counter=1001)))
+    esme, supplier = command.header.recipient, command.header.originator
+    values = Structure((DoubleLongUnsigned(10),)).encode()
+    z = keystore.shared_secret(esme, supplier)
+    sealed = protect.encrypt(values, z, originator=esme, counter=1001, recipient=supplier)
+    data = Protected(ProtectionParameters(1001, esme, supplier), sealed).data()
+    payload = AccessResponse(invoke_id(1001), (data,), (dlms.Result(Choice.ACTION, AccessResult(0)),)).encode()
+    return protect.with_mac(respond(command, payload), z).encode()
+
+
 def test_an_encrypted_answer_is_decrypted_only_by_who_may_read_it(keystore: Keystore, keys: Path, tmp_path: Path) -> None:
-    sys_path = Path(__file__).resolve().parents[2] / "tools" / "benchmarks"
-    sys.path.insert(0, str(sys_path))
-    try:
-        from gbcs_samples import samples
-    finally:
-        sys.path.remove(str(sys_path))
-    answer = samples(keystore)["ecs17b-response"]
-    assert isinstance(decode_payload(Message.decode(answer)), AccessResponse)
+    answer = _encrypted_answer(keystore)
     told = json.loads(_run("verify", "-", "--keys", keys, "--json", text=answer.hex()).output)
     assert told["encrypted"] == {"found": 1, "decrypted": 1}
     keystore.subset(private=()).save(tmp_path / "public")

@@ -42,7 +42,10 @@ READ_ANSWER = 0x01
 """ZCL read-attributes-response."""
 
 
-def _header(name: str, target: Eui64, counter: int, *, stranger: bool = False, certificate: bytes | None = None) -> GroupingHeader:
+def command_header(
+    name: str, target: Eui64, counter: int, *, stranger: bool = False, certificate: bytes | None = None
+) -> GroupingHeader:
+    """A command's header: from the supplier, or through the broker for a stranger to the device."""
     code = by_name(name).code
     assert code is not None
     if not stranger:
@@ -51,31 +54,35 @@ def _header(name: str, target: Eui64, counter: int, *, stranger: bool = False, c
     return GroupingHeader(CraFlag.COMMAND, counter, BROKER, target, other)
 
 
-def _commands(keystore: Keystore) -> Iterator[tuple[str, Message]]:
+def set_clock() -> dict[int, axdr.Data]:
+    """The data items of ECS70."""
     cosem = axdr.OctetString(encode_date_time(AT))
-    clock: dict[int, axdr.Data] = {0: axdr.Enum(1), 1: axdr.Structure((cosem, cosem, cosem))}
+    return {0: axdr.Enum(1), 1: axdr.Structure((cosem, cosem, cosem))}
+
+
+def _commands(keystore: Keystore) -> Iterator[tuple[str, Message]]:
     joining: dict[int, axdr.Data] = {
         0: axdr.Structure((axdr.OctetString(ESME.octets), axdr.Enum(1), axdr.OctetString(bytes(range(16))), axdr.Enum(0))),
         1: axdr.LongUnsigned(3600),
         2: axdr.Boolean(True),
     }
-    yield "ecs70-command", build_command(by_name("ECS70"), _header("ECS70", ESME, 1000), data=clock)
-    yield "ccs01-command", build_command(by_name("CCS01"), _header("CCS01", CHF, 1300, stranger=True), data=joining)
-    yield "ecs17b-command", build_command(by_name("ECS17b"), _header("ECS17b", ESME, 1001))
-    yield "ecs24-command", build_command(by_name("ECS24"), _header("ECS24", ESME, 1002))
-    yield "ecs20a-command", build_command(by_name("ECS20a"), _header("ECS20a", ESME, 1003), period=PERIOD)
-    yield "gcs13a-command", build_command(by_name("GCS13a"), _header("GCS13a", GPF, 1004))
-    yield "gcs05-command", build_command(by_name("GCS05"), _header("GCS05", GSME, 1005), components=_prepayment(), period=PERIOD)
+    yield "ecs70-command", build_command(by_name("ECS70"), command_header("ECS70", ESME, 1000), data=set_clock())
+    yield "ccs01-command", build_command(by_name("CCS01"), command_header("CCS01", CHF, 1300, stranger=True), data=joining)
+    yield "ecs17b-command", build_command(by_name("ECS17b"), command_header("ECS17b", ESME, 1001))
+    yield "ecs24-command", build_command(by_name("ECS24"), command_header("ECS24", ESME, 1002))
+    yield "ecs20a-command", build_command(by_name("ECS20a"), command_header("ECS20a", ESME, 1003), period=PERIOD)
+    yield "gcs13a-command", build_command(by_name("GCS13a"), command_header("GCS13a", GPF, 1004))
+    yield "gcs05-command", build_command(by_name("GCS05"), command_header("GCS05", GSME, 1005), components=_prepayment(), period=PERIOD)
     top_up: Mapping[str, Given] = {"originating_device": 0, "top_up_code": "73946144332040217315"}
-    yield "cs01b-command", build_command(by_name("CS01b"), _header("CS01b", GSME, 3 << 32), components=[top_up])
-    yield "gcs28-command", build_command(by_name("GCS28"), _header("GCS28", GSME, 1006), value=asn1.SetTimeCommand(PERIOD[0], AT))
+    yield "cs01b-command", build_command(by_name("CS01b"), command_header("CS01b", GSME, 3 << 32), components=[top_up])
+    yield "gcs28-command", build_command(by_name("GCS28"), command_header("GCS28", GSME, 1006), value=asn1.SetTimeCommand(PERIOD[0], AT))
     firmware = asn1.ActivateFirmwareCommand(bytes(range(32)), 1007, AT)
-    yield "cs06-command", build_command(by_name("CS06"), _header("CS06", ESME, 1007), value=firmware)
-    yield "cs07-command", build_command(by_name("CS07"), _header("CS07", GPF, 1008))
-    cell = asn1.TrustAnchorCell(2, KeyUsage.DIGITAL_SIGNATURE)
-    yield "cs02a-command", build_command(by_name("CS02a"), _header("CS02a", GSME, 1009), value=asn1.ProvideCredentialsCommand(cell, (2, 3)))
+    yield "cs06-command", build_command(by_name("CS06"), command_header("CS06", ESME, 1007), value=firmware)
+    yield "cs07-command", build_command(by_name("CS07"), command_header("CS07", GPF, 1008))
+    asked = asn1.ProvideCredentialsCommand(asn1.TrustAnchorCell(2, KeyUsage.DIGITAL_SIGNATURE), (2, 3))
+    yield "cs02a-command", build_command(by_name("CS02a"), command_header("CS02a", GSME, 1009), value=asked)
     own = "CS02bSupplierBySupplier"
-    yield "cs02b-command", build_command(by_name(own), _header(own, ESME, 1010), value=_handover(keystore))
+    yield "cs02b-command", build_command(by_name(own), command_header(own, ESME, 1010), value=_handover(keystore))
 
 
 def _handover(keystore: Keystore) -> asn1.UpdateCredentialsCommand:
@@ -193,7 +200,7 @@ def samples(keystore: Keystore) -> dict[str, bytes]:
             message = protect.with_signature(message, keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE))
         made[name] = _maced(message, keystore)
     certificate = _der(keystore, STRANGER, KeyUsage.KEY_AGREEMENT)
-    reading = build_command(by_name("ECS17b"), _header("ECS17b", ESME, 1301, stranger=True, certificate=certificate))
+    reading = build_command(by_name("ECS17b"), command_header("ECS17b", ESME, 1301, stranger=True, certificate=certificate))
     made["ecs17b-stranger-command"] = _maced(reading, keystore)
     for name, message in (*_answers(commands, keystore), *_alerts()):
         signed = name.startswith(("ecs70", "gcs05", "generic", "ccs08"))
