@@ -36,7 +36,12 @@ class Cell:
     @property
     def key(self) -> str:
         """How the cell is named in the store."""
-        return f"{self.role.name.lower()}/{self.usage.name.lower()}/{self.cell.name.lower()}"
+        return _cell_key(self)
+
+
+@cache
+def _cell_key(cell: Cell) -> str:
+    return f"{cell.role.name.lower()}/{cell.usage.name.lower()}/{cell.cell.name.lower()}"
 
 
 @cache
@@ -57,6 +62,12 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(der)
     except ValueError as problem:
         raise ProtectionError(f"{len(der)} octets that are no DER certificate") from problem
+
+
+@lru_cache(maxsize=4096)
+def _entity(der: bytes) -> Eui64:
+    """Who a certificate speaks for, looked up once."""
+    return entity_of(parse_certificate(der))
 
 
 @lru_cache(maxsize=1024)
@@ -121,8 +132,16 @@ class Credentials:
 
     def anchor(self, cell: Cell) -> x509.Certificate | None:
         """The certificate in ``cell``, None if it is empty or the Device has no such cell."""
-        der = self._store.get(f"{self._prefix}anchor/{cell.key}")
+        der = self._anchor_der(cell)
         return None if der is None else parse_certificate(der)
+
+    def _anchor_der(self, cell: Cell) -> bytes | None:
+        return self._store.get(f"{self._prefix}anchor/{cell.key}")
+
+    def _holder(self, cell: Cell) -> Eui64 | None:
+        """Who stands in ``cell``."""
+        der = self._anchor_der(cell)
+        return None if der is None else _entity(der)
 
     def set_anchor(self, cell: Cell, certificate: x509.Certificate) -> None:
         """Put ``certificate`` into ``cell``, replacing what was there."""
@@ -133,8 +152,8 @@ class Credentials:
         if role is RemotePartyRole.ROOT:
             return None
         for cell in self.cells:
-            if cell.role is role and (certificate := self.anchor(cell)) is not None:
-                return entity_of(certificate)
+            if cell.role is role and (holder := self._holder(cell)) is not None:
+                return holder
         return None
 
     def roles_of(self, party: Eui64) -> tuple[RemotePartyRole, ...]:
@@ -143,8 +162,7 @@ class Credentials:
         for cell in self.cells:
             if cell.role in roles or cell.role is RemotePartyRole.ROOT:
                 continue
-            certificate = self.anchor(cell)
-            if certificate is not None and entity_of(certificate) == party:
+            if self._holder(cell) == party:
                 roles.append(cell.role)
         return tuple(roles)
 
@@ -202,9 +220,9 @@ class Credentials:
         """
         for anchor in self.cells:
             if anchor.usage is KeyUsage.KEY_AGREEMENT and anchor.cell is cell:
-                certificate = self.anchor(anchor)
-                if certificate is not None and entity_of(certificate) == other:
-                    return self.z_with(certificate)
+                der = self._anchor_der(anchor)
+                if der is not None and _entity(der) == other:
+                    return _agree(self._own_key_der(KeyUsage.KEY_AGREEMENT), der)
         partner = self.partner(other)
         if partner is None:
             raise ProtectionError(f"no key agreement certificate of {other} is held")

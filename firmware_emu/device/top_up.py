@@ -37,8 +37,8 @@ def check(device: GbcsDevice, utrn: str, counter: int) -> tuple[TopUpResult, int
     supplier = device.credentials.party(RemotePartyRole.SUPPLIER)
     try:
         read_utrn(utrn)
-    except IdentifierError as problem:
-        device.note_failure(str(problem))
+    except IdentifierError:  # its text would hold the token, which is worth money
+        device.note_failure("the token is not 20 digits with a right check digit")
         return TopUpResult.INVALID, 0
     if counter in _seen(device):
         device.log(_DUPLICATE)

@@ -6,6 +6,8 @@ import pytest
 from device_rig import ACB, COS, GSME, NETWORK_OPERATOR, SECOND_SUPPLIER, SUPPLIER, Rig
 
 from firmware_emu.device.event_log import LogName
+from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.profile import Step, standard_profile
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, DataNotification, LongUnsigned, Null, Specification
 from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.ids import CraFlag
@@ -208,3 +210,17 @@ def test_own_counters_are_never_used_twice_even_across_power_cuts(esme: Rig) -> 
     seen = [Message.decode(esme.device.alert(0x8F0C)).header.counter for _ in range(3)]
     seen += [Message.decode(esme.restarted().alert(0x8F0C)).header.counter for _ in range(3)]
     assert seen == sorted(set(seen))
+
+
+def test_another_order_of_the_checks_is_a_matter_of_the_profile(esme: Rig) -> None:
+    order = (Step.WELL_FORMED, Step.MAC, Step.SIGNATURE, Step.COUNTER, Step.AUTHORITY, Step.SUPPORTED, Step.ADDRESSED)
+    profile = replace(standard_profile(), order=order)
+    device = esme.device
+    esme.device = GbcsDevice(
+        device.eui64, device.device_type, device.credentials, esme.store, device.now, device.trace, esme.executor, profile=profile,
+    )
+    esme.ask(READ_CODE, READ, 7)
+    bad = bytearray(esme.command(READ_CODE, READ, 7))
+    bad[-1] ^= 1
+    refused(esme, bytes(bad), "mac", 0x8F3D)
+    refused(esme, esme.command(READ_CODE, READ, 7), "counter", None)
