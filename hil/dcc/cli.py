@@ -21,6 +21,7 @@ from hil.dcc.correlate import correlate as correlate_request
 from hil.dcc.duis import read_request
 from hil.dcc.parse import parse as parse_message
 from hil.dcc.parse import to_mmc
+from hil.dcc.transform import TransformError, use_cases_of
 from hil.dcc.transform import transform as to_message
 from hil.dcc.transform.check import Checker, ReferenceDevice, Report, reference_devices
 from hil.dcc.transform.check import run as check_pairs
@@ -85,6 +86,8 @@ def transform(
 ) -> None:
     """Turn a service request into its GBCS pre-command or command (hexadecimal)."""
     request = read_request(request_file.read_bytes())
+    if not use_cases_of(request.service_reference_variant):
+        raise TransformError(request.service_reference_variant, "is for the DCC, no GBCS message")
     if counter is not None:
         request = replace(request, request_id=replace(request.request_id, counter=counter))
     checker = Checker(Keystore.load(keys), _devices(told), names=False)

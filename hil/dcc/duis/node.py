@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from lxml import etree
 
@@ -20,6 +21,11 @@ CANCELLATION = datetime(3000, 12, 31, tzinfo=UTC)
 """The date-time that stands for "never": it cancels what was future-dated (DUIS templates, reference gbcs-messages 11)."""
 UNSPECIFIED_YEAR = 65535
 """The year that stands for "any year" in a schedule's dates without wildcards (DUIS templates of 2.1)."""
+
+
+@lru_cache(maxsize=2048)
+def _qualified(path: str) -> str:
+    return "/".join(f"{{{SERVICE_NAMESPACE}}}{name}" for name in path.split("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Node:
         """The first element at ``path``."""
         if not path:
             return self
-        found = self.element.find("/".join(f"{{{SERVICE_NAMESPACE}}}{name}" for name in path.split("/")))
+        found = self.element.find(_qualified(path))
         return None if found is None else Node(found)
 
     def node(self, path: str) -> Node:
@@ -56,8 +62,7 @@ class Node:
 
     def nodes(self, path: str) -> list[Node]:
         """Every element at ``path``."""
-        wanted = "/".join(f"{{{SERVICE_NAMESPACE}}}{name}" for name in path.split("/"))
-        return [Node(found) for found in self.element.findall(wanted)]
+        return [Node(found) for found in self.element.findall(_qualified(path))]
 
     def has(self, path: str) -> bool:
         return self.find(path) is not None

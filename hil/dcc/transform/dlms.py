@@ -56,6 +56,7 @@ _NUMBERS: dict[str, Callable[[int], Data]] = {
 }
 _FUNCTIONS: dict[str, ValueFunction] = {**dlms_values.FUNCTIONS, **dlms_tariff.FUNCTIONS, **dlms_schedules.FUNCTIONS}
 _LISTS: dict[str, Callable[[Source], list[Access]]] = {**dlms_values.LISTS, **dlms_tariff.LISTS}
+_obis = cache(parse_obis)
 _SIMPLE = {"get": Choice.GET, "set": Choice.SET, "action": Choice.ACTION}
 
 
@@ -101,9 +102,9 @@ def _expand(source: Source, line: _Line) -> list[Access]:
         name = line.operands[0]
         return _LISTS[name](source) if name in _LISTS else _accesses(source, name)
     if line.verb == "protect":
-        specification = Specification(Choice.ACTION, 30, parse_obis(line.operands[0]), 1)
+        specification = Specification(Choice.ACTION, 30, _obis(line.operands[0]), 1)
         return [(specification, _protected(source, line.value or ""))]
-    class_id, obis, attribute = int(line.operands[0]), parse_obis(line.operands[1]), int(line.operands[2])
+    class_id, obis, attribute = int(line.operands[0]), _obis(line.operands[1]), int(line.operands[2])
     if line.verb == "range":
         start, end = source.period
         selection = range_selection(
@@ -120,7 +121,7 @@ def _protected(source: Source, text: str) -> Data:
         class_id, obis, attribute, *restricted = part.split()
         period = tuple(OctetString(source.date_time(path)) for path in source.period) if restricted else None
         restriction = None if period is None else (period[0], period[1])
-        attributes.append(ProtectedAttribute(int(class_id), parse_obis(obis), int(attribute), 0, restriction))
+        attributes.append(ProtectedAttribute(int(class_id), _obis(obis), int(attribute), 0, restriction))
     parameters = ProtectionParameters(source.header.counter, source.reader, source.header.recipient)
     return protected_request(tuple(attributes), parameters)
 
