@@ -117,6 +117,16 @@ class Home:
                 pass
         return event.device
 
+    async def meter_got(self) -> tuple[Eui64, ApsFrame]:
+        """The next frame at the meter: who sent it, and what."""
+        async with asyncio.timeout(60):
+            return await self.at_meter.get()
+
+    async def hub_got(self) -> tuple[Eui64, ApsFrame]:
+        """The next frame at the hub."""
+        async with asyncio.timeout(60):
+            return await self.at_hub.get()
+
     async def to_meter(self, payload: bytes, *, secured: bool = True) -> None:
         await self.radio.send(self.meter, ApsFrame(METERING, payload, HUB_ENDPOINT, METER_ENDPOINT, secured=secured))
 

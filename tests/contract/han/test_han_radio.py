@@ -115,11 +115,11 @@ def test_messages_of_every_length_pass_both_ways_unaltered(home: Home, length: i
         await home.share(KEY)
         payload = bytes(n % 251 for n in range(length))
         await home.to_meter(payload, secured=secured)
-        source, frame = await home.at_meter.get()
+        source, frame = await home.meter_got()
         assert (source, frame.payload, frame.secured, frame.cluster) == (home.radio.eui64, payload, secured, METERING)
         assert (frame.source_endpoint, frame.destination_endpoint) == (HUB_ENDPOINT, METER_ENDPOINT)
         await home.to_hub(payload, secured=secured)
-        source, frame = await home.at_hub.get()
+        source, frame = await home.hub_got()
         assert (source, frame.payload, frame.secured, frame.cluster) == (home.meter, payload, secured, TUNNEL)
         assert frame.lqi is not None
 
@@ -153,8 +153,7 @@ def test_a_broadcast_reaches_the_device(home: Home) -> None:
     async def test(home: Home) -> None:
         await home.join()
         await home.radio.broadcast(ApsFrame(METERING, b"to all", HUB_ENDPOINT, 0xFF, secured=False))
-        async with asyncio.timeout(10):
-            source, frame = await home.at_meter.get()
+        source, frame = await home.meter_got()
         assert (source, frame.payload) == (home.radio.eui64, b"to all")
 
     run(home, test)
@@ -169,7 +168,7 @@ def test_a_secured_message_needs_the_same_link_key_at_both_ends(home: Home) -> N
             await home.to_meter(b"unreadable")
         await home.node.import_link_key(home.radio.eui64, OTHER_KEY)
         await home.to_meter(b"readable")
-        assert (await home.at_meter.get())[1].payload == b"readable"
+        assert (await home.meter_got())[1].payload == b"readable"
         assert home.at_meter.empty()
 
     run(home, test)
@@ -185,9 +184,9 @@ def test_a_sleepy_device_gets_its_messages_when_it_asks(home: Home) -> None:
         assert home.at_meter.empty()
         await home.node.poll()
         await sending
-        assert (await home.at_meter.get())[1].payload == b"wake up"
+        assert (await home.meter_got())[1].payload == b"wake up"
         await home.to_hub(bytes(1250))
-        assert len((await home.at_hub.get())[1].payload) == 1250
+        assert len((await home.hub_got())[1].payload) == 1250
 
     run(home, test)
 
@@ -210,9 +209,9 @@ def test_the_network_its_devices_and_keys_outlive_a_restart_of_the_program(home:
         home.radio = await home.start_radio()
         assert await home.radio.resume() == home.settings
         await home.to_hub(b"after")
-        assert (await home.at_hub.get())[0] == home.meter
+        assert (await home.hub_got())[0] == home.meter
         await home.to_meter(bytes(200))
-        assert [(await home.at_meter.get())[1].payload for _ in range(2)] == [b"before", bytes(200)]
+        assert [(await home.meter_got())[1].payload for _ in range(2)] == [b"before", bytes(200)]
 
     run(home, test)
 
@@ -237,7 +236,7 @@ def test_a_device_goes_on_with_its_network_after_a_power_cut(home: Home) -> None
         home.node.power(True)
         assert await home.node.resume()
         await home.to_hub(b"back again")
-        assert (await home.at_hub.get())[1].payload == b"back again"
+        assert (await home.hub_got())[1].payload == b"back again"
 
     run(home, test)
 
@@ -281,7 +280,7 @@ def test_a_dongle_that_resets_is_opened_again_and_goes_on(home: Home, off_s: flo
         home.server.power(True)
         assert await home.event(HanEventKind.RESET) == home.radio.eui64
         await home.to_meter(b"once more")
-        assert (await home.at_meter.get())[1].payload == b"once more"
+        assert (await home.meter_got())[1].payload == b"once more"
 
     run(home, test)
 
