@@ -268,6 +268,20 @@ def test_an_encrypted_answer_is_decrypted_only_by_who_may_read_it(keystore: Keys
     assert "double-long-unsigned 10" in shown
 
 
+def test_a_ciphertext_that_does_not_open_fails_even_under_a_mac_that_holds(keystore: Keystore, keys: Path) -> None:
+    answer = Message.decode(_encrypted_answer(keystore))
+    place = answer.payload.index(protect.ENCRYPTED_HEADER) + 5
+    payload = answer.payload[:place] + bytes((answer.payload[place] ^ 1,)) + answer.payload[place + 1 :]
+    altered = protect.with_mac(replace(answer, payload=payload), keystore.shared_secret(answer.header.originator, answer.header.recipient))
+    verified = _run("verify", "-", "--keys", keys, "--json", text=altered.encode().hex())
+    told = json.loads(verified.output)
+    assert (verified.exit_code, told["mac"]["valid"], told["encrypted"]) == (1, 1, {"found": 1, "decrypted": 0})
+    assert told["failures"][0]["error"].startswith("does not open")
+    explained = _run("explain", altered.encode().hex(), "--keys", keys, "--json")
+    assert explained.exit_code == 1
+    assert json.loads(explained.output)["encrypted"][0]["opened"] is False
+
+
 @pytest.mark.parametrize("arguments", [("no/such/folder",), ()])
 def test_a_path_that_is_not_there_is_refused(arguments: tuple[str, ...], keys: Path) -> None:
     assert _run("verify", *arguments, "--keys", keys).exit_code == 2

@@ -23,7 +23,7 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain as explain_message
 from firmware_emu.gbcs.explain import title
 from firmware_emu.gbcs.use_cases import UseCaseKind, by_name
-from firmware_emu.gbcs.verify import State, check, mac_secret
+from firmware_emu.gbcs.verify import State, Verdict, check, mac_secret
 from firmware_emu.ids import CraFlag, Eui64
 
 
@@ -51,13 +51,29 @@ def explain(context: click.Context, message: str, keys: Path | None, as_json: bo
     tree = explain_message(octets, keystore)
     verdict = None if keystore is None else check(octets, keystore)
     if as_json:
-        checks = () if verdict is None else (("mac", verdict.mac), ("signature", verdict.signature))
-        found = {name: {"state": one.state.value, "reason": one.reason, "would_hold": one.would_hold} for name, one in checks}
-        click.echo(json.dumps({**tree.as_json(), **found}, indent=1))
+        click.echo(json.dumps({**tree.as_json(), **({} if verdict is None else _outcome(verdict))}, indent=1))
     else:
         gbcs_explain.show(console(), tree)
-    if verdict is not None and State.INVALID in (verdict.mac.state, verdict.signature.state):
+    if verdict is None:
+        return
+    if State.INVALID in (verdict.mac.state, verdict.signature.state) or any(gbcs_verify.is_broken(part) for part in verdict.encrypted):
         context.exit(1)
+
+
+def _outcome(verdict: Verdict) -> dict[str, object]:
+    checks = (("mac", verdict.mac), ("signature", verdict.signature))
+    parts = (
+        {
+            "field": part.field,
+            "offset": part.offset,
+            "reader": str(part.reader),
+            "opened": part.plaintext is not None,
+            "problem": part.problem,
+        }
+        for part in verdict.encrypted
+    )
+    told: dict[str, object] = {name: {"state": one.state.value, "reason": one.reason, "would_hold": one.would_hold} for name, one in checks}
+    return {**told, "encrypted": list(parts)}
 
 
 @gbcs.command()

@@ -22,6 +22,11 @@ _DOES_NOT_OPEN = "does not open"
 _COUNTED = (State.VALID, State.INVALID, State.UNCHECKED)
 
 
+def is_broken(part: EncryptedPart) -> bool:
+    """Whether the key of a ciphertext is held and does not open it."""
+    return part.plaintext is None and part.problem.startswith(_DOES_NOT_OPEN)
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Something that does not hold: in which file, at which octet, in which field, and why."""
@@ -100,7 +105,7 @@ class Tally:
 
     def _count_encrypted(self, file: str, part: EncryptedPart) -> None:
         self.encrypted += 1
-        if part.plaintext is None and not part.problem.startswith(_DOES_NOT_OPEN):
+        if part.plaintext is None and not is_broken(part):
             self.unchecked.append(Unchecked(file, part.field, part.problem))
             return
         if part.plaintext is not None:
