@@ -18,7 +18,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from hil.dcc.correlate import Known
 from hil.dcc.correlate import correlate as correlate_request
-from hil.dcc.duis import read_request
+from hil.dcc.duis import read_request, validate
 from hil.dcc.parse import parse as parse_message
 from hil.dcc.parse import to_mmc
 from hil.dcc.transform import TransformError, use_cases_of
@@ -72,6 +72,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Machine-rea
 @click.option("--counter", type=int, help="Originator counter instead of the one in RequestID.")
 @click.option("--acb-counter", type=int, help="Counter of the DCC party, where it originates the command.")
 @click.option("--created", help="Creation time (ISO 8601) written into GBZ commands; now by default.")
+@click.option("--schema", type=click.Path(exists=True, path_type=Path), help="DUIS.xsd or its folder: validate the request first.")
 @_keys_option
 @_device_option
 @_json_option
@@ -80,12 +81,15 @@ def transform(
     counter: int | None,
     acb_counter: int | None,
     created: str | None,
+    schema: Path | None,
     keys: Path,
     told: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Turn a service request into its GBCS pre-command or command (hexadecimal)."""
     request = read_request(request_file.read_bytes())
+    if schema is not None:
+        validate(request, schema)
     if not use_cases_of(request.service_reference_variant):
         raise TransformError(request.service_reference_variant, "is for the DCC, no GBCS message")
     if counter is not None:

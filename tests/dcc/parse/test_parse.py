@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import DecodeError
+from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.gbcs.asn1 import Asn1Payload
+from firmware_emu.gbcs.envelope import Message
 from hil.dcc.cli import dcc
 from hil.dcc.duis.document import load_schema
 from hil.dcc.parse import Parsed, gaps, parse, to_mmc
@@ -120,6 +123,21 @@ def test_a_command_is_no_mmc_document(rtds: Path) -> None:
         to_mmc(parse(bytes.fromhex(path.read_text().strip())))
 
 
+def test_damaged_answers_are_refused_or_mapped_and_raise_nothing_else(answers: dict[str, Parsed]) -> None:
+    chooser = random.Random(11)
+    for name, parsed in answers.items():
+        if isinstance(parsed.payload, Asn1Payload):
+            continue
+        message = parsed.message
+        damaged = bytearray(message.payload)
+        damaged[chooser.randrange(len(damaged))] = chooser.randrange(256)
+        octets = Message(message.header, bytes(damaged), message.signature, message.mac).encode()
+        try:
+            assert etree.fromstring(to_mmc(parse(octets))) is not None, name
+        except CommsHubError:
+            continue
+
+
 @given(st.binary(max_size=200))
 def test_arbitrary_octets_raise_nothing_but_a_decode_error(octets: bytes) -> None:
     with pytest.raises(DecodeError):
@@ -137,5 +155,5 @@ def test_the_command_line_parses_correlates_and_transforms(rtds: Path, duis: Pat
     other = str(next(rtds.rglob("ECS44_7.3_ERROR_PRECOMMAND_GBCS.HEX")))
     assert CliRunner().invoke(dcc, ["correlate", request, pre_command]).output == "match\n"
     assert CliRunner().invoke(dcc, ["correlate", request, other]).exit_code == 1
-    made = CliRunner().invoke(dcc, ["transform", request, *keys, "--json"])
+    made = CliRunner().invoke(dcc, ["transform", request, *keys, "--schema", str(duis / "xsd"), "--json"])
     assert json.loads(made.output)["message"] == Path(pre_command).read_text().strip().lower()

@@ -54,7 +54,7 @@ _CERTIFICATE_NAMES = (
 )
 _ISSUE_NAMES = ("success", "invalidKeyUsage", "keyPairGenerationFailed", "cRProductionFailed")
 _RETRIEVE_NAMES = ("success", "invalidKeyUsage", "noCertificateHeld", "certificateRetrievalFailure")
-_DEVICE_TYPES = {kind: kind.name for kind in DeviceType} | {DeviceType.TYPE_2: "Type2"}
+_DEVICE_TYPES: dict[int, str] = {int(kind): kind.name for kind in DeviceType} | {int(DeviceType.TYPE_2): "Type2"}
 
 
 def status(name: str, code: int, names: tuple[str, ...]) -> Content:
@@ -174,7 +174,7 @@ def unjoin(answer: Answer) -> Content:
 
 
 def _entry(entry: types.DeviceLogEntry, name: str) -> Content:
-    return group(name, leaf("DeviceID", entry.device_id), leaf("DeviceType", _DEVICE_TYPES.get(DeviceType(entry.device_type))))
+    return group(name, leaf("DeviceID", entry.device_id), leaf("DeviceType", _DEVICE_TYPES.get(entry.device_type)))
 
 
 def device_log(answer: Answer) -> Content:

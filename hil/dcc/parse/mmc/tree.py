@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ from firmware_emu.gbcs.cosem_time import decode_date_time
 from firmware_emu.ids import Eui64
 
 NAMESPACE: Final = "http://www.dccinterface.co.uk/ResponseAndAlert"
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML cannot hold; a Device may put them into a text."""
 _START_OF_COUNT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 Text: TypeAlias = "str | int | bool | bytes | datetime | Eui64"
@@ -74,7 +77,8 @@ def moment(octets: bytes | None) -> datetime | None:
 def build(parent: etree._Element, elements: Iterable[Element]) -> None:
     """Append elements below ``parent``."""
     for element in elements:
-        node = etree.SubElement(parent, f"{{{NAMESPACE}}}{element.name}", element.attributes)
+        attributes = {name: _NOT_XML.sub("\ufffd", value) for name, value in element.attributes.items()}
+        node = etree.SubElement(parent, f"{{{NAMESPACE}}}{element.name}", attributes)
         if element.text is not None:
-            node.text = written(element.text)
+            node.text = _NOT_XML.sub("\ufffd", written(element.text))
         build(node, element.children)
