@@ -60,9 +60,9 @@ class Command:
     layout: Layout | None = None
     answered_by: tuple[int, ...] = ()
 
-    def decode(self, payload: bytes) -> dict[str, FieldValue]:
-        """Fields by name; octets beyond the layout under :data:`TRAILING`. Raises DecodeError (offset within ``payload``)."""
-        reader = Reader(payload)
+    def decode(self, payload: bytes, base: int = 0) -> dict[str, FieldValue]:
+        """Fields by name; octets beyond the layout under :data:`TRAILING`. Raises DecodeError; ``base`` is added to its offset."""
+        reader = Reader(payload, base=base)
         values: dict[str, FieldValue] = {}
         for item in self.layout or ():
             if isinstance(item, Repeat):

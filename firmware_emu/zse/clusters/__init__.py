@@ -1,4 +1,9 @@
-"""The clusters of the GB HAN: a file a cluster, and the registry that finds one by id."""
+"""The clusters of the GB HAN: a file a cluster, and the registry that finds one by id.
+
+Cluster and command ids, and the layouts of commands that GBCS messages carry, are those of the references (zigbee-han 3 and 6,
+gbcs-messages 7A, zcl-names.csv). Attributes beyond them, and the layouts of Basic, Identify, Alarms, Commissioning, OTA and fast
+polling, are the ZCL's as remembered and in part as zigpy has them: confirm them in ZSE 07-5356 before a verdict rests on one.
+"""
 
 from __future__ import annotations
 
