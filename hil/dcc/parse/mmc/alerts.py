@@ -10,11 +10,11 @@ from firmware_emu.gbcs.alerts import Alert
 from firmware_emu.gbcs.axdr import Data, Structure
 from firmware_emu.gbcs.verify import EncryptedPart
 from firmware_emu.gbcs.zcl_layouts import ZclCommand
-from hil.dcc.parse.mmc.electricity import Content, billing_alert
+from hil.dcc.parse.mmc.electricity_logs import billing_alert
 from hil.dcc.parse.mmc.gas import billing_entry
 from hil.dcc.parse.mmc.hub import credentials_outcome, firmware_outcome
 from hil.dcc.parse.mmc.reading import Zcl
-from hil.dcc.parse.mmc.tree import group, leaf, moment
+from hil.dcc.parse.mmc.tree import Content, group, leaf, moment
 
 _WARNINGS = (
     "Other",

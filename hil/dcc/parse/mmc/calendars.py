@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from firmware_emu.gbcs.axdr import Data
-from hil.dcc.parse.mmc.electricity import Content
 from hil.dcc.parse.mmc.reading import Zcl, at, bits, elements, number, octets, text
-from hil.dcc.parse.mmc.tree import Element, group, leaf
+from hil.dcc.parse.mmc.tree import Content, Element, group, leaf
 
 _WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ANY = 0xFF

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 from firmware_emu.gbcs.axdr import Data
 from hil.dcc.parse.mmc import calendars
-from hil.dcc.parse.mmc.electricity import Content
 from hil.dcc.parse.mmc.hub import operating_channel
 from hil.dcc.parse.mmc.reading import Answer, at, bits, boolean, elements, number, octets, text
 from hil.dcc.parse.mmc.settings import event_groups
-from hil.dcc.parse.mmc.tree import Element, group, leaf, seconds
+from hil.dcc.parse.mmc.tree import Content, Element, group, leaf, seconds
 
 _PRICE, _METERING, _PREPAYMENT, _CALENDAR = 0x0700, 0x0702, 0x0705, 0x0707
 _PERIODS = {3600: "HOURLY", 86400: "DAILY"}

@@ -20,7 +20,7 @@ from firmware_emu.gbcs.dlms import AccessResponse, AccessResult, Choice, DataNot
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.names import zcl_cluster
 from firmware_emu.ids import CraFlag
-from hil.dcc.parse.mmc import configuration, electricity, gas, hub
+from hil.dcc.parse.mmc import configuration, electricity, electricity_logs, gas, hub
 from hil.dcc.parse.mmc.alerts import WITHOUT_PAYLOAD, payload
 from hil.dcc.parse.mmc.reading import Answer, answer_of
 from hil.dcc.parse.mmc.tree import NAMESPACE, Element, base64_text, build, group, leaf, moment
@@ -28,7 +28,7 @@ from hil.dcc.parse.reading import Parsed
 
 SCHEMA_VERSION: Final = "5.4"
 _MAX_DATA: Final = 100
-_CONTENTS: Final = {**configuration.CONTENTS, **electricity.CONTENTS, **gas.CONTENTS, **hub.CONTENTS}
+_CONTENTS: Final = {**configuration.CONTENTS, **electricity.CONTENTS, **electricity_logs.CONTENTS, **gas.CONTENTS, **hub.CONTENTS}
 _DEFAULT_RESPONSE: Final = 0x0B
 _METERING: Final = 0x0702
 _START_SAMPLING_RESPONSE: Final = 0x0D

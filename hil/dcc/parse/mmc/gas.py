@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 
-from hil.dcc.parse.mmc.electricity import Content
 from hil.dcc.parse.mmc.reading import Answer, Zcl
-from hil.dcc.parse.mmc.tree import Element, group, leaf, seconds, written
+from hil.dcc.parse.mmc.tree import Content, Element, group, leaf, seconds, written
 
 _PRICE, _METERING, _PREPAYMENT, _EVENTS = 0x0700, 0x0702, 0x0705, 0x0709
 _MULTIPLIER, _DIVISOR = 0x0301, 0x0302

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs import asn1_types as types
 from firmware_emu.ids import Eui64
-from hil.dcc.parse.mmc.electricity import Content
 from hil.dcc.parse.mmc.reading import Answer, at, bits, elements, number, octets
-from hil.dcc.parse.mmc.tree import Element, base64_text, group, leaf, moment, seconds, written
+from hil.dcc.parse.mmc.tree import Content, Element, base64_text, group, leaf, moment, seconds, written
 
 _ROLES = {
     RemotePartyRole.ROOT: "Root",

@@ -6,8 +6,7 @@ import csv
 from functools import cache
 from importlib.resources import files
 
-from hil.dcc.parse.mmc.electricity import Content
-from hil.dcc.parse.mmc.tree import group, leaf
+from hil.dcc.parse.mmc.tree import Content, group, leaf
 
 
 @cache

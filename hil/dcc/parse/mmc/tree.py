@@ -32,6 +32,10 @@ class Element:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
+Content: TypeAlias = tuple[Element, ...]
+"""What a reader of one response gives."""
+
+
 def leaf(name: str, value: Text | None, **attributes: object) -> tuple[Element, ...]:
     """An element with a value, or nothing where there is none."""
     if value is None:
