@@ -133,28 +133,28 @@ class HomeJourney:
 
     async def start(self) -> None:
         station, step = self.station, self.steps.step
-        async with step("the DCC lists the hub", "SVC-12.2"):
+        async with step("the DCC lists the hub"):
             station.dcc.pre_notify(self.chf, DeviceType.CHF, gpf=self.gpf)
             if station.dcc.inventory.device(self.gpf) is None:
                 station.dcc.pre_notify(self.gpf, DeviceType.GPF)
-        async with step("supply on", "CH-32", "ICH-02") as values:
+        async with step("supply on") as values:
             await station.host.power_up()
             expect(station.jig.hub_side.powered, "the hub did not start from the nominal supply")
             values["volts at the hub"] = round(station.jig.pin_volts(), 2)
             values["amperes"] = round(await station.jig.supply.measure_current(), 3)
-        async with step("boot", "CH-32") as values:
+        async with step("boot") as values:
             await station.until("the hub's boot", lambda: station.hub is not None and station.hub.status.power is PowerState.RUNNING)
             values["device present"] = (await station.jig.lines.read("CH_PR")).value
             await station.jig.data.write(b"\x00hub?")
             data = station.jig.hub_side.data
             assert data is not None
             expect(await data.read(5, 5) == b"\x00hub?", "octets on the serial pair did not reach the hub's end")
-        async with step("SM WAN", "CH-01"):
+        async with step("SM WAN"):
             await station.until("the SM WAN connection", lambda: station.dcc.head_end.connected(self.chf))
-        async with step("CHF Commissioned", "CH-01", "ENR-06") as values:
+        async with step("CHF Commissioned") as values:
             await station.until("the CHF's status Commissioned", lambda: self.status(self.chf) == "Commissioned")
             values["chf"], values["gpf"] = self.status(self.chf), self.status(self.gpf)
-        async with step("HAN formed", "CH-02") as values:
+        async with step("HAN formed") as values:
             await station.until("the HAN", lambda: station.hub is not None and station.hub.status.network is not None)
             assert station.hub is not None
             network = station.hub.status.network
@@ -173,12 +173,12 @@ class HomeJourney:
 
     async def install(self) -> None:
         for row in self.station.board.device:
-            async with self.steps.step(f"12.2 pre-notify {row.name}", "SVC-12.2") as values:
+            async with self.steps.step(f"12.2 pre-notify {row.name}") as values:
                 self.certify(row)
                 need(await self.station.ask(self.user_for(row.eui), "12.2", None, self._notification(row)))
                 values["status"] = self.status(row.eui)
         for row in self.station.board.device:
-            async with self.steps.step(f"8.11 add {row.name}", "SVC-8.11", "CH-05", "CH-06") as values:
+            async with self.steps.step(f"8.11 add {row.name}") as values:
                 before = self.versions()
                 need(await self.ask("8.11", self.chf, {
                     "DeviceID": row.eui, "RequestType": "Add",
@@ -189,7 +189,7 @@ class HomeJourney:
                 values["device log versions at the DCC"] = self.versions()
         await self._refuse_stranger()
         for row in self.station.board.device:
-            async with self.steps.step(f"{row.name} joins", "CH-02", "CH-30") as values:
+            async with self.steps.step(f"{row.name} joins") as values:
                 before = self.versions()
                 await self.station.device(row.name).join()
                 await self._new_backup(before, row.eui, present=True)
@@ -198,7 +198,7 @@ class HomeJourney:
     async def _refuse_stranger(self) -> None:
         """While joining is open for the Devices in the log, one that is not in it tries too."""
         station = self.station
-        async with self.steps.step("refused: a Device not in the log that tries to join", "CH-02", "CH-05") as values:
+        async with self.steps.step("refused: a Device not in the log that tries to join") as values:
             seen = len(self.records)
             stranger = StackNode(station.air, STRANGER)
             try:
@@ -245,7 +245,7 @@ class HomeJourney:
     async def commission(self) -> None:
         station, step = self.station, self.steps.step
         for device, row in ((self.esme, "ECS70"), (self.gsme, "GCS28")):
-            async with step(f"8.1.1 commission {device.name.split()[0]}", "SVC-8.1") as values:
+            async with step(f"8.1.1 commission {device.name.split()[0]}") as values:
                 outcome = await self.ask("8.1.1", device.eui64, {
                     "CurrentDateTime": station.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": 7200}, wait_s=7200)
                 need(outcome)
@@ -258,12 +258,12 @@ class HomeJourney:
             ("ESME with IHD", "8.7.2", self.esme.eui64, self.ihd.eui64),
         )
         for name, variant, target, other in joins:
-            async with step(f"{variant} join {name}", "SVC-8.7-T2" if other == self.ihd.eui64 else "SVC-8.7-T1", "CH-30"):
+            async with step(f"{variant} join {name}"):
                 need(await self.ask(variant, target, {"OtherDeviceID": other}, wait_s=7200))
 
     async def use(self) -> None:
         station, step = self.station, self.steps.step
-        async with step("4.1.1 import registers of the ESME", "SVC-4.1", "CH-15", "CH-16") as values:
+        async with step("4.1.1 import registers of the ESME") as values:
             outcome = need(await self.ask("4.1.1", self.esme.eui64))
             self.read_command = next(message.octets for message in outcome.messages if message.name == "command")
             self.esme.update()
@@ -272,21 +272,21 @@ class HomeJourney:
             values["read, Wh"], values["the meter's own, Wh"] = read, own
             expect(read == own, f"decrypted register says {read} Wh, the meter's own {own} Wh")
             values["ms"] = round(sum(outcome.legs.values()), 1)
-        async with step("GPF read equals what the gas meter pushed", "GPF-01", "GPF-02", "GPF-09") as values:
+        async with step("GPF read equals what the gas meter pushed") as values:
             await self.gsme.wake()
             pushed = self.gsme.register.total
             outcome = need(await self.ask("4.1.1", self.gpf))
             read = _summation(outcome)
             values["read"], values["pushed"] = read, pushed
             expect(read == pushed, f"the GPF says {read}, the gas meter pushed {pushed}")
-        async with step("8.9 device log, compared three ways", "SVC-8.9", "CH-06") as values:
+        async with step("8.9 device log, compared three ways") as values:
             need(await self.ask("8.9", self.chf))
             assert station.hub is not None
             hub = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
             differences = station.dcc.device_log_copy.compare(self.chf, hub)
             values["entries"], values["differences"] = len(hub), len(differences)
             expect(not differences, "; ".join(difference.sentence for difference in differences))
-        async with step("7.2 disable supply", "CH-17", "GW-15", "GW-17", "GW-36", "SHP-04") as values:
+        async with step("7.2 disable supply") as values:
             outcome = need(await self.ask("7.2", self.esme.eui64))
             self.critical_command = next(message.octets for message in outcome.messages if message.name == "command")
             values["load switch"] = self.esme.load_switch.name
@@ -297,15 +297,15 @@ class HomeJourney:
         station, step = self.station, self.steps.step
         broker, keystore = station.board.parties.access_control_broker, station.keystore
         counters = station.dcc.counters
-        async with step("refused: a replayed command", "CH-20") as values:
+        async with step("refused: a replayed command") as values:
             await self._injected(values, self.critical_command)
-        async with step("refused: a flipped MAC bit", "CH-16") as values:
+        async with step("refused: a flipped MAC bit") as values:
             counter = counters.next(station.supplier.eui64)
             await self._injected(values, with_flipped_mac_bit(self.read_command, counter, keystore, broker))
-        async with step("refused: a command signed by another supplier", "CH-17") as values:
+        async with step("refused: a command signed by another supplier") as values:
             other = station.other_supplier.eui64
             await self._injected(values, signed_by_another(self.critical_command, counters.next(other), other, keystore, broker))
-        async with step("refused: a commission of a Device whose hub is not commissioned", "CH-31") as values:
+        async with step("refused: a commission of a Device whose hub is not commissioned") as values:
             inventory = station.dcc.inventory
             station.dcc.pre_notify(SPARE_HUB[0], DeviceType.CHF, gpf=SPARE_HUB[1])
             station.dcc.pre_notify(SPARE_METER, DeviceType.ESME)
@@ -330,7 +330,7 @@ class HomeJourney:
 
     async def outages(self) -> None:
         for seconds, long in ((20, False), (200, True)):
-            async with self.steps.step(f"AC lost for {seconds} s", "CH-11", "CH-13" if long else "CH-12") as values:
+            async with self.steps.step(f"AC lost for {seconds} s") as values:
                 seen, began = len(self.records), self.station.clock.now()
                 alerts_before = len(self.station.dcc.alerts.records())
                 await self.station.mains_lost()
@@ -354,7 +354,7 @@ class HomeJourney:
 
     async def restart(self) -> None:
         station, step = self.station, self.steps.step
-        async with step("restart keeps log, keys and counters", "CH-05", "CH-07") as values:
+        async with step("restart keeps log, keys and counters") as values:
             assert station.hub is not None
             before = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
             waiting = station.dcc.request(self.station.gas_supplier, "4.1.1", self.gsme.eui64)
@@ -371,7 +371,7 @@ class HomeJourney:
             values["entries"], values["boots"], values["mailbox"] = len(after), station.hub.status.boots, self._mailbox()
             await station.until("the SM WAN connection", lambda: station.dcc.head_end.connected(self.chf))
             need(await self.ask("7.4", self.esme.eui64))
-        async with step("the waiting message is delivered to the gas meter", "CH-03") as values:
+        async with step("the waiting message is delivered to the gas meter") as values:
             await self.gsme.wake()
             assert self._answer is not None
             outcome = need(await self._answer)
@@ -383,7 +383,7 @@ class HomeJourney:
         return 0 if hub is None else hub.status.mailbox.get(self.gsme.eui64, 0)
 
     async def remove(self) -> None:
-        async with self.steps.step("8.11 remove the IHD", "SVC-8.11") as values:
+        async with self.steps.step("8.11 remove the IHD") as values:
             before = self.versions()
             need(await self.ask("8.11", self.chf, {"DeviceID": self.ihd.eui64, "RequestType": "Remove"}))
             await self._new_backup(before, self.ihd.eui64, present=False)

@@ -84,6 +84,8 @@ class Station:
                 self.air, self.board.hub.gpf, self.board.radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
             self._path = str(await self.ncp.serve_pty())
             self.ncp.power(False)
+        else:
+            await self._probe()
         for row in self.board.device:
             self.devices[row.name] = await self._device(row)
         for user in (self.supplier, self.gas_supplier, self.other_supplier, self.network_operator, self.other_user):
@@ -99,6 +101,14 @@ class Station:
         self.dcc.attach_hub(self._dcc_wan, self.board.hub.chf)
         self.jig.hub_side.on_power = self._power
         self.jig.hub_side.on_ac_lost = self._ac_lost
+
+    async def _probe(self) -> None:
+        """Open the dongle once before anything starts. Raises NotAvailable or RadioError with what to do."""
+        radio = radio_of(self.board, self._path, self.clock, self.trace)
+        try:
+            await radio.start()
+        finally:
+            await radio.stop()
 
     async def _device(self, row: DeviceTable) -> HanDevice:
         node = StackNode(self.air, row.eui)

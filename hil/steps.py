@@ -24,8 +24,8 @@ class Steps:
         self._on_begin = on_begin
 
     @contextlib.asynccontextmanager
-    async def step(self, name: str, *requirements: str) -> AsyncIterator[dict[str, Scalar]]:
-        """``async with steps.step("boot", "CH-01") as values``: the body fills ``values``; an error fails the step.
+    async def step(self, name: str) -> AsyncIterator[dict[str, Scalar]]:
+        """``async with steps.step("boot") as values``: the body fills ``values``; an error fails the step.
 
         Raises StepFailed after recording it, so that nothing runs on a bench that is not in the state it expects.
         """
@@ -36,9 +36,9 @@ class Steps:
             yield values
         except (CommsHubError, TimeoutError) as wrong:
             why = str(wrong) or f"{type(wrong).__name__}: nothing came in time"
-            self._end(Step(name, "fail", (time.monotonic() - began) * 1000, values, why, requirements))
+            self._end(Step(name, "fail", (time.monotonic() - began) * 1000, values, why))
             raise StepFailed(f"{name}: {why}") from wrong
-        self._end(Step(name, "pass", (time.monotonic() - began) * 1000, values, "", requirements))
+        self._end(Step(name, "pass", (time.monotonic() - began) * 1000, values))
 
     def _end(self, step: Step) -> None:
         self.done.append(step)

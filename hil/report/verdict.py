@@ -17,7 +17,6 @@ class Step:
     ms: float
     values: Mapping[str, Scalar] = field(default_factory=dict)
     why: str = ""
-    requirements: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         out: dict[str, object] = {"name": self.name, "verdict": self.verdict, "ms": round(self.ms, 1), "values": dict(self.values)}

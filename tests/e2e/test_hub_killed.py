@@ -132,8 +132,6 @@ async def run(folder: Path, kill_after_s: float | None) -> None:
     records: list[Record] = []
     trace = Trace(clock.now)
     trace.subscribe(records.append)
-    if os.environ.get("KILL_TRACE"):
-        trace.subscribe(lambda r: print(f"{r.time % 10000:.3f} {r.area} {r.source} {r.event} {r.target} {dict(r.detail)}"[:200], flush=True))
     keystore = load_keys(BOARD)
     air = Air(clock, seed=1)
     ncp = NcpServer(air, BOARD.hub.gpf, 13, folder / "dongle.tokens", clock)
