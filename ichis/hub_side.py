@@ -23,6 +23,7 @@ class HubSide:
         self.on_power: Callable[[bool], None] = _ignore
         self.on_ac_lost: Callable[[bool], None] = _ignore
         self.on_host_present: Callable[[bool], None] = _ignore
+        self.on_space: Callable[[bool], None] = _ignore
         self._device_present = False
         self._on_drive: Callable[[Pin, Level], None] | None = None
 
@@ -36,6 +37,10 @@ class HubSide:
         if self._on_drive is not None:
             pin = signal("CH_PR")
             self._on_drive(pin, pin.level(active))
+
+    def hold_space(self, on: bool) -> None:
+        """Hold the hub's transmit contact (pin 8) at logic 0, or let it idle."""
+        self.on_space(on)
 
     def see(self, pin: Pin, level: Level) -> None:
         """A line that the hub listens to changed its level."""

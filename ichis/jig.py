@@ -1,14 +1,23 @@
-"""What a jig can do: a supply, the lines, the serial pair. Real drivers and the simulated jig stand behind these."""
+"""What a jig can do: supply, lines, serial pair, probes, mating. Real drivers and the simulated jig stand behind these."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ichis.connector import Level
+from ichis.uart import LineProfile
+
+OPEN_OHM = 1e9
+"""What a probe reads between contacts that are not joined."""
 
 
 class Supply(Protocol):
     """A laboratory supply on pins 1 to 4. Raises JigError when the instrument does not answer or refuses."""
+
+    async def identity(self) -> str:
+        """Maker, model, serial number, firmware, as the instrument gives them."""
+        ...
 
     async def set_voltage(self, volts: float) -> None: ...
 
@@ -24,6 +33,14 @@ class Supply(Protocol):
         """Amperes out of the supply."""
         ...
 
+    async def measure_peak_current(self) -> float:
+        """Highest amperes since the output was last switched on."""
+        ...
+
+    async def play(self, points: Sequence[tuple[float, float]]) -> None:
+        """Give each of ``(volts, seconds)`` in turn; returns at the end, with the last voltage still set."""
+        ...
+
 
 class Lines(Protocol):
     """The presence lines and AC Lost, by the symbol of the meter's side (``MT_PR``, ``CH_PR``, ``AC LO``)."""
@@ -33,7 +50,7 @@ class Lines(Protocol):
         ...
 
     async def release(self, symbol: str) -> None:
-        """Let go of a line: the far end sees an open contact."""
+        """Let go of a line: the far end sees an open contact. Raises JigError where the jig cannot."""
         ...
 
     async def read(self, symbol: str) -> Level: ...
@@ -48,9 +65,43 @@ class DataLink(Protocol):
         """Up to ``count`` octets, fewer when ``timeout_s`` real seconds pass first."""
         ...
 
+    async def set_line(self, line: LineProfile) -> None:
+        """Take other settings. Raises JigError for a polarity that this end's wiring does not give."""
+        ...
+
+
+class Probes(Protocol):
+    """A multimeter on the contacts of the connector, by pin number."""
+
+    async def identity(self) -> str: ...
+
+    async def volts(self, pin: int) -> float:
+        """Volts from the contact to Common (pin 3)."""
+        ...
+
+    async def ripple(self, pin: int) -> float:
+        """Volts peak to peak of what is not d.c. on the contact."""
+        ...
+
+    async def ohms(self, one: int, other: int) -> float:
+        """Ohms between two contacts with the supply off; :data:`OPEN_OHM` when they are not joined."""
+        ...
+
+
+class Mating(Protocol):
+    """Putting the hub into the connector and taking it out, and which contacts the host has."""
+
+    async def insert(self) -> None: ...
+
+    async def withdraw(self) -> None: ...
+
+    async def wire_data(self, wired: bool) -> None:
+        """Whether the host has pins 7 and 8 wired: an intimate meter does, a hot shoe need not."""
+        ...
+
 
 class Jig(Protocol):
-    """Supply, lines and serial pair with one identity."""
+    """Supply, lines, serial pair, probes and mating with one identity."""
 
     @property
     def identity(self) -> str: ...
@@ -60,6 +111,10 @@ class Jig(Protocol):
     def lines(self) -> Lines: ...
     @property
     def data(self) -> DataLink: ...
+    @property
+    def probes(self) -> Probes: ...
+    @property
+    def mating(self) -> Mating: ...
 
     async def close(self) -> None:
         """Switch the supply off and let go of everything."""

@@ -13,16 +13,22 @@ import serial
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
+from ichis.uart import LineProfile
+
+_PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
 class SerialPort:
     """A serial line with a reader thread. Implements :class:`ichis.jig.DataLink`."""
 
-    def __init__(
-        self, url: str, clock: Clock, *, baudrate: int = 115200, bytesize: int = 8, parity: str = "N", stopbits: float = 1,
-    ) -> None:
-        """Open the line; must be called on the event loop. Raises NotAvailable with what to do."""
+    def __init__(self, url: str, clock: Clock, *, line: LineProfile, inverts: bool) -> None:
+        """Open the line; must be called on the event loop. ``inverts``: the cable turns the levels of a common UART round.
+
+        Raises NotAvailable with what to do, JigError where ``line`` has a polarity that the cable does not give.
+        """
         self.url = url
+        self.inverts = inverts
+        self._expect_polarity(line)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
@@ -30,7 +36,8 @@ class SerialPort:
         self._trouble: str | None = None
         try:
             self._serial = serial.serial_for_url(
-                url, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits, timeout=0.05, exclusive=None)
+                url, baudrate=round(line.baud), bytesize=line.bits, parity=_PARITY[line.parity], stopbits=line.stop, timeout=0.05,
+                exclusive=None)
         except (serial.SerialException, ValueError) as wrong:
             raise NotAvailable(f"the serial line {url}", f"{wrong}; is it plugged in, free and readable by you?") from wrong
         self._open = True
@@ -78,6 +85,21 @@ class SerialPort:
         taken = bytes(self._buffer[:count])
         del self._buffer[:count]
         return taken
+
+    async def set_line(self, line: LineProfile) -> None:
+        """Take other settings. Raises JigError for a polarity that the cable does not give, or settings the port refuses."""
+        self._expect_polarity(line)
+        try:
+            self._serial.baudrate, self._serial.bytesize = round(line.baud), line.bits
+            self._serial.parity, self._serial.stopbits = _PARITY[line.parity], line.stop
+        except (OSError, ValueError, serial.SerialException) as wrong:
+            raise JigError(f"{self.url}: the port does not take {line}: {wrong}") from wrong
+
+    def _expect_polarity(self, line: LineProfile) -> None:
+        if line.inverted is not self.inverts:
+            wanted, given = ("inverted", "not") if line.inverted else ("not inverted", "inverted")
+            raise JigError(f"{self.url}: the line is {wanted} and the cable gives it {given}: fit another cable, or say "
+                           f"jig.data_inverts = {str(line.inverted).lower()} if this one is the right one")
 
     def _give_up(self) -> None:
         self._late = True

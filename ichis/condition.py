@@ -1,0 +1,84 @@
+"""How the modelled connector and the hub's input stage are. The default is healthy; a seeded defect is one value changed.
+
+Every figure here belongs to the model, not to any specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Volts, amperes, ohms, seconds. ``None`` where the profile's own value is taken."""
+
+    # supply path
+    cable_ohm: float = 0.15
+    """Supply cable and contacts, there and back."""
+    supply_gain: float = 1.0
+    """Volts given over volts asked for, of the supply instrument."""
+    ripple_v: float = 0.03
+
+    # the hub's input stage
+    load_w: float = 2.4
+    """Power of the running hub, from the supply or from its own store."""
+    input_loss_w: float = 0.0
+    """Power lost ahead of the store, only while there is supply."""
+    low_volts_extra_a: float = 0.0
+    """More current below 11 V."""
+    leakage_a: float = 0.003
+    inrush_a: float = 1.1
+    """Peak current when the store is charged from empty."""
+    holdup_s: float | None = None
+    capacitance_f: float | None = None
+    brownout_v: float | None = None
+    recovery_v: float | None = None
+    cold_start_v: float | None = None
+    overvoltage_trip_v: float | None = None
+    slow_ramp_lockout_s: float | None = None
+    """A cold start fails when the rise to the starting voltage takes longer."""
+    glitch_reset_s: tuple[float, float] | None = None
+    """Interruptions of a length between these reset the hub."""
+    short_dip_latch_s: float | None = None
+    """After a brown-out dip shorter than this the hub stays off until the supply was switched off."""
+    overload_latch: bool = False
+    """After the supply collapsed under its current limit the hub stays off until the supply was switched off."""
+    starts_in_window: tuple[int, float] | None = None
+    """No start after so many within so many seconds."""
+    hot_insertion_lockup: bool = False
+    needs_host_present: bool = False
+    needs_data_pair: bool = False
+    open_data_extra_a: float = 0.0
+
+    # contacts and lines
+    open_pins: frozenset[int] = frozenset()
+    shorts: frozenset[tuple[int, int]] = frozenset()
+    """Pairs of pins, the lower number first."""
+    pin_volts: Mapping[int, float] = field(default_factory=dict)
+    """Volts on a contact whatever its logic level says."""
+    level_volts: Mapping[str, float] = field(default_factory=dict)
+    """``"AC LO high"``: volts of that level of that line."""
+    missing_pull_ups: frozenset[str] = frozenset()
+    device_present_delay_s: float = 0.0
+    device_present_bounce_s: float = 0.008
+    device_present_flicker_s: float = 0.0
+    """The line drops once for so long, one second after it was driven."""
+    device_present_stuck: bool = False
+    """The host's contact stays low when the hub is taken out."""
+    removal_touch_s: float = 0.0
+    """The contact touches again for so long, half a second after the hub was taken out."""
+    ac_lost_delay_s: float = 0.0
+    ac_restored_delay_s: float = 0.0
+    ac_lost_needs_data_pair: bool = False
+
+    # the serial pair
+    hub_inverted: bool | None = None
+    hub_baud_error: float = 0.0
+    """Relative error of the hub's bit clock."""
+    swallowed_octets: frozenset[int] = frozenset()
+    uart_locks_after_error: bool = False
+    hub_repeats_sequence: bool = False
+    hub_counts_errors: bool = True
+    hub_reading_gain: float = 1.0
+    """Of the hub's own reading of its supply."""
