@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib import resources
 
 from firmware_emu.crypto.aes_mmo import install_code_link_key
+from firmware_emu.device import firmware
 from firmware_emu.device.alerting import date_time
 from firmware_emu.device.dlms_server import DlmsServer, time_range
 from firmware_emu.device.event_log import LogEntry as Event
@@ -109,9 +110,10 @@ class ChfExecutor:
             (1, parse_obis("0-0:96.1.1.255"), 2): OctetString(config.chf.octets),
             (1, parse_obis("0-0:96.1.4.255"), 2): OctetString(config.model),
             (1, parse_obis("0-0:96.1.6.255"), 2): OctetString(config.manufacturer),
-            (1, parse_obis("0-0:0.2.1.255"), 2): OctetString(config.firmware_version),
         }
         model.readers.update({key: lambda value=value: value for key, value in constants.items()})  # type: ignore[misc]
+        firmware.set_running_version(device, config.firmware_version)
+        model.readers[1, parse_obis("0-0:0.2.1.255"), 2] = lambda: OctetString(firmware.running_version(device))
         model.readers[104, _LOG, 4] = lambda: Array(tuple(map(_active_device, self._log.entries())))
         model.readers[8, parse_obis("0-0:1.0.0.255"), 2] = lambda: date_time(device.now())
         for obis, name, row in (("0-0:99.98.0.255", LogName.EVENT, _EVENT_ROW), ("0-0:99.98.1.255", LogName.SECURITY, _SECURITY_ROW)):

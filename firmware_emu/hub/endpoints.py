@@ -13,6 +13,7 @@ from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.keep_alive import KEEP_ALIVE
 from firmware_emu.zse.clusters.key_establishment import KEY_ESTABLISHMENT
 from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.ota import OTA
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.time import TIME
 from firmware_emu.zse.clusters.tunneling import TUNNELING
@@ -29,7 +30,7 @@ _MAINS = 0x01
 def declare_endpoints(zcl: ZclPort) -> None:
     """Register the three endpoints; before the radio starts."""
     zcl.add_endpoint(SimpleDescriptor(
-        CHF_ENDPOINT, _REMOTE_COMMUNICATIONS, servers=(BASIC.id, KEY_ESTABLISHMENT.id, TIME.id, KEEP_ALIVE.id, TUNNELING.id),
+        CHF_ENDPOINT, _REMOTE_COMMUNICATIONS, servers=(BASIC.id, KEY_ESTABLISHMENT.id, TIME.id, OTA.id, KEEP_ALIVE.id, TUNNELING.id),
         clients=(KEY_ESTABLISHMENT.id, TUNNELING.id)))
     zcl.add_endpoint(SimpleDescriptor(
         ESI_ENDPOINT, _ESI, servers=(BASIC.id, TIME.id, METERING.id, PREPAYMENT.id), clients=(METERING.id,)))

@@ -25,6 +25,7 @@ from firmware_emu.hub.gas_store import HALF_HOUR_S, GasStore
 from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.mirror import MIRRORED, Mirror
 from firmware_emu.hub.profile import HubConfig
+from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.metering import METERING
@@ -51,15 +52,15 @@ _METERING_PAYLOAD, _PREPAYMENT_PAYLOAD = 6, 0
 
 
 class Gpf:
-    """The GPF as Device, with its mirror. ``spawn`` starts a task in the hub's own group."""
+    """The GPF as Device, with its mirror. ``spawn`` starts a task in the hub's own group; ``has_image``: whether firmware waits."""
 
     def __init__(
         self, device: GbcsDevice, zcl: ZclPort, log: DeviceLog, mailbox: Mailbox, config: HubConfig,
-        spawn: Callable[[Coroutine[object, object, None]], object],
+        spawn: Callable[[Coroutine[object, object, None]], object], *, has_image: Callable[[Eui64], bool],
     ) -> None:
         self.device = device
         self.gas = GasStore(device.store, config.profile)
-        self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han)
+        self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han, has_image)
         self._model = ZclModel()
         self._model.commands.update({
             (METERING.id, 0x08, False): self._sampled_data,

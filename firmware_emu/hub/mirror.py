@@ -29,6 +29,7 @@ MIRRORED = (BASIC, METERING, PREPAYMENT)
 NO_MIRROR = 0xFFFF
 PREDEFINED_SCHEME_B = 2
 """Functional flags and NotificationFlags 2 to 5 (reference zigbee-han 6)."""
+NEW_FIRMWARE = 1 << 0
 TUNNEL_MESSAGE_PENDING = 1 << 21
 PUSH_STATIC = {BASIC.id: 1 << 12, METERING.id: 1 << 13, PREPAYMENT.id: 1 << 14}
 _REQUEST_MIRROR, _REQUEST_MIRROR_RESPONSE, _CONFIGURE_MIRROR, _REPORT_RESPONSE = 0x01, 0x01, 0x08, 0x09
@@ -61,11 +62,12 @@ class Mirror:
     """Serves the GSME's mirror and those who read it.
 
     ``now``: the hub's time, seconds since 2000. ``read_log`` answers cluster commands of the Devices that may read.
+    ``has_image`` says whether firmware waits for the meter (functional flag 0).
     """
 
     def __init__(
         self, zcl: ZclPort, gas: GasStore, log: DeviceLog, mailbox: Mailbox, store: Store, now: Callable[[], float], trace: Trace,
-        spawn: Callable[[Coroutine[object, object, None]], object], read_log: Handler,
+        spawn: Callable[[Coroutine[object, object, None]], object], read_log: Handler, has_image: Callable[[Eui64], bool],
     ) -> None:
         self._zcl = zcl
         self._gas = gas
@@ -76,6 +78,7 @@ class Mirror:
         self._trace = trace
         self._spawn = spawn
         self._read_log = read_log
+        self._has_image = has_image
         self._readers: dict[Eui64, list[Callable[[], None]]] = {}
         for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT):
             zcl.serve(endpoint, METERING.id, self._from_meter, server=False, reports=self._report)
@@ -151,6 +154,8 @@ class Mirror:
     def flags(self, meter: Eui64) -> int:
         """The functional notification flags for ``meter`` now."""
         flags = TUNNEL_MESSAGE_PENDING if self._mailbox.count(meter) else 0
+        if self._has_image(meter):
+            flags |= NEW_FIRMWARE
         for cluster, flag in PUSH_STATIC.items():
             if not self._gas.attributes(cluster):
                 flags |= flag

@@ -28,6 +28,7 @@ from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
 from firmware_emu.hub.gpf import Gpf
 from firmware_emu.hub.mailbox import Mailbox
+from firmware_emu.hub.ota import OtaStore
 from firmware_emu.hub.port import GuardedPort
 from firmware_emu.hub.power import PowerMonitor
 from firmware_emu.hub.profile import HubConfig
@@ -78,7 +79,9 @@ class RunningHub:
         serve_time(self.zcl, (CHF_ENDPOINT, ESI_ENDPOINT), self.time)
         serve_keep_alive(self.zcl, CHF_ENDPOINT, config.profile)
         self.gpf = Gpf(
-            self._device(keystore, config.gpf, DeviceType.GPF), self.zcl, self.log, self.mailbox, config, self._spawn)
+            self._device(keystore, config.gpf, DeviceType.GPF), self.zcl, self.log, self.mailbox, config, self._spawn,
+            has_image=lambda device: self.ota.held(device) is not None)
+        self.ota = OtaStore(self.chf, self.zcl, CHF_ENDPOINT, self.log)
         self._key_establishment = KeyEstablishmentServer(
             self.zcl, keystore.cbke(config.gpf), self._established, endpoint=CHF_ENDPOINT, on_failed=self._not_established,
             accept=self.commissioning.may_establish)
@@ -185,6 +188,8 @@ class RunningHub:
     def _from_wan(self, frame: WanFrame) -> None:
         if frame.kind is WanKind.MESSAGE:
             self.router.from_wan(frame.body)
+        elif frame.kind is WanKind.IMAGE:
+            self.ota.take(frame.body)
         else:
             self.trace.emit("wan", "hub", "refused", data=frame.body[:32], reason=f"{frame.kind.name} is not for a hub")
 

@@ -222,7 +222,7 @@ class Meter:
         self.bench, self.device = bench, device
         self.node = MemoryNode(bench.han, device)
         self.zcl = ZclPort(self.node, bench.clock)
-        self.zcl.add_endpoint(SimpleDescriptor(1, 0x0500, servers=(0x0704, 0x0800), clients=(0x0800, 0x000A, 0x0025, 0x0702)))
+        self.zcl.add_endpoint(SimpleDescriptor(1, 0x0500, servers=(0x0704, 0x0800), clients=(0x0800, 0x000A, 0x0019, 0x0025, 0x0702)))
         self.server = TunnelServer(self.zcl, 1, lambda _: True, self._take)
         self.got: list[bytes] = []
         store = MemoryStore()

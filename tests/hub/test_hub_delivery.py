@@ -358,8 +358,8 @@ def test_a_stranger_at_the_door_is_recorded_with_the_radio_s_reason(bench: Bench
 
 def test_wan_frames_that_are_not_for_a_hub_are_refused(bench: Bench) -> None:
     async def test(bench: Bench) -> None:
-        bench.dcc.post(WanKind.IMAGE, b"piece")
+        bench.dcc.post(WanKind.POWER_LOST, bytes(4))
         await bench.wait_for(lambda: bench.refusals() or None)
-        assert bench.refusals() == ["IMAGE is not for a hub"]
+        assert bench.refusals() == ["POWER_LOST is not for a hub"]
 
     bench.run(test)

@@ -1,0 +1,187 @@
+"""Firmware images: pieces over the WAN, blocks over the HAN, CCS08 at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import pytest
+from hub_bench import ACB, CHF, ESME, GPF, GSME, PPMID, WAN_PROVIDER, Bench, Meter, joined_meter
+
+from firmware_emu.crypto import p256
+from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.gbcs import protect
+from firmware_emu.gbcs.asn1 import Asn1Payload
+from firmware_emu.gbcs.asn1_types import ActivateFirmwareCommand, FirmwareTransferAlert
+from firmware_emu.gbcs.axdr import Null, OctetString
+from firmware_emu.gbcs.dlms import AccessResponse, Choice, Specification, parse_obis
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
+from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
+from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.wan.base import WanKind
+from firmware_emu.zse.clusters.ota import OTA
+
+MAKER, KIND, VERSION = 0x10DB, 0x0001, 0x01020304
+
+
+def ota_file(length: int = 500, *, version: int = VERSION, replace: int = 0) -> bytes:
+    body = bytes(range(256)) * (length // 256 + 1)
+    tail = body[:length] + bytes([replace]) + b"\x40" + bytes(64)
+    return struct.pack("<IHHHHHIH32sIHH", 0x0BEEF11E, 0x100, 60, 4, MAKER, KIND, version, 2, b"", 60 + len(tail), 1, 5) + tail
+
+
+async def send_image(bench: Bench, target: Eui64, image: bytes, piece: int = 128) -> None:
+    for offset in range(0, len(image), piece):
+        bench.dcc.post(WanKind.IMAGE, ImagePiece(target, len(image), offset, image[offset : offset + piece]).encode())
+    await bench.dcc.drained()
+
+
+async def ask(meter: Meter, command: int, **fields: int) -> dict[str, object]:
+    (endpoint, *_) = await meter.node.match_descriptors(GPF, OTA.id, server=True)
+    payload = OTA.to_server[command].encode({"manufacturer": MAKER, "image_type": KIND, **fields})
+    answer = await meter.zcl.request(GPF, endpoint, OTA.id, command, payload, source_endpoint=1)
+    if answer.default_response is not None:
+        return {"status": answer.default_response.status}
+    return dict(OTA.to_client[answer.command].decode(answer.payload))
+
+
+def query(meter: Meter, version: int = 1, **fields: int):  # type: ignore[no-untyped-def]
+    return ask(meter, 0x01, field_control=int("hardware_version" in fields), file_version=version, **fields)
+
+
+def outcomes(bench: Bench) -> list[int]:
+    found = []
+    for code in (0x8F89, 0x8F8A):
+        for alert in bench.alerts(code):
+            payload = decode_payload(alert)
+            assert isinstance(payload, Asn1Payload)
+            assert isinstance(payload.value, FirmwareTransferAlert)
+            assert alert.message_code == 0x0128
+            found.append(payload.value.outcome)
+    return found
+
+
+@pytest.mark.clause("RTDS CCS08")
+def test_an_image_reaches_its_device_block_by_block_and_its_end_is_told(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        meter = await joined_meter(bench)
+        assert (await query(meter))["status"] == 0x7E
+        image = ota_file()
+        await send_image(bench, ESME, image)
+        await bench.cut()
+        await bench.power_on()
+        found = await query(meter)
+        assert (found["status"], found["file_version"], found["image_size"]) == (0, VERSION, len(image))
+        got = b""
+        while len(got) < len(image):
+            block = await ask(meter, 0x03, field_control=0, file_version=VERSION, file_offset=len(got), maximum_data_size=48)
+            assert block["file_offset"] == len(got)
+            assert isinstance(block["data"], bytes)
+            got += block["data"]
+        assert got == image
+        end = await ask(meter, 0x06, status=0, file_version=VERSION)
+        assert end["upgrade_time"] == 0xFFFFFFFF
+        await bench.wait_for(lambda: outcomes(bench) or None)
+        assert outcomes(bench) == [SUCCESS]
+        assert (await query(meter))["status"] == 0x7E
+
+    bench.run(test)
+
+
+@pytest.mark.parametrize(("hardware", "manufacturer", "outcome"), [(6, MAKER, HARDWARE_MISMATCH), (3, MAKER + 1, DISCARDED)])
+def test_an_image_that_does_not_fit_its_device_is_dropped_and_told(bench: Bench, hardware: int, manufacturer: int, outcome: int) -> None:
+    async def test(bench: Bench) -> None:
+        meter = await joined_meter(bench)
+        await send_image(bench, ESME, ota_file())
+        answer = await query(meter, hardware_version=hardware, manufacturer=manufacturer)
+        assert answer["status"] == 0x98
+        await bench.wait_for(lambda: outcomes(bench) or None)
+        assert outcomes(bench) == [outcome]
+
+    bench.run(test)
+
+
+def test_a_transfer_that_the_device_gives_up_is_told_as_failed(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        meter = await joined_meter(bench)
+        await send_image(bench, ESME, ota_file())
+        assert (await ask(meter, 0x06, status=0x96, file_version=VERSION))["status"] == 0
+        await bench.wait_for(lambda: outcomes(bench) or None)
+        assert outcomes(bench) == [FAILURE]
+
+    bench.run(test)
+
+
+@pytest.mark.parametrize(("replace", "version", "told"), [(0, VERSION, [DISCARDED]), (1, VERSION + 1, [])])
+def test_a_second_image_replaces_a_waiting_one_only_if_it_says_so(bench: Bench, replace: int, version: int, told: list[int]) -> None:
+    async def test(bench: Bench) -> None:
+        meter = await joined_meter(bench)
+        await send_image(bench, ESME, ota_file())
+        await send_image(bench, ESME, ota_file(version=VERSION + 1, replace=replace))
+        assert (await query(meter))["file_version"] == version
+        await bench.clock.sleep(5)
+        assert outcomes(bench) == told
+
+    bench.run(test)
+
+
+def test_an_image_for_nobody_or_without_sense_is_discarded(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        await send_image(bench, PPMID, ota_file())
+        await joined_meter(bench)
+        await send_image(bench, ESME, b"no firmware at all" * 20)
+        bench.dcc.post(WanKind.IMAGE, b"short")
+        await bench.wait_for(lambda: len(outcomes(bench)) == 2)
+        assert outcomes(bench) == [DISCARDED, DISCARDED]
+
+    bench.run(test)
+
+
+def test_a_block_beyond_the_image_or_of_another_version_is_aborted(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        meter = await joined_meter(bench)
+        await send_image(bench, ESME, ota_file())
+        for version, offset in ((VERSION, 100_000), (VERSION + 1, 0)):
+            answer = await ask(meter, 0x03, field_control=0, file_version=version, file_offset=offset, maximum_data_size=48)
+            assert answer["status"] == 0x95
+
+    bench.run(test)
+
+
+def test_the_gas_meter_is_told_of_its_firmware_by_flag_0(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        await joined_meter(bench, GSME, 1)
+        assert bench.hub._running is not None
+        assert not bench.hub._running.gpf.mirror.flags(GSME) & 1
+        await send_image(bench, GSME, ota_file())
+        assert bench.hub._running.gpf.mirror.flags(GSME) & 1
+
+    bench.run(test)
+
+
+@pytest.mark.requirement("CH-27")
+@pytest.mark.requirement("CH-28")
+def test_the_hub_s_own_image_is_stored_checked_and_activated_by_a_command_of_its_own(bench: Bench) -> None:
+    async def version(bench: Bench) -> bytes:
+        answer = await bench.ask(bench.dlms(0x0059, (Specification(Choice.GET, 1, parse_obis("0-0:0.2.1"), 2), Null())))
+        assert isinstance(answer, AccessResponse)
+        (item,) = answer.data
+        assert isinstance(item, OctetString)
+        return item.octets
+
+    async def test(bench: Bench) -> None:
+        before = await version(bench)
+        key = bench.keystore.private_key(WAN_PROVIDER, KeyUsage.DIGITAL_SIGNATURE)
+        unsigned = ota_file()
+        await send_image(bench, CHF, unsigned[:-64] + p256.sign(key, unsigned[60:-66]))
+        assert await version(bench) == before
+        digest = hashlib.sha256(unsigned[60:-66]).digest()
+        header = GroupingHeader(CraFlag.COMMAND, 5, WAN_PROVIDER, CHF, OtherInformation(0x0012))
+        payload = Asn1Payload("ActivateFirmwareCommand", ActivateFirmwareCommand(digest, 5, None)).encode()
+        command = protect.with_signature(Message(header, payload), key)
+        bench.send(protect.with_mac(command, bench.keystore.shared_secret(ACB, CHF)).encode())
+        await bench.wait_for(lambda: any(one.message_code == 0x0012 for one in bench.decoded(CraFlag.RESPONSE)))
+        assert await version(bench) == VERSION.to_bytes(4, "big")
+
+    bench.run(test)
