@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks import gbcs_samples
 from benchmarks.measure import Figure, Work, figure, rates, report
+from firmware_emu.crypto import p256
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.errors import KeystoreError
@@ -40,6 +41,7 @@ ENVELOPE_MAC = "read the envelope + check the MAC"
 PARSE = "parse (envelope and payload)"
 PARSE_MAC = "parse + check the MAC"
 PARSE_ALL = "parse + check MAC and signature"
+PARSE_FIRST = "parse + agree the key + check the MAC"
 ENCODE = "encode"
 SIGN_MAC = "sign + MAC"
 BUILD = "build from the catalogue + sign + MAC"
@@ -130,6 +132,11 @@ def _reading(messages: Sequence[Prepared], keystore: Keystore) -> dict[str, Work
         if message.signature:
             protect.check_signature(message, keystore.public_key(message.header.originator, KeyUsage.DIGITAL_SIGNATURE))
 
+    def parse_first(one: Prepared) -> None:
+        message = parse(one)
+        p256.agree(private, public)
+        protect.check_mac(message, mac_secret(message.header, keystore))
+
     payloads = [(one.message, decode_payload(one.message)) for one in messages]
 
     def encode() -> int:
@@ -146,6 +153,7 @@ def _reading(messages: Sequence[Prepared], keystore: Keystore) -> dict[str, Work
         PARSE: _over(messages, parse),
         PARSE_MAC: _over(messages, parse_mac),
         PARSE_ALL: _over(messages, parse_all),
+        PARSE_FIRST: _over(messages, parse_first),
         ENCODE: encode,
     }
 
@@ -196,6 +204,7 @@ def measure(octets: Sequence[bytes], keystore: Keystore, rounds: int) -> tuple[l
         figure(BARE_ALL, found),
         figure(PARSE_ALL, found, beside=BARE_ALL, at_least_ratio=0.5, at_least=10_000, budget=HALF),
         figure(BARE_AGREEMENT, found),
+        figure(PARSE_FIRST, found, beside=BARE_AGREEMENT, at_least_ratio=0.5, at_least=10_000, budget=HALF),
         figure(BARE_SIGNATURE, found),
         figure(SIGN_MAC, found, beside=BARE_SIGNATURE, at_least_ratio=1 / 3, budget=THIRD),
         figure(BUILD, found, beside=BARE_SIGNATURE, at_least_ratio=1 / 3, budget=THIRD),
