@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from firmware_emu.crypto.roles import CellUsage, RemotePartyRole
 from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.utrn import check_utrn, read_utrn
+from firmware_emu.ids import Eui64
 
 if TYPE_CHECKING:
     from firmware_emu.device.pipeline import GbcsDevice
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 CACHE = 100
 """Token counters remembered, the oldest overwritten (reference gbcs-spec-notes 14)."""
 MILLIPENCE = 1000
+_BITS = 0x3FF
+"""Low bits of the counter's upper half that a token carries (reference gbcs-messages 8)."""
 _DUPLICATE, _NOT_AUTHENTIC, _ADDED = 0x8F51, 0x8F63, 0x810E
 
 
@@ -56,6 +59,35 @@ def check(device: GbcsDevice, utrn: str, counter: int) -> tuple[TopUpResult, int
     _remember(device, counter)
     device.log(_ADDED)
     return TopUpResult.ACCEPTED, token.pence * MILLIPENCE
+
+
+def check_entered(device: GbcsDevice, utrn: str) -> tuple[TopUpResult, int]:
+    """As :func:`check` for a token that comes without its counter, from a keypad or a PPMID.
+
+    The token carries ten bits of the counter; the rest is taken from the highest top-up counter known, its neighbours included.
+    """
+    try:
+        bits = read_utrn(utrn).counter_bits
+    except IdentifierError:
+        device.note_failure("the token is not 20 digits with a right check digit")
+        return TopUpResult.INVALID, 0
+    known = [device.credentials.counter(RemotePartyRole.SUPPLIER, top_up=True), *_seen(device)]
+    highest = max(known) >> 32
+    candidates = [(highest & ~_BITS) + bits + step for step in (0, _BITS + 1, -_BITS - 1)]
+    supplier = device.credentials.party(RemotePartyRole.SUPPLIER)
+    for candidate in candidates:
+        if candidate >= 0 and supplier is not None and _authentic(device, supplier, utrn, candidate << 32):
+            return check(device, utrn, candidate << 32)
+    return check(device, utrn, candidates[0] << 32)
+
+
+def _authentic(device: GbcsDevice, supplier: Eui64, utrn: str, counter: int) -> bool:
+    try:
+        z = device.credentials.z(supplier, CellUsage.PREPAYMENT_TOP_UP)
+        check_utrn(utrn, z, supplier=supplier, meter=device.eui64, counter=counter)
+    except (ProtectionError, KeystoreError):
+        return False
+    return True
 
 
 def _seen(device: GbcsDevice) -> set[int]:

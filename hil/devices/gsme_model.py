@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hil.devices.gsme import Gsme
 
 Result = ZclStatus | Sequence[ZclAnswer]
+_TOP_UP_BY_SUPPLIER = 0x0097
 _PROFILE_SAMPLE = 0
 _GENERAL = 0x01
 """Snapshot cause "general": midnight (reference chts 5)."""
@@ -191,12 +192,15 @@ class GsmeModel:
         return [ZclAnswer(0x02, PREPAYMENT.to_client[0x02].encode(fields))]
 
     def _top_up(self, part: Component) -> Result:
-        """CS01b: the token's value goes to the credit remaining; the answer tells both."""
+        """CS01b, PCS01: the token's value goes to the credit remaining; the answer tells both."""
         fields = PREPAYMENT.to_server[0x04].decode(part.payload)
         code = fields["code"]
         text = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
         message = self._gsme.message
-        result, value = top_up.check(self._gsme.gbcs, text, 0 if message is None else message.header.counter)
+        if message is not None and message.message_code == _TOP_UP_BY_SUPPLIER:
+            result, value = top_up.check(self._gsme.gbcs, text, message.header.counter)
+        else:
+            result, value = top_up.check_entered(self._gsme.gbcs, text)
         credit = self.number(PREPAYMENT.id, 0x0001) + value
         self.set(PREPAYMENT.id, 0x0001, credit)
         answer = {"result": int(result), "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}

@@ -1,10 +1,12 @@
-"""A prepayment interface Device: mains powered, joined by the hub's tunnel, reads meters over the HAN once they know it.
+"""A prepayment interface Device: mains powered, reached by the hub's tunnel, reads meters over the HAN once they know it.
 
-Not modelled: its display and keypad; the HAN-only PECS requests to an ESME.
+It sends GBCS commands of its own to a gas meter it is joined with (PCS01, PCS02), which the hub passes on.
+Not modelled: its display and keypad; the ZigBee-only PECS requests to an ESME.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -14,15 +16,24 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device import asn1_io, firmware
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.store import Store
+from firmware_emu.errors import DecodeError, ProtectionError, RadioError
+from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1_types import FirmwareVersionResponse
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
+from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.han.base import HanNode, SimpleDescriptor
-from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.devices.gbcs_device import TunnelServerDevice
 from hil.devices.reader import HanReader
 
 _READ_FIRMWARE = 0x0129
+_TOP_UP, _EMERGENCY_CREDIT = 0x009B, 0x0090
+_ORIGINATING_DEVICE = 2
+"""What RTDS PCS01 and PCS02 write as the originating device."""
+GSME_ANSWER_S = 3600.0
+"""How long an answer is awaited: a gas meter fetches its mailbox every half hour."""
 FIRMWARE_VERSION = bytes.fromhex("01000000")
 
 
@@ -51,3 +62,42 @@ class Ppmid(TunnelServerDevice):
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.gbcs.handlers[_READ_FIRMWARE] = read_firmware
         self.reader = HanReader(self.zcl)
+        self._asked: dict[int, asyncio.Future[Message]] = {}
+
+    async def top_up_gas(self, gsme: Eui64, utrn: str) -> Gbz:
+        """PCS01: enter a token for a gas meter; returns the meter's answer. Raises ProtectionError if it is not joined, RadioError."""
+        payload = PREPAYMENT.to_server[0x04].encode({"originating_device": _ORIGINATING_DEVICE, "code": utrn.encode("ascii")})
+        return await self._ask(gsme, _TOP_UP, Component(PREPAYMENT.id, 0x01, 0, 0x04, payload))
+
+    async def activate_gas_emergency_credit(self, gsme: Eui64) -> Gbz:
+        """PCS02: ask a gas meter for emergency credit. Raises as :meth:`top_up_gas`."""
+        payload = PREPAYMENT.to_server[0x00].encode({"issued": 0, "originating_device": _ORIGINATING_DEVICE})
+        return await self._ask(gsme, _EMERGENCY_CREDIT, Component(PREPAYMENT.id, 0x01, 0, 0x00, payload))
+
+    async def _ask(self, gsme: Eui64, code: int, part: Component) -> Gbz:
+        """One GBCS command under the key agreed from both Devices' certificates, and its response with its MAC checked."""
+        counter = self.credentials.next_counter()
+        header = GroupingHeader(CraFlag.COMMAND, counter, self.eui64, gsme, OtherInformation(code))
+        command = self.gbcs.protect(Message(header, Gbz((part,)).encode()), signed=False)
+        answer = self._asked[counter] = asyncio.get_running_loop().create_future()
+        try:
+            self.send(command.encode())
+            async with asyncio.timeout(GSME_ANSWER_S):
+                return Gbz.decode((await answer).payload)
+        except TimeoutError:
+            raise RadioError(f"{gsme} did not answer within {GSME_ANSWER_S:g} s", "TIMEOUT") from None
+        finally:
+            del self._asked[counter]
+
+    def receive(self, data: bytes) -> None:
+        """A response to one of this Device's own commands is taken if its MAC holds; everything else is a Command or refused."""
+        try:
+            message = Message.decode(data)
+            waiting = self._asked.get(message.header.counter) if message.header.cra is CraFlag.RESPONSE else None
+            if waiting is not None and not waiting.done():
+                protect.check_mac(message, self.credentials.z(message.header.originator))
+                waiting.set_result(message)
+                return
+        except (DecodeError, ProtectionError) as problem:
+            self.trace.emit("device", self.name, "response not taken", reason=str(problem))
+        super().receive(data)
