@@ -131,10 +131,12 @@ def test_messages_cross_both_ways_fragmented_and_secured_end_to_end() -> None:
             whole = bytes(number & 0xFF for number in range(1250))
             for payload in (b"short", whole):
                 await meter.send(HUB, ApsFrame(0x0702, payload, 1, 1))
+            await asyncio.sleep(0.1)
             assert host.got() == [b"short", whole]
             assert all(zt.TransmitOptions.APS_Encryption in one.tx_options for one in host.packets if one.cluster_id == 0x0702)
             await host.give(meter.stack.tokens.short, b"down")
             await fragments(host, meter.stack.tokens.short, whole)
+            await asyncio.sleep(0.1)
             assert [frame.payload for frame in heard] == [b"down", whole]
 
     bench.clock.run(main())
@@ -209,6 +211,7 @@ def test_a_link_key_written_to_the_table_is_used_and_read_back() -> None:
             (status,) = await host._ezsp.importLinkKey(index=2, address=theirs(METER), key=t.KeyData(OTHER_KEY))
             assert status == t.sl_Status.OK
             await meter.send(HUB, ApsFrame(0x0702, b"under the new key", 1, 1))
+            await asyncio.sleep(0.1)
             assert host.got() == [b"under the new key"]
             eui64, key, meta, status = await host._ezsp.exportLinkKeyByIndex(index=2)
             assert (eui64, key.serialize(), status) == (theirs(METER), OTHER_KEY, t.sl_Status.OK)

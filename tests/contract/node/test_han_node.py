@@ -100,6 +100,7 @@ def test_a_sleepy_node_fetches_on_poll_what_its_parent_holds(bench: NodeBench) -
         assert bench.at_node == []
         await bench.node.poll()
         await sending
+        await bench.clock.sleep(0.1)
         assert [got.payload for _, got in bench.at_node] == [b"held"]
 
     bench.run(body)
@@ -134,6 +135,7 @@ def test_a_node_goes_on_after_a_power_cut_without_joining_again(bench: NodeBench
         bench.node.power(True)
         assert await bench.node.resume()
         await bench.node.send(HUB, frame(b"after"))
+        await bench.clock.sleep(0.1)  # the dongle has acknowledged it; its host is told a moment later
         assert [got.payload for _, got in bench.at_hub] == [b"after"]
 
     bench.run(body)
