@@ -19,7 +19,8 @@ import logging
 import selectors
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -165,3 +166,10 @@ class _ClockLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._bench_clock.elapsed()
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+        """As any loop's; a thread at work holds warp time, since the loop cannot see it."""
+        release = self._bench_clock.take("work in a thread")
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(lambda _: release())
+        return future

@@ -70,6 +70,19 @@ def test_warp_time_stands_still_while_held() -> None:
     assert clock.elapsed() == pytest.approx(1000)
 
 
+def test_a_thread_at_work_holds_warp_time_by_itself() -> None:
+    clock = Clock(start=START, warp=True, grace_s=0)
+
+    async def main() -> float:
+        timer = asyncio.create_task(asyncio.sleep(1000))
+        await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.05)
+        passed = clock.elapsed()
+        await timer
+        return passed
+
+    assert clock.run(main()) == 0
+
+
 def test_go_lets_exactly_that_much_time_pass_and_no_more() -> None:
     clock = Clock(start=START, warp=True)
 
