@@ -48,7 +48,14 @@ class DeliveryContext:
 
     def give_up(self, entry: LogEntry) -> None:
         """Drop what has waited too long for ``entry``, telling of each."""
-        for waiting in self.mailbox.expired(entry.device, int(self.now()) - self.limit_s(entry) + 1):
+        self._drop(entry, int(self.now()) - self.limit_s(entry) + 1)
+
+    def clear(self, device: Eui64) -> None:
+        """Drop everything for a Device that has left the log, telling of each."""
+        self._drop(LogEntry(device, RegisteredType.UNKNOWN), int(self.now()) + 1)
+
+    def _drop(self, entry: LogEntry, before: int) -> None:
+        for waiting in self.mailbox.expired(entry.device, before):
             with self.store.transaction():
                 self.mailbox.delivered(waiting)
                 self.on_undelivered(entry, waiting)

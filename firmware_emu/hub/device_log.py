@@ -145,11 +145,6 @@ class DeviceLog:
         """The historic entry of ``device``."""
         return next((entry for entry in self.historic() if entry.device == device), None)
 
-    @property
-    def full(self) -> bool:
-        """Whether no further Device fits."""
-        return len(self._store.keys(CURRENT)) >= self._capacity
-
     # --- changing
 
     def add(self, entry: LogEntry) -> bool:

@@ -65,14 +65,6 @@ class Mailbox:
         found = (self._read(key) for key in self._store.keys(f"{_PREFIX}{device}/"))
         return tuple(waiting for waiting in found if waiting is not None and waiting.stored < before)
 
-    def drop(self, device: Eui64) -> int:
-        """Forget all messages for ``device``; returns how many."""
-        keys = self._store.keys(f"{_PREFIX}{device}/")
-        with self._store.transaction():
-            for key in keys:
-                self._store.delete(key)
-        return len(keys)
-
     def _read(self, key: str) -> Waiting | None:
         octets = self._store.get(key)
         return None if octets is None else Waiting(key, _HEAD.unpack_from(octets)[0], octets[_HEAD.size :])

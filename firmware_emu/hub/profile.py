@@ -29,7 +29,6 @@ class HubProfile:
     alive_mark_s: int
     keep_alive_base_min: int
     keep_alive_jitter_s: int
-    mirror_reporting_interval_s: int
     profile_data_log_capacity: int
     daily_read_log_capacity: int
     daily_consumption_log_capacity: int

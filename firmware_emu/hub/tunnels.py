@@ -40,6 +40,8 @@ class Tunnels:
     def sync(self) -> None:
         """Have one worker for each Device in the log that gets messages, and wake them all."""
         wanted = {entry.device for entry in self._context.log.entries() if entry.registered_type.gets_gbcs}
+        for device in set(self._context.mailbox.counts()) - wanted:
+            self._context.clear(device)
         for device in set(self._lines) - wanted:
             _, task = self._lines.pop(device)
             task.cancel()

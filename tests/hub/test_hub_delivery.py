@@ -185,6 +185,18 @@ def test_a_message_that_cannot_be_delivered_is_given_up_with_an_alert_that_names
     bench.run(test)
 
 
+def test_what_waits_for_a_device_that_is_removed_is_given_up_and_told(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.ask(add_device(bench, ESME))
+        bench.send(message(ESME, 1))
+        await bench.wait_for(lambda: bench.hub.status.mailbox == {ESME: 1})
+        await bench.ask(remove_device(bench, ESME))
+        await bench.wait_for(lambda: bench.alerts(0x8F84) or None)
+        assert bench.hub.status.mailbox == {}
+
+    bench.run(test)
+
+
 @pytest.mark.parametrize("recipient", [STRANGER, IHD])
 def test_a_message_for_nobody_or_for_a_type_2_device_is_refused_with_the_reason(bench: Bench, recipient: Eui64) -> None:
     async def test(bench: Bench) -> None:
