@@ -207,7 +207,6 @@ def test_each_change_of_the_gpf_log_is_backed_up_to_the_acb_and_an_unjoin_closes
     bench.run(test)
 
 
-@pytest.mark.requirement("GPF-08")
 @pytest.mark.clause("RTDS GCS59")
 def test_a_restored_gpf_log_gives_one_result_an_entry_and_one_backup(bench: Bench) -> None:
     async def test(bench: Bench) -> None:
