@@ -168,6 +168,12 @@ class ZigpyRadio:
         app = self._running()
         self._ready.clear()
         self._book.clear()
+        if self._formed:
+            # bellows listens once more at each start of a network: after one, another needs an application of its own.
+            self._app = self._permits.app = None
+            await app.close()
+            await self._open()
+            app = self._running()
         await app.form(settings)
         await self._network_up()
         formed = app.settings

@@ -48,6 +48,17 @@ def test_a_device_with_the_right_install_code_joins_and_is_told_of(home: Home) -
     run(home, test)
 
 
+def test_after_forming_again_over_a_network_each_frame_still_arrives_once(home: Home) -> None:
+    async def test(home: Home) -> None:
+        await home.form()
+        await home.join()
+        await home.to_hub(b"once", secured=False)
+        await home.clock.sleep(5)
+        assert [home.at_hub.get_nowait()[1].payload for _ in range(home.at_hub.qsize())] == [b"once"]
+
+    run(home, test)
+
+
 def test_a_device_with_a_wrong_install_code_does_not_join(home: Home) -> None:
     async def test(home: Home) -> None:
         await home.form()
