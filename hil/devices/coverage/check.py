@@ -1,0 +1,238 @@
+"""Requests of a folder through our DCC side to emulated Devices, and the answers' shapes beside those of reference responses."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.pki import DEFAULT_ORGANISATIONS
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device import joins
+from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.errors import CommsHubError, ProtectionError
+from firmware_emu.gbcs import protect
+from firmware_emu.gbcs.asn1 import Asn1Payload
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.verify import Check, State, Verdict, check_message
+from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.trace import Record
+from hil.dcc.duis import RequestError, ServiceRequest, read_request
+from hil.dcc.duis.node import Node
+from hil.dcc.transform.check import CREATED, Checker, ReferenceDevice, pairs, reference_devices
+from hil.dcc.transform.context import LogEntry, StoredLog
+from hil.dcc.transform.message import transform
+from hil.devices.coverage import bench, firmware_image, shape
+from hil.devices.coverage.identities import PendingKey, Rewriter, make_identities
+
+RESPONSE_SUFFIX: Final = "_RESPONSE_GBCS.HEX"
+BROKER_COUNTER: Final = 1300
+"""First of the counters that the reference set's access control broker uses (reference gbcs-messages 1.5)."""
+_HANDOVER: Final = "6.21"
+_UNDOES: Final = {0x000F: 0, 0x0010: 2}
+"""Unjoin commands to a method of join (methodAndRole) that each undoes."""
+_PERIOD_ENDS: Final = ("EndDateTime", "EndDate")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A use case whose answer is not of the reference's shape, or that was not answered (``got`` empty)."""
+
+    stem: str
+    expected: str
+    got: str
+    why: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Outcome over all requests that address a Device and have a reference response; and what became of those without one."""
+
+    use_cases: int = 0
+    answered: int = 0
+    same_shape: int = 0
+    differ: list[Difference] = field(default_factory=list)
+    without_reference: int = 0
+    without_reference_answered: int = 0
+    without_reference_unanswered: list[Difference] = field(default_factory=list)
+    sealed_references: list[str] = field(default_factory=list)
+
+
+class _Sender(Checker):
+    """Our DCC side: transforms as the check of transforms does, signs as the user, MACs as the broker."""
+
+    def command(self, stem: str, request: ServiceRequest, log: StoredLog) -> Message:
+        context = replace(self.context(request, BROKER_COUNTER), device_log=lambda _: log)
+        return self.protected(transform(request, self._named(stem, request, context)))
+
+
+class Coverage:
+    """Sends requests to Devices on a generated PKI. ``reference_keys`` opens what is encrypted in reference responses, if given."""
+
+    def __init__(
+        self, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], reference_keys: Keystore | None, names: bool = True,
+    ) -> None:
+        self._keystore = keystore
+        self._devices = devices
+        self._reference_keys = reference_keys
+        self._sender = _Sender(keystore, devices, names)
+        self._rewriter = Rewriter(keystore, firmware_image.image_hash())
+
+    def run(self, report: Report, stem: str, request: ServiceRequest, response: Path | None) -> None:
+        """Send one request and count what came of it."""
+        if response is None:
+            report.without_reference += 1
+        else:
+            report.use_cases += 1
+        sent, verdict, why = self._exchange(stem, request)
+        if verdict is None or sent is None:
+            difference = Difference(stem, "an answer" if response is None else self._expected(response, sent), "", why)
+            (report.without_reference_unanswered if response is None else report.differ).append(difference)
+            return
+        if response is None:
+            report.without_reference_answered += 1
+            return
+        report.answered += 1
+        reference = self._reference(response)
+        if any(part.plaintext is None for part in reference.encrypted):
+            report.sealed_references.append(stem)
+        partings = list(shape.partings(shape.of_message(reference, sent.payload), shape.of_message(verdict, sent.payload)))
+        if not partings:
+            report.same_shape += 1
+            return
+        first = partings[0]
+        more = f" and {len(partings) - 1} more" if len(partings) > 1 else ""
+        report.differ.append(Difference(stem, first.expected, first.got, f"at {first.path or '/'}{more}{'; ' if why else ''}{why}"))
+
+    def _expected(self, response: Path, sent: Message | None) -> str:
+        reference = self._reference(response)
+        return str(shape.of_message(reference, b"" if sent is None else sent.payload)) if sent is not None else "an answer"
+
+    def _reference(self, path: Path) -> Verdict:
+        message = Message.decode(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+        return check_message(message, self._reference_keys or Keystore("no keys"))
+
+    def _exchange(self, stem: str, request: ServiceRequest) -> tuple[Message | None, Verdict | None, str]:
+        """The command as sent, its answer with every check of its protection, and what the Device says of failures."""
+        try:
+            pending = self._rewriter.rewrite(request)
+            command = self._sender.command(stem, request, self._stored_log(request))
+        except CommsHubError as problem:
+            return None, None, f"no command: {problem}"
+        try:
+            target = command.header.recipient
+            sent, records = bench.exchange(
+                self._identity(request, target), self._keystore, _moment(request), command.encode(),
+                lambda device: _prepare(device, self._keystore, command, pending))
+        except CommsHubError as problem:
+            return command, None, str(problem)
+        why = _said(records)
+        for data in sent:
+            message = Message.decode(data)
+            if message.header.cra is CraFlag.RESPONSE and message.header.counter == command.header.counter:
+                verdict = _verify(message, self._keystore, pending)
+                return (command, verdict, why) if verdict.ok else (command, None, _unverified(verdict))
+        return command, None, why or "the Device sent no response"
+
+    def _identity(self, request: ServiceRequest, target: Eui64) -> bench.Identity:
+        """The target as it stands before the request: what the DCC hands over (6.21) is its own until then, so its users' cells hold the
+        broker's certificates (RTDS CS02b handover: existing ids)."""
+        device = self._devices[target]
+        parties = {role: entity for role, entity in DEFAULT_ORGANISATIONS.values() if not _is_user(role)}
+        for party in device.parties:
+            role = self._keystore.role(party)
+            if role is not None:
+                held_by_dcc = request.service_reference == _HANDOVER
+                parties[role] = parties[RemotePartyRole.ACCESS_CONTROL_BROKER] if held_by_dcc else party
+        home = {eui64: other.device_type for eui64, other in self._devices.items() if eui64 != target}
+        return bench.Identity(target, device.device_type, parties, home)
+
+    def _stored_log(self, request: ServiceRequest) -> StoredLog:
+        """What the DCC kept of the log of a hub or GPF that the request replaces: the home's Devices."""
+        target = request.request_id.target
+        return StoredLog(tuple(
+            LogEntry(eui64, bytes(16), device.device_type) for eui64, device in list(self._devices.items())[:4] if eui64 != target))
+
+
+def _is_user(role: RemotePartyRole) -> bool:
+    return role in (
+        RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER)
+
+
+def _prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: PendingKey | None) -> None:
+    """What the command builds on: a key pair to be certified, a firmware image to be activated, a join to be undone."""
+    if pending is not None:
+        device.credentials.set_pending_key(pending.usage, pending.key)
+    firmware_image.give(device, keystore)
+    method = _UNDOES.get(command.message_code)
+    payload = decode_payload(command)
+    if method is not None and isinstance(payload, Asn1Payload) and isinstance(payload.value, Eui64):
+        if joins.method_of(device, payload.value) is None:
+            joins.add(device, payload.value, DeviceType.TYPE_2, method)
+
+
+def _verify(message: Message, keystore: Keystore, pending: PendingKey | None) -> Verdict:
+    """Check a response; one to a command that brought a new certificate may be signed with the key it certifies."""
+    verdict = check_message(message, keystore)
+    if verdict.signature.state is State.INVALID and pending is not None:
+        try:
+            protect.check_signature(message, pending.key.public_key())
+        except ProtectionError:
+            return verdict
+        return replace(verdict, signature=Check(State.VALID))
+    return verdict
+
+
+def _moment(request: ServiceRequest) -> datetime:
+    """The bench time of the exchange: the instant of the reference set, or the end of the period that the request asks for if that is
+    earlier, since logs forget."""
+    moments = [CREATED]
+    for element in request.body.iter():
+        if isinstance(element.tag, str) and Node(element).name in _PERIOD_ENDS:
+            try:
+                moments.append(Node(element).moment(""))
+            except RequestError:
+                continue
+    return min(moments)
+
+
+def _said(records: list[Record]) -> str:
+    reasons = [str(record.detail["reason"]) for record in records if record.detail.get("reason")]
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _unverified(verdict: Verdict) -> str:
+    return f"the answer does not verify: MAC {verdict.mac.state.value} {verdict.mac.reason}, signature {verdict.signature.state.value}"
+
+
+def requests(templates: Path, messages: Path, devices: Mapping[Eui64, ReferenceDevice]) -> Iterator[tuple[str, Path, Path | None]]:
+    """Stem, request file and reference response of every request that addresses a Device, or that has a reference response."""
+    responses = {path.name: path for path in messages.rglob(f"*{RESPONSE_SUFFIX}")}
+    for stem, request_file, _ in pairs(templates, messages):
+        response = responses.get(stem + RESPONSE_SUFFIX)
+        request = read_request(request_file.read_bytes())
+        if response is not None or request.request_id.target in devices:
+            yield stem, request_file, response
+
+
+def run(
+    templates: Path, messages: Path, *, devices: Mapping[Eui64, ReferenceDevice] | None = None, keys: Keystore | None = None,
+    names: bool = True,
+) -> Report:
+    """Check every request of ``templates`` against the responses of ``messages``. Raises NotAvailable, KeystoreError, RequestError."""
+    known = reference_devices() if devices is None else devices
+    found = list(requests(templates, messages, known))
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        keystore = make_identities(
+            Path(folder) / "pki", (read_request(path.read_bytes()) for _, path, _ in found),
+            {eui64: device.device_type for eui64, device in known.items()})
+        coverage = Coverage(keystore, known, keys, names)
+        for stem, request_file, response in found:
+            coverage.run(report, stem, read_request(request_file.read_bytes()), response)
+    return report
