@@ -61,7 +61,7 @@ class Condition:
     """``"AC LO high"``: volts of that level of that line."""
     missing_pull_ups: frozenset[str] = frozenset()
     device_present_delay_s: float = 0.0
-    device_present_bounce_s: float = 0.008
+    device_present_bounce_s: float = 0.012
     device_present_flicker_s: float = 0.0
     """The line drops once for so long, one second after it was driven."""
     device_present_stuck: bool = False

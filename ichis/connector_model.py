@@ -18,7 +18,7 @@ from ichis.jig import OPEN_OHM
 _SHORT_OHM = 0.5
 _CONTACT_OHM = 0.02
 _LEVEL_VOLTS = {Level.LOW: 0.12, Level.HIGH: 3.15, Level.FLOATING: 0.0}
-_BOUNCES = 4
+_BOUNCES = 1
 _AFTER_DRIVE_S = 1.0
 _AFTER_REMOVAL_S = 0.5
 

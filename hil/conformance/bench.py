@@ -1,0 +1,243 @@
+"""The bench as the checks see it: states to reach, and what was noted since a check began."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import NotAvailable
+from firmware_emu.gbcs.alert_contents import SupplyOutage
+from firmware_emu.gbcs.alerts import Alert, read_alert
+from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.gbz import Gbz
+from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.hub.hub import PowerState
+from firmware_emu.trace import Record, Trace
+from hil.conformance.station import ConformanceStation, open_conformance_station
+from hil.dcc.alerts import AlertRecord
+from ichis.bench_link import BenchLink
+from ichis.condition import Condition
+from ichis.jig import Jig
+from ichis.profile import Profile
+
+UP_WITHIN_S = 30.0
+_DISCHARGED_S = 10.0
+_KEPT = ("/anchor/", "/own/", "hub/network/", "hub/commissioned", "hub/log/current/", "/provisioned")
+MOST_AMPERES = 4.0
+"""Current limit of the supply where a check asks for none."""
+
+
+class Bench:
+    """One jig with the hub in it. Opened by :meth:`open`; ``fresh`` gives a hub as it leaves the factory."""
+
+    def __init__(self, board: Board, profile: Profile, condition: Condition, clock: Clock, trace: Trace, folder: Path) -> None:
+        self.board, self.profile, self.condition = board, profile, condition
+        self.clock, self.trace, self._folder = clock, trace, folder
+        self._stack = contextlib.AsyncExitStack()
+        self._station: ConformanceStation | None = None
+        self._openings = 0
+        self.records: list[Record] = []
+        self.present: list[tuple[float, bool]] = []
+        """Device Present as the host read it while a step watched it: bench time, whether active."""
+        self.values: dict[str, float] = {}
+        """What steps of the present check measured on the way."""
+        self.kept_before: dict[str, bytes] = {}
+        self.counter_before = 0
+        trace.subscribe(self.records.append)
+        self._began = clock.now()
+        self._records_before = self._alerts_before = self._events_before = 0
+
+    # --- life
+
+    @property
+    def station(self) -> ConformanceStation:
+        """The open station. Raises NotAvailable."""
+        if self._station is None:
+            raise NotAvailable("the bench", "it is not open")
+        return self._station
+
+    @property
+    def jig(self) -> Jig:
+        return self.station.bench_jig
+
+    async def open(self) -> None:
+        """Bring the bench up with a hub that has never run."""
+        self._openings += 1
+        folder = self._folder / f"bench-{self._openings}"
+        opening = open_conformance_station(self.board, self.profile, self.condition, self.clock, self.trace, folder)
+        self._station = await self._stack.enter_async_context(opening)
+        await self.jig.supply.output(False)
+        await self.jig.mating.insert()
+
+    async def close(self) -> None:
+        """Supply off, everything let go. Raises what the bench could not do at its end."""
+        self._station = None
+        await self._stack.aclose()
+
+    async def identities(self) -> dict[str, str]:
+        """What the jig and its instruments say they are."""
+        return {
+            "jig": self.jig.identity, "supply": await self.jig.supply.identity(), "probes": await self.jig.probes.identity(),
+            "hub": f"emulated, CHF {self.board.hub.chf}, GPF {self.board.hub.gpf}",
+        }
+
+    # --- states
+
+    async def reach(self, state: str) -> None:
+        """``empty``: no hub in the socket; ``off``: hub in, no supply; ``running``; ``factory``: off, and it has never run.
+
+        Raises NotAvailable where the state cannot be reached.
+        """
+        if state == "factory":
+            await self.close()
+            await self.open()
+        await self._normalise()
+        if state == "running":
+            await self._run()
+        else:
+            await self._off()
+            if state == "empty":
+                await self.jig.mating.withdraw()
+                await self.jig.lines.release("MT_PR")
+                await self.jig.lines.release("AC LO")
+                await self.clock.sleep(1)
+        self.begin()
+
+    async def _normalise(self) -> None:
+        jig, station = self.jig, self.station
+        station.wan.coverage = True
+        await jig.data.set_line(self.profile.line)
+        await jig.mating.wire_data(True)
+        await jig.lines.drive("MT_PR", True)
+        await jig.lines.drive("AC LO", False)
+        await jig.supply.set_current_limit(MOST_AMPERES)
+        await jig.supply.set_voltage(self.profile["supply_nominal"])
+
+    async def _off(self) -> None:
+        await self.jig.supply.output(False)
+        await self.clock.sleep(_DISCHARGED_S)
+        await self.jig.mating.insert()
+
+    async def _run(self) -> None:
+        station = self.station
+        if station.bench_jig.hub_side.powered and self.running:
+            return
+        await self._off()
+        await self.jig.supply.output(True)
+        await self.until_running()
+        await self._install()
+        await self.clock.sleep(2)
+
+
+    async def _install(self) -> None:
+        """List the meter with the hub once, so that its users are told of outages."""
+        station = self.station
+        for row in station.board.device:
+            if station.dcc.alerts.relevant(self.board.hub.chf):
+                return
+            station.dcc.inventory.certify(DeviceType.ESME, row.manufacturer, row.model, row.firmware)
+            if station.dcc.inventory.device(row.eui) is not None:
+                break
+            noted = await station.ask(station.supplier, "12.2", None, {
+                "DeviceID": row.eui, "DeviceManufacturer": row.manufacturer, "DeviceModel": row.model, "DeviceType": row.type,
+                "SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware, "ESMEVariant": "A"})
+            added = await station.ask(station.supplier, "8.11", self.board.hub.chf, {
+                "DeviceID": row.eui, "RequestType": "Add", "AddDeviceToCHFWhitelist": {
+                    "JoinTimePeriod": 60, "InstallCode": row.install_code.octets.hex().upper(), "ImportMPxN": str(row.mpxn)}})
+            for outcome in (noted, added):
+                if not outcome.ok:
+                    raise NotAvailable("a meter in the hub's device log", outcome.why)
+
+    @property
+    def running(self) -> bool:
+        """Whether the hub runs on its HAN and is connected to the SM WAN."""
+        hub = self.station.hub
+        return (hub is not None and hub.status.power is PowerState.RUNNING and hub.status.network is not None
+                and self.station.dcc.head_end.connected(self.board.hub.chf))
+
+    async def until_running(self, within_s: float = UP_WITHIN_S) -> None:
+        """Raises NotAvailable after ``within_s`` of bench time."""
+        await self.station.until("a hub that runs", lambda: self.running, within_s)
+
+    async def until(self, what: str, holds: Callable[[], bool], within_s: float) -> None:
+        """Raises NotAvailable after ``within_s`` of bench time."""
+        await self.station.until(what, holds, within_s)
+
+    # --- since the check began
+
+    def begin(self) -> None:
+        """What is noted from now on belongs to the check."""
+        self._began = self.clock.now()
+        self._records_before = len(self.records)
+        self._alerts_before = len(self.station.dcc.alerts.records())
+        self._events_before = len(self.station.events)
+        self.present = []
+        self.values = {}
+
+    @property
+    def began(self) -> float:
+        """Bench time at which the check began."""
+        return self._began
+
+    def events(self, kind: str, value: bool) -> list[float]:
+        """When the hub's end saw this, since the check began."""
+        return [event.time for event in self.station.events[self._events_before:] if event.kind == kind and event.value is value]
+
+    def noted(self, area: str, event: str) -> list[Record]:
+        """Trace records since the check began."""
+        return [record for record in self.records[self._records_before:] if record.area == area and record.event == event]
+
+    def alerts(self, code: str) -> list[AlertRecord]:
+        """Alerts of that code at the DCC since the check began; ``AD1`` once per outage, however many users are told."""
+        return [record for record in self.station.dcc.alerts.records()[self._alerts_before:] if record.code == code]
+
+    def content(self, record: AlertRecord) -> Alert:
+        """An alert read. Raises NotAvailable for one without octets."""
+        if record.octets is None:
+            raise NotAvailable("the octets of the alert", f"{record.code} is one of the DCC's own")
+        message = Message.decode(record.octets)
+        payload = decode_payload(message)
+        if isinstance(payload, AccessRequest | AccessResponse | Gbz):
+            raise NotAvailable("the alert's content", f"its payload is a {type(payload).__name__}")
+        return read_alert(message.message_code, payload, message.payload_offset)
+
+    def outage_of(self, record: AlertRecord) -> SupplyOutage:
+        """Start and restoration that a long outage's alert carries. Raises NotAvailable."""
+        content = self.content(record).content
+        if not isinstance(content, SupplyOutage):
+            raise NotAvailable("start and end of the outage", f"alert {record.code} carries {type(content).__name__}")
+        return content
+
+    def waveform(self) -> list[tuple[float, float]]:
+        """Seconds since the check began, and volts at the hub's pins."""
+        return [(when - self._began, volts) for when, volts in self.station.bench_jig.waveform() if when >= self._began - 1e-9]
+
+    # --- what the hub keeps
+
+    def kept(self) -> dict[str, bytes]:
+        """What of the hub's store must outlive every power cut: anchors, own keys, network, device log. Secrets: compare only."""
+        path = self.station.folder / "hub.sqlite"
+        if not path.exists():
+            return {}
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT key, value FROM entry").fetchall()
+        return {str(key): bytes(value) for key, value in rows if any(part in str(key) for part in _KEPT)}
+
+    def own_counter(self) -> int:
+        """The CHF's own originator counter as stored."""
+        path = self.station.folder / "hub.sqlite"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            row = database.execute("SELECT value FROM entry WHERE key = ?", (f"device/{self.board.hub.chf}/counter/own",)).fetchone()
+        return 0 if row is None else int.from_bytes(row[0], "big")
+
+    def link(self) -> BenchLink:
+        """The rig's end of the bench link."""
+        return BenchLink(self.jig.data)
+
+

@@ -1,0 +1,326 @@
+"""What a check reads once its stimulus is done: each gives one number in the check's unit. Raises CommsHubError where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import pairwise
+
+from firmware_emu.errors import BoardError, JigError, NotAvailable
+from firmware_emu.gbcs.cosem_time import decode_date_time
+from hil.conformance.bench import Bench
+from hil.conformance.steps import number
+from ichis.bench_link import Frame, Kind
+from ichis.conformance.check import Value
+from ichis.connector import Level
+
+Reading = Callable[[Bench, Value | None], Awaitable[float]]
+_FRAMES = 16
+_SPACE_S = 0.5
+_FAR_OFF = 9999.0
+"""Read where something never happened, in place of when."""
+
+
+# --- volts, amperes, ohms
+
+
+async def volts(bench: Bench, of: Value | None) -> float:
+    return await bench.jig.probes.volts(_pin(of))
+
+
+async def highest_volts(bench: Bench, of: Value | None) -> float:
+    return max([await bench.jig.probes.volts(_pin(pin)) for pin in _list(of)])
+
+
+async def ripple(bench: Bench, of: Value | None) -> float:
+    return await bench.jig.probes.ripple(_pin(of))
+
+
+async def path_ohms(bench: Bench, _: Value | None) -> float:
+    """Resistance of cable and contacts from the drop between supply and hub."""
+    amperes = await bench.jig.supply.measure_current()
+    if amperes <= 0:
+        raise NotAvailable("the resistance of the supply path", "no current flows: is the hub running?")
+    return (await bench.jig.supply.measure_voltage() - await bench.jig.probes.volts(1)) / amperes
+
+
+async def ohms(bench: Bench, of: Value | None) -> float:
+    """Highest resistance of the pairs."""
+    return max([await bench.jig.probes.ohms(*_pair(pair)) for pair in _list(of)])
+
+
+async def lowest_ohms(bench: Bench, of: Value | None) -> float:
+    """Lowest resistance from any pin of ``from`` to any pin of ``to``."""
+    if not isinstance(of, dict):
+        raise BoardError("conformance checks", str(of), "expected a table with from and to")
+    pairs = {tuple(sorted((_pin(one), _pin(other)))) for one in _list(of["from"]) for other in _list(of["to"]) if one != other}
+    return min([await bench.jig.probes.ohms(one, other) for one, other in sorted(pairs)])
+
+
+async def setting_error(bench: Bench, _: Value | None) -> float:
+    """How far the volts at the supply's terminals are from the nominal that was set."""
+    return abs(await bench.jig.supply.measure_voltage() - bench.profile["supply_nominal"])
+
+
+async def amperes(bench: Bench, _: Value | None) -> float:
+    return await bench.jig.supply.measure_current()
+
+
+async def peak_amperes(bench: Bench, _: Value | None) -> float:
+    return await bench.jig.supply.measure_peak_current()
+
+
+async def watts(bench: Bench, _: Value | None) -> float:
+    return await bench.jig.supply.measure_voltage() * await bench.jig.supply.measure_current()
+
+
+async def farads(bench: Bench, of: Value | None) -> float:
+    """The hub's store, from the power it takes and the fall of its volts in so many seconds without supply."""
+    seconds = number(bench, 0.2 if of is None else of)
+    power = await bench.jig.probes.volts(1) * await bench.jig.supply.measure_current()
+    before = await bench.jig.probes.volts(1)
+    await bench.jig.supply.output(False)
+    await bench.clock.sleep(seconds)
+    after = await bench.jig.probes.volts(1)
+    await bench.jig.supply.output(True)
+    if after >= before:
+        raise NotAvailable("the input capacitance", f"the volts did not fall in {seconds:g} s")
+    return 2 * power * seconds / (before * before - after * after)
+
+
+async def holdup(bench: Bench, _: Value | None) -> float:
+    """Seconds from the supply's loss to the hub's stop."""
+    began = bench.clock.now()
+    await bench.jig.supply.output(False)
+    while await bench.jig.lines.read("CH_PR") is Level.LOW:
+        if bench.clock.now() - began > 30:
+            raise NotAvailable("the end of the hold-up", "the hub ran for 30 s without supply")
+        await bench.clock.sleep(0.01)
+    return bench.clock.now() - began
+
+
+async def found(bench: Bench, _: Value | None) -> float:
+    """What the last searching step found."""
+    return bench.values["found"]
+
+
+# --- lines and presence
+
+
+async def level(bench: Bench, of: Value | None) -> float:
+    """1 for high, 0 for low, 0.5 for floating."""
+    return {Level.HIGH: 1.0, Level.LOW: 0.0, Level.FLOATING: 0.5}[await bench.jig.lines.read(str(of))]
+
+
+async def present_delay(bench: Bench, _: Value | None) -> float:
+    """Seconds from the mark to Device Present."""
+    times = [when for when, active in bench.present if active]
+    return times[0] - bench.values["mark"] if times else _FAR_OFF
+
+
+async def present_settle(bench: Bench, of: Value | None) -> float:
+    """Seconds from the first to the last change of Device Present within the first ``of`` seconds of it."""
+    first = next((when for when, active in bench.present if active), None)
+    if first is None:
+        raise NotAvailable("Device Present", "it never became active")
+    return max(when for when, _ in bench.present if when - first <= number(bench, 0.5 if of is None else of)) - first
+
+
+async def told(bench: Bench, of: Value | None) -> float:
+    """How often the host would tell of an insertion (``inserted``, 0x81A2) or a removal (``removed``, 0x81A3), debounced."""
+    changes, until = bench.present, bench.clock.now()
+    ends = [*(when for when, _ in changes[1:]), until]
+    steady = [active for (when, active), end in zip(changes, ends, strict=True) if end - when > bench.profile["presence_debounce"]]
+    wanted = of == "inserted"
+    edges = [after for before, after in pairwise(steady) if before is not after]
+    return float(sum(after is wanted for after in edges))
+
+
+async def hub_sees(bench: Bench, of: Value | None) -> float:
+    """1 where the hub's end sees ``host present`` or ``ac lost`` as active."""
+    side = bench.station.bench_jig.hub_side
+    return float(side.host_present if of == "host present" else side.ac_lost)
+
+
+async def seen_after(bench: Bench, of: Value | None) -> float:
+    """Seconds from driving AC Lost to the hub's end seeing it as ``lost`` or ``restored``."""
+    times = bench.events("ac lost", of == "lost")
+    return times[-1] - bench.values[str(of)] if times else _FAR_OFF
+
+
+# --- the hub
+
+
+async def starts(bench: Bench, _: Value | None) -> float:
+    """How often the hub started since the check began."""
+    return float(len(bench.events("power", True)))
+
+
+async def stops(bench: Bench, _: Value | None) -> float:
+    return float(len(bench.events("power", False)))
+
+
+async def boots(bench: Bench, _: Value | None) -> float:
+    """How often the hub's firmware booted since the check began."""
+    return float(len(bench.noted("power", "boot")))
+
+
+async def running(bench: Bench, _: Value | None) -> float:
+    """1 where the hub runs on its HAN and on the SM WAN."""
+    return float(bench.running)
+
+
+async def powered(bench: Bench, _: Value | None) -> float:
+    """1 where the hub shows itself with Device Present."""
+    return float(await bench.jig.lines.read("CH_PR") is Level.LOW)
+
+
+async def reached(bench: Bench, _: Value | None) -> float:
+    return bench.values["reached"]
+
+
+async def on_han(bench: Bench, _: Value | None) -> float:
+    """1 where the hub has formed its HAN."""
+    hub = bench.station.hub
+    return float(hub is not None and hub.status.network is not None)
+
+
+async def commissioned_within(bench: Bench, _: Value | None) -> float:
+    """Seconds from the mark to the CHF's status Commissioned."""
+    def there() -> bool:
+        device = bench.station.dcc.inventory.device(bench.board.hub.chf)
+        return device is not None and str(device.status) == "Commissioned"
+
+    await bench.until("the CHF's status Commissioned", there, 4 * bench.profile["installation_time"])
+    return bench.clock.now() - bench.values["mark"]
+
+
+async def kept_same(bench: Bench, _: Value | None) -> float:
+    """How much of what the hub must keep is not what it was."""
+    before, now = bench.kept_before, bench.kept()
+    return float(sum(before.get(key) != now.get(key) for key in before.keys() | now.keys()))
+
+
+async def counter_step(bench: Bench, _: Value | None) -> float:
+    """How far the CHF's own originator counter went on; negative where it fell back."""
+    return float(bench.own_counter() - bench.counter_before)
+
+
+# --- outages
+
+
+async def alerts(bench: Bench, of: Value | None) -> float:
+    """Alerts of these codes at the DCC."""
+    return float(sum(len(bench.alerts(str(code))) for code in _list(of)))
+
+
+async def other_alerts(bench: Bench, of: Value | None) -> float:
+    """1 per alert of code ``of``, less 10 per outage alert of another code: tells a wrong choice from a missing one."""
+    others = [code for code in ("8F35", "8F36") if code != of]
+    return float(len(bench.alerts(str(of))) - 10 * sum(len(bench.alerts(code)) for code in others))
+
+
+async def outage_length(bench: Bench, _: Value | None) -> float:
+    """Seconds between start and restoration in the last long alert."""
+    raised = bench.alerts("8F36")
+    if not raised:
+        raise NotAvailable("the length of the outage", "no alert 8F36 arrived")
+    outage = bench.outage_of(raised[-1])
+    start, end = decode_date_time(outage.start), decode_date_time(outage.restored)
+    if start is None or end is None:
+        raise NotAvailable("the length of the outage", "alert 8F36 carries a time that is none")
+    return (end - start).total_seconds()
+
+
+async def outage_start_error(bench: Bench, _: Value | None) -> float:
+    """How far the start that AD1 carries is from when AC Lost was driven, seconds."""
+    raised = bench.alerts("AD1")
+    if not raised:
+        return _FAR_OFF
+    began = raised[-1].detail.get("began")
+    if not isinstance(began, int | float):
+        raise NotAvailable("the start of the outage", "AD1 carries none")
+    return abs(began - bench.values["lost"])
+
+
+async def last_gasp_delay(bench: Bench, _: Value | None) -> float:
+    """Seconds from driving AC Lost to the hub's last gasp."""
+    sent = bench.noted("power", "last gasp")
+    return sent[-1].time - bench.values["lost"] if sent else _FAR_OFF
+
+
+# --- the serial pair, over the bench link
+
+
+async def echo_errors(bench: Bench, of: Value | None) -> float:
+    """Echoes lost or changed, of 16: ``text`` is plain text, ``all`` every octet value."""
+    lost = 0
+    for index in range(_FRAMES):
+        payload = bytes(range(16 * index, 16 * index + 16)) if of == "all" else b"The quick brown fox jumps"
+        try:
+            lost += await bench.link().ask(Kind.PING, payload) != payload
+        except JigError:
+            lost += 1
+            if lost >= 3:
+                return float(lost + _FRAMES - 1 - index)
+    return float(lost)
+
+
+async def sequence_errors(bench: Bench, _: Value | None) -> float:
+    """Frames of 16 on one link whose answer does not carry their sequence."""
+    link, lost = bench.link(), 0
+    for _ in range(_FRAMES):
+        try:
+            await link.ask(Kind.PING, b"S")
+        except JigError:
+            lost += 1
+            if lost >= 3:
+                break
+    return float(lost)
+
+
+async def counted_errors(bench: Bench, _: Value | None) -> float:
+    """Damaged frames that the hub's end counted, of 3 sent."""
+    link = bench.link()
+    before = (await link.counters()).damaged
+    for sequence in range(3):
+        broken = bytearray(Frame(Kind.PING, sequence, b"damaged").encode())
+        broken[-1] ^= 0x01
+        await bench.jig.data.write(bytes(broken))
+    return float((await link.counters()).damaged - before)
+
+
+async def hub_reading_error(bench: Bench, _: Value | None) -> float:
+    """Volts between the hub's own reading of its supply and the probe's."""
+    return abs(await bench.link().supply_volts() - await bench.jig.probes.volts(1))
+
+
+async def space_volts(bench: Bench, of: Value | None) -> float:
+    """Volts of a contact while the hub's end holds logic 0."""
+    await bench.link().ask(Kind.SPACE, round(_SPACE_S * 1000).to_bytes(2, "big"))
+    found_volts = await bench.jig.probes.volts(_pin(of))
+    await bench.clock.sleep(_SPACE_S)
+    return found_volts
+
+
+def _list(of: Value | None) -> list[Value]:
+    return of if isinstance(of, list) else [] if of is None else [of]
+
+
+def _pin(of: Value | None) -> int:
+    if isinstance(of, bool) or not isinstance(of, int):
+        raise BoardError("conformance checks", str(of), "expected the number of a pin")
+    return of
+
+
+def _pair(of: Value) -> tuple[int, int]:
+    one, other = _list(of)
+    return _pin(one), _pin(other)
+
+
+READINGS: Mapping[str, Reading] = {
+    reading.__name__: reading for reading in (
+        volts, highest_volts, ripple, path_ohms, ohms, lowest_ohms, setting_error, amperes, peak_amperes, watts, farads, holdup, found,
+        level, present_delay, present_settle, told, hub_sees, seen_after, starts, stops, boots, running, powered, reached, on_han,
+        commissioned_within, kept_same, counter_step, alerts, other_alerts, outage_length, outage_start_error, last_gasp_delay,
+        echo_errors, sequence_errors, counted_errors, hub_reading_error, space_volts)
+}

@@ -1,0 +1,301 @@
+"""A conformance run under pytest: each check is a test of its TOML file, the bench stays up from the first to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.trace import JsonLines, Record, Trace
+from hil.conformance.bench import Bench
+from hil.conformance.runner import Result, Runner, not_tested, quantity_of
+from hil.measurements import Verdict
+from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
+from hil.report.signature import bench_key, sign
+from ichis.condition import Condition
+from ichis.conformance.check import Check, load_checks, read_checks
+from ichis.profile import Profile
+
+LOGGER = logging.getLogger(__name__)
+_RESERVE = ".reserve"
+_RESERVE_OCTETS = 8_000_000
+"""Kept free on the disk from the beginning, so that a run that fills it still leaves its report."""
+
+
+class TraceFile:
+    """A trace sink that remembers a disk that takes no more, instead of breaking whoever emits."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines: JsonLines | None = JsonLines(path)
+        self.trouble: OSError | None = None
+
+    def __call__(self, record: Record) -> None:
+        if self._lines is not None:
+            try:
+                self._lines(record)
+            except OSError as wrong:
+                self.trouble, self._lines = wrong, None
+
+    def close(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+
+
+@dataclass(slots=True)
+class ConformanceRun:
+    """One run: where it writes, what it ran, what it found. ``progress`` hears of each result."""
+
+    board: Board
+    profile: Profile
+    folder: Path
+    clock: Clock
+    checks: tuple[Check, ...]
+    rounds: int = 1
+    condition: Condition = field(default_factory=Condition)
+    progress: Callable[[Result, int, int], None] | None = None
+    results: list[Result] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def sessions(self) -> Iterator[tuple[Check, int]]:
+        """Every check of every round, in order."""
+        for number in range(1, self.rounds + 1):
+            for check in self.checks:
+                yield check, number
+
+
+class Session:
+    """The event loop and the bench of a run. Use as a context: at its end the supply is off, whatever happened."""
+
+    def __init__(self, run: ConformanceRun) -> None:
+        self.run = run
+        trace = Trace(run.clock.now)
+        self._trace_file = TraceFile(run.folder / "trace.jsonl")
+        trace.subscribe(self._trace_file)
+        self._loop = asyncio.Runner(loop_factory=run.clock.new_event_loop)
+        self._bench = Bench(run.board, run.profile, run.condition, run.clock, trace, run.folder / "state")
+        self._runner = Runner(self._bench)
+        self._stopped = ""
+
+    def __enter__(self) -> Session:
+        try:
+            self._loop.run(self._open())
+        except (CommsHubError, OSError) as wrong:
+            self._break(f"the bench did not come up: {wrong}")
+        return self
+
+    async def _open(self) -> None:
+        await self._bench.open()
+        self.run.facts |= await self._bench.identities()
+
+    def _break(self, why: str) -> None:
+        self._runner.broken = self._runner.broken or why
+
+    def check(self, check: Check, number: int) -> Result:
+        """Carry out one check, note its result."""
+        if self._trace_file.trouble is not None:
+            self._break(f"the trace could not be written: {self._trace_file.trouble.strerror}")
+        try:
+            result = self._loop.run(self._runner.run(check, number))
+        except Exception as wrong:  # a fault of the bench or the hub that nobody foresaw: recorded, then shown by pytest in full
+            why = f"the check itself broke: {type(wrong).__name__}: {wrong}"
+            self.run.results.append(Result(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
+            raise
+        self.run.results.append(result)
+        if self.run.progress is not None:
+            self.run.progress(result, len(self.run.results), len(self.run.checks) * self.run.rounds)
+        return result
+
+    def stop(self, why: str) -> None:
+        """No further check is carried out; they are recorded as not tested."""
+        self._break(why)
+
+    def __exit__(self, *_: object) -> None:
+        run = self.run
+        if self._trace_file.trouble is not None:
+            run.problems.append(f"trace.jsonl is not complete: {self._trace_file.trouble.strerror}")
+        try:
+            self._loop.run(self._bench.close())
+        except (CommsHubError, OSError) as wrong:
+            run.problems.append(f"at the end the bench could not be switched off in order: {wrong}; look at the supply")
+        done = {(result.check.id, result.round) for result in run.results}
+        left = [(check, number) for check, number in run.sessions() if (check.id, number) not in done]
+        reason = self._runner.broken or "the run was ended before it"
+        run.results += [not_tested(check, run.profile, reason, number) for check, number in left]
+        if self._runner.broken:
+            run.problems.insert(0, self._runner.broken)
+        self._loop.close()
+        self._trace_file.close()
+
+
+class CheckItem(pytest.Item):
+    """One check as a test."""
+
+    def __init__(self, *, check: Check, number: int, session_of_run: Session, **keys: object) -> None:
+        super().__init__(**keys)  # type: ignore[arg-type]
+        self._check, self._number, self._session = check, number, session_of_run
+        self.user_properties += [("requirement", row) for row in check.requirement] + [("source", check.source), ("group", check.group)]
+        self.result: Result | None = None
+
+    def runtest(self) -> None:
+        self.result = self._session.check(self._check, self._number)
+        if self.result.value is not None:
+            self.user_properties += [
+                ("value", f"{self.result.value:.6g} {self._check.unit}"), ("limit", str(self.result.quantity.bounds)),
+                ("margin", f"{self.result.margin:.6g}")]
+        if self.result.verdict is Verdict.INCONCLUSIVE:
+            pytest.skip(self.result.why)
+        if self.result.verdict is Verdict.FAIL:
+            raise CheckFailed(self.result.why)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        return str(excinfo.value) if isinstance(excinfo.value, CheckFailed) else str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"{self._check.id} {self._check.title}"
+
+
+class CheckFailed(CommsHubError):
+    """A measurement outside its limit; the text says by how much."""
+
+
+class CheckFile(pytest.File):
+    """The checks of one TOML file that this run selected."""
+
+    session_of_run: Session
+
+    def collect(self) -> Iterator[CheckItem]:
+        wanted = {check.id: check for check in self.session_of_run.run.checks}
+        for read in read_checks(self.path.name, self.path.read_text(encoding="utf-8")):
+            if read.id in wanted:
+                for number in range(1, self.session_of_run.run.rounds + 1):
+                    name = read.id if number == 1 else f"{read.id}-{number}"
+                    yield CheckItem.from_parent(
+                        self, name=name, check=wanted[read.id], number=number, session_of_run=self.session_of_run)
+
+
+class Plugin:
+    """Makes pytest take check files, in the order of this run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        if file_path.suffix != ".toml":
+            return None
+        collector: CheckFile = CheckFile.from_parent(parent, path=file_path)
+        collector.session_of_run = self._session
+        return collector
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: item._number if isinstance(item, CheckItem) else 0)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self._session.stop("the run was interrupted at the keyboard")
+
+
+def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:
+    """Carry out the run under pytest, write report, JUnit and signature, return the record. Raises NotAvailable for a folder that
+    cannot be written at all."""
+    _reserve(run.folder)
+    run.facts |= _facts(run)
+    started, began = datetime.now(UTC), time.monotonic()
+    with Session(run) as session:
+        code = pytest.main(
+            [str(folder_of_checks), f"--rootdir={folder_of_checks}", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:logging",
+             "-p", "no:asyncio", "--capture=no", "-c", "/dev/null", f"--junitxml={run.folder / 'junit.xml'}"],
+            plugins=[Plugin(session)])
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+            run.problems.append(f"pytest ended with {pytest.ExitCode(code).name}")
+    (run.folder / _RESERVE).unlink(missing_ok=True)
+    record = record_of(run, started, time.monotonic() - began)
+    write_record(record, run.folder)
+    return record
+
+
+def sign_run(folder: Path, key: Path) -> None:
+    """Sign the run's files with the bench's key."""
+    sign(folder, bench_key(key))
+
+
+def _reserve(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _RESERVE).write_bytes(bytes(_RESERVE_OCTETS))
+    except OSError as wrong:
+        remedy = f"{wrong.strerror}; point CHUB_RUNS at a folder that can be written"
+        raise NotAvailable(f"room for a report in {folder}", remedy) from wrong
+
+
+def _facts(run: ConformanceRun) -> dict[str, str]:
+    board = run.board.model_dump(exclude={"device": {"__all__": {"install_code"}}})
+    profile = {key: (limit.value, limit.unit, limit.source) for key, limit in run.profile.limits.items()}
+    return {
+        "board": run.board.name, "board SHA-256": digest(board), "interface": run.profile.version, "host": run.profile.host,
+        "profile": run.profile.name, "profile SHA-256": digest(profile), "checks SHA-256": source_digest("ichis.conformance"),
+        "firmware": f"emulated hub {metadata.version('commshub')}", "firmware SHA-256": source_digest("firmware_emu"),
+        "bench SHA-256": source_digest("ichis", "hil"), "seed": str(run.board.seed), "clock": "warp" if run.clock.warp else "wall",
+    }
+
+
+def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunRecord:
+    """Everything that the report shows."""
+    rows = [row_of(result) for result in run.results]
+    limits: list[LimitRow] = [
+        {"key": key, "value": limit.value, "unit": limit.unit, "source": limit.source, "confidence": limit.confidence}
+        for key, limit in run.profile.limits.items()]
+    limits += [
+        {"key": key, "value": choice.value, "unit": "", "source": choice.source, "confidence": choice.confidence}
+        for key, choice in run.profile.choices.items()]
+    return {
+        "format": FORMAT, "verdict": run_verdict(rows, run.problems), "facts": dict(run.facts), "profile": limits,
+        "not_measured": list(run.profile.not_measured), "checks": rows,
+        "not_tested": [row["id"] for row in rows if row["why"].startswith("not tested")], "problems": list(run.problems),
+        "when": {"started": started.isoformat(timespec="seconds"), "took": f"{seconds:.1f} s"},
+    }
+
+
+def row_of(result: Result) -> CheckRow:
+    """One check as the record holds it; figures rounded to what the instruments tell."""
+    check = result.check
+    return {
+        "id": check.id, "group": check.group, "chapter": check.chapter, "title": check.title, "verdict": result.verdict.value,
+        "value": None if result.value is None else round(result.value, 4), "limit": str(result.quantity.bounds), "unit": check.unit,
+        "margin": None if result.margin is None else round(result.margin, 4), "source": check.source,
+        "requirement": list(check.requirement), "profile_supplied": result.profile_supplied, "limit_sources": list(result.limit_sources),
+        "why": result.why, "round": result.round, "waveform": thinned(result.waveform),
+    }
+
+
+def clear_state(folder: Path) -> None:
+    """Remove what the emulated hub kept: it holds keys of the test PKI."""
+    shutil.rmtree(folder / "state", ignore_errors=True)
+
+
+def selected(select: tuple[str, ...]) -> tuple[Check, ...]:
+    """The checks whose group or id is asked for; all without a choice. Raises NotAvailable for a choice that names none."""
+    checks = load_checks()
+    if not select:
+        return checks
+    for wanted in select:
+        if not any(_fits(check, wanted) for check in checks):
+            groups = ", ".join(dict.fromkeys(check.group for check in checks))
+            raise NotAvailable(f"a group or check named {wanted!r}", f"choose one of: {groups}; or an id such as {checks[0].id}")
+    return tuple(check for check in checks if any(_fits(check, wanted) for wanted in select))
+
+
+def _fits(check: Check, wanted: str) -> bool:
+    low = wanted.lower()
+    return check.id.lower().startswith(low) or check.group.lower().startswith(low)

@@ -1,0 +1,111 @@
+"""The station of a conformance run: it notes what the connector did and when, and its SM WAN can lose coverage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.trace import Trace
+from firmware_emu.wan.memory import MemoryWan
+from hil.pki import load_keys
+from hil.station import Station
+from ichis.bench_jig import BenchJig, open_jig
+from ichis.bench_link import BenchLinkServer
+from ichis.condition import Condition
+from ichis.host import Host
+from ichis.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something the hub's end of the connector saw: ``power``, ``ac lost`` or ``host present``, at bench time ``time``."""
+
+    time: float
+    kind: str
+    value: bool
+
+
+class ConformanceStation(Station):
+    """A station with the first ESME of the board only, so that outages concern somebody; nothing joins over the air."""
+
+    def __init__(
+        self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, profile: Profile, condition: Condition,
+    ) -> None:
+        meters = tuple(row for row in board.device if row.type == "ESME")[:1]
+        super().__init__(board.model_copy(update={"device": meters}), clock, trace, folder, keystore, board.seed)
+        self.profile, self.condition = profile, condition
+        self.wan = MemoryWan(clock)
+        self._hub_wan, self._dcc_wan = self.wan.hub, self.wan.dcc
+        self.events: list[Event] = []
+        self._server: asyncio.Task[None] | None = None
+        self.bench_jig: BenchJig
+
+    async def bring_up(self) -> None:
+        made = self.jig
+        self.bench_jig = await open_jig(self.board.jig, self.profile, self.clock, self.trace, self.condition)
+        self.jig = self.bench_jig  # type: ignore[assignment]
+        await made.close()
+        self.host = Host(self.bench_jig, self.profile)
+        await super().bring_up()
+        self.bench_jig.hub_side.on_host_present = lambda present: self._note("host present", present)
+        self.dcc.pre_notify(self.board.hub.chf, DeviceType.CHF, gpf=self.board.hub.gpf)
+        if self.dcc.inventory.device(self.board.hub.gpf) is None:
+            self.dcc.pre_notify(self.board.hub.gpf, DeviceType.GPF)
+
+    def _note(self, kind: str, value: bool) -> None:
+        self.events.append(Event(self.clock.now(), kind, value))
+
+    def _power(self, on: bool) -> None:
+        self._note("power", on)
+        super()._power(on)
+        if self._server is not None:
+            self._server.cancel()
+            self._server = None
+        if on:
+            self._server = asyncio.create_task(self._serve_bench_link(), name="bench link")
+
+    def _ac_lost(self, lost: bool) -> None:
+        self._note("ac lost", lost)
+        super()._ac_lost(lost)
+
+    async def _serve_bench_link(self) -> None:
+        side = self.bench_jig.hub_side
+        assert side.data is not None
+        await BenchLinkServer(
+            side.data, f"emulated hub {self.board.hub.chf}", lambda: self.bench_jig.pin_volts() * self.condition.hub_reading_gain,
+            side.hold_space, self._console, self.condition,
+        ).run()
+
+    def _console(self, line: str) -> str:
+        status = None if self.hub is None else self.hub.status
+        if line.strip() == "status" and status is not None:
+            return f"{status.power.value}, boot {status.boots} ({status.boot_reason.value})"
+        return "known lines: status"
+
+    async def tear_down(self) -> None:
+        if self._server is not None:
+            self._server.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._server
+        await super().tear_down()
+
+
+@contextlib.asynccontextmanager
+async def open_conformance_station(
+    board: Board, profile: Profile, condition: Condition, clock: Clock, trace: Trace, folder: Path,
+) -> AsyncIterator[ConformanceStation]:
+    """Up at the beginning, torn down at the end, whatever happened. Raises NotAvailable, JigError, BoardError."""
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
+    station = ConformanceStation(board, clock, trace, folder, load_keys(board), profile, condition)
+    try:
+        await station.bring_up()
+        yield station
+    finally:
+        await station.tear_down()

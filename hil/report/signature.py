@@ -1,0 +1,114 @@
+"""A detached signature over the files of a run: ``report.sig`` names each file with its SHA-256 and is signed with Ed25519.
+
+The key is the bench's own: it says that the files are as this bench left them, and whose bench it was once its fingerprint is known.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from firmware_emu.errors import KeystoreError, NotAvailable
+
+NAME = "report.sig"
+FORMAT = "commshub report signature 1"
+_SIGNED = ("report.html", "report.json", "junit.xml", "trace.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What verification found. ``problems`` is empty where every file is as it was signed."""
+
+    fingerprint: str
+    files: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def bench_key(path: Path) -> Ed25519PrivateKey:
+    """The bench's signing key at ``path``, made there at first use (mode 0600). Raises KeystoreError."""
+    try:
+        loaded = serialization.load_pem_private_key(path.read_bytes(), None)
+    except FileNotFoundError:
+        return _new_key(path)
+    except (OSError, ValueError, TypeError) as wrong:
+        raise KeystoreError(str(path), f"cannot be read as the bench's signing key: {wrong}") from wrong
+    if not isinstance(loaded, Ed25519PrivateKey):
+        raise KeystoreError(str(path), f"expected an Ed25519 private key, read {type(loaded).__name__}")
+    return loaded
+
+
+def _new_key(path: Path) -> Ed25519PrivateKey:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bench_key(path)
+    except OSError as wrong:
+        raise KeystoreError(str(path), f"cannot be written: {wrong.strerror}") from wrong
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+    return key
+
+
+def fingerprint(key: Ed25519PublicKey) -> str:
+    """First 16 octets of the SHA-256 of the raw public key, hex."""
+    return hashlib.sha256(_raw(key)).hexdigest()[:32]
+
+
+def _raw(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+def _statement(files: dict[str, str]) -> bytes:
+    return json.dumps({"format": FORMAT, "files": files}, sort_keys=True).encode()
+
+
+def sign(folder: Path, key: Ed25519PrivateKey) -> Path:
+    """Sign the run's files; returns the path of ``report.sig``."""
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _SIGNED if (folder / name).is_file()}
+    out = {
+        "format": FORMAT, "files": files, "public_key": base64.b64encode(_raw(key.public_key())).decode(),
+        "signature": base64.b64encode(key.sign(_statement(files))).decode(),
+    }
+    path = folder / NAME
+    path.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def verify(folder: Path) -> Checked:
+    """Check signature and files. Raises NotAvailable without a signature, KeystoreError for one that cannot be read."""
+    path = folder / NAME
+    try:
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(read["public_key"], validate=True))
+        signature, files = base64.b64decode(read["signature"], validate=True), read["files"]
+        if read["format"] != FORMAT or not isinstance(files, dict):
+            raise ValueError(f"expected format {FORMAT!r}")
+    except OSError as wrong:
+        raise NotAvailable(f"the signature {path}", f"{wrong.strerror}: give the folder of a signed run") from wrong
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise KeystoreError(str(path), f"cannot be read as a signature: {wrong}") from wrong
+    problems: list[str] = []
+    try:
+        public.verify(signature, _statement(files))
+    except InvalidSignature:
+        problems.append("the signature does not hold")
+    for name, wanted in sorted(files.items()):
+        inside = (folder / name).resolve()
+        if inside.parent != folder.resolve() or not inside.is_file():
+            problems.append(f"{name} is not there")
+        elif hashlib.sha256(inside.read_bytes()).hexdigest() != wanted:
+            problems.append(f"{name} is not what was signed")
+    problems += [f"{name} is not signed" for name in _SIGNED if (folder / name).is_file() and name not in files]
+    return Checked(fingerprint(public), tuple(sorted(files)), tuple(problems))

@@ -1,0 +1,169 @@
+"""The checks as data: one TOML file a group, read and checked for what can be known without a bench."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from firmware_emu.errors import BoardError
+from ichis.profile import Profile
+
+Value = str | int | float | bool | list["Value"] | dict[str, "Value"]
+
+_OPERATORS: Mapping[type, Callable[[float, float], float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}
+_CHAPTERS = ("physical", "electrical", "data")
+_PRECONDITIONS = ("empty", "off", "running", "factory")
+_FIELDS = {
+    "id", "title", "source", "requirement", "precondition", "stimulus", "reading", "of", "unit", "low", "high", "chapter", "waveform",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. ``stimulus`` are steps in order, each a verb with its value; ``low`` and ``high`` are expressions over the profile.
+
+    ``source`` says where the requirement or limit comes from: a reference, or ``profile`` for a limit that no source states.
+    """
+
+    id: str
+    group: str
+    chapter: str
+    title: str
+    source: str
+    requirement: tuple[str, ...]
+    precondition: str
+    stimulus: tuple[tuple[str, Value], ...]
+    reading: str
+    of: Value | None
+    unit: str
+    low: str | float | None
+    high: str | float | None
+    waveform: bool
+
+    def limits(self, profile: Profile) -> tuple[float | None, float | None]:
+        """Lowest and highest value that passes."""
+        return _number(self.low, profile, self.id), _number(self.high, profile, self.id)
+
+    def limit_sources(self, profile: Profile) -> tuple[str, ...]:
+        """Each profile value that the limit or the stimulus is made from, with its source."""
+        names = dict.fromkeys(name for text in _expressions(self) for name in _names(text))
+        return tuple(f"{name}: {profile.limits[name].source}" for name in names if name in profile.limits)
+
+    @property
+    def needs_profile(self) -> tuple[str, ...]:
+        """The profile values that the limit is made from."""
+        return tuple(dict.fromkeys(name for text in (self.low, self.high) if isinstance(text, str) for name in _names(text)))
+
+
+def _expressions(check: Check) -> Iterable[str]:
+    yield from (text for text in (check.low, check.high) if isinstance(text, str))
+    for _, value in check.stimulus:
+        yield from _texts(value)
+
+
+def _texts(value: Value) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+
+
+def _names(text: str) -> list[str]:
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError:
+        return []
+    return [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+
+
+def evaluate(expression: str | float, profile: Profile) -> float:
+    """The number that an expression over profile values is: ``"holdup_time * 0.9"``. Raises BoardError naming what is wrong."""
+    if not isinstance(expression, str):
+        return float(expression)
+
+    def value(node: ast.expr) -> float:
+        match node:
+            case ast.Constant(value=int() | float() as number):
+                return float(number)
+            case ast.Name(id=name) if name in profile.limits:
+                return profile[name]
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](value(left), value(right))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -value(operand)
+        raise BoardError("conformance checks", expression, "expected numbers and profile values with + - * /")
+
+    try:
+        return value(ast.parse(expression, mode="eval").body)
+    except SyntaxError as wrong:
+        raise BoardError("conformance checks", expression, "expected numbers and profile values with + - * /") from wrong
+
+
+def _number(expression: str | float | None, profile: Profile, check: str) -> float | None:
+    try:
+        return None if expression is None else evaluate(expression, profile)
+    except BoardError as wrong:
+        raise BoardError(wrong.file, f"{check}: {wrong.key}", wrong.problem) from wrong
+
+
+def load_checks(folder: Path | None = None) -> tuple[Check, ...]:
+    """All checks, in the order of file names. Raises BoardError with file and key."""
+    place = resources.files("ichis.conformance") if folder is None else folder
+    files = sorted((entry for entry in place.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    checks = [check for entry in files for check in read_checks(entry.name, entry.read_text(encoding="utf-8"))]
+    seen: set[str] = set()
+    for check in checks:
+        if check.id in seen:
+            raise BoardError("conformance checks", check.id, "two checks have this id")
+        seen.add(check.id)
+    return tuple(checks)
+
+
+def read_checks(file: str, text: str) -> tuple[Check, ...]:
+    """The checks of one file. Raises BoardError with the key."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as wrong:
+        raise BoardError(file, "", f"not TOML: {wrong}") from wrong
+    group, chapter = table.get("group"), table.get("chapter")
+    if not isinstance(group, str) or chapter not in _CHAPTERS:
+        raise BoardError(file, "group", f"expected group, and chapter as one of {', '.join(_CHAPTERS)}")
+    return tuple(_check(file, group, str(chapter), row) for row in table.get("check", ()))
+
+
+def _check(file: str, group: str, chapter: str, row: Mapping[str, Value]) -> Check:
+    name = str(row.get("id", "check"))
+    for key in ("id", "title", "source", "requirement", "precondition", "reading", "unit"):
+        if key not in row:
+            raise BoardError(file, f"{name}.{key}", "missing")
+    if unknown := sorted(set(row) - _FIELDS):
+        raise BoardError(file, f"{name}.{unknown[0]}", "no such key")
+    if row["precondition"] not in _PRECONDITIONS:
+        raise BoardError(file, f"{name}.precondition", f"{row['precondition']!r}: expected one of {', '.join(_PRECONDITIONS)}")
+    if "low" not in row and "high" not in row:
+        raise BoardError(file, f"{name}.low", "a check without a limit passes anything: give low, high or both")
+    steps = row.get("stimulus", [])
+    if not isinstance(steps, list) or not all(isinstance(step, dict) and len(step) == 1 for step in steps):
+        raise BoardError(file, f"{name}.stimulus", "expected a list of tables with one verb each, as { wait = 5 }")
+    stimulus = tuple(next(iter(step.items())) for step in steps if isinstance(step, dict))
+    requirement = row["requirement"]
+    rows = tuple(str(item) for item in requirement) if isinstance(requirement, list) else (str(requirement),)
+    return Check(
+        str(row["id"]), group, str(row.get("chapter", chapter)), str(row["title"]), str(row["source"]), rows, str(row["precondition"]),
+        stimulus, str(row["reading"]), row.get("of"), str(row["unit"]), _limit(row.get("low")), _limit(row.get("high")),
+        bool(row.get("waveform", False)))
+
+
+def _limit(value: Value | None) -> str | float | None:
+    return value if isinstance(value, str) or value is None else float(value)  # type: ignore[arg-type]
