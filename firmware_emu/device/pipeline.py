@@ -115,7 +115,8 @@ class GbcsDevice:
         message = refused.message
         consequence = self.profile.refusals[refused.step]
         self.trace.emit(
-            "device", self.name, "refused", message=None if message is None else str(message.header.identifier), data=data,
+            "device", self.name, "refused", message=None if message is None else str(message.header.identifier),
+            data=None if message is not None and message.carries_secret else data,
             step=refused.step.value, reason=refused.reason, clause=consequence.clause, ground=consequence.source,
         )
         now = self.now()

@@ -86,7 +86,7 @@ class Asn1Payload:
         native = _to_native(kind, self.value)
         try:
             octets = bytes(compiled().encode(self.type_name, native, check_constraints=True))
-        except (asn1tools.EncodeError, asn1tools.ConstraintsError, TypeError, ValueError, KeyError) as error:
+        except (asn1tools.EncodeError, asn1tools.ConstraintsError, TypeError, ValueError, LookupError) as error:
             raise IdentifierError(f"a {self.type_name}", type(self.value).__name__, f"a value of the schema: {error}") from error
         if self.form is LengthForm.DER:
             return octets

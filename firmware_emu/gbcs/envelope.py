@@ -23,6 +23,9 @@ MAC_LENGTH = 12
 SIGNATURE_LENGTH = 64
 DATE_TIME_LENGTH = 12
 
+SECRET_IN_CLEAR = frozenset({0x0001})
+"""Message codes whose payload holds a secret in clear: CCS01 and its install code (reference gbcs-messages 9)."""
+
 _FIXED = Struct(">BBQB8sB8sB")
 _CRA = {flag.value: flag for flag in CraFlag}
 
@@ -137,6 +140,11 @@ class Message:
     signature: bytes | None = b""
     mac: bytes | None = None
     _signed: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    @property
+    def carries_secret(self) -> bool:
+        """Whether a secret stands in it in clear (CCS01 commands: an install code), so that no trace may hold its octets."""
+        return self.header.other.message_code in SECRET_IN_CLEAR
 
     @property
     def message_code(self) -> int:

@@ -20,8 +20,6 @@ from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
 
-_SECRET = frozenset((0x0001,))
-"""Commands that carry a secret in clear (CCS01: an install code): their octets stay out of the trace."""
 NOT_DELIVERED = 0x8F84
 NOT_RETRIEVED = 0x819D
 _STAMPS = "hub/alert/"
@@ -60,12 +58,13 @@ class Router:
 
     def _route(self, data: bytes, source: str) -> None:
         try:
-            header = Message.decode(data).header
+            message = Message.decode(data)
         except DecodeError as error:
             self._trace.emit("hub", "hub", "refused", target=source, data=data, reason=str(error))
             return
+        header = message.header
         identifier, recipient = header.identifier, header.recipient
-        shown = None if header.message_code in _SECRET else data
+        shown = None if message.carries_secret else data
         self._trace.emit("hub", "hub", "received", target=source, message=str(identifier), data=shown, code=f"{header.message_code:04x}")
         if source != "wan" and header.cra is CraFlag.ALERT:
             self._stamp(identifier)
