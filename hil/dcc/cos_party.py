@@ -20,7 +20,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.arrival import signing_certificate
-from hil.dcc.correlate import correlate
+from hil.dcc.correlate import Known, correlate
 from hil.dcc.duis import ServiceRequest, verify_request
 from hil.dcc.duis.node import Node
 from hil.dcc.outcome import Refusal
@@ -79,7 +79,7 @@ class CosParty:
 
     def sign(self, request: ServiceRequest, pre_command: bytes) -> Message | Refusal:
         """Sign the pre-command if it says what the request asked. Raises KeystoreError without the signing key."""
-        correlation = correlate(request, pre_command)
+        correlation = correlate(request, pre_command, known=Known(originator=self.eui))
         if not correlation.match:
             return Refusal(
                 HOP,

@@ -11,7 +11,17 @@ from collections.abc import Callable
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.dcc.inventory_rows import COMMISSIONED, METERS, TYPE_1, AuditLine, Device, device_of, device_type_of
+from hil.dcc.inventory_rows import (
+    COMMISSIONED,
+    METERS,
+    REGISTERED_TYPES,
+    TYPE_1,
+    TYPE_NAMES,
+    AuditLine,
+    Device,
+    device_of,
+    device_type_of,
+)
 from hil.dcc.inventory_rules import InventoryRefusal, move_of
 from hil.dcc.store import DccStore
 
@@ -44,6 +54,14 @@ class Inventory:
         """Every Device, or those of one kind, in the order of their identifiers."""
         found = tuple(device_of(row) for row in self._store.rows("SELECT * FROM devices ORDER BY eui"))
         return found if type is None else tuple(device for device in found if device.type is type)
+
+    def registered_type(self, eui: Eui64) -> int | None:
+        """The Device's type as the CHF device log counts it; None for what is not listed or has no place in that log."""
+        device = self.device(eui)
+        row = self._store.row("SELECT kind FROM type_2_kinds WHERE eui = ?", (str(eui),))
+        if device is None or (device.type is DeviceType.TYPE_2 and row is None):
+            return None
+        return REGISTERED_TYPES.get(row["kind"] if row is not None else device.type.name)
 
     def audit(self, eui: Eui64 | None = None) -> tuple[AuditLine, ...]:
         """The audit lines, oldest first, of one Device or of all."""
@@ -186,11 +204,14 @@ class Inventory:
         version: str = "",
         firmware: str = "",
         esme_variant: str = "",
+        kind: str = "",
         gpf: Eui64 | None = None,
         user: Eui64 | None = None,
         request: str | None = None,
     ) -> Device:
-        """12.2: list a Device as Pending (INV-04, INV-05). Raises InventoryRefusal with all reasons."""
+        """12.2: list a Device as Pending (INV-04, INV-05). ``kind`` is the DUIS name of a Type 2 Device (IHD, CAD).
+
+        Raises InventoryRefusal with all reasons."""
         reasons = []
         if type is not DeviceType.TYPE_2 and self.certified(type, manufacturer, model, firmware) != "Active":
             reasons.append(
@@ -212,6 +233,9 @@ class Inventory:
                 "notified_by = ? WHERE eui = ?",
                 (type.name, manufacturer, model, version, firmware, esme_variant, str(user) if user else None, str(eui)),
             )
+            self._store.execute("DELETE FROM type_2_kinds WHERE eui = ?", (str(eui),))
+            if kind in TYPE_NAMES:
+                self._store.insert("type_2_kinds", eui=str(eui), kind=kind)
             if gpf is not None:
                 self.associate(gpf, "chf", eui)
             return self.move(eui, "pre-notified", reason="pre-notification", user=user, request=request)
@@ -280,6 +304,7 @@ class Inventory:
             raise InventoryRefusal((f"{eui} is {device.status}: only a Pending Device can be deleted (choice)",))
         with self._store.transaction():
             self._store.execute("DELETE FROM devices WHERE eui = ?", (str(eui),))
+            self._store.execute("DELETE FROM type_2_kinds WHERE eui = ?", (str(eui),))
             self._store.execute("DELETE FROM associations WHERE device = ? OR other = ?", (str(eui), str(eui)))
             self._store.insert(
                 "audit",

@@ -11,6 +11,8 @@ from hil.dcc.inventory_rules import InventoryRefusal
 
 TYPE_NAMES = {"IHD": DeviceType.TYPE_2, "CAD": DeviceType.TYPE_2}
 """DUIS device types that GBCS does not tell apart (reference gbcs-behaviour 2: Type 2 Devices have no key pairs)."""
+REGISTERED_TYPES = {"ESME": 0, "GSME": 1, "HCALCS": 13, "IHD": 128, "CAD": 130, "PPMID": 132}
+"""DUIS device type -> device type in the CHF device log, which is not that of GBCS messages (reference chts-notes 3)."""
 METERS = frozenset({DeviceType.ESME, DeviceType.GSME})
 TYPE_1 = frozenset({DeviceType.PPMID, DeviceType.HCALCS})
 COMMISSIONED = "Commissioned"

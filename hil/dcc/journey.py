@@ -32,7 +32,7 @@ from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformConte
 from hil.dcc.users import NotCorrelated, User
 
 SLEEPY = frozenset({DeviceType.GSME})
-_LOCAL_ONLY, _LOCAL_TOO = frozenset({2, 6}), frozenset({3, 7})
+LOCAL_ONLY, _LOCAL_TOO = frozenset({2, 6}), frozenset({3, 7})
 
 
 @dataclass
@@ -166,6 +166,7 @@ class Journey:
             known_party=known,
             originator_role=next((role for role in RemotePartyRole if self.parties.party(device.eui, role) == sender), None),
             device_type_of=lambda eui: None if (found := self.desk.inventory.device(eui)) is None else found.type,
+            registered_type_of=self.desk.inventory.registered_type,
             profile=DeviceProfile(
                 elements=2 if device.esme_variant.startswith("B") else 1, phases=3 if device.esme_variant.startswith("C") else 1
             ),
@@ -185,7 +186,7 @@ class Journey:
         travel.messages.append(LegMessage("c", "pre-command", pre_command))
         identifier = str(message.header.identifier)
         try:
-            answer = user.answer(request, pre_command)
+            answer = user.answer(request, pre_command, now=self.desk.clock.datetime())
         except NotCorrelated as error:
             self.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
             return Refusal(
@@ -233,13 +234,14 @@ class Journey:
                 ),
             )
         octets, identifier = command.encode(), str(command.header.identifier)
-        self.trace.emit("dcc", "acb", "protected", message=identifier, data=octets)
+        shown = None if command.carries_secret else octets
+        self.trace.emit("dcc", "acb", "protected", message=identifier, data=shown)
         travel.messages.append(LegMessage("f", "command", octets))
         now = self.desk.clock.now()
         wait = self.desk.profile.sleepy_response_wait_s if device.type in SLEEPY else self.desk.profile.response_wait_s
         with self._store.transaction():
             sequence, state = None, "returned"
-            if delivery not in _LOCAL_ONLY:
+            if delivery not in LOCAL_ONLY:
                 if hub is None or not self.head_end.known(hub):
                     return self._give_up(
                         name,
@@ -258,13 +260,13 @@ class Journey:
                 "WHERE request = ?",
                 (state, octets, identifier, now, now + wait, str(hub) if hub else None, sequence, name),
             )
-        if delivery in _LOCAL_ONLY | _LOCAL_TOO:
+        if delivery in LOCAL_ONLY | _LOCAL_TOO:
             self.trace.emit(
-                "dcc", "gateway", "returned", target=str(arrival.sender), message=identifier, data=octets, kind="command for local delivery"
+                "dcc", "gateway", "returned", target=str(arrival.sender), message=identifier, data=shown, kind="command for local delivery"
             )
             travel.messages.append(LegMessage("d", "command for local delivery", octets))
         if sequence is not None:
-            self.trace.emit("wan", "dcc", "sent", target=f"chf {hub}", message=identifier, data=octets)
+            self.trace.emit("wan", "dcc", "sent", target=f"chf {hub}", message=identifier, data=shown)
         travel.leg("protect and post")
         return None
 

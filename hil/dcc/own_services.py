@@ -103,6 +103,7 @@ class OwnServices:
             type_,
             manufacturer=body.text("DeviceManufacturer"),
             model=body.text("DeviceModel"),
+            kind=body.text("DeviceType"),
             gpf=gpf,
             user=arrival.sender,
             request=str(arrival.request.request_id),

@@ -5,6 +5,8 @@ CREATE TABLE IF NOT EXISTS devices (
     firmware TEXT NOT NULL DEFAULT '', esme_variant TEXT NOT NULL DEFAULT '', notified_by TEXT,
     import_mpxn TEXT, secondary_mpan TEXT, export_mpan TEXT, postcode TEXT, premises TEXT, uprn TEXT,
     domestic INTEGER NOT NULL DEFAULT 1);
+-- Which kind of Type 2 Device it is (IHD, CAD): GBCS does not tell them apart, the CHF device log does.
+CREATE TABLE IF NOT EXISTS type_2_kinds (eui TEXT PRIMARY KEY, kind TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS associations (
     device TEXT NOT NULL, role TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (device, role, other));
 CREATE TABLE IF NOT EXISTS held_parties (

@@ -6,7 +6,10 @@ PR-04: the DCC passes the Device's octets on unchanged).
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.p256 import PrivateKey
@@ -15,12 +18,15 @@ from firmware_emu.errors import CommsHubError, KeystoreError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.correlate import Correlation, correlate
+from hil.dcc.correlate import Correlation, Known, correlate
 from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command
 from hil.dcc.outcome import Delivery
 from hil.dcc.parse import Parsed, parse
 from hil.dcc.protection import check_protection
 from hil.dcc.services import UserRole
+
+CREATED_WITHIN = timedelta(minutes=10)
+"""How far the creation time in a gas pre-command may lie from the moment the user reads it. The bench's own figure."""
 
 
 class NotCorrelated(CommsHubError):
@@ -57,17 +63,28 @@ class User:
             usage = KeyUsage.DIGITAL_SIGNATURE
             return self._keystore.private_key(self.eui64, usage), self._keystore.certificate(self.eui64, usage)
 
-    def answer(self, request: ServiceRequest, pre_command: bytes, command_variant: int = 5) -> ServiceRequest:
+    def answer(
+        self, request: ServiceRequest, pre_command: bytes, command_variant: int = 5, *, now: datetime | None = None
+    ) -> ServiceRequest:
         """Steps two and three of a critical request: correlate, sign, and return as a signed SignedPreCommand request.
 
-        Raises NotCorrelated without having signed anything.
+        ``now`` is the user's own time; with it a gas command created at another is not signed. Raises NotCorrelated without having
+        signed anything.
         """
-        correlation = correlate(request, pre_command)
+        known = Known(created=now, created_within=CREATED_WITHIN, certificate_of=self._key_agreement_certificate)
+        correlation = correlate(request, pre_command, known=known)
         if not correlation.match:
             raise NotCorrelated(correlation)
         key = self._keystore.private_key(self.eui64, KeyUsage.DIGITAL_SIGNATURE)
         signed = with_signature(Message.decode(pre_command), key)
         return self.sign(signed_pre_command(request, signed.encode(), command_variant))
+
+    def _key_agreement_certificate(self, device: Eui64) -> bytes | None:
+        """The certificate this user knows of a Device, DER."""
+        try:
+            return self._keystore.certificate(device, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER)
+        except KeystoreError:
+            return None
 
     def prove(self, message: Message) -> None:
         """Check MAC or signature with the keys this user holds. Raises ProtectionError, KeystoreError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from firmware_emu.crypto.roles import DeviceType
@@ -38,7 +38,8 @@ class Correlation:
 class Known:
     """What a signatory knows besides the request; each fact closes a field that the request does not hold.
 
-    ``created``: the creation time a gas command must carry (without it all creation times in the message must agree). ``originator``: who
+    ``created``: the creation time a gas command must carry, give or take ``created_within`` (without it all creation times in the message
+    must agree; they must in any case). ``originator``: who
     commands where it is not the sender of the request (change of supplier). ``device_type_of`` and ``certificate_of``: type and key
     agreement certificate (DER) of the other Device of a join."""
 
@@ -46,6 +47,7 @@ class Known:
     originator: Eui64 | None = None
     device_type_of: Callable[[Eui64], DeviceType | None] | None = None
     certificate_of: Callable[[Eui64], bytes | None] | None = None
+    created_within: timedelta = timedelta()
 
 
 class Unreadable(Exception):

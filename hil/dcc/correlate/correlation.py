@@ -66,7 +66,7 @@ def _compare_payload(request: ServiceRequest, message: Message, comparison: Comp
     if dlms_side.covers(code):
         dlms_side.compare(AccessRequest.decode(message.payload), code, counter, body, comparison)
     elif gbz_side.covers(code):
-        gbz_side.compare(Gbz.decode(message.payload), code, body, comparison, known.created)
+        gbz_side.compare(Gbz.decode(message.payload), code, body, comparison, known)
     elif asn1_side.covers(code):
         asn1_side.compare(message.payload, code, counter, body, comparison, known)
     else:

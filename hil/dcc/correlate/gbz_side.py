@@ -14,7 +14,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.zcl_layouts import ZclCommand, ZclField, ZclValue, decode_zcl
 from hil.dcc.correlate.asked import activation, day, gas_date, indexed, instant
-from hil.dcc.correlate.comparison import Comparison, Meaning
+from hil.dcc.correlate.comparison import Comparison, Known, Meaning
 from hil.dcc.duis.node import CANCELLATION, Node
 
 _START_OF_COUNT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -42,24 +42,30 @@ def covers(message_code: int) -> bool:
 
 @dataclass(slots=True)
 class Reading:
-    """The components of one message under comparison. ``created`` is the creation time, once one was seen (or told)."""
+    """The components of one message under comparison. ``created`` is the creation time, once one was seen that ``known`` allows."""
 
     body: Node
     comparison: Comparison
-    created: int | None
+    known: Known
+    created: int | None = None
     number: int = 0
 
     def same_creation(self, name: str, value: ZclValue) -> None:
-        """Every creation time of a message is the same."""
+        """Every creation time of a message is the same, and is the one that is known."""
         if self.created is None and isinstance(value, int) and 0 < value < _NEVER_AFTER:
+            wanted, slack = self.known.created, self.known.created_within
+            stated = _START_OF_COUNT + timedelta(seconds=value)
+            if wanted is not None and not wanted.replace(microsecond=0) - slack <= stated <= wanted + slack:
+                around = f", give or take {slack.total_seconds():g} s" if slack else ""
+                self.comparison.add(name, instant(wanted) + around, instant(stated))
+                return
             self.created = value
         self.comparison.equal(name, self.created, value if isinstance(value, int) else None)
 
 
-def compare(gbz: Gbz, message_code: int, body: Node, comparison: Comparison, created: datetime | None) -> None:
+def compare(gbz: Gbz, message_code: int, body: Node, comparison: Comparison, known: Known) -> None:
     """Compare a GBZ payload with the body of the service request."""
-    seconds = None if created is None else int((created - _START_OF_COUNT).total_seconds())
-    reading = Reading(body, comparison, seconds)
+    reading = Reading(body, comparison, known)
     components = list(gbz.components)
     for line in _lines(f"{message_code:04x}"):
         if line.startswith("many "):

@@ -64,9 +64,10 @@ class StoredLog:
 class TransformContext:
     """``device_type`` of the target; ``access_control_broker`` with ``acb_counter`` originates what the user does not; ``created`` is the
     creation time written into GBZ commands. ``certificate_of`` gives DER certificates, ``device_type_of`` the type of another Device
-    (joins), ``device_log`` the stored log of the hub or GPF named. ``known_party``: whether the Device holds the user's certificates
-    (None: as the use case's row says). ``customer_identification_number`` is drawn by the DCC for 9.1. ``transitional_cos`` with
-    ``acb_counter`` originates 6.23. ``responsible_supplier`` speaks where the DCC itself asks (11.2 to a PPMID)."""
+    (joins), ``registered_type_of`` its type as the CHF device log counts it (8.11), ``device_log`` the stored log of the hub or GPF
+    named. ``known_party``: whether the Device holds the user's certificates (None: as the use case's row says).
+    ``customer_identification_number`` is drawn by the DCC for 9.1. ``transitional_cos`` with ``acb_counter`` originates 6.23.
+    ``responsible_supplier`` speaks where the DCC itself asks (11.2 to a PPMID)."""
 
     device_type: DeviceType
     access_control_broker: Eui64
@@ -77,6 +78,7 @@ class TransformContext:
     known_party: bool | None = None
     originator_role: RemotePartyRole | None = None
     device_type_of: Callable[[Eui64], DeviceType | None] | None = None
+    registered_type_of: Callable[[Eui64], int | None] | None = None
     profile: DeviceProfile = SINGLE_PHASE
     customer_identification_number: str | None = None
     transitional_cos: Eui64 | None = None

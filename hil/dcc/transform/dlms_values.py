@@ -14,6 +14,7 @@ from firmware_emu.gbcs.dlms import (
     Data,
     DoubleLong,
     DoubleLongUnsigned,
+    Enum,
     Integer,
     LongUnsigned,
     OctetString,
@@ -33,6 +34,7 @@ Access = tuple[Specification, Data]
 _METER_BALANCE, _EMERGENCY_CREDIT, _ACCUMULATED_DEBT = (parse_obis(f"0-0:19.10.{n}.255") for n in range(3))
 _IMPORT, _DEBT_1, _DEBT_2, _PAYMENT_DEBT, _STANDING, _SECONDARY = (parse_obis(f"0-0:19.20.{n}.255") for n in range(6))
 _EVENTS = 256
+_REGISTERED_ESME = 0
 _PERIOD_SECONDS = {"HOURLY": 3600, "DAILY": 86400}
 
 
@@ -157,6 +159,13 @@ def clock_preset(source: Source, _: str) -> Data:
     end = start + timedelta(seconds=source.body.integer("TolerancePeriod"))
     validity = (OctetString(cosem_time.encode_date_time(moment)) for moment in (start, end))
     return Structure((OctetString(cosem_time.NEVER), *validity))
+
+
+def registered_type(source: Source, path: str) -> Data:
+    """What kind of Device is added to the CHF device log (reference chts-notes 3); an ESME unless the inventory knows better."""
+    lookup = source.context.registered_type_of
+    known = lookup(source.body.eui(path)) if lookup else None
+    return Enum(_REGISTERED_ESME if known is None else known)
 
 
 def stored_device_log(source: Source, path: str) -> Data:
@@ -285,7 +294,8 @@ FUNCTIONS: dict[str, Callable[[Source, str], Data]] = {
     function.__name__: function
     for function in (
         *(adjustment, credit_charges, debt_rate, debt_period, event_settings, phase, billing_calendar, daily_reset),
-        *(import_mpans, customer_identification_number, clock_preset, stored_device_log, sub_ghz_configuration),
+        *(import_mpans, customer_identification_number, clock_preset, registered_type, stored_device_log),
+        *(sub_ghz_configuration,),
     )
 }
 LISTS: dict[str, Callable[[Source], list[Access]]] = {

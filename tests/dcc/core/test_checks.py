@@ -231,7 +231,7 @@ def test_a_signed_pre_command_that_differs_from_the_one_issued_is_refused(run: R
     async def scenario(far_end: FarEnd) -> Any:
         await far_end.in_service()
 
-        def tamper(request: Any, pre_command: bytes, command_variant: int = 5) -> Any:
+        def tamper(request: Any, pre_command: bytes, command_variant: int = 5, **_: Any) -> Any:
             other = bytearray(pre_command)
             other[-1] ^= 1
             signed = with_signature(Message.decode(bytes(other)), keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE))
@@ -251,7 +251,7 @@ def test_a_pre_command_signed_with_another_key_is_refused(run: Run, keystore: An
     async def scenario(far_end: FarEnd) -> Any:
         await far_end.in_service()
 
-        def wrong_key(request: Any, pre_command: bytes, command_variant: int = 5) -> Any:
+        def wrong_key(request: Any, pre_command: bytes, command_variant: int = 5, **_: Any) -> Any:
             signed = with_signature(Message.decode(pre_command), keystore.private_key(SECOND, KeyUsage.DIGITAL_SIGNATURE))
             return far_end.supplier.sign(signed_pre_command(request, signed.encode()))
 

@@ -365,7 +365,7 @@ def test_a_pre_command_that_does_not_say_what_was_asked_is_not_signed(run: Run) 
         await far_end.in_service()
         right = far_end.supplier.answer
 
-        def swapped(request: Any, pre_command: bytes, command_variant: int = 5) -> Any:
+        def swapped(request: Any, pre_command: bytes, command_variant: int = 5, **_: Any) -> Any:
             disable = pre_command.replace(b"\x00\x51", b"\x00\x50", 1)
             return right(request, disable, command_variant)
 

@@ -39,6 +39,23 @@ def test_a_pre_notification_lists_the_device_as_pending_with_its_parties_and_is_
     run(scenario)
 
 
+@pytest.mark.parametrize(("kind", "registered"), [("ESME", 0), ("PPMID", 132), ("IHD", 128), ("CAD", 130)])
+def test_a_device_is_added_to_the_hubs_log_as_the_kind_that_was_pre_notified(run: Run, kind: str, registered: int) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        far_end.dcc.inventory.certify(DeviceType.PPMID, "BENCH", "BENCH", "00000001")
+        body = notification(NEW, "IHD" if kind == "CAD" else kind) | {"DeviceType": kind}
+        outcome = await send(far_end, "12.2", None, body)
+        assert outcome.ok, outcome.why
+        added = {"DeviceID": NEW, "RequestType": "Add", "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 90, "InstallCode": bytes(range(16))}}
+        outcome = await send(far_end, "8.11", CHF, added)
+        command = next(message.octets for message in outcome.messages if message.name == "command")
+        assert bytes(range(16)) + bytes([0x16, registered]) in command
+        assert far_end.dcc.inventory.registered_type(CHF) is None
+
+    run(scenario)
+
+
 @pytest.mark.requirement("INV-02")
 def test_a_model_off_the_certified_products_list_is_refused(run: Run) -> None:
     async def scenario(far_end: FarEnd) -> None:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,19 @@ def test_without_facts_of_its_own_the_signatory_misses_creation_times_alone(
             if correlate(request, bytes(changed)).match:
                 near = octets[max(0, place - 3) : place + 4]
                 assert created in near, f"{name}: octet {place}"
+
+
+def test_a_gas_command_created_at_another_time_than_the_users_is_found(
+    critical: list[tuple[str, ServiceRequest, bytes, Known]],
+) -> None:
+    minute = timedelta(minutes=1)
+    timed = [(request, octets, known) for _, request, octets, known in critical if bytes.fromhex("804a371c") in octets]
+    assert timed
+    for request, octets, known in timed:
+        later = replace(known, created=CREATED + minute)
+        assert not correlate(request, octets, known=later).match
+        assert not correlate(request, octets, known=replace(later, created_within=timedelta(seconds=59))).match
+        assert correlate(request, octets, known=replace(later, created_within=minute)).match
 
 
 def test_shortened_and_lengthened_pre_commands_are_found(critical: list[tuple[str, ServiceRequest, bytes, Known]]) -> None:

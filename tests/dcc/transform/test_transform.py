@@ -95,6 +95,25 @@ def test_adding_a_device_is_the_message_of_the_worked_example() -> None:
     assert transform(request, context(DeviceType.CHF)).encode().hex() == expected
 
 
+def test_a_device_is_added_as_the_kind_that_the_inventory_knows() -> None:
+    body: dict[str, Content] = {
+        "DeviceID": METER,
+        "RequestType": "Add",
+        "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 90, "InstallCode": b"0123456789ABCDEF"},
+    }
+    for told, octet in ((128, "80"), (132, "84"), (None, "00")):
+        message = made("8.11", HUB, DeviceType.CHF, body, registered_type_of=lambda _, told=told: told)
+        assert "0910" + b"0123456789ABCDEF".hex() + "16" + octet in message.encode().hex()
+
+
+def test_a_gas_proxy_joins_and_unjoins_by_method_b() -> None:
+    kinds = {"device_type_of": lambda _: DeviceType.GSME, "known_party": True}
+    joined = made("8.7.2", PROXY, DeviceType.GPF, {"OtherDeviceID": GAS}, **kinds)
+    assert joined.message_code == 0x000E
+    assert joined.payload.hex() == "3010" + "020102" + "0408" + GAS.octets.hex() + "020100"
+    assert made("8.8.2", PROXY, DeviceType.GPF, {"OtherDeviceID": GAS}, **kinds).message_code == 0x0010
+
+
 def test_the_critical_worked_example_is_a_pre_command_without_a_signature_octet() -> None:
     expected = "df090100000000000003e80890b3d51f300100000800db1234567890a00002005115d9200003e8000103000900000a006aff0101120036"
     message = made("7.3", METER, DeviceType.ESME)
