@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
+import signal
 import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from firmware_emu.board import Board, load_board
-from firmware_emu.clock import Clock
-from firmware_emu.trace import Trace
+from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.errors import NotAvailable
+from firmware_emu.trace import JsonLines, Record, Trace
+from firmware_emu.wan.tcp import TcpWanLink
+from firmware_emu.wan.tls import files_of
+from hil.home import Home
+from hil.household import Household, PatientLink
 from hil.journey import HomeJourney
+from hil.pki import load_keys, pki_folder
 from hil.report.verdict import Plot, Run, Step
 from hil.report.write import write_html, write_junit
 from hil.run_folder import RunFolder
@@ -36,14 +48,14 @@ def run() -> None:
 def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, as_json: bool, verbose: int) -> None:
     """A home from supply on to a Device removed: the whole chain, every refusal with its reason."""
     board = load_board(board_name, settings)
-    logging.basicConfig(level={0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG), stream=sys.stderr, force=True)
+    _log({0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG))
     console = Console(stderr=True)
     clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
     trace = Trace(clock.now)
     seed = board.seed if seed is None else seed
     folder = RunFolder("demo", board, seed)
     trace.subscribe(folder)
-    steps = Steps(on_step=lambda step: _show(console, step), on_begin=lambda name: console.print(f"   {name} ...", style="dim", end="\r"))
+    steps = Steps(on_step=lambda step: _show(console, step), on_begin=lambda name: _begin(console, name))
     console.print(f"board {board.name}, seed {seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
     result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys))
     folder.close()
@@ -55,6 +67,13 @@ def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_ke
         Console().print(_table(result))
         click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
     sys.exit(0 if result.verdict == "pass" else 1)
+
+
+def _log(level: int) -> None:
+    """Log lines of that level on stderr; libraries set levels of their own, which do not count."""
+    logging.basicConfig(level=level, stream=sys.stderr, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(level)
 
 
 async def _demo(
@@ -71,6 +90,7 @@ async def _demo(
             if export_keys:
                 folder.export_keys(station.han_keys())
                 notes.append("zigbee_pc_keys exports the keys of this test HAN for Wireshark (--no-keys leaves them out).")
+            folder.write_requests(station.dcc.gateway.accepted(), secrets=export_keys)
         facts = {**folder.facts, "median request to response, ms": round(journey.median_round_trip_ms(), 1)}
         notes += station.profile_notes()
         return Run("A home on the bench", facts, steps.done, folder.records, [_supply_plot(station, folder)], notes)
@@ -84,6 +104,11 @@ def _supply_plot(station: Station, folder: RunFolder) -> Plot:
     ]
     points = [(when - began, volts) for when, volts in station.jig.waveform()]
     return Plot("Supply at the hub's pins", "V", {"hub": points}, marks)
+
+
+def _begin(console: Console, name: str) -> None:
+    if console.is_terminal:
+        console.print(f"   {name} ...", style="dim", end="\r")
 
 
 def _show(console: Console, step: Step) -> None:
@@ -100,3 +125,79 @@ def _table(result: Run) -> Table:
     return table
 
 
+
+
+_HOME_SHOWS = {
+    "power": ("supply on", "supply off", "ac lost", "ac restored", "boot", "powered", "unpowered"),
+    "ichis": ("powered", "unpowered"),
+    "hub": ("ready", "formed", "commissioned", "joined", "left", "refused", "failed"),
+    "wan": ("connected", "lost", "waiting"),
+    "han": ("not joined", "key established"),
+    "device": ("executed", "refused", "paired", "unpaired", "valve", "load switch", "awake", "failed"),
+}
+"""What ``chub run home`` prints: events by area."""
+
+
+@run.command()
+@click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as hub.channel=15")
+@click.option("--wan", metavar="HOST:PORT", help="where the DCC listens, or will (mutual TLS): `chub dcc send --listen HOST:PORT`")
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="memory of hub and dongle; without it both are new")
+@click.option("--pki", type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder of keys, instead of the board's")
+@click.option("--no-hub", is_flag=True, help="power the dongle alone: the hub runs elsewhere (`chub hub run --radio ...`)")
+@click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
+@click.option("--trace", "trace_file", type=click.Path(dir_okay=False, path_type=Path), help="append one JSON line per hop to this file")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+def home(
+    board_name: str, settings: tuple[str, ...], wan: str | None, state: Path | None, pki: Path | None, no_hub: bool, seed: int | None,
+    trace_file: Path | None, as_json: bool,
+) -> None:
+    """A home as a process of its own, on the wall clock, until Ctrl-C: the far end is a DCC in another process.
+
+    Its Devices try to join every few seconds, and the gas meter wakes as soon as something waits for it. Meters are new at each start.
+    """
+    board = load_board(board_name, (*settings, *(() if pki is None else (f"pki={pki}",))))
+    if (wan is None) is not no_hub:
+        raise click.UsageError("give --wan HOST:PORT, where the hub reaches its DCC; or --no-hub, without one")
+    _log(logging.CRITICAL)
+    clock = Clock(speed=board.clock.speed)
+    trace = Trace(clock.now)
+    trace.subscribe(lambda record: _tell(record, as_json))
+    if trace_file is not None:
+        trace.subscribe(JsonLines(trace_file))
+    with contextlib.ExitStack() as stack:
+        if state is None:
+            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chub-home-")))
+        state.mkdir(parents=True, exist_ok=True)
+        clock.run(_home(board, board.seed if seed is None else seed, clock, trace, state, wan))
+
+
+async def _home(board: Board, seed: int, clock: Clock, trace: Trace, state: Path, wan: str | None) -> None:
+    link = None
+    if wan is not None:
+        host, colon, port = wan.rpartition(":")
+        if not colon or not port.isdecimal():
+            raise NotAvailable(f"a WAN at {wan!r}", "write it as HOST:PORT, for example 127.0.0.1:4059")
+        tls = files_of(pki_folder(board) / "tls", str(board.hub.chf))
+        link = PatientLink(TcpWanLink.client(host, int(port), tls), clock, trace)
+    made = Home(board, clock, trace, state, load_keys(board), seed, wan=link)
+    over = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    try:
+        await made.bring_up()
+        trace.emit("hub", "home", "ready", target=made.radio_path, devices=len(made.devices), state=str(state))
+        await Household(made).run(over.is_set)
+    finally:
+        await made.tear_down()
+
+
+def _tell(record: Record, as_json: bool) -> None:
+    if record.event not in _HOME_SHOWS.get(record.area, ()):
+        return
+    if as_json:
+        click.echo(record.as_json())
+        return
+    detail = " ".join(f"{key}={value}" for key, value in record.detail.items() if value is not None)
+    when = (EPOCH + timedelta(seconds=record.time)).strftime("%H:%M:%S")
+    click.echo(f"{when} {record.source} {record.event} {record.target or ''} {detail}".rstrip())

@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Sequence
 from datetime import timedelta
 
-from firmware_emu.board import DeviceTable
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import RadioError
@@ -17,6 +16,7 @@ from firmware_emu.hub.hub import PowerState
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Scalar
 from hil.dcc.duis.build import Content
+from hil.dcc.from_board import addition, certify, list_hub, notification
 from hil.dcc.outcome import Outcome, Verdict
 from hil.dcc.users import User
 from hil.devices.esme import Esme, LoadSwitch
@@ -24,7 +24,6 @@ from hil.devices.gsme import Gsme
 from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
 from hil.forgery import signed_by_another, with_flipped_mac_bit
-from hil.pki import device_type
 from hil.radio.node import StackNode
 from hil.station import Station
 from hil.steps import StepFailed, Steps, expect
@@ -134,9 +133,7 @@ class HomeJourney:
     async def start(self) -> None:
         station, step = self.station, self.steps.step
         async with step("the DCC lists the hub"):
-            station.dcc.pre_notify(self.chf, DeviceType.CHF, gpf=self.gpf)
-            if station.dcc.inventory.device(self.gpf) is None:
-                station.dcc.pre_notify(self.gpf, DeviceType.GPF)
+            list_hub(station.dcc, station.board)
         async with step("supply on") as values:
             await station.host.power_up()
             expect(station.jig.hub_side.powered, "the hub did not start from the nominal supply")
@@ -174,17 +171,13 @@ class HomeJourney:
     async def install(self) -> None:
         for row in self.station.board.device:
             async with self.steps.step(f"12.2 pre-notify {row.name}") as values:
-                self.certify(row)
-                need(await self.station.ask(self.user_for(row.eui), "12.2", None, self._notification(row)))
+                certify(self.station.dcc, row)
+                need(await self.station.ask(self.user_for(row.eui), "12.2", None, notification(row)))
                 values["status"] = self.status(row.eui)
         for row in self.station.board.device:
             async with self.steps.step(f"8.11 add {row.name}") as values:
                 before = self.versions()
-                need(await self.ask("8.11", self.chf, {
-                    "DeviceID": row.eui, "RequestType": "Add",
-                    "AddDeviceToCHFWhitelist": {"JoinTimePeriod": JOIN_TIME_S, "InstallCode": row.install_code.octets.hex().upper(),
-                                                **self._points(row)},
-                }))
+                need(await self.ask("8.11", self.chf, addition(row, JOIN_TIME_S)))
                 await self._new_backup(before, row.eui, present=True)
                 values["device log versions at the DCC"] = self.versions()
         await self._refuse_stranger()
@@ -209,27 +202,6 @@ class HomeJourney:
             told = [record for record in self.records[seen:] if record.event == "refused" and record.target == str(STRANGER)]
             expect(bool(told), "the hub did not record that it refused the Device")
             values["hop"], values["reason"] = told[0].source, told[0].detail.get("reason")
-
-    def certify(self, row: DeviceTable) -> None:
-        """The model onto the certified products list, where its kind needs it."""
-        kind = device_type(row.type)
-        if kind is not DeviceType.TYPE_2:
-            self.station.dcc.inventory.certify(kind, row.manufacturer, row.model, row.firmware)
-
-    def _notification(self, row: DeviceTable) -> dict[str, Content]:
-        kind = device_type(row.type)
-        body: dict[str, Content] = {
-            "DeviceID": row.eui, "DeviceManufacturer": row.manufacturer, "DeviceModel": row.model,
-            "DeviceType": row.type,
-        }
-        if kind is not DeviceType.TYPE_2:
-            body |= {"SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware}
-        if kind is DeviceType.ESME:
-            body["ESMEVariant"] = "A"
-        return body
-
-    def _points(self, row: DeviceTable) -> dict[str, Content]:
-        return {} if row.mpxn is None else {"ImportMPxN": str(row.mpxn)}
 
     def versions(self) -> int:
         """How many versions of the hub's log the DCC has."""

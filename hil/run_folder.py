@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -78,6 +78,19 @@ class RunFolder:
         file = KeyFile(self.path / "zigbee_pc_keys")
         for label, key in keys.items():
             file.add(key, label)
+
+    def write_requests(self, requests: Iterable[tuple[str, bytes]], *, secrets: bool) -> None:
+        """Service requests as signed XML, ``requests/01_12.2.xml`` ... in their order, mode 0600.
+
+        Those that carry an install code are left out unless ``secrets``; the numbers stay.
+        """
+        folder = self.path / "requests"
+        folder.mkdir(mode=0o700)
+        for number, (variant, xml) in enumerate(requests, 1):
+            if secrets or b"InstallCode>" not in xml:
+                path = folder / f"{number:02d}_{variant}.xml"
+                path.touch(mode=0o600)
+                path.write_bytes(xml)
 
     def write_json(self, name: str, value: Mapping[str, object]) -> None:
         (self.path / name).write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")

@@ -1,192 +1,46 @@
-"""A bench from a board file: every part made, wired and, at the end, switched off, whatever happened in between.
-
-The station is the only place that knows both the firmware and the rig: the jig's supply starts and stops the hub, its AC Lost
-line reaches the hub's power handling, the dongle loses power with the hub, and the meters lose theirs with the mains.
-"""
+"""A bench from a board file: a home and the DCC at the other end of its SM WAN, in one process."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
-from firmware_emu.board import Board, DeviceTable
+from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import BoardError, CommsHubError, NotAvailable
-from firmware_emu.hub.from_board import GAS, hub_config, parties_of, radio_of
-from firmware_emu.hub.hub import Hub, PowerEvent
-from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.memory import memory_pair
-from hil.dcc.dcc import Dcc
 from hil.dcc.duis.build import Content
+from hil.dcc.from_board import dcc_of, hold_and_register, user_of
 from hil.dcc.outcome import Outcome
-from hil.dcc.services import UserRole
 from hil.dcc.users import User
-from hil.devices.esme import Esme
-from hil.devices.gsme import Gsme
-from hil.devices.han_device import HanDevice
-from hil.devices.hcalcs import Hcalcs
-from hil.devices.ihd import Ihd
-from hil.devices.ppmid import Ppmid
-from hil.pki import device_type, load_keys
-from hil.radio.air import Air
-from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
-from ichis.host import Host
-from ichis.profile import load_profile
-from ichis.simulated_jig import SimulatedJig
-
-_DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": Ppmid, "IHD": Ihd, "HCALCS": Hcalcs}
-D = TypeVar("D", bound=HanDevice)
+from hil.home import Home
+from hil.pki import load_keys
 
 
-class Station:
+class Station(Home):
     """Everything on one bench. Made by :func:`open_station`."""
 
     def __init__(self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, seed: int) -> None:
-        self.board = board
-        self.clock = clock
-        self.trace = trace
-        self.folder = folder
-        self.keystore = keystore
-        self.air = Air(clock, seed)
-        self.ncp: NcpServer | None = None
-        profile = load_profile(board.jig.profile)
-        self.jig = SimulatedJig(profile, clock, trace)
-        self.host = Host(self.jig, profile)
-        self.hub: Hub | None = None
-        self._hub_life: asyncio.Task[None] | None = None
-        self._hub_trouble: CommsHubError | None = None
-        self._path = board.radio.path
-        self._hub_wan, self._dcc_wan = memory_pair(clock)
-        parties = board.parties
-        self.dcc = Dcc(keystore, parties_of(board, DeviceType.ESME), clock, trace, folder / "dcc.sqlite")
-        self.supplier = User(parties.supplier, UserRole.IS, keystore)
-        self.gas_supplier = User(parties.gas_supplier, UserRole.GS, keystore)
-        self.other_supplier = User(parties.other_supplier, UserRole.IS, keystore)
-        self.network_operator = User(parties.network_operator, UserRole.ED, keystore)
-        self.other_user = User(parties.other_user, UserRole.OU, keystore)
-        self.devices: dict[str, HanDevice] = {}
-
-    # --- bring up
+        hub_wan, self._dcc_wan = memory_pair(clock)
+        super().__init__(board, clock, trace, folder, keystore, seed, wan=hub_wan)
+        self.dcc = dcc_of(board, keystore, clock, trace, folder / "dcc.sqlite")
+        self.supplier = user_of(board, "supplier", keystore)
+        self.gas_supplier = user_of(board, "gas_supplier", keystore)
+        self.other_supplier = user_of(board, "other_supplier", keystore)
+        self.network_operator = user_of(board, "network_operator", keystore)
+        self.other_user = user_of(board, "other_user", keystore)
 
     async def bring_up(self) -> None:
-        """Make the virtual dongle where the board asks for one, the meters, and the DCC; nothing has power yet."""
-        if self._path == "virtual":
-            self.ncp = NcpServer(
-                self.air, self.board.hub.gpf, self.board.radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
-            self._path = str(await self.ncp.serve_pty())
-            self.ncp.power(False)
-        else:
-            await self._probe()
-        for row in self.board.device:
-            self.devices[row.name] = await self._device(row)
+        """The home, and the DCC with its users and what it must know of them; nothing has power yet."""
+        await super().bring_up()
         for user in (self.supplier, self.gas_supplier, self.other_supplier, self.network_operator, self.other_user):
             self.dcc.add_user(user)
-        gas = [row.eui for row in self.board.device if device_type(row.type) in GAS]
-        for eui in (*gas, self.board.hub.gpf):
-            self.dcc.hold(eui, RemotePartyRole.SUPPLIER, self.board.parties.gas_supplier)
-        for row in self.board.device:
-            if row.mpxn is not None:
-                role, user = (UserRole.GS, self.gas_supplier) if device_type(row.type) in GAS else (UserRole.IS, self.supplier)
-                self.dcc.register_supply(str(row.mpxn), role, user.eui64)
+        hold_and_register(self.dcc, self.board)
         await self.dcc.start()
         self.dcc.attach_hub(self._dcc_wan, self.board.hub.chf)
-        self.jig.hub_side.on_power = self._power
-        self.jig.hub_side.on_ac_lost = self._ac_lost
-
-    async def _probe(self) -> None:
-        """Open the dongle once before anything starts. Raises NotAvailable or RadioError with what to do."""
-        radio = radio_of(self.board, self._path, self.clock, self.trace)
-        try:
-            await radio.start()
-        finally:
-            await radio.stop()
-
-    async def _device(self, row: DeviceTable) -> HanDevice:
-        node = StackNode(self.air, row.eui)
-        made = _DEVICES[row.type](
-            row.eui, row.install_code, self.keystore, node, self.clock, self.trace, parties_of(self.board, device_type(row.type)))
-        await made.start()
-        return made
-
-    def device(self, name: str) -> HanDevice:
-        """The Device of that name. Raises BoardError."""
-        self.board.find(name)
-        return self.devices[name]
-
-    def one(self, kind: type[D]) -> D:
-        """The home's only Device of that kind. Raises BoardError."""
-        found = [device for device in self.devices.values() if isinstance(device, kind)]
-        if len(found) != 1:
-            raise BoardError(self.board.name, "device", f"{len(found)} Devices are {kind.__name__}: this journey needs exactly one")
-        return found[0]
-
-    # --- power
-
-    def _power(self, on: bool) -> None:
-        """The supply at the hub's pins: it starts the hub, and its loss really stops it."""
-        self.trace.emit("ichis", "supply", "powered" if on else "unpowered", target="hub", volts=round(self.jig.pin_volts(), 3))
-        if self.ncp is not None:
-            self.ncp.power(on)
-        if on:
-            self._hub_life = asyncio.create_task(self._live(), name="hub")
-        elif self._hub_life is not None:
-            self._hub_life.cancel()
-
-    async def _live(self) -> None:
-        store = SqliteStore(self.folder / "hub.sqlite")
-        radio = radio_of(self.board, self._path, self.clock, self.trace)
-        self.hub = Hub(hub_config(self.board), radio, self._hub_wan, store, self.keystore, self.clock, self.trace)
-        self.jig.hub_side.drive_device_present(True)
-        try:
-            await self.hub.run()
-        except CommsHubError as trouble:
-            self._hub_trouble = trouble
-            self.trace.emit("hub", "hub", "failed", reason=str(trouble))
-        finally:
-            self.jig.hub_side.drive_device_present(False)
-            self.hub = None
-            store.close()
-            await radio.stop()
-
-    def _ac_lost(self, lost: bool) -> None:
-        if self.hub is not None:
-            self.hub.power_event(PowerEvent.AC_LOST if lost else PowerEvent.AC_RESTORED)
-
-    async def mains_lost(self) -> None:
-        """The mains of the home goes: the meters on it stop, AC Lost is raised, the hub's supply follows."""
-        self._mains(False)
-        await self.host.mains_lost()
-
-    async def mains_restored(self) -> None:
-        """The mains is back for meters and hub alike."""
-        self._mains(True)
-        await self.host.mains_restored()
-
-    def _mains(self, on: bool) -> None:
-        for device in self.devices.values():
-            if not device.sleepy:
-                device.power(on)
-
-    # --- waiting and asking
-
-    async def until(self, what: str, holds: Callable[[], bool], timeout_s: float = 120.0, every_s: float = 0.05) -> None:
-        """Wait bench time until ``holds()`` is true. Raises NotAvailable naming ``what`` after ``timeout_s``."""
-        deadline = self.clock.now() + timeout_s
-        while not holds():
-            if self._hub_trouble is not None:
-                raise self._hub_trouble
-            if self.clock.now() >= deadline:
-                raise NotAvailable(what, f"it did not happen within {timeout_s:g} s of bench time; the trace tells how far it came")
-            await self.clock.sleep(every_s)
 
     async def ask(
         self, user: User, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,
@@ -195,42 +49,10 @@ class Station:
         """Send a service request and wait for its end."""
         return await self.dcc.send(user, self.dcc.request(user, variant, target, body), wait_s=wait_s)
 
-    def profile_notes(self) -> list[str]:
-        """What the bench took from profiles because no source states it; every report shows it."""
-        limits = self.jig.profile.limits
-        supplied = ", ".join(f"{key} = {limit.value:g} {limit.unit}" for key, limit in limits.items() if limit.profile_supplied)
-        return [f"Profile-supplied, not limits of ICHIS ({self.jig.profile.name}; {self.jig.profile.version}): {supplied}."]
-
-    def han_keys(self) -> dict[str, bytes]:
-        """The keys of this test HAN by label, for reading its capture: network key, and per Device the joining and the link key.
-
-        Secrets: only :meth:`hil.run_folder.RunFolder.export_keys` writes them, where the run was asked to.
-        """
-        keys: dict[str, bytes] = {}
-        if self.hub is not None:
-            status = self.hub.status
-            if status.network is not None and status.network.network_key is not None:
-                keys["network"] = status.network.network_key
-            for entry in (*status.device_log, *status.historic_log):
-                if entry.link_key:
-                    keys[f"link {entry.device}"] = entry.link_key
-        for row in self.board.device:
-            keys[f"install code {row.name}"] = install_code_link_key(row.install_code)
-        return keys
-
     async def tear_down(self) -> None:
-        """Supply off, every task ended, every file closed."""
-        for device in self.devices.values():
-            await device.stop()
-        await self.jig.supply.output(False)
-        if self._hub_life is not None:
-            self._hub_life.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._hub_life
+        """The home is switched off, then the DCC closed."""
+        await super().tear_down()
         await self.dcc.close()
-        await self.jig.close()
-        if self.ncp is not None:
-            await self.ncp.close()
 
 
 @contextlib.asynccontextmanager

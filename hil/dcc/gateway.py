@@ -104,6 +104,10 @@ class Gateway:
         )
         return arrival
 
+    def accepted(self) -> tuple[tuple[str, bytes], ...]:
+        """Every service request that passed the checks, oldest first: its variant, and its XML as it was signed."""
+        return tuple((row["variant"], bytes(row["xml"])) for row in self._store.rows("SELECT variant, xml FROM requests ORDER BY rowid"))
+
     def read(self, octets: bytes) -> ServiceRequest | Refusal:
         """A request as it comes over the wire; what is not one fails CK-1 with element, line and expectation."""
         try:

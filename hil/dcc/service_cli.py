@@ -1,4 +1,4 @@
-"""Commands of ``chub dcc`` that speak to users, inventory and hubs: send, inventory, alerts. The store file is the DCC's memory."""
+"""Commands of ``chub dcc`` on a DCC's store, which is its memory: inventory, alerts; and those of :mod:`hil.dcc.send_cli`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,15 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.clock import EPOCH, Clock
-from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import RemotePartyRole
-from firmware_emu.errors import IdentifierError, KeystoreError, NotAvailable
+from firmware_emu.clock import EPOCH
+from firmware_emu.errors import IdentifierError, NotAvailable
 from firmware_emu.ids import Eui64
-from firmware_emu.trace import JsonLines, Trace
-from firmware_emu.wan.tcp import TcpWanServer
-from firmware_emu.wan.tls import files_of
-from hil.dcc.cos_party import CosParty
-from hil.dcc.dcc import Dcc
-from hil.dcc.duis import read_request
 from hil.dcc.inventory import Inventory
-from hil.dcc.outcome import Outcome
-from hil.dcc.services import UserRole, schedule
+from hil.dcc.send_cli import listen, prepare, request, send
 from hil.dcc.store import DccStore
-from hil.dcc.users import User
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+__all__ = ["alerts", "inventory", "listen", "prepare", "request", "send"]
+
 _store = click.option(
     "--store", "store_path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The DCC's store (SQLite)."
 )
@@ -112,117 +102,3 @@ def alerts(store_path: Path, device: Eui64 | None, as_json: bool) -> None:
             click.echo(f"{_moment(row['time'])}  {row['code'] or '?':5}  {who}  {row['reason']}{took}")
     finally:
         store.close()
-
-
-@click.command("send")
-@click.argument("variant")
-@click.argument("target", type=EuiType(), required=False)
-@_store
-@click.option("--keys", type=_FOLDER, required=True, help="Keystore folder.")
-@click.option("--as", "sender", type=EuiType(), help="The user; default: the supplier of the keystore.")
-@click.option("--role", type=click.Choice([role.value for role in UserRole]), default="IS", show_default=True, help="The user's role.")
-@click.option("--body", default="{}", help="What the request's element holds, as JSON.")
-@click.option("--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where the hubs connect (mutual TLS).")
-@click.option("--wait", "wait_s", type=float, help="Seconds to wait for the hub and then for the answer.")
-@click.option("--local", is_flag=True, help="Return the Command for local delivery instead of sending it.")
-@click.option("--trace", "trace_path", type=click.Path(dir_okay=False, path_type=Path), help="Write every hop as a line of JSON.")
-@_json
-def send(
-    variant: str,
-    target: Eui64 | None,
-    store_path: Path,
-    keys: Path,
-    sender: Eui64 | None,
-    role: str,
-    body: str,
-    listen: str,
-    wait_s: float | None,
-    local: bool,
-    trace_path: Path | None,
-    as_json: bool,
-) -> None:
-    """Send a service request: VARIANT is its number (7.2) or a DUIS XML file; TARGET its Device, left out for the DCC itself."""
-    keystore = Keystore.load(keys)
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
-        raise click.BadParameter(f"read {listen!r}, expected HOST:PORT", param_hint="--listen")
-    try:
-        content = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise click.BadParameter(f"no JSON: {error}", param_hint="--body") from None
-    document = Path(variant).read_bytes() if Path(variant).is_file() else None
-    clock = Clock()
-    trace = Trace(clock.now)
-    if trace_path is not None:
-        trace.subscribe(JsonLines(trace_path))
-
-    async def run() -> Outcome:
-        dcc = Dcc(keystore, _parties(keystore), clock, trace, store_path, cos=_cos(keystore, clock))
-        try:
-            user = User(sender or _one(keystore, UserRole(role).party), UserRole(role), keystore)
-            dcc.add_user(user)
-            if document is not None:
-                request = read_request(document)
-            elif variant in schedule():
-                request = dcc.request(
-                    user, variant, target, content, command_variant=(6 if schedule()[variant].critical else 2) if local else None
-                )
-            else:
-                raise NotAvailable(f"service {variant}", f"name a variant such as 7.4 or a DUIS XML file; there are {len(schedule())}")
-            row = schedule().get(request.service_reference_variant)
-            if row is not None and row.device_service and not local:
-                await _reach(dcc, request.request_id.target, host, int(port), keys, wait_s)
-            return await dcc.send(user, request, wait_s=wait_s)
-        finally:
-            await dcc.close()
-
-    outcome = clock.run(run())
-    if as_json:
-        click.echo(json.dumps(outcome.as_json(), default=str, indent=2))
-    else:
-        _print(outcome)
-    if not outcome.ok:
-        raise SystemExit(1)
-
-
-async def _reach(dcc: Dcc, target: Eui64, host: str, port: int, keys: Path, wait_s: float | None) -> None:
-    """Listen for the hub of ``target`` and wait until it is there, or as long as ``wait_s`` says."""
-    hub = dcc.inventory.hub_of(target)
-    if hub is None:
-        return  # the gateway refuses it with the reason
-    server = TcpWanServer(host, port, files_of(keys / "tls", "dcc"))
-    await server.start()
-    dcc.attach_hub(server.link(hub), hub)
-    click.echo(f"waiting for hub {hub} at {host}:{server.port}", err=True)
-    waited = 0.0
-    while not dcc.head_end.connected(hub) and waited < (wait_s or dcc.settings.response_wait_s):
-        await dcc.clock.sleep(0.1)
-        waited += 0.1
-
-
-def _parties(keystore: Keystore) -> dict[RemotePartyRole, Eui64]:
-    found = {role: keystore.find(role) for role in RemotePartyRole if role not in (RemotePartyRole.ROOT, RemotePartyRole.ISSUING_AUTHORITY)}
-    return {role: euis[0] for role, euis in found.items() if euis}
-
-
-def _one(keystore: Keystore, role: RemotePartyRole) -> Eui64:
-    found = keystore.find(role)
-    if not found:
-        raise KeystoreError(keystore.source, f"holds no {role.name.lower().replace('_', ' ')}: say who sends (--as)")
-    return found[0]
-
-
-def _cos(keystore: Keystore, clock: Clock) -> CosParty | None:
-    found = keystore.find(RemotePartyRole.TRANSITIONAL_COS)
-    return CosParty(found[0], keystore, clock) if found else None
-
-
-def _print(outcome: Outcome) -> None:
-    click.echo(f"{outcome.verdict}  {outcome.variant}  {outcome.response_code or 'no published code'}")
-    click.echo(f"  {outcome.why}")
-    for name, ms in outcome.legs.items():
-        click.echo(f"  {ms:10.1f} ms  {name}")
-    if outcome.parsed is not None:
-        click.echo(json.dumps(outcome.parsed.as_json(), default=str, indent=2))
-    for key, value in outcome.result.items():
-        click.echo(f"  {key}: {json.dumps(value, default=str)}")
