@@ -1,0 +1,111 @@
+"""Whether a dongle will serve, by its name or by what it answers, and the board file that uses it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tomlkit
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError, NotAvailable
+from hil.bench_port import Found
+
+_OTHER_FIRMWARE = {
+    "znp": "Z-Stack ZNP", "deconz": "deCONZ", "zboss": "ZBOSS", "zigate": "ZiGate",
+}
+_UNFIT = "{}: this bench speaks EZSP alone; flash EmberZNet NCP 7.4 (EZSP 13) if the dongle has an EFR32, else use one that has"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the firmware of a dongle will serve: ``yes``, ``no`` or ``not known``, and why. ``baudrate`` is where it answered."""
+
+    serves: str
+    why: str
+    baudrate: int | None = None
+
+
+def verdict_by_name(one: Found) -> Verdict:
+    """What the name of a dongle lets expect."""
+    if one.known is None or one.known.firmware == "":
+        return Verdict("not known", "name it with --probe --dongle PORT to have it asked")
+    if one.known.firmware == "ezsp":
+        return Verdict("not known", "sold with EmberZNet NCP firmware: --probe asks it")
+    return Verdict("no", _UNFIT.format(f"sold with {_OTHER_FIRMWARE[one.known.firmware]} firmware"))
+
+
+def verdict_by_probe(port: str, first: int) -> Verdict:
+    """What the dongle answers. Raises NotAvailable or JigError where the port cannot be used."""
+    # Here, because these import bellows and pyserial, which a list does not need.
+    from firmware_emu.han.ezsp import RECOMMENDED_VERSION, check_version
+    from hil.firmware_probe import QUESTIONS, Kind, probe
+    from ichis.port import SerialPort
+    from ichis.uart import LineProfile
+
+    async def ask() -> Verdict:
+        line = LineProfile(inverted=False)
+        link = SerialPort(port, clock, line=line, inverts=False)
+        try:
+            firmware = await probe(link, line, first)
+        finally:
+            link.close()
+        if firmware is None:
+            rates = ", ".join(str(rate) for rate in sorted(QUESTIONS))
+            return Verdict("no", f"no answer to EZSP, Z-Stack, OpenThread, CPC, a router or a boot loader at {rates} baud: unplug it and "
+                                 "plug it in again, then flash EmberZNet NCP 7.4 (EZSP 13)")
+        if firmware.kind is not Kind.EZSP or firmware.ezsp is None:
+            return Verdict("no", _UNFIT.format(f"it runs {firmware}"))
+        try:
+            check_version(firmware.ezsp, port)
+        except CommsHubError as old:
+            return Verdict("no", str(old))
+        if firmware.ezsp > RECOMMENDED_VERSION:
+            return Verdict("yes", f"{firmware}; long messages of Devices are lost from EZSP {RECOMMENDED_VERSION + 1} on: better flash 7.4",
+                           firmware.baudrate)
+        return Verdict("yes", str(firmware), firmware.baudrate)
+
+    clock = Clock()
+    return clock.run(ask())
+
+
+def verdict(one: Found, probing: bool, chosen: str | None) -> Verdict:
+    """By the dongle's answer if it may be asked, else by its name."""
+    asked = one.kind == "dongle" or _is(one, chosen)
+    if not (probing and asked and one.free):
+        return verdict_by_name(one)
+    try:
+        return verdict_by_probe(one.port, 115200 if one.known is None else one.known.baudrate)
+    except CommsHubError as trouble:
+        return Verdict("not known", str(trouble))
+
+
+def _is(one: Found, chosen: str | None) -> bool:
+    return chosen is not None and bool(one.port) and os.path.exists(chosen) and os.path.samefile(chosen, one.port)
+
+
+def candidate(found: Sequence[tuple[Found, Verdict]], chosen: str | None) -> tuple[Found, Verdict] | None:
+    """The dongle that a board is written for: the chosen one, else the first that may serve, free ones before others."""
+    if chosen is not None:
+        for pair in found:
+            if _is(pair[0], chosen):
+                return pair
+        raise NotAvailable(f"--dongle {chosen}", "name a port that `chub inventory` lists")
+    fit = [pair for pair in found if pair[0].kind == "dongle" and pair[0].port and pair[1].serves != "no"]
+    return min(fit, key=lambda pair: (pair[1].serves != "yes", not pair[0].free), default=None)
+
+
+def board_text(one: Found, judged: Verdict, name: str) -> str:
+    """A board file that is ``simulated`` with this dongle."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment(f"Found by chub inventory: {one.what}, serial number {one.serial or 'not told'}."))
+    document["name"] = name
+    document["extends"] = "simulated"
+    radio = tomlkit.table()
+    radio["kind"] = "ezsp"
+    radio["path"] = one.port
+    radio["baudrate"] = judged.baudrate or (115200 if one.known is None else one.known.baudrate)
+    radio["flow_control"] = "none" if one.known is None else one.known.flow_control
+    document["radio"] = radio
+    return tomlkit.dumps(document)
