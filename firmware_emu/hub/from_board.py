@@ -6,7 +6,7 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.han.zigpy_radio import ZigpyRadio
-from firmware_emu.hub.profile import HubConfig
+from firmware_emu.hub.profile import HanVariant, HubConfig
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 
@@ -35,6 +35,7 @@ def hub_config(board: Board) -> HubConfig:
         access_control_broker=parties.access_control_broker, wan_provider=parties.wan_provider, supplier=parties.gas_supplier,
         network_operator=parties.network_operator, recovery=parties.recovery, transitional_cos=parties.cos_party,
         hold_up_s=board.hub.hold_up_ms / 1000, outage_threshold_s=board.hub.outage_threshold_s,
+        variant=HanVariant(board.hub.han_variant),
     )
 
 
