@@ -63,13 +63,13 @@ class Reply:
             reader, z, counter = header.originator, credentials.z(header.originator), header.counter
         else:
             reader = other.supplementary_party
-            if other.supplementary_certificate is None:
-                z = credentials.z(reader)
+            if other.supplementary_certificate is None:  # RTDS GCS61 and GCS15d: no counter of its own for a party it knows
+                z, counter = credentials.z(reader), header.counter
             else:
                 z = credentials.z_with(_sent_certificate(other.supplementary_certificate, reader))
-            if self._supplementary_counter is None:
-                self._supplementary_counter = credentials.next_counter()
-            counter = self._supplementary_counter
+                if self._supplementary_counter is None:
+                    self._supplementary_counter = credentials.next_counter()
+                counter = self._supplementary_counter
         octets = protect.encrypt(plaintext, z, originator=self._device.eui64, counter=counter, recipient=reader)
         return Sealed(octets, ProtectionParameters(header.counter, self._device.eui64, header.originator))
 

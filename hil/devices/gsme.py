@@ -103,8 +103,9 @@ class Gsme(GbcsHanDevice):
         return asn1_io.write("SetTimeResponse", SetTimeResponse(EPOCH + timedelta(seconds=int(self.now())), status))
 
     def update(self) -> None:
-        """Bring the register up to now."""
+        """Bring the register up to now, and the snapshots of every midnight passed."""
         self.register.update(self.clock.now())
+        self.model.logs.update(int(self.clock.now()))
 
     def move_valve(self, state: int) -> bool:
         """Move the valve; False if it is stuck. Gas flows only while it is ON."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.messaging import MESSAGING
-from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
+from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
@@ -25,6 +26,8 @@ from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
 from firmware_emu.zse.zcl_types import DataType, Value, encode_value, read_value
 from firmware_emu.zse.zcl_types import Reader as ZclReader
 from hil.devices import gsme_future
+from hil.devices.gsme_logs import CHANGE_OF_MODE, CHANGE_OF_SUPPLIER, CHANGE_OF_TARIFF, NETWORK_SAMPLE, GasLogs
+from hil.devices.gsme_published import Published
 from hil.devices.registers import HALF_HOUR_S
 
 if TYPE_CHECKING:
@@ -33,9 +36,13 @@ if TYPE_CHECKING:
 Result = ZclStatus | Sequence[ZclAnswer]
 _TOP_UP_BY_SUPPLIER = 0x0097
 _PROFILE_SAMPLE = 0
-_GENERAL = 0x01
-"""Snapshot cause "general": midnight (reference chts 5)."""
-_GB_PAYLOAD = 6
+_CHANGES = {
+    (PRICE.id, 0x04): CHANGE_OF_TARIFF, (PREPAYMENT.id, 0x06): CHANGE_OF_MODE, (DEVICE_MANAGEMENT.id, 0x01): CHANGE_OF_SUPPLIER,
+}
+"""Settings that take a snapshot, and its cause."""
+_DEBTS = {1: 1, 3: 2, 5: 3}
+"""Debt amount type to the number of the debt's registers (reference gbcs-messages 7A: time debts 1 and 2, payment debt)."""
+_PAYMENT_DEBT, _DEBT_AMOUNT = 3, 0x0201
 _GENERAL_LOG, _SECURITY_LOG = 3, 4
 _CLEARED = 0x8F52
 
@@ -46,6 +53,8 @@ class GsmeModel:
     def __init__(self, gsme: Gsme) -> None:
         self.zcl = ZclModel()
         self._gsme = gsme
+        self.published = Published(gsme)
+        self.logs = GasLogs(gsme)
         self._initial: dict[tuple[int, int], tuple[DataType, Value]] = {}
         self.mirrored: dict[int, list[int]] = {}
         self._load()
@@ -125,28 +134,29 @@ class GsmeModel:
                 commands[cluster.id, command, True] = self._publish
         for command in (0x0D, 0x0E):
             commands[METERING.id, command, False] = self._publish
-        for command in (0x00, 0x02, 0x03, 0x05, 0x09, 0x0B, 0x0C):
+        for command in (0x00, 0x03, 0x05, 0x09, 0x0B, 0x0C):
             commands[PREPAYMENT.id, command, False] = self._publish
         more: dict[tuple[int, int, bool], Command] = {
+            (PREPAYMENT.id, 0x02, False): self._change_debt,
             (PREPAYMENT.id, 0x04, False): self._top_up,
             (PREPAYMENT.id, 0x06, False): self._payment_mode,
-            (PREPAYMENT.id, 0x07, False): lambda part: ZclStatus.NOT_FOUND,
-            (PREPAYMENT.id, 0x08, False): lambda part: ZclStatus.NOT_FOUND,
-            (PREPAYMENT.id, 0x0A, False): lambda part: ZclStatus.NOT_FOUND,
-            (METERING.id, 0x06, False): self._snapshot,
-            (METERING.id, 0x07, False): lambda part: [ZclAnswer(0x0D, (2).to_bytes(2, "little"))],
+            (PREPAYMENT.id, 0x07, False): self.logs.prepay_snapshot,
+            (PREPAYMENT.id, 0x08, False): self.logs.top_up_log,
+            (PREPAYMENT.id, 0x0A, False): self.logs.debt_log,
+            (METERING.id, 0x06, False): self.logs.snapshot,
+            (METERING.id, 0x07, False): self._start_sampling,
             (METERING.id, 0x08, False): self._samples,
             (METERING.id, 0x0B, False): self._change_supply,
             (DEVICE_MANAGEMENT.id, 0x04, True): self._set_event_configuration,
             (DEVICE_MANAGEMENT.id, 0x05, True): self._event_configuration,
             (EVENTS.id, 0x00, False): self._event_log,
             (EVENTS.id, 0x01, False): self._clear_log,
-            (PRICE.id, 0x00, False): self._published(PRICE.id, 0x00),
-            (PRICE.id, 0x0B, False): self._published(PRICE.id, 0x09),
+            (PRICE.id, 0x00, False): self._current_price,
+            (PRICE.id, 0x0B, False): lambda part: self.published.read(PRICE.id, 0x09),
         }
         commands.update(more)
         for command in (1, 2, 3, 4):
-            commands[CALENDAR.id, command, False] = self._published(CALENDAR.id, command)
+            commands[CALENDAR.id, command, False] = self._read_calendar
 
     def _publish(self, part: Component) -> Result:
         """A setting, now or at its time."""
@@ -169,17 +179,49 @@ class GsmeModel:
                     self.set(cluster, attribute, value)
                 except ValueError:
                     return ZclStatus.INVALID_VALUE
-        index = "/".join(str(fields[name]) for name in ("calendar_type", "day", "week", "command_index") if name in fields)
-        self._gsme.store.put(f"{self._gsme.gbcs.prefix}published/{part.cluster:04x}/{part.command:02x}/{index}", part.payload)
+        self.published.keep(part, fields)
+        cause = _CHANGES.get((part.cluster, part.command))
+        if cause is not None:
+            self.logs.changed(cause)
         return ZclStatus.SUCCESS
 
-    def _published(self, cluster: int, command: int) -> Command:
-        """Reads of what was published come back as it was published, one answer each."""
-        def read(part: Component) -> Result:
-            prefix = f"{self._gsme.gbcs.prefix}published/{cluster:04x}/{command:02x}/"
-            found = [self._gsme.store.get(key) for key in self._gsme.store.keys(prefix)]
-            return [ZclAnswer(command, payload) for payload in found if payload is not None] or ZclStatus.NOT_FOUND
-        return read
+    def _read_calendar(self, part: Component) -> Result:
+        asked = CALENDAR.to_server[part.command].decode(part.payload)
+        return self.published.read_calendar(part.command, _int(asked, "calendar"))
+
+    def _current_price(self, part: Component) -> Result:
+        """The price of the first tier, or of the first block where the tariff has no tiers; one price holds until the tariff changes."""
+        tier = self.number(PRICE.id, 0x0410)
+        now = int(self._gsme.now())
+        return [ZclAnswer(0x00, PRICE.to_client[0x00].encode({
+            "provider": 0, "rate_label": b"", "event": now, "current_time": now, "unit": self.number(PRICE.id, 0x0615),
+            "currency": self.number(PRICE.id, 0x0616), "trailing_digit_and_tier": self.number(PRICE.id, 0x0617) | bool(tier),
+            "tiers_and_register_tier": 0, "start": now, "duration": 0xFFFF, "price": tier or self.number(PRICE.id, 0x0400),
+        }))]
+
+    def _start_sampling(self, part: Component) -> Result:
+        """GCS31: the network data log begins anew."""
+        fields = METERING.to_server[0x07].decode(part.payload)
+        if not _int(fields, "start"):
+            fields["start"] = int(self._gsme.now())
+        started = replace(part, payload=METERING.to_server[0x07].encode(fields))
+        self.published.keep(started, {})
+        return [ZclAnswer(0x0D, NETWORK_SAMPLE.to_bytes(2, "little"))]
+
+    def _change_debt(self, part: Component) -> Result:
+        """GCS04: the amount is added to one of the three debts, which never fall below nothing; how it is collected is set."""
+        fields = PREPAYMENT.to_server[0x02].decode(part.payload)
+        debt = _DEBTS.get(_int(fields, "amount_type"))
+        if debt is None:
+            return ZclStatus.INVALID_FIELD
+        amount, first = _DEBT_AMOUNT + 0x10 * debt, 0x0200 + 0x10 * debt
+        self.set(PREPAYMENT.id, amount, max(0, self.number(PREPAYMENT.id, amount) + _int(fields, "amount")))
+        if debt == _PAYMENT_DEBT:
+            self.set(PREPAYMENT.id, first + 0x09, _int(fields, "balance_percentage"))
+        else:
+            self.set(PREPAYMENT.id, first + 0x06, _int(fields, "recovery_frequency"))
+            self.set(PREPAYMENT.id, first + 0x07, _int(fields, "recovery_amount"))
+        return ZclStatus.SUCCESS
 
     def _payment_mode(self, part: Component) -> Result:
         status = self._publish(part)
@@ -201,7 +243,8 @@ class GsmeModel:
             result, value = top_up.check(self._gsme.gbcs, text, message.header.counter)
         else:
             result, value = top_up.check_entered(self._gsme.gbcs, text)
-        credit = self.number(PREPAYMENT.id, 0x0001) + value
+        paid = self.logs.topped_up(text, value) if result is top_up.TopUpResult.ACCEPTED else 0
+        credit = self.number(PREPAYMENT.id, 0x0001) + value - paid
         self.set(PREPAYMENT.id, 0x0001, credit)
         answer = {"result": int(result), "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}
         return [ZclAnswer(0x03, PREPAYMENT.to_client[0x03].encode(answer))]
@@ -217,28 +260,11 @@ class GsmeModel:
         answer = {name: fields[name] for name in ("provider", "event", "implementation", "status")}
         return [ZclAnswer(0x0C, METERING.to_client[0x0C].encode(answer))]
 
-    def _snapshot(self, part: Component) -> Result:
-        fields = METERING.to_server[0x06].decode(part.payload)
-        first, last, offset = _int(fields, "from"), _int(fields, "to"), _int(fields, "offset")
-        self._gsme.update()
-        found = [one for one in self._gsme.register.snapshots if first <= one.end <= last]
-        if offset >= len(found):
-            return ZclStatus.NOT_FOUND
-        snapshot = found[offset]
-        tiers = ({"value": snapshot.amount}, *({"value": 0} for _ in range(3)))
-        body = GB_SNAPSHOT.encode({
-            "summation": snapshot.amount, "tiers": 4, "tier_summations": tiers, "tiers_and_blocks": 4,
-            "block_summations": tuple({"value": 0} for _ in range(4)),
-        })
-        head = METERING.to_client[0x06].encode({
-            "snapshot": offset, "time": snapshot.end, "total_found": len(found), "command_index": 0, "command_count": 1, "cause": _GENERAL,
-            "payload_type": _GB_PAYLOAD,
-        })
-        return [ZclAnswer(0x06, head + body)]
-
     def _samples(self, part: Component) -> Result:
         fields = METERING.to_server[0x08].decode(part.payload)
         self._gsme.update()
+        if _int(fields, "sample") == NETWORK_SAMPLE:
+            return self.logs.network_samples(_int(fields, "count"), _int(fields, "sample_type"))
         if _int(fields, "sample") != _PROFILE_SAMPLE:
             return ZclStatus.NOT_FOUND
         count = _int(fields, "count")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from firmware_emu.clock import Clock
@@ -33,17 +33,28 @@ from hil.radio.node import StackNode
 _TYPES: Mapping[DeviceType, type[GbcsHanDevice]] = {
     DeviceType.ESME: Esme, DeviceType.GSME: Gsme, DeviceType.PPMID: Ppmid, DeviceType.HCALCS: Hcalcs,
 }
+USERS = (RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER)
 _INSTALL_CODE = InstallCode(bytes(range(16)))
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A Device of the bench: itself, its type, the parties in its cells, and the other Devices of the home by identity."""
+    """A Device of the bench: itself, its type, the parties it is to know, and the other Devices of the home by identity.
+
+    ``held_by_dcc``: the cells of its users hold the access control broker's certificates, since it has not been handed over yet.
+    """
 
     eui64: Eui64
     device_type: DeviceType
     parties: Mapping[RemotePartyRole, Eui64]
     home: Mapping[Eui64, DeviceType]
+    held_by_dcc: bool = False
+
+    @property
+    def cells(self) -> Mapping[RemotePartyRole, Eui64]:
+        """Who stands in the Device's cells."""
+        broker = self.parties[RemotePartyRole.ACCESS_CONTROL_BROKER]
+        return {role: broker if self.held_by_dcc and role in USERS else party for role, party in self.parties.items()}
 
 
 def exchange(
@@ -84,9 +95,7 @@ async def _on_the_han(
     air = Air(clock)
     device = cls(identity.eui64, _INSTALL_CODE, keystore, StackNode(air, identity.eui64), clock, trace, identity.parties)
     device.hub_time = HubTime(0, True)  # the hub's clock is the bench's; as read when bench time began
-    lived_in.furnish(device, life)
-    await clock.go(life.days * DAY_S)
-    lived_in.age(device, life)
+    await lived_in.live(device, keystore, clock, life)
     lived_in.remember(device.gbcs, life, identity.home)
     return device.gbcs
 
@@ -117,10 +126,9 @@ async def _gpf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trac
     declare_endpoints(zcl)
     gpf = Gpf(device, zcl, log, Mailbox(store), config, _refuse_task, has_image=lambda _: False)
     meter = lived_in.meter_of(identity.home)
-    gas_life = lived_in.life_of(DeviceType.GSME)
     gsme = Gsme(meter, _INSTALL_CODE, keystore, StackNode(air, meter), clock, trace, identity.parties)
-    lived_in.furnish(gsme, gas_life)
-    await lived_in.mirror(gsme, gpf.gas, clock, life.days)
+    gas_life = replace(lived_in.life_of(DeviceType.GSME), days=life.days)
+    await lived_in.live(gsme, keystore, clock, gas_life, lambda: lived_in.push(gsme, gpf.gas, int(clock.now())))
     lived_in.remember(device, life, identity.home)
     return device
 
@@ -131,7 +139,7 @@ def _refuse_task(work: Coroutine[object, object, None]) -> None:
 
 
 def _hub_device(identity: Identity, keystore: Keystore, store: MemoryStore, clock: Clock, trace: Trace) -> GbcsDevice:
-    credentials = Credentials.from_keystore(store, keystore, identity.eui64, identity.device_type, identity.parties)
+    credentials = Credentials.from_keystore(store, keystore, identity.eui64, identity.device_type, identity.cells)
     return GbcsDevice(identity.eui64, identity.device_type, credentials, store, clock.now, trace)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_ORGANISATIONS
-from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import CommsHubError, ProtectionError
@@ -66,8 +66,11 @@ class Report:
 class _Sender(Checker):
     """Our DCC side: transforms as the check of transforms does, signs as the user, MACs as the broker."""
 
-    def command(self, stem: str, request: ServiceRequest, log: StoredLog) -> Message:
+    def command(self, stem: str, request: ServiceRequest, log: StoredLog, through_broker: bool) -> Message:
+        """``through_broker``: whether the reference shows that the broker asked for the user, which a request does not tell."""
         context = replace(self.context(request, BROKER_COUNTER), device_log=lambda _: log)
+        if through_broker:
+            context = replace(context, known_party=False)
         return self.protected(transform(request, self._named(stem, request, context)))
 
 
@@ -89,16 +92,17 @@ class Coverage:
             report.without_reference += 1
         else:
             report.use_cases += 1
-        sent, verdict, why = self._exchange(stem, request)
+        reference = None if response is None else self._reference(response)
+        through_broker = reference is not None and reference.message.header.other.supplementary_party is not None
+        sent, verdict, why = self._exchange(stem, request, through_broker)
         if verdict is None or sent is None:
-            difference = Difference(stem, "an answer" if response is None else self._expected(response, sent), "", why)
-            (report.without_reference_unanswered if response is None else report.differ).append(difference)
+            expected = "an answer" if reference is None or sent is None else str(shape.of_message(reference, sent.payload))
+            (report.without_reference_unanswered if reference is None else report.differ).append(Difference(stem, expected, "", why))
             return
-        if response is None:
+        if reference is None:
             report.without_reference_answered += 1
             return
         report.answered += 1
-        reference = self._reference(response)
         if any(part.plaintext is None for part in reference.encrypted):
             report.sealed_references.append(stem)
         partings = list(shape.partings(shape.of_message(reference, sent.payload), shape.of_message(verdict, sent.payload)))
@@ -109,19 +113,15 @@ class Coverage:
         more = f" and {len(partings) - 1} more" if len(partings) > 1 else ""
         report.differ.append(Difference(stem, first.expected, first.got, f"at {first.path or '/'}{more}{'; ' if why else ''}{why}"))
 
-    def _expected(self, response: Path, sent: Message | None) -> str:
-        reference = self._reference(response)
-        return str(shape.of_message(reference, b"" if sent is None else sent.payload)) if sent is not None else "an answer"
-
     def _reference(self, path: Path) -> Verdict:
         message = Message.decode(bytes.fromhex(path.read_text(encoding="ascii").strip()))
         return check_message(message, self._reference_keys or Keystore("no keys"))
 
-    def _exchange(self, stem: str, request: ServiceRequest) -> tuple[Message | None, Verdict | None, str]:
+    def _exchange(self, stem: str, request: ServiceRequest, through_broker: bool) -> tuple[Message | None, Verdict | None, str]:
         """The command as sent, its answer with every check of its protection, and what the Device says of failures."""
         try:
             pending = self._rewriter.rewrite(request)
-            command = self._sender.command(stem, request, self._stored_log(request))
+            command = self._sender.command(stem, request, self._stored_log(request), through_broker)
         except CommsHubError as problem:
             return None, None, f"no command: {problem}"
         try:
@@ -143,25 +143,19 @@ class Coverage:
         """The target as it stands before the request: what the DCC hands over (6.21) is its own until then, so its users' cells hold the
         broker's certificates (RTDS CS02b handover: existing ids)."""
         device = self._devices[target]
-        parties = {role: entity for role, entity in DEFAULT_ORGANISATIONS.values() if not _is_user(role)}
+        parties = {role: entity for role, entity in DEFAULT_ORGANISATIONS.values() if role not in bench.USERS}
         for party in device.parties:
             role = self._keystore.role(party)
             if role is not None:
-                held_by_dcc = request.service_reference == _HANDOVER
-                parties[role] = parties[RemotePartyRole.ACCESS_CONTROL_BROKER] if held_by_dcc else party
+                parties[role] = party
         home = {eui64: other.device_type for eui64, other in self._devices.items() if eui64 != target}
-        return bench.Identity(target, device.device_type, parties, home)
+        return bench.Identity(target, device.device_type, parties, home, held_by_dcc=request.service_reference == _HANDOVER)
 
     def _stored_log(self, request: ServiceRequest) -> StoredLog:
         """What the DCC kept of the log of a hub or GPF that the request replaces: the home's Devices."""
         target = request.request_id.target
         return StoredLog(tuple(
             LogEntry(eui64, bytes(16), device.device_type) for eui64, device in list(self._devices.items())[:4] if eui64 != target))
-
-
-def _is_user(role: RemotePartyRole) -> bool:
-    return role in (
-        RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER)
 
 
 def _prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: PendingKey | None) -> None:
@@ -171,9 +165,9 @@ def _prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: 
     firmware_image.give(device, keystore)
     method = _UNDOES.get(command.message_code)
     payload = decode_payload(command)
-    if method is not None and isinstance(payload, Asn1Payload) and isinstance(payload.value, Eui64):
-        if joins.method_of(device, payload.value) is None:
-            joins.add(device, payload.value, DeviceType.TYPE_2, method)
+    named = payload.value if isinstance(payload, Asn1Payload) else None
+    if method is not None and isinstance(named, Eui64) and joins.method_of(device, named) is None:
+        joins.add(device, named, DeviceType.TYPE_2, method)
 
 
 def _verify(message: Message, keystore: Keystore, pending: PendingKey | None) -> Verdict:

@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from typing import TypeAlias
 
 from firmware_emu.clock import Clock
-from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import CellUsage, DeviceType, RemotePartyRole
 from firmware_emu.device import joins
 from firmware_emu.device.event_log import LogEntry, LogName
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import BoardError, NotAvailable
+from firmware_emu.gbcs.gbz import Component
+from firmware_emu.gbcs.utrn import make_utrn
 from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.device_log import LogEntry as Member
 from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.hub.mirror import MIRRORED
 from firmware_emu.ids import Eui64
+from firmware_emu.zse import clusters
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.zcl import ZclStatus
 from hil.devices import Esme, Gsme
 from hil.devices.gbcs_device import GbcsHanDevice
 from hil.devices.registers import DAY_S, HALF_HOUR_S
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 _LOGS = {"event": LogName.EVENT, "security": LogName.SECURITY, "power": LogName.POWER, "alcs": LogName.ALCS}
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """Something the Device was told: ``at_s`` after the start of its life, a HAN command, or a top-up in pounds."""
+
+    at_s: int
+    cluster: int = 0
+    command: str = ""
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    top_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
-    """One table of the file: days of running; log entries as code and age in seconds."""
+    """One table of the file: days of running; log entries as code and age in seconds; deeds in order."""
 
     days: int
-    logs: Mapping[LogName, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    logs: Mapping[LogName, tuple[tuple[int, int], ...]]
+    deeds: tuple[Deed, ...]
 
 
 @cache
@@ -42,10 +64,33 @@ def _lives() -> dict[DeviceType, Life]:
     for kind, table in tables.items():
         try:
             logs = {_LOGS[log]: tuple((int(code, 16), int(age)) for code, age in table[log]) for log in table if log in _LOGS}
-            found[DeviceType[kind]] = Life(int(table["days"]), logs)
+            found[DeviceType[kind]] = Life(int(table["days"]), logs, tuple(map(_deed, table.get("deeds", ()))))
         except (KeyError, ValueError, TypeError) as problem:
             raise BoardError(name, kind, str(problem)) from problem
     return found
+
+
+def _deed(row: Mapping[str, Json]) -> Deed:
+    at, cluster, command, fields, pounds = (row.get(name) for name in ("day", "cluster", "command", "fields", "top_up"))
+    if not isinstance(at, int | float):
+        raise TypeError(f"a deed without its day: {row}")
+    given = _fields(fields) if isinstance(fields, dict) else {}
+    return Deed(
+        int(at * DAY_S), cluster if isinstance(cluster, int) else 0, str(command or ""), given, pounds if isinstance(pounds, int) else 0)
+
+
+def _fields(row: Mapping[str, Json]) -> dict[str, FieldValue]:
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _value(value: Json) -> FieldValue:
+    if isinstance(value, str):
+        return bytes.fromhex(value[1:]) if value.startswith("x") else value.encode("ascii")
+    if isinstance(value, list):
+        return tuple(_fields(one) for one in value if isinstance(one, dict))
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"{value!r} is no value of a field")
 
 
 def life_of(device_type: DeviceType) -> Life:
@@ -56,14 +101,53 @@ def life_of(device_type: DeviceType) -> Life:
     return life
 
 
-def furnish(device: GbcsHanDevice, life: Life) -> None:
-    """What a Device is given at the start of its life."""
+async def live(
+    device: GbcsHanDevice, keystore: Keystore, clock: Clock, life: Life, each_half_hour: Callable[[], None] | None = None,
+) -> None:
+    """Let the days of a life pass: deeds at their time, and ``each_half_hour`` if something happens then. Raises BoardError for a deed
+    that the Device refuses."""
+    began = clock.now()
+    end = life.days * DAY_S
+    stops = {deed.at_s for deed in life.deeds if deed.at_s < end} | {end}
+    if each_half_hour is not None:
+        stops |= set(range(HALF_HOUR_S, end + 1, HALF_HOUR_S))
+    for number, stop in enumerate(sorted(stops)):
+        await clock.go(began + stop - clock.now())
+        if isinstance(device, Esme | Gsme):
+            device.update()
+        for deed in life.deeds:
+            if deed.at_s == stop:
+                _do(device, keystore, deed, number + 1)
+        if each_half_hour is not None and stop % HALF_HOUR_S == 0:
+            each_half_hour()
 
 
-def age(device: GbcsHanDevice, life: Life) -> None:
-    """Bring what accumulates up to now."""
-    if isinstance(device, Esme | Gsme):
-        device.update()
+def _do(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> None:
+    if not isinstance(device, Gsme):
+        raise BoardError("lived_in.toml", device.device_type.name, "only a GSME is told by commands of the HAN")
+    part = _top_up(device, keystore, deed, number) if deed.top_up else _component(deed)
+    run = device.model.zcl.commands.get((part.cluster, part.command, part.from_server))
+    result = ZclStatus.UNSUP_CLUSTER_COMMAND if run is None else run(part)
+    if isinstance(result, ZclStatus) and result is not ZclStatus.SUCCESS:
+        raise BoardError("lived_in.toml", f"{deed.command} on day {deed.at_s // DAY_S}", f"the Device answers {result.name}")
+
+
+def _component(deed: Deed) -> Component:
+    cluster = clusters.by_id(deed.cluster)
+    if cluster is None:
+        raise BoardError("lived_in.toml", f"cluster {deed.cluster:04x}", "is not known")
+    from_server = any(command.name == deed.command for command in cluster.to_client.values())
+    command = cluster.command_named(deed.command)
+    return Component(cluster.id, 0x09 if from_server else 0x01, 0, command.id, command.encode(dict(deed.fields)))
+
+
+def _top_up(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> Component:
+    """A token of the supplier, as one types it in; each with the next counter."""
+    supplier = device.parties[RemotePartyRole.SUPPLIER]
+    secret = keystore.shared_secret(supplier, device.eui64, CellUsage.PREPAYMENT_TOP_UP)
+    utrn = make_utrn(secret, supplier=supplier, meter=device.eui64, counter=number << 32, value=deed.top_up)
+    payload = PREPAYMENT.to_server[0x04].encode({"originating_device": 0, "code": utrn.encode("ascii")})
+    return Component(PREPAYMENT.id, 0x01, 0, 0x04, payload)
 
 
 def remember(device: GbcsDevice, life: Life, home: Mapping[Eui64, DeviceType]) -> None:
@@ -91,10 +175,7 @@ def meter_of(home: Mapping[Eui64, DeviceType]) -> Eui64:
     raise NotAvailable("a gas meter", "a GPF mirrors one: the home has none")
 
 
-async def mirror(gsme: Gsme, gas: GasStore, clock: Clock, days: int) -> None:
-    """Let the meter push each half hour for so many days."""
-    for _ in range(days * DAY_S // HALF_HOUR_S):
-        await clock.go(HALF_HOUR_S)
-        gsme.update()
-        for cluster in MIRRORED:
-            gas.report(cluster.id, gsme.model.records(cluster.id), int(clock.now()))
+def push(gsme: Gsme, gas: GasStore, now: int) -> None:
+    """One push of the meter into its mirror."""
+    for cluster in MIRRORED:
+        gas.report(cluster.id, gsme.model.records(cluster.id), now)

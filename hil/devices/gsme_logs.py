@@ -1,0 +1,215 @@
+"""The logs of a gas meter that its balance and its billing fill: snapshots of registers and prepayment, top-ups, debt payments.
+
+Depths: SMETS 4.6.5.3 (billing: 12 calendar-triggered and 12 change-triggered snapshots, 5 credits, 10 debt payments), 4.6.5.7 and
+4.6.5.14 (daily reads: 31), 4.6.5.12 (network data: 41 samples); reference smets 2. Amounts of money in millipence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from firmware_emu.clock import EPOCH
+from firmware_emu.device.gbz_server import ZclAnswer
+from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.gbz import Component
+from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
+from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
+from firmware_emu.zse.clusters.price import PRICE
+from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.zcl import ZclStatus
+from hil.devices.registers import DAILY_DEPTH, DAY_S, HALF_HOUR_S, Ring
+
+if TYPE_CHECKING:
+    from hil.devices.gsme import Gsme
+
+Result = ZclStatus | Sequence[ZclAnswer]
+
+GENERAL, END_OF_BILLING_PERIOD, CHANGE_OF_TARIFF = 1 << 0, 1 << 1, 1 << 3
+CHANGE_OF_SUPPLIER, CHANGE_OF_MODE = 1 << 13, 1 << 14
+"""Snapshot causes: 01, 02 and 6008 are what RTDS GCS16a, GCS15c and GCS15b ask for; which bit is which change is recalled from ZigBee."""
+BILLING_DEPTH, TOP_UP_DEPTH, PAYMENT_DEPTH, NETWORK_DEPTH = 12, 5, 10, 41
+PAYMENT_DEBT = 2
+"""Debt type of the payment-based debt in the log (RTDS GCS15d)."""
+NETWORK_SAMPLE = 2
+"""Sample id of the network data log (RTDS GCS18)."""
+_GB_PAYLOAD, _GB_PREPAY_PAYLOAD = 6, 0
+_PREPAYMENT_MODE = 0x0002
+"""Bit of PaymentControlConfiguration: prepayment (0C94 credit; 0497, 0C97 prepayment, reference gbcs-messages 7A)."""
+_WEEKS, _MONTHS = 2, 3
+"""Low four bits of a billing period's duration type: 22 stands for weeks, 23 for months (RTDS GCS21d, GCS21k); 1 is days."""
+_SNAPSHOT = "IIQ"
+_PREPAY = "IIiIIIIi"
+_BALANCES = ((0x0005, True), (0x0211, False), (0x0221, False), (0x0231, False), (0x0002, False), (0x0001, True))
+"""Attributes of a prepayment snapshot in its order: accumulated debt, time debts 1 and 2, payment debt, emergency credit, credit."""
+
+
+class GasLogs:
+    """The rings, and the commands that read them."""
+
+    def __init__(self, gsme: Gsme) -> None:
+        self._gsme = gsme
+        prefix = gsme.gbcs.prefix + "log/gas/"
+        store = gsme.store
+        depths = {GENERAL: DAILY_DEPTH, END_OF_BILLING_PERIOD: BILLING_DEPTH, CHANGE_OF_TARIFF: BILLING_DEPTH}
+        self._registers = {cause: Ring(store, f"{prefix}registers/{cause}", _SNAPSHOT, depth) for cause, depth in depths.items()}
+        self._balances = {cause: Ring(store, f"{prefix}balances/{cause}", _PREPAY, depth) for cause, depth in depths.items()}
+        self._top_ups = Ring(store, prefix + "top_ups", "IiQB", TOP_UP_DEPTH)
+        self._payments = Ring(store, prefix + "payments", "IIBI", PAYMENT_DEPTH)
+        self._seen = prefix + "until"
+
+    # --- writing
+
+    def update(self, now: int) -> None:
+        """Take the snapshots of every midnight since the last call, and those of billing periods that ended at one."""
+        octets = self._gsme.store.get(self._seen)
+        last = int.from_bytes(octets, "big") if octets is not None else now
+        totals = {snapshot.end: snapshot.amount for snapshot in self._gsme.register.snapshots}
+        for midnight in range(last // DAY_S * DAY_S + DAY_S, now + 1, DAY_S):
+            total = totals.get(midnight)
+            if total is None:
+                continue
+            self._take(GENERAL, midnight, GENERAL, total)
+            if self._billing_period_ends(midnight):
+                self._take(END_OF_BILLING_PERIOD, midnight, END_OF_BILLING_PERIOD, total)
+        if octets is None or now // DAY_S != last // DAY_S:
+            self._gsme.store.put(self._seen, now.to_bytes(8, "big"))
+
+    def changed(self, cause: int) -> None:
+        """A change of tariff, supplier or payment mode: register and prepayment snapshot of this moment."""
+        self._take(CHANGE_OF_TARIFF, int(self._gsme.now()), cause, self._gsme.register.total)
+
+    def topped_up(self, utrn: str, amount: int) -> int:
+        """Note an accepted top-up; returns the part of it that pays off the payment-based debt, which is noted too."""
+        now = int(self._gsme.now())
+        self._top_ups.append(now, amount, int(utrn[:19]), int(utrn[19]))
+        model = self._gsme.model
+        owed, share = model.number(PREPAYMENT.id, 0x0231), model.number(PREPAYMENT.id, 0x0239)
+        paid = min(owed, amount * share // 10_000)  # the percentage has two decimals
+        if paid:
+            model.set(PREPAYMENT.id, 0x0231, owed - paid)
+            self._payments.append(now, paid, PAYMENT_DEBT, owed - paid)
+        return paid
+
+    def _take(self, log: int, time: int, cause: int, total: int) -> None:
+        self._registers[log].append(time, cause, total)
+        model = self._gsme.model
+        if model.number(PREPAYMENT.id, 0x0000) & _PREPAYMENT_MODE:
+            self._balances[log].append(time, cause, *(model.number(PREPAYMENT.id, attribute) for attribute, _ in _BALANCES))
+
+    def _billing_period_ends(self, midnight: int) -> bool:
+        period = self._gsme.model.published.latest(PRICE.id, 0x09)
+        if period is None:
+            return False
+        fields = PRICE.to_client[0x09].decode(period)
+        start, duration = _int(fields, "start"), max(1, _int(fields, "duration"))
+        first, here = EPOCH + timedelta(seconds=start), EPOCH + timedelta(seconds=midnight)
+        if here.date() <= first.date():
+            return False
+        return _ends(first, here, duration, _int(fields, "duration_type") & 0x0F)
+
+    # --- reading
+
+    def snapshot(self, part: Component) -> Result:
+        """GetSnapshot: the register snapshot at the asked offset among those of the asked causes and period."""
+        def body(record: Sequence[int]) -> bytes:
+            total = record[2]
+            zeros = tuple({"value": 0} for _ in range(4))
+            return GB_SNAPSHOT.encode({
+                "summation": total, "tiers": 4, "tier_summations": ({"value": total}, *zeros[:3]), "tiers_and_blocks": 4,
+                "block_summations": zeros,
+            })
+        return self._published(part, METERING.to_server[0x06].decode(part.payload), self._registers, 0x06, body)
+
+    def prepay_snapshot(self, part: Component) -> Result:
+        """GetPrepaySnapshot: the same for balances; there are none outside prepayment mode."""
+        names = ("accumulated_debt", "time_debt_1", "time_debt_2", "payment_debt", "emergency_credit", "credit_remaining")
+
+        def body(record: Sequence[int]) -> bytes:
+            return GB_PREPAY_SNAPSHOT.encode(dict(zip(names, record[2:], strict=True)))
+        return self._published(part, PREPAYMENT.to_server[0x07].decode(part.payload), self._balances, 0x01, body)
+
+    def _published(
+        self, part: Component, fields: dict[str, FieldValue], rings: dict[int, Ring], command: int,
+        body: Callable[[Sequence[int]], bytes],
+    ) -> Result:
+        self._gsme.update()
+        first, last, offset, causes = (_int(fields, name) for name in ("from", "to", "offset", "cause"))
+        found = [record for ring in rings.values() for record in ring if record[1] & causes and first <= record[0] <= last]
+        if offset >= len(found):
+            return ZclStatus.NOT_FOUND
+        record = found[offset]
+        metering = part.cluster == METERING.id
+        head = (METERING if metering else PREPAYMENT).to_client[command].encode({
+            "snapshot": offset, "time": record[0], "total_found": len(found), "command_index": 0, "command_count": 1, "cause": record[1],
+            "payload_type": _GB_PAYLOAD if metering else _GB_PREPAY_PAYLOAD,
+        })
+        return [ZclAnswer(command, head + body(record))]
+
+    def top_up_log(self, part: Component) -> Result:
+        """GetTopUpLog: the newest first, from the asked end backwards; the command's own start bounds it (RTDS GCS15e)."""
+        found = self._within(part, _int(PREPAYMENT.to_server[0x08].decode(part.payload), "count"), "latest_end", self._top_ups, 0x08)
+        if not found:
+            return ZclStatus.NOT_FOUND
+        entries: FieldValue = tuple(
+            {"code": f"{code:019d}{digit}".encode(), "amount": amount, "time": time} for time, amount, code, digit in found)
+        return [ZclAnswer(0x05, PREPAYMENT.to_client[0x05].encode({"command_index": 0, "command_count": 1, "top_ups": entries}))]
+
+    def debt_log(self, part: Component) -> Result:
+        """GetDebtRepaymentLog: as the top-up log, for one type of debt."""
+        fields = PREPAYMENT.to_server[0x0A].decode(part.payload)
+        found = self._within(part, _int(fields, "count"), "latest_end", self._payments, 0x0A)
+        entries: FieldValue = tuple(
+            {"time": time, "amount": amount, "debt_type": kind, "outstanding": owed}
+            for time, amount, kind, owed in found if kind == _int(fields, "debt_type"))
+        if not entries:
+            return ZclStatus.NOT_FOUND
+        return [ZclAnswer(0x06, PREPAYMENT.to_client[0x06].encode({"command_index": 0, "command_count": 1, "payments": entries}))]
+
+    @staticmethod
+    def _within(part: Component, count: int, end: str, ring: Ring, command: int) -> list[tuple[int, ...]]:
+        latest = _int(PREPAYMENT.to_server[command].decode(part.payload), end)
+        found = [record for record in ring if (part.from_date_time or 0) <= record[0] <= latest]
+        found.reverse()
+        return found[: count or None]
+
+    def network_samples(self, count: int, sample_type: int) -> Result:
+        """The network data log: equal samples since GCS31 started it; within a half hour the flow is even."""
+        started = self._gsme.model.published.latest(METERING.id, 0x07)
+        if started is None:
+            return ZclStatus.NOT_FOUND
+        fields = METERING.to_server[0x07].decode(started)
+        start, interval = _int(fields, "start"), max(1, _int(fields, "interval"))
+        most = min(_int(fields, "max_samples") or NETWORK_DEPTH, NETWORK_DEPTH)
+        ended = max(0, (int(self._gsme.now()) - start) // interval)
+        number = min(ended, most, count or most)
+        if not number:
+            return ZclStatus.NOT_FOUND
+        halves = {period.end: period.amount for period in self._gsme.register.profile}
+        samples = tuple({"value": self._flow(halves, start + step * interval, interval)} for step in range(number))
+        return [ZclAnswer(0x07, METERING.to_client[0x07].encode({
+            "sample": NETWORK_SAMPLE, "start": start, "sample_type": sample_type, "interval": interval, "count": number, "samples": samples,
+        }))]
+
+    def _flow(self, halves: dict[int, int], start: int, seconds: int) -> int:
+        end = (start // HALF_HOUR_S + 1) * HALF_HOUR_S
+        amount = halves.get(end)
+        if amount is None:
+            amount = self._gsme.register.rate(start) * HALF_HOUR_S // 3600
+        return amount * seconds // HALF_HOUR_S
+
+
+def _ends(first: datetime, here: datetime, duration: int, unit: int) -> bool:
+    days = (here.date() - first.date()).days
+    if unit == _MONTHS:
+        months = (here.year - first.year) * 12 + here.month - first.month
+        return here.day == first.day and months % duration == 0
+    return days % (duration * (7 if unit == _WEEKS else 1)) == 0
+
+
+def _int(fields: dict[str, FieldValue], name: str) -> int:
+    value = fields.get(name)
+    if not isinstance(value, int):
+        raise DecodeError(0, name, "expected a number")
+    return value
