@@ -7,8 +7,9 @@ CurrentSummationDelivered.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from firmware_emu.device.store import Store
 from firmware_emu.hub.profile import HubProfile
@@ -65,6 +66,12 @@ class Ring:
         return int.from_bytes(self._store.get(self._prefix + "written") or b"", "big")
 
 
+@lru_cache(maxsize=64)
+def _records(octets: bytes) -> Mapping[int, AttributeRecord]:
+    """Mirrored attributes as stored. Each push reads them several times, and a snapshot once for each of its values."""
+    return {record.attribute: record for record in decode_records(octets)}
+
+
 class GasStore:
     """The mirror's memory."""
 
@@ -78,7 +85,7 @@ class GasStore:
     def attributes(self, cluster: int) -> dict[int, AttributeRecord]:
         """The mirrored attributes of ``cluster`` by id."""
         octets = self._store.get(f"gpf/attributes/{cluster:04x}")
-        return {} if octets is None else {record.attribute: record for record in decode_records(octets)}
+        return {} if octets is None else dict(_records(octets))
 
     def report(self, cluster: int, records: Iterable[AttributeRecord], now: int) -> None:
         """Take a push of the gas meter that arrived at ``now``; one that carries the total feeds the logs."""
