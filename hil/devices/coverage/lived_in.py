@@ -33,6 +33,8 @@ from hil.devices.registers import DAY_S, HALF_HOUR_S
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
+FORMER = Eui64.parse("00db1234567890ff")
+"""A display that the home had once: the bench's own identity."""
 _LOGS = {"event": LogName.EVENT, "security": LogName.SECURITY, "power": LogName.POWER, "alcs": LogName.ALCS}
 
 
@@ -161,7 +163,9 @@ def remember(device: GbcsDevice, life: Life, home: Mapping[Eui64, DeviceType]) -
 
 
 def admit(log: DeviceLog, home: Mapping[Eui64, DeviceType]) -> None:
-    """The Devices of the home in a hub's log."""
+    """The Devices of the home in a hub's log, and one that has left it in the historic log."""
+    log.add(Member(FORMER, RegisteredType.IHD))
+    log.remove(FORMER)
     for eui64, kind in home.items():
         if kind.name in RegisteredType.__members__:
             log.add(Member(eui64, RegisteredType[kind.name]))

@@ -4,7 +4,8 @@ A *record* has a fixed number of named members. A *series* is as long as the dat
 parts of an array), which is an accident of the Device's life: its elements are compared by the shapes that occur among them, and its
 length not at all, but that each shape which the reference shows must occur ("not found" apart, which is what lies beyond the last entry).
 What the command itself fixes (the items of an access response, the components answered, attribute ids, results and statuses) is
-compared one to one. Components of one command that ask for the same (a log, offset by offset) are answered by one series.
+compared one to one. The length of a string is part of its value. Components of one command that ask for the same (a log, offset by
+offset) are answered by one series.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TypeAlias
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import Record as Asn1Record
-from firmware_emu.gbcs.axdr import Array, BitString, CompactArray, Data, OctetString, Structure
+from firmware_emu.gbcs.axdr import Array, CompactArray, Data, Structure
 from firmware_emu.gbcs.dlms import AccessResponse, Protected, ProtectionParameters
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
@@ -138,10 +139,6 @@ def _data(value: Data) -> Shape:
         return Series("array", frozenset(_data(element) for element in value.elements))
     if isinstance(value, CompactArray):
         return Series(f"compact array of {value.description.encode().hex()}", frozenset(_data(element) for element in value.elements))
-    if isinstance(value, BitString):
-        return Leaf(f"bit-string({value.size})")
-    if isinstance(value, OctetString):
-        return Leaf("octet-string")
     return Leaf(value.type_name)
 
 
