@@ -1,46 +1,35 @@
-"""ASN.1 payloads (reference gbcs-messages 6): octets to typed values and back.
+"""ASN.1 payloads (reference gbcs-messages 6): octets to typed values and back, in DER, by the types of ``gbcs.asn1``.
 
 Devices of the reference set write lengths from 128 to 255 as ``82 00 nn`` instead of ``81 nn``; :class:`LengthForm` keeps which of the
-two a payload uses, so that it encodes to the octets it came from.
+two a payload uses, so that it encodes to the octets it came from. Whatever else has two encodings is read in the distinguished one alone.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Self, cast
 
-import asn1tools
-
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import DecodeError, IdentifierError
-from firmware_emu.gbcs.asn1_schema import Kind, Native, compiled, kinds
+from firmware_emu.gbcs.asn1_schema import Kind, kinds
 from firmware_emu.gbcs.asn1_types import RECORDS, Asn1Value, KeyBits, Record, StatusCode
+from firmware_emu.gbcs.cosem_time import decode_generalized, encode_generalized
 from firmware_emu.ids import CraFlag, Eui64
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_CONSTRUCTED = 0x20
-_CONTEXT = 0x80
-_TAGS = {
-    "INTEGER": 0x02,
-    "BIT STRING": 0x03,
-    "OCTET STRING": 0x04,
-    "NULL": 0x05,
-    "ENUMERATED": 0x0A,
-    "GeneralizedTime": 0x18,
-    "SEQUENCE": 0x30,
-    "SEQUENCE OF": 0x30,
-    "ANY": 0x30,
-}
 _LONG_TAG = 0x1F
 _USAGE_BITS = {KeyUsage.DIGITAL_SIGNATURE: (b"\x80", 1), KeyUsage.KEY_AGREEMENT: (b"\x08", 5), KeyUsage.KEY_CERT_SIGN: (b"\x04", 6)}
 _USAGES = {bits: usage for usage, bits in _USAGE_BITS.items()}
+_ENTITIES = frozenset(("EntityId", "UnjoinCommand"))
+"""The types whose octets are an EUI-64."""
 
 
 class LengthForm(Enum):
@@ -79,18 +68,7 @@ class Asn1Payload:
     def encode(self) -> bytes:
         """Raises IdentifierError for a value that is not of its type."""
         kind = _kind(self.type_name)
-        if kind.base == "ANY":
-            if not isinstance(self.value, bytes):
-                raise IdentifierError(f"a {self.type_name}", self.value, "DER octets")
-            return self.value
-        native = _to_native(kind, self.value)
-        try:
-            octets = bytes(compiled().encode(self.type_name, native, check_constraints=True))
-        except (asn1tools.EncodeError, asn1tools.ConstraintsError, TypeError, ValueError, LookupError) as error:
-            raise IdentifierError(f"a {self.type_name}", type(self.value).__name__, f"a value of the schema: {error}") from error
-        if self.form is LengthForm.DER:
-            return octets
-        return _rewrite(kind, kind.name, _tag(kind, None), octets, (0, len(octets)), 0, [], LengthForm.DEVICE)[0]
+        return _write(kind, kind.tag, self.value, self.form)
 
     @classmethod
     def decode(cls, octets: bytes, message_code: int, cra: CraFlag, offset: int = 0) -> Self:
@@ -108,24 +86,11 @@ class Asn1Payload:
     def decode_as(cls, type_name: str, octets: bytes, offset: int = 0) -> Self:
         """Read a value of a named type. Raises DecodeError, also for octets that would not encode again as they are."""
         kind = _kind(type_name)
-        normal, form = _normalise(kind, octets, offset)
-        if kind.base == "ANY":
-            return cls(type_name, octets)
-        try:
-            native = compiled().decode(type_name, normal, check_constraints=True)
-        except asn1tools.DecodeError as error:
-            raise DecodeError(offset + int(getattr(error, "offset", None) or 0), type_name, str(error)) from error
-        except Exception as error:  # asn1tools lets errors of int(), decode() and strptime() through; each says the octets do not fit
-            raise DecodeError(offset, type_name, f"{type(error).__name__}: {error}") from error
-        payload = cls(type_name, _to_typed(kind, native, offset), form)
-        try:
-            again = payload.encode()
-        except IdentifierError as error:
-            raise DecodeError(offset, type_name, str(error)) from error
-        if again != octets:
-            place = next((index for index, (a, b) in enumerate(zip(again, octets, strict=False)) if a != b), min(len(again), len(octets)))
-            raise DecodeError(offset + place, type_name, "not in the distinguished encoding")
-        return payload
+        reading = _Reading(octets, offset)
+        value, stop = reading.value(kind, type_name, kind.tag, 0, len(octets))
+        if stop != len(octets):
+            raise DecodeError(offset + stop, type_name, f"{len(octets) - stop} octets are left over after the value")
+        return cls(type_name, value, reading.form or LengthForm.DER)
 
 
 def _kind(type_name: str) -> Kind:
@@ -135,7 +100,7 @@ def _kind(type_name: str) -> Kind:
     return kind
 
 
-# -- lengths
+# -- reading
 
 
 def header(octets: bytes, position: int, end: int, offset: int = 0) -> tuple[int, int]:
@@ -157,56 +122,127 @@ def header(octets: bytes, position: int, end: int, offset: int = 0) -> tuple[int
     return start, start + length
 
 
-def _normalise(kind: Kind, octets: bytes, offset: int) -> tuple[bytes, LengthForm]:
-    """The same value with lengths in DER form, and the form they came in. Raises DecodeError unless it is one value to the last octet.
+class _Reading:
+    """Octets being read, and the form their lengths have shown so far."""
 
-    asn1tools never returns from a SEQUENCE OF of indefinite length: it is given nothing whose tags and lengths have not been walked here.
-    """
-    long_lengths: list[int] = []
-    normal, stop = _rewrite(kind, kind.name, _tag(kind, None), octets, (0, len(octets)), offset, long_lengths, LengthForm.DER)
-    if stop != len(octets):
-        raise DecodeError(offset + stop, kind.name, f"{len(octets) - stop} octets are left over after the value")
-    return normal, LengthForm.DEVICE if long_lengths else LengthForm.DER
+    __slots__ = ("form", "octets", "offset")
+
+    def __init__(self, octets: bytes, offset: int) -> None:
+        self.octets = octets
+        self.offset = offset
+        self.form: LengthForm | None = None
+
+    def value(self, kind: Kind, field: str, tag: int, position: int, end: int) -> tuple[Asn1Value, int]:
+        """The value at ``position``, and where it ends; certificates are left as they are."""
+        octets, base = self.octets, kind.base
+        start, stop = header(octets, position, end, self.offset)
+        if octets[position] != tag:
+            raise DecodeError(self.offset + position, field, f"tag {octets[position]:02x}, expected {tag:02x}")
+        if base == "ANY":
+            return octets[position:stop], stop
+        if start - position > 2:
+            self._check_length(position + 1, stop - start, field)
+        if base == "SEQUENCE":
+            return self._sequence(kind, field, start, stop), stop
+        if kind.element is not None:
+            return self._elements(kind.element, field, start, stop), stop
+        try:
+            return _READ[base](kind, octets[start:stop]), stop
+        except IdentifierError as error:
+            raise DecodeError(self.offset + start, field, str(error)) from error
+
+    def _check_length(self, place: int, length: int, field: str) -> None:
+        """A length of several octets has to need them, but in the form of the devices; a payload keeps to one form."""
+        shortest = self.octets[place] == 0x81
+        if length < 0x80:
+            raise DecodeError(self.offset + place, field, f"length {length} is not in its shortest form")
+        if length > 0xFF:
+            return
+        form = LengthForm.DER if shortest else LengthForm.DEVICE
+        if self.form is not None and form is not self.form:
+            raise DecodeError(self.offset + place, field, f"a length as {form.value} after one as {self.form.value}")
+        self.form = form
+
+    def _sequence(self, kind: Kind, field: str, start: int, stop: int) -> Record:
+        octets, place = self.octets, start
+        values: list[Asn1Value] = []
+        for member in kind.members:
+            item: Asn1Value = None
+            if place < stop and octets[place] == member.tag:
+                item, place = self.value(member.kind, member.name, member.tag, place, stop)
+            elif not member.optional:
+                problem = f"tag {octets[place]:02x}" if place < stop else "the end of the value"
+                raise DecodeError(self.offset + place, member.name, f"read {problem}, expected tag {member.tag:02x}")
+            if member.kind.base != "NULL":
+                values.append(item)
+        if place != stop:
+            raise DecodeError(self.offset + place, field, f"{stop - place} octets are left over after its last member")
+        return RECORDS[kind.name](*values)
+
+    def _elements(self, element: Kind, field: str, start: int, stop: int) -> tuple[Asn1Value, ...]:
+        items: list[Asn1Value] = []
+        while start < stop:
+            item, start = self.value(element, field, element.tag, start, stop)
+            items.append(item)
+        return tuple(items)
 
 
-def _tag(kind: Kind, context: int | None) -> int:
-    """First octet of a value: its universal tag, or the implicit context tag."""
-    constructed = _CONSTRUCTED if kind.base in ("SEQUENCE", "SEQUENCE OF") else 0
-    return _TAGS[kind.base] if context is None else _CONTEXT | constructed | context
+def _read_integer(kind: Kind, octets: bytes) -> int:
+    number = int.from_bytes(octets, "big", signed=True)
+    if octets != _integer(number):
+        raise IdentifierError(f"a {kind.name}", octets[:9].hex(), "an INTEGER in its shortest form")
+    return number
 
 
-def _rewrite(
-    kind: Kind, field: str, tag: int, octets: bytes, span: tuple[int, int], offset: int, found: list[int], form: LengthForm
-) -> tuple[bytes, int]:
-    """The value at the start of ``span`` with its lengths in ``form``, and where it ends; certificates are left as they are."""
-    position, end = span
-    start, stop = header(octets, position, end, offset)
-    if octets[position] != tag:
-        raise DecodeError(offset + position, field, f"tag {octets[position]:02x}, expected {tag:02x}")
-    if kind.base == "ANY":
-        return octets[position:stop], stop
-    if octets[position + 1 : position + 3] == b"\x82\x00":
-        found.append(position)
-    parts: list[bytes] = []
-    place = start
-    if kind.base not in ("SEQUENCE", "SEQUENCE OF"):
-        parts.append(octets[start:stop])
-        place = stop
-    for member in kind.members:
-        wanted = _tag(member.kind, member.tag)
-        if place < stop and octets[place] == wanted:
-            part, place = _rewrite(member.kind, member.name, wanted, octets, (place, stop), offset, found, form)
-            parts.append(part)
-        elif not member.optional:
-            problem = f"tag {octets[place]:02x}" if place < stop else "the end of the value"
-            raise DecodeError(offset + place, member.name, f"read {problem}, expected tag {wanted:02x}")
-    while kind.element is not None and place < stop:
-        part, place = _rewrite(kind.element, field, _tag(kind.element, None), octets, (place, stop), offset, found, form)
-        parts.append(part)
-    if place != stop:
-        raise DecodeError(offset + place, field, f"{stop - place} octets are left over after its last member")
-    body = b"".join(parts)
-    return bytes((tag,)) + _length(len(body), form) + body, stop
+def _read_bits(kind: Kind, octets: bytes) -> KeyUsage | KeyBits:
+    unused, bits = octets[:1], octets[1:]
+    size = 8 * len(bits) - int.from_bytes(unused)
+    if not unused or unused[0] > 7 or size < 0 or _bits(bits, size) != octets:
+        raise IdentifierError(f"a {kind.name}", octets[:9].hex(), "a count of unused bits, which are zero")
+    return _USAGES.get((bits, size)) or KeyBits(bits, size)
+
+
+def _read_octets(kind: Kind, octets: bytes) -> bytes | Eui64:
+    if kind.size is not None and len(octets) != kind.size:
+        raise IdentifierError(f"a {kind.name}", f"<{len(octets)} octets>", f"{kind.size} octets")
+    return Eui64(octets) if kind.name in _ENTITIES else octets
+
+
+def _read_null(kind: Kind, octets: bytes) -> None:
+    if octets:
+        raise IdentifierError("a NULL", f"<{len(octets)} octets>", "no contents")
+
+
+def _read_status(kind: Kind, octets: bytes) -> StatusCode:
+    number = _read_integer(kind, octets)
+    if number not in _STATUSES:
+        raise IdentifierError(f"a {kind.name}", number, ", ".join(map(str, _STATUSES)))
+    return _STATUSES[number]
+
+
+def _read_time(kind: Kind, octets: bytes) -> datetime:
+    return decode_generalized(octets[:16].decode("ascii", "replace"))
+
+
+_STATUSES = {code.value: code for code in StatusCode}
+_READ: dict[str, Callable[[Kind, bytes], Asn1Value]] = {
+    "INTEGER": _read_integer,
+    "BIT STRING": _read_bits,
+    "OCTET STRING": _read_octets,
+    "NULL": _read_null,
+    "ENUMERATED": _read_status,
+    "GeneralizedTime": _read_time,
+}
+
+
+# -- writing
+
+
+def _write(kind: Kind, tag: int, value: Asn1Value, form: LengthForm) -> bytes:
+    if kind.base == "ANY" and isinstance(value, bytes):
+        return value
+    contents = _contents(kind, value, form)
+    return bytes((tag,)) + _length(len(contents), form) + contents
 
 
 def _length(length: int, form: LengthForm) -> bytes:
@@ -217,49 +253,51 @@ def _length(length: int, form: LengthForm) -> bytes:
     return b"\x82" + length.to_bytes(2, "big")
 
 
-# -- values
+def _contents(kind: Kind, value: Asn1Value, form: LengthForm) -> bytes:
+    match kind.base, value:
+        case "SEQUENCE", Record() if type(value) is RECORDS[kind.name]:
+            return _members(kind, value, form)
+        case "SEQUENCE OF", tuple() if kind.element is not None:
+            element = kind.element
+            return b"".join([_write(element, element.tag, item, form) for item in value])
+        case "INTEGER", int():
+            return _integer(value)
+        case "ENUMERATED", int() if value in _STATUSES:
+            return _integer(value)
+        case "BIT STRING", KeyUsage():
+            return _bits(*_USAGE_BITS[value])
+        case "BIT STRING", KeyBits() if value.size <= 8 * len(value.octets) < value.size + 8:
+            return _bits(value.octets, value.size)
+        case "OCTET STRING", Eui64() if kind.name in _ENTITIES:
+            return value.octets
+        case "OCTET STRING", bytes() if kind.size in (None, len(value)):
+            return value
+        case "GeneralizedTime", datetime():
+            return encode_generalized(value).encode("ascii")
+        case "NULL", None:
+            return b""
+    raise IdentifierError(f"a {kind.name}", type(value).__name__, f"a value of the schema: {kind.base}")
 
 
-def _to_typed(kind: Kind, native: Native, offset: int) -> Asn1Value:
-    if isinstance(native, dict):
-        members = [member for member in kind.members if member.kind.base != "NULL"]
-        values = [_to_typed(member.kind, native[member.name], offset) if member.name in native else None for member in members]
-        return RECORDS[kind.name](*values)
-    if isinstance(native, list):
-        element = cast("Kind", kind.element)
-        return tuple(_to_typed(element, item, offset) for item in native)
-    if isinstance(native, tuple):
-        return _USAGES.get((bytes(native[0]), native[1])) or KeyBits(bytes(native[0]), native[1])
-    if isinstance(native, str):
-        return StatusCode(dict(kind.values)[native])
-    if isinstance(native, bytes | bytearray):
-        return Eui64(bytes(native)) if kind.name in ("EntityId", "UnjoinCommand") else bytes(native)
-    if isinstance(native, datetime):
-        return native.replace(tzinfo=UTC) if native.tzinfo is None else native.astimezone(UTC)
-    return native
+def _members(kind: Kind, record: Record, form: LengthForm) -> bytes:
+    values = iter([cast("Asn1Value", getattr(record, name)) for name in _FIELD_NAMES[kind.name]])
+    parts: list[bytes] = []
+    for member in kind.members:
+        item = None if member.kind.base == "NULL" else next(values)
+        if item is not None or not member.optional:
+            parts.append(_write(member.kind, member.tag, item, form))
+    return b"".join(parts)
 
 
-def _to_native(kind: Kind, value: Asn1Value) -> Native:
-    if isinstance(value, Record):
-        if type(value).__name__ != kind.name:
-            raise IdentifierError(f"a {kind.name}", type(value).__name__, f"a {kind.name}")
-        values = iter([cast("Asn1Value", getattr(value, part.name)) for part in fields(cast("DataclassInstance", value))])
-        native: dict[str, Native] = {}
-        for member in kind.members:
-            item = None if member.kind.base == "NULL" else next(values)
-            if item is not None or member.kind.base == "NULL":
-                native[member.name] = _to_native(member.kind, item)
-        return native
-    if isinstance(value, tuple):
-        if kind.element is None:
-            raise IdentifierError(f"a {kind.name}", "several values", kind.base)
-        return [_to_native(kind.element, item) for item in value]
-    if isinstance(value, KeyUsage):
-        return _USAGE_BITS[value]
-    if isinstance(value, KeyBits):
-        return value.octets, value.size
-    if isinstance(value, Eui64):
-        return value.octets
-    if kind.base == "ENUMERATED" and isinstance(value, int):
-        return next(text for text, number in kind.values if number == value)
-    return int(value) if isinstance(value, int) else value
+_FIELD_NAMES = {name: tuple(part.name for part in fields(cast("type[DataclassInstance]", record))) for name, record in RECORDS.items()}
+
+
+def _integer(number: int) -> bytes:
+    """Contents of an INTEGER, in as few octets as hold it with its sign."""
+    return number.to_bytes((number if number >= 0 else ~number).bit_length() // 8 + 1, "big", signed=True)
+
+
+def _bits(octets: bytes, size: int) -> bytes:
+    """Contents of a BIT STRING of ``size`` bits: the count of unused bits, then the octets with those bits zero."""
+    unused = 8 * len(octets) - size
+    return bytes((unused,)) + (int.from_bytes(octets) >> unused << unused).to_bytes(len(octets))

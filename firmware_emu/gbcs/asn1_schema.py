@@ -1,25 +1,27 @@
-"""``gbcs.asn1`` compiled by asn1tools, and its types with member names for explaining and converting values."""
+"""The types of ``gbcs.asn1``, parsed by asn1tools, as :mod:`.asn1` reads and writes values by them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Protocol, TypeAlias, TypedDict, cast
+from typing import TypedDict, cast
 
 import asn1tools
 
-Native: TypeAlias = "int | str | bytes | datetime | tuple[bytes, int] | list[Native] | dict[str, Native] | None"
-"""What asn1tools reads and writes."""
-
-
-class Compiled(Protocol):
-    """The part of asn1tools' compiled specification that is used."""
-
-    def encode(self, name: str, data: Native, check_constraints: bool) -> bytes: ...
-
-    def decode(self, name: str, data: bytes, check_constraints: bool) -> Native: ...
+_CONSTRUCTED = 0x20
+_CONTEXT = 0x80
+_UNIVERSAL = {
+    "INTEGER": 0x02,
+    "BIT STRING": 0x03,
+    "OCTET STRING": 0x04,
+    "NULL": 0x05,
+    "ENUMERATED": 0x0A,
+    "GeneralizedTime": 0x18,
+    "SEQUENCE": 0x30,
+    "SEQUENCE OF": 0x30,
+    "ANY": 0x30,
+}
 
 
 class _Tag(TypedDict):
@@ -34,38 +36,38 @@ class _Declared(TypedDict, total=False):
     members: list[_Declared]
     element: _Declared
     values: list[tuple[str, int]]
+    size: list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One type of the schema. ``base`` is INTEGER, SEQUENCE, ANY ...; ``name`` its own name, or the base's where it has none."""
+    """One type of the schema. ``base`` is INTEGER, SEQUENCE, ANY ...; ``name`` its own name, or the base's where it has none.
+
+    ``tag`` is the universal tag, the first octet of a value; ``size`` the only length an OCTET STRING may have, None for any.
+    """
 
     name: str
     base: str
+    tag: int
     members: tuple[Member, ...] = ()
     element: Kind | None = None
     values: tuple[tuple[str, int], ...] = ()
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of a SEQUENCE; ``tag`` is its context tag number."""
+    """A member of a SEQUENCE; ``tag`` is the first octet of its value: the kind's own, or the implicit context tag."""
 
     name: str
     kind: Kind
     optional: bool
-    tag: int | None
+    tag: int
 
 
 def schema_text() -> str:
     """The schema as it stands in the package."""
     return files(__package__).joinpath("gbcs.asn1").read_text("utf-8")
-
-
-@cache
-def compiled() -> Compiled:
-    """The DER codec (about 70 ms the first time)."""
-    return cast("Compiled", asn1tools.compile_string(schema_text(), "der"))
 
 
 @cache
@@ -79,16 +81,18 @@ def _kind(declaration: _Declared, declared: dict[str, _Declared], name: str) -> 
     base = declaration["type"]
     if base in declared:
         referred = _kind(declared[base], declared, base)
-        return referred if name == base else Kind(base, referred.base, referred.members, referred.element, referred.values)
+        return referred if name == base else replace(referred, name=base)
     members = tuple(
-        Member(member["name"], _kind(member, declared, member["type"]), member.get("optional", False), _number(member))
+        Member(member["name"], kind, member.get("optional", False), _tag(member, kind))
         for member in declaration.get("members", [])
+        for kind in (_kind(member, declared, member["type"]),)
     )
     element = declaration.get("element")
     inner = None if element is None else _kind(element, declared, element["type"])
-    return Kind(name, base, members, inner, tuple((text, number) for text, number in declaration.get("values", [])))
+    size = declaration.get("size")
+    return Kind(name, base, _UNIVERSAL[base], members, inner, tuple(declaration.get("values", [])), None if size is None else size[0])
 
 
-def _number(member: _Declared) -> int | None:
+def _tag(member: _Declared, kind: Kind) -> int:
     tag = member.get("tag")
-    return None if tag is None else tag["number"]
+    return kind.tag if tag is None else _CONTEXT | (kind.tag & _CONSTRUCTED) | tag["number"]

@@ -110,10 +110,14 @@ def encode_generalized(moment: datetime) -> str:
 
 def decode_generalized(text: str) -> datetime:
     """Raises IdentifierError unless ``YYYYMMDDhhmmssZ``."""
-    try:
-        return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise IdentifierError("a GeneralizedTime", text, "YYYYMMDDhhmmssZ") from None
+    digits = text[:14]
+    if len(text) == 15 and text[14] == "Z" and digits.isascii() and digits.isdigit():
+        month, day, hour, minute, second = (int(digits[place : place + 2]) for place in range(4, 14, 2))
+        try:
+            return datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=UTC)
+        except ValueError:
+            pass  # digits that name no moment are refused like what is no digit
+    raise IdentifierError("a GeneralizedTime", text, "YYYYMMDDhhmmssZ")
 
 
 def _utc(moment: datetime) -> datetime:

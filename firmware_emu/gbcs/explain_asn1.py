@@ -12,8 +12,6 @@ from firmware_emu.gbcs.tree import Cursor, Node
 
 _SEE = "reference gbcs-messages 6"
 _KEY_USAGES = {"0780": "digital signature", "0308": "key agreement", "0204": "certificate signing"}
-_UNIVERSAL = {"SEQUENCE": 0x30, "SEQUENCE OF": 0x30, "INTEGER": 0x02, "BIT STRING": 0x03, "OCTET STRING": 0x04, "NULL": 0x05}
-_UNIVERSAL |= {"ENUMERATED": 0x0A, "GeneralizedTime": 0x18, "ANY": 0x30}
 
 
 def explain_asn1(cursor: Cursor, payload: Asn1Payload) -> tuple[Node, ...]:
@@ -33,9 +31,7 @@ def _value(cursor: Cursor, kind: Kind, field: str) -> Node:
         while cursor.position < stop:
             children.append(_value(cursor, kind.element, f"{_plain(kind.element.name)} {len(children)}"))
     for member in kind.members:
-        tag = cursor.octets[cursor.position] if cursor.position < stop else None
-        wanted = _UNIVERSAL[member.kind.base] if member.tag is None else 0x80 | member.tag
-        if tag is not None and tag in (wanted, wanted | 0x20):
+        if cursor.position < stop and cursor.octets[cursor.position] == member.tag:
             children.append(_value(cursor, member.kind, member.name))
     return replace(head, children=tuple(children))
 

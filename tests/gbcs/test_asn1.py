@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+import asn1tools
 import pytest
 from gbcs_strategies import HOSTILE_SECONDS, outcome
 from hypothesis import example, given
@@ -14,7 +15,7 @@ from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs import asn1_types as types
 from firmware_emu.gbcs.asn1 import Asn1Payload, LengthForm, types_by_code
-from firmware_emu.gbcs.asn1_schema import kinds
+from firmware_emu.gbcs.asn1_schema import kinds, schema_text
 from firmware_emu.ids import CraFlag, Eui64
 
 euis = st.binary(min_size=8, max_size=8).map(Eui64)
@@ -123,6 +124,55 @@ def test_every_value_decodes_to_itself_in_either_form_of_length(type_name: str, 
     assert again.value == value
     assert again.encode() == device
     assert b"\x81\x80" not in device[:4]
+
+
+ORACLE = asn1tools.compile_string(schema_text(), "der")
+"""The same schema in a DER codec that is not ours."""
+
+
+@pytest.mark.parametrize("type_name", sorted(name for name in values if kinds()[name].base != "ANY"))
+@given(data=st.data())
+def test_another_der_codec_reads_every_value_and_writes_the_same_octets(type_name: str, data: st.DataObject) -> None:
+    octets = Asn1Payload(type_name, data.draw(values[type_name])).encode()
+    native = ORACLE.decode(type_name, octets, check_constraints=True)
+    assert ORACLE.encode(type_name, native, check_constraints=True) == octets
+
+
+@pytest.mark.parametrize(
+    ("type_name", "octets", "field"),
+    [
+        ("ResponseCode", "02020001", "ResponseCode"),
+        ("ResponseCode", "0202ff80", "ResponseCode"),
+        ("ResponseCode", "0200", "ResponseCode"),
+        ("ResponseCode", "02810101", "ResponseCode"),
+        ("ResponseCode", "0282000101", "ResponseCode"),
+        ("KeyUsageCommand", "3004030207ff", "keyUsage"),
+        ("KeyUsageCommand", "300403020880", "keyUsage"),
+        ("KeyUsageCommand", "30020300", "keyUsage"),
+        ("KeyUsageCommand", "3003030107", "keyUsage"),
+        ("ProvideCredentialsResponse", "300830060201000a0106", "statusCode"),
+        ("NoContent", "050100", "NoContent"),
+        ("UnjoinCommand", "040700112233445566", "UnjoinCommand"),
+        ("SetTimeResponse", (b"\x30\x14\x18\x0f20240230000000Z\x02\x01\0").hex(), "deviceTime"),
+        ("SetTimeResponse", (b"\x30\x14\x18\x0f2024010100000 Z\x02\x01\0").hex(), "deviceTime"),
+        ("SetTimeResponse", (b"\x30\x16\x18\x1120240101000000.5Z\x02\x01\0").hex(), "deviceTime"),
+        ("ResponseCode", "02010000", "ResponseCode"),
+    ],
+)
+def test_what_is_not_in_the_distinguished_encoding_is_refused_at_its_field(type_name: str, octets: str, field: str) -> None:
+    with pytest.raises(DecodeError) as refused:
+        Asn1Payload.decode_as(type_name, bytes.fromhex(octets), 100)
+    assert refused.value.field == field
+    assert 100 <= refused.value.offset <= 100 + len(octets) // 2
+
+
+def test_a_payload_keeps_to_one_form_of_length() -> None:
+    log = types.RestoreDeviceLogResponse(tuple(types.RestoreOutcome(types.DeviceLogEntry(Eui64(bytes(8)), 1), 0) for _ in range(8)))
+    octets = Asn1Payload("RestoreDeviceLogResponse", log).encode()
+    assert octets[:2] == b"\x30\x81"
+    mixed = octets[:1] + b"\x82\x00" + octets[2:]
+    with pytest.raises(DecodeError, match="after one as"):
+        Asn1Payload.decode_as("RestoreDeviceLogResponse", mixed)
 
 
 @pytest.mark.parametrize("key", sorted(types_by_code()), ids=str)
