@@ -76,7 +76,8 @@ def verdict(one: Found, probing: bool, chosen: str | None) -> Verdict:
     if not (probing and asked and one.free):
         return verdict_by_name(one)
     try:
-        return verdict_by_probe(one.port, 115200 if one.known is None else one.known.baudrate)
+        # The node itself: udev may take the by-id name away for a moment when a dongle resets.
+        return verdict_by_probe(os.path.realpath(one.port), 115200 if one.known is None else one.known.baudrate)
     except CommsHubError as trouble:
         return Verdict("not known", str(trouble))
 

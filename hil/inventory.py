@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from hil.dongle_board import Verdict, board_text, candidate, verdict
 
 _SYSFS = Path("/sys/bus/usb/devices")
 _HUB = 0x09
+_ORDER = ("dongle", "jig", "supply", "serial")
 
 
 def bus() -> tuple[list[UsbDevice], str]:
@@ -33,7 +35,8 @@ def bus() -> tuple[list[UsbDevice], str]:
         places, remark = _places_in_sysfs(), "libusb is not here (Debian: apt-get install libusb-1.0-0): read from /sys alone"
     except usb.core.USBError as trouble:
         places, remark = _places_in_sysfs(), f"libusb cannot read the bus ({trouble.strerror}): read from /sys alone"
-    return [_described(*place) for place in sorted(places, key=lambda place: place[0])], remark
+    places.sort(key=lambda place: [int(number) for number in re.findall(r"\d+", place[0].name)])
+    return [_described(*place) for place in places], remark
 
 
 def _place(device: usb.core.Device) -> tuple[Path, int, int, tuple[str, ...]]:
@@ -71,7 +74,7 @@ def look() -> tuple[list[Found], list[str]]:
         if os.path.exists(port):
             state, advice = port_state(port)
             found.append(Found(str(row["what"]), "serial", "", "", "", "", port, state, advice, None))
-    return found, [remark] if remark else []
+    return sorted(found, key=lambda one: _ORDER.index(one.kind)), [remark] if remark else []
 
 
 def _found(device: UsbDevice) -> Iterator[Found]:
