@@ -133,7 +133,7 @@ _HOME_SHOWS = {
     "hub": ("ready", "formed", "commissioned", "joined", "left", "refused", "failed"),
     "wan": ("connected", "lost", "waiting"),
     "han": ("not joined", "key established"),
-    "device": ("executed", "refused", "paired", "unpaired", "valve", "load switch", "awake", "failed"),
+    "device": ("executed", "refused", "paired", "unpaired", "valve", "load switch", "display", "failed"),
 }
 """What ``chub run home`` prints: events by area."""
 

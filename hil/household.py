@@ -11,13 +11,14 @@ from collections.abc import Callable, Coroutine
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, WanError
-from firmware_emu.trace import Trace
+from firmware_emu.trace import Record, Scalar, Trace
 from firmware_emu.wan.base import WanFrame, WanLink
+from hil.devices.esme import Esme
 from hil.devices.gsme import Gsme
 from hil.devices.han_device import HanDevice
 from hil.home import Home
 
-KNOCK_S = 0.5
+KNOCK_S = 0.25
 """How often the hub tries to reach a DCC that does not listen. The bench's own figure."""
 TRY_AGAIN_S = 1.0
 """Pause of the installer between two rounds. The bench's own figure."""
@@ -70,6 +71,23 @@ class Household:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        home.trace.subscribe(self._displays)
+
+    def _displays(self, record: Record) -> None:
+        """What a meter's own display says after a Command, or when the gas meter falls asleep: to compare with what was read."""
+        if record.area != "device" or record.event not in ("executed", "asleep"):
+            return
+        for meter in self.home.devices.values():
+            if record.source != meter.name:
+                continue
+            if isinstance(meter, Esme):
+                meter.update()
+                shown: dict[str, Scalar] = {"import_wh": meter.registers.active_import.total, "load_switch": meter.load_switch.name.lower()}
+            elif isinstance(meter, Gsme) and record.event == "asleep":
+                shown = {"register": meter.register.total, "valve": meter.valve.name.lower()}
+            else:
+                continue
+            self.home.trace.emit("device", meter.name, "display", **shown)
 
     async def run(self, over: Callable[[], bool]) -> None:
         """Supply on; until ``over()``, or the hub ends by itself. Raises what the hub ended with."""

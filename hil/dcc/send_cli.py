@@ -249,7 +249,9 @@ async def _reach(end: FarEnd, hub: Eui64, place: tuple[str, int], wait_s: float 
     end.add_known_users()
     port = await end.listen(*place)
     click.echo(f"waiting for hub {hub} at {place[0]}:{port}", err=True)
-    await end.reach(hub, wait_s or end.dcc.settings.response_wait_s)
+    wait_s = wait_s or end.dcc.settings.response_wait_s
+    if not await end.reach(hub, wait_s):
+        click.echo(f"hub {hub} did not connect within {wait_s:g} s: point its --wan at this --listen", err=True)
 
 
 def _print(outcome: Outcome, name: str | None) -> None:

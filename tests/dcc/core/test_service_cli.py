@@ -19,7 +19,8 @@ from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
-from hil.dcc.service_cli import alerts, inventory, send
+from hil.dcc.duis import read_request
+from hil.dcc.service_cli import alerts, inventory, listen, prepare, request, send
 
 from .conftest import CHF, ESME, SUPPLIER, FarEnd, Home
 from .test_alerts import alert_of
@@ -142,3 +143,81 @@ def test_a_request_reaches_a_hub_over_tls_and_its_answer_is_printed(store: Path,
     assert sent.exit_code == 0, sent.output
     assert sent.output.splitlines()[1].startswith("success  7.3  I0")
     assert home.answers[ESME].executed == [0x0051]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> list[str]:
+    """The options that name a store filled from the simulated board."""
+    path = tmp_path / "prepared.sqlite"
+    done = CliRunner().invoke(prepare, ["--board", "simulated", "--store", str(path), "--json"], catch_exceptions=False)
+    assert json.loads(done.output)["devices"] == {"02c4b00000000001": "CHF Pending", "02c4b00000000002": "GPF Pending"}
+    again = CliRunner().invoke(prepare, ["--board", "simulated", "--store", str(path), "--json"], catch_exceptions=False)
+    assert again.output == done.output
+    return ["--board", "simulated", "--store", str(path)]
+
+
+def written(folder: Path, prepared: list[str], *arguments: str) -> Path:
+    """A request file made by ``chub dcc request``."""
+    made = CliRunner().invoke(request, [*arguments, *prepared], catch_exceptions=False)
+    assert made.exit_code == 0, made.output
+    path = folder / f"{len(list(folder.glob('*.xml')))}.xml"
+    path.write_text(made.output, encoding="utf-8")
+    return path
+
+
+def test_request_files_are_sent_in_order_by_the_users_they_name(tmp_path: Path, prepared: list[str]) -> None:
+    files = [written(tmp_path, prepared, "12.2", "--device", name) for name in ("esme", "gsme", "ppmid", "ihd")]
+    senders = [read_request(path.read_bytes()).request_id.originator for path in files]
+    assert [str(eui)[-2:] for eui in senders] == ["10", "18", "10", "10"]
+    sent = CliRunner().invoke(send, [*map(str, files), *prepared, "--json"])
+    assert sent.exit_code == 0, sent.output
+    assert [outcome["verdict"] for outcome in json.loads(sent.output)] == ["success"] * 4
+    rows = json.loads(CliRunner().invoke(inventory, [*prepared[2:], "--json"]).output)
+    assert [row["type"] for row in rows if row["status"] == "Pending"] == ["TYPE_2", "GSME", "PPMID", "CHF", "GPF", "ESME"]
+
+
+def test_a_file_without_a_signature_is_signed_as_it_is_sent(tmp_path: Path, prepared: list[str]) -> None:
+    path = written(tmp_path, prepared, "12.2", "--device", "esme", "--no-sign")
+    assert not read_request(path.read_bytes()).signed
+    assert CliRunner().invoke(send, [str(path), *prepared]).exit_code == 0
+
+
+def test_a_file_that_another_user_signed_is_refused_and_ends_the_row(tmp_path: Path, prepared: list[str]) -> None:
+    path = written(tmp_path, prepared, "12.2", "--device", "esme")
+    path.write_bytes(path.read_bytes().replace(b":1000<", b":1001<"))
+    sent = CliRunner().invoke(send, [str(path), str(written(tmp_path, prepared, "12.2", "--device", "ihd")), *prepared])
+    assert sent.exit_code == 1
+    assert "CK-5 credentials" in sent.output
+    assert sent.output.count("12.2  ") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["12.2", "--device", "nobody"], "--device"), (["7.2", "--device", "esme"], "12.2 or 8.11"), (["7.2", "nowhere"], "TARGET"),
+        (["7.2", "esme", "--body", "[]"], "JSON object"), (["7.2", "esme", "--as", "12"], "--as"),
+    ])
+def test_a_request_that_cannot_be_written_says_which_word_is_wrong(prepared: list[str], arguments: list[str], said: str) -> None:
+    made = CliRunner().invoke(request, [*arguments, *prepared])
+    assert made.exit_code == 2
+    assert said in made.output
+
+
+def test_a_request_needs_a_counter_from_somewhere() -> None:
+    made = CliRunner().invoke(request, ["7.2", "esme", "--board", "simulated"])
+    assert made.exit_code == 2
+    assert "--counter" in made.output
+    made = CliRunner().invoke(request, ["7.2", "esme", "--board", "simulated", "--counter", "77"], catch_exceptions=False)
+    assert read_request(made.output.encode()).request_id.counter == 77
+
+
+def test_files_and_variants_are_not_mixed(tmp_path: Path, prepared: list[str]) -> None:
+    path = written(tmp_path, prepared, "12.2", "--device", "esme")
+    with pytest.raises(NotAvailable, match=r"none\.xml"):
+        CliRunner().invoke(send, [str(path), "none.xml", *prepared], catch_exceptions=False)
+
+
+def test_listening_ends_with_1_when_the_status_does_not_come(prepared: list[str]) -> None:
+    heard = CliRunner().invoke(listen, [*prepared, "--until", "chf=Commissioned", "--for", "0.2"])
+    assert heard.exit_code == 1
+    assert CliRunner().invoke(listen, [*prepared, "--until", "chf=Pending", "--for", "5"]).exit_code == 0
