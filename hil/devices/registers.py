@@ -143,6 +143,8 @@ class Register:
         self._until = _NEVER
         self._half_hour_start = 0
         self._day_start = 0
+        self.last_half_hour = 0
+        """Units of the half hour closed last by this object."""
         self._saved = b""
         self.recall()
 
@@ -210,7 +212,8 @@ class Register:
             self.save()
 
     def _close_half_hour(self, boundary: int) -> None:
-        self.profile.append(Period(boundary, self.total - self._half_hour_start))
+        self.last_half_hour = self.total - self._half_hour_start
+        self.profile.append(Period(boundary, self.last_half_hour))
         self._half_hour_start = self.total
         if boundary % DAY_S == 0:
             self.days.append(Period(boundary, self.total - self._day_start))
