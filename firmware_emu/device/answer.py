@@ -27,6 +27,7 @@ _DLMS_REQUEST = 0xD9
 _GBZ_PROFILE = b"\x01\x09"
 _DEFAULT_RESPONSE = 0x0B
 _ZCL_FAILURE = 0x01
+_NO_COMMAND = 0xFF
 _GAS = (DeviceType.GSME, DeviceType.GPF)
 
 
@@ -118,6 +119,12 @@ def failure_payload(message: Message) -> bytes | None:
     except DecodeError:
         return None
     return ASN1_FAILURES.get(message.message_code)
+
+
+def not_tried(part: Component) -> Component:
+    """What answers a component that follows a failed one (RTDS GCS01a, GCS15b ERROR: command FF, FAILURE)."""
+    direction = 0x00 if part.from_server else 0x08
+    return Component(part.cluster, direction, part.sequence, _DEFAULT_RESPONSE, bytes((_NO_COMMAND, _ZCL_FAILURE)))
 
 
 def default_response(part: Component, status: int) -> Component:

@@ -50,12 +50,16 @@ class DlmsServer:
         self.model = model
 
     def execute(self, message: Message) -> bytes:
-        """Run every item in order and return the access response. Raises DecodeError if the payload is not an access request."""
+        """Run the items in order and return the access response. Raises DecodeError if the payload is not an access request.
+
+        After one has failed the rest are not tried: they answer "other reason" (every RTDS ERROR response of several items).
+        """
         request = AccessRequest.decode(message.payload, message.payload_offset)
         data: list[Data] = []
         results: list[Result] = []
         for specification, item in zip(request.specifications, request.data, strict=True):
-            code, value = self._run(specification, item, message)
+            failed = any(result.code is not AccessResult.SUCCESS for result in results[-1:])
+            code, value = (AccessResult.OTHER_REASON, Null()) if failed else self._run(specification, item, message)
             choice = Choice.GET if specification.choice is Choice.GET_WITH_SELECTION else specification.choice
             if code is not AccessResult.SUCCESS:
                 what = f"{choice.name} {specification.class_id} {specification.obis_text} {specification.attribute}"
@@ -78,6 +82,8 @@ class DlmsServer:
         return self._get(key)
 
     def _get(self, key: Key) -> Answer:
+        if key in self.model.broken:
+            return self.model.broken[key], Null()
         attribute = self.model.attributes.get(key)
         if attribute is None:
             return self._absent(key), Null()
@@ -86,6 +92,8 @@ class DlmsServer:
         return AccessResult.SUCCESS, self.model.read(key)
 
     def _select(self, key: Key, selector: int | None, selection: Data | None) -> Answer:
+        if key in self.model.broken:
+            return self.model.broken[key], Null()
         reader = self.model.selections.get(key)
         if reader is None or selector is None or selection is None:
             code, _ = self._get(key)
@@ -94,6 +102,8 @@ class DlmsServer:
         return (value, Null()) if isinstance(value, AccessResult) else (AccessResult.SUCCESS, value)
 
     def _set(self, key: Key, value: Data, message: Message) -> AccessResult:
+        if key in self.model.broken:
+            return self.model.broken[key]
         attribute = self.model.attributes.get(key)
         if attribute is None:
             return self._absent(key)
@@ -112,6 +122,8 @@ class DlmsServer:
         return AccessResult.SUCCESS
 
     def _act(self, key: Key, parameter: Data) -> Answer:
+        if key in self.model.broken:
+            return self.model.broken[key], Null()
         method = self.model.methods.get(key)
         if method is None:
             return self._absent(key), Null()

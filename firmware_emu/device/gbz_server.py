@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from firmware_emu.device.answer import default_response
+from firmware_emu.device.answer import default_response, not_tried
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
@@ -52,6 +52,8 @@ class ZclModel:
     def __init__(self) -> None:
         self.attributes: dict[tuple[int, int], LiveAttribute] = {}
         self.commands: dict[tuple[int, int, bool], Command] = {}
+        self.broken: dict[tuple[int, int], ZclStatus] = {}
+        """Attributes whose hardware is out of order, and the status that a read of them gets."""
 
 
 @cache
@@ -70,14 +72,21 @@ class GbzServer:
     def __init__(self, device: GbcsDevice, model: ZclModel) -> None:
         self.device = device
         self.model = model
+        self._failed = False
 
     def execute(self, message: Message) -> bytes:
-        """Run every component in order and return the GBZ response. Raises DecodeError if the payload is not GBZ."""
+        """Run the components in order and return the GBZ response. Raises DecodeError if the payload is not GBZ.
+
+        After one has failed the rest are not tried: each is answered FAILURE for command FF (RTDS GCS15b, GCS16b and GCS21b
+        ERROR). What is not found is no failure (RTDS GCS21f NOT_FOUND).
+        """
         request = Gbz.decode(message.payload, message.payload_offset)
         answers: list[Component] = []
         sealed = 0
+        self._failed = False
         for part in request.components:
-            for answer, encrypt in self._run(part, message.message_code):
+            run = [(not_tried(part), False)] if self._failed else self._run(part, message.message_code)
+            for answer, encrypt in run:
                 if encrypt:
                     answers.append(self._seal(answer, sealed))
                     sealed += 1
@@ -93,23 +102,28 @@ class GbzServer:
             result = ZclStatus.UNSUP_CLUSTER_COMMAND if command is None else command(part)
         except DecodeError as problem:
             self.device.note_failure(str(problem))
+            self._failed = True
             return [(default_response(part, ZclStatus.MALFORMED_COMMAND), False)]
         if isinstance(result, ZclStatus):
             if result is not ZclStatus.SUCCESS:
                 self.device.note_failure(f"cluster {part.cluster:04x} command {part.command:02x}: {result.name}")
+                self._failed = result is not ZclStatus.NOT_FOUND
             return [(default_response(part, result), False)]
         return [self._component(part, answer, code) for answer in result]
 
     def _read(self, part: Component, code: int) -> tuple[Component, bool]:
         if part.command != GeneralCommand.READ_ATTRIBUTES:
             self.device.note_failure(f"general command {part.command:02x} is not supported")
+            self._failed = True
             return default_response(part, ZclStatus.UNSUP_GENERAL_COMMAND), False
         records: list[ReadRecord] = []
         for attribute in decode_attribute_ids(part.payload):
             live = self.model.attributes.get((part.cluster, attribute))
-            if live is None:
-                self.device.note_failure(f"cluster {part.cluster:04x} has no attribute {attribute:04x}")
-                records.append(ReadRecord(attribute, ZclStatus.UNSUPPORTED_ATTRIBUTE))
+            status = self.model.broken.get((part.cluster, attribute), ZclStatus.SUCCESS if live else ZclStatus.UNSUPPORTED_ATTRIBUTE)
+            if live is None or status is not ZclStatus.SUCCESS:
+                self.device.note_failure(f"cluster {part.cluster:04x} attribute {attribute:04x}: {status.name}")
+                self._failed = True
+                records.append(ReadRecord(attribute, status))
             else:
                 records.append(ReadRecord(attribute, ZclStatus.SUCCESS, live.type, live.read()))
         command = GeneralCommand.READ_ATTRIBUTES_RESPONSE

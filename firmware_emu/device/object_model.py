@@ -75,6 +75,8 @@ class ObjectModel:
         self.writers: dict[Key, Callable[[Data], AccessResult]] = {}
         self.methods: dict[Key, Method] = {}
         self.selections: dict[Key, Selection] = {}
+        self.broken: dict[Key, AccessResult] = {}
+        """Attributes and methods whose hardware is out of order, and what any use of them answers."""
         self.activations: dict[Key, Callable[[], None]] = {}
 
     def declare(self, key: Key, attribute: Attribute) -> None:
