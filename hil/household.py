@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, WanError
-from firmware_emu.trace import Record, Scalar, Trace
+from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanLink
 from hil.devices.esme import Esme
 from hil.devices.gsme import Gsme
@@ -77,17 +77,15 @@ class Household:
         """What a meter's own display says after a Command, or when the gas meter falls asleep: to compare with what was read."""
         if record.area != "device" or record.event not in ("executed", "asleep"):
             return
-        for meter in self.home.devices.values():
-            if record.source != meter.name:
-                continue
-            if isinstance(meter, Esme):
-                meter.update()
-                shown: dict[str, Scalar] = {"import_wh": meter.registers.active_import.total, "load_switch": meter.load_switch.name.lower()}
-            elif isinstance(meter, Gsme) and record.event == "asleep":
-                shown = {"register": meter.register.total, "valve": meter.valve.name.lower()}
-            else:
-                continue
-            self.home.trace.emit("device", meter.name, "display", **shown)
+        meter = next((device for device in self.home.devices.values() if device.name == record.source), None)
+        tell = self.home.trace.emit
+        if isinstance(meter, Esme):
+            meter.update()
+            tell(
+                "device", meter.name, "display", import_wh=meter.registers.active_import.total,
+                load_switch=meter.load_switch.name.lower())
+        elif isinstance(meter, Gsme) and record.event == "asleep":
+            tell("device", meter.name, "display", register=meter.register.total, valve=meter.valve.name.lower())
 
     async def run(self, over: Callable[[], bool]) -> None:
         """Supply on; until ``over()``, or the hub ends by itself. Raises what the hub ended with."""
