@@ -7,6 +7,7 @@ before anything is allocated; nesting is at most :data:`MAX_DEPTH` deep.
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 
 from firmware_emu.gbcs.axdr_types import (
     KINDS,
@@ -88,9 +89,24 @@ MAX_DEPTH = 32
 """Deepest nesting that is read. Commands and answers of the reference set nest to 7 levels; the bound is ours."""
 
 
+_CODES = {(2, False): "H", (2, True): "h", (4, False): "I", (4, True): "i", (8, False): "Q", (8, True): "q"}
+
+
 def _read_number(kind: type[Number]) -> Callable[[Reader], Data]:
     name, size, signed = kind.type_name, kind.octet_count, kind.signed
-    return lambda reader: kind(int.from_bytes(reader.take(size, name), "big", signed=signed))
+    if size == 1:
+        every = [kind(int.from_bytes((octet,), signed=signed)) for octet in range(256)]
+        return lambda reader: every[reader.u8(name)]
+    unpack = Struct(">" + _CODES[size, signed]).unpack_from
+
+    def read(reader: Reader) -> Data:
+        start = reader.position
+        if start + size > reader.end:
+            reader.take(size, name)
+        reader.position = start + size
+        return kind(*unpack(reader.data, start))
+
+    return read
 
 
 def _read_fixed(kind: type[Fixed]) -> Callable[[Reader], Data]:
@@ -109,18 +125,18 @@ def _read_bits(reader: Reader) -> Data:
 
 
 def _read_octets(reader: Reader) -> Data:
-    return OctetString(reader.take(reader.length("octet-string length"), "octet-string"))
+    return OctetString(reader.counted("octet-string length"))
 
 
 def _read_visible(reader: Reader) -> Data:
-    octets = reader.take(reader.length("visible-string length"), "visible-string")
+    octets = reader.counted("visible-string length")
     if not octets.isascii():
         reader.fail("visible-string", "characters that are not ASCII", back=len(octets))
     return VisibleString(octets.decode("ascii"))
 
 
 def _read_utf8(reader: Reader) -> Data:
-    octets = reader.take(reader.length("utf8-string length"), "utf8-string")
+    octets = reader.counted("utf8-string length")
     try:
         return Utf8String(octets.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -141,19 +157,25 @@ _READ_LEAF: dict[int, Callable[[Reader], Data]] = {
     **{kind.tag: _read_fixed(kind) for kind in LEAVES if issubclass(kind, Fixed)},
 }
 
+_SEQUENCES: dict[int, type[Array | Structure]] = {Array.tag: Array, Structure.tag: Structure}
+
 
 def read_data(reader: Reader, depth: int = 0) -> Data:
     """Read one value. Raises DecodeError."""
-    tag = reader.u8("data tag")
+    position = reader.position
+    if position == reader.end:
+        reader.fail("data tag", "needs 1 octet, 0 are left")
+    reader.position = position + 1
+    tag = reader.data[position]
     leaf = _READ_LEAF.get(tag)
     if leaf is not None:
         return leaf(reader)
     if depth >= MAX_DEPTH:
         reader.fail("data", f"nested deeper than {MAX_DEPTH} levels", back=1)
-    if tag in (Structure.tag, Array.tag):
+    kind = _SEQUENCES.get(tag)
+    if kind is not None:
         count = reader.length("element count")
-        elements = tuple([read_data(reader, depth + 1) for _ in range(count)])
-        return Structure(elements) if tag == Structure.tag else Array(elements)
+        return kind(tuple([read_data(reader, depth + 1) for _ in range(count)]))
     if tag != CompactArray.tag:
         reader.fail("data tag", f"{tag:02x} is no A-XDR type", back=1)
     return _read_compact(reader, depth)

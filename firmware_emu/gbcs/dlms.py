@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from enum import IntEnum
 from typing import Self
 
@@ -136,15 +137,16 @@ class Specification:
             octets += bytes((self.selector,)) + self.selection.encode()
         return octets
 
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        choice = _choice(reader, "access specification", _SPECIFICATION_CHOICES)
-        class_id = reader.uint(2, "class id")
-        obis = reader.take(6, "OBIS code")
-        attribute = reader.u8("attribute or method")
-        if choice is not Choice.GET_WITH_SELECTION:
-            return cls(choice, class_id, obis, attribute)
-        return cls(choice, class_id, obis, attribute, reader.u8("selector"), read_data(reader))
+    @staticmethod
+    def read(reader: Reader) -> Specification:
+        """Read one; those without a selection are shared, an object model having a few hundred. Raises DecodeError."""
+        octets = reader.take(10, "access specification")
+        if octets[0] not in _CHOICES:
+            reader.fail("access specification", f"choice {octets[0]}, expected one of {', '.join(map(str, _CHOICES))}", back=10)
+        plain = _specification(octets)
+        if plain.choice is not Choice.GET_WITH_SELECTION:
+            return plain
+        return replace(plain, selector=reader.u8("selector"), selection=read_data(reader))
 
     @property
     def obis_text(self) -> str:
@@ -276,9 +278,14 @@ class DataNotification:
         return cls(identifier, body)
 
 
-_SPECIFICATION_CHOICES = {choice.value: choice for choice in Choice}
-_RESULT_CHOICES = {choice.value: choice for choice in (Choice.GET, Choice.SET, Choice.ACTION)}
-_RESULTS = {result.value: result for result in AccessResult}
+_CHOICES = {choice.value: choice for choice in Choice}
+_RESULT_CHOICES = (Choice.GET, Choice.SET, Choice.ACTION)
+_RESULTS = {bytes((choice, code)): Result(choice, code) for choice in _RESULT_CHOICES for code in AccessResult}
+
+
+@lru_cache(maxsize=4096)
+def _specification(octets: bytes) -> Specification:
+    return Specification(_CHOICES[octets[0]], octets[1] << 8 | octets[2], octets[3:9], octets[9])
 
 
 def _start(reader: Reader, tag: int, field: str) -> int:
@@ -290,21 +297,14 @@ def _start(reader: Reader, tag: int, field: str) -> int:
     return identifier
 
 
-def _choice(reader: Reader, field: str, choices: dict[int, Choice]) -> Choice:
-    octet = reader.u8(field)
-    choice = choices.get(octet)
-    if choice is None:
-        reader.fail(field, f"choice {octet}, expected one of {', '.join(map(str, choices))}", back=1)
-    return choice
-
-
 def _read_result(reader: Reader) -> Result:
-    choice = _choice(reader, "response specification", _RESULT_CHOICES)
-    octet = reader.u8("access result")
-    code = _RESULTS.get(octet)
-    if code is None:
-        reader.fail("access result", f"{octet} is no result of an access", back=1)
-    return Result(choice, code)
+    octets = reader.take(2, "response specification")
+    result = _RESULTS.get(octets)
+    if result is None:
+        if octets[0] not in _RESULT_CHOICES:
+            reader.fail("response specification", f"choice {octets[0]}, expected one of {', '.join(map(str, _RESULT_CHOICES))}", back=2)
+        reader.fail("access result", f"{octets[1]} is no result of an access", back=1)
+    return result
 
 
 # -- range selection and protected attributes

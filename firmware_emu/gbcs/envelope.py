@@ -170,11 +170,12 @@ class Message:
     @property
     def payload_offset(self) -> int:
         """Where the payload starts in the encoded message."""
-        block = self.signing_block
-        before = 1 + len(self.signed_bytes) - len(self.payload)
+        signed = len(self.signed_bytes)
+        before = 1 + signed - len(self.payload)
         if self.mac is None:
             return before
-        return len(CIPHERING_HEADER) + len(length_octets(len(SECURITY_HEADER) + len(block) + MAC_LENGTH)) + len(SECURITY_HEADER) + before
+        block = 1 + signed + 1 + len(self.signature or b"")
+        return len(CIPHERING_HEADER) + len(length_octets(len(SECURITY_HEADER) + block + MAC_LENGTH)) + len(SECURITY_HEADER) + before
 
     def encode(self) -> bytes:
         """The message as it travels. Raises IdentifierError where the parts do not make a message."""

@@ -25,6 +25,10 @@ class Control(IntFlag):
     FROM_DATE_TIME = 0x10
 
 
+# The members as plain numbers: an operation on an IntFlag costs more than the rest of reading a component.
+_LAST, _ENCRYPTED, _FROM_DATE_TIME = int(Control.LAST), int(Control.ENCRYPTED), int(Control.FROM_DATE_TIME)
+_CONTROLS = frozenset((0x00, 0x01, 0x02, 0x03, 0x10, 0x11))
+
 CLUSTER_COMMAND = 0x01
 """Low two bits of the ZCL frame control: 0 is a profile-wide command, 1 a command of the cluster."""
 SERVER_TO_CLIENT = 0x08
@@ -61,17 +65,17 @@ class Component:
 
     def encode(self, last: bool) -> bytes:
         """Raises IdentifierError where both encryption and a from date time are asked for, or the payload is not in encrypted form."""
-        control = Control.LAST if last else Control(0)
+        control = _LAST if last else 0
         extra = b""
         payload = self.payload
         if self.encrypted:
             if self.from_date_time is not None or payload[:5] != ENCRYPTED_HEADER or len(payload) < _SMALLEST_CIPHER:
                 raise IdentifierError("an encrypted component", self, "31 00000000, ciphertext and tag, and no from date time")
-            control |= Control.ENCRYPTED
+            control |= _ENCRYPTED
             extra = bytes((self.header_control, self.frame_counter))
             payload = len(payload).to_bytes(2, "big") + payload
         elif self.from_date_time is not None:
-            control |= Control.FROM_DATE_TIME
+            control |= _FROM_DATE_TIME
             extra = self.from_date_time.to_bytes(4, "big")
         body = b"".join((extra, bytes((self.frame_control, self.sequence, self.command)), payload))
         return b"".join((bytes((control,)), self.cluster.to_bytes(2, "big"), len(body).to_bytes(2, "big"), body))
@@ -82,17 +86,17 @@ class Component:
         control = reader.u8("extended header control field")
         if control not in _CONTROLS:
             reader.fail("extended header control field", f"read {control:02x}, expected 00, 01, 02, 03, 10 or 11", back=1)
-        if bool(control & Control.LAST) != last:
+        if (control & _LAST != 0) is not last:
             reader.fail("extended header control field", f"read {control:02x}: the last component and no other is marked so", back=1)
         cluster = reader.uint(2, "cluster id")
         inner = reader.sized(reader.uint(2, "component length"), "component")
         from_date_time: int | None = None
         frame_counter = header_control = 0
-        encrypted = bool(control & Control.ENCRYPTED)
+        encrypted = control & _ENCRYPTED != 0
         if encrypted:
             header_control = inner.u8("additional header control")
             frame_counter = inner.u8("additional header frame counter")
-        elif control & Control.FROM_DATE_TIME:
+        elif control & _FROM_DATE_TIME:
             from_date_time = inner.uint(4, "from date time")
         frame_control = inner.u8("ZCL frame control")
         sequence = inner.u8("ZCL sequence number")
@@ -105,9 +109,6 @@ class Component:
                 inner.fail("ciphered information", f"expected to start with {ENCRYPTED_HEADER.hex()}")
         payload = inner.rest()
         return cls(cluster, frame_control, sequence, command, payload, from_date_time, encrypted, frame_counter, header_control)
-
-
-_CONTROLS = frozenset((0x00, 0x01, 0x02, 0x03, 0x10, 0x11))
 
 
 @dataclass(frozen=True, slots=True)

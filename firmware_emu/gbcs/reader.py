@@ -71,10 +71,26 @@ class Reader:
 
     def length(self, field: str) -> int:
         """A minimal BER length that the rest of the data can hold."""
+        position = self.position
+        if position < self.end:
+            short = self.data[position]
+            if short < 0x80 and short < self.end - position:
+                self.position = position + 1
+                return short
         count = self.count(field)
         if count > self.end - self.position:
             self.fail(field, f"length {count} exceeds the {self.end - self.position} octets left", back=len(length_octets(count)))
         return count
+
+    def counted(self, field: str) -> bytes:
+        """The octets behind their minimal BER length; ``field`` names the length."""
+        start = self.position + 1
+        if start < self.end:
+            stop = start + self.data[start - 1]
+            if stop <= self.end and stop - start < 0x80:
+                self.position = stop
+                return self.data[start:stop]
+        return self.take(self.length(field), field)
 
     def count(self, field: str) -> int:
         """A number in minimal BER length form."""

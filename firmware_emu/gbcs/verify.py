@@ -106,10 +106,9 @@ def check_message(message: Message, keystore: Keystore) -> Verdict:
 def mac_secret(header: GroupingHeader, keystore: Keystore) -> bytes:
     """The shared secret behind a message's MAC. Raises KeystoreError naming the key that is missing."""
     originator, recipient = header.originator, header.recipient
-    if header.cra is CraFlag.COMMAND and keystore.role(originator) is not RemotePartyRole.ACCESS_CONTROL_BROKER:
+    role = keystore.role(originator) if header.cra is CraFlag.COMMAND else None
+    if role is not None and role is not RemotePartyRole.ACCESS_CONTROL_BROKER:
         brokers = keystore.find(RemotePartyRole.ACCESS_CONTROL_BROKER)
-        if keystore.role(originator) is None:
-            return keystore.shared_secret(originator, recipient)
         if not brokers:
             raise KeystoreError(keystore.source, "no access control broker, whose key agreement key a command's MAC needs")
         originator = brokers[0]
