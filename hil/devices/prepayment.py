@@ -212,7 +212,7 @@ class Account:
         available = bool(terms.emergency_limit) and not self.emergency_active and self.balance < terms.emergency_threshold
         if available and not self.available:
             self.tell(EMERGENCY_AVAILABLE)
-        out = self.left(terms) < 0 or (self.left(terms) == 0 and self.emergency_active)
+        out = self.left(terms) < 0
         if out and not self.out:
             self.tell(BELOW_DISABLEMENT)
         self.low, self.available, self.out = low, available, out

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from memory_han import MemoryHan
 
@@ -114,7 +114,7 @@ class Bench:
         """One Command as the meter's executor gets it: its response."""
         listed = list(items)
         self.counter += 1
-        specifications = tuple(Specification(choice, class_id, parse_obis(obis), attribute) for choice, class_id, obis, attribute, _ in listed)
+        specifications = tuple(Specification(choice, number, parse_obis(obis), attribute) for choice, number, obis, attribute, _ in listed)
         payload = AccessRequest(invoke_id(1), specifications, tuple(data for *_, data in listed)).encode()
         message = Message(GroupingHeader(CraFlag.COMMAND, self.counter, SUPPLIER, ESME, OtherInformation(code)), payload)
         return AccessResponse.decode(self.esme.execute(by_code(code), message))
@@ -134,7 +134,7 @@ def run(class_id: int, obis: str, method: int, data: Data) -> Item:
 
 
 def octets(seconds: int) -> OctetString:
-    return OctetString(cosem_time.encode_date_time(EPOCH.__class__.fromtimestamp(EPOCH.timestamp() + seconds, UTC)))
+    return OctetString(cosem_time.encode_date_time(EPOCH + timedelta(seconds=seconds)))
 
 
 def at_once() -> OctetString:
@@ -144,7 +144,8 @@ def at_once() -> OctetString:
 def charge(prices: dict[int, int], commodity: int = 3, scale: int = -5) -> Data:
     """A unit charge; index 0 alone is a charge without index."""
     entries = tuple(Structure((OctetString(bytes((index,)) if index else b""), Long(price))) for index, price in prices.items())
-    return Structure((Structure((Integer(commodity), Integer(scale))), Structure((LongUnsigned(3), OctetString(bytes(6)), Integer(2))), Array(entries)))
+    unit = Structure((LongUnsigned(3), OctetString(bytes(6)), Integer(2)))
+    return Structure((Structure((Integer(commodity), Integer(scale))), unit, Array(entries)))
 
 
 def day(number: int, switches: dict[int, int]) -> Data:
@@ -199,6 +200,3 @@ def tariff(
 def flat(price: int, standing: int = 0) -> list[Item]:
     """A tariff of one rate."""
     return tariff([day(1, {0: 1})], [week(1, (1,) * 7)], [season("all", "07d00101ff", 1)], {1: price}, standing=standing)
-
-
-MakeBench = Callable[..., Bench]
