@@ -25,11 +25,12 @@ from firmware_emu.wan.tls import files_of
 from hil.home import Home
 from hil.household import Household, PatientLink
 from hil.journey import HomeJourney
+from hil.pictures import lanes, supply_plots
 from hil.pki import load_keys, pki_folder
-from hil.report.verdict import Plot, Run, Step
+from hil.report.verdict import Run, Step
 from hil.report.write import write_html, write_junit
 from hil.run_folder import RunFolder
-from hil.station import Station, open_station
+from hil.station import open_station
 from hil.steps import StepFailed, Steps
 
 
@@ -55,7 +56,7 @@ def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_ke
     seed = board.seed if seed is None else seed
     folder = RunFolder("demo", board, seed)
     trace.subscribe(folder)
-    steps = Steps(on_step=lambda step: _show(console, step), on_begin=lambda name: _begin(console, name))
+    steps = Steps(folder.records, on_step=lambda step: _show(console, step), on_begin=lambda name: _begin(console, name))
     console.print(f"board {board.name}, seed {seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
     result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys))
     folder.close()
@@ -93,17 +94,8 @@ async def _demo(
             folder.write_requests(station.dcc.gateway.accepted(), secrets=export_keys)
         facts = {**folder.facts, "median request to response, ms": round(journey.median_round_trip_ms(), 1)}
         notes += station.profile_notes()
-        return Run("A home on the bench", facts, steps.done, folder.records, [_supply_plot(station, folder)], notes)
-
-
-def _supply_plot(station: Station, folder: RunFolder) -> Plot:
-    began = folder.records[0].time if folder.records else 0.0
-    marks = [
-        (record.time - began, f"{record.source} {record.event}") for record in folder.records
-        if record.area == "power" and record.source == "hub" and record.event in ("ac lost", "boot")
-    ]
-    points = [(when - began, volts) for when, volts in station.jig.waveform()]
-    return Plot("Supply at the hub's pins", "V", {"hub": points}, marks)
+        plots = supply_plots(folder.records, station.jig.waveform())
+        return Run("A home on the bench", facts, steps.done, folder.records, plots, notes, lanes(board))
 
 
 def _begin(console: Console, name: str) -> None:

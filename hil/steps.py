@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from firmware_emu.errors import CommsHubError
-from firmware_emu.trace import Scalar
+from firmware_emu.trace import Record, Scalar
 from hil.report.verdict import Step
 
 
@@ -16,10 +16,11 @@ class StepFailed(CommsHubError):
 
 
 class Steps:
-    """Collects the steps of a run. ``on_step`` hears of each as it ends, ``on_begin`` as it begins."""
+    """Collects the steps of a run. ``on_step`` hears of each as it ends, ``on_begin`` as it begins; ``records`` is the run's trace."""
 
-    def __init__(self, on_step: Callable[[Step], None], on_begin: Callable[[str], None]) -> None:
+    def __init__(self, records: Sequence[Record], on_step: Callable[[Step], None], on_begin: Callable[[str], None]) -> None:
         self.done: list[Step] = []
+        self._records = records
         self._on_step = on_step
         self._on_begin = on_begin
 
@@ -31,18 +32,20 @@ class Steps:
         """
         values: dict[str, Scalar] = {}
         self._on_begin(name)
-        began = time.monotonic()
+        began, first = time.monotonic(), len(self._records)
+
+        def ended(verdict: str, why: str = "") -> None:
+            step = Step(name, verdict, (time.monotonic() - began) * 1000, values, why, (first, len(self._records)))
+            self.done.append(step)
+            self._on_step(step)
+
         try:
             yield values
         except (CommsHubError, TimeoutError) as wrong:
             why = str(wrong) or f"{type(wrong).__name__}: nothing came in time"
-            self._end(Step(name, "fail", (time.monotonic() - began) * 1000, values, why))
+            ended("fail", why)
             raise StepFailed(f"{name}: {why}") from wrong
-        self._end(Step(name, "pass", (time.monotonic() - began) * 1000, values))
-
-    def _end(self, step: Step) -> None:
-        self.done.append(step)
-        self._on_step(step)
+        ended("pass")
 
 
 def expect(holds: bool, why: str) -> None:

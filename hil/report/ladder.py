@@ -1,67 +1,79 @@
-"""A ladder (sequence) diagram from trace records, as SVG text."""
+"""Ladder (sequence) diagrams from trace records, as SVG text: a few stable lanes, one arrow a hop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from firmware_emu.trace import Record
 
-_COLUMN = 150
-_ROW = 22
-_TOP = 44
-_LEFT = 90
+_COLUMN = 170
+_ROW = 24
+_TOP = 40
+_LEFT = 76
+_REFUSED = frozenset({"refused", "lost", "failed", "dropped", "not delivered"})
+_ARRIVED = frozenset({"received"})
+"""The far side of a hop that its sender has told already: drawn once."""
+_WORDS = ("variant", "kind", "use_case", "command", "what", "code", "check", "reason")
+"""Details that say what a hop carried, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
-    """``text`` is an ``<svg>`` element; ``shown`` of ``total`` arrows are in it."""
+class Arrow:
+    """One hop between two lanes."""
 
+    time: float
+    source: str
+    target: str
     text: str
-    shown: int
-    total: int
+    refused: bool
 
 
-def arrows(records: Sequence[Record]) -> list[Record]:
-    """The records that are arrows: something went from a source to another target."""
-    return [record for record in records if record.target is not None and record.target != record.source]
+def arrows(records: Sequence[Record], lanes: Mapping[str, str]) -> list[Arrow]:
+    """The hops among ``records`` that lead from one lane to another."""
+    found = []
+    for record in records:
+        if record.target is None or record.event in _ARRIVED:
+            continue
+        source, target = _lane(record.source, lanes), _lane(record.target, lanes)
+        if source is not None and target is not None and source != target:
+            found.append(Arrow(record.time, source, target, _text(record), record.event in _REFUSED))
+    return found
 
 
-def _label(record: Record) -> str:
-    what = record.detail.get("use_case") or record.detail.get("what") or ""
-    return f"{record.event} {what}".strip()
+def _lane(name: str, lanes: Mapping[str, str]) -> str | None:
+    """The lane of a source or target: by its whole name, its identity, or its first word."""
+    words = name.split()
+    return next((lanes[key] for key in (name, words[-1], words[0]) if key in lanes), None)
 
 
-def draw_ladder(records: Sequence[Record], *, began: float, limit: int = 120) -> Ladder:
-    """Arrows of ``records`` in time order; ``began`` is the bench time that counts as zero."""
-    every = arrows(records)
-    chosen = every[:limit]
-    names: list[str] = []
-    for record in chosen:
-        for name in (record.source, record.target or ""):
-            if name not in names:
-                names.append(name)
+def _text(record: Record) -> str:
+    said = next((f"{record.detail[word]}" for word in _WORDS if record.detail.get(word)), "")
+    return f"{record.event} {said}".strip()[:44]
+
+
+def draw_ladder(found: Sequence[Arrow], lanes: Mapping[str, str], *, began: float, title: str) -> str:
+    """The arrows as an ``<svg>`` element; ``began`` is the bench time that counts as zero."""
+    used = {lane for arrow in found for lane in (arrow.source, arrow.target)}
+    names = [lane for lane in dict.fromkeys(lanes.values()) if lane in used]
     x = {name: _LEFT + _COLUMN // 2 + i * _COLUMN for i, name in enumerate(names)}
-    width = _LEFT + _COLUMN * max(1, len(names))
-    height = _TOP + _ROW * (len(chosen) + 1)
+    width, height = _LEFT + _COLUMN * len(names), _TOP + _ROW * (len(found) + 1)
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" class="ladder" role="img" aria-label="message ladder">',
-        '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 8 4 0 8z" fill="#00587c"/></marker>'
-        '<marker id="no" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 8 4 0 8z" fill="#b3261e"/></marker></defs>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" class="ladder" '
+        f'role="img" aria-label="{escape(title)}">',
     ]
     for name, at in x.items():
-        out.append(f'<text x="{at}" y="18" text-anchor="middle" class="who">{escape(name)}</text>')
-        out.append(f'<line x1="{at}" y1="26" x2="{at}" y2="{height}" stroke="#cccccc"/>')
-    for row, record in enumerate(chosen):
+        out.append(f'<text x="{at}" y="16" text-anchor="middle" class="who">{escape(name)}</text>')
+        out.append(f'<line x1="{at}" y1="24" x2="{at}" y2="{height}" stroke="#cccccc"/>')
+    for row, arrow in enumerate(found):
         y = _TOP + _ROW * (row + 1)
-        start, end = x[record.source], x[record.target or ""]
-        refused = record.event in {"refused", "lost", "failed", "dropped"}
-        colour, head = ("#b3261e", "no") if refused else ("#00587c", "head")
-        out.append(f'<text x="4" y="{y}" class="when">{record.time - began:.3f} s</text>')
-        out.append(f'<line x1="{start}" y1="{y}" x2="{end}" y2="{y}" stroke="{colour}" marker-end="url(#{head})"/>')
-        out.append(f'<text x="{(start + end) / 2}" y="{y - 4}" text-anchor="middle" class="what">{escape(_label(record))}</text>')
+        start, end = x[arrow.source], x[arrow.target]
+        colour = "#b3261e" if arrow.refused else "#00587c"
+        back = -7 if end > start else 7
+        out.append(f'<text x="4" y="{y}" class="when">{arrow.time - began:.3f} s</text>')
+        out.append(f'<line x1="{start}" y1="{y}" x2="{end}" y2="{y}" stroke="{colour}"/>')
+        out.append(f'<path d="M{end} {y}l{back} -4v8z" fill="{colour}"/>')
+        out.append(f'<text x="{(start + end) / 2}" y="{y - 4}" text-anchor="middle" class="what">{escape(arrow.text)}</text>')
     out.append("</svg>")
-    return Ladder("\n".join(out), len(chosen), len(every))
+    return "\n".join(out)

@@ -10,13 +10,15 @@ from firmware_emu.trace import Record, Scalar
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run: ``ms`` is real time; ``why`` says what went wrong, where, and what to try; empty when it passed."""
+    """One step of a run: ``ms`` is real time; ``why`` says what went wrong, where, and what to try; empty when it passed.
+    ``records`` are the trace records made in it, as positions in the run's records (first, one past the last)."""
 
     name: str
     verdict: str
     ms: float
     values: Mapping[str, Scalar] = field(default_factory=dict)
     why: str = ""
+    records: tuple[int, int] = (0, 0)
 
     def as_json(self) -> dict[str, object]:
         out: dict[str, object] = {"name": self.name, "verdict": self.verdict, "ms": round(self.ms, 1), "values": dict(self.values)}
@@ -37,7 +39,8 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that the report shows."""
+    """Everything that the report shows. ``lanes`` names the lane of the ladder for each identity and source in the trace; the
+    order of its values is that of the lanes, and what has no lane is not drawn."""
 
     title: str
     facts: Mapping[str, Scalar]
@@ -45,6 +48,7 @@ class Run:
     records: Sequence[Record] = ()
     plots: Sequence[Plot] = ()
     notes: Sequence[str] = ()
+    lanes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import junitparser
 
-from hil.report.ladder import draw_ladder
+from hil.report.ladder import arrows, draw_ladder
 from hil.report.plots import draw
 from hil.report.verdict import Run
 
@@ -24,10 +24,16 @@ def write_html(run: Run, path: Path) -> None:
             passed=sum(step.verdict == "pass" for step in run.steps),
             total_ms=sum(step.ms for step in run.steps),
             plots=[draw(plot) for plot in run.plots],
-            ladder=draw_ladder(run.records, began=began),
+            ladders=_ladders(run, began),
         ),
         encoding="utf-8",
     )
+
+
+def _ladders(run: Run, began: float) -> list[tuple[str, str]]:
+    """Title and drawing for each step in which something went from one lane to another."""
+    found = [(step.name, arrows(run.records[slice(*step.records)], run.lanes)) for step in run.steps]
+    return [(name, draw_ladder(hops, run.lanes, began=began, title=name)) for name, hops in found if hops]
 
 
 def write_junit(run: Run, path: Path) -> None:

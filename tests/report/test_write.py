@@ -21,8 +21,12 @@ def run() -> Run:
         Record(3, 10.3, "hub", "chf", "noted"),
     ]
     plot = Plot("Supply at the hub", "V", {"hub": [(0, 0), (1, 12), (2, 0)]}, marks=[(1.5, "AC Lost")])
-    steps = [Step("boot", "pass", 12.5, {"state": "formed"}), Step("join <esme>", "fail", 3.0, why="refused at hop 2")]
-    return Run("A home", {"board": "simulated", "seed": 7}, steps, records, [plot], ["profile-supplied: hold-up"])
+    steps = [
+        Step("boot", "pass", 12.5, {"state": "formed"}),
+        Step("join <esme>", "fail", 3.0, why="refused at hop 2", records=(0, 3)),
+    ]
+    lanes = {"gateway": "DCC", "chf": "hub", "esme": "esme"}
+    return Run("A home", {"board": "simulated", "seed": 7}, steps, records, [plot], ["profile-supplied: hold-up"], lanes)
 
 
 @pytest.mark.requirement("SHP-01")
