@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from enum import IntEnum
+from functools import lru_cache
 from typing import Self
 
 from firmware_emu.errors import DecodeError, IdentifierError
