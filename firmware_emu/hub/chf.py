@@ -70,7 +70,8 @@ class ChfExecutor:
         self._changed = changed
         self._registering: Eui64 | None = None
         self._join_time_s = 0
-        self._server = DlmsServer(device, self._model())
+        self.model = self._model()
+        self._server = DlmsServer(device, self.model)
         log.on_change = self.back_up
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:

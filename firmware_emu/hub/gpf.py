@@ -30,6 +30,7 @@ from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
 
@@ -51,6 +52,13 @@ _GENERAL_CAUSE = 1
 _METERING_PAYLOAD, _PREPAYMENT_PAYLOAD = 6, 0
 
 
+_PRICES = {
+    (PRICE.id, attribute): LiveAttribute(declared.type, lambda value=value: value)  # type: ignore[misc]
+    for attribute, value in ((0x0616, 826), (0x0617, 0x50)) if (declared := PRICE.attribute(attribute)) is not None
+}
+"""Currency and trailing digits of prices, which a meter does not mirror (RTDS GCS14 asks the GPF for them): pounds and five decimals."""
+
+
 class Gpf:
     """The GPF as Device, with its mirror. ``spawn`` starts a task in the hub's own group; ``has_image``: whether firmware waits."""
 
@@ -61,8 +69,8 @@ class Gpf:
         self.device = device
         self.gas = GasStore(device.store, config.profile)
         self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han, has_image)
-        self._model = ZclModel()
-        self._model.commands.update({
+        self.model = ZclModel()
+        self.model.commands.update({
             (METERING.id, 0x08, False): self._sampled_data,
             (METERING.id, 0x06, False): self._snapshot,
             (PREPAYMENT.id, 0x07, False): self._prepayment_snapshot,
@@ -70,7 +78,7 @@ class Gpf:
             (EVENTS.id, 0x01, False): self._clear_event_log,
             (DEVICE_MANAGEMENT.id, 0x00, True): self._change_of_tenancy,
         })
-        self._server = GbzServer(device, self._model)
+        self._server = GbzServer(device, self.model)
         for code in _JOINS:
             device.handlers[code] = self._backing_up(device.handlers[code])
         device.handlers[RESTORE_LOG] = self._restore
@@ -79,7 +87,7 @@ class Gpf:
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:
         """A GBZ Command, answered from the mirror as it stands."""
-        self._model.attributes = {
+        self.model.attributes = dict(_PRICES) | {
             (cluster.id, record.attribute): LiveAttribute(record.type, lambda record=record: record.value)  # type: ignore[misc]
             for cluster in MIRRORED for record in self.gas.attributes(cluster.id).values()
         }

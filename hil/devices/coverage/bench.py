@@ -10,7 +10,9 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
+from firmware_emu.device.gbz_server import ZclModel
 from firmware_emu.device.joining import HubTime
+from firmware_emu.device.object_model import ObjectModel
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import NotAvailable
@@ -57,28 +59,33 @@ class Identity:
         return {role: broker if self.held_by_dcc and role in USERS else party for role, party in self.parties.items()}
 
 
+Model = ObjectModel | ZclModel | None
+"""What a Device serves its Commands from; None for a type that has ASN.1 Commands alone."""
+
+
 def exchange(
-    identity: Identity, keystore: Keystore, at: datetime, data: bytes, prepare: Callable[[GbcsDevice], None],
+    identity: Identity, keystore: Keystore, at: datetime, data: bytes, prepare: Callable[[GbcsDevice, Model], None], *, new: bool = False,
 ) -> tuple[list[bytes], list[Record]]:
     """What a Device that has lived until ``at`` sends when it receives ``data`` then, and what it recorded meanwhile.
 
-    ``prepare`` is called with the Device just before. Raises NotAvailable for a type that is not emulated.
+    ``prepare`` is called with the Device and its model just before. ``new``: one that has not lived. Raises NotAvailable for a type
+    that is not emulated.
     """
-    life = lived_in.life_of(identity.device_type)
+    life = lived_in.NONE if new else lived_in.life_of(identity.device_type)
     clock = Clock(start=at - timedelta(days=life.days), warp=True)
     trace = Trace(clock.now)
     records: list[Record] = []
 
     async def live() -> list[bytes]:
-        device = await _grown(identity, keystore, clock, trace, life)
-        prepare(device)
+        device, model = await _grown(identity, keystore, clock, trace, life)
+        prepare(device, model)
         trace.subscribe(records.append)
         return device.receive(data)
 
     return clock.run(live()), records
 
 
-async def _grown(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> GbcsDevice:
+async def _grown(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
     kind = identity.device_type
     if kind in _TYPES:
         return await _on_the_han(_TYPES[kind], identity, keystore, clock, trace, life)
@@ -91,30 +98,32 @@ async def _grown(identity: Identity, keystore: Keystore, clock: Clock, trace: Tr
 
 async def _on_the_han(
     cls: type[GbcsHanDevice], identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life,
-) -> GbcsDevice:
+) -> tuple[GbcsDevice, Model]:
     air = Air(clock)
     device = cls(identity.eui64, _INSTALL_CODE, keystore, StackNode(air, identity.eui64), clock, trace, identity.parties)
     device.hub_time = HubTime(0, True)  # the hub's clock is the bench's; as read when bench time began
     await lived_in.live(device, keystore, clock, life)
-    lived_in.remember(device.gbcs, life, identity.home)
-    return device.gbcs
+    lived_in.remember(device.gbcs, keystore, life, identity.home)
+    if isinstance(device, Gsme):
+        return device.gbcs, device.model.zcl
+    return device.gbcs, device.model if isinstance(device, Esme) else None
 
 
-async def _chf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> GbcsDevice:
+async def _chf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
     store = MemoryStore()
     config = _config(identity)
     device = _hub_device(identity, keystore, store, clock, trace)
     log = DeviceLog(
         store, capacity=config.profile.device_log_capacity, historic_capacity=config.profile.historic_log_capacity,
         now=lambda: int(clock.now()))
-    device.executor = ChfExecutor(device, log, config, lambda: None)
+    executor = device.executor = ChfExecutor(device, log, config, lambda: None)
     lived_in.admit(log, identity.home)
     await clock.go(life.days * DAY_S)
-    lived_in.remember(device, life, {})
-    return device
+    lived_in.remember(device, keystore, life, {})
+    return device, executor.model
 
 
-async def _gpf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> GbcsDevice:
+async def _gpf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
     store = MemoryStore()
     config = _config(identity)
     device = _hub_device(identity, keystore, store, clock, trace)
@@ -129,8 +138,8 @@ async def _gpf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trac
     gsme = Gsme(meter, _INSTALL_CODE, keystore, StackNode(air, meter), clock, trace, identity.parties)
     gas_life = replace(lived_in.life_of(DeviceType.GSME), days=life.days)
     await lived_in.live(gsme, keystore, clock, gas_life, lambda: lived_in.push(gsme, gpf.gas, int(clock.now())))
-    lived_in.remember(device, life, identity.home)
-    return device
+    lived_in.remember(device, keystore, life, identity.home)
+    return device, gpf.model
 
 
 def _refuse_task(work: Coroutine[object, object, None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from firmware_emu.crypto.pki import DEFAULT_ORGANISATIONS
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
 from firmware_emu.device.pipeline import GbcsDevice
-from firmware_emu.errors import CommsHubError, ProtectionError
+from firmware_emu.errors import CommsHubError, NotAvailable, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.envelope import Message
@@ -24,10 +24,10 @@ from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record
 from hil.dcc.duis import RequestError, ServiceRequest, read_request
 from hil.dcc.duis.node import Node
-from hil.dcc.transform.check import CREATED, Checker, ReferenceDevice, pairs, reference_devices
+from hil.dcc.transform.check import COMMAND_SUFFIXES, CREATED, Checker, ReferenceDevice, pairs, reference_devices
 from hil.dcc.transform.context import LogEntry, StoredLog
 from hil.dcc.transform.message import transform
-from hil.devices.coverage import bench, firmware_image, shape
+from hil.devices.coverage import bench, faults, firmware_image, shape
 from hil.devices.coverage.identities import PendingKey, Rewriter, make_identities
 
 RESPONSE_SUFFIX: Final = "_RESPONSE_GBCS.HEX"
@@ -51,7 +51,8 @@ class Difference:
 
 @dataclass(slots=True)
 class Report:
-    """Outcome over all requests that address a Device and have a reference response; and what became of those without one."""
+    """Outcome over all requests that address a Device and have a reference response; and what became of those without one, and of the
+    reference commands that have no request, if they were sent (errors among them)."""
 
     use_cases: int = 0
     answered: int = 0
@@ -61,6 +62,10 @@ class Report:
     without_reference_answered: int = 0
     without_reference_unanswered: list[Difference] = field(default_factory=list)
     sealed_references: list[str] = field(default_factory=list)
+    other_exchanges: int = 0
+    other_exchanges_answered: int = 0
+    other_exchanges_same_shape: int = 0
+    other_exchanges_differ: list[Difference] = field(default_factory=list)
 
 
 class _Sender(Checker):
@@ -105,13 +110,48 @@ class Coverage:
         report.answered += 1
         if any(part.plaintext is None for part in reference.encrypted):
             report.sealed_references.append(stem)
-        partings = list(shape.partings(shape.of_message(reference, sent.payload), shape.of_message(verdict, sent.payload)))
-        if not partings:
+        difference = _compared(stem, reference, verdict, sent, why)
+        if difference is None:
             report.same_shape += 1
+        else:
+            report.differ.append(difference)
+
+    def run_command(self, report: Report, stem: str, command_file: Path, response: Path) -> None:
+        """Send a reference command as it stands, protected anew, to a Device with the fault that the reference response shows: one that
+        lacks what is asked for where that says "not found", a broken one where it tells of an error."""
+        reference = self._reference(response)
+        original = Message.decode(bytes.fromhex(command_file.read_text(encoding="ascii").strip()))
+        unsigned = replace(original, signature=None if original.signature else b"", mac=None)
+        report.other_exchanges += 1
+        try:
+            planted = faults.shown_by(original.payload, decode_payload(reference.message), reference.encrypted)
+            command = self._protected(unsigned)
+            if original.mac is None:
+                command = replace(command, mac=None)
+            identity = self._identity(original.header.recipient)
+            sent, records = bench.exchange(
+                identity, self._keystore, CREATED, command.encode(), lambda _, model: faults.plant(planted, model),
+                new=faults.lacks_all(decode_payload(reference.message)))
+        except CommsHubError as problem:
+            report.other_exchanges_differ.append(Difference(stem, "an answer", "", str(problem)))
             return
-        first = partings[0]
-        more = f" and {len(partings) - 1} more" if len(partings) > 1 else ""
-        report.differ.append(Difference(stem, first.expected, first.got, f"at {first.path or '/'}{more}{'; ' if why else ''}{why}"))
+        verdict, why = self._answer(command, sent, records, None)
+        difference = Difference(stem, "an answer", "", why)
+        if verdict is not None:
+            report.other_exchanges_answered += 1
+            compared = _compared(stem, reference, verdict, command, why)
+            if compared is None:
+                report.other_exchanges_same_shape += 1
+                return
+            difference = compared
+        report.other_exchanges_differ.append(difference)
+
+    def _protected(self, message: Message) -> Message:
+        """What the DCC sends; what one Device sends to another is under the secret of the two (reference gbcs-messages 10)."""
+        header = message.header
+        if self._keystore.role(header.originator) is None:
+            return protect.with_mac(message, self._keystore.shared_secret(header.originator, header.recipient))
+        return self._sender.protected(message)
 
     def _reference(self, path: Path) -> Verdict:
         message = Message.decode(bytes.fromhex(path.read_text(encoding="ascii").strip()))
@@ -127,29 +167,36 @@ class Coverage:
         try:
             target = command.header.recipient
             sent, records = bench.exchange(
-                self._identity(request, target), self._keystore, _moment(request), command.encode(),
-                lambda device: _prepare(device, self._keystore, command, pending))
+                self._identity(target, held_by_dcc=request.service_reference == _HANDOVER), self._keystore, _moment(request),
+                command.encode(), lambda device, _: _prepare(device, self._keystore, command, pending))
         except CommsHubError as problem:
             return command, None, str(problem)
+        return (command, *self._answer(command, sent, records, pending))
+
+    def _answer(
+        self, command: Message, sent: list[bytes], records: list[Record], pending: PendingKey | None,
+    ) -> tuple[Verdict | None, str]:
         why = _said(records)
         for data in sent:
             message = Message.decode(data)
             if message.header.cra is CraFlag.RESPONSE and message.header.counter == command.header.counter:
                 verdict = _verify(message, self._keystore, pending)
-                return (command, verdict, why) if verdict.ok else (command, None, _unverified(verdict))
-        return command, None, why or "the Device sent no response"
+                return (verdict, why) if verdict.ok else (None, _unverified(verdict))
+        return None, why or "the Device sent no response"
 
-    def _identity(self, request: ServiceRequest, target: Eui64) -> bench.Identity:
+    def _identity(self, target: Eui64, *, held_by_dcc: bool = False) -> bench.Identity:
         """The target as it stands before the request: what the DCC hands over (6.21) is its own until then, so its users' cells hold the
         broker's certificates (RTDS CS02b handover: existing ids)."""
-        device = self._devices[target]
+        device = self._devices.get(target)
+        if device is None:
+            raise NotAvailable(f"the type of {target}", "it is none of the reference set's Devices")
         parties = {role: entity for role, entity in DEFAULT_ORGANISATIONS.values() if role not in bench.USERS}
         for party in device.parties:
             role = self._keystore.role(party)
             if role is not None:
                 parties[role] = party
         home = {eui64: other.device_type for eui64, other in self._devices.items() if eui64 != target}
-        return bench.Identity(target, device.device_type, parties, home, held_by_dcc=request.service_reference == _HANDOVER)
+        return bench.Identity(target, device.device_type, parties, home, held_by_dcc)
 
     def _stored_log(self, request: ServiceRequest) -> StoredLog:
         """What the DCC kept of the log of a hub or GPF that the request replaces: the home's Devices."""
@@ -195,6 +242,15 @@ def _moment(request: ServiceRequest) -> datetime:
     return min(moments)
 
 
+def _compared(stem: str, reference: Verdict, verdict: Verdict, sent: Message, why: str) -> Difference | None:
+    partings = list(shape.partings(shape.of_message(reference, sent.payload), shape.of_message(verdict, sent.payload)))
+    if not partings:
+        return None
+    first = partings[0]
+    more = f" and {len(partings) - 1} more" if len(partings) > 1 else ""
+    return Difference(stem, first.expected, first.got, f"at {first.path or '/'}{more}{'; ' if why else ''}{why}")
+
+
 def _said(records: list[Record]) -> str:
     reasons = [str(record.detail["reason"]) for record in records if record.detail.get("reason")]
     return "; ".join(dict.fromkeys(reasons))
@@ -214,9 +270,19 @@ def requests(templates: Path, messages: Path, devices: Mapping[Eui64, ReferenceD
             yield stem, request_file, response
 
 
+def exchanges(messages: Path, requested: Collection[str]) -> Iterator[tuple[str, Path, Path]]:
+    """Stem, command and response of every reference exchange without a request."""
+    files = {path.name: path for path in messages.rglob("*.HEX")}
+    for name, path in sorted(files.items()):
+        stem = name.removesuffix(COMMAND_SUFFIXES[0])
+        response = files.get(stem + RESPONSE_SUFFIX)
+        if stem != name and response is not None and stem not in requested:
+            yield stem, path, response
+
+
 def run(
     templates: Path, messages: Path, *, devices: Mapping[Eui64, ReferenceDevice] | None = None, keys: Keystore | None = None,
-    names: bool = True,
+    names: bool = True, every_command: bool = False,
 ) -> Report:
     """Check every request of ``templates`` against the responses of ``messages``. Raises NotAvailable, KeystoreError, RequestError."""
     known = reference_devices() if devices is None else devices
@@ -229,4 +295,6 @@ def run(
         coverage = Coverage(keystore, known, keys, names)
         for stem, request_file, response in found:
             coverage.run(report, stem, read_request(request_file.read_bytes()), response)
+        for stem, command_file, response in exchanges(messages, {stem for stem, _, _ in found}) if every_command else ():
+            coverage.run_command(report, stem, command_file, response)
     return report

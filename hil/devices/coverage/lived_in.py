@@ -9,9 +9,11 @@ from functools import cache
 from importlib import resources
 from typing import TypeAlias
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import CellUsage, DeviceType, RemotePartyRole
+from firmware_emu.crypto.roles import CellUsage, DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device import joins
 from firmware_emu.device.event_log import LogEntry, LogName
 from firmware_emu.device.pipeline import GbcsDevice
@@ -35,6 +37,7 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 
 FORMER = Eui64.parse("00db1234567890ff")
 """A display that the home had once: the bench's own identity."""
+_METHOD_C = {DeviceType.GSME, DeviceType.PPMID}
 _LOGS = {"event": LogName.EVENT, "security": LogName.SECURITY, "power": LogName.POWER, "alcs": LogName.ALCS}
 
 
@@ -56,6 +59,10 @@ class Life:
     days: int
     logs: Mapping[LogName, tuple[tuple[int, int], ...]]
     deeds: tuple[Deed, ...]
+
+
+NONE = Life(0, {}, ())
+"""Of a Device that comes from the factory."""
 
 
 @cache
@@ -152,14 +159,16 @@ def _top_up(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) 
     return Component(PREPAYMENT.id, 0x01, 0, 0x04, payload)
 
 
-def remember(device: GbcsDevice, life: Life, home: Mapping[Eui64, DeviceType]) -> None:
-    """Log entries by their age, and the Devices that this one is joined with."""
+def remember(device: GbcsDevice, keystore: Keystore, life: Life, home: Mapping[Eui64, DeviceType]) -> None:
+    """Log entries by their age, and the Devices that this one is joined with: a gas meter and a PPMID by method C."""
     now = int(device.now())
     for log, rows in life.logs.items():
         for code, seconds in rows:
             device.logs[log].add(LogEntry(now - seconds, code, b""))
     for other, kind in home.items():
-        joins.add(device, other, kind.value, 2 if DeviceType.GPF in (kind, device.device_type) else 0)
+        pair = {kind, device.device_type}
+        certificate = keystore.certificate(other, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER) if pair == _METHOD_C else None
+        joins.add(device, other, kind.value, 3 if certificate else 2 if DeviceType.GPF in pair else 0, certificate)
 
 
 def admit(log: DeviceLog, home: Mapping[Eui64, DeviceType]) -> None:
