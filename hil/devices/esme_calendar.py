@@ -48,11 +48,16 @@ def begun(octets: bytes, day: date) -> date | None:
         except ValueError:
             return None
         return start if start <= day else None
-    for back in range(367):
-        candidate = day - timedelta(days=back)
-        if falls_on(octets, candidate):
+    days = [date(day.year - back, octets[2], octets[3]) for back in (0, 1)] if _every_year(octets) else None
+    for candidate in days or (day - timedelta(days=back) for back in range(367)):
+        if candidate <= day and falls_on(octets, candidate):
             return candidate
     return None
+
+
+def _every_year(octets: bytes) -> bool:
+    """Whether a date is a plain day of any year."""
+    return octets[:2] == b"\xff\xff" and 1 <= octets[2] <= 12 and 1 <= octets[3] <= 28 and octets[4] == _ANY
 
 
 def not_before(octets: bytes, day: date) -> bool:

@@ -26,6 +26,7 @@ _BLOCK_SCRIPT, _SECONDARY_SCRIPT = 100, 200
 _BLOCK_PRICES = (0xA0, 0xB0, 0xC0, 0xD0)
 """Price matrix indexes: 1 to 48 for time of use, A1 to D8 for block (letter) and set (digit) (RTDS ECS01a)."""
 _POUND_IN_MILLIPENCE = 5
+_DAYS_KNOWN = 7
 _WATT_SECONDS_PER_KWH = 1000 * HOUR_S
 PRIMARY_PRICES, SECONDARY_PRICES = "0-0:19.20.0", "0-0:19.20.5"
 STANDING_CHARGE = "0-0:19.20.4"
@@ -72,10 +73,19 @@ class SwitchingTable:
             if isinstance(one[0], Unsigned) and switches:
                 self._days[one[0].value] = sorted(switches)
         self._special = special_days(specials)
+        self._known: dict[int, list[tuple[int, int]]] = {}
         self.default = scripts[0]
 
     def _switches(self, number: int) -> list[tuple[int, int]]:
         """The switches of day ``number`` since 2000: (seconds after midnight, script)."""
+        found = self._known.get(number)
+        if found is None:
+            if len(self._known) > _DAYS_KNOWN:
+                self._known.clear()
+            found = self._known[number] = self._find(number)
+        return found
+
+    def _find(self, number: int) -> list[tuple[int, int]]:
         day = day_of(number * DAY_S)
         for when, (_, identifier) in self._special.items():
             if falls_on(when, day):
