@@ -63,7 +63,8 @@ def install(package: Path, folder: Path) -> None:
         except subprocess.TimeoutExpired:
             pytest.skip(f"npm did not install zigbee-herdsman within {INSTALL_S:g} s: npm's registry is slow or not reachable")
         if done.returncode:
-            pytest.skip(f"npm cannot install zigbee-herdsman: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+            reasons = [line.removeprefix("npm error ") for line in done.stderr.splitlines() if line.startswith("npm error ")]
+            pytest.skip(f"npm cannot install zigbee-herdsman: {'; '.join(reasons[:2]) or 'it gave no reason'}")
         if not folder.exists():
             fresh.rename(folder)
 
