@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import click
 
 from ichis.connector import PINS
 from ichis.profile import load_profile
+from ichis.served_jig import serve as serve_jig
 
 
 class _Commands(click.Group):
@@ -67,3 +70,39 @@ def profile(name: str, as_json: bool) -> None:
     click.echo(f"{read.name}: {read.version}, host {read.host}")
     for row in rows:
         click.echo(f"{row['key']:<30} {row['value']:>9} {row['unit']:<6} {row['source']} ({row['confidence']})")
+
+
+@ichis.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port of the hub's socket on 127.0.0.1; 0: any free one")
+@click.option("--write-board", type=click.Path(dir_okay=False, path_type=Path), help="write a board file that uses what is served")
+@click.option("--json", "as_json", is_flag=True, help="one JSON line when everything is there")
+def serve(folder: Path, port: int, write_board: Path | None, as_json: bool) -> None:
+    """Serve a simulated supply and multimeter by SCPI on pseudo-terminals FOLDER/supply and FOLDER/probes, until interrupted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder.resolve()
+
+    def tell(table: dict[str, str]) -> None:
+        if write_board is not None:
+            write_board.write_text(_board(table), encoding="utf-8")
+        if as_json:
+            click.echo(json.dumps({"jig": table}))
+        else:
+            for key, value in table.items():
+                click.echo(f"jig.{key} = {value}")
+
+    async def main() -> None:
+        async with serve_jig(place, port) as table:
+            tell(table)
+            await asyncio.Event().wait()
+
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        click.echo("closed", err=True)
+
+
+def _board(table: dict[str, str]) -> str:
+    lines = ["# Supply and multimeter in another process; the rest as in the board below.", 'name = "served"', 'extends = "simulated"', ""]
+    lines += ["[clock]", 'mode = "warp"', "", "[jig]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"

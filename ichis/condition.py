@@ -24,10 +24,12 @@ class Condition:
     load_w: float = 2.4
     """Power of the running hub, from the supply or from its own store."""
     input_loss_w: float = 0.0
-    """Power lost ahead of the store, only while there is supply."""
+    """Power lost ahead of the store, only above 11.5 V."""
     low_volts_extra_a: float = 0.0
     """More current below 11 V."""
     leakage_a: float = 0.003
+    start_peak_a: float = 0.0
+    """A supply limited below this collapses when the hub starts from empty, and the hub does not start."""
     inrush_a: float = 1.1
     """Peak current when the store is charged from empty."""
     holdup_s: float | None = None
@@ -77,7 +79,8 @@ class Condition:
     hub_baud_error: float = 0.0
     """Relative error of the hub's bit clock."""
     swallowed_octets: frozenset[int] = frozenset()
-    uart_locks_after_error: bool = False
+    deaf_octets_after_error: int = 0
+    """How many octets the hub's UART loses after one that it could not read."""
     hub_repeats_sequence: bool = False
     hub_counts_errors: bool = True
     hub_reading_gain: float = 1.0

@@ -32,6 +32,8 @@ class LineModel:
         self._hub_pulls_present = False
         self._level = Level.HIGH
         self._timers: list[asyncio.TimerHandle] = []
+        self._ac_timer: asyncio.TimerHandle | None = None
+        self._changes: list[tuple[float, Level]] = []
         hub.connect(self._from_hub)
         self._show_all()
 
@@ -40,6 +42,8 @@ class LineModel:
     def _from_hub(self, pin: Pin, level: Level) -> None:
         self._hub_pulls_present = level is pin.active
         condition = self._feed.condition
+        if not self._feed.seated:
+            return
         self._cancel()
         if not self._hub_pulls_present:
             self._settle(Level.HIGH)
@@ -66,6 +70,7 @@ class LineModel:
     def _settle(self, level: Level) -> None:
         if level is not self._level:
             self._level = level
+            self._changes.append((self._clock.now(), level))
             pin = signal("CH_PR")
             self._trace.emit("ichis", "hub connector", "drove", target="host connector", what=f"{pin.name} {level.value}")
 
@@ -100,6 +105,13 @@ class LineModel:
         pin = signal(symbol)
         return self._level if pin.symbol == "CH_PR" else self._host.get(symbol, self._open(pin))
 
+    async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
+        if signal(symbol).symbol != "CH_PR":
+            raise JigError(f"{symbol} is driven by this end: there is nothing to watch")
+        seen, before = [(self._clock.now(), self._level)], len(self._changes)
+        await self._clock.sleep(seconds)
+        return seen + self._changes[before:]
+
     def _tell(self, pin: Pin) -> None:
         self._trace.emit("ichis", "host connector", "drove", target="hub connector", what=f"{pin.name} {self._at_hub(pin).value}")
         self._show(pin)
@@ -125,8 +137,10 @@ class LineModel:
             if condition.ac_lost_needs_data_pair and not self._feed.data_wired:
                 level = Level.LOW
             delay = condition.ac_lost_delay_s if level is Level.HIGH else condition.ac_restored_delay_s
+            if self._ac_timer is not None:
+                self._ac_timer.cancel()
             if delay:
-                asyncio.get_running_loop().call_later(delay, self._hub.see, pin, level)
+                self._ac_timer = asyncio.get_running_loop().call_later(delay, self._hub.see, pin, level)
                 return
         self._hub.see(pin, level)
         if pin.symbol == "MT_PR":
@@ -140,6 +154,8 @@ class LineModel:
 
     def close(self) -> None:
         self._cancel()
+        if self._ac_timer is not None:
+            self._ac_timer.cancel()
 
 
 class ProbeModel:

@@ -23,6 +23,7 @@ _COLLAPSED_V = 0.5
 _RESTART_S = 0.2
 """From a stop to the earliest next start while there is supply."""
 _LOW_VOLTS = 11.0
+_CLAMP_V = 11.5
 
 
 class HubInput:
@@ -40,6 +41,8 @@ class HubInput:
         self._setting, self._limit_a, self._on = 0.0, 1e9, False
         self.seated = True
         self.data_wired = True
+        self._collapsed = False
+        self._stopped_at = clock.now() - _RESTART_S
         self._stored_v = 0.0
         self._since = clock.now()
         self._timer: asyncio.TimerHandle | None = None
@@ -61,10 +64,10 @@ class HubInput:
         contacts = not {1, 2} <= self.condition.open_pins and not {3, 4} <= self.condition.open_pins
         return self._on and self._setting > 0 and self.seated and contacts and not self._collapsed
 
-    @property
-    def _collapsed(self) -> bool:
-        """The supply in current limit: the running hub wants more than it may give."""
-        return self._on and self._setting > 0 and self._limit_a * self._setting < self.condition.load_w
+    def _collapses(self) -> bool:
+        """Whether the supply goes into, or stays in, current limit: the running hub wants more than it may give."""
+        short = self._on and self._setting > 0 and self._limit_a * self._setting < self.condition.load_w
+        return short and (self._hub.powered or self._collapsed)
 
     def terminal_volts(self) -> float:
         """Volts at the supply's terminals."""
@@ -87,7 +90,7 @@ class HubInput:
         drawn = self.condition.leakage_a
         if self._hub.powered:
             volts = self.terminal_volts()
-            drawn = (self.condition.load_w + self.condition.input_loss_w) / volts
+            drawn = (self.condition.load_w + (self.condition.input_loss_w if volts > _CLAMP_V else 0.0)) / volts
             drawn += self.condition.low_volts_extra_a if volts < _LOW_VOLTS else 0.0
             drawn += 0.0 if self.data_wired else self.condition.open_data_extra_a
         return min(self._limit_a, drawn)
@@ -104,6 +107,7 @@ class HubInput:
         began = on and not self._on
         before = self._leave()
         self._setting, self._limit_a, self._on = volts, limit_a, on
+        self._collapsed = self._collapses()
         self.peak_a = 0.0 if began else self.peak_a
         self._enter(before)
         self._trace.emit("ichis", "supply", "set", volts=round(volts, 3), output=on, at_pins=round(self.pin_volts(), 3))
@@ -202,6 +206,10 @@ class HubInput:
             self._latched = self._latched or now - self._rising_since > condition.slow_ramp_lockout_s
         if volts < (self._cold_start if self._cold else self._recovery) or self._latched:
             return False
+        if now - self._stopped_at < _RESTART_S - 1e-9:
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(self._stopped_at + _RESTART_S - now, self._restart)
+            return False
         if condition.short_dip_latch_s is not None and self._dipped_at is not None and now - self._dipped_at < condition.short_dip_latch_s:
             self._latched = True
             return False
@@ -213,16 +221,22 @@ class HubInput:
         if condition.needs_host_present and not self._hub.host_present:
             self._latched = True
             return False
+        if self._cold and self._limit_a < condition.start_peak_a:
+            return False
         return self.data_wired or not condition.needs_data_pair
 
     def _stop_hub(self) -> None:
         now = self._clock.now()
         self.draw_fall(now)
-        self._stored_v, self._since, self._timer = self.pin_volts(), now, None
+        self._stored_v, self._since, self._timer, self._stopped_at = self.pin_volts(), now, None, now
         self._trace.emit("ichis", "supply", "brown-out", at_pins=round(self._stored_v, 3))
         self._feed(False)
         if self.feeding:
-            self._timer = asyncio.get_running_loop().call_later(_RESTART_S, self._decide)
+            self._timer = asyncio.get_running_loop().call_later(_RESTART_S, self._restart)
+
+    def _restart(self) -> None:
+        self._timer = None
+        self._decide()
 
     def _feed(self, powered: bool) -> None:
         self._hub.feed(powered)

@@ -55,6 +55,10 @@ class Lines(Protocol):
 
     async def read(self, symbol: str) -> Level: ...
 
+    async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
+        """The level now and each change of a line that the far end drives, with bench times, over so many seconds."""
+        ...
+
 
 class DataLink(Protocol):
     """One end of the serial pair on pins 7 and 8."""

@@ -38,7 +38,7 @@ class PtyWire:
         self._master, self._clock, self._condition = master, clock, condition
         self.line = line
         self._far_inverted = far_inverted
-        self._locked = False
+        self._deaf = 0
         self.framing_errors = 0
         os.set_blocking(master, False)
 
@@ -70,8 +70,11 @@ class PtyWire:
         received = carried(octets, settings_of(self._master, self._far_inverted), self.line)
         errors = received.framing_errors + received.parity_errors
         self.framing_errors += errors
-        self._locked = self._locked or (errors > 0 and self._condition.uart_locks_after_error)
-        return b"" if self._locked else bytes(octet for octet in received.octets if octet not in self._condition.swallowed_octets)
+        if errors:
+            self._deaf = self._condition.deaf_octets_after_error
+        heard = received.octets[self._deaf:]
+        self._deaf = max(0, self._deaf - len(received.octets))
+        return bytes(octet for octet in heard if octet not in self._condition.swallowed_octets)
 
     async def set_line(self, line: LineProfile) -> None:
         self.line = line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from firmware_emu.board import Board
@@ -18,9 +18,11 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.hub.hub import PowerState
+from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from hil.conformance.station import ConformanceStation, open_conformance_station
 from hil.dcc.alerts import AlertRecord
+from hil.dcc.duis.build import Content
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition
 from ichis.jig import Jig
@@ -142,17 +144,18 @@ class Bench:
             if station.dcc.alerts.relevant(self.board.hub.chf):
                 return
             station.dcc.inventory.certify(DeviceType.ESME, row.manufacturer, row.model, row.firmware)
-            if station.dcc.inventory.device(row.eui) is not None:
-                break
-            noted = await station.ask(station.supplier, "12.2", None, {
-                "DeviceID": row.eui, "DeviceManufacturer": row.manufacturer, "DeviceModel": row.model, "DeviceType": row.type,
-                "SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware, "ESMEVariant": "A"})
-            added = await station.ask(station.supplier, "8.11", self.board.hub.chf, {
+            if station.dcc.inventory.device(row.eui) is None:
+                await self._ask("12.2", None, {
+                    "DeviceID": row.eui, "DeviceManufacturer": row.manufacturer, "DeviceModel": row.model, "DeviceType": row.type,
+                    "SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware, "ESMEVariant": "A"})
+            await self._ask("8.11", self.board.hub.chf, {
                 "DeviceID": row.eui, "RequestType": "Add", "AddDeviceToCHFWhitelist": {
                     "JoinTimePeriod": 60, "InstallCode": row.install_code.octets.hex().upper(), "ImportMPxN": str(row.mpxn)}})
-            for outcome in (noted, added):
-                if not outcome.ok:
-                    raise NotAvailable("a meter in the hub's device log", outcome.why)
+
+    async def _ask(self, variant: str, target: Eui64 | None, body: Mapping[str, Content]) -> None:
+        outcome = await self.station.ask(self.station.supplier, variant, target, body)
+        if not outcome.ok:
+            raise NotAvailable("a meter in the hub's device log", outcome.why)
 
     @property
     def running(self) -> bool:

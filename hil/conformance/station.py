@@ -12,6 +12,7 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import JigError
 from firmware_emu.trace import Trace
 from firmware_emu.wan.memory import MemoryWan
 from hil.pki import load_keys
@@ -49,9 +50,11 @@ class ConformanceStation(Station):
 
     async def bring_up(self) -> None:
         made = self.jig
-        self.bench_jig = await open_jig(self.board.jig, self.profile, self.clock, self.trace, self.condition)
+        try:
+            self.bench_jig = await open_jig(self.board.jig, self.profile, self.clock, self.trace, self.condition)
+        finally:
+            await made.close()
         self.jig = self.bench_jig  # type: ignore[assignment]
-        await made.close()
         self.host = Host(self.bench_jig, self.profile)
         await super().bring_up()
         self.bench_jig.hub_side.on_host_present = lambda present: self._note("host present", present)
@@ -94,7 +97,30 @@ class ConformanceStation(Station):
             self._server.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._server
+        trouble: JigError | None = None
+        try:
+            await self.bench_jig.supply.output(False)
+        except JigError as wrong:  # the rest is let go of all the same, and the caller hears of the supply
+            trouble = wrong
+            self.jig = _LetGo(self.bench_jig)  # type: ignore[assignment]
         await super().tear_down()
+        if trouble is not None:
+            raise JigError(f"the supply was told to switch off and did not confirm it: {trouble}")
+
+
+class _LetGo:
+    """A jig whose supply does not answer any more: what is left to do is to let go of it."""
+
+    def __init__(self, jig: BenchJig) -> None:
+        self._jig = jig
+        self.supply = self
+
+    async def output(self, on: bool) -> None:
+        """Nothing hears it."""
+
+    async def close(self) -> None:
+        with contextlib.suppress(JigError):  # said already: the supply did not confirm that it is off
+            await self._jig.close()
 
 
 @contextlib.asynccontextmanager

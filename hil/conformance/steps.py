@@ -13,7 +13,6 @@ from ichis.uart import LineProfile
 
 Step = Callable[[Bench, Value], Awaitable[None]]
 _RAMP_STEP_S = 0.05
-_WATCH_S = 0.002
 _ALIGNED_S = 0.0005
 """Into the hub's whole second, so that outages of whole seconds are counted as such."""
 _APART_S = 60.0
@@ -85,7 +84,9 @@ async def rise(bench: Bench, value: Value) -> None:
 async def dip(bench: Bench, value: Value) -> None:
     """Volts at the pins down to a value for a time, then nominal."""
     volts, seconds = _numbers(bench, value, "to", "seconds")
-    await bench.jig.supply.play([(volts, seconds), (bench.profile["supply_nominal"], 0.0)])
+    nominal = bench.profile["supply_nominal"]
+    scale = nominal / max(1.0, await bench.jig.probes.volts(1))  # what is lost on the way is added
+    await bench.jig.supply.play([(volts * scale, seconds), (nominal, 0.0)])
 
 
 async def interrupt(bench: Bench, value: Value) -> None:
@@ -179,13 +180,11 @@ async def outages(bench: Bench, value: Value) -> None:
 
 
 async def watch_present(bench: Bench, value: Value) -> None:
-    """Read Device Present again and again for so long, as a host does."""
-    until = bench.clock.now() + number(bench, value)
-    while bench.clock.now() < until:
-        active = await bench.jig.lines.read("CH_PR") is Level.LOW
+    """Watch Device Present for so long, as a host does."""
+    for when, level in await bench.jig.lines.watch("CH_PR", number(bench, value)):
+        active = level is Level.LOW
         if not bench.present or bench.present[-1][1] is not active:
-            bench.present.append((bench.clock.now(), active))
-        await bench.clock.sleep(_WATCH_S)
+            bench.present.append((when, active))
 
 
 async def mark(bench: Bench, _: Value) -> None:

@@ -1,0 +1,105 @@
+"""The connector's lines on the modem lines of a USB serial cable, through open-drain buffers; any pyserial URL.
+
+DTR and RTS are outputs, CTS, DSR, RI and CD inputs. An open-drain buffer can pull a line low or let it go, so releasing a line is
+driving it to the level that its pull-up gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import serial
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import JigError, NotAvailable
+from ichis.connector import Direction, Level, signal
+
+_OUTPUTS, _INPUTS = ("dtr", "rts"), ("cts", "dsr", "ri", "cd")
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Which modem line carries which line of the connector. ``asserted``: the level on the connector when the modem line is set."""
+
+    modem: str
+    asserted: Level
+
+
+HOST_END: Mapping[str, Wiring] = {
+    "MT_PR": Wiring("dtr", Level.LOW), "AC LO": Wiring("rts", Level.HIGH), "CH_PR": Wiring("cts", Level.LOW),
+}
+"""The rig as meter or hot shoe, testing a hub."""
+
+HUB_END: Mapping[str, Wiring] = {
+    "CH_PR": Wiring("dtr", Level.LOW), "MT_PR": Wiring("cts", Level.LOW), "AC LO": Wiring("dsr", Level.HIGH),
+}
+"""The rig as hub, testing a meter's port."""
+
+_WATCH_S = 0.002
+
+
+class ModemLines:
+    """Implements :class:`ichis.jig.Lines` for either end: what one drives the other reads."""
+
+    def __init__(self, url: str, clock: Clock, wiring: Mapping[str, Wiring] = HOST_END) -> None:
+        """Raises NotAvailable where the cable is not there, JigError for a wiring that a modem line cannot carry."""
+        self.url, self._clock, self._wiring = url, clock, dict(wiring)
+        self._drives = Direction.OUTPUT
+        for symbol, wire in wiring.items():
+            signal(symbol)
+            if wire.modem not in (*_OUTPUTS, *_INPUTS):
+                raise JigError(f"{symbol}: {wire.modem!r} is no modem line: expected one of {', '.join((*_OUTPUTS, *_INPUTS))}")
+        try:
+            self._port = serial.serial_for_url(url, timeout=0, do_not_open=False)
+        except (serial.SerialException, ValueError, OSError) as wrong:
+            raise NotAvailable(f"the modem lines of {url}", f"{wrong}; is the cable in and readable by you?") from wrong
+
+    def _wire(self, symbol: str) -> Wiring:
+        try:
+            return self._wiring[signal(symbol).symbol]
+        except KeyError:
+            raise JigError(f"{symbol} is not wired to a modem line of {self.url}") from None
+
+    async def drive(self, symbol: str, active: bool) -> None:
+        """Raises JigError for a line that this end reads, or a cable that is gone."""
+        await self._put(symbol, signal(symbol).level(active))
+
+    async def release(self, symbol: str) -> None:
+        """Let the line's pull-up have it."""
+        await self._put(symbol, signal(symbol).reads_open)
+
+    async def _put(self, symbol: str, level: Level) -> None:
+        wire = self._wire(symbol)
+        if wire.modem not in _OUTPUTS:
+            raise JigError(f"{symbol} is read by this end on {wire.modem.upper()}, not driven")
+        await self._run(symbol, lambda: setattr(self._port, wire.modem, level is wire.asserted))
+
+    async def read(self, symbol: str) -> Level:
+        """The level on the connector. Raises JigError when the cable is gone."""
+        wire = self._wire(symbol)
+        is_set = await self._run(symbol, lambda: getattr(self._port, wire.modem))
+        other = Level.HIGH if wire.asserted is Level.LOW else Level.LOW
+        return wire.asserted if is_set else other
+
+    async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
+        """By reading every 2 ms: shorter pulses are not seen."""
+        until, seen = self._clock.now() + seconds, [(self._clock.now(), await self.read(symbol))]
+        while self._clock.now() < until:
+            await self._clock.sleep(_WATCH_S)
+            level = await self.read(symbol)
+            if level is not seen[-1][1]:
+                seen.append((self._clock.now(), level))
+        return seen
+
+    async def _run(self, symbol: str, work: object) -> object:
+        assert callable(work)
+        with self._clock.hold(f"modem lines of {self.url}"):
+            try:
+                return await asyncio.get_running_loop().run_in_executor(None, work)
+            except (serial.SerialException, OSError, ValueError) as wrong:
+                raise JigError(f"{self.url}: {symbol}: the modem lines do not answer ({wrong}): is the cable in?") from wrong
+
+    def close(self) -> None:
+        self._port.close()

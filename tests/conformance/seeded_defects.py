@@ -1,0 +1,307 @@
+"""One seeded defect for each check: in the modelled connector and input stage, in the hub's firmware, or in the board."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.alerting import date_time
+from firmware_emu.hub.hub import RESTORED_LONG, RESTORED_LONG_ALERT, RESTORED_SHORT, Hub
+from firmware_emu.hub.power import Outage, PowerEvent, PowerState
+from firmware_emu.hub.running import RunningHub
+from hil.conformance.station import ConformanceStation
+from ichis.condition import Condition
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What is wrong. ``board``: settings laid over the board; ``hub``: another firmware; ``station``: called once a station is up."""
+
+    condition: Condition = field(default_factory=Condition)
+    board: tuple[str, ...] = ()
+    hub: type[Hub] = Hub
+    station: Callable[[ConformanceStation], None] | None = None
+
+
+def _raise(running: RunningHub, code: int, outage: Outage, extra_s: int = 0) -> None:
+    long = code == RESTORED_LONG
+    times = (date_time(outage.start), date_time(outage.end + extra_s)) if long else ()
+    running.chf.raise_alert(
+        code, times, message_code=RESTORED_LONG_ALERT if long else None, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
+
+
+class RepeatsShortAlert(Hub):
+    """Tells a short outage twice when it was of about 20 s and a minute of running came before."""
+
+    @staticmethod
+    def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
+        Hub._alert(running, outage, long)
+        if 15 < outage.seconds < 30 and outage.warned and outage.start - _last_end[0] > 50:
+            _raise(running, RESTORED_SHORT, outage)
+        _last_end[0] = outage.end
+
+
+_last_end = [0]
+_ends: list[int] = []
+
+
+class WrongLength(Hub):
+    """Long alerts of five minutes carry a wrong end."""
+
+    @staticmethod
+    def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
+        if 295 < outage.seconds < 305:
+            _raise(running, RESTORED_LONG, outage, 60)
+        else:
+            Hub._alert(running, outage, long)
+
+
+class SilentAboutSurprises(Hub):
+    """Says nothing of a loss of supply that came without AC Lost."""
+
+    @staticmethod
+    def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
+        if outage.warned:
+            Hub._alert(running, outage, long)
+
+
+class OneAlertInHalfAMinute(Hub):
+    """Keeps the second of two outages that are 20 s apart to itself."""
+
+    @staticmethod
+    def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
+        if not outage.warned or not 10 < outage.start - _last_end[0] < 30:
+            Hub._alert(running, outage, long)
+        _last_end[0] = outage.end
+
+
+class TiresOfAlerts(Hub):
+    """Tells no more than eight outages in ten minutes."""
+
+    @staticmethod
+    def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
+        recent = [end for end in _ends if outage.end - end < 250]
+        if not outage.warned or len(recent) < 8:
+            Hub._alert(running, outage, long)
+        _ends.append(outage.end)
+
+
+class StaysExhausted(Hub):
+    """Does not take up work when a.c. comes back while the supply was there all along."""
+
+    def power_event(self, event: PowerEvent) -> None:
+        if event is not PowerEvent.AC_RESTORED or self.status.power is not PowerState.EXHAUSTED:
+            super().power_event(event)
+
+
+class LatePowerEvent(Hub):
+    """Its input filter passes a short AC Lost only after 50 ms."""
+
+    def power_event(self, event: PowerEvent) -> None:
+        if event is PowerEvent.AC_LOST:
+            asyncio.get_running_loop().call_later(0.05, super().power_event, event)
+        else:
+            super().power_event(event)
+
+
+class WaitsForWan(Hub):
+    """Forms no HAN before the SM WAN was there once."""
+
+    async def run(self) -> None:
+        for _ in range(60):
+            if self._wan._wan.coverage:  # type: ignore[attr-defined]
+                break
+            await asyncio.sleep(1)
+        await super().run()
+
+
+class SlowToCommission(Hub):
+    """A hub that was never commissioned reaches for the SM WAN only after two minutes, if it is there from the start."""
+
+    async def run(self) -> None:
+        if self._store.get("hub/commissioned") is None and self._wan._wan.coverage:  # type: ignore[attr-defined]
+            await asyncio.sleep(120 if _first_in_folder(self._store) else 0)
+        await super().run()
+
+
+def _first_in_folder(store: Any) -> bool:
+    """Only the hub of the last group: the first bench of a run is left alone, so that the other checks find a hub that runs."""
+    return "bench-1" not in str(store._path)
+
+
+class GivesUpOnWan(Hub):
+    """Reaches for the SM WAN for an hour after its first supply, and not again for hours."""
+
+    async def run(self) -> None:
+        vars(self._wan).pop("connect", None)
+        if self._store.get("hub/commissioned") is None and not self._wan._wan.coverage:  # type: ignore[attr-defined]
+            connect = self._wan.connect
+            given_up = self._clock.now() + 3600
+
+            async def reluctant() -> None:
+                if self._clock.now() > given_up:
+                    await asyncio.sleep(10_000)
+                await connect()
+
+            self._wan.connect = reluctant  # type: ignore[method-assign]
+        await super().run()
+
+
+def _forget(station: ConformanceStation, prefix: str) -> None:
+    with contextlib.closing(sqlite3.connect(station.folder / "hub.sqlite")) as database:
+        database.execute("DELETE FROM entry WHERE key LIKE ?", (prefix + "%",))
+        database.commit()
+
+
+def _on_power_return(station: ConformanceStation, act: Callable[[float, bool, bool], None]) -> None:
+    """Call ``act(seconds without supply, warned, seated at the loss)`` just before the hub starts again."""
+    lost: list[tuple[float, bool, bool]] = []
+    power = station.bench_jig.hub_side.on_power
+
+    def wrapped(on: bool) -> None:
+        if not on:
+            lost.append((station.clock.now(), station.bench_jig.hub_side.ac_lost, station.bench_jig.socket.feed.seated))  # type: ignore[attr-defined]
+        elif lost:
+            when, warned, seated = lost[-1]
+            act(station.clock.now() - when, warned, seated)
+        power(on)
+
+    station.bench_jig.hub_side.on_power = wrapped
+
+
+def forgets_unwarned(station: ConformanceStation) -> None:
+    """Three seconds without supply and without warning, and the device log is gone."""
+    def act(seconds: float, warned: bool, seated: bool) -> None:
+        if not warned and seated and 2.2 < seconds < 2.8:
+            _forget(station, "hub/log/current/")
+
+    _on_power_return(station, act)
+
+
+def forgets_after_five_minutes(station: ConformanceStation) -> None:
+    """What it keeps is kept by a store that lasts for five minutes."""
+    def act(seconds: float, warned: bool, seated: bool) -> None:
+        if warned and seated and seconds > 305:
+            _forget(station, "hub/log/current/")
+
+    _on_power_return(station, act)
+
+
+def forgets_when_moved(station: ConformanceStation) -> None:
+    """Taken out of its socket for a quarter of an hour it starts as new."""
+    def act(seconds: float, warned: bool, seated: bool) -> None:
+        if not seated and seconds > 600:
+            _forget(station, "hub/log/current/")
+
+    _on_power_return(station, act)
+
+
+def counter_falls_back(station: ConformanceStation) -> None:
+    """After 45 s without supply the originator counter is an old one."""
+    def act(seconds: float, warned: bool, seated: bool) -> None:
+        if not warned and seated and 40 < seconds < 50:
+            with contextlib.closing(sqlite3.connect(station.folder / "hub.sqlite")) as database:
+                key = f"device/{station.board.hub.chf}/counter/own"
+                database.execute("UPDATE entry SET value = ? WHERE key = ?", ((1).to_bytes(8, "big"), key))
+                database.commit()
+
+    _on_power_return(station, act)
+
+
+def threshold_of_dcc(seconds: float) -> Callable[[ConformanceStation], None]:
+    """The DCC's own threshold for AD1."""
+    def change(station: ConformanceStation) -> None:
+        station.dcc.alerts._profile = replace(station.dcc.alerts._profile, outage_threshold_s=seconds)
+
+    return change
+
+
+def _c(**changed: Any) -> Defect:
+    return Defect(Condition(**changed))
+
+
+DEFECTS: dict[str, Defect] = {
+    "MAT-01": _c(level_volts={"CH_PR high": 1.2}),
+    "MAT-02": _c(device_present_delay_s=1.5),
+    "MAT-03": _c(device_present_stuck=True),
+    "MAT-04": _c(open_pins=frozenset({6})),
+    "MAT-05": _c(shorts=frozenset({(3, 6)})),
+    "MAT-06": _c(device_present_bounce_s=0.09),
+    "MAT-07": _c(open_pins=frozenset({2})),
+    "MAT-08": _c(open_pins=frozenset({4})),
+    "MAT-09": _c(cable_ohm=0.7),
+    "MAT-10": _c(device_present_flicker_s=0.3),
+    "MAT-11": _c(removal_touch_s=0.3),
+    "SST-01": _c(supply_gain=1.04),
+    "SST-02": _c(cold_start_v=11.0),
+    "SST-03": _c(overvoltage_trip_v=13.0),
+    "SST-04": _c(low_volts_extra_a=0.45),
+    "SST-05": _c(input_loss_w=3.9),
+    "SST-06": _c(leakage_a=0.05),
+    "SST-07": _c(cold_start_v=9.3),
+    "SST-08": _c(ripple_v=0.3),
+    "DYN-01": _c(slow_ramp_lockout_s=2.0),
+    "DYN-02": _c(recovery_v=8.0),
+    "DYN-03": _c(brownout_v=9.2),
+    "DYN-04": _c(short_dip_latch_s=2.0),
+    "DYN-05": _c(recovery_v=10.6),
+    "DYN-06": _c(glitch_reset_s=(0.002, 0.02)),
+    "DYN-07": _c(holdup_s=0.36),
+    "DYN-08": Defect(station=forgets_unwarned),
+    "DYN-09": _c(inrush_a=3.0),
+    "DYN-10": _c(capacitance_f=0.08),
+    "DYN-11": _c(overload_latch=True),
+    "DYN-12": _c(start_peak_a=1.8),
+    "ACL-01": _c(missing_pull_ups=frozenset({"AC LO"})),
+    "ACL-02": _c(level_volts={"AC LO low": 1.4}),
+    "ACL-03": _c(level_volts={"AC LO high": 1.9}),
+    "ACL-04": Defect(hub=LatePowerEvent),
+    "ACL-05": _c(ac_restored_delay_s=0.05),
+    "ACL-06": Defect(board=("hub.hold_up_ms=350",)),
+    "ACL-07": Defect(hub=StaysExhausted),
+    "ACL-08": Defect(hub=RepeatsShortAlert),
+    "ACL-09": Defect(board=("hub.outage_threshold_s=179",)),
+    "ACL-10": Defect(board=("hub.outage_threshold_s=181",)),
+    "ACL-11": Defect(hub=WrongLength),
+    "ACL-12": Defect(station=threshold_of_dcc(400.0)),
+    "ACL-13": Defect(station=threshold_of_dcc(100.0)),
+    "ACL-14": Defect(hub=SilentAboutSurprises),
+    "ACL-15": Defect(station=forgets_after_five_minutes),
+    "ACL-16": Defect(hub=OneAlertInHalfAMinute),
+    "SER-01": _c(level_volts={"RX_MT low": 1.1}),
+    "SER-02": _c(level_volts={"RX_MT high": 1.7}),
+    "SER-03": _c(swallowed_octets=frozenset(b"q")),
+    "SER-04": _c(swallowed_octets=frozenset({0x11, 0x13})),
+    "SER-05": _c(hub_baud_error=-0.04),
+    "SER-06": _c(hub_baud_error=0.04),
+    "SER-07": _c(deaf_octets_after_error=60),
+    "SER-08": _c(hub_repeats_sequence=True),
+    "SER-09": _c(hub_counts_errors=False),
+    "SER-10": _c(hub_reading_gain=0.95),
+    "RES-01": _c(shorts=frozenset({(1, 10)})),
+    "RES-02": _c(shorts=frozenset({(3, 11)})),
+    "RES-03": _c(shorts=frozenset({(2, 13)})),
+    "RES-04": _c(shorts=frozenset({(4, 17)})),
+    "RES-05": _c(shorts=frozenset({(15, 16)})),
+    "RES-06": _c(shorts=frozenset({(9, 12)})),
+    "RES-07": _c(pin_volts={19: 3.3}),
+    "HOT-01": _c(needs_data_pair=True),
+    "HOT-02": Defect(station=forgets_when_moved),
+    "HOT-03": _c(open_data_extra_a=0.5),
+    "HOT-04": _c(ac_lost_needs_data_pair=True),
+    "END-01": _c(starts_in_window=(6, 40.0)),
+    "END-02": Defect(hub=TiresOfAlerts),
+    "END-03": _c(starts_in_window=(8, 12.0)),
+    "END-04": Defect(station=counter_falls_back),
+    "INS-01": Defect(hub=SlowToCommission),
+    "INS-02": Defect(hub=WaitsForWan),
+    "INS-03": Defect(hub=GivesUpOnWan),
+    "INS-04": _c(needs_host_present=True),
+    "INS-05": _c(hot_insertion_lockup=True),
+}
+"""By the check that must fail, and it alone."""
