@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -13,16 +14,16 @@ from firmware_emu.errors import IdentifierError
 from firmware_emu.gbcs.reader import length_octets
 
 
-class Data:
+class Data(ABC):
     """Any A-XDR value. ``tag`` is its first octet, ``type_name`` its DLMS name."""
 
     __slots__ = ()
     tag: ClassVar[int]
     type_name: ClassVar[str]
 
+    @abstractmethod
     def body(self) -> bytes:
         """The octets after the tag."""
-        raise NotImplementedError
 
     def encode(self) -> bytes:
         """Tag and body. Raises IdentifierError for a value that the type cannot hold."""

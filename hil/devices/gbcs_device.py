@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from firmware_emu.clock import Clock
@@ -32,7 +33,7 @@ TUNNEL_OPEN_S = 0.5
 """Time the hub is given to take the answer to its request for a tunnel. The bench's own figure."""
 
 
-class GbcsHanDevice(HanDevice):
+class GbcsHanDevice(HanDevice, ABC):
     """Base of ESME, GSME, PPMID and HCALCS. ``store`` is the Device's non-volatile memory."""
 
     def __init__(
@@ -90,9 +91,9 @@ class GbcsHanDevice(HanDevice):
         self.outbox.put(message)
         self._work.set()
 
+    @abstractmethod
     async def transfer(self, message: bytes) -> None:
         """Hand one message to the hub. Raises RadioError."""
-        raise NotImplementedError
 
     async def joined(self, membership: Membership) -> None:
         await super().joined(membership)
