@@ -102,6 +102,7 @@ def board_text(one: Found, judged: Verdict, name: str) -> str:
     document = tomlkit.document()
     document.add(tomlkit.comment(f"Found by chub inventory: {one.what}, serial number {one.serial or 'not told'}."))
     document["name"] = name
+    document["description"] = f"the hub's radio is a {one.what}, all else as in simulated"
     document["extends"] = "simulated"
     radio = tomlkit.table()
     radio["kind"] = "ezsp"

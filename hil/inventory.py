@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import usb.core
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from firmware_emu.errors import NotAvailable
 from hil.bench_port import Found, UsbDevice, by_id, known_devices, port_state, read_text, table
@@ -104,7 +104,7 @@ def _plain(one: Found, judged: Verdict) -> Mapping[str, str]:
 
 
 def _show(found: Sequence[tuple[Found, Verdict]]) -> None:
-    shown = Table("what it is", "kind", "USB", "serial number", "port", "will serve", "state")
+    shown = Table("what it is", "kind", "USB", "serial number", Column("port", overflow="fold"), "will serve", "state")
     for one, judged in found:
         recalled = " (by recollection)" if one.known is not None and one.known.confidence == "recalled" else ""
         serves = judged.serves if one.kind == "dongle" else ""

@@ -125,7 +125,9 @@ def test_the_board_file_of_a_dongle_is_a_board_that_differs_from_simulated_by_it
     assert board.name == "mine"
     assert board.radio.path == "/dev/serial/by-id/usb-Nabu_Casa_ZBT-2_10B41DE58D6C-if00"
     assert (board.radio.baudrate, board.radio.flow_control) == (460800, "hardware")
-    assert board.model_copy(update={"name": simulated.name, "extends": None, "radio": simulated.radio}) == simulated
+    assert "Home Assistant Connect ZBT-2" in board.description
+    same = {"name": simulated.name, "description": simulated.description, "extends": None, "radio": simulated.radio}
+    assert board.model_copy(update=same) == simulated
     again = chub_inventory(tmp_path, (ZBT_2,), "--board-file", "mine.toml")
     assert again.returncode == 2
     assert "remove it or choose another" in again.stderr
