@@ -15,12 +15,15 @@ from ichis.condition import Condition
 from ichis.hub_end import HubEnd
 from ichis.hub_side import HubSide
 from ichis.jig import DataLink, Jig, Lines, Mating, Probes, Supply
+from ichis.manual import Engineer, ManualProbes, ManualSupply
 from ichis.modem_lines import ModemLines
 from ichis.port import SerialPort
 from ichis.profile import Profile
 from ichis.pty_wire import PtyWire
 from ichis.scpi import ScpiInstrument, ScpiProbes, ScpiSupply
 from ichis.simulated_jig import HubSocket, SeatModel, SimulatedJig, hub_line
+
+_BY_HAND = "manual"
 
 
 class BenchJig(Jig, Protocol):
@@ -83,11 +86,15 @@ class InstrumentJig:
         if table.supply is None or table.hub_end is None:
             raise BoardError("board", "jig.supply", "kind = \"instruments\" needs supply (a VISA resource) and hub_end (host:port)")
         self._hub_end = await HubEnd.attach(table.hub_end, self.socket)
-        instrument = self._instrument(table.supply)
-        self.supply = ScpiSupply(instrument, self._clock, list_mode=table.supply_lists, peak_query=table.supply_peak_query)
+        if table.supply == _BY_HAND:
+            self.supply = ManualSupply(Engineer(self._clock))
+        else:
+            instrument = self._instrument(table.supply)
+            self.supply = ScpiSupply(instrument, self._clock, list_mode=table.supply_lists, peak_query=table.supply_peak_query)
         self.identity = f"instruments: {await self.supply.identity()}"
         if table.probes is not None:
-            self.probes = ScpiProbes(self._instrument(table.probes))
+            by_hand = table.probes == _BY_HAND
+            self.probes = ManualProbes(Engineer(self._clock)) if by_hand else ScpiProbes(self._instrument(table.probes))
         if table.lines is not None:
             modem = ModemLines(table.lines, self._clock)
             self._ports.callback(modem.close)

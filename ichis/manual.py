@@ -1,0 +1,137 @@
+"""The engineer as a driver: what no instrument does is asked for on the console, and what is read there is typed in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import click
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import JigError
+from ichis.connector import Level, signal
+from ichis.jig import OPEN_OHM
+
+Ask = Callable[[str], str]
+_TRIES = 3
+
+
+def on_console(question: str) -> str:
+    """Ask on stderr, read a line from stdin."""
+    answer: str = click.prompt(question, default="", show_default=False, err=True)
+    return answer
+
+
+class Engineer:
+    """Asks one question at a time. Raises JigError after three answers that cannot be used, or ``stop``."""
+
+    def __init__(self, clock: Clock, ask: Ask = on_console) -> None:
+        self._clock, self._ask = clock, ask
+
+    async def do(self, what: str) -> None:
+        """Ask for something to be done."""
+        answer = await self.answer(f"{what}, then press enter (or type stop)")
+        if answer:
+            raise JigError(f"{what}: the engineer answered {answer!r}")
+
+    async def number(self, what: str, unit: str) -> float:
+        """A figure."""
+        for _ in range(_TRIES):
+            answer = await self.answer(f"{what}, {unit}")
+            if answer.lower() in ("open", "ol", "inf") and unit == "ohm":
+                return OPEN_OHM
+            try:
+                return float(answer.replace(",", "."))
+            except ValueError:
+                continue
+        raise JigError(f"{what}: no number in {_TRIES} answers: expected a figure in {unit}")
+
+    async def choice(self, what: str, choices: Sequence[str]) -> str:
+        """One of several words."""
+        for _ in range(_TRIES):
+            answer = (await self.answer(f"{what} ({'/'.join(choices)})")).lower()
+            if answer in choices:
+                return answer
+        raise JigError(f"{what}: none of {_TRIES} answers was one of {', '.join(choices)}")
+
+    async def answer(self, question: str) -> str:
+        """Any answer. Raises JigError for ``stop``."""
+        with self._clock.hold("the engineer"):
+            answer = (await asyncio.get_running_loop().run_in_executor(None, self._ask, question)).strip()
+        if answer.lower() == "stop":
+            raise JigError(f"{question.split(',')[0]}: the engineer stopped the run")
+        return answer
+
+
+class ManualSupply:
+    """Implements :class:`ichis.jig.Supply` with a hand on the knobs."""
+
+    def __init__(self, engineer: Engineer) -> None:
+        self._engineer = engineer
+
+    async def identity(self) -> str:
+        return await self._engineer.answer("Maker, model and serial number of the supply") or "a supply worked by hand"
+
+    async def set_voltage(self, volts: float) -> None:
+        await self._engineer.do(f"Set the supply to {volts:.2f} V")
+
+    async def set_current_limit(self, amperes: float) -> None:
+        await self._engineer.do(f"Set the current limit to {amperes:.2f} A")
+
+    async def output(self, on: bool) -> None:
+        await self._engineer.do(f"Switch the supply's output {'on' if on else 'off'}")
+
+    async def measure_voltage(self) -> float:
+        return await self._engineer.number("Voltage that the supply shows", "V")
+
+    async def measure_current(self) -> float:
+        return await self._engineer.number("Current that the supply shows", "A")
+
+    async def measure_peak_current(self) -> float:
+        return await self._engineer.number("Highest current since the output was switched on", "A")
+
+    async def play(self, points: Sequence[tuple[float, float]]) -> None:
+        """No hand is quick enough."""
+        raise JigError(f"a course of {len(points)} voltages cannot be given by hand: this check needs a supply by SCPI")
+
+
+class ManualLines:
+    """Implements :class:`ichis.jig.Lines` with switches and lamps."""
+
+    def __init__(self, engineer: Engineer) -> None:
+        self._engineer = engineer
+
+    async def drive(self, symbol: str, active: bool) -> None:
+        pin = signal(symbol)
+        await self._engineer.do(f"Put {pin.name} (pin {pin.number}) to {pin.level(active).value}")
+
+    async def release(self, symbol: str) -> None:
+        pin = signal(symbol)
+        await self._engineer.do(f"Open {pin.name} (pin {pin.number})")
+
+    async def read(self, symbol: str) -> Level:
+        pin = signal(symbol)
+        return Level(await self._engineer.choice(f"Level of {pin.name} (pin {pin.number})", [level.value for level in Level]))
+
+    async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
+        """No eye is quick enough."""
+        raise JigError(f"{symbol} cannot be watched for {seconds:g} s by eye: this check needs a jig that reads it")
+
+
+class ManualProbes:
+    """Implements :class:`ichis.jig.Probes` with a hand multimeter."""
+
+    def __init__(self, engineer: Engineer) -> None:
+        self._engineer = engineer
+
+    async def identity(self) -> str:
+        return await self._engineer.answer("Maker, model and serial number of the multimeter") or "a multimeter worked by hand"
+
+    async def volts(self, pin: int) -> float:
+        return await self._engineer.number(f"Volts from pin {pin} to pin 3", "V")
+
+    async def ripple(self, pin: int) -> float:
+        return await self._engineer.number(f"Ripple on pin {pin}, peak to peak", "V")
+
+    async def ohms(self, one: int, other: int) -> float:
+        return await self._engineer.number(f"Resistance from pin {one} to pin {other} (or open)", "ohm")
