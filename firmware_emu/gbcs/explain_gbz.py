@@ -113,7 +113,7 @@ def _describe(field: ZclField, cluster: int) -> tuple[str, str]:
         case "z":
             return f"{number:02x}", STATUSES.get(number, "")
         case "b" | "c":
-            return f"{number:02x}", ""
+            return f"{number:0{2 * field.length}x}", ""
         case _:
             return str(number), ""
 

@@ -1,6 +1,6 @@
 """GBZ payloads: ZigBee commands carried in a GBCS message, profile 0109 (reference gbcs-messages 7A).
 
-The octets inside :attr:`Component.payload` are ZCL (little-endian fields); their layouts stand in :mod:`.zcl_layouts`.
+The octets inside :attr:`Component.payload` are ZCL (little-endian fields); their layouts are :mod:`.zcl_layouts`'.
 """
 
 from __future__ import annotations

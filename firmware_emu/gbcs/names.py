@@ -1,10 +1,13 @@
-"""Names of COSEM objects, ZCL clusters and the parts of well-known values, as data."""
+"""Names of COSEM objects and the parts of well-known values, as data; those of ZCL clusters from their declarations."""
 
 from __future__ import annotations
 
 import csv
+import re
 from functools import cache
 from importlib.resources import files
+
+from firmware_emu.zse import clusters
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -38,26 +41,17 @@ def cosem_member(class_id: int, number: int, *, method: bool) -> str:
     return _cosem()[1].get((class_id, kind, str(number)), f"{kind} {number}")
 
 
-@cache
-def _zcl() -> tuple[dict[int, str], dict[tuple[int, int], str]]:
-    clusters: dict[int, str] = {}
-    attributes: dict[tuple[int, int], str] = {}
-    for row in _rows("zcl_names.csv"):
-        cluster = int(row["cluster_id"], 16)
-        clusters[cluster] = row["cluster"]
-        if row["kind"] == "attribute":
-            attributes[cluster, int(row["id"], 16)] = row["name"]
-    return clusters, attributes
-
-
 def zcl_cluster(cluster: int) -> str:
-    """``Metering``, empty where the table has no name."""
-    return _zcl()[0].get(cluster, "")
+    """``Device Management``, empty for a cluster that is not one of the GB HAN's."""
+    declared = clusters.by_id(cluster)
+    return "" if declared is None else re.sub(r"(?<=[a-z])(?=[A-Z])", " ", declared.name)
 
 
 def zcl_attribute(cluster: int, attribute: int) -> str:
-    """Name of an attribute, empty where the table has none."""
-    return _zcl()[1].get((cluster, attribute), "")
+    """Name of a server's attribute, ``standing charge``; empty where none is declared."""
+    declared = clusters.by_id(cluster)
+    found = None if declared is None else declared.attribute(attribute)
+    return "" if found is None else found.name.replace("_", " ")
 
 
 @cache

@@ -1,17 +1,21 @@
-"""ZCL payloads inside GBZ components, by layouts declared in ``zcl_layouts.csv`` (reference gbcs-messages 7A).
+"""ZCL payloads inside GBZ components (reference gbcs-messages 7A).
 
-A declaration lists ``type:name`` fields: ``u`` unsigned, ``i`` signed, ``b`` bitmap, ``e`` enumeration with their width in bits, all
-little-endian; ``t`` UTC time (seconds since 2000), ``d`` date of 4 octets, ``s`` length-prefixed string, ``x`` all that is left, ``a``
-attribute id, ``c`` command id, ``z`` status, ``v`` typed attribute value (absent after a status other than success).
-``name=count*(...)`` repeats, the count being a number, an earlier field, or nothing for "to the end"; ``?`` marks what may be missing at
-the end.
+The layouts are those of the clusters' declarations (:mod:`firmware_emu.zse.clusters`); what GBCS adds stands here: which commands its
+messages carry and the names it has for their fields (``zcl_fields.csv``), the snapshot inside two of them, and the profile-wide commands.
+
+``zcl_fields.csv`` lists names in the order of the declaration, those of a repeated group in brackets behind its own. ``?`` marks a group
+that may be missing, and as the last name what may follow the declared fields.
+
+A field's kind is one letter: ``u`` unsigned, ``i`` signed, ``b`` bitmap, ``e`` enumeration, all little-endian; ``t`` UTC time (seconds
+since 2000), ``d`` date of 4 octets, ``s`` length-prefixed string, ``x`` all that is left, ``a`` attribute id, ``c`` command id, ``z``
+status, ``v`` typed attribute value (absent after a status other than success).
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -20,6 +24,10 @@ from typing import TypeAlias
 from firmware_emu.errors import IdentifierError
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, SERVER_TO_CLIENT, Component
 from firmware_emu.gbcs.reader import Reader
+from firmware_emu.zse import clusters
+from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
+from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
+from firmware_emu.zse.declare import Field, Layout, Repeat
 
 SUCCESS = 0x00
 NOT_FOUND = 0x8B
@@ -59,7 +67,13 @@ _TYPE_OCTETS = {
     0xE2: 4,
     0xF0: 8,
 }
-_WIDTHS = {"t": 4, "a": 2, "c": 1, "z": 1}
+_LETTERS = {"uint": "u", "int": "i", "bitmap": "b", "enum": "e", "utc": "t", "date": "d", "octets": "s", "string": "s"}
+"""Kind of a field by its ZCL type, without the width in the type's name."""
+_SNAPSHOTS: dict[tuple[int, bool, int], Layout] = {
+    (METERING.id, True, 0x06): GB_SNAPSHOT.layout or (),
+    (PREPAYMENT.id, True, 0x01): GB_PREPAY_SNAPSHOT.layout or (),
+}
+"""Commands that end in a snapshot whose layout depends on its type, with the one that GBCS messages carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,35 +142,68 @@ class ZclCommand:
         return next(field.value for field in self.fields if field.name == name)
 
 
-_TOKEN = re.compile(r"(\??)(?:(\w+)=(\w*)\*\(|([a-z])(\d*):(\w+))|(\))")
-
-
-def _parse(text: str) -> tuple[FieldLayout | GroupLayout, ...]:
-    stack: list[tuple[str, str, bool, list[FieldLayout | GroupLayout]]] = [("", "", False, [])]
-    for match in _TOKEN.finditer(text):
-        optional, group, count, kind, bits, name, close = match.groups()
-        if close:
-            group_name, group_count, group_optional, items = stack.pop()
-            number = int(group_count) if group_count.isdigit() else group_count or None
-            stack[-1][3].append(GroupLayout(group_name, number, tuple(items), group_optional))
-        elif group:
-            stack.append((group, count, bool(optional), []))
-        else:
-            width = int(bits) // 8 if bits else _WIDTHS.get(kind, 0)
-            stack[-1][3].append(FieldLayout(name, kind, width, bool(optional)))
-    return tuple(stack[0][3])
+_ATTRIBUTE, _STATUS = FieldLayout("attribute", "a", 2, False), FieldLayout("status", "z", 1, False)
+_COMMAND, _VALUE = FieldLayout("command", "c", 1, False), FieldLayout("value", "v", 0, False)
+_PROFILE_WIDE = (
+    CommandLayout(None, False, 0x00, "read_attributes", (GroupLayout("attributes", None, (_ATTRIBUTE,), False),)),
+    CommandLayout(
+        None, False, 0x01, "read_attributes_response", (GroupLayout("attributes", None, (_ATTRIBUTE, _STATUS, _VALUE), False),)
+    ),
+    CommandLayout(None, False, 0x0A, "report_attributes", (GroupLayout("attributes", None, (_ATTRIBUTE, _VALUE), False),)),
+    CommandLayout(None, False, 0x0B, "default_response", (_COMMAND, _STATUS)),
+)
+_TOKEN = re.compile(r"\??\w+|\(|\)")
 
 
 @cache
 def layouts() -> dict[tuple[int | None, bool, int], CommandLayout]:
-    """Every declared command by cluster (None: profile-wide), whether the server sends it, and command id."""
-    rows = csv.DictReader(files(__package__).joinpath("zcl_layouts.csv").read_text("utf-8").splitlines())
-    found: dict[tuple[int | None, bool, int], CommandLayout] = {}
-    for row in rows:
-        cluster = int(row["cluster"], 16) if row["cluster"] else None
-        layout = CommandLayout(cluster, row["direction"] == "s", int(row["command"], 16), row["name"], _parse(row["fields"]))
-        found[cluster, layout.from_server, layout.command] = layout
-    return found
+    """Every command of GBCS messages by cluster (None: profile-wide), whether the server sends it, and command id."""
+    rows = csv.DictReader(files(__package__).joinpath("zcl_fields.csv").read_text("utf-8").splitlines())
+    named = [_command(int(row["cluster"], 16), row["direction"] == "s", int(row["command"], 16), row["fields"]) for row in rows]
+    return {(layout.cluster, layout.from_server, layout.command): layout for layout in (*named, *_PROFILE_WIDE)}
+
+
+def _command(identifier: int, from_server: bool, command: int, names: str) -> CommandLayout:
+    cluster = clusters.by_id(identifier)
+    declared = None if cluster is None else cluster.command(command, to_client=from_server)
+    if declared is None:
+        raise IdentifierError("a declared ZCL command", f"{identifier:04x}/{command:02x}", "a command of firmware_emu.zse.clusters")
+    title = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", declared.name).lower()
+    tokens = iter(_TOKEN.findall(names))
+    items = named((declared.layout or ()) + _SNAPSHOTS.get((identifier, from_server, command), ()), tokens, title)
+    further = tuple(FieldLayout(name.removeprefix("?"), "x", 0, True) for name in tokens)
+    return CommandLayout(identifier, from_server, command, title, items + further)
+
+
+def named(layout: Layout, tokens: Iterator[str], owner: str) -> tuple[FieldLayout | GroupLayout, ...]:
+    """The fields of a declared layout under the names that come next in ``tokens``; names past the last field are left there.
+
+    Raises IdentifierError where the names do not fit the fields.
+    """
+    found: list[FieldLayout | GroupLayout] = []
+    renamed: dict[str, str] = {}
+    for item in layout:
+        name = next(tokens, "")
+        if not name.isidentifier() and not name.startswith("?"):
+            raise IdentifierError(f"a name for {owner} {item.name}", name, "a name in zcl_fields.csv for every declared field")
+        optional, name = name.startswith("?"), name.removeprefix("?")
+        renamed[item.name] = name
+        found.append(_group(item, name, optional, renamed, tokens) if isinstance(item, Repeat) else _field(item, name))
+    return tuple(found)
+
+
+def _group(item: Repeat, name: str, optional: bool, renamed: Mapping[str, str], tokens: Iterator[str]) -> GroupLayout:
+    if next(tokens, "") != "(":
+        raise IdentifierError(f"the fields of {name}", "", "their names in brackets in zcl_fields.csv")
+    items = named(item.fields, tokens, name)
+    if next(tokens, "") != ")":
+        raise IdentifierError(f"the fields of {name}", "", f"{len(items)} names in brackets in zcl_fields.csv")
+    return GroupLayout(name, renamed[item.count] if isinstance(item.count, str) else item.count, items, optional)
+
+
+def _field(item: Field, name: str) -> FieldLayout:
+    kind = _LETTERS[item.type.name.rstrip("0123456789")]
+    return FieldLayout(name, kind, 0 if kind in "ds" else item.type.width, item.optional)
 
 
 def layout_of(cluster: int, frame_control: int, command: int) -> CommandLayout | None:
@@ -241,7 +288,7 @@ def encode_zcl(cluster: int, frame_control: int, command: int, values: Mapping[s
     """The payload of a declared command. Raises IdentifierError: no layout, a missing or unknown field, a value out of range."""
     layout = layout_of(cluster, frame_control, command)
     if layout is None:
-        raise IdentifierError("a ZCL command with a layout", f"{cluster:04x}/{command:02x}", "a command of zcl_layouts.csv")
+        raise IdentifierError("a ZCL command with a layout", f"{cluster:04x}/{command:02x}", "a command of zcl_fields.csv")
     known = {item.name for item in layout.fields}
     if not known.issuperset(values):
         raise IdentifierError(f"a field of {layout.name}", ", ".join(sorted(set(values) - known)), ", ".join(sorted(known)))

@@ -44,7 +44,7 @@ class Repeat:
 
     name: str
     count: str | int | None
-    fields: tuple[Field, ...]
+    fields: Layout
 
 
 Layout: TypeAlias = "tuple[Field | Repeat, ...]"
@@ -63,12 +63,7 @@ class Command:
     def decode(self, payload: bytes, base: int = 0) -> dict[str, FieldValue]:
         """Fields by name; octets beyond the layout under :data:`TRAILING`. Raises DecodeError; ``base`` is added to its offset."""
         reader = Reader(payload, base=base)
-        values: dict[str, FieldValue] = {}
-        for item in self.layout or ():
-            if isinstance(item, Repeat):
-                values[item.name] = _decode_repeat(reader, item, values, self.name)
-            elif reader.left or not item.optional:
-                values[item.name] = read_value(reader, item.type, f"{self.name}.{item.name}")
+        values = _decode(reader, self.layout or (), self.name)
         if reader.left:
             values[TRAILING] = payload[reader.offset :]
         return values
@@ -76,30 +71,44 @@ class Command:
     def encode(self, values: Fields | None = None) -> bytes:
         """The payload. Raises ValueError for a missing, unknown or unfitting field."""
         given = dict(values or {})
-        octets = bytearray()
-        for item in self.layout or ():
-            if isinstance(item, Repeat):
-                octets += _encode_repeat(item, given, self.name)
-            elif item.name in given:
-                octets += _encode_field(item, given.pop(item.name), self.name)
-            elif not item.optional:
-                raise ValueError(f"{self.name}: field {item.name} is missing")
         trailing = given.pop(TRAILING, b"")
-        if given:
-            raise ValueError(f"{self.name} has no field {', '.join(sorted(given))}")
+        octets = _encode(self.layout or (), given, self.name)
         if not isinstance(trailing, bytes):
             raise ValueError(f"{self.name}: {TRAILING} is {trailing!r}, expected octets")
-        return bytes(octets) + trailing
+        return octets + trailing
+
+
+def _decode(reader: Reader, layout: Layout, owner: str) -> dict[str, FieldValue]:
+    values: dict[str, FieldValue] = {}
+    for item in layout:
+        if isinstance(item, Repeat):
+            values[item.name] = _decode_repeat(reader, item, values, owner)
+        elif reader.left or not item.optional:
+            values[item.name] = read_value(reader, item.type, f"{owner}.{item.name}")
+    return values
 
 
 def _decode_repeat(reader: Reader, item: Repeat, values: Fields, command: str) -> tuple[dict[str, FieldValue], ...]:
     count = values[item.count] if isinstance(item.count, str) else item.count
     groups: list[dict[str, FieldValue]] = []
     while reader.left if count is None else len(groups) < int(str(count)):
-        groups.append({
-            part.name: read_value(reader, part.type, f"{command}.{item.name}[{len(groups)}].{part.name}") for part in item.fields
-        })
+        groups.append(_decode(reader, item.fields, f"{command}.{item.name}[{len(groups)}]"))
     return tuple(groups)
+
+
+def _encode(layout: Layout, values: Fields, owner: str) -> bytes:
+    given = dict(values)
+    octets = bytearray()
+    for item in layout:
+        if isinstance(item, Repeat):
+            octets += _encode_repeat(item, given, owner)
+        elif item.name in given:
+            octets += _encode_field(item, given.pop(item.name), owner)
+        elif not item.optional:
+            raise ValueError(f"{owner}: field {item.name} is missing")
+    if given:
+        raise ValueError(f"{owner} has no field {', '.join(sorted(given))}")
+    return bytes(octets)
 
 
 def _encode_repeat(item: Repeat, given: dict[str, FieldValue], command: str) -> bytes:
@@ -108,7 +117,7 @@ def _encode_repeat(item: Repeat, given: dict[str, FieldValue], command: str) -> 
         raise ValueError(f"{command}.{item.name} is {groups!r}, expected a tuple of mappings")
     if isinstance(item.count, int) and len(groups) != item.count:
         raise ValueError(f"{command}.{item.name} has {len(groups)} entries, expected {item.count}")
-    return b"".join(_encode_field(part, group[part.name], command) for group in groups for part in item.fields)
+    return b"".join(_encode(item.fields, group, f"{command}.{item.name}") for group in groups)
 
 
 def _encode_field(part: Field, value: FieldValue, command: str) -> bytes:
@@ -163,9 +172,9 @@ def fields(*declarations: str | Repeat) -> Layout:
     return tuple(one if isinstance(one, Repeat) else _field(one) for one in declarations)
 
 
-def repeat(name: str, count: str | int | None, *declarations: str) -> Repeat:
-    """A repeated group within a layout."""
-    return Repeat(name, count, tuple(_field(one) for one in declarations))
+def repeat(name: str, count: str | int | None, *declarations: str | Repeat) -> Repeat:
+    """A repeated group within a layout, which may hold groups itself."""
+    return Repeat(name, count, fields(*declarations))
 
 
 def commands(*declared: Command) -> dict[int, Command]:

@@ -13,6 +13,8 @@ from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs import zcl_layouts
 from firmware_emu.gbcs.gbz import Component, Gbz, numbered
 from firmware_emu.gbcs.zcl_layouts import FieldLayout, Given, GroupLayout, TypedValue, decode_zcl, encode_zcl, layouts
+from firmware_emu.zse.declare import fields as declared
+from firmware_emu.zse.declare import repeat
 
 
 @given(st.lists(st.one_of(clear, sealed), min_size=1, max_size=20).map(tuple).map(Gbz))
@@ -126,3 +128,21 @@ def test_ten_kilobytes_of_components_are_read_quickly() -> None:
         Gbz.decode(octets)
     decode_zcl(Component(0x0705, 9, 0, 5), b"\x00\x01" + (b"\x00" + bytes(8)) * 1100)
     assert time.process_time() - started < HOSTILE_SECONDS
+
+
+@pytest.mark.parametrize("names", ["first second", "first second entries", "first second entries(", "first second entries(only)", "(", ""])
+def test_names_that_do_not_fit_the_declared_fields_are_refused(names: str) -> None:
+    layout = declared("one uint8", "two utc", repeat("many", "one", "start date", "value uint8"))
+    with pytest.raises(IdentifierError):
+        zcl_layouts.named(layout, iter(names.replace("(", " ( ").replace(")", " ) ").split()), "example")
+
+
+def test_the_declared_fields_carry_the_names_of_gbcs() -> None:
+    layout = declared("one uint8", "two utc", repeat("many", "one", "start date", "value int16"), "last string ?")
+    found = zcl_layouts.named(layout, iter(["first", "second", "?entries", "(", "day", "amount", ")", "text"]), "example")
+    assert found == (
+        FieldLayout("first", "u", 1, False),
+        FieldLayout("second", "t", 4, False),
+        GroupLayout("entries", "first", (FieldLayout("day", "d", 0, False), FieldLayout("amount", "i", 2, False)), True),
+        FieldLayout("text", "s", 0, True),
+    )

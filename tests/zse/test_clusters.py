@@ -52,6 +52,20 @@ def test_a_price_matrix_names_its_tiers() -> None:
     assert PRICE.command_named("PublishPriceMatrix").encode(values) == payload
 
 
+def test_groups_stand_within_groups() -> None:
+    head = bytes.fromhex("01000000" "804a371c" "00000000" "02000000" "00" "01" "00")
+    payload = head + b"\x02" + (5).to_bytes(6, "little") + (6).to_bytes(6, "little") + b"\x00"
+    command = PRICE.command_named("PublishBlockThresholds")
+    values = command.decode(payload)
+    assert values["tiers"] == (
+        {"count": 2, "thresholds": ({"threshold": 5}, {"threshold": 6})},
+        {"count": 0, "thresholds": ()},
+    )
+    assert command.encode(values) == payload
+    with pytest.raises(DecodeError, match=r"tiers\[0\]\.thresholds\[1\]\.threshold"):
+        command.decode(payload[:-3])
+
+
 def test_octets_after_the_declared_fields_are_kept_and_ignored() -> None:
     command = METERING.command_named("StartSamplingResponse")
     assert command.decode(b"\x01\x00later") == {"sample": 1, TRAILING: b"later"}

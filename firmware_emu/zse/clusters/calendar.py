@@ -46,10 +46,7 @@ CALENDAR = Cluster(
         ),
         Command(
             0x02, "PublishWeekProfile",
-            fields(
-                *_ISSUED, "week uint8", "monday uint8", "tuesday uint8", "wednesday uint8", "thursday uint8", "friday uint8",
-                "saturday uint8", "sunday uint8",
-            ),
+            fields(*_ISSUED, "week uint8", repeat("days", 7, "day uint8")),  # Monday first
         ),
         Command(
             0x03, "PublishSeasons",

@@ -59,7 +59,7 @@ PREPAYMENT = Cluster(
         Command(
             0x02, "ChangeDebt",
             fields(
-                "event utc", "label octets", "amount int32", "recovery_method uint8", "amount_type enum8", "recovery_start utc",
+                "event utc", "label octets", "amount int32", "recovery_method uint8", "amount_type enum8", "recovery_start uint32",
                 "collection_time uint16", "recovery_frequency enum8", "recovery_amount int32", "balance_percentage uint16",
             ),
         ),

@@ -100,7 +100,7 @@ PRICE = Cluster(
             fields(
                 *_TARIFF, "start utc", "tariff uint32", "command_index uint8", "command_count uint8", "control bitmap8",
                 # One octet: tier in the upper four bits, number of thresholds in the lower four; in GB it is the number alone.
-                "count uint8", repeat("thresholds", "count", "threshold uint48"),
+                repeat("tiers", None, "count uint8", repeat("thresholds", "count", "threshold uint48")),
             ),
         ),
         Command(0x07, "PublishCo2Value"),
