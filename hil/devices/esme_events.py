@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from firmware_emu.device.event_log import configurable_events, route
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.event_log import LogEntry, LogName, configurable_events, route
 from firmware_emu.device.object_model import Key, ObjectModel
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.axdr import BitString, Data
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
+from hil.devices.voltage import event_codes
 
 if TYPE_CHECKING:
     from hil.devices.esme import Esme
@@ -25,6 +27,8 @@ _WAN, _HAN, _ALARM, _LOG = 15, 16, 17, 18
 _SETTING_OF = {11: _WAN, 12: _HAN, 13: _ALARM, 14: _LOG}
 """Value group E of what is written to that of the setting it changes."""
 _CONFIGURABLE = (0x80, 0x81)
+_NETWORK_OPERATOR_CODES = 0x80
+"""High octet of the codes that go to the power event log and the network operator (reference smets 8)."""
 
 
 def _setting(group: str, place: int) -> Key:
@@ -60,7 +64,8 @@ class EventSettings:
     def _log_by_default(self, high: int, group: str) -> None:
         """Events are logged until that is switched off; alerts are off until configured (reference gbcs-spec-notes 16, ECS25 defaults)."""
         setting = _setting(group, _LOG)
-        bits = sum(1 << (code & 0xFF) for code in configurable_events() if code >> 8 == high)
+        codes = {code for code in (*configurable_events(), *event_codes().values()) if code >> 8 == high}
+        bits = sum(1 << (code & 0xFF) for code in codes)
         self._model.attributes[setting] = replace(self._model.attributes[setting], initial=_string(bits))
 
     def _value(self, setting: Key) -> int:
@@ -77,14 +82,18 @@ class EventSettings:
         if code >> 8 not in _CONFIGURABLE:
             gbcs.raise_alert(code, other=other)
             return
+        power = code >> 8 == _NETWORK_OPERATOR_CODES
         if self._is_set(code, _LOG):
-            gbcs.log(code, other)
+            if power:
+                gbcs.logs[LogName.POWER].add(LogEntry(int(gbcs.now()), code, other))
+            else:
+                gbcs.log(code, other)
         for place, what in ((_HAN, "told on the HAN"), (_ALARM, "alarm")):
             if self._is_set(code, place):
                 esme.trace.emit("device", esme.name, what, code=f"{code:04x}")
         if self._is_set(code, _WAN) and route(code, esme.device_type).alert is not None:
             try:
-                esme.send(gbcs.alert(code))
+                esme.send(gbcs.alert(code, party=RemotePartyRole.NETWORK_OPERATOR if power else None))
             except (KeystoreError, ProtectionError) as problem:
                 esme.trace.emit("device", esme.name, "alert not sent", code=f"{code:04x}", reason=str(problem))
 

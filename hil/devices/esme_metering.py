@@ -286,7 +286,7 @@ class Metering:
                 self.cut_off = False
                 if self.switch is LoadSwitch.DISABLED:
                     self.move(LoadSwitch.ARMED)
-        self.limiter.watch(now, self.registers.active_import.rate(now), self.switch, settings.limit)
+        self.limiter.watch(now, lambda: self.registers.active_import.rate(now), self.switch, settings.limit)
 
     def move(self, state: LoadSwitch) -> bool:
         """Move the contactor at the moment up to which everything is counted; False if it does not."""

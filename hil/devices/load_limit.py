@@ -50,16 +50,15 @@ class LoadLimiter:
     tripped: bool = False
     restore_at: int | None = None
 
-    def watch(self, now: int, watts: int, switch: LoadSwitch, limit: Limit) -> None:
-        """The state of things at ``now``: power from now on, state of the load switch."""
+    def watch(self, now: int, power: Callable[[], int], switch: LoadSwitch, limit: Limit) -> None:
+        """The state of things at ``now``: power in watts from now on, state of the load switch."""
         if self.restore_at is not None and switch is not LoadSwitch.ARMED:
             self.restore_at = None  # somebody else moved the switch meanwhile
         if self.restore_at is not None and now >= self.restore_at:
             self.restore_at = None
             if self.move(LoadSwitch.ENABLED):
                 self.tell(LIMIT_RESTORED)
-            return
-        if not limit.watts or watts <= limit.watts:
+        if not limit.watts or power() <= limit.watts:
             self.over_since, self.tripped = None, False
             return
         if self.over_since is None:
@@ -71,6 +70,7 @@ class LoadLimiter:
         self.tell(ABOVE_LIMIT)
         if limit.disables and self.move(LoadSwitch.DISABLED) and self.move(LoadSwitch.ARMED):
             self.restore_at = now + limit.restoration
+            self.over_since, self.tripped = None, False
             self.tell(LIMIT_DISABLED)
 
     def next_moment(self, limit: Limit) -> int | None:
