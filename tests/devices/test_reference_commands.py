@@ -11,6 +11,7 @@ from memory_han import MemoryHan
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.joining import HubTime
 from firmware_emu.device.object_model import same_type
 from firmware_emu.gbcs.axdr import Null
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult
@@ -44,6 +45,7 @@ def meter(keystore: Keystore, records: list[Record]) -> Esme:
     clock = Clock(start=datetime(2015, 1, 1, tzinfo=UTC), warp=True)
     trace = Trace(clock.now)
     esme = Esme(ESME, InstallCode(bytes(16)), keystore, MemoryHan(ESME).node(ESME), clock, trace, PARTIES)
+    esme.hub_time = HubTime(0, True)  # the hub's clock is the bench's
     trace.subscribe(records.append)
     return esme
 
