@@ -27,6 +27,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from hil.devices import Esme, Gsme, Hcalcs, Ppmid
 from hil.devices.coverage import lived_in
+from hil.devices.esme_variant import SINGLE_ELEMENT, EsmeVariant
 from hil.devices.gbcs_device import GbcsHanDevice
 from hil.devices.registers import DAY_S
 from hil.radio.air import Air
@@ -44,6 +45,7 @@ class Identity:
     """A Device of the bench: itself, its type, the parties it is to know, and the other Devices of the home by identity.
 
     ``held_by_dcc``: the cells of its users hold the access control broker's certificates, since it has not been handed over yet.
+    ``variant`` is that of an ESME.
     """
 
     eui64: Eui64
@@ -51,6 +53,7 @@ class Identity:
     parties: Mapping[RemotePartyRole, Eui64]
     home: Mapping[Eui64, DeviceType]
     held_by_dcc: bool = False
+    variant: EsmeVariant = SINGLE_ELEMENT
 
     @property
     def cells(self) -> Mapping[RemotePartyRole, Eui64]:
@@ -100,7 +103,8 @@ async def _on_the_han(
     cls: type[GbcsHanDevice], identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life,
 ) -> tuple[GbcsDevice, Model]:
     air = Air(clock)
-    device = cls(identity.eui64, _INSTALL_CODE, keystore, StackNode(air, identity.eui64), clock, trace, identity.parties)
+    parts = (identity.eui64, _INSTALL_CODE, keystore, StackNode(air, identity.eui64), clock, trace, identity.parties)
+    device = Esme(*parts, variant=identity.variant) if cls is Esme else cls(*parts)
     device.hub_time = HubTime(0, True)  # the hub's clock is the bench's; as read when bench time began
     await lived_in.live(device, keystore, clock, life)
     lived_in.remember(device.gbcs, keystore, life, identity.home)

@@ -25,10 +25,11 @@ from firmware_emu.trace import Record
 from hil.dcc.duis import RequestError, ServiceRequest, read_request
 from hil.dcc.duis.node import Node
 from hil.dcc.transform.check import COMMAND_SUFFIXES, CREATED, Checker, ReferenceDevice, pairs, reference_devices
-from hil.dcc.transform.context import LogEntry, StoredLog
+from hil.dcc.transform.context import DeviceProfile, LogEntry, StoredLog
 from hil.dcc.transform.message import transform
 from hil.devices.coverage import bench, faults, firmware_image, shape
 from hil.devices.coverage.identities import PendingKey, Rewriter, make_identities
+from hil.devices.esme_variant import POLYPHASE, SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
 
 RESPONSE_SUFFIX: Final = "_RESPONSE_GBCS.HEX"
 BROKER_COUNTER: Final = 1300
@@ -71,12 +72,15 @@ class Report:
 class _Sender(Checker):
     """Our DCC side: transforms as the check of transforms does, signs as the user, MACs as the broker."""
 
-    def command(self, stem: str, request: ServiceRequest, log: StoredLog, through_broker: bool) -> Message:
-        """``through_broker``: whether the reference shows that the broker asked for the user, which a request does not tell."""
+    def command(self, stem: str, request: ServiceRequest, log: StoredLog, through_broker: bool) -> tuple[Message, DeviceProfile]:
+        """The command and the profile that the Device has to have (:mod:`hil.dcc.transform.check`).
+
+        ``through_broker``: whether the reference shows that the broker asked for the user, which a request does not tell."""
         context = replace(self.context(request, BROKER_COUNTER), device_log=lambda _: log)
         if through_broker:
             context = replace(context, known_party=False)
-        return self.protected(transform(request, self._named(stem, request, context)))
+        named = self._named(stem, request, context)
+        return self.protected(transform(request, named)), named.profile
 
 
 class Coverage:
@@ -128,7 +132,7 @@ class Coverage:
             command = self._protected(unsigned)
             if original.mac is None:
                 command = replace(command, mac=None)
-            identity = self._identity(original.header.recipient)
+            identity = self._identity(original.header.recipient, DeviceProfile(elements=2 if "TWIN" in stem.split("_") else 1))
             sent, records = bench.exchange(
                 identity, self._keystore, CREATED, command.encode(), lambda _, model: faults.plant(planted, model),
                 new=faults.lacks_all(decode_payload(reference.message)))
@@ -161,14 +165,15 @@ class Coverage:
         """The command as sent, its answer with every check of its protection, and what the Device says of failures."""
         try:
             pending = self._rewriter.rewrite(request)
-            command = self._sender.command(stem, request, self._stored_log(request), through_broker)
+            command, profile = self._sender.command(stem, request, self._stored_log(request), through_broker)
         except CommsHubError as problem:
             return None, None, f"no command: {problem}"
         try:
             target = command.header.recipient
+            identity = self._identity(target, profile, held_by_dcc=request.service_reference == _HANDOVER)
             sent, records = bench.exchange(
-                self._identity(target, held_by_dcc=request.service_reference == _HANDOVER), self._keystore, _moment(request),
-                command.encode(), lambda device, _: _prepare(device, self._keystore, command, pending))
+                identity, self._keystore, _moment(request), command.encode(),
+                lambda device, _: _prepare(device, self._keystore, command, pending))
         except CommsHubError as problem:
             return command, None, str(problem)
         return (command, *self._answer(command, sent, records, pending))
@@ -184,7 +189,7 @@ class Coverage:
                 return (verdict, why) if verdict.ok else (None, _unverified(verdict))
         return None, why or "the Device sent no response"
 
-    def _identity(self, target: Eui64, *, held_by_dcc: bool = False) -> bench.Identity:
+    def _identity(self, target: Eui64, profile: DeviceProfile, *, held_by_dcc: bool = False) -> bench.Identity:
         """The target as it stands before the request: what the DCC hands over (6.21) is its own until then, so its users' cells hold the
         broker's certificates (RTDS CS02b handover: existing ids)."""
         device = self._devices.get(target)
@@ -196,7 +201,7 @@ class Coverage:
             if role is not None:
                 parties[role] = party
         home = {eui64: other.device_type for eui64, other in self._devices.items() if eui64 != target}
-        return bench.Identity(target, device.device_type, parties, home, held_by_dcc)
+        return bench.Identity(target, device.device_type, parties, home, held_by_dcc, _variant(profile))
 
     def _stored_log(self, request: ServiceRequest) -> StoredLog:
         """What the DCC kept of the log of a hub or GPF that the request replaces: the home's Devices."""
@@ -240,6 +245,10 @@ def _moment(request: ServiceRequest) -> datetime:
             except RequestError:
                 continue
     return min(moments)
+
+
+def _variant(profile: DeviceProfile) -> EsmeVariant:
+    return POLYPHASE if profile.phases > 1 else TWIN_ELEMENT if profile.elements > 1 else SINGLE_ELEMENT
 
 
 def _compared(stem: str, reference: Verdict, verdict: Verdict, sent: Message, why: str) -> Difference | None:

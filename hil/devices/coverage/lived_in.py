@@ -18,13 +18,17 @@ from firmware_emu.device import joins
 from firmware_emu.device.event_log import LogEntry, LogName
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import BoardError, NotAvailable
+from firmware_emu.gbcs.axdr import Data, decode_data
+from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Specification, invoke_id, parse_obis
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component
+from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.gbcs.utrn import make_utrn
 from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.device_log import LogEntry as Member
 from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.hub.mirror import MIRRORED
-from firmware_emu.ids import Eui64
+from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.declare import FieldValue
@@ -37,27 +41,32 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 
 FORMER = Eui64.parse("00db1234567890ff")
 """A display that the home had once: the bench's own identity."""
+_FIRST_TOKEN = 512
 _METHOD_C = {DeviceType.GSME, DeviceType.PPMID}
 _LOGS = {"event": LogName.EVENT, "security": LogName.SECURITY, "power": LogName.POWER, "alcs": LogName.ALCS}
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Something the Device was told: ``at_s`` after the start of its life, a HAN command, or a top-up in pounds."""
+    """Something the Device was told: ``at_s`` after the start of its life, a HAN command (to a GSME), the items of an access request under
+    a message code (to an ESME), a top-up in pounds, or minutes of boost."""
 
     at_s: int
     cluster: int = 0
     command: str = ""
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     top_up: int = 0
+    code: int = 0
+    items: tuple[tuple[Specification, Data], ...] = ()
+    boost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One table of the file: days of running; log entries as code and age in seconds; deeds in order."""
+    """One table of the file: days of running; log entries as code, age in seconds and other information; deeds in order."""
 
     days: int
-    logs: Mapping[LogName, tuple[tuple[int, int], ...]]
+    logs: Mapping[LogName, tuple[tuple[int, int, bytes], ...]]
     deeds: tuple[Deed, ...]
 
 
@@ -72,11 +81,18 @@ def _lives() -> dict[DeviceType, Life]:
     found = {}
     for kind, table in tables.items():
         try:
-            logs = {_LOGS[log]: tuple((int(code, 16), int(age)) for code, age in table[log]) for log in table if log in _LOGS}
+            logs = {_LOGS[log]: tuple(map(_entry, table[log])) for log in table if log in _LOGS}
             found[DeviceType[kind]] = Life(int(table["days"]), logs, tuple(map(_deed, table.get("deeds", ()))))
         except (KeyError, ValueError, TypeError) as problem:
             raise BoardError(name, kind, str(problem)) from problem
     return found
+
+
+def _entry(row: Json) -> tuple[int, int, bytes]:
+    match row:
+        case [str(code), int(age), *other]:
+            return int(code, 16), age, bytes.fromhex(str(other[0])) if other else b""
+    raise TypeError(f"{row!r} is not code, age and other information of a log entry")
 
 
 def _deed(row: Mapping[str, Json]) -> Deed:
@@ -84,8 +100,21 @@ def _deed(row: Mapping[str, Json]) -> Deed:
     if not isinstance(at, int | float):
         raise TypeError(f"a deed without its day: {row}")
     given = _fields(fields) if isinstance(fields, dict) else {}
+    items = row.get("items")
     return Deed(
-        int(at * DAY_S), cluster if isinstance(cluster, int) else 0, str(command or ""), given, pounds if isinstance(pounds, int) else 0)
+        int(at * DAY_S), _number(cluster), str(command or ""), given, _number(pounds), _number(row.get("code")),
+        tuple(map(_item, items)) if isinstance(items, list) else (), _number(row.get("boost")))
+
+
+def _number(value: Json) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _item(row: Json) -> tuple[Specification, Data]:
+    match row:
+        case [str(choice), int(class_id), str(obis), int(attribute), str(data)]:
+            return Specification(Choice[choice], class_id, parse_obis(obis), attribute), decode_data(bytes.fromhex(data))
+    raise TypeError(f"{row!r} is not choice, class, object, attribute or method, and A-XDR data in hex")
 
 
 def _fields(row: Mapping[str, Json]) -> dict[str, FieldValue]:
@@ -132,13 +161,31 @@ async def live(
 
 
 def _do(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> None:
+    if isinstance(device, Esme):
+        _do_to_esme(device, keystore, deed, number)
+        return
     if not isinstance(device, Gsme):
-        raise BoardError("lived_in.toml", device.device_type.name, "only a GSME is told by commands of the HAN")
+        raise BoardError("lived_in.toml", device.device_type.name, "only an ESME and a GSME have deeds")
     part = _top_up(device, keystore, deed, number) if deed.top_up else _component(deed)
     run = device.model.zcl.commands.get((part.cluster, part.command, part.from_server))
     result = ZclStatus.UNSUP_CLUSTER_COMMAND if run is None else run(part)
     if isinstance(result, ZclStatus) and result is not ZclStatus.SUCCESS:
         raise BoardError("lived_in.toml", f"{deed.command} on day {deed.at_s // DAY_S}", f"the Device answers {result.name}")
+
+
+def _do_to_esme(esme: Esme, keystore: Keystore, deed: Deed, number: int) -> None:
+    if deed.top_up:
+        done = esme.enter_token(_token(esme, keystore, deed, number))
+    elif deed.boost:
+        done = esme.controls.boost(deed.boost)
+    else:
+        other = OtherInformation(deed.code)
+        header = GroupingHeader(CraFlag.COMMAND, number, esme.parties[RemotePartyRole.SUPPLIER], esme.eui64, other)
+        request = AccessRequest(invoke_id(number), tuple(item for item, _ in deed.items), tuple(data for _, data in deed.items))
+        answer = AccessResponse.decode(esme.execute(by_code(deed.code), Message(header, request.encode())))
+        done = all(result.code is AccessResult.SUCCESS for result in answer.results)
+    if not done:
+        raise BoardError("lived_in.toml", f"ESME, day {deed.at_s // DAY_S}", f"the Device refuses {deed}")
 
 
 def _component(deed: Deed) -> Component:
@@ -151,20 +198,23 @@ def _component(deed: Deed) -> Component:
 
 
 def _top_up(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> Component:
-    """A token of the supplier, as one types it in; each with the next counter."""
+    payload = PREPAYMENT.to_server[0x04].encode({"originating_device": 0, "code": _token(device, keystore, deed, number).encode("ascii")})
+    return Component(PREPAYMENT.id, 0x01, 0, 0x04, payload)
+
+
+def _token(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> str:
+    """A token of the supplier, as one types it in; each with a counter of its own, far above those of reference commands."""
     supplier = device.parties[RemotePartyRole.SUPPLIER]
     secret = keystore.shared_secret(supplier, device.eui64, CellUsage.PREPAYMENT_TOP_UP)
-    utrn = make_utrn(secret, supplier=supplier, meter=device.eui64, counter=number << 32, value=deed.top_up)
-    payload = PREPAYMENT.to_server[0x04].encode({"originating_device": 0, "code": utrn.encode("ascii")})
-    return Component(PREPAYMENT.id, 0x01, 0, 0x04, payload)
+    return make_utrn(secret, supplier=supplier, meter=device.eui64, counter=_FIRST_TOKEN + number << 32, value=deed.top_up)
 
 
 def remember(device: GbcsDevice, keystore: Keystore, life: Life, home: Mapping[Eui64, DeviceType]) -> None:
     """Log entries by their age, and the Devices that this one is joined with: a gas meter and a PPMID by method C."""
     now = int(device.now())
     for log, rows in life.logs.items():
-        for code, seconds in rows:
-            device.logs[log].add(LogEntry(now - seconds, code, b""))
+        for code, seconds, information in rows:
+            device.logs[log].add(LogEntry(now - seconds, code, information))
     for other, kind in home.items():
         pair = {kind, device.device_type}
         certificate = keystore.certificate(other, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER) if pair == _METHOD_C else None
