@@ -96,7 +96,7 @@ class InstrumentJig:
             by_hand = table.probes == _BY_HAND
             self.probes = ManualProbes(Engineer(self._clock)) if by_hand else ScpiProbes(self._instrument(table.probes))
         if table.lines is not None:
-            modem = ModemLines(table.lines, self._clock)
+            modem = await ModemLines.open(table.lines, self._clock)
             self._ports.callback(modem.close)
             self.lines = modem
 

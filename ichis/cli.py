@@ -104,5 +104,6 @@ def serve(folder: Path, port: int, write_board: Path | None, as_json: bool) -> N
 
 def _board(table: dict[str, str]) -> str:
     lines = ["# Supply and multimeter in another process; the rest as in the board below.", 'name = "served"', 'extends = "simulated"', ""]
-    lines += ["[clock]", 'mode = "warp"', "", "[jig]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    parts = {key: value for key, value in table.items() if key != "lines"}  # on bench time that jumps, lines are modelled beside the hub
+    lines += ["[clock]", 'mode = "warp"', "", "[jig]", *(f"{key} = {json.dumps(value)}" for key, value in parts.items())]
     return "\n".join(lines) + "\n"

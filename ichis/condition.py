@@ -66,8 +66,8 @@ class Condition:
     device_present_bounce_s: float = 0.012
     device_present_flicker_s: float = 0.0
     """The line drops once for so long, one second after it was driven."""
-    device_present_stuck: bool = False
-    """The host's contact stays low when the hub is taken out."""
+    device_present_release_s: float = 0.0
+    """How long the host's contact hangs between the levels after the hub was taken out."""
     removal_touch_s: float = 0.0
     """The contact touches again for so long, half a second after the hub was taken out."""
     ac_lost_delay_s: float = 0.0

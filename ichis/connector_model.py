@@ -18,6 +18,7 @@ from ichis.jig import OPEN_OHM
 _SHORT_OHM = 0.5
 _CONTACT_OHM = 0.02
 _LEVEL_VOLTS = {Level.LOW: 0.12, Level.HIGH: 3.15, Level.FLOATING: 0.0}
+_BETWEEN_V = 1.3
 _BOUNCES = 1
 _AFTER_DRIVE_S = 1.0
 _AFTER_REMOVAL_S = 0.5
@@ -32,6 +33,7 @@ class LineModel:
         self._hub_pulls_present = False
         self._level = Level.HIGH
         self._timers: list[asyncio.TimerHandle] = []
+        self._removed_at = float("-inf")
         self._ac_timer: asyncio.TimerHandle | None = None
         self._changes: list[tuple[float, Level]] = []
         hub.connect(self._from_hub)
@@ -81,12 +83,21 @@ class LineModel:
             self._from_hub(signal("CH_PR"), Level.LOW if self._hub_pulls_present else Level.HIGH)
         else:
             self._cancel()
-            if not condition.device_present_stuck:
-                self._settle(Level.HIGH)
-                if condition.removal_touch_s:
-                    self._later(_AFTER_REMOVAL_S, Level.LOW)
-                    self._later(_AFTER_REMOVAL_S + condition.removal_touch_s, Level.HIGH)
+            self._settle(Level.HIGH)
+            if condition.removal_touch_s:
+                self._later(_AFTER_REMOVAL_S, Level.LOW)
+                self._later(_AFTER_REMOVAL_S + condition.removal_touch_s, Level.HIGH)
+            self._removed_at = self._clock.now()
         self._show_all()
+
+    def refresh(self) -> None:
+        """Something that decides what the hub sees has changed."""
+        self._show_all()
+
+    @property
+    def releasing(self) -> bool:
+        """Whether Device Present still hangs between its levels after the hub was taken out."""
+        return self._clock.now() - self._removed_at < self._feed.condition.device_present_release_s
 
     # --- the host's end
 
@@ -178,6 +189,8 @@ class ProbeModel:
             return self._feed.pin_volts() if pin in (1, 2) else 0.0
         if contact.host is Direction.NOT_CONNECTED:
             return 0.0
+        if contact.symbol == "CH_PR" and self._lines.releasing:
+            return _BETWEEN_V
         level = self._serial_level(contact) if contact.active is None else self._lines.level(contact)
         return condition.level_volts.get(f"{contact.symbol} {level.value}", _LEVEL_VOLTS[level])
 

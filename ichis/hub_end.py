@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from firmware_emu.errors import JigError, NotAvailable
+from ichis.connector import Level, signal
 from ichis.simulated_jig import HubSocket
 
 Row = Mapping[str, object]
@@ -25,6 +26,7 @@ class HubEnd:
             "terminal volts": lambda _: _value(feed.terminal_volts()), "amperes": lambda _: _value(feed.amperes()),
             "peak amperes": lambda _: _value(feed.peak_a), "volts": lambda row: probes.volts(_int(row, "pin")),
             "ripple": lambda row: probes.ripple(_int(row, "pin")),
+            "drive": self._drive, "level": self._level,
             "ohms": lambda row: probes.ohms(_int(row, "one"), _int(row, "other")),
         }
 
@@ -53,6 +55,14 @@ class HubEnd:
         assert isinstance(limit_a, int | float)
         self._socket.feed.source(float(volts), float(limit_a), bool(row["on"]))
         return 0.0
+
+    async def _drive(self, row: Row) -> float:
+        pin = signal(str(row["line"]))
+        await self._socket.lines.drive(pin.symbol, (Level.HIGH if row["high"] else Level.LOW) is pin.active)
+        return 0.0
+
+    async def _level(self, row: Row) -> float:
+        return float(await self._socket.lines.read(str(row["line"])) is Level.HIGH)
 
     async def _play(self, row: Row) -> float:
         points = row["points"]

@@ -126,12 +126,12 @@ class HubInput:
         self.source(volts, self._limit_a, self._on)
 
     def seat(self, seated: bool) -> None:
-        """The hub goes into the connector, or comes out of it."""
+        """The hub goes into the connector, or comes out of it; :meth:`reconsider` once its lines have mated too."""
         live = seated and self._on and self._setting > 0
         before = self._leave()
         self.seated = seated
         self._latched = self.condition.hot_insertion_lockup if live else self._latched and seated
-        self._enter(before)
+        self._enter(before, decide=False)
 
     def wire_data(self, wired: bool) -> None:
         """Whether the host has pins 7 and 8."""
@@ -148,7 +148,7 @@ class HubInput:
         self.curve.append((now, volts))
         return volts
 
-    def _enter(self, before: float) -> None:
+    def _enter(self, before: float, *, decide: bool = True) -> None:
         now = self._clock.now()
         self._since = now
         if self._timer is not None:
@@ -171,7 +171,8 @@ class HubInput:
                 self._latched = False
             self._rising_since = None
         self.curve.append((now, self.pin_volts()))
-        self._decide()
+        if decide:
+            self._decide()
 
     def _after_interruption(self, seconds: float) -> None:
         window = self.condition.glitch_reset_s

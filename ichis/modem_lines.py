@@ -14,7 +14,7 @@ import serial
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
-from ichis.connector import Direction, Level, signal
+from ichis.connector import Level, signal
 
 _OUTPUTS, _INPUTS = ("dtr", "rts"), ("cts", "dsr", "ri", "cd")
 
@@ -43,18 +43,23 @@ _WATCH_S = 0.002
 class ModemLines:
     """Implements :class:`ichis.jig.Lines` for either end: what one drives the other reads."""
 
-    def __init__(self, url: str, clock: Clock, wiring: Mapping[str, Wiring] = HOST_END) -> None:
-        """Raises NotAvailable where the cable is not there, JigError for a wiring that a modem line cannot carry."""
-        self.url, self._clock, self._wiring = url, clock, dict(wiring)
-        self._drives = Direction.OUTPUT
+    def __init__(self, url: str, port: serial.SerialBase, clock: Clock, wiring: Mapping[str, Wiring] = HOST_END) -> None:
+        """Made by :meth:`open`. Raises JigError for a wiring that a modem line cannot carry."""
+        self.url, self._port, self._clock, self._wiring = url, port, clock, dict(wiring)
         for symbol, wire in wiring.items():
             signal(symbol)
             if wire.modem not in (*_OUTPUTS, *_INPUTS):
                 raise JigError(f"{symbol}: {wire.modem!r} is no modem line: expected one of {', '.join((*_OUTPUTS, *_INPUTS))}")
-        try:
-            self._port = serial.serial_for_url(url, timeout=0, do_not_open=False)
-        except (serial.SerialException, ValueError, OSError) as wrong:
-            raise NotAvailable(f"the modem lines of {url}", f"{wrong}; is the cable in and readable by you?") from wrong
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock, wiring: Mapping[str, Wiring] = HOST_END) -> ModemLines:
+        """Raises NotAvailable where the cable is not there, JigError as the constructor."""
+        with clock.hold(f"opening {url}"):
+            try:
+                port = await asyncio.get_running_loop().run_in_executor(None, lambda: serial.serial_for_url(url, timeout=0))
+            except (serial.SerialException, ValueError, OSError) as wrong:
+                raise NotAvailable(f"the modem lines of {url}", f"{wrong}; is the cable in and readable by you?") from wrong
+        return cls(url, port, clock, wiring)
 
     def _wire(self, symbol: str) -> Wiring:
         try:

@@ -58,14 +58,14 @@ class ScpiInstrument:
         if not problem.strip().lstrip("+-").startswith("0"):
             raise JigError(f"{self.resource}: {command}: the instrument refused: {problem[:80]}")
 
-    async def number(self, question: str, low: float, high: float) -> float:
-        """A number between ``low`` and ``high``. Raises JigError."""
+    async def number(self, question: str, low: float, high: float, *, overrange: bool = False) -> float:
+        """A number between ``low`` and ``high``, or SCPI's infinity where ``overrange`` is a result. Raises JigError."""
         answer = await self.ask(question)
         try:
             value = float(answer)
         except ValueError:
             raise JigError(f"{self.resource}: {question}: answered {answer[:80]!r}, expected a number") from None
-        if not math.isfinite(value) or not (low <= value <= high or value >= _OVERRANGE):
+        if not math.isfinite(value) or not (low <= value <= high or (overrange and _OVERRANGE <= value <= 1e38)):
             raise JigError(f"{self.resource}: {question}: answered {value:g}, which cannot be: expected {low:g} to {high:g}")
         return value
 
@@ -152,7 +152,7 @@ class ScpiProbes:
         return await self._instrument.number(f":MEAS:VOLT:PTP? (@{pin})", 0, 1000)
 
     async def ohms(self, one: int, other: int) -> float:
-        return min(OPEN_OHM, await self._instrument.number(f":MEAS:RES? (@{one},{other})", 0, 1e12))
+        return min(OPEN_OHM, await self._instrument.number(f":MEAS:RES? (@{one},{other})", 0, 1e12, overrange=True))
 
     def close(self) -> None:
         self._instrument.close()

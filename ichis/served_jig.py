@@ -1,4 +1,5 @@
-"""A supply and a multimeter simulated in a process of their own: SCPI on pseudo-terminals, the hub's socket on a TCP port.
+"""A supply and a multimeter simulated in a process of their own: SCPI on pseudo-terminals, lines as the modem lines of a network
+serial port (a pseudo-terminal has none), the hub's socket on a TCP port.
 
 Whoever emulates the hub attaches its input stage to the socket (:mod:`ichis.hub_end`); until then the socket is empty: nothing draws
 current. Messages on that port are lines of JSON: a request with a number, and the answer with the same number.
@@ -15,8 +16,10 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from firmware_emu.errors import JigError
+from ichis.connector import Level
 from ichis.jig import OPEN_OHM
 from ichis.scpi_interpreter import ScpiInterpreter
+from ichis.served_lines import ServedLines
 
 LONGEST_LINE = 4096
 _MOST_VOLTS, _MOST_AMPERES = 30.0, 5.0
@@ -68,6 +71,14 @@ class HubSocketPort:
                 return value
         except TimeoutError:
             raise JigError(f"what is in the hub's socket does not answer {what}") from None
+
+    async def drive(self, symbol: str, level: Level) -> None:
+        """A line of the host's end goes to this level."""
+        await self.ask("drive", 0.0, line=symbol, high=level is Level.HIGH)
+
+    async def level(self, symbol: str) -> Level:
+        """The level of a line; an empty socket shows the pull-up."""
+        return Level.HIGH if await self.ask("level", 1.0, line=symbol) else Level.LOW
 
     async def give(self) -> None:
         """Tell what is attached what the supply's output is."""
@@ -190,16 +201,20 @@ async def serve(folder: Path, port: int = 0) -> AsyncIterator[dict[str, str]]:
         ScpiTerminal(ScpiInterpreter(identity.format("METER"), supply, ServedProbes(socket_port)), folder / "probes"),
     ]
     server = await asyncio.start_server(socket_port.attach, "127.0.0.1", port, limit=1 << 20)
+    lines = ServedLines(socket_port.drive, socket_port.level)
+    lines_server = await asyncio.start_server(lines.attach, "127.0.0.1", 0)
     tasks = [asyncio.create_task(terminal.run()) for terminal in terminals]
     try:
         yield {
             "kind": "instruments", "supply": f"ASRL{folder / 'supply'}::INSTR", "probes": f"ASRL{folder / 'probes'}::INSTR",
             "hub_end": f"127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            "lines": f"rfc2217://127.0.0.1:{lines_server.sockets[0].getsockname()[1]}",
         }
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         server.close()
+        lines_server.close()
         for terminal in terminals:
             terminal.close()

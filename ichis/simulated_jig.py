@@ -102,13 +102,16 @@ class SeatModel:
         self._seat(False)
 
     def _seat(self, seated: bool) -> None:
+        if seated is self._socket.feed.seated:
+            return
         self._trace.emit("ichis", "host connector", "inserted" if seated else "withdrawn", target="hub connector")
         self._socket.feed.seat(seated)
         self._socket.lines.seated(seated)
+        self._socket.feed.reconsider()
 
     async def wire_data(self, wired: bool) -> None:
         self._socket.feed.wire_data(wired)
-        self._socket.lines.seated(self._socket.feed.seated)
+        self._socket.lines.refresh()
 
 
 class SimulatedJig:
