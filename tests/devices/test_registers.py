@@ -8,12 +8,13 @@ from memory_han import MemoryHan
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.axdr import CompactArray, DoubleLongUnsigned, Structure, decode_data
 from firmware_emu.gbcs.dlms import parse_obis
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
-from hil.devices.registers import Register, house
+from hil.devices.registers import Register, Ring, house
 
 DAY = 86_400
 ESME = Eui64.parse("00db1234567890a0")
@@ -43,6 +44,15 @@ def test_half_hours_add_up_to_the_day_and_days_to_the_total() -> None:
     assert sum(period.amount for period in register.days) == register.total
     assert [period.end for period in register.snapshots] == [start + DAY, start + 2 * DAY, start + 3 * DAY]
     assert register.today == 0
+
+
+@given(st.integers(min_value=1, max_value=30), st.integers(min_value=1, max_value=12), st.integers(min_value=0, max_value=100))
+def test_a_ring_keeps_its_newest_records_in_order(depth: int, per_page: int, count: int) -> None:
+    ring = Ring(MemoryStore(), "ring", "Iq", depth, per_page)
+    for number in range(count):
+        ring.append(number, -number)
+    expected = [(number, -number) for number in range(max(0, count - depth), count)]
+    assert (list(ring), len(ring)) == (expected, len(expected))
 
 
 def test_nothing_is_counted_while_nothing_flows() -> None:

@@ -116,6 +116,23 @@ def test_block_counters_reset_each_day_where_that_is_set(device_pki: Keystore) -
     assert sum(map(sum, rates.counters)) == 0
 
 
+def test_the_end_of_a_billing_period_begins_a_new_block_period(device_pki: Keystore) -> None:
+    bench = Bench(device_pki, load=lambda half_hour: 1000)
+    bench.do(0x0019, tariff([day(1, {0: 101})], WEEK, ALL_YEAR, {0xA1: 0}, thresholds={1: [30_000, NO_THRESHOLD]}))
+    bench.do(0x0046, [put(22, "0-0:15.0.0", 4, Array((Structure((OctetString(bytes((12, 0, 0, 0))), OctetString(b"\xff" * 5))),)))])
+    bench.go(2 * DAY_S)
+    rates = bench.esme.metering.rates
+    assert [row[0] // 3600 for row in rates.counters] == [12_000, 0, 0, 0]
+    assert [row[0] // 3600 for row in rates.blocks] == [48_000, 0, 0, 0]
+
+
+def test_changes_of_the_same_second_leave_one_snapshot(device_pki: Keystore) -> None:
+    bench = Bench(device_pki)
+    bench.do(0x0019, flat(1000))
+    bench.do(0x0019, flat(2000))
+    assert len(bench.esme.metering.logs.changes) == 1
+
+
 def test_the_second_element_has_registers_prices_and_a_calendar_of_its_own(device_pki: Keystore) -> None:
     bench = Bench(device_pki, load=lambda half_hour: 1000, secondary=lambda half_hour: 500, variant=TWIN_ELEMENT)
     bench.do(0x0019, flat(1000))
