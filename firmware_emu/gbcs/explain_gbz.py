@@ -11,7 +11,8 @@ from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, DISABLE_DEFAULT_RESPONSE, SER
 from firmware_emu.gbcs.names import zcl_attribute, zcl_cluster
 from firmware_emu.gbcs.reader import Reader
 from firmware_emu.gbcs.tree import Cursor, Node
-from firmware_emu.gbcs.zcl_layouts import STATUSES, TypedValue, ZclCommand, ZclField, decode_zcl, layout_of
+from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField, decode_zcl, layout_of
+from firmware_emu.zse.zcl import status_name
 
 CIPHERTEXT = "ciphertext"
 """Field name of the node that a component's plaintext belongs to."""
@@ -111,7 +112,7 @@ def _describe(field: ZclField, cluster: int) -> tuple[str, str]:
         case "a":
             return f"{number:04x}", zcl_attribute(cluster, number)
         case "z":
-            return f"{number:02x}", STATUSES.get(number, "")
+            return f"{number:02x}", status_name(number).lower().replace("_", " ")
         case "b" | "c":
             return f"{number:0{2 * field.length}x}", ""
         case _:

@@ -28,45 +28,16 @@ from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.declare import Field, Layout, Repeat
+from firmware_emu.zse.zcl import ZclStatus
+from firmware_emu.zse.zcl_types import BY_IDENTIFIER, Kind
 
-SUCCESS = 0x00
-NOT_FOUND = 0x8B
-STATUSES = {
-    0x00: "success",
-    0x01: "failure",
-    0x7E: "not authorised",
-    0x80: "malformed command",
-    0x81: "unsupported cluster command",
-    0x82: "unsupported general command",
-    0x83: "unsupported manufacturer cluster command",
-    0x84: "unsupported manufacturer general command",
-    0x85: "invalid field",
-    0x86: "unsupported attribute",
-    0x87: "invalid value",
-    0x88: "read only",
-    0x89: "insufficient space",
-    0x8A: "duplicate exists",
-    0x8B: "not found",
-    0x8D: "invalid data type",
-    0x8F: "write only",
-    0x94: "timeout",
-    0xC0: "hardware failure",
-    0xC1: "software failure",
-    0xC2: "calibration error",
-}
-"""Status octets (reference gbcs-messages 7A)."""
-_STRING_TYPES = (0x41, 0x42)
-_SIGNED_TYPES = range(0x28, 0x30)
-_TYPE_OCTETS = {
-    **{first + octets - 1: octets for first in (0x08, 0x18, 0x20, 0x28) for octets in range(1, 9)},
-    0x10: 1,
-    0x30: 1,
-    0x31: 2,
-    0xE0: 4,
-    0xE1: 4,
-    0xE2: 4,
-    0xF0: 8,
-}
+SUCCESS = ZclStatus.SUCCESS
+NOT_FOUND = ZclStatus.NOT_FOUND
+_STRINGS = frozenset(one.identifier for one in BY_IDENTIFIER.values() if one.kind in (Kind.STRING, Kind.TEXT) and one.width == 1)
+_SIGNED = frozenset(one.identifier for one in BY_IDENTIFIER.values() if one.kind is Kind.SIGNED)
+_NUMBERS = (Kind.UNSIGNED, Kind.SIGNED, Kind.BOOLEAN, Kind.EUI64)
+_WIDTHS = {one.identifier: one.width for one in BY_IDENTIFIER.values() if one.kind in _NUMBERS or one.name == "date"}
+"""Octets of the types whose values are carried as little-endian numbers."""
 _LETTERS = {"uint": "u", "int": "i", "bitmap": "b", "enum": "e", "utc": "t", "date": "d", "octets": "s", "string": "s"}
 """Kind of a field by its ZCL type, without the width in the type's name."""
 _SNAPSHOTS: dict[tuple[int, bool, int], Layout] = {
@@ -273,12 +244,12 @@ def _read_value(reader: Reader, field: FieldLayout) -> ZclValue:
 
 def _read_typed(reader: Reader, name: str) -> TypedValue:
     type_id = reader.u8(f"{name} type")
-    if type_id in _STRING_TYPES:
+    if type_id in _STRINGS:
         return TypedValue(type_id, reader.take(reader.u8(name), name))
-    octets = _TYPE_OCTETS.get(type_id)
+    octets = _WIDTHS.get(type_id)
     if octets is None:
         reader.fail(f"{name} type", f"{type_id:02x} is no ZCL data type met in GBCS", back=1)
-    return TypedValue(type_id, int.from_bytes(reader.take(octets, name), "little", signed=type_id in _SIGNED_TYPES))
+    return TypedValue(type_id, int.from_bytes(reader.take(octets, name), "little", signed=type_id in _SIGNED))
 
 
 # -- building
@@ -336,11 +307,11 @@ def _write_value(owner: str, field: FieldLayout, given: Given) -> bytes:
 
 
 def _write_typed(owner: str, given: TypedValue) -> bytes:
-    octets = _TYPE_OCTETS.get(given.type_id, 0)
+    octets = _WIDTHS.get(given.type_id, 0)
     if isinstance(given.value, bytes):
         return bytes((given.type_id, len(given.value))) + given.value
     try:
-        return bytes((given.type_id,)) + given.value.to_bytes(octets, "little", signed=given.type_id in _SIGNED_TYPES)
+        return bytes((given.type_id,)) + given.value.to_bytes(octets, "little", signed=given.type_id in _SIGNED)
     except OverflowError:
         raise IdentifierError(f"{owner} attribute value", given.value, f"{octets * 8} bits") from None
 
