@@ -23,6 +23,14 @@ def test_every_message_decodes_to_itself(message: Message) -> None:
     assert data[again.payload_offset : again.payload_offset + len(again.payload)] == again.payload
 
 
+@pytest.mark.parametrize("signature", [b"", bytes(64)], ids=["unsigned", "signed"])
+def test_the_payload_is_found_whatever_the_length_octets_before_it_take(signature: bytes) -> None:
+    for size in range(1, 300):
+        payload = bytes(range(1, 251)) + bytes(50)
+        message = Message(Message.decode(CCS01).header, payload[:size], signature, bytes(12))
+        assert message.encode()[message.payload_offset :].startswith(payload[:size])
+
+
 @given(st.binary(max_size=200))
 @example(b"")
 @example(b"\xdd")
