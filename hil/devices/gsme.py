@@ -1,7 +1,7 @@
 """A sleepy gas meter: wakes each half hour, mirrors itself to the GPF, fetches its mailbox from the CHF, answers GBZ commands.
 
-Not modelled: prepayment logic, tariff switching by calendar, battery wear, sub-GHz. Attributes of those parts hold what is
-written to them.
+Not modelled: consumption priced against the balance, time-based debt, tariff switching by calendar, battery wear, sub-GHz. Attributes of
+those parts hold what is written to them.
 """
 
 from __future__ import annotations
