@@ -85,6 +85,10 @@ class Frame:
         return cls(value.kind, value.sequence, bytes(value.payload))
 
 
+class NoAnswer(JigError):
+    """The pair works and the far end said nothing that could be read in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What a reader met: frames read, frames with a wrong checksum."""
@@ -149,13 +153,13 @@ class BenchLink:
         self.reader = FrameReader()
 
     async def ask(self, kind: Kind, payload: bytes = b"", timeout_s: float = 0.4) -> bytes:
-        """The payload of the answer; ``timeout_s`` in real seconds. Raises JigError without one."""
+        """The payload of the answer; ``timeout_s`` in real seconds. Raises NoAnswer without one, JigError when the pair is gone."""
         self._sequence = (self._sequence + 1) & 0xFF
         await self._data.write(Frame(kind, self._sequence, payload).encode())
         while True:
             octets = await self._data.read(self.reader.wanted, timeout_s)
             if not octets:
-                raise JigError(f"{LABEL}: no answer to {kind.name} {self._sequence} within {timeout_s:g} s: "
+                raise NoAnswer(f"{LABEL}: no answer to {kind.name} {self._sequence} within {timeout_s:g} s: "
                                "is it in the hub's firmware, and are line settings and polarity right?")
             for frame in self.reader.feed(octets):
                 if frame.kind == kind | _ANSWER and frame.sequence == self._sequence:

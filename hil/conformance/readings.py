@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import pairwise
 
-from firmware_emu.errors import BoardError, JigError, NotAvailable
+from firmware_emu.errors import BoardError, NotAvailable
 from firmware_emu.gbcs.cosem_time import decode_date_time
 from hil.conformance.bench import Bench
 from hil.conformance.steps import number
-from ichis.bench_link import Frame, Kind
+from ichis.bench_link import Frame, Kind, NoAnswer
 from ichis.conformance.check import Value
 from ichis.connector import Level
 
@@ -107,11 +107,6 @@ async def found(bench: Bench, _: Value | None) -> float:
 
 
 # --- lines and presence
-
-
-async def level(bench: Bench, of: Value | None) -> float:
-    """1 for high, 0 for low, 0.5 for floating."""
-    return {Level.HIGH: 1.0, Level.LOW: 0.0, Level.FLOATING: 0.5}[await bench.jig.lines.read(str(of))]
 
 
 async def present_delay(bench: Bench, _: Value | None) -> float:
@@ -263,7 +258,7 @@ async def echo_errors(bench: Bench, of: Value | None) -> float:
         payload = {"text": _TEXT, "rest": rest[index::_FRAMES]}.get(str(of), _PATTERN)
         try:
             lost += await bench.link().ask(Kind.PING, payload) != payload
-        except JigError:
+        except NoAnswer:
             lost += 1
             if lost >= 3:
                 return float(lost + _FRAMES - 1 - index)
@@ -276,7 +271,7 @@ async def sequence_errors(bench: Bench, _: Value | None) -> float:
     for _ in range(_FRAMES):
         try:
             await link.ask(Kind.PING, b"S")
-        except JigError:
+        except NoAnswer:
             lost += 1
             if lost >= 3:
                 break
@@ -325,7 +320,7 @@ def _pair(of: Value) -> tuple[int, int]:
 READINGS: Mapping[str, Reading] = {
     reading.__name__: reading for reading in (
         volts, highest_volts, ripple, path_ohms, ohms, lowest_ohms, setting_error, amperes, peak_amperes, watts, farads, holdup, found,
-        level, present_delay, present_settle, told, hub_sees, seen_after, starts, stops, boots, running, powered, reached, on_han,
+        present_delay, present_settle, told, hub_sees, seen_after, starts, stops, boots, running, powered, reached, on_han,
         commissioned_within, kept_same, counter_step, alerts, other_alerts, outage_length, outage_start_error, last_gasp_delay,
         echo_errors, sequence_errors, counted_errors, hub_reading_error, space_volts)
 }

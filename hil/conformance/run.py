@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,7 @@ from ichis.profile import Profile
 
 LOGGER = logging.getLogger(__name__)
 _RESERVE = ".reserve"
+_TOO_LITTLE_OCTETS = 200_000
 _RESERVE_OCTETS = 8_000_000
 """Kept free on the disk from the beginning, so that a run that fills it still leaves its report."""
 
@@ -112,10 +113,20 @@ class Session:
             why = f"the check itself broke: {type(wrong).__name__}: {wrong}"
             self.run.results.append(Result(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
             raise
+        if result.verdict is not Verdict.PASS and (full := self._disk_full()):
+            self._break(full)
+            result = replace(result, verdict=Verdict.INCONCLUSIVE, why=f"{full}; {result.why}")
         self.run.results.append(result)
         if self.run.progress is not None:
             self.run.progress(result, len(self.run.results), len(self.run.checks) * self.run.rounds)
         return result
+
+    def _disk_full(self) -> str:
+        """Why the disk is why, if it is: the hub and the DCC keep their stores on it too."""
+        if self._trace_file.trouble is not None:
+            return f"the trace could not be written: {self._trace_file.trouble.strerror}"
+        free = shutil.disk_usage(self.run.folder).free
+        return f"the disk of {self.run.folder} has {free} octets left" if free < _TOO_LITTLE_OCTETS else ""
 
     def stop(self, why: str) -> None:
         """No further check is carried out; they are recorded as not tested."""
@@ -201,6 +212,11 @@ class Plugin:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: item._number if isinstance(item, CheckItem) else 0)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """From here on files are written that must be there: give back the room that was kept for them."""
+        (self._session.run.folder / _RESERVE).unlink(missing_ok=True)
 
     def pytest_keyboard_interrupt(self) -> None:
         self._session.stop("the run was interrupted at the keyboard")

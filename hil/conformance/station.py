@@ -114,6 +114,8 @@ class _LetGo:
     def __init__(self, jig: BenchJig) -> None:
         self._jig = jig
         self.supply = self
+        self.hub_side = jig.hub_side
+        self.pin_volts = jig.pin_volts
 
     async def output(self, on: bool) -> None:
         """Nothing hears it."""

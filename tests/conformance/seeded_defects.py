@@ -228,7 +228,7 @@ def _c(**changed: Any) -> Defect:
 DEFECTS: dict[str, Defect] = {
     "MAT-01": _c(level_volts={"CH_PR high": 1.2}),
     "MAT-02": _c(device_present_delay_s=1.5),
-    "MAT-03": _c(device_present_stuck=True),
+    "MAT-03": _c(device_present_release_s=0.6),
     "MAT-04": _c(open_pins=frozenset({6})),
     "MAT-05": _c(shorts=frozenset({(3, 6)})),
     "MAT-06": _c(device_present_bounce_s=0.09),

@@ -1,0 +1,179 @@
+"""What goes wrong in a run: it ends cleanly, the supply is off, and the report says what happened and what was not tested."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.board import load_board
+from firmware_emu.clock import Clock
+from firmware_emu.errors import JigError
+from hil.conformance.run import ConformanceRun, Session, record_of, selected
+from hil.conformance.runner import Result
+from hil.report.conformance import RunRecord, render, write_record
+from ichis.profile import load_profile
+from ichis.simulated_jig import SimulatedJig
+
+CHUB = [str(Path(sys.executable).parent / "chub")]
+
+
+def carried_out(folder: Path, *groups: str, on_result: Callable[[Result, Session], None] | None = None) -> RunRecord:
+    """The chosen groups without pytest around them; ``on_result`` may break things."""
+    board = load_board("simulated")
+    folder.mkdir(exist_ok=True)
+    run = ConformanceRun(
+        board, load_profile("ichis_default"), folder, Clock(start=board.clock.start, warp=True), selected(groups))
+    with Session(run) as session:
+        for check in run.checks:
+            result = session.check(check, 1)
+            if on_result is not None:
+                on_result(result, session)
+    record = record_of(run, datetime(2026, 1, 5, tzinfo=UTC), 1.0)
+    write_record(record, folder)
+    return record
+
+
+@pytest.fixture
+def supplies(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SimulatedJig]]:
+    """Every jig that was made."""
+    made: list[SimulatedJig] = []
+    real = SimulatedJig.close
+
+    async def close(jig: SimulatedJig) -> None:
+        made.append(jig)
+        await real(jig)
+
+    monkeypatch.setattr(SimulatedJig, "close", close)
+    yield made
+    assert made
+
+
+def test_a_serial_cable_pulled_in_mid_check_costs_its_checks_and_not_the_others(tmp_path: Path, supplies: list[SimulatedJig]) -> None:
+    def pull(result: Result, session: Session) -> None:
+        if result.check.id == "SER-02":
+            session._bench.station.bench_jig._port._serial.close()  # type: ignore[attr-defined]
+
+    record = carried_out(tmp_path, "serial", "reserved", on_result=pull)
+    verdicts = {row["id"]: row["verdict"] for row in record["checks"]}
+    assert verdicts["SER-01"] == verdicts["SER-02"] == "pass"
+    assert verdicts["SER-04"] in ("fail", "inconclusive")
+    assert record["verdict"] in ("fail", "inconclusive")
+    assert not supplies[-1].socket.feed.feeding
+    assert any("line is gone" in row["why"] or "cannot write" in row["why"] for row in record["checks"])
+
+
+@pytest.mark.parametrize("trouble", ["answered 'banana', expected a number", "no usable answer (timeout)"])
+def test_a_supply_that_answers_nonsense_or_not_at_all_ends_the_run_with_the_rest_not_tested(
+    trouble: str, tmp_path: Path, supplies: list[SimulatedJig],
+) -> None:
+    def spoil(result: Result, session: Session) -> None:
+        if result.check.id == "SST-03":
+            async def refuse() -> float:
+                raise JigError(f"supply: :MEAS:CURR?: {trouble}")
+
+            supply = session._bench.station.bench_jig.supply
+            supply.measure_current = supply.measure_voltage = refuse  # type: ignore[method-assign]
+
+    record = carried_out(tmp_path, "supply static", on_result=spoil)
+    verdicts = {row["id"]: row["verdict"] for row in record["checks"]}
+    assert verdicts["SST-03"] == "pass"
+    assert verdicts["SST-04"] == "inconclusive"
+    assert record["verdict"] == "inconclusive"
+    assert record["not_tested"] == ["SST-05", "SST-06", "SST-07", "SST-08"]
+    assert trouble in record["problems"][0]
+    assert not supplies[-1].socket.feed.feeding
+    page = render(record)
+    assert "Not tested" in page
+    assert "SST-08" in page
+
+
+def test_a_disk_that_takes_no_more_ends_the_run_and_the_report_is_still_written(tmp_path: Path, supplies: list[SimulatedJig]) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "trace.jsonl").symlink_to("/dev/full")
+    record = carried_out(tmp_path / "run", "mating")
+    assert record["verdict"] == "inconclusive"
+    assert "No space left on device" in record["problems"][0]
+    assert len(record["not_tested"]) == len(record["checks"])
+    assert (tmp_path / "run" / "report.html").stat().st_size > 5000
+    assert not supplies[-1].socket.feed.feeding
+
+
+@pytest.mark.timeout(240)
+def test_a_disk_of_ten_megabytes_that_fills_up_leaves_a_report(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8500k", "none", str(small)], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here: needs root")
+    try:
+        done = subprocess.run(
+            [*CHUB, "ichis", "check", "--json"], env={**os.environ, "CHUB_RUNS": str(small)}, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 1, done.stderr[-2000:]
+        record = json.loads((Path(json.loads(done.stdout)["report"]).parent / "report.json").read_text())
+        assert record["verdict"] == "inconclusive"
+        assert record["not_tested"]
+        assert record["problems"]
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.requirement("ICH-11")
+def test_the_suite_runs_over_a_supply_in_another_process_with_no_change_but_the_board(tmp_path: Path) -> None:
+    with served(tmp_path):
+        done = check(tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    verdicts = [row["verdict"] for row in json.loads(done.stdout)["checks"]]
+    assert set(verdicts) == {"pass"}
+    assert len(verdicts) >= 40
+
+
+@pytest.mark.timeout(240)
+def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        running = subprocess.Popen(
+            [*CHUB, "ichis", "check", "--board", str(tmp_path / "board.toml"), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env={**os.environ, "CHUB_RUNS": str(tmp_path / "runs")})
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "SST-02" in line:
+                server.send_signal(signal.SIGKILL)
+                break
+        out, errors = running.communicate(timeout=200)
+    assert running.returncode == 1, errors[-2000:]
+    record = json.loads((Path(json.loads(out)["report"]).parent / "report.json").read_text())
+    assert record["verdict"] == "inconclusive"
+    assert "RES-01" in record["not_tested"]
+    assert any("look at the supply" in problem for problem in record["problems"])
+
+
+class served:
+    """``chub ichis serve`` in a process, with its board file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> subprocess.Popen[str]:
+        self._server = subprocess.Popen(
+            [*CHUB, "ichis", "serve", str(self._folder / "served"), "--write-board", str(self._folder / "board.toml"), "--json"],
+            stdout=subprocess.PIPE, text=True)
+        assert self._server.stdout is not None
+        json.loads(self._server.stdout.readline())
+        return self._server
+
+    def __exit__(self, *_: object) -> None:
+        self._server.send_signal(signal.SIGINT)
+        self._server.communicate(timeout=20)
+
+
+def check(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CHUB, "ichis", "check", "--board", str(folder / "board.toml"), "--json"], capture_output=True, text=True, timeout=200,
+        env={**os.environ, "CHUB_RUNS": str(folder / "runs")})
