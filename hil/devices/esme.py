@@ -30,12 +30,14 @@ from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.devices import esme_logs, esme_model, esme_settings
 from hil.devices.esme_alerts import billing_alert
 from hil.devices.esme_consumer import ConsumerView
 from hil.devices.esme_controls import Controls
 from hil.devices.esme_events import EventSettings
 from hil.devices.esme_metering import EsmeRegisters, Metering
+from hil.devices.esme_ppmid import PpmidDesk
 from hil.devices.esme_variant import SINGLE_ELEMENT, EsmeVariant
 from hil.devices.gbcs_device import TunnelServerDevice
 from hil.devices.load_limit import LoadSwitch
@@ -58,7 +60,7 @@ class Esme(TunnelServerDevice):
     device_type: ClassVar[DeviceType] = DeviceType.ESME
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
         SimpleDescriptor(0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704), clients=(0x0800, 0x000A, 0x0025, 0x0019)),
-        SimpleDescriptor(METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0702), clients=(0x000A,)),
+        SimpleDescriptor(METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0702, 0x0705), clients=(0x000A,)),
     )
 
     def __init__(
@@ -87,6 +89,7 @@ class Esme(TunnelServerDevice):
         self.metering.on_billing = self._billed
         self.controls = Controls(self)
         self.consumer = ConsumerView(self)
+        self.desk = PpmidDesk(self)
         esme_settings.install(self, self.model)
         esme_model.install(self, self.model)
         esme_logs.install(self, self.model)
@@ -291,9 +294,24 @@ class Esme(TunnelServerDevice):
         for device in set(self._readers) - joined:
             self._readers.pop(device)()
         for device in joined - set(self._readers):
-            self._readers[device] = self.zcl.serve(
-                METERING_ENDPOINT, METERING.id, None, partner=device, attributes=self.consumer.attributes(),
-            )
+            self._readers[device] = self._serve(device)
+
+    def _serve(self, device: Eui64) -> Callable[[], None]:
+        """Let one joined Device read, and ask what a PPMID may; returns what ends it."""
+        ends = (
+            self.zcl.serve(
+                METERING_ENDPOINT, METERING.id, self.desk.metering, partner=device, attributes=self.consumer.attributes(),
+            ),
+            self.zcl.serve(
+                METERING_ENDPOINT, PREPAYMENT.id, self.desk.prepayment, partner=device, attributes=self.desk.attributes(),
+            ),
+        )
+
+        def end() -> None:
+            for one in ends:
+                one()
+
+        return end
 
     async def joined(self, membership: Membership) -> None:
         """Commissioning alert 8F69 after the first join (reference gbcs-spec-notes 9); outage alerts after a return of supply."""
