@@ -53,6 +53,9 @@ class Eui64:
         """``00-DB-12-34-56-78-90-A0``, the spelling of DUIS."""
         return self.octets.hex("-").upper()
 
+    def __hash__(self) -> int:
+        return hash(self.octets)  # in C: every message looks its parties up by their identity
+
     def __str__(self) -> str:
         return self.octets.hex()
 
