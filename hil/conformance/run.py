@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -113,7 +114,7 @@ class Session:
             why = f"the check itself broke: {type(wrong).__name__}: {wrong}"
             self.run.results.append(Result(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
             raise
-        if result.verdict is not Verdict.PASS and (full := self._disk_full()):
+        if result.verdict is not Verdict.PASS and not self._runner.broken and (full := self._disk_full()):
             self._break(full)
             result = replace(result, verdict=Verdict.INCONCLUSIVE, why=f"{full}; {result.why}")
         self.run.results.append(result)
@@ -138,7 +139,7 @@ class Session:
             run.problems.append(f"trace.jsonl is not complete: {self._trace_file.trouble.strerror}")
         try:
             self._loop.run(self._bench.close())
-        except (CommsHubError, OSError) as wrong:
+        except (CommsHubError, OSError, sqlite3.Error) as wrong:
             run.problems.append(f"at the end the bench could not be switched off in order: {wrong}; look at the supply")
         done = {(result.check.id, result.round) for result in run.results}
         left = [(check, number) for check, number in run.sessions() if (check.id, number) not in done]

@@ -92,6 +92,16 @@ class ConformanceStation(Station):
             return f"{status.power.value}, boot {status.boots} ({status.boot_reason.value})"
         return "known lines: status"
 
+    async def _end_hub(self) -> None:
+        """End the hub's life. How it ended (a full disk breaks its store) is recorded and does not keep the rest from being let go."""
+        life, self._hub_life = self._hub_life, None
+        if life is None:
+            return
+        life.cancel()
+        await asyncio.wait({life})
+        if not life.cancelled() and (wrong := life.exception()) is not None:
+            self.trace.emit("hub", "hub", "failed", reason=str(wrong))
+
     async def tear_down(self) -> None:
         if self._server is not None:
             self._server.cancel()
@@ -103,6 +113,7 @@ class ConformanceStation(Station):
         except JigError as wrong:  # the rest is let go of all the same, and the caller hears of the supply
             trouble = wrong
             self.jig = _LetGo(self.bench_jig)  # type: ignore[assignment]
+        await self._end_hub()
         await super().tear_down()
         if trouble is not None:
             raise JigError(f"the supply was told to switch off and did not confirm it: {trouble}")

@@ -1,0 +1,236 @@
+"""The conformance report: signed, comparable, reproducible, readable in a browser and on paper."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from firmware_emu.errors import CommsHubError, KeystoreError, NotAvailable
+from hil.measurements import Bounds, Quantity, Verdict
+from hil.report.cli import report
+from hil.report.compare import compare, facts_moved
+from hil.report.conformance import FORMAT, CheckRow, RunRecord, read_record, render, run_verdict, thinned, write_record
+from hil.report.signature import bench_key, sign, verify
+
+
+def row(name: str, value: float | None, verdict: str = "pass", **more: object) -> CheckRow:
+    made: CheckRow = {
+        "id": name, "group": "supply static", "chapter": "electrical", "title": f"Check {name} of the supply at the hub's pins",
+        "verdict": verdict, "value": value, "limit": "<= 2", "unit": "A", "margin": None if value is None else 2 - value,
+        "source": "profile", "requirement": ["ICH-02"], "profile_supplied": True, "limit_sources": [], "why": "", "round": 1,
+        "waveform": [[0.0, 0.0], [0.5, 12.0], [1.0, 12.0], [1.5, 0.0]],
+    }
+    made.update(more)  # type: ignore[typeddict-item]
+    return made
+
+
+@pytest.fixture
+def record() -> RunRecord:
+    checks = [row(f"SST-{number:02}", number / 10) for number in range(1, 13)]
+    checks.append(row("SST-13", 2.5, "fail", why="measured 2.5 A, expected <= 2 A"))
+    checks.append(row("SST-14", None, "inconclusive", why="not tested: the supply does not answer", waveform=[]))
+    return {
+        "format": FORMAT, "verdict": "fail", "facts": {"board": "simulated", "firmware SHA-256": "ab" * 32},
+        "not_measured": ["envelope_mm"],
+        "profile": [{"key": "power_max", "value": 6.0, "unit": "W", "source": "profile", "confidence": "not established"}] * 36,
+        "checks": checks, "not_tested": ["SST-14"], "problems": ["the supply <does> not answer"],
+        "when": {"started": "2026-01-05T06:00:00+00:00", "took": "1.0 s"},
+    }
+
+
+def test_a_verdict_and_a_margin_follow_from_declared_bounds() -> None:
+    quantity = Quantity("current", "A", Bounds(high=0.6))
+    assert quantity.judge(0.6).verdict is Verdict.PASS
+    assert quantity.judge(0.61).verdict is Verdict.FAIL
+    assert quantity.judge(0.5).margin == pytest.approx(0.1)
+    assert Quantity("count", "", Bounds(1, 1)).judge(2).margin == -1
+    assert str(Bounds(1, 1)) == "= 1"
+    assert str(Bounds(1, 2)) == "1 .. 2"
+    for low, high in ((None, None), (2, 1)):
+        with pytest.raises(ValueError, match=r"bounds|above"):
+            Bounds(low, high)
+
+
+def test_a_run_passes_only_when_everything_did(record: RunRecord) -> None:
+    passed = [check for check in record["checks"] if check["verdict"] == "pass"]
+    assert run_verdict(passed, []) == "pass"
+    assert run_verdict(passed, ["the supply"]) == "inconclusive"
+    assert run_verdict(record["checks"], []) == "fail"
+    assert run_verdict([], []) == "inconclusive"
+
+
+@pytest.mark.requirement("ICH-09")
+@pytest.mark.requirement("ICH-12")
+def test_the_page_holds_verdicts_sources_and_waveforms_and_loads_nothing(record: RunRecord) -> None:
+    page = render(record)
+    said = ("SST-13", "measured 2.5 A", "not tested: the supply", "&lt;does&gt;", "not a limit of ICHIS", "envelope_mm", "inconclusive")
+    for wanted in said:
+        assert wanted in page
+    assert page.count("<svg") == 13
+    assert not re.search(r'(src|href)="(?!#)', page)
+    assert "http://" not in re.sub(r'xmlns(:xlink)?="[^"]+"', "", page)
+
+
+def test_two_reports_of_one_record_are_alike_to_the_octet(record: RunRecord, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_record(copy.deepcopy(record), tmp_path / name)
+    for file in ("report.html", "report.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert read_record(tmp_path / "one") == record
+
+
+def test_a_signed_run_verifies_until_anything_in_it_changes(record: RunRecord, tmp_path: Path) -> None:
+    write_record(record, tmp_path)
+    (tmp_path / "junit.xml").write_text("<testsuites/>")
+    key = bench_key(tmp_path / "keys" / "bench.pem")
+    assert (tmp_path / "keys" / "bench.pem").stat().st_mode & 0o777 == 0o600
+    assert bench_key(tmp_path / "keys" / "bench.pem").public_key() == key.public_key()
+    sign(tmp_path, key)
+    checked = verify(tmp_path)
+    assert checked.problems == ()
+    assert checked.files == ("junit.xml", "report.html", "report.json")
+    runner = CliRunner()
+    assert runner.invoke(report, ["verify", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(report, ["verify", str(tmp_path), "--fingerprint", "00"]).exit_code == 1
+    page = tmp_path / "report.html"
+    page.write_text(page.read_text().replace(">fail<", ">pass<"))
+    assert verify(tmp_path).problems == ("report.html is not what was signed",)
+    said = runner.invoke(report, ["verify", str(tmp_path), "--json"])
+    assert said.exit_code == 1
+    assert json.loads(said.output)["valid"] is False
+
+
+def test_a_signature_cannot_be_moved_to_other_files_or_keys(record: RunRecord, tmp_path: Path) -> None:
+    write_record(record, tmp_path)
+    sign(tmp_path, bench_key(tmp_path / "a.pem"))
+    statement = json.loads((tmp_path / "report.sig").read_text())
+    (tmp_path / "report.html").write_text("other")
+    statement["files"]["report.html"] = hashlib.sha256(b"other").hexdigest()
+    (tmp_path / "report.sig").write_text(json.dumps(statement))
+    assert verify(tmp_path).problems == ("the signature does not hold",)
+    statement["files"]["../../etc/passwd"] = "00"
+    (tmp_path / "report.sig").write_text(json.dumps(statement))
+    assert "../../etc/passwd is not there" in verify(tmp_path).problems
+    (tmp_path / "trace.jsonl").write_text("{}\n")
+    assert "trace.jsonl is not signed" in verify(tmp_path).problems
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"public_key": "x"}', "[]"])
+def test_what_is_no_signature_or_no_report_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(NotAvailable):
+        verify(tmp_path)
+    with pytest.raises(NotAvailable):
+        read_record(tmp_path)
+    (tmp_path / "report.sig").write_text(text)
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(KeystoreError):
+        verify(tmp_path)
+    with pytest.raises(CommsHubError):
+        read_record(tmp_path)
+    (tmp_path / "k.pem").write_text("no key")
+    with pytest.raises(KeystoreError):
+        bench_key(tmp_path / "k.pem")
+
+
+def test_a_comparison_shows_verdicts_values_and_facts_that_moved(record: RunRecord, tmp_path: Path) -> None:
+    later = copy.deepcopy(record)
+    later["checks"][0]["value"] = 0.2
+    later["checks"][1]["verdict"] = "fail"
+    later["checks"].pop()
+    later["facts"]["board"] = "other"
+    moved = {(item.id, item.what): (item.before, item.after) for item in compare(record, later)}
+    assert moved == {
+        ("SST-01", "value"): ("0.1 A", "0.2 A"), ("SST-02", "verdict"): ("pass", "fail"),
+        ("SST-14", "only in one run"): ("inconclusive", "not there"),
+    }
+    assert facts_moved(record, later) == {"board": ("simulated", "other")}
+    for name, made in (("one", record), ("two", later)):
+        (tmp_path / name).mkdir()
+        write_record(made, tmp_path / name)
+    runner = CliRunner()
+    said = runner.invoke(report, ["diff", str(tmp_path / "one"), str(tmp_path / "two")])
+    assert said.exit_code == 1
+    assert "SST-02 verdict: pass -> fail" in said.output
+    assert runner.invoke(report, ["diff", str(tmp_path / "one"), str(tmp_path / "one")]).exit_code == 0
+    assert json.loads(runner.invoke(report, ["diff", str(tmp_path / "one"), str(tmp_path / "two"), "--json"]).output)["moved"]
+    assert "SST-13" in runner.invoke(report, ["show", str(tmp_path / "one")]).output
+
+
+def test_a_long_waveform_is_thinned_to_its_turns() -> None:
+    flat = [(index / 10, 12.0) for index in range(5000)]
+    assert len(thinned(flat)) == 2
+    jagged = [(index / 10, float(index % 7)) for index in range(5000)]
+    assert len(thinned(jagged)) <= 602
+    assert thinned(jagged)[-1] == [499.9, float(4999 % 7)]
+
+
+CHROMIUM = shutil.which("chromium")
+
+
+def chromium(tmp_path: Path, *options: str) -> str:
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}", "--host-resolver-rules=MAP * ~NOTFOUND",
+         *options],
+        capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr[-1000:]
+    return done.stdout
+
+
+PROBE = """<script>
+window.addEventListener("load", () => {
+  const wide = [...document.querySelectorAll("table, svg, .facts, .cards")].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+  const cells = [...document.querySelectorAll("td, th")].filter(e => e.scrollWidth > e.clientWidth + 1);
+  const flat = [...document.querySelectorAll("svg")].filter(e => e.getBoundingClientRect().height < 60);
+  document.title = JSON.stringify({wide: wide.length, cells: cells.map(e => e.textContent.slice(0, 30)), flat: flat.length,
+    plots: document.querySelectorAll("svg").length, verdicts: document.querySelectorAll("td.pass, td.fail, td.inconclusive").length,
+    loaded: performance.getEntriesByType("resource").length, page: innerWidth});
+});
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(("view", "width"), [("screen", 1200), ("narrow", 700), ("print", 703)])
+def test_a_real_browser_shows_plots_and_verdicts_and_cuts_no_table(view: str, width: int, record: RunRecord, tmp_path: Path) -> None:
+    page = render(record)
+    if view == "print":  # the rules for paper, on a window as wide as the printed part of A4 at 96 dots an inch
+        assert "@media print {" in page
+        page = page.replace("@media print {", "@media all {")
+    file = tmp_path / f"{view}.html"
+    file.write_text(page.replace("</head>", PROBE + "</head>"))
+    read = chromium(tmp_path, f"--window-size={width},1600", "--virtual-time-budget=3000", "--dump-dom", file.as_uri())
+    found = re.search(r"<title>(\{.*?\})</title>", read)
+    assert found is not None
+    seen = json.loads(found.group(1).replace("&quot;", '"').replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
+    assert seen["page"] <= width
+    assert (seen["wide"], seen["cells"], seen["flat"], seen["loaded"]) == (0, [], 0, 0)
+    assert seen["plots"] == 13
+    assert seen["verdicts"] == 14
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
+@pytest.mark.timeout(200)
+def test_the_screenshot_and_the_printed_pages_are_artefacts(record: RunRecord, tmp_path: Path, record_property: object) -> None:
+    write_record(record, tmp_path)
+    page = (tmp_path / "report.html").as_uri()
+    chromium(tmp_path, "--window-size=1200,2400", f"--screenshot={tmp_path / 'report.png'}", page)
+    chromium(tmp_path, f"--print-to-pdf={tmp_path / 'report.pdf'}", "--no-pdf-header-footer", page)
+    shot, paper = (tmp_path / "report.png").read_bytes(), (tmp_path / "report.pdf").read_bytes()
+    assert shot.startswith(b"\x89PNG")
+    assert len(shot) > 50_000
+    assert paper.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) >= 3
+    assert callable(record_property)
+    record_property("artefact", str(tmp_path / "report.png"))
+    record_property("artefact", str(tmp_path / "report.pdf"))
