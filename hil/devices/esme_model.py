@@ -60,6 +60,8 @@ def install(esme: Esme, model: ObjectModel) -> None:
     read[1, parse_obis("0-0:96.1.1"), 2] = lambda: OctetString(esme.eui64.octets)
     read[1, parse_obis("0-0:96.1.2"), 2] = lambda: OctetString(esme.variant.letter.encode())
     read[70, parse_obis("0-0:96.3.10"), 3] = lambda: DlmsEnum(esme.load_switch)
+    read[1, parse_obis("0-0:94.44.0.0"), 2] = lambda: LongUnsigned(randomised_offset(esme))
+    read[1, parse_obis("0-0:94.44.0.2"), 2] = lambda: LongUnsigned(esme.offset_number)
     for number in esme.controls.switches:
         read[70, parse_obis(f"0-{number}:96.3.10"), 2] = partial(_closed, esme, number)
 
@@ -219,7 +221,7 @@ def seconds(octets: bytes) -> float | None:
     return None if at is None else (at - EPOCH).total_seconds()
 
 
-def offset(esme: Esme) -> int:
+def randomised_offset(esme: Esme) -> int:
     """The randomised offset in seconds: the limit times the meter's own number, a 65,536th each (the product rule is inferred)."""
     limit = esme.read(1, "0-0:94.44.0.1", 2)
     return limit.value * esme.offset_number >> 16 if isinstance(limit, LongUnsigned) else 0

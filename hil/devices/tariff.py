@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from fractions import Fraction
 
 from firmware_emu.gbcs.axdr import Array, Data, Integer, Long, LongUnsigned, Number, OctetString, Structure, Unsigned
-from firmware_emu.gbcs.dlms import parse_obis
-from hil.devices.esme_calendar import begun, day_of, falls_on, midnight_of, special_days, time_of_day
+from hil.devices.esme_calendar import begun, day_of, falls_on, special_days, time_of_day
 from hil.devices.registers import DAY_S, HOUR_S
 
 Read = Callable[[int, str, int], Data]
@@ -214,13 +212,3 @@ class TariffRegisters:
 def watt_hours(watt_seconds: int) -> int:
     """Whole Wh of a count of watt-seconds, as a register shows them."""
     return watt_seconds // HOUR_S
-
-
-def next_midnight(now: int) -> int:
-    """The first midnight after ``now``."""
-    return midnight_of(day_of(now) + timedelta(days=1))
-
-
-def parsed_reader(read: Callable[[tuple[int, bytes, int]], Data]) -> Read:
-    """A :data:`Read` over an object model's ``read``."""
-    return lambda class_id, obis, attribute: read((class_id, parse_obis(obis), attribute))

@@ -14,6 +14,7 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.event_log import LogName
+from firmware_emu.device.joining import HubTime
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Array, Boolean, CompactArray, DoubleLongUnsigned, Integer, LongUnsigned, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessResult, DataNotification, Protected, open_protected
@@ -281,3 +282,28 @@ def test_credit_runs_out_at_its_second_while_nobody_asks(at_home: Scene) -> None
         await esme.stop()
 
     at_home(scene)
+
+
+def test_an_adjusted_clock_neither_makes_nor_loses_energy(at_home: Scene) -> None:
+    async def scene(home: Home) -> None:
+        esme = Esme(*home.parts(DeviceType.ESME), load=lambda half_hour: 3600)
+        await esme.start()
+        start = home.clock.now()
+        esme.hub_time = HubTime(7, True)  # the hub's clock is 7 s ahead of the bench's
+        await home.clock.sleep(100)
+        assert esme.set_clock(start, start + 1000)
+        await home.clock.sleep(100)
+        esme.update()
+        assert esme.registers.active_import.parts in (3600 * 199, 3600 * 200)
+        assert esme.registers.active_import.until == int(home.clock.now()) + 7
+        await esme.stop()
+
+    at_home(scene)
+
+
+@pytest.mark.parametrize(("limit_s", "number", "offset"), [(0, 0x90A0, 0), (1799, 0x90A0, 1016), (1799, 0xFFFF, 1798)])
+def test_the_randomised_offset_is_the_meter_s_share_of_the_limit(device_pki: Keystore, limit_s: int, number: int, offset: int) -> None:
+    bench = Bench(device_pki)
+    bench.esme.offset_number = number
+    bench.do(0x0048, [put(1, "0-0:94.44.0.1", 2, LongUnsigned(limit_s))])
+    assert bench.read(1, "0-0:94.44.0.0") == LongUnsigned(offset)
