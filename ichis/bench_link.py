@@ -190,7 +190,7 @@ class BenchLinkServer:
         """Answer until cancelled."""
         while True:
             for frame in self.reader.feed(await self._data.read(2048, 3600.0)):
-                sequence = 0 if self._condition.hub_repeats_sequence and frame.sequence > 1 else frame.sequence
+                sequence = 0 if self._condition.hub_repeats_sequence and frame.sequence > 8 else frame.sequence
                 try:
                     answer = Frame(frame.kind | _ANSWER, sequence, await self._answer(frame))
                 except CommsHubError:

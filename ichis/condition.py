@@ -66,6 +66,8 @@ class Condition:
     device_present_bounce_s: float = 0.012
     device_present_flicker_s: float = 0.0
     """The line drops once for so long, one second after it was driven."""
+    device_present_drift_v: float | None = None
+    """Where the host's contact drifts to once the hub has been out for half a second."""
     device_present_release_s: float = 0.0
     """How long the host's contact hangs between the levels after the hub was taken out."""
     removal_touch_s: float = 0.0

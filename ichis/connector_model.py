@@ -99,6 +99,11 @@ class LineModel:
         """Whether Device Present still hangs between its levels after the hub was taken out."""
         return self._clock.now() - self._removed_at < self._feed.condition.device_present_release_s
 
+    @property
+    def long_empty(self) -> bool:
+        """Whether the socket has been empty for half a second."""
+        return not self._feed.seated and self._clock.now() - self._removed_at > _AFTER_REMOVAL_S
+
     # --- the host's end
 
     async def drive(self, symbol: str, active: bool) -> None:
@@ -191,6 +196,8 @@ class ProbeModel:
             return 0.0
         if contact.symbol == "CH_PR" and self._lines.releasing:
             return _BETWEEN_V
+        if contact.symbol == "CH_PR" and condition.device_present_drift_v is not None and self._lines.long_empty:
+            return condition.device_present_drift_v
         level = self._serial_level(contact) if contact.active is None else self._lines.level(contact)
         return condition.level_volts.get(f"{contact.symbol} {level.value}", _LEVEL_VOLTS[level])
 

@@ -44,6 +44,7 @@ class Bench:
         self._stack = contextlib.AsyncExitStack()
         self._station: ConformanceStation | None = None
         self._openings = 0
+        self.seated = True
         self.records: list[Record] = []
         self.present: list[tuple[float, bool]] = []
         """Device Present as the host read it while a step watched it: bench time, whether active."""
@@ -75,7 +76,7 @@ class Bench:
         opening = open_conformance_station(self.board, self.profile, self.condition, self.clock, self.trace, folder)
         self._station = await self._stack.enter_async_context(opening)
         await self.jig.supply.output(False)
-        await self.jig.mating.insert()
+        await self.seat(True)
 
     async def close(self) -> None:
         """Supply off, everything let go. Raises what the bench could not do at its end."""
@@ -105,7 +106,7 @@ class Bench:
         else:
             await self._off()
             if state == "empty":
-                await self.jig.mating.withdraw()
+                await self.seat(False)
                 await self.jig.lines.release("MT_PR")
                 await self.jig.lines.release("AC LO")
                 await self.clock.sleep(1)
@@ -124,11 +125,11 @@ class Bench:
     async def _off(self) -> None:
         await self.jig.supply.output(False)
         await self.clock.sleep(_DISCHARGED_S)
-        await self.jig.mating.insert()
+        await self.seat(True)
 
     async def _run(self) -> None:
         station = self.station
-        if station.bench_jig.hub_side.powered and self.running:
+        if self.seated and station.bench_jig.hub_side.powered and self.running:
             return
         await self._off()
         await self.jig.supply.output(True)
@@ -156,6 +157,11 @@ class Bench:
         outcome = await self.station.ask(self.station.supplier, variant, target, body)
         if not outcome.ok:
             raise NotAvailable("a meter in the hub's device log", outcome.why)
+
+    async def seat(self, seated: bool) -> None:
+        """Put the hub into its socket, or take it out."""
+        self.seated = seated
+        await (self.jig.mating.insert() if seated else self.jig.mating.withdraw())
 
     @property
     def running(self) -> bool:

@@ -116,12 +116,12 @@ async def cycles(bench: Bench, value: Value) -> None:
 
 async def insert(bench: Bench, _: Value) -> None:
     """The hub into the socket."""
-    await bench.jig.mating.insert()
+    await bench.seat(True)
 
 
 async def withdraw(bench: Bench, _: Value) -> None:
     """The hub out of the socket."""
-    await bench.jig.mating.withdraw()
+    await bench.seat(False)
 
 
 async def data_wired(bench: Bench, value: Value) -> None:

@@ -81,14 +81,15 @@ class OneAlertInHalfAMinute(Hub):
 
 
 class TiresOfAlerts(Hub):
-    """Tells no more than eight outages in ten minutes."""
+    """Tells no more than eight outages of about 20 s in a row."""
 
     @staticmethod
     def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
         recent = [end for end in _ends if outage.end - end < 250]
-        if not outage.warned or len(recent) < 8:
+        if not 15 < outage.seconds < 30 or len(recent) < 8:
             Hub._alert(running, outage, long)
-        _ends.append(outage.end)
+        if 15 < outage.seconds < 30:
+            _ends.append(outage.end)
 
 
 class StaysExhausted(Hub):
@@ -226,7 +227,7 @@ def _c(**changed: Any) -> Defect:
 
 
 DEFECTS: dict[str, Defect] = {
-    "MAT-01": _c(level_volts={"CH_PR high": 1.2}),
+    "MAT-01": _c(device_present_drift_v=1.2),
     "MAT-02": _c(device_present_delay_s=1.5),
     "MAT-03": _c(device_present_release_s=0.6),
     "MAT-04": _c(open_pins=frozenset({6})),
@@ -294,7 +295,7 @@ DEFECTS: dict[str, Defect] = {
     "HOT-02": Defect(station=forgets_when_moved),
     "HOT-03": _c(open_data_extra_a=0.5),
     "HOT-04": _c(ac_lost_needs_data_pair=True),
-    "END-01": _c(starts_in_window=(6, 40.0)),
+    "END-01": _c(starts_in_window=(16, 60.0)),
     "END-02": Defect(hub=TiresOfAlerts),
     "END-03": _c(starts_in_window=(8, 12.0)),
     "END-04": Defect(station=counter_falls_back),
