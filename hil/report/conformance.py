@@ -107,7 +107,7 @@ def render(record: RunRecord) -> str:
         for chapter in ("physical", "electrical", "data")
     }
     plots = {f"{row['id']}-{row['round']}": _plot(row) for row in record["checks"] if len(row["waveform"]) > 1}
-    tightest = sorted((row for row in record["checks"] if row["margin"] is not None), key=_tightness)[:8]
+    tightest = sorted((row for row in record["checks"] if row["margin"] is not None and not row["limit"].startswith("= ")), key=_tightness)[:8]
     return template.render(run=record, groups=groups, counts=counts, chapters=by_chapter, plots=plots, tightest=tightest)
 
 
