@@ -107,7 +107,8 @@ def render(record: RunRecord) -> str:
         for chapter in ("physical", "electrical", "data")
     }
     plots = {f"{row['id']}-{row['round']}": _plot(row) for row in record["checks"] if len(row["waveform"]) > 1}
-    tightest = sorted((row for row in record["checks"] if row["margin"] is not None and not row["limit"].startswith("= ")), key=_tightness)[:8]
+    measured = (row for row in record["checks"] if row["margin"] is not None and not row["limit"].startswith("= "))
+    tightest = sorted(measured, key=_tightness)[:8]
     return template.render(run=record, groups=groups, counts=counts, chapters=by_chapter, plots=plots, tightest=tightest)
 
 
