@@ -1,7 +1,6 @@
 """A sleepy gas meter: wakes each half hour, mirrors itself to the GPF, fetches its mailbox from the CHF, answers GBZ commands.
 
-Not modelled: consumption priced against the balance, time-based debt, tariff switching by calendar, battery wear, sub-GHz. Attributes of
-those parts hold what is written to them.
+Not modelled: battery wear, uncontrolled gas flow, sub-GHz. Attributes of those parts hold what is written to them.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import IntEnum
 from typing import ClassVar
 
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device import asn1_io, firmware, joins
+from firmware_emu.device.future import FutureAction
 from firmware_emu.device.gbz_server import GbzServer
 from firmware_emu.device.joining import Membership
 from firmware_emu.device.pipeline import GbcsDevice
@@ -29,10 +28,12 @@ from firmware_emu.han.tunnel import TunnelClient
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
-from hil.devices import gsme_future
+from hil.devices import gsme_future, gsme_terms
 from hil.devices.gbcs_device import GbcsHanDevice
+from hil.devices.gsme_metering import GasMetering, Valve
 from hil.devices.gsme_mirror import MirrorPusher
 from hil.devices.gsme_model import GsmeModel
+from hil.devices.prepayment import ARMED_BY_EMERGENCY
 from hil.devices.registers import HALF_HOUR_S, LoadProfile, Register, boiler
 
 WAKE_PERIOD_S = HALF_HOUR_S
@@ -43,14 +44,6 @@ ANSWER_S = 20.0
 _SET_CLOCK = 0x007F
 FIRMWARE_VERSION = bytes.fromhex("01000000")
 METERING_ENDPOINT = 0x31
-
-
-class Valve(IntEnum):
-    """State of the valve as attribute SupplyStatus tells it (RTDS GCS33: 2 is on)."""
-
-    OFF = 0
-    ARMED = 1
-    ON = 2
 
 
 class Gsme(GbcsHanDevice):
@@ -70,15 +63,15 @@ class Gsme(GbcsHanDevice):
         parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None, load: LoadProfile | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
-        self.register = Register(load or boiler)
-        self.valve = Valve.ON
         self.valve_stuck = False
         """A fault of the valve: it does not move, and Commands that would move it answer HARDWARE_FAILURE."""
+        self._busy = False
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
+        self.metering = GasMetering(self, load or boiler, self._valve_moves)
         self.model = GsmeModel(self)
         self._server = GbzServer(self.gbcs, self.model.zcl)
         self.gbcs.handlers[_SET_CLOCK] = self._set_clock
-        self.gbcs.due[gsme_future.KIND] = lambda device, action: gsme_future.execute_due(self, action)
+        self.gbcs.due[gsme_future.KIND] = lambda device, action: self._execute_due(action)
         self.use(self)
         self.mirror = MirrorPusher(self)
         self.tunnel: TunnelClient | None = None
@@ -86,14 +79,37 @@ class Gsme(GbcsHanDevice):
         """The Command being executed, or the last one: its counter and code matter to tokens and future-dated settings."""
         self._answers: asyncio.Queue[GetResponse] = asyncio.Queue()
         self._awake = asyncio.Lock()
-        self.update()
+        self._go_on()
 
     # --- commands
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:
         """A GSME's own use cases are GBZ, but for Set Clock."""
         self.message = message
-        return self._server.execute(message)
+        self._bring(self.now())
+        self._busy = True
+        try:
+            answer = self._server.execute(message)
+            self.metering.look()
+            return answer
+        finally:
+            self._busy = False
+            self.metering.settings_changed()  # what a Command wrote is rolled back if it fails
+
+    def receive(self, data: bytes) -> None:
+        """One message from the hub. What fell due before it is done before it."""
+        self.update()
+        super().receive(data)
+
+    def _execute_due(self, action: FutureAction) -> None:
+        """A future-dated setting: everything up to its moment is counted under the old ones."""
+        self._bring(action.when)
+        self._busy = True
+        try:
+            gsme_future.execute_due(self, action)
+        finally:
+            self._busy = False
+            self.metering.settings_changed()
 
     def _set_clock(self, device: GbcsDevice, message: Message) -> bytes:
         """GCS28: adopt the hub's time if it lies in the interval; answers the meter's time and its status."""
@@ -102,20 +118,88 @@ class Gsme(GbcsHanDevice):
         status = 0 if self.clock_reliable else 2
         return asn1_io.write("SetTimeResponse", SetTimeResponse(EPOCH + timedelta(seconds=int(self.now())), status))
 
-    def update(self) -> None:
-        """Bring the register up to now, and the snapshots of every midnight passed."""
-        self.register.update(self.clock.now())
-        self.model.logs.update(int(self.clock.now()))
+    def set_clock(self, start: float, end: float) -> bool:
+        """As every Device's; what is counted goes on at the adjusted time."""
+        self.update()
+        before = int(self.now())
+        done = super().set_clock(start, end)
+        if done:
+            self.register.move(int(self.now()) - before)
+            self.register.save()
+        return done
 
-    def move_valve(self, state: int) -> bool:
-        """Move the valve; False if it is stuck. Gas flows only while it is ON."""
+    # --- time
+
+    def update(self) -> None:
+        """Bring registers, balances, logs and valve up to now; future-dated settings act at their moments on the way."""
+        if self._busy:
+            return
+        due = self.gbcs.future.next_due()
+        if due is not None and due <= self.now():
+            for alert in self.gbcs.run_due():
+                self.send(alert)
+        self._bring(self.now())
+
+    def _bring(self, now: float) -> None:
+        self._busy = True
+        try:
+            self.metering.update(now)
+        finally:
+            self._busy = False
+
+    def _go_on(self) -> None:
+        """Begin to count, or go on after the time in which this meter's store was not in use: nothing is known to have flowed then."""
+        self.metering.set_flow(False)
+        self.update()
+        self.metering.set_flow(True)
+
+    async def _follow_time(self) -> None:
+        """Be there when something falls due: the end of a half hour, a tariff switch, the second at which credit runs out."""
+        while True:
+            self.update()
+            await self.clock.sleep(max(self.metering.next_moment() - self.now(), 0.001))
+
+    # --- supply and credit
+
+    @property
+    def register(self) -> Register:
+        """The consumption register in litres, with its logs."""
+        return self.metering.register
+
+    @property
+    def valve(self) -> Valve:
+        """State of the valve. Gas flows only while it is ON."""
+        return self.metering.valve
+
+    def _valve_moves(self, state: Valve) -> bool:
         if self.valve_stuck:
             return False
-        self.update()
-        self.valve = Valve(state)
-        self.register.flowing = self.valve is Valve.ON
-        self.trace.emit("device", self.name, "valve", state=self.valve.name.lower())
+        self.trace.emit("device", self.name, "valve", state=state.name.lower())
         return True
+
+    def move_valve(self, state: int) -> bool:
+        """Move the valve as a Command asks; False if it is stuck."""
+        self.update()
+        if not self.metering.move(Valve(state)):
+            return False
+        self.metering.cut_off = False
+        self.metering.save()
+        return True
+
+    def enable_supply(self) -> bool:
+        """The consumer's button opens a valve that is armed; False if there is none to open. A gas meter knows no other way (smets 4)."""
+        self.update()
+        return self.valve is Valve.ARMED and self.move_valve(Valve.ON)
+
+    def activate_emergency_credit(self) -> bool:
+        """At the meter, from a PPMID or by GCS06: whether it is active afterwards. A valve that lack of credit had closed is armed."""
+        self.update()
+        cut_off = self.metering.cut_off
+        active = self.metering.account.activate_emergency_credit(self.metering.settings.terms)
+        self.metering.look()
+        if active and cut_off and self.valve is Valve.ARMED:
+            gsme_terms.tell(self, ARMED_BY_EMERGENCY)
+        return active
 
     def knows_gpf(self) -> bool:
         """Whether a GPF stands in the meter's log: before that no metering data goes to the mirror (reference zigbee-han 6)."""
@@ -126,6 +210,7 @@ class Gsme(GbcsHanDevice):
     async def start(self) -> None:
         await super().start()
         self.mirror.serve()
+        self.spawn(self._follow_time())
 
     async def join(self) -> None:
         async with self._stay_awake():
@@ -223,12 +308,15 @@ class Gsme(GbcsHanDevice):
 
     def power(self, on: bool) -> None:
         """Battery out and in."""
-        if on != self.powered:
-            self.update()
-            self.register.flowing = on and self.valve is Valve.ON
-            if not on:
-                self._drop_tunnel()
+        if on == self.powered:
+            return
+        self.update()
+        if not on:
+            self._drop_tunnel()
         super().power(on)
+        self.metering.set_flow(on)
+        if on:
+            self.spawn(self._follow_time())
 
 
 class _Polling:

@@ -13,6 +13,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.zse import clusters
+from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.zcl import ZclStatus
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def time_of(part: Component) -> int | None:
     return None
 
 
+def _calendar_of(part: Component) -> str:
+    """The type of the calendar that a component belongs to: one may wait for each type."""
+    if part.cluster != CALENDAR.id:
+        return ""
+    return f".{CALENDAR.to_client[part.command].decode(part.payload).get('calendar_type')!r}"
+
+
 def defer(gsme: Gsme, part: Component, message: Message) -> bool:
     """Keep or cancel a component that is not to act now; whether it was one."""
     if message.message_code not in FUTURE_DATEABLE:
@@ -49,7 +57,7 @@ def defer(gsme: Gsme, part: Component, message: Message) -> bool:
     when = time_of(part)
     if when is None or when <= gsme.now():
         return False
-    key = f"{part.cluster:04x}.{part.command:02x}.{int(part.from_server)}"
+    key = f"{part.cluster:04x}.{part.command:02x}.{int(part.from_server)}{_calendar_of(part)}"
     if when in CANCELS:
         gsme.gbcs.future.cancel(KIND, key)
         return True

@@ -19,7 +19,10 @@ from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
-from hil.devices.registers import DAILY_DEPTH, DAY_S, HALF_HOUR_S, Ring
+from hil.devices.billing import balances
+from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS
+from hil.devices.prepayment import Payment
+from hil.devices.registers import DAILY_DEPTH, HALF_HOUR_S, Ring
 
 if TYPE_CHECKING:
     from hil.devices.gsme import Gsme
@@ -35,14 +38,11 @@ PAYMENT_DEBT = 2
 NETWORK_SAMPLE = 2
 """Sample id of the network data log (RTDS GCS18)."""
 _GB_PAYLOAD, _GB_PREPAY_PAYLOAD = 6, 0
-_PREPAYMENT_MODE = 0x0002
-"""Bit of PaymentControlConfiguration: prepayment (0C94 credit; 0497, 0C97 prepayment, reference gbcs-messages 7A)."""
 _WEEKS, _MONTHS = 2, 3
 """Low four bits of a billing period's duration type: 22 stands for weeks, 23 for months (RTDS GCS21d, GCS21k); 1 is days."""
-_SNAPSHOT = "IIQ"
+_SNAPSHOT = "II9Q"
+"""Time, cause, total, four tiers, four blocks; in litres."""
 _PREPAY = "IIiIIIIi"
-_BALANCES = ((0x0005, True), (0x0211, False), (0x0221, False), (0x0231, False), (0x0002, False), (0x0001, True))
-"""Attributes of a prepayment snapshot in its order: accumulated debt, time debts 1 and 2, payment debt, emergency credit, credit."""
 
 
 class GasLogs:
@@ -57,68 +57,56 @@ class GasLogs:
         self._balances = {cause: Ring(store, f"{prefix}balances/{cause}", _PREPAY, depth) for cause, depth in depths.items()}
         self._top_ups = Ring(store, prefix + "top_ups", "IiQB", TOP_UP_DEPTH)
         self._payments = Ring(store, prefix + "payments", "IIBI", PAYMENT_DEPTH)
-        self._seen = prefix + "until"
 
     # --- writing
 
-    def update(self, now: int) -> None:
-        """Take the snapshots of every midnight since the last call, and those of billing periods that ended at one."""
-        octets = self._gsme.store.get(self._seen)
-        last = int.from_bytes(octets, "big") if octets is not None else now
-        totals = {snapshot.end: snapshot.amount for snapshot in self._gsme.register.snapshots}
-        for midnight in range(last // DAY_S * DAY_S + DAY_S, now + 1, DAY_S):
-            total = totals.get(midnight)
-            if total is None:
-                continue
-            self._take(GENERAL, midnight, GENERAL, total)
-            if self._billing_period_ends(midnight):
-                self._take(END_OF_BILLING_PERIOD, midnight, END_OF_BILLING_PERIOD, total)
-        if octets is None or now // DAY_S != last // DAY_S:
-            self._gsme.store.put(self._seen, now.to_bytes(8, "big"))
+    def midnight(self, moment: int) -> bool:
+        """The snapshots of a midnight, and those of a billing period that ends at it; whether the block counters begin anew."""
+        self._take(GENERAL, moment, GENERAL)
+        billed = self._ends(0x09, moment)
+        if billed:
+            self._take(END_OF_BILLING_PERIOD, moment, END_OF_BILLING_PERIOD)
+        return billed or self._ends(0x01, moment)
 
     def changed(self, cause: int) -> None:
         """A change of tariff, supplier or payment mode: register and prepayment snapshot of this moment."""
-        self._take(CHANGE_OF_TARIFF, int(self._gsme.now()), cause, self._gsme.register.total)
+        self._take(CHANGE_OF_TARIFF, int(self._gsme.now()), cause)
 
-    def topped_up(self, utrn: str, amount: int) -> int:
-        """Note an accepted top-up; returns the part of it that pays off the payment-based debt, which is noted too."""
+    def topped_up(self, utrn: str, payment: Payment, owed: int) -> None:
+        """Note an accepted top-up, and what it paid off the payment-based debt, of which ``owed`` is left."""
         now = int(self._gsme.now())
-        self._top_ups.append(now, amount, int(utrn[:19]), int(utrn[19]))
-        model = self._gsme.model
-        owed, share = model.number(PREPAYMENT.id, 0x0231), model.number(PREPAYMENT.id, 0x0239)
-        paid = min(owed, amount * share // 10_000)  # the percentage has two decimals
-        if paid:
-            model.set(PREPAYMENT.id, 0x0231, owed - paid)
-            self._payments.append(now, paid, PAYMENT_DEBT, owed - paid)
-        return paid
+        self._top_ups.append(now, payment.amount, int(utrn[:19]), int(utrn[19]))
+        if payment.to_payment_debt:
+            self._payments.append(now, payment.to_payment_debt, PAYMENT_DEBT, owed)
 
-    def _take(self, log: int, time: int, cause: int, total: int) -> None:
-        self._registers[log].append(time, cause, total)
-        model = self._gsme.model
-        if model.number(PREPAYMENT.id, 0x0000) & _PREPAYMENT_MODE:
-            self._balances[log].append(time, cause, *(model.number(PREPAYMENT.id, attribute) for attribute, _ in _BALANCES))
+    def _take(self, log: int, time: int, cause: int) -> None:
+        metering = self._gsme.metering
+        self._registers[log].append(time, cause, metering.register.total, *metering.tiers(), *metering.blocks())
+        if metering.settings.terms.prepayment:
+            accumulated, emergency, balance, payment_debt, *time_debts = balances(metering.account)
+            self._balances[log].append(time, cause, accumulated, *time_debts, payment_debt, emergency, balance)
 
-    def _billing_period_ends(self, midnight: int) -> bool:
-        period = self._gsme.model.published.latest(PRICE.id, 0x09)
+    def _ends(self, command: int, midnight: int) -> bool:
+        """Whether a billing period (09) or block period (01) that was published ends at ``midnight``."""
+        period = self._gsme.model.published.latest(PRICE.id, command)
         if period is None:
             return False
-        fields = PRICE.to_client[0x09].decode(period)
+        fields = PRICE.to_client[command].decode(period)
         start, duration = _int(fields, "start"), max(1, _int(fields, "duration"))
         first, here = EPOCH + timedelta(seconds=start), EPOCH + timedelta(seconds=midnight)
         if here.date() <= first.date():
             return False
-        return _ends(first, here, duration, _int(fields, "duration_type") & 0x0F)
+        return _falls_on(first, here, duration, _int(fields, "duration_type") & 0x0F)
 
     # --- reading
 
     def snapshot(self, part: Component) -> Result:
         """GetSnapshot: the register snapshot at the asked offset among those of the asked causes and period."""
         def body(record: Sequence[int]) -> bytes:
-            total = record[2]
-            zeros = tuple({"value": 0} for _ in range(4))
+            values = tuple({"value": value} for value in record[3:])
             return GB_SNAPSHOT.encode({
-                "summation": total, "tiers": 4, "tier_summations": ({"value": total}, *zeros[:3]), "tiers_and_blocks": 4,
-                "block_summations": zeros,
+                "summation": record[2], "tiers": GAS_TIERS, "tier_summations": values[:GAS_TIERS], "tiers_and_blocks": GAS_BLOCKS,
+                "block_summations": values[GAS_TIERS:],
             })
         return self._published(part, METERING.to_server[0x06].decode(part.payload), self._registers, 0x06, body)
 
@@ -200,7 +188,7 @@ class GasLogs:
         return amount * seconds // HALF_HOUR_S
 
 
-def _ends(first: datetime, here: datetime, duration: int, unit: int) -> bool:
+def _falls_on(first: datetime, here: datetime, duration: int, unit: int) -> bool:
     days = (here.date() - first.date()).days
     if unit == _MONTHS:
         months = (here.year - first.year) * 12 + here.month - first.month

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from firmware_emu.device import firmware, top_up
+from firmware_emu.device import firmware
 from firmware_emu.device.event_log import LogName, configurable_events
 from firmware_emu.device.gbz_server import Command, LiveAttribute, ZclAnswer, ZclModel
 from firmware_emu.errors import DecodeError
@@ -26,23 +27,27 @@ from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
 from firmware_emu.zse.zcl_types import DataType, Value, encode_value, read_value
 from firmware_emu.zse.zcl_types import Reader as ZclReader
 from hil.devices import gsme_future
+from hil.devices.billing import balances
+from hil.devices.gsme_credit import Credit
 from hil.devices.gsme_logs import CHANGE_OF_MODE, CHANGE_OF_SUPPLIER, CHANGE_OF_TARIFF, NETWORK_SAMPLE, GasLogs
 from hil.devices.gsme_published import Published
+from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS, in_blocks
 from hil.devices.registers import HALF_HOUR_S
 
 if TYPE_CHECKING:
     from hil.devices.gsme import Gsme
 
 Result = ZclStatus | Sequence[ZclAnswer]
-_TOP_UP_BY_SUPPLIER = 0x0097
 _PROFILE_SAMPLE = 0
 _CHANGES = {
     (PRICE.id, 0x04): CHANGE_OF_TARIFF, (PREPAYMENT.id, 0x06): CHANGE_OF_MODE, (DEVICE_MANAGEMENT.id, 0x01): CHANGE_OF_SUPPLIER,
 }
 """Settings that take a snapshot, and its cause."""
-_DEBTS = {1: 1, 3: 2, 5: 3}
-"""Debt amount type to the number of the debt's registers (reference gbcs-messages 7A: time debts 1 and 2, payment debt)."""
-_PAYMENT_DEBT, _DEBT_AMOUNT = 3, 0x0201
+_PRICE_MATRIX, _BLOCK_THRESHOLDS = 0x05, 0x06
+_BY_TIER = 0x01
+"""Sub-payload bit of a price matrix by time of use (reference gbcs-messages 7A)."""
+_BALANCES = (0x0005, 0x0002, 0x0001, 0x0231, 0x0211, 0x0221)
+"""Attributes of accumulated debt, emergency credit, balance, payment debt, time debts 1 and 2: the order of :func:`.balances`."""
 _GENERAL_LOG, _SECURITY_LOG = 3, 4
 _CLEARED = 0x8F52
 
@@ -57,8 +62,9 @@ class GsmeModel:
         self.logs = GasLogs(gsme)
         self._initial: dict[tuple[int, int], tuple[DataType, Value]] = {}
         self.mirrored: dict[int, list[int]] = {}
+        self._measured: dict[tuple[int, int], Callable[[], Value]] = {}
         self._load()
-        self._live()
+        self._measure()
         self._writes = _read_writes()
         self._commands()
 
@@ -80,7 +86,10 @@ class GsmeModel:
         return lambda: self.get(cluster, attribute)
 
     def get(self, cluster: int, attribute: int) -> Value:
-        """The stored value of an attribute, or what it left the factory with."""
+        """The value of an attribute: measured, or as it was set, or as it left the factory."""
+        measured = self._measured.get((cluster, attribute))
+        if measured is not None:
+            return measured()
         kind, initial = self._initial[cluster, attribute]
         octets = self._gsme.store.get(self._name(cluster, attribute))
         return initial if octets is None else read_value(ZclReader(octets), kind, "stored attribute")
@@ -94,6 +103,7 @@ class GsmeModel:
         """Store an attribute. Raises ValueError for a value its type cannot hold."""
         kind, _ = self._initial[cluster, attribute]
         self._gsme.store.put(self._name(cluster, attribute), encode_value(kind, value))
+        self._gsme.metering.settings_changed()
 
     def _name(self, cluster: int, attribute: int) -> str:
         return f"{self._gsme.gbcs.prefix}attribute/{cluster:04x}/{attribute:04x}"
@@ -106,22 +116,29 @@ class GsmeModel:
             found.append(AttributeRecord(attribute, live.type, live.read()))
         return found
 
-    def _live(self) -> None:
+    def _measure(self) -> None:
         gsme = self._gsme
 
-        def total() -> int:
-            gsme.update()
-            return gsme.register.total
+        def counted(read: Callable[[], int]) -> Callable[[], Value]:
+            def now() -> int:
+                gsme.update()
+                return read()
+            return now
 
-        live: dict[tuple[int, int], Callable[[], Value]] = {
-            (METERING.id, 0x0000): total,
-            (METERING.id, 0x0100): total,
+        def money(place: int) -> Callable[[], Value]:
+            return counted(lambda: balances(gsme.metering.account)[place])
+
+        self._measured = {
+            (METERING.id, 0x0000): counted(lambda: gsme.register.total),
             (METERING.id, 0x0007): lambda: int(gsme.now()),
-            (METERING.id, 0x0014): lambda: int(gsme.valve),
+            (METERING.id, 0x0014): counted(lambda: int(gsme.valve)),
             (METERING.id, 0x0206): lambda: firmware.running_version(gsme.gbcs),
+            (METERING.id, 0x0A00): counted(lambda: max(0, int(gsme.metering.bill))),
+            (METERING.id, 0x0A01): lambda: int(gsme.now()),
+            **{(METERING.id, 0x0100 + 2 * tier): counted(partial(_place, gsme.metering.tiers, tier)) for tier in range(GAS_TIERS)},
+            **{(METERING.id, 0x0700 + block): counted(partial(_place, gsme.metering.blocks, block)) for block in range(GAS_BLOCKS)},
+            **{(PREPAYMENT.id, attribute): money(place) for place, attribute in enumerate(_BALANCES)},
         }
-        for (cluster, attribute), read in live.items():
-            self.zcl.attributes[cluster, attribute] = LiveAttribute(self._initial[cluster, attribute][0], read)
 
     # --- commands
 
@@ -134,11 +151,9 @@ class GsmeModel:
                 commands[cluster.id, command, True] = self._publish
         for command in (0x0D, 0x0E):
             commands[METERING.id, command, False] = self._publish
-        for command in (0x00, 0x03, 0x05, 0x09, 0x0B, 0x0C):
+        for command in (0x03, 0x09, 0x0B, 0x0C):
             commands[PREPAYMENT.id, command, False] = self._publish
         more: dict[tuple[int, int, bool], Command] = {
-            (PREPAYMENT.id, 0x02, False): self._change_debt,
-            (PREPAYMENT.id, 0x04, False): self._top_up,
             (PREPAYMENT.id, 0x06, False): self._payment_mode,
             (PREPAYMENT.id, 0x07, False): self.logs.prepay_snapshot,
             (PREPAYMENT.id, 0x08, False): self.logs.top_up_log,
@@ -155,6 +170,7 @@ class GsmeModel:
             (PRICE.id, 0x0B, False): lambda part: self.published.read(PRICE.id, 0x09),
         }
         commands.update(more)
+        commands.update(Credit(self._gsme).commands())
         for command in (1, 2, 3, 4):
             commands[CALENDAR.id, command, False] = self._read_calendar
 
@@ -172,6 +188,7 @@ class GsmeModel:
         if command is None:
             return ZclStatus.UNSUP_CLUSTER_COMMAND
         fields = command.decode(part.payload)
+        self._gsme.update()
         for field, cluster, attribute in self._writes.get((part.cluster, part.command, part.from_server), ()):
             value = fields.get(field)
             if value is not None and not isinstance(value, tuple):
@@ -179,24 +196,45 @@ class GsmeModel:
                     self.set(cluster, attribute, value)
                 except ValueError:
                     return ZclStatus.INVALID_VALUE
+        self._price(part, fields)
         self.published.keep(part, fields)
+        self._gsme.metering.settings_changed()
+        self._gsme.metering.look()
         cause = _CHANGES.get((part.cluster, part.command))
         if cause is not None:
             self.logs.changed(cause)
         return ZclStatus.SUCCESS
+
+    def _price(self, part: Component, fields: dict[str, FieldValue]) -> None:
+        """Prices and thresholds go to one attribute each: rates from 1, blocks from 0 (RTDS GCS01a)."""
+        if (part.cluster, part.command) == (PRICE.id, _PRICE_MATRIX):
+            prices = fields["prices"]
+            for one in map(dict, prices if isinstance(prices, tuple) else ()):
+                place = _int(one, "tier_block")
+                attribute = 0x0400 + (0x10 * place if _int(fields, "sub_payload") & _BY_TIER else place)
+                if (PRICE.id, attribute) in self._initial:
+                    self.set(PRICE.id, attribute, _int(one, "price"))
+        elif (part.cluster, part.command) == (PRICE.id, _BLOCK_THRESHOLDS):
+            tiers = fields["tiers"]
+            thresholds = [one for tier in (tiers if isinstance(tiers, tuple) else ()) for one in _sub(dict(tier))]
+            for place in range(GAS_BLOCKS - 1):
+                self.set(PRICE.id, 0x0100 + place, thresholds[place] if place < len(thresholds) else 0)
 
     def _read_calendar(self, part: Component) -> Result:
         asked = CALENDAR.to_server[part.command].decode(part.payload)
         return self.published.read_calendar(part.command, _int(asked, "calendar"))
 
     def _current_price(self, part: Component) -> Result:
-        """The price of the first tier, or of the first block where the tariff has no tiers; one price holds until the tariff changes."""
-        tier = self.number(PRICE.id, 0x0410)
-        now = int(self._gsme.now())
+        """The price of the rate or block in use now; no end is told."""
+        gsme = self._gsme
+        gsme.update()
+        now, blocks = int(gsme.now()), in_blocks(self)
+        tier = 0 if blocks else gsme.metering.script()
+        price = self.number(PRICE.id, 0x0400 + gsme.metering.block() if blocks else 0x0400 + 0x10 * tier)
         return [ZclAnswer(0x00, PRICE.to_client[0x00].encode({
             "provider": 0, "rate_label": b"", "event": now, "current_time": now, "unit": self.number(PRICE.id, 0x0615),
-            "currency": self.number(PRICE.id, 0x0616), "trailing_digit_and_tier": self.number(PRICE.id, 0x0617) | bool(tier),
-            "tiers_and_register_tier": 0, "start": now, "duration": 0xFFFF, "price": tier or self.number(PRICE.id, 0x0400),
+            "currency": self.number(PRICE.id, 0x0616), "trailing_digit_and_tier": self.number(PRICE.id, 0x0617) & 0xF0 | tier,
+            "tiers_and_register_tier": 0, "start": now, "duration": 0xFFFF, "price": price,
         }))]
 
     def _start_sampling(self, part: Component) -> Result:
@@ -208,21 +246,6 @@ class GsmeModel:
         self.published.keep(started, {})
         return [ZclAnswer(0x0D, NETWORK_SAMPLE.to_bytes(2, "little"))]
 
-    def _change_debt(self, part: Component) -> Result:
-        """GCS04: the amount is added to one of the three debts, which never fall below nothing; how it is collected is set."""
-        fields = PREPAYMENT.to_server[0x02].decode(part.payload)
-        debt = _DEBTS.get(_int(fields, "amount_type"))
-        if debt is None:
-            return ZclStatus.INVALID_FIELD
-        amount, first = _DEBT_AMOUNT + 0x10 * debt, 0x0200 + 0x10 * debt
-        self.set(PREPAYMENT.id, amount, max(0, self.number(PREPAYMENT.id, amount) + _int(fields, "amount")))
-        if debt == _PAYMENT_DEBT:
-            self.set(PREPAYMENT.id, first + 0x09, _int(fields, "balance_percentage"))
-        else:
-            self.set(PREPAYMENT.id, first + 0x06, _int(fields, "recovery_frequency"))
-            self.set(PREPAYMENT.id, first + 0x07, _int(fields, "recovery_amount"))
-        return ZclStatus.SUCCESS
-
     def _payment_mode(self, part: Component) -> Result:
         status = self._publish(part)
         if status is not ZclStatus.SUCCESS:
@@ -232,22 +255,6 @@ class GsmeModel:
             "emergency_threshold": self.number(PREPAYMENT.id, 0x0011),
         }
         return [ZclAnswer(0x02, PREPAYMENT.to_client[0x02].encode(fields))]
-
-    def _top_up(self, part: Component) -> Result:
-        """CS01b, PCS01: the token's value goes to the credit remaining; the answer tells both."""
-        fields = PREPAYMENT.to_server[0x04].decode(part.payload)
-        code = fields["code"]
-        text = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
-        message = self._gsme.message
-        if message is not None and message.message_code == _TOP_UP_BY_SUPPLIER:
-            result, value = top_up.check(self._gsme.gbcs, text, message.header.counter)
-        else:
-            result, value = top_up.check_entered(self._gsme.gbcs, text)
-        paid = self.logs.topped_up(text, value) if result is top_up.TopUpResult.ACCEPTED else 0
-        credit = self.number(PREPAYMENT.id, 0x0001) + value - paid
-        self.set(PREPAYMENT.id, 0x0001, credit)
-        answer = {"result": int(result), "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}
-        return [ZclAnswer(0x03, PREPAYMENT.to_client[0x03].encode(answer))]
 
     def _change_supply(self, part: Component) -> Result:
         """GCS32 and GCS39: close or arm the valve. There is no remote enable for gas (reference smets 4)."""
@@ -290,6 +297,11 @@ class GsmeModel:
         codes = [code for code in configurable_events() if code >> 8 == asked >> 8] if asked & 0xFF == 0xFF else [asked]
         octets = b"".join(code.to_bytes(2, "little") + (self._gsme.store.get(self._event_name(code)) or bytes(1)) for code in codes)
         return [ZclAnswer(0x04, b"\x00\x01" + octets)]
+
+    def event_configuration(self, code: int) -> int | None:
+        """What GCS20 configured for an event, None if nothing."""
+        octets = self._gsme.store.get(self._event_name(code))
+        return None if octets is None else octets[0]
 
     def _event_name(self, code: int) -> str:
         return f"{self._gsme.gbcs.prefix}event/{code:04x}"
@@ -337,6 +349,15 @@ def _value(text: str, kind: DataType) -> Value:
     if kind.name == "string":
         return text
     return int(text)
+
+
+def _place(read: Callable[[], Sequence[int]], place: int) -> int:
+    return read()[place]
+
+
+def _sub(tier: dict[str, FieldValue]) -> list[int]:
+    thresholds = tier["thresholds"]
+    return [_int(dict(one), "threshold") for one in (thresholds if isinstance(thresholds, tuple) else ())]
 
 
 def _int(fields: dict[str, FieldValue], name: str) -> int:

@@ -46,6 +46,11 @@ class Published:
         keys = self._store.keys(f"{self._prefix}{cluster:04x}/{command:02x}/")
         return self._store.get(keys[-1]) if keys else None
 
+    def calendar_parts(self, command: int, kind: int) -> list[bytes]:
+        """The parts that a command published of the calendar of a type that is in force."""
+        octets = self._store.get(f"{self._prefix}in_force/{kind}")
+        return [] if octets is None else self._payloads(f"{self._prefix}{CALENDAR.id:04x}/{command:02x}/{octets.hex()}")
+
     def read(self, cluster: int, command: int) -> ZclStatus | list[ZclAnswer]:
         """Every payload published by a command, one answer each."""
         return self._answers(f"{self._prefix}{cluster:04x}/{command:02x}/", command)
@@ -61,5 +66,8 @@ class Published:
         return self._answers(f"{self._prefix}{CALENDAR.id:04x}/{command:02x}/{calendar:08x}", command)
 
     def _answers(self, prefix: str, command: int) -> ZclStatus | list[ZclAnswer]:
+        return [ZclAnswer(command, payload) for payload in self._payloads(prefix)] or ZclStatus.NOT_FOUND
+
+    def _payloads(self, prefix: str) -> list[bytes]:
         found = [self._store.get(key) for key in self._store.keys(prefix)]
-        return [ZclAnswer(command, payload) for payload in found if payload is not None] or ZclStatus.NOT_FOUND
+        return [payload for payload in found if payload is not None]

@@ -48,8 +48,13 @@ def test_a_display_tops_up_the_gas_meter_it_is_joined_with_and_only_once_per_tok
         answers = [(await ppmid.top_up_gas(gsme.eui64, utrn)).components[0] for _ in range(2)]
         assert [part.payload[0] for part in answers] == [0, 2]
         assert gsme.model.number(0x0705, 0x0001) == 1_200_000
+        refused = await ppmid.activate_gas_emergency_credit(gsme.eui64)
+        assert refused.components[0].payload == b"\x00\x01", "credit mode lends nothing"
+        for attribute, value in ((0x0000, 0x0C97), (0x0010, 500_000), (0x0011, 2_000_000)):
+            gsme.model.set(0x0705, attribute, value)
         emergency = await ppmid.activate_gas_emergency_credit(gsme.eui64)
         assert emergency.components[0].payload == b"\x00\x00"
+        assert gsme.model.number(0x0705, 0x0002) == 500_000
         carrier.cancel()
         await asyncio.gather(gsme.stop(), ppmid.stop(), carrier, return_exceptions=True)
 

@@ -113,6 +113,7 @@ def test_daily_snapshots_keep_their_depth(at_home: Scene) -> None:
 def test_a_top_up_pays_off_its_share_of_the_payment_debt_and_both_are_logged(at_home: Scene) -> None:
     async def scene(home: Home) -> None:
         meter = Meter(home)
+        meter.prepay()
         meter.tell(
             PREPAYMENT, "ChangeDebt", event=1, label=b"", amount=250 * PENNY, recovery_method=2, amount_type=5, recovery_start=0,
             collection_time=0, recovery_frequency=0, recovery_amount=0, balance_percentage=1000)
