@@ -128,16 +128,17 @@ class Home:
     async def _live(self, wan: WanLink) -> None:
         store = SqliteStore(self.folder / "hub.sqlite")
         radio = radio_of(self.board, self.radio_path, self.clock, self.trace)
-        self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
+        hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
         self.jig.hub_side.drive_device_present(True)
         try:
-            await self.hub.run()
+            await hub.run()
         except CommsHubError as trouble:
             self.hub_trouble = trouble
             self.trace.emit("hub", "hub", "failed", reason=str(trouble))
         finally:
-            self.jig.hub_side.drive_device_present(False)
-            self.hub = None
+            if self.hub is hub:  # else the supply is back already, and another life has begun
+                self.jig.hub_side.drive_device_present(False)
+                self.hub = None
             store.close()
             await radio.stop()
 
@@ -200,10 +201,12 @@ class Home:
         for device in self.devices.values():
             await device.stop()
         await self.jig.supply.output(False)
-        if self._hub_life is not None:
-            self._hub_life.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._hub_life
-        await self.jig.close()
-        if self.ncp is not None:
-            await self.ncp.close()
+        try:
+            if self._hub_life is not None:
+                self._hub_life.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._hub_life
+        finally:
+            await self.jig.close()
+            if self.ncp is not None:
+                await self.ncp.close()

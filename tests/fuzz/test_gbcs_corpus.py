@@ -20,7 +20,7 @@ from firmware_emu.ids import CraFlag, Eui64
 _CORPUS = sorted((Path(__file__).parent / "corpus" / "gbcs").iterdir())
 _ESME, _SUPPLIER = Eui64.parse("00db1234567890a0"), Eui64.parse("90b3d51f30010000")
 _SIZE = 10_000
-LINES_PER_OCTET = 150
+LINES_PER_OCTET = 200
 """Lines of Python that one octet of a message may cost to read, explain and check: 10,000 octets then stay near a million and a half
 lines, a tenth of a second on the machines this is developed on."""
 
