@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
-from device_home import PARTIES, SUPPLIER
+from device_home import PARTIES, SUPPLIER, Home, Scene
 from memory_han import MemoryHan
 from meter_bench import Hand
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import CellUsage
+from firmware_emu.crypto.roles import CellUsage, DeviceType
+from firmware_emu.device.joining import HubTime
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.alerts import GbzAlert
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
@@ -25,7 +26,7 @@ from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
-from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import Cluster, FieldValue
@@ -440,6 +441,13 @@ def test_a_month_adds_up_to_the_penny_and_the_litre(device_pki: Keystore) -> Non
     assert sum(period.amount for period in bench.gsme.register.profile) == bench.read(*SUMMATION)
 
 
+SNAPSHOT: dict[str, FieldValue] = {
+    "summation": 3 * DAY_S, "tiers": 4, "tier_summations": ({"value": 2 * DAY_S}, {"value": DAY_S}, {"value": 0}, {"value": 0}),
+    "tiers_and_blocks": 4, "block_summations": ({"value": 0},) * 4,
+}
+"""What Saturday's end finds."""
+
+
 def shown(bench: Bench) -> list[object]:
     """All that must survive."""
     metering = bench.gsme.metering
@@ -447,6 +455,51 @@ def shown(bench: Bench) -> list[object]:
         bench.all(TIERS), bench.all(BLOCKS), bench.read(*SUMMATION), metering.account.state(), metering.bill, metering.valve,
         list(bench.gsme.register.profile), list(bench.gsme.register.snapshots), bench.gsme.register.today,
     ]
+
+
+@pytest.mark.clause("SMETS 4.6.5.7")
+def test_a_daily_snapshot_tells_the_rates(bench: Bench) -> None:
+    bench.do(TARIFF, *WEEKENDS, *prices(10_000, 20_000, 30_000))
+    bench.go(3 * DAY_S)
+    asked = METERING.to_server[0x06].encode({"from": 0, "to": 0xFFFFFFFE, "offset": 2, "cause": 1})
+    answers = bench.gsme.model.logs.snapshot(Component(METERING.id, 0x01, 0, 0x06, asked))
+    assert isinstance(answers, list)
+    (answer,) = answers
+    found = METERING.to_client[0x06].decode(answer.payload)
+    assert found["total_found"] == 3
+    body = answer.payload[-len(GB_SNAPSHOT.encode(dict(SNAPSHOT))):]
+    assert GB_SNAPSHOT.decode(body) == SNAPSHOT
+
+
+def test_a_clock_that_is_set_moves_the_count_and_nothing_flows_or_is_lost_by_it(bench: Bench) -> None:
+    bench.go(HOUR_S)
+    bench.gsme.hub_time = HubTime(600, True)  # the hub's clock is ten minutes ahead of the bench's
+    assert bench.gsme.set_clock(0, bench.gsme.now() + 1000)
+    bench.gsme.update()
+    assert round(bench.gsme.clock_offset) == 600
+    assert bench.read(*SUMMATION) == HOUR_S
+    bench.go(60)
+    assert bench.read(*SUMMATION) == HOUR_S + 60
+
+
+def test_a_battery_taken_out_stops_the_count_and_put_in_again_all_is_there(at_home: Scene) -> None:
+    async def scene(home: Home) -> None:
+        gsme = Gsme(*home.parts(DeviceType.GSME))
+        await gsme.start()
+        await home.clock.go(HOUR_S)
+        gsme.power(False)
+        total = gsme.register.total
+        assert gsme.metering.tiers() == (total, 0, 0, 0)
+        assert total > 0
+        await home.clock.go(DAY_S)
+        gsme.power(True)
+        assert (gsme.register.total, gsme.metering.tiers()[0]) == (total, total)
+        await home.clock.go(HOUR_S)
+        gsme.update()
+        assert gsme.register.total == gsme.metering.tiers()[0] > total
+        await gsme.stop()
+
+    at_home(scene)
 
 
 def test_a_power_cut_and_a_restart_lose_nothing_and_count_nothing_between(bench: Bench) -> None:
