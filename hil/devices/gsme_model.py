@@ -1,4 +1,7 @@
-"""The ZCL model of a gas meter: attributes (``gsme_attributes.csv``), writes (``gsme_writes.csv``), snapshots, samples, logs."""
+"""The ZCL model of a gas meter: attributes, writes, snapshots, samples, logs.
+
+``gsme_attributes.csv`` is the factory state of this bench's meter, profile values all; ``gsme_writes.csv`` says which command writes which attribute.
+"""
 
 from __future__ import annotations
 
