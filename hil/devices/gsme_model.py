@@ -1,6 +1,6 @@
 """The ZCL model of a gas meter: attributes, writes, snapshots, samples, logs.
 
-``gsme_attributes.csv`` is the factory state of this bench's meter, profile values all; ``gsme_writes.csv`` says which command writes which attribute.
+``gsme_attributes.csv`` is the factory state of this bench's meter, profile values all; ``gsme_writes.csv`` says what commands write.
 """
 
 from __future__ import annotations
