@@ -96,7 +96,7 @@ class JigTable(_Table):
     supply_lists: bool = Field(default=False, description="the supply plays voltage lists itself (LIST subsystem)")
     supply_peak_query: str = Field(default=":MEAS:CURR:HIGH?", description="what the supply is asked for its highest current")
     probes: str | None = Field(default=None, description="VISA resource of a multimeter with scanner, channel = pin; none: a model")
-    lines: str | None = Field(default=None, description="pyserial URL of the cable whose modem lines drive presence and AC Lost; none: a model")
+    lines: str | None = Field(default=None, description="pyserial URL of the cable with the modem lines; none: a model")
     hub_end: str | None = Field(default=None, description="host:port where `chub ichis serve` has the hub's socket")
 
 
