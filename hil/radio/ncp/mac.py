@@ -46,12 +46,15 @@ class MacUser(Protocol):
     def associated(self, short: int, status: int) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Held:
     kind: MacKind
     payload: bytes
     done: Done | None
     expiry: asyncio.TimerHandle | None
+    sent: MacPdu | None = None
+    """As it was sent first: a repetition has the same sequence number."""
+    on_air: bool = False
 
 
 class Mac:
@@ -203,9 +206,7 @@ class Mac:
     def _expire(self, child: Address, held: _Held) -> None:
         queue = self._indirect.get(child)
         if queue is not None and held in queue:
-            queue.remove(held)
-            if not queue:
-                del self._indirect[child]
+            self._drop(child, queue, held)
         if held.done is not None:
             held.done(False)
 
@@ -221,16 +222,32 @@ class Mac:
         return source in self._indirect or (source is not None and self._user.mac_unknown_child(source))
 
     def _serve(self, child: Address) -> None:
+        """A poll of ``child``: the first frame held for it goes out, and is held on until it was acknowledged (IEEE 802.15.4 7.5.6.4)."""
         queue = self._indirect.get(child)
-        if not queue:
+        if not queue or queue[0].on_air:
             return
-        held = queue.popleft()
-        if not queue:
-            del self._indirect[child]
+        held = queue[0]
+        if held.sent is None:
+            source: Address = self.eui64 if isinstance(child, Eui64) else self.short
+            held.sent = MacPdu(held.kind, self._next(), self.pan, child, None, source, True, len(queue) > 1, held.payload)
+        held.on_air = True
+        self._put(held.sent, lambda ok: self._served(child, held, ok))
+
+    def _served(self, child: Address, held: _Held, ok: bool) -> None:
+        held.on_air = False
+        queue = self._indirect.get(child)
+        if not ok or queue is None or held not in queue:
+            return
+        self._drop(child, queue, held)
         if held.expiry is not None:
             held.expiry.cancel()
-        source: Address = self.eui64 if isinstance(child, Eui64) else self.short
-        self._put(MacPdu(held.kind, self._next(), self.pan, child, None, source, True, bool(queue), held.payload), held.done)
+        if held.done is not None:
+            held.done(True)
+
+    def _drop(self, child: Address, queue: deque[_Held], held: _Held) -> None:
+        queue.remove(held)
+        if not queue:
+            del self._indirect[child]
 
     # the child's side
 
@@ -338,12 +355,12 @@ class Mac:
                 self._user.mac_poll(frame.source)
                 self._serve(frame.source)
             elif command == MacCommand.ASSOCIATION_REQUEST and isinstance(frame.source, Eui64):
-                answer = self._user.associate(frame.source, read.uint(1, "capability"))
+                device = frame.source
+                self.release(device)  # an earlier answer nobody fetched: told before the new one is made, so that it ends the old child
+                answer = self._user.associate(device, read.uint(1, "capability"))
                 if answer is not None:
                     short, status = answer
                     payload = bytes([MacCommand.ASSOCIATION_RESPONSE]) + short.to_bytes(2, "little") + bytes([status])
-                    device = frame.source
-                    self.release(device)
                     self.hold(payload, device, lambda ok: self._user.association_sent(device, ok), MacKind.COMMAND)
             elif command == MacCommand.ASSOCIATION_RESPONSE:
                 self._user.associated(read.uint(2, "short address"), read.uint(1, "association status"))
