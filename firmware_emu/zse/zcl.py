@@ -61,6 +61,7 @@ class ZclStatus(IntEnum):
     WRITE_ONLY = 0x8F
     TIMEOUT = 0x94
     ABORT = 0x95
+    INVALID_IMAGE = 0x96
     WAIT_FOR_DATA = 0x97
     NO_IMAGE_AVAILABLE = 0x98
     HARDWARE_FAILURE = 0xC0

@@ -33,6 +33,7 @@ from hil.devices.gbcs_device import GbcsHanDevice
 from hil.devices.gsme_metering import GasMetering, Valve
 from hil.devices.gsme_mirror import MirrorPusher
 from hil.devices.gsme_model import GsmeModel
+from hil.devices.ota_client import OtaClient
 from hil.devices.prepayment import ARMED_BY_EMERGENCY
 from hil.devices.registers import HALF_HOUR_S, LoadProfile, Register, boiler
 
@@ -41,6 +42,8 @@ WAKE_PERIOD_S = HALF_HOUR_S
 POLL_S = 0.5
 """How often an awake meter asks its parent for what it holds. The bench's own figure."""
 ANSWER_S = 20.0
+BLOCKS_A_WAKE = 1000
+"""Blocks of firmware that one wake takes: at a poll for each, some ten minutes of battery. The bench's own figure."""
 _SET_CLOCK = 0x007F
 FIRMWARE_VERSION = bytes.fromhex("01000000")
 METERING_ENDPOINT = 0x31
@@ -74,6 +77,7 @@ class Gsme(GbcsHanDevice):
         self.gbcs.due[gsme_future.KIND] = lambda device, action: self._execute_due(action)
         self.use(self)
         self.mirror = MirrorPusher(self)
+        self.ota = OtaClient(self)
         self.tunnel: TunnelClient | None = None
         self.message: Message | None = None
         """The Command being executed, or the last one: its counter and code matter to tokens and future-dated settings."""
@@ -210,6 +214,7 @@ class Gsme(GbcsHanDevice):
     async def start(self) -> None:
         await super().start()
         self.mirror.serve()
+        self.ota.serve()
         self.spawn(self._follow_time())
 
     async def join(self) -> None:
@@ -240,7 +245,9 @@ class Gsme(GbcsHanDevice):
         async with self._awake:
             self.trace.emit("device", self.name, "awake")
             async with self._stay_awake():
-                for step in (self.refresh_hub_time, self._open_tunnel, self.mirror.push, self._send_waiting, self._fetch_mailbox):
+                steps = (
+                    self.refresh_hub_time, self._open_tunnel, self.mirror.push, self._send_waiting, self._fetch_mailbox, self._fetch_image)
+                for step in steps:
                     try:
                         await step()
                     except CommsHubError as problem:
@@ -281,6 +288,12 @@ class Gsme(GbcsHanDevice):
                 return await self._answers.get()
         except TimeoutError:
             raise RadioError(f"no GET-RESPONSE within {ANSWER_S:g} s", "TIMEOUT") from None
+
+    async def _fetch_image(self) -> None:
+        """Part of the firmware that waits, if the mirror's flags tell of some or a transfer is not over (reference gbcs-spec-notes 11)."""
+        if self.mirror.told_of_firmware or self.ota.under_way:
+            await self.ota.fetch(BLOCKS_A_WAKE)
+            await self._send_waiting()
 
     def _from_tunnel(self, data: bytes) -> None:
         try:

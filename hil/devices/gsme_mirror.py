@@ -22,6 +22,8 @@ _NO_MIRROR = 0xFFFF
 _REQUEST_MIRROR, _CONFIGURE_MIRROR, _MIRROR_RESPONSE, _REPORT_RESPONSE = 0x01, 0x08, 0x01, 0x09
 _REPORTING_STATUS = 0xFFFE
 _PENDING, _COMPLETE = 0, 1
+_NEW_FIRMWARE = 1 << 0
+"""Functional notification flag (reference zigbee-han 6)."""
 _RECORDS_A_FRAME = 4
 """Attributes a report frame: keeps a report in one APS frame of 61 octets. The bench's own figure."""
 _STATIC_EVERY = 48
@@ -36,6 +38,11 @@ class MirrorPusher:
         self._endpoint: int | None = None
         self._pushes = 0
         self.flags: tuple[int, ...] = ()
+
+    @property
+    def told_of_firmware(self) -> bool:
+        """Whether the flags say that the hub holds an image for this meter."""
+        return bool(self.flags and self.flags[0] & _NEW_FIRMWARE)
 
     def serve(self) -> None:
         """Take the GPF's answers to reports, which carry the notification flags."""
