@@ -6,6 +6,7 @@ hub's SQLite store. Everything a Device must not lose (certificates, keys, count
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -43,6 +44,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
+        self._names: list[str] = []
+        """The names, sorted: the values of one prefix are found without looking at all others."""
         self._pending: dict[str, bytes | None] | None = None
 
     def get(self, key: str) -> bytes | None:
@@ -52,21 +55,38 @@ class MemoryStore:
 
     def put(self, key: str, value: bytes) -> None:
         if self._pending is None:
-            self._values[key] = bytes(value)
+            self._write(key, bytes(value))
         else:
             self._pending[key] = bytes(value)
 
     def delete(self, key: str) -> None:
         if self._pending is None:
-            self._values.pop(key, None)
+            self._write(key, None)
         else:
             self._pending[key] = None
 
     def keys(self, prefix: str) -> list[str]:
-        names = set(self._values)
-        for key, value in (self._pending or {}).items():
-            (names.discard if value is None else names.add)(key)
-        return sorted(key for key in names if key.startswith(prefix))
+        names = self._names
+        first = last = bisect_left(names, prefix)
+        while last < len(names) and names[last].startswith(prefix):
+            last += 1
+        found = names[first:last]
+        pending = {key: value for key, value in (self._pending or {}).items() if key.startswith(prefix)}
+        if pending:
+            kept = {key for key in found if pending.get(key, b"") is not None}
+            found = sorted(kept | {key for key, value in pending.items() if value is not None})
+        return found
+
+    def _write(self, key: str, value: bytes | None) -> None:
+        there = key in self._values
+        if value is None:
+            if there:
+                del self._values[key]
+                del self._names[bisect_left(self._names, key)]
+            return
+        if not there:
+            insort(self._names, key)
+        self._values[key] = value
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -77,9 +97,6 @@ class MemoryStore:
         try:
             yield
             for key, value in self._pending.items():
-                if value is None:
-                    self._values.pop(key, None)
-                else:
-                    self._values[key] = value
+                self._write(key, value)
         finally:
             self._pending = None

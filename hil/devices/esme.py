@@ -121,7 +121,10 @@ class Esme(TunnelServerDevice):
     def receive(self, data: bytes) -> None:
         """One message from the hub. A change of supplier leaves a snapshot (reference gbcs-behaviour 5)."""
         supplier = self.credentials.party(RemotePartyRole.SUPPLIER)
-        super().receive(data)
+        try:
+            super().receive(data)
+        finally:
+            self._forget()
         if self.credentials.party(RemotePartyRole.SUPPLIER) != supplier:
             self.update()
             self.metering.changed()
@@ -135,6 +138,12 @@ class Esme(TunnelServerDevice):
             self.metering.look()
         finally:
             self._busy = False
+            self._forget()
+
+    def _forget(self) -> None:
+        """After what may have been rolled back in the store: nothing that is only in memory counts."""
+        self.metering.forget()
+        self.controls.forget()
 
     def settings_changed(self) -> None:
         """Something in the object model was written."""

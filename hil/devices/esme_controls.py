@@ -61,21 +61,28 @@ class Controls:
         self._schedule: Schedule | None = None
         self.boosts = Ring(esme.store, esme.gbcs.prefix + "boosts", "II", BOOST_DEPTH)
         self._boost_until = 0
+        self._known = b""
         self.switches = {number: Switch() for number in SWITCHES}
         self.recall()
 
     def recall(self) -> None:
-        """Take up what the store holds."""
+        """Take up what the store holds, if that is not what was put there last."""
         octets = self._esme.store.get(self._key)
-        if octets is not None:
+        if octets is not None and octets != self._known:
             state = json.loads(octets)
+            self._known = octets
             self._boost_until = state["boost_until"]
             self.switches = {number: Switch(**state[str(number)]) for number in SWITCHES}
 
     def _save(self) -> None:
         state: dict[str, object] = {str(number): asdict(switch) for number, switch in self.switches.items()}
         state["boost_until"] = self._boost_until
-        self._esme.store.put(self._key, json.dumps(state).encode())
+        self._known = json.dumps(state).encode()
+        self._esme.store.put(self._key, self._known)
+
+    def forget(self) -> None:
+        """As :meth:`.Metering.forget`."""
+        self._known = b""
 
     def settings_changed(self) -> None:
         """Something in the model was written."""

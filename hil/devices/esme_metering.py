@@ -100,6 +100,8 @@ class Metering:
         self._powered = True
         self._settings: Settings | None = None
         self._next: dict[str, int | None] = {}
+        self._known = b""
+        """What the store held when this object last agreed with it."""
         self.on_billing: Callable[[], None] = lambda: None
         self._parts: Mapping[str, Account | Past | LoadLimiter | Demand | Phase] = {
             "account": self.account, "past": self.past, "limiter": self.limiter,
@@ -111,16 +113,22 @@ class Metering:
     # --- the store
 
     def recall(self) -> None:
-        """Take up what the store holds."""
+        """Take up what the store holds, if that is not what was put there last."""
         octets = self._store.get(self._key)
-        if octets is None:
+        if octets is None or octets == self._known:
             return
         state = json.loads(octets)
+        self._known = octets
         for key, part in self._parts.items():
             part.restore(state[key])
         self.rates = TariffRegisters(**state["rates"])
         self.switch = LoadSwitch(state["switch"])
         self.cut_off, self._handled, self._suspended = state["cut_off"], state["handled"], state["suspended"]
+
+    def forget(self) -> None:
+        """What was changed in memory may have been rolled back in the store: it is read anew before anything else is counted."""
+        self._known = b""
+        self.settings_changed()
 
     def save(self) -> None:
         """Make everything durable."""
@@ -129,7 +137,8 @@ class Metering:
             "rates": self.rates.state(), "switch": int(self.switch), "cut_off": self.cut_off, "handled": self._handled,
             "suspended": self._suspended,
         }
-        self._store.put(self._key, json.dumps(state).encode())
+        self._known = json.dumps(state).encode()
+        self._store.put(self._key, self._known)
         for register in self.registers.all():
             register.save()
 
@@ -151,6 +160,8 @@ class Metering:
 
     def update(self, now: float) -> None:
         """Bring everything up to ``now`` (seconds since 2000 of the Device's own clock) and make it durable."""
+        if self._known and self.registers.active_import.until == int(now) and self._store.get(self._key) == self._known:
+            return
         with self._store.transaction():
             for register in self.registers.all():
                 register.recall()

@@ -64,6 +64,8 @@ class GasMetering:
         self._suspended = False
         self._powered = True
         self._settings: Settings | None = None
+        self._known = b""
+        """What the store held when this object last agreed with it."""
         self.recall()
 
     # --- the store
@@ -71,9 +73,10 @@ class GasMetering:
     def recall(self) -> None:
         """Take up what the store holds: after a power cut, or after a Command that was rolled back."""
         octets = self._gsme.store.get(self._key)
-        if octets is None:
+        if octets is None or octets == self._known:
             return
         state = json.loads(octets)
+        self._known = octets
         self.account.restore(state["account"])
         self.rates = TariffRegisters(**state["rates"])
         self.bill, self.valve = Fraction(state["bill"]), Valve(state["valve"])
@@ -86,7 +89,8 @@ class GasMetering:
             "account": self.account.state(), "rates": self.rates.state(), "bill": str(self.bill), "valve": int(self.valve),
             "cut_off": self.cut_off, "handled": self._handled, "suspended": self._suspended,
         }
-        self._gsme.store.put(self._key, json.dumps(state).encode())
+        self._known = json.dumps(state).encode()
+        self._gsme.store.put(self._key, self._known)
         self.register.save()
 
     # --- settings
@@ -101,8 +105,9 @@ class GasMetering:
         return self._settings
 
     def settings_changed(self) -> None:
-        """Something that was set, was set anew."""
+        """Something that was set, was set anew, or was rolled back in the store with all that a Command did: it is read afresh."""
         self._settings = None
+        self._known = b""
 
     # --- what it shows
 
@@ -126,6 +131,8 @@ class GasMetering:
 
     def update(self, now: float) -> None:
         """Bring everything up to ``now`` (seconds since 2000 of the Device's own clock) and make it durable."""
+        if self._known and self.register.until == int(now) and self._gsme.store.get(self._key) == self._known:
+            return
         with self._gsme.store.transaction():
             self.register.recall()
             if self.register.until is None:
