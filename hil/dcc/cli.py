@@ -196,15 +196,18 @@ def _print_report(report: Report) -> None:
         click.echo(f"  {problem['message']}: {problem['problem']}")
 
 
+_COMMANDS = ("hil.dcc.service_cli", "hil.dcc.charging.cli")
+
+
 def _attach_service_commands() -> None:
-    """Add the far end's own commands, which are another module's, where that module is installed."""
-    name = "hil.dcc.service_cli"
-    if find_spec(name) is None:
-        return
-    module = import_module(name)
-    for command in vars(module).values():
-        if isinstance(command, click.Command) and command.name and command.name not in dcc.commands:
-            dcc.add_command(command)
+    """Add the far end's own commands, which are other modules', where those modules are installed."""
+    for name in _COMMANDS:
+        if find_spec(name) is None:
+            continue
+        module = import_module(name)
+        for command in vars(module).values():
+            if isinstance(command, click.Command) and command.name and command.name not in dcc.commands:
+                dcc.add_command(command)
 
 
 _attach_service_commands()
