@@ -23,12 +23,14 @@ from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
+from firmware_emu.wan.faults import ShapedLink
 from hil.devices.esme import Esme
 from hil.devices.gsme import Gsme
 from hil.devices.han_device import HanDevice
 from hil.devices.hcalcs import Hcalcs
 from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
+from hil.medium import Medium
 from hil.pki import device_type
 from hil.radio.air import Air
 from hil.radio.ncp.server import NcpServer
@@ -67,7 +69,11 @@ class Home:
         self._hub_life: asyncio.Task[None] | None = None
         self.radio_path = board.radio.path
         """Where the dongle is: a serial device, also of the virtual one once it is there."""
-        self._hub_wan = wan
+        self.wan = None if wan is None else ShapedLink(wan)
+        """The hub's end of the SM WAN; what befalls its frames can be laid on it."""
+        self.medium = Medium()
+        """What the hub's store is kept on."""
+        self._revival: asyncio.Task[None] | None = None
         self.devices: dict[str, HanDevice] = {}
 
     # --- bring up
@@ -79,7 +85,7 @@ class Home:
                 self.air, self.board.hub.gpf, self.board.radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
             self.radio_path = str(await self.ncp.serve_pty())
             self.ncp.power(False)
-        elif self._hub_wan is not None:
+        elif self.wan is not None:
             await self._probe()
         for row in self.board.device:
             self.devices[row.name] = await self._device(row)
@@ -120,13 +126,13 @@ class Home:
         self.trace.emit("ichis", "supply", "powered" if on else "unpowered", target="hub", volts=round(self.jig.pin_volts(), 3))
         if self.ncp is not None:
             self.ncp.power(on)
-        if on and self._hub_wan is not None:
-            self._hub_life = asyncio.create_task(self._live(self._hub_wan), name="hub")
+        if on and self.wan is not None:
+            self._hub_life = asyncio.create_task(self._live(self.wan), name="hub")
         elif self._hub_life is not None:
             self._hub_life.cancel()
 
     async def _live(self, wan: WanLink) -> None:
-        store = SqliteStore(self.folder / "hub.sqlite")
+        store = SqliteStore(self.folder / "hub.sqlite", self.medium)
         radio = radio_of(self.board, self.radio_path, self.clock, self.trace)
         hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
         self.jig.hub_side.drive_device_present(True)
@@ -141,6 +147,23 @@ class Home:
                 self.hub = None
             store.close()
             await radio.stop()
+
+    def hub_dies(self, back_s: float, before_boot: Callable[[], None]) -> None:
+        """The hub is dead in this instant, as when its store runs empty in the middle of a write, and boots again after ``back_s``.
+
+        ``before_boot`` is called when everything of the old life has ended. A supply that comes back before that boots it too.
+        """
+        self._power(False)
+        self._revival = asyncio.create_task(self._revive(self._hub_life, back_s, before_boot))
+
+    async def _revive(self, dead: asyncio.Task[None] | None, back_s: float, before_boot: Callable[[], None]) -> None:
+        if dead is not None:
+            await asyncio.wait({dead})
+        if self._hub_life is dead:
+            before_boot()
+        await self.clock.sleep(back_s)
+        if self._hub_life is dead and self.jig.hub_side.powered:
+            self._power(True)
 
     def _ac_lost(self, lost: bool) -> None:
         if self.hub is not None:
@@ -200,6 +223,8 @@ class Home:
         """Supply off, every task ended, every file closed."""
         for device in self.devices.values():
             await device.stop()
+        if self._revival is not None:
+            self._revival.cancel()
         await self.jig.supply.output(False)
         try:
             if self._hub_life is not None:

@@ -122,6 +122,7 @@ class WanChannel:
         self._wake = asyncio.Event()
         self._acknowledged = asyncio.Event()
         self._in_use = False
+        self._greeting: WanFrame | None = None
 
     @property
     def in_use(self) -> bool:
@@ -140,6 +141,14 @@ class WanChannel:
     def waiting(self) -> tuple[WanFrame, ...]:
         """What is stored and not yet acknowledged, oldest first."""
         return tuple(frame for key in self._outbox() if (frame := self._stored(key)) is not None)
+
+    def withdraw(self, sequence: int) -> bool:
+        """Take back a frame that was never sent. False if it has been: it may be with the far end, acknowledged or not."""
+        with self._store.transaction():
+            if sequence <= (self._number("tried") or 0) or self._store.get(self._outbox_key(sequence)) is None:
+                return False
+            self._store.delete(self._outbox_key(sequence))
+        return True
 
     async def drained(self) -> None:
         """Return when everything posted has been acknowledged."""
@@ -197,6 +206,7 @@ class WanChannel:
         frame = await self._link.receive()
         if frame.kind is not kind:
             raise WanError(f"the far end began with {frame.kind.name}: expected {kind.name}")
+        self._greeting = frame
         epoch = _COUNTER.pack(frame.sequence)
         if self._store.get(f"{self._prefix}peer_epoch") != epoch:
             with self._store.transaction():
@@ -224,6 +234,8 @@ class WanChannel:
                 await self._wake.wait()
                 continue
             self._acknowledged.clear()
+            if frame.sequence > (self._number("tried") or 0):
+                self._store.put(f"{self._prefix}tried", _COUNTER.pack(frame.sequence))
             await self._link.send(frame)
             self._trace.emit("wan", self._side.value, "sent", target=self._name, kind=frame.kind.name.lower(), sequence=frame.sequence)
             try:
@@ -241,7 +253,9 @@ class WanChannel:
                 self._store.delete(self._outbox_key(frame.sequence))
                 self._acknowledged.set()
             elif frame.kind in (WanKind.HELLO, WanKind.TIME):
-                raise WanError(f"the far end sent {frame.kind.name} in the middle of a connection")
+                if frame != self._greeting:
+                    raise WanError(f"the far end sent {frame.kind.name} in the middle of a connection")
+                self._trace.emit("wan", self._side.value, "repeated", target=self._name, kind=frame.kind.name.lower(), sequence=frame.sequence)
             else:
                 self._take(frame)
                 await self._link.send(WanFrame(WanKind.ACKNOWLEDGE, frame.sequence))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +65,8 @@ class Radio(Protocol):
 
 Outcome = Callable[[bool, bool], None]
 """Called once for a frame that asked for an acknowledgement: (acknowledged, frame pending)."""
+Disturbance = Callable[[Eui64, Eui64, bytes], Sequence[tuple[float, bytes]]]
+"""Called with sender, hearer and octets of a frame; gives what is heard of it, each after so many seconds. Nothing: it is lost."""
 
 
 class Air:
@@ -79,6 +81,8 @@ class Air:
         self._draws: dict[tuple[Eui64, Eui64], random.Random] = {}
         self._captures: list[Callable[[MacFrame], None]] = []
         self._energy: dict[int, int] = {}
+        self.disturbance: Disturbance | None = None
+        """What befalls frames on their way, on top of their links."""
 
     def attach(self, radio: Radio) -> Callable[[], None]:
         """Put ``radio`` on the medium; returns the function that takes it off."""
@@ -149,6 +153,9 @@ class Air:
             link = self.link(source.eui64, radio.eui64)
             if self._lost(source.eui64, radio.eui64, link):
                 continue
+            heard = [(0.0, frame)] if self.disturbance is None else self._disturbed(self.disturbance, source.eui64, radio, octets)
+            if not heard:
+                continue
             if frame.ack_request and frame.destination != BROADCAST:
                 pending = frame.kind is MacKind.COMMAND and radio.pending_for(frame.source)
                 self._show(channel, MacPdu(MacKind.ACK, frame.sequence, pending=pending).encode(), link)
@@ -158,9 +165,28 @@ class Air:
                         loop.call_later(2 * link.delay_s, outcome, True, pending)
                     else:
                         loop.call_soon(outcome, True, pending)
-            if link.delay_s:
-                loop.call_later(link.delay_s, radio.receive, frame, link)
-            else:
-                radio.receive(frame, link)
+            for late_s, one in heard:
+                if link.delay_s + late_s:
+                    loop.call_later(link.delay_s + late_s, self._hand_over, radio, channel, one, link)
+                else:
+                    radio.receive(one, link)
         if waiting and outcome is not None:
             loop.call_later(ACK_WAIT_S, outcome, False, False)
+
+    @staticmethod
+    def _hand_over(radio: Radio, channel: int, frame: MacPdu, link: Link) -> None:
+        """A frame that was late; a radio that was switched off meanwhile does not hear it."""
+        if radio.channel == channel:
+            radio.receive(frame, link)
+
+    @staticmethod
+    def _disturbed(disturbance: Disturbance, source: Eui64, radio: Radio, octets: bytes) -> list[tuple[float, MacPdu]]:
+        heard = []
+        for late_s, changed in disturbance(source, radio.eui64, octets):
+            try:
+                frame = MacPdu.decode(changed)
+            except DecodeError:  # a radio drops what it cannot read
+                continue
+            if radio.hears(frame.destination_pan, frame.destination):
+                heard.append((late_s, frame))
+        return heard
