@@ -16,6 +16,7 @@ from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air
 from hil.radio.ncp.commands import VERSIONS
+from hil.radio.ncp.faults import NcpFaults
 from hil.radio.ncp.server import NcpServer
 
 DEFAULT_EUI = "00db1234567890a0"
@@ -31,10 +32,12 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
 @click.option("--capture", type=click.Path(path_type=Path, dir_okay=False), help="Record the air to a pcapng file.")
 @click.option("--keys", type=click.Path(path_type=Path), help="Export the keys of the HAN beside --capture: whoever has the file reads it.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME[=NUMBER]", help="A fault of the dongles: damaged, lost, doubled, refused, "
+              "missed, repeated (0..1 a frame of the line), late_s=SECONDS, mute, silent.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
 def ncp(
     pty: bool, tcp: str | None, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None,
-    keys: Path | None, as_json: bool,
+    keys: Path | None, faults: tuple[str, ...], as_json: bool,
 ) -> None:
     """Run virtual USB dongles until Ctrl-C.
 
@@ -56,7 +59,7 @@ def ncp(
     for index in range(count):
         device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
         file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
-        servers.append(NcpServer(air, device, version, file, clock))
+        servers.append(NcpServer(air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index)))
     with contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
         if capture is not None:
             air.capture(recording.enter_context(CaptureWriter(capture)))

@@ -25,6 +25,8 @@ class Code(IntEnum):
     """Reset and error codes."""
 
     POWER_ON = 0x02
+    WATCHDOG = 0x03
+    ASSERT = 0x06
     SOFTWARE = 0x0B
     ACK_TIMEOUTS = 0x51
 
@@ -158,7 +160,7 @@ class Ash:
         self._wait_s = ACK_INIT_S
         self._timeouts = 0
         self._host_ready = True
-        self._events: list[Event] = []
+        self._error = Code.ACK_TIMEOUTS
 
     @property
     def idle(self) -> bool:
@@ -170,12 +172,19 @@ class Ash:
         """When :meth:`tick` has to be called, if nothing comes before."""
         return self._unacknowledged[0].at + self._wait_s if self._unacknowledged else None
 
-    def power_up(self, *, announce: bool) -> list[Event]:
-        """After power on: wait for RST; ``announce`` sends the RSTACK of a power-on reset."""
+    def power_up(self, *, announce: bool, code: Code = Code.POWER_ON) -> list[Event]:
+        """After power on or a reset of its own: wait for RST; ``announce`` sends the RSTACK with ``code``."""
         self._buffer.clear()
         self._clear()
         self.state = State.WAITING
-        return [Write(frame(0xC1, bytes([VERSION, Code.POWER_ON])))] if announce else []
+        return [Write(frame(0xC1, bytes([VERSION, code])))] if announce else []
+
+    def fail(self, code: Code) -> list[Event]:
+        """Give up the link: ERROR now, and for each DATA frame until RST."""
+        self._clear()
+        self.state = State.FAILED
+        self._error = code
+        return self._complain(b"", 0.0)
 
     def accept(self) -> list[Event]:
         """A host has connected to a port that resets on connection: as if it had sent RST."""
@@ -276,7 +285,7 @@ class Ash:
         return [Reset(), Write(frame(0xC1, bytes([VERSION, Code.SOFTWARE])))]
 
     def _complain(self, body: bytes, now: float) -> list[Event]:
-        return [Write(frame(0xC2, bytes([VERSION, Code.ACK_TIMEOUTS])))]
+        return [Write(frame(0xC2, bytes([VERSION, self._error])))]
 
     def _data(self, body: bytes, now: float) -> list[Event]:
         control = body[0]

@@ -13,18 +13,20 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air
-from hil.radio.ncp.ash import Ash, Deliver, Event, Reset, State, Write
+from hil.radio.ncp.ash import Ash, Code, Deliver, Event, Reset, State, Write
 from hil.radio.ncp.commands import VERSIONS
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.faults import FaultyLine, NcpFaults
 from hil.radio.ncp.pty_port import PtyPort
 from hil.radio.ncp.tokens import Tokens
 
 
 class NcpServer:
-    """One virtual dongle. Serve it on one port; ``power(False)`` is its plug."""
+    """One virtual dongle. Serve it on one port; ``power(False)`` is its plug; ``faults`` is what is wrong with it now."""
 
     def __init__(
         self, air: Air, eui64: Eui64, version: int = 13, tokens: Path | None = None, clock: Clock | None = None,
+        faults: NcpFaults | None = None,
     ) -> None:
         """``tokens``: file of what survives without power (made where it is missing); None keeps it in memory.
 
@@ -37,6 +39,8 @@ class NcpServer:
         self.ash = Ash()
         self.ncp = Ncp(air, stored, version, self._to_host)
         self.on = True
+        self._line = FaultyLine(faults or NcpFaults())
+        self._life = 0
         self._write: Callable[[bytes], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._hold: Callable[[], None] | None = None
@@ -48,6 +52,16 @@ class NcpServer:
     @property
     def eui64(self) -> Eui64:
         return self.ncp.stack.tokens.eui64
+
+    @property
+    def faults(self) -> NcpFaults:
+        """What is wrong with the dongle; set it at any time, the draws begin again with its seed."""
+        return self._line.faults
+
+    @faults.setter
+    def faults(self, faults: NcpFaults) -> None:
+        self._line = FaultyLine(faults)
+        self._settle()
 
     @property
     def host(self) -> _TcpHost | None:
@@ -83,8 +97,24 @@ class NcpServer:
         else:
             self._was_connected = self.ash.state is not State.WAITING
             self.ash.power_up(announce=False)
-            self.ncp.reset()
+            self._restart()
             self._settle()
+
+    def reset(self, code: Code = Code.WATCHDOG) -> None:
+        """The dongle resets by itself: RAM is lost, tokens stay, a host that was connected gets an RSTACK with ``code``."""
+        if self.on:
+            connected = self.ash.state is not State.WAITING
+            self._restart()
+            self._act(self.ash.power_up(announce=connected, code=code))
+
+    def fail(self, code: Code = Code.ASSERT) -> None:
+        """The dongle gives up the link: an ERROR frame with ``code``, and silence until the host resets it."""
+        if self.on:
+            self._act(self.ash.fail(code))
+
+    def _restart(self) -> None:
+        self._life += 1
+        self.ncp.reset()
 
     async def close(self) -> None:
         """Off, and the port gone."""
@@ -103,8 +133,11 @@ class NcpServer:
 
     def octets(self, octets: bytes) -> None:
         """Octets from the host."""
-        if self.on:
-            self._act(self.ash.receive(octets, self._now()))
+        if not self.on or self.faults.silent:
+            return
+        for arrived in self._line.from_host(octets):
+            self._act(self.ash.receive(arrived, self._now()))
+        self._settle()
 
     def connected(self, host: _TcpHost) -> None:
         """A TCP host has connected; an earlier one is dropped."""
@@ -121,6 +154,7 @@ class NcpServer:
 
     def _hung_up(self) -> None:
         """No host is there any more: nothing is on its way to it, and the next one begins with RST."""
+        self._line.spoiled = False
         self.ash.power_up(announce=False)
         self._settle()
 
@@ -132,21 +166,41 @@ class NcpServer:
         for event in events:
             match event:
                 case Write(octets):
-                    if self._write is not None:
-                        self._write(octets)
+                    self._put(octets)
                 case Deliver(payload):
-                    self.ncp.receive(payload)
+                    self._work(payload)
                 case Reset():
-                    self.ncp.reset()
+                    self._restart()
         self._settle()
+
+    def _put(self, octets: bytes) -> None:
+        """One frame to the host, or what arrives of it."""
+        if self._write is not None and not self.faults.silent and (arrives := self._line.to_host(octets)):
+            self._write(arrives)
+
+    def _work(self, payload: bytes) -> None:
+        """One EZSP command, in the time that the processor takes."""
+        if self.faults.mute:
+            return
+        if self.faults.late_s:
+            asyncio.get_running_loop().call_later(self.faults.late_s, self._late, payload, self._life)
+        else:
+            self.ncp.receive(payload)
+
+    def _late(self, payload: bytes, life: int) -> None:
+        if life == self._life:
+            self.ncp.receive(payload)
 
     def _to_host(self, frame: bytes) -> None:
         if self.on:
             self._act(self.ash.send(frame, self._now()))
 
     def _settle(self) -> None:
-        """Hold the clock while octets are on their way to the host; time the acknowledgement."""
-        if self.ash.idle:
+        """Hold the clock while octets are on their way to the host; time the acknowledgement.
+
+        Of what a fault has eaten the clock must not wait: a timer of either end has to run out.
+        """
+        if self.ash.idle or self._line.spoiled or self.faults.silent:
             if self._hold is not None:
                 self._hold()
                 self._hold = None
@@ -161,6 +215,7 @@ class NcpServer:
 
     def _tick(self) -> None:
         self._timer = None
+        self._line.spoiled = False
         self._act(self.ash.tick(self._now()))
 
 

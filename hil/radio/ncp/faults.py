@@ -1,0 +1,126 @@
+"""What can be wrong with a dongle and its serial line, as one value that may be laid on a running dongle.
+
+Faults of the line are drawn once for each ASH frame, from the seed: the same frames in the same order are hit in the same way (what
+a host sends again, and when, is its own affair). They are honest: a damaged frame has one bit turned over and is found by its CRC, a
+lost one costs the sender its acknowledgement timer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from firmware_emu.errors import RadioError
+
+FLAG = 0x7E
+
+
+@dataclass(frozen=True, slots=True)
+class NcpFaults:
+    """Faults of one virtual dongle; ``NcpFaults()`` is a sound one.
+
+    Lay it on with ``server.faults = NcpFaults(lost=0.1)``, at any time; ``server.faults = NcpFaults()`` takes all of it off. A reset of
+    the dongle is no state and so a call: :meth:`NcpServer.reset`, or :meth:`NcpServer.fail` for an ERROR frame.
+
+    Probabilities 0..1 a frame of the serial line, from the dongle to the host:
+
+    - ``damaged``: one bit is turned over (the host answers NAK);
+    - ``lost``: it never arrives;
+    - ``doubled``: it arrives twice;
+
+    and from the host to the dongle:
+
+    - ``refused``: one bit is turned over, so the dongle answers NAK;
+    - ``missed``: it never arrives;
+    - ``repeated``: it arrives twice.
+
+    ``late_s``: seconds the processor takes for each EZSP command (its ASH acknowledgement comes at once). ``mute``: commands are
+    acknowledged by ASH and never answered. ``silent``: hung, nothing is taken and nothing is said, a reset frame does not help;
+    :meth:`NcpServer.power` off and on does. Raises RadioError for a probability outside 0..1 or a negative time.
+    """
+
+    damaged: float = 0.0
+    lost: float = 0.0
+    doubled: float = 0.0
+    refused: float = 0.0
+    missed: float = 0.0
+    repeated: float = 0.0
+    late_s: float = 0.0
+    mute: bool = False
+    silent: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.type == "float" and (value < 0 or (value > 1 and one.name != "late_s")):
+                expected = "0 or more" if one.name == "late_s" else "0..1"
+                raise RadioError(f"fault {one.name} of a dongle is {value:g}, expected {expected}")
+
+    @classmethod
+    def parse(cls, text: str, seed: int = 0) -> NcpFaults:
+        """From ``lost=0.1,late_s=0.05,mute``, as ``chub ncp --fault`` takes it. Raises RadioError."""
+        known = {one.name: one.type for one in fields(cls) if one.name != "seed"}
+        values: dict[str, float | bool] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, equals, value = part.partition("=")
+            kind = known.get(name)
+            if kind is None or (kind == "bool") == bool(equals):
+                raise RadioError(f"fault {part!r} of a dongle: expected one of {', '.join(_usage(*one) for one in known.items())}")
+            try:
+                values[name] = True if kind == "bool" else float(value)
+            except ValueError:
+                raise RadioError(f"fault {name} of a dongle is {value!r}, expected a number") from None
+        return cls(**values, seed=seed)  # type: ignore[arg-type]
+
+
+def _usage(name: str, kind: object) -> str:
+    return name if kind == "bool" else f"{name}=NUMBER"
+
+
+class FaultyLine:
+    """The line under one :class:`NcpFaults`: octets in, what arrives of them out."""
+
+    def __init__(self, faults: NcpFaults) -> None:
+        self.faults = faults
+        self.spoiled = False
+        """Whether a frame was lost or damaged since the owner set it False: somebody's timer has to run out now."""
+        self._draw = random.Random(f"{faults.seed} dongle line")
+        self._from_host = bytearray()
+
+    def to_host(self, frame: bytes) -> bytes:
+        """What arrives of one whole frame; nothing for a lost one."""
+        faults = self.faults
+        return self._passed(frame, faults.lost, faults.damaged, faults.doubled)
+
+    def from_host(self, octets: bytes) -> Iterator[bytes]:
+        """What arrives, a frame at a time; a frame that has not ended yet waits."""
+        faults = self.faults
+        if not (faults.refused or faults.missed or faults.repeated):
+            if self._from_host:
+                octets, self._from_host = bytes(self._from_host) + octets, bytearray()
+            yield octets
+            return
+        self._from_host += octets
+        while (end := self._from_host.find(FLAG)) >= 0:
+            frame = bytes(self._from_host[:end + 1])
+            del self._from_host[:end + 1]
+            if passed := self._passed(frame, faults.missed, faults.refused, faults.repeated):
+                yield passed
+
+    def _passed(self, frame: bytes, lost: float, damaged: float, doubled: float) -> bytes:
+        if lost and self._draw.random() < lost:
+            self.spoiled = True
+            return b""
+        if damaged and self._draw.random() < damaged:
+            self.spoiled = True
+            frame = self._damage(frame)
+        if doubled and self._draw.random() < doubled:
+            frame += frame
+        return frame
+
+    def _damage(self, frame: bytes) -> bytes:
+        """One bit of the frame's body turned over; never the closing flag, so that the next frame is whole."""
+        at = self._draw.randrange(max(1, len(frame) - 1))
+        return frame[:at] + bytes([frame[at] ^ 1 << self._draw.randrange(8)]) + frame[at + 1:]

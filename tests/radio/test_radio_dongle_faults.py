@@ -1,0 +1,176 @@
+"""A dongle with faults on its line and in its firmware, under unmodified bellows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import bellows.ash
+import bellows.types as t
+import pytest
+from bellows.ezsp import EZSP
+from hypothesis import given
+from hypothesis import strategies as st
+from radio_bench import HUB
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
+from hil.radio.air import Air
+from hil.radio.ncp.ash import Code
+from hil.radio.ncp.faults import FaultyLine, NcpFaults
+from hil.radio.ncp.server import NcpServer
+
+COMMANDS = 60
+
+
+class Bench:
+    def __init__(self, faults: NcpFaults) -> None:
+        self.clock = Clock(warp=True)
+        self.dongle = NcpServer(Air(self.clock, 1), HUB, clock=self.clock, faults=faults)
+        self.lost: list[BaseException | None] = []
+        self.told = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def host(self) -> AsyncIterator[EZSP]:
+        path = await self.dongle.serve_pty()
+        ezsp = EZSP({"path": str(path), "baudrate": 115200, "flow_control": None}, self)
+        await ezsp.connect(use_thread=False)
+        try:
+            yield ezsp
+        finally:
+            await ezsp.disconnect()
+            await self.dongle.close()
+
+    def connection_lost(self, problem: BaseException | None) -> None:
+        """As bellows tells its application."""
+        self.lost.append(problem)
+        self.told.set()
+
+
+async def talk(ezsp: EZSP) -> None:
+    for number in range(COMMANDS):
+        (answer,) = await ezsp.echo(data=bytes([number] * 40))
+        assert bytes(answer) == bytes([number] * 40)
+
+
+@pytest.mark.parametrize("faults", [
+    NcpFaults(damaged=0.15, seed=1), NcpFaults(lost=0.15, seed=2), NcpFaults(doubled=0.3, seed=3), NcpFaults(refused=0.15, seed=4),
+    NcpFaults(missed=0.15, seed=5), NcpFaults(repeated=0.3, seed=6),
+    NcpFaults(damaged=0.05, lost=0.05, doubled=0.1, refused=0.05, missed=0.05, repeated=0.1, seed=7),
+], ids=lambda faults: f"seed {faults.seed}")
+def test_the_host_gets_every_answer_once_and_in_order_over_a_faulty_line(faults: NcpFaults, caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(NcpFaults())
+
+    async def main() -> None:
+        async with bench.host() as ezsp:
+            before = bench.dongle.ncp.commands
+            with caplog.at_level(logging.DEBUG, bellows.ash.__name__):
+                bench.dongle.faults = faults
+                await talk(ezsp)
+            assert bench.dongle.ncp.commands - before == COMMANDS
+            assert bench.lost == []
+            bench.dongle.faults = NcpFaults()
+
+    bench.clock.run(main())
+    if faults.damaged:
+        assert "NakFrame" in caplog.text
+    if faults.refused:
+        assert bench.dongle.ash.counters["framing"] > 0
+
+
+def test_the_same_seed_hits_the_same_frames_and_another_seed_others() -> None:
+    faults = NcpFaults(damaged=0.3, lost=0.3, doubled=0.3, seed=9)
+    frames = [bytes([number] * 9) + b"\x7e" for number in range(40)]
+    first, again, other = (FaultyLine(one) for one in (faults, faults, replace(faults, seed=10)))
+    arrived = [first.to_host(frame) for frame in frames]
+    assert arrived == [again.to_host(frame) for frame in frames]
+    assert arrived != [other.to_host(frame) for frame in frames]
+
+
+def test_a_slow_dongle_answers_late_and_acknowledges_at_once() -> None:
+    bench = Bench(NcpFaults())
+
+    async def main() -> None:
+        async with bench.host() as ezsp:
+            bench.dongle.faults = NcpFaults(late_s=3.0)
+            began = bench.clock.now()
+            await ezsp.nop()
+            assert 3.0 <= bench.clock.now() - began < 3.5
+            assert bench.lost == []
+
+    bench.clock.run(main())
+
+
+def test_a_dongle_that_acknowledges_and_never_answers_times_out_at_the_host() -> None:
+    bench = Bench(NcpFaults())
+
+    async def main() -> None:
+        async with bench.host() as ezsp:
+            bench.dongle.faults = NcpFaults(mute=True)
+            with pytest.raises(TimeoutError):
+                await ezsp.nop()
+            bench.dongle.faults = NcpFaults()
+            await ezsp.nop()
+
+    bench.clock.run(main())
+
+
+def test_a_hung_dongle_is_given_up_and_serves_again_after_its_plug_was_pulled() -> None:
+    bench = Bench(NcpFaults())
+
+    async def main() -> None:
+        async with bench.host() as ezsp:
+            bench.dongle.faults = NcpFaults(silent=True)
+            with pytest.raises((bellows.ash.NcpFailure, TimeoutError)):
+                await ezsp.nop()
+            assert bench.lost
+            await ezsp.disconnect()
+            bench.dongle.faults = NcpFaults()
+            bench.dongle.power(False)
+            bench.dongle.power(True)
+            await ezsp.connect(use_thread=False)
+            await ezsp.nop()
+
+    bench.clock.run(main())
+
+
+@pytest.mark.parametrize("how", ["reset", "error"])
+def test_the_host_is_told_of_a_dongle_that_resets_or_fails_by_itself(how: str) -> None:
+    bench = Bench(NcpFaults())
+
+    async def main() -> None:
+        async with bench.host():
+            if how == "reset":
+                bench.dongle.reset()
+            else:
+                bench.dongle.fail(Code.ASSERT)
+            async with asyncio.timeout(5):
+                await bench.told.wait()
+            code = t.NcpResetCode.RESET_WATCHDOG if how == "reset" else t.NcpResetCode.RESET_ASSERT
+            assert isinstance(bench.lost[0], bellows.ash.NcpFailure)
+            assert bench.lost[0].code is code
+
+    bench.clock.run(main())
+
+
+def test_faults_are_read_from_a_line_of_text() -> None:
+    assert NcpFaults.parse("lost=0.1, late_s=2,mute", 5) == NcpFaults(lost=0.1, late_s=2.0, mute=True, seed=5)
+    assert NcpFaults.parse("") == NcpFaults()
+
+
+@pytest.mark.parametrize("text", ["lost", "mute=1", "lost=much", "lost=1.5", "late_s=-1", "seed=3", "gone=1"])
+def test_a_fault_that_is_none_is_told_in_one_sentence(text: str) -> None:
+    with pytest.raises(RadioError, match=text.partition("=")[0]):
+        NcpFaults.parse(text)
+
+
+@given(st.lists(st.binary(max_size=30), max_size=8), st.integers(1, 7))
+def test_frames_are_found_in_pieces_of_any_size(frames: list[bytes], size: int) -> None:
+    line = FaultyLine(NcpFaults(repeated=1.0))
+    sent = [bytes(octet for octet in frame if octet != 0x7E) + b"\x7e" for frame in frames]
+    stream = b"".join(sent)
+    arrived = b"".join(piece for at in range(0, len(stream), size) for piece in line.from_host(stream[at:at + size]))
+    assert arrived == b"".join(frame + frame for frame in sent)
