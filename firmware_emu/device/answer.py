@@ -68,11 +68,18 @@ class Reply:
                 z, counter = credentials.z(reader), header.counter
             else:
                 z = credentials.z_with(_sent_certificate(other.supplementary_certificate, reader))
-                if self._supplementary_counter is None:
-                    self._supplementary_counter = credentials.next_counter()
-                counter = self._supplementary_counter
+                counter = self._reader_counter()
         octets = protect.encrypt(plaintext, z, originator=self._device.eui64, counter=counter, recipient=reader)
         return Sealed(octets, ProtectionParameters(header.counter, self._device.eui64, header.originator))
+
+    def _reader_counter(self) -> int:
+        """The counter under which a party that sent its certificate decrypts."""
+        header = self._message.header
+        if header.message_code in self._device.profile.no_reader_counter:
+            return header.counter
+        if self._supplementary_counter is None:
+            self._supplementary_counter = self._device.credentials.next_counter()
+        return self._supplementary_counter
 
     def build(self, payload: bytes, *, signed: bool) -> Message:
         """The response: the Command's counter and first 18 octets of other information, parties swapped, protected."""

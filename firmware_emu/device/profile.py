@@ -46,6 +46,7 @@ class PipelineProfile:
 
     ``refusals`` says what follows each failed step, ``unusual_event``/``unusual_after``/``unusual_within_s`` when many
     refusals in a row are an event of their own, ``alert_party`` who gets alerts whose party the event table leaves open.
+    ``no_reader_counter``: codes whose encrypted answer to a party that sent its certificate has no counter of its own.
     """
 
     order: tuple[Step, ...]
@@ -58,6 +59,7 @@ class PipelineProfile:
     done_event: int
     failed_event: int
     date_time_codes: frozenset[int]
+    no_reader_counter: frozenset[int]
 
     @classmethod
     def read(cls, text: str, name: str) -> PipelineProfile:
@@ -79,6 +81,7 @@ class PipelineProfile:
                 done_event=int(data["executed"]["done"]),
                 failed_event=int(data["executed"]["failed"]),
                 date_time_codes=frozenset(data["header_date_time"]["codes"]),
+                no_reader_counter=frozenset(data["reader_counter"]["not_for"]),
             )
         except (tomllib.TOMLDecodeError, ValueError) as problem:
             raise BoardError(name, "", str(problem)) from problem
