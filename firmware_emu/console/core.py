@@ -1,0 +1,154 @@
+"""The bench behind a prompt: clock, trace, station and nouns on one event loop.
+
+Time is a command here: on a warp clock no time passes while nothing is asked. A verb lets time run until it is done;
+``go`` and ``until`` are the verbs that do nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.console.declare import Noun, Verb, WordError
+from firmware_emu.console.result import Result
+from firmware_emu.console.words import Call, bind, nearest, read_line
+from firmware_emu.trace import Record, Trace
+
+if TYPE_CHECKING:
+    from firmware_emu.hub.hub import Hub
+
+_SETTLE_S = 0.001
+"""Bench time after each verb in which what is under way at that instant comes to rest, so that a session is repeatable."""
+
+
+class Supply(Protocol):
+    """What switches the hub on."""
+
+    async def power_up(self) -> None: ...
+
+
+class Station(Protocol):
+    """What the firmware's nouns need of a bench; the rig's nouns know what else it is."""
+
+    @property
+    def hub(self) -> Hub | None: ...
+
+    @property
+    def host(self) -> Supply: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    async def until(self, what: str, holds: Callable[[], bool], timeout_s: float = 120.0, every_s: float = 0.05) -> None: ...
+
+
+Opener = Callable[[Board, Clock, Trace, int], AbstractAsyncContextManager[Station]]
+"""Entry point of the group ``chub.bench``: opens the station of a board with that seed."""
+
+
+class Core:
+    """Everything a verb can reach. Made on the event loop of ``clock`` by :func:`firmware_emu.console.bench.Bench.open`."""
+
+    def __init__(self, board: Board, clock: Clock, trace: Trace, seed: int, station: Station, records: list[Record]) -> None:
+        self.board = board
+        self.clock = clock
+        self.trace = trace
+        self.seed = seed
+        self.station = station
+        self.records = records
+        """The run's growing trace."""
+        self.said: list[Said] = []
+        """What was said at this console, with what came of it: the session."""
+        self.offers: dict[str, Callable[[], list[str]]] = {"devices": lambda: [row.name for row in board.device]}
+        """Lists to complete words from; nouns add theirs."""
+        self.show: Callable[[Record], None] | None = None
+        """Where ``watch`` shows records; None: nobody looks."""
+        self._active = 0
+        self.nouns: dict[str, Noun] = {}
+        for kind in _noun_classes():
+            for noun in kind.on(self):
+                self.nouns[noun.name] = noun
+        self.plain: dict[str, tuple[Noun, Verb]] = {
+            verb.plain: (noun, verb) for noun in self.nouns.values() for verb in noun.verbs().values() if verb.plain is not None
+        }
+        self._freeze()
+
+    def find(self, noun: str, verb: str) -> tuple[Noun, Verb]:
+        """Raises WordError with the nearest word there is."""
+        if noun not in self.nouns:
+            raise WordError(f"read {noun!r}, expected a noun{nearest(noun, [*self.nouns, *self.plain])}; `help` lists them")
+        verbs = self.nouns[noun].verbs()
+        if verb not in verbs:
+            raise WordError(f"read {verb!r}, expected a verb of {noun}: {', '.join(verbs)}")
+        return self.nouns[noun], verbs[verb]
+
+    def parse(self, line: str) -> list[Call]:
+        """The calls of a line: words to noun, verb and values. Raises WordError."""
+        return [bind(self, words) for words in read_line(line)]
+
+    async def say(self, line: str) -> Result:
+        """Do what a line says, ``;`` between several, and give back the last result. Raises WordError and what a verb raises."""
+        done = Result("")
+        for call in self.parse(line):
+            done = await self.perform(call)
+            if not done.ok:
+                break
+        return done
+
+    async def perform(self, call: Call) -> Result:
+        """One call; time runs while it lasts."""
+        first = len(self.records)
+        with self.running():
+            try:
+                done: Result = await getattr(call.noun, call.verb.method)(*call.args, **call.kwargs)
+            finally:
+                if self.clock.warp:
+                    await asyncio.sleep(_SETTLE_S)
+        self.said.append(Said(call, done, first))
+        return done
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While in the context time runs."""
+        self._active += 1
+        self.clock.horizon = None
+        try:
+            yield
+        finally:
+            self._active -= 1
+            self._freeze()
+
+    def _freeze(self) -> None:
+        if self._active == 0:
+            self.clock.horizon = self.clock.now()
+
+
+class Said:
+    """One thing said: the call, its result, and where in the trace it began."""
+
+    __slots__ = ("call", "first", "result")
+
+    def __init__(self, call: Call, result: Result, first: int) -> None:
+        self.call = call
+        self.result = result
+        self.first = first
+
+
+def _noun_classes() -> list[type[Noun]]:
+    found = []
+    for entry in sorted(entry_points(group="chub.console"), key=lambda entry: entry.name):
+        kind = entry.load()
+        assert isinstance(kind, type) and issubclass(kind, Noun), f"{entry.value} is not a noun"
+        found.append(kind)
+    return found
+
+
+def openers() -> Mapping[str, Opener]:
+    """Who can open a station, by name; a bench without a rig has none."""
+    return {entry.name: entry.load() for entry in entry_points(group="chub.bench")}

@@ -1,0 +1,188 @@
+"""Nouns and verbs, declared once: the prompt, the scripts and the Python API all read these declarations.
+
+A noun is a class, a verb a method with a docstring and typed parameters. The type of a parameter says how a word is read,
+what is expected where it cannot be, and what to offer while it is typed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from firmware_emu.console.result import Result
+from firmware_emu.errors import CommsHubError
+
+if TYPE_CHECKING:
+    from firmware_emu.console.core import Core
+
+METHOD = TypeVar("METHOD", bound=Callable[..., Awaitable[Result]])
+
+
+class WordError(CommsHubError):
+    """A line that cannot be done: what was read and what was expected, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a word is read. ``offers`` names a list of the bench to complete from (devices, variants ...), or holds the words."""
+
+    expected: str
+    read: Callable[[str], object] = str
+    offers: str | tuple[str, ...] = ()
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|s|m|h|d|w)")
+
+
+def seconds(text: str) -> float:
+    """``30m``, ``1d``, ``1h30m``, ``250ms``, or a bare number of seconds. Raises ValueError."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if not text or _PART.sub("", text):
+        raise ValueError(text)
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 time; without a zone it is UTC. Raises ValueError."""
+    when = datetime.fromisoformat(text)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def switch(text: str) -> bool:
+    """``on`` or ``off``. Raises ValueError."""
+    if text not in ("on", "off"):
+        raise ValueError(text)
+    return text == "on"
+
+
+Seconds = Annotated[float, Kind("a time such as 30m, 1d or 250ms", seconds, ("30m", "1h", "1d"))]
+Moment = Annotated[datetime, Kind("a time such as 2026-01-05T06:30", moment)]
+Switch = Annotated[bool, Kind("on or off", switch, ("on", "off"))]
+Device = Annotated[str, Kind("a Device of the board", str, "devices")]
+
+_PLAIN = {str: Kind("text"), int: Kind("a whole number", lambda text: int(text, 0)), float: Kind("a number", float)}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a verb. ``many`` takes all words that are left; ``pairs`` all ``name=value`` words that are no parameter."""
+
+    name: str
+    kind: Kind
+    default: object = inspect.Parameter.empty
+    many: bool = False
+    pairs: bool = False
+
+    @property
+    def needed(self) -> bool:
+        return self.default is inspect.Parameter.empty and not self.many and not self.pairs
+
+    @property
+    def usage(self) -> str:
+        shown = self.name.upper()
+        if self.many:
+            return f"{shown}..."
+        if self.pairs:
+            return "[NAME=VALUE...]"
+        return shown if self.needed else f"[{shown}]"
+
+    def read(self, value: object) -> object:
+        """The value of a word; what is no word (from Python) stays as it is. Raises WordError."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.kind.read(value)
+        except (ValueError, KeyError):
+            raise WordError(f"{self.name}: read {value!r}, expected {self.kind.expected}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A declared verb: ``method`` is the name of the method, ``plain`` the word that stands for noun and verb together, if any."""
+
+    name: str
+    method: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    plain: str | None
+    section: str
+    """The heading of its part of the manual."""
+
+    @property
+    def usage(self) -> str:
+        """The parameters, as the manual prints them."""
+        return " ".join(parameter.usage for parameter in self.parameters)
+
+
+def verb(*, plain: str | None = None, name: str | None = None) -> Callable[[METHOD], METHOD]:
+    """Declare a method as a verb. ``plain``: the one word that does for noun and verb; ``name``: where it is no Python name."""
+
+    def mark(method: METHOD) -> METHOD:
+        method.__dict__["console_verb"] = (name or method.__name__.rstrip("_"), plain)
+        return method
+
+    return mark
+
+
+class Noun:
+    """A noun at the prompt. ``name`` is its word; ``about`` what stands in the list of nouns."""
+
+    name: str
+    about: ClassVar[str]
+    title: ClassVar[str | None] = None
+    """The word of the manual's headings where it is not ``name`` (a noun per Device)."""
+
+    def __init__(self, bench: Core) -> None:
+        self.bench = bench
+
+    @classmethod
+    def on(cls, bench: Core) -> Iterable[Noun]:
+        """The nouns of this class that the bench has; one unless the class says otherwise."""
+        return (cls(bench),)
+
+    @classmethod
+    def verbs(cls) -> Mapping[str, Verb]:
+        """The declared verbs by name."""
+        found = {}
+        for owner in reversed(cls.__mro__):
+            for method in vars(owner).values():
+                marked = getattr(method, "__dict__", {}).get("console_verb")
+                if marked is not None:
+                    found[marked[0]] = _verb(owner, method, *marked)
+        return found
+
+
+def _verb(owner: type[Noun], method: Callable[..., object], name: str, plain: str | None) -> Verb:
+    doc = inspect.getdoc(method) or ""
+    heading = vars(owner).get("title") or getattr(owner, "name", "")
+    return Verb(name, method.__name__, doc.split("\n\n")[0].replace("\n", " "), tuple(_parameters(method)), plain, f"{heading} {name}")
+
+
+def _parameters(method: Callable[..., object]) -> Iterator[Parameter]:
+    hints = get_type_hints(method, include_extras=True)
+    for parameter in list(inspect.signature(method).parameters.values())[1:]:
+        yield Parameter(
+            parameter.name, _kind(hints[parameter.name]), parameter.default,
+            parameter.kind is inspect.Parameter.VAR_POSITIONAL, parameter.kind is inspect.Parameter.VAR_KEYWORD,
+        )
+
+
+def _kind(hint: object) -> Kind:
+    if get_origin(hint) is Annotated:
+        return next(extra for extra in get_args(hint)[1:] if isinstance(extra, Kind))
+    if get_origin(hint) is Literal:
+        words = tuple(str(word) for word in get_args(hint))
+        return Kind(f"one of {', '.join(words)}", lambda text: words[words.index(text)], words)
+    named = [one for one in get_args(hint) if one is not type(None)]
+    if named:  # Optional: the kind of what it is when it is there
+        return _kind(named[0])
+    assert isinstance(hint, type), hint
+    return _PLAIN[hint]

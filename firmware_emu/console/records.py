@@ -1,0 +1,82 @@
+"""Trace records as a console shows and picks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rich.text import Text
+
+from firmware_emu.clock import EPOCH
+from firmware_emu.trace import Record
+
+BAD = frozenset({
+    "refused", "failed", "lost", "not delivered", "not sent", "not joined", "not established", "discarded", "crashed", "unanswered",
+    "dropped", "corrupted", "tunnel refused", "tunnel lost", "no tunnel", "key establishment failed", "alert not sent", "poll failed",
+    "wake step failed", "response not taken", "radio failed", "not resumed", "hub lost", "not sealed",
+})
+"""Events after which something did not go on."""
+_COLOURS = {
+    "dcc": "cyan", "wan": "blue", "hub": "green", "han": "magenta", "device": "yellow", "power": "red", "ichis": "red", "nvm": "white",
+    "fault": "bold red",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records: an empty field takes all. ``device`` is looked for in source and target, ``message`` in the identifier."""
+
+    areas: frozenset[str] = frozenset()
+    devices: tuple[str, ...] = ()
+    message: str = ""
+    events: frozenset[str] = frozenset()
+
+    def __call__(self, record: Record) -> bool:
+        if self.areas and record.area not in self.areas:
+            return False
+        if self.events and record.event not in self.events:
+            return False
+        if self.devices and not any(one in f"{record.source} {record.target} {record.message}" for one in self.devices):
+            return False
+        return not self.message or self.message in (record.message or "")
+
+
+def alert_code(text: str) -> int | None:
+    """The number of an alert code as anyone writes it (8F36, 0x8f36); None for what is none."""
+    try:
+        return int(text.strip(), 16)
+    except ValueError:
+        return None
+
+
+def detail(record: Record) -> str:
+    """The named scalars in one line."""
+    return " ".join(f"{name}={value}" for name, value in record.detail.items() if value is not None)
+
+
+def line(record: Record) -> Text:
+    """One record as one coloured line."""
+    when = EPOCH + timedelta(seconds=record.time)
+    event_style = "bold red" if record.event in BAD else "bold"
+    text = Text.assemble(
+        (f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} ", "dim"), (f"@{record.number} ", "dim"),
+        (f"{record.area:<6} ", _COLOURS.get(record.area, "")), record.source, " ", (record.event, event_style))
+    if record.target:
+        text.append(f" {record.target}")
+    said = detail(record)
+    if said:
+        text.append(f"  {said}", "dim")
+    if record.message:
+        text.append(f"  {record.message}", "dim cyan")
+    return text
+
+
+def last_bad(records: Sequence[Record]) -> Record | None:
+    """The newest record of something that did not go on."""
+    return next((record for record in reversed(records) if record.event in BAD), None)
+
+
+def of_message(records: Iterable[Record], message: str) -> list[Record]:
+    """The hops of one message, by its identifier or a part of it."""
+    return [record for record in records if record.message and message in record.message]

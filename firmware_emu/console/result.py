@@ -1,0 +1,89 @@
+"""What a verb gives back: one object for the prompt, for ``--json`` and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``said`` is one line; ``values`` are named facts, ``result["import_wh"]`` reads one; ``columns`` and ``rows`` a table.
+
+    ``ok`` False is a verdict that is bad: the script ends with exit code 1. ``picture`` is drawn instead of the table where
+    there is one; ``raw`` is the object the verb worked with (an Outcome, a Tree), for Python only.
+    """
+
+    said: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+    ok: bool = True
+    picture: RenderableType | None = None
+    raw: object = None
+
+    def __getitem__(self, name: str) -> object:
+        return self.values[name]
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def as_json(self) -> dict[str, object]:
+        """The same as plain values, for ``json.dumps(..., default=str)``."""
+        out: dict[str, object] = {"ok": self.ok, "said": self.said}
+        if self.values:
+            out["values"] = dict(self.values)
+        if self.columns:
+            out["rows"] = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        return out
+
+    def __rich__(self) -> RenderableType:
+        parts: list[RenderableType] = []
+        if self.said:
+            parts.append(Text(self.said, style="" if self.ok else "bold red"))
+        if self.values:
+            facts = Table(box=None, show_header=False, pad_edge=False)
+            facts.add_column(style="dim", no_wrap=True)
+            facts.add_column(overflow="fold")
+            for name, value in self.values.items():
+                facts.add_row(f"  {name}", Text(plain(value)))
+            parts.append(facts)
+        if self.picture is not None:
+            parts.append(self.picture)
+        elif self.columns:
+            table = Table(*self.columns, box=None, pad_edge=False, header_style="bold")
+            for row in self.rows:
+                table.add_row(*(Text(plain(cell)) for cell in row))
+            parts.append(table)
+        return Group(*parts)
+
+    def __repr__(self) -> str:
+        return self.as_text().rstrip()
+
+    def as_text(self, width: int = 120) -> str:
+        """The same as uncoloured text."""
+        console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
+        with console.capture() as capture:
+            console.print(self)
+        return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def plain(value: object) -> str:
+    """A value as a person reads it: octets in hex, nothing as a dash, lists with commas."""
+    if value is None:
+        return "-"
+    if isinstance(value, bytes):
+        return value.hex(" ")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {plain(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(plain(one) for one in value)
+    return str(value)

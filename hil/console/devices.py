@@ -1,0 +1,175 @@
+"""A noun for each Device of the board: ``esme``, ``gsme``, ``ppmid`` ... as the board names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import ClassVar
+
+from firmware_emu.board import DeviceTable
+from firmware_emu.console.core import Core
+from firmware_emu.console.declare import Annotated, Kind, Noun, Switch, verb
+from firmware_emu.console.result import Result
+from firmware_emu.errors import CommsHubError
+from hil.console.rig import RigNoun
+from hil.dcc.duis.build import Content
+from hil.dcc.from_board import addition, notification
+from hil.dcc.outcome import Outcome
+from hil.devices.esme import Esme
+from hil.devices.gsme import Gsme
+from hil.devices.han_device import HanDevice
+
+JOIN_TIME_S = 600
+CLOCK_SLACK = timedelta(minutes=1)
+"""The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
+TOLERANCE_S = 7200
+LOG_WAIT_S = 120.0
+
+Other = Annotated[str, Kind("gpf or a Device of the board", str, "targets")]
+
+
+class DeviceNoun(RigNoun):
+    """Any Device of the home."""
+
+    about = "a Device of the home"
+    title: ClassVar[str | None] = "device"
+
+    def __init__(self, bench: Core, row: DeviceTable) -> None:
+        super().__init__(bench)
+        self.name = row.name
+        self.table = row
+
+    @classmethod
+    def on(cls, bench: Core) -> Iterable[Noun]:
+        """One noun for each Device of the board."""
+        kinds: dict[str, type[DeviceNoun]] = {"GSME": GasMeter}
+        return [kinds.get(row.type, DeviceNoun)(bench, row) for row in bench.board.device]
+
+    @property
+    def device(self) -> HanDevice:
+        """The simulated Device."""
+        return self.station.device(self.name)
+
+    @verb()
+    async def add(self) -> Result:
+        """Install it: pre-notify (12.2), add to the hub's log (8.11), join the HAN; a meter is commissioned (8.1.1) and all are paired."""
+        done: list[tuple[str, str]] = []
+        for name, step in (
+            ("12.2 pre-notify", self._notify), ("8.11 add", self._list), ("join", self._join), ("8.1.1 commission", self._commission),
+            ("8.7 pair", self._pair),
+        ):
+            outcome = await step()
+            if outcome is None:
+                continue
+            if isinstance(outcome, Outcome) and not outcome.ok:
+                return Result(f"{name} {self.name}: {outcome.why}", columns=("step", "result"), rows=done, ok=False, raw=outcome)
+            done.append((name, str(outcome.verdict) if isinstance(outcome, Outcome) else outcome))
+        status = self._status()
+        return Result(f"{self.name} added: {status}", {"status": status}, ("step", "result"), done)
+
+    @verb()
+    async def join(self) -> Result:
+        """Let it try to join the HAN once."""
+        return Result(f"{self.name} {await self._join()}", {"coordinator": self.device.coordinator})
+
+    @verb()
+    async def remove(self) -> Result:
+        """Remove it from the hub's log (8.11)."""
+        outcome = await self.ask("8.11", self.bench.board.hub.chf, {"DeviceID": self.table.eui, "RequestType": "Remove"})
+        said = f"{self.name} removed" if outcome.ok else outcome.why
+        return Result(said, {"status": self._status()}, ok=outcome.ok, raw=outcome)
+
+    @verb()
+    async def pair(self, other: Other) -> Result:
+        """Join it with another Device or the GPF (8.7.1 for a PPMID and its meter, else 8.7.2)."""
+        variant = "8.7.1" if "PPMID" in (self.table.type, self._type_of(other)) else "8.7.2"
+        outcome = await self._associate(variant, self.name, other)
+        return Result(f"{self.name} with {other}: {outcome.verdict}" if outcome.ok else outcome.why, ok=outcome.ok, raw=outcome)
+
+    @verb()
+    async def power(self, to: Switch) -> Result:
+        """Switch its mains or battery off or on."""
+        self.device.power(to)
+        return Result(f"{self.name} {'on' if to else 'off'}")
+
+    @verb()
+    async def status(self) -> Result:
+        """Tell what it is and, as its own display would, what it shows."""
+        device = self.device
+        values: dict[str, object] = {
+            "EUI-64": str(self.table.eui), "type": self.table.type, "powered": device.powered, "joined": device.node.joined,
+            "at the DCC": self._status() or None,
+        }
+        if isinstance(device, Esme):
+            device.update()
+            values |= {"import, Wh": device.registers.active_import.total, "load switch": device.load_switch.name.lower()}
+        elif isinstance(device, Gsme):
+            values |= {"register": device.register.total, "valve": device.valve.name.lower()}
+        return Result(f"{self.table.type} {self.name}", values, raw=device)
+
+    # --- steps
+
+    def _status(self) -> str:
+        found = self.station.dcc.inventory.device(self.table.eui)
+        return "" if found is None else str(found.status)
+
+    async def _notify(self) -> Outcome | None:
+        if self.station.dcc.inventory.device(self.table.eui) is not None:
+            return None
+        return await self.ask("12.2", None, notification(self.table), about=self.table.eui)
+
+    async def _list(self) -> Outcome:
+        return await self.ask("8.11", self.bench.board.hub.chf, addition(self.table, JOIN_TIME_S))
+
+    async def _join(self) -> str:
+        if self.device.node.joined:
+            return "is on the HAN"
+        await self.device.join()
+        wanted = ("InstalledNotCommissioned", "Commissioned")
+        await self.station.until(f"the status of {self.name} at the DCC", lambda: self._status() in wanted, LOG_WAIT_S)
+        return "joined the HAN"
+
+    async def _commission(self) -> Outcome | None:
+        if self.table.type not in ("ESME", "GSME") or self._status() == "Commissioned":
+            return None
+        body: dict[str, Content] = {"CurrentDateTime": self.bench.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": TOLERANCE_S}
+        return await self.ask("8.1.1", self.table.eui, body)
+
+    async def _pair(self) -> Outcome | None:
+        meter = next((row.name for row in self.bench.board.device if row.type == "ESME"), None)
+        commissioned = meter is not None and self._commissioned(meter)
+        outcome = None
+        for kind, variant, target, other in (
+            ("GSME", "8.7.2", self.name, "gpf"), ("PPMID", "8.7.1", meter, self.name), ("PPMID", "8.7.1", self.name, meter),
+            ("IHD", "8.7.2", meter, self.name),
+        ):
+            if self.table.type == kind and target is not None and other is not None and (kind == "GSME" or commissioned):
+                outcome = await self._associate(variant, target, other)
+                if not outcome.ok:
+                    break
+        return outcome
+
+    async def _associate(self, variant: str, target: str, other: str) -> Outcome:
+        return await self.ask(variant, self.target(target), {"OtherDeviceID": self.target(other)})
+
+    def _commissioned(self, name: str) -> bool:
+        found = self.station.dcc.inventory.device(self.target(name))
+        return found is not None and str(found.status) == "Commissioned"
+
+    def _type_of(self, name: str) -> str:
+        return next((row.type for row in self.bench.board.device if row.name == name), name.upper())
+
+
+class GasMeter(DeviceNoun):
+    """A gas meter sleeps, and can be woken."""
+
+    title = "gsme"
+
+    @verb()
+    async def wake(self) -> Result:
+        """Wake it now, instead of at its next half hour: it fetches what waits for it and pushes its data."""
+        device = self.device
+        if not isinstance(device, Gsme):
+            raise CommsHubError(f"{self.name} is no simulated gas meter")
+        await device.wake()
+        return Result(f"{self.name} was awake", {"register": device.register.total})

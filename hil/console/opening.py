@@ -1,0 +1,30 @@
+"""Opens the station of a board for the console: with a run's folder, a capture, and a DCC that knows the board."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.trace import Trace
+from hil.dcc.from_board import certify, list_hub
+from hil.run_folder import RunFolder
+from hil.station import Station, open_station
+
+
+@contextlib.asynccontextmanager
+async def open_bench(board: Board, clock: Clock, trace: Trace, seed: int) -> AsyncIterator[Station]:
+    """A station whose run is kept in a folder of its own; nothing has power yet. Raises NotAvailable, KeystoreError, BoardError."""
+    run = RunFolder("console", board, seed)
+    leave = trace.subscribe(run)
+    try:
+        async with open_station(board, clock, trace, run.path, seed=seed) as station:
+            list_hub(station.dcc, board)
+            for row in board.device:
+                certify(station.dcc, row)
+            with run.capture(station.air):
+                yield station
+    finally:
+        leave()
+        run.close()

@@ -1,0 +1,67 @@
+"""What the rig's nouns share: the station behind the bench, and service requests by the user that a Device holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from firmware_emu.board import DeviceTable
+from firmware_emu.console.declare import Noun, WordError
+from firmware_emu.console.result import Result
+from firmware_emu.console.words import nearest
+from firmware_emu.ids import Eui64
+from hil.dcc.duis.build import Content
+from hil.dcc.outcome import Outcome
+from hil.station import Station
+
+WAIT_S = 7200.0
+"""How long a Device may take: a sleepy gas meter wakes every half hour."""
+
+
+class RigNoun(Noun):
+    """A noun that knows the whole station."""
+
+    @property
+    def station(self) -> Station:
+        """The station. Raises WordError on a bench that is a hub alone."""
+        station = self.bench.station
+        if not isinstance(station, Station):
+            raise WordError(f"{self.name}: this bench is a hub alone, without a rig")
+        return station
+
+    def target(self, name: str) -> Eui64:
+        """The identity of ``chf``, ``gpf`` or a Device of the board. Raises WordError."""
+        known = self.targets()
+        if name not in known:
+            raise WordError(f"read {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
+        return known[name]
+
+    def targets(self) -> dict[str, Eui64]:
+        """Whom a service request can be for."""
+        board = self.bench.board
+        return {"chf": board.hub.chf, "gpf": board.hub.gpf, **{row.name: row.eui for row in board.device}}
+
+    def row(self, name: str) -> DeviceTable:
+        """The Device's row of the board. Raises BoardError."""
+        return self.bench.board.find(name)
+
+    async def ask(
+        self, variant: str, target: Eui64 | None, body: Mapping[str, Content] | None = None, *, about: Eui64 | None = None,
+        wait_s: float = WAIT_S,
+    ) -> Outcome:
+        """A service request by the supplier that the target (or the Device it is about) holds."""
+        station = self.station
+        gas = (about or target) in (self.bench.board.hub.gpf, *(row.eui for row in self.bench.board.device if row.type == "GSME"))
+        user = station.gas_supplier if gas else station.supplier
+        return await station.ask(user, variant, target, body, wait_s=wait_s)
+
+
+def told(outcome: Outcome, name: str) -> Result:
+    """A service request's end as a result; its messages are in ``raw``."""
+    values: dict[str, object] = {"request": outcome.request}
+    if outcome.response_code:
+        values["code"] = outcome.response_code
+    if outcome.legs:
+        values["ms"] = round(sum(outcome.legs.values()), 1)
+    values |= outcome.result
+    said = f"{outcome.variant} {name}: {outcome.verdict}"
+    return Result(said if outcome.ok else f"{said}. {outcome.why}", values, ok=outcome.ok, raw=outcome)
