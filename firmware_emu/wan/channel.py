@@ -255,7 +255,7 @@ class WanChannel:
             elif frame.kind in (WanKind.HELLO, WanKind.TIME):
                 if frame != self._greeting:
                     raise WanError(f"the far end sent {frame.kind.name} in the middle of a connection")
-                self._trace.emit("wan", self._side.value, "repeated", target=self._name, kind=frame.kind.name.lower(), sequence=frame.sequence)
+                self._repeated(frame)
             else:
                 self._take(frame)
                 await self._link.send(WanFrame(WanKind.ACKNOWLEDGE, frame.sequence))
@@ -263,12 +263,16 @@ class WanChannel:
     def _take(self, frame: WanFrame) -> None:
         kind = frame.kind.name.lower()
         if frame.sequence <= (self._number("received") or 0):
-            self._trace.emit("wan", self._side.value, "repeated", target=self._name, kind=kind, sequence=frame.sequence)
+            self._repeated(frame)
             return
         with self._store.transaction():
             self._store.put(f"{self._prefix}received", _COUNTER.pack(frame.sequence))
             self._on_frame(frame)
         self._trace.emit("wan", self._side.value, "received", target=self._name, kind=kind, sequence=frame.sequence)
+
+    def _repeated(self, frame: WanFrame) -> None:
+        kind = frame.kind.name.lower()
+        self._trace.emit("wan", self._side.value, "repeated", target=self._name, kind=kind, sequence=frame.sequence)
 
     def _epoch(self) -> int:
         epoch = self._number("epoch")

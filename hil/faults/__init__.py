@@ -1,0 +1,9 @@
+"""Faults as values and as sentences, on every seam of a home: air, serial line, SM WAN, NVM, supply, jig lines, time.
+
+May import all of ``hil``. The firmware does not know of them: each works on a seam that it stands on anyway.
+"""
+
+from hil.faults.faults import Fault, Faults
+from hil.faults.grammar import FAULT_PATTERNS, FAULT_WORDS, SentenceError, next_words
+
+__all__ = ["FAULT_PATTERNS", "FAULT_WORDS", "Fault", "Faults", "SentenceError", "next_words"]

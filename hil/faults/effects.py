@@ -1,0 +1,180 @@
+"""How each kind of fault is laid on a home and taken off again: one function a kind, named in :data:`EFFECTS`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+from firmware_emu.errors import NotAvailable
+from hil.faults.grammar import LINES, Sentence
+from hil.faults.values import BrownOut, TornWrite
+from hil.home import Home
+from hil.medium import Torn
+from hil.radio.ncp.server import NcpServer
+from ichis.connector import Level, signal
+from ichis.jig import Lines
+
+Effect = Callable[[Home, Sentence, Callable[..., None]], AbstractAsyncContextManager[None]]
+"""Lays a fault on while the context is open; the third argument counts and traces an effect: ``told(verb, **detail)``."""
+
+BACK_S = 2.0
+"""From a death in the middle of a write to the next boot. The bench's own figure."""
+LASTS_S: dict[tuple[str, str], float] = {
+    ("wan", "lost"): 60.0, ("supply", "sag"): 1.0, ("mains", "lost"): 20.0, ("dongle", "stuck"): 5.0, ("dongle", "mute"): 5.0,
+    ("dongle", "unplugged"): 10.0, ("wan", "cut"): 0.0, ("dongle", "reset"): 0.0, ("supply", "dip"): 0.0,
+}
+"""How long a fault lasts where its sentence does not say: the bench's own figures. Kinds that are not here last until cleared."""
+
+
+def dongle_of(home: Home) -> NcpServer:
+    """The home's virtual dongle. Raises NotAvailable."""
+    if home.ncp is None:
+        raise NotAvailable("a fault of the dongle", "a real dongle is reset or pulled by hand; or take a board with a virtual one")
+    return home.ncp
+
+
+@contextlib.asynccontextmanager
+async def wan_cut(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    assert home.wan is not None
+    if home.wan.connected:
+        told("cut")
+    await home.wan.cut("the SM WAN connection was cut")
+    yield
+
+
+@contextlib.asynccontextmanager
+async def wan_lost(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    assert home.wan is not None
+    home.wan.coverage = False
+    told("lost coverage")
+    await home.wan.cut("no SM WAN coverage")
+    try:
+        yield
+    finally:
+        home.wan.coverage = True
+
+
+@contextlib.asynccontextmanager
+async def nvm_dies(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    """``nvm torn`` and ``nvm cut``: pending until that write, then over."""
+    fault = TornWrite(int(sentence.number("at", 1)), 0.5 if sentence.kind == "torn" else None)
+    over = asyncio.Event()
+
+    def cut(left: Torn | None) -> None:
+        told("torn" if left is not None else "cut", write=fault.nth)
+        home.hub_dies(BACK_S, left.lay if left is not None else lambda: None)
+        over.set()
+
+    home.medium.cut_at(fault.nth, fault.kept, cut)
+    try:
+        yield
+        await over.wait()
+    finally:
+        home.medium.sound()
+
+
+@contextlib.asynccontextmanager
+async def supply(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    """``supply dip`` and ``supply sag``."""
+    nominal = home.jig.profile["supply_nominal"]
+    if sentence.kind == "dip":
+        out = BrownOut(((0.0, sentence.number("DURATION", 0)),))
+    else:
+        out = BrownOut(((sentence.number("VOLTS", nominal), sentence.number("for", LASTS_S["supply", "sag"])),))
+    for volts, seconds in out.profile:
+        told("dipped", volts=volts, ms=round(seconds * 1000))
+        if volts:
+            await home.jig.supply.set_voltage(volts)
+        else:
+            await home.jig.supply.output(False)
+        try:
+            await home.clock.sleep(seconds)
+        finally:
+            if volts:
+                await home.jig.supply.set_voltage(nominal)
+            else:
+                await home.jig.supply.output(True)
+    yield
+
+
+@contextlib.asynccontextmanager
+async def mains(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    told("lost")
+    await home.mains_lost()
+    try:
+        yield
+    finally:
+        await home.mains_restored()
+
+
+@contextlib.asynccontextmanager
+async def dongle_reset(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    dongle_of(home).reset()
+    told("reset")
+    yield
+
+
+@contextlib.asynccontextmanager
+async def dongle_unplugged(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    dongle = dongle_of(home)
+    dongle.power(False)
+    told("unplugged")
+    try:
+        yield
+    finally:
+        dongle.power(home.jig.hub_side.powered)
+
+
+class StuckLines:
+    """The lines of a jig, one of which keeps its level."""
+
+    def __init__(self, lines: Lines, symbol: str, wanted: bool, told: Callable[..., None]) -> None:
+        self._lines = lines
+        self._symbol = symbol
+        self._told = told
+        self.wanted = wanted
+        """What the host last wanted of it."""
+
+    async def drive(self, symbol: str, active: bool) -> None:
+        if symbol == self._symbol:
+            self.wanted = active
+            self._told("kept its level", symbol=symbol)
+        else:
+            await self._lines.drive(symbol, active)
+
+    async def release(self, symbol: str) -> None:
+        if symbol != self._symbol:
+            await self._lines.release(symbol)
+
+    async def read(self, symbol: str) -> Level:
+        return await self._lines.read(symbol)
+
+    async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
+        return await self._lines.watch(symbol, seconds)
+
+
+@contextlib.asynccontextmanager
+async def line(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
+    """``line LINE stuck`` and ``line LINE open``; at its end the line has what the host last wanted."""
+    symbol = LINES[str(sentence.values["LINE"])]
+    sound = home.jig.lines
+    wanted = await sound.read(symbol) is signal(symbol).active
+    if sentence.kind == "open":
+        await sound.release(symbol)
+        told("open", symbol=symbol)
+    stuck = home.jig.lines = StuckLines(sound, symbol, wanted, told)
+    try:
+        yield
+    finally:
+        home.jig.lines = sound
+        await sound.drive(symbol, stuck.wanted)
+
+
+EFFECTS: dict[tuple[str, str], Effect] = {
+    ("wan", "cut"): wan_cut, ("wan", "lost"): wan_lost, ("nvm", "torn"): nvm_dies, ("nvm", "cut"): nvm_dies,
+    ("supply", "dip"): supply, ("supply", "sag"): supply, ("mains", "lost"): mains,
+    ("dongle", "reset"): dongle_reset, ("dongle", "unplugged"): dongle_unplugged, ("line", "stuck"): line, ("line", "open"): line,
+}
+"""What is laid on as a whole. Faults of frames, and states of the dongle, are kept by :class:`hil.faults.faults.Faults`."""

@@ -1,0 +1,299 @@
+"""Faults on a home, added by sentence, numbered, counted, listed, cleared and saved.
+
+Each fault draws from a stream of its own, fixed by the seed, its number and its sentence: the same run gives the same faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from firmware_emu.errors import CommsHubError, NotAvailable, WanError
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Scalar
+from firmware_emu.wan.base import WanFrame, WanKind
+from hil.faults.effects import EFFECTS, LASTS_S, dongle_of
+from hil.faults.grammar import Sentence, Value, read_sentence
+from hil.faults.values import Arrival, Corrupt, Delay, Drop, Duplicate, FrameFault, Reorder, Schedule
+from hil.home import Home
+from hil.radio.ncp.faults import NcpFaults
+from ichis.jig import DataLink
+from ichis.uart import LineProfile
+
+_UTC = struct.Struct(">I")
+_HELD_S = {"han": 0.02, "wan": 2.0}
+_FRAME_AREAS = frozenset({"han", "wan", "pair"})
+_TTY = {
+    ("drop", "hub"): "lost", ("corrupt", "hub"): "damaged", ("duplicate", "hub"): "doubled",
+    ("drop", "dongle"): "missed", ("corrupt", "dongle"): "refused", ("duplicate", "dongle"): "repeated",
+}
+"""Kind and end of a ``tty`` sentence -> the share of :class:`NcpFaults`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault as it is listed; ``effects`` counts what it did so far."""
+
+    number: int
+    sentence: str
+    effects: int
+
+
+class _Active:
+    """A fault in force."""
+
+    def __init__(self, home: Home, number: int, sentence: Sentence, seed: int) -> None:
+        self.home = home
+        self.number = number
+        self.sentence = sentence
+        self.draw = Random(f"{seed}:{number}:{sentence.text}")
+        self.began = home.clock.now()
+        self.effects = 0
+        self.seen = 0
+        self.schedule = _schedule(sentence)
+        self.frame = _frame_fault(sentence)
+        self.task: asyncio.Task[None] | None = None
+        names = {row.name: row.eui for row in home.board.device} | {"hub": home.board.hub.gpf}
+        self.source, self.target = names.get(sentence.word("from") or ""), names.get(sentence.word("to") or "")
+
+    def told(self, verb: str, **detail: Scalar) -> None:
+        self.effects += 1
+        said: dict[str, Scalar] = {"sentence": self.sentence.text, **detail}
+        self.home.trace.emit("bench", f"fault {self.number}", verb, target=self.sentence.area, **said)  # type: ignore[arg-type]
+
+    def befalls(self) -> bool:
+        """Whether this frame is one that the fault befalls; counts it."""
+        if self.frame is None or not self.schedule.works(self.home.clock.now() - self.began):
+            return False
+        self.seen += 1
+        if self.schedule.nth is not None and self.seen != self.schedule.nth:
+            return False
+        return self.frame.share >= 1 or self.draw.random() < self.frame.share
+
+
+def _schedule(sentence: Sentence) -> Schedule:
+    def given(name: str) -> float | None:
+        value = sentence.qualifiers.get(name)
+        return None if value is None else float(value)
+
+    nth = sentence.qualifiers.get("at")
+    last = given("for")
+    if last is None and sentence.kind != "skew" and given("every") is not None and sentence.area in _FRAME_AREAS:
+        last = 1.0  # "every 10s": one second of it each time
+    return Schedule(given("in") or 0.0, last, given("every"), None if nth is None else int(nth))
+
+
+def _frame_fault(sentence: Sentence) -> FrameFault | None:
+    if sentence.area not in _FRAME_AREAS or (sentence.area, sentence.kind) in EFFECTS:
+        return None
+    share = sentence.number("PERCENT", 1.0)
+    match sentence.kind:
+        case "drop":
+            return Drop(share)
+        case "delay":
+            return Delay(sentence.number("DURATION", 0), share)
+        case "duplicate":
+            return Duplicate(share)
+        case "corrupt":
+            return Corrupt(int(sentence.number("BITS", 1)), share)
+        case _:
+            return Reorder(sentence.number("DURATION", _HELD_S[sentence.area]), share)
+
+
+class Faults:
+    """The faults on one home (a :class:`hil.station.Station` is one). Make it once the home is brought up, on its event loop."""
+
+    def __init__(self, home: Home, seed: int, sentences: Sequence[str] = ()) -> None:
+        """Raises SentenceError for a sentence that cannot be read, NotAvailable for one that this bench cannot do."""
+        self._home = home
+        self._seed = seed
+        self._active: dict[int, _Active] = {}
+        self._over: list[_Active] = []
+        self._next = 1
+        self._pair = home.jig.data
+        for sentence in sentences:
+            self.add(sentence)
+
+    def read(self, sentence: str) -> Sentence:
+        """What a sentence says on this home's board, without adding it. Raises SentenceError, NotAvailable."""
+        found = read_sentence(sentence, [row.name for row in self._home.board.device])
+        if found.area in ("dongle", "tty"):
+            dongle_of(self._home)
+        if found.area in ("wan", "clock") and self._home.wan is None:
+            raise NotAvailable("a fault of the SM WAN", "this home has no hub, and so no WAN: run one with its hub")
+        return found
+
+    def add(self, sentence: str) -> Fault:
+        """Lay a fault on, from now. Raises SentenceError, NotAvailable."""
+        active = _Active(self._home, self._next, self.read(sentence), self._seed)
+        self._next += 1
+        self._active[active.number] = active
+        if active.frame is None:
+            active.task = asyncio.create_task(self._play(active), name=f"fault {active.number}")
+        self._hook()
+        self._home.trace.emit("bench", f"fault {active.number}", "added", target=active.sentence.area, sentence=sentence)
+        return self._shown(active)
+
+    def list(self) -> tuple[Fault, ...]:
+        """Those in force, by number, with what they did so far."""
+        return tuple(self._shown(active) for active in self._active.values())
+
+    def clear(self, number: int | None = None) -> None:
+        """Take one off, or all. Raises CommsHubError for a number that is not in force."""
+        if number is not None and number not in self._active:
+            known = ", ".join(map(str, self._active)) or "none"
+            raise CommsHubError(f"no fault has the number {number}: in force are {known}")
+        for one in tuple(self._active) if number is None else (number,):
+            active = self._active.pop(one)
+            self._over.append(active)
+            if active.task is not None:
+                active.task.cancel()
+            self._home.trace.emit(
+                "bench", f"fault {one}", "cleared", target=active.sentence.area, sentence=active.sentence.text, effects=active.effects)
+        self._hook()
+
+    async def close(self) -> None:
+        """All off, and what they had laid on taken back."""
+        tasks = [active.task for active in self._active.values() if active.task is not None]
+        self.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def as_json(self) -> tuple[dict[str, Scalar], ...]:
+        """Every fault that was ever on, with its count: what ``faults.json`` of a run holds."""
+        return tuple(
+            {"number": one.number, "sentence": one.sentence.text, "effects": one.effects, "added": round(one.began, 6),
+             "in_force": one.number in self._active}
+            for one in sorted([*self._active.values(), *self._over], key=lambda one: one.number))
+
+    def save(self, folder: Path) -> None:
+        """Write ``faults.json`` into a run's folder."""
+        text = json.dumps({"seed": self._seed, "faults": self.as_json()}, indent=2)
+        (folder / "faults.json").write_text(text + "\n", encoding="utf-8")
+
+    def _shown(self, active: _Active) -> Fault:
+        return Fault(active.number, active.sentence.text, active.effects)
+
+    # --- what lasts
+
+    async def _play(self, active: _Active) -> None:
+        sentence, schedule = active.sentence, active.schedule
+        await self._home.clock.sleep(schedule.begin_s)
+        while True:
+            began = self._home.clock.now()
+            last = schedule.last_s if schedule.last_s is not None else LASTS_S.get((sentence.area, sentence.kind))
+            effect = EFFECTS.get((sentence.area, sentence.kind))
+            if effect is None:
+                await self._state(active, last)
+            else:
+                async with effect(self._home, sentence, active.told):
+                    if sentence.area == "line" and last is None:
+                        await asyncio.get_running_loop().create_future()
+                    elif last:
+                        await self._home.clock.sleep(last)
+            if schedule.every_s is None:
+                return
+            await self._home.clock.sleep(max(0.0, began + schedule.every_s - self._home.clock.now()))
+
+    async def _state(self, active: _Active, last: float | None) -> None:
+        """A state of the dongle, its line or the time: in force while ``active.seen`` is 1."""
+        active.told("laid on")
+        active.seen = 1
+        self._hook()
+        try:
+            if last is None:
+                await asyncio.get_running_loop().create_future()
+            else:
+                await self._home.clock.sleep(last)
+        finally:
+            active.seen = 0
+            self._hook()
+
+    # --- the seams
+
+    def _of(self, *areas: str) -> tuple[_Active, ...]:
+        return tuple(active for active in self._active.values() if active.sentence.area in areas)
+
+    def _hook(self) -> None:
+        """Put on each seam what is in force there, and nothing where nothing is."""
+        home = self._home
+        frames = {active.sentence.area for active in self._active.values() if active.frame is not None}
+        home.air.disturbance = self._han if "han" in frames else None
+        if home.wan is not None:
+            home.wan.shape = self._wan if "wan" in frames or self._of("clock") else None
+        home.jig.data = _FaultyPair(self._pair, self) if "pair" in frames else self._pair
+        if home.ncp is not None:
+            faults = self._dongle()
+            if faults != home.ncp.faults:
+                home.ncp.faults = faults
+
+    def _dongle(self) -> NcpFaults:
+        shares: dict[str, float] = {}
+        late, mute, silent = 0.0, False, False
+        for active in self._of("tty", "dongle"):
+            sentence = active.sentence
+            if not active.seen:
+                continue
+            if sentence.area == "tty":
+                end = sentence.word("to")
+                for one in ("hub", "dongle") if end is None else (end,):
+                    name = _TTY[sentence.kind, one]
+                    shares[name] = max(shares.get(name, 0.0), sentence.number("PERCENT", 1.0))
+            late = max(late, sentence.number("DURATION", 0.0) if sentence.kind == "late" else 0.0)
+            mute, silent = mute or sentence.kind == "mute", silent or sentence.kind == "stuck"
+        return NcpFaults(**shares, late_s=late, mute=mute, silent=silent, seed=self._seed)
+
+    def befallen(self, area: str, octets: bytes, source: Eui64 | None = None, target: Eui64 | None = None, to: str | None = None,
+                 ) -> tuple[Arrival, ...]:
+        """What arrives of a frame of ``area`` after every fault that befalls it."""
+        arrivals: tuple[Arrival, ...] = ((0.0, octets),)
+        for active in self._of(area):
+            fault = active.frame
+            if fault is None or active.source not in (None, source) or active.target not in (None, target):
+                continue
+            end: Value | None = active.sentence.word("to") if area == "wan" else None
+            if (end is not None and end != to) or not active.befalls():
+                continue
+            active.told(fault.verb, octets=len(octets), source=None if source is None else str(source),
+                        receiver=to if target is None else str(target))
+            arrivals = tuple((late + more, out) for late, before in arrivals for more, out in fault.apply(before, active.draw))
+        return arrivals
+
+    def _han(self, source: Eui64, target: Eui64, octets: bytes) -> Sequence[Arrival]:
+        return self.befallen("han", octets, source, target)
+
+    def _wan(self, to: str, frame: WanFrame) -> Sequence[tuple[float, WanFrame]]:
+        for active in self._of("clock"):
+            if active.seen and frame.kind is WanKind.TIME:
+                ahead = active.sentence.number("DURATION", 0)
+                active.told("told a skewed time", seconds=ahead)
+                frame = WanFrame(frame.kind, frame.sequence, _UTC.pack(_UTC.unpack(frame.body)[0] + int(ahead)))
+        arrived = []
+        for late_s, body in self.befallen("wan", frame.body or b"\x00", to=to):
+            if body != (frame.body or b"\x00"):
+                raise WanError("a record of the SM WAN connection does not verify")
+            arrived.append((late_s, frame))
+        return arrived
+
+
+class _FaultyPair:
+    """The host's end of the serial pair, over a line with faults."""
+
+    def __init__(self, pair: DataLink, faults: Faults) -> None:
+        self._pair, self._faults = pair, faults
+
+    async def write(self, octets: bytes) -> None:
+        for _, one in self._faults.befallen("pair", octets):
+            await self._pair.write(one)
+
+    async def read(self, count: int, timeout_s: float) -> bytes:
+        return await self._pair.read(count, timeout_s)
+
+    async def set_line(self, line: LineProfile) -> None:
+        await self._pair.set_line(line)
+
+
