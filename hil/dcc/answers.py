@@ -22,10 +22,10 @@ from hil.dcc.effects import Effects
 from hil.dcc.gateway import Gateway
 from hil.dcc.journey import Travel
 from hil.dcc.outcome import Delivery, LegMessage, Outcome, Refusal, Verdict
-from hil.dcc.own_services import OwnServiceRefused
 from hil.dcc.parse import Parsed
 from hil.dcc.protection import Proof
 from hil.dcc.quarantine import Held, Quarantine
+from hil.dcc.refusals import OwnServiceRefused, refused
 from hil.dcc.responses import Responses
 from hil.dcc.results import judge
 from hil.dcc.services import schedule
@@ -52,6 +52,8 @@ class Answers:
     """The DCC's own identifiers: MACs for these it has checked itself."""
     undelivered: Callable[[Eui64, int], bool]
     """Whether the hub has not acknowledged the frame of this sequence."""
+    withdraw: Callable[[Eui64, int], bool]
+    """Take a frame back that the hub cannot have; False if it is under way."""
     _changed: dict[str, asyncio.Event] = field(default_factory=dict)
 
     # Arrival
@@ -135,7 +137,7 @@ class Answers:
         try:
             message = Message.decode(octets)
         except DecodeError as error:
-            raise OwnServiceRefused(f"the Response cannot be read: {error}", "return the Device's octets unchanged") from error
+            raise OwnServiceRefused("local-unreadable", problem=error) from error
         named = text(arrival.request, "OriginalRequestID")
         row = self.store.row(
             "SELECT * FROM requests WHERE command_id = ?",
@@ -146,11 +148,9 @@ class Answers:
             or row["user"] != str(arrival.sender)
             or (named is not None and RequestId.parse(named) != RequestId.parse(row["request"]))
         ):
-            raise OwnServiceRefused(
-                "it answers no Command that was returned to this user for local delivery [194]", "return it as the user who had the Command"
-            )
+            raise OwnServiceRefused("local-not-asked")
         if not self.take(None, message, octets):
-            raise OwnServiceRefused("it was not accepted: see the strays", "compare it with the Command")
+            raise OwnServiceRefused("local-not-accepted")
         return {"request": row["request"], "status": judge(message).text}
 
     def _wake(self, name: str) -> None:
@@ -187,26 +187,23 @@ class Answers:
         travel.leg("SM WAN, hub and Device")
         name = row["request"]
         undelivered = row["chf"] is not None and self.undelivered(Eui64.parse(row["chf"]), row["sequence"])
-        code, alert, hop = ("E20", "N12", "SM WAN") if undelivered else ("E21", "N13", "hub and Device")
-        value = (
-            f"hub {row['chf']} did not acknowledge the frame"
-            if undelivered
-            else f"the hub has the Command, and no Response came from {row['target']}"
-        )
-        next_step = (
-            "bring the hub to the SM WAN; the Command waits in the outbox"
-            if undelivered
-            else "look at the hub's and the Device's records of this message: a wrong key, a replayed counter or sleep answers nothing"
-        )
-        waited = self.clock.now() - row["sent"]
-        refusal = Refusal(hop, "response", f"a Response is awaited {waited:g} s (profile-supplied)", value, next_step, code)
+        waited = f"{self.clock.now() - row['sent']:g}"
+        if undelivered:
+            withdrawn = self.withdraw(Eui64.parse(row["chf"]), row["sequence"])
+            fate = "withdrawn" if withdrawn else "under way, and may still reach the Device"
+            alert, refusal = "N12", refused("wan-undelivered", waited=waited, hub=row["chf"], fate=fate)
+        else:
+            alert, refusal = "N13", refused("device-silent", waited=waited, target=row["target"])
         with self.store.transaction():
             self.store.execute("UPDATE requests SET state = 'unanswered' WHERE request = ?", (name,))
             self.alerts.raise_dcc_alert(
                 alert, Eui64.parse(row["target"]), (Eui64.parse(row["user"]),), request=name, payload="CommandFailure"
             )
-        self.trace.emit("dcc", "responses", "refused", message=row["command_id"], request=name, code=code, reason=value)
-        return self._outcome(Verdict.NO_ANSWER, row, travel, code, hop, value, refusal=refusal, finished=self.clock.now())
+        self.trace.emit("dcc", "responses", "refused", message=row["command_id"], request=name, code=refusal.code, reason=refusal.value)
+        finished = self.clock.now()
+        return self._outcome(
+            Verdict.NO_ANSWER, row, travel, refusal.code, refusal.hop, refusal.value, refusal=refusal, finished=finished
+        )
 
     def _ended(self, user: User, row: sqlite3.Row, travel: Travel) -> Outcome:
         match row["state"]:
@@ -233,13 +230,7 @@ class Answers:
         try:
             parsed = user.read(octets)
         except CommsHubError as error:
-            refusal = Refusal(
-                "user",
-                "reading the Response",
-                "the user verifies, decrypts and parses what the Device sent [158]",
-                str(error),
-                "check the user's key agreement key and the Device's certificates in its keystore",
-            )
+            refusal = refused("user-cannot-read", problem=error)
             return self._outcome(Verdict.FAILED, row, travel, "I0", "user", str(error), refusal=refusal)
         travel.leg("user verifies and parses")
         verdict = judge(Message.decode(octets))

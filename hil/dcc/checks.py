@@ -14,17 +14,15 @@ from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.dcc.arrival import Arrival, Desk, joined_pair, mpxns_of, roles_of, signing_certificate, text, user_role
 from hil.dcc.duis import verify_request
-from hil.dcc.inventory import COMMISSIONED, Device
+from hil.dcc.inventory import COMMISSIONED, METERS, Device
 from hil.dcc.inventory_rules import rules
 from hil.dcc.outcome import Refusal
+from hil.dcc.refusals import Reason, refused
 from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
-
-HOP = "gateway"
 
 
 def structure(desk: Desk, arrival: Arrival) -> Refusal | None:
     """CK-1: structure and content agree with the schedule."""
-    rule = "structure and content agree with the schedule and the interface specification [134, 133]"
     service, request = arrival.service, arrival.request
     if not service.device_service:
         wanted = {8}
@@ -34,59 +32,33 @@ def structure(desk: Desk, arrival: Arrival) -> Refusal | None:
         wanted = {4} if service.critical else {1, 2, 3}
     if request.command_variant not in wanted:
         kind = "non-device" if not service.device_service else "critical" if service.critical else "non-critical"
-        return Refusal(
-            HOP,
-            "CK-1 structure",
-            rule,
-            f"command variant {request.command_variant} for a {kind} service",
-            f"send it with command variant {' or '.join(map(str, sorted(wanted)))}",
-            "E12",
+        return refused(
+            "ck1-command-variant", variant=request.command_variant, kind=kind, wanted=" or ".join(map(str, sorted(wanted)))
         )
     if not service.device_service and request.request_id.target not in desk.dcc:
-        return Refusal(
-            HOP,
-            "CK-1 structure",
-            rule,
-            f"target {request.request_id.target} for service {service.variant}, which the DCC itself executes",
-            f"address it to the DCC, {min(desk.dcc)}",
-        )
+        return refused("ck1-target-not-the-dcc", target=request.request_id.target, variant=service.variant, dcc=min(desk.dcc))
     if text(request, "ExecutionDateTime") and not service.future_dated:
-        return Refusal(
-            HOP,
-            "CK-1 structure",
-            rule,
-            f"an execution time for service {service.variant}, which cannot be future dated (N/A [399])",
-            "leave ExecutionDateTime out",
-        )
+        return refused("ck1-not-future-dated", variant=service.variant)
+    on_demand = service.on_demand_2013 if desk.profile.edition_2013 else service.on_demand_s is not None
+    if service.future_dated and not on_demand and not text(request, "ExecutionDateTime"):
+        return refused("ck1-not-on-demand", variant=service.variant)
     return None
 
 
 def user(desk: Desk, arrival: Arrival) -> Refusal | None:
     """CK-2: a user in a role that may send the service, not suspended."""
-    rule = "the User ID belongs to a user whose role may send this service and whose rights are not suspended [134, 115, 125]"
     row = desk.store.row("SELECT role, suspended FROM users WHERE eui = ?", (str(arrival.sender),))
     if row is None:
-        return Refusal(
-            HOP, "CK-2 user", rule, f"{arrival.sender} is no user", "finish user entry: register the identifier with a role", "E1"
-        )
+        return refused("ck2-no-user", sender=arrival.sender)
     if row["suspended"] is not None:
-        return Refusal(
-            HOP,
-            "CK-2 user",
-            rule,
-            f"the rights of {arrival.sender} are suspended: {row['suspended']}",
-            "have the suspension lifted by the SEC Panel (M8)",
-            "E3",
-        )
+        return refused("ck2-suspended", sender=arrival.sender, reason=row["suspended"])
     allowed = roles_of(desk, arrival.service)
     if UserRole(row["role"]) not in allowed:
-        return Refusal(
-            HOP,
-            "CK-2 user",
-            rule,
-            f"role {row['role']} sends {arrival.service.variant} {arrival.service.name}",
-            f"send it as {' or '.join(sorted(allowed)) or 'nobody: no role has this service'}",
-            "E2",
+        return refused(
+            "ck2-role",
+            role=row["role"],
+            service=f"{arrival.service.variant} {arrival.service.name}",
+            allowed=" or ".join(sorted(allowed)) or "nobody: no role has this service",
         )
     return None
 
@@ -96,49 +68,31 @@ def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
     service, device, target = arrival.service, arrival.device, arrival.request.request_id.target
     if not service.device_service:
         return None
-    check, rule = "CK-3 device status", "the status of the Device allows this user to send this service [134, 138, 167, 187]"
     if device is None:
-        return Refusal(HOP, check, rule, f"{target} is not in the inventory", "pre-notify it (12.2)", "E19")
+        return refused("ck3-not-listed", target=target)
     if service.device_types and device.type.name not in service.device_types:
-        return Refusal(
-            HOP,
-            check,
-            "the service suits the device type (validation of DUIS 5.4)",
-            f"{service.variant} to {device.type.name} {target}",
-            f"address it to {' or '.join(sorted(service.device_types))}",
-            "E11",
-        )
+        types = " or ".join(sorted(service.device_types))
+        return refused("ck3-device-type", variant=service.variant, type=device.type.name, target=target, types=types)
+    if service.reference == "8.5" and device.type in METERS and device.domestic:
+        return refused("ck3-domestic-opt-out", type=device.type.name, target=target)
     if arrival.local and (refusal := _local(desk, arrival, device)) is not None:
         return refusal
     if not arrival.over_wan:
         return None
     if reasons := _commissioning_refusals(desk, arrival, device):
         known = all("is not in the inventory" not in reason for reason in reasons)
-        return Refusal(
-            HOP,
-            "CK-3 commissioning",
-            "a Device is commissioned in the order CHF, meter, others; all reasons are given [171, 187]",
-            "; ".join(reasons),
-            reasons[0].partition(": ")[2].rpartition(" [")[0] or "see the reasons",
-            "E5" if known else "E19",
-        )
+        name = "ck3-commissioning" if known else "ck3-commissioning-not-listed"
+        return refused(name, reasons="; ".join(reasons), next=reasons[0].next_step)
     services = rules().service_status.get(device.status, ())
     if "*" not in services and service.reference not in services:
         named = [status for status, some in rules().service_status.items() if "*" in some or service.reference in some]
-        return Refusal(HOP, check, rule, f"{device.type.name} {target} is {device.status}", f"bring it to {' or '.join(named)}", "E5")
+        return refused("ck3-status", type=device.type.name, target=target, status=device.status, wanted=" or ".join(named))
     hub = desk.inventory.hub_of(target)
     chf = None if hub is None else desk.inventory.device(hub)
     if chf is None:
-        return Refusal(HOP, check, rule, f"{target} is on no hub", "add it to a hub's device log (8.11)", "E5")
+        return refused("ck3-no-hub", type=device.type.name, target=target)
     if chf.status != COMMISSIONED:
-        return Refusal(
-            HOP,
-            check,
-            "anything over the SM WAN needs a Commissioned CHF [187]",
-            f"its hub {hub} is {chf.status}",
-            "connect the hub to the SM WAN",
-            "E5",
-        )
+        return refused("ck3-hub-not-commissioned", hub=hub, status=chf.status)
     return None
 
 
@@ -147,18 +101,10 @@ def _local(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:
     who = "suppliers" if role in SUPPLIERS else "others"
     if role is not UserRole.RSA and device.status in rules().local_status[who]:
         return None
-    return Refusal(
-        HOP,
-        "CK-3 device status",
-        "local Commands: EIS, EES, GIS while Pending, Installed Not Commissioned or Commissioned; ENO, GNO, OU while "
-        "Installed Not Commissioned or Commissioned [406]",
-        f"role {role}, {device.type.name} is {device.status}",
-        "send it over the SM WAN, or as another role",
-        "E17",
-    )
+    return refused("ck3-local", role=role, type=device.type.name, status=device.status)
 
 
-def _commissioning_refusals(desk: Desk, arrival: Arrival, device: Device) -> tuple[str, ...]:
+def _commissioning_refusals(desk: Desk, arrival: Arrival, device: Device) -> tuple[Reason, ...]:
     if arrival.service.variant == "8.1.1":
         return desk.inventory.commission_refusals(device.eui)
     pair = joined_pair(desk.inventory, arrival.request)
@@ -180,23 +126,15 @@ def registration(desk: Desk, arrival: Arrival) -> Refusal | None:
         return None  # other users and nominated agents are not in the registration data
     now = desk.clock.now()
     mpxns = mpxns_of(desk.inventory, device, arrival.request)
-    rule = "registration data show the sender is the eligible party for the MPxN [134, 75, fn13]"
     if not mpxns:
-        return _without_mpxn(desk, arrival, device, rule)
+        return _without_mpxn(desk, arrival, device)
     if any(desk.registration.party(mpxn, role, now) == arrival.sender for mpxn in mpxns):
         return None
     found = ", ".join(f"{mpxn}: {desk.registration.party(mpxn, role, now) or 'nobody'}" for mpxn in mpxns)
-    return Refusal(
-        HOP,
-        "CK-4 registration",
-        rule,
-        f"registered as {role} for {found}; sender {arrival.sender}",
-        "correct the registration data, or send it as the registered party",
-        "E4",
-    )
+    return refused("ck4-not-registered", role=role, found=found, sender=arrival.sender)
 
 
-def _without_mpxn(desk: Desk, arrival: Arrival, device: Device, rule: str) -> Refusal | None:
+def _without_mpxn(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:
     """No MPxN is known yet: installation. A hub without meters serves any supplier; another Device whoever pre-notified it or
     is held by it (choice)."""
     if device.type in (DeviceType.CHF, DeviceType.GPF) and user_role(desk, arrival.sender) in SUPPLIERS:
@@ -204,14 +142,7 @@ def _without_mpxn(desk: Desk, arrival: Arrival, device: Device, rule: str) -> Re
     held = desk.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(arrival.sender)))
     if device.notified_by == arrival.sender or held is not None:
         return None
-    return Refusal(
-        HOP,
-        "CK-4 registration",
-        rule,
-        f"no MPxN is recorded for {device.eui}, and {arrival.sender} neither pre-notified it nor is held by it",
-        "give the MPxN with 8.11 or 8.4",
-        "E4",
-    )
+    return refused("ck4-no-mpxn", target=device.eui, sender=arrival.sender)
 
 
 def credentials(desk: Desk, arrival: Arrival) -> Refusal | None:
@@ -219,13 +150,7 @@ def credentials(desk: Desk, arrival: Arrival) -> Refusal | None:
     try:
         verify_request(arrival.request, signing_certificate(desk.keystore, arrival.sender))
     except (ProtectionError, KeystoreError) as error:
-        return Refusal(
-            HOP,
-            "CK-5 credentials",
-            "every communication is signed by its sender; the credentials used are right [134, 391]",
-            str(error),
-            "sign the request with the key of the role it is sent under",
-        )
+        return refused("ck5-credentials", problem=error)
     return None
 
 
@@ -235,9 +160,7 @@ def certificate(desk: Desk, arrival: Arrival) -> Refusal | None:
         cert = signing_certificate(desk.keystore, arrival.sender)
         check_path(cert, desk.keystore.authorities(), desk.clock.datetime())
     except (ProtectionError, KeystoreError) as error:
-        return Refusal(
-            HOP, "CK-6 certificate", "the certificate is valid: chain and dates [134]", str(error), "have a new certificate issued"
-        )
+        return refused("ck6-certificate", problem=error)
     return None
 
 
@@ -262,12 +185,12 @@ def over_threshold(desk: Desk, party: Eui64, service: str) -> Refusal | None:
         begins = now - row["window_s"]
         counted = desk.store.row(f"SELECT count(*) AS n FROM volumes WHERE user = ? AND time > ?{which}", (str(party), begins, *values))
         if counted is not None and counted["n"] > row["threshold"]:
-            return Refusal(
-                HOP,
-                "CK-7 anomaly",
-                "volumes are inside the thresholds agreed with the user; above is anomalous and quarantined [134, 135, fn14]",
-                f"{counted['n']} of service {row['service']} in {row['window_s']:g} s, threshold {row['threshold']}",
-                "release or discard it from quarantine, or agree another threshold",
+            return refused(
+                "ck7-volume",
+                counted=counted["n"],
+                service=row["service"],
+                window=f"{row['window_s']:g}",
+                threshold=row["threshold"],
             )
     return None
 
@@ -276,20 +199,13 @@ def duplicate(desk: Desk, arrival: Arrival) -> Refusal | None:
     """CK-8: a request identifier is used once (MS-02); a signed pre-command answers an open pre-command once."""
     name = str(arrival.request.request_id)
     row = desk.store.row("SELECT state FROM requests WHERE request = ?", (name,))
-    rule = "every message identifier is unique; a repeat is rejected (MS-02 [391], choice)"
     if arrival.request.is_signed_pre_command:
         if row is not None and row["state"] == "pre-command":
             return None
         state = "no pre-command was issued for it" if row is None else f"it is {row['state']} already"
-        return Refusal(
-            HOP,
-            "CK-8 duplicate",
-            rule,
-            f"a signed pre-command for {name}: {state}",
-            "send the service request first, and sign its pre-command once",
-        )
+        return refused("ck8-no-pre-command", request=name, state=state)
     if row is not None:
-        return Refusal(HOP, "CK-8 duplicate", rule, f"{name} was received before and is {row['state']}", "use the next originator counter")
+        return refused("ck8-duplicate", request=name, state=row["state"])
     return None
 
 

@@ -24,8 +24,8 @@ from hil.dcc.correlate import Known, correlate
 from hil.dcc.duis import ServiceRequest, verify_request
 from hil.dcc.duis.node import Node
 from hil.dcc.outcome import Refusal
+from hil.dcc.refusals import refused
 
-HOP = "CoS party"
 _REPLACED = ("DigitalSigningCertificate", "KeyAgreementCertificate", "KeyAgreementTopUpCertificate")
 
 
@@ -55,7 +55,6 @@ class CosParty:
     def confirm(self, request: ServiceRequest) -> Refusal | None:
         """The request is signed by the gaining supplier, and every credential it carries is that supplier's, valid now."""
         sender = request.request_id.originator
-        rule = "the CoS Party confirms validity again by its own checks [144]"
         try:
             verify_request(request, signing_certificate(self._keystore, sender))
             body = Node(request.body)
@@ -65,27 +64,15 @@ class CosParty:
                     continue
                 certificate = x509.load_der_x509_certificate(body.base64(path))
                 if entity_of(certificate) != sender or role_of(certificate) is not RemotePartyRole.SUPPLIER:
-                    return Refusal(
-                        HOP,
-                        "credentials",
-                        rule,
-                        f"{element} is of {entity_of(certificate)}, the sender is {sender}",
-                        "put the gaining supplier's own certificates in",
-                    )
+                    return refused("cos-other-credentials", element=element, entity=entity_of(certificate), sender=sender)
                 check_path(certificate, self._keystore.authorities(), self._clock.datetime())
         except (ProtectionError, KeystoreError, IdentifierError, ValueError) as error:
-            return Refusal(HOP, "credentials", rule, str(error), "send valid credentials, signed by the gaining supplier")
+            return refused("cos-invalid", problem=error)
         return None
 
     def sign(self, request: ServiceRequest, pre_command: bytes) -> Message | Refusal:
         """Sign the pre-command if it says what the request asked. Raises KeystoreError without the signing key."""
         correlation = correlate(request, pre_command, known=Known(originator=self.eui))
         if not correlation.match:
-            return Refusal(
-                HOP,
-                "correlation",
-                "who signs correlates first [145, 150]",
-                "; ".join(map(str, correlation.differences)),
-                "compare the request with the pre-command",
-            )
+            return refused("cos-does-not-correlate", differences="; ".join(map(str, correlation.differences)))
         return with_signature(Message.decode(pre_command), self._keystore.private_key(self.eui, KeyUsage.DIGITAL_SIGNATURE))

@@ -30,23 +30,24 @@ from firmware_emu.wan.channel import Hello
 from hil.dcc.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.alerts import Alerts
 from hil.dcc.answers import Answers
-from hil.dcc.arrival import Arrival, Desk
+from hil.dcc.arrival import Desk
 from hil.dcc.cos_party import CosSigner
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.duis import RequestId, ServiceRequest, new_request
 from hil.dcc.duis.build import Content
 from hil.dcc.effects import Effects
-from hil.dcc.gateway import ANOMALY, Gateway
+from hil.dcc.execution import Execution
+from hil.dcc.gateway import Gateway
 from hil.dcc.headend import HeadEnd, HubEvents
 from hil.dcc.held import HeldRequests
 from hil.dcc.inventory import AuditLine, Device, Inventory
-from hil.dcc.inventory_rules import InventoryRefusal
 from hil.dcc.journey import Journey, Travel
 from hil.dcc.known_parties import KnownParties
-from hil.dcc.outcome import Delivery, LegMessage, Outcome, Refusal, Verdict
-from hil.dcc.own_services import OwnServiceRefused, OwnServices
+from hil.dcc.outcome import Delivery, Outcome, Refusal
+from hil.dcc.own_services import OwnServices
 from hil.dcc.profile import DccProfile, profile
 from hil.dcc.quarantine import Quarantine
+from hil.dcc.refusals import refused
 from hil.dcc.registration import Registration
 from hil.dcc.responses import Responses, Stray
 from hil.dcc.services import UserRole
@@ -113,8 +114,10 @@ class Dcc:
             self._users,
             frozenset(own),
             lambda chf, sequence: self.head_end.undelivered(chf, sequence),
+            lambda chf, sequence: self.head_end.withdraw(chf, sequence),
         )
         self.own_services = OwnServices(self.desk, self.alerts, self.eui, self.answers.return_local, self._install_parties)
+        self.execution = Execution(self.own_services, self.store, clock, trace)
         self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self._hello, self._message, self.alerts.power_lost))
         self.journey = Journey(
             self.desk,
@@ -231,21 +234,20 @@ class Dcc:
         try:
             signed = request if request.signed else user.sign(request)
         except CommsHubError as error:
-            refusal = Refusal("user", "signing", "everyone signs every communication [391]", str(error), "give the user a signing key")
-            return self._refused(request, refusal, travel, started)
+            return self.execution.refused(request, refused("user-cannot-sign-request", problem=error), travel, started)
         travel.leg("user signs the request")
         arrival = self.gateway.receive(signed, released=released)
         travel.leg("arrival checks")
         if isinstance(arrival, Refusal):
-            return self._refused(request, arrival, travel, started)
+            return self.execution.refused(request, arrival, travel, started)
         if not arrival.service.device_service:
-            return self._executed(arrival, travel, started)
+            return self.execution.execute(arrival, travel, started)
         due = self.held.due(arrival)
-        refused = None if due is None else await self.held.hold(arrival, due)
+        refusal = None if due is None else await self.held.hold(arrival, due)
         travel.leg("held until its execution time" if due is not None else "arrival checks")
-        refused = refused or self.journey.travel(user, arrival, travel)
-        if refused is not None:
-            return self._refused(request, refused, travel, started)
+        refusal = refusal or self.journey.travel(user, arrival, travel)
+        if refusal is not None:
+            return self.execution.refused(request, refusal, travel, started)
         return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
 
     async def outcome(self, user: User, request: RequestId, *, wait_s: float | None = None) -> Outcome:
@@ -267,67 +269,6 @@ class Dcc:
     def discard(self, number: int) -> None:
         """Discard a quarantined message. Raises NotQuarantined."""
         self.quarantine.settle(number, "discarded")
-
-    def _refused(self, request: ServiceRequest, refusal: Refusal, travel: Travel, started: float) -> Outcome:
-        verdict = Verdict.QUARANTINED if refusal.check == ANOMALY else Verdict.REFUSED
-        return Outcome(
-            verdict,
-            str(request.request_id),
-            request.service_reference_variant,
-            refusal.code,
-            refusal.hop,
-            refusal.value,
-            refusal=refusal,
-            messages=tuple(travel.messages),
-            legs=travel.legs,
-            started=started,
-            finished=self.clock.now(),
-        )
-
-    def _executed(self, arrival: Arrival, travel: Travel, started: float) -> Outcome:
-        request, name = arrival.request, str(arrival.request.request_id)
-        rule = f"service {arrival.service.variant} {arrival.service.name} is carried out by the DCC [139]"
-        try:
-            result = self.own_services.execute(arrival)
-        except OwnServiceRefused as error:
-            refusal = Refusal("DCC", arrival.service.variant, rule, str(error), error.next_step, error.code)
-        except InventoryRefusal as error:
-            refusal = Refusal("inventory", arrival.service.variant, rule, str(error), "remove the reasons named")
-        except (CommsHubError, DecodeError) as error:
-            refusal = Refusal("DCC", arrival.service.variant, rule, str(error), "see the reason")
-        else:
-            travel.leg("executed by the DCC")
-            self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
-            self.trace.emit("dcc", "gateway", "executed", target=str(arrival.sender), message=name, variant=arrival.service.variant)
-            finished = self.clock.now()
-            return Outcome(
-                Verdict.SUCCESS,
-                name,
-                arrival.service.variant,
-                "I0" if result else "I99",
-                "DCC",
-                "carried out by the DCC",
-                messages=(LegMessage("b", "acknowledgement", b""),),
-                legs=travel.legs,
-                started=started,
-                finished=finished,
-                target_s=arrival.service.on_demand_s,
-                within_target=_within(finished - started, arrival.service.on_demand_s),
-                result=result,
-            )
-        self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
-        self.trace.emit(
-            "dcc",
-            refusal.hop,
-            "refused",
-            target=str(arrival.sender),
-            message=name,
-            check=refusal.check,
-            rule=rule,
-            value=refusal.value,
-            code=refusal.code,
-        )
-        return self._refused(request, refusal, travel, started)
 
     # From the hubs
 
@@ -384,7 +325,3 @@ class Dcc:
             to_status=line.to_status,
             reason=line.reason,
         )
-
-
-def _within(seconds: float, target: float | None) -> bool | None:
-    return None if target is None else seconds <= target

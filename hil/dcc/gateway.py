@@ -13,11 +13,12 @@ from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.arrival import Arrival, Desk, service_of
-from hil.dcc.checks import HOP, first_failure, over_threshold
+from hil.dcc.checks import first_failure, over_threshold
 from hil.dcc.duis import RequestError, ServiceRequest, read_request, write_request
 from hil.dcc.duis.node import Node
 from hil.dcc.outcome import Refusal
 from hil.dcc.quarantine import Quarantine
+from hil.dcc.refusals import refused
 from hil.dcc.services import UserRole
 from hil.dcc.store import DccStore
 
@@ -67,16 +68,7 @@ class Gateway:
         """Run the checks; an accepted service request is recorded in the same transaction. Anomalous ones are quarantined."""
         service = service_of(request)
         if service is None:
-            return self._refuse(
-                request,
-                Refusal(
-                    HOP,
-                    "CK-1 structure",
-                    "the service is in the schedule [134]",
-                    f"service {request.service_reference_variant}",
-                    "use a variant of the schedule",
-                ),
-            )
+            return self._refuse(request, refused("ck1-no-such-service", variant=request.service_reference_variant))
         name = str(request.request_id)
         arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target))
         with self._store.transaction():
@@ -113,13 +105,7 @@ class Gateway:
         try:
             return read_request(octets)
         except RequestError as error:
-            return Refusal(
-                HOP,
-                "CK-1 structure",
-                "structure and content agree with the schedule and the interface specification [134, 133]",
-                str(error),
-                f"correct {error.element}",
-            )
+            return refused("ck1-unreadable", problem=error, element=error.element)
 
     def remember(self, request: ServiceRequest, pre_command: Message) -> bytes:
         """Remember a pre-command and return its octets, which go to the user (GW-15)."""
@@ -143,27 +129,21 @@ class Gateway:
         """The message inside a signed pre-command, if it equals the remembered one and its signature holds."""
         name = str(arrival.request.request_id)
         row = self._store.row("SELECT pre_command FROM requests WHERE request = ?", (name,))
-        rule = "a signed pre-command is a pre-command issued to this user, unchanged, with the user's signature [132 e, 155]"
-        next_step = "sign the pre-command as it was returned"
         try:
             message = Message.decode(Node(arrival.request.body).base64("GBCSPayload"))
         except DecodeError as error:
-            return self._refuse(arrival.request, Refusal(HOP, "signed pre-command", rule, f"it cannot be read: {error}", next_step))
+            return self._refuse(arrival.request, refused("pre-command-unreadable", problem=error))
         if (
             row is None
             or row["pre_command"] is None
             or message.signed_bytes != Message.decode(row["pre_command"]).signed_bytes
             or message.mac is not None
         ):
-            return self._refuse(
-                arrival.request, Refusal(HOP, "signed pre-command", rule, "its octets are not those of the pre-command issued", next_step)
-            )
+            return self._refuse(arrival.request, refused("pre-command-changed"))
         try:
             check_signature(message, self._desk.keystore.public_key(arrival.sender, KeyUsage.DIGITAL_SIGNATURE))
         except (ProtectionError, KeystoreError) as error:
-            return self._refuse(
-                arrival.request, Refusal(HOP, "signed pre-command", rule, str(error), "sign it with the user's digital signature key")
-            )
+            return self._refuse(arrival.request, refused("pre-command-signature", problem=error))
         return message
 
     def count_response(self, user: Eui64) -> Refusal | None:

@@ -129,6 +129,16 @@ class HeadEnd:
         """Whether the hub has not acknowledged this frame."""
         return chf not in self._channels or any(frame.sequence == sequence for frame in self._channels[chf].waiting())
 
+    def withdraw(self, chf: Eui64, sequence: int) -> bool:
+        """Take a frame back that has not been sent; False if it is under way or acknowledged."""
+        return chf in self._channels and self._channels[chf].withdraw(sequence)
+
+    async def drained(self, chf: Eui64) -> None:
+        """Return when the hub has acknowledged everything posted to it. Raises WanError for a hub without a link."""
+        if chf not in self._channels:
+            raise WanError(f"no SM WAN link to hub {chf}: attach it first")
+        await self._channels[chf].drained()
+
     async def close(self) -> None:
         """End every connection; what is stored stays for the next start."""
         tasks = tuple(self._tasks)

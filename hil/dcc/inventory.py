@@ -23,6 +23,7 @@ from hil.dcc.inventory_rows import (
     device_type_of,
 )
 from hil.dcc.inventory_rules import InventoryRefusal, move_of
+from hil.dcc.refusals import Reason, because
 from hil.dcc.store import DccStore
 
 __all__ = ["COMMISSIONED", "METERS", "TYPE_1", "AuditLine", "Device", "Inventory", "device_type_of"]
@@ -47,7 +48,7 @@ class Inventory:
         """As :meth:`device`; raises InventoryRefusal if it is not listed."""
         device = self.device(eui)
         if device is None:
-            raise InventoryRefusal((f"{eui} is not in the inventory: pre-notify it first (12.2) [187 a]",))
+            raise InventoryRefusal((because("inv-not-listed", eui=eui),))
         return device
 
     def devices(self, type: DeviceType | None = None) -> tuple[Device, ...]:
@@ -215,14 +216,13 @@ class Inventory:
         reasons = []
         if type is not DeviceType.TYPE_2 and self.certified(type, manufacturer, model, firmware) != "Active":
             reasons.append(
-                f"{type.name} {manufacturer} {model} firmware {firmware or '(none)'} "
-                "is not Active on the certified products list [168, 187]"
+                because("inv-not-certified", type=type.name, manufacturer=manufacturer, model=model, firmware=firmware or "(none)")
             )
         if gpf == eui:
-            reasons.append("the CHF and its GPF have the same identifier: each is a Device of its own [fn17]")
+            reasons.append(because("inv-same-gpf"))
         present = self.device(eui)
         if present is not None and present.status not in move_of("pre-notified").sources:
-            reasons.append(f"{eui} is listed already, status {present.status}")
+            reasons.append(because("inv-listed-already", eui=eui, status=present.status))
         if reasons:
             raise InventoryRefusal(tuple(reasons))
         with self._store.transaction():
@@ -245,11 +245,10 @@ class Inventory:
         device = self.listed(eui)
         move = move_of(event)
         if device.status not in move.sources:
-            raise InventoryRefusal(
-                (f"{eui} is {device.status or 'not listed'}: {event} needs {' or '.join(sorted(move.sources))} ({move.source})",)
-            )
+            wanted, status = " or ".join(sorted(filter(None, move.sources))), device.status or "not listed"
+            raise InventoryRefusal((because("inv-move", eui=eui, status=status, event=event, wanted=wanted, source=move.source),))
         if (move.types and device.type.name not in move.types) or device.type.name in move.not_types:
-            raise InventoryRefusal((f"{eui} is a {device.type.name}: {event} is not for it ({move.source})",))
+            raise InventoryRefusal((because("inv-move-type", eui=eui, type=device.type.name, event=event, source=move.source),))
         line = AuditLine(self._now(), eui, request, user, device.status, move.to, reason)
         with self._store.transaction():
             self._store.execute("UPDATE devices SET status = ?, since = ? WHERE eui = ?", (move.to, line.time, str(eui)))
@@ -301,7 +300,7 @@ class Inventory:
         """8.4 delete: only what was never installed may go (choice). Raises InventoryRefusal."""
         device = self.listed(eui)
         if device.status != "Pending":
-            raise InventoryRefusal((f"{eui} is {device.status}: only a Pending Device can be deleted (choice)",))
+            raise InventoryRefusal((because("inv-delete", eui=eui, status=device.status),))
         with self._store.transaction():
             self._store.execute("DELETE FROM devices WHERE eui = ?", (str(eui),))
             self._store.execute("DELETE FROM type_2_kinds WHERE eui = ?", (str(eui),))
@@ -317,36 +316,35 @@ class Inventory:
                 reason="deleted by 8.4",
             )
 
-    def commission_refusals(self, eui: Eui64, meters: tuple[Eui64, ...] | None = None) -> tuple[str, ...]:
+    def commission_refusals(self, eui: Eui64, meters: tuple[Eui64, ...] | None = None) -> tuple[Reason, ...]:
         """Every reason why the Device may not be commissioned now (INV-10, INV-11 [171, 187]); empty: it may.
 
         ``meters`` are the meters a GPF or Type 1 Device is about to be joined to (default: those it is associated with).
         """
         device = self.device(eui)
         if device is None:
-            return (f"(a) {eui} is not in the inventory: pre-notify it (12.2) [187]",)
+            return (because("inv-commission-not-listed", eui=eui),)
         reasons = []
         move = move_of("first SM WAN contact" if device.type is DeviceType.CHF else "commissioned")
         if device.status not in move.sources:
-            reasons.append(f"(b) {eui} is {device.status}: expected {' or '.join(sorted(move.sources))} [187]")
+            reasons.append(because("inv-commission-status", eui=eui, status=device.status, wanted=" or ".join(sorted(move.sources))))
         if device.type is DeviceType.CHF:
             return tuple(reasons)
         hub = self.hub_of(eui)
         if hub is None:
-            reasons.append(f"(c) {eui} is on no hub: add it to a hub's device log first (8.11) [187]")
+            reasons.append(because("inv-commission-no-hub", eui=eui))
         elif not self._commissioned(hub):
-            reasons.append(f"(c) its hub {hub} is not Commissioned: connect the hub to the SM WAN first [170, 187]")
+            reasons.append(because("inv-commission-hub", hub=hub))
         if device.type in METERS:
             reasons += [
-                f"(d) {other.eui} is Commissioned on MPxN {device.import_mpxn} already: decommission it first (8.3) [176, 187]"
+                because("inv-commission-mpxn", other=other.eui, mpxn=device.import_mpxn)
                 for other in self.devices(device.type)
                 if other.eui != eui and other.status == COMMISSIONED and device.import_mpxn and other.import_mpxn == device.import_mpxn
             ]
         else:
             asked = self.meters_of(eui) if meters is None else meters
             if not any(self._commissioned(meter) for meter in asked):
-                named = ", ".join(map(str, asked)) or "none is associated"
-                reasons.append(f"(e) its meter is not Commissioned ({named}): commission the meter first (8.1.1) [171, 187]")
+                reasons.append(because("inv-commission-meter", meters=", ".join(map(str, asked)) or "none is associated"))
         return tuple(reasons)
 
     def exceptions(self) -> tuple[str, ...]:

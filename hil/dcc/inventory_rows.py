@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
 from hil.dcc.inventory_rules import InventoryRefusal
+from hil.dcc.refusals import because
 
 TYPE_NAMES = {"IHD": DeviceType.TYPE_2, "CAD": DeviceType.TYPE_2}
 """DUIS device types that GBCS does not tell apart (reference gbcs-behaviour 2: Type 2 Devices have no key pairs)."""
@@ -73,9 +74,8 @@ def device_type_of(name: str) -> DeviceType:
     try:
         return DeviceType[name]
     except KeyError:
-        raise InventoryRefusal(
-            (f"{name!r} is no device type: expected one of {', '.join((*DeviceType.__members__, *TYPE_NAMES))}",)
-        ) from None
+        names = ", ".join((*DeviceType.__members__, *TYPE_NAMES))
+        raise InventoryRefusal((because("inv-type", name=repr(name), names=names),)) from None
 
 
 def device_of(row: sqlite3.Row) -> Device:

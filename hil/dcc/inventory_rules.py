@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 from firmware_emu.errors import CommsHubError
+from hil.dcc.refusals import because
 
 
 class InventoryRefusal(CommsHubError):
@@ -68,4 +69,4 @@ def move_of(event: str) -> Move:
     for move in rules().moves:
         if move.event == event:
             return move
-    raise InventoryRefusal((f"{event!r} is no event of inventory.toml: expected one of {', '.join(one.event for one in rules().moves)}",))
+    raise InventoryRefusal((because("inv-no-such-move", event=repr(event), events=", ".join(one.event for one in rules().moves)),))

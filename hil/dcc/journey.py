@@ -27,6 +27,7 @@ from hil.dcc.headend import HeadEnd
 from hil.dcc.inventory import Device
 from hil.dcc.known_parties import KnownParties
 from hil.dcc.outcome import LegMessage, Refusal
+from hil.dcc.refusals import refused
 from hil.dcc.store import DccStore
 from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformContext, transform
 from hil.dcc.users import NotCorrelated, User
@@ -80,14 +81,7 @@ class Journey:
         """Take an accepted request to the SM WAN, or to the user for local delivery. Returns why it went no further."""
         request, device = arrival.request, arrival.device
         if device is None:
-            return Refusal(
-                "gateway",
-                "CK-3 device status",
-                "the Device is in the inventory [134]",
-                str(request.request_id.target),
-                "pre-notify it",
-                "E19",
-            )
+            return refused("ck3-not-listed", target=request.request_id.target)
         name = str(request.request_id)
         cos = self.cos() if arrival.service.variant == "6.23" else None
         if arrival.service.variant == "6.23" and (refusal := self._ask_cos(cos, request)) is not None:
@@ -96,16 +90,7 @@ class Journey:
             with self._store.transaction():
                 message = transform(request, self._context(arrival, device, cos))
         except CommsHubError as error:
-            return self._give_up(
-                name,
-                Refusal(
-                    "transform",
-                    "transformation",
-                    "every request is transformed to the Device's form [153]",
-                    str(error),
-                    "check the request's content against the Device's kind",
-                ),
-            )
+            return self._give_up(name, refused("transform", problem=error))
         travel.leg("transform")
         self.trace.emit(
             "dcc",
@@ -120,7 +105,7 @@ class Journey:
         delivery = request.command_variant
         if arrival.service.critical and message.header.originator != self.acb.eui:
             if user is None:
-                return self._give_up(name, _USER_AWAY)
+                return self._give_up(name, refused("user-away", user=arrival.sender))
             answer = self._round_trip(user, request, message, travel)
             if isinstance(answer, Refusal):
                 return self._give_up(name, answer)
@@ -134,13 +119,7 @@ class Journey:
 
     def _ask_cos(self, cos: CosSigner | None, request: ServiceRequest) -> Refusal | None:
         if cos is None:
-            return Refusal(
-                "gateway",
-                "CoS party",
-                "6.23 goes to the CoS Party [142]",
-                "this DCC has none",
-                "give the DCC a CosParty with its own keystore",
-            )
+            return refused("cos-none")
         refusal = cos.confirm(request)
         self.trace.emit(
             "dcc",
@@ -189,17 +168,9 @@ class Journey:
             answer = user.answer(request, pre_command, now=self.desk.clock.datetime())
         except NotCorrelated as error:
             self.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
-            return Refusal(
-                "user",
-                "correlation",
-                "a user signs only what means the same as its request [150, 156]",
-                str(error),
-                "compare request and pre-command; the transform or the request is wrong",
-            )
+            return refused("user-does-not-correlate", problem=error)
         except CommsHubError as error:
-            return Refusal(
-                "user", "signing", "critical requests are signed by their sender [155]", str(error), "give the user its signing key"
-            )
+            return refused("user-cannot-sign", problem=error)
         travel.leg("user correlates and signs")
         self.trace.emit("dcc", f"user {user.eui64}", "signed", target="gateway", message=identifier)
         return self.take_signed(answer, travel)
@@ -223,16 +194,7 @@ class Journey:
             # No signature yet: the ACB is the originator of a critical use case, for a party the Device does not hold [137].
             command = self.acb.protect(message, sign=message.signature is None)
         except CommsHubError as error:
-            return self._give_up(
-                name,
-                Refusal(
-                    "ACB",
-                    "MAC",
-                    "a Command carries the DCC's Message Authentication Code [132 f]",
-                    str(error),
-                    "add the Device's key agreement certificate to the DCC's keystore",
-                ),
-            )
+            return self._give_up(name, refused("acb", problem=error))
         octets, identifier = command.encode(), str(command.header.identifier)
         shown = None if command.carries_secret else octets
         self.trace.emit("dcc", "acb", "protected", message=identifier, data=shown)
@@ -243,17 +205,7 @@ class Journey:
             sequence, state = None, "returned"
             if delivery not in LOCAL_ONLY:
                 if hub is None or not self.head_end.known(hub):
-                    return self._give_up(
-                        name,
-                        Refusal(
-                            "SM WAN",
-                            "delivery",
-                            "the DCC reaches the Device through its hub [192]",
-                            f"no SM WAN link to hub {hub}",
-                            "connect the hub to the SM WAN",
-                            "E20",
-                        ),
-                    )
+                    return self._give_up(name, refused("wan-no-link", hub=hub))
                 sequence, state = self.head_end.post(hub, octets), "sent"
             self._store.execute(
                 "UPDATE requests SET state = ?, command = ?, command_id = ?, sent = ?, deadline = ?, chf = ?, sequence = ? "
@@ -278,8 +230,5 @@ class Journey:
         return refusal
 
 
-_USER_AWAY = Refusal(
-    "user", "signing", "critical requests are signed by their sender [155]", "the user is not there", "add the user, then send it again"
-)
 _ACB_ORIGINATES = frozenset({"6.21", "6.24", "8.5", "8.12", "11.2"})
 """Services whose commands the ACB may originate although the Device knows the user (reference gbcs-messages 11)."""

@@ -13,25 +13,16 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
-from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from hil.dcc.alerts import Alerts
 from hil.dcc.arrival import Arrival, Desk, has, mpxns_of, other_device, text, user_role
 from hil.dcc.duis.node import Node
 from hil.dcc.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory_rules import InventoryRefusal
+from hil.dcc.refusals import OwnServiceRefused, because
 from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
 
 Result = Mapping[str, object]
-
-
-class OwnServiceRefused(CommsHubError):
-    """The DCC does not carry the service out. ``code`` is the response code where one is sourced, ``next_step`` what to try."""
-
-    def __init__(self, reason: str, next_step: str, code: str | None = None) -> None:
-        super().__init__(reason)
-        self.next_step = next_step
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +36,11 @@ class OwnServices:
     hold_parties: Callable[[Device], None]
 
     def execute(self, arrival: Arrival) -> Result:
-        """Carry out the service. Raises OwnServiceRefused, InventoryRefusal, NotAvailable."""
+        """Carry out the service. Raises OwnServiceRefused, InventoryRefusal."""
         variant = arrival.service.variant
         action = _ACTIONS.get(variant)
         if action is None:
-            raise NotAvailable(f"service {variant} {arrival.service.name}", "this DCC executes " + ", ".join(_ACTIONS))
+            raise OwnServiceRefused("own-not-executed", service=f"{variant} {arrival.service.name}", actions=", ".join(_ACTIONS))
         with self.desk.store.transaction():
             return action(self, arrival)
 
@@ -86,14 +77,10 @@ class OwnServices:
         eui, type_ = body.eui("DeviceID"), device_type_of(body.text("DeviceType"))
         role = user_role(self.desk, arrival.sender)
         if (type_ in METERS or type_ in TYPE_1) and role not in SUPPLIERS:
-            raise OwnServiceRefused(
-                f"role {role} pre-notifies a {type_.name}: only suppliers add meters and Type 1 Devices [183]", "send it as a supplier"
-            )
+            raise OwnServiceRefused("inventory-supplier-adds", role=role, type=type_.name)
         gpf = body.eui("AssociatedGPFDeviceID") if body.has("AssociatedGPFDeviceID") else None
         if gpf == eui:
-            raise OwnServiceRefused(
-                f"{eui} is named as CHF and as its GPF: each has its own Device ID [fn17]", "give the GPF's identifier", "E120201"
-            )
+            raise OwnServiceRefused("inventory-same-gpf", eui=eui)
         optional = {
             name: body.text(element) if body.has(element) else ""
             for name, element in (("version", "SMETSCHTSVersion"), ("firmware", "FirmwareVersion"), ("esme_variant", "ESMEVariant"))
@@ -116,7 +103,7 @@ class OwnServices:
         eui = Node(arrival.request.body).eui("DeviceID")
         device = self.desk.inventory.device(eui)
         if device is None:
-            raise OwnServiceRefused(f"{eui} is not in the inventory", "check the identifier", "E19")
+            raise OwnServiceRefused("own-not-listed", eui=eui)
         self.desk.inventory.move(eui, "decommissioned", reason="8.3", user=arrival.sender, request=str(arrival.request.request_id))
         if device.type in METERS:
             self.alerts.raise_dcc_alert("N1", eui, self._network(device), event="decommissioned")
@@ -136,19 +123,15 @@ class OwnServices:
         eui = Node(request.body).eui("DeviceID")
         device = inventory.device(eui)
         if device is None:
-            raise OwnServiceRefused(f"{eui} is not in the inventory", "check the identifier", "E19")
+            raise OwnServiceRefused("own-not-listed", eui=eui)
         if user_role(self.desk, arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
-            raise OwnServiceRefused(
-                f"role OU changes a {device.type.name}: it may act on Type 2 Devices only (INV-22, choice)", "send it as a supplier"
-            )
+            raise OwnServiceRefused("inventory-other-user", type=device.type.name)
         sender, name = arrival.sender, str(request.request_id)
         if has(request, "DeleteDevice"):
             inventory.delete(eui, user=sender, request=name)
         elif (status := text(request, "UpdateDeviceStatusExceptCH") or text(request, "UpdateDeviceStatusCH")) is not None:
             if status == "Commissioned":
-                raise InventoryRefusal(
-                    ("8.4 does not make a Device Commissioned: 8.1 does, and for a hub its first SM WAN contact [170, 185]",)
-                )
+                raise InventoryRefusal((because("inv-commissioned-by-8-4"),))
             inventory.move(eui, f"8.4 {status}", reason="8.4", user=sender, request=name)
         else:
             details = {column: text(request, element) for column, element in _DETAILS.items()}
@@ -158,7 +141,7 @@ class OwnServices:
     def _hub_status(self, arrival: Arrival) -> Result:
         chf = Node(arrival.request.body).eui("DeviceID")
         if self.desk.inventory.device(chf) is None:
-            raise OwnServiceRefused(f"hub {chf} is not in the inventory", "pre-notify it (12.2)", "E19")
+            raise OwnServiceRefused("own-not-listed", eui=chf)
         if arrival.service.variant == "8.14.2" and self.desk.inventory.may_move(chf, "8.4 InstalledNotCommissioned"):
             self.desk.inventory.move(
                 chf,

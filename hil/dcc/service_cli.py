@@ -13,10 +13,11 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.errors import IdentifierError, NotAvailable
 from firmware_emu.ids import Eui64
 from hil.dcc.inventory import Inventory
+from hil.dcc.refusals_cli import refusals
 from hil.dcc.send_cli import listen, prepare, request, send
 from hil.dcc.store import DccStore
 
-__all__ = ["alerts", "inventory", "listen", "prepare", "request", "send"]
+__all__ = ["alerts", "inventory", "listen", "prepare", "refusals", "request", "send"]
 
 _store = click.option(
     "--store", "store_path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The DCC's store (SQLite)."

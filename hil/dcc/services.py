@@ -73,6 +73,8 @@ class Service:
     on_demand_s: float | None
     future_dated_s: float | None
     device_types: frozenset[str]
+    on_demand_2013: bool
+    """Whether the 2013 schedule has an on-demand category (N/A there: False)."""
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
@@ -100,6 +102,7 @@ def schedule() -> dict[str, Service]:
             float(row["on_demand_s"]) if row["on_demand_s"] else None,
             float(row["future_dated_s"]) if row["future_dated_s"] else None,
             frozenset(row["device_types"].split()),
+            row["on_demand_2013"] != "no",
         )
         for row in _rows("services.csv")
     }

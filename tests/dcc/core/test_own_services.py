@@ -178,6 +178,6 @@ def test_a_service_this_dcc_does_not_execute_is_refused_in_words(run: Run) -> No
         await far_end.in_service()
         outcome = await send(far_end, "12.1", None, {"PartialAddress": {"PostCode": "M22 0RR", "AddressIdentifier": "1"}})
         assert outcome.verdict is Verdict.REFUSED
-        assert "this DCC executes" in outcome.why
+        assert "is not carried out here" in outcome.why
 
     run(scenario)

@@ -11,7 +11,7 @@ LEAD_ORDER = (UserRole.IS, UserRole.GS, UserRole.ES)
 
 
 class Registration:
-    """The DCC's copy of the registration data. How files of the data providers arrive is not modelled: entries are put in."""
+    """The DCC's copy of the registration data, as a bench or the feed of the data providers puts it in."""
 
     def __init__(self, store: DccStore) -> None:
         self._store = store
