@@ -40,9 +40,9 @@ class Clock:
     Example: ``Clock(start=datetime(2026, 1, 1, tzinfo=UTC), warp=True).run(main())``.
     """
 
-    def __init__(self, *, start: datetime | None = None, warp: bool = False, speed: float = 1.0, grace_s: float = 0.0005) -> None:
+    def __init__(self, *, start: datetime | None = None, warp: bool = False, speed: float = 1.0, grace_s: float = 0.002) -> None:
         """``start``: bench time at creation (now if None). ``speed``: bench seconds per real second, wall mode only.
-        ``grace_s``: real seconds that a jump of the warp clock waits for octets that may be in flight in the kernel."""
+        ``grace_s``: real seconds that a jump of the warp clock waits after :meth:`stir` for octets in flight in the kernel."""
         if speed <= 0:
             raise ValueError(f"speed is {speed}: expected more than 0")
         self._start = ((start or datetime.now(UTC)) - EPOCH).total_seconds()
@@ -51,6 +51,7 @@ class Clock:
         self._grace_s = grace_s
         self._elapsed = 0.0
         self._real = time.monotonic()
+        self._stirred: set[object] = set()
         self._holds: Counter[str] = Counter()
         self._held_since = 0.0
         self.horizon: float | None = None
@@ -98,6 +99,14 @@ class Clock:
         self._holds[reason] += 1
         return _Release(self, reason)
 
+    def stir(self, what: object) -> None:
+        """``what`` handed octets to the kernel for somebody on this loop who owes no answer: the next jump waits a moment for them."""
+        self._stirred.add(what)
+
+    def settle(self, what: object) -> None:
+        """The octets of ``what`` have arrived; nothing more to wait for."""
+        self._stirred.discard(what)
+
     def _let_go(self, reason: str) -> None:
         self._holds[reason] -= 1
         if self._holds[reason] <= 0:
@@ -116,7 +125,8 @@ class Clock:
         """Nothing is ready and the next timer is ``timeout`` bench seconds away."""
         if not self.warp:
             return selector.really_select(timeout / self.speed)
-        ready = selector.really_select(self._grace_s)
+        ready = selector.really_select(self._grace_s if self._stirred else 0)
+        self._stirred.clear()
         if ready:
             return ready
         if self._holds:

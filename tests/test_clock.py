@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -115,3 +116,37 @@ def test_now_counts_from_the_zero_of_gbcs_times() -> None:
 def test_a_speed_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 0"):
         Clock(speed=0)
+
+
+def test_a_jump_after_a_stir_waits_for_octets_in_the_kernel_and_none_else_does() -> None:
+    clock = Clock(start=START, warp=True, grace_s=5)
+    reader, writer = os.pipe()
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[float] = loop.create_future()
+        loop.add_reader(reader, lambda: arrived.done() or arrived.set_result(clock.elapsed()))
+        await asyncio.sleep(10)
+        clock.stir(writer)
+        threading.Timer(0.05, os.write, (writer, b"x")).start()
+        loop.call_later(20, lambda: None)
+        return await arrived
+
+    began = time.monotonic()
+    assert clock.run(main()) == pytest.approx(10)
+    assert time.monotonic() - began < 4
+    os.close(reader)
+    os.close(writer)
+
+
+def test_what_has_settled_costs_no_wait() -> None:
+    clock = Clock(start=START, warp=True, grace_s=5)
+
+    async def main() -> None:
+        clock.stir("port")
+        clock.settle("port")
+        await asyncio.sleep(10)
+
+    began = time.monotonic()
+    clock.run(main())
+    assert time.monotonic() - began < 4

@@ -1,4 +1,7 @@
-"""How a gas meter mirrors itself to the GPF (reference zigbee-han 6): RequestMirror, ConfigureMirror, Report Attributes."""
+"""How a gas meter mirrors itself to the GPF (reference zigbee-han 6): RequestMirror, ConfigureMirror, Report Attributes.
+
+Each half hour the meter reports what has changed since the mirror took it; everything once a day and to a new mirror.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
-from firmware_emu.zse.zcl_types import BY_NAME
+from firmware_emu.zse.zcl_types import BY_NAME, Value
 
 if TYPE_CHECKING:
     from hil.devices.gsme import Gsme
@@ -26,8 +29,8 @@ _NEW_FIRMWARE = 1 << 0
 """Functional notification flag (reference zigbee-han 6)."""
 _RECORDS_A_FRAME = 4
 """Attributes a report frame: keeps a report in one APS frame of 61 octets. The bench's own figure."""
-_STATIC_EVERY = 48
-"""Basic is pushed once in so many wakes. The bench's own figure."""
+_ALL_EVERY = 48
+"""Everything is pushed once in so many wakes, changed or not. The bench's own figure."""
 
 
 class MirrorPusher:
@@ -37,6 +40,8 @@ class MirrorPusher:
         self._gsme = gsme
         self._endpoint: int | None = None
         self._pushes = 0
+        self._held: dict[tuple[int, int], Value] = {}
+        """What the mirror holds, by cluster and attribute."""
         self.flags: tuple[int, ...] = ()
 
     @property
@@ -61,12 +66,14 @@ class MirrorPusher:
     async def push(self) -> None:
         """Report to the mirror, asking for it first where none is held. Raises RadioError."""
         if self._endpoint is None:
+            self._held.clear()
             self._endpoint = await self._request()
         if self._endpoint is None:
             self._gsme.trace.emit("han", self._gsme.name, "no mirror")
             return
         clusters = [METERING.id, PREPAYMENT.id] if self._gsme.knows_gpf() else []
-        if self._pushes % _STATIC_EVERY == 0:
+        if self._pushes % _ALL_EVERY == 0:
+            self._held.clear()
             clusters.insert(0, BASIC.id)
         for cluster in clusters:
             await self._report(self._endpoint, cluster)
@@ -98,7 +105,7 @@ class MirrorPusher:
         coordinator = gsme.coordinator
         if coordinator is None:
             return
-        records = gsme.model.records(cluster)
+        records = [record for record in gsme.model.records(cluster) if self._held.get((cluster, record.attribute)) != record.value]
         chunks = [records[first:first + _RECORDS_A_FRAME] for first in range(0, len(records), _RECORDS_A_FRAME)]
         for number, chunk in enumerate(chunks, start=1):
             status = _COMPLETE if number == len(chunks) else _PENDING
@@ -107,4 +114,5 @@ class MirrorPusher:
             if code != ZclStatus.SUCCESS:
                 self._endpoint = None
                 raise RadioError(f"the mirror refused a report on cluster {cluster:04x}", f"ZCL 0x{code:02X}")
+            self._held.update(((cluster, record.attribute), record.value) for record in chunk)
         gsme.trace.emit("han", gsme.name, "mirrored", target=str(coordinator), cluster=f"{cluster:04x}", attributes=len(records))

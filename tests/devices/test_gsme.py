@@ -89,6 +89,24 @@ def test_no_metering_data_is_mirrored_before_the_meter_knows_the_gpf(at_home: Sc
     at_home(scene)
 
 
+def test_a_push_carries_what_has_changed_since_the_mirror_took_it_and_everything_once_a_day(at_home: Scene) -> None:
+    async def scene(home: Home) -> None:
+        gsme = await joined(home)
+        await join_gpf(home, gsme)
+        seen = len(home.records)
+        await home.clock.sleep(25 * 3600)
+        told = [int(record.detail["attributes"] or 0) for record in home.records[seen:] if record.event == "mirrored"
+                and record.detail["cluster"] == "0702"]
+        whole = len(gsme.model.records(METERING.id))
+        assert whole in told
+        assert sum(count < whole / 2 for count in told) >= 46
+        await gsme.wake()
+        assert home.hub.mirrored[SUMMATION] == gsme.register.total
+        await gsme.stop()
+
+    at_home(scene)
+
+
 def test_consumption_is_read_encrypted_and_equals_the_register(at_home: Scene) -> None:
     async def scene(home: Home) -> None:
         gsme = await joined(home)

@@ -60,11 +60,19 @@ class PtyPort:
         except BlockingIOError:
             sent = 0
         del self._unsent[:sent]
+        if sent and self._clock.warp:
+            self._clock.stir(self)
+            asyncio.get_running_loop().add_reader(self._slave, self._arrived)
         if self._unsent and not self._blocked:
             asyncio.get_running_loop().add_writer(self._master, self._flush)
         elif self._blocked and not self._unsent:
             asyncio.get_running_loop().remove_writer(self._master)
         self._blocked = bool(self._unsent)
+
+    def _arrived(self) -> None:
+        """The kernel has moved our octets to the host's side, where the host, if there is one, sees them now."""
+        asyncio.get_running_loop().remove_reader(self._slave)
+        self._clock.settle(self)
 
     def _look(self) -> None:
         """The host has written or closed, or its octets have come. What was written before now is told by the watch before now."""
@@ -99,6 +107,7 @@ class PtyPort:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._master)
         loop.remove_writer(self._master)
+        loop.remove_reader(self._slave)
         if self._watch >= 0:
             loop.remove_reader(self._watch)
             os.close(self._watch)
