@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +45,8 @@ class Handle:
         self.clock = Clock(start=self.board.clock.start, warp=warp, speed=speed or self.board.clock.speed)
         self.trace = Trace(self.clock.now)
         self.core: Core
+        self.show: Callable[[Record], None] | None = None
+        """Where records that are watched go; None: nobody looks."""
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         self._opened: Future[None] = Future()
@@ -64,7 +66,7 @@ class Handle:
     def _live(self) -> None:
         try:
             self.clock.run(self._main())
-        except BaseException as trouble:  # noqa: BLE001 - whoever opened the bench is told, whatever it is
+        except BaseException as trouble:  # whoever opened the bench is told, whatever it is
             if self._opened.done():
                 raise
             self._opened.set_exception(trouble)
@@ -78,10 +80,23 @@ class Handle:
             raise NotAvailable("a bench", "install the rig (package hil), or attach to a hub that runs")
         async with opener(self.board, self.clock, self.trace, self.seed) as station:
             self.core = Core(self.board, self.clock, self.trace, self.seed, station, records)
+            self.trace.subscribe(self._watched)
             for sentence in self.faults:
                 await self.core.say(f"fault add {sentence}")
             self._opened.set_result(None)
             await self._over.wait()
+
+    def _watched(self, record: Record) -> None:
+        if self.show is not None and self.core.watching is not None and self.core.watching(record):
+            self.show(record)
+
+    def say(self, line: str) -> Iterator[Result]:
+        """Do what a line says, call after call; the rest is left out after a bad one. Raises WordError before anything is done."""
+        for call in self.core.parse(line):
+            done = self.wait(self.core.perform(call))
+            yield done
+            if not done.ok:
+                return
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the bench's loop."""

@@ -7,8 +7,9 @@ Time is a command here: on a warp clock no time passes while nothing is asked. A
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.console.declare import Noun, Verb, WordError
+from firmware_emu.console.records import Filter
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import Call, bind, nearest, read_line
+from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Record, Trace
 
 if TYPE_CHECKING:
@@ -65,10 +68,10 @@ class Core:
         """The run's growing trace."""
         self.said: list[Said] = []
         """What was said at this console, with what came of it: the session."""
-        self.offers: dict[str, Callable[[], list[str]]] = {"devices": lambda: [row.name for row in board.device]}
-        """Lists to complete words from; nouns add theirs."""
-        self.show: Callable[[Record], None] | None = None
-        """Where ``watch`` shows records; None: nobody looks."""
+        self.offers: dict[str, Callable[[Sequence[str]], Sequence[str]]] = {"devices": lambda _: [row.name for row in board.device]}
+        """Lists to complete words from, given the words of the call so far; nouns add theirs."""
+        self.watching: Filter | None = None
+        """Which records are shown as they come; None: none."""
         self._active = 0
         self.nouns: dict[str, Noun] = {}
         for kind in _noun_classes():
@@ -104,14 +107,24 @@ class Core:
     async def perform(self, call: Call) -> Result:
         """One call; time runs while it lasts."""
         first = len(self.records)
-        with self.running():
-            try:
-                done: Result = await getattr(call.noun, call.verb.method)(*call.args, **call.kwargs)
-            finally:
-                if self.clock.warp:
-                    await asyncio.sleep(_SETTLE_S)
+        try:
+            with self.running():
+                try:
+                    done: Result = await getattr(call.noun, call.verb.method)(*call.args, **call.kwargs)
+                finally:
+                    if self.clock.warp:
+                        await asyncio.sleep(_SETTLE_S)
+        except CommsHubError as trouble:
+            if not isinstance(trouble, WordError):
+                self.said.append(Said(call, Result(str(trouble), ok=False), first, type(trouble)))
+            raise
         self.said.append(Said(call, done, first))
         return done
+
+    def state(self) -> str:
+        """One line: time, pace, seed."""
+        pace = "stands still" if self.clock.warp else f"x {self.clock.speed:g}"
+        return f"{self.clock.datetime():%Y-%m-%d %H:%M:%S} ({pace})   seed {self.seed}   {len(self.records)} records"
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -129,22 +142,21 @@ class Core:
             self.clock.horizon = self.clock.now()
 
 
+@dataclass(frozen=True, slots=True)
 class Said:
-    """One thing said: the call, its result, and where in the trace it began."""
+    """One thing said: the call, its result, where in the trace it began, and the error it ended with, if any."""
 
-    __slots__ = ("call", "first", "result")
-
-    def __init__(self, call: Call, result: Result, first: int) -> None:
-        self.call = call
-        self.result = result
-        self.first = first
+    call: Call
+    result: Result
+    first: int
+    error: type[CommsHubError] | None = None
 
 
 def _noun_classes() -> list[type[Noun]]:
     found = []
     for entry in sorted(entry_points(group="chub.console"), key=lambda entry: entry.name):
         kind = entry.load()
-        assert isinstance(kind, type) and issubclass(kind, Noun), f"{entry.value} is not a noun"
+        assert issubclass(kind, Noun), f"{entry.value} is not a noun"
         found.append(kind)
     return found
 

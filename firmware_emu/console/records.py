@@ -80,3 +80,7 @@ def last_bad(records: Sequence[Record]) -> Record | None:
 def of_message(records: Iterable[Record], message: str) -> list[Record]:
     """The hops of one message, by its identifier or a part of it."""
     return [record for record in records if record.message and message in record.message]
+
+
+QUIET = Filter(events=BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply off", "alert", "left", "removed"})
+"""What a prompt shows where nothing else was asked for."""

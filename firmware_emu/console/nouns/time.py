@@ -12,6 +12,7 @@ from firmware_emu.trace import Record
 
 _LOOK_S = 0.05
 DAY_S = 86400.0
+_ISO = "%Y-%m-%dT%H:%M:%S"
 
 
 def set_pace(clock: Clock, speed: float | None) -> None:
@@ -69,7 +70,7 @@ class Time(Noun):
         clock = self.bench.clock
         wanted = (to - EPOCH).total_seconds() - clock.now()
         if wanted < 0:
-            raise WordError(f"to: read {to:%Y-%m-%dT%H:%M:%S}, expected a time after {clock.datetime():%Y-%m-%dT%H:%M:%S}: time goes forward")
+            raise WordError(f"to: read {to:{_ISO}}, expected a time after {clock.datetime():{_ISO}}: time goes forward")
         await clock.sleep(wanted)
         return Result(self._text())
 

@@ -1,0 +1,206 @@
+"""A running hub's own console over a local socket (mode 0600): one JSON object a line, there and back.
+
+To the hub: ``{"id": 1, "say" | "offers" | "hint" | "state": text, "width": columns}``, ``{"interrupt": 1}``. From it:
+``{"id": 1, ...}`` with the answer or ``error``, and ``{"record": line}`` for each record that is watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import queue
+import shutil
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from firmware_emu.console.core import Core
+from firmware_emu.console.declare import WordError
+from firmware_emu.console.offers import Offer, hint, offers
+from firmware_emu.console.records import QUIET, Filter, line
+from firmware_emu.console.result import Result
+from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.trace import Record
+
+_LINE = 1 << 20
+_PATH_LONGEST = 100
+"""A local socket's path has room for 107 octets."""
+
+
+@contextlib.asynccontextmanager
+async def console_socket(core: Core, path: Path) -> AsyncIterator[Path]:
+    """While in the context, consoles can attach at ``path``. Raises NotAvailable where it cannot be made."""
+    if len(str(path)) > _PATH_LONGEST:
+        raise NotAvailable(f"a socket at {path}", f"its path is longer than {_PATH_LONGEST} characters: name a shorter one")
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(lambda reader, writer: _Visit(core, writer).run(reader), path, limit=_LINE)
+    except OSError as wrong:
+        raise NotAvailable(f"a socket at {path}", f"{wrong.strerror}; name another place") from wrong
+    finally:
+        os.umask(before)
+    try:
+        yield path
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+class _Visit:
+    """One attached console."""
+
+    def __init__(self, core: Core, writer: asyncio.StreamWriter) -> None:
+        self._core = core
+        self._writer = writer
+        self._filter: Filter | None = QUIET
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self, reader: asyncio.StreamReader) -> None:
+        leave = self._core.trace.subscribe(self._watched)
+        try:
+            while octets := await reader.readline():
+                asked = json.loads(octets)
+                if "interrupt" in asked:
+                    if (task := self._tasks.get(asked["interrupt"])) is not None:
+                        task.cancel()
+                    continue
+                number = int(asked["id"])
+                task = self._tasks[number] = asyncio.create_task(self._answer(number, asked))
+                task.add_done_callback(lambda _, number=number: self._tasks.pop(number, None))  # type: ignore[misc]
+        except (ValueError, KeyError, ConnectionError):
+            pass  # no console of ours: it is left alone
+        finally:
+            leave()
+            for task in tuple(self._tasks.values()):
+                task.cancel()
+            self._writer.close()
+
+    def _watched(self, record: Record) -> None:
+        if self._filter is not None and self._filter(record) and not self._writer.is_closing():
+            self._send({"record": _ansi(line(record), 200)})
+
+    def _send(self, what: dict[str, object]) -> None:
+        self._writer.write(json.dumps(what, default=str).encode() + b"\n")
+
+    async def _answer(self, number: int, asked: dict[str, str]) -> None:
+        core = self._core
+        try:
+            if "say" in asked:
+                results = []
+                core.watching = self._filter
+                for call in core.parse(asked["say"]):
+                    done = await core.perform(call)
+                    results.append({"ok": done.ok, "text": _ansi(done, int(asked.get("width", 100))), "json": done.as_json()})
+                    self._filter = core.watching
+                    if not done.ok:
+                        break
+                self._send({"id": number, "results": results})
+            elif "offers" in asked:
+                self._send({"id": number, "offers": [(offer.word, offer.meaning) for offer in offers(core, asked["offers"])]})
+            elif "hint" in asked:
+                self._send({"id": number, "text": hint(core, asked["hint"])})
+            else:
+                self._send({"id": number, "text": core.state(), "name": core.board.name})
+        except CommsHubError as trouble:
+            self._send({"id": number, "error": str(trouble), "word": isinstance(trouble, WordError)})
+        except asyncio.CancelledError:
+            self._send({"id": number, "error": "interrupted; the hub goes on", "word": False})
+
+
+def _ansi(what: object, width: int) -> str:
+    console = Console(width=width, force_terminal=True, color_system="standard", highlight=False)
+    with console.capture() as capture:
+        console.print(what)
+    return capture.get().rstrip("\n")
+
+
+class AttachedTalk:
+    """A hub that runs elsewhere, behind its socket. A thread reads what comes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises NotAvailable where no hub listens."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.connect(str(path))
+        except OSError as wrong:
+            self._socket.close()
+            raise NotAvailable(f"a hub at {path}", f"{wrong.strerror}; start one with `chub run home` or `chub hub run`") from wrong
+        self._answers: dict[int, queue.Queue[dict[str, object]]] = {}
+        self._number = 0
+        self._show: Callable[[Text], None] = lambda _: None
+        self._over = False
+        threading.Thread(target=self._read, name="attached", daemon=True).start()
+        self.name = f"{self._ask({'state': ''})['name']}@{path.name}"
+
+    def close(self) -> None:
+        """Leave; the hub goes on."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def say(self, line: str) -> Iterator[Result]:
+        answer = self._ask({"say": line, "width": shutil.get_terminal_size().columns})
+        results = answer["results"]
+        assert isinstance(results, list)
+        for one in results:
+            told = one["json"]
+            yield Result("", told.get("values", {}), ok=one["ok"], picture=Text.from_ansi(one["text"]), raw=told)
+
+    def offers(self, line: str, more: Sequence[Offer]) -> list[Offer]:
+        listed = self._ask({"offers": line})["offers"]
+        assert isinstance(listed, list)
+        own = [] if " " in line else [offer for offer in more if offer.word.startswith(line)]
+        return [Offer(word, meaning) for word, meaning in listed] + own
+
+    def hint(self, line: str) -> str:
+        return str(self._ask({"hint": line})["text"]) if line.strip() else ""
+
+    def state(self) -> str:
+        return str(self._ask({"state": ""})["text"])
+
+    def watch(self, show: Callable[[Text], None]) -> None:
+        self._show = show
+
+    def _ask(self, what: dict[str, object]) -> dict[str, object]:
+        self._number += 1
+        number = self._number
+        answers = self._answers[number] = queue.Queue()
+        try:
+            self._send({"id": number, **what})
+            try:
+                answer = answers.get()
+            except KeyboardInterrupt:
+                self._send({"interrupt": number})
+                answer = answers.get()
+        finally:
+            del self._answers[number]
+        if "error" in answer:
+            raise (WordError if answer.get("word") else CommsHubError)(str(answer["error"]))
+        return answer
+
+    def _send(self, what: dict[str, object]) -> None:
+        if self._over:
+            raise CommsHubError("the hub is gone: `exit`, then attach again when it runs")
+        try:
+            self._socket.sendall(json.dumps(what).encode() + b"\n")
+        except OSError as wrong:
+            raise CommsHubError(f"the hub is gone ({wrong.strerror}): `exit`, then attach again when it runs") from wrong
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
+            for octets in lines:
+                told = json.loads(octets)
+                if "record" in told:
+                    self._show(Text.from_ansi(told["record"]))
+                elif (waiting := self._answers.get(told["id"])) is not None:
+                    waiting.put(told)
+        self._over = True
+        for waiting in tuple(self._answers.values()):
+            waiting.put({"error": "the hub is gone: `exit`, then attach again when it runs"})

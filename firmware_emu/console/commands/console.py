@@ -1,0 +1,100 @@
+"""``chub console``: a prompt on a bench, a script, or single commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from firmware_emu.console.attach import AttachedTalk
+from firmware_emu.console.bench import Bench
+from firmware_emu.console.declare import WordError
+from firmware_emu.console.prompt import Prompt
+from firmware_emu.console.talk import LocalTalk, Talk
+from firmware_emu.errors import BoardError, CommsHubError, IdentifierError
+
+
+@click.command()
+@click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as hub.channel=15")
+@click.option("--seed", type=int, default=None, help="seed of air, loads and faults; the board's if not given")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="bench seconds per second; without it the board's clock")
+@click.option("--fault", "faults", multiple=True, metavar="SENTENCE", help="a fault from the start, as 'han drop 20% to gsme'")
+@click.option("--script", type=click.File("r"), help="do the lines of this file (- is standard input) instead of prompting")
+@click.option("-c", "commands", multiple=True, metavar="LINE", help="do this line instead of prompting; may be repeated")
+@click.option("--attach", "socket", type=click.Path(path_type=Path), help="talk to a running hub at this socket instead of a bench")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object for each result (with --script or -c)")
+def console(
+    board_name: str, settings: tuple[str, ...], seed: int | None, speed: float | None, faults: tuple[str, ...],
+    script: click.utils.LazyFile | None, commands: tuple[str, ...], socket: Path | None, as_json: bool,
+) -> None:
+    """A prompt on a bench: nouns and verbs, time that bends, faults as sentences. `help` at the prompt tells the rest.
+
+    With --script or -c it does those lines and ends: 0 all good, 1 a verdict is bad or a step failed, 2 a line it could not read.
+    """
+    lines = None
+    if script is not None or commands:
+        where = "" if script is None else script.name
+        numbered = [] if script is None else [(f"{where}:{number}", line) for number, line in enumerate(script.read().splitlines(), 1)]
+        lines = [*numbered, *(("-c", line) for line in commands)]
+    if socket is not None:
+        talk = AttachedTalk(socket)
+        try:
+            code = _serve(talk, lines, as_json)
+        finally:
+            talk.close()
+    else:
+        with Bench.open(board_name, seed=seed, speed=speed, settings=settings, faults=faults) as bench:
+            local = LocalTalk(bench.handle)
+            if lines is None:
+                click.echo(f"board {local.name}, seed {bench.seed}, run {bench.folder}; `help` tells what can be said", err=True)
+            code = _serve(local, lines, as_json)
+    sys.exit(code)
+
+
+def _serve(talk: Talk, lines: list[tuple[str, str]] | None, as_json: bool) -> int:
+    if lines is not None:
+        return run_lines(talk, lines, as_json)
+    if not sys.stdin.isatty():
+        raise click.UsageError("no terminal to prompt on: use --script FILE, --script - or -c LINE")
+    Prompt(talk).run()
+    return 0
+
+
+def run_lines(talk: Talk, lines: Iterable[tuple[str, str]], as_json: bool) -> int:
+    """Do the lines, each with where it stands, up to the first that is bad; the exit code."""
+    shown = Console(highlight=False)
+    for where, line in _joined(lines):
+        try:
+            for result in talk.say(line):
+                if as_json:
+                    click.echo(json.dumps(result.as_json(), default=str))
+                else:
+                    shown.print(result)
+                if not result.ok:
+                    return 1
+        except (WordError, IdentifierError, BoardError) as wrong:
+            click.echo(f"{where}: {wrong}", err=True)
+            return 2
+        except CommsHubError as failed:
+            click.echo(f"{where}: {line.strip()}: {failed}", err=True)
+            return 1
+    return 0
+
+
+def _joined(lines: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Lines that end with a backslash go on in the next."""
+    begun, at = "", ""
+    for where, line in lines:
+        at = at or where
+        if line.endswith("\\"):
+            begun += line[:-1] + " "
+            continue
+        yield at, begun + line
+        begun, at = "", ""
+    if begun:
+        yield at, begun

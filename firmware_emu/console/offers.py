@@ -1,0 +1,84 @@
+"""What to offer while a line is typed: nouns, verbs, and values from the declarations."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from firmware_emu.console.core import Core
+from firmware_emu.console.declare import Parameter, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A word that may stand at the end of the line, and what it means."""
+
+    word: str
+    meaning: str
+
+
+def offers(core: Core, line: str, more: Sequence[Offer] = ()) -> list[Offer]:
+    """What the last word of ``line`` may become; ``more`` are words that the prompt itself knows."""
+    words = _typed(line)
+    begun, before = words[-1], words[:-1]
+    if not before:
+        found = [
+            *(Offer(word, verb.summary) for word, (_, verb) in core.plain.items()),
+            *(Offer(word, noun.about) for word, noun in core.nouns.items()), *more,
+        ]
+    elif len(before) == 1 and before[0] in core.nouns and before[0] not in core.plain:
+        found = [Offer(verb.name, verb.summary) for verb in core.nouns[before[0]].verbs().values()]
+    else:
+        said = _verb(core, before)
+        found = [] if said is None else _values(core, *said, begun)
+    return [offer for offer in found if offer.word.startswith(begun)]
+
+
+def hint(core: Core, line: str) -> str:
+    """The usage and meaning of the verb that is being typed, one line; empty before there is one."""
+    said = _verb(core, _typed(line))
+    if said is None:
+        return ""
+    verb = said[0]
+    return f"{verb.plain or verb.name} {verb.usage}  {verb.summary}"
+
+
+def _typed(line: str) -> list[str]:
+    last = line.replace("\n", ";").rpartition(";")[2]
+    try:
+        words = shlex.split(last)
+    except ValueError:
+        words = last.split()
+    return [*words, ""] if not last or last[-1].isspace() else words
+
+
+def _verb(core: Core, words: Sequence[str]) -> tuple[Verb, list[str]] | None:
+    if words and words[0] in core.plain:
+        return core.plain[words[0]][1], list(words[1:])
+    if len(words) > 1 and words[0] in core.nouns:
+        verb = core.nouns[words[0]].verbs().get(words[1])
+        return None if verb is None else (verb, list(words[2:]))
+    return None
+
+
+def _values(core: Core, verb: Verb, given: Sequence[str], begun: str) -> list[Offer]:
+    names = {parameter.name for parameter in verb.parameters if not parameter.many and not parameter.pairs}
+    said = {word.partition("=")[0] for word in given if word.partition("=")[0] in names}
+    places = [parameter for parameter in verb.parameters if not parameter.many and not parameter.pairs and parameter.name not in said]
+    bare = sum(word.partition("=")[0] not in names for word in given)
+    name, equals, _ = begun.partition("=")
+    if equals and name in names:
+        chosen = next(parameter for parameter in verb.parameters if parameter.name == name)
+        return [Offer(f"{name}={word}", chosen.kind.expected) for word in _words(core, chosen, given)]
+    found = [Offer(word, place.kind.expected) for place in places[bare:bare + 1] for word in _words(core, place, given)]
+    if bare >= len(places):
+        found += [Offer(word, rest.kind.expected) for rest in verb.parameters if rest.many for word in _words(core, rest, given[bare:])]
+    return found + [Offer(f"{place.name}=", place.kind.expected) for place in places[bare:] if not place.needed]
+
+
+def _words(core: Core, parameter: Parameter, given: Sequence[str]) -> Sequence[str]:
+    listed = parameter.kind.offers
+    if not isinstance(listed, str):
+        return listed
+    return core.offers[listed](given) if listed in core.offers else ()
