@@ -192,9 +192,9 @@ class GsmeModel:
             return ZclStatus.UNSUP_CLUSTER_COMMAND
         fields = command.decode(part.payload)
         self._gsme.update()
-        for field, cluster, attribute in self._writes.get((part.cluster, part.command, part.from_server), ()):
+        for field, cluster, attribute, unchanged in self._writes.get((part.cluster, part.command, part.from_server), ()):
             value = fields.get(field)
-            if value is not None and not isinstance(value, tuple):
+            if value is not None and not isinstance(value, tuple) and value != unchanged:
                 try:
                     self.set(cluster, attribute, value)
                 except ValueError:
@@ -337,11 +337,13 @@ def _rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def _read_writes() -> dict[tuple[int, int, bool], list[tuple[str, int, int]]]:
-    found: dict[tuple[int, int, bool], list[tuple[str, int, int]]] = {}
+def _read_writes() -> dict[tuple[int, int, bool], list[tuple[str, int, int, int | None]]]:
+    """Fields that go to attributes, by command: field, cluster, attribute, and the value that leaves the attribute as it is."""
+    found: dict[tuple[int, int, bool], list[tuple[str, int, int, int | None]]] = {}
     for row in _rows("gsme_writes.csv"):
         key = (int(row["cluster"], 16), int(row["command"], 16), bool(row["from_server"]))
-        found.setdefault(key, []).append((row["field"], int(row["attribute_cluster"], 16), int(row["attribute"], 16)))
+        unchanged = int(row["unchanged"]) if row["unchanged"] else None
+        found.setdefault(key, []).append((row["field"], int(row["attribute_cluster"], 16), int(row["attribute"], 16), unchanged))
     return found
 
 
