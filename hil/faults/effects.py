@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from firmware_emu.errors import NotAvailable
@@ -14,7 +14,7 @@ from hil.home import Home
 from hil.medium import Torn
 from hil.radio.ncp.server import NcpServer
 from ichis.connector import Level, signal
-from ichis.jig import Lines
+from ichis.jig import Lines, Supply
 
 Effect = Callable[[Home, Sentence, Callable[..., None]], AbstractAsyncContextManager[None]]
 """Lays a fault on while the context is open; the third argument counts and traces an effect: ``told(verb, **detail)``."""
@@ -75,27 +75,70 @@ async def nvm_dies(home: Home, sentence: Sentence, told: Callable[..., None]) ->
         home.medium.sound()
 
 
+class HeldSupply:
+    """The supply of a jig during a fault: what the host asks of it is done when the fault is over."""
+
+    def __init__(self, supply: Supply, volts: float) -> None:
+        self._supply = supply
+        self._volts = volts
+        self._on = True
+
+    async def hold(self, volts: float) -> None:
+        """Give ``volts``; 0 is switched off."""
+        if volts:
+            await self._supply.set_voltage(volts)
+        await self._supply.output(volts > 0)
+
+    async def let_go(self) -> None:
+        """Give what the host wants."""
+        await self._supply.set_voltage(self._volts)
+        await self._supply.output(self._on)
+
+    async def identity(self) -> str:
+        return await self._supply.identity()
+
+    async def set_voltage(self, volts: float) -> None:
+        self._volts = volts
+
+    async def set_current_limit(self, amperes: float) -> None:
+        await self._supply.set_current_limit(amperes)
+
+    async def output(self, on: bool) -> None:
+        self._on = on
+
+    async def measure_voltage(self) -> float:
+        return await self._supply.measure_voltage()
+
+    async def measure_current(self) -> float:
+        return await self._supply.measure_current()
+
+    async def measure_peak_current(self) -> float:
+        return await self._supply.measure_peak_current()
+
+    async def play(self, points: Sequence[tuple[float, float]]) -> None:
+        self._volts = points[-1][0] if points else self._volts
+        await asyncio.sleep(sum(seconds for _, seconds in points))
+
+
 @contextlib.asynccontextmanager
 async def supply(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
-    """``supply dip`` and ``supply sag``."""
-    nominal = home.jig.profile["supply_nominal"]
-    if sentence.kind == "dip":
-        out = BrownOut(((0.0, sentence.number("DURATION", 0)),))
-    else:
-        out = BrownOut(((sentence.number("VOLTS", nominal), sentence.number("for", LASTS_S["supply", "sag"])),))
-    for volts, seconds in out.profile:
-        told("dipped", volts=volts, ms=round(seconds * 1000))
-        if volts:
-            await home.jig.supply.set_voltage(volts)
+    """``supply dip`` and ``supply sag``; nothing happens to a supply that is off."""
+    sound = home.jig.supply
+    volts = await sound.measure_voltage()
+    if volts > 0:
+        if sentence.kind == "dip":
+            out = BrownOut(((0.0, sentence.number("DURATION", 0)),))
         else:
-            await home.jig.supply.output(False)
+            out = BrownOut(((sentence.number("VOLTS", volts), sentence.number("for", LASTS_S["supply", "sag"])),))
+        held = home.jig.supply = HeldSupply(sound, volts)
         try:
-            await home.clock.sleep(seconds)
+            for at, seconds in out.profile:
+                told("dipped" if at == 0 else "sagged", volts=at, ms=round(seconds * 1000))
+                await held.hold(at)
+                await home.clock.sleep(seconds)
         finally:
-            if volts:
-                await home.jig.supply.set_voltage(nominal)
-            else:
-                await home.jig.supply.output(True)
+            home.jig.supply = sound
+            await held.let_go()
     yield
 
 

@@ -258,7 +258,7 @@ class Faults:
             end: Value | None = active.sentence.word("to") if area == "wan" else None
             if (end is not None and end != to) or not active.befalls():
                 continue
-            active.told(fault.verb, octets=len(octets), source=None if source is None else str(source),
+            active.told(fault.verb, octets=len(octets), sender=None if source is None else str(source),
                         receiver=to if target is None else str(target))
             arrivals = tuple((late + more, out) for late, before in arrivals for more, out in fault.apply(before, active.draw))
         return arrivals
