@@ -11,6 +11,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
+from firmware_emu.wan.faults import ShapedLink
 from firmware_emu.wan.memory import memory_pair
 from hil.dcc.duis.build import Content
 from hil.dcc.from_board import dcc_of, hold_and_register, user_of
@@ -32,6 +33,12 @@ class Station(Home):
         self.other_supplier = user_of(board, "other_supplier", keystore)
         self.network_operator = user_of(board, "network_operator", keystore)
         self.other_user = user_of(board, "other_user", keystore)
+
+    @property
+    def sm_wan(self) -> ShapedLink:
+        """The hub's end of the link to the DCC, which can lose coverage."""
+        assert self.wan is not None
+        return self.wan
 
     async def bring_up(self) -> None:
         """The home, and the DCC with its users and what it must know of them; nothing has power yet."""

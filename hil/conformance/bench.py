@@ -114,7 +114,7 @@ class Bench:
 
     async def _normalise(self) -> None:
         jig, station = self.jig, self.station
-        station.wan.coverage = True
+        station.sm_wan.coverage = True
         await jig.data.set_line(self.profile.line)
         await jig.mating.wire_data(True)
         await jig.lines.drive("MT_PR", True)

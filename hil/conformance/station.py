@@ -1,4 +1,4 @@
-"""The station of a conformance run: it notes what the connector did and when, and its SM WAN can lose coverage."""
+"""The station of a conformance run: it notes what the connector did and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import JigError
 from firmware_emu.trace import Trace
-from firmware_emu.wan.memory import MemoryWan
 from hil.pki import load_keys
 from hil.station import Station
 from ichis.bench_jig import BenchJig, open_jig
@@ -42,8 +41,6 @@ class ConformanceStation(Station):
         meters = tuple(row for row in board.device if row.type == "ESME")[:1]
         super().__init__(board.model_copy(update={"device": meters}), clock, trace, folder, keystore, board.seed)
         self.profile, self.condition = profile, condition
-        self.wan = MemoryWan(clock)
-        self._hub_wan, self._dcc_wan = self.wan.hub, self.wan.dcc
         self.events: list[Event] = []
         self._server: asyncio.Task[None] | None = None
         self.bench_jig: BenchJig

@@ -199,9 +199,10 @@ async def until_running(bench: Bench, _: Value) -> None:
 
 async def coverage(bench: Bench, value: Value) -> None:
     """SM WAN coverage there or not; without it a connection is cut."""
-    bench.station.wan.coverage = bool(value)
+    wan = bench.station.sm_wan
+    wan.coverage = bool(value)
     if not value:
-        bench.station.wan.cut()
+        await wan.cut("no SM WAN coverage")
 
 
 async def keep(bench: Bench, _: Value) -> None:
