@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from hil.dcc.charging.faults import batch_fault_damages, fault_causes, fault_responsibility, type_fault_damages
 from hil.dcc.charging.figures import figures
 from hil.dcc.charging.hubs import HubAsset, asset_charges, maintenance_charges
 from hil.dcc.charging.money import ChargingError, gbp
 from hil.dcc.charging.removals import removal_rules, settle_removal
+from hil.dcc.command import json_option, show
 from hil.dcc.months import Month
-
-_json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
 
 @click.group("charges")
@@ -29,33 +26,23 @@ def charges() -> None:
     """Calculate hub charges: asset and maintenance, faults, removals. Money is exact, in pounds."""
 
 
-def _show(rows: list[dict[str, str]], title: str, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    table = Table(*(rows[0] if rows else ("nothing",)), title=title)
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table)
-
-
 @charges.command("figures")
-@_json
+@json_option
 def show_figures(as_json: bool) -> None:
     """Show every figure the calculators use, with its source."""
     rows = [{"figure": one.name, "value": str(one.value), "unit": one.unit, "source": one.source} for one in figures().values()]
-    _show(rows, "Figures of the charging calculators", as_json)
+    show(rows, "Figures of the charging calculators", as_json)
 
 
 @charges.command("type-fault")
 @click.argument("faults", type=int)
 @click.argument("installed", type=int)
 @click.option("--months", type=click.IntRange(1, 12), default=12, show_default=True, help="Months that the faults were counted over.")
-@_json
+@json_option
 def type_fault(faults: int, installed: int, months: int, as_json: bool) -> None:
     """Damages for FAULTS type faults of INSTALLED hubs: 50 GBP for each above 0.5 % a year [349-354]."""
     found = type_fault_damages(faults, installed, months=months)
-    _show(
+    show(
         [{"faults": str(found.faults), "threshold": str(found.threshold), "above": str(found.above), "GBP": str(found.amount_gbp)}],
         "Type fault damages", as_json,
     )
@@ -63,11 +50,11 @@ def type_fault(faults: int, installed: int, months: int, as_json: bool) -> None:
 
 @charges.command("cause")
 @click.argument("cause", required=False)
-@_json
+@json_option
 def cause(cause: str | None, as_json: bool) -> None:
     """Say who is responsible for a hub fault of CAUSE, or list all causes [331-335]."""
     found = fault_causes().values() if cause is None else (fault_responsibility(cause),)
-    _show([{"cause": one.cause, "responsible": one.responsible.value, "source": one.source} for one in found], "Fault causes", as_json)
+    show([{"cause": one.cause, "responsible": one.responsible.value, "source": one.source} for one in found], "Fault causes", as_json)
 
 
 @charges.command("removal")
@@ -75,7 +62,7 @@ def cause(cause: str | None, as_json: bool) -> None:
 @click.argument("remaining_gbp")
 @click.option("--supplier", default="the removing supplier", help="Who removes the hub.")
 @click.option("--count", "counts", multiple=True, metavar="SUPPLIER=N", help="What a smear counts, a supplier; may be repeated.")
-@_json
+@json_option
 def removal(kind: str, remaining_gbp: str, supplier: str, counts: tuple[str, ...], as_json: bool) -> None:
     """Settle the removal of a hub with REMAINING_GBP of asset value left [331-347]."""
     settled = settle_removal(kind, gbp(remaining_gbp), supplier, _counts(counts))
@@ -83,7 +70,7 @@ def removal(kind: str, remaining_gbp: str, supplier: str, counts: tuple[str, ...
         click.echo(json.dumps(settled.as_json(), indent=2))
         return
     rows = [{"who pays": party, "GBP": str(amount)} for party, amount in settled.charges.items()]
-    _show(rows, f"{kind} ({settled.rule.source})", False)
+    show(rows, f"{kind} ({settled.rule.source})", False)
     click.echo(f"replacement {'free' if settled.rule.replacement_free else 'charged'}; site visit: {settled.site_visit_payer}")
 
 
@@ -98,7 +85,7 @@ def _counts(texts: tuple[str, ...]) -> dict[str, int]:
 @charges.command("month")
 @click.argument("month")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_json
+@json_option
 def month(month: str, file: Path, as_json: bool) -> None:
     """Charge one MONTH (2026-03) for the hubs of a TOML FILE: asset and maintenance charges by supplier.
 
@@ -122,7 +109,7 @@ def month(month: str, file: Path, as_json: bool) -> None:
         }
         for party in sorted({*asset, *upkeep})
     ]
-    _show(rows, f"Communications Hub charges for {when} [314-330]", as_json)
+    show(rows, f"Communications Hub charges for {when} [314-330]", as_json)
 
 
 def _hub(row: dict[str, Any]) -> HubAsset:
@@ -138,11 +125,11 @@ def _hub(row: dict[str, Any]) -> HubAsset:
 @charges.command("batch-fault")
 @click.argument("faults", type=click.IntRange(0))
 @click.argument("ordered", type=click.IntRange(1))
-@_json
+@json_option
 def batch_fault(faults: int, ordered: int, as_json: bool) -> None:
     """Damages for FAULTS of one order of ORDERED hubs within a year of installation: 50 GBP for each above 10 % [355, 356]."""
     found = batch_fault_damages(faults, ordered)
-    _show(
+    show(
         [{"faults": str(found.faults), "threshold": str(found.threshold), "above": str(found.above), "GBP": str(found.amount_gbp)}],
         "Batch fault damages", as_json,
     )

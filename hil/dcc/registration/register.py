@@ -21,6 +21,17 @@ class Registration:
         Mpxn(mpxn)
         self._store.execute("INSERT OR REPLACE INTO registration VALUES (?, ?, ?, ?)", (mpxn, role.value, str(user), begins))
 
+    def forget(self, mpxn: str, role: UserRole) -> None:
+        """Drop what is registered for ``mpxn`` in ``role``, at all times: a refresh replaces it."""
+        self._store.execute("DELETE FROM registration WHERE mpxn = ? AND role = ?", (mpxn, role.value))
+
+    def all_at(self, at: float) -> tuple[tuple[str, UserRole, Eui64], ...]:
+        """Every registration that holds at ``at``: MPxN, role, user."""
+        rows = self._store.rows(
+            "SELECT mpxn, role, user, max(begins) FROM registration WHERE begins <= ? GROUP BY mpxn, role ORDER BY mpxn, role", (at,)
+        )
+        return tuple((row["mpxn"], UserRole(row["role"]), Eui64.parse(row["user"])) for row in rows)
+
     def party(self, mpxn: str, role: UserRole, at: float) -> Eui64 | None:
         """Who is registered in ``role`` for ``mpxn`` at ``at``."""
         row = self._store.row(

@@ -1,0 +1,113 @@
+"""Where the DCC's copy and the provider's disagree: which of them is master until it is resolved (sec2-rules RG-05 [89])."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from firmware_emu.errors import CommsHubError
+from firmware_emu.ids import Eui64
+from hil.dcc.registration.files import Row
+from hil.dcc.registration.register import Registration
+from hil.dcc.registration.settings import FeedSettings
+from hil.dcc.services import UserRole
+from hil.dcc.store import DccStore
+
+RDP = "RDP"
+DCC = "DCC"
+
+
+class DisputeError(CommsHubError):
+    """A dispute that cannot be opened or resolved as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """One disagreement. ``dcc_says`` and ``provider_says`` are the two parties' users; ``master`` the copy that counts meanwhile."""
+
+    number: int
+    mpxn: str
+    role: UserRole
+    opened: float
+    master: str
+    dcc_says: Eui64 | None
+    provider_says: Eui64
+    provider_begins: float
+    state: str
+    resolution: str | None
+
+
+class Disputes:
+    """The disputes, in the DCC's store."""
+
+    def __init__(self, store: DccStore, registration: Registration, now: Callable[[], float], settings: FeedSettings) -> None:
+        self._store = store
+        self._registration = registration
+        self._now = now
+        self._settings = settings
+
+    def open(self, row: Row) -> Dispute:
+        """The provider says ``row``, the DCC's copy says otherwise. With the provider's copy as master its row counts at once."""
+        if self.open_on(row.mpxn, row.role):
+            raise DisputeError(f"{row.mpxn} in role {row.role} is in dispute already: resolve that one first")
+        now, master = self._now(), self._settings.master
+        ours = self._registration.party(row.mpxn, row.role, now)
+        if ours == row.user:
+            raise DisputeError(f"both say {row.user} for {row.mpxn} in role {row.role}: there is no dispute")
+        with self._store.transaction():
+            number = self._store.insert(
+                "registration_disputes", mpxn=row.mpxn, role=row.role.value, opened=now, master=master,
+                dcc_says=None if ours is None else str(ours), provider_says=str(row.user), provider_begins=row.begins, state="open",
+            )
+            if master == RDP:
+                self._registration.register(row.mpxn, row.role, row.user, row.begins)
+        return self.dispute(number)
+
+    def holds_back(self, row: Row) -> bool:
+        """Whether a file's row is not taken now: its MPxN is in dispute and the DCC's copy is master."""
+        return any(one.master == DCC for one in self._open(row.mpxn, row.role))
+
+    def open_on(self, mpxn: str, role: UserRole) -> bool:
+        """Whether this registration is in dispute."""
+        return bool(self._open(mpxn, role))
+
+    def resolve(self, number: int, user: Eui64, begins: float, resolution: str) -> Dispute:
+        """Both agree that ``user`` is the party from ``begins`` on. Raises DisputeError."""
+        dispute = self.dispute(number)
+        if dispute.state != "open":
+            raise DisputeError(f"dispute {number} is {dispute.state} already")
+        with self._store.transaction():
+            self._store.execute(
+                "DELETE FROM registration WHERE mpxn = ? AND role = ? AND begins >= ?", (dispute.mpxn, dispute.role.value, begins)
+            )
+            if dispute.provider_says != user:
+                self._store.execute(
+                    "DELETE FROM registration WHERE mpxn = ? AND role = ? AND user = ? AND begins = ?",
+                    (dispute.mpxn, dispute.role.value, str(dispute.provider_says), dispute.provider_begins),
+                )
+            self._registration.register(dispute.mpxn, dispute.role, user, begins)
+            self._store.execute(
+                "UPDATE registration_disputes SET state = 'resolved', resolution = ? WHERE number = ?", (resolution, number)
+            )
+        return self.dispute(number)
+
+    def dispute(self, number: int) -> Dispute:
+        """One of them. Raises DisputeError."""
+        found = next((one for one in self.all() if one.number == number), None)
+        if found is None:
+            raise DisputeError(f"there is no dispute {number}: ask for the list")
+        return found
+
+    def all(self) -> tuple[Dispute, ...]:
+        """Every dispute, oldest first."""
+        return tuple(
+            Dispute(
+                row["number"], row["mpxn"], UserRole(row["role"]), row["opened"], row["master"],
+                Eui64.parse(row["dcc_says"]) if row["dcc_says"] else None, Eui64.parse(row["provider_says"]), row["provider_begins"],
+                row["state"], row["resolution"],
+            )
+            for row in self._store.rows("SELECT * FROM registration_disputes ORDER BY number")
+        )
+
+    def _open(self, mpxn: str, role: UserRole) -> tuple[Dispute, ...]:
+        return tuple(one for one in self.all() if one.state == "open" and (one.mpxn, one.role) == (mpxn, role))
