@@ -1,6 +1,6 @@
 """A sleepy gas meter: wakes each half hour, mirrors itself to the GPF, fetches its mailbox from the CHF, answers GBZ commands.
 
-Not modelled: battery wear, uncontrolled gas flow, sub-GHz. Attributes of those parts hold what is written to them.
+Not modelled: uncontrolled gas flow, sub-GHz. Attributes of those parts hold what is written to them.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from firmware_emu.trace import Trace
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
 from hil.devices import gsme_future, gsme_terms
 from hil.devices.gbcs_device import GbcsHanDevice
-from hil.devices.gsme_metering import GasMetering, Valve
+from hil.devices.gsme_hardware import Hardware
+from hil.devices.gsme_metering import SUPPLY_ARMED, GasMetering, Valve
 from hil.devices.gsme_mirror import MirrorPusher
 from hil.devices.gsme_model import GsmeModel
+from hil.devices.keypad import Keypad
 from hil.devices.ota_client import OtaClient
 from hil.devices.prepayment import ARMED_BY_EMERGENCY
 from hil.devices.registers import HALF_HOUR_S, LoadProfile, Register, boiler
@@ -71,7 +73,10 @@ class Gsme(GbcsHanDevice):
         self._busy = False
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.metering = GasMetering(self, load or boiler, self._valve_moves)
+        self.hardware = Hardware(self)
         self.model = GsmeModel(self)
+        self._keypad = Keypad(
+            self.store, self.gbcs.prefix + "keypad", lambda utrn: self.model.credit.enter(utrn), lambda code: gsme_terms.tell(self, code))
         self._server = GbzServer(self.gbcs, self.model.zcl)
         self.gbcs.handlers[_SET_CLOCK] = self._set_clock
         self.gbcs.due[gsme_future.KIND] = lambda device, action: self._execute_due(action)
@@ -188,6 +193,8 @@ class Gsme(GbcsHanDevice):
             return False
         self.metering.cut_off = False
         self.metering.save()
+        if state == Valve.ARMED:
+            gsme_terms.tell(self, SUPPLY_ARMED)
         return True
 
     def enable_supply(self) -> bool:
@@ -198,12 +205,14 @@ class Gsme(GbcsHanDevice):
     def activate_emergency_credit(self) -> bool:
         """At the meter, from a PPMID or by GCS06: whether it is active afterwards. A valve that lack of credit had closed is armed."""
         self.update()
-        cut_off = self.metering.cut_off
         active = self.metering.account.activate_emergency_credit(self.metering.settings.terms)
-        self.metering.look()
-        if active and cut_off and self.valve is Valve.ARMED:
-            gsme_terms.tell(self, ARMED_BY_EMERGENCY)
+        self.metering.look(ARMED_BY_EMERGENCY)
         return active
+
+    def enter_token(self, utrn: str) -> bool:
+        """A token typed in at the meter, which takes none for a while after several wrong ones. Whether it was taken."""
+        self.update()
+        return self._keypad.enter(utrn, self.now())
 
     def knows_gpf(self) -> bool:
         """Whether a GPF stands in the meter's log: before that no metering data goes to the mirror (reference zigbee-han 6)."""

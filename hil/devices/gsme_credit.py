@@ -14,7 +14,7 @@ from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices import gsme_terms
 from hil.devices.gsme_logs import Result
-from hil.devices.prepayment import OVER_MAX_CREDIT
+from hil.devices.prepayment import CREDIT_ADDED_LOCALLY, OVER_MAX_CREDIT
 
 if TYPE_CHECKING:
     from hil.devices.gsme import Gsme
@@ -77,25 +77,41 @@ class Credit:
         text = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
         gsme = self._gsme
         gsme.update()
-        message, account, terms = gsme.message, gsme.metering.account, gsme.metering.settings.terms
+        message = gsme.message
         if message is not None and message.message_code == _TOP_UP_BY_SUPPLIER:
-            checked, value = top_up.check(gsme.gbcs, text, message.header.counter)
+            result, value = self._use(text, *top_up.check(gsme.gbcs, text, message.header.counter))
         else:
-            checked, value = top_up.check_entered(gsme.gbcs, text)
-        result = int(checked)
-        if checked is top_up.TopUpResult.ACCEPTED:
-            refusal = account.refusal(value, terms)
-            if refusal is None:
-                payment = account.top_up(value, int(gsme.now()), terms)
-                gsme.model.logs.topped_up(text, payment, account.payment_debt)
-                gsme.metering.look()
-            else:
-                gsme_terms.tell(gsme, refusal)
-                gsme.gbcs.note_failure("the token is over a limit of the meter")
-                result = _TOP_UP_TOO_LARGE if refusal == OVER_MAX_CREDIT else _MAX_CREDIT_REACHED
+            result, value = self._entered(text)
         credit = gsme.model.number(PREPAYMENT.id, 0x0001)
         answer = {"result": result, "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}
         return [ZclAnswer(0x03, PREPAYMENT.to_client[0x03].encode(answer))]
+
+    def enter(self, utrn: str) -> bool:
+        """A token typed in at the meter; whether it was taken."""
+        return self._entered(utrn)[0] == top_up.TopUpResult.ACCEPTED
+
+    def _entered(self, utrn: str) -> tuple[int, int]:
+        """One that comes without the supplier's Command, of which the supplier is told (810E)."""
+        result, value = self._use(utrn, *top_up.check_entered(self._gsme.gbcs, utrn))
+        if result == top_up.TopUpResult.ACCEPTED:
+            gsme_terms.tell(self._gsme, CREDIT_ADDED_LOCALLY)
+        return result, value
+
+    def _use(self, utrn: str, checked: top_up.TopUpResult, value: int) -> tuple[int, int]:
+        """What an authentic token is worth, unless a limit of the meter forbids it: the result, and the value in millipence."""
+        gsme = self._gsme
+        account, terms = gsme.metering.account, gsme.metering.settings.terms
+        if checked is not top_up.TopUpResult.ACCEPTED:
+            return int(checked), value
+        refusal = account.refusal(value, terms)
+        if refusal is not None:
+            gsme_terms.tell(gsme, refusal)
+            gsme.gbcs.note_failure("the token is over a limit of the meter")
+            return _TOP_UP_TOO_LARGE if refusal == OVER_MAX_CREDIT else _MAX_CREDIT_REACHED, value
+        payment = account.top_up(value, int(gsme.now()), terms)
+        gsme.model.logs.topped_up(utrn, payment, account.payment_debt)
+        gsme.metering.look()
+        return int(checked), value
 
     def _adjust(self, part: Component) -> Result:
         """GCS40: adjust or reset the balance of one mode; an adjustment of the bill is subtracted, for it counts up (reference smets 3)."""

@@ -22,6 +22,7 @@ from hil.devices.tariff import SwitchingTable, Tariff, TariffRegisters, watt_hou
 if TYPE_CHECKING:
     from hil.devices.gsme import Gsme
 
+SUPPLY_ARMED = 0x8F32
 _LITRE_SECONDS_A_CUBIC_METRE = 1000 * HOUR_S
 
 
@@ -192,13 +193,13 @@ class GasMetering:
 
     # --- supply
 
-    def look(self) -> None:
-        """Act on what was changed from outside, and make it durable."""
+    def look(self, armed: int = SUPPLY_ARMED) -> None:
+        """Act on what was changed from outside, and make it durable. ``armed``: the event if that arms a valve that credit had closed."""
         with self._gsme.store.transaction():
-            self._look()
+            self._look(armed)
             self.save()
 
-    def _look(self) -> None:
+    def _look(self, armed: int = SUPPLY_ARMED) -> None:
         settings = self.settings
         self.account.check(settings.terms)
         if self.account.out and not self._handled:
@@ -214,8 +215,8 @@ class GasMetering:
             self._handled = self._suspended = False
             if self.cut_off:
                 self.cut_off = False
-                if self.valve is Valve.OFF:
-                    self.move(Valve.ARMED)
+                if self.valve is Valve.OFF and self.move(Valve.ARMED):
+                    gsme_terms.tell(self._gsme, armed)
 
     def move(self, state: Valve) -> bool:
         """Move the valve at the moment up to which everything is counted; False if it does not."""

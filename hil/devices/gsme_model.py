@@ -63,6 +63,7 @@ class GsmeModel:
         self._gsme = gsme
         self.published = Published(gsme)
         self.logs = GasLogs(gsme)
+        self.credit = Credit(gsme)
         self._initial: dict[tuple[int, int], tuple[DataType, Value]] = {}
         self.mirrored: dict[int, list[int]] = {}
         self._measured: dict[tuple[int, int], Callable[[], Value]] = {}
@@ -135,6 +136,7 @@ class GsmeModel:
             (METERING.id, 0x0000): counted(lambda: gsme.register.total),
             (METERING.id, 0x0007): lambda: int(gsme.now()),
             (METERING.id, 0x0014): counted(lambda: int(gsme.valve)),
+            (METERING.id, 0x0205): lambda: gsme.hardware.battery_days,
             (METERING.id, 0x0206): lambda: firmware.running_version(gsme.gbcs),
             (METERING.id, 0x0A00): counted(lambda: max(0, int(gsme.metering.bill))),
             (METERING.id, 0x0A01): lambda: int(gsme.now()),
@@ -173,7 +175,7 @@ class GsmeModel:
             (PRICE.id, 0x0B, False): lambda part: self.published.read(PRICE.id, 0x09),
         }
         commands.update(more)
-        commands.update(Credit(self._gsme).commands())
+        commands.update(self.credit.commands())
         for command in (1, 2, 3, 4):
             commands[CALENDAR.id, command, False] = self._read_calendar
 
