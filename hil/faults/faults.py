@@ -58,7 +58,7 @@ class _Active:
         self.schedule = _schedule(sentence)
         self.frame = _frame_fault(sentence)
         self.task: asyncio.Task[None] | None = None
-        names = {row.name: row.eui for row in home.board.device} | {"hub": home.board.hub.gpf}
+        names = {row.name: row.eui for row in home.board.device} | {"hub": home.board.hub.gpf} if sentence.area == "han" else {}
         self.source, self.target = names.get(sentence.word("from") or ""), names.get(sentence.word("to") or "")
 
     def told(self, verb: str, **detail: Scalar) -> None:
