@@ -54,6 +54,9 @@ class Answers:
     """Whether the hub has not acknowledged the frame of this sequence."""
     withdraw: Callable[[Eui64, int], bool]
     """Take a frame back that the hub cannot have; False if it is under way."""
+    schedule_of: Callable[[str], int | None]
+    """The schedule whose run a request is."""
+    scheduled_target_s: float
     _changed: dict[str, asyncio.Event] = field(default_factory=dict)
 
     # Arrival
@@ -73,6 +76,7 @@ class Answers:
         if answer.proof is not Proof.FOR_RECIPIENT:
             self._take_effect(row, message)
         self._hand_over(answer.request)
+        self._wake(answer.request)
         return True
 
     def _take_effect(self, row: sqlite3.Row, message: Message) -> None:
@@ -100,7 +104,8 @@ class Answers:
             self._take_effect(row, message)
         now = self.clock.now()
         self.store.execute("UPDATE requests SET delivered = ? WHERE request = ?", (now, name))
-        user.deliver(Delivery("h", now, "I0", message.header.originator, octets, name, late=row["state"] == "late"))
+        late, detail = row["state"] == "late", self._schedule(name)
+        user.deliver(Delivery("h", now, "I0", message.header.originator, octets, name, late=late, detail=detail))
         self.trace.emit(
             "dcc",
             "gateway",
@@ -111,6 +116,10 @@ class Answers:
             late=row["state"] == "late",
         )
         self._wake(name)
+
+    def _schedule(self, name: str) -> dict[str, int]:
+        number = self.schedule_of(name)
+        return {} if number is None else {"DSPScheduleID": number}
 
     def _left_to_recipient(self, message: Message) -> bool:
         return message.mac is not None and not message.signature and message.header.recipient not in self.own
@@ -169,19 +178,33 @@ class Answers:
         """Wait until the request has an end, at most until its deadline, and tell it. Raises NotAvailable for an unknown request."""
         name = str(request)
         travel = travel or Travel(self.clock)
+
+        def undelivered(row: sqlite3.Row) -> bool:
+            return row["state"] == "sent" or (row["state"] in ANSWERED and row["delivered"] is None)
+
+        row, in_time = await self._while(name, undelivered, wait_s)
+        return self._ended(user, row, travel) if in_time else self._unanswered(row, travel)
+
+    async def settle(self, name: str) -> None:
+        """Wait until the Device's answer is here, its user being there or not; at the deadline the user is told that there is none."""
+        row, in_time = await self._while(name, lambda row: bool(row["state"] == "sent"), None)
+        if not in_time:
+            self._unanswered(row, Travel(self.clock))
+
+    async def _while(self, name: str, open_: Callable[[sqlite3.Row], bool], wait_s: float | None) -> tuple[sqlite3.Row, bool]:
+        """Wait while the request is open, at most until its deadline: its row, and whether it came to its end in time."""
         event = self._changed.setdefault(name, asyncio.Event())
         try:
-            while (row := self._row(name))["state"] == "sent" or (row["state"] in ANSWERED and row["delivered"] is None):
+            while open_(row := self._row(name)):
                 deadline = row["deadline"] if wait_s is None else row["sent"] + wait_s
                 event.clear()
                 try:
                     await asyncio.wait_for(event.wait(), max(0.0, deadline - self.clock.now()))
                 except TimeoutError:
-                    return self._unanswered(row, travel)
+                    return row, False
         finally:
             self._changed.pop(name, None)
-        travel.leg("SM WAN, hub and Device")
-        return self._ended(user, row, travel)
+        return row, True
 
     def _unanswered(self, row: sqlite3.Row, travel: Travel) -> Outcome:
         travel.leg("SM WAN, hub and Device")
@@ -196,9 +219,8 @@ class Answers:
             alert, refusal = "N13", refused("device-silent", waited=waited, target=row["target"])
         with self.store.transaction():
             self.store.execute("UPDATE requests SET state = 'unanswered' WHERE request = ?", (name,))
-            self.alerts.raise_dcc_alert(
-                alert, Eui64.parse(row["target"]), (Eui64.parse(row["user"]),), request=name, payload="CommandFailure"
-            )
+            detail = {"request": name, "payload": "CommandFailure", **self._schedule(name)}
+            self.alerts.raise_dcc_alert(alert, Eui64.parse(row["target"]), (Eui64.parse(row["user"]),), **detail)
         self.trace.emit("dcc", "responses", "refused", message=row["command_id"], request=name, code=refusal.code, reason=refusal.value)
         finished = self.clock.now()
         return self._outcome(
@@ -206,6 +228,7 @@ class Answers:
         )
 
     def _ended(self, user: User, row: sqlite3.Row, travel: Travel) -> Outcome:
+        travel.leg("SM WAN, hub and Device")
         match row["state"]:
             case "returned":
                 return self._outcome(
@@ -271,6 +294,8 @@ class Answers:
         thinking = row["returned"] - row["pre_command_at"] if row["returned"] is not None and row["pre_command_at"] is not None else 0.0
         held = row["execute_at"] is not None
         target = service.future_dated_s if held else service.on_demand_s or service.future_dated_s
+        if held and self.schedule_of(row["request"]) is not None:
+            target = self.scheduled_target_s
         timed = verdict in (Verdict.SUCCESS, Verdict.FAILED, Verdict.NO_ANSWER)
         within = finished - row["received"] - thinking <= target if timed and target is not None else None
         return Outcome(

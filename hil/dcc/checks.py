@@ -222,11 +222,14 @@ CHECKS: tuple[Callable[[Desk, Arrival], Refusal | None], ...] = (
 """In the order they run. Non-device services pass device_status and registration untouched (CK-09 [139])."""
 
 
-def first_failure(desk: Desk, arrival: Arrival, *, released: bool = False) -> Refusal | None:
-    """Run the checks in order and stop at the first that fails. ``released``: from quarantine, so anomaly is not asked again."""
-    for check in CHECKS:
-        if check is anomaly and released:
-            continue
-        if (refusal := check(desk, arrival)) is not None:
-            return refusal
-    return None
+RELEASED = frozenset({anomaly})
+"""What is not asked of a request that comes from quarantine."""
+UNSIGNED = frozenset({credentials, duplicate})
+"""What is not asked of a run of a schedule: its signature was that of the 5.1, its identifier is the DCC's own."""
+
+
+def first_failure(
+    desk: Desk, arrival: Arrival, *, without: frozenset[Callable[[Desk, Arrival], Refusal | None]] = frozenset()
+) -> Refusal | None:
+    """Run the checks in order, but for those of ``without``, and stop at the first that fails."""
+    return next((refusal for check in CHECKS if check not in without and (refusal := check(desk, arrival)) is not None), None)

@@ -30,7 +30,7 @@ from firmware_emu.wan.channel import Hello
 from hil.dcc.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.alerts import Alerts
 from hil.dcc.answers import Answers
-from hil.dcc.arrival import Desk
+from hil.dcc.arrival import Arrival, Desk
 from hil.dcc.cos_party import CosSigner
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.duis import RequestId, ServiceRequest, new_request
@@ -50,7 +50,9 @@ from hil.dcc.quarantine import Quarantine
 from hil.dcc.refusals import refused
 from hil.dcc.registration import Registration
 from hil.dcc.responses import Responses, Stray
-from hil.dcc.services import UserRole
+from hil.dcc.schedules import Schedules
+from hil.dcc.sequence import Sequence
+from hil.dcc.services import Service, UserRole
 from hil.dcc.store import DccStore
 from hil.dcc.users import User
 
@@ -78,6 +80,7 @@ class Dcc:
         self.cos = cos
         self._parties = dict(parties)
         self._users: dict[Eui64, User] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.store = DccStore(store_path)
         self.inventory = Inventory(self.store, clock.now, self._status_changed)
         self.registration = Registration(self.store)
@@ -101,7 +104,11 @@ class Dcc:
             self._deliver,
         )
         self.responses = Responses(self.store, self.keystore, self.inventory, trace, clock.now)
-        effects = Effects(self.inventory, self.device_log_copy, self.known_parties, self.alerts, trace)
+        self.schedules = Schedules(self.desk, self.counters, trace, self._run_schedule)
+        self.gateway.on_suspended = self.schedules.suspended
+        effects = Effects(
+            self.inventory, self.device_log_copy, self.known_parties, self.alerts, trace, self.schedules.tenancy_changed
+        )
         self.answers = Answers(
             self.store,
             self.responses,
@@ -115,8 +122,10 @@ class Dcc:
             frozenset(own),
             lambda chf, sequence: self.head_end.undelivered(chf, sequence),
             lambda chf, sequence: self.head_end.withdraw(chf, sequence),
+            self.schedules.of_run,
+            self.settings.scheduled_target_s,
         )
-        self.own_services = OwnServices(self.desk, self.alerts, self.eui, self.answers.return_local, self._install_parties)
+        self.own_services = OwnServices(self.desk, self.alerts, self.eui, self.answers.return_local, self._install_parties, self.schedules)
         self.execution = Execution(self.own_services, self.store, clock, trace)
         self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self._hello, self._message, self.alerts.power_lost))
         self.journey = Journey(
@@ -130,7 +139,8 @@ class Dcc:
             trace,
             lambda: self.cos,
         )
-        self.held = HeldRequests(self.desk, self.journey, clock, trace, self._users)
+        self.sequence = Sequence(self.desk, trace)
+        self.held = HeldRequests(self.desk, self.sequence, clock, trace, self._go_on)
 
     # Life
 
@@ -138,11 +148,15 @@ class Dcc:
         """Go on where the store says: open outages are watched again, held requests held. Hubs are attached by the caller."""
         self.alerts.watch_outages()
         self.held.resume()
+        self.schedules.start()
 
     async def close(self) -> None:
         """End connections and timers, close the store."""
         await self.alerts.close()
         await self.held.close()
+        await self.schedules.close()
+        for task in tuple(self._tasks):
+            task.cancel()
         await self.head_end.close()
         self.store.close()
 
@@ -215,19 +229,25 @@ class Dcc:
         *,
         command_variant: int | None = None,
         top_up: bool = False,
+        preceding: RequestId | None = None,
     ) -> ServiceRequest:
         """A service request with the user's next counter; ``target`` None is the DCC itself. ``top_up`` steps the counter as prepayment
-        tokens need it (reference gbcs-messages 1.5). Raises RequestError."""
+        tokens need it (reference gbcs-messages 1.5), ``preceding`` has to succeed before it runs. Raises RequestError."""
         counter = self.counters.next(user.eui64)
-        return new_request(variant, user.eui64, target or self.eui, counter << 32 if top_up else counter, body, command_variant)
+        identifier = counter << 32 if top_up else counter
+        return new_request(variant, user.eui64, target or self.eui, identifier, body, command_variant, preceding=preceding)
 
     async def send(self, user: User, request: ServiceRequest, *, wait_s: float | None = None, released: bool = False) -> Outcome:
         """Send a service request as ``user`` and wait for its end. ``wait_s`` shortens or lengthens the wait for the Device.
 
         Refusals, missing answers and failures are Outcomes, not exceptions.
         """
-        travel = Travel(self.clock)
-        started = self.clock.now()
+        outcome = await self._send(user, request, wait_s, released)
+        self.sequence.ended(outcome.request)
+        return outcome
+
+    async def _send(self, user: User, request: ServiceRequest, wait_s: float | None, released: bool) -> Outcome:
+        travel, started = Travel(self.clock), self.clock.now()
         name = str(request.request_id)
         self.counters.saw(request.request_id.originator, request.request_id.counter)
         self.trace.emit("dcc", f"user {user.eui64}", "requested", target="gateway", message=name, variant=request.service_reference_variant)
@@ -236,19 +256,48 @@ class Dcc:
         except CommsHubError as error:
             return self.execution.refused(request, refused("user-cannot-sign-request", problem=error), travel, started)
         travel.leg("user signs the request")
-        arrival = self.gateway.receive(signed, released=released)
+        refusal = self.sequence.problem(signed)
+        arrival = refusal or self.gateway.receive(signed, released=released)
         travel.leg("arrival checks")
         if isinstance(arrival, Refusal):
             return self.execution.refused(request, arrival, travel, started)
-        if not arrival.service.device_service:
+        if self.held.cancels(arrival):
+            return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
+        if arrival.request.preceding is not None or self.held.due(arrival) is not None:
+            refusal = await self.held.wait(arrival)
+            travel.leg("held until its execution time")
+            started = self.clock.now()
+        if refusal is None and not arrival.service.device_service:
             return self.execution.execute(arrival, travel, started)
-        due = self.held.due(arrival)
-        refusal = None if due is None else await self.held.hold(arrival, due)
-        travel.leg("held until its execution time" if due is not None else "arrival checks")
         refusal = refusal or self.journey.travel(user, arrival, travel)
         if refusal is not None:
             return self.execution.refused(request, refusal, travel, started)
         return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
+
+    async def _run_schedule(self, request: ServiceRequest, service: Service, number: int, due: float) -> Refusal | None:
+        arrival = self.gateway.receive_run(request, service, due)
+        if isinstance(arrival, Refusal):
+            return arrival
+        refusal = self.journey.travel(self._users.get(arrival.sender), arrival, Travel(self.clock))
+        if refusal is None:
+            task = asyncio.create_task(self.answers.settle(str(request.request_id)), name=f"run of schedule {number}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return refusal
+
+    async def _go_on(self, arrival: Arrival) -> Refusal | None:
+        """A request that was held by a DCC before this one."""
+        travel = Travel(self.clock)
+        if arrival.service.device_service:
+            return self.journey.travel(self._users.get(arrival.sender), arrival, travel)
+        return self.execution.execute(arrival, travel, self.clock.now()).refusal
+
+    def _cancel_like(self, arrival: Arrival) -> list[str]:
+        return self.held.cancel(arrival.sender, target=arrival.request.request_id.target, variant=arrival.service.variant)
+
+    def cancel(self, user: User, request: RequestId) -> bool:
+        """Cancel a request of ``user`` that the DCC holds; False if it holds none of that name. Its sender is told (GW-63)."""
+        return bool(self.held.cancel(user.eui64, request=str(request)))
 
     async def outcome(self, user: User, request: RequestId, *, wait_s: float | None = None) -> Outcome:
         """The end of a request sent before, by this Dcc or by one that used the same store. Raises NotAvailable for an unknown one."""
@@ -315,6 +364,7 @@ class Dcc:
         return self.responses.strays()
 
     def _status_changed(self, line: AuditLine) -> None:
+        self.schedules.status_changed(line)
         self.trace.emit(
             "dcc",
             "inventory",

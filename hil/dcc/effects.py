@@ -36,6 +36,8 @@ class Effects:
     parties: KnownParties
     alerts: Alerts
     trace: Trace
+    tenancy_changed: Callable[[tuple[str, ...]], None]
+    """A change of tenancy was done for the MPxNs."""
 
     def apply(self, request: ServiceRequest, answer: Message) -> None:
         """The answer to ``request`` said yes."""
@@ -163,6 +165,9 @@ class Effects:
                 )
             self.inventory.describe(device.eui, user=request.request_id.originator, request=str(request.request_id), firmware=version)
 
+    def _tenancy(self, request: ServiceRequest, answer: Message) -> None:
+        self.tenancy_changed(mpxns_of(self.inventory, self.inventory.listed(request.request_id.target)))
+
     def _supplier_changed(self, request: ServiceRequest, answer: Message) -> None:
         payload = decode_payload(answer)
         if isinstance(payload, Asn1Payload) and isinstance(payload.value, UpdateCredentialsResponse) and payload.value.outcome is None:
@@ -183,6 +188,7 @@ class Effects:
 
 
 _EFFECTS: Mapping[str, Callable[[Effects, ServiceRequest, Message], None]] = {
+    "3.2": Effects._tenancy,
     "8.1": Effects._commissioned,
     "8.7": Effects._joined,
     "8.8": Effects._unjoined,

@@ -13,7 +13,7 @@ from hil.dcc.gateway import ANOMALY
 from hil.dcc.inventory_rules import InventoryRefusal
 from hil.dcc.journey import Travel
 from hil.dcc.outcome import LegMessage, Outcome, Refusal, Verdict
-from hil.dcc.own_services import OwnServices
+from hil.dcc.own_services import OwnServices, Result
 from hil.dcc.refusals import OwnServiceRefused, refused
 from hil.dcc.store import DccStore
 
@@ -42,22 +42,7 @@ class Execution:
             travel.leg("executed by the DCC")
             self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
             self.trace.emit("dcc", "gateway", "executed", target=str(arrival.sender), message=name, variant=arrival.service.variant)
-            finished, target = self.clock.now(), arrival.service.on_demand_s or arrival.service.future_dated_s
-            return Outcome(
-                Verdict.SUCCESS,
-                name,
-                arrival.service.variant,
-                "I0" if result else "I99",
-                "DCC",
-                "carried out by the DCC",
-                messages=(LegMessage("b", "acknowledgement", b""),),
-                legs=travel.legs,
-                started=started,
-                finished=finished,
-                target_s=target,
-                within_target=None if target is None else finished - started <= target,
-                result=result,
-            )
+            return self._done(arrival, result, travel, started)
         self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
         self.trace.emit(
             "dcc",
@@ -71,6 +56,34 @@ class Execution:
             code=refusal.code,
         )
         return self.refused(request, refusal, travel, started)
+
+    def _done(self, arrival: Arrival, result: Result, travel: Travel, started: float) -> Outcome:
+        finished, target = self.clock.now(), arrival.service.on_demand_s or arrival.service.future_dated_s
+        return Outcome(
+            Verdict.SUCCESS,
+            str(arrival.request.request_id),
+            arrival.service.variant,
+            "I0" if result else "I99",
+            "DCC",
+            "carried out by the DCC",
+            messages=(LegMessage("b", "acknowledgement", b""),),
+            legs=travel.legs,
+            started=started,
+            finished=finished,
+            target_s=target,
+            within_target=None if target is None else finished - started <= target,
+            result=result,
+        )
+
+    def cancelled(self, arrival: Arrival, names: list[str], travel: Travel, started: float) -> Outcome:
+        """The end of a request that cancels what the DCC holds: ``names`` are those it held."""
+        request, name = arrival.request, str(arrival.request.request_id)
+        if not names:
+            self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
+            what = f"{arrival.service.variant} to {request.request_id.target}"
+            return self.refused(request, refused("not-to-be-cancelled", what=what), travel, started)
+        self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
+        return self._done(arrival, {"cancelled": names}, travel, started)
 
     def refused(self, request: ServiceRequest, refusal: Refusal, travel: Travel, started: float) -> Outcome:
         """The outcome of a request that went no further."""

@@ -6,6 +6,8 @@ A signed pre-command must be, but for the signature, exactly a pre-command that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
@@ -13,13 +15,13 @@ from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.arrival import Arrival, Desk, service_of
-from hil.dcc.checks import first_failure, over_threshold
+from hil.dcc.checks import RELEASED, UNSIGNED, first_failure, over_threshold
 from hil.dcc.duis import RequestError, ServiceRequest, read_request, write_request
 from hil.dcc.duis.node import Node
 from hil.dcc.outcome import Refusal
 from hil.dcc.quarantine import Quarantine
 from hil.dcc.refusals import refused
-from hil.dcc.services import UserRole
+from hil.dcc.services import Service, UserRole
 from hil.dcc.store import DccStore
 
 ANOMALY = "CK-7 anomaly"
@@ -37,6 +39,8 @@ class Gateway:
         self._store: DccStore = desk.store
         self._quarantine = quarantine
         self._trace = trace
+        self.on_suspended: Callable[[Eui64], None] = lambda user: None
+        """Told of every user whose rights are suspended."""
 
     # Users
 
@@ -52,6 +56,7 @@ class Gateway:
     def suspend(self, eui: Eui64, reason: str) -> None:
         """Suspend a user's rights (M8 [125])."""
         self._store.execute("UPDATE users SET suspended = ? WHERE eui = ?", (reason, str(eui)))
+        self.on_suspended(eui)
 
     def reinstate(self, eui: Eui64) -> None:
         """End a suspension."""
@@ -72,18 +77,9 @@ class Gateway:
         name = str(request.request_id)
         arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target))
         with self._store.transaction():
-            refusal = first_failure(self._desk, arrival, released=released)
+            refusal = first_failure(self._desk, arrival, without=RELEASED if released else frozenset())
             if refusal is None and not request.is_signed_pre_command:
-                self._store.insert(
-                    "requests",
-                    request=name,
-                    user=str(arrival.sender),
-                    target=str(request.request_id.target),
-                    variant=service.variant,
-                    received=self._desk.clock.now(),
-                    state="accepted",
-                    xml=write_request(request),
-                )
+                self._record(arrival, received=self._desk.clock.now())
             elif refusal is None:
                 self._store.execute("UPDATE requests SET returned = ? WHERE request = ?", (self._desk.clock.now(), name))
             elif refusal.check == ANOMALY:
@@ -95,6 +91,30 @@ class Gateway:
             "dcc", "gateway", "acknowledged", target=str(arrival.sender), message=name, kind=kind, variant=service.variant, code="I99"
         )
         return arrival
+
+    def receive_run(self, request: ServiceRequest, service: Service, due: float) -> Arrival | Refusal:
+        """A run of a schedule, which the DCC itself makes: the checks again, without those of a signature it does not carry (CK-12)."""
+        arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target))
+        with self._store.transaction():
+            refusal = first_failure(self._desk, arrival, without=UNSIGNED)
+            self._record(arrival, received=due, execute_at=due)
+        if refusal is not None:
+            self._store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (str(request.request_id),))
+            return self._refuse(request, refusal)
+        return arrival
+
+    def _record(self, arrival: Arrival, **columns: float) -> None:
+        request = arrival.request
+        self._store.insert(
+            "requests",
+            request=str(request.request_id),
+            user=str(arrival.sender),
+            target=str(request.request_id.target),
+            variant=arrival.service.variant,
+            state="accepted",
+            xml=write_request(request),
+            **columns,
+        )
 
     def accepted(self) -> tuple[tuple[str, bytes], ...]:
         """Every service request that passed the checks, oldest first: its variant, and its XML as it was signed."""

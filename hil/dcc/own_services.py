@@ -20,6 +20,7 @@ from hil.dcc.duis.node import Node
 from hil.dcc.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory_rules import InventoryRefusal
 from hil.dcc.refusals import OwnServiceRefused, because
+from hil.dcc.schedules import Schedules
 from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
 
 Result = Mapping[str, object]
@@ -34,6 +35,7 @@ class OwnServices:
     acb: Eui64
     return_local: Callable[[Arrival, bytes], Result]
     hold_parties: Callable[[Device], None]
+    schedules: Schedules
 
     def execute(self, arrival: Arrival) -> Result:
         """Carry out the service. Raises OwnServiceRefused, InventoryRefusal."""
@@ -163,6 +165,11 @@ class OwnServices:
         return self.return_local(arrival, Node(arrival.request.body).base64("DeviceGBCSResponse"))
 
 
+    def _schedule(self, arrival: Arrival) -> Result:
+        actions = {"5.1": self.schedules.create, "5.2": self.schedules.read, "5.3": self.schedules.delete}
+        return actions[arrival.service.variant](arrival)
+
+
 _DETAILS = {
     "manufacturer": "DeviceManufacturer",
     "model": "DeviceModel",
@@ -174,6 +181,9 @@ _DETAILS = {
     "export_mpan": "ExportMPAN",
 }
 _ACTIONS: Mapping[str, Callable[[OwnServices, Arrival], Result]] = {
+    "5.1": OwnServices._schedule,
+    "5.2": OwnServices._schedule,
+    "5.3": OwnServices._schedule,
     "8.2": OwnServices._read_inventory,
     "8.3": OwnServices._decommission,
     "8.4": OwnServices._update,

@@ -17,6 +17,12 @@ class DccProfile:
     response_wait_s: float
     sleepy_response_wait_s: float
     outage_threshold_s: float
+    sequence_hold_s: float
+    schedule_duis_54: float
+    scheduled_target_s: float
+    firmware_target_s: float
+    firmware_piece_octets: float
+    firmware_window: float
     storm_window_s: float
     storm_threshold: float
     storm_one_in: float

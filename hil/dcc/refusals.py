@@ -71,7 +71,7 @@ def catalogue() -> dict[str, Entry]:
     }
 
 
-def refused(name: str, **values: object) -> Refusal:
+def refused(name: str, /, **values: object) -> Refusal:
     """The refusal ``name`` of the list with its words."""
     return catalogue()[name].fill(values)
 
@@ -88,7 +88,7 @@ class Reason(str):
         return made
 
 
-def because(name: str, **values: object) -> Reason:
+def because(name: str, /, **values: object) -> Reason:
     """The refusal ``name`` as one of several reasons."""
     return Reason(refused(name, **values))
 
@@ -96,6 +96,14 @@ def because(name: str, **values: object) -> Reason:
 class OwnServiceRefused(CommsHubError):
     """The DCC does not carry a service out. ``refusal`` says why."""
 
-    def __init__(self, name: str, **values: object) -> None:
+    def __init__(self, name: str, /, **values: object) -> None:
         self.refusal = refused(name, **values)
         super().__init__(self.refusal.value)
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> OwnServiceRefused:
+        """With a refusal that a check gave."""
+        made = cls.__new__(cls)
+        made.refusal = refusal
+        CommsHubError.__init__(made, refusal.value)
+        return made

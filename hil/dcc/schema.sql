@@ -47,3 +47,9 @@ CREATE TABLE IF NOT EXISTS device_logs (
 CREATE TABLE IF NOT EXISTS hubs (
     chf TEXT PRIMARY KEY, gpf TEXT NOT NULL, boots INTEGER NOT NULL, first_contact REAL NOT NULL, last_contact REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS store (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS schedules (
+    number INTEGER PRIMARY KEY, user TEXT NOT NULL, device TEXT NOT NULL, variant TEXT NOT NULL, frequency TEXT NOT NULL,
+    xml BLOB NOT NULL, created REAL NOT NULL, first_run REAL NOT NULL, ends REAL, runs INTEGER NOT NULL DEFAULT 0, next_run REAL,
+    removed REAL, removal TEXT);
+CREATE TABLE IF NOT EXISTS schedule_runs (
+    request TEXT PRIMARY KEY, schedule INTEGER NOT NULL, due REAL NOT NULL, refusal TEXT);

@@ -29,15 +29,19 @@ def new_request(
     counter: int,
     body: Mapping[str, Content] | None = None,
     command_variant: int | None = None,
+    *,
+    preceding: RequestId | None = None,
 ) -> ServiceRequest:
     """Build a service request. ``body`` holds what is inside the service's own element, as
     ``{"DeviceID": esme, "RequestType": "Add", "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 90, "InstallCode": code}}``; the order
-    of its keys does not matter. Raises RequestError naming the element that is unknown, missing or has a wrong value."""
+    of its keys does not matter. ``preceding`` names the request that has to succeed before this one runs.
+
+    Raises RequestError naming the element that is unknown, missing or has a wrong value."""
     row = VARIANTS.get(variant)
     if row is None:
         raise RequestError("ServiceReferenceVariant", 0, f"read {variant!r}, expected one of the schema, as 4.1.1")
     chosen = row.default_command_variant if command_variant is None else command_variant
-    return _request(variant, RequestId(originator, target, counter), chosen, row.element, body or {})
+    return _request(variant, RequestId(originator, target, counter), chosen, row.element, body or {}, preceding)
 
 
 def signed_pre_command(request: ServiceRequest, message: bytes, command_variant: int = 5) -> ServiceRequest:
@@ -50,11 +54,19 @@ def signed_pre_command(request: ServiceRequest, message: bytes, command_variant:
     return _request(request.service_reference_variant, request.request_id, command_variant, "SignedPreCommand", content)
 
 
-def _request(variant: str, request_id: RequestId, command_variant: int, element: str, body: Mapping[str, Content]) -> ServiceRequest:
+def _request(
+    variant: str,
+    request_id: RequestId,
+    command_variant: int,
+    element: str,
+    body: Mapping[str, Content],
+    preceding: RequestId | None = None,
+) -> ServiceRequest:
     root = etree.Element(f"{{{SERVICE_NAMESPACE}}}Request", nsmap={"sr": SERVICE_NAMESPACE}, schemaVersion=SCHEMA_VERSION)
     content: dict[str, Content] = {
         "Header": {
             "RequestID": str(request_id),
+            **({} if preceding is None else {"PrecedingServiceRequestID": str(preceding)}),
             "CommandVariant": command_variant,
             "ServiceReference": VARIANTS[variant].service,
             "ServiceReferenceVariant": variant,
