@@ -22,6 +22,7 @@ from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import JsonLines, Record, Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
+from hil.faults import Faults, check_sentences
 from hil.home import Home
 from hil.household import Household, PatientLink
 from hil.journey import HomeJourney
@@ -44,11 +45,16 @@ def run() -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as radio.path=/dev/ttyUSB0")
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--keys/--no-keys", "export_keys", default=True, help="export the keys of this test HAN beside the capture (zigbee_pc_keys)")
+@click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
-def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, as_json: bool, verbose: int) -> None:
+def demo(
+    board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, sentences: tuple[str, ...], as_json: bool,
+    verbose: int,
+) -> None:
     """A home from supply on to a Device removed: the whole chain, every refusal with its reason."""
     board = load_board(board_name, settings)
+    check_sentences(board, sentences)
     _log({0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG))
     console = Console(stderr=True)
     clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
@@ -58,7 +64,7 @@ def demo(board_name: str, settings: tuple[str, ...], seed: int | None, export_ke
     trace.subscribe(folder)
     steps = Steps(folder.records, on_step=lambda step: _show(console, step), on_begin=lambda name: _begin(console, name))
     console.print(f"board {board.name}, seed {seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
-    result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys))
+    result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys, sentences))
     folder.close()
     write_html(result, folder.path / "report.html")
     write_junit(result, folder.path / "junit.xml")
@@ -78,16 +84,20 @@ def _log(level: int) -> None:
 
 
 async def _demo(
-    board: Board, seed: int, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps, export_keys: bool,
+    board: Board, seed: int, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps, export_keys: bool, sentences: tuple[str, ...],
 ) -> Run:
     notes: list[str] = []
     async with open_station(board, clock, trace, folder.path, seed=seed) as station:
         journey = HomeJourney(station, steps, folder.records)
+        faults = Faults(station, seed, sentences)
         with folder.capture(station.air):
             try:
                 await journey.run()
             except StepFailed:
                 notes.append("The run ended at the first step that failed; the steps after it were not tried.")
+            notes += [f"Fault {fault.number}: {fault.sentence} ({fault.effects} effects)." for fault in faults.list()]
+            faults.save(folder.path)
+            await faults.close()
             if export_keys:
                 folder.export_keys(station.han_keys())
                 notes.append("zigbee_pc_keys exports the keys of this test HAN for Wireshark (--no-keys leaves them out).")
@@ -125,6 +135,7 @@ _HOME_SHOWS = {
     "hub": ("ready", "formed", "commissioned", "joined", "left", "refused", "failed"),
     "wan": ("connected", "lost", "waiting"),
     "han": ("not joined", "key established"),
+    "bench": ("added", "cleared", "torn", "cut", "dipped", "sagged", "lost", "reset", "unplugged", "laid on"),
     "device": ("executed", "refused", "paired", "unpaired", "valve", "load switch", "display", "failed"),
 }
 """What ``chub run home`` prints: events by area."""
@@ -139,16 +150,18 @@ _HOME_SHOWS = {
 @click.option("--no-hub", is_flag=True, help="power the dongle alone: the hub runs elsewhere (`chub hub run --radio ...`)")
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--trace", "trace_file", type=click.Path(dir_okay=False, path_type=Path), help="append one JSON line per hop to this file")
+@click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def home(
     board_name: str, settings: tuple[str, ...], wan: str | None, state: Path | None, pki: Path | None, no_hub: bool, seed: int | None,
-    trace_file: Path | None, as_json: bool,
+    trace_file: Path | None, sentences: tuple[str, ...], as_json: bool,
 ) -> None:
     """A home as a process of its own, on the wall clock, until Ctrl-C: the far end is a DCC in another process.
 
     Its Devices try to join every few seconds, and the gas meter wakes as soon as something waits for it. Meters are new at each start.
     """
     board = load_board(board_name, (*settings, *(() if pki is None else (f"pki={pki}",))))
+    check_sentences(board, sentences)
     if (wan is None) is not no_hub:
         raise click.UsageError("give --wan HOST:PORT, where the hub reaches its DCC; or --no-hub, without one")
     _log(logging.CRITICAL)
@@ -161,10 +174,12 @@ def home(
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chub-home-")))
         state.mkdir(parents=True, exist_ok=True)
-        clock.run(_home(board, board.seed if seed is None else seed, clock, trace, state, wan))
+        clock.run(_home(board, board.seed if seed is None else seed, clock, trace, state, wan, sentences))
 
 
-async def _home(board: Board, seed: int, clock: Clock, trace: Trace, state: Path, wan: str | None) -> None:
+async def _home(
+    board: Board, seed: int, clock: Clock, trace: Trace, state: Path, wan: str | None, sentences: tuple[str, ...],
+) -> None:
     link = None
     if wan is not None:
         host, colon, port = wan.rpartition(":")
@@ -178,8 +193,11 @@ async def _home(board: Board, seed: int, clock: Clock, trace: Trace, state: Path
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     try:
         await made.bring_up()
+        faults = Faults(made, seed, sentences)
         trace.emit("hub", "home", "ready", target=made.radio_path, devices=len(made.devices), state=str(state))
         await Household(made).run(over.is_set)
+        faults.save(state)
+        await faults.close()
     finally:
         await made.tear_down()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from firmware_emu.board import Board
 from firmware_emu.errors import CommsHubError, NotAvailable, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Scalar
@@ -103,6 +104,12 @@ def _frame_fault(sentence: Sentence) -> FrameFault | None:
             return Corrupt(int(sentence.number("BITS", 1)), share)
         case _:
             return Reorder(sentence.number("DURATION", _HELD_S[sentence.area]), share)
+
+
+def check_sentences(board: Board, sentences: Sequence[str]) -> None:
+    """Read sentences against a board before anything is brought up. Raises SentenceError."""
+    for sentence in sentences:
+        read_sentence(sentence, [row.name for row in board.device])
 
 
 class Faults:
