@@ -196,7 +196,7 @@ def _print_report(report: Report) -> None:
         click.echo(f"  {problem['message']}: {problem['problem']}")
 
 
-_COMMANDS = ("hil.dcc.service_cli", "hil.dcc.charging.cli", "hil.dcc.registration.cli")
+_COMMANDS = ("hil.dcc.service_cli", "hil.dcc.charging.cli", "hil.dcc.registration.cli", "hil.dcc.demand.cli")
 
 
 def _attach_service_commands() -> None:
