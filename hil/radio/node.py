@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.han import inter_pan
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, Receiver, SimpleDescriptor
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air
+from hil.radio.air import Air, Link
+from hil.radio.fragments import Reassembly
 from hil.radio.ncp import joining, zdo
 from hil.radio.ncp.aps import Aps, Incoming
-from hil.radio.ncp.frames import BROADCAST, ApsKind, ApsPdu, Block, Delivery
+from hil.radio.ncp.frames import BROADCAST, ApsKind, ApsPdu, Block, Delivery, MacPdu
 from hil.radio.ncp.mac import Poll
 from hil.radio.ncp.stack import CHANNELS, Stack
 from hil.radio.ncp.status import Status
@@ -21,7 +24,6 @@ from hil.radio.ncp.tokens import Child, Tokens
 
 PIECE = 61
 """Octets of a fragment (GBCS hubs' constant, reference zigbee-han 8)."""
-REASSEMBLY_S = 10.0
 ROUTER, SLEEPY = 2, 4
 ZDO_WAIT_S = 3.0
 FIRST_POLL_S, LONGEST_POLL_S, AWAKE_S = 0.01, 1.0, 5.0
@@ -38,13 +40,14 @@ class StackNode:
     def __init__(self, air: Air, eui64: Eui64, *, tokens: Path | None = None, channels: tuple[int, ...] = CHANNELS) -> None:
         self.stack = Stack(air, Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64), self)
         self.receiver: Receiver | None = None
+        self.inter_pan_receiver: InterPanReceiver | None = None
         self.on_left: Callable[[], None] | None = None
         self._channels = channels
         self._endpoints: dict[int, SimpleDescriptor] = {}
         self._on = True
         self._status: asyncio.Future[Status] | None = None
         self._zdo: dict[tuple[int, int], asyncio.Future[bytes]] = {}
-        self._pieces: dict[tuple[int, int], tuple[float, int, dict[int, bytes]]] = {}
+        self._pieces = Reassembly()
         self._strangers: dict[int, list[Incoming]] = {}
         self._awake_until = 0.0
         self._poll_s = FIRST_POLL_S
@@ -115,6 +118,41 @@ class StackNode:
         else:
             await self._until_up(self.stack.initialise, "resume", 1.0)
         return True
+
+    async def rejoin(self, *, timeout_s: float = 60.0) -> Eui64:
+        """Trust centre rejoin on the stored extended PAN id, for a node that has missed a new network key or whose hub was swapped.
+
+        Returns the trust centre's EUI-64: another than before is a swap-out, and the hash of the old link key is the key with it.
+        Raises RadioError.
+        """
+        self._require_power()
+        await self._until_up(lambda: self.stack.rejoin(secured=False, channels=self._channels), "rejoin", timeout_s)
+        centre = self.stack.tokens.tc_eui64
+        assert centre is not None, "a rejoin ends with the trust centre's word"
+        self._stay_awake()
+        return centre
+
+    # without a network
+
+    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[joining.Found]:
+        """Active scan; who answers on ``channels`` (None: the node's own)."""
+        self._require_power()
+        return await joining.scan(self.stack, channels or self._channels, 3)
+
+    def listen_inter_pan(self, channel: int) -> None:
+        """Radio on without a network; inter-PAN frames go to ``inter_pan_receiver``. ``power(False)`` ends it."""
+        self._require_power()
+        self.stack.nwk.mac.start(channel)
+
+    async def send_inter_pan(self, destination: Eui64 | int, pan: int, frame: InterPanFrame) -> None:
+        """One inter-PAN frame to an EUI-64 or a short address on ``pan``. Raises RadioError where it is not acknowledged."""
+        self._require_power()
+        mac = self.stack.nwk.mac
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        octets = inter_pan.encode(frame, self.eui64, mac.pan if self.stack.running else 0xFFFF, destination, pan)
+        mac.send_raw(MacPdu.decode(octets), joining.resolve(ended))
+        if not await ended:
+            raise RadioError(f"no acknowledgement of an inter-PAN frame from {destination}", Status.MAC_NO_ACK_RECEIVED.name)
 
     async def leave(self) -> None:
         if not self.stack.running:
@@ -280,6 +318,18 @@ class StackNode:
 
     # from the stack
 
+    def inter_pan(self, frame: MacPdu, link: Link) -> None:
+        if self.inter_pan_receiver is not None:
+            try:
+                sender, received = inter_pan.decode(frame.encode())
+            except DecodeError:
+                self.stack.nwk.mac.count("aps_bad_frame")
+                return
+            asyncio.get_running_loop().call_soon(self.inter_pan_receiver, sender, received)
+
+    def key_switched(self, sequence: int) -> None:
+        """A Device's node has nobody to tell."""
+
     def stack_status(self, status: Status) -> None:
         if self._status is not None and not self._status.done():
             self._status.set_result(status)
@@ -297,7 +347,7 @@ class StackNode:
             return
         if pdu.block is not None:
             self.stack.aps.acknowledge(message.source, pdu)
-            whole = self._piece(message)
+            whole = self._pieces.add(message)
             if whole is None:
                 return
             message = replace(message, pdu=replace(pdu, block=None, payload=whole))
@@ -310,23 +360,6 @@ class StackNode:
                 message.link.lqi, message.link.rssi,
             )
             asyncio.get_running_loop().call_soon(self.receiver, sender, frame)
-
-    def _piece(self, message: Incoming) -> bytes | None:
-        pdu = message.pdu
-        assert pdu.block is not None
-        now = asyncio.get_running_loop().time()
-        self._pieces = {known: value for known, value in self._pieces.items() if now - value[0] < REASSEMBLY_S}
-        key = (message.source, pdu.counter)
-        _, total, pieces = self._pieces.get(key, (now, 0, {}))
-        if pdu.block.first:
-            total, pieces[0] = pdu.block.number, pdu.payload
-        else:
-            pieces[pdu.block.number] = pdu.payload
-        self._pieces[key] = (now, total, pieces)
-        if not total or len(pieces) < total:
-            return None
-        del self._pieces[key]
-        return b"".join(pieces[index] for index in sorted(pieces))
 
     def _stranger(self, message: Incoming) -> None:
         """A sender known by its short address only: ask for its EUI-64 first."""
@@ -347,7 +380,7 @@ class StackNode:
         """A Device's node is no trust centre."""
 
     def child_join(self, device: Eui64, child: Child, joining: bool) -> None:
-        """A Device's node takes no children."""
+        """Children of a router are the stack's affair."""
 
     def polled(self, short: int) -> None:
-        """A Device's node has no sleepy children."""
+        """Polls of children are the stack's affair."""

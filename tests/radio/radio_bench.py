@@ -7,9 +7,9 @@ import struct
 from pathlib import Path
 
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air, MacFrame
+from hil.radio.air import Air, Link, MacFrame
 from hil.radio.ncp.aps import Incoming
-from hil.radio.ncp.frames import ApsKind, ApsPdu
+from hil.radio.ncp.frames import ApsKind, ApsPdu, MacPdu
 from hil.radio.ncp.stack import Stack
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child, Tokens
@@ -35,6 +35,8 @@ class Coordinator:
         self.joins: list[tuple[Eui64, int, int]] = []
         self.children: list[tuple[Eui64, bool]] = []
         self.statuses: list[Status] = []
+        self.inter_pan_frames: list[MacPdu] = []
+        self.key_sequences: list[int] = []
         for endpoint in endpoints:
             self.stack.endpoints[endpoint] = SimpleDescriptor(endpoint, 0x0508, (0x000A, 0x0019), (0x0704,))
 
@@ -72,6 +74,11 @@ class Coordinator:
     def polled(self, short: int) -> None:
         pass
 
+    def inter_pan(self, frame: MacPdu, link: Link) -> None:
+        self.inter_pan_frames.append(frame)
+
+    def key_switched(self, sequence: int) -> None:
+        self.key_sequences.append(sequence)
 
 
 class Pcap:

@@ -6,12 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.frames import NwkCommand
+from hil.radio.ncp.frames import NwkCommand, Update
 from hil.radio.ncp.tokens import Child
 
 if TYPE_CHECKING:
     from hil.radio.ncp.nwk import Nwk, NwkUser
 
+CHILDREN = 32
+"""End devices and routers one node takes (EZSP's default of CONFIG_MAX_END_DEVICE_CHILDREN)."""
+MAX_DEPTH = 15
+AUTHENTICATION_S = 10.0
+"""How long a child of a router may hold a short address without ever using the network key; a value of this bench, no clause."""
 MAX_TIMEOUT = 10
 """Highest end device timeout enumeration a parent grants, 1,024 minutes (GBCS 10.7.3, reference chts 3)."""
 COORDINATOR = 1
@@ -38,10 +43,15 @@ class Children:
     def permitting(self) -> bool:
         return self.permit_until > asyncio.get_running_loop().time()
 
+    @property
+    def capacity(self) -> bool:
+        """Whether another child is taken."""
+        return len(self._nwk.tokens.children) < CHILDREN and self._nwk.tokens.depth < MAX_DEPTH
+
     def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None:
-        """Short address and status for an association response; None: no answer. Children are taken by the coordinator alone."""
+        """Short address and status for an association response; None: no answer."""
         nwk, tokens = self._nwk, self._nwk.tokens
-        if tokens.node_type != COORDINATOR or not self.permitting:
+        if not nwk.routes_for_others or not self.permitting or not self.capacity:
             return None
         nwk.mac.count("join_indication")
         old = tokens.children.get(device)
@@ -62,23 +72,29 @@ class Children:
         if child is None or child.authenticated:
             return
         if ok:
-            self._user.child_joined(device, child, False)
+            self._user.child_joined(device, child, Update.UNSECURED_JOIN)
+            if self._nwk.tokens.node_type != COORDINATOR:
+                asyncio.get_running_loop().call_later(AUTHENTICATION_S, self._expect, device, child, self._life)
         else:
             self.forget(device)
 
-    def rejoin(self, device: Eui64, short: int, capability: int) -> None:
-        """A secured rejoin: the Device holds the network key and keeps its address."""
+    def _expect(self, device: Eui64, child: Child, life: int) -> None:
+        if life == self._life and self._nwk.tokens.children.get(device) is child and not child.authenticated:
+            self.forget(device)
+
+    def rejoin(self, device: Eui64, short: int, capability: int, *, secured: bool) -> None:
+        """A rejoin: the Device keeps its address. ``secured``: it holds the network key, else the trust centre has to give it that."""
         nwk, tokens = self._nwk, self._nwk.tokens
         child = tokens.children.get(device)
         if child is None:
-            child = tokens.children[device] = Child(short, capability, authenticated=True)
-        child.short, child.capability = short, capability
+            child = tokens.children[device] = Child(short, capability)
+        child.short, child.capability, child.authenticated = short, capability, secured
         nwk.learn(short, device)
         tokens.save()
         self.watch(device, child)
         answer = bytes([NwkCommand.REJOIN_RESPONSE]) + short.to_bytes(2, "little") + b"\x00"
-        nwk.send(short, answer, command=True, radius=1, destination_eui=device, source_eui=True)
-        self._user.child_joined(device, child, True)
+        nwk.send(short, answer, command=True, secured=secured, radius=1, destination_eui=device, source_eui=True)
+        self._user.child_joined(device, child, Update.SECURED_REJOIN if secured else Update.UNSECURED_REJOIN)
 
     def grant_timeout(self, device: Eui64, short: int, wanted: int) -> None:
         """Answer an End Device Timeout Request: granted up to :data:`MAX_TIMEOUT`, else incorrect value."""

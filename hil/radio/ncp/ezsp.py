@@ -26,7 +26,9 @@ from hil.radio.ncp.status import EzspStatus, Status
 from hil.radio.ncp.tokens import Child, Tokens
 
 if TYPE_CHECKING:
+    from hil.radio.air import Link
     from hil.radio.ncp.aps import Incoming
+    from hil.radio.ncp.frames import MacPdu
 
 LOGGER = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ CONFIGURATION = {
 }
 """Configuration ids and their values after a reset (table sizes as reference ezsp-ncp 3; the rest EZSP's defaults, recalled)."""
 POLL_POLICY, POLL_CALLBACK = 0x03, 0x31
+PASSTHROUGH_FLAGS, SE_INTER_PAN = 0x01, 0x01
+_NO_EUI = Eui64(bytes(8))
 
 
 class Ncp:
@@ -152,6 +156,17 @@ class Ncp:
     def child_join(self, device: Eui64, child: Child, joining: bool) -> None:
         index = next((at for at, known in enumerate(self.stack.tokens.children) if known == device), 0)
         self.callback("childJoinHandler", {"index": index, "joining": joining, "id": child.short, "eui64": device, "type": child.node_type})
+
+    def inter_pan(self, frame: MacPdu, link: Link) -> None:
+        if int.from_bytes(self.values.get(PASSTHROUGH_FLAGS, b""), "little") & SE_INTER_PAN:
+            source = frame.source if isinstance(frame.source, Eui64) else _NO_EUI
+            self.callback("macPassthroughMessageHandler", {
+                "type": SE_INTER_PAN, "lqi": link.lqi, "rssi": link.rssi, "eui64": source,
+                "sender": 0xFFFF, "binding": 0xFF, "address": 0xFF, "timestamp": 0, "message": frame.encode(),
+            })
+
+    def key_switched(self, sequence: int) -> None:
+        self.callback("switchNetworkKeyHandler", {"sequence": sequence})
 
     def polled(self, short: int) -> None:
         if self.policies.get(POLL_POLICY) == POLL_CALLBACK:

@@ -18,6 +18,8 @@ Address = int | Eui64
 BROADCAST = 0xFFFF
 BROADCAST_RX_ON = 0xFFFD
 BROADCAST_ROUTERS = 0xFFFC
+MAX_MPDU = 125
+"""aMaxPHYPacketSize without the FCS (IEEE 802.15.4-2006 6.4.1)."""
 
 
 class Reader:
@@ -172,6 +174,8 @@ class Beacon:
 
 
 class NwkCommand(IntEnum):
+    ROUTE_REQUEST = 0x01
+    ROUTE_REPLY = 0x02
     NETWORK_STATUS = 0x03
     LEAVE = 0x04
     REJOIN_REQUEST = 0x06
@@ -244,6 +248,15 @@ class Delivery(IntEnum):
     UNICAST = 0
     BROADCAST = 2
     GROUP = 3
+
+
+class Update(IntEnum):
+    """EmberDeviceUpdate, the status of an Update-Device command."""
+
+    SECURED_REJOIN = 0
+    UNSECURED_JOIN = 1
+    LEFT = 2
+    UNSECURED_REJOIN = 3
 
 
 class ApsCommand(IntEnum):

@@ -11,6 +11,7 @@ from firmware_emu.ids import Eui64
 from hil.radio.air import Link
 from hil.radio.ncp.frames import Beacon, NwkCommand
 from hil.radio.ncp.mac import Poll
+from hil.radio.ncp.routing import link_cost
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.zdo import capability
 
@@ -91,7 +92,7 @@ async def join(stack: Stack, node_type: int, channels: tuple[int, ...], extended
     ]
     if not beacons:
         raise JoinFailure(Status.NO_BEACONS)
-    best = max(beacons, key=lambda one: (one.link.lqi, one.link.rssi))
+    best = max(beacons, key=_worth)
     rx_on = node_type in (2, 3)
     tokens.pan = mac.pan = best.beacon.pan
     tokens.short = mac.short = 0xFFFE
@@ -100,9 +101,21 @@ async def join(stack: Stack, node_type: int, channels: tuple[int, ...], extended
     key, sequence, centre = await _network_key(stack, best.beacon.source, rx_on)
     tokens.node_type, tokens.channel, tokens.extended_pan = node_type, best.channel, best.beacon.extended_pan
     tokens.network_key, tokens.key_sequence, tokens.tc_eui64 = key, sequence, centre
-    tokens.update_id = best.beacon.update_id
-    tokens.parent_short = best.beacon.source
-    tokens.parent = centre if best.beacon.source == 0 else None
+    _under(stack, best, centre)
+
+
+def _worth(found: Found) -> tuple[int, int, int, int]:
+    """The better parent has the greater worth: link cost first, then depth, then strength."""
+    return -link_cost(found.link), -found.beacon.depth, found.link.lqi, found.link.rssi
+
+
+def _under(stack: Stack, parent: Found, centre: Eui64) -> None:
+    """Note the parent."""
+    tokens = stack.tokens
+    tokens.channel, tokens.pan, tokens.update_id = parent.channel, parent.beacon.pan, parent.beacon.update_id
+    tokens.depth = parent.beacon.depth + 1
+    tokens.parent_short = parent.beacon.source
+    tokens.parent = centre if parent.beacon.source == 0 else None
     tokens.save()
 
 
@@ -142,21 +155,64 @@ async def _network_key(stack: Stack, parent: int, rx_on: bool) -> tuple[bytes, i
 
 
 async def rejoin(stack: Stack) -> None:
-    """Secured rejoin to the stored parent. Raises JoinFailure."""
-    loop = asyncio.get_running_loop()
+    """Secured rejoin: to the stored parent, else to the best of those heard on the channel. Raises JoinFailure."""
     tokens = stack.tokens
+    if await _ask_back(stack, tokens.parent_short, secured=True):
+        return
+    for found in await _network(stack, (tokens.channel,)):
+        if found.beacon.source != tokens.parent_short and await _ask_back(stack, found.beacon.source, secured=True):
+            _under(stack, found, tokens.tc_eui64 or Eui64(bytes(8)))
+            return
+    raise JoinFailure(Status.MOVE_FAILED)
+
+
+async def trust_centre_rejoin(stack: Stack, channels: tuple[int, ...], candidates: tuple[bytes, ...]) -> None:
+    """Rejoin without the network key; ``candidates``: the link key and its hash. Raises JoinFailure; on return start the stack anew."""
+    tokens, mac = stack.tokens, stack.nwk.mac
+    found = await _network(stack, channels)
+    if not found:
+        raise JoinFailure(Status.NO_BEACONS)
+    rx_on = mac.rx_on
+    for one in found:
+        mac.pan = one.beacon.pan
+        mac.start(one.channel, rx_on=rx_on)
+        waiting = stack.network_key
+        if not await _ask_back(stack, one.beacon.source, secured=False):
+            continue
+        key, sequence, centre = await _network_key(stack, one.beacon.source, rx_on)
+        assert waiting.done(), "the key came through it"
+        tokens.short = mac.short
+        tokens.network_key, tokens.key_sequence, tokens.alternate_key = key, sequence, None
+        if centre != tokens.tc_eui64:
+            tokens.tc_eui64, tokens.tc_link_key = centre, candidates[-1]
+            tokens.link_keys.clear()
+        _under(stack, one, centre)
+        stack.nwk.stop()
+        stack.aps.stop()
+        return
+    raise JoinFailure(Status.MOVE_FAILED)
+
+
+async def _network(stack: Stack, channels: tuple[int, ...]) -> list[Found]:
+    """Who bears the stored extended PAN id, best first; whether they permit joining is no matter to those who come back."""
+    heard = [one for one in await scan(stack, channels, 3) if one.beacon.extended_pan == stack.tokens.extended_pan]
+    return sorted(heard, key=_worth, reverse=True)
+
+
+async def _ask_back(stack: Stack, parent: int, *, secured: bool) -> bool:
+    """One Rejoin Request; whether the parent takes the node back."""
+    loop = asyncio.get_running_loop()
     answer: asyncio.Future[tuple[int, int]] = loop.create_future()
     stack.association = answer
-    request = bytes([NwkCommand.REJOIN_REQUEST, capability(tokens.node_type)])
-    stack.nwk.send(tokens.parent_short, request, command=True, radius=1, source_eui=True)
+    request = bytes([NwkCommand.REJOIN_REQUEST, capability(stack.tokens.node_type)])
+    stack.nwk.send(parent, request, command=True, secured=secured, radius=1, source_eui=True, neighbour=parent)
     deadline = loop.time() + REJOIN_S
     while not answer.done() and loop.time() < deadline:
         await asyncio.sleep(POLL_S)
         if not stack.nwk.mac.rx_on:
-            await poll(stack, tokens.parent_short)
+            await poll(stack, parent)
     stack.association = None
-    if not answer.done() or answer.result()[1]:
-        raise JoinFailure(Status.MOVE_FAILED)
+    return answer.done() and not answer.result()[1]
 
 
 async def poll(stack: Stack, parent: int, *, long: bool = False) -> Poll:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
@@ -144,6 +144,10 @@ class Mac:
         """A data frame to a short address; to 0xFFFF unacknowledged."""
         frame = MacPdu(MacKind.DATA, self._next(), self.pan, destination, None, self.short, destination != BROADCAST, False, payload)
         self._put(frame, done)
+
+    def send_raw(self, frame: MacPdu, done: Done | None = None) -> None:
+        """A frame of the host's own making; the sequence number is this radio's."""
+        self._put(replace(frame, sequence=self._next()), done)
 
     def _put(self, frame: MacPdu, done: Done | None) -> None:
         if self.channel is None:

@@ -1,7 +1,7 @@
 """The NWK layer of one node: frame security and counters, addresses, next hops, broadcasts, children, leave and rejoin commands.
 
-Routing is what a home needs: neighbours directly, an end device through its parent, and where a neighbour does not answer,
-through the coordinator; routes back are learned from what was relayed. No AODV discovery, no link status (no timer while idle).
+Neighbours are spoken to directly, an end device through its parent; where a neighbour does not answer a route is looked for
+(:mod:`hil.radio.ncp.routing`), and routes back are learned from what was relayed. No link status frames (no timer while idle).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air, Link
 from hil.radio.ncp.children import Children
-from hil.radio.ncp.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader
+from hil.radio.ncp.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader, Update
 from hil.radio.ncp.mac import Done, Mac
+from hil.radio.ncp.routing import Routes
 from hil.radio.ncp.security import Auxiliary, KeyId, protect, unprotect
 from hil.radio.ncp.tokens import RESERVE, Child, Tokens
 
@@ -23,26 +24,32 @@ RADIUS = 30
 BROADCAST_MEMORY_S, BROADCAST_MEMORY = 9.0, 32
 """nwkNetworkBroadcastDeliveryTime of stack profile 2; and how many broadcasts of one source are known (its sequence has 8 bits)."""
 LEAVE_REJOIN, LEAVE_REQUEST = 0x20, 0x40
+INTER_PAN = 3
+"""NWK frame type of a frame that belongs to no network."""
 COORDINATOR, ROUTER = 1, 2
+_UNSECURED_COMMANDS = (bytes([NwkCommand.REJOIN_REQUEST]), bytes([NwkCommand.REJOIN_RESPONSE]))
+"""Heard without the network key: a Device that rejoins by its link key has none."""
 
 
 class NwkUser(Protocol):
     """The layer above."""
 
     def nwk_data(self, frame: NwkPdu, link: Link, secured: bool) -> None: ...
-    def child_joined(self, device: Eui64, child: Child, rejoin: bool) -> None: ...
+    def child_joined(self, device: Eui64, child: Child, update: Update) -> None: ...
     def child_gone(self, device: Eui64, child: Child) -> None: ...
     def told_to_leave(self, rejoin: bool) -> None: ...
     def device_left(self, device: Eui64, short: int) -> None: ...
     def associated(self, short: int, status: int) -> None: ...
     def polled(self, short: int) -> None: ...
+    def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
+    def key_switched(self) -> None: ...
 
 
 class Nwk:
     """One node's NWK layer over its :class:`Mac`."""
 
     __slots__ = (
-        "_counter", "_incoming", "_random", "_routes", "_seen", "_sequence", "_user", "addresses", "children", "mac", "shorts", "tokens",
+        "_counter", "_incoming", "_random", "_seen", "_sequence", "_user", "addresses", "children", "mac", "routes", "shorts", "tokens",
     )
 
     def __init__(self, air: Air, tokens: Tokens, user: NwkUser) -> None:
@@ -54,7 +61,7 @@ class Nwk:
         self.shorts: dict[Eui64, int] = {}
         self.children = Children(self, user)
         self._incoming: dict[Eui64, int] = {}
-        self._routes: dict[int, int] = {}
+        self.routes = Routes(self)
         self._seen: dict[int, dict[int, float]] = {}
         self._sequence = self._random.randrange(256)
         self._counter = 0
@@ -78,7 +85,8 @@ class Nwk:
         """Radio off and RAM lost."""
         self.children.stop()
         self.mac.stop()
-        for table in (self.addresses, self.shorts, self._incoming, self._routes, self._seen):
+        self.routes.clear()
+        for table in (self.addresses, self.shorts, self._incoming, self._seen):
             table.clear()
 
     @property
@@ -124,8 +132,9 @@ class Nwk:
     def send(
         self, destination: int, payload: bytes, done: Done | None = None, *, command: bool = False, secured: bool = True,
         radius: int = RADIUS, destination_eui: Eui64 | None = None, source_eui: bool = False,
+        neighbour: int | None = None,
     ) -> None:
-        """One NPDU; ``done`` tells whether the first hop took it (broadcast: that it was sent)."""
+        """One NPDU; ``done`` tells whether the first hop took it (broadcast: that it was sent). ``neighbour``: that hop, if it is given."""
         self._sequence = self._sequence + 1 & 0xFF
         frame = NwkPdu(
             destination, self.tokens.short, radius or RADIUS, self._sequence, command, secured, destination_eui,
@@ -137,7 +146,7 @@ class Nwk:
         elif destination == self.tokens.short:
             asyncio.get_running_loop().call_soon(self._loop_back, frame, done)
         else:
-            self._forward(frame, done)
+            self._forward(frame, done, via=neighbour)
 
     def _loop_back(self, frame: NwkPdu, done: Done | None) -> None:
         if self.mac.channel is not None:
@@ -166,10 +175,20 @@ class Nwk:
     def _hop(self, destination: int) -> int:
         if not self.routes_for_others:
             return self.tokens.parent_short
-        return self._routes.get(destination, destination)
+        return self.routes.hop(destination)
 
-    def _forward(self, frame: NwkPdu, done: Done | None) -> None:
-        hop = self._hop(frame.destination)
+    def has_end_device(self, short: int) -> bool:
+        """Whether ``short`` is an end device of this node, which answers for it."""
+        device = self.addresses.get(short)
+        child = self.tokens.children.get(device) if device is not None else None
+        return child is not None and not child.router and child.authenticated
+
+    def relay_broadcast(self, frame: NwkPdu, payload: bytes) -> None:
+        """A broadcast of another node, changed on its way."""
+        self._broadcast(replace(frame, radius=frame.radius - 1, payload=payload), None)
+
+    def _forward(self, frame: NwkPdu, done: Done | None, *, searched: bool = False, via: int | None = None) -> None:
+        hop = self._hop(frame.destination) if via is None else via
         device = self.addresses.get(hop)
         child = self.tokens.children.get(device) if device is not None else None
         if child is not None and not child.rx_on:
@@ -177,20 +196,27 @@ class Nwk:
             return
 
         def sent(ok: bool) -> None:
-            if not ok and hop == frame.destination and self.tokens.node_type == ROUTER and hop != 0:
-                self._routes[frame.destination] = 0
-                self.mac.send(self._seal(frame), 0, done)
-                return
             if not ok:
-                self._routes.pop(frame.destination, None)
-            if done is not None:
+                self.routes.forget(frame.destination)
+            if not ok and self.routes_for_others and frame.secured and not frame.command and not searched and self.mac.channel is not None:
+                self.routes.discover(frame.destination, found)
+            elif done is not None:
                 done(ok)
+
+        def found(ok: bool) -> None:
+            if ok and self.mac.channel is not None:
+                self._forward(frame, done, searched=True)
+            elif done is not None:
+                done(False)
 
         self.mac.send(self._seal(frame), hop, sent)
 
     # receiving
 
     def mac_data(self, frame: MacPdu, link: Link) -> None:
+        if frame.payload[:1] and frame.payload[0] & 3 == INTER_PAN:
+            self._user.inter_pan(frame, link)
+            return
         try:
             npdu = NwkPdu.decode(frame.payload)
             if npdu.secured:
@@ -208,19 +234,24 @@ class Nwk:
 
     def _open(self, npdu: NwkPdu, frame: MacPdu) -> NwkPdu | None:
         """Raises DecodeError, ProtectionError; None for what is not to be heard."""
-        key = self.tokens.network_key
+        tokens = self.tokens
         read = Reader(npdu.payload)
         auxiliary = Auxiliary.read(read)
-        if key is None or auxiliary.key_id is not KeyId.NETWORK or auxiliary.source is None:
+        if auxiliary.key_id is not KeyId.NETWORK or auxiliary.source is None or auxiliary.source == tokens.eui64:
             return None
         device = auxiliary.source
-        if auxiliary.key_sequence != self.tokens.key_sequence or device == self.tokens.eui64:
+        key = tokens.network_key if auxiliary.key_sequence == tokens.key_sequence else (
+            tokens.alternate_key if auxiliary.key_sequence == tokens.alternate_sequence else None
+        )
+        if key is None:
             return None
         plain = unprotect(key, npdu.header(), auxiliary, device, read.rest())
         if auxiliary.counter < self._incoming.get(device, 0):
             self.mac.count("nwk_counter_failure")
             return None
         self._incoming[device] = auxiliary.counter + 1
+        if auxiliary.key_sequence != tokens.key_sequence and tokens.new_key_sequence():
+            self._user.key_switched()
         if isinstance(frame.source, int):
             self.learn(frame.source, device)
         self.children.heard(device)
@@ -233,13 +264,13 @@ class Nwk:
         if npdu.source_eui is not None:
             self.learn(npdu.source, npdu.source_eui)
         if frame.source == npdu.source:
-            self._routes.pop(npdu.source, None)
+            self.routes.forget(npdu.source)
         elif isinstance(frame.source, int) and frame.destination != BROADCAST and self.routes_for_others:
-            self._routes[npdu.source] = frame.source
+            self.routes.set(npdu.source, frame.source)
         if npdu.destination >= BROADCAST_ROUTERS - 4:
-            self._take_broadcast(npdu, link)
+            self._take_broadcast(npdu, frame, link)
         elif npdu.destination == tokens.short:
-            self._up(npdu, link)
+            self._up(npdu, frame, link)
         elif self.routes_for_others and npdu.secured and npdu.radius > 1:
             self.mac.count("relayed")
             self._forward(replace(npdu, radius=npdu.radius - 1), None)
@@ -254,28 +285,34 @@ class Nwk:
             del seen[next(iter(seen))]
         return before is not None and now - before < BROADCAST_MEMORY_S
 
-    def _take_broadcast(self, npdu: NwkPdu, link: Link) -> None:
+    def _take_broadcast(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
         if not npdu.secured:
+            return
+        if npdu.command and npdu.payload[:1] == bytes([NwkCommand.ROUTE_REQUEST]):
+            try:
+                self.routes.request(npdu, frame, link)
+            except DecodeError:
+                self.mac.count("nwk_bad_frame")
             return
         if self._repeated(npdu):
             return
         if self.routes_for_others and npdu.radius > 1:
             self._broadcast(replace(npdu, radius=npdu.radius - 1), None)
         if npdu.destination != BROADCAST_ROUTERS or self.routes_for_others:
-            self._up(npdu, link)
+            self._up(npdu, frame, link)
 
-    def _up(self, npdu: NwkPdu, link: Link) -> None:
+    def _up(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
         if not npdu.command:
             self._user.nwk_data(npdu, link, npdu.secured)
-        elif npdu.secured:
+        elif npdu.secured or npdu.payload[:1] in _UNSECURED_COMMANDS:
             try:
-                self._command(npdu)
+                self._command(npdu, frame)
             except DecodeError:
                 self.mac.count("nwk_bad_frame")
 
     # commands
 
-    def _command(self, npdu: NwkPdu) -> None:
+    def _command(self, npdu: NwkPdu, frame: MacPdu) -> None:
         read = Reader(npdu.payload)
         command = read.uint(1, "NWK command")
         device = npdu.source_eui or self.addresses.get(npdu.source)
@@ -285,11 +322,14 @@ class Nwk:
                 if npdu.source in (0, self.tokens.parent_short):
                     self._user.told_to_leave(bool(options & LEAVE_REJOIN))
             elif device is not None:
+                self._user.device_left(device, npdu.source)
                 if not options & LEAVE_REJOIN:
                     self.children.forget(device)
-                self._user.device_left(device, npdu.source)
         elif command == NwkCommand.REJOIN_REQUEST and device is not None and self.routes_for_others:
-            self.children.rejoin(device, npdu.source, read.uint(1, "capability"))
+            if npdu.secured or npdu.source_eui is not None:
+                self.children.rejoin(device, npdu.source, read.uint(1, "capability"), secured=npdu.secured)
+        elif command == NwkCommand.ROUTE_REPLY and isinstance(frame.source, int):
+            self.routes.reply(npdu, frame.source)
         elif command == NwkCommand.REJOIN_RESPONSE:
             self._user.associated(read.uint(2, "short address"), read.uint(1, "rejoin status"))
         elif command == NwkCommand.END_DEVICE_TIMEOUT_REQUEST and device in self.tokens.children:
@@ -311,8 +351,9 @@ class Nwk:
         if not self.routes_for_others or tokens.network_key is None:
             return None
         coordinator = tokens.node_type == COORDINATOR
-        return Beacon(tokens.pan, tokens.short, self.children.permitting, tokens.extended_pan, coordinator, 0 if coordinator else 1,
-                      coordinator, coordinator, tokens.update_id)
+        capacity = self.children.capacity
+        return Beacon(tokens.pan, tokens.short, self.children.permitting, tokens.extended_pan, coordinator, tokens.depth,
+                      capacity, capacity, tokens.update_id)
 
     def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None:
         return self.children.associate(device, capability)

@@ -1,7 +1,6 @@
 """One ZigBee PRO node: the stack behind a virtual dongle, and behind a Device bound directly to the air.
 
-Not modelled: network key update, source routes as sent frames, many-to-one routes, route discovery, green power, inter-PAN,
-joining through a router, unsecured (trust centre) rejoin.
+Not modelled: source routes as sent frames, many-to-one routes, green power.
 """
 
 from __future__ import annotations
@@ -11,23 +10,20 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from firmware_emu.errors import DecodeError
+from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air, Link
-from hil.radio.ncp import joining, zdo
+from hil.radio.ncp import aps_commands, joining, zdo, zdo_server
 from hil.radio.ncp.aps import Aps, Incoming
-from hil.radio.ncp.frames import ApsCommand, ApsKind, ApsPdu, Delivery, NwkCommand, NwkPdu, Reader
+from hil.radio.ncp.frames import ApsKind, ApsPdu, Delivery, MacPdu, NwkCommand, NwkPdu, Update
 from hil.radio.ncp.nwk import COORDINATOR, Nwk
 from hil.radio.ncp.security import KeyId
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child, Tokens
-from hil.radio.ncp.trust import NETWORK_KEY_TYPE, TrustCentre
+from hil.radio.ncp.trust import TrustCentre
 
 LOGGER = logging.getLogger(__name__)
-ZDO_RECEIVES, ZDO_UNSUPPORTED, ZDO_ENDPOINTS = 0x01, 0x02, 0x04
-"""EmberZdoConfigurationFlags: the host sees requests the stack answers, gets those it does not know, answers endpoint ones itself."""
-HASHED_LINK_KEY = 0x0084
 CHANNELS = tuple(range(11, 27))
 
 
@@ -39,6 +35,8 @@ class StackUser(Protocol):
     def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None: ...
     def child_join(self, device: Eui64, child: Child, joining: bool) -> None: ...
     def polled(self, short: int) -> None: ...
+    def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
+    def key_switched(self, sequence: int) -> None: ...
 
 
 class Stack:
@@ -57,16 +55,17 @@ class Stack:
         self.running = False
         self.busy = False
         self.association: asyncio.Future[tuple[int, int]] | None = None
-        self._network_key: asyncio.Future[tuple[bytes, int, Eui64]] | None = None
+        self.awaited_key: asyncio.Future[tuple[bytes, int, Eui64]] | None = None
+        self._candidates: tuple[bytes, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.TimerHandle | None = None
 
     @property
     def network_key(self) -> asyncio.Future[tuple[bytes, int, Eui64]]:
         """The network key a joining node waits for."""
-        if self._network_key is None:
-            self._network_key = asyncio.get_running_loop().create_future()
-        return self._network_key
+        if self.awaited_key is None:
+            self.awaited_key = asyncio.get_running_loop().create_future()
+        return self.awaited_key
 
     # life
 
@@ -82,7 +81,7 @@ class Stack:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        self.association = self._network_key = None
+        self.association = self.awaited_key = None
 
     def _down(self) -> None:
         if self._closing is not None:
@@ -126,6 +125,7 @@ class Stack:
         tokens.network_key = tokens.network_key or draw.randbytes(16)
         tokens.update_id, tokens.parent, tokens.parent_short = update_id, None, 0xFFFF
         tokens.tc_eui64 = tokens.eui64
+        tokens.alternate_key, tokens.depth = None, 0
         tokens.children.clear()
         tokens.save()
         self._up()
@@ -140,7 +140,9 @@ class Stack:
             return Status.SECURITY_STATE_NOT_SET
         self.busy = True
         self.tokens.network_key, self.tokens.tc_eui64, self.tokens.node_type = None, None, 0
-        self._network_key = None
+        self.tokens.alternate_key = None
+        self.awaited_key = None
+        self._candidates = (self.tokens.tc_link_key,)
         self._task = asyncio.get_running_loop().create_task(self._join(node_type, channels, extended_pan, pan))
         return Status.SUCCESS
 
@@ -153,7 +155,7 @@ class Stack:
             self.user.stack_status(failure.status)
             return
         finally:
-            self.association = self._network_key = None
+            self.association = self.awaited_key = None
         self.busy = False
         self._up()
         self.announce()
@@ -162,25 +164,44 @@ class Stack:
             self.nwk.send(self.tokens.parent_short, timeout, command=True, radius=1)
         self.user.stack_status(Status.NETWORK_UP)
 
-    def rejoin(self) -> Status:
-        """Secured rejoin of an end device to its parent; the outcome is a stack status."""
+    def rejoin(self, *, secured: bool = True, channels: tuple[int, ...] = CHANNELS) -> Status:
+        """Go back to the network; the outcome is a stack status.
+
+        ``secured``: with the network key, to the parent or another one on the channel. Else a trust centre rejoin: whoever bears the
+        stored extended PAN id on ``channels`` is asked for the network key, under the link key or, from another trust centre than
+        before (a swap-out), under the AES-MMO hash of the link key, which is then the link key with the new one.
+        """
         if not self.tokens.joined or self.busy:
             return Status.INVALID_CALL
+        if not secured:
+            centre = self.tokens.tc_eui64
+            key = None if centre is None else self.link_key(centre)
+            if key is None:
+                return Status.SECURITY_STATE_NOT_SET
+            self._candidates = (key, aes_mmo(key))
+            self.awaited_key = None
         if not self.running:
             self._up()
         self.busy = True
-        self._task = asyncio.get_running_loop().create_task(self._rejoin())
+        self._task = asyncio.get_running_loop().create_task(self._rejoin(secured, channels))
         return Status.SUCCESS
 
-    async def _rejoin(self) -> None:
+    async def _rejoin(self, secured: bool, channels: tuple[int, ...]) -> None:
         try:
-            await joining.rejoin(self)
+            if secured:
+                await joining.rejoin(self)
+            else:
+                await joining.trust_centre_rejoin(self, channels, self._candidates)
         except joining.JoinFailure as failure:
             self.busy = False
             self._down()
             self.user.stack_status(failure.status)
             return
+        finally:
+            self.association = self.awaited_key = None
         self.busy = False
+        if not secured:
+            self._up()
         self.announce()
         self.user.stack_status(Status.NETWORK_UP)
 
@@ -255,8 +276,8 @@ class Stack:
         """What may open a frame from ``partner``: while joining the trust centre is not known yet."""
         if partner is None:
             return ()
-        if self._network_key is not None and self.tokens.tc_link_key is not None:
-            return (self.tokens.tc_link_key,)
+        if self.awaited_key is not None and self._candidates:
+            return self._candidates
         key = self.link_key(partner)
         return () if key is None else (key,)
 
@@ -273,10 +294,12 @@ class Stack:
     def nwk_data(self, frame: NwkPdu, link: Link, secured: bool) -> None:
         self.aps.receive(frame, link, secured)
 
-    def child_joined(self, device: Eui64, child: Child, rejoin: bool) -> None:
+    def child_joined(self, device: Eui64, child: Child, update: Update) -> None:
         self.user.child_join(device, child, True)
         if self.tokens.node_type == COORDINATOR:
-            self.trust.joined(device, child, rejoin)
+            self.trust.joined(device, child.short, update, self.tokens.short)
+        else:
+            aps_commands.tell_trust_centre(self, device, child.short, update)
 
     def child_gone(self, device: Eui64, child: Child) -> None:
         self.user.child_join(device, child, False)
@@ -284,6 +307,8 @@ class Stack:
     def device_left(self, device: Eui64, short: int) -> None:
         if self.tokens.node_type == COORDINATOR:
             self.trust.left(device, short)
+        elif device in self.tokens.children:
+            aps_commands.tell_trust_centre(self, device, short, Update.LEFT)
 
     def told_to_leave(self, rejoin: bool) -> None:
         if rejoin:
@@ -300,28 +325,23 @@ class Stack:
     def polled(self, short: int) -> None:
         self.user.polled(short)
 
+    def inter_pan(self, frame: MacPdu, link: Link) -> None:
+        self.user.inter_pan(frame, link)
+
+    def key_switched(self) -> None:
+        """The next network key comes into force."""
+        self.tokens.switch_key()
+        self.user.key_switched(self.tokens.key_sequence)
+
+
     def aps_command(self, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None:
-        """Transport-Key to a node that joins; only under the key-transport key of its link key."""
-        try:
-            read = Reader(pdu.payload)
-            if read.uint(1, "APS command") != ApsCommand.TRANSPORT_KEY or read.uint(1, "key type") != NETWORK_KEY_TYPE:
-                return
-            key, sequence = read.take(16, "network key"), read.uint(1, "key sequence")
-            destination, centre = read.eui("destination"), read.eui("trust centre")
-        except DecodeError:
-            self.nwk.mac.count("aps_bad_frame")
-            return
-        waiting = self._network_key
-        if waiting is None or waiting.done() or key_id is not KeyId.TRANSPORT or destination != self.tokens.eui64:
-            self.nwk.mac.count("aps_link_key_not_authorized")
-            return
-        waiting.set_result((key, sequence, centre))
+        aps_commands.received(self, source, pdu, key_id, nwk_secured)
 
     def aps_data(self, message: Incoming) -> bool:
         """True: taken, so acknowledge it."""
         pdu = message.pdu
         if pdu.profile == 0 and pdu.destination_endpoint == 0 and pdu.delivery is not Delivery.GROUP:
-            self._zdo(message)
+            zdo_server.received(self, message)
             return True
         if pdu.delivery is not Delivery.GROUP and pdu.destination_endpoint != 0xFF and pdu.destination_endpoint not in self.endpoints:
             self.nwk.mac.count("aps_no_endpoint")
@@ -337,40 +357,3 @@ class Stack:
         tokens = self.tokens
         asleep = {device: child.short for device, child in tokens.children.items() if not child.rx_on and child.authenticated}
         return zdo.Described(tokens.eui64, tokens.short, tokens.node_type, self.manufacturer, tuple(self.endpoints.values()), asleep)
-
-    def _zdo(self, message: Incoming) -> None:
-        cluster, payload = message.pdu.cluster, message.pdu.payload
-        to_user = bool(cluster & zdo.ANSWER) or cluster == zdo.DEVICE_ANNCE or bool(self.zdo_flags & ZDO_RECEIVES)
-        try:
-            if cluster == zdo.DEVICE_ANNCE:
-                short, device, _ = zdo.read_announce(payload)
-                self.nwk.learn(short, device)
-            elif cluster in (zdo.NWK_ADDR | zdo.ANSWER, zdo.IEEE_ADDR | zdo.ANSWER):
-                pair = zdo.read_address(payload)
-                if pair is not None:
-                    self.nwk.learn(pair[1], pair[0])
-            elif not cluster & zdo.ANSWER:
-                to_user = self._answer(message, to_user)
-        except DecodeError:
-            self.nwk.mac.count("zdo_bad_frame")
-            return
-        if to_user:
-            self.user.incoming(message)
-
-    def _answer(self, message: Incoming, to_user: bool) -> bool:
-        """Whether the host is to see the request. Raises DecodeError."""
-        cluster, payload = message.pdu.cluster, message.pdu.payload
-        if cluster in zdo.ENDPOINT_REQUESTS and self.zdo_flags & ZDO_ENDPOINTS:
-            return True
-        if cluster not in zdo.SUPPORTED and self.zdo_flags & ZDO_UNSUPPORTED:
-            return True
-        answer = zdo.answer(self.described(), cluster, payload, broadcast=message.broadcast)
-        if answer is not None:
-            self.send_zdo(message.source, cluster | zdo.ANSWER, answer)
-        if message.source == self.tokens.short:
-            return False
-        if cluster == zdo.MGMT_PERMIT_JOINING and len(payload) >= 2:
-            self.permit(payload[1])
-        elif cluster == zdo.MGMT_LEAVE and payload[1:9] in (self.tokens.eui64.zigbee, bytes(8)):
-            self.leave()
-        return to_user

@@ -61,6 +61,10 @@ class Tokens:
     parent_short: int = 0xFFFF
     network_key: bytes | None = field(default=None, repr=False)
     key_sequence: int = 0
+    alternate_key: bytes | None = field(default=None, repr=False)
+    """The network key before or after the one in force, whichever its sequence tells."""
+    alternate_sequence: int = 0
+    depth: int = 0
     tc_link_key: bytes | None = field(default=None, repr=False)
     tc_eui64: Eui64 | None = None
     security_bitmask: int = 0
@@ -83,6 +87,16 @@ class Tokens:
                 setattr(self, one.name, getattr(blank, one.name))
         self.save()
 
+    def new_key_sequence(self) -> bool:
+        """Whether the alternate key is newer than the one in force."""
+        return self.alternate_key is not None and 0 < (self.alternate_sequence - self.key_sequence & 0xFF) < 0x80
+
+    def switch_key(self) -> None:
+        """The alternate network key comes into force, the one before stays known."""
+        self.network_key, self.alternate_key = self.alternate_key, self.network_key
+        self.key_sequence, self.alternate_sequence = self.alternate_sequence, self.key_sequence
+        self.save()
+
     def save(self) -> None:
         """Write the file at once, whole or not at all."""
         if self.path is None:
@@ -92,6 +106,7 @@ class Tokens:
             "eui64": str(self.eui64), "extended_pan": str(self.extended_pan),
             "parent": str(self.parent) if self.parent else None, "tc_eui64": str(self.tc_eui64) if self.tc_eui64 else None,
             "network_key": self.network_key.hex() if self.network_key else None,
+            "alternate_key": self.alternate_key.hex() if self.alternate_key else None,
             "tc_link_key": self.tc_link_key.hex() if self.tc_link_key else None,
             "link_keys": {str(index): [str(eui), key.hex()] for index, (eui, key) in self.link_keys.items()},
             "children": {str(eui): asdict(child) for eui, child in self.children.items()},
@@ -110,13 +125,14 @@ class Tokens:
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
             known = Eui64.parse(state["eui64"])
-            plain = {name: state[name] for name in _PLAIN}
+            plain = {name: state[name] for name in _PLAIN if name in state or name not in _SINCE}
             tokens = cls(
                 known, path, **plain,
                 extended_pan=Eui64.parse(state["extended_pan"]),
                 parent=Eui64.parse(state["parent"]) if state["parent"] else None,
                 tc_eui64=Eui64.parse(state["tc_eui64"]) if state["tc_eui64"] else None,
                 network_key=bytes.fromhex(state["network_key"]) if state["network_key"] else None,
+                alternate_key=bytes.fromhex(state["alternate_key"]) if state.get("alternate_key") else None,
                 tc_link_key=bytes.fromhex(state["tc_link_key"]) if state["tc_link_key"] else None,
                 link_keys={int(index): (Eui64.parse(eui), bytes.fromhex(key)) for index, (eui, key) in state["link_keys"].items()},
                 children={Eui64.parse(eui): Child(**child) for eui, child in state["children"].items()},
@@ -130,5 +146,9 @@ class Tokens:
         return tokens
 
 
-_SPECIAL = {"path", "eui64", "extended_pan", "parent", "tc_eui64", "network_key", "tc_link_key", "link_keys", "children", "data"}
+_SPECIAL = {
+    "path", "eui64", "extended_pan", "parent", "tc_eui64", "network_key", "alternate_key", "tc_link_key", "link_keys", "children", "data",
+}
 _PLAIN = [one.name for one in fields(Tokens) if one.name not in _SPECIAL]
+_SINCE = {"alternate_sequence", "depth"}
+"""Not in files written before there were such."""

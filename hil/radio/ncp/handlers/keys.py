@@ -14,7 +14,7 @@ HAVE_TRUST_CENTRE_EUI64, HAVE_PRECONFIGURED_KEY, HAVE_NETWORK_KEY = 0x0040, 0x01
 CURRENT_MASK, HAVE_LINK_KEY = 0x0087, 0x0010
 NETWORK, TC_LINK = 1, 2
 KEY_TABLE_SIZE = 0x1E
-TRUST_CENTRE_LINK_KEY, CURRENT_NETWORK_KEY, APPLICATION_LINK_KEY = 1, 3, 5
+TRUST_CENTRE_LINK_KEY, CURRENT_NETWORK_KEY, NEXT_NETWORK_KEY, APPLICATION_LINK_KEY = 1, 3, 4, 5
 HAS_COUNTERS, HAS_PARTNER, AUTHORISED, HAS_SEQUENCE = 0x06, 0x08, 0x10, 0x01
 NO_INDEX = 0xFF
 
@@ -44,8 +44,9 @@ def get_security(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("exportKey")
 def export_key(ncp: Ncp, fields: Fields) -> Reply:
-    context = fields.octets("context")
-    key = {NETWORK: ncp.stack.tokens.network_key, TC_LINK: ncp.stack.tokens.tc_link_key}.get(context[0])
+    context, tokens = fields.octets("context"), ncp.stack.tokens
+    network = tokens.alternate_key if context[1] else tokens.network_key
+    key = {NETWORK: network, TC_LINK: tokens.tc_link_key}.get(context[0])
     return {"status": Status.NOT_FOUND if key is None else Status.SUCCESS, "key": key or bytes(16), "context": context}
 
 
@@ -53,6 +54,7 @@ def export_key(ncp: Ncp, fields: Fields) -> Reply:
 def network_key_info(ncp: Ncp, fields: Fields) -> Reply:
     tokens = ncp.stack.tokens
     return {"status": Status.SUCCESS, "set": tokens.network_key is not None, "sequence": tokens.key_sequence,
+            "alternate": tokens.alternate_key is not None, "alternate_sequence": tokens.alternate_sequence,
             "counter": ncp.stack.nwk.counter}
 
 
@@ -62,6 +64,9 @@ def get_key(ncp: Ncp, fields: Fields) -> Reply:
     if kind == CURRENT_NETWORK_KEY and tokens.network_key is not None:
         return {"status": Status.SUCCESS, "bitmask": HAS_SEQUENCE | 0x02, "type": kind, "key": tokens.network_key,
                 "outgoing": ncp.stack.nwk.counter, "sequence": tokens.key_sequence}
+    if kind == NEXT_NETWORK_KEY and tokens.alternate_key is not None:
+        return {"status": Status.SUCCESS, "bitmask": HAS_SEQUENCE, "type": kind, "key": tokens.alternate_key,
+                "sequence": tokens.alternate_sequence}
     if kind == TRUST_CENTRE_LINK_KEY and tokens.tc_link_key is not None:
         return {"status": Status.SUCCESS, "bitmask": 0x02 | HAS_PARTNER, "type": kind, "key": tokens.tc_link_key,
                 "outgoing": ncp.stack.aps.counter, "partner": tokens.tc_eui64 or Eui64(b"\xff" * 8)}
@@ -177,3 +182,25 @@ def export_transient(ncp: Ncp, fields: Fields) -> Reply:
 def clear_transient(ncp: Ncp, fields: Fields) -> Reply:
     ncp.stack.trust.forget_keys()
     return {}
+
+
+@handles("broadcastNextNetworkKey")
+def broadcast_next_key(ncp: Ncp, fields: Fields) -> Reply:
+    """A key of zeros: the stack draws one."""
+    key = fields.octets("key")
+    return {"status": ncp.stack.trust.broadcast_next_key(key if any(key) else None)}
+
+
+@handles("broadcastNetworkKeySwitch")
+def broadcast_switch(ncp: Ncp, fields: Fields) -> Reply:
+    return {"status": ncp.stack.trust.broadcast_switch()}
+
+
+@handles("unicastNwkKeyUpdate")
+def unicast_next_key(ncp: Ncp, fields: Fields) -> Reply:
+    return {"status": ncp.stack.trust.send_next_key(fields.eui("eui64"), fields.u("id"), fields.octets("key"))}
+
+
+@handles("unicastCurrentNetworkKey")
+def unicast_current_key(ncp: Ncp, fields: Fields) -> Reply:
+    return {"status": ncp.stack.trust.send_current_key(fields.eui("eui64"), fields.u("id"), fields.u("parent"))}

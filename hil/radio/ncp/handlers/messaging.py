@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.ncp.aps import Aps, Incoming
 from hil.radio.ncp.commands import ApsHead, Fields
 from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.frames import ApsKind, ApsPdu, Block, Delivery
+from hil.radio.ncp.frames import MAX_MPDU, ApsKind, ApsPdu, Block, Delivery, MacPdu
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.ncp.status import Status
 
@@ -100,6 +101,26 @@ def send_reply(ncp: Ncp, fields: Fields) -> Reply:
         return {"status": Status.SUCCESS}
     head = replace(head, sequence=ncp.stack.aps.next_sequence())
     return {"status": ncp.stack.aps.send(sender, _pdu(head, fields.octets("message"), Delivery.UNICAST), lambda _: None)}
+
+
+@handles("sendRawMessage", "sendRawMessageExtended")
+def send_raw(ncp: Ncp, fields: Fields) -> Reply:
+    """A MAC frame as it stands, without FCS; what became of it is told by rawTransmitCompleteHandler."""
+    octets, mac = fields.octets("message"), ncp.stack.nwk.mac
+    if mac.channel is None:
+        return {"status": Status.NETWORK_DOWN}
+    if len(octets) > MAX_MPDU:
+        return {"status": Status.MESSAGE_TOO_LONG}
+    try:
+        frame = MacPdu.decode(octets)
+    except DecodeError:
+        return {"status": Status.BAD_ARGUMENT}
+
+    def sent(ok: bool) -> None:
+        ncp.callback("rawTransmitCompleteHandler", {"status": Status.SUCCESS if ok else Status.MAC_NO_ACK_RECEIVED, "message": octets})
+
+    mac.send_raw(frame, sent)
+    return {"status": Status.SUCCESS}
 
 
 @handles("maximumPayloadLength")

@@ -1,0 +1,270 @@
+"""What a network goes through: a new network key, a swapped hub, Devices behind routers, frames of no network."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, Coordinator, Pcap
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.aes_mmo import aes_mmo
+from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.han import inter_pan
+from firmware_emu.han.base import ApsFrame, SimpleDescriptor
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
+from firmware_emu.ids import Eui64
+from hil.radio.air import Air, Link
+from hil.radio.ncp.frames import MacKind, MacPdu, NwkPdu, Reader, Update
+from hil.radio.ncp.security import Auxiliary
+from hil.radio.ncp.status import Status
+from hil.radio.ncp.trust import Decision, Policy
+from hil.radio.node import StackNode
+
+OTHER_HUB = Eui64.parse("00db1234567890b0")
+NEXT_KEY = bytes(range(100, 116))
+FAR = Link(loss=1.0)
+
+
+class Home:
+    def __init__(self, seed: int = 1) -> None:
+        self.clock = Clock(warp=True)
+        self.air = Air(self.clock, seed)
+        self.pcap = Pcap(self.air)
+        self.hub = Coordinator(self.air)
+        self.heard: list[tuple[Eui64, bytes]] = []
+
+    def node(self, eui64: Eui64) -> StackNode:
+        node = StackNode(self.air, eui64, channels=(15, 20))
+        node.add_endpoint(SimpleDescriptor(1, 0x0501, (0x0702, 0x0800), (0x000A,)))
+        node.receiver = lambda sender, frame: self.heard.append((sender, frame.payload))
+        return node
+
+    async def join(self, node: StackNode, *, sleepy: bool = False) -> None:
+        if not self.hub.stack.running:
+            self.hub.form()
+        self.hub.permit(node.eui64)
+        assert await node.join(LINK_KEY, extended_pan_id=EXTENDED_PAN, sleepy=sleepy) == HUB
+        await asyncio.sleep(1)
+
+    async def both_ways(self, hub: Coordinator, node: StackNode) -> None:
+        await node.send(hub.stack.tokens.eui64, ApsFrame(0x0702, b"up", 1, 1))
+        assert await hub.send(node.eui64, b"down") is Status.SUCCESS
+        await asyncio.sleep(0.1)
+        assert hub.payloads[-1] == b"up"
+        assert self.heard[-1] == (hub.stack.tokens.eui64, b"down")
+
+    def key_sequences(self) -> list[int]:
+        """Key sequence of each NWK secured frame on the air."""
+        seen = []
+        for one in self.pcap.frames:
+            mac = MacPdu.decode(one.octets)
+            if mac.kind is MacKind.DATA:
+                npdu = NwkPdu.decode(mac.payload)
+                if npdu.secured:
+                    seen.append(Auxiliary.read(Reader(npdu.payload)).key_sequence)
+        return seen
+
+
+@pytest.mark.parametrize("sleepy", [False, True])
+def test_a_new_network_key_is_given_out_and_taken_by_all_at_the_switch(sleepy: bool) -> None:
+    home = Home()
+
+    async def main() -> None:
+        meter = home.node(METER)
+        await home.join(meter, sleepy=sleepy)
+        trust = home.hub.stack.trust
+        assert trust.broadcast_switch() is Status.INVALID_CALL
+        assert trust.broadcast_next_key(NEXT_KEY) is Status.SUCCESS
+        await asyncio.sleep(5)
+        assert meter.stack.tokens.alternate_key == NEXT_KEY
+        await home.both_ways(home.hub, meter)
+        assert set(home.key_sequences()) == {0}
+        assert trust.broadcast_switch() is Status.SUCCESS
+        home.pcap.frames.clear()
+        await meter.poll()
+        await home.both_ways(home.hub, meter)
+        assert home.hub.stack.tokens.network_key == meter.stack.tokens.network_key == NEXT_KEY
+        assert home.key_sequences()[-1] == 1
+        assert home.hub.key_sequences == [1]
+
+    home.clock.run(main())
+
+
+def test_a_device_that_missed_the_switch_command_takes_the_key_with_the_first_frame_under_it() -> None:
+    home = Home()
+
+    async def main() -> None:
+        meter = home.node(METER)
+        await home.join(meter)
+        assert home.hub.stack.trust.broadcast_next_key(None) is Status.SUCCESS
+        await asyncio.sleep(1)
+        home.air.set_link(HUB, METER, FAR)
+        assert home.hub.stack.trust.broadcast_switch() is Status.SUCCESS
+        await asyncio.sleep(1)
+        home.air.set_link(HUB, METER, Link())
+        assert meter.stack.tokens.key_sequence == 0
+        await home.both_ways(home.hub, meter)
+        assert meter.stack.tokens.key_sequence == 1
+
+    home.clock.run(main())
+
+
+def test_one_device_is_given_the_next_key_under_its_link_key_alone() -> None:
+    home = Home()
+
+    async def main() -> None:
+        meter, display = home.node(METER), home.node(DISPLAY)
+        await home.join(meter)
+        await home.join(display)
+        stack = home.hub.stack
+        assert stack.trust.send_next_key(METER, stack.nwk.shorts[METER], NEXT_KEY) is Status.SUCCESS
+        await asyncio.sleep(1)
+        assert (meter.stack.tokens.alternate_key, display.stack.tokens.alternate_key) == (NEXT_KEY, None)
+
+    home.clock.run(main())
+
+
+@pytest.mark.parametrize("sleepy", [False, True])
+def test_a_device_that_slept_through_a_new_key_comes_back_by_its_link_key(sleepy: bool) -> None:
+    home = Home()
+
+    async def main() -> None:
+        meter = home.node(METER)
+        await home.join(meter, sleepy=sleepy)
+        meter.power(False)
+        trust = home.hub.stack.trust
+        trust.broadcast_next_key(NEXT_KEY)
+        trust.broadcast_switch()
+        await asyncio.sleep(10)
+        meter.power(True)
+        home.hub.stack.import_link_key(0, METER, LINK_KEY)
+        trust.policy = Policy.ALLOW_JOINS
+        with pytest.raises(RadioError):
+            await meter.rejoin()
+        assert home.hub.joins[-1] == (METER, Update.UNSECURED_REJOIN, Decision.DENY_JOIN)
+        trust.policy |= Policy.ALLOW_UNSECURED_REJOINS
+        assert await meter.rejoin() == HUB
+        assert home.hub.joins[-1] == (METER, Update.UNSECURED_REJOIN, Decision.USE_PRECONFIGURED_KEY)
+        await home.both_ways(home.hub, meter)
+
+    home.clock.run(main())
+
+
+@pytest.mark.parametrize("sleepy", [False, True])
+def test_a_device_finds_the_hub_that_replaced_its_own_by_the_hash_of_its_link_key(sleepy: bool) -> None:
+    home = Home()
+
+    async def main() -> None:
+        meter = home.node(METER)
+        await home.join(meter, sleepy=sleepy)
+        home.hub.stack.power_off()
+        new = Coordinator(home.air, OTHER_HUB)
+        new.form(20)
+        new.stack.import_link_key(0, METER, LINK_KEY)
+        new.stack.trust.policy = Policy.ALLOW_JOINS | Policy.ALLOW_UNSECURED_REJOINS
+        with pytest.raises(RadioError):
+            await Home.node(home, DISPLAY).rejoin()
+        new.stack.import_link_key(0, METER, aes_mmo(LINK_KEY))
+        assert await meter.rejoin() == OTHER_HUB
+        assert meter.stack.link_key(OTHER_HUB) == aes_mmo(LINK_KEY)
+        assert meter.stack.link_key(HUB) is None
+        await home.both_ways(new, meter)
+
+    home.clock.run(main())
+
+
+@pytest.mark.parametrize("sleepy", [False, True])
+def test_a_device_out_of_range_of_the_hub_joins_and_talks_through_a_router(sleepy: bool) -> None:
+    home = Home()
+
+    async def main() -> None:
+        display, meter = home.node(DISPLAY), home.node(METER)
+        await home.join(display)
+        home.air.set_link(HUB, METER, FAR)
+        home.hub.permit(METER)
+        assert display.stack.permit(60) is Status.SUCCESS
+        assert await meter.join(LINK_KEY, sleepy=sleepy) == HUB
+        assert home.hub.joins[-1] == (METER, Update.UNSECURED_JOIN, Decision.USE_PRECONFIGURED_KEY)
+        assert METER in display.stack.tokens.children
+        assert METER not in home.hub.stack.tokens.children
+        assert meter.stack.tokens.depth == 2
+        await home.both_ways(home.hub, meter)
+        home.hub.stack.nwk.routes.clear()
+        await home.both_ways(home.hub, meter)
+
+    home.clock.run(main())
+
+
+def test_a_router_does_not_let_in_whom_the_trust_centre_does_not_know() -> None:
+    home = Home()
+
+    async def main() -> None:
+        display, meter = home.node(DISPLAY), home.node(METER)
+        await home.join(display)
+        home.air.set_link(HUB, METER, FAR)
+        assert display.stack.permit(60) is Status.SUCCESS
+        with pytest.raises(RadioError) as refused:
+            await meter.join(LINK_KEY)
+        assert refused.value.status == "NO_NETWORK_KEY_RECEIVED"
+        assert home.hub.joins[-1] == (METER, Update.UNSECURED_JOIN, Decision.DENY_JOIN)
+        await asyncio.sleep(30)
+        assert METER not in display.stack.tokens.children
+
+    home.clock.run(main())
+
+
+def test_an_end_device_whose_router_is_gone_goes_on_with_another_parent() -> None:
+    home = Home()
+
+    async def main() -> None:
+        display, meter = home.node(DISPLAY), home.node(METER)
+        await home.join(display)
+        home.air.set_link(HUB, METER, FAR)
+        home.hub.permit(METER)
+        display.stack.permit(60)
+        await meter.join(LINK_KEY, sleepy=True)
+        await asyncio.sleep(1)
+        display.power(False)
+        home.air.set_link(HUB, METER, Link())
+        meter.power(False)
+        meter.power(True)
+        assert await meter.resume()
+        assert meter.stack.tokens.parent_short == 0
+        await home.both_ways(home.hub, meter)
+
+    home.clock.run(main())
+
+
+def test_frames_of_no_network_cross_both_ways() -> None:
+    home = Home()
+
+    async def main() -> None:
+        home.hub.form()
+        terminal = home.node(METER)
+        answers: list[tuple[InterPanSender, InterPanFrame]] = []
+        terminal.inter_pan_receiver = lambda sender, frame: answers.append((sender, frame))
+        (found,) = await terminal.beacons()
+        assert found.beacon.extended_pan == EXTENDED_PAN
+        terminal.listen_inter_pan(found.channel)
+        asked = InterPanFrame(0x0800, bytes(81))
+        await terminal.send_inter_pan(HUB, found.beacon.pan, asked)
+        (got,) = home.hub.inter_pan_frames
+        assert inter_pan.decode(got.encode()) == (InterPanSender(METER, 0xFFFF), asked)
+        with pytest.raises(RadioError):
+            await terminal.send_inter_pan(OTHER_HUB, found.beacon.pan, asked)
+        assert not terminal.joined
+
+    home.clock.run(main())
+
+
+@pytest.mark.parametrize("destination", [METER, 0xFFFF, 0x1234])
+@pytest.mark.parametrize("group", [None, 0x8001])
+def test_an_inter_pan_frame_is_read_back_as_it_was_written(destination: Eui64 | int, group: int | None) -> None:
+    frame = InterPanFrame(0x0700, b"payload", 0x0109, group)
+    octets = inter_pan.encode(frame, HUB, 0x4321, destination, 0x1111)
+    sender = InterPanSender(HUB, 0x4321, destination == 0xFFFF or group is not None)
+    assert inter_pan.decode(octets) == (sender, frame)
+    for length in range(len(octets) - len(frame.payload)):
+        with pytest.raises(DecodeError):
+            inter_pan.decode(octets[:length])
