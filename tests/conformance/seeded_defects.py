@@ -115,7 +115,7 @@ class WaitsForWan(Hub):
 
     async def run(self) -> None:
         for _ in range(60):
-            if self._wan._wan.coverage:  # type: ignore[attr-defined]
+            if self._wan.coverage:
                 break
             await asyncio.sleep(1)
         await super().run()
@@ -125,7 +125,7 @@ class SlowToCommission(Hub):
     """A hub that was never commissioned reaches for the SM WAN only after two minutes, if it is there from the start."""
 
     async def run(self) -> None:
-        if self._store.get("hub/commissioned") is None and self._wan._wan.coverage:  # type: ignore[attr-defined]
+        if self._store.get("hub/commissioned") is None and self._wan.coverage:
             await asyncio.sleep(120 if _first_in_folder(self._store) else 0)
         await super().run()
 
@@ -140,7 +140,7 @@ class GivesUpOnWan(Hub):
 
     async def run(self) -> None:
         vars(self._wan).pop("connect", None)
-        if self._store.get("hub/commissioned") is None and not self._wan._wan.coverage:  # type: ignore[attr-defined]
+        if self._store.get("hub/commissioned") is None and not self._wan.coverage:
             connect = self._wan.connect
             given_up = self._clock.now() + 3600
 
@@ -166,7 +166,7 @@ def _on_power_return(station: ConformanceStation, act: Callable[[float, bool, bo
 
     def wrapped(on: bool) -> None:
         if not on:
-            lost.append((station.clock.now(), station.bench_jig.hub_side.ac_lost, station.bench_jig.socket.feed.seated))  # type: ignore[attr-defined]
+            lost.append((station.clock.now(), station.bench_jig.hub_side.ac_lost, station.bench_jig.socket.feed.seated))
         elif lost:
             when, warned, seated = lost[-1]
             act(station.clock.now() - when, warned, seated)
