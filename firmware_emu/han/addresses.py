@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.han import zdo
-from firmware_emu.han.ezsp import eui64_of, ezsp_eui64, status_text
 from firmware_emu.ids import Eui64
 
 LOGGER = logging.getLogger(__name__)
@@ -22,7 +21,8 @@ class ZdoPort(Protocol):
     """What the book needs of a radio."""
 
     async def send_zdo(self, short: int | None, cluster: int, payload: bytes) -> None: ...
-    async def lookup(self, call: str, **arguments: object) -> list[Any]: ...
+    async def lookup_short(self, device: Eui64) -> int | None: ...
+    async def lookup_device(self, short: int) -> Eui64 | None: ...
 
 
 class AddressBook:
@@ -75,10 +75,10 @@ class AddressBook:
         known = self._short.get(device)
         if known is not None and device not in self._doubted:
             return known
-        (found,) = await self._port.lookup("lookupNodeIdByEui64", eui64=ezsp_eui64(device))
-        if int(found) < 0xFFF8:
-            self.learn(device, int(found))
-            return int(found)
+        found = await self._port.lookup_short(device)
+        if found is not None:
+            self.learn(device, found)
+            return found
         if known is not None:
             self._doubted.discard(device)
             return known
@@ -116,9 +116,9 @@ class AddressBook:
             act(device)
 
     async def _device_of(self, short: int) -> Eui64:
-        status, address = await self._port.lookup("lookupEui64ByNodeId", nodeId=short)
-        if status_text(status) == "OK":
-            return eui64_of(address)
+        device = await self._port.lookup_device(short)
+        if device is not None:
+            return device
         answer = await self.ask(short, zdo.IEEE_ADDRESS_REQUEST, lambda sequence: zdo.encode_ieee_request(sequence, short))
         return zdo.decode_address_response(answer)[0]
 

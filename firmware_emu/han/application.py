@@ -7,8 +7,6 @@ taken before zigpy's device layer, the hub's own endpoints are registered, and z
 from __future__ import annotations
 
 import contextlib
-import secrets
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import zigpy.exceptions
@@ -17,9 +15,10 @@ import zigpy.types
 import zigpy.zdo.types
 from bellows.zigbee.application import ControllerApplication
 
-from firmware_emu.clock import Clock
+from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import RadioError
-from firmware_emu.han.base import SMART_ENERGY, NetworkSettings, SimpleDescriptor
+from firmware_emu.han.base import SMART_ENERGY, NetworkSettings
+from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import OPENING_ERRORS, HeldEzsp, eui64_of, ezsp_key, radio_call
 from firmware_emu.ids import Eui64
 
@@ -29,24 +28,18 @@ KEY_TABLE_SIZE = 32
 """Link keys asked of the dongle: 16 Devices of the log (reference chts 2) and room for those that come back."""
 
 
-class ApplicationUser(Protocol):
-    """Who owns the application."""
+class CallbackListener(Protocol):
+    """Who hears every callback of the EZSP object."""
 
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def endpoints(self) -> Sequence[SimpleDescriptor]: ...
     def callback(self, version: int, name: str, args: list[Any]) -> None: ...
-    def packet_received(self, packet: Any) -> None: ...
-    def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int) -> None: ...
-    def connection_lost(self, problem: BaseException | None) -> None: ...
 
 
 class HanApplication(ControllerApplication):  # type: ignore[misc]
-    """bellows' application, telling ``user`` what zigpy must not see."""
+    """bellows' application, telling ``user`` what zigpy must not see and ``listener`` what bellows has no name for."""
 
-    def __init__(self, user: ApplicationUser, config: dict[str, Any]) -> None:
+    def __init__(self, listener: CallbackListener, user: DongleUser, config: dict[str, Any]) -> None:
         super().__init__(config)
+        self._listener = listener
         self._user = user
 
     async def connect(self) -> None:
@@ -93,7 +86,7 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
 
     def ezsp_callback_handler(self, frame_name: str, args: list[Any]) -> None:
         if self._ezsp is not None:
-            self._user.callback(self._ezsp.ezsp_version, frame_name, args)
+            self._listener.callback(self._ezsp.ezsp_version, frame_name, args)
             super().ezsp_callback_handler(frame_name, args)
 
     def _handle_tc_join_handler(self, nwk: Any, ieee: Any, device_update_status: Any, decision: Any, parent_nwk: Any) -> None:
@@ -111,15 +104,16 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
     def connection_lost(self, exc: Exception) -> None:
         self._user.connection_lost(exc)
 
-    async def form(self, settings: NetworkSettings) -> None:
-        """Write and start a network. Raises RadioError."""
+    async def form(self, settings: NetworkSettings, entropy: Entropy) -> None:
+        """Write and start a network; what ``settings`` leave open is drawn. Raises RadioError."""
         info = zigpy.state.NetworkInfo(
             extended_pan_id=zt.ExtendedPanId.deserialize(settings.extended_pan_id.zigbee)[0],
-            pan_id=zt.PanId(1 + secrets.randbelow(0xFFFE) if settings.pan_id is None else settings.pan_id),
+            pan_id=zt.PanId(1 + entropy.below(0xFFFE) if settings.pan_id is None else settings.pan_id),
             nwk_update_id=zt.uint8_t(0), nwk_manager_id=zt.NWK(0), channel=zt.uint8_t(settings.channel),
             channel_mask=zt.Channels.from_channel_list([settings.channel]), security_level=zt.uint8_t(5),
-            network_key=zigpy.state.Key(key=ezsp_key(settings.network_key or secrets.token_bytes(16))),
+            network_key=zigpy.state.Key(key=ezsp_key(settings.network_key or entropy.octets(16))),
             tc_link_key=zigpy.state.Key(key=ezsp_key(b"ZigBeeAlliance09")),  # what bellows demands; nothing is let in by it
+            stack_specific={"ezsp": {"hashed_tclk": entropy.octets(16).hex()}},
         )
         node = zigpy.state.NodeInfo(
             nwk=zt.NWK(0), ieee=zt.EUI64.UNKNOWN, logical_type=zigpy.zdo.types.LogicalType.Coordinator

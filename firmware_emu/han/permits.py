@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
-from firmware_emu.han.ezsp import command, ezsp_eui64, ezsp_key, radio_call
+from firmware_emu.han.dongle import Dongle
 from firmware_emu.ids import Eui64
 
 STEP_S = 240
@@ -16,13 +15,13 @@ _LEAD_S = 10
 
 
 class Permits:
-    """Join windows of one radio. ``app`` is the application in force, None while the dongle is away."""
+    """Join windows of one radio. ``dongle`` is the one in force, None while it is away."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._windows: dict[Eui64, tuple[bytes, float]] = {}
         self._task: asyncio.Task[None] | None = None
-        self.app: Any = None
+        self.dongle: Dongle | None = None
 
     @property
     def open(self) -> bool:
@@ -42,8 +41,8 @@ class Permits:
         now = self._clock.now()
         self._windows = {device: window for device, window in self._windows.items() if window[1] > now}
         for device, (link_key, until) in tuple(self._windows.items()):
-            seconds = max(1, min(STEP_S, int(until - now)))
-            await radio_call(self.app.permit_with_link_key(ezsp_eui64(device), ezsp_key(link_key), seconds))
+            if self.dongle is not None:
+                await self.dongle.permit_device(device, link_key, max(1, min(STEP_S, int(until - now))))
         if self._windows and (self._task is None or self._task.done()):
             self._task = asyncio.ensure_future(self._keep())
 
@@ -63,11 +62,10 @@ class Permits:
         while self._windows:
             first = min(until for _, until in self._windows.values())
             await self._clock.sleep(max(0.0, min(STEP_S - _LEAD_S, first - self._clock.now())))
-            if self.app is None:
+            if self.dongle is None:
                 return
             try:
-                # Transient keys cannot be taken back one by one.
-                await radio_call(self.app.ezsp.clearTransientLinkKeys())
+                await self.dongle.forget_permits()
                 await self.renew()
                 if not self._windows:
                     await self._shut_the_door()
@@ -75,6 +73,5 @@ class Permits:
                 return  # the dongle went away; its recovery renews what is open
 
     async def _shut_the_door(self) -> None:
-        if self.app is not None:
-            await command(self.app.ezsp.permitJoining(duration=0), "close joining")
-            await radio_call(self.app.ezsp.clearTransientLinkKeys())
+        if self.dongle is not None:
+            await self.dongle.close_joining()

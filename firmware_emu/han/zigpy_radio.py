@@ -1,4 +1,4 @@
-"""The hub's radio on a USB dongle, real or virtual: unmodified bellows and zigpy behind :class:`~firmware_emu.han.base.HanRadio`."""
+"""The hub's radio on a USB dongle, real or virtual: unmodified bellows or zigpy-znp behind :class:`~firmware_emu.han.base.HanRadio`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from firmware_emu.clock import Clock
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable, RadioError
 from firmware_emu.han import zdo
 from firmware_emu.han.addresses import AddressBook
-from firmware_emu.han.application import KEY_TABLE_SIZE, HanApplication
 from firmware_emu.han.base import (
     ZDO_PROFILE,
     ApsFrame,
@@ -22,19 +22,9 @@ from firmware_emu.han.base import (
     Receiver,
     SimpleDescriptor,
 )
-from firmware_emu.han.ezsp import (
-    OPENING_ERRORS,
-    RECOMMENDED_VERSION,
-    ApsSender,
-    check_version,
-    command,
-    device_config,
-    eui64_of,
-    ezsp_eui64,
-    import_link_key,
-    opening_problem,
-    radio_call,
-)
+from firmware_emu.han.dongle import Dongle, DongleUser
+from firmware_emu.han.ezsp import device_config
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
 from firmware_emu.han.permits import Permits
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -49,30 +39,42 @@ _READY_TIMEOUT_S = 30.0
 """How long a send waits for a dongle that is being opened again."""
 
 
+def _ezsp(user: DongleUser, config: dict[str, Any]) -> Dongle:
+    from firmware_emu.han.ezsp_dongle import EzspDongle  # each family has a library of its own
+
+    return EzspDongle(user, config)
+
+
+FAMILIES: dict[str, Callable[[DongleUser, dict[str, Any]], Dongle]] = {"ezsp": _ezsp}
+"""Kind of radio in a board file -> who drives it."""
+
+
 class ZigpyRadio:
     """HanRadio over a dongle at ``path`` (a serial port or ``socket://host:port``).
 
-    ``kind``: ``ezsp``, the one this radio drives. ``watchdog_s``: seconds between checks of an idle dongle; None: 10 s, an hour on a
-    warp clock; 0: none. A dongle that resets or goes away is opened again and its network resumed; sends wait for that a while.
+    ``kind``: the family of its firmware, one of :data:`FAMILIES`. ``watchdog_s``: seconds between checks of an idle dongle; None: 10 s,
+    an hour on a warp clock; 0: none. A dongle that resets or goes away is opened again and its network resumed; sends wait a while.
     """
 
     def __init__(
         self, path: str, *, baudrate: int = 115200, flow_control: str | None = None, clock: Clock, trace: Trace, kind: str = "ezsp",
-        watchdog_s: float | None = None,
+        watchdog_s: float | None = None, entropy: Entropy = SYSTEM,
     ) -> None:
-        if kind != "ezsp":
-            raise NotAvailable(f"a radio of kind {kind!r}", "use a dongle with EmberZNet NCP firmware and kind = 'ezsp'")
+        if kind not in FAMILIES:
+            raise NotAvailable(f"a radio of kind {kind!r}", f"set kind to one of {', '.join(FAMILIES)}")
+        self._make = FAMILIES[kind]
         self.path = path
         self.clock = clock
+        self._entropy = entropy
         self.endpoints: list[SimpleDescriptor] = []
         self._config = device_config(path, baudrate, flow_control)
         self._trace = trace
         self._watchdog_s = (_WARP_WATCHDOG_S if clock.warp else WATCHDOG_S) if watchdog_s is None else watchdog_s
-        self._app: HanApplication | None = None
+        self._dongle: Dongle | None = None
         self._eui64: Eui64 | None = None
         self._receiver: Receiver | None = None
         self._on_event: Callable[[HanEvent], None] | None = None
-        self._sender = ApsSender(self._ezsp, lambda: int(self._running().get_sequence()))
+        self.inter_pan_receiver: InterPanReceiver | None = None
         self._book = AddressBook(self)
         self._permits = Permits(clock)
         self._joining: dict[Eui64, HanEventKind] = {}
@@ -105,14 +107,9 @@ class ZigpyRadio:
     def on_event(self, handler: Callable[[HanEvent], None] | None) -> None:
         self._on_event = handler
 
-    @property
-    def ezsp_version(self) -> int:
-        """EZSP version of the dongle. Raises RadioError when it is not open."""
-        return int(self._ezsp().ezsp_version)
-
     def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
         """Register an endpoint, before :meth:`start`. Raises RadioError after it."""
-        if self._app is not None:
+        if self._dongle is not None:
             raise RadioError(f"the dongle at {self.path} is open: add endpoint {descriptor.endpoint} before start()")
         self.endpoints.append(descriptor)
 
@@ -120,14 +117,14 @@ class ZigpyRadio:
         await self._wait_ready()
         short = await self._book.short_of(destination)
         try:
-            await self._sender.send(short, destination, frame)
+            await self._running().send(short, destination, frame)
         except RadioError:
             self._book.doubt(destination)
             raise
 
     async def broadcast(self, frame: ApsFrame) -> None:
         await self._wait_ready()
-        await self._sender.broadcast(frame)
+        await self._running().broadcast(frame)
 
     async def match_descriptors(self, destination: Eui64, cluster: int, *, server: bool) -> tuple[int, ...]:
         await self._wait_ready()
@@ -139,21 +136,19 @@ class ZigpyRadio:
 
     async def import_link_key(self, partner: Eui64, key: bytes) -> None:
         await self._wait_ready()
-        await import_link_key(self._ezsp(), partner, key)
+        await self._running().import_link_key(partner, key)
 
     # -- HanRadio --------------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Open and configure the dongle. Raises NotAvailable or RadioError, one sentence that says what to do."""
-        if self._app is not None:
+        if self._dongle is not None:
             return
         await self._open()
-        version = self.ezsp_version
-        self._trace.emit("han", "radio", "opened", target=str(self.eui64), path=self.path, ezsp=version)
-        if version > RECOMMENDED_VERSION:
-            self._trace.emit(
-                "han", "radio", "warned", reason=f"EZSP {version}: bellows does not reassemble long messages, use firmware 7.4 (EZSP 13)"
-            )
+        dongle = self._running()
+        self._trace.emit("han", "radio", "opened", target=str(self.eui64), path=self.path, firmware=dongle.firmware)
+        if dongle.warning is not None:
+            self._trace.emit("han", "radio", "warned", reason=dongle.warning)
         if self._watchdog_s:
             self._spawn(self._watch())
 
@@ -165,18 +160,18 @@ class ZigpyRadio:
         return settings
 
     async def form(self, settings: NetworkSettings) -> NetworkSettings:
-        app = self._running()
+        dongle = self._running()
         self._ready.clear()
         self._book.clear()
         if self._formed:
             # bellows listens once more at each start of a network: after one, another needs an application of its own.
-            self._app = self._permits.app = None
-            await app.close()
+            self._dongle = self._permits.dongle = None
+            await dongle.close()
             await self._open()
-            app = self._running()
-        await app.form(settings)
+            dongle = self._running()
+        await dongle.form(settings, self._entropy)
         await self._network_up()
-        formed = app.settings
+        formed = dongle.settings
         self._trace.emit("han", "radio", "formed", channel=formed.channel, pan=formed.pan_id, extended_pan=str(formed.extended_pan_id))
         return formed
 
@@ -192,17 +187,37 @@ class ZigpyRadio:
 
     async def remove(self, device: Eui64) -> None:
         await self._wait_ready()
-        ezsp = self._ezsp()
+        dongle = self._running()
         self._permits.drop(device)
-        address = ezsp_eui64(device)
         try:
-            short = await self._book.short_of(device)
-            await command(ezsp.removeDevice(destShort=short, destLong=address, targetLong=address), f"remove {device}")
+            await dongle.remove_device(device, await self._book.short_of(device))
         finally:
-            (index,) = await radio_call(ezsp.findKeyTableEntry(address=address, linkKey=True))
-            if index != 0xFF:
-                await command(ezsp.eraseKeyTableEntry(index=index), f"forget the link key of {device}")
+            await dongle.forget_link_key(device)
             self._book.forget(device)
+
+    async def give_network_key(self, key: bytes | None = None) -> None:
+        """Broadcast the next network key (None: drawn afresh), under the one in force; nobody uses it before the switch.
+
+        Give those that sleep the time to poll, then :meth:`switch_network_key`. Raises RadioError.
+        """
+        await self._wait_ready()
+        await self._running().give_network_key(key or self._entropy.octets(16))
+        self._trace.emit("han", "radio", "gave a network key")
+
+    async def switch_network_key(self) -> NetworkSettings:
+        """Every Device takes the key that was given out; who missed it comes back by its link key. Raises RadioError."""
+        await self._wait_ready()
+        settings = await self._running().switch_network_key()
+        self._trace.emit("han", "radio", "switched the network key")
+        return settings
+
+    async def send_inter_pan(self, destination: Eui64 | int, pan: int, frame: InterPanFrame) -> None:
+        """A frame of no network to an EUI-64, or a short address on ``pan`` (0xFFFF: all). Raises RadioError.
+
+        Those that arrive go to ``inter_pan_receiver``.
+        """
+        await self._wait_ready()
+        await self._running().send_inter_pan(destination, pan, frame)
 
     async def stop(self) -> None:
         self._ready.clear()
@@ -212,17 +227,13 @@ class ZigpyRadio:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._sender.abandon("CLOSED")
-        app, self._app = self._app, None
-        self._permits.app = None
-        if app is not None:
-            await app.close()
+        dongle, self._dongle = self._dongle, None
+        self._permits.dongle = None
+        if dongle is not None:
+            dongle.abandon("CLOSED")
+            await dongle.close()
 
-    # -- what the application tells --------------------------------------------------------------------------------------------
-
-    def callback(self, version: int, name: str, args: list[Any]) -> None:
-        """A callback of the dongle."""
-        self._sender.handle(version, name, args)
+    # -- what the dongle tells -------------------------------------------------------------------------------------------------
 
     def packet_received(self, packet: Any) -> None:
         """A packet of the HAN (zigpy's ZigbeePacket), reassembled."""
@@ -250,16 +261,21 @@ class ZigpyRadio:
             self._book.learn(device, short)
             self._joining[device] = HanEventKind.JOINED if update == 1 else HanEventKind.REJOINED
 
+    def inter_pan_received(self, sender: InterPanSender, frame: InterPanFrame) -> None:
+        """A frame of no network."""
+        if self.inter_pan_receiver is not None:
+            self.inter_pan_receiver(sender, frame)
+
     def connection_lost(self, problem: BaseException | None) -> None:
         """The dongle reset by itself or went away."""
-        if self._app is None or self._eui64 is None:
+        if self._dongle is None or self._eui64 is None:
             return
-        app, self._app = self._app, None
-        self._permits.app = None
+        dongle, self._dongle = self._dongle, None
+        self._permits.dongle = None
         self._ready.clear()
-        self._sender.abandon("RESET")
+        dongle.abandon("RESET")
         self._tell(HanEvent(HanEventKind.RESET, self._eui64, f"the dongle reset or went away: {problem!r}"))
-        self._spawn(self._recover(app))
+        self._spawn(self._recover(dongle))
 
     # -- what the address book needs -------------------------------------------------------------------------------------------
 
@@ -267,24 +283,24 @@ class ZigpyRadio:
         """A ZDO frame to a short address; None: broadcast."""
         frame = ApsFrame(cluster, payload, 0, 0, secured=False, profile=ZDO_PROFILE)
         if short is None:
-            await self._sender.broadcast(frame)
+            await self._running().broadcast(frame)
         else:
-            await self._sender.send(short, self.eui64, frame)
+            await self._running().send(short, self.eui64, frame)
 
-    async def lookup(self, call: str, **arguments: object) -> list[Any]:
-        """A table look-up of the dongle."""
-        result: list[Any] = await radio_call(getattr(self._ezsp(), call)(**arguments))
-        return result
+    async def lookup_short(self, device: Eui64) -> int | None:
+        """What the dongle's tables say."""
+        return await self._running().lookup_short(device)
+
+    async def lookup_device(self, short: int) -> Eui64 | None:
+        """What the dongle's tables say."""
+        return await self._running().lookup_device(short)
 
     # -- below -----------------------------------------------------------------------------------------------------------------
 
-    def _running(self) -> HanApplication:
-        if self._app is None:
+    def _running(self) -> Dongle:
+        if self._dongle is None:
             raise RadioError(f"the dongle at {self.path} is not open: call start() first, or wait for it to come back", "RESET")
-        return self._app
-
-    def _ezsp(self) -> Any:
-        return self._running().ezsp
+        return self._dongle
 
     async def _wait_ready(self) -> None:
         if self._ready.is_set():
@@ -298,22 +314,13 @@ class ZigpyRadio:
             raise RadioError(f"the dongle at {self.path} has not come back after its reset: plug it in again", "RESET") from None
 
     async def _open(self) -> None:
-        app = HanApplication(self, {
-            "database_path": None, "device": self._config, "backup_enabled": False, "startup_energy_scan": False, "use_thread": False,
-            "ota": {"enabled": False}, "ezsp_config": {"CONFIG_KEY_TABLE_SIZE": KEY_TABLE_SIZE},
-        })
+        dongle = self._make(self, self._config)
         try:
-            await app.connect()
-            check_version(app.ezsp.ezsp_version, self.path)
-            (address,) = await app.ezsp.getEui64()
-        except OPENING_ERRORS as error:
-            await app.close()
-            raise opening_problem(error, self.path) from error
+            self._eui64 = await dongle.open()
         except BaseException:
-            await app.close()
+            await dongle.close()
             raise
-        self._eui64 = eui64_of(address)
-        self._app = self._permits.app = app
+        self._dongle = self._permits.dongle = dongle
 
     async def _network_up(self) -> None:
         self._formed = True
@@ -323,7 +330,7 @@ class ZigpyRadio:
             await self._permits.close()
         self._ready.set()
 
-    async def _recover(self, lost: HanApplication) -> None:
+    async def _recover(self, lost: Dongle) -> None:
         await lost.close()
         attempt = 0
         while True:
@@ -336,18 +343,18 @@ class ZigpyRadio:
                 return
             except CommsHubError as error:
                 self._trace.emit("han", "radio", "failed", reason=str(error), attempt=attempt)
-                app, self._app = self._app, None
-                self._permits.app = None
-                if app is not None:
-                    await app.close()
+                dongle, self._dongle = self._dongle, None
+                self._permits.dongle = None
+                if dongle is not None:
+                    await dongle.close()
 
     async def _watch(self) -> None:
         while True:
             await self.clock.sleep(self._watchdog_s)
-            if self._app is None:
+            if self._dongle is None:
                 continue
             try:
-                await radio_call(self._app.ezsp.nop())
+                await self._dongle.ping()
             except RadioError as error:
                 self.connection_lost(error)
 

@@ -26,6 +26,7 @@ from firmware_emu.han.ezsp import (
     command,
     device_config,
     eui64_of,
+    ezsp_eui64,
     ezsp_key,
     import_link_key,
     opening_problem,
@@ -386,7 +387,12 @@ class EzspNode:
         else:
             await self._sender.send(short, self.eui64, frame)
 
-    async def lookup(self, call: str, **arguments: object) -> list[Any]:
-        """A table look-up of the dongle."""
-        result: list[Any] = await radio_call(getattr(self._open_ezsp(), call)(**arguments))
-        return result
+    async def lookup_short(self, device: Eui64) -> int | None:
+        """What the dongle's tables say."""
+        (*_, short) = await radio_call(self._open_ezsp().lookupNodeIdByEui64(eui64=ezsp_eui64(device)))
+        return int(short) if int(short) < 0xFFF8 else None
+
+    async def lookup_device(self, short: int) -> Eui64 | None:
+        """What the dongle's tables say."""
+        status, address = await radio_call(self._open_ezsp().lookupEui64ByNodeId(nodeId=short))
+        return eui64_of(address) if status_text(status) == "OK" else None

@@ -331,7 +331,7 @@ class Stack:
     def key_switched(self) -> None:
         """The next network key comes into force."""
         self.tokens.switch_key()
-        self.user.key_switched(self.tokens.key_sequence)
+        asyncio.get_running_loop().call_soon(self.user.key_switched, self.tokens.key_sequence)
 
 
     def aps_command(self, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None:

@@ -19,7 +19,9 @@ from han_bench import (
 
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEventKind, NetworkSettings
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
 from firmware_emu.ids import Eui64
+from hil.radio.node import StackNode
 
 KEY, OTHER_KEY = bytes(range(16)), bytes(range(16, 32))
 
@@ -306,5 +308,51 @@ def test_a_dongle_that_stays_away_is_an_error_that_says_what_to_do(home: Home) -
             await home.to_meter(b"lost")
         with pytest.raises(RadioError, match="plug it in"):
             await home.to_meter(b"lost")
+
+    run(home, test)
+
+
+@pytest.mark.parametrize("sleepy", [False, True])
+def test_a_new_network_key_reaches_every_device_and_outlives_a_restart(home: Home, sleepy: bool) -> None:
+    async def test(home: Home) -> None:
+        await home.join(sleepy=sleepy)
+        await home.share(KEY)
+        await home.radio.give_network_key(OTHER_KEY)
+        await home.clock.sleep(1)
+        await home.node.poll()
+        assert (await home.radio.switch_network_key()).network_key == OTHER_KEY
+        await home.clock.sleep(1)
+        await home.node.poll()
+        await home.to_meter(b"under the new key")
+        assert (await home.meter_got())[1].payload == b"under the new key"
+        await home.radio.stop()
+        home.radio = await home.start_radio()
+        settings = await home.radio.resume()
+        assert settings is not None
+        assert settings.network_key == OTHER_KEY
+        await home.to_hub(b"still there")
+        assert (await home.hub_got())[1].payload == b"still there"
+
+    run(home, test)
+
+
+def test_a_device_of_no_network_talks_to_the_hub_in_frames_of_no_network(home: Home) -> None:
+    async def test(home: Home) -> None:
+        if not isinstance(home.node, StackNode):
+            pytest.skip("needs a Device's radio that sends frames of its own making")
+        await home.form()
+        at_hub: asyncio.Queue[tuple[InterPanSender, InterPanFrame]] = asyncio.Queue()
+        at_terminal: asyncio.Queue[tuple[InterPanSender, InterPanFrame]] = asyncio.Queue()
+        home.radio.inter_pan_receiver = lambda sender, frame: at_hub.put_nowait((sender, frame))
+        home.node.inter_pan_receiver = lambda sender, frame: at_terminal.put_nowait((sender, frame))
+        (found,) = await home.node.beacons()
+        home.node.listen_inter_pan(found.channel)
+        asked, answered = InterPanFrame(KEYS, b"initiate" * 10), InterPanFrame(KEYS, b"response")
+        await home.node.send_inter_pan(home.radio.eui64, found.beacon.pan, asked)
+        assert await at_hub.get() == (InterPanSender(home.meter, 0xFFFF), asked)
+        await home.radio.send_inter_pan(home.meter, 0xFFFF, answered)
+        assert await at_terminal.get() == (InterPanSender(home.radio.eui64, found.beacon.pan), answered)
+        with pytest.raises(RadioError):
+            await home.radio.send_inter_pan(STRANGER, 0xFFFF, answered)
 
     run(home, test)

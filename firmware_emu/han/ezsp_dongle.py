@@ -1,0 +1,185 @@
+"""A dongle with EmberZNet NCP firmware behind :class:`~firmware_emu.han.dongle.Dongle`, through unmodified bellows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import bellows.types as t
+
+from firmware_emu.crypto.entropy import Entropy
+from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.han import inter_pan
+from firmware_emu.han.application import KEY_TABLE_SIZE, HanApplication
+from firmware_emu.han.base import ApsFrame, NetworkSettings
+from firmware_emu.han.dongle import DongleUser
+from firmware_emu.han.ezsp import (
+    OPENING_ERRORS,
+    RECOMMENDED_VERSION,
+    ApsSender,
+    check_version,
+    command,
+    eui64_of,
+    ezsp_eui64,
+    ezsp_key,
+    import_link_key,
+    opening_problem,
+    radio_call,
+    status_text,
+)
+from firmware_emu.han.inter_pan import InterPanFrame
+from firmware_emu.ids import Eui64
+
+_SE_INTER_PAN = 0x01
+_RAW_SENT_S = 5.0
+_POLICY = (
+    t.EzspDecisionBitmask.ALLOW_JOINS | t.EzspDecisionBitmask.ALLOW_UNSECURED_REJOINS | t.EzspDecisionBitmask.JOINS_USE_INSTALL_CODE_KEY
+)
+"""Who joins needs a key of its own; who comes back without the network key gets it under its link key."""
+
+
+class EzspDongle:
+    """See :class:`~firmware_emu.han.dongle.Dongle`. ``config``: bellows' device configuration."""
+
+    def __init__(self, user: DongleUser, config: dict[str, Any]) -> None:
+        self._user = user
+        self._path = str(config["path"])
+        self._app = HanApplication(self, user, {
+            "database_path": None, "device": config, "backup_enabled": False, "startup_energy_scan": False, "use_thread": False,
+            "ota": {"enabled": False}, "ezsp_config": {"CONFIG_KEY_TABLE_SIZE": KEY_TABLE_SIZE},
+            "ezsp_policies": {"TRUST_CENTER_POLICY": _POLICY},
+        })
+        self._sender = ApsSender(lambda: self._app.ezsp, lambda: int(self._app.get_sequence()))
+        self._own: Eui64 | None = None
+        self._raw = asyncio.Lock()
+        self._raw_sent: asyncio.Future[str] | None = None
+
+    async def open(self) -> Eui64:
+        try:
+            await self._app.connect()
+            check_version(self._ezsp.ezsp_version, self._path)
+            (address,) = await self._ezsp.getEui64()
+        except OPENING_ERRORS as error:
+            raise opening_problem(error, self._path) from error
+        self._own = eui64_of(address)
+        return self._own
+
+    async def close(self) -> None:
+        await self._app.close()
+
+    @property
+    def _ezsp(self) -> Any:
+        return self._app.ezsp
+
+    @property
+    def firmware(self) -> str:
+        return f"EZSP {self._ezsp.ezsp_version}"
+
+    @property
+    def warning(self) -> str | None:
+        version = int(self._ezsp.ezsp_version)
+        if version <= RECOMMENDED_VERSION:
+            return None
+        return f"EZSP {version}: bellows does not reassemble long messages, use firmware 7.4 (EZSP 13)"
+
+    @property
+    def settings(self) -> NetworkSettings:
+        return self._app.settings
+
+    async def form(self, settings: NetworkSettings, entropy: Entropy) -> None:
+        await self._app.form(settings, entropy)
+        await self._network_up()
+
+    async def resume(self) -> NetworkSettings | None:
+        settings = await self._app.resume()
+        if settings is not None:
+            await self._network_up()
+        return settings
+
+    async def _network_up(self) -> None:
+        flags = t.uint32_t(_SE_INTER_PAN).serialize()
+        await command(self._ezsp.setValue(t.EzspValueId.VALUE_MAC_PASSTHROUGH_FLAGS, flags), "pass inter-PAN frames on")
+
+    async def send(self, short: int, partner: Eui64, frame: ApsFrame) -> None:
+        await self._sender.send(short, partner, frame)
+
+    async def broadcast(self, frame: ApsFrame) -> None:
+        await self._sender.broadcast(frame)
+
+    def abandon(self, reason: str) -> None:
+        self._sender.abandon(reason)
+
+    async def lookup_short(self, device: Eui64) -> int | None:
+        (*_, short) = await radio_call(self._ezsp.lookupNodeIdByEui64(eui64=ezsp_eui64(device)))
+        return int(short) if int(short) < 0xFFF8 else None
+
+    async def lookup_device(self, short: int) -> Eui64 | None:
+        status, address = await radio_call(self._ezsp.lookupEui64ByNodeId(nodeId=short))
+        return eui64_of(address) if status_text(status) == "OK" else None
+
+    async def import_link_key(self, partner: Eui64, key: bytes) -> None:
+        await import_link_key(self._ezsp, partner, key)
+
+    async def forget_link_key(self, partner: Eui64) -> None:
+        (index,) = await radio_call(self._ezsp.findKeyTableEntry(address=ezsp_eui64(partner), linkKey=True))
+        if index != 0xFF:
+            await command(self._ezsp.eraseKeyTableEntry(index=index), f"forget the link key of {partner}")
+
+    async def permit_device(self, device: Eui64, link_key: bytes, seconds: int) -> None:
+        await radio_call(self._app.permit_with_link_key(ezsp_eui64(device), ezsp_key(link_key), seconds))
+        # bellows' policy for a join with a key of its own would keep out who comes back.
+        await command(self._ezsp.setPolicy(policyId=t.EzspPolicyId.TRUST_CENTER_POLICY, decisionId=_POLICY), "set its policy")
+
+    async def forget_permits(self) -> None:
+        # Transient keys cannot be taken back one by one.
+        await radio_call(self._ezsp.clearTransientLinkKeys())
+
+    async def close_joining(self) -> None:
+        await command(self._ezsp.permitJoining(duration=0), "close joining")
+        await self.forget_permits()
+
+    async def remove_device(self, device: Eui64, short: int) -> None:
+        address = ezsp_eui64(device)
+        await command(self._ezsp.removeDevice(destShort=short, destLong=address, targetLong=address), f"remove {device}")
+
+    async def ping(self) -> None:
+        await radio_call(self._ezsp.nop())
+
+    async def give_network_key(self, key: bytes) -> None:
+        await command(self._ezsp.broadcastNextNetworkKey(key=ezsp_key(key)), "give out a network key")
+
+    async def switch_network_key(self) -> NetworkSettings:
+        await command(self._ezsp.broadcastNetworkKeySwitch(), "switch the network key")
+        await radio_call(self._app.load_network_info(load_devices=False))
+        return self._app.settings
+
+    async def send_inter_pan(self, destination: Eui64 | int, pan: int, frame: InterPanFrame) -> None:
+        assert self._own is not None, "open() comes first"
+        octets = inter_pan.encode(frame, self._own, self._app.settings.pan_id or 0, destination, pan)
+        async with self._raw:
+            self._raw_sent = asyncio.get_running_loop().create_future()
+            if "sendRawMessage" in self._ezsp._protocol.COMMANDS:
+                sending = self._ezsp._command("sendRawMessage", messageContents=octets)
+            else:
+                sending = self._ezsp._command("sendRawMessageExtended", message=octets, priority=0, useCca=True)
+            await command(sending, "send a frame of no network")
+            try:
+                async with asyncio.timeout(_RAW_SENT_S):
+                    status = await self._raw_sent
+            except TimeoutError:
+                raise RadioError("the dongle does not say what became of an inter-PAN frame", "TIMEOUT") from None
+            finally:
+                self._raw_sent = None
+        if status != "OK":
+            raise RadioError(f"{destination} did not acknowledge an inter-PAN frame", status)
+
+    def callback(self, version: int, name: str, args: list[Any]) -> None:
+        """A callback of the dongle."""
+        self._sender.handle(version, name, args)
+        if name == "rawTransmitCompleteHandler" and self._raw_sent is not None and not self._raw_sent.done():
+            self._raw_sent.set_result(status_text(args[-1]))
+        elif name == "macPassthroughMessageHandler" and int(args[0]) == _SE_INTER_PAN:
+            try:
+                self._user.inter_pan_received(*inter_pan.decode(bytes(args[-1])))
+            except DecodeError:  # what anybody may send, and nothing to do with the network
+                return
