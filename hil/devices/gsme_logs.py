@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.device.gbz_server import ZclAnswer
-from firmware_emu.errors import DecodeError
+from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import Cluster, FieldValue
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.billing import balances
+from hil.devices.gsme_alerts import BILLING_UPDATED, billing_alert
 from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS
 from hil.devices.prepayment import Payment
 from hil.devices.registers import DAILY_DEPTH, HALF_HOUR_S, Ring
@@ -66,6 +67,7 @@ class GasLogs:
         billed = self._ends(0x09, moment)
         if billed:
             self._take(END_OF_BILLING_PERIOD, moment, END_OF_BILLING_PERIOD)
+            self._tell_billing()
         return billed or self._ends(0x01, moment)
 
     def changed(self, cause: int) -> None:
@@ -86,6 +88,15 @@ class GasLogs:
             accumulated, emergency, balance, payment_debt, *time_debts = balances(metering.account)
             self._balances[log].append(time, cause, accumulated, *time_debts, payment_debt, emergency, balance)
 
+    def _tell_billing(self) -> None:
+        """Alert 8F0A with the snapshot just taken, for the supplier's eyes (GCS53)."""
+        gsme = self._gsme
+        newest = list(self._registers[END_OF_BILLING_PERIOD])[-1]
+        try:
+            gsme.send(billing_alert(gsme.gbcs, _head(METERING, 0x06, newest, 0, 1) + _registers(newest)))
+        except (KeystoreError, ProtectionError) as problem:
+            gsme.trace.emit("device", gsme.name, "alert not sent", code=f"{BILLING_UPDATED:04x}", reason=str(problem))
+
     def _ends(self, command: int, midnight: int) -> bool:
         """Whether a billing period (09) or block period (01) that was published ends at ``midnight``."""
         period = self._gsme.model.published.latest(PRICE.id, command)
@@ -102,21 +113,11 @@ class GasLogs:
 
     def snapshot(self, part: Component) -> Result:
         """GetSnapshot: the register snapshot at the asked offset among those of the asked causes and period."""
-        def body(record: Sequence[int]) -> bytes:
-            values = tuple({"value": value} for value in record[3:])
-            return GB_SNAPSHOT.encode({
-                "summation": record[2], "tiers": GAS_TIERS, "tier_summations": values[:GAS_TIERS], "tiers_and_blocks": GAS_BLOCKS,
-                "block_summations": values[GAS_TIERS:],
-            })
-        return self._published(part, METERING.to_server[0x06].decode(part.payload), self._registers, 0x06, body)
+        return self._published(part, METERING.to_server[0x06].decode(part.payload), self._registers, 0x06, _registers)
 
     def prepay_snapshot(self, part: Component) -> Result:
         """GetPrepaySnapshot: the same for balances; there are none outside prepayment mode."""
-        names = ("accumulated_debt", "time_debt_1", "time_debt_2", "payment_debt", "emergency_credit", "credit_remaining")
-
-        def body(record: Sequence[int]) -> bytes:
-            return GB_PREPAY_SNAPSHOT.encode(dict(zip(names, record[2:], strict=True)))
-        return self._published(part, PREPAYMENT.to_server[0x07].decode(part.payload), self._balances, 0x01, body)
+        return self._published(part, PREPAYMENT.to_server[0x07].decode(part.payload), self._balances, 0x01, _balances)
 
     def _published(
         self, part: Component, fields: dict[str, FieldValue], rings: dict[int, Ring], command: int,
@@ -127,13 +128,8 @@ class GasLogs:
         found = [record for ring in rings.values() for record in ring if record[1] & causes and first <= record[0] <= last]
         if offset >= len(found):
             return ZclStatus.NOT_FOUND
-        record = found[offset]
-        metering = part.cluster == METERING.id
-        head = (METERING if metering else PREPAYMENT).to_client[command].encode({
-            "snapshot": offset, "time": record[0], "total_found": len(found), "command_index": 0, "command_count": 1, "cause": record[1],
-            "payload_type": _GB_PAYLOAD if metering else _GB_PREPAY_PAYLOAD,
-        })
-        return [ZclAnswer(command, head + body(record))]
+        cluster = METERING if part.cluster == METERING.id else PREPAYMENT
+        return [ZclAnswer(command, _head(cluster, command, found[offset], offset, len(found)) + body(found[offset]))]
 
     def top_up_log(self, part: Component) -> Result:
         """GetTopUpLog: the newest first, from the asked end backwards; the command's own start bounds it (RTDS GCS15e)."""
@@ -194,6 +190,29 @@ def _falls_on(first: datetime, here: datetime, duration: int, unit: int) -> bool
         months = (here.year - first.year) * 12 + here.month - first.month
         return here.day == first.day and months % duration == 0
     return days % (duration * (7 if unit == _WEEKS else 1)) == 0
+
+
+def _head(cluster: Cluster, command: int, record: Sequence[int], offset: int, found: int) -> bytes:
+    """The head of a published snapshot."""
+    return cluster.to_client[command].encode({
+        "snapshot": offset, "time": record[0], "total_found": found, "command_index": 0, "command_count": 1, "cause": record[1],
+        "payload_type": _GB_PAYLOAD if cluster is METERING else _GB_PREPAY_PAYLOAD,
+    })
+
+
+def _registers(record: Sequence[int]) -> bytes:
+    """The body of a register snapshot."""
+    values = tuple({"value": value} for value in record[3:])
+    return GB_SNAPSHOT.encode({
+        "summation": record[2], "tiers": GAS_TIERS, "tier_summations": values[:GAS_TIERS], "tiers_and_blocks": GAS_BLOCKS,
+        "block_summations": values[GAS_TIERS:],
+    })
+
+
+def _balances(record: Sequence[int]) -> bytes:
+    """The body of a prepayment snapshot."""
+    names = ("accumulated_debt", "time_debt_1", "time_debt_2", "payment_debt", "emergency_credit", "credit_remaining")
+    return GB_PREPAY_SNAPSHOT.encode(dict(zip(names, record[2:], strict=True)))
 
 
 def _int(fields: dict[str, FieldValue], name: str) -> int:

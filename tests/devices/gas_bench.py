@@ -70,7 +70,10 @@ class GasBench:
         """The components of the answer to a Command, decrypted; its protection is checked."""
         command = self.command(code, parts, originator)
         self.gsme.update()
-        response = Message.decode(self.gsme.gbcs.receive(command.encode())[0])
+        first, *more = self.gsme.gbcs.receive(command.encode())
+        for alert in more:
+            self.gsme.send(alert)
+        response = Message.decode(first)
         header = response.header
         assert (header.cra, header.counter) == (CraFlag.RESPONSE, command.header.counter)
         if response.signature:
