@@ -30,6 +30,8 @@ LOGGER = logging.getLogger(__name__)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Zero of GBCS, ZCL and trace times."""
 
+_RESOLUTION_S = 1e-6
+"""A timer that is due within this is run. asyncio's nanosecond is lost beside half a year of seconds in a float: no timer would run."""
 _HELD_POLL_S = 0.02
 _HELD_TOO_LONG_S = 60.0
 
@@ -173,6 +175,7 @@ class _ClockLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: Clock) -> None:
         self._bench_clock = clock
         super().__init__(_ClockSelector(clock))
+        self._clock_resolution = _RESOLUTION_S
 
     def time(self) -> float:
         return self._bench_clock.elapsed()

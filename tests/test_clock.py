@@ -150,3 +150,19 @@ def test_what_has_settled_costs_no_wait() -> None:
     began = time.monotonic()
     clock.run(main())
     assert time.monotonic() - began < 4
+
+
+def test_timers_still_run_after_a_year() -> None:
+    clock = Clock(start=START, warp=True, grace_s=0)
+
+    async def main() -> int:
+        await asyncio.sleep(365 * 86_400)
+        ran = 0
+        for _ in range(5):
+            asyncio.get_running_loop().call_later(0, lambda: None)
+            await asyncio.sleep(1e-10)
+            await asyncio.sleep(0.1)
+            ran += 1
+        return ran
+
+    assert clock.run(main()) == 5
