@@ -38,7 +38,7 @@ async def console_socket(core: Core, path: Path) -> AsyncIterator[Path]:
     """While in the context, consoles can attach at ``path``. Raises NotAvailable where it cannot be made."""
     if len(str(path)) > _PATH_LONGEST:
         raise NotAvailable(f"a socket at {path}", f"its path is longer than {_PATH_LONGEST} characters: name a shorter one")
-    path.unlink(missing_ok=True)
+    _remove(path)
     before = os.umask(0o177)
     try:
         server = await asyncio.start_unix_server(lambda reader, writer: _Visit(core, writer).run(reader), path, limit=_LINE)
@@ -50,7 +50,13 @@ async def console_socket(core: Core, path: Path) -> AsyncIterator[Path]:
         yield path
     finally:
         server.close()
-        path.unlink(missing_ok=True)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """A socket that a killed hub left behind; anything else stays and is told when the place is taken."""
+    if path.is_socket():
+        path.unlink()
 
 
 class _Visit:

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
-from firmware_emu.console.core import Core, Station, openers
+from firmware_emu.console.core import Core, Opened, Station, openers
 from firmware_emu.console.declare import Noun, Verb, WordError
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import Call, call_of
@@ -40,7 +40,7 @@ class Handle:
     def __init__(self, board: str, settings: Sequence[str], seed: int | None, speed: float | None, faults: Sequence[str]) -> None:
         self.board: Board = load_board(board, settings)
         self.seed = self.board.seed if seed is None else seed
-        self.faults = tuple(faults)
+        self.opened = Opened(board, tuple(settings), tuple(faults))
         warp = self.board.warp if speed is None else False
         self.clock = Clock(start=self.board.clock.start, warp=warp, speed=speed or self.board.clock.speed)
         self.trace = Trace(self.clock.now)
@@ -50,6 +50,7 @@ class Handle:
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         self._opened: Future[None] = Future()
+        self._trouble: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="bench", daemon=True)
 
     def open(self) -> None:
@@ -58,18 +59,21 @@ class Handle:
         self._opened.result()
 
     def close(self) -> None:
-        """Tear the station down."""
+        """Tear the station down. Raises what that raises."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
+        if self._trouble is not None:
+            raise self._trouble
 
     def _live(self) -> None:
         try:
             self.clock.run(self._main())
-        except BaseException as trouble:  # whoever opened the bench is told, whatever it is
+        except BaseException as trouble:  # whoever opened the bench, or closes it, is told, whatever it is
             if self._opened.done():
-                raise
-            self._opened.set_exception(trouble)
+                self._trouble = trouble
+            else:
+                self._opened.set_exception(trouble)
 
     async def _main(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
@@ -79,9 +83,9 @@ class Handle:
         if opener is None:
             raise NotAvailable("a bench", "install the rig (package hil), or attach to a hub that runs")
         async with opener(self.board, self.clock, self.trace, self.seed) as station:
-            self.core = Core(self.board, self.clock, self.trace, self.seed, station, records)
+            self.core = Core(self.board, self.clock, self.trace, self.seed, station, records, self.opened)
             self.trace.subscribe(self._watched)
-            for sentence in self.faults:
+            for sentence in self.opened.faults:
                 await self.core.say(f"fault add {sentence}")
             self._opened.set_result(None)
             await self._over.wait()

@@ -24,6 +24,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Record, Trace
 
 if TYPE_CHECKING:
+    from firmware_emu.crypto.keystore import Keystore
     from firmware_emu.hub.hub import Hub
 
 _SETTLE_S = 0.001
@@ -48,6 +49,13 @@ class Station(Protocol):
     @property
     def folder(self) -> Path: ...
 
+    @property
+    def keystore(self) -> Keystore: ...
+
+    def han_keys(self) -> Mapping[str, bytes]:
+        """The keys of this test HAN by label; secrets, for opening its frames."""
+        ...
+
     async def until(self, what: str, holds: Callable[[], bool], timeout_s: float = 120.0, every_s: float = 0.05) -> None: ...
 
 
@@ -55,11 +63,24 @@ Opener = Callable[[Board, Clock, Trace, int], AbstractAsyncContextManager[Statio
 """Entry point of the group ``chub.bench``: opens the station of a board with that seed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The words with which a bench was opened: what another one needs to be the same."""
+
+    board: str
+    settings: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
 class Core:
     """Everything a verb can reach. Made on the event loop of ``clock`` by :func:`firmware_emu.console.bench.Bench.open`."""
 
-    def __init__(self, board: Board, clock: Clock, trace: Trace, seed: int, station: Station, records: list[Record]) -> None:
+    def __init__(
+        self, board: Board, clock: Clock, trace: Trace, seed: int, station: Station, records: list[Record],
+        opened: Opened | None = None,
+    ) -> None:
         self.board = board
+        self.opened = opened or Opened(board.name)
         self.clock = clock
         self.trace = trace
         self.seed = seed
@@ -68,7 +89,8 @@ class Core:
         """The run's growing trace."""
         self.said: list[Said] = []
         """What was said at this console, with what came of it: the session."""
-        self.offers: dict[str, Callable[[Sequence[str]], Sequence[str]]] = {"devices": lambda _: [row.name for row in board.device]}
+        self.offers: dict[str, Callable[[Sequence[str]], Sequence[str] | Mapping[str, str]]] = {
+            "devices": lambda _: {row.name: f"{row.type} {row.eui}" for row in board.device}}
         """Lists to complete words from, given the words of the call so far; nouns add theirs."""
         self.watching: Filter | None = None
         """Which records are shown as they come; None: none."""
@@ -77,6 +99,7 @@ class Core:
         for kind in _noun_classes():
             for noun in kind.on(self):
                 self.nouns[noun.name] = noun
+        self.offers["topics"] = lambda _: [*self.nouns, *self.plain]
         self.plain: dict[str, tuple[Noun, Verb]] = {
             verb.plain: (noun, verb) for noun in self.nouns.values() for verb in noun.verbs().values() if verb.plain is not None
         }
@@ -116,9 +139,9 @@ class Core:
                         await asyncio.sleep(_SETTLE_S)
         except CommsHubError as trouble:
             if not isinstance(trouble, WordError):
-                self.said.append(Said(call, Result(str(trouble), ok=False), first, type(trouble)))
+                self.said.append(Said(call, Result(str(trouble), ok=False), first, len(self.records), type(trouble)))
             raise
-        self.said.append(Said(call, done, first))
+        self.said.append(Said(call, done, first, len(self.records)))
         return done
 
     def state(self) -> str:
@@ -144,11 +167,12 @@ class Core:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One thing said: the call, its result, where in the trace it began, and the error it ended with, if any."""
+    """One thing said: the call, its result, which records it made, and the error it ended with, if any."""
 
     call: Call
     result: Result
     first: int
+    last: int
     error: type[CommsHubError] | None = None
 
 

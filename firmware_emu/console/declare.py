@@ -73,13 +73,23 @@ _PLAIN = {str: Kind("text"), int: Kind("a whole number", lambda text: int(text, 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a verb. ``many`` takes all words that are left; ``pairs`` all ``name=value`` words that are no parameter."""
+    """One parameter of a verb. ``many`` takes all words that are left; ``pairs`` all ``name=value`` words that are no parameter.
+
+    ``python`` is its name in the method: ``as_`` where ``as`` is typed."""
 
     name: str
+    python: str
     kind: Kind
     default: object = inspect.Parameter.empty
     many: bool = False
     pairs: bool = False
+    named: bool = False
+    """Only as ``name=value``."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether it has a place among the words."""
+        return not self.many and not self.pairs and not self.named
 
     @property
     def needed(self) -> bool:
@@ -92,6 +102,8 @@ class Parameter:
             return f"{shown}..."
         if self.pairs:
             return "[NAME=VALUE...]"
+        if self.named:
+            return f"[{self.name}={shown}]"
         return shown if self.needed else f"[{shown}]"
 
     def read(self, value: object) -> object:
@@ -113,6 +125,8 @@ class Verb:
     summary: str
     parameters: tuple[Parameter, ...]
     plain: str | None
+    looks: bool
+    """It only looks: nothing on the bench changes."""
     section: str
     """The heading of its part of the manual."""
 
@@ -122,11 +136,11 @@ class Verb:
         return " ".join(parameter.usage for parameter in self.parameters)
 
 
-def verb(*, plain: str | None = None, name: str | None = None) -> Callable[[METHOD], METHOD]:
-    """Declare a method as a verb. ``plain``: the one word that does for noun and verb; ``name``: where it is no Python name."""
+def verb(*, plain: str | None = None, looks: bool = False) -> Callable[[METHOD], METHOD]:
+    """Declare a method as a verb. ``plain``: the one word that does for noun and verb; ``looks``: it changes nothing on the bench."""
 
     def mark(method: METHOD) -> METHOD:
-        method.__dict__["console_verb"] = (name or method.__name__.rstrip("_"), plain)
+        method.__dict__["console_verb"] = (method.__name__.rstrip("_"), plain, looks)
         return method
 
     return mark
@@ -160,18 +174,20 @@ class Noun:
         return found
 
 
-def _verb(owner: type[Noun], method: Callable[..., object], name: str, plain: str | None) -> Verb:
+def _verb(owner: type[Noun], method: Callable[..., object], name: str, plain: str | None, looks: bool) -> Verb:
     doc = inspect.getdoc(method) or ""
     heading = vars(owner).get("title") or getattr(owner, "name", "")
-    return Verb(name, method.__name__, doc.split("\n\n")[0].replace("\n", " "), tuple(_parameters(method)), plain, f"{heading} {name}")
+    summary = doc.split("\n\n")[0].replace("\n", " ")
+    return Verb(name, method.__name__, summary, tuple(_parameters(method)), plain, looks, f"{heading} {name}".strip())
 
 
 def _parameters(method: Callable[..., object]) -> Iterator[Parameter]:
     hints = get_type_hints(method, include_extras=True)
     for parameter in list(inspect.signature(method).parameters.values())[1:]:
         yield Parameter(
-            parameter.name, _kind(hints[parameter.name]), parameter.default,
+            parameter.name.rstrip("_"), parameter.name, _kind(hints[parameter.name]), parameter.default,
             parameter.kind is inspect.Parameter.VAR_POSITIONAL, parameter.kind is inspect.Parameter.VAR_KEYWORD,
+            parameter.kind is inspect.Parameter.KEYWORD_ONLY,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from firmware_emu.console.core import Core
@@ -63,22 +63,23 @@ def _verb(core: Core, words: Sequence[str]) -> tuple[Verb, list[str]] | None:
 
 
 def _values(core: Core, verb: Verb, given: Sequence[str], begun: str) -> list[Offer]:
-    names = {parameter.name for parameter in verb.parameters if not parameter.many and not parameter.pairs}
-    said = {word.partition("=")[0] for word in given if word.partition("=")[0] in names}
-    places = [parameter for parameter in verb.parameters if not parameter.many and not parameter.pairs and parameter.name not in said]
-    bare = sum(word.partition("=")[0] not in names for word in given)
+    named = {parameter.name: parameter for parameter in verb.parameters if not parameter.many and not parameter.pairs}
     name, equals, _ = begun.partition("=")
-    if equals and name in names:
-        chosen = next(parameter for parameter in verb.parameters if parameter.name == name)
-        return [Offer(f"{name}={word}", chosen.kind.expected) for word in _words(core, chosen, given)]
-    found = [Offer(word, place.kind.expected) for place in places[bare:bare + 1] for word in _words(core, place, given)]
+    if equals and name in named:
+        return [Offer(f"{name}={word}", meaning) for word, meaning in _words(core, named[name], given).items()]
+    said = {word.partition("=")[0] for word in given} & set(named)
+    places = [parameter for parameter in verb.parameters if parameter.placed and parameter.name not in said]
+    bare = sum(word.partition("=")[0] not in named for word in given)
+    found = [Offer(*pair) for place in places[bare:bare + 1] for pair in _words(core, place, given).items()]
     if bare >= len(places):
-        found += [Offer(word, rest.kind.expected) for rest in verb.parameters if rest.many for word in _words(core, rest, given[bare:])]
-    return found + [Offer(f"{place.name}=", place.kind.expected) for place in places[bare:] if not place.needed]
+        found += [Offer(*pair) for rest in verb.parameters if rest.many for pair in _words(core, rest, given).items()]
+    later = [parameter for parameter in named.values() if parameter.name not in said and parameter not in places[:bare]]
+    return found + [Offer(f"{parameter.name}=", parameter.kind.expected) for parameter in later if not parameter.needed]
 
 
-def _words(core: Core, parameter: Parameter, given: Sequence[str]) -> Sequence[str]:
+def _words(core: Core, parameter: Parameter, given: Sequence[str]) -> Mapping[str, str]:
+    """Word to meaning; a list without meanings has what is expected."""
     listed = parameter.kind.offers
-    if not isinstance(listed, str):
-        return listed
-    return core.offers[listed](given) if listed in core.offers else ()
+    if isinstance(listed, str):
+        listed = core.offers[listed](given) if listed in core.offers else ()
+    return listed if isinstance(listed, Mapping) else dict.fromkeys(listed, parameter.kind.expected)

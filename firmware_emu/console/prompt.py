@@ -78,6 +78,8 @@ class Prompt:
             self.console.print(f"[bold red]{escape(str(trouble))}[/]")
         except KeyboardInterrupt:
             self.console.print("[yellow]interrupted; the bench goes on[/]")
+        except Exception:  # a defect of ours must not end a console with hours of bench behind it; it is shown whole
+            self.console.print_exception()
 
     def _own(self, word: str, rest: list[str]) -> None:
         match word, rest:

@@ -73,8 +73,8 @@ def line(record: Record) -> Text:
 
 
 def last_bad(records: Sequence[Record]) -> Record | None:
-    """The newest record of something that did not go on."""
-    return next((record for record in reversed(records) if record.event in BAD), None)
+    """The newest record of something that did not go on; a fault that acts (area bench) is a cause, and not meant."""
+    return next((record for record in reversed(records) if record.event in BAD and record.area != "bench"), None)
 
 
 def of_message(records: Iterable[Record], message: str) -> list[Record]:

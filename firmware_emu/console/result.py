@@ -72,6 +72,11 @@ class Result:
         return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
+def count(number: int, thing: str) -> str:
+    """``1 fault``, ``2 faults``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def plain(value: object) -> str:
     """A value as a person reads it: octets in hex, nothing as a dash, lists with commas."""
     if value is None:

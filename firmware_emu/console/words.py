@@ -87,7 +87,7 @@ def bind(core: Core, words: Sequence[str]) -> Call:
 
 def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, object]) -> Call:
     """The call that Python makes; texts are read as words are. Raises WordError."""
-    places = [parameter for parameter in verb.parameters if not parameter.many and not parameter.pairs]
+    places = [parameter for parameter in verb.parameters if parameter.placed]
     rest = next((parameter for parameter in verb.parameters if parameter.many), None)
     pairs = next((parameter for parameter in verb.parameters if parameter.pairs), None)
     by_name = {parameter.name: parameter for parameter in verb.parameters}
@@ -100,11 +100,11 @@ def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, ob
         read.append(place.read(value))
     named: dict[str, object] = {}
     for name, value in kwargs.items():
-        parameter = by_name.get(name, pairs)
+        parameter = by_name.get(name.rstrip("_"), pairs)
         if parameter is None:
             raise WordError(f"{noun.name} {verb.name}: read {name!r}, expected {verb.usage or 'no value'}")
-        named[name] = parameter.read(value)
-    missing = [place for place in places[len(read):] if place.needed and place.name not in named]
+        named[name if parameter is pairs else parameter.python] = parameter.read(value)
+    missing = [place for place in places[len(read):] if place.needed and place.python not in named]
     if missing:
         raise WordError(f"{noun.name} {verb.name}: expected {missing[0].name.upper()}, {missing[0].kind.expected}")
     words = [*(str(value) for value in args), *(f"{name}={value}" for name, value in kwargs.items())]
@@ -112,28 +112,32 @@ def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, ob
 
 
 def _values(said: str, parameters: Sequence[Parameter], words: Sequence[str]) -> tuple[tuple[object, ...], dict[str, object]]:
-    by_name = {parameter.name: parameter for parameter in parameters}
+    by_name = {parameter.name: parameter for parameter in parameters if not parameter.many and not parameter.pairs}
     rest = next((parameter for parameter in parameters if parameter.many), None)
     pairs = next((parameter for parameter in parameters if parameter.pairs), None)
-    places = [parameter for parameter in parameters if not parameter.many and not parameter.pairs]
+    places = [parameter for parameter in parameters if parameter.placed]
     values: dict[str, object] = {}
     many: list[object] = []
-    for word in words:
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if word.startswith("--") and word[2:].partition("=")[0] in by_name:  # as at a shell: --name=value, --name value
+            word = word[2:] if "=" in word or not waiting else f"{word[2:]}={waiting.pop(0)}"
         name, equals, value = word.partition("=")
         if equals and name in by_name:
-            values[name] = by_name[name].read(value)
+            values[by_name[name].python] = by_name[name].read(value)
         elif equals and pairs is not None:
             values[name] = pairs.read(value)
-        elif (place := next((parameter for parameter in places if parameter.name not in values), None)) is not None:
-            values[place.name] = place.read(word)
+        elif (place := next((one for one in places if one.python not in values), None)) is not None:
+            values[place.python] = place.read(word)
         elif rest is not None:
             many.append(rest.read(word))
         else:
             usage = " ".join(parameter.usage for parameter in parameters)
             raise WordError(f"{said}: read {word!r} too many, expected {usage or 'nothing more'}")
-    missing = [parameter for parameter in places if parameter.needed and parameter.name not in values]
+    missing = [parameter for parameter in by_name.values() if parameter.needed and parameter.python not in values]
     if missing:
         raise WordError(f"{said}: expected {missing[0].name.upper()}, {missing[0].kind.expected}")
     if not many:
         return (), values
-    return (*(values.pop(parameter.name, parameter.default) for parameter in places), *many), values
+    return (*(values.pop(place.python, place.default) for place in places), *many), values

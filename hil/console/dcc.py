@@ -3,41 +3,97 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from typing import Annotated
 
-from firmware_emu.console.declare import Annotated, Kind, WordError, verb
-from firmware_emu.console.result import Result
+from firmware_emu.clock import EPOCH
+from firmware_emu.console.core import Core
+from firmware_emu.console.declare import Kind, WordError, verb
+from firmware_emu.console.result import Result, count
 from firmware_emu.console.words import nearest
+from firmware_emu.gbcs.alerts import alert_codes
 from hil.console.readings import readings
-from hil.console.rig import WAIT_S, RigNoun, told
+from hil.console.rig import RigNoun, told
 from hil.dcc.duis.build import Content
 from hil.dcc.services import schedule
+from hil.station import Station
 
 Target = Annotated[str, Kind("chf, gpf or a Device of the board", str, "targets")]
 Variant = Annotated[str, Kind("a service request variant such as 7.4", str, "variants")]
 
 
+LAST = 20
+
+
 class Dcc(RigNoun):
     """The DCC with the board's users."""
+
+    needs = Station
 
     name = "dcc"
     about = "the far end: service requests, inventory, alerts"
 
+    def __init__(self, bench: Core) -> None:
+        super().__init__(bench)
+        bench.offers["targets"] = lambda _: list(self.targets())
+        bench.offers["variants"] = lambda _: {variant: service.name for variant, service in schedule().items()}
+
+    @verb(looks=True)
+    async def list(self) -> Result:
+        """Show the inventory: every Device with its status and its hub."""
+        inventory = self.station.dcc.inventory
+        rows = [(str(one.eui), one.type.name, str(one.status), str(inventory.hub_of(one.eui) or "")) for one in inventory.devices()]
+        return Result(f"{count(len(rows), 'Device')} in the inventory", columns=("EUI-64", "type", "status", "hub"), rows=rows)
+
+    @verb(looks=True)
+    async def alerts(self, last: int = LAST) -> Result:
+        """Show the last alerts that reached the DCC: of Devices, and its own."""
+        found = self.station.dcc.alerts.records()[-last:]
+        rows = [(_when(one.time), one.code, _name(one.code), str(one.device), one.state) for one in found]
+        return Result(count(len(rows), "alert"), columns=("time", "code", "name", "Device", "state"), rows=rows, raw=found)
+
+    @verb(looks=True)
+    async def services(self, device: Target | None = None) -> Result:
+        """Show the service requests there are: all, or those for a Device."""
+        kind = None if device is None else self.kind_of(device)
+        rows = [
+            (one.variant, one.name, "critical" if one.critical else "", " ".join(sorted(role.value for role in one.roles)))
+            for one in schedule().values() if kind is None or kind in one.device_types]
+        return Result(count(len(rows), "service request"), columns=("variant", "name", "", "roles"), rows=rows)
+
     @verb()
-    async def read(self, device: Target, what: str = "4.1.1") -> Result:
+    async def read(self, device: Target, what: Variant = "4.1.1") -> Result:
         """Read a meter's registers over the whole chain (4.1.1), or what another read service gives."""
+        self.known(what)
         outcome = await self.ask(what, self.target(device))
         values = readings(outcome) if outcome.ok else {}
         done = told(outcome, device)
         return Result(done.said, {**values, **done.values}, ok=done.ok, raw=outcome)
 
     @verb()
-    async def send(self, variant: Variant, target: Target | None = None, json_: str = "{}", **body: str) -> Result:
+    async def send(self, variant: Variant, target: Target | None = None, *, json_: str = "{}", **body: str) -> Result:
         """Send a service request and wait for its end; the body as names and values, or as JSON where it has parts."""
-        if variant not in schedule():
-            raise WordError(f"variant: read {variant!r}, expected one of {len(schedule())} variants{nearest(variant, schedule())}")
+        self.known(variant)
         try:
             parts: dict[str, Content] = json.loads(json_)
         except json.JSONDecodeError as wrong:
             raise WordError(f"json: read {json_!r}, expected a JSON object: {wrong}") from None
-        outcome = await self.ask(variant, None if target is None else self.target(target), {**parts, **body}, wait_s=WAIT_S)
+        outcome = await self.ask(variant, None if target is None else self.target(target), {**parts, **body})
         return told(outcome, target or "dcc")
+
+    def known(self, variant: str) -> None:
+        """Raises WordError unless there is such a service."""
+        if variant not in schedule():
+            raise WordError(f"read {variant!r}, expected one of {len(schedule())} variants such as 7.4{nearest(variant, schedule())}")
+
+
+def _when(seconds: float) -> str:
+    return f"{EPOCH + timedelta(seconds=seconds):%m-%d %H:%M:%S}"
+
+
+def _name(code: str) -> str:
+    try:
+        known = alert_codes().get(int(code, 16))
+    except ValueError:
+        return ""
+    return "" if known is None else known.name

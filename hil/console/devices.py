@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import ClassVar
+from functools import cache
+from typing import Annotated, ClassVar
 
 from firmware_emu.board import DeviceTable
 from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Annotated, Kind, Noun, Switch, verb
-from firmware_emu.console.result import Result
-from firmware_emu.errors import CommsHubError
+from firmware_emu.console.declare import Kind, Noun, Switch, verb
+from firmware_emu.console.result import Result, plain
+from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.zse import clusters
+from firmware_emu.zse.declare import Attribute as DeclaredAttribute
+from firmware_emu.zse.declare import Cluster
 from hil.console.rig import RigNoun
 from hil.dcc.duis.build import Content
 from hil.dcc.from_board import addition, notification
@@ -18,6 +22,8 @@ from hil.dcc.outcome import Outcome
 from hil.devices.esme import Esme
 from hil.devices.gsme import Gsme
 from hil.devices.han_device import HanDevice
+from hil.home import Home
+from hil.station import Station
 
 JOIN_TIME_S = 600
 CLOCK_SLACK = timedelta(minutes=1)
@@ -25,6 +31,19 @@ CLOCK_SLACK = timedelta(minutes=1)
 TOLERANCE_S = 7200
 LOG_WAIT_S = 120.0
 
+@cache
+def attributes() -> dict[str, tuple[Cluster, DeclaredAttribute]]:
+    """Every declared server attribute as ``Cluster.name``."""
+    return {f"{cluster.name}.{one.name}".replace(" ", ""): (cluster, one) for cluster in clusters.ALL for one in cluster.attributes}
+
+
+def _attribute(text: str) -> str:
+    if text not in attributes():
+        raise ValueError(text)
+    return text
+
+
+Attribute = Annotated[str, Kind("an attribute such as Time.time (tab lists them)", _attribute, "attributes")]
 Other = Annotated[str, Kind("gpf or a Device of the board", str, "targets")]
 
 
@@ -38,17 +57,20 @@ class DeviceNoun(RigNoun):
         super().__init__(bench)
         self.name = row.name
         self.table = row
+        bench.offers["attributes"] = lambda _: {name: f"{cluster.id:04x}:{one.id:04x}" for name, (cluster, one) in attributes().items()}
 
     @classmethod
     def on(cls, bench: Core) -> Iterable[Noun]:
         """One noun for each Device of the board."""
         kinds: dict[str, type[DeviceNoun]] = {"GSME": GasMeter}
+        if not isinstance(bench.station, Home):
+            return ()
         return [kinds.get(row.type, DeviceNoun)(bench, row) for row in bench.board.device]
 
     @property
     def device(self) -> HanDevice:
         """The simulated Device."""
-        return self.station.device(self.name)
+        return self.home.device(self.name)
 
     @verb()
     async def add(self) -> Result:
@@ -82,7 +104,7 @@ class DeviceNoun(RigNoun):
     @verb()
     async def pair(self, other: Other) -> Result:
         """Join it with another Device or the GPF (8.7.1 for a PPMID and its meter, else 8.7.2)."""
-        variant = "8.7.1" if "PPMID" in (self.table.type, self._type_of(other)) else "8.7.2"
+        variant = "8.7.1" if "PPMID" in (self.table.type, self.kind_of(other)) else "8.7.2"
         outcome = await self._associate(variant, self.name, other)
         return Result(f"{self.name} with {other}: {outcome.verdict}" if outcome.ok else outcome.why, ok=outcome.ok, raw=outcome)
 
@@ -92,13 +114,13 @@ class DeviceNoun(RigNoun):
         self.device.power(to)
         return Result(f"{self.name} {'on' if to else 'off'}")
 
-    @verb()
+    @verb(looks=True)
     async def status(self) -> Result:
         """Tell what it is and, as its own display would, what it shows."""
         device = self.device
         values: dict[str, object] = {
             "EUI-64": str(self.table.eui), "type": self.table.type, "powered": device.powered, "joined": device.node.joined,
-            "at the DCC": self._status() or None,
+            **({"at the DCC": self._status() or None} if isinstance(self.home, Station) else {}),
         }
         if isinstance(device, Esme):
             device.update()
@@ -106,6 +128,20 @@ class DeviceNoun(RigNoun):
         elif isinstance(device, Gsme):
             values |= {"register": device.register.total, "valve": device.valve.name.lower()}
         return Result(f"{self.table.type} {self.name}", values, raw=device)
+
+    @verb()
+    async def read(self, attribute: Attribute) -> Result:
+        """Let it read an attribute of the hub over the air, by cluster and name."""
+        cluster, declared = attributes()[attribute]
+        device = self.device
+        if device.coordinator is None:
+            raise NotAvailable(f"the hub for {self.name}", f"it is not on the HAN: `{self.name} add` or `{self.name} join`")
+        endpoint = await device.zcl.find_endpoint(device.coordinator, cluster.id)
+        values = await device.zcl.read_attributes(
+            device.coordinator, endpoint, cluster.id, (declared.id,), secured=cluster.secured)
+        there = declared.id in values
+        return Result(f"{attribute}: {plain(values[declared.id]) if there else 'the hub does not have it'}",
+                      {"value": values.get(declared.id), "endpoint": endpoint}, ok=there)
 
     # --- steps
 
@@ -125,6 +161,8 @@ class DeviceNoun(RigNoun):
         if self.device.node.joined:
             return "is on the HAN"
         await self.device.join()
+        if not isinstance(self.home, Station):
+            return "joined the HAN"
         wanted = ("InstalledNotCommissioned", "Commissioned")
         await self.station.until(f"the status of {self.name} at the DCC", lambda: self._status() in wanted, LOG_WAIT_S)
         return "joined the HAN"
@@ -155,9 +193,6 @@ class DeviceNoun(RigNoun):
     def _commissioned(self, name: str) -> bool:
         found = self.station.dcc.inventory.device(self.target(name))
         return found is not None and str(found.status) == "Commissioned"
-
-    def _type_of(self, name: str) -> str:
-        return next((row.type for row in self.bench.board.device if row.name == name), name.upper())
 
 
 class GasMeter(DeviceNoun):

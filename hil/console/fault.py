@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 from firmware_emu.console.core import Core
-from firmware_emu.console.declare import verb
-from firmware_emu.console.result import Result
+from firmware_emu.console.declare import Kind, WordError, verb
+from firmware_emu.console.result import Result, count
 from hil.console.rig import RigNoun
+from hil.faults import Faults, SentenceError, next_words
 
-if TYPE_CHECKING:
-    from hil.faults import Faults
+Words = Annotated[str, Kind("a fault as a sentence", str, "faults")]
 
 
 class Fault(RigNoun):
@@ -22,27 +22,29 @@ class Fault(RigNoun):
     def __init__(self, bench: Core) -> None:
         super().__init__(bench)
         self._faults: Faults | None = None
+        bench.offers["faults"] = lambda given: next_words(given, [row.name for row in bench.board.device])
 
     @property
     def faults(self) -> Faults:
         """The bench's faults, drawn from its seed."""
-        from hil.faults import Faults
-
         if self._faults is None:
-            self._faults = Faults(self.station, self.bench.seed)
+            self._faults = Faults(self.home, self.bench.seed)
         return self._faults
 
     @verb()
-    async def add(self, *sentence: str) -> Result:
+    async def add(self, *sentence: Words) -> Result:
         """Let something go wrong, as ``fault add han drop 20% to gsme``."""
-        made = self.faults.add(" ".join(sentence))
+        try:
+            made = self.faults.add(" ".join(sentence))
+        except SentenceError as wrong:
+            raise WordError(str(wrong)) from None
         return Result(f"fault {made.number}: {made.sentence}", {"number": made.number}, raw=made)
 
-    @verb()
+    @verb(looks=True)
     async def list(self) -> Result:
         """Show the faults in force and how often each has acted."""
-        rows = [(one.number, one.sentence, one.count) for one in self.faults.list()]
-        return Result(f"{len(rows)} faults", columns=("number", "fault", "acted"), rows=rows)
+        rows = [(one.number, one.sentence, one.effects) for one in self.faults.list()]
+        return Result(count(len(rows), "fault"), columns=("number", "fault", "acted"), rows=rows)
 
     @verb()
     async def clear(self, number: int | None = None) -> Result:

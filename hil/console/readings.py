@@ -1,13 +1,15 @@
-"""The values in an answer, by the names of its fields."""
+"""The values in an answer, by the names of its fields and with their units."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from firmware_emu.gbcs.tree import Node
 from hil.dcc.outcome import Outcome
 
-_FRAMING = frozenset({"tag", "length", "count", "type", "header"})
+_UNITS = {27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 13: "m3", 14: "m3"}
+"""DLMS units that a meter of this bench answers with (Blue Book, class Register)."""
+_FRAMING = frozenset({"tag", "length", "count", "long-invoke-id", "date-time", "echo", "profile", "number"})
 
 
 def readings(outcome: Outcome) -> dict[str, object]:
@@ -15,26 +17,63 @@ def readings(outcome: Outcome) -> dict[str, object]:
     if outcome.parsed is None:
         return {}
     content = outcome.parsed.content
-    opened = [node for top in content for node in _opened(top)]
+    pairs = [pair for node in content for pair in _opened(node, "")] or [pair for node in content for pair in _leaves(node, "")]
     found: dict[str, object] = {}
-    for top in opened or content:
-        for name, value in _leaves(top):
-            key, number = name, 2
-            while key in found:
-                key, number = f"{name} {number}", number + 1
-            found[key] = value
+    for name, value in pairs:
+        key, number = name, 2
+        while key in found:
+            key, number = f"{name} {number}", number + 1
+        found[key] = value
     return found
 
 
-def _opened(node: Node) -> Iterator[Node]:
-    yield from node.decrypted
+def _opened(node: Node, owner: str) -> Iterator[tuple[str, object]]:
+    """What stands in the plaintexts below a node; ``owner`` is the object whose protected attributes they are."""
+    owner = node.field.partition(": ")[2].partition(",")[0] or owner
+    for child in node.decrypted:
+        yield from _leaves(child, owner)
     for child in node.children:
-        yield from _opened(child)
+        yield from _opened(child, owner)
 
 
-def _leaves(node: Node) -> Iterator[tuple[str, str]]:
-    if node.children:
-        for child in node.children:
-            yield from _leaves(child)
-    elif node.value and not _FRAMING & set(node.field.split()):
-        yield node.field, f"{node.value} ({node.meaning})" if node.meaning else node.value
+def _leaves(node: Node, owner: str) -> Iterator[tuple[str, object]]:
+    by_field = {child.field: child for child in node.children}
+    if "attribute" in by_field and {"value", "status"} & set(by_field):  # a ZCL attribute record
+        name = by_field["attribute"].meaning or by_field["attribute"].value
+        yield name, _number(by_field["value"].value) if "value" in by_field else by_field["status"].meaning
+    elif node.children:
+        yield from _registers(node.children, owner)
+    elif node.value and not _FRAMING & set(node.field.replace(",", "").split()):
+        name = owner if node.field.startswith("element ") and owner else node.field
+        yield name, f"{node.value} ({node.meaning})" if node.meaning else _number(node.value)
+
+
+def _registers(nodes: Sequence[Node], owner: str) -> Iterator[tuple[str, object]]:
+    """The nodes; a number before a scaler and a unit is a register."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop(0)
+        unit = None if node.children or not waiting else _scaler_and_unit(waiting[0])
+        value = _number(node.value)
+        if unit is not None and isinstance(value, int):
+            waiting.pop(0)
+            scaled = value * 10 ** unit[0]
+            yield f"{owner or node.field}, {_UNITS.get(unit[1], f'unit {unit[1]}')}", scaled
+        else:
+            yield from _leaves(node, owner)
+
+
+def _scaler_and_unit(node: Node) -> tuple[int, int] | None:
+    if len(node.children) != 2 or not node.children[0].value.startswith("integer ") or not node.children[1].value.startswith("enum "):
+        return None
+    scaler, unit = (_number(child.value) for child in node.children)
+    return (scaler, unit) if isinstance(scaler, int) and isinstance(unit, int) else None
+
+
+def _number(text: str) -> object:
+    """The number of ``double-long-unsigned 559``; any other text as it is."""
+    last = text.rpartition(" ")[2]
+    try:
+        return int(last)
+    except ValueError:
+        return text

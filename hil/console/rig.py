@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import ClassVar
 
-from firmware_emu.board import DeviceTable
+from firmware_emu.console.core import Core
 from firmware_emu.console.declare import Noun, WordError
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import nearest
 from firmware_emu.ids import Eui64
 from hil.dcc.duis.build import Content
 from hil.dcc.outcome import Outcome
+from hil.home import Home
 from hil.station import Station
 
+_LONG_MS = 10_000
 WAIT_S = 7200.0
 """How long a Device may take: a sleepy gas meter wakes every half hour."""
 
 
 class RigNoun(Noun):
-    """A noun that knows the whole station."""
+    """A noun that knows the rig. ``needs`` is what the bench must be for it: a home, or a station with its DCC."""
+
+    needs: ClassVar[type[Home]] = Home
+
+    @classmethod
+    def on(cls, bench: Core) -> Iterable[Noun]:
+        """None on a bench that is not what the noun needs."""
+        return (cls(bench),) if isinstance(bench.station, cls.needs) else ()
 
     @property
     def station(self) -> Station:
-        """The station. Raises WordError on a bench that is a hub alone."""
+        """The station. Raises WordError where the DCC is in another process."""
         station = self.bench.station
         if not isinstance(station, Station):
-            raise WordError(f"{self.name}: this bench is a hub alone, without a rig")
+            raise WordError(f"{self.name}: the DCC is in another process; ask it with `chub dcc`")
         return station
+
+    @property
+    def home(self) -> Home:
+        """The home, with a DCC in this process or without."""
+        assert isinstance(self.bench.station, Home)
+        return self.bench.station
 
     def target(self, name: str) -> Eui64:
         """The identity of ``chf``, ``gpf`` or a Device of the board. Raises WordError."""
@@ -40,9 +57,9 @@ class RigNoun(Noun):
         board = self.bench.board
         return {"chf": board.hub.chf, "gpf": board.hub.gpf, **{row.name: row.eui for row in board.device}}
 
-    def row(self, name: str) -> DeviceTable:
-        """The Device's row of the board. Raises BoardError."""
-        return self.bench.board.find(name)
+    def kind_of(self, name: str) -> str:
+        """The type of ``chf``, ``gpf`` or a Device of the board."""
+        return next((row.type for row in self.bench.board.device if row.name == name), name.upper())
 
     async def ask(
         self, variant: str, target: Eui64 | None, body: Mapping[str, Content] | None = None, *, about: Eui64 | None = None,
@@ -61,7 +78,8 @@ def told(outcome: Outcome, name: str) -> Result:
     if outcome.response_code:
         values["code"] = outcome.response_code
     if outcome.legs:
-        values["ms"] = round(sum(outcome.legs.values()), 1)
+        ms = sum(outcome.legs.values())
+        values["took"] = f"{ms:.1f} ms" if ms < _LONG_MS else f"{timedelta(milliseconds=round(ms))}"
     values |= outcome.result
     said = f"{outcome.variant} {name}: {outcome.verdict}"
     return Result(said if outcome.ok else f"{said}. {outcome.why}", values, ok=outcome.ok, raw=outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,9 @@ from firmware_emu.console.prompt import Prompt
 from firmware_emu.console.talk import LocalTalk, Talk
 from firmware_emu.errors import BoardError, CommsHubError, IdentifierError
 
+_WIDTH = 160
+"""Columns where the output is no terminal."""
+
 
 @click.command()
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
@@ -27,15 +31,17 @@ from firmware_emu.errors import BoardError, CommsHubError, IdentifierError
 @click.option("--script", type=click.File("r"), help="do the lines of this file (- is standard input) instead of prompting")
 @click.option("-c", "commands", multiple=True, metavar="LINE", help="do this line instead of prompting; may be repeated")
 @click.option("--attach", "socket", type=click.Path(path_type=Path), help="talk to a running hub at this socket instead of a bench")
+@click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object for each result (with --script or -c)")
 def console(
     board_name: str, settings: tuple[str, ...], seed: int | None, speed: float | None, faults: tuple[str, ...],
-    script: click.utils.LazyFile | None, commands: tuple[str, ...], socket: Path | None, as_json: bool,
+    script: click.utils.LazyFile | None, commands: tuple[str, ...], socket: Path | None, verbose: int, as_json: bool,
 ) -> None:
     """A prompt on a bench: nouns and verbs, time that bends, faults as sentences. `help` at the prompt tells the rest.
 
     With --script or -c it does those lines and ends: 0 all good, 1 a verdict is bad or a step failed, 2 a line it could not read.
     """
+    _log({0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG))
     lines = None
     if script is not None or commands:
         where = "" if script is None else script.name
@@ -56,6 +62,19 @@ def console(
     sys.exit(code)
 
 
+class _Stderr(logging.Handler):
+    """Log lines to what stderr is at the time: above the prompt where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), file=sys.stderr)
+
+
+def _log(level: int) -> None:
+    handler = _Stderr(level)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
 def _serve(talk: Talk, lines: list[tuple[str, str]] | None, as_json: bool) -> int:
     if lines is not None:
         return run_lines(talk, lines, as_json)
@@ -73,8 +92,10 @@ def run_lines(talk: Talk, lines: Iterable[tuple[str, str]], as_json: bool) -> in
             for result in talk.say(line):
                 if as_json:
                     click.echo(json.dumps(result.as_json(), default=str))
-                else:
+                elif shown.is_terminal:
                     shown.print(result)
+                else:
+                    click.echo(result.as_text(_WIDTH), nl=False)
                 if not result.ok:
                     return 1
         except (WordError, IdentifierError, BoardError) as wrong:

@@ -43,18 +43,23 @@ def _style(meaning: str) -> str:
 
 
 def show(console: Console, tree: Tree) -> None:
-    """Print offset, octets, field, value and meaning, clause; on a console below :data:`WIDE` the last three share a column."""
-    wide = console.width >= WIDE
-    table = Table(box=None, pad_edge=False, title=Text(tree.title, style="bold"), title_justify="left")
-    table.add_column("offset", justify="right", style="dim", no_wrap=True)
-    table.add_column("octets", style="cyan", no_wrap=True)
+    """Print the table of :func:`table` in the console's width."""
+    console.print(table(tree, console.width))
+
+
+def table(tree: Tree, width: int) -> Table:
+    """Offset, octets, field, value and meaning, clause; in less than :data:`WIDE` columns the last three share one."""
+    wide = width >= WIDE
+    shown = Table(box=None, pad_edge=False, title=Text(tree.title, style="bold"), title_justify="left")
+    shown.add_column("offset", justify="right", style="dim", no_wrap=True)
+    shown.add_column("octets", style="cyan", no_wrap=True)
     for name in ("field", "value and meaning", "clause") if wide else ("field, value, meaning, clause",):
-        table.add_column(name, no_wrap=name == "field")
+        shown.add_column(name, no_wrap=name == "field")
     for node, guides, decrypted in lines(tree.nodes):
         field = Text.assemble((guides, "dim"), (node.field, "magenta" if decrypted else "bold"))
         value = _value(node)
         said = Text.assemble((value, "yellow"), "  " if value and node.meaning else "", (node.meaning, _style(node.meaning)))
         clause = Text(node.clause.removeprefix("reference "), "dim")
         parts = (field, said, clause) if wide else (Text("  ").join(part for part in (field, said, clause) if part),)
-        table.add_row(str(node.offset), Text(_octets(node, OCTETS_SHOWN[wide])), *parts)
-    console.print(table)
+        shown.add_row(str(node.offset), Text(_octets(node, OCTETS_SHOWN[wide])), *parts)
+    return shown

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from rich.console import Group
+
 from firmware_emu.console.declare import Noun, verb
 from firmware_emu.console.nouns.hub import Hub
 from firmware_emu.console.records import Filter, line
-from firmware_emu.console.result import Result
+from firmware_emu.console.result import Result, count
 
 LAST = 20
 
@@ -16,7 +18,7 @@ class Han(Noun):
     name = "han"
     about = "the ZigBee network: settings, members, what was refused on it"
 
-    @verb()
+    @verb(looks=True)
     async def status(self) -> Result:
         """Tell the network's settings and its members."""
         hub = Hub(self.bench)
@@ -29,8 +31,9 @@ class Han(Noun):
             f"channel {network.channel}, extended PAN id {network.extended_pan_id}, PAN id {network.pan_id:04x}",
             columns=("Device", "EUI-64", "membership"), rows=rows, raw=network)
 
-    @verb()
-    async def events(self, count: int = LAST) -> Result:
+    @verb(looks=True)
+    async def events(self, last: int = LAST) -> Result:
         """Show the last records of the HAN: who joined, what was refused, what was lost."""
-        found = [record for record in self.bench.records if Filter(areas=frozenset({"han"}))(record)][-count:]
-        return Result("", columns=("record",), rows=[(line(record),) for record in found], raw=found)
+        found = [record for record in self.bench.records if Filter(areas=frozenset({"han"}))(record)][-last:]
+        return Result(count(len(found), "record"), columns=("record",), rows=[(line(record).plain,) for record in found],
+                      picture=Group(*map(line, found)), raw=found)

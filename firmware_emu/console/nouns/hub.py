@@ -28,7 +28,7 @@ class Hub(Noun):
         return Result(f"HAN formed on channel {network.channel}", {
             "extended PAN id": network.extended_pan_id, "PAN id": f"{network.pan_id:04x}", "channel": network.channel}, raw=network)
 
-    @verb()
+    @verb(looks=True)
     async def status(self) -> Result:
         """Tell what the hub is doing: power, WAN, HAN, what waits."""
         status = self._status()
@@ -42,7 +42,7 @@ class Hub(Noun):
             "mirror of": None if status.mirror_owner is None else self.device_name(status.mirror_owner),
         }, raw=status)
 
-    @verb()
+    @verb(looks=True)
     async def log(self) -> Result:
         """Show the CHF Device Log."""
         rows = [

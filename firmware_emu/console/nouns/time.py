@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
 from firmware_emu.clock import EPOCH, Clock
-from firmware_emu.console.declare import Moment, Noun, Seconds, WordError, verb
+from firmware_emu.console.core import Core
+from firmware_emu.console.declare import Kind, Moment, Noun, Seconds, WordError, verb
 from firmware_emu.console.records import alert_code
 from firmware_emu.console.result import Result
+from firmware_emu.gbcs.alerts import alert_codes
 from firmware_emu.trace import Record
 
 _LOOK_S = 0.05
 DAY_S = 86400.0
 _ISO = "%Y-%m-%dT%H:%M:%S"
+
+
+Event = Annotated[str, Kind("alert, or an event of the trace such as joined", str, (
+    "alert", "joined", "left", "executed", "refused", "delivered", "boot", "formed", "mirrored", "asleep", "connected", "lost"))]
+What = Annotated[str, Kind("an alert code such as 8F36, or a part of a source, target or message", str, "alert codes")]
 
 
 def set_pace(clock: Clock, speed: float | None) -> None:
@@ -34,7 +42,15 @@ class Time(Noun):
     name = "time"
     about = "bench time: let it pass, speed it up, wait for something"
 
-    @verb()
+    def __init__(self, bench: Core) -> None:
+        super().__init__(bench)
+        bench.offers["alert codes"] = lambda given: (
+            {f"{code:04X}": one.name for code, one in alert_codes().items()} if given[:1] == ["alert"] else self._devices())
+
+    def _devices(self) -> dict[str, str]:
+        return {str(row.eui): row.name for row in self.bench.board.device}
+
+    @verb(looks=True)
     async def now(self) -> Result:
         """Tell the bench's time, how it passes, and the seed."""
         clock = self.bench.clock
@@ -75,7 +91,7 @@ class Time(Noun):
         return Result(self._text())
 
     @verb(plain="until")
-    async def until(self, event: str, what: str | None = None, within: Seconds = 7 * DAY_S) -> Result:
+    async def until(self, event: Event, what: What | None = None, within: Seconds = 7 * DAY_S) -> Result:
         """Let bench time pass until something is recorded: an event by its name, or ``alert CODE``."""
         found: list[Record] = []
         code = None if event != "alert" or what is None else alert_code(what)

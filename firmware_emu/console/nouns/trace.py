@@ -1,29 +1,104 @@
-"""``trace``: what was recorded, and the four ways to look at it."""
+"""``trace``: what was recorded, and the ways to look at it."""
 
 from __future__ import annotations
 
-from firmware_emu.console.declare import Device, Noun, WordError, verb
-from firmware_emu.console.records import Filter, line
-from firmware_emu.console.result import Result
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console, ConsoleOptions, RenderResult
+
+from firmware_emu.console.commands.gbcs_explain import table
+from firmware_emu.console.core import Core
+from firmware_emu.console.declare import Device, Kind, Noun, WordError, verb
+from firmware_emu.console.layers import Known, explain_any, layers
+from firmware_emu.console.records import QUIET, Filter, line, of_message
+from firmware_emu.console.result import Result, count
+from firmware_emu.console.why import told, why
+from firmware_emu.console.words import nearest
+from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.tree import Tree
+from firmware_emu.trace import Record
 
 LAST = 20
+OFFERED = 20
+AREAS = ("dcc", "wan", "hub", "han", "device", "ichis", "power", "nvm", "fault", "bench")
+
+Area = Annotated[str, Kind(f"one or more of {', '.join(AREAS)}, with commas", str, AREAS)]
+Watched = Annotated[str, Kind(f"one or more of {', '.join(AREAS)}, or all, quiet, off", str, (*AREAS, "all", "quiet", "off"))]
+Message = Annotated[str, Kind("a message identifier or a part of it, or @NUMBER of a record", str, "messages")]
+Octets = Annotated[str, Kind("octets in hex, @NUMBER of a record, or a file", str, "octets")]
+LayerName = Annotated[str, Kind("a layer", str, "layers")]
 
 
 class Trace(Noun):
     """The records of this run."""
 
     name = "trace"
-    about = "what was recorded: show, watch, why, explain, ladder"
+    about = "what was recorded: show, watch, why, explain"
 
-    @verb()
-    async def show(self, count: int = LAST, area: str | None = None, device: Device | None = None, message: str = "") -> Result:
-        """Show the last records, all or those of an area, a Device, a message."""
-        chosen = self.filter(area, device, message)
-        found = [record for record in self.bench.records if chosen(record)][-count:]
-        return Result("", columns=("record",), rows=[(line(record).plain,) for record in found], raw=found)
+    def __init__(self, bench: Core) -> None:
+        super().__init__(bench)
+        bench.offers["layers"] = lambda _: [layer.name for layer in layers()]
+        bench.offers["messages"] = lambda _: list(dict.fromkeys(one.message for one in reversed(bench.records) if one.message))[:OFFERED]
+        bench.offers["octets"] = lambda _: [f"@{one.number}" for one in reversed(bench.records) if one.data is not None][:OFFERED]
 
-    def filter(self, area: str | None, device: str | None, message: str, event: str | None = None) -> Filter:
-        """The filter of those words. Raises WordError for an area that is none."""
+    @verb(looks=True)
+    async def show(self, last: int = LAST, area: Area | None = None, device: Device | None = None, message: str = "") -> Result:
+        """Show the last records: all, or those of areas, of a Device, of a message."""
+        chosen = self._filter(area, device, message)
+        found = [record for record in self.bench.records if chosen(record)][-last:]
+        return Result(count(len(found), "record"), columns=("record",), rows=[(line(record).plain,) for record in found],
+                      picture=_Lines(found), raw=found)
+
+    @verb(plain="watch", looks=True)
+    async def watch(
+        self, area: Watched = "all", device: Device | None = None, message: str = "", event: str | None = None,
+    ) -> Result:
+        """Show records as they come: all, those of areas, of a Device, of a message; ``quiet`` is what went wrong, ``off`` none."""
+        if area == "off":
+            self.bench.watching = None
+            return Result("nothing is watched")
+        if area == "quiet":
+            self.bench.watching = QUIET
+            return Result("watching what goes wrong, joins and alerts")
+        self.bench.watching = self._filter(None if area == "all" else area, device, message, event)
+        words = [word for word in (area, device, message, event) if word]
+        return Result(f"watching {', '.join(words)}")
+
+    @verb(plain="explain", looks=True)
+    async def explain(self, *octets: Octets, as_: LayerName | None = None, cluster: int | None = None) -> Result:
+        """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``."""
+        data, where = self._octets(octets)
+        names = [layer.name for layer in layers()]
+        if as_ is not None and as_ not in names:
+            raise WordError(f"as: read {as_!r}, expected one of {', '.join(names)}{nearest(as_, names)}")
+        station = self.bench.station
+        known = Known(station.keystore, tuple(station.han_keys().values()), self.bench.board.radio.ezsp_version, cluster)
+        try:
+            found = explain_any(data, known, as_)
+        except DecodeError as wrong:
+            return Result(f"{where}: {wrong}", ok=False)
+        values: dict[str, object] = {"layer": found.layer.name, "octets": len(data)}
+        said = f"{where}: read as {found.layer.name}, {found.layer.about}"
+        if as_ is None and found.others:
+            said += f"; could also be {', '.join(found.others)} (as={found.others[0]})"
+        return Result(said, values, picture=_Explained(found.tree), raw=found.tree)
+
+    @verb(plain="why", looks=True)
+    async def why(self, message: Message | None = None) -> Result:
+        """Tell why a message, or the last that did not arrive, was refused or lost: hop, rule, octets, and what to try."""
+        records, keystore = self.bench.records, self.bench.station.keystore
+        if message is not None and message.startswith("@"):
+            reason = why(records, keystore, record=self._record(message))
+        else:
+            if message is not None and not of_message(records, message):
+                raise WordError(f"message: read {message!r}, expected a part of the identifier of a message in this trace")
+            reason = why(records, keystore, message=message)
+        return told(reason)
+
+    # ---
+
+    def _filter(self, area: str | None, device: str | None, message: str, event: str | None = None) -> Filter:
         areas = frozenset(area.split(",")) if area else frozenset()
         unknown = areas - set(AREAS)
         if unknown:
@@ -31,5 +106,58 @@ class Trace(Noun):
         eui = next((str(row.eui) for row in self.bench.board.device if row.name == device), device)
         return Filter(areas, (eui,) if eui else (), message, frozenset(event.split(",")) if event else frozenset())
 
+    def _record(self, word: str) -> Record:
+        records = self.bench.records
+        try:
+            number = int(word[1:])
+        except ValueError:
+            raise WordError(f"read {word!r}, expected @ and the number of a record, as `trace show` prints it") from None
+        found = records[number - 1:number] if number > 0 else records[number:][:1]
+        if not found:
+            raise WordError(f"read {word!r}, expected @1 to @{len(records)}")
+        return found[0]
 
-AREAS = ("dcc", "wan", "hub", "han", "device", "ichis", "power", "nvm", "fault", "bench")
+    def _octets(self, words: tuple[str, ...]) -> tuple[bytes, str]:
+        if not words:
+            raise WordError("explain: expected OCTETS, in hex, @NUMBER of a record, or a file")
+        if words[0].startswith("@"):
+            whole = [one for one in self.bench.records if one.data is not None]
+            counted = words[0][1:2] == "-" and words[0][2:].isdecimal() and whole
+            record = whole[max(int(words[0][1:]), -len(whole))] if counted else self._record(words[0])
+            if record.data is None:
+                raise WordError(f"read {words[0]!r}, a record without octets ({record.source} {record.event})")
+            return record.data, f"@{record.number}"
+        text = "".join("".join(words).split()).replace(":", "").replace("-", "").replace(",", "").replace("0x", "")
+        try:
+            return bytes.fromhex(text), f"{len(text) // 2} octets"
+        except ValueError:
+            path = Path(words[0])
+            if len(words) == 1 and path.is_file():
+                content = path.read_bytes()
+                try:
+                    return bytes.fromhex(content.decode("ascii")), path.name
+                except ValueError:
+                    return content, path.name
+            read = " ".join(words)[:40]
+            raise WordError(f"octets: read {read!r}, expected hex digits in pairs, @NUMBER, or a file that is there") from None
+
+
+class _Lines:
+    """Records, a coloured line each."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._records = records
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for record in self._records:
+            yield line(record)
+
+
+class _Explained:
+    """A tree as ``chub gbcs explain`` shows it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield table(self._tree, options.max_width)

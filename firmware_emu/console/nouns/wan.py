@@ -13,7 +13,7 @@ class Wan(Noun):
     name = "wan"
     about = "the SM WAN: connection, what waits, frames there and back"
 
-    @verb()
+    @verb(looks=True)
     async def status(self) -> Result:
         """Tell whether the hub is connected and what waits to be sent."""
         status = Hub(self.bench).firmware().status

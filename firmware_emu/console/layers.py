@@ -1,0 +1,156 @@
+"""The layers that ``explain`` can read, and how it finds out which one some octets are of.
+
+Each layer says how much octets look like it and, if asked, explains them. The firmware's languages are here; the rig adds those of
+the radio and of the far end by the entry-point group ``chub.explain``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+
+from firmware_emu.console.explain_der import explain_der
+from firmware_emu.console.explain_zcl import explain_tunnel_data, explain_zcl
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.gbcs import explain as gbcs
+from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotification
+from firmware_emu.gbcs.explain_dlms import explain_notification, explain_request, explain_response
+from firmware_emu.gbcs.tree import Cursor, Tree
+from firmware_emu.zse.zcl import GeneralCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What helps to read octets: keys of the test bench, the EZSP version, the cluster where a layer below does not tell it."""
+
+    keystore: Keystore | None = None
+    han_keys: tuple[bytes, ...] = ()
+    ezsp_version: int = 13
+    cluster: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Known(ezsp_version={self.ezsp_version}, cluster={self.cluster})"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """``likely``: 0 (cannot be) to 1 (is nothing else); ``explain`` raises DecodeError where the octets are not of this layer."""
+
+    name: str
+    about: str
+    likely: Callable[[bytes], float]
+    explain: Callable[[bytes, Known], Tree]
+
+
+@cache
+def layers() -> tuple[Layer, ...]:
+    """All layers there are, the firmware's and the rig's."""
+    return tuple(layer for entry in sorted(entry_points(group="chub.explain")) for layer in entry.load())
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What octets were taken for, how sure that is (0 to 1), and what else they could be."""
+
+    layer: Layer
+    tree: Tree
+    likely: float
+    others: tuple[str, ...]
+
+
+def explain_any(octets: bytes, known: Known, layer: str | None = None) -> Explained:
+    """Explain octets as ``layer``, or as the likeliest one that reads them whole. Raises DecodeError, or KeyError for no layer."""
+    if layer is not None:
+        chosen = {one.name: one for one in layers()}[layer]
+        return Explained(chosen, chosen.explain(octets, known), 1.0, ())
+    found: list[tuple[float, Layer, Tree]] = []
+    problems: list[tuple[float, str, DecodeError]] = []
+    for one in layers():
+        likely = one.likely(octets)
+        if likely <= 0:
+            continue
+        try:
+            found.append((likely, one, one.explain(octets, known)))
+        except DecodeError as problem:
+            problems.append((likely, one.name, problem))
+    if not found:
+        if not problems:
+            raise DecodeError(0, "octets", f"{octets[:4].hex(' ')} ...: no layer begins like this; name one with as=")
+        _, name, problem = max(problems, key=lambda item: item[0])
+        raise DecodeError(problem.offset, problem.field, f"{problem.problem} (read as {name}, which they look like most; as=LAYER reads "
+                          "them as another)")
+    found.sort(key=lambda item: -item[0])
+    likely, best, tree = found[0]
+    return Explained(best, tree, likely, tuple(one.name for _, one, _ in found[1:]))
+
+
+def _gbcs(octets: bytes, known: Known) -> Tree:
+    return gbcs.explain(octets, known.keystore)
+
+
+def _dlms(octets: bytes, known: Known) -> Tree:
+    cursor = Cursor(octets)
+    match octets[:1]:
+        case b"\xd9":
+            return Tree("DLMS access request", explain_request(cursor, AccessRequest.decode(octets)))
+        case b"\xda":
+            return Tree("DLMS access response", explain_response(cursor, AccessResponse.decode(octets), 0))
+        case b"\x0f":
+            return Tree("DLMS data notification", explain_notification(cursor, DataNotification.decode(octets), 0))
+    raise DecodeError(0, "DLMS APDU tag", f"read {octets[:1].hex() or 'nothing'}, expected d9, da or 0f")
+
+
+def _zcl(octets: bytes, known: Known) -> Tree:
+    return explain_zcl(octets, known.cluster, lambda data: gbcs.explain(data, known.keystore).nodes)
+
+
+def _tunnel(octets: bytes, known: Known) -> Tree:
+    cursor = Cursor(octets)
+    nodes = explain_tunnel_data(cursor, lambda data: gbcs.explain(data, known.keystore).nodes)
+    return Tree("mailbox message of a tunnel (GSME)" if octets[0] < 4 else "data of a tunnel", nodes)
+
+
+def _der(octets: bytes, known: Known) -> Tree:
+    return explain_der(octets)
+
+
+def _reads(explain: Callable[[bytes, Known], Tree], octets: bytes) -> bool:
+    try:
+        explain(octets, Known())
+    except CommsHubError:
+        return False
+    return True
+
+
+def _like_zcl(octets: bytes) -> float:
+    if len(octets) < 3 or octets[0] & 0xE2:
+        return 0.0
+    general = not octets[0] & 0x01
+    if general and not octets[0] & 0x04 and octets[2] not in GeneralCommand._value2member_map_:
+        return 0.0
+    return 0.4
+
+
+def _like_tunnel(octets: bytes) -> float:
+    behind = octets[1:] if octets[:1] == b"\x03" else octets[2:]
+    return 0.95 if octets[:1] in (b"\x02", b"\x03") and behind[:1] in (b"\xdd", b"\xdf") and _reads(_gbcs, behind) else 0.0
+
+
+def _like_der(octets: bytes) -> float:
+    return 0.9 if octets[:1] == b"\x30" and _reads(_der, octets) else 0.0
+
+
+def _like_dlms(octets: bytes) -> float:
+    return 0.8 if octets[:1] in (b"\xd9", b"\xda", b"\x0f") else 0.0
+
+
+LAYERS: Sequence[Layer] = (
+    Layer("gbcs", "a GBCS message, whole", lambda octets: 1.0 if octets[:1] in (b"\xdd", b"\xdf") else 0.0, _gbcs),
+    Layer("dlms", "a DLMS access request, response or notification", _like_dlms, _dlms),
+    Layer("tunnel", "what a ZigBee tunnel carries: a GBCS message behind the gas meter's mailbox octet", _like_tunnel, _tunnel),
+    Layer("zcl", "a ZigBee cluster frame; cluster=0x0702 names its commands", _like_zcl, _zcl),
+    Layer("der", "DER: certificates, GBCS ASN.1 payloads", _like_der, _der),
+)

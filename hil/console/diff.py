@@ -1,0 +1,100 @@
+"""Two runs, compared at message level: counters and times do not count, what became of each message does."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_emu.errors import NotAvailable
+from firmware_emu.trace import Record
+
+_NAMES = ("variant", "use_case", "code")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One message of a run: who sent it to whom as what, and its hops. ``records`` are the numbers of first and last."""
+
+    name: str
+    hops: tuple[str, ...]
+    records: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """``kind``: ``-`` only in the first run, ``+`` only in the second, ``~`` another way in both."""
+
+    kind: str
+    name: str
+    what: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"kind": self.kind, "name": self.name, "what": self.what}
+
+
+def read_trace(folder: Path) -> list[Record]:
+    """The trace of a run's folder (or the file itself). Raises NotAvailable where there is none."""
+    path = folder / "trace.jsonl" if folder.is_dir() else folder
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [_record(json.loads(line)) for line in lines if line]
+    except (OSError, ValueError, KeyError) as wrong:
+        raise NotAvailable(f"a trace in {folder}", f"{wrong}; name the folder of a run (runs/...) or its trace.jsonl") from None
+
+
+def _record(row: dict[str, object]) -> Record:
+    data = row.get("data")
+    detail = row.get("detail") or {}
+    assert isinstance(detail, dict)
+    return Record(
+        int(str(row["number"])), float(str(row["time"])), str(row["area"]), str(row["source"]), str(row["event"]),
+        None if row.get("target") is None else str(row["target"]), None if row.get("message") is None else str(row["message"]),
+        None if data is None else bytes.fromhex(str(data)), detail)
+
+
+def stories(records: Iterable[Record]) -> list[Story]:
+    """The messages of a run in the order in which they began; those of the HAN that have no identifier are left out."""
+    hops: dict[str, list[Record]] = {}
+    for record in records:
+        if record.message:
+            hops.setdefault(record.message, []).append(record)
+    return [_story(message, found) for message, found in hops.items()]
+
+
+def _story(message: str, hops: Sequence[Record]) -> Story:
+    parties = message.rpartition(":")[0].replace("-", "").lower()
+    what = next((f"{name} {record.detail[name]} " for record in hops for name in _NAMES if record.detail.get(name)), "")
+    said = tuple(dict.fromkeys(f"{hop.source} {hop.event}" for hop in hops))
+    return Story(f"{what}{parties}", said, (hops[0].number, hops[-1].number))
+
+
+def compare(before: Iterable[Record], after: Iterable[Record]) -> list[Difference]:
+    """What differs between two runs."""
+    one, other = stories(before), stories(after)
+    matcher = difflib.SequenceMatcher(None, [story.name for story in one], [story.name for story in other], autojunk=False)
+    found: list[Difference] = []
+    for kind, left, right, begin, end in matcher.get_opcodes():
+        if kind == "equal":
+            found += [
+                difference for old, new in zip(one[left:right], other[begin:end], strict=True)
+                for difference in _changed(old, new)]
+        else:
+            found += [Difference("-", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in one[left:right]]
+            found += [Difference("+", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in other[begin:end]]
+    return found
+
+
+def _changed(old: Story, new: Story) -> list[Difference]:
+    gone = [hop for hop in old.hops if hop not in new.hops]
+    come = [hop for hop in new.hops if hop not in old.hops]
+    if not gone and not come:
+        return []
+    parts = []
+    if gone:
+        parts.append(f"no longer {', '.join(gone)} (@{old.records[0]})")
+    if come:
+        parts.append(f"but {', '.join(come)} (@{new.records[0]})")
+    return [Difference("~", old.name, "; ".join(parts))]

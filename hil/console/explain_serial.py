@@ -1,0 +1,195 @@
+"""Explains what runs over a dongle's serial line: ASH frames, and the EZSP in them (reference ezsp-ncp 1, 2)."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+
+from firmware_emu.console.layers import Known
+from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.tree import Cursor, Node, Tree
+from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
+from hil.radio.ncp.commands import FIRST_SL_STATUS, ApsHead, Schema, schemas_by_id
+
+_ASH = "reference ezsp-ncp 1"
+_EZSP = "reference ezsp-ncp 2"
+_RESPONSE = 0x80
+_SIZES = {
+    "u8": 1, "s8": 1, "bool": 1, "u16": 2, "u32": 4, "eui": 8, "sl": 4, "aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16,
+}
+_PROFILES = {0x0109: "ZigBee Smart Energy", 0x0104: "Home Automation", 0x0000: "ZDP"}
+
+
+def like_ash(octets: bytes) -> float:
+    """A flag at the end and a check that holds: it is nothing else."""
+    if len(octets) < 4 or octets[-1] != FLAG:
+        return 0.0
+    body = octets[:-1].lstrip(bytes([FLAG, CANCEL])).rpartition(bytes([FLAG]))[2]
+    plain = bytes(value for value, _ in _logical(body))
+    return 1.0 if len(plain) >= 3 and binascii.crc_hqx(plain, 0xFFFF) == 0 else 0.0
+
+
+def explain_ash(octets: bytes, known: Known) -> Tree:
+    """ASH frames, one after the other. Raises DecodeError."""
+    cursor = Cursor(octets)
+    nodes: list[Node] = []
+    titles: list[str] = []
+    while cursor.remaining:
+        if cursor.octets[cursor.position] in (FLAG, CANCEL):
+            nodes.append(cursor.node(1, "flag" if cursor.octets[cursor.position] == FLAG else "cancel", clause=_ASH))
+            continue
+        end = cursor.octets.find(FLAG, cursor.position)
+        end = len(octets) if end < 0 else end
+        title, node = _frame(cursor, end, known)
+        titles.append(title)
+        nodes.append(node)
+    if not titles:
+        raise DecodeError(0, "ASH frame", "flags alone, expected a frame")
+    return Tree("; ".join(titles), tuple(nodes))
+
+
+def _logical(octets: bytes) -> list[tuple[int, int]]:
+    """Octets as the sender meant them, with how many octets of the wire each takes."""
+    out, position = [], 0
+    while position < len(octets):
+        if octets[position] == ESCAPE and position + 1 < len(octets):
+            out.append((octets[position + 1] ^ 0x20, 2))
+            position += 2
+        else:
+            out.append((octets[position], 1))
+            position += 1
+    return out
+
+
+def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, Node]:
+    logical = _logical(cursor.octets[cursor.position:end])
+    plain = bytes(value for value, _ in logical)
+    if len(plain) < 3:
+        raise DecodeError(cursor.offset, "ASH frame", f"{len(plain)} octets, expected control and a check of 2")
+    taken = 0
+
+    def take(count: int, field: str, value: str | None = None, meaning: str = "") -> Node:
+        nonlocal taken
+        wire = sum(size for _, size in logical[taken:taken + count])
+        shown = plain[taken:taken + count].hex() if value is None else value
+        taken += count
+        return cursor.node(wire, field, shown, meaning, _ASH)
+
+    control = plain[0]
+    title, meaning = _control(control)
+    head = cursor.node(0, "ASH frame", title)
+    parts = [take(1, "control", f"{control:02x}", meaning)]
+    data = plain[1:-2]
+    holds = binascii.crc_hqx(plain, 0xFFFF) == 0
+    if not control & 0x80:
+        clear = randomise(data)
+        ezsp: tuple[Node, ...] = ()
+        try:
+            inner = explain_ezsp(clear, known)
+            title, ezsp = f"{title}, {inner.title}", inner.nodes
+        except DecodeError as problem:
+            ezsp = (Node(0, clear, "data without randomisation", clear.hex(), f"no EZSP: {problem}"),)
+        node = take(len(data), "randomised data")
+        parts.append(Node(node.offset, node.octets, node.field, node.value, "EZSP below, without randomisation", _ASH, decrypted=ezsp))
+    elif control in (0xC1, 0xC2) and len(data) == 2:
+        parts.append(take(1, "ASH version", str(data[0])))
+        code = Code(data[1]).name.lower().replace("_", " ") if data[1] in Code._value2member_map_ else ""
+        parts.append(take(1, "code", f"{data[1]:02x}", code))
+    elif data:
+        parts.append(take(len(data), "data"))
+    parts.append(take(2, "check sequence", None, "valid" if holds else "invalid: the frame is damaged"))
+    return title, Node(head.offset, b"", "ASH frame", title, children=tuple(parts))
+
+
+def _control(control: int) -> tuple[str, str]:
+    if not control & 0x80:
+        sent, again, asked = control >> 4 & 7, control & 8, control & 7
+        return f"DATA {sent}", f"frame {sent}{', sent again' if again else ''}, expects {asked}"
+    if control & 0xE0 == 0x80:
+        return f"ACK {control & 7}", f"expects {control & 7}"
+    if control & 0xE0 == 0xA0:
+        return f"NAK {control & 7}", f"expects {control & 7} again"
+    known = {0xC0: "RST", 0xC1: "RSTACK", 0xC2: "ERROR"}
+    if control not in known:
+        raise DecodeError(0, "ASH control", f"read {control:02x}, expected DATA, ACK, NAK, RST, RSTACK or ERROR")
+    return known[control], {0xC0: "the host asks for a reset", 0xC1: "the dongle was reset", 0xC2: "the dongle gave up"}[control]
+
+
+def like_ezsp(octets: bytes) -> float:
+    """A frame format of version 8 on whose id is known, and fields that take all octets."""
+    if len(octets) < 5 or octets[2] != 0x01:
+        return 0.0
+    try:
+        return 0.85 if len(explain_ezsp(octets, Known()).nodes) and not _rest(octets) else 0.3
+    except DecodeError:
+        return 0.0
+
+
+def _rest(octets: bytes) -> bool:
+    return any(node.field == "octets after the declared fields" for node in explain_ezsp(octets, Known()).nodes)
+
+
+def explain_ezsp(octets: bytes, known: Known) -> Tree:
+    """One EZSP frame. Raises DecodeError."""
+    cursor = Cursor(octets)
+    if len(octets) == 4 and octets[1] & ~_RESPONSE == 0 and octets[2] == 0:  # version, always in the old form
+        nodes = (cursor.node(1, "sequence"), cursor.node(1, "frame control"), cursor.node(1, "frame id", "00", "version"),
+                 cursor.node(1, "desired protocol version", str(octets[3]), clause=_EZSP))
+        return Tree("EZSP version", nodes)
+    if len(octets) < 5:
+        raise DecodeError(len(octets), "EZSP frame", f"{len(octets)} octets, expected 5 or more")
+    control, number = octets[1], int.from_bytes(octets[3:5], "little")
+    schema = schemas_by_id(known.ezsp_version).get(number)
+    if schema is None:
+        raise DecodeError(3, "EZSP frame id", f"read {number:04x}, expected a command of version {known.ezsp_version}")
+    answer = bool(control & _RESPONSE)
+    kind = "callback" if answer and control & 0x10 else "response" if answer else "command"
+    nodes = [
+        cursor.node(1, "sequence", str(octets[0]), clause=_EZSP), cursor.node(2, "frame control", None, kind),
+        cursor.node(2, "frame id", f"{number:04x}", schema.name),
+    ]
+    nodes += _parameters(cursor, schema, schema.response if answer else schema.request, known.ezsp_version)
+    return Tree(f"EZSP {schema.name} {kind}", tuple(nodes))
+
+
+def _parameters(cursor: Cursor, schema: Schema, fields: Sequence[tuple[str, str]], version: int) -> list[Node]:
+    nodes: list[Node] = []
+    for name, kind in fields:
+        if kind == "L?" and not cursor.remaining:
+            continue
+        if kind in ("L", "L?"):
+            if not cursor.remaining:
+                raise DecodeError(cursor.offset, f"{schema.name}.{name}", "no length octet left")
+            length = cursor.octets[cursor.position]
+            nodes.append(cursor.node(1, f"length of {name}", str(length)))
+            size = length
+        elif kind == "raw":
+            size = cursor.remaining
+        else:
+            size = _SIZES.get(kind, 4 if version >= FIRST_SL_STATUS else 1)
+        if cursor.remaining < size:
+            raise DecodeError(cursor.offset, f"{schema.name}.{name}", f"{cursor.remaining} octets left, expected {size}")
+        octets = cursor.octets[cursor.position:cursor.position + size]
+        nodes.append(cursor.node(size, name.replace("_", " "), *_shown(kind, octets)))
+    if cursor.remaining:
+        nodes.append(cursor.node(cursor.remaining, "octets after the declared fields"))
+    return nodes
+
+
+def _shown(kind: str, octets: bytes) -> tuple[str, str]:
+    match kind:
+        case "u8" | "u16" | "u32" | "bool":
+            return str(int.from_bytes(octets, "little")), ""
+        case "s8":
+            return str(int.from_bytes(octets, "little", signed=True)), ""
+        case "eui":
+            return octets[::-1].hex(), ""
+        case "aps":
+            head = ApsHead.decode(octets)
+            return (f"profile {head.profile:04x}, cluster {head.cluster:04x}, endpoints {head.source_endpoint} to "
+                    f"{head.destination_endpoint}", _PROFILES.get(head.profile, ""))
+        case "st" | "es" | "sl":
+            return octets[::-1].hex(), "success" if not any(octets) else "not success"
+        case "key":
+            return "a key", "not shown"
+    return octets.hex(), ""

@@ -1,0 +1,44 @@
+"""Explains XML: its elements and values by line, and, of a DUIS service request, who asks whom for what."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from firmware_emu.console.layers import Known
+from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.gbcs.tree import Node, Tree
+from hil.dcc.duis import read_request
+from hil.dcc.services import schedule
+
+
+def explain_xml(octets: bytes, known: Known) -> Tree:
+    """The elements; the offset of a node is its line. Raises DecodeError."""
+    try:
+        root = etree.fromstring(octets, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as wrong:
+        raise DecodeError(wrong.position[0], "XML (line)", wrong.msg or "not well-formed") from None
+    return Tree(_title(octets, root), (_node(root),))
+
+
+def _title(octets: bytes, root: etree._Element) -> str:
+    try:
+        request = read_request(octets)
+    except CommsHubError:
+        return f"XML, {etree.QName(root).localname}"
+    variant = request.service_reference_variant
+    service = schedule().get(variant)
+    identity = request.request_id
+    signed = "signed" if request.signed else "not signed"
+    return (f"service request {variant} {service.name if service else ''}, {identity.originator} to {identity.target}, "
+            f"counter {identity.counter}, {signed}")
+
+
+def _node(element: etree._Element) -> Node:
+    children = tuple(_node(child) for child in element if isinstance(child.tag, str))
+    text = (element.text or "").strip()
+    name = etree.QName(element).localname
+    if "InstallCode" in name or name.endswith("PrivateKey"):
+        text = "(a secret, not shown)" if text else ""
+    attributes = ", ".join(f"{key}={value}" for key, value in element.attrib.items())
+    line = element.sourceline or 0
+    return Node(line, b"", name, text if len(text) <= 80 else f"{text[:77]}...", attributes, children=children)
