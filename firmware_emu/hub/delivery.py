@@ -21,7 +21,7 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership, RegisteredType
 from firmware_emu.hub.mailbox import Mailbox, Waiting
 from firmware_emu.hub.profile import HubProfile
-from firmware_emu.ids import Eui64
+from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.zse.tunneling import TunnelStatus
 
@@ -72,6 +72,14 @@ def identifier_of(message: bytes) -> str | None:
         return str(Message.decode(message).header.identifier)
     except DecodeError:
         return None
+
+
+def is_alert(message: bytes) -> bool:
+    """Whether the octets are a GBCS Alert."""
+    try:
+        return Message.decode(message).header.cra is CraFlag.ALERT
+    except DecodeError:
+        return False
 
 
 def fetches(entry: LogEntry) -> bool:

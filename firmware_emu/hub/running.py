@@ -23,7 +23,7 @@ from firmware_emu.han.key_establishment import KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import ChfExecutor
 from firmware_emu.hub.commissioning import Commissioning
-from firmware_emu.hub.delivery import DeliveryContext, identifier_of
+from firmware_emu.hub.delivery import DeliveryContext, identifier_of, is_alert
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
 from firmware_emu.hub.gpf import Gpf
@@ -199,7 +199,10 @@ class RunningHub:
         self.gpf.sync()
 
     def _to_wan(self, message: bytes) -> None:
-        self.channel.post(WanKind.MESSAGE, message)
+        if self.time.reliable and is_alert(message):
+            self.channel.post(WanKind.ALERT, int(self.time.now()).to_bytes(4, "big") + message)
+        else:
+            self.channel.post(WanKind.MESSAGE, message)
         self.trace.emit("hub", "hub", "stored for wan", message=identifier_of(message), data=message)
 
     def last_gasp(self, lost_at: int) -> None:

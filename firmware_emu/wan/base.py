@@ -27,6 +27,8 @@ class WanKind(IntEnum):
     """Hub to DCC, last gasp: u32 seconds since 2000 when AC Lost was seen (reference requirements CH-11)."""
     IMAGE = 6
     """DCC to hub: a piece of a firmware image for the hub's OTA store."""
+    ALERT = 7
+    """Hub to DCC: u32 seconds since 2000 when the CHF was notified (reference requirements CH-10), then a GBCS Alert, byte for byte."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Device Alerts in, Device Alerts and DCC Alerts out: enrolment, proof, routing to the party named, storms, power outages.
 
 Rules: sec2-rules PR-07, PR-08 [138, 140, A1, A2], RT-04 [129]; storm protection SECMP0062 (reference dcc-notes 7). The 60 s
-clock starts at the alert's own time stamp: the frames of this bench's SM WAN carry no time of notification at the CHF.
+clock starts when the CHF was notified, which the hub's ALERT frames carry; without that at the alert's own time stamp.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.gbcs.alerts import Alert, read_alert
+from firmware_emu.gbcs.asn1_types import FirmwareTransferAlert
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
@@ -85,11 +86,18 @@ class Alerts:
         self._own = own
         self._deliver = deliver
         self._watches: dict[Eui64, asyncio.Task[None]] = {}
+        self._notified: float | None = None
+        self.on_transfer: Callable[[FirmwareTransferAlert], None] = lambda alert: None
+        """Told of every CCS08: how a transfer of firmware to a Device ended."""
+        self.on_device_alert: Callable[[Eui64, str], None] = lambda device, code: None
+        """Told of every Device Alert that was accepted: Device and code, before it is forwarded."""
 
     # Device Alerts
 
-    def take(self, chf: Eui64, message: Message, octets: bytes) -> None:
-        """One alert from a hub, inside the transaction that takes its frame."""
+    def take(self, chf: Eui64, message: Message, octets: bytes, notified: float | None = None) -> None:
+        """One alert from a hub, inside the transaction that takes its frame. Its 60 s run from ``notified``, when the CHF had it, else
+        from the alert's own time (RT-04 [129])."""
+        self._notified = notified
         header = message.header
         identifier = str(header.identifier)
         if self._store.row("SELECT 1 FROM alerts WHERE identifier = ?", (identifier,)) is not None:
@@ -141,6 +149,10 @@ class Alerts:
             version = self._logs.keep(chf, alert.content, "CS14")
             self._record(message, alert, octets, "internal", f"device log copy of hub {chf} is version {version.version}")
             return
+        if isinstance(alert.content, FirmwareTransferAlert):
+            self.on_transfer(alert.content)
+            self._record(message, alert, octets, "internal", f"transfer to {alert.content.device_id} ended: {alert.content.outcome}")
+            return
         if alert.alert_code in RESTORED:
             self.restored(chf, f"alert {alert.alert_code:04X}")
         parties = self.relevant(chf)
@@ -151,6 +163,7 @@ class Alerts:
 
     def _forward(self, message: Message, alert: Alert, octets: bytes, parties: tuple[Eui64, ...]) -> None:
         device, code = message.header.originator, f"{alert.alert_code:04X}"
+        self.on_device_alert(device, code)
         count = self._count(device, code)
         over = count - int(self._profile.storm_threshold)
         one_in = int(self._profile.storm_one_in)
@@ -200,7 +213,8 @@ class Alerts:
         count: int | None = None,
     ) -> int:
         now = self._clock.now()
-        stamp = now if alert is None or alert.at is None else min(now, (alert.at - EPOCH).total_seconds())
+        raised = now if alert is None or alert.at is None else (alert.at - EPOCH).total_seconds()
+        stamp = min(now, raised if self._notified is None else self._notified)
         identifier = f"{message.header.identifier}>{party}" if copy else str(message.header.identifier)
         number = self._store.insert(
             "alerts",

@@ -57,6 +57,8 @@ class Answers:
     schedule_of: Callable[[str], int | None]
     """The schedule whose run a request is."""
     scheduled_target_s: float
+    sent: Callable[[Eui64, int], None]
+    """Told of every Response that goes out: user and octets."""
     _changed: dict[str, asyncio.Event] = field(default_factory=dict)
 
     # Arrival
@@ -104,7 +106,8 @@ class Answers:
             self._take_effect(row, message)
         now = self.clock.now()
         self.store.execute("UPDATE requests SET delivered = ? WHERE request = ?", (now, name))
-        late, detail = row["state"] == "late", self._schedule(name)
+        late, detail = row["state"] == "late", {**self._schedule(name), **self._drawn(name)}
+        self.sent(user.eui64, len(octets))
         user.deliver(Delivery("h", now, "I0", message.header.originator, octets, name, late=late, detail=detail))
         self.trace.emit(
             "dcc",
@@ -120,6 +123,11 @@ class Answers:
     def _schedule(self, name: str) -> dict[str, int]:
         number = self.schedule_of(name)
         return {} if number is None else {"DSPScheduleID": number}
+
+    def _drawn(self, name: str) -> dict[str, str]:
+        """The customer identification number that the DCC drew for a 9.1, which its user gets with the Response."""
+        row = self.store.row("SELECT number FROM customer_numbers WHERE request = ?", (name,))
+        return {} if row is None else {"CustomerIdentificationNumber": row["number"]}
 
     def _left_to_recipient(self, message: Message) -> bool:
         return message.mac is not None and not message.signature and message.header.recipient not in self.own
@@ -313,4 +321,5 @@ class Answers:
             finished,
             target,
             within,
+            self._drawn(row["request"]) if verdict is Verdict.SUCCESS else {},
         )

@@ -12,7 +12,7 @@ from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
-from hil.dcc.arrival import Arrival, Desk, joined_pair, mpxns_of, roles_of, signing_certificate, text, user_role
+from hil.dcc.arrival import Arrival, Desk, joined_pair, mpxns_of, other_device, roles_of, signing_certificate, text, user_role
 from hil.dcc.duis import verify_request
 from hil.dcc.inventory import COMMISSIONED, METERS, Device
 from hil.dcc.inventory_rules import rules
@@ -75,6 +75,8 @@ def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
         return refused("ck3-device-type", variant=service.variant, type=device.type.name, target=target, types=types)
     if service.reference == "8.5" and device.type in METERS and device.domestic:
         return refused("ck3-domestic-opt-out", type=device.type.name, target=target)
+    if service.variant == "8.12.1" and (refusal := _restore(desk, arrival)) is not None:
+        return refusal
     if arrival.local and (refusal := _local(desk, arrival, device)) is not None:
         return refusal
     if not arrival.over_wan:
@@ -94,6 +96,16 @@ def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
     if chf.status != COMMISSIONED:
         return refused("ck3-hub-not-commissioned", hub=hub, status=chf.status)
     return None
+
+
+def _restore(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """8.12.1: the Lead Supplier of the old hub asks, and there is a copy of its log."""
+    old = other_device(arrival.request, "OldCHFID")
+    device = None if old is None else desk.inventory.device(old)
+    if old is None or device is None or desk.store.row("SELECT 1 FROM device_logs WHERE chf = ?", (str(old),)) is None:
+        return refused("ck3-no-log-to-restore", hub=old)
+    lead = desk.registration.lead_supplier(mpxns_of(desk.inventory, device), desk.clock.now())
+    return refused("ck3-not-the-lead", sender=arrival.sender, hub=old, lead=lead) if lead not in (None, arrival.sender) else None
 
 
 def _local(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:

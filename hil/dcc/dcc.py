@@ -21,25 +21,27 @@ from pathlib import Path
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
-from firmware_emu.gbcs.envelope import Message
-from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
-from firmware_emu.wan.channel import Hello
 from hil.dcc.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.alerts import Alerts
 from hil.dcc.answers import Answers
 from hil.dcc.arrival import Arrival, Desk
+from hil.dcc.connections import Connections
 from hil.dcc.cos_party import CosSigner
 from hil.dcc.device_log import DeviceLogCopy
-from hil.dcc.duis import RequestId, ServiceRequest, new_request
+from hil.dcc.duis import RequestId, ServiceRequest, new_request, write_request
 from hil.dcc.duis.build import Content
 from hil.dcc.effects import Effects
 from hil.dcc.execution import Execution
+from hil.dcc.firmware import Firmware
 from hil.dcc.gateway import Gateway
 from hil.dcc.headend import HeadEnd, HubEvents
 from hil.dcc.held import HeldRequests
+from hil.dcc.hub_reports import HubReports
+from hil.dcc.hub_side import HubSide
 from hil.dcc.inventory import AuditLine, Device, Inventory
 from hil.dcc.journey import Journey, Travel
 from hil.dcc.known_parties import KnownParties
@@ -55,6 +57,7 @@ from hil.dcc.sequence import Sequence
 from hil.dcc.services import Service, UserRole
 from hil.dcc.store import DccStore
 from hil.dcc.users import User
+from hil.dcc.wan_matrix import WanMatrix
 
 
 class Dcc:
@@ -87,6 +90,7 @@ class Dcc:
         self.known_parties = KnownParties(self.store)
         self.device_log_copy = DeviceLogCopy(self.store, self.inventory, clock.now)
         self.quarantine = Quarantine(self.store, clock.now)
+        self.connections = Connections(self.store, clock)
         self.counters = OriginatorCounters(self.store, int(self.settings.first_counter))
         self.acb = AccessControlBroker(self.eui, self.keystore, self.counters)
         self.desk = Desk(self.keystore, self.inventory, self.registration, self.store, clock, self.settings, frozenset(own))
@@ -124,10 +128,26 @@ class Dcc:
             lambda chf, sequence: self.head_end.withdraw(chf, sequence),
             self.schedules.of_run,
             self.settings.scheduled_target_s,
+            self.connections.sent,
         )
-        self.own_services = OwnServices(self.desk, self.alerts, self.eui, self.answers.return_local, self._install_parties, self.schedules)
+        self.hub_side = HubSide(self.store, self.inventory, self.alerts, self.answers, self.responses, clock, trace)
+        self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self.hub_side.hello, self.hub_side.message, self.alerts.power_lost))
+        self.firmware = Firmware(self.desk, self.head_end, trace)
+        self.alerts.on_transfer, self.alerts.on_device_alert = self.firmware.transferred, self.firmware.device_told
+        self.wan_matrix = WanMatrix(self.store)
+        self.hub_reports = HubReports(self.store, self.inventory, clock.now)
+        self.own_services = OwnServices(
+            self.desk,
+            self.alerts,
+            self.eui,
+            self.answers.return_local,
+            self._install_parties,
+            self.schedules,
+            self.firmware,
+            self.wan_matrix,
+            self.hub_reports,
+        )
         self.execution = Execution(self.own_services, self.store, clock, trace)
-        self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self._hello, self._message, self.alerts.power_lost))
         self.journey = Journey(
             self.desk,
             self.gateway,
@@ -149,12 +169,14 @@ class Dcc:
         self.alerts.watch_outages()
         self.held.resume()
         self.schedules.start()
+        self.firmware.resume()
 
     async def close(self) -> None:
         """End connections and timers, close the store."""
         await self.alerts.close()
         await self.held.close()
         await self.schedules.close()
+        await self.firmware.close()
         for task in tuple(self._tasks):
             task.cancel()
         await self.head_end.close()
@@ -216,6 +238,7 @@ class Dcc:
         if user is None:
             return False
         user.deliver(delivery)
+        self.connections.sent(party, len(delivery.octets or b""))
         return True
 
     # Requests
@@ -237,16 +260,21 @@ class Dcc:
         identifier = counter << 32 if top_up else counter
         return new_request(variant, user.eui64, target or self.eui, identifier, body, command_variant, preceding=preceding)
 
-    async def send(self, user: User, request: ServiceRequest, *, wait_s: float | None = None, released: bool = False) -> Outcome:
-        """Send a service request as ``user`` and wait for its end. ``wait_s`` shortens or lengthens the wait for the Device.
+    async def send(
+        self, user: User, request: ServiceRequest, *, wait_s: float | None = None, released: bool = False, connection: int | None = None
+    ) -> Outcome:
+        """Send a service request as ``user`` and wait for its end. ``wait_s`` shortens or lengthens the wait for the Device;
+        ``connection`` is that of the user it comes over (its first by default).
 
         Refusals, missing answers and failures are Outcomes, not exceptions.
         """
-        outcome = await self._send(user, request, wait_s, released)
+        outcome = await self._send(user, request, wait_s, released, connection)
         self.sequence.ended(outcome.request)
         return outcome
 
-    async def _send(self, user: User, request: ServiceRequest, wait_s: float | None, released: bool) -> Outcome:
+    async def _send(
+        self, user: User, request: ServiceRequest, wait_s: float | None, released: bool, connection: int | None
+    ) -> Outcome:
         travel, started = Travel(self.clock), self.clock.now()
         name = str(request.request_id)
         self.counters.saw(request.request_id.originator, request.request_id.counter)
@@ -257,6 +285,7 @@ class Dcc:
             return self.execution.refused(request, refused("user-cannot-sign-request", problem=error), travel, started)
         travel.leg("user signs the request")
         refusal = self.sequence.problem(signed)
+        refusal = refusal or await self.connections.admit(user.eui64, len(write_request(signed)), connection)
         arrival = refusal or self.gateway.receive(signed, released=released)
         travel.leg("arrival checks")
         if isinstance(arrival, Refusal):
@@ -320,44 +349,6 @@ class Dcc:
         self.quarantine.settle(number, "discarded")
 
     # From the hubs
-
-    def _hello(self, hello: Hello) -> None:
-        now = self.clock.now()
-        with self.store.transaction():
-            self.store.execute(
-                "INSERT INTO hubs VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (chf) DO UPDATE SET gpf = excluded.gpf, boots = excluded.boots, "
-                "last_contact = excluded.last_contact",
-                (str(hello.chf), str(hello.gpf), hello.boot_count, now, now),
-            )
-            self.alerts.restored(hello.chf, "the hub is connected again")
-            if self.inventory.device(hello.chf) is None:
-                self.trace.emit(
-                    "dcc", "inventory", "refused", target=str(hello.chf), reason="an unlisted hub connected: pre-notify it (12.2)"
-                )
-                return
-            if self.inventory.may_move(hello.chf, "first SM WAN contact"):
-                self.inventory.move(hello.chf, "first SM WAN contact", reason="the hub connected to the SM WAN [170, 185]")
-            if self.inventory.device(hello.gpf) is not None:
-                self.inventory.associate(hello.gpf, "chf", hello.chf)
-                if self.inventory.may_move(hello.gpf, "hub connected"):
-                    self.inventory.move(hello.gpf, "hub connected", reason=f"its hub {hello.chf} connected [fn17]")
-
-    def _message(self, chf: Eui64, octets: bytes) -> None:
-        """One GBCS message from a hub; nothing it holds may stop the channel, so what cannot be used becomes a stray."""
-        try:
-            message = Message.decode(octets)
-        except DecodeError as error:
-            self.responses.stray(chf, "unreadable", None, octets, str(error))
-            return
-        self.trace.emit("wan", f"chf {chf}", "received", target="dcc", message=str(message.header.identifier), data=octets)
-        match message.header.cra:
-            case CraFlag.RESPONSE:
-                self.answers.take(chf, message, octets)
-            case CraFlag.ALERT:
-                self.alerts.take(chf, message, octets)
-            case CraFlag.COMMAND:
-                self.responses.stray(chf, "command", message, octets, "a hub sends no Commands to the DCC")
 
     def strays(self) -> tuple[Stray, ...]:
         """Messages that reached nobody, oldest first."""

@@ -25,7 +25,8 @@ class HubEvents:
     """Where the frames go. Each is called inside the store's transaction except ``hello``, which opens its own."""
 
     hello: Callable[[Hello], None]
-    message: Callable[[Eui64, bytes], None]
+    message: Callable[[Eui64, bytes, float | None], None]
+    """Hub, octets, and when the CHF was notified of them (an ALERT frame)."""
     power_lost: Callable[[Eui64, float], None]
 
 
@@ -90,7 +91,9 @@ class HeadEnd:
     def _take(self, chf: Eui64, frame: WanFrame) -> None:
         match frame.kind:
             case WanKind.MESSAGE:
-                self._events.message(chf, frame.body)
+                self._events.message(chf, frame.body, None)
+            case WanKind.ALERT if len(frame.body) > 4:
+                self._events.message(chf, frame.body[4:], float(int.from_bytes(frame.body[:4], "big")))
             case WanKind.POWER_LOST if len(frame.body) == 4:
                 self._events.power_lost(chf, float(int.from_bytes(frame.body, "big")))
             case _:
@@ -102,7 +105,7 @@ class HeadEnd:
                     target=str(chf),
                     kind=frame.kind.name.lower(),
                     octets=len(frame.body),
-                    reason="expected MESSAGE, or POWER_LOST with u32 seconds since 2000",
+                    reason="expected MESSAGE, or ALERT and POWER_LOST with u32 seconds since 2000",
                 )
 
     def connected(self, chf: Eui64) -> bool:

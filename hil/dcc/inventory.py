@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
+from hil.dcc.exemptions import Exemptions
 from hil.dcc.inventory_rows import (
     COMMISSIONED,
     METERS,
@@ -36,6 +37,7 @@ class Inventory:
         self._store = store
         self._now = now
         self._on_change = on_change
+        self.exemptions = Exemptions(store)
 
     # Reading
 
@@ -193,6 +195,20 @@ class Inventory:
         )
         return None if row is None else str(row["status"])
 
+    def certify_image(self, type: DeviceType, manufacturer: str, model: str, firmware: str, image_hash: str) -> None:
+        """The hash of the image that the entry of this version stands for (hexadecimal SHA-256)."""
+        self._store.execute(
+            "INSERT OR REPLACE INTO certified_images VALUES (?, ?, ?, ?, ?)", (manufacturer, model, firmware, type.name, image_hash)
+        )
+
+    def certified_hash(self, type: DeviceType, manufacturer: str, model: str, firmware: str) -> str | None:
+        """What :meth:`certify_image` was told, None if nothing."""
+        row = self._store.row(
+            "SELECT hash FROM certified_images WHERE type = ? AND manufacturer = ? AND model = ? AND firmware = ?",
+            (type.name, manufacturer, model, firmware),
+        )
+        return None if row is None else str(row["hash"])
+
     # Changes
 
     def pre_notify(
@@ -335,6 +351,8 @@ class Inventory:
             reasons.append(because("inv-commission-no-hub", eui=eui))
         elif not self._commissioned(hub):
             reasons.append(because("inv-commission-hub", hub=hub))
+        if (area := self.exemptions.area_of(device.postcode)) is not None:
+            reasons.append(because("inv-exempt-area", postcode=device.postcode, area=area))
         if device.type in METERS:
             reasons += [
                 because("inv-commission-mpxn", other=other.eui, mpxn=device.import_mpxn)

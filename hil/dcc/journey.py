@@ -5,6 +5,7 @@ Everything here happens without waiting; what the Device answers is the business
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -149,9 +150,18 @@ class Journey:
             profile=DeviceProfile(
                 elements=2 if device.esme_variant.startswith("B") else 1, phases=3 if device.esme_variant.startswith("C") else 1
             ),
+            customer_identification_number=self._customer_number(arrival),
             transitional_cos=None if cos is None else cos.eui,
             responsible_supplier=sender,
         )
+
+    def _customer_number(self, arrival: Arrival) -> str | None:
+        """9.1: the DCC draws a number, sends it to the Device and gives it to the requester (services schedule 9.1)."""
+        if arrival.service.variant != "9.1":
+            return None
+        number = f"{secrets.randbelow(10_000):04d}"
+        self._store.insert("customer_numbers", request=str(arrival.request.request_id), number=number)
+        return number
 
     def _stored_log(self, hub: Eui64) -> StoredLog | None:
         copy = self.logs.copy(hub)

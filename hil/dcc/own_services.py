@@ -17,11 +17,14 @@ from firmware_emu.ids import Eui64
 from hil.dcc.alerts import Alerts
 from hil.dcc.arrival import Arrival, Desk, has, mpxns_of, other_device, text, user_role
 from hil.dcc.duis.node import Node
+from hil.dcc.firmware import Firmware
+from hil.dcc.hub_reports import HubReports
 from hil.dcc.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory_rules import InventoryRefusal
 from hil.dcc.refusals import OwnServiceRefused, because
 from hil.dcc.schedules import Schedules
 from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
+from hil.dcc.wan_matrix import WanMatrix
 
 Result = Mapping[str, object]
 
@@ -36,15 +39,14 @@ class OwnServices:
     return_local: Callable[[Arrival, bytes], Result]
     hold_parties: Callable[[Device], None]
     schedules: Schedules
+    firmware: Firmware
+    wan_matrix: WanMatrix
+    hub_reports: HubReports
 
     def execute(self, arrival: Arrival) -> Result:
         """Carry out the service. Raises OwnServiceRefused, InventoryRefusal."""
-        variant = arrival.service.variant
-        action = _ACTIONS.get(variant)
-        if action is None:
-            raise OwnServiceRefused("own-not-executed", service=f"{variant} {arrival.service.name}", actions=", ".join(_ACTIONS))
         with self.desk.store.transaction():
-            return action(self, arrival)
+            return _ACTIONS[arrival.service.variant](self, arrival)
 
     def _read_inventory(self, arrival: Arrival) -> Result:
         request = arrival.request
@@ -106,10 +108,21 @@ class OwnServices:
         device = self.desk.inventory.device(eui)
         if device is None:
             raise OwnServiceRefused("own-not-listed", eui=eui)
+        self._eligible(arrival, device)
         self.desk.inventory.move(eui, "decommissioned", reason="8.3", user=arrival.sender, request=str(arrival.request.request_id))
         if device.type in METERS:
             self.alerts.raise_dcc_alert("N1", eui, self._network(device), event="decommissioned")
         return {}
+
+    def _eligible(self, arrival: Arrival, device: Device) -> None:
+        """A Device is its parties' to change: registered for it, held by it, or who pre-notified it. Raises OwnServiceRefused."""
+        role, now, sender = user_role(self.desk, arrival.sender), self.desk.clock.now(), arrival.sender
+        mpxns = mpxns_of(self.desk.inventory, device)
+        registered = role is not None and any(self.desk.registration.party(mpxn, role, now) == sender for mpxn in mpxns)
+        held = self.desk.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(sender)))
+        shared = not mpxns and device.type in (DeviceType.CHF, DeviceType.GPF, DeviceType.TYPE_2)
+        if not (registered or held is not None or device.notified_by == sender or shared):
+            raise OwnServiceRefused("own-not-the-party", sender=sender, eui=device.eui)
 
     def _network(self, device: Device) -> tuple[Eui64, ...]:
         now = self.desk.clock.now()
@@ -128,6 +141,7 @@ class OwnServices:
             raise OwnServiceRefused("own-not-listed", eui=eui)
         if user_role(self.desk, arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
             raise OwnServiceRefused("inventory-other-user", type=device.type.name)
+        self._eligible(arrival, device)
         sender, name = arrival.sender, str(request.request_id)
         if has(request, "DeleteDevice"):
             inventory.delete(eui, user=sender, request=name)
@@ -138,20 +152,6 @@ class OwnServices:
         else:
             details = {column: text(request, element) for column, element in _DETAILS.items()}
             inventory.describe(eui, user=sender, request=name, **{column: value for column, value in details.items() if value is not None})
-        return {}
-
-    def _hub_status(self, arrival: Arrival) -> Result:
-        chf = Node(arrival.request.body).eui("DeviceID")
-        if self.desk.inventory.device(chf) is None:
-            raise OwnServiceRefused("own-not-listed", eui=chf)
-        if arrival.service.variant == "8.14.2" and self.desk.inventory.may_move(chf, "8.4 InstalledNotCommissioned"):
-            self.desk.inventory.move(
-                chf,
-                "8.4 InstalledNotCommissioned",
-                reason="8.14.2: installed without SM WAN",
-                user=arrival.sender,
-                request=str(arrival.request.request_id),
-            )
         return {}
 
     def _opt_in(self, arrival: Arrival) -> Result:
@@ -165,11 +165,6 @@ class OwnServices:
         return self.return_local(arrival, Node(arrival.request.body).base64("DeviceGBCSResponse"))
 
 
-    def _schedule(self, arrival: Arrival) -> Result:
-        actions = {"5.1": self.schedules.create, "5.2": self.schedules.read, "5.3": self.schedules.delete}
-        return actions[arrival.service.variant](arrival)
-
-
 _DETAILS = {
     "manufacturer": "DeviceManufacturer",
     "model": "DeviceModel",
@@ -181,17 +176,20 @@ _DETAILS = {
     "export_mpan": "ExportMPAN",
 }
 _ACTIONS: Mapping[str, Callable[[OwnServices, Arrival], Result]] = {
-    "5.1": OwnServices._schedule,
-    "5.2": OwnServices._schedule,
-    "5.3": OwnServices._schedule,
+    "5.1": lambda own, arrival: own.schedules.create(arrival),
+    "5.2": lambda own, arrival: own.schedules.read(arrival),
+    "5.3": lambda own, arrival: own.schedules.delete(arrival),
     "8.2": OwnServices._read_inventory,
     "8.3": OwnServices._decommission,
     "8.4": OwnServices._update,
     "8.6": OwnServices._opt_in,
     "8.13": OwnServices._return_local,
-    "8.14.1": OwnServices._hub_status,
-    "8.14.2": OwnServices._hub_status,
-    "8.14.3": OwnServices._hub_status,
-    "8.14.4": OwnServices._hub_status,
+    "8.14.1": lambda own, arrival: own.hub_reports.take(arrival),
+    "8.14.2": lambda own, arrival: own.hub_reports.take(arrival),
+    "8.14.3": lambda own, arrival: own.hub_reports.take(arrival),
+    "8.14.4": lambda own, arrival: own.hub_reports.take(arrival),
+    "11.1": lambda own, arrival: own.firmware.distribute(arrival),
+    "11.4": lambda own, arrival: own.firmware.distribute(arrival),
+    "12.1": lambda own, arrival: own.wan_matrix.request(arrival),
     "12.2": OwnServices._pre_notify,
 }

@@ -53,3 +53,25 @@ CREATE TABLE IF NOT EXISTS schedules (
     removed REAL, removal TEXT);
 CREATE TABLE IF NOT EXISTS schedule_runs (
     request TEXT PRIMARY KEY, schedule INTEGER NOT NULL, due REAL NOT NULL, refusal TEXT);
+CREATE TABLE IF NOT EXISTS certified_images (
+    manufacturer TEXT NOT NULL, model TEXT NOT NULL, firmware TEXT NOT NULL, type TEXT NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (manufacturer, model, firmware, type));
+CREATE TABLE IF NOT EXISTS firmware_campaigns (
+    request TEXT PRIMARY KEY, user TEXT NOT NULL, version TEXT NOT NULL, hash TEXT NOT NULL, image BLOB NOT NULL,
+    received REAL NOT NULL, deadline REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS firmware_targets (
+    request TEXT NOT NULL, device TEXT NOT NULL, chf TEXT NOT NULL, state TEXT NOT NULL, posted INTEGER NOT NULL DEFAULT 0,
+    at_hub INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL, reason TEXT, changed REAL NOT NULL, PRIMARY KEY (request, device));
+CREATE TABLE IF NOT EXISTS wan_matrix (
+    postcode TEXT NOT NULL, uprn TEXT NOT NULL, region TEXT NOT NULL, covered INTEGER NOT NULL, technology TEXT NOT NULL,
+    likelihood TEXT NOT NULL, anticipated TEXT, equipment TEXT, PRIMARY KEY (postcode, uprn, region));
+CREATE TABLE IF NOT EXISTS hub_reports (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, chf TEXT NOT NULL, user TEXT NOT NULL, request TEXT NOT NULL, variant TEXT NOT NULL,
+    mpxn TEXT, details TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS customer_numbers (request TEXT PRIMARY KEY, number TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS connections (
+    number INTEGER PRIMARY KEY, user TEXT NOT NULL, means TEXT NOT NULL, since REAL NOT NULL, terms TEXT NOT NULL, edition INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS connection_traffic (
+    connection INTEGER NOT NULL, time REAL NOT NULL, direction TEXT NOT NULL, octets INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS connection_traffic_by_time ON connection_traffic (connection, direction, time);
+CREATE TABLE IF NOT EXISTS exempt_areas (area TEXT PRIMARY KEY, statement TEXT NOT NULL);

@@ -298,6 +298,8 @@ class Bench:
         self.frames.append((self.clock.now(), frame))
         if frame.kind is WanKind.MESSAGE:
             self.from_hub.append(frame.body)
+        elif frame.kind is WanKind.ALERT:
+            self.from_hub.append(frame.body[4:])
 
     async def power_on(self) -> None:
         """A new hub over the same store, until it has its network and its WAN (or 5 s have passed)."""

@@ -79,6 +79,8 @@ def test_what_a_device_sends_goes_up_unaltered_and_alerts_are_stamped_when_the_c
         identifier = Message.decode(alert).header.identifier
         assert list(bench.hub.alert_stamps) == [identifier]
         assert bench.hub.alert_stamps[identifier] == pytest.approx(notified, abs=0.1)
+        (frame,) = (frame for _, frame in bench.frames if frame.kind is WanKind.ALERT and frame.body[4:] == alert)
+        assert int.from_bytes(frame.body[:4], "big") == int(notified)
 
     bench.run(test)
 

@@ -66,6 +66,27 @@ def test_an_alert_reaches_the_party_it_names_unchanged_and_within_its_clock(run:
     run(scenario)
 
 
+@pytest.mark.requirement("GW-40")
+def test_the_clock_of_an_alert_starts_when_the_hub_was_notified_of_it(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        octets = alert_of(far_end, ESME, SUPPLIER)
+        await far_end.clock.sleep(100)  # the meter could not tell its hub before
+        notified = int(far_end.clock.now())
+        far_end.wan.coverage = False
+        far_end.wan.cut()
+        far_end.home.channel.post(WanKind.ALERT, notified.to_bytes(4, "big") + octets)
+        await far_end.clock.sleep(30)
+        far_end.wan.coverage = True
+        await far_end.clock.sleep(100)
+        (record,) = far_end.dcc.alerts.records()
+        assert (record.octets, record.clock_start) == (octets, notified)
+        assert record.delivered is not None
+        assert 30 <= record.delivered - record.clock_start
+
+    run(scenario)
+
+
 @pytest.mark.requirement("GW-35")
 def test_an_alert_of_a_system_that_is_not_enrolled_is_dropped_and_recorded(run: Run) -> None:
     async def scenario(far_end: FarEnd) -> None:

@@ -236,6 +236,23 @@ def test_a_hub_out_of_reach_ends_in_e20_and_the_command_waits_for_it(run: Run) -
     run(scenario)
 
 
+def test_a_command_that_never_left_for_its_hub_is_withdrawn_when_its_user_is_told_so(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        far_end.wan.coverage = False
+        far_end.wan.cut()
+        await far_end.clock.sleep(5)
+        outcome = await send(far_end, "7.3", wait_s=40)
+        assert outcome.response_code == "E20"
+        assert "the Command was withdrawn" in outcome.why
+        far_end.wan.coverage = True
+        await far_end.clock.sleep(200)
+        assert far_end.home.received == []
+        assert (await send(far_end, "7.3")).ok  # the channel goes on behind the gap
+
+    run(scenario)
+
+
 def test_a_slow_answer_is_told_as_outside_the_target(run: Run) -> None:
     async def scenario(far_end: FarEnd) -> None:
         await far_end.in_service()

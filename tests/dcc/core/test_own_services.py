@@ -9,6 +9,9 @@ import pytest
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
 from hil.dcc.outcome import Verdict
+from hil.dcc.own_services import _ACTIONS
+from hil.dcc.services import schedule
+from hil.dcc.wan_matrix import Coverage
 
 from .conftest import ACB, CHF, ESME, GPF, MPAN, NETWORK, PPMID, SUPPLIER, FarEnd
 from .test_journeys import Run, send
@@ -173,11 +176,69 @@ def test_opting_in_hands_out_the_brokers_certificates(run: Run) -> None:
     run(scenario)
 
 
-def test_a_service_this_dcc_does_not_execute_is_refused_in_words(run: Run) -> None:
+def test_the_dcc_carries_out_every_service_that_is_for_no_device() -> None:
+    assert set(_ACTIONS) == {variant for variant, service in schedule().items() if not service.device_service}
+
+
+@pytest.mark.requirement("SVC-12.1")
+def test_the_wan_matrix_tells_what_is_held_about_an_address_and_invents_nothing(run: Run) -> None:
     async def scenario(far_end: FarEnd) -> None:
         await far_end.in_service()
-        outcome = await send(far_end, "12.1", None, {"PartialAddress": {"PostCode": "M22 0RR", "AddressIdentifier": "1"}})
-        assert outcome.verdict is Verdict.REFUSED
-        assert "is not carried out here" in outcome.why
+        far_end.dcc.wan_matrix.cover(Coverage("North", True, "Cellular", "High"), postcode="M22 0RR")
+        far_end.dcc.wan_matrix.cover(Coverage("South", False, "Mesh", "Low", anticipated="2027-01-01"), uprn="100")
+        place = {"PostCode": "m220rr", "AddressIdentifier": "1"}
+        for user in (far_end.supplier, far_end.network, far_end.other):
+            outcome = await send(far_end, "12.1", None, {"PartialAddress": place}, user=user)
+            assert (outcome.response_code, outcome.within_target) == ("I0", True), outcome.why
+            (found,) = outcome.result["DSPWANMatrixResponse"]  # type: ignore[attr-defined]
+            assert (found["CSPRegion"], found["CoverageAvailability"]) == ("North", True)
+        by_number = await send(far_end, "12.1", None, {"UPRN": "100"})
+        assert by_number.result["DSPWANMatrixResponse"][0]["AnticipatedCoverageDate"] == "2027-01-01"  # type: ignore[index]
+        unknown = await send(far_end, "12.1", None, {"UPRN": "7"})
+        assert (unknown.verdict, unknown.reason) == (Verdict.REFUSED, "nothing is held about UPRN 7")
+
+    run(scenario)
+
+
+REPORTS = {
+    "8.14.1": {
+        "CHFInstallType": "New CHF Install", "MPxN": MPAN, "AerialInstall": True, "CHFLocation": "Basement or Cellar",
+    },
+    "8.14.3": {
+        "CHFFaultReturnType": "Fault identified prior to installation", "OtherDeviceID": ESME, "CHFConnectionMethod": "Hot-shoe",
+        "CHFFaultReason": "Damaged case",
+    },
+    "8.14.4": {"CHFNoFaultReturnType": "No Fault Return (general)"},
+}
+
+
+@pytest.mark.parametrize(("variant", "status"), [("8.14.1", "Pending"), ("8.14.3", "Decommissioned"), ("8.14.4", "Decommissioned")])
+def test_what_a_supplier_reports_of_a_hub_is_kept_in_its_words_and_a_returned_hub_is_decommissioned(
+    run: Run, variant: str, status: str
+) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        far_end.notify()
+        far_end.home.connect()
+        outcome = await send(far_end, variant, None, {"DeviceID": CHF, **REPORTS[variant]})
+        assert (outcome.response_code, far_end.dcc.inventory.listed(CHF).status) == ("I99", status), outcome.why
+        (report,) = far_end.dcc.hub_reports.of(CHF)
+        assert (report.variant, report.user, report.mpxn) == (variant, SUPPLIER, MPAN if variant == "8.14.1" else None)
+        assert report.details["DeviceID"] == CHF.duis
+        first, told = next(iter(REPORTS[variant].items()))
+        assert report.details[first] == told
+        unknown = await send(far_end, variant, None, {"DeviceID": NEW, **REPORTS[variant]})
+        assert unknown.response_code == "E19"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("variant", ["8.3", "8.4"])
+def test_a_supplier_of_somebody_elses_device_changes_nothing(run: Run, variant: str) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        body = {"DeviceID": ESME} | ({} if variant == "8.3" else {"UpdateDeviceStatusExceptCH": "Pending"})
+        outcome = await send(far_end, variant, None, body, user=far_end.second)
+        assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4")
+        assert far_end.dcc.inventory.listed(ESME).status == "Commissioned"
 
     run(scenario)

@@ -97,7 +97,7 @@ def test_a_response_through_another_hub_is_not_taken(run: Run) -> None:
         far_end.home.change = lambda messages: held.extend(messages) or []
         assert (await send(far_end, "7.3", wait_s=5)).verdict is Verdict.NO_ANSWER
         with far_end.dcc.store.transaction():
-            far_end.dcc._message(Eui64.parse("00db1234567890ff"), held[0])
+            far_end.dcc.hub_side.message(Eui64.parse("00db1234567890ff"), held[0])
         (stray,) = far_end.dcc.strays()
         assert (stray.kind, "came through hub" in stray.reason) == ("misfit", True)
 
@@ -126,7 +126,7 @@ def test_a_response_with_another_message_code_is_not_taken(run: Run, keystore: K
 @given(octets=st.binary(max_size=200))
 def test_no_octets_from_a_hub_raise_or_reach_a_user(far_end: FarEnd, octets: bytes) -> None:
     with far_end.dcc.store.transaction():
-        far_end.dcc._message(Eui64.parse("00db1234567890a2"), octets)
+        far_end.dcc.hub_side.message(Eui64.parse("00db1234567890a2"), octets)
     assert far_end.dcc.strays()[-1].octets == octets
     assert far_end.supplier.inbox == []
 
