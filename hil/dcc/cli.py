@@ -196,7 +196,10 @@ def _print_report(report: Report) -> None:
         click.echo(f"  {problem['message']}: {problem['problem']}")
 
 
-_COMMANDS = ("hil.dcc.service_cli", "hil.dcc.charging.cli", "hil.dcc.registration.cli", "hil.dcc.demand.cli")
+_COMMANDS = (
+    "hil.dcc.service_cli", "hil.dcc.charging.cli", "hil.dcc.registration.cli", "hil.dcc.demand.cli", "hil.dcc.incidents.cli",
+    "hil.dcc.measures.cli",
+)
 
 
 def _attach_service_commands() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from firmware_emu.clock import EPOCH, Clock
@@ -63,7 +64,7 @@ def moment(seconds: float | None) -> str:
 
 
 def show(rows: Sequence[Mapping[str, object]], title: str, as_json: bool) -> None:
-    """Rows of the same columns: a JSON array, or a table with ``title``."""
+    """Rows of the same columns: a JSON array, or a table with ``title``; a block a row where the terminal is too narrow for words."""
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -73,7 +74,13 @@ def show(rows: Sequence[Mapping[str, object]], title: str, as_json: bool) -> Non
     table = Table(*(str(name) for name in rows[0]), title=title, title_justify="left")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
+    console = Console()
+    if Measurement.get(console, console.options, table).minimum <= console.width:
+        console.print(table)
+        return
+    click.echo(title)
+    for row in rows:
+        click.echo("\n".join(f"{'-' if not number else ' '} {name}: {_cell(value)}" for number, (name, value) in enumerate(row.items())))
 
 
 def _cell(value: object) -> str:
