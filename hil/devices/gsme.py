@@ -289,8 +289,10 @@ class Gsme(GbcsHanDevice):
                 return
 
     async def _get(self) -> GetResponse:
-        while not self._answers.empty():
-            self._answers.get_nowait()
+        while not self._answers.empty():  # an answer that came too late for the GET it belongs to: the hub keeps its message no longer
+            late = self._answers.get_nowait()
+            if late.message:
+                self.receive(late.message)
         await self._tunnel().transfer(encode_mailbox(Get()))
         try:
             async with asyncio.timeout(ANSWER_S):
