@@ -75,7 +75,7 @@ def show(rows: Sequence[Mapping[str, object]], title: str, as_json: bool) -> Non
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     console = Console()
-    if Measurement.get(console, console.options, table).minimum <= console.width:
+    if Measurement.get(console, console.options.update(max_width=1000), table).minimum <= console.width:
         console.print(table)
         return
     click.echo(title)
