@@ -120,8 +120,15 @@ class Clock:
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """As ``asyncio.run``, on this clock."""
-        with asyncio.Runner(loop_factory=self.new_event_loop) as runner:
-            return runner.run(main)
+        horizon = self.horizon
+        try:
+            with asyncio.Runner(loop_factory=self.new_event_loop) as runner:
+                try:
+                    return runner.run(main)
+                finally:
+                    self.horizon = self.now()  # while the loop is taken down, what is left on it does not live on
+        finally:
+            self.horizon = horizon
 
     def _idle(self, selector: _ClockSelector, timeout: float) -> list[tuple[selectors.SelectorKey, int]]:
         """Nothing is ready and the next timer is ``timeout`` bench seconds away."""

@@ -16,6 +16,7 @@ from typing import TypeVar
 from firmware_emu.board import Board, DeviceTable
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import install_code_link_key
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import BoardError, CommsHubError, NotAvailable
 from firmware_emu.hub.from_board import hub_config, parties_of, radio_of
@@ -35,6 +36,7 @@ from hil.pki import device_type
 from hil.radio.air import Air
 from hil.radio.ncp.server import NcpServer
 from hil.radio.node import StackNode
+from hil.seeded import SeededEntropy
 from ichis.host import Host
 from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
@@ -57,7 +59,9 @@ class Home:
         self.clock = clock
         self.trace = trace
         self.folder = folder
-        self.keystore = keystore
+        self.entropy: Entropy = SeededEntropy(seed) if board.radio.path == "virtual" else SYSTEM
+        """Where fresh keys come from: from the seed where the dongle is virtual, so that a run can be repeated to the octet."""
+        self.keystore = keystore.drawing_from(self.entropy)
         self.air = Air(clock, seed)
         self.ncp: NcpServer | None = None
         profile = load_profile(board.jig.profile)
@@ -133,7 +137,7 @@ class Home:
 
     async def _live(self, wan: WanLink) -> None:
         store = SqliteStore(self.folder / "hub.sqlite", self.medium)
-        radio = radio_of(self.board, self.radio_path, self.clock, self.trace)
+        radio = radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"))
         hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
         self.jig.hub_side.drive_device_present(True)
         try:

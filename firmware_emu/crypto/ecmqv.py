@@ -8,12 +8,13 @@ from __future__ import annotations
 from firmware_emu.crypto.aes_mmo import aes_mmo, keyed_hash
 from firmware_emu.crypto.binary_curve import KoblitzCurve, Point
 from firmware_emu.crypto.ecqv import curve_of, key_pair
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.errors import ProtectionError
 
 
-def ephemeral(suite: int) -> tuple[int, bytes]:
+def ephemeral(suite: int, entropy: Entropy = SYSTEM) -> tuple[int, bytes]:
     """A fresh ephemeral key: private scalar, compressed public point (22 octets in suite 1, 37 in suite 2)."""
-    return key_pair(suite)
+    return key_pair(suite, entropy)
 
 
 def agree(

@@ -11,6 +11,7 @@ from typing import Final
 
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.crypto.binary_curve import SECT163K1, SECT283K1, KoblitzCurve, Point
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 
@@ -47,6 +48,8 @@ class CbkeCredentials:
     private_key: int = field(repr=False)
     ca_public_key: bytes
     suite: int
+    entropy: Entropy = field(default=SYSTEM, repr=False, compare=False)
+    """Where its ephemeral keys come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +159,10 @@ class ImplicitAuthority:
         return cls(issuer, private, public, suite)
 
 
-def key_pair(suite: int) -> tuple[int, bytes]:
+def key_pair(suite: int, entropy: Entropy = SYSTEM) -> tuple[int, bytes]:
     """A new private scalar and its compressed public point."""
     curve = curve_of(suite)
-    private = 1 + secrets.randbelow(curve.n - 1)
+    private = 1 + entropy.below(curve.n - 1)
     public = curve.multiply(private, curve.generator)
     assert public is not None  # 0 < private < n
     return private, curve.compress(public)

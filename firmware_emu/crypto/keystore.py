@@ -6,7 +6,9 @@ File layouts: :mod:`firmware_emu.crypto.keystore_files`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,6 +19,7 @@ from firmware_emu.crypto import keystore_files as files
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.certificates import entity_of, key_id_of, name_of, organisational_unit, public_key_of, role_of, usage_of
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.p256 import PrivateKey, PublicKey
 from firmware_emu.crypto.roles import NO_ENTITY, XML_SIGNING_DCC, XML_SIGNING_USER, CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.errors import KeystoreError
@@ -72,9 +75,17 @@ class Keystore:
         self._cbke: dict[Eui64, CbkeCredentials] = {}
         self._cbke_authority: ImplicitAuthority | None = None
         self._secrets: dict[tuple[Eui64, Eui64, CellUsage], bytes] = {}
+        self.entropy: Entropy = SYSTEM
+        """Where whoever holds this keystore draws fresh keys from."""
 
     def __repr__(self) -> str:
         return f"Keystore({len(self._certificates)} certificates, {len(self._private)} private keys, {len(self._authorities)} authorities)"
+
+    def drawing_from(self, entropy: Entropy) -> Keystore:
+        """The same keystore, whose holder draws fresh keys from ``entropy``: for a bench where every part is simulated."""
+        view = copy.copy(self)
+        view.entropy = entropy
+        return view
 
     # Files
 
@@ -339,7 +350,7 @@ class Keystore:
         found = self._cbke.get(eui)
         if found is None:
             raise KeystoreError(self.source, f"no key establishment credentials of {eui}: put {eui}-cbke.json there, or make a test PKI")
-        return found
+        return found if self.entropy is SYSTEM else replace(found, entropy=self.entropy.stream(f"cbke {eui}"))
 
     def cbke_authority(self) -> ImplicitAuthority:
         """The authority that issues implicit certificates. Raises KeystoreError where its private key is not held here."""

@@ -18,7 +18,8 @@ PrivateKey = ec.EllipticCurvePrivateKey
 PublicKey = ec.EllipticCurvePublicKey
 
 SIGNATURE_LENGTH: Final = 64
-_ECDSA: Final = ec.ECDSA(SHA256())
+_ECDSA: Final = ec.ECDSA(SHA256(), deterministic_signing=True)
+"""RFC 6979: the nonce follows from key and message, so that none can be weak or used twice."""
 _ECDH: Final = ec.ECDH()
 _CURVE: Final = ec.SECP256R1()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.hub.profile import HanVariant, HubConfig
@@ -39,7 +40,8 @@ def hub_config(board: Board) -> HubConfig:
     )
 
 
-def radio_of(board: Board, path: str, clock: Clock, trace: Trace) -> ZigpyRadio:
-    """The driver of the coordinator's dongle at ``path`` (a serial device or ``socket://host:port``)."""
+def radio_of(board: Board, path: str, clock: Clock, trace: Trace, entropy: Entropy = SYSTEM) -> ZigpyRadio:
+    """The driver of the coordinator's dongle at ``path`` (a serial device or ``socket://host:port``); ``entropy`` makes network keys."""
     flow = None if board.radio.flow_control == "none" else board.radio.flow_control
-    return ZigpyRadio(path, baudrate=board.radio.baudrate, flow_control=flow, clock=clock, trace=trace, kind=board.radio.kind)
+    return ZigpyRadio(
+        path, baudrate=board.radio.baudrate, flow_control=flow, clock=clock, trace=trace, kind=board.radio.kind, entropy=entropy)

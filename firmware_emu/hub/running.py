@@ -71,7 +71,7 @@ class RunningHub:
         self.commissioning = Commissioning(radio, self.log, executor, store, self.time.now, trace, config.channel)
         self.channel = WanChannel(
             wan, store, clock, side=WanSide.HUB, name="dcc", trace=trace, hello=lambda: Hello(config.chf, config.gpf, power.boots),
-            on_frame=self._from_wan, on_time=self._told_the_time)
+            on_frame=self._from_wan, on_time=self._told_the_time, entropy=keystore.entropy.stream("wan hub"))
         port = GuardedPort(radio, self._admit, self.commissioning.established)
         self.zcl = ZclPort(port, clock, trace=trace, source="hub")
         declare_endpoints(self.zcl)

@@ -10,7 +10,6 @@ outbox, drawn when its store is new: a far end that lost its store counts afresh
 from __future__ import annotations
 
 import asyncio
-import secrets
 import struct
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,6 +18,7 @@ from enum import Enum
 from typing import Protocol
 
 from firmware_emu.clock import Clock
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.errors import DecodeError, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -102,6 +102,7 @@ class WanChannel:
         on_time: Callable[[int], None] | None = None,
         on_lost: Callable[[], None] | None = None,
         timing: ChannelTiming | None = None,
+        entropy: Entropy = SYSTEM,
     ) -> None:
         """``name`` names the peer in the trace and the keys of the store (``wan/<name>/...``). The hub's side needs ``hello``."""
         if (hello is None) is (side is WanSide.HUB):
@@ -118,6 +119,7 @@ class WanChannel:
         self._on_time = on_time
         self._on_lost = on_lost
         self._timing = timing or ChannelTiming()
+        self._entropy = entropy
         self._prefix = f"wan/{name}/"
         self._wake = asyncio.Event()
         self._acknowledged = asyncio.Event()
@@ -277,7 +279,7 @@ class WanChannel:
     def _epoch(self) -> int:
         epoch = self._number("epoch")
         if epoch is None:
-            epoch = secrets.randbits(63)
+            epoch = self._entropy.below(1 << 63)
             self._store.put(f"{self._prefix}epoch", _COUNTER.pack(epoch))
         return epoch
 

@@ -193,14 +193,14 @@ class Session:
 
     def __init__(
         self, role: Role, own: Eui64, partner: Eui64, credentials: CbkeCredentials, *,
-        ephemeral: Callable[[int], tuple[int, bytes]] = ecmqv.ephemeral,
+        ephemeral: Callable[[int], tuple[int, bytes]] | None = None,
     ) -> None:
         self.role = role
         self.state = State.IDLE
         self.partner = partner
         self._own = own
         self._credentials = credentials
-        self._make_ephemeral = ephemeral
+        self._make_ephemeral = ephemeral or (lambda suite: ecmqv.ephemeral(suite, credentials.entropy))
         self._issuer = ImplicitCertificate.decode(credentials.certificate, credentials.suite).issuer
         self._partner_static: Point | None = None
         self._partner_times = (GENERATE_TIME_S, GENERATE_TIME_S)

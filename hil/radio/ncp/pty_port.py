@@ -11,9 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import logging
 import os
 import struct
+import sys
+import termios
+import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +30,8 @@ _IN_MODIFY = 0x00000002
 _IN_CLOSE_WRITE = 0x00000008
 _EVENT = struct.Struct("iIII")
 _IN_NONBLOCK = os.O_NONBLOCK
+_MOVES_S = 0.005
+"""Real seconds after which the kernel is taken to have something else to do; the clock's hold then keeps the time."""
 
 
 class PtyPort:
@@ -55,10 +61,13 @@ class PtyPort:
         self._flush()
 
     def _flush(self) -> None:
+        before = _held(self._slave) if self._clock.warp else 0
         try:
             sent = os.write(self._master, self._unsent)
         except BlockingIOError:
             sent = 0
+        if self._clock.warp:
+            self._until_moved(lambda: _held(self._slave) >= before + sent)
         del self._unsent[:sent]
         if sent and self._clock.warp:
             self._clock.stir(self)
@@ -80,6 +89,10 @@ class PtyPort:
         octets = b""
         with contextlib.suppress(BlockingIOError):
             octets = os.read(self._master, _CHUNK)
+        if not octets and seen & _IN_MODIFY:
+            self._until_moved(lambda: _held(self._master) > 0)
+            with contextlib.suppress(BlockingIOError):
+                octets = os.read(self._master, _CHUNK)
         if octets:
             self._release()
             self._receive(octets)
@@ -88,6 +101,13 @@ class PtyPort:
         if seen & _IN_CLOSE_WRITE:
             self._release()
             self._hung_up()
+
+    @staticmethod
+    def _until_moved(moved: Callable[[], bool]) -> None:
+        """Give the kernel the moment it needs: what runs next on the loop must not hang on how soon it moves octets, or two runs differ."""
+        give_up = time.monotonic() + _MOVES_S
+        while not moved() and time.monotonic() < give_up:
+            os.sched_yield()
 
     def _events(self) -> int:
         """What has happened to the slave side since the last look, as a mask."""
@@ -114,6 +134,11 @@ class PtyPort:
         self._release()
         os.close(self._master)
         os.close(self._slave)
+
+
+def _held(descriptor: int) -> int:
+    """How many octets can be read from a terminal now."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _watch(path: Path) -> int:
