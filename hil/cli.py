@@ -18,10 +18,13 @@ from rich.table import Table
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import JsonLines, Record, Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
+from hil.console.diff import compare, read_trace
+from hil.console.opening import console_of
 from hil.faults import Faults, check_sentences
 from hil.home import Home
 from hil.household import Household, PatientLink
@@ -129,6 +132,22 @@ def _table(result: Run) -> Table:
 
 
 
+@run.command("diff")
+@click.argument("before", type=click.Path(exists=True, path_type=Path))
+@click.argument("after", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="a JSON array of the differences")
+def diff(before: Path, after: Path, as_json: bool) -> None:
+    """Compare two runs (folders, or their trace.jsonl) message by message: counters and times do not count. Exit code 1 if they differ."""
+    found = compare(read_trace(before), read_trace(after))
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in found]))
+    else:
+        for one in found:
+            click.echo(f"{one.kind} {one.name}  {one.what}")
+        click.echo("the same messages went the same ways" if not found else f"{len(found)} differ")
+    sys.exit(1 if found else 0)
+
+
 _HOME_SHOWS = {
     "power": ("supply on", "supply off", "ac lost", "ac restored", "boot", "powered", "unpowered"),
     "ichis": ("powered", "unpowered"),
@@ -149,12 +168,13 @@ _HOME_SHOWS = {
 @click.option("--pki", type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder of keys, instead of the board's")
 @click.option("--no-hub", is_flag=True, help="power the dongle alone: the hub runs elsewhere (`chub hub run --radio ...`)")
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
+@click.option("--console", type=click.Path(dir_okay=False, path_type=Path), help="socket for `chub console --attach` (else in --state)")
 @click.option("--trace", "trace_file", type=click.Path(dir_okay=False, path_type=Path), help="append one JSON line per hop to this file")
 @click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def home(
     board_name: str, settings: tuple[str, ...], wan: str | None, state: Path | None, pki: Path | None, no_hub: bool, seed: int | None,
-    trace_file: Path | None, sentences: tuple[str, ...], as_json: bool,
+    console: Path | None, trace_file: Path | None, sentences: tuple[str, ...], as_json: bool,
 ) -> None:
     """A home as a process of its own, on the wall clock, until Ctrl-C: the far end is a DCC in another process.
 
@@ -174,11 +194,12 @@ def home(
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chub-home-")))
         state.mkdir(parents=True, exist_ok=True)
-        clock.run(_home(board, board.seed if seed is None else seed, clock, trace, state, wan, sentences))
+        socket = console or socket_in(state)
+        clock.run(_home(board, board.seed if seed is None else seed, clock, trace, state, wan, socket, sentences))
 
 
 async def _home(
-    board: Board, seed: int, clock: Clock, trace: Trace, state: Path, wan: str | None, sentences: tuple[str, ...],
+    board: Board, seed: int, clock: Clock, trace: Trace, state: Path, wan: str | None, socket: Path, sentences: tuple[str, ...],
 ) -> None:
     link = None
     if wan is not None:
@@ -194,8 +215,11 @@ async def _home(
     try:
         await made.bring_up()
         faults = Faults(made, seed, sentences)
-        trace.emit("hub", "home", "ready", target=made.radio_path, devices=len(made.devices), state=str(state))
-        await Household(made).run(over.is_set)
+        records: list[Record] = []
+        trace.subscribe(records.append)
+        async with console_socket(console_of(made, seed, records, faults), socket):
+            trace.emit("hub", "home", "ready", target=made.radio_path, devices=len(made.devices), state=str(state), console=str(socket))
+            await Household(made).run(over.is_set)
         faults.save(state)
         await faults.close()
     finally:

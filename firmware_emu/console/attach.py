@@ -13,6 +13,7 @@ import os
 import queue
 import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from rich.text import Text
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.offers import Offer, hint, offers
-from firmware_emu.console.records import QUIET, Filter, line
+from firmware_emu.console.records import line, quiet
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.trace import Record
@@ -59,13 +60,19 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
+def socket_in(folder: Path) -> Path:
+    """A socket's path in ``folder``, or, where that is too long for one, in a new folder of the system's for short-lived files."""
+    path = folder / "console.sock"
+    return path if len(str(path)) <= _PATH_LONGEST else Path(tempfile.mkdtemp(prefix="chub-")) / "console.sock"
+
+
 class _Visit:
     """One attached console."""
 
     def __init__(self, core: Core, writer: asyncio.StreamWriter) -> None:
         self._core = core
         self._writer = writer
-        self._filter: Filter | None = QUIET
+        self._filter: Callable[[Record], bool] | None = quiet
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     async def run(self, reader: asyncio.StreamReader) -> None:

@@ -38,7 +38,7 @@ class Handle:
     """A bench that is open on a thread of its own. :class:`Bench` and :class:`BlockingBench` are its two faces."""
 
     def __init__(self, board: str, settings: Sequence[str], seed: int | None, speed: float | None, faults: Sequence[str]) -> None:
-        self.board: Board = load_board(board, settings)
+        self.board: Board = load_board(board, tuple(settings))
         self.seed = self.board.seed if seed is None else seed
         self.opened = Opened(board, tuple(settings), tuple(faults))
         warp = self.board.warp if speed is None else False
@@ -85,10 +85,13 @@ class Handle:
         async with opener(self.board, self.clock, self.trace, self.seed) as station:
             self.core = Core(self.board, self.clock, self.trace, self.seed, station, records, self.opened)
             self.trace.subscribe(self._watched)
-            for sentence in self.opened.faults:
-                await self.core.say(f"fault add {sentence}")
-            self._opened.set_result(None)
-            await self._over.wait()
+            try:
+                for sentence in self.opened.faults:
+                    await self.core.say(f"fault add {sentence}")
+                self._opened.set_result(None)
+                await self._over.wait()
+            finally:
+                await self.core.close()
 
     def _watched(self, record: Record) -> None:
         if self.show is not None and self.core.watching is not None and self.core.watching(record):

@@ -7,7 +7,7 @@ Time is a command here: on a warp clock no time passes while nothing is asked. A
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.console.declare import Noun, Verb, WordError
-from firmware_emu.console.records import Filter
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import Call, bind, nearest, read_line
 from firmware_emu.errors import CommsHubError
@@ -92,7 +91,7 @@ class Core:
         self.offers: dict[str, Callable[[Sequence[str]], Sequence[str] | Mapping[str, str]]] = {
             "devices": lambda _: {row.name: f"{row.type} {row.eui}" for row in board.device}}
         """Lists to complete words from, given the words of the call so far; nouns add theirs."""
-        self.watching: Filter | None = None
+        self.watching: Callable[[Record], bool] | None = None
         """Which records are shown as they come; None: none."""
         self._active = 0
         self.nouns: dict[str, Noun] = {}
@@ -104,6 +103,11 @@ class Core:
             verb.plain: (noun, verb) for noun in self.nouns.values() for verb in noun.verbs().values() if verb.plain is not None
         }
         self._freeze()
+
+    async def close(self) -> None:
+        """Let every noun end what it keeps; then the station may be torn down."""
+        for noun in self.nouns.values():
+            await noun.close()
 
     def find(self, noun: str, verb: str) -> tuple[Noun, Verb]:
         """Raises WordError with the nearest word there is."""
@@ -128,21 +132,25 @@ class Core:
         return done
 
     async def perform(self, call: Call) -> Result:
-        """One call; time runs while it lasts."""
+        """One call. Time runs while it lasts, unless it only looks."""
         first = len(self.records)
+        work: Coroutine[object, object, Result] = getattr(call.noun, call.verb.method)(*call.args, **call.kwargs)
         try:
-            with self.running():
-                try:
-                    done: Result = await getattr(call.noun, call.verb.method)(*call.args, **call.kwargs)
-                finally:
-                    if self.clock.warp:
-                        await asyncio.sleep(_SETTLE_S)
+            done = await (work if call.verb.looks else self._act(work))
         except CommsHubError as trouble:
             if not isinstance(trouble, WordError):
                 self.said.append(Said(call, Result(str(trouble), ok=False), first, len(self.records), type(trouble)))
             raise
         self.said.append(Said(call, done, first, len(self.records)))
         return done
+
+    async def _act(self, work: Coroutine[object, object, Result]) -> Result:
+        with self.running():
+            try:
+                return await work
+            finally:
+                if self.clock.warp:
+                    await asyncio.sleep(_SETTLE_S)
 
     def state(self) -> str:
         """One line: time, pace, seed."""

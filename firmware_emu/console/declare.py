@@ -157,6 +157,9 @@ class Noun:
     def __init__(self, bench: Core) -> None:
         self.bench = bench
 
+    async def close(self) -> None:
+        """The bench is about to be torn down."""
+
     @classmethod
     def on(cls, bench: Core) -> Iterable[Noun]:
         """The nouns of this class that the bench has; one unless the class says otherwise."""

@@ -79,8 +79,8 @@ def explain_any(octets: bytes, known: Known, layer: str | None = None) -> Explai
     if not found:
         if not problems:
             raise DecodeError(0, "octets", f"{octets[:4].hex(' ')} ...: no layer begins like this; name one with as=")
-        _, name, problem = max(problems, key=lambda item: item[0])
-        raise DecodeError(problem.offset, problem.field, f"{problem.problem} (read as {name}, which they look like most; as=LAYER reads "
+        _, name, wrong = max(problems, key=lambda item: item[0])
+        raise DecodeError(wrong.offset, wrong.field, f"{wrong.problem} (read as {name}, which they look like most; as=LAYER reads "
                           "them as another)")
     found.sort(key=lambda item: -item[0])
     likely, best, tree = found[0]

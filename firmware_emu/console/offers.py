@@ -40,8 +40,9 @@ def hint(core: Core, line: str) -> str:
     said = _verb(core, _typed(line))
     if said is None:
         return ""
-    verb = said[0]
-    return f"{verb.plain or verb.name} {verb.usage}  {verb.summary}"
+    verb, words = said[0], _typed(line)
+    name = words[0] if words[0] == verb.plain else f"{words[0]} {verb.name}"
+    return f"{' '.join(part for part in (name, verb.usage) if part)}  {verb.summary.replace('`', '')}"
 
 
 def _typed(line: str) -> list[str]:
@@ -79,7 +80,10 @@ def _values(core: Core, verb: Verb, given: Sequence[str], begun: str) -> list[Of
 
 def _words(core: Core, parameter: Parameter, given: Sequence[str]) -> Mapping[str, str]:
     """Word to meaning; a list without meanings has what is expected."""
-    listed = parameter.kind.offers
-    if isinstance(listed, str):
-        listed = core.offers[listed](given) if listed in core.offers else ()
+    offered = parameter.kind.offers
+    listed: Sequence[str] | Mapping[str, str]
+    if isinstance(offered, str):
+        listed = core.offers[offered](given) if offered in core.offers else ()
+    else:
+        listed = offered
     return listed if isinstance(listed, Mapping) else dict.fromkeys(listed, parameter.kind.expected)

@@ -82,5 +82,10 @@ def of_message(records: Iterable[Record], message: str) -> list[Record]:
     return [record for record in records if record.message and message in record.message]
 
 
-QUIET = Filter(events=BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply off", "alert", "left", "removed"})
-"""What a prompt shows where nothing else was asked for."""
+
+_TOLD = BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply off", "alert", "left", "removed"}
+
+
+def quiet(record: Record) -> bool:
+    """What a prompt shows where nothing else was asked for: what went wrong, joins and alerts; not what faults do, and nothing twice."""
+    return record.event in _TOLD and record.area != "bench" and record.source != "radio"

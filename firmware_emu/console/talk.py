@@ -9,7 +9,7 @@ from rich.text import Text
 
 from firmware_emu.console.bench import Handle
 from firmware_emu.console.offers import Offer, hint, offers
-from firmware_emu.console.records import QUIET, line
+from firmware_emu.console.records import line, quiet
 from firmware_emu.console.result import Result
 
 
@@ -57,4 +57,4 @@ class LocalTalk:
 
     def watch(self, show: Callable[[Text], None]) -> None:
         self.handle.show = lambda record: show(line(record))
-        self.handle.core.watching = QUIET
+        self.handle.core.watching = quiet

@@ -45,13 +45,14 @@ def why(
     records: Sequence[Record], keystore: Keystore | None = None, *, message: str | None = None, record: Record | None = None,
 ) -> Reason:
     """The reason for ``record``, for the last trouble of ``message``, or for the last trouble of all."""
+    upto = len(records) if record is None and message is None else 0
     if record is None:
         record = _trouble(records, message)
     if record is None:
         said = "nothing was refused or lost" if message is None else f"{message}: it was neither refused nor lost"
         return Reason(None, said, faults=_faults(records, len(records)))
     hops = of_message(records, record.message) if record.message else [record]
-    acted = _faults(records, record.number)
+    acted = _faults(records, max(upto, record.number))
     lost = record.event not in BAD
     where = f"{record.source}{f' to {record.target}' if record.target else ''}"
     if lost:

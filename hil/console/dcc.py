@@ -35,7 +35,7 @@ class Dcc(RigNoun):
 
     def __init__(self, bench: Core) -> None:
         super().__init__(bench)
-        bench.offers["targets"] = lambda _: list(self.targets())
+        bench.offers["targets"] = lambda _: {name: f"{self.kind_of(name)} {eui}" for name, eui in self.targets().items()}
         bench.offers["variants"] = lambda _: {variant: service.name for variant, service in schedule().items()}
 
     @verb(looks=True)

@@ -133,9 +133,9 @@ def explain_ezsp(octets: bytes, known: Known) -> Tree:
     """One EZSP frame. Raises DecodeError."""
     cursor = Cursor(octets)
     if len(octets) == 4 and octets[1] & ~_RESPONSE == 0 and octets[2] == 0:  # version, always in the old form
-        nodes = (cursor.node(1, "sequence"), cursor.node(1, "frame control"), cursor.node(1, "frame id", "00", "version"),
-                 cursor.node(1, "desired protocol version", str(octets[3]), clause=_EZSP))
-        return Tree("EZSP version", nodes)
+        return Tree("EZSP version", (
+            cursor.node(1, "sequence"), cursor.node(1, "frame control"), cursor.node(1, "frame id", "00", "version"),
+            cursor.node(1, "desired protocol version", str(octets[3]), clause=_EZSP)))
     if len(octets) < 5:
         raise DecodeError(len(octets), "EZSP frame", f"{len(octets)} octets, expected 5 or more")
     control, number = octets[1], int.from_bytes(octets[3:5], "little")

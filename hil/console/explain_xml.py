@@ -39,6 +39,6 @@ def _node(element: etree._Element) -> Node:
     name = etree.QName(element).localname
     if "InstallCode" in name or name.endswith("PrivateKey"):
         text = "(a secret, not shown)" if text else ""
-    attributes = ", ".join(f"{key}={value}" for key, value in element.attrib.items())
-    line = element.sourceline or 0
+    attributes = ", ".join(f"{key!s}={value!s}" for key, value in element.attrib.items())
+    line = int(str(element.sourceline))
     return Node(line, b"", name, text if len(text) <= 80 else f"{text[:77]}...", attributes, children=children)

@@ -31,6 +31,16 @@ class Fault(RigNoun):
             self._faults = Faults(self.home, self.bench.seed)
         return self._faults
 
+    def adopt(self, faults: Faults) -> None:
+        """Use these, which whoever made the home has laid on it already."""
+        self._faults = faults
+
+    async def close(self) -> None:
+        """The faults are saved with the run, and end."""
+        if self._faults is not None:
+            self._faults.save(self.home.folder)
+            await self._faults.close()
+
     @verb()
     async def add(self, *sentence: Words) -> Result:
         """Let something go wrong, as ``fault add han drop 20% to gsme``."""

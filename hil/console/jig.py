@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from firmware_emu.console.declare import Annotated, Kind, Switch, verb
+from typing import Annotated
+
+from firmware_emu.console.declare import Kind, Switch, verb
 from firmware_emu.console.result import Result
 from hil.console.rig import RigNoun
 

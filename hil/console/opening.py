@@ -7,10 +7,23 @@ from collections.abc import AsyncIterator
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.trace import Trace
+from firmware_emu.console.core import Core
+from firmware_emu.trace import Record, Trace
+from hil.console.fault import Fault
 from hil.dcc.from_board import certify, list_hub
+from hil.faults import Faults
+from hil.home import Home
 from hil.run_folder import RunFolder
 from hil.station import Station, open_station
+
+
+def console_of(home: Home, seed: int, records: list[Record], faults: Faults) -> Core:
+    """A console for a home that is open already, with the faults that were laid on it."""
+    core = Core(home.board, home.clock, home.trace, seed, home, records)
+    noun = core.nouns["fault"]
+    assert isinstance(noun, Fault)
+    noun.adopt(faults)
+    return core
 
 
 @contextlib.asynccontextmanager

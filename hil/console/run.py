@@ -10,7 +10,7 @@ from firmware_emu.console.core import Core
 from firmware_emu.console.declare import Device, Kind, Noun, WordError, verb
 from firmware_emu.console.records import of_message
 from firmware_emu.console.result import Result, count
-from firmware_emu.trace import Record
+from firmware_emu.trace import Record, Scalar
 from hil.console.diff import compare, read_trace
 from hil.console.ladder_text import LadderText
 from hil.pictures import lanes, supply_plots
@@ -43,7 +43,7 @@ class Run(Noun):
             "board": self.bench.board.name, "seed": self.bench.seed, "records": len(self.bench.records), "calls": len(self.bench.said)})
 
     @verb(looks=True)
-    async def list(self) -> Result:
+    async def list_(self) -> Result:
         """Show the runs that are kept, newest last."""
         found = self._folders()
         return Result(f"{len(found)} runs in {self._base()}", columns=("run",), rows=[(path.name,) for path in found])
@@ -87,7 +87,7 @@ class Run(Noun):
         plots, notes = [], [f"seed {self.bench.seed}"]
         if isinstance(station, Station):
             plots, notes = supply_plots(records, station.jig.waveform()), [*notes, *station.profile_notes()]
-        facts = {"board": board.name, "seed": self.bench.seed}
+        facts: dict[str, Scalar] = {"board": board.name, "seed": self.bench.seed}
         run = Report("A session at the console", facts, steps, records, plots, notes, lanes(board))
         write_html(run, folder / "report.html")
         write_junit(run, folder / "junit.xml")

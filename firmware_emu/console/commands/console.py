@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -35,7 +36,7 @@ _WIDTH = 160
 @click.option("--json", "as_json", is_flag=True, help="one JSON object for each result (with --script or -c)")
 def console(
     board_name: str, settings: tuple[str, ...], seed: int | None, speed: float | None, faults: tuple[str, ...],
-    script: click.utils.LazyFile | None, commands: tuple[str, ...], socket: Path | None, verbose: int, as_json: bool,
+    script: TextIO | None, commands: tuple[str, ...], socket: Path | None, verbose: int, as_json: bool,
 ) -> None:
     """A prompt on a bench: nouns and verbs, time that bends, faults as sentences. `help` at the prompt tells the rest.
 
@@ -45,7 +46,8 @@ def console(
     lines = None
     if script is not None or commands:
         where = "" if script is None else script.name
-        numbered = [] if script is None else [(f"{where}:{number}", line) for number, line in enumerate(script.read().splitlines(), 1)]
+        written = [] if script is None else script.read().splitlines()
+        numbered = [(f"{where}:{number}", line) for number, line in enumerate(written, 1)]
         lines = [*numbered, *(("-c", line) for line in commands)]
     if socket is not None:
         talk = AttachedTalk(socket)

@@ -9,6 +9,9 @@ import click
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
+from firmware_emu.console.attach import console_socket, socket_in
+from firmware_emu.console.core import Core
+from firmware_emu.console.lone_hub import LoneHub
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.from_board import hub_config, radio_of
@@ -31,9 +34,11 @@ def hub() -> None:
 @click.option("--wan", required=True, metavar="HOST:PORT", help="the DCC's end of the SM WAN (mutual TLS)")
 @click.option("--pki", "pki_folder", type=click.Path(path_type=Path), required=True, help="folder of keys and certificates (chub pki make)")
 @click.option("--nvm", type=click.Path(path_type=Path), required=True, help="the hub's non-volatile memory, made where it is missing")
+@click.option("--console", type=click.Path(path_type=Path), default=None, help="socket for `chub console --attach` (else beside --nvm)")
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path), default=None, help="append one JSON line per hop to this file")
 def run_hub(
-    board_name: str, settings: tuple[str, ...], radio: str, wan: str, pki_folder: Path, nvm: Path, trace_file: Path | None,
+    board_name: str, settings: tuple[str, ...], radio: str, wan: str, pki_folder: Path, nvm: Path, console: Path | None,
+    trace_file: Path | None,
 ) -> None:
     """Power the hub on; Ctrl-C is a power cut. Everything that must survive is in --nvm and in the dongle."""
     board = load_board(board_name, settings)
@@ -42,10 +47,10 @@ def run_hub(
     trace.subscribe(_show)
     if trace_file is not None:
         trace.subscribe(JsonLines(trace_file))
-    clock.run(_run(board, radio, wan, pki_folder, nvm, clock, trace))
+    clock.run(_run(board, radio, wan, pki_folder, nvm, console or socket_in(nvm.parent), clock, trace))
 
 
-async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, clock: Clock, trace: Trace) -> None:
+async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, console: Path, clock: Clock, trace: Trace) -> None:
     host, colon, port = wan.rpartition(":")
     if not colon or not port.isdigit():
         raise NotAvailable(f"a WAN at {wan!r}", "write it as HOST:PORT, for example 127.0.0.1:4059")
@@ -54,7 +59,13 @@ async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, 
     store = SqliteStore(nvm)
     dongle = radio_of(board, radio, clock, trace)
     try:
-        await Hub(hub_config(board), dongle, link, store, keystore, clock, trace).run()
+        hub = Hub(hub_config(board), dongle, link, store, keystore, clock, trace)
+        records: list[Record] = []
+        trace.subscribe(records.append)
+        core = Core(board, clock, trace, board.seed, LoneHub(hub, nvm.parent, keystore, clock), records)
+        async with console_socket(core, console):
+            click.echo(f"console: chub console --attach {console}", err=True)
+            await hub.run()
     except asyncio.CancelledError:
         click.echo("power cut", err=True)
     finally:

@@ -11,7 +11,7 @@ from firmware_emu.console.commands.gbcs_explain import table
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import Device, Kind, Noun, WordError, verb
 from firmware_emu.console.layers import Known, explain_any, layers
-from firmware_emu.console.records import QUIET, Filter, line, of_message
+from firmware_emu.console.records import Filter, line, of_message, quiet
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.why import told, why
 from firmware_emu.console.words import nearest
@@ -59,7 +59,7 @@ class Trace(Noun):
             self.bench.watching = None
             return Result("nothing is watched")
         if area == "quiet":
-            self.bench.watching = QUIET
+            self.bench.watching = quiet
             return Result("watching what goes wrong, joins and alerts")
         self.bench.watching = self._filter(None if area == "all" else area, device, message, event)
         words = [word for word in (area, device, message, event) if word]
