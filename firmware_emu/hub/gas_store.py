@@ -7,8 +7,9 @@ CurrentSummationDelivered.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 
 from firmware_emu.device.store import Store
@@ -27,6 +28,17 @@ _STATE = struct.Struct(">IQQ")
 _TIME = struct.Struct(">I")
 _LAST = "gpf/last"
 """Time and total of the last reading, and the total at the end of the day before."""
+_SLOT = "gpf/slot"
+"""The total at the first reading in the half hour of the last one."""
+_MISSING = "gpf/missing/"
+
+
+class Missing(Enum):
+    """What may be missing here and stand in the meter's own logs."""
+
+    SAMPLES = "samples"
+    SNAPSHOTS = "snapshots"
+    PREPAYMENT_SNAPSHOTS = "prepayment_snapshots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +71,28 @@ class Ring:
             if octets is not None:
                 yield octets
 
+    def merge(self, found: Mapping[int, bytes]) -> None:
+        """Put entries in their place by the time that each begins with; one of the same time is replaced."""
+        if not found:
+            return
+        tail: dict[int, bytes] = {}
+        while (newest := next(self.newest_first(), None)) is not None and _time_of(newest) >= min(found):
+            tail[_time_of(newest)] = newest
+            written = self._written() - 1
+            self._store.delete(f"{self._prefix}{written % self._capacity:05d}")
+            self._store.put(self._prefix + "written", written.to_bytes(4, "big"))
+        for _, octets in sorted((tail | dict(found)).items()):
+            self.add(octets)
+
     def __len__(self) -> int:
         return min(self._written(), self._capacity)
 
     def _written(self) -> int:
         return int.from_bytes(self._store.get(self._prefix + "written") or b"", "big")
+
+
+def _time_of(octets: bytes) -> int:
+    return int.from_bytes(octets[:4], "big")
 
 
 @lru_cache(maxsize=64)
@@ -116,22 +145,84 @@ class GasStore:
         return tuple(found[:count] if count else found)
 
     def _log(self, total: int, at: int, closing: tuple[bytes, bytes | None]) -> None:
-        """One more reading. ``closing``: the snapshots as they stood before it, which are midnight's on the first push of a day."""
+        """One more reading. ``closing``: the snapshots as they stood before it, which are midnight's on the first push of a day.
+
+        Of several readings in a half hour the first counts. What happened while none came is told from what was read after it, until the
+        meter's own logs put it right (:meth:`missing`).
+        """
         last = self._store.get(_LAST)
-        day_total = total
-        if last is not None:
+        day_total = slot_total = total
+        slot = at - at % HALF_HOUR_S
+        if last is None:
+            for what in Missing:
+                self._miss(what, 0)
+        else:
             last_at, last_total, day_total = _STATE.unpack(last)
             if at <= last_at:
                 return
-            self.profile_data.add(_SAMPLE.pack(at - at % HALF_HOUR_S, max(0, total - last_total)))
+            last_slot = last_at - last_at % HALF_HOUR_S
+            slot_total = int.from_bytes(self._store.get(_SLOT) or last_total.to_bytes(8, "big"), "big")
+            if slot > last_slot:
+                self.profile_data.add(_SAMPLE.pack(last_slot, max(0, total - slot_total)))
+                slot_total = total
+            if slot > last_slot + HALF_HOUR_S:
+                self._miss(Missing.SAMPLES, last_slot)
             midnight = at - at % DAY_S
             if last_at < midnight:
+                self._miss(Missing.SNAPSHOTS, last_at)
                 self.daily_consumption.add(_SAMPLE.pack(last_at - last_at % DAY_S, max(0, last_total - day_total)))
                 self.daily_read.add(_TIME.pack(midnight) + closing[0])
                 if closing[1] is not None:
+                    self._miss(Missing.PREPAYMENT_SNAPSHOTS, last_at)
                     self.prepayment_daily_read.add(_TIME.pack(midnight) + closing[1])
                 day_total = last_total
         self._store.put(_LAST, _STATE.pack(at, total, day_total))
+        self._store.put(_SLOT, slot_total.to_bytes(8, "big"))
+
+    # --- back-fill
+
+    def _miss(self, what: Missing, since: int) -> None:
+        """Entries are missing from then on. A midnight's snapshots are the meter's to tell: those made here are of the last push before."""
+        if self._store.get(_MISSING + what.value) is None:
+            self._store.put(_MISSING + what.value, _TIME.pack(since))
+
+    def missing(self, what: Missing) -> int | None:
+        """From when on the meter's own log is to be asked, seconds since 2000; None if nothing of it is missing."""
+        octets = self._store.get(_MISSING + what.value)
+        return None if octets is None else int.from_bytes(octets, "big")
+
+    def found(self, what: Missing) -> None:
+        """The meter has been asked for all of it."""
+        self._store.delete(_MISSING + what.value)
+
+    def fill_samples(self, start: int, volumes: Sequence[int]) -> None:
+        """Half hours from ``start`` on, as the meter logged them. The one under way is not among them."""
+        last = self._store.get(_LAST)
+        end = 0 if last is None else _STATE.unpack(last)[0]
+        with self._store.transaction():
+            self.profile_data.merge({
+                begins: _SAMPLE.pack(begins, volume) for number, volume in enumerate(volumes)
+                if (begins := start + number * HALF_HOUR_S) + HALF_HOUR_S <= end})
+
+    def fill_snapshots(self, snapshots: Mapping[int, bytes]) -> None:
+        """Registers at midnights, as the meter logged them: payloads of type 6. Daily consumption is what lies between two of them."""
+        with self._store.transaction():
+            self.daily_read.merge({midnight: _TIME.pack(midnight) + body for midnight, body in snapshots.items()})
+            totals = {_time_of(entry): int.from_bytes(entry[4:10], "little") for entry in self.daily_read.newest_first()}
+            self.daily_consumption.merge({
+                midnight - DAY_S: _SAMPLE.pack(midnight - DAY_S, max(0, totals[midnight] - totals[midnight - DAY_S]))
+                for midnight in snapshots if midnight - DAY_S in totals})
+            last = self._store.get(_LAST)
+            if last is not None and snapshots:
+                at, total, _ = _STATE.unpack(last)
+                newest = at - at % DAY_S
+                if newest in totals:
+                    self._store.put(_LAST, _STATE.pack(at, total, totals[newest]))
+
+    def fill_prepayment_snapshots(self, snapshots: Mapping[int, bytes]) -> None:
+        """The same for balances."""
+        with self._store.transaction():
+            self.prepayment_daily_read.merge({midnight: _TIME.pack(midnight) + body for midnight, body in snapshots.items()})
 
     def snapshot(self) -> bytes:
         """Metering snapshot payload type 6 of the live attributes: total, four tiers, four block counters (RTDS GCS16a)."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.han.zcl_port import Answer, Handler, Incoming, Reply, ZclPort
+from firmware_emu.hub.back_fill import FLAGS_4, FUNCTIONAL_FLAGS, BackFill
 from firmware_emu.hub.delivery import fetches
 from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.endpoints import ESI_ENDPOINT, MIRROR_ENDPOINT
@@ -33,6 +34,7 @@ NEW_FIRMWARE = 1 << 0
 TUNNEL_MESSAGE_PENDING = 1 << 21
 PUSH_STATIC = {BASIC.id: 1 << 12, METERING.id: 1 << 13, PREPAYMENT.id: 1 << 14}
 _REQUEST_MIRROR, _REQUEST_MIRROR_RESPONSE, _CONFIGURE_MIRROR, _REPORT_RESPONSE = 0x01, 0x01, 0x08, 0x09
+_GET_NOTIFIED_MESSAGE = 0x0B
 _REPORTING_STATUS, _PENDING = 0xFFFE, 0
 _OWNER, _CONFIGURATION = "gpf/mirror/owner", "gpf/mirror/configuration"
 
@@ -79,6 +81,7 @@ class Mirror:
         self._spawn = spawn
         self._read_log = read_log
         self._has_image = has_image
+        self._back_fill = BackFill(zcl, gas, now, trace)
         self._readers: dict[Eui64, list[Callable[[], None]]] = {}
         for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT):
             zcl.serve(endpoint, METERING.id, self._from_meter, server=False, reports=self._report)
@@ -121,6 +124,12 @@ class Mirror:
                 return ZclStatus.INVALID_FIELD
             self._store.put(_CONFIGURATION, bytes([bool(fields["notification_reporting"])]))
             return ZclStatus.SUCCESS
+        if incoming.frame.command == _GET_NOTIFIED_MESSAGE:
+            fields = METERING.to_client[_GET_NOTIFIED_MESSAGE].decode(incoming.frame.payload)
+            attribute, bits = fields["flag_attribute"], fields["flags"]
+            if isinstance(attribute, int) and isinstance(bits, int):
+                self._spawn(self._back_fill.ask(incoming.partner, incoming.partner_endpoint, attribute, bits))
+            return ZclStatus.SUCCESS
         return ZclStatus.UNSUP_CLUSTER_COMMAND
 
     def _request(self, meter: Eui64) -> Reply:
@@ -159,12 +168,12 @@ class Mirror:
         for cluster, flag in PUSH_STATIC.items():
             if not self._gas.attributes(cluster):
                 flags |= flag
-        return flags
+        return flags | self._back_fill.flags(FUNCTIONAL_FLAGS)
 
     async def _notify(self, incoming: Incoming) -> None:
-        flags = self.flags(incoming.partner)
+        flags = (self.flags(incoming.partner), 0, 0, self._back_fill.flags(FLAGS_4), 0)
         payload = METERING.to_server[_REPORT_RESPONSE].encode({
-            "scheme": PREDEFINED_SCHEME_B, "flags": tuple({"value": value} for value in (flags, 0, 0, 0, 0)),
+            "scheme": PREDEFINED_SCHEME_B, "flags": tuple({"value": value} for value in flags),
         })
         try:
             await self._zcl.command(

@@ -5,11 +5,14 @@ Each half hour the meter reports what has changed since the mirror took it; ever
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from firmware_emu.errors import RadioError
+from firmware_emu.gbcs.gbz import Component
 from firmware_emu.han.transactions import Answer
-from firmware_emu.han.zcl_port import Incoming
+from firmware_emu.han.zcl_port import Incoming, Reply
 from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
@@ -23,14 +26,24 @@ REPORTING_INTERVAL_S = 1800
 _SCHEME_B = 2
 _NO_MIRROR = 0xFFFF
 _REQUEST_MIRROR, _CONFIGURE_MIRROR, _MIRROR_RESPONSE, _REPORT_RESPONSE = 0x01, 0x08, 0x01, 0x09
+_GET_NOTIFIED_MESSAGE = 0x0B
 _REPORTING_STATUS = 0xFFFE
 _PENDING, _COMPLETE = 0, 1
 _NEW_FIRMWARE = 1 << 0
 """Functional notification flag (reference zigbee-han 6)."""
+_QUESTIONS = {0x0000: 1 << 22 | 1 << 23, 0x0003: 1 << 6}
+"""Attribute of notification flags to those of its bits that announce a question of the GPF: snapshots, samples, snapshots of balances."""
+_SCHEME_B_FLAGS = (0x0000, 0x0001, 0x0002, 0x0003, 0x0004)
+_QUESTIONS_S = 30.0
+"""How long the meter stays awake for the next question once it has fetched one. The bench's own figure."""
 _RECORDS_A_FRAME = 4
 """Attributes a report frame: keeps a report in one APS frame of 61 octets. The bench's own figure."""
 _ALL_EVERY = 48
 """Everything is pushed once in so many wakes, changed or not. The bench's own figure."""
+
+
+_ANSWERED = {(METERING.id, 0x06), (METERING.id, 0x08), (PREPAYMENT.id, 0x07)}
+"""GetSnapshot, GetSampledData, GetPrepaySnapshot."""
 
 
 class MirrorPusher:
@@ -43,6 +56,7 @@ class MirrorPusher:
         self._held: dict[tuple[int, int], Value] = {}
         """What the mirror holds, by cluster and attribute."""
         self.flags: tuple[int, ...] = ()
+        self._asked = asyncio.Event()
 
     @property
     def told_of_firmware(self) -> bool:
@@ -54,14 +68,43 @@ class MirrorPusher:
         gsme = self._gsme
         endpoint = gsme.descriptors[0].endpoint
         gsme.zcl.serve(endpoint, METERING.id, self._from_gpf)
+        gsme.zcl.serve(endpoint, PREPAYMENT.id, self._from_gpf)
 
     def _from_gpf(self, incoming: Incoming) -> Answer:
-        if incoming.frame.command != _REPORT_RESPONSE or incoming.partner != self._gsme.coordinator:
+        if incoming.partner != self._gsme.coordinator:
+            return ZclStatus.NOT_AUTHORIZED
+        if (incoming.cluster, incoming.frame.command) in _ANSWERED:
+            return self._answer(incoming) if self._gsme.knows_gpf() else ZclStatus.NOT_AUTHORIZED
+        if (incoming.cluster, incoming.frame.command) != (METERING.id, _REPORT_RESPONSE):
             return ZclStatus.UNSUP_CLUSTER_COMMAND
         groups = METERING.to_server[_REPORT_RESPONSE].decode(incoming.frame.payload)["flags"]
         if isinstance(groups, tuple):
             self.flags = tuple(value for group in groups if isinstance(value := group["value"], int))
         return ZclStatus.SUCCESS
+
+    def _answer(self, incoming: Incoming) -> Answer:
+        """A question of the GPF about the logs, answered as a Command's would be."""
+        self._asked.set()
+        part = Component(incoming.cluster, 0x01, 0, incoming.frame.command, incoming.frame.payload)
+        found = self._gsme.model.zcl.commands[incoming.cluster, incoming.frame.command, False](part)
+        return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
+
+    async def answer_questions(self) -> None:
+        """Fetch what the flags announce, and stay awake until the GPF asks no more. Raises RadioError."""
+        gsme = self._gsme
+        for attribute, value in zip(_SCHEME_B_FLAGS, self.flags, strict=False):
+            bits = value & _QUESTIONS.get(attribute, 0)
+            if not bits or gsme.coordinator is None or self._endpoint is None:
+                continue
+            fetch = METERING.to_client[_GET_NOTIFIED_MESSAGE].encode({"scheme": _SCHEME_B, "flag_attribute": attribute, "flags": bits})
+            self._asked.clear()
+            await gsme.zcl.request(gsme.coordinator, self._endpoint, METERING.id, _GET_NOTIFIED_MESSAGE, fetch, to_server=False)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    async with asyncio.timeout(_QUESTIONS_S):
+                        await self._asked.wait()
+                    self._asked.clear()
+        self.flags = ()
 
     async def push(self) -> None:
         """Report to the mirror, asking for it first where none is held. Raises RadioError."""

@@ -269,8 +269,15 @@ def test_the_profile_log_holds_differences_and_overwrites_its_oldest() -> None:
     for number in range(10):
         report(gas, number * number, number * 1800)
     assert [(one.start, one.volume) for one in gas.samples(gas.profile_data, 0, 0)] == [
-        (number * 1800, 2 * number - 1) for number in range(5, 10)]
-    assert [one.volume for one in gas.samples(gas.profile_data, 7 * 1800, 2)] == [13, 15]
+        (number * 1800, 2 * number + 1) for number in range(4, 9)]
+    assert [one.volume for one in gas.samples(gas.profile_data, 6 * 1800, 2)] == [13, 15]
+
+
+def test_of_several_readings_in_a_half_hour_the_profile_log_has_one_entry() -> None:
+    gas = GasStore(MemoryStore(), standard_profile())
+    for at, total in ((0, 10), (600, 12), (1200, 15), (1800, 20), (2400, 26), (3600, 40)):
+        report(gas, total, at)
+    assert [(one.start, one.volume) for one in gas.samples(gas.profile_data, 0, 0)] == [(0, 10), (1800, 20)]
 
 
 def test_midnight_takes_the_snapshot_of_the_last_push_before_it() -> None:
@@ -314,7 +321,7 @@ def test_after_a_change_of_tenancy_a_device_on_the_han_sees_nothing_from_before_
             return int(METERING.to_client[0x07].decode(answer.payload)["count"])  # type: ignore[call-overload, no-any-return]
 
         assert await samples() == 3
-        since = int(bench.clock.now()) - 3600
+        since = int(bench.clock.now()) - 3600 - 600
         octets = bytes(4) + bytes.fromhex("804a371c") + bytes(1) + since.to_bytes(4, "little") + bytes(4)
         (part,) = await gas_answer(bench, gas_command(bench, 0x0072, Component(0x0708, 0x09, 0, 0x00, octets)))
         assert (part.command, part.payload) == (0x0B, bytes(2))
