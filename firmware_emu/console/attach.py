@@ -18,7 +18,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from firmware_emu.console.core import Core
@@ -30,6 +30,7 @@ from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.trace import Record
 
 _LINE = 1 << 20
+_GONE = "the hub is gone: `exit`, then attach again when it runs"
 _PATH_LONGEST = 100
 """A local socket's path has room for 107 octets."""
 
@@ -134,6 +135,20 @@ def _ansi(what: object, width: int) -> str:
     return capture.get().rstrip("\n")
 
 
+class Told(Result):
+    """A result as the hub drew it and told it; ``raw`` is what it told."""
+
+    __slots__ = ()
+
+    def __rich__(self) -> RenderableType:
+        assert self.picture is not None
+        return self.picture
+
+    def as_json(self) -> dict[str, object]:
+        assert isinstance(self.raw, dict)
+        return self.raw
+
+
 class AttachedTalk:
     """A hub that runs elsewhere, behind its socket. A thread reads what comes."""
 
@@ -149,11 +164,13 @@ class AttachedTalk:
         self._number = 0
         self._show: Callable[[Text], None] = lambda _: None
         self._over = False
+        self._closed = False
         threading.Thread(target=self._read, name="attached", daemon=True).start()
         self.name = f"{self._ask({'state': ''})['name']}@{path.name}"
 
     def close(self) -> None:
         """Leave; the hub goes on."""
+        self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -164,19 +181,28 @@ class AttachedTalk:
         assert isinstance(results, list)
         for one in results:
             told = one["json"]
-            yield Result("", told.get("values", {}), ok=one["ok"], picture=Text.from_ansi(one["text"]), raw=told)
+            yield Told(told["said"], told.get("values", {}), ok=one["ok"], picture=Text.from_ansi(one["text"]), raw=told)
 
     def offers(self, line: str, more: Sequence[Offer]) -> list[Offer]:
-        listed = self._ask({"offers": line})["offers"]
+        try:
+            listed = self._ask({"offers": line})["offers"]
+        except CommsHubError:  # nothing to offer; what is said next tells why
+            return []
         assert isinstance(listed, list)
         own = [] if " " in line else [offer for offer in more if offer.word.startswith(line)]
         return [Offer(word, meaning) for word, meaning in listed] + own
 
     def hint(self, line: str) -> str:
-        return str(self._ask({"hint": line})["text"]) if line.strip() else ""
+        try:
+            return str(self._ask({"hint": line})["text"]) if line.strip() else ""
+        except CommsHubError as wrong:
+            return str(wrong)
 
     def state(self) -> str:
-        return str(self._ask({"state": ""})["text"])
+        try:
+            return str(self._ask({"state": ""})["text"])
+        except CommsHubError as wrong:
+            return str(wrong)
 
     def watch(self, show: Callable[[Text], None]) -> None:
         self._show = show
@@ -200,11 +226,11 @@ class AttachedTalk:
 
     def _send(self, what: dict[str, object]) -> None:
         if self._over:
-            raise CommsHubError("the hub is gone: `exit`, then attach again when it runs")
+            raise CommsHubError(_GONE)
         try:
             self._socket.sendall(json.dumps(what).encode() + b"\n")
         except OSError as wrong:
-            raise CommsHubError(f"the hub is gone ({wrong.strerror}): `exit`, then attach again when it runs") from wrong
+            raise CommsHubError(_GONE) from wrong
 
     def _read(self) -> None:
         with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
@@ -216,4 +242,6 @@ class AttachedTalk:
                     waiting.put(told)
         self._over = True
         for waiting in tuple(self._answers.values()):
-            waiting.put({"error": "the hub is gone: `exit`, then attach again when it runs"})
+            waiting.put({"error": _GONE})
+        if not self._closed:
+            self._show(Text(_GONE, "bold red"))

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from firmware_emu.crypto.keystore import Keystore
     from firmware_emu.hub.hub import Hub
 
-_SETTLE_S = 0.001
-"""Bench time after each verb in which what is under way at that instant comes to rest, so that a session is repeatable."""
+_SETTLE_S = 0.00073
+"""Bench time after each verb in which what is under way comes to rest, so that a session is repeatable. No other delay is a multiple
+of it: what is due at the same instant would be under way still."""
 
 
 class Supply(Protocol):
