@@ -90,7 +90,7 @@ class MirrorPusher:
         return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
 
     async def answer_questions(self) -> None:
-        """Fetch what the flags announce, and stay awake until the GPF asks no more. Raises RadioError."""
+        """Fetch what the flags of the last push announced, and stay awake until the GPF asks no more. Raises RadioError."""
         gsme = self._gsme
         for attribute, value in zip(_SCHEME_B_FLAGS, self.flags, strict=False):
             bits = value & _QUESTIONS.get(attribute, 0)
