@@ -97,7 +97,11 @@ class JigTable(_Table):
     supply_peak_query: str = Field(default=":MEAS:CURR:HIGH?", description="what the supply is asked for its highest current")
     probes: str | None = Field(default=None, description="VISA resource of a multimeter with scanner, channel = pin; none: a model")
     lines: str | None = Field(default=None, description="pyserial URL of the cable with the modem lines; none: a model")
-    hub_end: str | None = Field(default=None, description="host:port where `chub ichis serve` has the hub's socket")
+    hub_end: str | None = Field(default=None, description="host:port of the socket that `chub ichis serve` has; none: a real hub")
+    data: str | None = Field(default=None, description="pyserial URL of the serial pair on pins 7 and 8; none: a model")
+    data_inverts: bool = Field(default=True, description="the cable of the serial pair turns the levels of a common UART round")
+    load: str | None = Field(default=None, description="VISA resource of the electronic load that plays the hub on a host's port")
+    mains: str = Field(default="manual", description="what switches the mains of a host under test: manual, or a VISA resource with OUTPut")
 
 
 class PartiesTable(_Table):

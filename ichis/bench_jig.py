@@ -84,7 +84,7 @@ class InstrumentJig:
     async def open(self, table: JigTable) -> None:
         """Open what the board names. Raises NotAvailable, JigError, BoardError."""
         if table.supply is None or table.hub_end is None:
-            raise BoardError("board", "jig.supply", "kind = \"instruments\" needs supply (a VISA resource) and hub_end (host:port)")
+            raise BoardError("board", "jig.supply", "an emulated hub on instruments needs supply (a VISA resource) and hub_end (host:port)")
         self._hub_end = await HubEnd.attach(table.hub_end, self.socket)
         if table.supply == _BY_HAND:
             self.supply = ManualSupply(Engineer(self._clock))

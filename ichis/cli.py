@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -92,9 +93,11 @@ def serve(folder: Path, port: int, write_board: Path | None, as_json: bool) -> N
                 click.echo(f"jig.{key} = {value}")
 
     async def main() -> None:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
         async with serve_jig(place, port) as table:
             tell(table)
-            await asyncio.Event().wait()
+            await ended.wait()
 
     try:
         asyncio.run(main())

@@ -104,6 +104,53 @@ class Mating(Protocol):
         ...
 
 
+class Load(Protocol):
+    """An electronic load on pins 1 to 4, where the rig plays the hub. Raises JigError as a supply does."""
+
+    async def identity(self) -> str: ...
+
+    async def draw(self, amperes: float) -> None:
+        """Draw so much from now on; 0: nothing."""
+        ...
+
+    async def measure_voltage(self) -> float: ...
+
+    async def measure_current(self) -> float: ...
+
+    async def observe(self, seconds: float) -> list[tuple[float, float]]:
+        """Bench time and volts, as often as the instrument can, over so many seconds."""
+        ...
+
+
+class Mains(Protocol):
+    """The mains of the host under test."""
+
+    async def switch(self, on: bool) -> None: ...
+
+
+class HubJig(Protocol):
+    """What the rig is as a hub: load, lines, probes, and the host's mains, with one identity."""
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def load(self) -> Load: ...
+    @property
+    def mains(self) -> Mains: ...
+    @property
+    def lines(self) -> Lines: ...
+    @property
+    def probes(self) -> Probes: ...
+
+    def waveform(self) -> list[tuple[float, float]]:
+        """Bench time and volts at the port, as far as they were measured."""
+        ...
+
+    async def close(self) -> None:
+        """Draw nothing and let go of everything."""
+        ...
+
+
 class Jig(Protocol):
     """Supply, lines, serial pair, probes and mating with one identity."""
 

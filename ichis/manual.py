@@ -135,3 +135,37 @@ class ManualProbes:
 
     async def ohms(self, one: int, other: int) -> float:
         return await self._engineer.number(f"Resistance from pin {one} to pin {other} (or open)", "ohm")
+
+
+class ManualMains:
+    """Implements :class:`ichis.jig.Mains` with a hand on the switch."""
+
+    def __init__(self, engineer: Engineer) -> None:
+        self._engineer = engineer
+
+    async def switch(self, on: bool) -> None:
+        await self._engineer.do(f"Switch the mains of the host {'on' if on else 'off'}")
+
+
+class ManualMating:
+    """Implements :class:`ichis.jig.Mating` with a hand on the hub."""
+
+    def __init__(self, engineer: Engineer) -> None:
+        self._engineer = engineer
+        self._seated: bool | None = None
+        self._wired: bool | None = None
+
+    async def insert(self) -> None:
+        if self._seated is not True:
+            await self._engineer.do("Put the hub into the socket")
+            self._seated = True
+
+    async def withdraw(self) -> None:
+        if self._seated is not False:
+            await self._engineer.do("Take the hub out of the socket")
+            self._seated = False
+
+    async def wire_data(self, wired: bool) -> None:
+        if self._wired is not wired:
+            await self._engineer.do(f"{'Close' if wired else 'Open'} the serial pair (pins 7 and 8)")
+            self._wired = wired

@@ -14,7 +14,8 @@ from ichis.uart import LineProfile
 _NUMBERS = {
     "supply_nominal": "V", "supply_tolerance_low": "V", "supply_tolerance_high": "V", "supply_difference_max": "V", "ripple_max": "V",
     "current_continuous_max": "A", "current_peak_max": "A", "current_off_max": "A", "power_max": "W", "inrush_peak": "A",
-    "input_capacitance_max": "F", "holdup_time": "s", "brownout_threshold": "V", "brownout_recovery": "V", "host_holdup_time": "s",
+    "input_capacitance_max": "F", "holdup_time": "s", "brownout_threshold": "V", "brownout_recovery": "V",
+    "host_holdup_time": "s", "host_start_time": "s",
     "signal_voh": "V", "signal_vol": "V", "signal_vih": "V", "signal_vil": "V",
     "contact_resistance_max": "ohm", "open_resistance_min": "ohm",
     "presence_debounce": "s", "power_on_delay_after_presence": "s", "ac_lost_assert_time": "s", "ac_lost_release_time": "s",
@@ -109,6 +110,8 @@ def load_profile(name: str) -> Profile:
     unknown = sorted(set(table) - set(limits) - set(choices) - {"name", "version", "host", "not_measured"})
     if unknown:
         raise BoardError(file, unknown[0], f"no such limit: expected one of {', '.join((*limits, *choices))}")
+    if profile.host == "gas meter":
+        raise BoardError(file, "host", "a gas meter as host is an option that is switched off: expected 'meter' or 'hot shoe'")
     if profile.host not in _HOSTS:
         raise BoardError(file, "host", f"{profile.host!r}: expected 'meter' or 'hot shoe'")
     for key in ("name", "version"):

@@ -23,6 +23,10 @@ _OVERRANGE = 9.0e37
 """SCPI says 9.91E37 for not a number and 9.9E37 for infinity."""
 
 
+_OBSERVE_S = 0.002
+"""Pause between two readings of a course of volts. The bench's own figure."""
+
+
 class ScpiInstrument:
     """One instrument. Exchanges are one at a time and in order."""
 
@@ -134,6 +138,46 @@ class ScpiSupply:
 
     def close(self) -> None:
         self._instrument.close()
+
+
+class ScpiLoad:
+    """An electronic load in constant current mode."""
+
+    def __init__(self, instrument: ScpiInstrument, clock: Clock) -> None:
+        self._instrument, self._clock = instrument, clock
+        self.curve: list[tuple[float, float]] = []
+
+    async def identity(self) -> str:
+        return await self._instrument.ask("*IDN?")
+
+    async def draw(self, amperes: float) -> None:
+        await self._instrument.tell(f":CURR {amperes:.4f}")
+        await self._instrument.tell(f":INP {'ON' if amperes else 'OFF'}")
+
+    async def measure_voltage(self) -> float:
+        return await self._instrument.number(":MEAS:VOLT?", -1, 1000)
+
+    async def measure_current(self) -> float:
+        return await self._instrument.number(":MEAS:CURR?", -100, 100)
+
+    async def observe(self, seconds: float) -> list[tuple[float, float]]:
+        """One reading after another: shorter events than an exchange with the instrument takes are not seen."""
+        until, seen = self._clock.now() + seconds, [(self._clock.now(), await self.measure_voltage())]
+        while self._clock.now() < until:
+            await self._clock.sleep(_OBSERVE_S)
+            seen.append((self._clock.now(), await self.measure_voltage()))
+        self.curve += seen
+        return seen
+
+
+class ScpiRelay:
+    """The host's mains through a relay, or an a.c. source, that obeys ``OUTPut``."""
+
+    def __init__(self, instrument: ScpiInstrument) -> None:
+        self._instrument = instrument
+
+    async def switch(self, on: bool) -> None:
+        await self._instrument.tell(f":OUTP {'ON' if on else 'OFF'}")
 
 
 class ScpiProbes:

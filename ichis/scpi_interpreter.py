@@ -85,7 +85,7 @@ class ScpiInterpreter:
             case "CURR":
                 await self._supply.set_current_limit(float(argument))
                 self._limit_a = float(argument)
-            case "OUTP":
+            case "OUTP" | "INP":
                 self._on = {"ON": True, "1": True, "OFF": False, "0": False}.get(argument.upper(), self._on)
                 await self._supply.output(self._on)
             case "LIST:VOLT":

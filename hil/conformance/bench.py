@@ -83,6 +83,11 @@ class Bench:
         self._station = None
         await self._stack.aclose()
 
+    async def make_safe(self) -> None:
+        """Supply off, and it still answers. Raises JigError."""
+        await self.jig.supply.output(False)
+        await self.jig.supply.measure_voltage()
+
     async def identities(self) -> dict[str, str]:
         """What the jig and its instruments say they are."""
         return {
@@ -113,9 +118,13 @@ class Bench:
         self.begin()
 
     async def _normalise(self) -> None:
-        jig, station = self.jig, self.station
-        station.sm_wan.coverage = True
-        await jig.data.set_line(self.profile.line)
+        self.station.sm_wan.coverage = True
+        await self.jig.data.set_line(self.profile.line)
+        await self.connector_at_rest()
+
+    async def connector_at_rest(self) -> None:
+        """Lines, pair and supply settings as a host has them."""
+        jig = self.jig
         await jig.mating.wire_data(True)
         await jig.lines.drive("MT_PR", True)
         await jig.lines.drive("AC LO", False)
@@ -162,6 +171,10 @@ class Bench:
         """Put the hub into its socket, or take it out."""
         self.seated = seated
         await (self.jig.mating.insert() if seated else self.jig.mating.withdraw())
+
+    async def is_running(self) -> bool:
+        """Whether the hub runs, as far as this bench can see."""
+        return self.running
 
     @property
     def running(self) -> bool:

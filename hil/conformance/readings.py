@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
 from itertools import pairwise
 
-from firmware_emu.errors import BoardError, NotAvailable
+from firmware_emu.errors import NotAvailable
 from firmware_emu.gbcs.cosem_time import decode_date_time
 from hil.conformance.bench import Bench
-from hil.conformance.steps import number
+from hil.conformance.contacts import highest_volts, listed, lowest_ohms, ohms, pin, ripple, volts
+from hil.conformance.runner import Vocabulary
+from hil.conformance.steps import STEPS, number
 from ichis.bench_link import Frame, Kind, NoAnswer
 from ichis.conformance.check import Value
 from ichis.connector import Level
 
-Reading = Callable[[Bench, Value | None], Awaitable[float]]
 _FRAMES = 16
 _TEXT = b"The quick brown fox jumps over the lazy dog"
 _PATTERN = b"\x55\xaa\xff\x00" * 4
@@ -23,19 +23,7 @@ _FAR_OFF = 9999.0
 """Read where something never happened, in place of when."""
 
 
-# --- volts, amperes, ohms
-
-
-async def volts(bench: Bench, of: Value | None) -> float:
-    return await bench.jig.probes.volts(_pin(of))
-
-
-async def highest_volts(bench: Bench, of: Value | None) -> float:
-    return max([await bench.jig.probes.volts(_pin(pin)) for pin in _list(of)])
-
-
-async def ripple(bench: Bench, of: Value | None) -> float:
-    return await bench.jig.probes.ripple(_pin(of))
+# --- volts, amperes, ohms; those of single contacts are in :mod:`hil.conformance.contacts`
 
 
 async def path_ohms(bench: Bench, _: Value | None) -> float:
@@ -44,19 +32,6 @@ async def path_ohms(bench: Bench, _: Value | None) -> float:
     if amperes <= 0:
         raise NotAvailable("the resistance of the supply path", "no current flows: is the hub running?")
     return (await bench.jig.supply.measure_voltage() - await bench.jig.probes.volts(1)) / amperes
-
-
-async def ohms(bench: Bench, of: Value | None) -> float:
-    """Highest resistance of the pairs."""
-    return max([await bench.jig.probes.ohms(*_pair(pair)) for pair in _list(of)])
-
-
-async def lowest_ohms(bench: Bench, of: Value | None) -> float:
-    """Lowest resistance from any pin of ``from`` to any pin of ``to``."""
-    if not isinstance(of, dict):
-        raise BoardError("conformance checks", str(of), "expected a table with from and to")
-    pairs = {tuple(sorted((_pin(one), _pin(other)))) for one in _list(of["from"]) for other in _list(of["to"]) if one != other}
-    return min([await bench.jig.probes.ohms(one, other) for one, other in sorted(pairs)])
 
 
 async def setting_error(bench: Bench, _: Value | None) -> float:
@@ -164,7 +139,7 @@ async def boots(bench: Bench, _: Value | None) -> float:
 
 async def running(bench: Bench, _: Value | None) -> float:
     """1 where the hub runs on its HAN and on the SM WAN."""
-    return float(bench.running)
+    return float(await bench.is_running())
 
 
 async def powered(bench: Bench, _: Value | None) -> float:
@@ -209,7 +184,7 @@ async def counter_step(bench: Bench, _: Value | None) -> float:
 
 async def alerts(bench: Bench, of: Value | None) -> float:
     """Alerts of these codes at the DCC."""
-    return float(sum(len(bench.alerts(str(code))) for code in _list(of)))
+    return float(sum(len(bench.alerts(str(code))) for code in listed(of)))
 
 
 async def other_alerts(bench: Bench, of: Value | None) -> float:
@@ -297,30 +272,15 @@ async def hub_reading_error(bench: Bench, _: Value | None) -> float:
 async def space_volts(bench: Bench, of: Value | None) -> float:
     """Volts of a contact while the hub's end holds logic 0."""
     await bench.link().ask(Kind.SPACE, round(_SPACE_S * 1000).to_bytes(2, "big"))
-    found_volts = await bench.jig.probes.volts(_pin(of))
+    found_volts = await bench.jig.probes.volts(pin(of))
     await bench.clock.sleep(_SPACE_S)
     return found_volts
 
 
-def _list(of: Value | None) -> list[Value]:
-    return of if isinstance(of, list) else [] if of is None else [of]
-
-
-def _pin(of: Value | None) -> int:
-    if isinstance(of, bool) or not isinstance(of, int):
-        raise BoardError("conformance checks", str(of), "expected the number of a pin")
-    return of
-
-
-def _pair(of: Value) -> tuple[int, int]:
-    one, other = _list(of)
-    return _pin(one), _pin(other)
-
-
-READINGS: Mapping[str, Reading] = {
+HUB_CHECKS: Vocabulary[Bench] = Vocabulary(STEPS, {
     reading.__name__: reading for reading in (
         volts, highest_volts, ripple, path_ohms, ohms, lowest_ohms, setting_error, amperes, peak_amperes, watts, farads, holdup, found,
         present_delay, present_settle, told, hub_sees, seen_after, starts, stops, boots, running, powered, reached, on_han,
         commissioned_within, kept_same, counter_step, alerts, other_alerts, outage_length, outage_start_error, last_gasp_delay,
         echo_errors, sequence_errors, counted_errors, hub_reading_error, space_volts)
-}
+})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,16 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.conformance.bench import Bench
-from hil.conformance.runner import Result, Runner, not_tested, quantity_of
+from hil.conformance.host_bench import HOST_CHECKS, HostBench
+from hil.conformance.readings import HUB_CHECKS
+from hil.conformance.real_hub import RealHubBench
+from hil.conformance.runner import CheckBench, Result, Runner, not_tested, quantity_of
 from hil.measurements import Verdict
 from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
 from hil.report.signature import bench_key, sign
 from ichis.condition import Condition
 from ichis.conformance.check import Check, load_checks, read_checks
+from ichis.host_port import HostCondition
 from ichis.profile import Profile
 
 LOGGER = logging.getLogger(__name__)
@@ -65,16 +70,34 @@ class ConformanceRun:
     checks: tuple[Check, ...]
     rounds: int = 1
     condition: Condition = field(default_factory=Condition)
+    """Of the modelled connector where a hub is under test."""
+    host_condition: HostCondition = field(default_factory=HostCondition)
+    """Of the modelled port where a host is under test."""
     progress: Callable[[Result, int, int], None] | None = None
     results: list[Result] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def under_test(self) -> str:
+        """``hub`` or ``host``: the checks of a run are all for one."""
+        return self.checks[0].under_test if self.checks else "hub"
 
     def sessions(self) -> Iterator[tuple[Check, int]]:
         """Every check of every round, in order."""
         for number in range(1, self.rounds + 1):
             for check in self.checks:
                 yield check, number
+
+
+def _bench_of(run: ConformanceRun, trace: Trace) -> tuple[CheckBench, Runner[Any]]:
+    """The bench for what is under test: a host's port, the emulated hub, or a real one."""
+    if run.under_test == "host":
+        port = HostBench(run.board, run.profile, run.host_condition, run.clock, trace)
+        return port, Runner(port, HOST_CHECKS)
+    real = run.board.jig.kind == "instruments" and run.board.jig.hub_end is None
+    hub = (RealHubBench if real else Bench)(run.board, run.profile, run.condition, run.clock, trace, run.folder / "state")
+    return hub, Runner(hub, HUB_CHECKS)
 
 
 class Session:
@@ -86,8 +109,7 @@ class Session:
         self._trace_file = TraceFile(run.folder / "trace.jsonl")
         trace.subscribe(self._trace_file)
         self._loop = asyncio.Runner(loop_factory=run.clock.new_event_loop)
-        self._bench = Bench(run.board, run.profile, run.condition, run.clock, trace, run.folder / "state")
-        self._runner = Runner(self._bench)
+        self._bench, self._runner = _bench_of(run, trace)
         self._stopped = ""
 
     def __enter__(self) -> Session:
@@ -262,9 +284,15 @@ def _facts(run: ConformanceRun) -> dict[str, str]:
     return {
         "board": run.board.name, "board SHA-256": digest(board), "interface": run.profile.version, "host": run.profile.host,
         "profile": run.profile.name, "profile SHA-256": digest(profile), "checks SHA-256": source_digest("ichis.conformance"),
-        "firmware": f"emulated hub {metadata.version('commshub')}", "firmware SHA-256": source_digest("firmware_emu"),
+        **_firmware(run),
         "bench SHA-256": source_digest("ichis", "hil"), "seed": str(run.board.seed), "clock": "warp" if run.clock.warp else "wall",
     }
+
+
+def _firmware(run: ConformanceRun) -> dict[str, str]:
+    if run.under_test == "host" or (run.board.jig.kind == "instruments" and run.board.jig.hub_end is None):
+        return {"firmware": "of the thing under test: not known to this bench"}
+    return {"firmware": f"emulated hub {metadata.version('commshub')}", "firmware SHA-256": source_digest("firmware_emu")}
 
 
 def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunRecord:
@@ -301,9 +329,9 @@ def clear_state(folder: Path) -> None:
     shutil.rmtree(folder / "state", ignore_errors=True)
 
 
-def selected(select: tuple[str, ...]) -> tuple[Check, ...]:
+def selected(select: tuple[str, ...], under_test: str = "hub") -> tuple[Check, ...]:
     """The checks whose group or id is asked for; all without a choice. Raises NotAvailable for a choice that names none."""
-    checks = load_checks()
+    checks = load_checks(under_test)
     if not select:
         return checks
     for wanted in select:

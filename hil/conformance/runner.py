@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from firmware_emu.errors import BoardError, CommsHubError, JigError
-from hil.conformance.bench import Bench
-from hil.conformance.readings import READINGS
-from hil.conformance.steps import STEPS
 from hil.measurements import Bounds, Measurement, Quantity, Verdict
-from ichis.conformance.check import Check
+from ichis.conformance.check import Check, Value
 from ichis.profile import Profile
 
 CHECK_TIMEOUT_S = 4 * 3600.0
 """Bench seconds after which a check is given up: each knows its own, this catches what none of them sees."""
+
+
+class CheckBench(Protocol):
+    """A bench that a runner can work with: one thing under test, and states to reach."""
+
+    profile: Profile
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def identities(self) -> dict[str, str]: ...
+
+    async def reach(self, state: str) -> None: ...
+
+    async def make_safe(self) -> None:
+        """Nothing is powered by the rig any more. Raises CommsHubError where that cannot be confirmed."""
+        ...
+
+    def waveform(self) -> list[tuple[float, float]]:
+        """Seconds since the check began, and volts at the connector."""
+        ...
+
+
+B = TypeVar("B", bound=CheckBench)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary(Generic[B]):
+    """The verbs that a stimulus may use and the readings, on one kind of bench."""
+
+    steps: Mapping[str, Callable[[B, Value], Awaitable[None]]]
+    readings: Mapping[str, Callable[[B, Value | None], Awaitable[float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +83,23 @@ def not_tested(check: Check, profile: Profile, why: str, round_: int = 1) -> Res
     return Result(check, quantity_of(check, profile), Verdict.INCONCLUSIVE, None, f"not tested: {why}", round_)
 
 
-class Runner:
+class Runner(Generic[B]):
     """Carries out checks. After a failure of the bench itself (``broken``) every further check is not tested."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: B, vocabulary: Vocabulary[B]) -> None:
         self.bench = bench
+        self._steps, self._readings = vocabulary.steps, vocabulary.readings
         self.broken = ""
 
     async def run(self, check: Check, round_: int = 1) -> Result:
         """The result of one check. Raises BoardError for a check that names what is not there."""
         for verb, _ in check.stimulus:
-            if verb not in STEPS:
-                raise BoardError("conformance checks", f"{check.id}.stimulus", f"no step {verb!r}: expected one of {', '.join(STEPS)}")
-        if check.reading not in READINGS:
-            raise BoardError("conformance checks", f"{check.id}.reading", f"{check.reading!r}: expected one of {', '.join(READINGS)}")
+            if verb not in self._steps:
+                known = ", ".join(self._steps)
+                raise BoardError("conformance checks", f"{check.id}.stimulus", f"no step {verb!r}: expected one of {known}")
+        if check.reading not in self._readings:
+            known = ", ".join(self._readings)
+            raise BoardError("conformance checks", f"{check.id}.reading", f"{check.reading!r}: expected one of {known}")
         profile = self.bench.profile
         quantity = quantity_of(check, profile)
         if self.broken:
@@ -91,8 +125,8 @@ class Runner:
             raise type(wrong)(*wrong.args) if isinstance(wrong, JigError) else JigError(
                 f"the precondition {check.precondition!r} was not reached: {wrong}") from wrong
         for verb, value in check.stimulus:
-            await STEPS[verb](bench, value)
-        return quantity.judge(await READINGS[check.reading](bench, check.of))
+            await self._steps[verb](bench, value)
+        return quantity.judge(await self._readings[check.reading](bench, check.of))
 
     async def _look_after(self, wrong: BaseException, check: Check) -> None:
         """After trouble: is the bench still one? If its supply does not answer or the disk is full, nothing further is tried."""
@@ -100,8 +134,7 @@ class Runner:
             self.broken = f"the run ended at {check.id}: {wrong.strerror or wrong}"
             return
         try:
-            await self.bench.jig.supply.output(False)
-            await self.bench.jig.supply.measure_voltage()
+            await self.bench.make_safe()
         except CommsHubError as worse:
             self.broken = f"the run ended at {check.id}: {worse}"
 

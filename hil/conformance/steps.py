@@ -110,7 +110,7 @@ async def cycles(bench: Bench, value: Value) -> None:
             await bench.clock.sleep(on_s)
             continue
         await bench.clock.sleep(1)
-        reached += bench.running
+        reached += await bench.is_running()
     bench.values["reached"] = float(reached)
 
 

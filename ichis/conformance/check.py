@@ -19,7 +19,8 @@ _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }
 _CHAPTERS = ("physical", "electrical", "data")
-_PRECONDITIONS = ("empty", "off", "running", "factory")
+_PRECONDITIONS = {"hub": ("empty", "off", "running", "factory"), "host": ("dead", "open", "seated")}
+"""States to reach, by what is under test: a hub, or the port of a host."""
 _FIELDS = {
     "id", "title", "source", "requirement", "precondition", "stimulus", "reading", "of", "unit", "low", "high", "chapter", "waveform",
 }
@@ -27,13 +28,16 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. ``stimulus`` are steps in order, each a verb with its value; ``low`` and ``high`` are expressions over the profile.
+    """One check of a ``hub`` or a ``host`` (``under_test``).
+
+    ``stimulus`` are steps in order, each a verb with its value; ``low`` and ``high`` are expressions over the profile.
 
     ``source`` says where the requirement or limit comes from: a reference, or ``profile`` for a limit that no source states.
     """
 
     id: str
     group: str
+    under_test: str
     chapter: str
     title: str
     source: str
@@ -117,8 +121,8 @@ def _number(expression: str | float | None, profile: Profile, check: str) -> flo
         raise BoardError(wrong.file, f"{check}: {wrong.key}", wrong.problem) from wrong
 
 
-def load_checks(folder: Path | None = None) -> tuple[Check, ...]:
-    """All checks, in the order of file names. Raises BoardError with file and key."""
+def load_checks(under_test: str = "hub", folder: Path | None = None) -> tuple[Check, ...]:
+    """All checks of hubs, or of hosts, in the order of file names. Raises BoardError with file and key."""
     place = resources.files("ichis.conformance") if folder is None else folder
     files = sorted((entry for entry in place.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
     checks = [check for entry in files for check in read_checks(entry.name, entry.read_text(encoding="utf-8"))]
@@ -127,7 +131,7 @@ def load_checks(folder: Path | None = None) -> tuple[Check, ...]:
         if check.id in seen:
             raise BoardError("conformance checks", check.id, "two checks have this id")
         seen.add(check.id)
-    return tuple(checks)
+    return tuple(check for check in checks if check.under_test == under_test)
 
 
 def read_checks(file: str, text: str) -> tuple[Check, ...]:
@@ -139,18 +143,22 @@ def read_checks(file: str, text: str) -> tuple[Check, ...]:
     group, chapter = table.get("group"), table.get("chapter")
     if not isinstance(group, str) or chapter not in _CHAPTERS:
         raise BoardError(file, "group", f"expected group, and chapter as one of {', '.join(_CHAPTERS)}")
-    return tuple(_check(file, group, str(chapter), row) for row in table.get("check", ()))
+    under_test = table.get("under_test", "hub")
+    if under_test not in _PRECONDITIONS:
+        raise BoardError(file, "under_test", f"{under_test!r}: expected one of {', '.join(_PRECONDITIONS)}")
+    return tuple(_check(file, group, under_test, str(chapter), row) for row in table.get("check", ()))
 
 
-def _check(file: str, group: str, chapter: str, row: Mapping[str, Value]) -> Check:
+def _check(file: str, group: str, under_test: str, chapter: str, row: Mapping[str, Value]) -> Check:
     name = str(row.get("id", "check"))
     for key in ("id", "title", "source", "requirement", "precondition", "reading", "unit"):
         if key not in row:
             raise BoardError(file, f"{name}.{key}", "missing")
     if unknown := sorted(set(row) - _FIELDS):
         raise BoardError(file, f"{name}.{unknown[0]}", "no such key")
-    if row["precondition"] not in _PRECONDITIONS:
-        raise BoardError(file, f"{name}.precondition", f"{row['precondition']!r}: expected one of {', '.join(_PRECONDITIONS)}")
+    states = _PRECONDITIONS[under_test]
+    if row["precondition"] not in states:
+        raise BoardError(file, f"{name}.precondition", f"{row['precondition']!r}: expected one of {', '.join(states)}")
     if "low" not in row and "high" not in row:
         raise BoardError(file, f"{name}.low", "a check without a limit passes anything: give low, high or both")
     steps = row.get("stimulus", [])
@@ -160,9 +168,9 @@ def _check(file: str, group: str, chapter: str, row: Mapping[str, Value]) -> Che
     requirement = row["requirement"]
     rows = tuple(str(item) for item in requirement) if isinstance(requirement, list) else (str(requirement),)
     return Check(
-        str(row["id"]), group, str(row.get("chapter", chapter)), str(row["title"]), str(row["source"]), rows, str(row["precondition"]),
-        stimulus, str(row["reading"]), row.get("of"), str(row["unit"]), _limit(row.get("low")), _limit(row.get("high")),
-        bool(row.get("waveform", False)))
+        str(row["id"]), group, under_test, str(row.get("chapter", chapter)), str(row["title"]), str(row["source"]), rows,
+        str(row["precondition"]), stimulus, str(row["reading"]), row.get("of"), str(row["unit"]),
+        _limit(row.get("low")), _limit(row.get("high")), bool(row.get("waveform", False)))
 
 
 def _limit(value: Value | None) -> str | float | None:

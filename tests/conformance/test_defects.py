@@ -16,6 +16,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.conformance.bench import Bench
+from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import Result, Runner
 from hil.conformance.station import ConformanceStation
 from hil.measurements import Verdict
@@ -56,7 +57,7 @@ def outcome(defect: Defect, folder: Path, monkeypatch: pytest.MonkeyPatch) -> li
     async def main() -> list[Result]:
         bench = Bench(board, load_profile("ichis_default"), defect.condition, clock, Trace(clock.now), folder)
         await bench.open()
-        runner = Runner(bench)
+        runner = Runner(bench, HUB_CHECKS)
         try:
             return [await runner.run(check) for check in CHECKS]
         finally:

@@ -154,6 +154,33 @@ def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(
     assert any("look at the supply" in problem for problem in record["problems"])
 
 
+def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_not_tested(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        [*CHUB, "ichis", "check", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "CHUB_RUNS": str(tmp_path)})
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "5/77" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    out, errors = running.communicate(timeout=60)
+    assert running.returncode == 1, errors[-2000:]
+    record = json.loads((Path(json.loads(out)["report"]).parent / "report.json").read_text())
+    assert record["verdict"] == "inconclusive"
+    assert 60 < len(record["not_tested"]) <= 72
+    assert any("keyboard" in row["why"] for row in record["checks"])
+    assert "Traceback" not in errors
+
+
+def test_a_served_jig_that_is_told_to_end_takes_its_terminals_away(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        assert (tmp_path / "served" / "supply").is_symlink()
+        server.terminate()
+        server.wait(timeout=20)
+        assert server.returncode == 0
+    assert not (tmp_path / "served" / "supply").is_symlink()
+
+
 class served:
     """``chub ichis serve`` in a process, with its board file."""
 
@@ -169,7 +196,8 @@ class served:
         return self._server
 
     def __exit__(self, *_: object) -> None:
-        self._server.send_signal(signal.SIGINT)
+        if self._server.poll() is None:
+            self._server.send_signal(signal.SIGINT)
         self._server.communicate(timeout=20)
 
 

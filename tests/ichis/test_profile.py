@@ -22,6 +22,17 @@ def test_the_default_profile_names_its_interface_version_and_what_nobody_establi
     assert profile["outage_threshold"] == 180
 
 
+@pytest.mark.requirement("ICH-07")
+def test_hosts_are_meters_and_hot_shoes_and_a_gas_meter_is_an_option_that_is_off(tmp_path: Path) -> None:
+    path = tmp_path / "ichis_mine.toml"
+    for host in ("meter", "hot shoe"):
+        path.write_text(TEXT.replace('host = "meter"', f'host = "{host}"', 1))
+        assert load_profile(str(path)).host == host
+    path.write_text(TEXT.replace('host = "meter"', 'host = "gas meter"', 1))
+    with pytest.raises(BoardError, match="switched off"):
+        load_profile(str(path))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [

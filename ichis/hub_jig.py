@@ -1,0 +1,172 @@
+"""The rig as a hub: what it needs to test the port of a meter or a hot shoe, modelled or of real instruments."""
+
+from __future__ import annotations
+
+import contextlib
+
+from firmware_emu.board import JigTable
+from firmware_emu.clock import Clock
+from firmware_emu.errors import BoardError, JigError
+from firmware_emu.trace import Trace
+from ichis.connector import Direction, Level, signal
+from ichis.host_port import HostCondition, HostPort
+from ichis.jig import HubJig, Lines, Load, Mains, Probes
+from ichis.manual import Engineer, ManualLines, ManualMains, ManualProbes
+from ichis.modem_lines import HUB_END, ModemLines
+from ichis.profile import Profile
+from ichis.scpi import ScpiInstrument, ScpiLoad, ScpiProbes, ScpiRelay
+
+_BY_HAND = "manual"
+
+
+async def open_hub_jig(
+    table: JigTable, profile: Profile, clock: Clock, trace: Trace, condition: HostCondition, engineer: Engineer | None = None,
+) -> HubJig:
+    """The rig that the board names; ``engineer`` does what no instrument does, the console if None.
+
+    Raises JigError, NotAvailable, BoardError.
+    """
+    if table.kind == "simulated":
+        return SimulatedHubJig(profile, clock, trace, condition)
+    jig = InstrumentHubJig(clock, engineer or Engineer(clock))
+    try:
+        await jig.open(table)
+    except BaseException:
+        await jig.close()
+        raise
+    return jig
+
+
+class SimulatedHubJig:
+    """Implements :class:`ichis.jig.HubJig` on a model of the port."""
+
+    def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: HostCondition) -> None:
+        self.identity = f"simulated rig on a modelled port of a {profile.host}"
+        self._port = HostPort(profile, clock, trace, condition)
+        self.load: Load = _LoadModel(self._port)
+        self.mains: Mains = _MainsModel(self._port)
+        self.lines: Lines = _PortLines(self._port, clock)
+        self.probes: Probes = _PortProbes(self._port)
+
+    def waveform(self) -> list[tuple[float, float]]:
+        return list(self._port.curve)
+
+    async def close(self) -> None:
+        self._port.load(0)
+        self._port.close()
+
+
+class _LoadModel:
+    def __init__(self, port: HostPort) -> None:
+        self._port = port
+
+    async def identity(self) -> str:
+        return "electronic load of the simulated rig"
+
+    async def draw(self, amperes: float) -> None:
+        self._port.load(amperes)
+
+    async def measure_voltage(self) -> float:
+        return self._port.volts()
+
+    async def measure_current(self) -> float:
+        return self._port.amperes()
+
+    async def observe(self, seconds: float) -> list[tuple[float, float]]:
+        return await self._port.observe(seconds)
+
+
+class _MainsModel:
+    def __init__(self, port: HostPort) -> None:
+        self._port = port
+
+    async def switch(self, on: bool) -> None:
+        self._port.mains(on)
+
+
+class _PortLines:
+    """The lines from the hub's end: Device Present is driven, the others are read."""
+
+    def __init__(self, port: HostPort, clock: Clock) -> None:
+        self._port, self._clock = port, clock
+
+    async def drive(self, symbol: str, active: bool) -> None:
+        pin = signal(symbol)
+        if pin.hub is not Direction.OUTPUT:
+            raise JigError(f"{symbol} (pin {pin.number}) is driven by the host, not by the hub's end")
+        self._port.seat(active)
+
+    async def release(self, symbol: str) -> None:
+        await self.drive(symbol, False)
+
+    async def read(self, symbol: str) -> Level:
+        return self._port.level(signal(symbol))
+
+    async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
+        began = self._clock.now()
+        seen = [(began, await self.read(symbol))]
+        await self._clock.sleep(seconds)
+        return seen + self._port.changes(symbol, began)
+
+
+class _PortProbes:
+    def __init__(self, port: HostPort) -> None:
+        self._port = port
+
+    async def identity(self) -> str:
+        return "multimeter of the simulated rig"
+
+    async def volts(self, pin: int) -> float:
+        return self._port.contact_volts(pin)
+
+    async def ripple(self, pin: int) -> float:
+        return self._port.ripple() if pin in (1, 2) else 0.0
+
+    async def ohms(self, one: int, other: int) -> float:
+        return self._port.ohms(one, other)
+
+
+class InstrumentHubJig:
+    """Implements :class:`ichis.jig.HubJig` with an electronic load and a multimeter by SCPI, modem lines, and hands for the rest."""
+
+    load: Load
+    probes: Probes
+
+    def __init__(self, clock: Clock, engineer: Engineer) -> None:
+        self.identity = "instruments"
+        self._clock = clock
+        self._ports = contextlib.ExitStack()
+        self.mains: Mains = ManualMains(engineer)
+        self.lines: Lines = ManualLines(engineer)
+        self.probes = ManualProbes(engineer)
+
+    async def open(self, table: JigTable) -> None:
+        """Open what the board names. Raises NotAvailable, JigError, BoardError."""
+        if table.load is None:
+            raise BoardError("board", "jig.load", "testing a host's port with instruments needs an electronic load (a VISA resource)")
+        self.load = ScpiLoad(self._instrument(table.load), self._clock)
+        self.identity = f"instruments: {await self.load.identity()}"
+        if table.probes not in (None, _BY_HAND):
+            self.probes = ScpiProbes(self._instrument(table.probes))
+        if table.mains != _BY_HAND:
+            self.mains = ScpiRelay(self._instrument(table.mains))
+        if table.lines not in (None, _BY_HAND):
+            modem = await ModemLines.open(table.lines, self._clock, HUB_END)
+            self._ports.callback(modem.close)
+            self.lines = modem
+
+    def _instrument(self, resource: str) -> ScpiInstrument:
+        instrument = ScpiInstrument(resource, self._clock)
+        self._ports.callback(instrument.close)
+        return instrument
+
+    def waveform(self) -> list[tuple[float, float]]:
+        return list(self.load.curve) if isinstance(self.load, ScpiLoad) else []
+
+    async def close(self) -> None:
+        """Raises JigError, after letting go, where the load could not be switched off."""
+        try:
+            if hasattr(self, "load"):
+                await self.load.draw(0)
+        finally:
+            self._ports.close()
