@@ -78,6 +78,7 @@ class Home:
         self.medium = Medium()
         """What the hub's store is kept on."""
         self._revival: asyncio.Task[None] | None = None
+        self._dead: asyncio.Task[None] | None = None
         self.devices: dict[str, HanDevice] = {}
 
     # --- bring up
@@ -143,8 +144,9 @@ class Home:
         try:
             await hub.run()
         except CommsHubError as trouble:
-            self.hub_trouble = trouble
-            self.trace.emit("hub", "hub", "failed", reason=str(trouble))
+            if asyncio.current_task() is not self._dead:  # what a hub that is dead meets on its way is no trouble
+                self.hub_trouble = trouble
+                self.trace.emit("hub", "hub", "failed", reason=str(trouble))
         finally:
             if self.hub is hub:  # else the supply is back already, and another life has begun
                 self.jig.hub_side.drive_device_present(False)
@@ -157,6 +159,7 @@ class Home:
 
         ``before_boot`` is called when everything of the old life has ended. A supply that comes back before that boots it too.
         """
+        self._dead = self._hub_life
         self._power(False)
         self._revival = asyncio.create_task(self._revive(self._hub_life, back_s, before_boot))
 

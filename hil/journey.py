@@ -184,9 +184,13 @@ class HomeJourney:
         for row in self.station.board.device:
             async with self.steps.step(f"{row.name} joins") as values:
                 before = self.versions()
-                await self.station.device(row.name).join()
+                await self.join(row.name)
                 await self._new_backup(before, row.eui, present=True)
                 self._expect_status(values, row.eui, "InstalledNotCommissioned")
+
+    async def join(self, name: str) -> None:
+        """The Device of that name joins the HAN."""
+        await self.station.device(name).join()
 
     async def _refuse_stranger(self) -> None:
         """While joining is open for the Devices in the log, one that is not in it tries too."""

@@ -57,6 +57,8 @@ class Medium:
     def __init__(self) -> None:
         self.writes = 0
         """Commits that were begun since the medium is in use."""
+        self.on_begin: Callable[[], None] | None = None
+        """Called at each commit before anything of it is written."""
         self._cut_at = 0
         self._kept: float | None = None
         self._before = b""
@@ -75,6 +77,8 @@ class Medium:
 
     def before_commit(self, path: Path) -> None:
         self.writes += 1
+        if self.on_begin is not None:
+            self.on_begin()
         if self._on_cut is None or self.writes != self._cut_at:
             return
         if self._kept is None:

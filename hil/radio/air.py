@@ -115,10 +115,13 @@ class Air:
 
     def transmit(self, source: Radio, frame: MacPdu, outcome: Outcome | None = None) -> None:
         """Send one frame, once. ``outcome`` is called if it asked for an acknowledgement."""
+        self.inject(source, frame.encode(), outcome)
+
+    def inject(self, source: Radio, octets: bytes, outcome: Outcome | None = None) -> None:
+        """Send octets as they are, whether they are a frame or not."""
         channel = source.channel
         if channel is None:
             return
-        octets = frame.encode()
         self._show(channel, octets, self.default)
         asyncio.get_running_loop().call_soon(self._arrive, source, channel, octets, outcome)
 
