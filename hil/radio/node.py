@@ -12,18 +12,17 @@ from firmware_emu.han import inter_pan
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, Receiver, SimpleDescriptor
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver
 from firmware_emu.ids import Eui64
+from hil.radio import fragments
 from hil.radio.air import Air, Link
 from hil.radio.fragments import Reassembly
 from hil.radio.ncp import joining, zdo
-from hil.radio.ncp.aps import Aps, Incoming
-from hil.radio.ncp.frames import BROADCAST, ApsKind, ApsPdu, Block, Delivery, MacPdu
+from hil.radio.ncp.aps import Incoming
+from hil.radio.ncp.frames import BROADCAST, ApsKind, ApsPdu, Delivery, MacPdu
 from hil.radio.ncp.mac import Poll
 from hil.radio.ncp.stack import CHANNELS, Stack
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child, Tokens
 
-PIECE = 61
-"""Octets of a fragment (GBCS hubs' constant, reference zigbee-han 8)."""
 ROUTER, SLEEPY = 2, 4
 ZDO_WAIT_S = 3.0
 FIRST_POLL_S, LONGEST_POLL_S, AWAKE_S = 0.01, 1.0, 5.0
@@ -206,24 +205,9 @@ class StackNode:
             ApsKind.DATA, counter, secured=frame.secured, ack_request=True, destination_endpoint=frame.destination_endpoint,
             cluster=frame.cluster, profile=frame.profile, source_endpoint=frame.source_endpoint, payload=frame.payload,
         )
-        if len(frame.payload) <= Aps.capacity(frame.secured, False):
-            await self._deliver(destination, short, whole)
-            return
-        pieces = [frame.payload[at:at + PIECE] for at in range(0, len(frame.payload), PIECE)]
-        if len(pieces) > 255:
-            raise RadioError(f"{len(frame.payload)} octets to {destination} are over 255 fragments", Status.MESSAGE_TOO_LONG.name)
-        for index, piece in enumerate(pieces):
-            block = Block(index == 0, index or len(pieces))
-            await self._deliver(destination, short, replace(whole, block=block, payload=piece))
-
-    async def _deliver(self, destination: Eui64, short: int, pdu: ApsPdu) -> None:
-        ended: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        status = self.stack.aps.send(short, pdu, joining.resolve(ended))
-        if status is Status.SUCCESS:
-            self._stay_awake()
-            status = await ended
+        status = await fragments.send(self.stack, short, whole, self._stay_awake)
         if status is not Status.SUCCESS:
-            raise RadioError(f"{self.eui64} could not deliver a message of cluster 0x{pdu.cluster:04x} to {destination}", status.name)
+            raise RadioError(f"{self.eui64} could not deliver a message of cluster 0x{frame.cluster:04x} to {destination}", status.name)
 
     async def broadcast(self, frame: ApsFrame) -> None:
         self._require_network()

@@ -84,7 +84,7 @@ def test_the_host_gets_every_answer_once_and_in_order_over_a_faulty_line(faults:
 def test_the_same_seed_hits_the_same_frames_and_another_seed_others() -> None:
     faults = NcpFaults(damaged=0.3, lost=0.3, doubled=0.3, seed=9)
     frames = [bytes([number] * 9) + b"\x7e" for number in range(40)]
-    first, again, other = (FaultyLine(one) for one in (faults, faults, replace(faults, seed=10)))
+    first, again, other = (FaultyLine(one, NcpServer._frame_length) for one in (faults, faults, replace(faults, seed=10)))
     arrived = [first.to_host(frame) for frame in frames]
     assert arrived == [again.to_host(frame) for frame in frames]
     assert arrived != [other.to_host(frame) for frame in frames]
@@ -169,7 +169,7 @@ def test_a_fault_that_is_none_is_told_in_one_sentence(text: str) -> None:
 
 @given(st.lists(st.binary(max_size=30), max_size=8), st.integers(1, 7))
 def test_frames_are_found_in_pieces_of_any_size(frames: list[bytes], size: int) -> None:
-    line = FaultyLine(NcpFaults(repeated=1.0))
+    line = FaultyLine(NcpFaults(repeated=1.0), NcpServer._frame_length)
     sent = [bytes(octet for octet in frame if octet != 0x7E) + b"\x7e" for frame in frames]
     stream = b"".join(sent)
     arrived = b"".join(piece for at in range(0, len(stream), size) for piece in line.from_host(stream[at:at + size]))

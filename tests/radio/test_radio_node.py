@@ -14,12 +14,13 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air, Link
+from hil.radio.fragments import PIECE
 from hil.radio.ncp.frames import MacKind, MacPdu, NwkPdu, Reader
 from hil.radio.ncp.security import Auxiliary
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import RESERVE
 from hil.radio.ncp.trust import Decision, Update
-from hil.radio.node import PIECE, StackNode
+from hil.radio.node import StackNode
 
 
 class Home:

@@ -8,12 +8,10 @@ lost one costs the sender its acknowledgement timer.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 from firmware_emu.errors import RadioError
-
-FLAG = 0x7E
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +80,10 @@ def _usage(name: str, kind: object) -> str:
 class FaultyLine:
     """The line under one :class:`NcpFaults`: octets in, what arrives of them out."""
 
-    def __init__(self, faults: NcpFaults) -> None:
+    def __init__(self, faults: NcpFaults, frame_length: Callable[[bytes], int]) -> None:
+        """``frame_length``: octets of the first whole frame of the host, 0 where none is whole yet."""
         self.faults = faults
+        self._frame_length = frame_length
         self.spoiled = False
         """Whether a frame was lost or damaged since the owner set it False: somebody's timer has to run out now."""
         self._draw = random.Random(f"{faults.seed} dongle line")
@@ -103,9 +103,9 @@ class FaultyLine:
             yield octets
             return
         self._from_host += octets
-        while (end := self._from_host.find(FLAG)) >= 0:
-            frame = bytes(self._from_host[:end + 1])
-            del self._from_host[:end + 1]
+        while length := self._frame_length(bytes(self._from_host)):
+            frame = bytes(self._from_host[:length])
+            del self._from_host[:length]
             if passed := self._passed(frame, faults.missed, faults.refused, faults.repeated):
                 yield passed
 
@@ -121,6 +121,6 @@ class FaultyLine:
         return frame
 
     def _damage(self, frame: bytes) -> bytes:
-        """One bit of the frame's body turned over; never the closing flag, so that the next frame is whole."""
+        """One bit of the frame's body turned over; never its last octet, which closes an ASH frame, so that the next one is whole."""
         at = self._draw.randrange(max(1, len(frame) - 1))
         return frame[:at] + bytes([frame[at] ^ 1 << self._draw.randrange(8)]) + frame[at + 1:]

@@ -1,0 +1,111 @@
+"""The fields of MT commands: octets to named values and back, from ``commands.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from firmware_emu.errors import DecodeError
+from firmware_emu.ids import Eui64
+from hil.radio.ncp.frames import Reader
+
+Value = int | bytes | Eui64 | tuple[int, ...]
+_UINT = {"u8": 1, "u16": 2, "u32": 4}
+_EMPTY: dict[str, Value] = {"eui": Eui64(bytes(8)), "key": bytes(16), "addr": bytes(9), "W": (), "L": b"", "rest": b""}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command or indication. ``kind``: S, A or I (see the table)."""
+
+    name: str
+    kind: str
+    subsystem: int
+    number: int
+    fields: tuple[tuple[str, str], ...]
+    response: tuple[tuple[str, str], ...]
+
+
+@cache
+def commands() -> Mapping[str, Command]:
+    """All of them, by name."""
+    def pairs(text: str) -> tuple[tuple[str, str], ...]:
+        return tuple((name, kind) for name, _, kind in (one.partition(":") for one in text.split()))
+
+    table = tomllib.loads(files("hil.radio.znp").joinpath("commands.toml").read_text("utf-8"))
+    return {name: Command(name, row[0], row[1], row[2], pairs(row[3]), pairs(row[4])) for name, row in table.items()}
+
+
+@cache
+def requests() -> Mapping[tuple[int, int], Command]:
+    """What a host may send, by subsystem and number."""
+    return {(one.subsystem, one.number): one for one in commands().values() if one.kind != "I"}
+
+
+class Fields:
+    """The fields of one request, read with their type."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = values
+
+    def u(self, name: str) -> int:
+        value = self._values[name]
+        assert isinstance(value, int), f"{name} is not a number in its table"
+        return value
+
+    def octets(self, name: str) -> bytes:
+        value = self._values[name]
+        assert isinstance(value, bytes), f"{name} is not octets in its table"
+        return value
+
+    def eui(self, name: str) -> Eui64:
+        value = self._values[name]
+        assert isinstance(value, Eui64), f"{name} is not an EUI-64 in its table"
+        return value
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        value = self._values[name]
+        assert isinstance(value, tuple), f"{name} is not numbers in its table"
+        return value
+
+
+def _read(read: Reader, name: str, kind: str) -> Value:
+    if kind in _UINT:
+        return read.uint(_UINT[kind], name)
+    if kind == "eui":
+        return read.eui(name)
+    if kind == "W":
+        return tuple(read.uint(2, name) for _ in range(read.uint(1, f"count of {name}")))
+    if kind == "rest":
+        return read.rest()
+    return read.take({"key": 16, "addr": 9}.get(kind) or read.uint(2 if kind == "LL" else 1, f"length of {name}"), name)
+
+
+def decode(fields: tuple[tuple[str, str], ...], data: bytes) -> Fields:
+    """Raises DecodeError."""
+    read = Reader(data)
+    values = {name: _read(read, name, kind) for name, kind in fields}
+    if read.offset != len(data):
+        raise DecodeError(read.offset, "end of the command", f"{len(data) - read.offset} octets are left")
+    return Fields(values)
+
+
+def encode(fields: tuple[tuple[str, str], ...], values: Mapping[str, Value]) -> bytes:
+    """Fields in wire order; one that ``values`` does not name is zero or empty."""
+    out = b""
+    for name, kind in fields:
+        value = values.get(name, _EMPTY.get(kind, 0))
+        if isinstance(value, Eui64):
+            out += value.zigbee
+        elif isinstance(value, bytes):
+            out += bytes([len(value)]) + value if kind == "L" else value
+        elif isinstance(value, tuple):
+            out += bytes([len(value)]) + b"".join(one.to_bytes(2, "little") for one in value)
+        else:
+            out += value.to_bytes(_UINT[kind], "little")
+    return out

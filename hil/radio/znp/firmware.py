@@ -1,0 +1,240 @@
+"""What the firmware of a virtual ZNP does with each command, and what it tells the host of the network.
+
+Not modelled: green power, touchlink, bindings, groups, source routes as sent frames, inter-PAN (its stub APS is not in coordinator
+builds of Z-Stack 3), another EUI-64 than the one of the dongle, the key change of Zigbee 3 (Smart Energy has key establishment).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from firmware_emu.errors import DecodeError
+from firmware_emu.ids import Eui64
+from hil.radio import fragments
+from hil.radio.air import Air, Link
+from hil.radio.fragments import Reassembly
+from hil.radio.ncp import zdo
+from hil.radio.ncp.aps import Incoming
+from hil.radio.ncp.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
+from hil.radio.ncp.stack import Stack
+from hil.radio.ncp.status import Status
+from hil.radio.ncp.tokens import Child, Tokens
+from hil.radio.ncp.trust import Policy
+from hil.radio.znp.commands import Command, Fields, Value, commands, decode, encode, requests
+from hil.radio.znp.mt import Frame, Kind
+from hil.radio.znp.nvram import Nvram
+
+LOGGER = logging.getLogger(__name__)
+
+CAPABILITIES = 0x0659
+"""SYS, AF, ZDO, UTIL, green power and APP_CNF, as Z-Stack 3.30 answers a ping."""
+SUCCESS, FAILURE, INVALID_PARAMETER, NOT_AVAILABLE = 0x00, 0x01, 0x02, 0x04
+STATUS = {
+    Status.SUCCESS: SUCCESS, Status.DELIVERY_FAILED: 0xE9, Status.APS_ENCRYPTION_ERROR: 0xA1, Status.MESSAGE_TOO_LONG: INVALID_PARAMETER,
+    Status.NETWORK_DOWN: 0xC2,
+}
+"""The stack's words in Z-Stack's: no MAC acknowledgement, no key, an invalid parameter, an invalid request."""
+ACK, SECURITY = 0x10, 0x40
+MODE_GROUP, MODE_SHORT, MODE_EUI, MODE_BROADCAST = 1, 2, 3, 15
+MESSAGE_DATA, RESERVED_MESSAGES = 220, 8
+"""Octets of a message that go in one indication; longer ones are fetched with AF_DATA_RETRIEVE, so many are kept."""
+COORDINATOR_STARTED, COORDINATOR_STARTING, IDLE = 9, 8, 0
+FORMATION, FORMATION_FAILED, RESTORED = 4, 8, 13
+
+Reply = Mapping[str, Value]
+Handler = Callable[["Znp", Fields], Reply]
+HANDLERS: dict[str, Handler] = {}
+
+
+def handles(*names: str) -> Callable[[Handler], Handler]:
+    """Register a function for the commands ``names``."""
+    def register(function: Handler) -> Handler:
+        for name in names:
+            HANDLERS[name] = function
+        return function
+    return register
+
+
+class Znp:
+    """One dongle's firmware above its MT frames. ``send`` takes frames for the host, ``restart`` is called for a reset by command."""
+
+    version = "Z-Stack 3.30"
+
+    def __init__(self, air: Air, tokens: Tokens, send: Callable[[Frame], None], restart: Callable[[], None]) -> None:
+        self.stack = Stack(air, tokens, self)
+        self.nvram = Nvram(self.stack)
+        self.restart = restart
+        self.commands = 0
+        self._send = send
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self.reassembly = Reassembly()
+        self.zdo_to_host = False
+        self.channels = 0
+        self.stored = b""
+        self.storing: Fields | None = None
+        self.kept: dict[int, bytes] = {}
+        self.stamp = 0
+        self.restored = False
+
+    def reset(self) -> None:
+        """Reset or power off: RAM is lost, the network is down until the host starts it."""
+        for task in self._tasks:
+            task.cancel()
+        self._fresh()
+        self.stack.power_off()
+
+    # frames
+
+    def receive(self, frame: Frame) -> None:
+        """One frame of the host; a synchronous one is answered whatever it is."""
+        command = requests().get((frame.subsystem, frame.command))
+        handler = HANDLERS.get(command.name) if command is not None else None
+        self.commands += 1
+        if command is None or handler is None:
+            if frame.kind is Kind.SREQ:
+                self._not_recognised(frame, 2)
+            return
+        try:
+            values = handler(self, decode(command.fields, frame.data))
+        except DecodeError as problem:
+            LOGGER.warning("MT command %s: %s", command.name, problem)
+            self._not_recognised(frame, 4)
+            return
+        if command.kind == "S":
+            self._send(Frame(Kind.SRSP, command.subsystem, command.number, encode(command.response, values)))
+
+    def _not_recognised(self, frame: Frame, why: int) -> None:
+        """RPC error: 2 an unknown command, 4 a wrong length."""
+        self._send(Frame(Kind.SRSP, 0, 0, bytes([why, frame.kind << 5 | frame.subsystem, frame.command])))
+
+    def tell(self, name: str, values: Mapping[str, Value]) -> None:
+        """An indication to the host."""
+        command: Command = commands()[name]
+        self._send(Frame(Kind.AREQ, command.subsystem, command.number, encode(command.fields, values)))
+
+    def later(self, name: str, values: Mapping[str, Value]) -> None:
+        """An indication after the response that is being made."""
+        asyncio.get_running_loop().call_soon(self.tell, name, values)
+
+    # sending
+
+    def transmit(self, destination: int, delivery: Delivery, fields: Fields, data: bytes) -> None:
+        """AF data; AF_DATA_CONFIRM tells what became of it."""
+        profile = self.stack.endpoints[fields.u("from")].profile if fields.u("from") in self.stack.endpoints else 0
+        options = fields.u("options")
+        unicast = delivery is Delivery.UNICAST
+        pdu = ApsPdu(
+            ApsKind.DATA, self.stack.aps.next_sequence(), delivery, bool(options & SECURITY) and unicast, bool(options & ACK) and unicast,
+            fields.u("to"), destination if delivery is Delivery.GROUP else 0, fields.u("cluster"), profile, fields.u("from"), payload=data,
+        )
+        if len(data) > self.stack.aps.capacity(pdu.secured, False):
+            pdu = replace(pdu, ack_request=unicast)
+        task = asyncio.get_running_loop().create_task(self._transmit(0xFFFD if delivery is Delivery.GROUP else destination, pdu, fields))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _transmit(self, short: int, pdu: ApsPdu, fields: Fields) -> None:
+        status = await fragments.send(self.stack, short, pdu)
+        self.tell("AF_DATA_CONFIRM", {"status": STATUS.get(status, FAILURE), "endpoint": fields.u("from"), "tsn": fields.u("tsn")})
+
+    # from the stack
+
+    def stack_status(self, status: Status) -> None:
+        """Told by the indications of what brought it about."""
+
+    def incoming(self, message: Incoming) -> None:
+        pdu = message.pdu
+        if pdu.profile == 0 and pdu.destination_endpoint == 0:
+            self._zdo(message)
+            return
+        if pdu.block is not None:
+            self.stack.aps.acknowledge(message.source, pdu)
+            whole = self.reassembly.add(message)
+            if whole is None:
+                return
+            pdu = replace(pdu, block=None, payload=whole)
+        self.stamp += 1
+        told: dict[str, Value] = {
+            "group": pdu.group if pdu.delivery is Delivery.GROUP else 0, "cluster": pdu.cluster, "source": message.source,
+            "address": bytes([MODE_SHORT]) + message.source.to_bytes(8, "little"), "from": pdu.source_endpoint,
+            "to": pdu.destination_endpoint, "broadcast": int(message.broadcast), "lqi": message.link.lqi, "security": int(pdu.secured),
+            "stamp": self.stamp, "tsn": pdu.counter, "data": pdu.payload, "length": len(pdu.payload), "relay": message.source, "radius": 30,
+        }
+        if len(pdu.payload) <= MESSAGE_DATA:
+            self.tell("AF_INCOMING_MSG", told)
+            return
+        self.kept[self.stamp] = pdu.payload
+        if len(self.kept) > RESERVED_MESSAGES:
+            del self.kept[next(iter(self.kept))]
+        self.tell("AF_INCOMING_MSG_EXT", told | {"data": b""})
+
+    def _zdo(self, message: Incoming) -> None:
+        payload = message.pdu.payload
+        if not payload:
+            return
+        if message.pdu.cluster == zdo.DEVICE_ANNCE:
+            short, device, capabilities = zdo.read_announce(payload)
+            self.tell("ZDO_END_DEVICE_ANNCE_IND", {"source": message.source, "id": short, "eui64": device, "capabilities": capabilities})
+        if self.zdo_to_host:
+            self.tell("ZDO_MSG_CB_INCOMING", {
+                "source": message.source, "broadcast": int(message.broadcast), "cluster": message.pdu.cluster,
+                "security": int(message.pdu.secured), "tsn": payload[0], "destination": self.stack.tokens.short, "data": payload[1:],
+            })
+
+    def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None:
+        if update == Update.LEFT:
+            self.tell("ZDO_LEAVE_IND", {"id": short, "eui64": device})
+        elif decision != 2:
+            self.tell("ZDO_TC_DEV_IND", {"id": short, "eui64": device, "parent": parent})
+
+    def child_join(self, device: Eui64, child: Child, joining: bool) -> None:
+        """Told by ZDO_TC_DEV_IND, and in the tables."""
+
+    def polled(self, short: int) -> None:
+        """Z-Stack does not tell."""
+
+    def inter_pan(self, frame: MacPdu, link: Link) -> None:
+        """Not for this build."""
+
+    def key_switched(self, sequence: int) -> None:
+        """Read from the items."""
+
+    # the network
+
+    def start(self) -> None:
+        """BDB commissioning: the network of the items, else a new one of their settings."""
+        self.restored = self.nvram.formed
+        self.later("ZDO_STATE_CHANGE_IND", {"state": COORDINATOR_STARTING})
+        if self.restored:
+            self.nvram.read_network()
+            started = self.stack.initialise() is Status.SUCCESS
+        else:
+            started = self._form()
+        if started:
+            self.nvram.write_network()
+            self.stack.tokens.save()
+            self._rules()
+            self.later("ZDO_STATE_CHANGE_IND", {"state": COORDINATOR_STARTED})
+        if self.restored:
+            self.later("APP_CNF_BDB_COMMISSIONING_NOTIFICATION", {"status": RESTORED, "mode": 0, "remaining": FORMATION})
+        status = SUCCESS if started and not self.restored else FORMATION_FAILED
+        self.later("APP_CNF_BDB_COMMISSIONING_NOTIFICATION", {"status": status, "mode": 2, "remaining": 0})
+
+    def _form(self) -> bool:
+        nvram, tokens = self.nvram, self.stack.tokens
+        key = nvram.get(0, 0x62) or bytes(16)
+        tokens.network_key, tokens.key_sequence = key if any(key) else None, 0
+        tokens.link_keys.clear()
+        extended = Eui64.from_zigbee(nvram.get(0, 0x47) or bytes(8))
+        mask = self.channels or nvram.number(0x84)
+        channel = next((one for one in range(11, 27) if mask >> one & 1), 11)
+        return self.stack.form(extended if any(extended.octets) else tokens.eui64, nvram.number(0x83), channel, 8, 0) is Status.SUCCESS
+
+    def _rules(self) -> None:
+        self.stack.trust.policy = Policy.ALLOW_JOINS | Policy.ALLOW_UNSECURED_REJOINS | Policy.JOINS_USE_INSTALL_CODE_KEY

@@ -1,0 +1,399 @@
+"""What each MT command of a virtual ZNP does; importing this module fills :data:`hil.radio.znp.firmware.HANDLERS`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from firmware_emu.crypto.aes_mmo import aes_mmo
+from firmware_emu.han.base import SimpleDescriptor
+from firmware_emu.ids import Eui64
+from hil.radio.ncp import zdo
+from hil.radio.ncp.frames import BROADCAST, Delivery
+from hil.radio.ncp.status import Status
+from hil.radio.ncp.trust import Policy
+from hil.radio.znp.commands import Fields
+from hil.radio.znp.firmware import (
+    CAPABILITIES,
+    COORDINATOR_STARTED,
+    FAILURE,
+    FORMATION,
+    IDLE,
+    INVALID_PARAMETER,
+    MODE_BROADCAST,
+    MODE_EUI,
+    MODE_GROUP,
+    SUCCESS,
+    Reply,
+    Znp,
+    handles,
+)
+from hil.radio.znp.nvram import CLEAR_CONFIG, CLEAR_STATE, OSAL, STARTUP_OPTION
+
+VERSION = {"transport": 2, "product": 1, "major": 2, "minor": 7, "maintenance": 1, "revision": 20221226}
+"""As a CC2652 with a coordinator build of Z-Stack 3.30 of that day answers."""
+UNINITIALISED, FAILED, WRONG_LENGTH, NO_KEY = 0x09, 0x0A, 0x0C, 0xA1
+READ_AT_ONCE = 248
+INSTALL_CODE, DERIVED_KEY = 1, 2
+NO_DEVICE, DEVICE_OCTETS = b"\xff\xff", 36
+_NO_RELATION = 0xFF
+
+
+# -- SYS
+
+
+@handles("SYS_RESET_REQ")
+def reset(znp: Znp, fields: Fields) -> Reply:
+    if znp.nvram.number(STARTUP_OPTION) & (CLEAR_CONFIG | CLEAR_STATE):
+        znp.stack.power_off()
+        znp.stack.tokens.forget_network()
+        znp.nvram.clear()
+    asyncio.get_running_loop().call_soon(znp.restart)
+    return {}
+
+
+@handles("SYS_PING")
+def ping(znp: Znp, fields: Fields) -> Reply:
+    return {"capabilities": CAPABILITIES}
+
+
+@handles("SYS_VERSION")
+def version(znp: Znp, fields: Fields) -> Reply:
+    return VERSION
+
+
+@handles("SYS_GET_EXTADDR")
+def address(znp: Znp, fields: Fields) -> Reply:
+    return {"eui64": znp.stack.tokens.eui64}
+
+
+@handles("SYS_RANDOM")
+def draw(znp: Znp, fields: Fields) -> Reply:
+    znp.stamp += 1
+    return {"value": znp.stack.air.random(f"{znp.stack.tokens.eui64} random {znp.stamp}").randrange(1 << 16)}
+
+
+@handles("SYS_SET_TX_POWER")
+def power(znp: Znp, fields: Fields) -> Reply:
+    znp.stack.tokens.power = fields.u("power")
+    return {"status": SUCCESS}
+
+
+def _fresh_items(znp: Znp) -> None:
+    if znp.stack.running:
+        znp.nvram.write_network()
+
+
+def _length(znp: Znp, item: int, sub: int) -> int:
+    _fresh_items(znp)
+    return len(znp.nvram.get(item, sub) or b"")
+
+
+def _create(znp: Znp, item: int, sub: int, value: bytes) -> int:
+    if znp.nvram.get(item, sub) is not None:
+        return SUCCESS
+    znp.nvram.put(item, sub, value)
+    znp.stack.tokens.save()
+    return UNINITIALISED
+
+
+def _read(znp: Znp, item: int, sub: int, offset: int, count: int) -> Reply:
+    _fresh_items(znp)
+    value = znp.nvram.get(item, sub)
+    if value is None or offset > len(value):
+        return {"status": FAILED}
+    return {"status": SUCCESS, "value": value[offset:offset + min(count, READ_AT_ONCE)]}
+
+
+def _write(znp: Znp, item: int, sub: int, offset: int, piece: bytes) -> int:
+    value = znp.nvram.get(item, sub)
+    if value is None:
+        return FAILED
+    if offset + len(piece) > len(value):
+        return WRONG_LENGTH
+    changed = value[:offset] + piece + value[offset + len(piece):]
+    if item == OSAL and sub == 0x01:
+        return SUCCESS if changed == value else FAILED
+    znp.nvram.put(item, sub, changed)
+    znp.stack.tokens.save()
+    return SUCCESS
+
+
+@handles("SYS_OSAL_NV_LENGTH")
+def osal_length(znp: Znp, fields: Fields) -> Reply:
+    return {"length": _length(znp, OSAL, fields.u("id"))}
+
+
+@handles("SYS_OSAL_NV_ITEM_INIT")
+def osal_create(znp: Znp, fields: Fields) -> Reply:
+    return {"status": _create(znp, OSAL, fields.u("id"), fields.octets("value").ljust(fields.u("length"), b"\xff")[:fields.u("length")])}
+
+
+@handles("SYS_OSAL_NV_DELETE")
+def osal_delete(znp: Znp, fields: Fields) -> Reply:
+    known = _length(znp, OSAL, fields.u("id"))
+    if known and known != fields.u("length"):
+        return {"status": WRONG_LENGTH}
+    return {"status": SUCCESS if znp.nvram.delete(OSAL, fields.u("id")) else UNINITIALISED}
+
+
+@handles("SYS_OSAL_NV_READ", "SYS_OSAL_NV_READ_EXT")
+def osal_read(znp: Znp, fields: Fields) -> Reply:
+    return _read(znp, OSAL, fields.u("id"), fields.u("offset"), READ_AT_ONCE)
+
+
+@handles("SYS_OSAL_NV_WRITE", "SYS_OSAL_NV_WRITE_EXT")
+def osal_write(znp: Znp, fields: Fields) -> Reply:
+    return {"status": _write(znp, OSAL, fields.u("id"), fields.u("offset"), fields.octets("value"))}
+
+
+@handles("SYS_NV_LENGTH")
+def length(znp: Znp, fields: Fields) -> Reply:
+    return {"length": _length(znp, fields.u("item"), fields.u("sub"))}
+
+
+@handles("SYS_NV_CREATE")
+def create(znp: Znp, fields: Fields) -> Reply:
+    return {"status": _create(znp, fields.u("item"), fields.u("sub"), b"\xff" * fields.u("length"))}
+
+
+@handles("SYS_NV_DELETE")
+def delete(znp: Znp, fields: Fields) -> Reply:
+    return {"status": SUCCESS if znp.nvram.delete(fields.u("item"), fields.u("sub")) else FAILED}
+
+
+@handles("SYS_NV_READ")
+def read(znp: Znp, fields: Fields) -> Reply:
+    return _read(znp, fields.u("item"), fields.u("sub"), fields.u("offset"), fields.u("length"))
+
+
+@handles("SYS_NV_WRITE")
+def write(znp: Znp, fields: Fields) -> Reply:
+    return {"status": _write(znp, fields.u("item"), fields.u("sub"), fields.u("offset"), fields.octets("value"))}
+
+
+# -- AF
+
+
+@handles("AF_REGISTER")
+def register(znp: Znp, fields: Fields) -> Reply:
+    endpoint = fields.u("endpoint")
+    if not 1 <= endpoint <= 240 and endpoint != 242:
+        return {"status": INVALID_PARAMETER}
+    znp.stack.endpoints[endpoint] = SimpleDescriptor(
+        endpoint, fields.u("device"), fields.numbers("servers"), fields.numbers("clients"), fields.u("profile"))
+    return {"status": SUCCESS}
+
+
+@handles("AF_DELETE")
+def unregister(znp: Znp, fields: Fields) -> Reply:
+    return {"status": SUCCESS if znp.stack.endpoints.pop(fields.u("endpoint"), None) is not None else INVALID_PARAMETER}
+
+
+@handles("AF_DATA_REQUEST", "AF_DATA_REQUEST_SRCRTG")
+def send(znp: Znp, fields: Fields) -> Reply:
+    if not znp.stack.running:
+        return {"status": 0xC2}
+    destination = fields.u("destination")
+    znp.transmit(destination, Delivery.BROADCAST if destination >= 0xFFF8 else Delivery.UNICAST, fields, fields.octets("data"))
+    return {"status": SUCCESS}
+
+
+@handles("AF_DATA_REQUEST_EXT")
+def send_extended(znp: Znp, fields: Fields) -> Reply:
+    if not znp.stack.running:
+        return {"status": 0xC2}
+    if fields.u("pan"):
+        return {"status": INVALID_PARAMETER}
+    data = fields.octets("data")
+    if len(data) == fields.u("length"):
+        return {"status": _send(znp, fields, data)}
+    if data:
+        return {"status": INVALID_PARAMETER}
+    znp.storing, znp.stored = fields, bytes(fields.u("length"))
+    return {"status": SUCCESS}
+
+
+def _send(znp: Znp, fields: Fields, data: bytes) -> int:
+    mode, octets = fields.octets("address")[0], fields.octets("address")[1:]
+    destination: int | None = int.from_bytes(octets[:2], "little")
+    if mode == MODE_EUI:
+        destination = znp.stack.nwk.shorts.get(Eui64.from_zigbee(octets))
+    if destination is None:
+        return 0xC8
+    delivery = Delivery.BROADCAST if mode == MODE_BROADCAST or destination >= 0xFFF8 else Delivery.UNICAST
+    znp.transmit(destination, Delivery.GROUP if mode == MODE_GROUP else delivery, fields, data)
+    return SUCCESS
+
+
+@handles("AF_DATA_STORE")
+def store(znp: Znp, fields: Fields) -> Reply:
+    """A piece of a message too long for its request; an empty one sends it."""
+    if znp.storing is None:
+        return {"status": FAILURE}
+    piece, at = fields.octets("data"), fields.u("index")
+    if piece:
+        if at + len(piece) > len(znp.stored):
+            return {"status": INVALID_PARAMETER}
+        znp.stored = znp.stored[:at] + piece + znp.stored[at + len(piece):]
+        return {"status": SUCCESS}
+    request, znp.storing = znp.storing, None
+    return {"status": _send(znp, request, znp.stored)}
+
+
+@handles("AF_DATA_RETRIEVE")
+def retrieve(znp: Znp, fields: Fields) -> Reply:
+    """A piece of a message too long for its indication; length 0 frees it."""
+    stamp = fields.u("stamp")
+    if stamp not in znp.kept:
+        return {"status": FAILURE}
+    if not fields.u("length"):
+        del znp.kept[stamp]
+        return {"status": SUCCESS}
+    return {"status": SUCCESS, "data": znp.kept[stamp][fields.u("index"):fields.u("index") + fields.u("length")]}
+
+
+# -- ZDO
+
+
+@handles("ZDO_MSG_CB_REGISTER")
+def zdo_to_host(znp: Znp, fields: Fields) -> Reply:
+    znp.zdo_to_host = True
+    return {"status": SUCCESS}
+
+
+@handles("ZDO_MGMT_PERMIT_JOIN_REQ")
+def permit(znp: Znp, fields: Fields) -> Reply:
+    if not znp.stack.running:
+        return {"status": 0xC2}
+    destination, duration = fields.u("destination"), fields.u("duration")
+    payload = bytes([znp.stack.aps.next_sequence(), duration, fields.u("significance")])
+    if destination in (znp.stack.tokens.short, BROADCAST, 0xFFFC, 0xFFFD):
+        znp.stack.permit(duration)
+        znp.later("ZDO_MGMT_PERMIT_JOIN_RSP", {"source": znp.stack.tokens.short, "status": SUCCESS})
+    if destination != znp.stack.tokens.short:
+        znp.stack.send_zdo(destination, zdo.MGMT_PERMIT_JOINING, payload)
+    return {"status": SUCCESS}
+
+
+@handles("ZDO_MGMT_LEAVE_REQ")
+def leave(znp: Znp, fields: Fields) -> Reply:
+    if not znp.stack.running:
+        return {"status": 0xC2}
+    return {"status": SUCCESS if znp.stack.remove(fields.eui("eui64"), fields.u("destination")) is Status.SUCCESS else FAILURE}
+
+
+@handles("ZDO_EXT_ROUTE_CHK", "ZDO_EXT_ROUTE_DISC")
+def route(znp: Znp, fields: Fields) -> Reply:
+    """The stack looks for a route when a frame needs one."""
+    return {"status": SUCCESS}
+
+
+@handles("ZDO_SET_LINK_KEY")
+def set_link_key(znp: Znp, fields: Fields) -> Reply:
+    table, partner = znp.stack.tokens.link_keys, fields.eui("eui64")
+    index = next((one for one, (device, _) in table.items() if device == partner), None)
+    if index is None:
+        index = next(one for one in range(len(table) + 1) if one not in table)
+    znp.stack.import_link_key(index, partner, fields.octets("key"))
+    if fields.u("id") < 0xFFF8:
+        znp.stack.nwk.learn(fields.u("id"), partner)
+    return {"status": SUCCESS}
+
+
+@handles("ZDO_GET_LINK_KEY")
+def get_link_key(znp: Znp, fields: Fields) -> Reply:
+    for partner, key in znp.stack.tokens.link_keys.values():
+        if partner == fields.eui("eui64"):
+            return {"status": SUCCESS, "eui64": partner, "key": key}
+    return {"status": NO_KEY, "eui64": fields.eui("eui64")}
+
+
+@handles("ZDO_REMOVE_LINK_KEY")
+def remove_link_key(znp: Znp, fields: Fields) -> Reply:
+    table = znp.stack.tokens.link_keys
+    for index in [one for one, (device, _) in table.items() if device == fields.eui("eui64")]:
+        del table[index]
+        znp.stack.tokens.save()
+        return {"status": SUCCESS}
+    return {"status": NO_KEY}
+
+
+@handles("ZDO_EXT_UPDATE_NWK_KEY")
+def update_key(znp: Znp, fields: Fields) -> Reply:
+    return {"status": SUCCESS if znp.stack.trust.broadcast_next_key(fields.octets("key")) is Status.SUCCESS else FAILURE}
+
+
+@handles("ZDO_EXT_SWITCH_NWK_KEY")
+def switch_key(znp: Znp, fields: Fields) -> Reply:
+    return {"status": SUCCESS if znp.stack.trust.broadcast_switch() is Status.SUCCESS else FAILURE}
+
+
+@handles("ZDO_EXT_NWK_INFO")
+def network(znp: Znp, fields: Fields) -> Reply:
+    tokens = znp.stack.tokens
+    return {"id": tokens.short, "pan": tokens.pan, "parent": tokens.parent_short, "extended_pan": tokens.extended_pan,
+            "channel": tokens.channel}
+
+
+# -- UTIL
+
+
+@handles("UTIL_GET_DEVICE_INFO")
+def device_info(znp: Znp, fields: Fields) -> Reply:
+    tokens = znp.stack.tokens
+    state = COORDINATOR_STARTED if znp.stack.running else IDLE
+    associated = tuple(child.short for child in tokens.children.values() if child.authenticated)
+    return {"eui64": tokens.eui64, "id": tokens.short, "type": 7, "state": state, "associated": associated}
+
+
+@handles("UTIL_LED_CONTROL")
+def led(znp: Znp, fields: Fields) -> Reply:
+    """A dongle without a light takes the command."""
+    return {"status": SUCCESS}
+
+
+@handles("UTIL_ASSOC_FIND_DEVICE", "UTIL_ASSOC_GET_WITH_ADDRESS")
+def associated(znp: Znp, fields: Fields) -> Reply:
+    """An empty entry of the associated device list, in the size that tells a host how this processor aligns."""
+    return {"device": (NO_DEVICE + b"\xff\xff" + bytes([_NO_RELATION])).ljust(DEVICE_OCTETS, b"\x00")}
+
+
+# -- APP_CNF
+
+
+@handles("APP_CNF_BDB_ADD_INSTALLCODE")
+def install_code(znp: Znp, fields: Fields) -> Reply:
+    code = fields.octets("code")
+    if fields.u("format") == DERIVED_KEY and len(code) == 16:
+        key = code
+    elif fields.u("format") == INSTALL_CODE and len(code) == 18:
+        key = aes_mmo(code)
+    else:
+        return {"status": INVALID_PARAMETER}
+    znp.stack.trust.permit_key(fields.eui("eui64"), key)
+    return {"status": SUCCESS}
+
+
+@handles("APP_CNF_BDB_SET_JOINUSESINSTALLCODEKEY")
+def join_by_install_code(znp: Znp, fields: Fields) -> Reply:
+    policy = znp.stack.trust.policy
+    wanted = Policy.JOINS_USE_INSTALL_CODE_KEY
+    znp.stack.trust.policy = policy | wanted if fields.u("on") else policy & ~wanted
+    return {"status": SUCCESS}
+
+
+@handles("APP_CNF_BDB_SET_CHANNEL")
+def channels(znp: Znp, fields: Fields) -> Reply:
+    if fields.u("primary"):
+        znp.channels = fields.u("channels")
+    return {"status": SUCCESS}
+
+
+@handles("APP_CNF_BDB_START_COMMISSIONING")
+def commission(znp: Znp, fields: Fields) -> Reply:
+    if fields.u("mode") != FORMATION or znp.stack.running:
+        return {"status": FAILURE}
+    znp.start()
+    return {"status": SUCCESS}
+
+

@@ -1,0 +1,173 @@
+"""The non-volatile memory of Z-Stack 3.30 as the host sees it, over the tokens of the simulated stack.
+
+Items of the host's own are kept as they are. Those that describe the network (NIB, keys, counters, tables of Devices) are written
+afresh from the stack while it runs, and read into its tokens when it starts: so a backup tells the truth and a restore takes effect.
+Layouts: zigpy-znp 1.1.1 ``types/structs.py``, structs aligned as on a CC2652.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from firmware_emu.ids import Eui64
+from hil.radio.ncp.stack import Stack
+from hil.radio.ncp.tokens import Child, Tokens
+
+EXTADDR, STARTUP_OPTION, NIB, EXTENDED_PAN_ID, ACTIVE_KEY, ALTERNATE_KEY, USE_EXTENDED_PAN_ID = 0x01, 0x03, 0x21, 0x2D, 0x3A, 0x3B, 0x47
+LINK_KEY_TABLE, ON_A_NETWORK, PRECONFIGURED_KEY, PAN_ID, CHANNELS, LOGICAL_TYPE, TCLK_SEED = 0x4C, 0x55, 0x62, 0x83, 0x84, 0x87, 0x101
+CLEAR_CONFIG, CLEAR_STATE = 0x01, 0x02
+DEFAULTS = {
+    STARTUP_OPTION: b"\x00", LOGICAL_TYPE: b"\x00", PRECONFIGURED_KEY: bytes(16), 0x63: b"\x00", PAN_ID: b"\xff\xff",
+    CHANNELS: b"\x00\x08\x00\x00", USE_EXTENDED_PAN_ID: bytes(8), 0x30: b"\x1e", 0x32: b"\x00", 0x33: b"\x78", 0x36: b"\x00",
+    0x38: b"\xff", 0x3E: b"\x01", 0x8F: b"\x00", TCLK_SEED: bytes(16),
+}
+"""Items a dongle has from its first start on: options, network, broadcast delivery, concentrator, child ageing, ZDO callbacks."""
+KEPT_ON_CLEAR = frozenset({STARTUP_OPTION, TCLK_SEED})
+OSAL = 0x0000
+ADDRESSES, TCLK, APS_KEYS, SECURITY = 0x0001, 0x0004, 0x0006, 0x0007
+SIZES = {ADDRESSES: 64, TCLK: 32, APS_KEYS: 32, SECURITY: 4}
+"""Rows of the extended tables."""
+_EMPTY_ADDRESS = b"\xff\x00\xff\xff" + b"\xff" * 8
+_ROWS = {ADDRESSES: _EMPTY_ADDRESS, TCLK: bytes(16) + b"\x00\xff\x00\x00", APS_KEYS: bytes(24), SECURITY: bytes(12)}
+_LINK_KEYS = struct.Struct("<HHBx")
+_CHILD, _SECURITY = 0x01, 0x02
+_AUTHENTICATED = 0x01
+_NIB_OCTETS, _SHORT, _CHANNEL, _COORDINATOR, _PAN, _MASK, _EXTENDED, _KEY_LOADED, _UPDATE = 116, 22, 24, 28, 36, 40, 57, 65, 114
+_ROUTER_STATE = (38, 8)
+
+
+class Nvram:
+    """Items by (item, sub): OSAL items have item 0 and their id as sub."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        if not any(name.startswith("nv:") for name in self._tokens.data):
+            self.clear()
+
+    @property
+    def _tokens(self) -> Tokens:
+        return self._stack.tokens
+
+    def clear(self) -> None:
+        """As from the factory: network and settings are gone, identity and counters stay."""
+        kept = {one: value for one in KEPT_ON_CLEAR if (value := self.get(OSAL, one))}
+        for name in [name for name in self._tokens.data if name.startswith("nv:")]:
+            del self._tokens.data[name]
+        for sub, value in DEFAULTS.items():
+            self.put(OSAL, sub, kept.get(sub, value))
+        self.put(OSAL, STARTUP_OPTION, b"\x00")
+        self.put(OSAL, LINK_KEY_TABLE, bytes(2 + _LINK_KEYS.size * SIZES[APS_KEYS]))
+        for item, count in SIZES.items():
+            for sub in range(count):
+                self.put(item, sub, _ROWS[item])
+        self._tokens.save()
+
+    # items
+
+    def get(self, item: int, sub: int) -> bytes | None:
+        if item == OSAL and sub == EXTADDR:
+            return self._tokens.eui64.zigbee
+        return self._tokens.data.get(f"nv:{item:04x}:{sub:04x}")
+
+    def put(self, item: int, sub: int, value: bytes) -> None:
+        """Kept at the next :meth:`Tokens.save`."""
+        self._tokens.data[f"nv:{item:04x}:{sub:04x}"] = value
+
+    def delete(self, item: int, sub: int) -> bool:
+        gone = self._tokens.data.pop(f"nv:{item:04x}:{sub:04x}", None) is not None
+        self._tokens.save()
+        return gone
+
+    def number(self, sub: int) -> int:
+        """An OSAL item as a number; 0 where there is none."""
+        return int.from_bytes(self.get(OSAL, sub) or b"", "little")
+
+    # the network
+
+    @property
+    def formed(self) -> bool:
+        nib = self.get(OSAL, NIB)
+        return self.number(ON_A_NETWORK) == 1 and nib is not None and bool(nib[_KEY_LOADED])
+
+    def write_network(self) -> None:
+        """From the running stack into the items."""
+        tokens = self._tokens
+        assert tokens.network_key is not None, "a running coordinator has a network key"
+        nib = bytearray(self.get(OSAL, NIB) or bytes(_NIB_OCTETS))
+        struct.pack_into("<H", nib, _SHORT, tokens.short)
+        nib[12], nib[_CHANNEL], nib[_KEY_LOADED], nib[_UPDATE] = 5, tokens.channel, 1, tokens.update_id
+        nib[_ROUTER_STATE[0]] = _ROUTER_STATE[1]
+        nib[_COORDINATOR:_COORDINATOR + 8] = tokens.eui64.zigbee
+        struct.pack_into("<H", nib, _PAN, tokens.pan)
+        struct.pack_into("<I", nib, _MASK, 1 << tokens.channel)
+        nib[_EXTENDED:_EXTENDED + 8] = tokens.extended_pan.zigbee
+        active = bytes([tokens.key_sequence]) + tokens.network_key
+        alternate = active if tokens.alternate_key is None else bytes([tokens.alternate_sequence]) + tokens.alternate_key
+        for sub, value in {
+            NIB: bytes(nib), EXTENDED_PAN_ID: tokens.extended_pan.zigbee, ACTIVE_KEY: active, ALTERNATE_KEY: alternate,
+            ON_A_NETWORK: b"\x01", PAN_ID: tokens.pan.to_bytes(2, "little"),
+        }.items():
+            self.put(OSAL, sub, value)
+        self.put(SECURITY, 0, struct.pack("<I", self._stack.nwk.counter) + tokens.extended_pan.zigbee)
+        self._write_devices()
+
+    def _write_devices(self) -> None:
+        """Address manager, link keys and where they belong."""
+        tokens = self._tokens
+        keys = dict(tokens.link_keys.values())
+        devices = [*tokens.children, *(device for device in keys if device not in tokens.children)]
+        rows: list[bytes] = []
+        table: list[bytes] = []
+        for at, device in enumerate(devices[:SIZES[ADDRESSES]]):
+            child = tokens.children.get(device)
+            short = child.short if child is not None else self._stack.nwk.shorts.get(device, 0xFFFE)
+            use = (_CHILD if child is not None and not child.router else 0) | (_SECURITY if device in keys else 0)
+            rows.append(struct.pack("<BxH", use, short) + device.zigbee)
+            if device in keys and len(table) < SIZES[APS_KEYS]:
+                aps = self._stack.aps
+                self.put(APS_KEYS, len(table), keys[device] + struct.pack("<II", aps.counter, aps.incoming_counter(device)))
+                table.append(_LINK_KEYS.pack(at, len(table), _AUTHENTICATED))
+        for sub in range(SIZES[ADDRESSES]):
+            self.put(ADDRESSES, sub, rows[sub] if sub < len(rows) else _EMPTY_ADDRESS)
+        index = struct.pack("<H", len(table)) + b"".join(table)
+        self.put(OSAL, LINK_KEY_TABLE, index.ljust(2 + _LINK_KEYS.size * SIZES[APS_KEYS], b"\x00"))
+
+    def read_network(self) -> None:
+        """From the items into the tokens, before the stack starts."""
+        tokens, nib = self._tokens, self.get(OSAL, NIB)
+        active = self.get(OSAL, ACTIVE_KEY)
+        assert nib is not None, "formed says that it is there"
+        assert active is not None, "formed says that it is there"
+        tokens.node_type, tokens.short, tokens.channel = 1, 0, nib[_CHANNEL]
+        (tokens.pan,) = struct.unpack_from("<H", nib, _PAN)
+        tokens.extended_pan = Eui64.from_zigbee(nib[_EXTENDED:_EXTENDED + 8])
+        tokens.update_id, tokens.parent, tokens.parent_short, tokens.depth = nib[_UPDATE], None, 0xFFFF, 0
+        tokens.tc_eui64 = tokens.eui64
+        tokens.key_sequence, tokens.network_key = active[0], active[1:17]
+        for sub in range(SIZES[SECURITY]):
+            row = self.get(SECURITY, sub) or bytes(12)
+            if row[4:12] == tokens.extended_pan.zigbee:
+                tokens.nwk_counter = max(tokens.nwk_counter, int.from_bytes(row[:4], "little"))
+        self._read_devices()
+        tokens.save()
+
+    def _read_devices(self) -> None:
+        tokens = self._tokens
+        rows = [self.get(ADDRESSES, sub) or _EMPTY_ADDRESS for sub in range(SIZES[ADDRESSES])]
+        listed: set[Eui64] = set()
+        for row in rows:
+            device = Eui64.from_zigbee(row[4:12])
+            if row[0] != 0xFF and row[0] & _CHILD:
+                listed.add(device)
+                if device not in tokens.children:
+                    tokens.children[device] = Child(int.from_bytes(row[2:4], "little"), 0x80, authenticated=True)
+        for device in [device for device, child in tokens.children.items() if not child.router and device not in listed]:
+            del tokens.children[device]
+        table = self.get(OSAL, LINK_KEY_TABLE) or bytes(2)
+        tokens.link_keys.clear()
+        for place in range(int.from_bytes(table[:2], "little")):
+            address, key, state = _LINK_KEYS.unpack_from(table, 2 + place * _LINK_KEYS.size)
+            value = self.get(APS_KEYS, key)
+            if state == _AUTHENTICATED and value is not None and address < len(rows):
+                tokens.link_keys[place] = (Eui64.from_zigbee(rows[address][4:12]), value[:16])
+                tokens.aps_counter = max(tokens.aps_counter, int.from_bytes(value[16:20], "little"))
