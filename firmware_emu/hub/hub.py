@@ -17,6 +17,7 @@ from firmware_emu.device.alerting import date_time
 from firmware_emu.device.store import Store
 from firmware_emu.gbcs.axdr import Data
 from firmware_emu.han.base import HanRadio, NetworkSettings
+from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.device_log import LogEntry
 from firmware_emu.hub.power import BootReason, Outage, PowerAction, PowerEvent, PowerMonitor, PowerState
 from firmware_emu.hub.profile import HubConfig, HubProfile
@@ -201,6 +202,11 @@ class Hub:
             mirror_owner=None if running is None else running.gpf.mirror.owner,
             time=None if running is None else running.time.now(),
         )
+
+    @property
+    def zcl(self) -> ZclPort | None:
+        """The hub's end of the HAN, for driving frames by hand (requirements CH-34); None while it is off."""
+        return None if self._running is None else self._running.zcl
 
     @property
     def alert_stamps(self) -> dict[MessageIdentifier, float]:

@@ -9,6 +9,7 @@ from typing import Annotated
 from firmware_emu.clock import EPOCH
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import Kind, WordError, verb
+from firmware_emu.console.octets import Octets, octets_of
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.words import nearest
 from firmware_emu.gbcs.alerts import alert_codes
@@ -80,6 +81,14 @@ class Dcc(RigNoun):
             raise WordError(f"json: read {json_!r}, expected a JSON object: {wrong}") from None
         outcome = await self.ask(variant, None if target is None else self.target(target), {**parts, **body})
         return told(outcome, target or "dcc")
+
+    @verb()
+    async def post(self, *octets: Octets) -> Result:
+        """Post octets to the hub as they are, unchecked: a GBCS message by hand, or one of the trace once more."""
+        data, where = octets_of(self.bench, octets)
+        sequence = self.station.dcc.head_end.post(self.bench.board.hub.chf, data)
+        await self.station.until("the hub's receipt", lambda: not self.station.dcc.head_end.undelivered(self.bench.board.hub.chf, sequence))
+        return Result(f"{where} posted to the hub", {"octets": len(data)})
 
     def known(self, variant: str) -> None:
         """Raises WordError unless there is such a service."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import cache
 from typing import Annotated, ClassVar
 
 from firmware_emu.board import DeviceTable
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import Kind, Noun, Switch, verb
-from firmware_emu.console.result import Result, plain
+from firmware_emu.console.frames import AttributeName, CommandName, read_attribute, send_command
+from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError, NotAvailable
-from firmware_emu.zse import clusters
-from firmware_emu.zse.declare import Attribute as DeclaredAttribute
-from firmware_emu.zse.declare import Cluster
+from firmware_emu.ids import Eui64
 from hil.console.rig import RigNoun
 from hil.dcc.duis.build import Content
 from hil.dcc.from_board import addition, notification
@@ -31,19 +29,6 @@ CLOCK_SLACK = timedelta(minutes=1)
 TOLERANCE_S = 7200
 LOG_WAIT_S = 120.0
 
-@cache
-def attributes() -> dict[str, tuple[Cluster, DeclaredAttribute]]:
-    """Every declared server attribute as ``Cluster.name``."""
-    return {f"{cluster.name}.{one.name}".replace(" ", ""): (cluster, one) for cluster in clusters.ALL for one in cluster.attributes}
-
-
-def _attribute(text: str) -> str:
-    if text not in attributes():
-        raise ValueError(text)
-    return text
-
-
-Attribute = Annotated[str, Kind("an attribute such as Time.time (tab lists them)", _attribute, "attributes")]
 Other = Annotated[str, Kind("gpf or a Device of the board", str, "targets")]
 
 
@@ -57,7 +42,6 @@ class DeviceNoun(RigNoun):
         super().__init__(bench)
         self.name = row.name
         self.table = row
-        bench.offers["attributes"] = lambda _: {name: f"{cluster.id:04x}:{one.id:04x}" for name, (cluster, one) in attributes().items()}
 
     @classmethod
     def on(cls, bench: Core) -> Iterable[Noun]:
@@ -130,20 +114,21 @@ class DeviceNoun(RigNoun):
         return Result(f"{self.table.type} {self.name}", values, raw=device)
 
     @verb()
-    async def read(self, attribute: Attribute) -> Result:
+    async def read(self, attribute: AttributeName) -> Result:
         """Let it read an attribute of the hub over the air, by cluster and name."""
-        cluster, declared = attributes()[attribute]
-        device = self.device
-        if device.coordinator is None:
-            raise NotAvailable(f"the hub for {self.name}", f"it is not on the HAN: `{self.name} add` or `{self.name} join`")
-        endpoint = await device.zcl.find_endpoint(device.coordinator, cluster.id)
-        values = await device.zcl.read_attributes(
-            device.coordinator, endpoint, cluster.id, (declared.id,), secured=cluster.secured)
-        there = declared.id in values
-        return Result(f"{attribute}: {plain(values[declared.id]) if there else 'the hub does not have it'}",
-                      {"value": values.get(declared.id), "endpoint": endpoint}, ok=there)
+        return await read_attribute(self.device.zcl, self._coordinator(), attribute)
+
+    @verb()
+    async def send(self, command: CommandName, **fields: str) -> Result:
+        """Let it send the hub a ZCL command, and show the answer."""
+        return await send_command(self.device.zcl, self._coordinator(), command, fields)
 
     # --- steps
+
+    def _coordinator(self) -> Eui64:
+        if self.device.coordinator is None:
+            raise NotAvailable(f"the hub for {self.name}", f"it is not on the HAN: `{self.name} add` or `{self.name} join`")
+        return self.device.coordinator
 
     def _status(self) -> str:
         found = self.station.dcc.inventory.device(self.table.eui)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from rich.console import Group
 
-from firmware_emu.console.declare import Noun, verb
+from firmware_emu.console.core import Core
+from firmware_emu.console.declare import Device, Noun, WordError, verb
+from firmware_emu.console.frames import OFFERS, AttributeName, CommandName, read_attribute, send_command
 from firmware_emu.console.nouns.hub import Hub
 from firmware_emu.console.records import Filter, line
 from firmware_emu.console.result import Result, count
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.ids import Eui64
 
 LAST = 20
 
@@ -17,6 +21,33 @@ class Han(Noun):
 
     name = "han"
     about = "the ZigBee network: settings, members, what was refused on it"
+
+    def __init__(self, bench: Core) -> None:
+        super().__init__(bench)
+        for name, words in OFFERS.items():
+            bench.offers[name] = lambda _, words=words: words  # type: ignore[misc]
+
+    @verb()
+    async def read(self, device: Device, attribute: AttributeName) -> Result:
+        """Let the hub read an attribute of a Device over the air, by cluster and name."""
+        return await read_attribute(self._zcl(), self._device(device), attribute)
+
+    @verb()
+    async def send(self, device: Device, command: CommandName, **fields: str) -> Result:
+        """Let the hub send a Device a ZCL command, and show the answer."""
+        return await send_command(self._zcl(), self._device(device), command, fields)
+
+    def _zcl(self) -> ZclPort:
+        zcl = Hub(self.bench).firmware().zcl
+        if zcl is None:
+            raise WordError("the hub is not running: `hub status` tells why")
+        return zcl
+
+    def _device(self, name: str) -> Eui64:
+        known = {row.name: row.eui for row in self.bench.board.device}
+        if name not in known:
+            raise WordError(f"device: read {name!r}, expected one of {', '.join(known)}")
+        return known[name]
 
     @verb(looks=True)
     async def status(self) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -11,6 +10,7 @@ from firmware_emu.console.commands.gbcs_explain import table
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import Device, Kind, Noun, WordError, verb
 from firmware_emu.console.layers import Known, explain_any, layers
+from firmware_emu.console.octets import Octets, octets_of, record_of
 from firmware_emu.console.records import Filter, line, of_message, quiet
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.why import told, why
@@ -26,7 +26,6 @@ AREAS = ("dcc", "wan", "hub", "han", "device", "ichis", "power", "nvm", "fault",
 Area = Annotated[str, Kind(f"one or more of {', '.join(AREAS)}, with commas", str, AREAS)]
 Watched = Annotated[str, Kind(f"one or more of {', '.join(AREAS)}, or all, quiet, off", str, (*AREAS, "all", "quiet", "off"))]
 Message = Annotated[str, Kind("a message identifier or a part of it, or @NUMBER of a record", str, "messages")]
-Octets = Annotated[str, Kind("octets in hex, @NUMBER of a record, or a file", str, "octets")]
 LayerName = Annotated[str, Kind("a layer", str, "layers")]
 
 
@@ -68,7 +67,7 @@ class Trace(Noun):
     @verb(plain="explain", looks=True)
     async def explain(self, *octets: Octets, as_: LayerName | None = None, cluster: int | None = None) -> Result:
         """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``."""
-        data, where = self._octets(octets)
+        data, where = octets_of(self.bench, octets)
         names = [layer.name for layer in layers()]
         if as_ is not None and as_ not in names:
             raise WordError(f"as: read {as_!r}, expected one of {', '.join(names)}{nearest(as_, names)}")
@@ -89,7 +88,7 @@ class Trace(Noun):
         """Tell why a message, or the last that did not arrive, was refused or lost: hop, rule, octets, and what to try."""
         records, keystore = self.bench.records, self.bench.station.keystore
         if message is not None and message.startswith("@"):
-            reason = why(records, keystore, record=self._record(message))
+            reason = why(records, keystore, record=record_of(self.bench, message))
         else:
             if message is not None and not of_message(records, message):
                 raise WordError(f"message: read {message!r}, expected a part of the identifier of a message in this trace")
@@ -105,41 +104,6 @@ class Trace(Noun):
             raise WordError(f"area: read {', '.join(sorted(unknown))!r}, expected one or more of {', '.join(AREAS)}")
         eui = next((str(row.eui) for row in self.bench.board.device if row.name == device), device)
         return Filter(areas, (eui,) if eui else (), message, frozenset(event.split(",")) if event else frozenset())
-
-    def _record(self, word: str) -> Record:
-        records = self.bench.records
-        try:
-            number = int(word[1:])
-        except ValueError:
-            raise WordError(f"read {word!r}, expected @ and the number of a record, as `trace show` prints it") from None
-        found = records[number - 1:number] if number > 0 else records[number:][:1]
-        if not found:
-            raise WordError(f"read {word!r}, expected @1 to @{len(records)}")
-        return found[0]
-
-    def _octets(self, words: tuple[str, ...]) -> tuple[bytes, str]:
-        if not words:
-            raise WordError("explain: expected OCTETS, in hex, @NUMBER of a record, or a file")
-        if words[0].startswith("@"):
-            whole = [one for one in self.bench.records if one.data is not None]
-            counted = words[0][1:2] == "-" and words[0][2:].isdecimal() and whole
-            record = whole[max(int(words[0][1:]), -len(whole))] if counted else self._record(words[0])
-            if record.data is None:
-                raise WordError(f"read {words[0]!r}, a record without octets ({record.source} {record.event})")
-            return record.data, f"@{record.number}"
-        text = "".join("".join(words).split()).replace(":", "").replace("-", "").replace(",", "").replace("0x", "")
-        try:
-            return bytes.fromhex(text), f"{len(text) // 2} octets"
-        except ValueError:
-            path = Path(words[0])
-            if len(words) == 1 and path.is_file():
-                content = path.read_bytes()
-                try:
-                    return bytes.fromhex(content.decode("ascii")), path.name
-                except ValueError:
-                    return content, path.name
-            read = " ".join(words)[:40]
-            raise WordError(f"octets: read {read!r}, expected hex digits in pairs, @NUMBER, or a file that is there") from None
 
 
 class _Lines:
