@@ -15,6 +15,7 @@ from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField
 from firmware_emu.hub.hub import PowerState
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Scalar
+from firmware_emu.zse.clusters.metering import METERING
 from hil.dcc.duis.build import Content
 from hil.dcc.from_board import addition, certify, list_hub, notification
 from hil.dcc.outcome import Outcome, Verdict
@@ -29,6 +30,8 @@ from hil.station import Station
 from hil.steps import StepFailed, Steps, expect
 
 JOIN_TIME_S = 600
+CURRENT_SUMMATION = 0x0000
+"""Metering attribute."""
 CLOCK_SLACK = timedelta(minutes=1)
 """The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
 SPARE_HUB = (Eui64.parse("02c4b000000000f1"), Eui64.parse("02c4b000000000f2"))
@@ -64,7 +67,7 @@ def _first_number(outcome: Outcome) -> int:
 
 
 def _summation(outcome: Outcome) -> int:
-    """Current summation delivered (Metering attribute 0x0000) of an encrypted gas read (GCS13a)."""
+    """Current summation delivered of an encrypted gas read (GCS13a)."""
     values = _opened(outcome)
     assert isinstance(values, ZclCommand)
     rows = values["attributes"]
@@ -72,7 +75,7 @@ def _summation(outcome: Outcome) -> int:
     for row in rows:
         fields = {field.name: field.value for field in row if isinstance(field, ZclField)}
         value = fields.get("value")
-        if fields["attribute"] == 0x0000 and isinstance(value, TypedValue) and isinstance(value.value, int):
+        if fields["attribute"] == CURRENT_SUMMATION and isinstance(value, TypedValue) and isinstance(value.value, int):
             return value.value
     raise StepFailed("the response holds no current summation")
 
@@ -250,7 +253,8 @@ class HomeJourney:
             values["ms"] = round(sum(outcome.legs.values()), 1)
         async with step("GPF read equals what the gas meter pushed") as values:
             await self.gsme.wake()
-            pushed = self.gsme.register.total
+            pushed = self.gsme.mirror.pushed(METERING.id, CURRENT_SUMMATION)
+            assert isinstance(pushed, int)
             outcome = need(await self.ask("4.1.1", self.gpf))
             read = _summation(outcome)
             values["read"], values["pushed"] = read, pushed

@@ -255,8 +255,8 @@ class Gsme(GbcsHanDevice):
             self.trace.emit("device", self.name, "awake")
             async with self._stay_awake():
                 steps = (
-                    self.refresh_hub_time, self._open_tunnel, self.mirror.answer_questions, self.mirror.push, self._send_waiting,
-                    self._fetch_mailbox, self._fetch_image)
+                    self.refresh_hub_time, self._open_tunnel, self.mirror.push, self._send_waiting, self._fetch_mailbox, self._fetch_image,
+                    self.mirror.answer_questions)
                 for step in steps:
                     try:
                         await step()

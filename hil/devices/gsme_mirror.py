@@ -31,19 +31,18 @@ _REPORTING_STATUS = 0xFFFE
 _PENDING, _COMPLETE = 0, 1
 _NEW_FIRMWARE = 1 << 0
 """Functional notification flag (reference zigbee-han 6)."""
-_QUESTIONS = {0x0000: 1 << 22 | 1 << 23, 0x0003: 1 << 6}
-"""Attribute of notification flags to those of its bits that announce a question of the GPF: snapshots, samples, snapshots of balances."""
+_QUESTIONS = {
+    0x0000: {1 << 22: (METERING.id, 0x06), 1 << 23: (METERING.id, 0x08)}, 0x0003: {1 << 6: (PREPAYMENT.id, 0x07)},
+}
+"""Attribute of notification flags to those of its bits that announce a question of the GPF, and the question's cluster and command:
+GetSnapshot, GetSampledData, GetPrepaySnapshot."""
 _SCHEME_B_FLAGS = (0x0000, 0x0001, 0x0002, 0x0003, 0x0004)
 _QUESTIONS_S = 30.0
-"""How long the meter stays awake for the next question once it has fetched one. The bench's own figure."""
+"""How long the meter stays awake for a question that it has fetched. The bench's own figure."""
 _RECORDS_A_FRAME = 4
 """Attributes a report frame: keeps a report in one APS frame of 61 octets. The bench's own figure."""
 _ALL_EVERY = 48
 """Everything is pushed once in so many wakes, changed or not. The bench's own figure."""
-
-
-_ANSWERED = {(METERING.id, 0x06), (METERING.id, 0x08), (PREPAYMENT.id, 0x07)}
-"""GetSnapshot, GetSampledData, GetPrepaySnapshot."""
 
 
 class MirrorPusher:
@@ -56,7 +55,9 @@ class MirrorPusher:
         self._held: dict[tuple[int, int], Value] = {}
         """What the mirror holds, by cluster and attribute."""
         self.flags: tuple[int, ...] = ()
-        self._asked = asyncio.Event()
+        self._open: set[tuple[int, int]] = set()
+        """Questions that were fetched and are not wholly answered."""
+        self._answered = asyncio.Event()
 
     @property
     def told_of_firmware(self) -> bool:
@@ -73,7 +74,7 @@ class MirrorPusher:
     def _from_gpf(self, incoming: Incoming) -> Answer:
         if incoming.partner != self._gsme.coordinator:
             return ZclStatus.NOT_AUTHORIZED
-        if (incoming.cluster, incoming.frame.command) in _ANSWERED:
+        if any((incoming.cluster, incoming.frame.command) in questions.values() for questions in _QUESTIONS.values()):
             return self._answer(incoming) if self._gsme.knows_gpf() else ZclStatus.NOT_AUTHORIZED
         if (incoming.cluster, incoming.frame.command) != (METERING.id, _REPORT_RESPONSE):
             return ZclStatus.UNSUP_CLUSTER_COMMAND
@@ -84,27 +85,45 @@ class MirrorPusher:
 
     def _answer(self, incoming: Incoming) -> Answer:
         """A question of the GPF about the logs, answered as a Command's would be."""
-        self._asked.set()
+        question = incoming.cluster, incoming.frame.command
         part = Component(incoming.cluster, 0x01, 0, incoming.frame.command, incoming.frame.payload)
-        found = self._gsme.model.zcl.commands[incoming.cluster, incoming.frame.command, False](part)
+        found = self._gsme.model.zcl.commands[*question, False](part)
+        if isinstance(found, ZclStatus) or self._last(question, incoming.frame.payload, found[0].payload):
+            self._open.discard(question)
+            self._answered.set()
         return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
 
+    @staticmethod
+    def _last(question: tuple[int, int], asked: bytes, answer: bytes) -> bool:
+        """Whether there is no more to ask: fewer samples than asked for, or the last of the snapshots."""
+        if question == (METERING.id, 0x08):
+            wanted = METERING.to_server[0x08].decode(asked)["count"]
+            return METERING.to_client[0x07].decode(answer)["count"] != wanted
+        cluster, command, published = (METERING, 0x06, 0x06) if question[0] == METERING.id else (PREPAYMENT, 0x07, 0x01)
+        found, offset = cluster.to_client[published].decode(answer)["total_found"], cluster.to_server[command].decode(asked)["offset"]
+        return isinstance(found, int) and isinstance(offset, int) and offset + 1 >= found
+
     async def answer_questions(self) -> None:
-        """Fetch what the flags of the last push announced, and stay awake until the GPF asks no more. Raises RadioError."""
+        """Fetch what the flags of the last push announced, and stay awake until it is answered. Raises RadioError."""
         gsme = self._gsme
         for attribute, value in zip(_SCHEME_B_FLAGS, self.flags, strict=False):
-            bits = value & _QUESTIONS.get(attribute, 0)
-            if not bits or gsme.coordinator is None or self._endpoint is None:
+            self._open = {question for bit, question in _QUESTIONS.get(attribute, {}).items() if value & bit}
+            if not self._open or gsme.coordinator is None or self._endpoint is None:
                 continue
+            bits = sum(bit for bit in _QUESTIONS[attribute] if value & bit)
             fetch = METERING.to_client[_GET_NOTIFIED_MESSAGE].encode({"scheme": _SCHEME_B, "flag_attribute": attribute, "flags": bits})
-            self._asked.clear()
             await gsme.zcl.request(gsme.coordinator, self._endpoint, METERING.id, _GET_NOTIFIED_MESSAGE, fetch, to_server=False)
             with contextlib.suppress(TimeoutError):
-                while True:
+                while self._open:
+                    self._answered.clear()
                     async with asyncio.timeout(_QUESTIONS_S):
-                        await self._asked.wait()
-                    self._asked.clear()
-        self.flags = ()
+                        await self._answered.wait()
+        flags = zip(_SCHEME_B_FLAGS, self.flags, strict=False)
+        self.flags = tuple(value & ~sum(_QUESTIONS.get(attribute, ())) for attribute, value in flags)
+
+    def pushed(self, cluster: int, attribute: int) -> Value | None:
+        """What the mirror holds of an attribute; None if it was never reported."""
+        return self._held.get((cluster, attribute))
 
     async def push(self) -> None:
         """Report to the mirror, asking for it first where none is held. Raises RadioError."""

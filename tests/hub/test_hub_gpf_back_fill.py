@@ -107,7 +107,7 @@ def test_the_gpf_is_read_out_before_its_hub_is_replaced_and_the_new_one_is_linke
         await bench.power_on()
         assert mirrored(bench) == {}
         await link(bench, gsme)
-        await bench.clock.sleep(HOUR)
+        await bench.clock.sleep(2 * HOUR)
         assert await days_read(bench) == before[1:], "the start of the first day is in no log of the meter"
         assert set(logged(gsme)) == set(mirrored(bench))
         await gsme.stop()
