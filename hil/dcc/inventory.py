@@ -7,6 +7,7 @@ consultation. Type 2 Devices have no status in the real inventory (reference dcc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from firmware_emu.crypto.roles import DeviceType
@@ -26,6 +27,9 @@ from hil.dcc.inventory_rows import (
 from hil.dcc.inventory_rules import InventoryRefusal, move_of
 from hil.dcc.refusals import Reason, because
 from hil.dcc.store import DccStore
+
+_SMETS_1 = re.compile(r"SMETS[ _-]?(V(ERSION)? ?)?1([. ].*)?", re.IGNORECASE)
+"""Versions of the first edition: ``SMETS1``, ``SMETS V1.2`` (GOV-17 [45])."""
 
 __all__ = ["COMMISSIONED", "METERS", "TYPE_1", "AuditLine", "Device", "Inventory", "device_type_of"]
 
@@ -229,7 +233,7 @@ class Inventory:
         """12.2: list a Device as Pending (INV-04, INV-05). ``kind`` is the DUIS name of a Type 2 Device (IHD, CAD).
 
         Raises InventoryRefusal with all reasons."""
-        reasons = []
+        reasons = [because("inv-smets-1", type=type.name, version=version)] if _SMETS_1.fullmatch(version.strip()) else []
         if type is not DeviceType.TYPE_2 and self.certified(type, manufacturer, model, firmware) != "Active":
             reasons.append(
                 because("inv-not-certified", type=type.name, manufacturer=manufacturer, model=model, firmware=firmware or "(none)")

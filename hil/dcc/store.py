@@ -24,6 +24,8 @@ class DccStore:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        if path is not None:
+            path.touch(mode=0o600)  # what is at rest here is for the DCC alone
         self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._depth = 0
