@@ -30,6 +30,9 @@ SIZES = {ADDRESSES: 64, TCLK: 32, APS_KEYS: 32, SECURITY: 4}
 _EMPTY_ADDRESS = b"\xff\x00\xff\xff" + b"\xff" * 8
 _ROWS = {ADDRESSES: _EMPTY_ADDRESS, TCLK: bytes(16) + b"\x00\xff\x00\x00", APS_KEYS: bytes(24), SECURITY: bytes(12)}
 _LINK_KEYS = struct.Struct("<HHBx")
+_TCLK = struct.Struct("<II8sBBBx")
+_VERIFIED = 0x02
+"""Attribute of a key made of the seed that is in use."""
 _CHILD, _SECURITY = 0x01, 0x02
 _AUTHENTICATED = 0x01
 _NIB_OCTETS, _SHORT, _CHANNEL, _COORDINATOR, _PAN, _MASK, _EXTENDED, _KEY_LOADED, _UPDATE = 116, 22, 24, 28, 36, 40, 57, 65, 114
@@ -127,6 +130,8 @@ class Nvram:
                 aps = self._stack.aps
                 self.put(APS_KEYS, len(table), keys[device] + struct.pack("<II", aps.counter, aps.incoming_counter(device)))
                 table.append(_LINK_KEYS.pack(at, len(table), _AUTHENTICATED))
+        for sub in range(SIZES[TCLK]):
+            self.put(TCLK, sub, _ROWS[TCLK])
         for sub in range(SIZES[ADDRESSES]):
             self.put(ADDRESSES, sub, rows[sub] if sub < len(rows) else _EMPTY_ADDRESS)
         index = struct.pack("<H", len(table)) + b"".join(table)
@@ -171,3 +176,16 @@ class Nvram:
             if state == _AUTHENTICATED and value is not None and address < len(rows):
                 tokens.link_keys[place] = (Eui64.from_zigbee(rows[address][4:12]), value[:16])
                 tokens.aps_counter = max(tokens.aps_counter, int.from_bytes(value[16:20], "little"))
+        seed = self.get(OSAL, TCLK_SEED) or bytes(16)
+        for sub in range(SIZES[TCLK]):
+            sent, _, eui64, attributes, _, shift = _TCLK.unpack(self.get(TCLK, sub) or _ROWS[TCLK])
+            device = Eui64.from_zigbee(eui64)
+            if any(eui64) and attributes == _VERIFIED and device not in {known for known, _ in tokens.link_keys.values()}:
+                tokens.link_keys[len(tokens.link_keys)] = device, seeded_key(device, seed, shift)
+                tokens.aps_counter = max(tokens.aps_counter, sent)
+
+
+def seeded_key(device: Eui64, seed: bytes, shift: int) -> bytes:
+    """The link key that Z-Stack makes of its seed: rotated by ``shift`` octets, XOR the EUI-64 twice (zigpy-znp, znp/security.py)."""
+    rotated = seed[shift:] + seed[:shift]
+    return bytes(one ^ other for one, other in zip(rotated, 2 * device.zigbee, strict=True))
