@@ -183,7 +183,7 @@ class HomeJourney:
                 need(await self.ask("8.11", self.chf, addition(row, JOIN_TIME_S)))
                 await self._new_backup(before, row.eui, present=True)
                 values["device log versions at the DCC"] = self.versions()
-        await self._refuse_stranger()
+        await self.refuse_stranger()
         for row in self.station.board.device:
             async with self.steps.step(f"{row.name} joins") as values:
                 before = self.versions()
@@ -195,7 +195,7 @@ class HomeJourney:
         """The Device of that name joins the HAN."""
         await self.station.device(name).join()
 
-    async def _refuse_stranger(self) -> None:
+    async def refuse_stranger(self) -> None:
         """While joining is open for the Devices in the log, one that is not in it tries too."""
         station = self.station
         async with self.steps.step("refused: a Device not in the log that tries to join") as values:

@@ -62,6 +62,13 @@ class CutResult:
 class PatientJourney(HomeJourney):
     """The demo's journey, by people who try again when a hub was away."""
 
+    async def refuse_stranger(self) -> None:
+        try:
+            await super().refuse_stranger()
+        except StepFailed:  # the hub was dead while the stranger knocked
+            await self.station.clock.sleep(PAUSE_S)
+            await super().refuse_stranger()
+
     async def join(self, name: str) -> None:
         device = self.station.device(name)
         for left in reversed(range(TRIES)):

@@ -25,7 +25,7 @@ class Station(Home):
     """Everything on one bench. Made by :func:`open_station`."""
 
     def __init__(self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, seed: int) -> None:
-        hub_wan, self._dcc_wan = memory_pair(clock)
+        hub_wan, self.dcc_wan = memory_pair(clock)
         super().__init__(board, clock, trace, folder, keystore, seed, wan=hub_wan)
         self.dcc = dcc_of(board, keystore, clock, trace, folder / "dcc.sqlite")
         self.supplier = user_of(board, "supplier", keystore)
@@ -47,7 +47,7 @@ class Station(Home):
             self.dcc.add_user(user)
         hold_and_register(self.dcc, self.board)
         await self.dcc.start()
-        self.dcc.attach_hub(self._dcc_wan, self.board.hub.chf)
+        self.dcc.attach_hub(self.dcc_wan, self.board.hub.chf)
 
     async def ask(
         self, user: User, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,

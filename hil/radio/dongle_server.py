@@ -38,6 +38,8 @@ class DongleServer(ABC):
         self._line = FaultyLine(faults or NcpFaults(), self._frame_length)
         self._life = 0
         self._write: Callable[[bytes], None] | None = None
+        self.tap: Callable[[str, bytes], None] | None = None
+        """Hears all octets of the line: who sent them (``host`` or ``dongle``), and they."""
         self._port: PtyPort | None = None
         self._tcp_host: TcpHost | None = None
         self._server: asyncio.Server | None = None
@@ -124,8 +126,17 @@ class DongleServer(ABC):
 
     # octets
 
+    def say(self, octets: bytes) -> None:
+        """Octets to the host as they are, whether they are a frame or not."""
+        if self._write is not None:
+            self._write(octets)
+            if self.tap is not None:
+                self.tap("dongle", octets)
+
     def octets(self, octets: bytes) -> None:
         """Octets from the host."""
+        if self.tap is not None:
+            self.tap("host", octets)
         if self.on and not self.faults.silent:
             for arrived in self._line.from_host(octets):
                 self._received(arrived)
@@ -147,7 +158,7 @@ class DongleServer(ABC):
     def _put(self, octets: bytes) -> None:
         """One frame to the host, or what arrives of it."""
         if self._write is not None and not self.faults.silent and (arrives := self._line.to_host(octets)):
-            self._write(arrives)
+            self.say(arrives)
 
     def _work(self, command: Callable[[], None]) -> None:
         """One command of the host, in the time that the processor takes."""
