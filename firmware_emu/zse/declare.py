@@ -53,12 +53,14 @@ Layout: TypeAlias = "tuple[Field | Repeat, ...]"
 @dataclass(frozen=True, slots=True)
 class Command:
     """One cluster command. ``layout`` None: not known, the payload is opaque. ``answered_by``: ids of the opposite direction's
-    commands that answer it; empty: a default response does."""
+    commands that answer it; empty: a default response does. ``carries`` names the octets that follow the declared fields to the end of
+    the payload, as part of the command (under :data:`TRAILING`); empty: none do."""
 
     id: int
     name: str
     layout: Layout | None = None
     answered_by: tuple[int, ...] = ()
+    carries: str = ""
 
     def decode(self, payload: bytes, base: int = 0) -> dict[str, FieldValue]:
         """Fields by name; octets beyond the layout under :data:`TRAILING`. Raises DecodeError; ``base`` is added to its offset."""

@@ -14,7 +14,10 @@ CALENDAR = Cluster(
         *attributes("0xFFFE attribute_reporting_status enum8"),
     ),
     to_server=commands(
-        Command(0x00, "GetCalendar", answered_by=(0x00,)),
+        Command(
+            0x00, "GetCalendar",
+            fields("earliest utc", "minimum_event uint32", "count uint8", "calendar_type uint8", "provider uint32"), answered_by=(0x00,),
+        ),
         Command(
             0x01, "GetDayProfiles", fields("provider uint32", "calendar uint32", "first_day uint8", "count uint8"), answered_by=(0x01,),
         ),

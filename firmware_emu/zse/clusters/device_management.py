@@ -6,7 +6,7 @@ from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fie
 
 DEVICE_MANAGEMENT = Cluster(
     0x0708, "DeviceManagement", secured=True,
-    # The reference names the attribute sets 0x0100, 0x0110, 0x0200, 0x0300, 0x0400; these are the members GBCS messages read.
+    # Sets 0x0100 supplier, 0x0110 proposed, 0x0200 tenancy, 0x0300 WAN, 0x0400 thresholds (reference zigbee-han 3), members as in tshark.
     attributes=attributes(
         "0x0100 provider uint32",
         "0x0101 provider_name octets",
@@ -16,8 +16,23 @@ DEVICE_MANAGEMENT = Cluster(
         "0x0112 proposed_provider_change utc",
         "0x0113 proposed_provider_change_control bitmap32",
         "0x0114 proposed_provider_contact octets",
+        "0x0120 received_provider uint32",
+        "0x0121 received_provider_name octets",
+        "0x0122 received_provider_contact octets",
+        "0x0130 received_proposed_provider uint32",
+        "0x0131 received_proposed_provider_name octets",
+        "0x0132 received_proposed_provider_change utc",
+        "0x0133 received_proposed_provider_change_control bitmap32",
+        "0x0134 received_proposed_provider_contact octets",
+        "0x0200 change_of_tenancy_update utc",
+        "0x0201 proposed_tenancy_change_control bitmap32",
+        "0x0300 wan_status enum8",
+        "0x0400 low_medium_threshold uint32",
+        "0x0401 medium_high_threshold uint32",
         "0xFFFE attribute_reporting_status enum8",
     ),
+    # Beyond these, one event configuration octet per event number (sets 0x01 to 0x08), read by SetEventConfiguration's event ids.
+    client_attributes=attributes("0x0000 provider uint32", "0x0010 received_provider uint32"),
     to_server=commands(
         Command(0x00, "GetChangeOfTenancy", fields(), answered_by=(0x00,)),
         Command(0x01, "GetChangeOfSupplier", fields(), answered_by=(0x01,)),

@@ -1,8 +1,11 @@
-"""Demand Response and Load Control 0x0701: ids only (reference zigbee-han 3)."""
+"""Demand Response and Load Control 0x0701 (ids: reference zigbee-han 3; layouts as tshark 4.0 dissects them)."""
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands
+from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+
+_EVENT = ("event uint32", "device_class bitmap16", "group uint8")
+_LIMITS = ("cooling_set_point int16", "heating_set_point int16", "average_load int8", "duty_cycle uint8", "control bitmap8")
 
 DRLC = Cluster(
     0x0701, "Drlc", secured=True,
@@ -11,9 +14,27 @@ DRLC = Cluster(
         "0x0001 start_randomisation_minutes uint8",
         "0x0002 duration_randomisation_minutes uint8",
         "0x0003 device_class uint16",
+        "0xFFFE attribute_reporting_status enum8",
     ),
-    to_server=commands(Command(0x00, "ReportEventStatus"), Command(0x01, "GetScheduledEvents", answered_by=(0x00,))),
+    attributes=attributes("0xFFFE attribute_reporting_status enum8"),
+    to_server=commands(
+        Command(
+            # The signature type and, where it is not 0, 42 octets of signature (declare.TRAILING).
+            0x00, "ReportEventStatus",
+            fields("event uint32", "status enum8", "status_time utc", "criticality uint8", *_LIMITS, "signature_type uint8"),
+            carries="signature",
+        ),
+        Command(0x01, "GetScheduledEvents", fields("start utc", "count uint8", "minimum_event uint32 ?"), answered_by=(0x00,)),
+    ),
     to_client=commands(
-        Command(0x00, "LoadControlEvent"), Command(0x01, "CancelLoadControlEvent"), Command(0x02, "CancelAllLoadControlEvents"),
+        Command(
+            0x00, "LoadControlEvent",
+            fields(
+                *_EVENT, "start utc", "duration_minutes uint16", "criticality uint8", "cooling_offset uint8", "heating_offset uint8",
+                *_LIMITS,
+            ),
+        ),
+        Command(0x01, "CancelLoadControlEvent", fields(*_EVENT, "control bitmap8", "effective utc")),
+        Command(0x02, "CancelAllLoadControlEvents", fields("control bitmap8")),
     ),
 )

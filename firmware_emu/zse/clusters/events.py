@@ -15,7 +15,7 @@ EVENTS = Cluster(
         Command(0x01, "ClearEventLogRequest", fields("log bitmap8"), answered_by=(0x02,)),
     ),
     to_client=commands(
-        Command(0x00, "PublishEvent"),
+        Command(0x00, "PublishEvent", fields("log uint8", "event uint16", "time utc", "control bitmap8", "data octets")),
         Command(
             0x01, "PublishEventLog",
             fields(

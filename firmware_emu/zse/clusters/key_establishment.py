@@ -12,15 +12,15 @@ _TERMINATE = Command(0x03, "TerminateKeyEstablishment", fields("status uint8", "
 KEY_ESTABLISHMENT = Cluster(
     0x0800, "KeyEstablishment", secured=False, attributes=_SUITES, client_attributes=_SUITES,
     to_server=commands(
-        Command(0x00, "InitiateKeyEstablishmentRequest", fields(*_INITIATE), answered_by=(0x00, 0x03)),
-        Command(0x01, "EphemeralDataRequest", answered_by=(0x01, 0x03)),
-        Command(0x02, "ConfirmKeyDataRequest", answered_by=(0x02, 0x03)),
+        Command(0x00, "InitiateKeyEstablishmentRequest", fields(*_INITIATE), answered_by=(0x00, 0x03), carries="certificate"),
+        Command(0x01, "EphemeralDataRequest", answered_by=(0x01, 0x03), carries="ephemeral_point"),
+        Command(0x02, "ConfirmKeyDataRequest", answered_by=(0x02, 0x03), carries="mac"),
         _TERMINATE,
     ),
     to_client=commands(
-        Command(0x00, "InitiateKeyEstablishmentResponse", fields(*_INITIATE)),
-        Command(0x01, "EphemeralDataResponse"),
-        Command(0x02, "ConfirmKeyDataResponse"),
+        Command(0x00, "InitiateKeyEstablishmentResponse", fields(*_INITIATE), carries="certificate"),
+        Command(0x01, "EphemeralDataResponse", carries="ephemeral_point"),
+        Command(0x02, "ConfirmKeyDataResponse", carries="mac"),
         _TERMINATE,
     ),
 )

@@ -22,6 +22,15 @@ def _debt(number: int) -> tuple[Attribute, ...]:
     )
 
 
+def _costs(first: int, count: int, period: str) -> tuple[Attribute, ...]:
+    """What was consumed cost: the period under way and those before it, delivered and received."""
+    names = [f"current_{period}", f"previous_{period}", *(f"previous_{period}_{number}" for number in range(2, count))]
+    return attributes(*(
+        f"0x{first + 2 * index + side:04X} {name}_cost_consumption_{flow} uint48"
+        for index, name in enumerate(names) for side, flow in enumerate(("delivered", "received"))
+    ))
+
+
 PREPAYMENT = Cluster(
     0x0705, "Prepayment", secured=True,
     attributes=(
@@ -52,7 +61,18 @@ PREPAYMENT = Cluster(
         *numbered(0x0102, 0x10, 5, "originating_device_{}", "enum8"),
         *numbered(0x0103, 0x10, 5, "top_up_code_{}", "octets"),
         *_debt(1), *_debt(2), *_debt(3),
-        *attributes("0x0400 prepayment_alarm_status bitmap16", "0xFFFE attribute_reporting_status enum8"),
+        *attributes(
+            "0x0400 prepayment_alarm_status bitmap16",
+            "0x0401 generic_alarm_mask bitmap16",
+            "0x0402 switch_alarm_mask bitmap16",
+            "0x0403 event_alarm_mask bitmap16",
+            "0x0500 historical_cost_consumption_formatting bitmap8",
+            "0x0501 consumption_unit_of_measurement enum8",
+            "0x0502 currency_scaling_factor enum8",
+            "0x0503 currency uint16",
+        ),
+        *_costs(0x051C, 9, "day"), *_costs(0x0530, 6, "week"), *_costs(0x0540, 14, "month"),
+        *attributes("0x055C historical_freeze_time uint16", "0xFFFE attribute_reporting_status enum8"),
     ),
     to_server=commands(
         Command(0x00, "SelectAvailableEmergencyCredit", fields("issued utc", "originating_device enum8")),
@@ -82,6 +102,7 @@ PREPAYMENT = Cluster(
                 "snapshot uint32", "time utc", "total_found uint8", "command_index uint8", "command_count uint8", "cause bitmap32",
                 "payload_type enum8",
             ),
+            carries="snapshot_payload",
         ),
         Command(
             0x02, "ChangePaymentModeResponse",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields, numbered, repeat
 
 _TARIFF = ("provider uint32", "event utc")
+_SINCE = ("earliest utc", "minimum_event uint32", "count uint8")
 
 # Attribute 0x04tb holds the price of tier t (0: no tier), block b + 1.
 _PRICES = tuple(
@@ -39,27 +40,33 @@ PRICE = Cluster(
             "0xFFFE attribute_reporting_status enum8",
         ),
     ),
+    client_attributes=attributes(
+        "0x0000 price_increase_randomise_minutes uint8",
+        "0x0001 price_decrease_randomise_minutes uint8",
+        "0x0002 commodity_type enum8",
+        "0xFFFE attribute_reporting_status enum8",
+    ),
     to_server=commands(
         Command(0x00, "GetCurrentPrice", fields("options bitmap8"), answered_by=(0x00,)),
-        Command(0x01, "GetScheduledPrices", answered_by=(0x00,)),
-        Command(0x02, "PriceAcknowledgement"),
-        Command(0x03, "GetBlockPeriods", answered_by=(0x01,)),
-        Command(0x04, "GetConversionFactor", answered_by=(0x02,)),
-        Command(0x05, "GetCalorificValue", answered_by=(0x03,)),
-        Command(0x06, "GetTariffInformation", answered_by=(0x04,)),
-        Command(0x07, "GetPriceMatrix", answered_by=(0x05,)),
-        Command(0x08, "GetBlockThresholds", answered_by=(0x06,)),
-        Command(0x09, "GetCo2Value", answered_by=(0x07,)),
-        Command(0x0A, "GetTierLabels", answered_by=(0x08,)),
+        Command(0x01, "GetScheduledPrices", fields("start utc", "count uint8"), answered_by=(0x00,)),
+        Command(0x02, "PriceAcknowledgement", fields("provider uint32", "event uint32", "acknowledged utc", "control bitmap8")),
+        Command(0x03, "GetBlockPeriods", fields("start utc", "count uint8", "tariff_type bitmap8 ?"), answered_by=(0x01,)),
+        Command(0x04, "GetConversionFactor", fields(*_SINCE), answered_by=(0x02,)),
+        Command(0x05, "GetCalorificValue", fields(*_SINCE), answered_by=(0x03,)),
+        Command(0x06, "GetTariffInformation", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x04,)),
+        Command(0x07, "GetPriceMatrix", fields("tariff uint32"), answered_by=(0x05,)),
+        Command(0x08, "GetBlockThresholds", fields("tariff uint32"), answered_by=(0x06,)),
+        Command(0x09, "GetCo2Value", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x07,)),
+        Command(0x0A, "GetTierLabels", fields("tariff uint32"), answered_by=(0x08,)),
         Command(
             0x0B, "GetBillingPeriod", fields("earliest_start utc", "minimum_event uint32", "count uint8", "tariff_type bitmap8"),
             answered_by=(0x09,),
         ),
-        Command(0x0C, "GetConsolidatedBill", answered_by=(0x0A,)),
-        Command(0x0D, "CppEventResponse"),
-        Command(0x0E, "GetCreditPayment", answered_by=(0x0C,)),
-        Command(0x0F, "GetCurrencyConversion", answered_by=(0x0D,)),
-        Command(0x10, "GetTariffCancellation", answered_by=(0x0E,)),
+        Command(0x0C, "GetConsolidatedBill", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x0A,)),
+        Command(0x0D, "CppEventResponse", fields("event uint32", "authorisation enum8")),
+        Command(0x0E, "GetCreditPayment", fields("latest_end utc", "count uint8"), answered_by=(0x0C,)),
+        Command(0x0F, "GetCurrencyConversion", fields(), answered_by=(0x0D,)),
+        Command(0x10, "GetTariffCancellation", fields(), answered_by=(0x0E,)),
     ),
     to_client=commands(
         Command(
@@ -67,6 +74,10 @@ PRICE = Cluster(
             fields(
                 "provider uint32", "rate_label octets", "event uint32", "current_time utc", "unit enum8", "currency uint16",
                 "trailing_digit_and_tier bitmap8", "tiers_and_register_tier bitmap8", "start utc", "duration uint16", "price uint32",
+                "price_ratio uint8 ?", "generation_price uint32 ?", "generation_price_ratio uint8 ?", "alternate_cost uint32 ?",
+                "alternate_cost_unit enum8 ?", "alternate_cost_trailing_digit bitmap8 ?", "block_thresholds uint8 ?", "control bitmap8 ?",
+                "generation_tiers uint8 ?", "generation_tier uint8 ?", "extended_tiers uint8 ?", "extended_tier uint8 ?",
+                "extended_register_tier uint8 ?",
             ),
         ),
         Command(
@@ -103,15 +114,42 @@ PRICE = Cluster(
                 repeat("tiers", None, "count uint8", repeat("thresholds", "count", "threshold uint48")),
             ),
         ),
-        Command(0x07, "PublishCo2Value"),
-        Command(0x08, "PublishTierLabels"),
+        Command(
+            0x07, "PublishCo2Value",
+            fields(*_TARIFF, "start utc", "tariff_type bitmap8", "value uint32", "unit enum8", "trailing_digit bitmap8"),
+        ),
+        Command(
+            0x08, "PublishTierLabels",
+            fields(
+                *_TARIFF, "tariff uint32", "command_index uint8", "command_count uint8", "count uint8",
+                repeat("labels", "count", "tier uint8", "label octets"),
+            ),
+        ),
         Command(
             0x09, "PublishBillingPeriod", fields(*_TARIFF, "start utc", "duration uint24", "duration_type uint8", "tariff_type uint8"),
         ),
-        Command(0x0A, "PublishConsolidatedBill"),
-        Command(0x0B, "PublishCppEvent"),
-        Command(0x0C, "PublishCreditPayment"),
-        Command(0x0D, "PublishCurrencyConversion"),
-        Command(0x0E, "CancelTariff"),
+        Command(
+            0x0A, "PublishConsolidatedBill",
+            fields(
+                *_TARIFF, "start utc", "duration uint24", "duration_type bitmap8", "tariff_type bitmap8", "bill uint32", "currency uint16",
+                "trailing_digit bitmap8",
+            ),
+        ),
+        Command(
+            0x0B, "PublishCppEvent",
+            fields(*_TARIFF, "start utc", "duration uint16", "tariff_type bitmap8", "price_tier enum8", "authorisation enum8"),
+        ),
+        Command(
+            0x0C, "PublishCreditPayment",
+            fields(*_TARIFF, "due utc", "overdue uint32", "status enum8", "payment uint32", "paid utc", "reference octets"),
+        ),
+        Command(
+            0x0D, "PublishCurrencyConversion",
+            fields(
+                *_TARIFF, "start utc", "old_currency uint16", "new_currency uint16", "factor uint32", "trailing_digit bitmap8",
+                "change_control bitmap32",
+            ),
+        ),
+        Command(0x0E, "CancelTariff", fields("provider uint32", "tariff uint32", "tariff_type bitmap8")),
     ),
 )

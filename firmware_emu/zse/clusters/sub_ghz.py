@@ -12,6 +12,7 @@ SUB_GHZ = Cluster(
         "0x0002 page_29_channel_mask bitmap32",
         "0x0003 page_30_channel_mask bitmap32",
         "0x0004 page_31_channel_mask bitmap32",
+        "0xFFFE attribute_reporting_status enum8",
     ),
     to_server=commands(Command(0x00, "GetSuspendZclMessagesStatus", fields(), answered_by=(0x00,))),
     to_client=commands(Command(0x00, "SuspendZclMessages", fields("minutes uint8"))),

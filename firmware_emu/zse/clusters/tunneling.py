@@ -18,7 +18,7 @@ TUNNELING = Cluster(
         ),
         Command(0x01, "CloseTunnel", fields("tunnel uint16")),
         # Delivery is confirmed by a default response; a TransferDataError may stand in its place.
-        Command(0x02, "TransferDataClient", _TRANSFER, answered_by=(0x02,)),
+        Command(0x02, "TransferDataClient", _TRANSFER, answered_by=(0x02,), carries="data"),
         Command(0x03, "TransferDataErrorClient", _TRANSFER_ERROR),
         Command(0x04, "AckTransferDataClient", _FLOW),
         Command(0x05, "ReadyDataClient", _FLOW),
@@ -26,7 +26,7 @@ TUNNELING = Cluster(
     ),
     to_client=commands(
         Command(0x00, "RequestTunnelResponse", fields("tunnel uint16", "status uint8", "max_incoming uint16")),
-        Command(0x01, "TransferDataServer", _TRANSFER, answered_by=(0x03,)),
+        Command(0x01, "TransferDataServer", _TRANSFER, answered_by=(0x03,), carries="data"),
         Command(0x02, "TransferDataErrorServer", _TRANSFER_ERROR),
         Command(0x03, "AckTransferDataServer", _FLOW),
         Command(0x04, "ReadyDataServer", _FLOW),
