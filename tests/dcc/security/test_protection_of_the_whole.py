@@ -79,8 +79,8 @@ def test_a_message_is_authentic_whole_confidential_and_cannot_be_denied(run: Run
         # Authenticity: nobody else's certificate fits. Integrity: one changed octet and nothing holds.
         with pytest.raises(ProtectionError):
             verify_request(kept, signing_certificate(keystore, SECOND))
+        changed_xml = write_request(kept).replace(b"CommandVariant>4<", b"CommandVariant>5<")
         with pytest.raises(ProtectionError):
-            changed_xml = write_request(kept).replace(b"CommandVariant>4<", b"CommandVariant>5<")
             verify_request(read_request(changed_xml), signing_certificate(keystore, SUPPLIER))
         with pytest.raises(ProtectionError):
             protect.check_signature(command, keystore.public_key(NETWORK, KeyUsage.DIGITAL_SIGNATURE))
