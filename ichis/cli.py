@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
+from firmware_emu.clock import Clock
+from firmware_emu.trace import Trace
 from ichis.connector import PINS
+from ichis.interop import Pairing, load_makers, pair
 from ichis.profile import load_profile
 from ichis.served_jig import serve as serve_jig
 
@@ -103,6 +107,31 @@ def serve(folder: Path, port: int, write_board: Path | None, as_json: bool) -> N
         asyncio.run(main())
     except KeyboardInterrupt:
         click.echo("closed", err=True)
+
+
+@ichis.command()
+@click.option("--makers", type=click.Path(dir_okay=False, path_type=Path), help="TOML file of hosts and hubs; the bench's own if not given")
+@click.option("--profile", "profile_name", default="ichis_default", show_default=True, help="profile name or path")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def interop(makers: Path | None, profile_name: str, as_json: bool) -> None:
+    """Every hub in every host's port, as models: start, a dip, an outage. Exit code 1 where a pair does not work together."""
+    limits, known = load_profile(profile_name), load_makers(makers)
+    clock = Clock(warp=True)
+    trace = Trace(clock.now)
+
+    async def main() -> list[Pairing]:
+        return [await pair(limits, known, host, hub, clock, trace) for host in known.hosts for hub in known.hubs]
+
+    found = clock.run(main())
+    if as_json:
+        click.echo(json.dumps({"pairs": [
+            {"host": one.host, "kind": known.kinds[one.host], "hub": one.hub, "started_s": one.started_s, "volts": round(one.volts, 3),
+             "warned_s": one.warned_s, "problems": list(one.problems)} for one in found]}))
+    else:
+        for one in found:
+            verdict = "; ".join(one.problems) or f"works: {one.volts:.2f} V, shown after {one.started_s:.2f} s, warned {one.warned_s:.2f} s"
+            click.echo(f"{one.hub:<12} in {one.host:<12} ({known.kinds[one.host]}): {verdict}")
+    sys.exit(1 if any(one.problems for one in found) else 0)
 
 
 def _board(table: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ transmit contact idles. A :class:`HostCondition` other than the healthy one is a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from firmware_emu.clock import Clock
@@ -70,6 +70,10 @@ class HostCondition:
     """Host Present is released once a hub is in the socket."""
 
 
+def _nobody() -> None:
+    """Nobody listens."""
+
+
 class HostPort:
     """The port. :meth:`mains` is the meter's terminal, :meth:`load` and :meth:`seat` what the rig does as the hub."""
 
@@ -86,6 +90,8 @@ class HostPort:
         self._ac_lost = True
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changes: dict[str, list[tuple[float, Level]]] = {"MT_PR": [], "AC LO": []}
+        self.on_change: Callable[[], None] = _nobody
+        """Called after the supply or a line of the host has changed."""
         self.curve: list[tuple[float, float]] = [(clock.now(), 0.0)]
 
     # --- what happens to it
@@ -137,6 +143,7 @@ class HostPort:
         self._note()
         self._supply = on
         self._note()
+        self.on_change()
         if on:
             self._later("present", self.condition.present_s, lambda: self._present(True))
         else:
@@ -153,6 +160,7 @@ class HostPort:
 
     def _show(self, symbol: str, active: bool) -> None:
         self._changes[symbol].append((self._clock.now(), signal(symbol).level(active)))
+        self.on_change()
 
     def _later(self, what: str, seconds: float, do: object) -> None:
         assert callable(do)
@@ -165,23 +173,37 @@ class HostPort:
 
     # --- what instruments read
 
+    @property
+    def fed(self) -> bool:
+        """Whether the host gives a supply."""
+        return self._supply
+
+    @property
+    def limit_a(self) -> float:
+        """Above this current the supply collapses."""
+        own = self.condition.limit_a
+        return self._profile["current_peak_max"] * 1.3 if own is None else own
+
+    def open_volts(self) -> float:
+        """Volts of the supply without a load, as long as it is fed."""
+        condition = self.condition
+        if condition.unseated_volts is not None and not self._seated:
+            return condition.unseated_volts
+        return self._profile["supply_nominal"] + 0.2 if condition.open_volts is None else condition.open_volts
+
     def volts(self) -> float:
         """Volts between the supply contacts now."""
         condition, now = self.condition, self._clock.now()
         if not self._supply or {1, 2} <= condition.open_pins or {3, 4} <= condition.open_pins:
             return 0.0
-        limit_a = self._profile["current_peak_max"] * 1.3 if condition.limit_a is None else condition.limit_a
+        loaded_s, limit_a = now - self._loaded_at, self.limit_a
         pulse_a = max(limit_a, self._profile["inrush_peak"] * 1.3) if condition.pulse_limit_a is None else condition.pulse_limit_a
-        tired = condition.peak_s is not None and self._amperes > 1.0 and now - self._loaded_at > condition.peak_s
-        if tired or self._amperes > (pulse_a if now - self._loaded_at < 0.01 else limit_a):
+        tired = condition.peak_s is not None and self._amperes > 1.0 and loaded_s > condition.peak_s
+        if tired or self._amperes > (pulse_a if loaded_s < 0.01 else limit_a):
             return 0.5
-        open_volts = self._profile["supply_nominal"] + 0.2 if condition.open_volts is None else condition.open_volts
-        if condition.unseated_volts is not None and not self._seated:
-            open_volts = condition.unseated_volts
-        if self._amperes and now - self._loaded_at > _WARM_S:
-            open_volts -= condition.sag_v
+        sag = condition.sag_v if self._amperes and loaded_s > _WARM_S else 0.0
         overshoot = condition.release_overshoot_v if now - self._eased_at < 0.05 else 0.0
-        return open_volts + overshoot - self._amperes * condition.source_ohm
+        return self.open_volts() - sag + overshoot - self._amperes * condition.source_ohm
 
     def amperes(self) -> float:
         """What the rig draws, if there is anything to draw from."""
