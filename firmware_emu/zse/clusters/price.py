@@ -70,14 +70,11 @@ PRICE = Cluster(
     ),
     to_client=commands(
         Command(
+            # Price ratios, generation and alternate costs may follow, which GB does not use (declare.TRAILING).
             0x00, "PublishPrice",
             fields(
                 "provider uint32", "rate_label octets", "event uint32", "current_time utc", "unit enum8", "currency uint16",
                 "trailing_digit_and_tier bitmap8", "tiers_and_register_tier bitmap8", "start utc", "duration uint16", "price uint32",
-                "price_ratio uint8 ?", "generation_price uint32 ?", "generation_price_ratio uint8 ?", "alternate_cost uint32 ?",
-                "alternate_cost_unit enum8 ?", "alternate_cost_trailing_digit bitmap8 ?", "block_thresholds uint8 ?", "control bitmap8 ?",
-                "generation_tiers uint8 ?", "generation_tier uint8 ?", "extended_tiers uint8 ?", "extended_tier uint8 ?",
-                "extended_register_tier uint8 ?",
             ),
         ),
         Command(
