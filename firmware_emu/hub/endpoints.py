@@ -10,11 +10,15 @@ from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.zse.clusters.basic import BASIC
+from firmware_emu.zse.clusters.calendar import CALENDAR
+from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.clusters.keep_alive import KEEP_ALIVE
 from firmware_emu.zse.clusters.key_establishment import KEY_ESTABLISHMENT
+from firmware_emu.zse.clusters.messaging import MESSAGING
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.ota import OTA
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.clusters.time import TIME
 from firmware_emu.zse.clusters.tunneling import TUNNELING
 
@@ -33,7 +37,8 @@ def declare_endpoints(zcl: ZclPort) -> None:
         CHF_ENDPOINT, _REMOTE_COMMUNICATIONS, servers=(BASIC.id, KEY_ESTABLISHMENT.id, TIME.id, OTA.id, KEEP_ALIVE.id, TUNNELING.id),
         clients=(KEY_ESTABLISHMENT.id, TUNNELING.id)))
     zcl.add_endpoint(SimpleDescriptor(
-        ESI_ENDPOINT, _ESI, servers=(BASIC.id, TIME.id, METERING.id, PREPAYMENT.id), clients=(METERING.id,)))
+        ESI_ENDPOINT, _ESI, clients=(METERING.id,), servers=(
+            BASIC.id, TIME.id, METERING.id, PREPAYMENT.id, PRICE.id, MESSAGING.id, CALENDAR.id, DEVICE_MANAGEMENT.id)))
     zcl.add_endpoint(SimpleDescriptor(MIRROR_ENDPOINT, _METERING_DEVICE, servers=(BASIC.id, METERING.id, PREPAYMENT.id)))
 
 

@@ -25,6 +25,7 @@ from firmware_emu.hub.gas_store import HALF_HOUR_S, GasStore
 from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.mirror import MIRRORED, Mirror
 from firmware_emu.hub.profile import HubConfig
+from firmware_emu.hub.tap_off import TapOff
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.clusters.events import EVENTS
@@ -69,6 +70,7 @@ class Gpf:
         self.device = device
         self.gas = GasStore(device.store, config.profile)
         self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han, has_image)
+        self.tap_off = TapOff(device, lambda: self.mirror.owner)
         self.model = ZclModel()
         self.model.commands.update({
             (METERING.id, 0x08, False): self._sampled_data,
@@ -140,7 +142,7 @@ class Gpf:
         elif (incoming.cluster, frame.command) == (PREPAYMENT.id, 0x07):
             found = self._prepayment_snapshot(part, since)
         else:
-            return ZclStatus.UNSUP_CLUSTER_COMMAND
+            return self.tap_off.read(incoming)
         return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
 
     def _sampled_data(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:

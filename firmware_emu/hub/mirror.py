@@ -18,6 +18,7 @@ from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.endpoints import ESI_ENDPOINT, MIRROR_ENDPOINT
 from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.hub.mailbox import Mailbox
+from firmware_emu.hub.tap_off import SERVED
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.basic import BASIC
@@ -106,7 +107,7 @@ class Mirror:
             self._readers[device] = [
                 self._zcl.serve(endpoint, cluster.id, self._read_log, partner=device, attributes=_Copy(self._gas, cluster.id, open=True))
                 for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT) for cluster in (METERING, PREPAYMENT)
-            ]
+            ] + [self._zcl.serve(ESI_ENDPOINT, cluster.id, self._read_log, partner=device) for cluster in SERVED]
 
     def _may_mirror(self, device: Eui64) -> bool:
         entry = self._log.get(device)

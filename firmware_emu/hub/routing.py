@@ -33,9 +33,11 @@ class Router:
     def __init__(
         self, config: HubConfig, chf: GbcsDevice, gpf: GbcsDevice, log: DeviceLog, mailbox: Mailbox, store: Store,
         now: Callable[[], float], trace: Trace, *, send: Callable[[bytes], None], wake: Callable[[Eui64], None],
-        executed: Callable[[], None],
+        executed: Callable[[], None], tap: Callable[[Message], None],
     ) -> None:
+        """``tap`` sees every message that is not the hub's own, before it goes on."""
         self._executed = executed
+        self._tap = tap
         self._own = {config.chf: chf, config.gpf: gpf}
         self._chf = chf
         self._log = log
@@ -74,6 +76,7 @@ class Router:
                 self._answer(answer, source)
             self._executed()
             return
+        self._tap(message)
         entry = self._log.get(recipient)
         if entry is not None and entry.registered_type.gets_gbcs:
             self._mailbox.put(recipient, data, int(self._now()))

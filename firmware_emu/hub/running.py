@@ -87,7 +87,8 @@ class RunningHub:
             accept=self.commissioning.may_establish)
         self.router = Router(
             config, self.chf, self.gpf.device, self.log, self.mailbox, store, self.time.now, trace,
-            send=self._to_wan, wake=lambda device: self.tunnels.wake(device), executed=self._executed)
+            send=self._to_wan, wake=lambda device: self.tunnels.wake(device), executed=self._executed,
+            tap=self.gpf.tap_off.passes)
         self.tunnels = Tunnels(
             DeliveryContext(
                 self.zcl, CHF_ENDPOINT, self.log, self.mailbox, store, config.profile, self.time.now, trace,

@@ -1,13 +1,15 @@
-"""Reads of metering values over the HAN, as a display makes them."""
+"""Reads over the HAN, as a display makes them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from firmware_emu.errors import RadioError
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.declare import Cluster, FieldValue
 from firmware_emu.zse.zcl_types import Value
 
 
@@ -27,7 +29,7 @@ class Reading:
 
 
 class HanReader:
-    """Metering client of a display."""
+    """What a display reads: metering values, and what suppliers have published."""
 
     def __init__(self, zcl: ZclPort) -> None:
         self._zcl = zcl
@@ -44,6 +46,18 @@ class HanReader:
             if numbers[0] is not None:
                 return Reading(numbers[0], numbers[1] or 0, numbers[2] or 1, numbers[3] or 1)
         raise RadioError(f"{device} lets no metering value be read", "NOT_AUTHORIZED")
+
+    async def published(
+        self, device: Eui64, cluster: Cluster, command: str, fields: Mapping[str, FieldValue] | None = None,
+    ) -> dict[str, FieldValue] | None:
+        """What a supplier has published, by the name of the command that asks for it (``GetTariffInformation``): price, calendar, message,
+        supplier's contact. None if there is nothing. Raises RadioError if the other side does not answer."""
+        asked = cluster.command_named(command)
+        for endpoint in await self._zcl.port.match_descriptors(device, cluster.id, server=True):
+            answer = await self._zcl.request(device, endpoint, cluster.id, asked.id, asked.encode(fields))
+            if answer.default_response is None:
+                return cluster.to_client[answer.command].decode(answer.payload)
+        return None
 
 
 def _number(value: Value) -> int | None:

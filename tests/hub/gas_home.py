@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub_bench import ACB, CODES, GPF, GSME, NETWORK_OPERATOR, SUPPLIER, Bench, MemoryNode, add_device, codes
+from hub_bench import ACB, CODES, GPF, GSME, NETWORK_OPERATOR, PPMID, SUPPLIER, Bench, MemoryNode, add_device, codes
 
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
 from firmware_emu.device import asn1_io
@@ -14,7 +14,8 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz, numbered
 from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import CraFlag, Eui64
-from hil.devices import Gsme
+from firmware_emu.zse.declare import Cluster, FieldValue
+from hil.devices import Gsme, Ppmid
 from hil.devices.registers import LoadProfile
 
 PARTIES = {
@@ -38,6 +39,18 @@ async def link(bench: Bench, gsme: Gsme) -> None:
     answer = await ask(bench, gsme, command(bench, JOIN_B, join, GSME))
     assert answer.payload in (bytes.fromhex("020100"), bytes.fromhex("020103")), answer.payload.hex()
     await gsme.wake()
+
+
+async def display(bench: Bench, *, gpf: bool = True) -> Ppmid:
+    """A PPMID; the GPF is joined with it by the supplier (CS03B) unless ``gpf`` is False."""
+    assert codes(await bench.ask(add_device(bench, PPMID, 132))) == [0, 0, 0]
+    ppmid = Ppmid(PPMID, CODES[PPMID], bench.keystore, MemoryNode(bench.han, PPMID), bench.clock, bench.trace, PARTIES)
+    await ppmid.start()
+    await ppmid.join()
+    if gpf:
+        join = asn1_io.write("JoinCommand", JoinCommand(2, PPMID, 5))
+        assert (await ask(bench, None, command(bench, JOIN_B, join, GPF))).payload == bytes.fromhex("020100")
+    return ppmid
 
 
 def command(bench: Bench, code: int, payload: bytes, target: Eui64, originator: Eui64 = SUPPLIER) -> Message:
@@ -71,3 +84,10 @@ async def gas(bench: Bench, gsme: Gsme | None, code: int, *parts: Component, tar
             octets = protect.decrypt(octets, z, originator=target, counter=response.header.counter, recipient=SUPPLIER)
         opened.append(Component(part.cluster, part.frame_control, part.sequence, part.command, octets))
     return opened
+
+
+def part(cluster: Cluster, name: str, /, **fields: FieldValue) -> Component:
+    """One component of a Command."""
+    declared = cluster.command_named(name)
+    from_server = cluster.to_client.get(declared.id) is declared
+    return Component(cluster.id, 0x09 if from_server else 0x01, 0, declared.id, declared.encode(fields))
