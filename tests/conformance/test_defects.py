@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hub_bench import Han, MemoryRadio
 from seeded_defects import DEFECTS, Defect, _ends, _last_end
 
 from firmware_emu.board import load_board
@@ -20,6 +19,7 @@ from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import Result, Runner
 from hil.conformance.station import ConformanceStation
 from hil.measurements import Verdict
+from hil.radio.memory_han import Han, MemoryRadio
 from ichis.conformance.check import load_checks
 from ichis.profile import load_profile
 

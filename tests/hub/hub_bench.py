@@ -1,14 +1,10 @@
-"""A hub with a HAN in memory, meters on it, and the DCC's end of its WAN: what the tests of the hub stand on.
-
-The HAN keeps what matters here: joining by key, link keys checked on secured frames, sleepy nodes, radios that are off, and a
-dongle that keeps network and keys over a power cut. It has no air, no NWK layer and no loss.
-"""
+"""A hub with a HAN in memory, meters on it, and the DCC's end of its WAN: what the tests of the hub stand on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -19,13 +15,12 @@ from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.joining import join_han
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.store import MemoryStore, Store
-from firmware_emu.errors import RadioError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Boolean, Data, Enum, LongUnsigned, Null, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, Choice, Specification, invoke_id, parse_obis
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.payload import Payload, decode_payload
-from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, NetworkSettings, Receiver, SimpleDescriptor
+from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient, TunnelServer
 from firmware_emu.han.zcl_port import ZclPort
@@ -35,6 +30,7 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import WanChannel, WanSide
 from firmware_emu.wan.memory import MemoryWan
+from hil.radio.memory_han import Han, MemoryNode, MemoryRadio
 
 T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,167 +48,6 @@ STRANGER = Eui64.parse("00db1234567890ff")
 CODES = {device: InstallCode(bytes([number]) * 16) for number, device in enumerate((ESME, GSME, PPMID, IHD, STRANGER), 0x41)}
 CONFIG = HubConfig(CHF, GPF, ACB, wan_provider=WAN_PROVIDER, supplier=SUPPLIER, network_operator=NETWORK_OPERATOR)
 LOG, HISTORIC = parse_obis("0-0:30.3.0.255"), parse_obis("0-0:30.3.1.255")
-
-
-class Han:
-    """The medium: every radio by address."""
-
-    def __init__(self) -> None:
-        self.ports: dict[Eui64, Port] = {}
-        self.coordinator: MemoryRadio | None = None
-
-
-class Port:
-    """An ApsPort on the medium. ``on`` False: nobody hears it and it hears nobody."""
-
-    def __init__(self, han: Han, eui64: Eui64) -> None:
-        self.han, self.eui64 = han, eui64
-        self.receiver: Receiver | None = None
-        self.on = True
-        self.awake = True
-        self.descriptors: dict[int, SimpleDescriptor] = {}
-        self.link_keys: dict[Eui64, bytes] = {}
-        self.held: list[tuple[Eui64, ApsFrame]] = []
-        self.on_network = False
-        han.ports[eui64] = self
-
-    def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
-        self.descriptors[descriptor.endpoint] = descriptor
-
-    async def send(self, destination: Eui64, frame: ApsFrame) -> None:
-        await asyncio.sleep(0.01)
-        other = self.han.ports.get(destination)
-        if other is None or not other.on or not self.on or not (other.on_network and self.on_network):
-            raise RadioError(f"{destination} does not acknowledge", "DELIVERY_FAILED")
-        if frame.secured and self.link_keys.get(destination) != other.link_keys.get(self.eui64, b"none"):
-            raise RadioError(f"no common link key with {destination}", "SECURITY")
-        if other.awake:
-            other.deliver(self.eui64, frame)
-        else:
-            other.held.append((self.eui64, frame))
-
-    def deliver(self, sender: Eui64, frame: ApsFrame) -> None:
-        def arrive() -> None:
-            if self.on and self.receiver is not None:
-                self.receiver(sender, replace(frame, lqi=200, rssi=-50))
-
-        asyncio.get_running_loop().call_soon(arrive)
-
-    async def broadcast(self, frame: ApsFrame) -> None:
-        for other in self.han.ports.values():
-            if other is not self and other.on and other.awake:
-                other.deliver(self.eui64, frame)
-
-    async def match_descriptors(self, destination: Eui64, cluster: int, *, server: bool) -> tuple[int, ...]:
-        await asyncio.sleep(0.01)
-        other = self.han.ports.get(destination)
-        if other is None or not other.on or not other.on_network:
-            raise RadioError(f"{destination} does not answer", "TIMEOUT")
-        found = other.descriptors.values()
-        return tuple(one.endpoint for one in found if cluster in (one.servers if server else one.clients))
-
-    async def import_link_key(self, partner: Eui64, key: bytes) -> None:
-        self.link_keys[partner] = key
-
-
-class MemoryRadio(Port):
-    """The hub's dongle: remembers network and link keys over ``stop`` and a power cut."""
-
-    def __init__(self, han: Han, eui64: Eui64) -> None:
-        super().__init__(han, eui64)
-        self.on_event: Callable[[HanEvent], None] | None = None
-        self.network: NetworkSettings | None = None
-        self.permitted: dict[Eui64, tuple[bytes, float]] = {}
-        self.formed = 0
-        self.on = False
-        han.coordinator = self
-
-    async def start(self) -> None:
-        await asyncio.sleep(0.1)
-        self.on = True
-
-    async def resume(self) -> NetworkSettings | None:
-        await asyncio.sleep(0.1)
-        self.on_network = self.network is not None
-        return self.network
-
-    async def form(self, settings: NetworkSettings) -> NetworkSettings:
-        await asyncio.sleep(0.1)
-        self.formed += 1
-        key = settings.network_key or bytes([self.formed]) * 16
-        self.network = replace(settings, pan_id=0x1234, network_key=key)
-        self.link_keys.clear()
-        self.on_network = True
-        return self.network
-
-    async def permit(self, device: Eui64, link_key: bytes, seconds: int) -> None:
-        self.permitted[device] = (link_key, asyncio.get_running_loop().time() + seconds)
-
-    async def forbid(self) -> None:
-        self.permitted.clear()
-
-    async def remove(self, device: Eui64) -> None:
-        self.permitted.pop(device, None)
-        self.link_keys.pop(device, None)
-        other = self.han.ports.get(device)
-        if other is None or not other.on:
-            raise RadioError(f"{device} does not answer", "TIMEOUT")
-        other.on_network = False
-
-    async def stop(self) -> None:
-        self.on = False
-        self.on_event = None
-
-    def tell(self, kind: HanEventKind, device: Eui64, reason: str = "") -> None:
-        def arrive() -> None:
-            if self.on and self.on_event is not None:
-                self.on_event(HanEvent(kind, device, reason))
-
-        asyncio.get_running_loop().call_soon(arrive)
-
-
-class MemoryNode(Port):
-    """A Device's radio."""
-
-    async def join(
-        self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
-    ) -> Eui64:
-        await asyncio.sleep(0.2)
-        hub = self.han.coordinator
-        assert hub is not None
-        key, until = hub.permitted.get(self.eui64, (b"", 0.0))
-        if not hub.on or not hub.on_network:
-            raise RadioError("no beacon")
-        if key != link_key or asyncio.get_running_loop().time() > until:
-            hub.tell(HanEventKind.REFUSED, self.eui64, "no key is held for it")
-            raise RadioError("no transport key", "TIMEOUT")
-        self.link_keys[hub.eui64] = hub.link_keys[self.eui64] = link_key
-        self.on_network = True
-        hub.tell(HanEventKind.JOINED, self.eui64)
-        return hub.eui64
-
-    @property
-    def joined(self) -> bool:
-        return self.on_network
-
-    async def resume(self) -> bool:
-        hub = self.han.coordinator
-        assert hub is not None
-        if self.on_network:
-            hub.tell(HanEventKind.REJOINED, self.eui64)
-        return self.on_network
-
-    async def poll(self) -> None:
-        held, self.held = self.held, []
-        for sender, frame in held:
-            self.deliver(sender, frame)
-        await asyncio.sleep(0.05)
-
-    async def leave(self) -> None:
-        self.on_network = False
-
-    def power(self, on: bool) -> None:
-        self.on = on
 
 
 class Meter:
