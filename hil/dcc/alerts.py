@@ -18,7 +18,7 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.gbcs.alerts import Alert, read_alert
-from firmware_emu.gbcs.asn1_types import FirmwareTransferAlert
+from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, FirmwareTransferAlert
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
@@ -148,6 +148,12 @@ class Alerts:
         if isinstance(alert.content, WhitelistBackup):
             version = self._logs.keep(chf, alert.content, "CS14")
             self._record(message, alert, octets, "internal", f"device log copy of hub {chf} is version {version.version}")
+            return
+        if isinstance(alert.content, DeviceLogBackupAlert):
+            kinds = DeviceType.__members__.values()
+            known = {entry.device_id: DeviceType(entry.device_type) for entry in alert.content.entries if entry.device_type in kinds}
+            self._logs.keep_gpf(message.header.originator, known)
+            self._record(message, alert, octets, "internal", f"Device log of GPF {message.header.originator}: {len(known)} Devices")
             return
         if isinstance(alert.content, FirmwareTransferAlert):
             self.on_transfer(alert.content)

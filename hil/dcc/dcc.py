@@ -18,6 +18,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from cryptography import x509
+
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
@@ -55,6 +57,7 @@ from hil.dcc.responses import Responses, Stray
 from hil.dcc.schedules import Schedules
 from hil.dcc.sequence import Sequence
 from hil.dcc.services import Service, UserRole
+from hil.dcc.smki import Repository
 from hil.dcc.store import DccStore
 from hil.dcc.users import User
 from hil.dcc.wan_matrix import WanMatrix
@@ -107,11 +110,19 @@ class Dcc:
             frozenset(own),
             self._deliver,
         )
-        self.responses = Responses(self.store, self.keystore, self.inventory, trace, clock.now)
+        self.repository = Repository(self.store, self.keystore, self._tell_certificate)
+        self.repository.load()
+        self.responses = Responses(self.store, self.keystore, self.repository, self.inventory, trace, clock.now)
         self.schedules = Schedules(self.desk, self.counters, trace, self._run_schedule)
         self.gateway.on_suspended = self.schedules.suspended
         effects = Effects(
-            self.inventory, self.device_log_copy, self.known_parties, self.alerts, trace, self.schedules.tenancy_changed
+            self.inventory,
+            self.device_log_copy,
+            self.known_parties,
+            self.alerts,
+            trace,
+            self.schedules.tenancy_changed,
+            self.repository,
         )
         self.answers = Answers(
             self.store,
@@ -192,6 +203,8 @@ class Dcc:
         """User entry (once per identifier), and the user's receiving service is there: what waits for it is delivered."""
         self.gateway.enter_user(user.eui64, user.role)
         self._users[user.eui64] = user
+        for certificate in self.repository.published():
+            user.learn(certificate)
         with self.store.transaction():
             self.answers.deliver_waiting(user)
             self.alerts.deliver_waiting(user.eui64)
@@ -232,6 +245,10 @@ class Dcc:
 
     def _install_parties(self, device: Device) -> None:
         self.known_parties.install(device, self._parties)
+
+    def _tell_certificate(self, certificate: x509.Certificate) -> None:
+        for user in self._users.values():
+            user.learn(certificate)
 
     def _deliver(self, party: Eui64, delivery: Delivery) -> bool:
         user = self._users.get(party)

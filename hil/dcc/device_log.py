@@ -101,6 +101,18 @@ class DeviceLogCopy:
             self._follow(chf, entries, {} if before is None else before.entries, source, request)
         return self.versions(chf)[-1]
 
+    def keep_gpf(self, gpf: Eui64, entries: Mapping[Eui64, DeviceType]) -> None:
+        """The Device log of a Gas Proxy Function as its last GCS62 told it: identifiers and types, none of its data (DL-04 [191])."""
+        with self._store.transaction():
+            self._store.execute("DELETE FROM gpf_logs WHERE gpf = ?", (str(gpf),))
+            for eui, kind in entries.items():
+                self._store.insert("gpf_logs", gpf=str(gpf), device=str(eui), type=kind.value, time=self._now())
+
+    def gpf_log(self, gpf: Eui64) -> dict[Eui64, DeviceType]:
+        """What :meth:`keep_gpf` kept last; empty if nothing."""
+        rows = self._store.rows("SELECT device, type FROM gpf_logs WHERE gpf = ? ORDER BY rowid", (str(gpf),))
+        return {Eui64.parse(row["device"]): DeviceType(row["type"]) for row in rows}
+
     def _follow(self, chf: Eui64, entries: Mapping[Eui64, bytes], before: Mapping[Eui64, bytes], source: str, request: str | None) -> None:
         for eui, link_hash in entries.items():
             if self._inventory.device(eui) is None:

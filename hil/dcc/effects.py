@@ -22,9 +22,10 @@ from hil.dcc.alerts import Alerts
 from hil.dcc.arrival import joined_pair, mpxns_of, other_device, text
 from hil.dcc.device_log import DeviceLogCopy, read_log
 from hil.dcc.duis import ServiceRequest
-from hil.dcc.inventory import COMMISSIONED, Inventory
+from hil.dcc.inventory import COMMISSIONED, METERS, Inventory
 from hil.dcc.known_parties import KnownParties
 from hil.dcc.results import firmware_version
+from hil.dcc.smki import Repository, certificate_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Effects:
     trace: Trace
     tenancy_changed: Callable[[tuple[str, ...]], None]
     """A change of tenancy was done for the MPxNs."""
+    repository: Repository
 
     def apply(self, request: ServiceRequest, answer: Message) -> None:
         """The answer to ``request`` said yes."""
@@ -134,12 +136,26 @@ class Effects:
     def _log_restored(self, request: ServiceRequest, answer: Message) -> None:
         new, old = request.request_id.target, other_device(request, "OldCHFID")
         if old is None:
-            return  # 8.12.2: the DCC keeps no data of the Gas Proxy [191]
+            self._gpf_restored(request)
+            return
         for eui in self.inventory.on_hub(old):
             device = self.inventory.device(eui)
             if device is not None and (restored := self.logs.copy(old)) is not None and eui in restored.entries:
                 self.inventory.associate(eui, "chf", new)
         self.alerts.raise_dcc_alert("N30", new, self.alerts.relevant(new), old=str(old), payload="DeviceLogRestored")
+
+    def _gpf_restored(self, request: ServiceRequest) -> None:
+        """8.12.2: the new Gas Proxy Function talks to the Devices of the old one; its data are new, the DCC kept none [191]."""
+        new, old = request.request_id.target, other_device(request, "OldGPFID")
+        if old is None:
+            return
+        for eui in self.logs.gpf_log(old):
+            device = self.inventory.device(eui)
+            if device is not None and device.type in METERS:
+                self.inventory.associate(new, "meter", eui)
+        hub = self.inventory.hub_of(new)
+        parties = () if hub is None else self.alerts.relevant(hub)
+        self.alerts.raise_dcc_alert("N31", new, parties, old=str(old), payload="DeviceLogRestored")
 
     def _withdrawn(self, request: ServiceRequest, answer: Message) -> None:
         self.inventory.move(
@@ -168,6 +184,11 @@ class Effects:
     def _tenancy(self, request: ServiceRequest, answer: Message) -> None:
         self.tenancy_changed(mpxns_of(self.inventory, self.inventory.listed(request.request_id.target)))
 
+    def _certified(self, request: ServiceRequest, answer: Message) -> None:
+        certificate = certificate_in(request)
+        if certificate is not None:
+            self.repository.publish(certificate)
+
     def _supplier_changed(self, request: ServiceRequest, answer: Message) -> None:
         payload = decode_payload(answer)
         if isinstance(payload, Asn1Payload) and isinstance(payload.value, UpdateCredentialsResponse) and payload.value.outcome is None:
@@ -189,6 +210,7 @@ class Effects:
 
 _EFFECTS: Mapping[str, Callable[[Effects, ServiceRequest, Message], None]] = {
     "3.2": Effects._tenancy,
+    "6.15": Effects._certified,
     "8.1": Effects._commissioned,
     "8.7": Effects._joined,
     "8.8": Effects._unjoined,

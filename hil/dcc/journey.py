@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -30,7 +30,7 @@ from hil.dcc.known_parties import KnownParties
 from hil.dcc.outcome import LegMessage, Refusal
 from hil.dcc.refusals import refused
 from hil.dcc.store import DccStore
-from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformContext, transform
+from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformContext, originated_by_dcc, transform
 from hil.dcc.users import NotCorrelated, User
 
 SLEEPY = frozenset({DeviceType.GSME})
@@ -89,7 +89,10 @@ class Journey:
             return self._give_up(name, refusal)
         try:
             with self._store.transaction():
-                message = transform(request, self._context(arrival, device, cos))
+                context = self._context(arrival, device, cos)
+                if cos is not None or originated_by_dcc(request, context):
+                    context = replace(context, acb_counter=self.counters.next(self.acb.eui if cos is None else cos.eui))
+                message = transform(request, context)
         except CommsHubError as error:
             return self._give_up(name, refused("transform", problem=error))
         travel.leg("transform")
@@ -134,12 +137,10 @@ class Journey:
     def _context(self, arrival: Arrival, device: Device, cos: CosSigner | None) -> TransformContext:
         sender = arrival.sender
         known = self.parties.knows(device.eui, sender)
-        originator = self.acb.eui if cos is None else cos.eui
-        acb_only = cos is None and known and arrival.service.reference not in _ACB_ORIGINATES
         return TransformContext(
             device_type=device.type,
             access_control_broker=self.acb.eui,
-            acb_counter=None if acb_only else self.counters.next(originator),
+            acb_counter=None,
             created=self.desk.clock.datetime(),
             certificate_of=lambda eui, usage: self.desk.keystore.certificate(eui, usage).public_bytes(Encoding.DER),
             device_log=self._stored_log,
@@ -164,7 +165,9 @@ class Journey:
         return number
 
     def _stored_log(self, hub: Eui64) -> StoredLog | None:
-        copy = self.logs.copy(hub)
+        copy, of_gpf = self.logs.copy(hub), self.logs.gpf_log(hub)
+        if of_gpf:
+            return StoredLog(tuple(LogEntry(eui, device_type=kind) for eui, kind in of_gpf.items()))
         if copy is None:
             return None
         return StoredLog(tuple(LogEntry(eui, link_hash) for eui, link_hash in copy.entries.items()), copy.extended_pan_id)
@@ -238,7 +241,3 @@ class Journey:
             "dcc", refusal.hop, "refused", message=name, check=refusal.check, rule=refusal.rule, value=refusal.value, code=refusal.code
         )
         return refusal
-
-
-_ACB_ORIGINATES = frozenset({"6.21", "6.24", "8.5", "8.12", "11.2"})
-"""Services whose commands the ACB may originate although the Device knows the user (reference gbcs-messages 11)."""

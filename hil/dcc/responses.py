@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
+from hil.dcc.duis import read_request
 from hil.dcc.inventory import Inventory
 from hil.dcc.protection import Proof, check_protection
+from hil.dcc.smki import Repository, certificate_in
 from hil.dcc.store import DccStore
 
 _REPEATED_OTHER_INFORMATION = 18
@@ -48,8 +50,11 @@ class Stray:
 class Responses:
     """The matching desk. Every call runs inside the transaction that takes the frame from the SM WAN."""
 
-    def __init__(self, store: DccStore, keystore: Keystore, inventory: Inventory, trace: Trace, now: Callable[[], float]) -> None:
+    def __init__(
+        self, store: DccStore, keystore: Keystore, repository: Repository, inventory: Inventory, trace: Trace, now: Callable[[], float]
+    ) -> None:
         self._store = store
+        self._repository = repository
         self._keystore = keystore
         self._inventory = inventory
         self._trace = trace
@@ -70,7 +75,7 @@ class Responses:
             self.stray(chf, "misfit", message, octets, problem)
             return None
         try:
-            proof = check_protection(message, self._keystore)
+            proof = self._proof(row, message)
         except CommsHubError as error:
             self.stray(chf, "not authentic", message, octets, str(error))
             return None
@@ -83,6 +88,19 @@ class Responses:
             "dcc", "responses", "verified", message=str(header.identifier), request=row["request"], proof=str(proof), late=late
         )
         return Answer(row["request"], message, octets, proof, late)
+
+    def _proof(self, row: sqlite3.Row, message: Message) -> Proof:
+        """What the DCC can check. The answer to a new certificate may be signed with the key it certifies. Raises ProtectionError."""
+        try:
+            return check_protection(message, self._keystore)
+        except ProtectionError:
+            taken = certificate_in(read_request(row["xml"]))
+            if taken is None:
+                raise
+            with self._repository.as_if_taken(taken):
+                proof = check_protection(message, self._keystore)
+            self._repository.publish(taken)
+            return proof
 
     def _misfit(self, chf: Eui64 | None, row: sqlite3.Row, message: Message) -> str | None:
         sent = Message.decode(row["command"])

@@ -29,6 +29,7 @@ _CERTIFICATE_ANSWERS = frozenset({0x000A, 0x000C})
 """CS02c and CS02e answer with a certificate or request; an integer in its place is an error (reference gbcs-messages 6)."""
 _DEFAULT_RESPONSE = 0x0B
 _READ_RESPONSE = 0x01
+_NOT_FOUND = "status 8B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,18 @@ def _dlms(response: AccessResponse) -> Judgement:
 
 
 def _gbz(response: Gbz) -> Judgement:
+    """A log is read entry by entry: components beyond its last one find nothing (8B), which is no failure as long as others found some
+    (so in the reference responses to 4.4 and 4.6)."""
+    found = [(one, _zcl_error(one)) for one in response.components]
+    good = sum(status is None for _, status in found)
     failed = [
         f"component {one.sequence} of cluster {one.cluster:04x}: {status}"
-        for one in response.components
-        if (status := _zcl_error(one)) is not None
+        for one, status in found
+        if status is not None and not (good and status.startswith(_NOT_FOUND))
     ]
-    return Judgement(not failed, "; ".join(failed) or f"{len(response.components)} components succeeded")
+    beyond = len(found) - good - len(failed)
+    said = f"{good} components succeeded" + (f", {beyond} lie beyond the last entry" if beyond else "")
+    return Judgement(not failed, "; ".join(failed) or said)
 
 
 def _zcl_error(component: Component) -> str | None:

@@ -44,6 +44,10 @@ CREATE TABLE IF NOT EXISTS outages (
 CREATE TABLE IF NOT EXISTS device_logs (
     chf TEXT NOT NULL, version INTEGER NOT NULL, time REAL NOT NULL, source TEXT NOT NULL, backup_time TEXT NOT NULL,
     extended_pan_id TEXT NOT NULL, entries TEXT NOT NULL, PRIMARY KEY (chf, version));
+-- Which Devices a Gas Proxy Function talks to (GCS62); of its data nothing is kept [191].
+CREATE TABLE IF NOT EXISTS gpf_logs (
+    gpf TEXT NOT NULL, device TEXT NOT NULL, type INTEGER NOT NULL, time REAL NOT NULL, PRIMARY KEY (gpf, device));
+CREATE TABLE IF NOT EXISTS device_certificates (device TEXT NOT NULL, usage TEXT NOT NULL, der BLOB NOT NULL, PRIMARY KEY (device, usage));
 CREATE TABLE IF NOT EXISTS hubs (
     chf TEXT PRIMARY KEY, gpf TEXT NOT NULL, boots INTEGER NOT NULL, first_contact REAL NOT NULL, last_contact REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS store (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -86,6 +86,10 @@ class User:
         except KeystoreError:
             return None
 
+    def learn(self, certificate: x509.Certificate) -> None:
+        """A Device certificate that the SMKI repository publishes: it takes the place of the one before."""
+        self._keystore.add_certificate(certificate)
+
     def prove(self, message: Message) -> None:
         """Check MAC or signature with the keys this user holds. Raises ProtectionError, KeystoreError."""
         check_protection(message, self._keystore)

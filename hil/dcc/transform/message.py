@@ -29,14 +29,25 @@ def transform(request: ServiceRequest, context: TransformContext) -> Message:
     raise TransformError(request.service_reference_variant, f"no payload is known for {chosen.use_case}")
 
 
+def originated_by_dcc(request: ServiceRequest, context: TransformContext) -> bool:
+    """Whether a DCC party originates the command, and so gives it a counter of its own. Raises TransformError."""
+    return not _originated_by_user(request, context, select(request, context))
+
+
+def _originated_by_user(request: ServiceRequest, context: TransformContext, chosen: Selection) -> bool:
+    if chosen.party not in ("known", "unknown"):
+        return False
+    known = context.known_party if context.known_party is not None else chosen.party == "known"
+    other_certificate = _key_agreement_certificate(request) is not None
+    return known and not other_certificate and request.request_id.originator != context.access_control_broker
+
+
 def _header(request: ServiceRequest, context: TransformContext, chosen: Selection) -> GroupingHeader:
     identifier = request.request_id
     certificate = _key_agreement_certificate(request)
-    if chosen.party in ("known", "unknown"):
-        known = context.known_party if context.known_party is not None else chosen.party == "known"
-        if known and certificate is None and identifier.originator != context.access_control_broker:
-            other = OtherInformation(chosen.message_code)
-            return GroupingHeader(CraFlag.COMMAND, identifier.counter, identifier.originator, identifier.target, other)
+    if _originated_by_user(request, context, chosen):
+        other = OtherInformation(chosen.message_code)
+        return GroupingHeader(CraFlag.COMMAND, identifier.counter, identifier.originator, identifier.target, other)
     counter = context.acb_counter
     if counter is None:
         raise TransformError(request.service_reference_variant, "needs a counter of the DCC party that originates the command")

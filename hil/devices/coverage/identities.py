@@ -43,9 +43,12 @@ _USES: Final = {"KeyAgreement": KeyUsage.KEY_AGREEMENT, "DigitalSigning": KeyUsa
 _LONG: Final = Validity(VALID_FROM, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
 
 
-def make_identities(directory: Path, requests: Iterable[ServiceRequest], devices: Mapping[Eui64, DeviceType]) -> Keystore:
-    """A PKI in ``directory`` for the bench's organisations, those whose certificates the requests carry, and ``devices``."""
-    organisations = dict(DEFAULT_ORGANISATIONS)
+def make_identities(
+    directory: Path, requests: Iterable[ServiceRequest], devices: Mapping[Eui64, DeviceType],
+    more: Mapping[str, tuple[RemotePartyRole, Eui64]] | None = None,
+) -> Keystore:
+    """A PKI in ``directory`` for the bench's organisations and ``more``, those whose certificates the requests carry, and ``devices``."""
+    organisations = {**DEFAULT_ORGANISATIONS, **(more or {})}
     known = {entity for _, entity in organisations.values()}
     for request in requests:
         for _, certificate in _certificates(request.body):
