@@ -16,6 +16,7 @@ A bench has an event loop and a thread of its own, so that both forms work anywh
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
@@ -192,12 +193,16 @@ class _Face:
         """Do what a line of the prompt says; the last Result."""
         return self._run(self.handle.core.say(line))
 
-    def call(self, work: Callable[[Any], Coroutine[Any, Any, T]]) -> Any:
-        """Run ``work(station)`` on the bench's loop, where time runs meanwhile."""
+    def call(self, work: Callable[[Any], Coroutine[Any, Any, T] | T]) -> Any:
+        """Run ``work(station)`` where the station lives, and give back its value; where it is to be awaited, time runs meanwhile.
+
+        Whatever touches the station's memory belongs here: its stores refuse other threads.
+        """
 
         async def run() -> T:
             with self.handle.core.running():
-                return await work(self.handle.core.station)
+                found = work(self.handle.core.station)
+                return await found if inspect.iscoroutine(found) else found  # type: ignore[return-value]
 
         return self._run(run())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 from firmware_emu.console.declare import Kind, WordError
 from firmware_emu.console.explain_zcl import explain_zcl
 from firmware_emu.console.result import Result, plain
+from firmware_emu.errors import RadioError
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse import clusters
@@ -59,7 +61,8 @@ async def read_attribute(zcl: ZclPort, partner: Eui64, name: str) -> Result:
     """Read one attribute of ``partner`` over the air. Raises RadioError."""
     cluster, declared = attributes()[name]
     endpoint = await zcl.find_endpoint(partner, cluster.id)
-    values = await zcl.read_attributes(partner, endpoint, cluster.id, (declared.id,), secured=cluster.secured)
+    own = _own_endpoint(zcl, cluster, server=False)
+    values = await zcl.read_attributes(partner, endpoint, cluster.id, (declared.id,), source_endpoint=own, secured=cluster.secured)
     there = declared.id in values
     said = plain(values[declared.id]) if there else f"{partner} does not have it"
     return Result(f"{name}: {said}", {"value": values.get(declared.id), "endpoint": endpoint}, ok=there)
@@ -70,13 +73,23 @@ async def send_command(zcl: ZclPort, partner: Eui64, name: str, fields: Mapping[
     cluster, command, to_server = commands()[name]
     payload = _payload(command, fields)
     endpoint = await zcl.find_endpoint(partner, cluster.id, server=to_server)
-    answer = await zcl.request(partner, endpoint, cluster.id, command.id, payload, to_server=to_server)
+    own = _own_endpoint(zcl, cluster, server=not to_server)
+    answer = await zcl.request(partner, endpoint, cluster.id, command.id, payload, source_endpoint=own, to_server=to_server)
     told = answer.default_response
     tree = explain_zcl(answer.encode(), cluster.id, lambda _: ())
     said = tree.title if told is None else f"default response {status_name(told.status)}"
     values: dict[str, object] = {"sent": payload, "endpoint": endpoint, "answer": answer.encode()}
     values |= {node.field: node.value for _, node in tree.walk() if node.value and not node.field.startswith("ZCL")}
     return Result(f"{name}: {said}", values, ok=told is None or told.status == 0, raw=answer)
+
+
+def _own_endpoint(zcl: ZclPort, cluster: Cluster, *, server: bool) -> int:
+    """The endpoint that has the cluster; by hand also one that has it not, since to see how the partner takes that is the purpose."""
+    for one in (cluster, *clusters.ALL):
+        for side in (server, not server):
+            with contextlib.suppress(RadioError):
+                return zcl.endpoint_for(one.id, server=side)
+    raise RadioError(f"{zcl.eui64} has no endpoint")
 
 
 def _payload(command: Command, fields: Mapping[str, str]) -> bytes:

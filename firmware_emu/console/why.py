@@ -52,6 +52,7 @@ def why(
         said = "nothing was refused or lost" if message is None else f"{message}: it was neither refused nor lost"
         return Reason(None, said, faults=_faults(records, len(records)))
     hops = of_message(records, record.message) if record.message else [record]
+    end, record = record, _cause(record, hops)
     acted = _faults(records, max(upto, record.number))
     lost = record.event not in BAD
     where = f"{record.source}{f' to {record.target}' if record.target else ''}"
@@ -60,6 +61,8 @@ def why(
     else:
         reason = next((str(record.detail[name]) for name in ("reason", "value") if record.detail.get(name)), detail(record))
         said = f"{record.event} at {where}: {reason}" if reason else f"{record.event} at {where}"
+        if end is not record:
+            said += f"; in the end {end.event} at {end.source} (@{end.number})"
     return Reason(record, said, _rule(record), differing(record, hops, keystore), acted, _next(record), tuple(hops))
 
 
@@ -79,6 +82,16 @@ def _trouble(records: Sequence[Record], message: str | None) -> Record | None:
                 over.add(record.message)
     open_ = [record for name, record in ends.items() if name not in over]
     return open_[-1] if open_ else None
+
+
+def _cause(record: Record, hops: Sequence[Record]) -> Record:
+    """The first trouble of those that led without a good hop between them to ``record``."""
+    cause = record
+    for hop in reversed([hop for hop in hops if hop.number < record.number]):
+        if hop.event not in BAD or record.event not in BAD:
+            break
+        cause = hop
+    return cause
 
 
 def _rule(record: Record) -> str:
@@ -181,6 +194,6 @@ def told(reason: Reason) -> Result:
             values[name] = value
     hops = reason.hops[-_SHOWN_HOPS:]
     left_out = len(reason.hops) - len(hops)
-    title = f"its hops{f', the last {len(hops)} of {len(reason.hops)}' if left_out else ''}:"
+    title = f"hops of the message{f', the last {len(hops)} of {len(reason.hops)}' if left_out else ''}:"
     picture = Group(Text(title, "dim"), *(line(hop) for hop in hops)) if record.message else None
     return Result(reason.said, values, picture=picture, raw=reason)

@@ -178,7 +178,7 @@ def _aps_payload(data: bytes, frame: ApsPdu, known: Known) -> Tree:
         if cursor.remaining:
             nodes.append(cursor.node(cursor.remaining, "command payload"))
         return Tree(name, tuple(nodes))
-    if frame.profile == 0 or frame.block is not None:
+    if frame.profile == 0 or (frame.block is not None and not frame.block.first):
         return Tree("", (cursor.node(len(data), "ZDP payload" if frame.profile == 0 else "piece of a fragmented message"),))
     try:
         title, below = zcl_nodes(cursor, ZclFrame.decode(data), frame.cluster, lambda inner: gbcs.explain(inner, known.keystore).nodes)

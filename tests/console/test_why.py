@@ -1,0 +1,119 @@
+"""``why``: hop, rule with its clause, differing octets, faults in force, and the next thing to try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from firmware_emu.console import Bench, BlockingBench
+from firmware_emu.console.why import octet_differences, why
+from firmware_emu.trace import Record, Scalar
+from hil.forgery import signed_by_another, with_flipped_mac_bit
+
+
+def record(number: int, event: str, message: str | None = "a:b:command:1", data: bytes | None = None, **detail: Scalar) -> Record:
+    area = "bench" if str(detail.get("sentence", "")) else "han"
+    return Record(number, float(number), area, "chf", event, "esme", message, data, detail)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[BlockingBench]:
+    with Bench.open("simulated", seed=11) as bench:
+        bench.hub.form()
+        bench.esme.add()
+        yield bench
+
+
+def command(bench: BlockingBench) -> tuple[int, bytes]:
+    """Number and octets of the last GBCS command that the meter got."""
+    got = next(one for one in reversed(bench.records) if one.area == "device" and one.event == "received" and one.data)
+    assert got.data is not None
+    return got.number, got.data
+
+
+def test_nothing_is_said_to_be_wrong_before_anything_is() -> None:
+    with Bench.open("simulated", seed=1) as quiet:
+        assert quiet.why().said == "nothing was refused or lost"
+
+
+@pytest.mark.requirement("CH-34")
+def test_a_replayed_command_is_told_with_the_counters_and_the_clause(bench: BlockingBench) -> None:
+    assert bench.dcc.send("7.2", "esme")
+    number, _ = command(bench)
+    bench.dcc.post(f"@{number}")
+    told = bench.why()
+    assert "refused at esme" in told.said
+    assert "is not above the stored" in told.said
+    assert "GBCS 4.3.1" in str(told["rule"])
+    assert "counter above the last" in str(told["next"])
+    assert "hops of the message:" in told.as_text()
+
+
+def test_a_flipped_mac_bit_is_told_by_the_octet_that_differs(bench: BlockingBench) -> None:
+    assert bench.dcc.read("esme")
+    _, octets = command(bench)
+    forged = bench.call(lambda station: with_flipped_mac_bit(
+        octets, station.dcc.counters.next(station.supplier.eui64), station.keystore, station.board.parties.access_control_broker))
+    bench.dcc.post(forged.hex())
+    told = bench.why()
+    assert "step mac" in str(told["rule"])
+    assert f"offset {len(forged) - 1}, MAC:" in str(told["octets"]) or f"offset {len(forged) - 12}, MAC:" in str(told["octets"])
+    assert "expected" in str(told["octets"])
+    assert "`explain @" in str(told["next"])
+
+
+def test_a_signature_of_another_party_is_told_with_whose_it_is(bench: BlockingBench) -> None:
+    assert bench.dcc.send("7.2", "esme")
+    _, octets = command(bench)
+    forged = bench.call(lambda station: signed_by_another(
+        octets, station.dcc.counters.next(station.other_supplier.eui64), station.other_supplier.eui64, station.keystore,
+        station.board.parties.access_control_broker))
+    bench.dcc.post(forged.hex())
+    told = bench.why()
+    assert "step authority" in str(told["rule"])
+    assert "the party whose role" in str(told["next"])
+
+
+def test_a_refusal_of_the_dcc_is_told_with_its_rule_and_next_step(bench: BlockingBench) -> None:
+    refused = bench.dcc.send("4.1.1", "gpf")
+    assert not refused
+    told = bench.why(str(refused["request"]))
+    assert "[134" in str(told["rule"])
+    assert "code E5" in str(told["rule"])
+    assert told["next"]
+
+
+def test_a_message_that_a_fault_took_is_lost_where_it_was_last_seen(bench: BlockingBench) -> None:
+    bench.fault.add("han drop 100% to esme")
+    lost = bench.dcc.send("7.2", "esme")
+    assert not lost
+    told = bench.why()
+    assert "not delivered at chf to" in told.said or "tunnel lost at chf to" in told.said
+    assert "han drop 100% to esme (acted " in str(told["faults"])
+    assert "fault list" in str(told["next"]) or "NAME status" in str(told["next"])
+    bench.fault.clear()
+
+
+def test_a_message_without_an_end_is_lost_after_its_last_hop() -> None:
+    reason = why([record(1, "sent"), record(2, "queued")])
+    assert reason.said == "lost after chf to esme: queued, the last hop at which it was seen"
+    assert "waits in the hub" in reason.next_step
+    assert why([record(1, "sent"), record(2, "executed")]).record is None
+
+
+def test_octets_that_changed_between_two_hops_are_told_by_offset() -> None:
+    reason = why([record(1, "sent", data=bytes(4)), record(2, "refused", data=b"\0\1\0\0\5", reason="odd")])
+    assert reason.differing == (
+        "offset 1: 00 was, 01 is (against @1, chf sent)", "4 octets were, 5 are (against @1, chf sent)")
+    assert octet_differences(bytes(20), bytes([1] * 20))[-1] == "and 12 more"
+
+
+def test_a_fault_that_acts_is_a_cause_and_not_the_trouble() -> None:
+    told = why([record(1, "added", None, sentence="han drop to esme"), record(2, "dropped", None, sentence="han drop to esme")])
+    assert told.record is None
+
+
+def test_a_message_that_was_not_in_trouble_is_said_to_be_well(bench: BlockingBench) -> None:
+    good = next(one.message for one in bench.records if one.event == "executed" and one.message)
+    assert bench.why(good).said == f"{good}: it was neither refused nor lost"
