@@ -3,6 +3,9 @@
 The CHF is client toward ESME, HCALCS and PPMID, and server toward the GSME (reference zigbee-han 7). Each TransferData is
 answered by a default response, which is the confirmation of delivery. One tunnel a partner: asking again returns the same id
 (GBCS 10.2.2 through reference chts 3). When to open again, and how often, is the hub's business.
+
+A message that is longer than the other end takes at once goes in blocks of DLMS general block transfer (reference gbcs-behaviour 10 and
+gbcs-messages 8A). That the threshold is the other end's own limit, and that TransferData alone confirms a block, is chosen here.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.zcl_port import ANSWER_TIMEOUT_S, Answer, Incoming, Reply, ZclPort
 from firmware_emu.ids import Eui64
@@ -48,6 +52,37 @@ class TunnelClosed(RadioError):
     """There is no open tunnel with this partner; open it again."""
 
 
+_BLOCK_HEAD = 9
+"""Octets of a block before its data, with the longest form of its length."""
+
+
+def _pieces(data: bytes, limit: int) -> tuple[bytes, ...]:
+    """``data`` as the transfers that carry it, none longer than ``limit``."""
+    if len(data) <= limit or limit <= _BLOCK_HEAD:
+        return (data,)
+    return tuple(block.encode() for block in gbt.segment(data, limit - _BLOCK_HEAD))
+
+
+class _Arriving:
+    """What comes through one tunnel, blocks put together again."""
+
+    def __init__(self) -> None:
+        self._message: gbt.Reassembly | None = None
+
+    def take(self, data: bytes) -> bytes | None:
+        """A whole message, or None while blocks are missing. Raises DecodeError for a block that does not follow."""
+        if data[:1] != bytes((gbt.TAG,)):
+            self._message = None
+            return data
+        block = gbt.Block.decode(data)
+        if self._message is None or (block.number == 1 and self._message.received > 1):
+            self._message = gbt.Reassembly()
+        whole = self._message.add(block)
+        if whole is not None:
+            self._message = None
+        return whole
+
+
 class TunnelClient:
     """The asking end of a tunnel with ``partner``.
 
@@ -66,6 +101,8 @@ class TunnelClient:
         self.max_outgoing = MAX_INCOMING
         self._zcl = zcl
         self._timeout_s = timeout_s
+        self._arriving = _Arriving()
+        self._sending = asyncio.Lock()
         self._endpoint: int | None = None
         self._source = zcl.endpoint_for(_CLUSTER, server=False) if source_endpoint is None else source_endpoint
         self._unserve = zcl.serve(self._source, _CLUSTER, self._received, server=False, partner=partner)
@@ -97,16 +134,21 @@ class TunnelClient:
         return self.tunnel_id
 
     async def transfer(self, data: bytes) -> None:
-        """Send ``data`` and wait for the confirmation of delivery.
+        """Send ``data``, in blocks if it is long, and wait for the confirmation of delivery.
 
-        Raises TunnelClosed: not open, or the server does not know it (any more). RadioError: too long, refused, no answer.
+        Raises TunnelClosed: not open, or the server does not know it (any more). RadioError: refused, no answer.
         """
         if self.tunnel_id is None:
             raise TunnelClosed(f"no tunnel with {self.partner} is open: open it first", TransferStatus.NO_SUCH_TUNNEL.name)
-        _check_length(data, self.max_outgoing, self.partner)
-        answer = await self._ask(_TRANSFER_TO_SERVER, self.tunnel_id.to_bytes(2, "little") + data)
-        _check_confirmation(self.partner, answer)
-        if self.tunnel_id is None:  # a TransferDataError came before the confirmation
+        async with self._sending:
+            for piece in _pieces(data, self.max_outgoing):
+                await self._transfer(piece)
+
+    async def _transfer(self, piece: bytes) -> None:
+        tunnel_id = self.tunnel_id
+        if tunnel_id is not None:
+            _check_confirmation(self.partner, await self._ask(_TRANSFER_TO_SERVER, tunnel_id.to_bytes(2, "little") + piece))
+        if tunnel_id is None or self.tunnel_id is None:  # a TransferDataError came before the confirmation
             raise TunnelClosed(f"{self.partner} does not know the tunnel: open it again", TransferStatus.NO_SUCH_TUNNEL.name)
 
     async def close(self) -> None:
@@ -136,8 +178,9 @@ class TunnelClient:
         if _number(fields, "tunnel") != self.tunnel_id:
             return ZclStatus.FAILURE if incoming.frame.command == _TRANSFER_TO_CLIENT else ZclStatus.SUCCESS
         if incoming.frame.command == _TRANSFER_TO_CLIENT:
-            if self.on_data is not None:
-                self.on_data(_data(fields))
+            message = self._arriving.take(_data(fields))
+            if message is not None and self.on_data is not None:
+                self.on_data(message)
             return ZclStatus.SUCCESS
         if incoming.frame.command == _ERROR_TO_CLIENT and _number(fields, "status") == TransferStatus.DATA_OVERFLOW:
             return ZclStatus.SUCCESS
@@ -155,6 +198,8 @@ class _Tunnel:
     partner: Eui64
     partner_endpoint: int
     max_outgoing: int
+    arriving: _Arriving = field(default_factory=_Arriving)
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     idle: asyncio.TimerHandle | None = None
 
 
@@ -188,17 +233,18 @@ class TunnelServer:
         return tuple(self._tunnels)
 
     async def transfer(self, partner: Eui64, data: bytes) -> None:
-        """Send ``data`` and wait for the confirmation of delivery. Raises TunnelClosed, RadioError: too long, refused, no answer."""
+        """Send ``data``, in blocks if it is long, and wait for the confirmation. Raises TunnelClosed, RadioError: refused, no answer."""
         tunnel = self._tunnels.get(partner)
         if tunnel is None:
             raise TunnelClosed(f"{partner} has no tunnel open here: it has to ask for one", TransferStatus.NO_SUCH_TUNNEL.name)
-        _check_length(data, tunnel.max_outgoing, partner)
-        self._touch(tunnel)
-        answer = await self._zcl.request(
-            partner, tunnel.partner_endpoint, _CLUSTER, _TRANSFER_TO_CLIENT, tunnel.identifier.to_bytes(2, "little") + data,
-            source_endpoint=self._endpoint, to_server=False, timeout_s=self._timeout_s,
-        )
-        _check_confirmation(partner, answer)
+        async with tunnel.sending:
+            for piece in _pieces(data, tunnel.max_outgoing):
+                self._touch(tunnel)
+                answer = await self._zcl.request(
+                    partner, tunnel.partner_endpoint, _CLUSTER, _TRANSFER_TO_CLIENT, tunnel.identifier.to_bytes(2, "little") + piece,
+                    source_endpoint=self._endpoint, to_server=False, timeout_s=self._timeout_s,
+                )
+                _check_confirmation(partner, answer)
 
     def drop(self, partner: Eui64) -> None:
         """Forget the tunnel of a partner that left, rejoined or was removed from the log (reference chts 3)."""
@@ -238,7 +284,9 @@ class TunnelServer:
             data = _data(fields)
             if len(data) > MAX_INCOMING:
                 return self._transfer_error(tunnel.identifier, TransferStatus.DATA_OVERFLOW)
-            self._on_data(incoming.partner, data)
+            message = tunnel.arriving.take(data)
+            if message is not None:
+                self._on_data(incoming.partner, message)
         elif _number(fields, "status") != TransferStatus.DATA_OVERFLOW:
             self.drop(incoming.partner)
         return ZclStatus.SUCCESS
@@ -297,11 +345,6 @@ def _number(fields: dict[str, FieldValue], name: str) -> int:
 def _data(fields: dict[str, FieldValue]) -> bytes:
     data = fields.get(TRAILING, b"")
     return data if isinstance(data, bytes) else b""
-
-
-def _check_length(data: bytes, limit: int, partner: Eui64) -> None:
-    if len(data) > limit:
-        raise RadioError(f"{len(data)} octets do not fit the tunnel of {partner}, which takes {limit}", TransferStatus.DATA_OVERFLOW.name)
 
 
 def _check_confirmation(partner: Eui64, answer: ZclFrame) -> None:

@@ -7,12 +7,14 @@ from memory_wire import HUB, METER, OTHER, Wire
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient, TunnelClosed, TunnelRefused, TunnelServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, TunnelStatus, decode_mailbox, encode_mailbox
+from firmware_emu.zse.zcl import ZclStatus
 
 TUNNEL = 0x0704
 
@@ -132,14 +134,17 @@ def test_an_idle_tunnel_is_closed_after_its_timeout_and_the_client_is_told(wire:
     clock.run(main())
 
 
-def test_data_over_the_limit_are_not_sent(wire: Wire, clock: Clock) -> None:
+def test_data_over_the_limit_go_in_blocks_both_ways_and_arrive_whole(wire: Wire, clock: Clock) -> None:
     async def main() -> None:
         home = Home(wire, clock)
-        client = TunnelClient(home.hub, METER)
+        got: list[bytes] = []
+        client = TunnelClient(home.hub, METER, on_data=got.append)
         await client.open()
-        await client.transfer(bytes(1500))
-        with pytest.raises(RadioError, match="1501 octets"):
-            await client.transfer(bytes(1501))
+        messages = [bytes(number % 251 for number in range(length)) for length in (1500, 1501, 10_348)]
+        await asyncio.gather(*(client.transfer(message) for message in messages))
+        assert [data for _, data in home.got] == messages
+        await asyncio.gather(*(home.server.transfer(HUB, message) for message in messages))
+        assert got == messages
         await client.close()
         with pytest.raises(TunnelClosed):
             await client.transfer(b"")
@@ -176,5 +181,26 @@ def test_the_gas_meter_empties_its_mailbox_and_puts_its_answers(wire: Wire, cloc
         assert await mailbox.fetch() == []
         await mailbox.put(b"answer")
         assert put == [b"answer"]
+
+    clock.run(main())
+
+
+def test_a_transfer_that_broke_off_between_its_blocks_is_sent_again_from_the_first(wire: Wire, clock: Clock) -> None:
+    async def main() -> None:
+        home = Home(wire, clock)
+        client = TunnelClient(home.hub, METER)
+        await client.open()
+        message = bytes(range(250)) * 20
+        first, *others = gbt.segment(message, 1491)
+        tunnel = (client.tunnel_id or 0).to_bytes(2, "little")
+        for block, taken in ((first, True), (others[1], False), (others[0], True)):
+            answer = await home.hub.request(METER, 7, TUNNEL, 0x02, tunnel + block.encode(), source_endpoint=3)
+            confirmation = answer.default_response
+            assert confirmation is not None
+            assert (confirmation.status == ZclStatus.SUCCESS) is taken
+        await client.transfer(message)
+        assert [data for _, data in home.got] == [message]
+        await client.transfer(b"short")
+        assert home.got[-1] == (HUB, b"short")
 
     clock.run(main())
