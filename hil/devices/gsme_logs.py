@@ -1,7 +1,7 @@
 """The logs of a gas meter that its balance and its billing fill: snapshots of registers and prepayment, top-ups, debt payments.
 
 Depths: SMETS 4.6.5.3 (billing: 12 calendar-triggered and 12 change-triggered snapshots, 5 credits, 10 debt payments), 4.6.5.7 and
-4.6.5.14 (daily reads: 31), 4.6.5.12 (network data: 41 samples); reference smets 2. Amounts of money in millipence.
+4.6.5.14 (daily reads: 31); reference smets 2. Amounts of money in millipence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hil.devices.billing import balances
 from hil.devices.gsme_alerts import BILLING_UPDATED, billing_alert
 from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS
 from hil.devices.prepayment import Payment
-from hil.devices.registers import DAILY_DEPTH, HALF_HOUR_S, Ring
+from hil.devices.registers import DAILY_DEPTH, Ring
 
 if TYPE_CHECKING:
     from hil.devices.gsme import Gsme
@@ -33,11 +33,9 @@ Result = ZclStatus | Sequence[ZclAnswer]
 GENERAL, END_OF_BILLING_PERIOD, CHANGE_OF_TARIFF = 1 << 0, 1 << 1, 1 << 3
 CHANGE_OF_SUPPLIER, CHANGE_OF_MODE = 1 << 13, 1 << 14
 """Snapshot causes: 01, 02 and 6008 are what RTDS GCS16a, GCS15c and GCS15b ask for; which bit is which change is recalled from ZigBee."""
-BILLING_DEPTH, TOP_UP_DEPTH, PAYMENT_DEPTH, NETWORK_DEPTH = 12, 5, 10, 41
+BILLING_DEPTH, TOP_UP_DEPTH, PAYMENT_DEPTH = 12, 5, 10
 PAYMENT_DEBT = 2
 """Debt type of the payment-based debt in the log (RTDS GCS15d)."""
-NETWORK_SAMPLE = 2
-"""Sample id of the network data log (RTDS GCS18)."""
 _GB_PAYLOAD, _GB_PREPAY_PAYLOAD = 6, 0
 _WEEKS, _MONTHS = 2, 3
 """Low four bits of a billing period's duration type: 22 stands for weeks, 23 for months (RTDS GCS21d, GCS21k); 1 is days."""
@@ -157,31 +155,6 @@ class GasLogs:
         found = [record for record in ring if (part.from_date_time or 0) <= record[0] <= latest]
         found.reverse()
         return found[: count or None]
-
-    def network_samples(self, count: int, sample_type: int) -> Result:
-        """The network data log: equal samples since GCS31 started it; within a half hour the flow is even."""
-        started = self._gsme.model.published.latest(METERING.id, 0x07)
-        if started is None:
-            return ZclStatus.NOT_FOUND
-        fields = METERING.to_server[0x07].decode(started)
-        start, interval = _int(fields, "start"), max(1, _int(fields, "interval"))
-        most = min(_int(fields, "max_samples") or NETWORK_DEPTH, NETWORK_DEPTH)
-        ended = max(0, (int(self._gsme.now()) - start) // interval)
-        number = min(ended, most, count or most)
-        if not number:
-            return ZclStatus.NOT_FOUND
-        halves = {period.end: period.amount for period in self._gsme.register.profile}
-        samples = tuple({"value": self._flow(halves, start + step * interval, interval)} for step in range(number))
-        return [ZclAnswer(0x07, METERING.to_client[0x07].encode({
-            "sample": NETWORK_SAMPLE, "start": start, "sample_type": sample_type, "interval": interval, "count": number, "samples": samples,
-        }))]
-
-    def _flow(self, halves: dict[int, int], start: int, seconds: int) -> int:
-        end = (start // HALF_HOUR_S + 1) * HALF_HOUR_S
-        amount = halves.get(end)
-        if amount is None:
-            amount = self._gsme.register.rate(start) * HALF_HOUR_S // 3600
-        return amount * seconds // HALF_HOUR_S
 
 
 def _falls_on(first: datetime, here: datetime, duration: int, unit: int) -> bool:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hil.devices import gsme_tariff, gsme_terms
+from hil.devices.gsme_network import Sampling
 from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS, SUPPLY_STAYS
 from hil.devices.prepayment import DISABLEMENT_SUSPENDED, Account, Terms
 from hil.devices.registers import DAY_S, HALF_HOUR_S, HOUR_S, LoadProfile, Register
@@ -41,6 +42,7 @@ class Settings:
     tariff: Tariff
     terms: Terms
     non_disablement: SwitchingTable
+    network: Sampling | None
 
 
 class GasMetering:
@@ -102,7 +104,8 @@ class GasMetering:
         if self._settings is None:
             model = self._gsme.model
             self._settings = Settings(
-                gsme_tariff.read_tariff(model), gsme_terms.read_terms(model), gsme_tariff.non_disablement(model.published))
+                gsme_tariff.read_tariff(model), gsme_terms.read_terms(model), gsme_tariff.non_disablement(model.published),
+                Sampling.read(model.published))
         return self._settings
 
     def settings_changed(self) -> None:
@@ -158,9 +161,8 @@ class GasMetering:
         now, settings = self._until, self.settings
         ends = [(now // HALF_HOUR_S + 1) * HALF_HOUR_S, settings.tariff.table.at(now)[1], settings.non_disablement.at(now)[1]]
         crossing = self._crossing()
-        if crossing is not None:
-            ends.append(crossing)
-        return min(ends)
+        sample = None if settings.network is None else settings.network.next_moment(now)
+        return min(*ends, *(moment for moment in (crossing, sample) if moment is not None))
 
     def _crossing(self) -> int | None:
         """The first whole second after a credit threshold or block threshold will be crossed at the present flow and price."""
@@ -182,6 +184,8 @@ class GasMetering:
         settings = self.settings
         script = settings.tariff.table.at(self._until)[0]
         cost = self.rates.add(settings.tariff, script, self.register.advance(end))
+        if settings.network is not None and settings.network.takes(end):
+            self._gsme.model.network.note(settings.network, end)
         if settings.terms.prepayment:
             self.account.use(cost, settings.terms)
             self.account.fall_due(end, settings.tariff.standing_charge, settings.terms)

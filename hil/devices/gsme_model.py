@@ -32,7 +32,8 @@ from firmware_emu.zse.zcl_types import Reader as ZclReader
 from hil.devices import gsme_future
 from hil.devices.billing import balances
 from hil.devices.gsme_credit import Credit
-from hil.devices.gsme_logs import CHANGE_OF_MODE, CHANGE_OF_SUPPLIER, CHANGE_OF_TARIFF, NETWORK_SAMPLE, GasLogs
+from hil.devices.gsme_logs import CHANGE_OF_MODE, CHANGE_OF_SUPPLIER, CHANGE_OF_TARIFF, GasLogs
+from hil.devices.gsme_network import NETWORK_SAMPLE, NetworkLog
 from hil.devices.gsme_published import Published
 from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS, in_blocks
 from hil.devices.registers import HALF_HOUR_S
@@ -63,6 +64,7 @@ class GsmeModel:
         self._gsme = gsme
         self.published = Published(gsme)
         self.logs = GasLogs(gsme)
+        self.network = NetworkLog(gsme)
         self.credit = Credit(gsme)
         self._initial: dict[tuple[int, int], tuple[DataType, Value]] = {}
         self.mirrored: dict[int, list[int]] = {}
@@ -245,10 +247,15 @@ class GsmeModel:
     def _start_sampling(self, part: Component) -> Result:
         """GCS31: the network data log begins anew."""
         fields = METERING.to_server[0x07].decode(part.payload)
-        if not _int(fields, "start"):
-            fields["start"] = int(self._gsme.now())
-        started = replace(part, payload=METERING.to_server[0x07].encode(fields))
-        self.published.keep(started, {})
+        self._gsme.update()
+        now = int(self._gsme.now())
+        if _int(fields, "start") <= now:
+            fields["start"] = now
+        self.published.keep(replace(part, payload=METERING.to_server[0x07].encode(fields)), {})
+        metering = self._gsme.metering
+        metering.settings_changed()
+        if metering.settings.network is not None and metering.settings.network.start == now:
+            self.network.note(metering.settings.network, now)
         return [ZclAnswer(0x0D, NETWORK_SAMPLE.to_bytes(2, "little"))]
 
     def _payment_mode(self, part: Component) -> Result:
@@ -276,7 +283,7 @@ class GsmeModel:
         fields = METERING.to_server[0x08].decode(part.payload)
         self._gsme.update()
         if _int(fields, "sample") == NETWORK_SAMPLE:
-            return self.logs.network_samples(_int(fields, "count"), _int(fields, "sample_type"))
+            return self.network.read(_int(fields, "count"), _int(fields, "sample_type"))
         if _int(fields, "sample") != _PROFILE_SAMPLE:
             return ZclStatus.NOT_FOUND
         count = _int(fields, "count")
