@@ -212,15 +212,18 @@ class Gpf:
     # --- tenancy
 
     def _change_of_tenancy(self, part: Component) -> ZclStatus:
-        """GCS09: from this date on the consumer does not see what was recorded before it."""
+        """GCS09: from this date on the consumer does not see what was recorded before it; until then what was hidden stays so."""
         fields = DEVICE_MANAGEMENT.to_client[0x00].decode(part.payload)
-        self.device.store.put(_TENANCY, _number(fields, "implementation").to_bytes(4, "big"))
+        dates = [self.visible_from, _number(fields, "implementation") or int(self.device.now())]
+        self.device.store.put(_TENANCY, b"".join(date.to_bytes(4, "big") for date in dates))
         return ZclStatus.SUCCESS
 
     @property
     def visible_from(self) -> int:
         """The start of what a consumer's Device may see of the logs, seconds since 2000; 0: everything."""
-        return int.from_bytes(self.device.store.get(_TENANCY) or b"", "big")
+        octets = self.device.store.get(_TENANCY) or b""
+        dates = [int.from_bytes(octets[place : place + 4], "big") for place in range(0, len(octets), 4)]
+        return max((date for date in dates if date <= self.device.now()), default=0)
 
 
 def _number(fields: dict[str, FieldValue], name: str) -> int:
