@@ -89,6 +89,7 @@ class Handle:
             try:
                 for sentence in self.opened.faults:
                     await self.core.say(f"fault add {sentence}")
+                self.core.said.clear()  # nobody has said anything yet
                 self._opened.set_result(None)
                 await self._over.wait()
             finally:

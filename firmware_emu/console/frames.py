@@ -110,7 +110,9 @@ def _payload(command: Command, fields: Mapping[str, str]) -> bytes:
         raise WordError(f"{wrong}; expected {expected}, or payload=HEX") from None
 
 
-def _value(text: str) -> Value:
+def _value(text: str | int | bytes) -> Value:
+    if not isinstance(text, str):
+        return text
     try:
         return int(text, 0)
     except ValueError:

@@ -13,8 +13,8 @@ from firmware_emu.trace import Record
 
 BAD = frozenset({
     "refused", "failed", "lost", "not delivered", "not sent", "not joined", "not established", "discarded", "crashed", "unanswered",
-    "dropped", "corrupted", "given up", "tunnel refused", "tunnel lost", "no tunnel", "key establishment failed", "alert not sent", "poll failed",
-    "wake step failed", "response not taken", "radio failed", "not resumed", "hub lost", "not sealed",
+    "dropped", "corrupted", "given up", "tunnel refused", "tunnel lost", "no tunnel", "key establishment failed", "alert not sent",
+    "poll failed", "wake step failed", "response not taken", "radio failed", "not resumed", "hub lost", "not sealed",
 })
 """Events after which something did not go on."""
 _COLOURS = {

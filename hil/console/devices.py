@@ -81,7 +81,8 @@ class DeviceNoun(RigNoun):
     @verb()
     async def remove(self) -> Result:
         """Remove it from the hub's log (8.11)."""
-        outcome = await self.ask("8.11", self.bench.board.hub.chf, {"DeviceID": self.table.eui, "RequestType": "Remove"})
+        outcome = await self.ask("8.11", self.bench.board.hub.chf, {
+            "DeviceID": self.table.eui, "RequestType": "Remove"}, about=self._sender())
         said = f"{self.name} removed" if outcome.ok else outcome.why
         return Result(said, {"status": self._status()}, ok=outcome.ok, raw=outcome)
 
@@ -140,7 +141,16 @@ class DeviceNoun(RigNoun):
         return await self.ask("12.2", None, notification(self.table), about=self.table.eui)
 
     async def _list(self) -> Outcome:
-        return await self.ask("8.11", self.bench.board.hub.chf, addition(self.table, JOIN_TIME_S))
+        return await self.ask("8.11", self.bench.board.hub.chf, addition(self.table, JOIN_TIME_S), about=self._sender())
+
+    def _sender(self) -> Eui64:
+        """About whom a request to the hub is: the Device itself, or, where it is no meter, a meter of its hub. Its supplier sends it."""
+        rows = {row.eui: row.type for row in self.bench.board.device}
+        if self.table.type in ("ESME", "GSME"):
+            return self.table.eui
+        on_hub = self.station.dcc.inventory.on_hub(self.bench.board.hub.chf)
+        meters = [eui for kind in ("ESME", "GSME") for eui in on_hub if rows.get(eui) == kind]
+        return meters[0] if meters else self.table.eui
 
     async def _join(self) -> str:
         if self.device.node.joined:
