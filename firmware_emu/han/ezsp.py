@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
+import bellows.ash
 import bellows.exception
 import bellows.ezsp
 import bellows.types as t
@@ -170,7 +171,7 @@ def opening_problem(error: BaseException, path: str) -> CommsHubError:
     return RadioError(f"the dongle at {path} broke off while it was opened ({type(error).__name__}: {error}): unplug it and try again")
 
 
-OPENING_ERRORS = (OSError, TimeoutError, bellows.exception.EzspError, bellows.exception.ControllerError)
+OPENING_ERRORS = (OSError, TimeoutError, bellows.ash.AshException, bellows.exception.EzspError, bellows.exception.ControllerError)
 """What bellows lets out of opening and configuring a dongle."""
 
 
@@ -307,6 +308,8 @@ async def radio_call(call: Awaitable[Any]) -> Any:
         return await call
     except TimeoutError:
         raise RadioError("the dongle does not answer a command", "TIMEOUT") from None
+    except bellows.ash.AshException as error:
+        raise RadioError(f"the dongle reset or went away before it took a command ({type(error).__name__})", "RESET") from None
     except (bellows.exception.EzspError, bellows.exception.ControllerError) as error:
         raise RadioError(f"the dongle refused a command: {error}") from None
 

@@ -1,0 +1,26 @@
+"""What bellows says when a dongle breaks off is told as the HAN's own error, so that nobody above has to know bellows."""
+
+from __future__ import annotations
+
+import bellows.ash
+import bellows.exception
+import pytest
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
+from firmware_emu.han.ezsp import radio_call
+
+
+@pytest.mark.parametrize(("broken", "status"), [
+    (bellows.ash.NcpFailure("Transport is closed, cannot send frame"), "RESET"),
+    (bellows.ash.NotAcked(frame=bellows.ash.NakFrame(res=0, ncp_ready=0, ack_num=0)), "RESET"),
+    (bellows.exception.EzspError("no"), None),
+    (TimeoutError(), "TIMEOUT"),
+])
+def test_whatever_ends_a_command_is_a_radio_error(broken: Exception, status: str | None) -> None:
+    async def call() -> None:
+        raise broken
+
+    with pytest.raises(RadioError) as told:
+        Clock(warp=True).run(radio_call(call()))
+    assert told.value.status == status
