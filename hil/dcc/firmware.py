@@ -29,6 +29,8 @@ from hil.dcc.services import schedule
 
 QUEUED, SENDING, AT_HUB, TRANSFERRED, VERIFIED, FAILED = "queued", "sending", "at hub", "transferred", "verified", "failed"
 OPEN = (QUEUED, SENDING)
+_ORDER = (QUEUED, SENDING, AT_HUB, TRANSFERRED, VERIFIED, FAILED)
+"""A target goes this way alone: the Device's receipt may come before the hub's, and that before the last acknowledgement."""
 RECEIPTS = {"8F72": (VERIFIED, None), "8F1C": (FAILED, "the Device does not accept the image's signature and discarded it (8F1C)")}
 _ENDS = {
     DISCARDED: "the hub discarded the image: it is for another Device, or another one waits there",
@@ -223,24 +225,24 @@ class Firmware:
 
     def transferred(self, alert: FirmwareTransferAlert) -> None:
         """CCS08 of a hub: how the transfer to a Device ended."""
-        row = self.desk.store.row(
-            "SELECT request FROM firmware_targets WHERE device = ? AND state IN (?, ?) ORDER BY rowid DESC LIMIT 1",
-            (str(alert.device_id), SENDING, AT_HUB),
-        )
-        if row is not None:
+        request = self._whole_at_hub(alert.device_id)
+        if request is not None:
             done = alert.outcome == SUCCESS
-            self._set(row["request"], alert.device_id, TRANSFERRED if done else FAILED, None if done else _ENDS.get(alert.outcome))
+            self._set(request, alert.device_id, TRANSFERRED if done else FAILED, None if done else _ENDS.get(alert.outcome))
 
     def device_told(self, device: Eui64, code: str) -> None:
         """A Device's alert: one about the image that was distributed to it is noted."""
-        if code not in RECEIPTS:
-            return
+        request = self._whole_at_hub(device) if code in RECEIPTS else None
+        if request is not None:
+            self._set(request, device, *RECEIPTS[code])
+
+    def _whole_at_hub(self, device: Eui64) -> str | None:
+        """The campaign whose last piece has gone to the Device's hub, and that has no end yet."""
         row = self.desk.store.row(
-            "SELECT request FROM firmware_targets WHERE device = ? AND state IN (?, ?) ORDER BY rowid DESC LIMIT 1",
-            (str(device), AT_HUB, TRANSFERRED),
+            "SELECT request FROM firmware_targets WHERE device = ? AND posted = total AND state NOT IN (?, ?) ORDER BY rowid DESC LIMIT 1",
+            (str(device), VERIFIED, FAILED),
         )
-        if row is not None:
-            self._set(row["request"], device, *RECEIPTS[code])
+        return None if row is None else str(row["request"])
 
     def _row(self, request: str, device: Eui64) -> sqlite3.Row:
         row = self.desk.store.row("SELECT * FROM firmware_targets WHERE request = ? AND device = ?", (request, str(device)))
@@ -248,6 +250,8 @@ class Firmware:
         return row
 
     def _set(self, request: str, device: Eui64, state: str, reason: str | None = None) -> None:
+        if _ORDER.index(state) <= _ORDER.index(self._row(request, device)["state"]):
+            return
         self.desk.store.execute(
             "UPDATE firmware_targets SET state = ?, reason = ?, changed = ? WHERE request = ? AND device = ?",
             (state, reason, self.desk.clock.now(), request, str(device)),

@@ -13,7 +13,7 @@ from lxml import etree
 from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.duis.document import as_request, read_request
 from hil.dcc.duis.request import SCHEMA_VERSION, SERVICE_NAMESPACE, VARIANTS, RequestError, RequestId, ServiceRequest
-from hil.dcc.duis.structure import ElementType, element_type
+from hil.dcc.duis.structure import ElementType, element_type, is_base64
 
 Value: TypeAlias = str | bytes | int | bool | Decimal | float | datetime | date | time | Eui64 | Mpxn | None
 """A leaf: None gives an empty element; octets are written as the schema type says (hexadecimal or base64)."""
@@ -120,7 +120,7 @@ def written(value: Value, kind: str | None) -> str:
         case bool():
             return "true" if value else "false"
         case bytes():
-            return base64.b64encode(value).decode() if kind in ("base64Binary", "Certificate") else value.hex().upper()
+            return base64.b64encode(value).decode() if is_base64(kind) else value.hex().upper()
         case Eui64():
             return value.duis
         case datetime():

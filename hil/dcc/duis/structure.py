@@ -123,6 +123,13 @@ def _wrong_built_in(kind: str, text: str) -> str | None:
     return None
 
 
+def is_base64(kind: str | None) -> bool:
+    """Whether octets of this type are written as base64 (else as hexadecimal digits)."""
+    while kind is not None and kind in _tables()[1]:
+        kind = _tables()[1][kind].base
+    return kind in ("base64Binary", "Certificate")
+
+
 def _root_base(rule: ValueType) -> str:
     base = rule.base
     while base in _tables()[1]:

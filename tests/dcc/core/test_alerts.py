@@ -82,7 +82,7 @@ def test_the_clock_of_an_alert_starts_when_the_hub_was_notified_of_it(run: Run) 
         (record,) = far_end.dcc.alerts.records()
         assert (record.octets, record.clock_start) == (octets, notified)
         assert record.delivered is not None
-        assert 30 <= record.delivered - record.clock_start
+        assert record.delivered - record.clock_start >= 30
 
     run(scenario)
 
