@@ -40,5 +40,5 @@ def verify_request(request: ServiceRequest, certificate: x509.Certificate) -> No
     )
     try:
         XMLVerifier().verify(etree.tostring(request.document), x509_cert=certificate, expect_config=expectation)
-    except (SignXMLException, ValueError) as trouble:
+    except (SignXMLException, etree.LxmlError, ValueError) as trouble:
         raise ProtectionError(f"the XML signature does not verify: {trouble}") from trouble
