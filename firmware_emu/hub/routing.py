@@ -19,12 +19,15 @@ from firmware_emu.hub.mailbox import Mailbox, Waiting
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
+from firmware_emu.zse.tunneling import MAX_INCOMING
 
 NOT_DELIVERED = 0x8F84
 NOT_RETRIEVED = 0x819D
 _STAMPS = "hub/alert/"
 _STAMPS_KEPT = 100
 """Alerts whose time of notification the hub remembers. Chosen here."""
+LONGEST = MAX_INCOMING - 2
+"""Octets of a message to a Device: what a tunnel takes, less the two that go before it in the answer to a gas meter's GET."""
 
 
 class Router:
@@ -78,7 +81,9 @@ class Router:
             return
         self._tap(message)
         entry = self._log.get(recipient)
-        if entry is not None and entry.registered_type.gets_gbcs:
+        if entry is not None and len(data) > LONGEST:  # kept, it would bar the way of every message after it
+            self._refuse(identifier, None, f"{len(data)} octets for {recipient}: a tunnel takes at most {LONGEST}")
+        elif entry is not None and entry.registered_type.gets_gbcs:
             self._mailbox.put(recipient, data, int(self._now()))
             self._trace.emit("hub", "hub", "queued", target=str(recipient), message=str(identifier))
             self._wake(recipient)
