@@ -72,7 +72,7 @@ class HubTable(_Table):
 class RadioTable(_Table):
     """The coordinator's dongle. ``path`` is a serial device, ``socket://host:port``, or ``virtual`` for the virtual dongle."""
 
-    kind: Literal["ezsp"] = "ezsp"
+    kind: Literal["ezsp", "znp"] = "ezsp"
     path: str = "virtual"
     baudrate: int = Field(default=115200, ge=57600, le=460800)
     flow_control: Literal["none", "hardware", "software"] = "none"

@@ -45,7 +45,15 @@ def _ezsp(user: DongleUser, config: dict[str, Any]) -> Dongle:
     return EzspDongle(user, config)
 
 
-FAMILIES: dict[str, Callable[[DongleUser, dict[str, Any]], Dongle]] = {"ezsp": _ezsp}
+def _znp(user: DongleUser, config: dict[str, Any]) -> Dongle:
+    try:
+        from firmware_emu.han.znp_dongle import ZnpDongle
+    except ModuleNotFoundError as missing:
+        raise NotAvailable("a radio of kind 'znp'", f"install {missing.name}: pip install 'commshub[znp]'") from missing
+    return ZnpDongle(user, config)
+
+
+FAMILIES: dict[str, Callable[[DongleUser, dict[str, Any]], Dongle]] = {"ezsp": _ezsp, "znp": _znp}
 """Kind of radio in a board file -> who drives it."""
 
 

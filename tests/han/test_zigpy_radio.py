@@ -134,7 +134,7 @@ def test_a_port_that_the_user_may_not_open_says_so(tmp_path: Path) -> None:
 
 def test_other_radio_kinds_and_flow_controls_are_refused_with_what_there_is() -> None:
     bench = Bench()
-    with pytest.raises(NotAvailable, match="set kind to one of ezsp"):
+    with pytest.raises(NotAvailable, match="set kind to one of ezsp, znp"):
         ZigpyRadio("x", clock=bench.clock, trace=bench.trace, kind="deconz")
     with pytest.raises(NotAvailable, match="software, hardware or none"):
         ZigpyRadio("x", clock=bench.clock, trace=bench.trace, flow_control="rts")

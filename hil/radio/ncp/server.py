@@ -102,6 +102,10 @@ class NcpServer(DongleServer):
                     self._restart()
         self._settle()
 
+    def say_frame(self, frame: bytes) -> None:
+        """One EZSP frame to the host as it is, in an ASH frame that is in order."""
+        self._to_host(frame)
+
     def _to_host(self, frame: bytes) -> None:
         if self.on:
             self._act(self.ash.send(frame, self._now()))

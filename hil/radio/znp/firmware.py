@@ -87,6 +87,9 @@ class Znp:
         for task in self._tasks:
             task.cancel()
         self._fresh()
+        if self.stack.running:  # as firmware that writes each change at once
+            self.nvram.write_network()
+            self.stack.tokens.save()
         self.stack.power_off()
 
     # frames

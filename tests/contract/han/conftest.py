@@ -6,7 +6,7 @@ import pytest
 from han_bench import Home, require
 
 
-@pytest.fixture(params=["stack", "ezsp", "real"])
+@pytest.fixture(params=["stack", "ezsp", "znp", "real"])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
     """A HAN that is not open yet."""
     require(request.param)

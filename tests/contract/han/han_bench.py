@@ -18,6 +18,7 @@ from hil.radio.air import Air
 from hil.radio.joiner import EzspNode
 from hil.radio.ncp.server import NcpServer
 from hil.radio.node import StackNode
+from hil.radio.znp.server import ZnpServer
 
 HUB = Eui64.parse("00db1234567890a0")
 METER = Eui64.parse("00db1234567890a1")
@@ -26,14 +27,16 @@ LINK_KEY = bytes.fromhex("66B6900981E1EE3CA4206B6B861C02BB")
 """Hash of install code 83FED3407A939723A5C639B26916D505 (reference zigbee-han 5)."""
 METERING, TUNNEL, KEYS, TIME = 0x0702, 0x0704, 0x0800, 0x000A
 HUB_ENDPOINT, METER_ENDPOINT = 3, 7
-HUB_DONGLE, METER_DONGLE = "CHUB_RADIO", "CHUB_JOINER"
+HUB_DONGLE, METER_DONGLE, HUB_FAMILY = "CHUB_RADIO", "CHUB_JOINER", "CHUB_RADIO_KIND"
 
 
 class Home:
-    """One HAN. ``kind``: stack (Device on the simulated stack), ezsp (Device behind a second virtual dongle), real (two dongles)."""
+    """One HAN. ``kind``: stack (Device on the simulated stack), ezsp (Device behind a second virtual dongle), real (two dongles),
+    znp (the hub's dongle is a virtual ZNP, the Device on the simulated stack)."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
+        self.family = os.environ.get(HUB_FAMILY, "ezsp") if kind == "real" else "znp" if kind == "znp" else "ezsp"
         self.real = kind == "real"
         self.clock = Clock(warp=not self.real)
         self.trace = Trace(self.clock.now)
@@ -45,7 +48,7 @@ class Home:
         self.settings = NetworkSettings(HUB, channel=15)
         self._folder = folder
         self._path = os.environ.get(HUB_DONGLE, "")
-        self.server: NcpServer
+        self.server: NcpServer | ZnpServer
         self.radio: ZigpyRadio
         self.node: HanNode
 
@@ -56,14 +59,15 @@ class Home:
     async def open(self) -> None:
         if not self.real:
             self.air = Air(self.clock)
-            self.server = NcpServer(self.air, HUB, tokens=self._folder / "hub.json")
+            tokens = self._folder / "hub.json"
+            self.server = ZnpServer(self.air, HUB, tokens) if self.family == "znp" else NcpServer(self.air, HUB, tokens=tokens)
             self._path = str(await self.server.serve_pty())
         self.radio = await self.start_radio()
         self.node = await self.new_node(METER)
 
     async def start_radio(self) -> ZigpyRadio:
         """Another radio object on the hub's dongle, as after a restart of the program."""
-        radio = ZigpyRadio(self._path, clock=self.clock, trace=self.trace)
+        radio = ZigpyRadio(self._path, clock=self.clock, trace=self.trace, kind=self.family)
         radio.on_event = self.events.put_nowait
         radio.receiver = lambda source, frame: self.at_hub.put_nowait((source, frame))
         radio.add_endpoint(SimpleDescriptor(HUB_ENDPOINT, 0x0508, servers=(TIME, TUNNEL, KEYS), clients=(TUNNEL, METERING)))
@@ -73,7 +77,7 @@ class Home:
     async def new_node(self, eui64: Eui64) -> HanNode:
         node: HanNode
         descriptor = SimpleDescriptor(METER_ENDPOINT, 0x0501, servers=(METERING, TUNNEL), clients=(TIME, KEYS))
-        if self.kind == "stack":
+        if self.kind in ("stack", "znp"):
             node = StackNode(self.air, eui64)
             node.add_endpoint(descriptor)
         else:

@@ -83,7 +83,8 @@ def test_an_unlisted_device_is_refused_even_with_the_well_known_key(home: Home, 
         await home.radio.permit(STRANGER, LINK_KEY, 120)
         with pytest.raises(RadioError):
             await home.node.join(key)
-        assert await home.event(HanEventKind.REFUSED) == home.meter
+        if home.family == "ezsp":  # Z-Stack refuses without a word to its host
+            assert await home.event(HanEventKind.REFUSED) == home.meter
         assert not home.node.joined
 
     run(home, test)
@@ -343,6 +344,8 @@ def test_a_device_of_no_network_talks_to_the_hub_in_frames_of_no_network(home: H
         await home.form()
         at_hub: asyncio.Queue[tuple[InterPanSender, InterPanFrame]] = asyncio.Queue()
         at_terminal: asyncio.Queue[tuple[InterPanSender, InterPanFrame]] = asyncio.Queue()
+        if home.family != "ezsp":
+            pytest.skip("needs firmware that passes inter-PAN frames: Z-Stack 3 does not")
         home.radio.inter_pan_receiver = lambda sender, frame: at_hub.put_nowait((sender, frame))
         home.node.inter_pan_receiver = lambda sender, frame: at_terminal.put_nowait((sender, frame))
         (found,) = await home.node.beacons()
