@@ -198,7 +198,7 @@ def _print_report(report: Report) -> None:
 
 _COMMANDS = (
     "hil.dcc.service_cli", "hil.dcc.charging.cli", "hil.dcc.registration.cli", "hil.dcc.demand.cli", "hil.dcc.incidents.cli",
-    "hil.dcc.measures.cli",
+    "hil.dcc.measures.cli", "hil.dcc.maintenance.cli", "hil.dcc.page.cli",
 )
 
 
@@ -208,7 +208,7 @@ def _attach_service_commands() -> None:
         if find_spec(name) is None:
             continue
         module = import_module(name)
-        for command in vars(module).values():
+        for command in (getattr(module, exported) for exported in module.__all__):
             if isinstance(command, click.Command) and command.name and command.name not in dcc.commands:
                 dcc.add_command(command)
 

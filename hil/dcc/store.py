@@ -71,6 +71,10 @@ class DccStore:
         found: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
         return found
 
+    def revision(self) -> tuple[int, int]:
+        """Two numbers of which one changes with every change of the file, whoever makes it: another process, this one."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0]), self._db.total_changes
+
     def named(self, prefix: str) -> NamedValues:
         """Named octets under ``prefix``, as :class:`firmware_emu.device.store.Store` asks for; part of this file's transactions."""
         return NamedValues(self, prefix)

@@ -20,6 +20,8 @@ from hil.dcc.charging.removals import removal_rules, settle_removal
 from hil.dcc.command import json_option, show
 from hil.dcc.months import Month
 
+__all__ = ["charges"]
+
 
 @click.group("charges")
 def charges() -> None:

@@ -15,6 +15,8 @@ from hil.dcc.inventory import Inventory
 from hil.dcc.months import Month
 from hil.dcc.registration import Registration
 
+__all__ = ["forecast"]
+
 _reading = click.option(
     "--reading", type=click.Choice([one.value for one in PartYear]), default=PartYear.SENSIBLE.value, show_default=True,
     help="How a part of a year is scaled [411].",

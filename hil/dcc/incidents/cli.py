@@ -21,6 +21,8 @@ from hil.dcc.inventory import Inventory
 from hil.dcc.registration import Registration
 from hil.dcc.store import DccStore
 
+__all__ = ["incidents", "log_of"]
+
 _as = click.option("--as", "user", type=EUI, help="Act as this user; without it as the DCC.")
 _number = click.argument("number", type=int)
 

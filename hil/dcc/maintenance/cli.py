@@ -12,6 +12,8 @@ from hil.dcc.command import json_option, moment, now, opened, show, store_option
 from hil.dcc.maintenance.plan import Item, MaintenancePlan
 from hil.dcc.months import Month
 
+__all__ = ["maintenance"]
+
 
 class MomentType(click.ParamType[float]):
     """A time in ISO 8601, as bench seconds."""

@@ -11,6 +11,8 @@ from hil.dcc.incidents.cli import log_of
 from hil.dcc.measures.performance import Performance, Statement, levels
 from hil.dcc.months import Month
 
+__all__ = ["measures"]
+
 
 @click.group("measures")
 def measures() -> None:

@@ -21,6 +21,8 @@ from hil.dcc.registration.settings import feed_setting_sources, feed_settings
 from hil.dcc.store import DccStore
 from hil.dcc.tables import create_tables
 
+__all__ = ["registration"]
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _keys = click.option("--keys", type=click.Path(exists=True, path_type=Path), required=True, help="Keystore with the DCC's key.")
 _fuel = click.option("--fuel", type=click.Choice([fuel.value for fuel in Fuel]), required=True, help="Which interface.")

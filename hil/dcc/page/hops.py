@@ -1,0 +1,65 @@
+"""The hops of a live request out of the DCC's trace, for its ladder. Kept in memory while the page runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Record, Trace
+from hil.report.ladder import arrows, draw_ladder
+
+KEPT = 20_000
+"""Records kept; the oldest go. The bench's own figure."""
+_AREAS = frozenset({"dcc", "wan", "hub", "han", "device"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One hop in words: seconds since the first, who, what, to whom."""
+
+    after_s: float
+    source: str
+    event: str
+    target: str
+
+
+class Hops:
+    """Subscribes to the trace; without one there are no hops, and the steps in the store have to do."""
+
+    def __init__(self, trace: Trace | None) -> None:
+        self._records: deque[Record] = deque(maxlen=KEPT)
+        if trace is not None:
+            trace.subscribe(self._take)
+
+    def _take(self, record: Record) -> None:
+        if record.area in _AREAS and record.message is not None:
+            self._records.append(record)
+
+    def of(self, request: str, command: str | None) -> list[Record]:
+        """Every hop of a request: those that carry its name, its Command's or its Response's."""
+        names = {request}
+        if command is not None:
+            names |= {command, _response(command)}
+        names |= {one.message for one in self._records if one.detail.get("request") == request and one.message is not None}
+        return [one for one in self._records if one.message in names]
+
+    def ladder(self, request: str, command: str | None, user: Eui64, target: str, hub: str | None) -> tuple[str, list[Hop]]:
+        """The ladder as SVG, empty where no hop is known, and the same hops in words."""
+        found = self.of(request, command)
+        if not found:
+            return "", []
+        lanes = {"user": "user", str(user): "user", "gateway": "DCC", "transform": "DCC", "dcc": "DCC", "responses": "DCC", "acb": "DCC",
+                 "inventory": "DCC", "CoS party": "CoS party", "chf": "hub", "gpf": "hub", **({} if hub is None else {hub: "hub"}),
+                 "esme": "Device", "gsme": "Device", "ppmid": "Device", "hcalcs": "Device"}
+        lanes.setdefault(target, "Device")
+        hops = [Hop(one.time - found[0].time, one.source, one.event, one.target or "") for one in found]
+        drawn = arrows(found, lanes)
+        svg = draw_ladder(drawn, lanes, began=found[0].time, title=f"Ladder of request {request}") if drawn else ""
+        return svg, hops
+
+
+def _response(command: str) -> str:
+    """The message identifier of the Response to a Command: the parties swapped."""
+    originator, recipient, _, counter = command.split(":")
+    return f"{recipient}:{originator}:response:{counter}"
