@@ -1,0 +1,215 @@
+"""Where attacks are carried out: a commissioned home, what its parts say of an attack, and what must be true after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from firmware_emu.device import joins
+from firmware_emu.errors import CommsHubError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Record
+from hil.attacks.attack import Attack, AttackResult, Outcome
+from hil.dcc.outcome import Outcome as Answer
+from hil.devices.esme import Esme
+from hil.devices.gsme import Gsme
+from hil.devices.ihd import Ihd
+from hil.journey import HomeJourney
+from hil.radio.air import MacFrame
+from hil.station import Station
+from hil.steps import Steps
+
+_SETTLES_S = 3.0
+_EVENTS = {
+    "refused": Outcome.REFUSED, "lost": Outcome.LINK_ENDED, "repeated": Outcome.REPEATED, "undelivered": Outcome.REFUSED,
+    "discarded": Outcome.REFUSED, "not established": Outcome.REFUSED, "dropped": Outcome.REFUSED, "failed": Outcome.ANSWERED,
+}
+"""Events of the trace that say what became of a hostile message."""
+_COUNTED = frozenset({
+    "aps_bad_frame", "aps_duplicate", "aps_frame_counter_failure", "aps_link_key_not_authorized", "aps_no_endpoint", "aps_unsecured",
+    "bad_beacon", "bad_command", "nwk_bad_frame", "nwk_counter_failure", "nwk_decryption_failure", "zdo_bad_frame",
+})
+"""Counters of a radio that say a frame was dropped, and for what."""
+_INSIDER = frozenset({"APS", "ZCL", "tunnel", "key establishment"})
+"""Layers at which the home's own IHD attacks."""
+_WATCHED = frozenset({"dcc", "wan", "hub", "han", "device"})
+
+
+class Arena:
+    """One commissioned home with an honest and a hostile side."""
+
+    def __init__(self, station: Station, records: list[Record]) -> None:
+        self.station = station
+        self.records = records
+        self.journey = HomeJourney(station, Steps(records, lambda _: None, lambda _: None), records)
+        self.esme, self.gsme, self.ihd = station.one(Esme), station.one(Gsme), station.one(Ihd)
+        self.air: list[MacFrame] = []
+        self.honest: dict[str, bytes] = {}
+        """An honest command to each target, executed already."""
+        self.answers: dict[str, bytes] = {}
+        """An honest response of each target."""
+        self.told: list[tuple[Outcome, str]] = []
+        """What the attacker itself was told, for the attack under way."""
+        self.crashes: list[str] = []
+
+    async def prepare(self) -> None:
+        """Install and commission the home, and gather honest messages."""
+        asyncio.get_running_loop().set_exception_handler(self._crashed)
+        await self.journey.start()
+        await self.journey.install()
+        await self.journey.commission()
+        leave = self.station.air.capture(self.air.append)
+        for target in self.targets:
+            outcome = await self.ask(target)
+            if not outcome.ok:
+                raise CommsHubError(f"the honest message to {target} is not answered: {outcome.why}")
+            for message in outcome.messages:
+                if message.name == "command":
+                    self.honest[target] = message.octets
+                elif message.name == "response":
+                    self.answers[target] = message.octets
+        leave()
+
+    @property
+    def targets(self) -> dict[str, Eui64]:
+        """The Devices that take GBCS messages, by what they are called in tables."""
+        board = self.station.board
+        return {"CHF": board.hub.chf, "GPF": board.hub.gpf, "ESME": self.esme.eui64, "GSME": self.gsme.eui64}
+
+    def _crashed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """A task or callback of the bench ended with an exception that nobody caught."""
+        problem = context.get("exception")
+        self.crashes.append(f"{type(problem).__name__}: {problem}" if problem is not None else str(context["message"]))
+
+    # --- the honest side
+
+    async def ask(self, target: str) -> Answer:
+        """An honest service request that the target has to answer."""
+        if target == "GSME":
+            asking = asyncio.create_task(self.journey.ask("4.1.1", self.gsme.eui64, wait_s=7200))
+            for _ in range(4):
+                await self.station.clock.sleep(1)
+                await self.gsme.wake()
+                if asking.done():
+                    break
+            return await asking
+        return await self.journey.ask("8.9" if target == "CHF" else "4.1.1", self.targets[target])
+
+    def state(self) -> dict[str, object]:
+        """What no attack may change."""
+        hub = self.station.hub
+        assert hub is not None
+        return {
+            "the load switch": self.esme.load_switch, "the valve": self.gsme.valve,
+            "the CHF Device Log": {entry.device: entry.key_hash for entry in hub.status.device_log},
+            "the network": (hub.status.network.pan_id, hub.status.network.network_key) if hub.status.network is not None else None,
+            "the meter's joins": tuple(entry.device_id for entry in joins.entries(self.esme.gbcs)),
+        }
+
+    def counted(self) -> dict[str, int]:
+        """What the radios of hub and meter counted so far: a frame that is dropped below the firmware leaves no other trace."""
+        ncp = self.station.ncp
+        stacks = {"hub's radio": ncp.ncp.stack if ncp is not None else None, "meter's radio": self.esme.node.stack}
+        return {
+            f"{who}: {name}": count
+            for who, stack in stacks.items() if stack is not None for name, count in stack.nwk.mac.counters.items() if name in _COUNTED}
+
+    def fresh(self, originator: Eui64) -> int:
+        """The next counter of an originator."""
+        return self.station.dcc.counters.next(originator)
+
+    # --- the hostile side
+
+    def post(self, octets: bytes) -> None:
+        """A message to the hub down the SM WAN, as the DCC's head end or somebody in its place would send it."""
+        self.station.dcc.head_end.post(self.journey.chf, octets)
+
+    def tell(self, outcome: Outcome, evidence: str) -> None:
+        """The attacker's own layer told it something."""
+        self.told.append((outcome, evidence))
+
+    async def try_to(self, work: Awaitable[object]) -> None:
+        """Something that the attacker's own layer may say no to."""
+        try:
+            async with asyncio.timeout(30):
+                await work
+        except (CommsHubError, TimeoutError) as problem:
+            self.tell(Outcome.NOT_TAKEN, str(problem) or type(problem).__name__)
+
+    # --- judging
+
+    async def run(self, attack: Attack) -> AttackResult:
+        """Carry out an attack, look at what came of it, and have the target answer an honest message."""
+        before, first, counted = self.state(), len(self.records), self.counted()
+        self.told.clear()
+        self.crashes.clear()
+        sent = await attack.act(self)
+        await self.station.clock.sleep(_SETTLES_S)
+        if attack.target == "GSME":
+            await self.gsme.wake()
+            await self.gsme.wake()
+            await self.station.clock.sleep(_SETTLES_S)
+        wrong: list[str] = []
+        found = self._found(first, by_insider=attack.layer in _INSIDER)
+        rose = {name: count - counted.get(name, 0) for name, count in self.counted().items() if count > counted.get(name, 0)}
+        outcomes = {outcome for outcome, _ in found} or {Outcome.SILENCE}
+        if unexpected := outcomes - attack.expects:
+            wrong.append(f"came to {', '.join(sorted(unexpected))}: expected {', '.join(sorted(attack.expects))}")
+        wrong += [f"executed: {record.source} {record.message}" for record in self.records[first:] if self._executed(record)]
+        wrong += await self._still_well(attack, before)
+        return AttackResult(
+            attack.name, attack.layer, attack.target, attack.how, sent, tuple(sorted(outcomes)),
+            tuple(dict.fromkeys(evidence for _, evidence in found))[:6] + tuple(f"{name} +{count}" for name, count in sorted(rose.items())),
+            tuple(wrong))
+
+    @staticmethod
+    def _executed(record: Record) -> bool:
+        return record.area == "device" and record.event == "executed" and record.detail.get("success") is not False
+
+    async def _still_well(self, attack: Attack, before: dict[str, object]) -> list[str]:
+        station = self.station
+        try:
+            await station.until("the hub", lambda: station.hub is not None and station.hub.status.network is not None, 300)
+            await station.until("the SM WAN", lambda: station.dcc.head_end.connected(self.journey.chf), 300)
+        except CommsHubError as problem:
+            return [f"the hub does not go on: {problem}"]
+        after = self.state()
+        wrong = [f"{name} changed" for name in before if before[name] != after[name]]
+        wrong += [f"crashed: {crash}" for crash in self.crashes]
+        for target in {"ESME", attack.target} & set(self.targets):
+            answer = await self.ask(target)
+            if not answer.ok:
+                wrong.append(f"the next honest message to {target} was not answered: {answer.why}")
+        return wrong
+
+    def _found(self, first: int, *, by_insider: bool) -> list[tuple[Outcome, str]]:
+        """What the trace says of hostile messages since that record, and what the attacker was told; the IHD, if it is the attacker."""
+        found = list(self.told)
+        for record in self.records[first:]:
+            outcome = _EVENTS.get(record.event)
+            if by_insider and record.area == "han" and record.source == "hub" and record.event == "sent" and record.target == str(self.ihd.eui64):
+                what = f"{record.detail.get('cluster')} {record.detail.get('command')}"
+                found.append((Outcome.ANSWERED, f"hub answered {what} {(record.data or b'').hex()[:24]}"))
+            if record.event == "executed" and record.detail.get("success") is False:
+                outcome = Outcome.ANSWERED
+            if outcome is None or record.area not in _WATCHED:
+                continue
+            words = [str(record.detail[key]) for key in ("step", "reason", "rule", "value") if record.detail.get(key)]
+            found.append((outcome, f"{record.source.split()[0]}: {' '.join(words) or record.event}"))
+        return found
+
+
+async def arena_of(station: Station, records: list[Record]) -> Arena:
+    """An arena that is prepared."""
+    arena = Arena(station, records)
+    await arena.prepare()
+    return arena
+
+
+Each = Callable[[Arena], Awaitable[int]]
+
+
+def counter_of(octets: bytes) -> int:
+    """The originator counter of a message."""
+    return Message.decode(octets).header.counter
