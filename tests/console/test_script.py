@@ -1,0 +1,70 @@
+"""``chub console`` without a prompt: exit codes for a build, one line for what cannot be read, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from firmware_emu.cli import chub
+
+
+def run(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(chub, ["console", "--seed", "7", *arguments], input=text)
+
+
+def test_a_script_that_is_good_ends_with_0_and_tells_each_result_as_json(tmp_path: Path) -> None:
+    script = tmp_path / "join.txt"
+    script.write_text("# a meter joins\nhub form\n\nesme add; dcc read \\\n  esme\n", encoding="utf-8")
+    done = run("--script", str(script), "-c", "time now", "--json")
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["ok"] for one in told] == [True] * 4
+    assert told[2]["values"]["Import Register Collection, Wh"] == 0
+    assert told[3]["values"]["seed"] == 7
+
+
+def test_a_bad_verdict_ends_it_with_1_and_what_follows_is_left_out() -> None:
+    done = run("-c", "hub form; dcc send 4.1.1 gpf; go 1d", "-c", "go 1d")
+    assert done.exit_code == 1
+    assert "refused" in done.stdout
+    assert "went by" not in done.stdout
+
+
+def test_a_step_that_fails_ends_it_with_1_and_names_the_line() -> None:
+    done = run("--script", "-", text="hub form\nesme join\n")
+    assert done.exit_code == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("<stdin>:2: esme join: 02e53e0000000001 ")
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("hub fomr", "-c: read 'fomr', expected a verb of hub: form, status, log, reset"),
+    ("go soon", "-c: span: read 'soon', expected a time such as 30m, 1d or 250ms"),
+    ("fault add han dorp", "-c: fault 'han dorp': word 2 is 'dorp': expected one of drop"),
+])
+def test_a_line_that_cannot_be_read_ends_it_with_2_and_one_line(line: str, said: str) -> None:
+    done = run("-c", line)
+    assert done.exit_code == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith(said)
+
+
+def test_a_fault_from_the_start_that_cannot_be_read_is_one_line_too() -> None:
+    done = run("--fault", "han dorp", "-c", "hub form")
+    assert done.exit_code != 0
+    assert "expected one of drop" in str(done.exception) + done.stderr
+
+
+def test_a_prompt_without_a_terminal_says_what_to_use_instead() -> None:
+    done = CliRunner().invoke(chub, ["console"], input="")
+    assert done.exit_code == 2
+    assert "--script" in done.stderr
+
+
+def test_time_runs_beside_the_clock_on_the_wall_at_the_speed_that_is_asked_for() -> None:
+    done = run("--speed", "2000", "-c", "time now; go 20s", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout.splitlines()[0])["values"]["warp"] is False
