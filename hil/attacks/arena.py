@@ -14,9 +14,12 @@ from hil.attacks.attack import Attack, AttackResult, Outcome
 from hil.dcc.outcome import Outcome as Answer
 from hil.devices.esme import Esme
 from hil.devices.gsme import Gsme
+from hil.devices.han_device import HanDevice
 from hil.devices.ihd import Ihd
 from hil.journey import HomeJourney
 from hil.radio.air import MacFrame
+from hil.radio.ncp.stack import Stack
+from hil.radio.node import StackNode
 from hil.station import Station
 from hil.steps import Steps
 
@@ -107,10 +110,16 @@ class Arena:
             "the meter's joins": tuple(entry.device_id for entry in joins.entries(self.esme.gbcs)),
         }
 
+    @staticmethod
+    def stack_of(device: HanDevice) -> Stack:
+        """The simulated radio of a Device."""
+        assert isinstance(device.node, StackNode)
+        return device.node.stack
+
     def counted(self) -> dict[str, int]:
         """What the radios of hub and meter counted so far: a frame that is dropped below the firmware leaves no other trace."""
         ncp = self.station.ncp
-        stacks = {"hub's radio": ncp.ncp.stack if ncp is not None else None, "meter's radio": self.esme.node.stack}
+        stacks = {"hub's radio": ncp.ncp.stack if ncp is not None else None, "meter's radio": self.stack_of(self.esme)}
         return {
             f"{who}: {name}": count
             for who, stack in stacks.items() if stack is not None for name, count in stack.nwk.mac.counters.items() if name in _COUNTED}
@@ -188,7 +197,8 @@ class Arena:
         found = list(self.told)
         for record in self.records[first:]:
             outcome = _EVENTS.get(record.event)
-            if by_insider and record.area == "han" and record.source == "hub" and record.event == "sent" and record.target == str(self.ihd.eui64):
+            said_by_hub = record.area == "han" and record.source == "hub" and record.event == "sent"
+            if by_insider and said_by_hub and record.target == str(self.ihd.eui64):
                 what = f"{record.detail.get('cluster')} {record.detail.get('command')}"
                 found.append((Outcome.ANSWERED, f"hub answered {what} {(record.data or b'').hex()[:24]}"))
             if record.event == "executed" and record.detail.get("success") is False:

@@ -125,8 +125,8 @@ def attacks() -> Iterator[Attack]:
             count, gateway = 0, arena.station.dcc.gateway
             for octets in requests(arena):
                 try:
-                    found = gateway.read(octets)
-                    found = found if isinstance(found, Refusal) else gateway.receive(found)
+                    request = gateway.read(octets)
+                    found = request if isinstance(request, Refusal) else gateway.receive(request)
                 except CommsHubError as problem:
                     arena.tell(Outcome.REFUSED, f"gateway: {problem}")
                 else:

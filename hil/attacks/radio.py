@@ -89,7 +89,7 @@ def _long(arena: Arena) -> Iterator[bytes]:
 
 def _addresses(arena: Arena) -> tuple[int, int, int]:
     """PAN, short address of the meter, and of the hub."""
-    stack = arena.esme.node.stack  # type: ignore[attr-defined]
+    stack = arena.stack_of(arena.esme)
     return stack.tokens.pan, stack.tokens.short, 0
 
 
@@ -211,7 +211,7 @@ def _general(endpoint: int, cluster: int) -> Insider:
 
 def _fragments(blocks: tuple[tuple[bool, int], ...]) -> Insider:
     async def act(arena: Arena) -> int:
-        stack = arena.ihd.node.stack  # type: ignore[attr-defined]
+        stack = arena.stack_of(arena.ihd)
         counter = stack.aps.next_sequence()
         for first, number in blocks:
             pdu = ApsPdu(
