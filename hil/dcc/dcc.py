@@ -59,6 +59,7 @@ from hil.dcc.sequence import Sequence
 from hil.dcc.services import Service, UserRole
 from hil.dcc.smki import Repository
 from hil.dcc.store import DccStore
+from hil.dcc.systems import CheckList
 from hil.dcc.users import User
 from hil.dcc.wan_matrix import WanMatrix
 
@@ -89,6 +90,7 @@ class Dcc:
         self._tasks: set[asyncio.Task[None]] = set()
         self.store = DccStore(store_path)
         self.inventory = Inventory(self.store, clock.now, self._status_changed)
+        self.check_list = CheckList(self.inventory)
         self.registration = Registration(self.store)
         self.known_parties = KnownParties(self.store)
         self.device_log_copy = DeviceLogCopy(self.store, self.inventory, clock.now)
@@ -254,7 +256,8 @@ class Dcc:
         user = self._users.get(party)
         if user is None:
             return False
-        user.deliver(delivery)
+        if not user.deliver(delivery):
+            self.trace.emit("dcc", f"user {party}", "reported", target="dcc", code=delivery.code, reason="not meant for this user")
         self.connections.sent(party, len(delivery.octets or b""))
         return True
 

@@ -6,6 +6,7 @@ PR-04: the DCC passes the Device's octets on unchanged).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.p256 import PrivateKey
-from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
 from firmware_emu.errors import CommsHubError, KeystoreError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
@@ -25,6 +26,9 @@ from hil.dcc.parse import Parsed, parse
 from hil.dcc.protection import check_protection
 from hil.dcc.services import UserRole
 
+_USER_ROLES = frozenset(
+    {RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER}
+)
 CREATED_WITHIN = timedelta(minutes=10)
 """How far the creation time in a gas pre-command may lie from the moment the user reads it. The bench's own figure."""
 
@@ -46,6 +50,8 @@ class User:
         self.role = role
         self._keystore = keystore.subset(*keystore.entities(), private=(eui64,))
         self.inbox: list[Delivery] = []
+        self.in_error: list[Delivery] = []
+        """What was received in error: without the octets, which are discarded."""
 
     def __repr__(self) -> str:
         return f"User({self.eui64}, {self.role})"
@@ -102,6 +108,17 @@ class User:
         self.prove(Message.decode(octets))
         return parse(octets, self._keystore)
 
-    def deliver(self, delivery: Delivery) -> None:
-        """The user's receiving service: takes what the DCC pushes (reference dcc-notes 2)."""
+    def deliver(self, delivery: Delivery) -> bool:
+        """The user's receiving service: takes what the DCC pushes (reference dcc-notes 2). False for a message that is another user's:
+        it is reported and discarded, not read (summary of H4.2-H4.8)."""
+        if delivery.octets is not None and not self._is_mine(Message.decode(delivery.octets)):
+            self.in_error.append(replace(delivery, octets=None))
+            return False
         self.inbox.append(delivery)
+        return True
+
+    def _is_mine(self, message: Message) -> bool:
+        """Named as recipient or supplementary party; or addressed to the DCC, which passes it on to whom it concerns."""
+        header = message.header
+        named = {header.recipient, header.other.supplementary_party}
+        return self.eui64 in named or self._keystore.role(header.recipient) not in _USER_ROLES
