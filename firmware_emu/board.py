@@ -129,6 +129,8 @@ class DeviceTable(_Table):
     model: str = Field(default="00000001", pattern="^[0-9A-Fa-f]{8}$")
     firmware: str = Field(default="00000100", pattern="^[0-9A-Fa-f]{8}$")
     mpxn: Point | None = None
+    node: str = Field(default="air", description="its radio: air (simulated), virtual-dongle (a second EZSP dongle on that air), or a port")
+    room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
 
 
 class Board(_Table):

@@ -34,14 +34,15 @@ from hil.devices.ppmid import Ppmid
 from hil.medium import Medium
 from hil.pki import device_type
 from hil.radio.air import Air
-from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.dongle_server import DongleServer
+from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
 from hil.seeded import SeededEntropy
 from ichis.host import Host
 from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
 
-_DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": Ppmid, "IHD": Ihd, "HCALCS": Hcalcs}
+DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": Ppmid, "IHD": Ihd, "HCALCS": Hcalcs}
+"""The emulated Devices by their type in a board."""
 D = TypeVar("D", bound=HanDevice)
 
 
@@ -63,7 +64,7 @@ class Home:
         """Where fresh keys come from: from the seed where the dongle is virtual, so that a run can be repeated to the octet."""
         self.keystore = keystore.drawing_from(self.entropy)
         self.air = Air(clock, seed)
-        self.ncp: NcpServer | None = None
+        self.ncp: DongleServer | None = None
         profile = load_profile(board.jig.profile)
         self.jig = SimulatedJig(profile, clock, trace)
         self.host = Host(self.jig, profile)
@@ -80,14 +81,16 @@ class Home:
         self._revival: asyncio.Task[None] | None = None
         self._dead: asyncio.Task[None] | None = None
         self.devices: dict[str, HanDevice] = {}
+        self._radios: list[DeviceRadio] = []
 
     # --- bring up
 
     async def bring_up(self) -> None:
         """Make the virtual dongle where the board asks for one, and the meters; nothing has power yet."""
         if self.radio_path == "virtual":
-            self.ncp = NcpServer(
-                self.air, self.board.hub.gpf, self.board.radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
+            radio = self.board.radio
+            self.ncp = virtual_dongle(
+                radio.kind, self.air, self.board.hub.gpf, radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
             self.radio_path = str(await self.ncp.serve_pty())
             self.ncp.power(False)
         elif self.wan is not None:
@@ -106,10 +109,12 @@ class Home:
             await radio.stop()
 
     async def _device(self, row: DeviceTable) -> HanDevice:
-        node = StackNode(self.air, row.eui)
-        made = _DEVICES[row.type](
-            row.eui, row.install_code, self.keystore, node, self.clock, self.trace, parties_of(self.board, device_type(row.type)))
+        radio = await device_radio(row, self.air, self.clock, self.folder)
+        self._radios.append(radio)
+        made = DEVICES[row.type](
+            row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties_of(self.board, device_type(row.type)))
         await made.start()
+        await radio.check()
         return made
 
     def device(self, name: str) -> HanDevice:
@@ -240,5 +245,7 @@ class Home:
                     await self._hub_life
         finally:
             await self.jig.close()
+            for radio in self._radios:
+                await radio.close()
             if self.ncp is not None:
                 await self.ncp.close()

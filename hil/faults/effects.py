@@ -12,7 +12,7 @@ from hil.faults.grammar import LINES, Sentence
 from hil.faults.values import BrownOut, TornWrite
 from hil.home import Home
 from hil.medium import Torn
-from hil.radio.ncp.server import NcpServer
+from hil.radio.dongle_server import DongleServer
 from ichis.connector import Level, signal
 from ichis.jig import Lines, Supply
 
@@ -28,7 +28,7 @@ LASTS_S: dict[tuple[str, str], float] = {
 """How long a fault lasts where its sentence does not say: the bench's own figures. Kinds that are not here last until cleared."""
 
 
-def dongle_of(home: Home) -> NcpServer:
+def dongle_of(home: Home) -> DongleServer:
     """The home's virtual dongle. Raises NotAvailable."""
     if home.ncp is None:
         raise NotAvailable("a fault of the dongle", "a real dongle is reset or pulled by hand; or take a board with a virtual one")

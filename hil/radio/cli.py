@@ -15,9 +15,10 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air
+from hil.radio.dongle_server import DongleServer
+from hil.radio.dongles import virtual_dongle
 from hil.radio.ncp.commands import VERSIONS
 from hil.radio.ncp.faults import NcpFaults
-from hil.radio.ncp.server import NcpServer
 
 DEFAULT_EUI = "00db1234567890a0"
 
@@ -25,6 +26,7 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.command("ncp")
 @click.option("--pty", "pty", is_flag=True, help="Serve each dongle on a pseudo-terminal (the default).")
 @click.option("--tcp", "tcp", metavar="HOST:PORT", help="Serve on TCP; several dongles take the ports that follow. Port 0: free ones.")
+@click.option("--family", type=click.Choice(["ezsp", "znp"]), default="ezsp", show_default=True, help="EmberZNet NCP, or TI's Z-Stack ZNP.")
 @click.option("--version", "version", type=int, default=13, show_default=True, help="EZSP version to speak.")
 @click.option("--eui", "eui", default=DEFAULT_EUI, show_default=True, help="EUI-64 of the first dongle; the next ones count up.")
 @click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Dongles on the one air.")
@@ -36,7 +38,7 @@ DEFAULT_EUI = "00db1234567890a0"
               "missed, repeated (0..1 a frame of the line), late_s=SECONDS, mute, silent.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
 def ncp(
-    pty: bool, tcp: str | None, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None,
+    pty: bool, tcp: str | None, family: str, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None,
     keys: Path | None, faults: tuple[str, ...], as_json: bool,
 ) -> None:
     """Run virtual USB dongles until Ctrl-C.
@@ -55,18 +57,18 @@ def ncp(
         raise RadioError("--keys exports the keys of a capture: give --capture FILE too")
     clock = Clock()
     air = Air(clock, seed)
-    servers: list[NcpServer] = []
+    servers: list[DongleServer] = []
     for index in range(count):
         device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
         file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
-        servers.append(NcpServer(air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index)))
+        servers.append(virtual_dongle(family, air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index)))
     with contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
         if capture is not None:
             air.capture(recording.enter_context(CaptureWriter(capture)))
         if keys is not None:
             export = KeyFile(keys)
             air.capture(lambda frame: _export(export, servers))
-        clock.run(_serve(servers, address, as_json))
+        clock.run(_serve(servers, address, family, as_json))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -76,7 +78,7 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _export(keys: KeyFile, servers: list[NcpServer]) -> None:
+def _export(keys: KeyFile, servers: list[DongleServer]) -> None:
     """Every key that protects frames of these dongles; a key already exported is not written again."""
     for server in servers:
         tokens = server.ncp.stack.tokens
@@ -88,7 +90,7 @@ def _export(keys: KeyFile, servers: list[NcpServer]) -> None:
             keys.add(key, "link")
 
 
-async def _serve(servers: list[NcpServer], address: tuple[str, int] | None, as_json: bool) -> None:
+async def _serve(servers: list[DongleServer], address: tuple[str, int] | None, family: str, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -99,7 +101,7 @@ async def _serve(servers: list[NcpServer], address: tuple[str, int] | None, as_j
             else:
                 port = await server.serve_tcp(address[0], address[1] + index if address[1] else 0)
                 where = f"socket://{address[0]}:{port}"
-            told = {"path": where, "eui64": str(server.eui64), "version": server.ncp.version}
+            told = {"path": where, "eui64": str(server.eui64), "family": family, "version": server.ncp.version}
             click.echo(json.dumps(told) if as_json else where)
         await stop.wait()
     finally:

@@ -22,6 +22,11 @@ class Firmware(Protocol):
 
     stack: Stack
 
+    @property
+    def version(self) -> int | str:
+        """What it says it is."""
+        ...
+
     def reset(self) -> None:
         """RAM is lost, tokens stay."""
         ...
@@ -85,6 +90,14 @@ class DongleServer(ABC):
     @abstractmethod
     def power(self, on: bool) -> None:
         """The plug. Off: silent, RAM lost, tokens kept."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """The dongle resets by itself: RAM is lost, tokens stay, a host that was connected is told in the way of its family."""
+
+    @abstractmethod
+    def say_frame(self, frame: bytes) -> None:
+        """One frame of the commands' language to the host as it is, in an outer frame that is in order."""
 
     @staticmethod
     @abstractmethod

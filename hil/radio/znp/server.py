@@ -7,7 +7,8 @@ acknowledgement: what a faulty line damages is lost, as on a real one.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from functools import partial, reduce
+from operator import xor
 from pathlib import Path
 
 from firmware_emu.clock import Clock
@@ -83,6 +84,12 @@ class ZnpServer(DongleServer):
     def _hung_up(self) -> None:
         """As :meth:`DongleServer._hung_up`; the network stays up, as on a dongle with a supply."""
         self._parser.clear()
+
+    def say_frame(self, frame: bytes) -> None:
+        """As :meth:`DongleServer.say_frame`: subsystem and type, command and data of an MT frame."""
+        if self.on:
+            body = bytes([len(frame) - 2 & 0xFF]) + frame
+            self._put(bytes([SOF]) + body + bytes([reduce(xor, body)]))
 
     def _to_host(self, frame: Frame) -> None:
         if self.on:

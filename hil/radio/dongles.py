@@ -1,0 +1,67 @@
+"""Virtual dongles by family, and a Device's radio as its board row names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import BoardError
+from firmware_emu.han.base import HanNode
+from firmware_emu.ids import Eui64
+from hil.radio.air import Air
+from hil.radio.dongle_server import DongleServer
+from hil.radio.joiner import EzspNode
+from hil.radio.ncp.faults import NcpFaults
+from hil.radio.ncp.server import NcpServer
+from hil.radio.node import StackNode
+from hil.radio.znp.server import ZnpServer
+
+if TYPE_CHECKING:
+    from firmware_emu.board import DeviceTable
+
+ON_THE_AIR, VIRTUAL_DONGLE = "air", "virtual-dongle"
+
+
+def virtual_dongle(
+    family: str, air: Air, eui64: Eui64, version: int, tokens: Path | None, clock: Clock | None = None, faults: NcpFaults | None = None,
+) -> DongleServer:
+    """A dongle of ``family`` (``ezsp``, ``znp``); ``version`` is the EZSP version. Raises RadioError."""
+    if family == "znp":
+        return ZnpServer(air, eui64, tokens, clock, faults)
+    return NcpServer(air, eui64, version, tokens, clock, faults)
+
+
+class DeviceRadio:
+    """The radio of one Device of a board, and the virtual dongle under it where there is one."""
+
+    def __init__(self, row: DeviceTable, node: HanNode, dongle: NcpServer | None = None) -> None:
+        self.row = row
+        self.node = node
+        self.dongle = dongle
+
+    async def close(self) -> None:
+        """Let go of dongle and port."""
+        if isinstance(self.node, EzspNode):
+            await self.node.stop()
+        if self.dongle is not None:
+            await self.dongle.close()
+
+    async def check(self) -> None:
+        """Open a dongle for once. Raises NotAvailable or RadioError; BoardError where it is not the one that the row describes."""
+        if isinstance(self.node, EzspNode):
+            await self.node.start()
+            if self.node.eui64 != self.row.eui:
+                found = self.node.eui64
+                await self.node.stop()
+                raise BoardError(self.row.name, "device.eui", f"the dongle at {self.node.path} is {found}: write eui = \"{found}\"")
+
+
+async def device_radio(row: DeviceTable, air: Air, clock: Clock, folder: Path) -> DeviceRadio:
+    """The radio that ``row.node`` names: on the simulated air itself, behind a virtual dongle on that air, or behind a USB dongle."""
+    if row.node == ON_THE_AIR:
+        return DeviceRadio(row, StackNode(air, row.eui))
+    if row.node != VIRTUAL_DONGLE:
+        return DeviceRadio(row, EzspNode(row.node, clock=clock))
+    dongle = NcpServer(air, row.eui, tokens=folder / f"{row.name}.tokens", clock=clock)
+    return DeviceRadio(row, EzspNode(str(await dongle.serve_pty()), clock=clock), dongle)
