@@ -14,7 +14,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import EPOCH, Clock
@@ -31,11 +30,13 @@ from hil.household import Household, PatientLink
 from hil.journey import HomeJourney
 from hil.pictures import lanes, supply_plots
 from hil.pki import load_keys, pki_folder
-from hil.report.verdict import Run, Step
+from hil.report.verdict import Run
 from hil.report.write import write_html, write_junit
 from hil.run_folder import RunFolder
+from hil.scenarios.cli import load, scenario
 from hil.station import open_station
 from hil.steps import StepFailed, Steps
+from hil.telling import begin, show, table
 
 
 @click.group()
@@ -65,7 +66,7 @@ def demo(
     seed = board.seed if seed is None else seed
     folder = RunFolder("demo", board, seed)
     trace.subscribe(folder)
-    steps = Steps(folder.records, on_step=lambda step: _show(console, step), on_begin=lambda name: _begin(console, name))
+    steps = Steps(folder.records, on_step=lambda step: show(console, step), on_begin=lambda name: begin(console, name))
     console.print(f"board {board.name}, seed {seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
     result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys, sentences))
     folder.close()
@@ -74,7 +75,7 @@ def demo(
     if as_json:
         click.echo(json.dumps({"verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}))
     else:
-        Console().print(_table(result))
+        Console().print(table(result))
         click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
     sys.exit(0 if result.verdict == "pass" else 1)
 
@@ -111,25 +112,8 @@ async def _demo(
         return Run("A home on the bench", facts, steps.done, folder.records, plots, notes, lanes(board))
 
 
-def _begin(console: Console, name: str) -> None:
-    if console.is_terminal:
-        console.print(f"   {name} ...", style="dim", end="\r")
-
-
-def _show(console: Console, step: Step) -> None:
-    style = "green" if step.verdict == "pass" else "bold red"
-    console.print(f"[{style}]{step.verdict}[/] {step.name} [dim]{step.ms:.0f} ms[/]" + (f"\n     {step.why}" if step.why else ""))
-
-
-def _table(result: Run) -> Table:
-    table = Table("#", "step", "verdict", "ms", "values", title=f"{result.title}: {result.verdict}")
-    for number, step in enumerate(result.steps, 1):
-        values = "; ".join(f"{name} = {value}" for name, value in step.values.items())
-        style = "green" if step.verdict == "pass" else "red"
-        table.add_row(str(number), step.name, f"[{style}]{step.verdict}[/]", f"{step.ms:.0f}", step.why or values)
-    return table
-
-
+run.add_command(load)
+run.add_command(scenario)
 
 
 @run.command("diff")

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from firmware_emu.board import Board
@@ -55,12 +56,14 @@ def state_folder() -> Path:
 
 def pki_folder(board: Board) -> Path:
     """The folder of the board's keys. Without ``pki`` in the board: a test PKI for exactly these identities, made at first use."""
-    if board.pki is not None:
-        return Path(board.pki)
-    parties, everyone = organisations(board), devices(board)
+    return Path(board.pki) if board.pki is not None else made_pki(board.name, organisations(board), devices(board))
+
+
+def made_pki(name: str, parties: Mapping[str, tuple[RemotePartyRole, Eui64]], everyone: Mapping[Eui64, DeviceType]) -> Path:
+    """The folder of a test PKI for exactly these identities, made at first use."""
     named = [f"{name} {eui}" for name, (_, eui) in parties.items()]
     identities = sorted([*named, *(f"{eui} {kind.name}" for eui, kind in everyone.items())])
-    folder = state_folder() / "pki" / f"{board.name}-{hashlib.sha256(' '.join(identities).encode()).hexdigest()[:12]}"
+    folder = state_folder() / "pki" / f"{name}-{hashlib.sha256(' '.join(identities).encode()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,0 +1,10 @@
+"""Every scenario by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hil.scenarios import district
+from hil.scenarios.scenario import Scenario
+
+SCENARIOS: Mapping[str, Scenario] = {one.name: one for one in district.SCENARIOS}

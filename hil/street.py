@@ -1,0 +1,284 @@
+"""Many homes and one DCC in one process: what a load, a campaign, a power cut over a district does to the far end.
+
+A home here is the hub's own firmware, meters with all their behaviour, and an SM WAN link that faults can be laid on. Not modelled,
+other than in :mod:`hil.home`: dongle, air and jig. The HAN is in memory (:mod:`hil.radio.memory_han`), the supply comes and goes
+without a course.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.store import MemoryStore
+from firmware_emu.errors import NotAvailable
+from firmware_emu.hub.from_board import hub_config, parties_of
+from firmware_emu.hub.hub import Hub, PowerEvent
+from firmware_emu.ids import Eui64, Mpxn
+from firmware_emu.trace import Trace
+from firmware_emu.wan.faults import ShapedLink
+from firmware_emu.wan.memory import MemoryWan
+from hil.dcc.dcc import Dcc
+from hil.dcc.duis.build import Content
+from hil.dcc.from_board import addition, certify, dcc_of, hold_and_register, list_hub, notification
+from hil.dcc.outcome import Outcome
+from hil.dcc.services import UserRole
+from hil.dcc.users import User
+from hil.devices.han_device import HanDevice
+from hil.home import DEVICES
+from hil.pki import device_type, devices, made_pki, organisations
+from hil.radio.memory_han import Han, MemoryNode, MemoryRadio
+
+_DCC_STORE = "dcc.sqlite"
+_JOIN_TIME_S = 600
+_CLOCK_SLACK = timedelta(minutes=1)
+"""The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
+_AT_ONCE = 8
+"""Homes that are installed at the same time. The bench's own figure."""
+_HOLD_UP_S = 0.5
+"""From the mains' loss to the supply's, of each host. The bench's own figure."""
+
+
+def numbered(eui: Eui64, number: int) -> Eui64:
+    """The identity of the same thing in home ``number`` (1 to 65535): its fifth and sixth octets hold the number."""
+    return Eui64(eui.octets[:4] + number.to_bytes(2, "big") + eui.octets[6:])
+
+
+def board_of_home(board: Board, number: int, supplier: Eui64, kinds: Sequence[str]) -> Board:
+    """The board of one home of the street: ``kinds`` of Devices, all supplied by ``supplier``."""
+    hub = board.hub.model_copy(update={"chf": numbered(board.hub.chf, number), "gpf": numbered(board.hub.gpf, number)})
+    rows = tuple(
+        row.model_copy(update={
+            "name": f"{row.name}-{number}", "eui": numbered(row.eui, number),
+            "mpxn": None if row.mpxn is None else Mpxn(row.mpxn.digits[:-5] + f"{number:05}")})
+        for row in board.device if row.type in kinds)
+    parties = board.parties.model_copy(update={"supplier": supplier, "gas_supplier": supplier})
+    return board.model_copy(update={"name": f"{board.name}-{number}", "hub": hub, "device": rows, "parties": parties})
+
+
+class Dwelling:
+    """One home of a street. ``wan`` is the hub's end of its link, on which faults can be laid."""
+
+    def __init__(self, board: Board, clock: Clock, trace: Trace, keystore: Keystore, medium: MemoryWan) -> None:
+        self.board, self.clock, self.trace, self.keystore = board, clock, trace, keystore
+        self.medium = medium
+        self.wan = ShapedLink(medium.hub)
+        self.store = MemoryStore()
+        han = Han()
+        self._radio = MemoryRadio(han, board.hub.gpf)
+        self._nodes = {row.eui: MemoryNode(han, row.eui) for row in board.device}
+        self.hub: Hub | None = None
+        self._life: asyncio.Task[None] | None = None
+        self.devices: dict[str, HanDevice] = {}
+
+    async def start(self) -> None:
+        """Meters made, hub powered."""
+        for row in self.board.device:
+            made = DEVICES[row.type](
+                row.eui, row.install_code, self.keystore, self._nodes[row.eui], self.clock, self.trace,
+                parties_of(self.board, device_type(row.type)))
+            await made.start()
+            self.devices[row.type] = made
+        self.supply(True)
+
+    def supply(self, on: bool) -> None:
+        """The supply of the hub."""
+        if on and self._life is None:
+            self.hub = Hub(
+                hub_config(self.board), self._radio, self.wan, self.store, self.keystore, self.clock, self.trace)
+            self._life = asyncio.create_task(self.hub.run(), name=f"hub {self.board.hub.chf}")
+        elif not on and self._life is not None:
+            self._life.cancel()
+            self._life, self.hub = None, None
+
+    @property
+    def on_han(self) -> bool:
+        """Whether the hub runs and has its HAN."""
+        return self.hub is not None and self.hub.status.network is not None
+
+    async def mains_lost(self) -> None:
+        """The mains goes: the meters stop, AC Lost is raised, the supply follows."""
+        for device in self.devices.values():
+            if not device.sleepy:
+                device.power(False)
+        if self.hub is not None:
+            self.hub.power_event(PowerEvent.AC_LOST)
+        await self.clock.sleep(_HOLD_UP_S)
+        self.supply(False)
+
+    async def mains_restored(self) -> None:
+        """The mains is back."""
+        self.supply(True)
+        for device in self.devices.values():
+            if not device.sleepy:
+                device.power(True)
+        if self.hub is not None:
+            self.hub.power_event(PowerEvent.AC_RESTORED)
+
+    async def close(self) -> None:
+        """Everything off."""
+        for device in self.devices.values():
+            await device.stop()
+        life, self._life = self._life, None
+        if life is not None:
+            life.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await life
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A street: so many homes of these Devices, shared out among so many suppliers."""
+
+    homes: int
+    suppliers: int = 1
+    kinds: tuple[str, ...] = ("ESME",)
+
+
+class Street:
+    """Made by :func:`open_street`. The DCC can be killed and begun again on what it stored; homes live on meanwhile."""
+
+    def __init__(self, board: Board, plan: Plan, clock: Clock, trace: Trace, folder: Path) -> None:
+        self.board, self.plan, self.clock, self.trace, self.folder = board, plan, clock, trace, folder
+        self.suppliers = tuple(numbered(board.parties.supplier, index) for index in range(1, plan.suppliers + 1))
+        self.boards = tuple(
+            board_of_home(board, number, self.suppliers[(number - 1) % plan.suppliers], plan.kinds) for number in range(1, plan.homes + 1))
+        self.keystore = Keystore.load(self._keys())
+        self.users: dict[Eui64, User] = {eui: User(eui, UserRole.IS, self.keystore) for eui in self.suppliers}
+        self.dwellings = tuple(Dwelling(one, clock, trace, self.keystore, MemoryWan(clock)) for one in self.boards)
+        self.dcc = self._dcc()
+
+    def _keys(self) -> Path:
+        parties = organisations(self.board)
+        parties |= {f"supplier-{index}": (RemotePartyRole.SUPPLIER, eui) for index, eui in enumerate(self.suppliers, 1)}
+        everyone = {eui: kind for one in self.boards for eui, kind in devices(one).items()}
+        return made_pki(f"street-{self.plan.homes}", parties, everyone)
+
+    def _dcc(self) -> Dcc:
+        dcc = dcc_of(self.board, self.keystore, self.clock, self.trace, self.folder / _DCC_STORE)
+        for user in self.users.values():
+            dcc.add_user(user)
+        return dcc
+
+    async def open(self) -> None:
+        """The DCC with its users, and every home powered and connected."""
+        for one in self.boards:
+            hold_and_register(self.dcc, one)
+            list_hub(self.dcc, one)
+            for row in one.device:
+                certify(self.dcc, row)
+                self.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, one.parties.supplier)
+        await self._begin()
+        for dwelling in self.dwellings:
+            await dwelling.start()
+
+    async def _begin(self) -> None:
+        await self.dcc.start()
+        for dwelling in self.dwellings:
+            self.dcc.attach_hub(dwelling.medium.dcc, dwelling.board.hub.chf)
+
+    def user(self, dwelling: Dwelling) -> User:
+        """The supplier of a home."""
+        return self.users[dwelling.board.parties.supplier]
+
+    async def ask(
+        self, dwelling: Dwelling, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,
+        wait_s: float | None = None,
+    ) -> Outcome:
+        """A request of the home's supplier, and its end."""
+        user = self.user(dwelling)
+        return await self.dcc.send(user, self.dcc.request(user, variant, target, body), wait_s=wait_s)
+
+    async def install(self, done: Callable[[Dwelling], None] = lambda _: None) -> None:
+        """Every home: its Devices pre-notified, listed, joined and commissioned. Raises NotAvailable for a step that fails."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(dwelling: Dwelling) -> None:
+            async with gate:
+                await self._install(dwelling)
+                done(dwelling)
+
+        await self.each(one)
+
+    async def _install(self, dwelling: Dwelling) -> None:
+        chf = dwelling.board.hub.chf
+        await self.until(f"hub {chf}", lambda: self.status(chf) == "Commissioned" and dwelling.on_han)
+        for row in dwelling.board.device:
+            self._need(await self.ask(dwelling, "12.2", None, notification(row)))
+            self._need(await self.ask(dwelling, "8.11", chf, addition(row, _JOIN_TIME_S)))
+            await dwelling.devices[row.type].join()
+            await self.until(f"{row.name} in the log", lambda row=row: self.status(row.eui) == "InstalledNotCommissioned")  # type: ignore[misc]
+            if row.type in ("ESME", "GSME"):
+                began = self.clock.datetime() - _CLOCK_SLACK
+                self._need(await self.ask(
+                    dwelling, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200}, wait_s=7200))
+
+    @staticmethod
+    def _need(outcome: Outcome) -> None:
+        if not outcome.ok:
+            raise NotAvailable(f"an installed home ({outcome.variant})", outcome.why)
+
+    def status(self, eui: Eui64) -> str:
+        """Status of a Device in the inventory."""
+        device = self.dcc.inventory.device(eui)
+        return "" if device is None else str(device.status)
+
+    async def each(self, work: Callable[[Dwelling], Awaitable[None]], homes: Sequence[Dwelling] | None = None) -> None:
+        """The same in every home, or in some, at the same time. The first failure ends all."""
+        async with asyncio.TaskGroup() as group:
+            for dwelling in self.dwellings if homes is None else homes:
+                group.create_task(_awaited(work(dwelling)))
+
+    async def until(self, what: str, holds: Callable[[], bool], timeout_s: float = 120.0, every_s: float = 0.05) -> None:
+        """Wait bench time until ``holds()``. Raises NotAvailable naming ``what``."""
+        deadline = self.clock.now() + timeout_s
+        while not holds():
+            if self.clock.now() >= deadline:
+                raise NotAvailable(what, f"it did not happen within {timeout_s:g} s of bench time")
+            await self.clock.sleep(every_s)
+
+    async def kill_dcc(self) -> None:
+        """The DCC's process is gone at this instant: the next one has what the store's files hold now, and not what is done to end this
+        one in order. Its users and the homes live on."""
+        store = self.folder / _DCC_STORE
+        files = {path: path.read_bytes() for path in (store, Path(f"{store}-wal")) if path.exists()}
+        for dwelling in self.dwellings:
+            dwelling.medium.cut()
+        await self.dcc.close()
+        for path in (store, Path(f"{store}-wal"), Path(f"{store}-shm")):
+            path.unlink(missing_ok=True)
+        for path, octets in files.items():
+            path.write_bytes(octets)
+
+    async def begin_dcc_again(self) -> None:
+        """A new DCC on what the dead one had stored."""
+        self.dcc = self._dcc()
+        await self._begin()
+
+    async def close(self) -> None:
+        for dwelling in self.dwellings:
+            await dwelling.close()
+        await self.dcc.close()
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+@contextlib.asynccontextmanager
+async def open_street(board: Board, plan: Plan, clock: Clock, trace: Trace, folder: Path) -> AsyncIterator[Street]:
+    """A street whose homes have power and are connected, and nothing is installed yet. Raises KeystoreError, NotAvailable."""
+    street = Street(board, plan, clock, trace, folder)
+    try:
+        await street.open()
+        yield street
+    finally:
+        await street.close()
