@@ -12,6 +12,7 @@ from firmware_emu.hub.profile import HubConfig
 from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
+from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.keep_alive import KEEP_ALIVE
 from firmware_emu.zse.clusters.key_establishment import KEY_ESTABLISHMENT
 from firmware_emu.zse.clusters.messaging import MESSAGING
@@ -19,6 +20,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.ota import OTA
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
+from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
 from firmware_emu.zse.clusters.time import TIME
 from firmware_emu.zse.clusters.tunneling import TUNNELING
 
@@ -34,11 +36,11 @@ _MAINS = 0x01
 def declare_endpoints(zcl: ZclPort) -> None:
     """Register the three endpoints; before the radio starts."""
     zcl.add_endpoint(SimpleDescriptor(
-        CHF_ENDPOINT, _REMOTE_COMMUNICATIONS, servers=(BASIC.id, KEY_ESTABLISHMENT.id, TIME.id, OTA.id, KEEP_ALIVE.id, TUNNELING.id),
-        clients=(KEY_ESTABLISHMENT.id, TUNNELING.id)))
+        CHF_ENDPOINT, _REMOTE_COMMUNICATIONS, clients=(KEY_ESTABLISHMENT.id, TUNNELING.id), servers=(
+            BASIC.id, KEY_ESTABLISHMENT.id, TIME.id, OTA.id, KEEP_ALIVE.id, TUNNELING.id, SUB_GHZ.id)))
     zcl.add_endpoint(SimpleDescriptor(
         ESI_ENDPOINT, _ESI, clients=(METERING.id,), servers=(
-            BASIC.id, TIME.id, METERING.id, PREPAYMENT.id, PRICE.id, MESSAGING.id, CALENDAR.id, DEVICE_MANAGEMENT.id)))
+            BASIC.id, TIME.id, METERING.id, PREPAYMENT.id, PRICE.id, MESSAGING.id, CALENDAR.id, DEVICE_MANAGEMENT.id, EVENTS.id)))
     zcl.add_endpoint(SimpleDescriptor(MIRROR_ENDPOINT, _METERING_DEVICE, servers=(BASIC.id, METERING.id, PREPAYMENT.id)))
 
 

@@ -141,6 +141,8 @@ class Gpf:
             found = self._snapshot(part, since)
         elif (incoming.cluster, frame.command) == (PREPAYMENT.id, 0x07):
             found = self._prepayment_snapshot(part, since)
+        elif (incoming.cluster, frame.command) == (EVENTS.id, 0x00):
+            found = self._event_log(part, since)
         else:
             return self.tap_off.read(incoming)
         return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
@@ -183,13 +185,13 @@ class Gpf:
         })
         return [ZclAnswer(command, head + found[offset][4:])]
 
-    def _event_log(self, part: Component) -> ZclStatus | list[ZclAnswer]:
+    def _event_log(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = EVENTS.to_server[0x00].decode(part.payload)
         asked = _number(fields, "control_and_log")
         log = _LOGS.get(asked & 0x0F)
         if log is None:
             return ZclStatus.NOT_FOUND
-        entries = self.device.logs[log].entries(_number(fields, "from"), _number(fields, "to"))
+        entries = self.device.logs[log].entries(max(since, _number(fields, "from")), _number(fields, "to"))
         event = _number(fields, "event")
         entries = [entry for entry in reversed(entries) if not event or entry.code == event]
         entries = entries[_number(fields, "offset") :][: _number(fields, "count") or None]

@@ -22,6 +22,7 @@ from firmware_emu.hub.tap_off import SERVED
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.basic import BASIC
+from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
@@ -107,7 +108,7 @@ class Mirror:
             self._readers[device] = [
                 self._zcl.serve(endpoint, cluster.id, self._read_log, partner=device, attributes=_Copy(self._gas, cluster.id, open=True))
                 for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT) for cluster in (METERING, PREPAYMENT)
-            ] + [self._zcl.serve(ESI_ENDPOINT, cluster.id, self._read_log, partner=device) for cluster in SERVED]
+            ] + [self._zcl.serve(ESI_ENDPOINT, cluster.id, self._read_log, partner=device) for cluster in (*SERVED, EVENTS)]
 
     def _may_mirror(self, device: Eui64) -> bool:
         entry = self._log.get(device)

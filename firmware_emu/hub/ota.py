@@ -2,25 +2,32 @@
 
 The DCC sends an image in pieces over the WAN; a piece is durable before it is acknowledged. The image then waits for its
 Device, which asks for it block by block; CCS08 tells the ACB how the transfer ended. Activation is a Command of its own (CS06).
+
+A mains Device is notified when its image is complete. So many transfers at a time as the profile says keep the air usable for the rest: a
+Device over that is told to wait, and a Device that can pause between its requests is told for how long (block request delay).
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.device import asn1_io, firmware
 from firmware_emu.device.pipeline import GbcsDevice
-from firmware_emu.errors import DecodeError
+from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.asn1_types import FirmwareTransferAlert
 from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
+from firmware_emu.hub.delivery import fetches
 from firmware_emu.hub.device_log import DeviceLog
+from firmware_emu.hub.profile import HubProfile
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.clusters.ota import OTA
+from firmware_emu.zse.clusters.ota import OTA, WAIT_FOR_DATA
 from firmware_emu.zse.zcl import ZclStatus
 
+Spawn = Callable[[Coroutine[object, object, None]], object]
 TRANSFER_FAILED, TRANSFER_SUCCEEDED = 0x8F89, 0x8F8A
 TRANSFER_ALERT = 0x0128
 """CCS08."""
@@ -28,11 +35,19 @@ SUCCESS, DISCARDED, HARDWARE_MISMATCH, FAILURE = range(4)
 _PREFIX = "hub/ota/"
 _PIECE = struct.Struct(">8sII")
 _OTA_HEADER = struct.Struct("<IHHHHHIH32sIHH")
-_QUERY, _BLOCK, _END = 0x01, 0x03, 0x06
+_NOTIFY, _QUERY, _BLOCK, _END = 0x00, 0x01, 0x03, 0x06
+_NAMES_NODE, _CAN_PAUSE = 0x01, 0x02
+"""Field control of a block request: the address of the Device follows; the pause between its requests does."""
+_BLOCK_REQUEST, _NODE = 14, 8
+"""Octets of a block request without what its field control announces, and of an address."""
+_EVERYBODY = 100
+"""Query jitter of a notification to one Device: it is to ask at once."""
 _QUERY_ANSWER, _BLOCK_ANSWER, _END_ANSWER = 0x02, 0x05, 0x07
 _UNTIL_COMMANDED = 0xFFFFFFFF
 """Upgrade time: wait for the GBCS activation Command."""
 _ANY = 0xFFFF
+_PROGRESS = 10
+"""A record for each so manieth part of a transfer."""
 _LONGEST_IMAGE = 10_240_000
 """Octets, DUIS 11.1."""
 
@@ -81,8 +96,13 @@ class HeldImage:
 class OtaStore:
     """Images by target Device, and the OTA server that hands them out on ``endpoint``."""
 
-    def __init__(self, chf: GbcsDevice, zcl: ZclPort, endpoint: int, log: DeviceLog) -> None:
+    def __init__(self, chf: GbcsDevice, zcl: ZclPort, endpoint: int, log: DeviceLog, profile: HubProfile, spawn: Spawn) -> None:
         self._chf = chf
+        self._zcl = zcl
+        self._profile = profile
+        self._spawn = spawn
+        self._under_way: dict[Eui64, float] = {}
+        """When each Device whose transfer is under way asked last."""
         self._store = chf.store
         self._log = log
         self._open: tuple[Eui64, HeldImage, bytes] | None = None
@@ -146,6 +166,21 @@ class OtaStore:
             self._tell(target, image.version, DISCARDED)
             return
         self._keep(target, data)
+        self._notify(target)
+
+    def _notify(self, target: Eui64) -> None:
+        """Tell a Device that listens; a sleepy one is told by the flags of its mirror. Who is not reached asks by itself."""
+        entry = self._log.get(target)
+        if entry is not None and not fetches(entry):
+            self._spawn(self._tell_device(target))
+
+    async def _tell_device(self, target: Eui64) -> None:
+        payload = OTA.to_client[_NOTIFY].encode({"payload_type": 0, "query_jitter": _EVERYBODY})
+        try:
+            endpoint = await self._zcl.find_endpoint(target, OTA.id, server=False)
+            await self._zcl.command(target, endpoint, OTA.id, _NOTIFY, payload, to_server=False)
+        except CommsHubError as error:
+            self._chf.trace.emit("han", "chf", "not notified", target=str(target), reason=str(error))
 
     def _forget(self, folder: str) -> None:
         for key in self._store.keys(folder):
@@ -157,11 +192,15 @@ class OtaStore:
         command = OTA.to_server.get(incoming.frame.command)
         if command is None or command.id not in (_QUERY, _BLOCK, _END):
             return ZclStatus.UNSUP_CLUSTER_COMMAND
-        fields = {name: value for name, value in command.decode(incoming.frame.payload).items() if isinstance(value, int)}
+        payload = incoming.frame.payload
+        pause_ms = None
+        if command.id == _BLOCK:
+            payload, pause_ms = payload[:_BLOCK_REQUEST], _pause(payload)
+        fields = {name: value for name, value in command.decode(payload).items() if isinstance(value, int)}
         if command.id == _QUERY:
             return self._query(incoming.partner, fields)
         if command.id == _BLOCK:
-            return self._block(incoming.partner, fields)
+            return self._block(incoming.partner, fields, pause_ms)
         return self._end(incoming.partner, fields)
 
     def _query(self, device: Eui64, fields: dict[str, int]) -> Reply:
@@ -186,21 +225,38 @@ class OtaStore:
             self._tell(device, image.version, outcome)
         return _answer(_QUERY_ANSWER, {"status": int(ZclStatus.NO_IMAGE_AVAILABLE)})
 
-    def _block(self, device: Eui64, fields: dict[str, int]) -> Reply:
+    def _block(self, device: Eui64, fields: dict[str, int], pauses_ms: int | None) -> Reply:
         found, offset = self._read(device), fields["file_offset"]
         if found is None or fields["file_version"] != found[0].version or offset >= found[0].size:
             return _answer(_BLOCK_ANSWER, {"status": int(ZclStatus.ABORT)})
         image, octets = found
+        pause_ms = self._profile.ota_block_delay_ms
+        if not self._admits(device):
+            return _wait(int(self._chf.now()), self._profile.ota_wait_s, pause_ms)
+        if pauses_ms is not None and pauses_ms < pause_ms:
+            return _wait(int(self._chf.now()), 0, pause_ms)
+        if offset == 0 or offset * _PROGRESS // image.size != (offset + fields["maximum_data_size"]) * _PROGRESS // image.size:
+            self._chf.trace.emit("hub", "chf", "image progress", target=str(device), octets=offset, of=image.size)
         data = octets[offset : offset + fields["maximum_data_size"]]
         return _answer(_BLOCK_ANSWER, {
             "status": 0, "manufacturer": image.manufacturer, "image_type": image.image_type, "file_version": image.version,
             "file_offset": offset, "data": data,
         })
 
+    def _admits(self, device: Eui64) -> bool:
+        """Whether ``device`` may go on: its transfer is under way, or not too many others are."""
+        now = self._chf.now()
+        self._under_way = {one: last for one, last in self._under_way.items() if now - last < self._profile.ota_wait_s}
+        if device not in self._under_way and len(self._under_way) >= self._profile.ota_transfers_at_once:
+            return False
+        self._under_way[device] = now
+        return True
+
     def _end(self, device: Eui64, fields: dict[str, int]) -> Answer:
         image = self.held(device)
         if image is None:
             return ZclStatus.NOT_FOUND
+        self._under_way.pop(device, None)
         success = fields["status"] == ZclStatus.SUCCESS
         with self._store.transaction():
             self._keep(device, None)
@@ -219,6 +275,21 @@ class OtaStore:
         payload = asn1_io.write(
             "FirmwareTransferAlert", FirmwareTransferAlert(code, at, device, version.to_bytes(4, "big"), outcome))
         self._chf.raise_alert(code, payload=payload, message_code=TRANSFER_ALERT)
+
+
+def _pause(request: bytes) -> int | None:
+    """Milliseconds that the Device pauses between its block requests, None for one that does not tell."""
+    control, rest = request[:1], request[_BLOCK_REQUEST:]
+    if not control or not control[0] & _CAN_PAUSE:
+        return None
+    rest = rest[_NODE:] if control[0] & _NAMES_NODE else rest
+    return int.from_bytes(rest[:2], "little") if len(rest) >= 2 else None
+
+
+def _wait(now: int, seconds: int, pause_ms: int) -> Reply:
+    """Not now: ask again in ``seconds``, and then at most once in ``pause_ms``."""
+    return Reply(_BLOCK_ANSWER, WAIT_FOR_DATA.encode({
+        "status": int(ZclStatus.WAIT_FOR_DATA), "current_time": now, "request_time": now + seconds, "block_request_delay": pause_ms}))
 
 
 def _answer(command: int, fields: dict[str, int | bytes]) -> Reply:

@@ -32,6 +32,9 @@ class HubProfile:
     profile_data_log_capacity: int
     daily_read_log_capacity: int
     daily_consumption_log_capacity: int
+    ota_transfers_at_once: int
+    ota_wait_s: int
+    ota_block_delay_ms: int
 
     @classmethod
     def read(cls, text: str, name: str) -> HubProfile:

@@ -31,8 +31,9 @@ from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.ota import OtaStore
 from firmware_emu.hub.port import GuardedPort
 from firmware_emu.hub.power import PowerMonitor
-from firmware_emu.hub.profile import HubConfig
+from firmware_emu.hub.profile import HanVariant, HubConfig
 from firmware_emu.hub.routing import Router
+from firmware_emu.hub.sub_ghz import serve_sub_ghz
 from firmware_emu.hub.time_service import HubTime, serve_keep_alive, serve_time
 from firmware_emu.hub.tunnels import Tunnels
 from firmware_emu.ids import Eui64
@@ -78,10 +79,12 @@ class RunningHub:
         serve_basic(self.zcl, config)
         serve_time(self.zcl, (CHF_ENDPOINT, ESI_ENDPOINT), self.time)
         serve_keep_alive(self.zcl, CHF_ENDPOINT, config.profile)
+        if config.variant is HanVariant.DUAL_BAND:
+            serve_sub_ghz(self.zcl, CHF_ENDPOINT, executor.model)
         self.gpf = Gpf(
             self._device(keystore, config.gpf, DeviceType.GPF), self.zcl, self.log, self.mailbox, config, self._spawn,
             has_image=lambda device: self.ota.held(device) is not None)
-        self.ota = OtaStore(self.chf, self.zcl, CHF_ENDPOINT, self.log)
+        self.ota = OtaStore(self.chf, self.zcl, CHF_ENDPOINT, self.log, config.profile, self._spawn)
         self._key_establishment = KeyEstablishmentServer(
             self.zcl, keystore.cbke(config.gpf), self._established, endpoint=CHF_ENDPOINT, on_failed=self._not_established,
             accept=self.commissioning.may_establish)

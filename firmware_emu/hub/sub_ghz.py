@@ -5,6 +5,7 @@ Does not model a sub-GHz radio: a scan finds the channel in use good and keeps i
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 
 from firmware_emu.device.dlms_server import time_range
@@ -24,6 +25,11 @@ from firmware_emu.gbcs.axdr import (
     Unsigned,
 )
 from firmware_emu.gbcs.dlms import RANGE_SELECTOR, AccessResult, parse_obis
+from firmware_emu.han.attributes import Attributes
+from firmware_emu.han.transactions import Answer, Incoming, Reply
+from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
+from firmware_emu.zse.zcl import ZclStatus
 
 _CONFIGURATION = (1, parse_obis("0-0:94.44.10.0"), 2)
 _SCAN = (1, parse_obis("0-0:94.44.10.1"), 2)
@@ -37,6 +43,7 @@ SCAN_STARTED = 0x8F27
 _SCAN_NOW = 0
 _OUTCOME_ACCEPTED, _TRIGGER_REMOTE = b"\x00", b"\x00"
 _LOG_DEPTH = 100
+_SUSPEND_STATUS, _SUSPEND = 0x00, 0x00
 _ROW = TypeDescription(0x02, (TypeDescription(0x06), TypeDescription(0x12), TypeDescription(0x09), TypeDescription(0x09)))
 
 
@@ -104,6 +111,22 @@ class _ChannelLog:
     def entries(self) -> list[LogEntry]:
         found = [self._store.get(key) or b"" for key in self._store.keys("hub/channel_log/")]
         return [LogEntry(int.from_bytes(one[:4], "big"), int.from_bytes(one[4:6], "big"), one[6:]) for one in found]
+
+
+def serve_sub_ghz(zcl: ZclPort, endpoint: int, model: ObjectModel) -> None:
+    """The Sub-GHz cluster: channel masks of pages 28 to 31 as configured (DBCH04), no change of channel under way, nothing suspended."""
+    def mask(place: int) -> int:
+        configured = model.read(_CONFIGURATION)
+        pages = configured.elements[place] if isinstance(configured, Structure) else None
+        return int.from_bytes(pages.octets, "big") if isinstance(pages, BitString) else 0
+
+    def asked(incoming: Incoming) -> Answer:
+        if incoming.frame.command != _SUSPEND_STATUS:
+            return ZclStatus.UNSUP_CLUSTER_COMMAND
+        return Reply(_SUSPEND, SUB_GHZ.to_client[_SUSPEND].encode({"minutes": 0}))
+
+    zcl.serve(endpoint, SUB_GHZ.id, asked, attributes=Attributes(
+        SUB_GHZ, {0: 0, 1: partial(mask, 0), 2: partial(mask, 1), 3: partial(mask, 2), 4: partial(mask, 3)}))
 
 
 def _in_range(value: Data) -> bool:

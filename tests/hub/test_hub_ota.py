@@ -6,7 +6,7 @@ import hashlib
 import struct
 
 import pytest
-from hub_bench import ACB, CHF, ESME, GPF, GSME, PPMID, WAN_PROVIDER, Bench, Meter, joined_meter
+from hub_bench import ACB, CHF, ESME, GPF, GSME, IHD, PPMID, WAN_PROVIDER, Bench, Meter, joined_meter
 
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.roles import KeyUsage
@@ -17,11 +17,14 @@ from firmware_emu.gbcs.axdr import Null, OctetString
 from firmware_emu.gbcs.dlms import AccessResponse, Choice, Specification, parse_obis
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.han.zcl_port import Incoming
 from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.wan.base import WanKind
-from firmware_emu.zse.clusters.ota import OTA
+from firmware_emu.zse.clusters.ota import OTA, WAIT_FOR_DATA
+from firmware_emu.zse.zcl import ZclStatus
 
+WAIT = ZclStatus.WAIT_FOR_DATA
 MAKER, KIND, VERSION = 0x10DB, 0x0001, 0x01020304
 
 
@@ -185,3 +188,63 @@ def test_the_hub_s_own_image_is_stored_checked_and_activated_by_a_command_of_its
         assert await version(bench) == VERSION.to_bytes(4, "big")
 
     bench.run(test)
+
+
+def test_more_devices_than_transfers_wait_their_turn_and_one_that_can_pause_is_told_how_long(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        meters = [await joined_meter(bench, device, kind) for device, kind in ((ESME, 0), (PPMID, 132), (IHD, 128))]
+        for meter in meters:
+            await send_image(bench, meter.node.eui64, ota_file())
+        firsts = [await block(meter, 0) for meter in meters]
+        assert [one["status"] for one in firsts] == [0, 0, WAIT]
+        assert firsts[2]["request_time"] - firsts[2]["current_time"] == 60
+        assert (await block(meters[0], 48, pause_ms=0))["block_request_delay"] == 50
+        assert (await block(meters[0], 48, pause_ms=50))["status"] == 0
+        await ask(meters[0], 0x06, status=0, file_version=VERSION)
+        assert (await block(meters[2], 0))["status"] == 0
+        assert (await block(meters[1], 48))["status"] == 0
+        assert [one.detail["octets"] for one in bench.records if one.event == "image progress"][:1] == [0]
+
+    bench.run(test)
+
+
+def test_a_transfer_that_broke_off_gives_its_place_away(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        meters = [await joined_meter(bench, device, kind) for device, kind in ((ESME, 0), (PPMID, 132), (IHD, 128))]
+        for meter in meters:
+            await send_image(bench, meter.node.eui64, ota_file())
+        assert [(await block(meter, 0))["status"] for meter in meters] == [0, 0, WAIT]
+        await bench.clock.sleep(61)
+        assert (await block(meters[2], 0))["status"] == 0
+
+    bench.run(test)
+
+
+def test_a_mains_device_is_notified_when_its_image_is_complete(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        meter = await joined_meter(bench)
+        told: list[bytes] = []
+
+        def notified(incoming: Incoming) -> ZclStatus:
+            told.append(incoming.frame.payload)
+            return ZclStatus.SUCCESS
+
+        meter.zcl.serve(1, OTA.id, notified, server=False)
+        await send_image(bench, ESME, ota_file())
+        await bench.wait_for(lambda: told or None)
+        assert told == [bytes((0, 100))]
+
+    bench.run(test)
+
+
+async def block(meter: Meter, offset: int, *, pause_ms: int | None = None) -> dict[str, int]:
+    """The answer to one block request, a wait included."""
+    (endpoint, *_) = await meter.node.match_descriptors(GPF, OTA.id, server=True)
+    payload = OTA.to_server[0x03].encode({
+        "manufacturer": MAKER, "image_type": KIND, "file_version": VERSION, "file_offset": offset, "maximum_data_size": 48,
+        "field_control": 0 if pause_ms is None else 0x02})
+    if pause_ms is not None:
+        payload += pause_ms.to_bytes(2, "little")
+    answer = await meter.zcl.request(GPF, endpoint, OTA.id, 0x03, payload, source_endpoint=1)
+    layout = WAIT_FOR_DATA if answer.payload[0] == WAIT else OTA.to_client[0x05]
+    return {name: value for name, value in layout.decode(answer.payload).items() if isinstance(value, int)}

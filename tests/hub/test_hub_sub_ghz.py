@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hub_bench import CONFIG, Bench, codes
+from hub_bench import CONFIG, GPF, Bench, codes, joined_meter
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.axdr import BitString, CompactArray, DoubleLongUnsigned, LongUnsigned, Null, Structure, Unsigned
 from firmware_emu.gbcs.dlms import EVENT_LOG_CLOCK, AccessResponse, Choice, DataNotification, Specification, parse_obis, range_selection
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.hub.profile import HanVariant
+from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
 
 CONFIGURATION, SCAN, CHANNEL, LOG = (parse_obis(f"0-0:94.44.10.{number}") for number in range(4))
 
@@ -81,3 +82,17 @@ def test_a_single_band_hub_has_no_sub_ghz_objects(hub_keystore: Keystore) -> Non
             assert codes(await bench.ask(bench.dlms(code, (Specification(Choice.GET, 1, obis, 2), Null())))) == [4]
 
     Bench(hub_keystore, config=replace(CONFIG, variant=HanVariant.SINGLE_BAND)).run(test)
+
+
+def test_the_cluster_tells_the_configured_masks_and_that_nothing_is_suspended(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        meter = await joined_meter(bench)
+        written = bench.dlms(0x010D, (Specification(Choice.SET, 1, CONFIGURATION, 2), configuration()))
+        assert codes(await bench.ask(written)) == [0]
+        (endpoint,) = await meter.node.match_descriptors(GPF, SUB_GHZ.id, server=True)
+        masks = await meter.zcl.read_attributes(GPF, endpoint, SUB_GHZ.id, range(5), source_endpoint=1)
+        assert masks == {0: 0, 1: 28 << 27 | 6, 2: 29 << 27 | 6, 3: 30 << 27 | 6, 4: 31 << 27 | 6}
+        answer = await meter.zcl.request(GPF, endpoint, SUB_GHZ.id, 0x00, source_endpoint=1)
+        assert (answer.command, answer.payload) == (0x00, b"\x00")
+
+    bench.run(test)
