@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
-from firmware_emu.ids import Eui64
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
+from firmware_emu.ids import CraFlag, Eui64
+from hil.dcc import checks
+from hil.dcc.arrival import Arrival
+from hil.dcc.duis import new_request
 from hil.dcc.outcome import Outcome, Verdict
 from hil.dcc.services import UserRole, schedule
 from hil.dcc.systems import system_of
@@ -201,5 +206,43 @@ def test_opting_in_gives_the_dccs_public_credentials(run: Run) -> None:
         outcome = await send(far_end, "8.6", None, OWN_BODIES["8.6"])
         assert (outcome.response_code, outcome.result["access_control_broker"]) == ("I0", str(ACB))
         assert {"digital_signature", "key_agreement"} <= set(outcome.result)
+
+    run(scenario)
+
+
+@pytest.mark.requirement("CH-09")
+def test_no_service_goes_to_a_type_2_device_itself(run: Run) -> None:
+    """8.7 and 8.8 (Type 2) name it to another Device, and 8.11 to its hub; everything else is refused."""
+
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        far_end.dcc.pre_notify(TYPE_2, DeviceType.TYPE_2)
+        far_end.dcc.inventory.associate(TYPE_2, "chf", CHF)
+        far_end.dcc.store.execute("UPDATE devices SET status = 'Commissioned' WHERE eui = ?", (str(TYPE_2),))
+        plain = far_end.dcc.request(far_end.supplier, "7.4", TYPE_2)
+        for variant, service in schedule().items():
+            request = replace(plain, service_reference_variant=variant)
+            arrival = Arrival(request, service, far_end.dcc.inventory.listed(TYPE_2))
+            refusal = checks.device_status(far_end.dcc.desk, arrival) if service.device_service and service.roles else None
+            assert not service.device_service or not service.roles or (refusal is not None and refusal.code == "E11"), variant
+
+    run(scenario)
+
+
+@pytest.mark.requirement("GPF-13")
+def test_the_gas_supplier_is_told_when_the_gas_proxy_becomes_commissioned(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        dcc = far_end.dcc
+        dcc.pre_notify(GSME, DeviceType.GSME)
+        dcc.inventory.associate(GSME, "chf", CHF)
+        dcc.inventory.describe(GSME, import_mpxn="1000999888")
+        dcc.store.execute("UPDATE devices SET status = 'Commissioned' WHERE eui = ?", (str(GSME),))
+        dcc.register_supply("1000999888", UserRole.GS, far_end.second.eui64)
+        join = new_request("8.7.2", far_end.second.eui64, GSME, 1, {"OtherDeviceID": GPF})
+        dcc.answers.effects.apply(join, Message(GroupingHeader(CraFlag.RESPONSE, 1, GSME, ACB, OtherInformation(0x000E)), b"\x05\x00"))
+        assert dcc.inventory.listed(GPF).status == "Commissioned"
+        told = [(delivery.code, delivery.device) for delivery in far_end.second.inbox]
+        assert told == [("N16", GPF)]
 
     run(scenario)

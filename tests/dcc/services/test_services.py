@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.verify import check_message
+from firmware_emu.ids import Eui64
 from hil.dcc import checks
 from hil.dcc.arrival import Arrival
 from hil.dcc.duis import read_request
@@ -25,6 +28,7 @@ from hil.dcc.services import Service, UserRole, schedule
 
 from .world import World, make_world, stem, templates_in_order
 
+pytestmark = pytest.mark.xdist_group("every service")
 ROWS = Path(__file__).parents[2] / "requirements.csv"
 GONE = frozenset({"6.19"})
 """Services of the 2013 schedule that DUIS 5.4 does not have any more (tests/uncovered.csv)."""
@@ -66,8 +70,10 @@ class Done:
     prepayment: dict[str, Outcome] = field(default_factory=dict)
     future: dict[str, Outcome] = field(default_factory=dict)
     refused: dict[tuple[str, UserRole], Outcome] = field(default_factory=dict)
+    code_of: dict[tuple[str, UserRole], str | None] = field(default_factory=dict)
+    """What CK-2 says in each role."""
     code_of_2013: dict[tuple[str, UserRole], str | None] = field(default_factory=dict)
-    """What CK-2 says in each role where the bench follows the 2013 schedule."""
+    """The same where the bench follows the 2013 schedule."""
 
     def __post_init__(self) -> None:
         self.variants = {name: schedule()[read_request(one).service_reference_variant] for name, one in self.templates.items()}
@@ -115,12 +121,13 @@ async def refuse_other_roles(found: Done, service: Service, template: bytes) -> 
     """The template's request by a user in every role that may not send it; once for each variant."""
     found.world.reset()
     desk = found.world.dcc.desk
-    desk = replace(desk, profile=replace(desk.profile, edition_2013=1.0))
+    desk_2013 = replace(desk, profile=replace(desk.profile, edition_2013=1.0))
     request = read_request(template)
     for role, user in found.world.users.items():
         asked = replace(request, request_id=replace(request.request_id, originator=user.eui64))
-        refusal = checks.user(desk, Arrival(asked, service, None))
-        found.code_of_2013[service.variant, role] = None if refusal is None else refusal.code
+        for codes, where in ((found.code_of, desk), (found.code_of_2013, desk_2013)):
+            refusal = checks.user(where, Arrival(asked, service, None))
+            codes[service.variant, role] = None if refusal is None else refusal.code
     for role in set(UserRole) - (service.roles or service.roles_2013):
         if (service.variant, role) not in found.refused:
             user, request = found.world.request(template, role)
@@ -215,3 +222,33 @@ def test_a_service_that_the_dcc_future_dates_runs_at_its_time_with_24_hours_to_a
 def test_every_template_that_addresses_a_device_of_the_home_succeeds(done: Done) -> None:
     assert len(done.outcomes) > 230
     assert [name for name, outcome in done.outcomes.items() if not outcome.ok] == []
+
+
+@pytest.mark.requirement("GW-76")
+@pytest.mark.parametrize("row", row_parameters())
+def test_every_eligible_role_is_given_the_service(done: Done, row: str) -> None:
+    for service in variants_of(row):
+        if done.of(service) and service.roles:
+            assert {role for role in UserRole if done.code_of[service.variant, role] is None} == service.roles
+
+
+@pytest.mark.requirement("SHP-03")
+def test_the_bench_plays_every_actor(done: Done) -> None:
+    euis = {user.eui64: role for role, user in done.world.users.items()}
+    senders = {euis.get(Eui64.parse(name.split(":")[0])) for name in (outcome.request for outcome in done.outcomes.values() if outcome.ok)}
+    assert {UserRole.IS, UserRole.GS, UserRole.ES, UserRole.ED, UserRole.GT, UserRole.OU} <= senders
+    by_cos = [record for record in done.world.records if record.source == "CoS party" and record.event == "confirmed"]
+    assert by_cos
+    answered = {name.split(":")[1] for name in (outcome.request for outcome in done.outcomes.values() if outcome.ok)}
+    assert len(answered) == 6, "hub, gas proxy, both meters, PPMID and HCALCS"
+
+
+@pytest.mark.requirement("GW-23")
+def test_import_consumption_travels_encrypted_to_its_reader_and_cannot_be_read_by_the_dcc(done: Done) -> None:
+    outcome = done.outcomes["ECS22b_4.8.1_SINGLE_SUCCESS"]
+    octets = next(message.octets for message in outcome.messages if message.kind == "g")
+    read = check_message(Message.decode(octets), done.world.keystore)
+    assert read.encrypted
+    assert all(part.plaintext is not None for part in read.encrypted)
+    at_the_dcc = check_message(Message.decode(octets), done.world.dcc.keystore)
+    assert all(part.plaintext is None for part in at_the_dcc.encrypted)
