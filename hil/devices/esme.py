@@ -6,6 +6,8 @@ apparent power; locks of the supply by tamper states.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -40,7 +42,7 @@ from hil.devices.esme_metering import EsmeRegisters, Metering
 from hil.devices.esme_ppmid import PpmidDesk
 from hil.devices.esme_variant import SINGLE_ELEMENT, EsmeVariant
 from hil.devices.gbcs_device import TunnelServerDevice
-from hil.devices.load_limit import LoadSwitch
+from hil.devices.load_limit import SUPPLY_ARMED, LoadSwitch
 from hil.devices.prepayment import ARMED_BY_EMERGENCY, CREDIT_ADDED_LOCALLY
 from hil.devices.registers import LoadProfile, house, nothing
 
@@ -79,6 +81,8 @@ class Esme(TunnelServerDevice):
         self.offset_number = int.from_bytes(eui64.octets[-2:], "big")
         """The meter's own number for randomised offsets."""
         self._busy = False
+        self._stirred = asyncio.Event()
+        """What was to happen next may happen earlier now."""
         self._readers: dict[Eui64, Callable[[], None]] = {}
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.model = esme_model.load(self)
@@ -147,6 +151,7 @@ class Esme(TunnelServerDevice):
 
     def settings_changed(self) -> None:
         """Something in the object model was written."""
+        self._stirred.set()
         self.metering.settings_changed()
         self.controls.settings_changed()
 
@@ -173,6 +178,7 @@ class Esme(TunnelServerDevice):
             for register in self.registers.all():
                 register.move(int(self.now()) - before)
                 register.save()
+            self._stirred.set()
         return done
 
     async def start(self) -> None:
@@ -186,7 +192,10 @@ class Esme(TunnelServerDevice):
             moments = [self.metering.next_moment()]
             switch = self.controls.next_moment(int(self.now()))
             moments += [] if switch is None else [switch]
-            await self.clock.sleep(max(min(moments) - self.now(), 0.001))
+            self._stirred.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(min(moments) - self.now(), 0.001)):
+                    await self._stirred.wait()
 
     # --- supply
 
@@ -208,6 +217,8 @@ class Esme(TunnelServerDevice):
             return False
         self.metering.cut_off = False
         self.metering.save()
+        if state is LoadSwitch.ARMED:
+            self._tell(SUPPLY_ARMED)
         return True
 
     def enable_supply(self) -> bool:
@@ -221,17 +232,15 @@ class Esme(TunnelServerDevice):
         """A fault profile: the RMS voltage of a phase from now on, in whole volts."""
         self.update()
         self.metering.set_voltage(phase - 1, volts)
+        self._stirred.set()
 
     # --- credit
 
     def activate_emergency_credit(self) -> bool:
         """At the meter, from a PPMID or by ECS09: whether it is active afterwards. Supply that lack of credit had cut off is armed."""
         self.update()
-        cut_off = self.metering.cut_off
         active = self.metering.account.activate_emergency_credit(self.metering.settings.terms)
-        self.metering.look()
-        if active and cut_off and self.load_switch is LoadSwitch.ARMED:
-            self._tell(ARMED_BY_EMERGENCY)
+        self.metering.look(ARMED_BY_EMERGENCY)
         return active
 
     def token_by_command(self, utrn: str) -> bool:

@@ -14,7 +14,7 @@ from firmware_emu.device.store import Store
 from hil.devices.billing import BillingCalendar, BillingLogs, Past, Snapshot, is_midnight
 from hil.devices.esme_calendar import Schedule
 from hil.devices.esme_demand import Demand, Window
-from hil.devices.load_limit import Limit, LoadLimiter, LoadSwitch
+from hil.devices.load_limit import SUPPLY_ARMED, Limit, LoadLimiter, LoadSwitch
 from hil.devices.prepayment import DISABLEMENT_SUSPENDED, Account, Terms
 from hil.devices.registers import HALF_HOUR_S, HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, Register, house, nothing
 from hil.devices.tariff import Read, Tariff, TariffRegisters
@@ -273,13 +273,13 @@ class Metering:
 
     # --- supply
 
-    def look(self) -> None:
-        """Act on what was changed from outside, and make it durable."""
+    def look(self, armed: int = SUPPLY_ARMED) -> None:
+        """Act on what was changed from outside, and make it durable. ``armed``: the event if that arms a supply that credit had cut off."""
         with self._store.transaction():
-            self._look()
+            self._look(armed)
             self.save()
 
-    def _look(self) -> None:
+    def _look(self, armed: int = SUPPLY_ARMED) -> None:
         settings, now = self.settings, self._until
         self.account.check(settings.terms)
         if self.account.out and not self._handled:
@@ -295,8 +295,8 @@ class Metering:
             self._handled = self._suspended = False
             if self.cut_off:
                 self.cut_off = False
-                if self.switch is LoadSwitch.DISABLED:
-                    self.move(LoadSwitch.ARMED)
+                if self.switch is LoadSwitch.DISABLED and self.move(LoadSwitch.ARMED):
+                    self.tell(armed)
         self.limiter.watch(now, lambda: self.registers.active_import.rate(now), self.switch, settings.limit)
 
     def move(self, state: LoadSwitch) -> bool:

@@ -6,6 +6,7 @@ Not modelled: uncontrolled gas flow, sub-GHz. Attributes of those parts hold wha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
@@ -71,6 +72,8 @@ class Gsme(GbcsHanDevice):
         self.valve_stuck = False
         """A fault of the valve: it does not move, and Commands that would move it answer HARDWARE_FAILURE."""
         self._busy = False
+        self._stirred = asyncio.Event()
+        """What was to happen next may happen earlier now."""
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.metering = GasMetering(self, load or boiler, self._valve_moves)
         self.hardware = Hardware(self)
@@ -104,6 +107,7 @@ class Gsme(GbcsHanDevice):
         finally:
             self._busy = False
             self.metering.settings_changed()  # what a Command wrote is rolled back if it fails
+            self._stirred.set()
 
     def receive(self, data: bytes) -> None:
         """One message from the hub. What fell due before it is done before it."""
@@ -135,6 +139,7 @@ class Gsme(GbcsHanDevice):
         if done:
             self.register.move(int(self.now()) - before)
             self.register.save()
+            self._stirred.set()
         return done
 
     # --- time
@@ -166,7 +171,10 @@ class Gsme(GbcsHanDevice):
         """Be there when something falls due: the end of a half hour, a tariff switch, the second at which credit runs out."""
         while True:
             self.update()
-            await self.clock.sleep(max(self.metering.next_moment() - self.now(), 0.001))
+            self._stirred.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(self.metering.next_moment() - self.now(), 0.001)):
+                    await self._stirred.wait()
 
     # --- supply and credit
 

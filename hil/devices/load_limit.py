@@ -9,6 +9,7 @@ from enum import IntEnum
 from firmware_emu.gbcs.axdr import Boolean, Number
 from hil.devices.tariff import Read
 
+SUPPLY_ARMED = 0x8F32
 ABOVE_LIMIT, LIMIT_DISABLED, LIMIT_RESTORED = 0x8F01, 0x8F33, 0x8F34
 
 

@@ -20,6 +20,8 @@ from hil.devices.tariff import Read
 AVERAGE_DEPTH = 4_320
 """Entries of the average RMS voltage profile log of a phase (SMETS 5.7.5.9, reference smets 2)."""
 NOMINAL_V = 230
+LONG_OUTAGE_S = 180
+"""An outage of a phase of three minutes or more has a code of its own, as that of the meter (alert codes 8F38, 8F3A, 8F3C)."""
 PHASE_OBIS = (32, 52, 72)
 """Value group C of the voltage objects of phases 1 to 3 (reference smets 11)."""
 EXTREMES = ("extreme over", "extreme under", "sag", "swell")
@@ -71,12 +73,20 @@ class Phase:
         self._over = self._under = False
         self._beyond = [False] * len(EXTREMES)
         self._since: list[int | None] = [None] * len(EXTREMES)
+        self._dead_since: int | None = None
 
     def _event(self, quantity: str, direction: str) -> None:
         self._tell(event_codes()[quantity, direction, self._number])
 
     def set_volts(self, now: int, volts: int, thresholds: Thresholds) -> None:
-        """The voltage from ``now`` on."""
+        """The voltage from ``now`` on. A phase without any is out."""
+        if self._number and volts == 0 and self._dead_since is None:
+            self._dead_since = now
+            self._tell(event_codes()["supply", "beyond", self._number])
+        elif volts and self._dead_since is not None:
+            quantity = "long outage" if now - self._dead_since >= LONG_OUTAGE_S else "supply"
+            self._dead_since = None
+            self._tell(event_codes()[quantity, "back", self._number])
         self.volts = volts
         self._extremes(now, thresholds)
 
@@ -136,6 +146,7 @@ class Phase:
         return {
             "volts": self.volts, "over_counter": self.over_counter, "under_counter": self.under_counter, "sum": self._sum,
             "period_start": self._period_start, "over": self._over, "under": self._under, "beyond": self._beyond, "since": self._since,
+            "dead_since": self._dead_since,
         }
 
     def restore(self, state: Mapping[str, object]) -> None:
@@ -147,6 +158,8 @@ class Phase:
         self._period_start = None if start is None else int(str(start))
         self._over, self._under = bool(state["over"]), bool(state["under"])
         self._beyond = [bool(one) for one in _items(state["beyond"])]
+        dead = state.get("dead_since")
+        self._dead_since = None if dead is None else int(str(dead))
         self._since = [None if one is None else int(str(one)) for one in _items(state["since"])]
 
 

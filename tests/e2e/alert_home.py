@@ -199,8 +199,6 @@ class AlertHome:
         deadline = self.station.clock.now() + within_s
         while not expected <= set(heard()) and self.station.clock.now() < deadline:
             await self.gsme.wake()
-            for meter in (self.esme, self.poly):
-                meter.update()  # it sleeps until what it knew of before this happened
             await self.station.clock.sleep(10)
         await self.station.clock.sleep(10)
         return heard()
