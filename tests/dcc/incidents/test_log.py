@@ -67,6 +67,7 @@ def test_the_dcc_closes_hub_and_sm_wan_data_services_remote_maintenance_and_upgr
 
 
 @pytest.mark.requirement("IM-07")
+@pytest.mark.requirement("GPF-11")
 @pytest.mark.parametrize(
     ("area", "device", "owner"),
     [("smart meter", ESME, SUPPLIER), ("smart meter", GSME, GAS), ("in-home display", ESME, SUPPLIER), ("gas proxy", GPF, GAS)],
