@@ -30,6 +30,7 @@ from hil.household import Household, PatientLink
 from hil.journey import HomeJourney
 from hil.pictures import lanes, supply_plots
 from hil.pki import load_keys, pki_folder
+from hil.power_cuts_cli import power_cuts
 from hil.report.verdict import Run
 from hil.report.write import write_html, write_junit
 from hil.run_folder import RunFolder
@@ -42,6 +43,9 @@ from hil.telling import begin, show, table
 @click.group()
 def run() -> None:
     """Whole journeys on a board."""
+
+
+run.add_command(power_cuts)
 
 
 @run.command()

@@ -44,7 +44,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class CutResult:
-    """What came of a cut. ``recovery_s``: bench seconds from the supply's return until HAN and SM WAN are up again; None: never.
+    """What came of a cut. ``recovery_s``: bench seconds from the boot after it until HAN and SM WAN are up again; None: never.
 
     ``happened``: False where the journey makes fewer writes. ``wrong``: what did not hold, in sentences.
     """
@@ -101,6 +101,7 @@ class _Watch:
         self.station = station
         self.died_at: float | None = None
         self.recovered_s: float | None = None
+        self._booted_at: float | None = None
         self.wrong: list[str] = []
         self._before: dict[str, bytes] = {}
         self._path = station.folder / "hub.sqlite"
@@ -128,11 +129,15 @@ class _Watch:
 
     def _look(self, record: Record) -> None:
         hub = self.station.hub
-        if self.died_at is None or self.recovered_s is not None or hub is None or record.time <= self.died_at + BACK_S:
+        if self.died_at is None or self.recovered_s is not None or hub is None:
+            return
+        if record.area == "power" and record.event == "boot":
+            self._booted_at = record.time
+        if self._booted_at is None:
             return
         status = hub.status
         if status.network is not None and status.wan_connected:
-            self.recovered_s = record.time - self.died_at - BACK_S
+            self.recovered_s = round(record.time - self._booted_at, 6)
 
 
 def _held_at_the_end(station: Station, journey: HomeJourney, records: list[Record]) -> Iterator[str]:
@@ -215,7 +220,7 @@ def summary(results: list[CutResult], seconds: float) -> str:
     worst = f"{max(recoveries):.2f} s" if recoveries else "none"
     return (
         f"{len(happened)} cuts, {torn} of them torn writes; {wrong} with something wrong; "
-        f"worst recovery {worst} of bench time (HAN and SM WAN up after the supply's return); {seconds:.0f} s")
+        f"worst recovery {worst} of bench time from boot to HAN and SM WAN up; {seconds:.0f} s")
 
 
 def timed(results: Iterator[CutResult]) -> tuple[list[CutResult], float]:
