@@ -65,6 +65,7 @@ class HubTable(_Table):
     gpf: Eui
     channel: int = Field(default=20, ge=11, le=26, description="2.4 GHz channel of the HAN")
     han_variant: Literal["2.4 GHz", "2.4 GHz and sub-GHz"] = "2.4 GHz and sub-GHz"
+    room: str | None = Field(default=None, description="where the hub stands, a room of [rooms]")
     hold_up_ms: int = Field(default=500, ge=0, description="how long the hub stays up without supply: profile-supplied")
     outage_threshold_s: int = Field(default=180, ge=1, description="an outage of at least this long is a long one (alert 0x8F36)")
 
@@ -77,6 +78,12 @@ class RadioTable(_Table):
     baudrate: int = Field(default=115200, ge=57600, le=460800)
     flow_control: Literal["none", "hardware", "software"] = "none"
     ezsp_version: int = Field(default=13, ge=7, le=19, description="what the virtual dongle says it speaks")
+
+
+class AirTable(_Table):
+    """The simulated air between the radios."""
+
+    timing: bool = Field(default=False, description="frames take their time, radios listen before they send, and what overlaps collides")
 
 
 class WanTable(_Table):
@@ -144,6 +151,9 @@ class Board(_Table):
     clock: ClockTable = ClockTable()
     hub: HubTable
     radio: RadioTable = RadioTable()
+    air: AirTable = AirTable()
+    rooms: dict[str, dict[str, int]] = Field(
+        default={}, description="dBm at which a radio in one room is heard in another, either way; pairs not named are out of range")
     wan: WanTable = WanTable()
     jig: JigTable = JigTable()
     parties: PartiesTable

@@ -33,9 +33,11 @@ from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
 from hil.medium import Medium
 from hil.pki import device_type
+from hil.radio import rooms
 from hil.radio.air import Air
 from hil.radio.dongle_server import DongleServer
 from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
+from hil.radio.timed_air import TimedAir
 from hil.seeded import SeededEntropy
 from ichis.host import Host
 from ichis.profile import load_profile
@@ -63,7 +65,8 @@ class Home:
         self.entropy: Entropy = SeededEntropy(seed) if board.radio.path == "virtual" else SYSTEM
         """Where fresh keys come from: from the seed where the dongle is virtual, so that a run can be repeated to the octet."""
         self.keystore = keystore.drawing_from(self.entropy)
-        self.air = Air(clock, seed)
+        self.air = TimedAir(clock, seed) if board.air.timing else Air(clock, seed)
+        rooms.lay(board, self.air)
         self.ncp: DongleServer | None = None
         profile = load_profile(board.jig.profile)
         self.jig = SimulatedJig(profile, clock, trace)

@@ -96,9 +96,14 @@ class KeyFile:
 def _tap(frame: Sniffed) -> bytes:
     values = b"".join((
         _value(_TAP_FCS, b"\x00"), _value(_TAP_RSS, struct.pack("<f", frame.rssi)),
-        _value(_TAP_CHANNEL, struct.pack("<HB", frame.channel, 0)), _value(_TAP_LQI, bytes([frame.lqi])),
+        _value(_TAP_CHANNEL, _channel(frame.channel)), _value(_TAP_LQI, bytes([frame.lqi])),
     ))
     return struct.pack("<BBH", 0, 0, 4 + len(values)) + values
+
+
+def _channel(channel: int) -> bytes:
+    """Number and page; below 1 GHz the channel octet of EZSP has bit 7, and the page above 28 in bits 6 and 5."""
+    return struct.pack("<HB", channel & 0x1F, 28 + (channel >> 5 & 3)) if channel & 0x80 else struct.pack("<HB", channel, 0)
 
 
 def _value(kind: int, value: bytes) -> bytes:

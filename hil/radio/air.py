@@ -1,12 +1,14 @@
 """The shared medium: real 802.15.4 octets between radios, with seeded loss, delay and signal strength per link.
 
-Not modelled: collisions, carrier sense, air time (a frame arrives in the same bench instant unless its link has a delay),
-adjacent channels. Acknowledgements are made here, as radio hardware does, and are real frames in the capture.
+Not modelled here: collisions, carrier sense, air time (a frame arrives in the same bench instant unless its link has a delay), which
+:class:`hil.radio.timed_air.TimedAir` has; and not at all: adjacent channels. Acknowledgements are made here, as radio hardware does,
+and are real frames in the capture.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,6 +34,20 @@ class MacFrame:
     lqi: int
 
 
+SENSITIVITY_DBM, STRONG_DBM = -97, -47
+"""Where half of the frames are lost, and where link quality is full: values of this bench, as a CC2652 or EFR32 at 2.4 GHz."""
+NOISE_DBM = -95
+INTERFERENCE_DB = 4
+"""By so much a frame has to be over what else is on the channel for half of the frames to be read; a value of this bench."""
+
+
+def error_rate(margin_db: float) -> float:
+    """Share of frames lost, so many dB over where half are: 1 % at 4.6 dB, none to speak of from 10 dB on, all below -10 dB."""
+    if margin_db >= 10:
+        return 0.0
+    return 1.0 if margin_db <= -10 else 1 / (1 + math.exp(margin_db))
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One direction between two radios. ``loss`` 0..1 per frame; 1.0 is out of range. ``delay_s`` per frame."""
@@ -40,6 +56,12 @@ class Link:
     delay_s: float = 0.0
     rssi: int = -45
     lqi: int = 255
+
+    @classmethod
+    def at(cls, rssi: int, delay_s: float = 0.0) -> Link:
+        """A link of that strength in dBm: its loss from the distance to the sensitivity, its quality from the strength."""
+        quality = round(255 * (rssi - SENSITIVITY_DBM) / (STRONG_DBM - SENSITIVITY_DBM))
+        return cls(error_rate(rssi - SENSITIVITY_DBM), delay_s, rssi, max(0, min(255, quality)))
 
 
 class Radio(Protocol):
@@ -102,12 +124,12 @@ class Air:
         return self._links.get((source, target), self.default)
 
     def set_energy(self, channel: int, dbm: int) -> None:
-        """What an energy scan measures on ``channel`` (default: the noise floor, -95 dBm)."""
+        """What an energy scan measures on ``channel`` (default: the noise floor), and what its frames have to be heard over."""
         self._energy[channel] = dbm
 
     def energy(self, channel: int) -> int:
         """dBm on ``channel``."""
-        return self._energy.get(channel, -95)
+        return self._energy.get(channel, NOISE_DBM)
 
     def random(self, purpose: object) -> random.Random:
         """A stream of its own for ``purpose``, fixed by the seed."""
@@ -131,17 +153,37 @@ class Air:
             for callback in tuple(self._captures):
                 callback(seen)
 
-    def _lost(self, source: Eui64, target: Eui64, link: Link) -> bool:
-        if not link.loss:
+    def _lost(self, source: Eui64, target: Eui64, link: Link, channel: int) -> bool:
+        loss = link.loss
+        if channel in self._energy:
+            loss = max(loss, error_rate(link.rssi - self._energy[channel] - INTERFERENCE_DB))
+        if not loss:
             return False
-        if link.loss >= 1.0:
+        if loss >= 1.0:
             return True
         draw = self._draws.get((source, target))
         if draw is None:
             draw = self._draws[source, target] = self.random(f"{source}>{target}")
-        return draw.random() < link.loss
+        return draw.random() < loss
 
-    def _arrive(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None) -> None:
+    def _spoiled(self, radio: Radio, link: Link, sending: object) -> bool:
+        """Whether ``radio`` could not read a frame for what else was on the air meanwhile."""
+        return False
+
+    def _acknowledge(self, radio: Radio, source: Radio, channel: int, frame: MacPdu, link: Link, outcome: Outcome | None) -> bool:
+        """Send the acknowledgement; whether ``outcome`` will be told of it."""
+        loop = asyncio.get_running_loop()
+        pending = frame.kind is MacKind.COMMAND and radio.pending_for(frame.source)
+        self._show(channel, MacPdu(MacKind.ACK, frame.sequence, pending=pending).encode(), link)
+        if outcome is None or self._lost(radio.eui64, source.eui64, link, channel):
+            return False
+        if link.delay_s:
+            loop.call_later(2 * link.delay_s, outcome, True, pending)
+        else:
+            loop.call_soon(outcome, True, pending)
+        return True
+
+    def _arrive(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None, sending: object = None) -> None:
         loop = asyncio.get_running_loop()
         try:
             frame = MacPdu.decode(octets)
@@ -154,20 +196,14 @@ class Air:
             if not radio.hears(frame.destination_pan, frame.destination):
                 continue
             link = self.link(source.eui64, radio.eui64)
-            if self._lost(source.eui64, radio.eui64, link):
+            if self._lost(source.eui64, radio.eui64, link, channel) or self._spoiled(radio, link, sending):
                 continue
             heard = [(0.0, frame)] if self.disturbance is None else self._disturbed(self.disturbance, source.eui64, radio, octets)
             if not heard:
                 continue
             if frame.ack_request and frame.destination != BROADCAST:
-                pending = frame.kind is MacKind.COMMAND and radio.pending_for(frame.source)
-                self._show(channel, MacPdu(MacKind.ACK, frame.sequence, pending=pending).encode(), link)
-                if waiting and outcome is not None and not self._lost(radio.eui64, source.eui64, link):
-                    waiting = False
-                    if link.delay_s:
-                        loop.call_later(2 * link.delay_s, outcome, True, pending)
-                    else:
-                        loop.call_soon(outcome, True, pending)
+                told = self._acknowledge(radio, source, channel, frame, link, outcome if waiting else None)
+                waiting = waiting and not told
             for late_s, one in heard:
                 if link.delay_s + late_s:
                     loop.call_later(link.delay_s + late_s, self._hand_over, radio, channel, one, link)

@@ -19,9 +19,10 @@ from hil.radio.ncp import joining, zdo
 from hil.radio.ncp.aps import Incoming
 from hil.radio.ncp.frames import BROADCAST, ApsKind, ApsPdu, Delivery, MacPdu
 from hil.radio.ncp.mac import Poll
-from hil.radio.ncp.stack import CHANNELS, Stack
+from hil.radio.ncp.stack import Stack
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child, Tokens
+from hil.radio.phy import CHANNELS
 
 ROUTER, SLEEPY = 2, 4
 ZDO_WAIT_S = 3.0

@@ -27,7 +27,8 @@ def board(folder: Path) -> Path:
     """``simulated`` with the electricity meter behind a dongle as router, the gas meter behind one as sleepy end device."""
     text = SECOND_DONGLES
     for row in load_board().device:
-        text += f'[[device]]\nname = "{row.name}"\ntype = "{row.type}"\neui = "{row.eui}"\ninstall_code = "{row.install_code.octets.hex()}"\n'
+        code = row.install_code.octets.hex()
+        text += f'[[device]]\nname = "{row.name}"\ntype = "{row.type}"\neui = "{row.eui}"\ninstall_code = "{code}"\n'
         text += f'mpxn = "{row.mpxn}"\nnode = "virtual-dongle"\n' if row.mpxn else ""
     path = folder / "second_dongles.toml"
     path.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Protocol
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
+from hil.radio import phy
 from hil.radio.air import Air, Link
 from hil.radio.ncp import aps_commands, joining, zdo, zdo_server
 from hil.radio.ncp.aps import Aps, Incoming
@@ -22,9 +23,9 @@ from hil.radio.ncp.security import KeyId
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child, Tokens
 from hil.radio.ncp.trust import TrustCentre
+from hil.radio.phy import CHANNELS
 
 LOGGER = logging.getLogger(__name__)
-CHANNELS = tuple(range(11, 27))
 
 
 class StackUser(Protocol):
@@ -116,7 +117,7 @@ class Stack:
         tokens = self.tokens
         if self.running or self.busy:
             return Status.INVALID_CALL
-        if channel not in CHANNELS:
+        if not phy.known(channel):
             return Status.PHY_INVALID_CHANNEL
         draw = self.air.random(f"{tokens.eui64} form {tokens.nwk_counter}")
         tokens.node_type, tokens.short, tokens.channel, tokens.power = COORDINATOR, 0x0000, channel, power

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from firmware_emu.ids import Eui64
+from hil.radio import phy
 from hil.radio.ncp import joining
 from hil.radio.ncp.commands import Fields, NetworkParameters
 from hil.radio.ncp.ezsp import Ncp
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.ncp.mac import Poll
-from hil.radio.ncp.stack import CHANNELS
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child
 
@@ -52,7 +52,7 @@ def get_channel(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("setRadioChannel")
 def set_channel(ncp: Ncp, fields: Fields) -> Reply:
-    if fields.u("channel") not in CHANNELS or not ncp.stack.running:
+    if not phy.known(fields.u("channel")) or not ncp.stack.running:
         return {"status": Status.PHY_INVALID_CHANNEL}
     ncp.stack.tokens.channel = fields.u("channel")
     ncp.stack.tokens.save()
@@ -72,7 +72,7 @@ def join(ncp: Ncp, fields: Fields) -> Reply:
     node_type = fields.u("node_type")
     if node_type not in (2, 3, 4) or wanted.method != USE_MAC_ASSOCIATION:
         return {"status": Status.BAD_ARGUMENT}
-    channels = (wanted.channel,) if wanted.channel else tuple(one for one in CHANNELS if wanted.channels >> one & 1)
+    channels = (wanted.channel,) if wanted.channel else phy.in_mask(wanted.channels)
     return {"status": ncp.stack.join(
         node_type, channels, wanted.extended_pan if any(wanted.extended_pan.octets) else None, None if wanted.pan == 0xFFFF else wanted.pan,
     )}
@@ -101,7 +101,7 @@ def remove(ncp: Ncp, fields: Fields) -> Reply:
 @handles("startScan")
 def start_scan(ncp: Ncp, fields: Fields) -> Reply:
     kind, duration = fields.u("type"), fields.u("duration")
-    channels = tuple(one for one in CHANNELS if fields.u("mask") >> one & 1)
+    channels = phy.in_mask(fields.u("mask"))
     if kind not in (ENERGY_SCAN, ACTIVE_SCAN):
         return {"status": Status.MAC_INCORRECT_SCAN_TYPE}
     if not channels:
