@@ -149,7 +149,8 @@ class Views:
         for eui in sorted({*copied, *(hub or {}), *listed}):
             device = self.inventory.device(eui)
             shown = str(eui) if eui in own or eui not in known else FOREIGN
-            inventory = "not listed" if device is None else f"{device.type.name}, {device.status}" if eui in listed else "on another hub"
+            inventory = f"{device.type.name}, {device.status}" if device is not None and eui in listed else "on another hub"
+            inventory = "not listed" if device is None else inventory if eui in own else "not yours to see"
             lines.append(LogLine(shown, _entry(copied, eui), "not read" if hub is None else _entry(hub, eui), inventory))
         differences = tuple(one for one in self.logs.compare(chf, hub) if one.device in own or one.device not in known)
         return Comparison(chf, copy, read_at, tuple(lines), differences)

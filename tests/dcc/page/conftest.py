@@ -38,8 +38,10 @@ NOW = (datetime(2026, 3, 10, 12, tzinfo=UTC) - EPOCH).total_seconds()
 class World:
     """The store with everything in it, and the page on it. ``now`` is turned by a test."""
 
-    def __init__(self, path: Path | None = None, settings: PageSettings | None = None, *, mutual_tls: bool = False) -> None:
-        self.now = NOW
+    def __init__(
+        self, path: Path | None = None, settings: PageSettings | None = None, *, mutual_tls: bool = False, now: float = NOW
+    ) -> None:
+        self.now = now
         self.store = DccStore(path)
         for eui, role in ROLES.items():
             self.store.execute("INSERT INTO users (eui, role) VALUES (?, ?)", (str(eui), role.value))
@@ -91,7 +93,7 @@ class World:
         self.views.coverage.cover(Coverage("North", True, "Long range radio", "High"), postcode="AB1 2CD")
 
     def _request(self, user: Eui64, target: Eui64) -> str:
-        return self.request(user, target, 1, NOW - 3600)
+        return self.request(user, target, 1, self.now - 3600)
 
     def request(self, user: Eui64, target: Eui64, counter: int, at: float) -> str:
         """One answered request of a user."""
@@ -104,8 +106,8 @@ class World:
 
     def _alert(self, user: Eui64, device: Eui64) -> None:
         self.store.insert(
-            "alerts", time=NOW - 60, kind="i", code="8F35", device=str(device), party=str(user), identifier=f"{device}", state="delivered",
-            reason=f"to {user}, whom it names", clock_start=NOW - 65, delivered=NOW - 60,
+            "alerts", time=self.now - 60, kind="i", code="8F35", device=str(device), party=str(user), identifier=str(device),
+            state="delivered", reason=f"to {user}, whom it names", clock_start=self.now - 65, delivered=self.now - 60,
         )
 
     def _incident(self, user: Eui64, device: Eui64) -> int:

@@ -88,6 +88,7 @@ async def test_the_device_log_comparison_is_of_ones_own_hub_and_hides_the_other_
         assert "with link key" in html
         assert str(GSME) not in html
         assert "a Device of another party" in html
+        assert "GSME" not in html
         assert "whose log does not have it" in html  # the PPMID, which the inventory puts on the hub
         await same_as_nothing(browser, f"/device-log/{CHF_2}", f"/device-log/{UNKNOWN}")
 
