@@ -42,6 +42,7 @@ from hil.devices.esme_metering import EsmeRegisters, Metering
 from hil.devices.esme_ppmid import PpmidDesk
 from hil.devices.esme_variant import SINGLE_ELEMENT, EsmeVariant
 from hil.devices.gbcs_device import TunnelServerDevice
+from hil.devices.load_control import LoadController
 from hil.devices.load_limit import SUPPLY_ARMED, LoadSwitch
 from hil.devices.prepayment import ARMED_BY_EMERGENCY, CREDIT_ADDED_LOCALLY
 from hil.devices.registers import LoadProfile, house, nothing
@@ -61,7 +62,8 @@ class Esme(TunnelServerDevice):
 
     device_type: ClassVar[DeviceType] = DeviceType.ESME
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
-        SimpleDescriptor(0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704), clients=(0x0800, 0x000A, 0x0025, 0x0019)),
+        SimpleDescriptor(
+            0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704, 0x0701), clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706)),
         SimpleDescriptor(METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0702, 0x0705), clients=(0x000A,)),
     )
 
@@ -92,6 +94,8 @@ class Esme(TunnelServerDevice):
         )
         self.metering.on_billing = self._billed
         self.controls = Controls(self)
+        self.load_controller = LoadController(self)
+        self.controls.on_moved = self.load_controller.moved
         self.consumer = ConsumerView(self)
         self.desk = PpmidDesk(self)
         esme_settings.install(self, self.model)
@@ -314,6 +318,9 @@ class Esme(TunnelServerDevice):
         for device in joined - set(self._readers):
             self._readers[device] = self._serve(device)
 
+    def paired(self, partner: Eui64) -> None:
+        self.spawn(self.load_controller.tell(partner))
+
     def _serve(self, device: Eui64) -> Callable[[], None]:
         """Let one joined Device read, and ask what a PPMID may; returns what ends it."""
         ends = (
@@ -323,6 +330,7 @@ class Esme(TunnelServerDevice):
             self.zcl.serve(
                 METERING_ENDPOINT, PREPAYMENT.id, self.desk.prepayment, partner=device, attributes=self.desk.attributes(),
             ),
+            self.load_controller.serve(device),
         )
 
         def end() -> None:

@@ -7,6 +7,7 @@ Reference smets 7. A calendar entry or command names a switch n by a script: 256
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ class Controls:
     def __init__(self, esme: Esme) -> None:
         self._esme = esme
         self._key = esme.gbcs.prefix + "controls"
+        self.on_moved: Callable[[int, int], None] = lambda number, level: None
+        """Called with a switch that has moved and its level."""
         self._schedule: Schedule | None = None
         self.boosts = Ring(esme.store, esme.gbcs.prefix + "boosts", "II", BOOST_DEPTH)
         self._boost_until = 0
@@ -100,6 +103,7 @@ class Controls:
                 switch.level = level
                 moved = True
                 self._log(now, number, level)
+                self.on_moved(number, level)
         if moved:
             self._save()
 

@@ -22,6 +22,7 @@ from firmware_emu.han.tunnel import TunnelServer
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices.han_device import HanDevice
+from hil.devices.ota_client import OtaClient
 from hil.devices.outbox import Outbox
 from hil.devices.pairing import Pairing
 
@@ -120,6 +121,9 @@ class GbcsHanDevice(HanDevice, ABC):
             self.outbox.done(key)
             self.trace.emit("device", self.name, "sent", message=_identifier(message), target=str(self.coordinator), data=message)
 
+    def paired(self, partner: Eui64) -> None:
+        """A link key was agreed with a Device of the log, on this one's initiative."""
+
     # --- what was accepted for later
 
     def spawn_due(self) -> None:
@@ -146,6 +150,7 @@ class TunnelServerDevice(GbcsHanDevice):
 
     tunnel: TunnelServer
     pairing: Pairing
+    ota: OtaClient
 
     async def start(self) -> None:
         await super().start()
@@ -153,10 +158,13 @@ class TunnelServerDevice(GbcsHanDevice):
         self.tunnel = TunnelServer(self.zcl, endpoint, self._lets_tunnel, self._from_tunnel)
         self.pairing = Pairing(self, self.keystore.cbke(self.eui64))
         self.pairing.serve()
+        self.ota = OtaClient(self)
+        self.ota.serve()
 
     async def joined(self, membership: Membership) -> None:
         await super().joined(membership)
         self.log_may_have_changed()
+        self.spawn(self.ota.follow())
 
     def log_may_have_changed(self) -> None:
         """After each Command: what follows from a join or unjoin."""

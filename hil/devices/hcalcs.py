@@ -1,6 +1,6 @@
 """A HAN connected auxiliary load control switch: mains powered, GBCS Device, one switch.
 
-Not modelled: control by an ESME over the HAN (DRLC), randomised offsets.
+It follows the auxiliary switch of the meter that it is joined with (:mod:`hil.devices.load_control`). Not modelled: randomised offsets.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device import firmware
+from firmware_emu.device.joining import Membership
 from firmware_emu.device.store import Store
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices.gbcs_device import TunnelServerDevice
+from hil.devices.load_control import LoadSwitchClient
 from hil.devices.ppmid import FIRMWARE_VERSION, read_firmware
 
 
@@ -36,3 +38,17 @@ class Hcalcs(TunnelServerDevice):
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.gbcs.handlers[0x0129] = read_firmware
         self.closed = False
+        self.load = LoadSwitchClient(self)
+
+    def move(self, *, closed: bool) -> None:
+        """Close or open the switch."""
+        self.closed = closed
+        self.trace.emit("device", self.name, "switch", closed=closed)
+
+    async def start(self) -> None:
+        await super().start()
+        self.load.serve()
+
+    async def joined(self, membership: Membership) -> None:
+        await super().joined(membership)
+        self.spawn(self.load.ask())

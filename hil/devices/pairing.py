@@ -67,6 +67,7 @@ class Pairing:
                     await device.clock.sleep(RETRY_S)
                     continue
                 self.established.add(partner)
+                device.paired(partner)
                 device.trace.emit("han", device.name, "key established", target=str(partner), role="initiator")
                 return
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import struct
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
 from firmware_emu.hub.ota import ImagePiece, OtaStore
+from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag
 from firmware_emu.zse.clusters.ota import OTA
 from hil.devices import Gsme
@@ -59,7 +61,7 @@ class Server:
         log = DeviceLog(store, capacity=16, historic_capacity=15, now=lambda: int(clock.now()))
         log.add(LogEntry(self.home.parts(DeviceType.GSME)[0], RegisteredType.GSME))
         self.home.hub.zcl.add_endpoint(SimpleDescriptor(125, 0x0508, servers=(OTA.id,), clients=()))
-        self.images = OtaStore(self.chf, self.home.hub.zcl, 125, log)
+        self.images = OtaStore(self.chf, self.home.hub.zcl, 125, log, standard_profile(), asyncio.ensure_future)
 
     def _tell(self, alert: bytes) -> None:
         header = Message.decode(alert).header

@@ -1,0 +1,89 @@
+"""An HCALCS follows the auxiliary switch of the meter it is joined with, over the HAN."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from device_home import SUPPLIER, Home, Scene
+from test_displays_and_pairing import at_hub, join
+
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import RadioError
+from firmware_emu.zse.clusters.drlc import DRLC
+from hil.devices import Esme, Hcalcs
+
+
+async def pair(home: Home) -> tuple[Esme, Hcalcs]:
+    esme, hcalcs = Esme(*home.parts(DeviceType.ESME)), Hcalcs(*home.parts(DeviceType.HCALCS))
+    await at_hub(home, esme)
+    await at_hub(home, hcalcs)
+    await home.answer()
+    await home.hub.clients[esme.eui64].transfer(home.command(esme.eui64, 0x000D, join(0, hcalcs), signed=True))
+    await home.answer()
+    await home.hub.clients[hcalcs.eui64].transfer(home.command(hcalcs.eui64, 0x00AB, join(1, esme), signed=True, originator=SUPPLIER))
+    await home.answer()
+    await home.clock.sleep(120)
+    return esme, hcalcs
+
+
+def force(esme: Esme, level: int, number: int = 1) -> None:
+    """Override a switch for an hour."""
+    now = int(esme.now())
+    switch = esme.controls.switches[number]
+    switch.forced, switch.forced_from, switch.forced_until = level, now, now + 3600
+    esme.update()
+
+
+def is_closed(hcalcs: Hcalcs) -> bool:
+    return hcalcs.closed
+
+
+def test_a_switch_follows_its_meter_and_reports_that_it_does(at_home: Scene) -> None:
+    async def scene(home: Home) -> None:
+        esme, hcalcs = await pair(home)
+        assert not is_closed(hcalcs)
+        force(esme, 100)
+        await home.clock.sleep(1)
+        assert is_closed(hcalcs)
+        assert esme.load_controller.reported == {hcalcs.eui64: (2, 100)}
+        await home.clock.sleep(3600)
+        esme.update()
+        await home.clock.sleep(1)
+        assert not is_closed(hcalcs)
+        assert esme.load_controller.reported == {hcalcs.eui64: (2, 0)}
+        force(esme, 100, number=2)
+        await home.clock.sleep(1)
+        assert not is_closed(hcalcs)
+        await asyncio.gather(esme.stop(), hcalcs.stop())
+
+    at_home(scene)
+
+
+def test_a_switch_that_was_without_power_asks_what_it_missed(at_home: Scene) -> None:
+    async def scene(home: Home) -> None:
+        esme, hcalcs = await pair(home)
+        hcalcs.power(False)
+        force(esme, 100)
+        await home.clock.sleep(60)
+        assert not is_closed(hcalcs)
+        hcalcs.power(True)
+        await home.clock.sleep(5)
+        assert is_closed(hcalcs)
+        await asyncio.gather(esme.stop(), hcalcs.stop())
+
+    at_home(scene)
+
+
+def test_a_device_that_is_not_the_meter_moves_nothing(at_home: Scene) -> None:
+    async def scene(home: Home) -> None:
+        esme, hcalcs = await pair(home)
+        payload = esme.load_controller._event(1)
+        answer = await home.hub.zcl.request(hcalcs.eui64, 0x51, DRLC.id, 0x00, payload, source_endpoint=123, to_server=False)
+        assert answer.default_response is not None
+        assert answer.default_response.status == 0x7E
+        with pytest.raises(RadioError):
+            await home.hub.zcl.find_endpoint(hcalcs.eui64, DRLC.id)
+        await asyncio.gather(esme.stop(), hcalcs.stop())
+
+    at_home(scene)
