@@ -182,7 +182,8 @@ class Views:
         row = self.store.row("SELECT * FROM requests WHERE request = ? AND user = ?", (name, str(user)))
         if row is None:
             return None
-        found = sorted((float(row[column]), text) for column, text in _STEPS if row[column] is not None)
+        found = [(float(row[column]), text) for column, text in _STEPS if row[column] is not None]
+        found.sort(key=lambda one: one[0])  # steps of one moment stay in their order
         steps = [Step(found[0][0], 0.0, found[0][1])] if found else []
         steps += [Step(now, now - before, text) for (before, _), (now, text) in pairwise(found)]
         return _request(row), tuple(steps)
