@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.hub.billing_log import GENERAL, BillingLog
 from firmware_emu.hub.endpoints import ESI_ENDPOINT
-from firmware_emu.hub.gas_store import HALF_HOUR_S, GasStore, Missing
+from firmware_emu.hub.gas_store import HALF_HOUR_S, PAYMENT_DEPTH, TOP_UP_DEPTH, GasStore, Missing
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
@@ -22,27 +23,33 @@ FUNCTIONAL_FLAGS, FLAGS_4 = 0x0000, 0x0003
 """Attributes of notification flags: the first and the fourth of scheme B."""
 GET_SNAPSHOT, GET_SAMPLED_DATA = 1 << 22, 1 << 23
 """Functional flags."""
-GET_PREPAY_SNAPSHOT = 1 << 6
-"""Of flags 4 (bit recalled from ZigBee; reference gbcs-spec-notes 10.4 has 6 among those that a GSME acts on)."""
+GET_PREPAY_SNAPSHOT, GET_TOP_UP_LOG, GET_DEBT_LOG = 1 << 6, 1 << 7, 1 << 9
+"""Of flags 4 (which is which is recalled from ZigBee; reference gbcs-spec-notes 10.4 has these three as those that a GSME acts on)."""
 _ASKED = {
     Missing.SNAPSHOTS: (FUNCTIONAL_FLAGS, GET_SNAPSHOT), Missing.SAMPLES: (FUNCTIONAL_FLAGS, GET_SAMPLED_DATA),
-    Missing.PREPAYMENT_SNAPSHOTS: (FLAGS_4, GET_PREPAY_SNAPSHOT),
+    Missing.PREPAYMENT_SNAPSHOTS: (FLAGS_4, GET_PREPAY_SNAPSHOT), Missing.TOP_UPS: (FLAGS_4, GET_TOP_UP_LOG),
+    Missing.DEBT_PAYMENTS: (FLAGS_4, GET_DEBT_LOG),
 }
+_LOGS = {
+    Missing.TOP_UPS: (0x08, 0x05, {"count": TOP_UP_DEPTH}), Missing.DEBT_PAYMENTS: (0x0A, 0x06, {"count": PAYMENT_DEPTH, "debt_type": 2}),
+}
+"""Command that asks for a log, the one that answers, and what it asks for: GBCS knows payments of debt of type 2 alone."""
 _SAMPLES_AT_ONCE = 250
 """Samples asked for at a time: an answer stays below what a tunnel carries. The bench's own figure."""
-_PROFILE_SAMPLE, _GENERAL = 0, 1
+_PROFILE_SAMPLE = 0
+_BILLING = 0xFFFFFFFF ^ GENERAL
+"""Every cause but a midnight's."""
 _SNAPSHOTS_KEPT = 31
 _NOW = 0xFFFFFFFE
-_SNAPSHOT_HEAD = 16
-"""Octets of a published snapshot before its payload."""
 
 
 class BackFill:
     """Asks one gas meter. ``now``: the hub's time, seconds since 2000."""
 
-    def __init__(self, zcl: ZclPort, gas: GasStore, now: Callable[[], float], trace: Trace) -> None:
+    def __init__(self, zcl: ZclPort, gas: GasStore, billing: BillingLog, now: Callable[[], float], trace: Trace) -> None:
         self._zcl = zcl
         self._gas = gas
+        self._billing = billing
         self._now = now
         self._trace = trace
 
@@ -69,20 +76,26 @@ class BackFill:
     async def _fill(self, meter: Eui64, endpoint: int, what: Missing, since: int) -> int:
         if what is Missing.SAMPLES:
             return await self._samples(meter, endpoint, since)
-        metering = what is Missing.SNAPSHOTS
-        cluster, command, answer = (METERING, 0x06, 0x06) if metering else (PREPAYMENT, 0x07, 0x01)
-        found: dict[int, bytes] = {}
-        for offset in range(_SNAPSHOTS_KEPT):
-            payload = await self._request(meter, endpoint, cluster, command, {
-                "from": since, "to": _NOW, "offset": offset, "cause": _GENERAL})
-            if payload is None:
-                break
-            head = cluster.to_client[answer].decode(payload)
-            found[_number(head, "time")] = payload[_SNAPSHOT_HEAD:]
-            if offset + 1 >= _number(head, "total_found"):
-                break
-        (self._gas.fill_snapshots if metering else self._gas.fill_prepayment_snapshots)(found)
-        return len(found)
+        if what in _LOGS:
+            command, answer, asked = _LOGS[what]
+            payload = await self._request(meter, endpoint, PREPAYMENT, command, {"latest_end": _NOW, **asked})
+            return 0 if payload is None else self._take(PREPAYMENT, answer, payload)
+        cluster, command, answer = (METERING, 0x06, 0x06) if what is Missing.SNAPSHOTS else (PREPAYMENT, 0x07, 0x01)
+        filled = 0
+        for causes in (_BILLING, GENERAL):  # the meter goes to sleep after the last of the general ones
+            for offset in range(_SNAPSHOTS_KEPT):
+                payload = await self._request(meter, endpoint, cluster, command, {
+                    "from": since, "to": _NOW, "offset": offset, "cause": causes})
+                if payload is None:
+                    break
+                filled += self._take(cluster, answer, payload)
+                if offset + 1 >= _number(cluster.to_client[answer].decode(payload), "total_found"):
+                    break
+        return filled
+
+    def _take(self, cluster: Cluster, answer: int, payload: bytes) -> int:
+        self._billing.take(cluster.id, answer, payload)
+        return 1
 
     async def _samples(self, meter: Eui64, endpoint: int, since: int) -> int:
         filled = 0

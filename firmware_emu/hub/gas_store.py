@@ -26,6 +26,8 @@ _PREPAYMENT_MODE = 0x0002
 _SAMPLE = struct.Struct(">II")
 _STATE = struct.Struct(">IQQ")
 _TIME = struct.Struct(">I")
+BILLING_DEPTH, TOP_UP_DEPTH, PAYMENT_DEPTH = 12, 5, 10
+"""Entries of the billing data log: snapshots of registers and as many of balances, credits, payments of debt (reference chts 5)."""
 _LAST = "gpf/last"
 """Time and total of the last reading, and the total at the end of the day before."""
 _SLOT = "gpf/slot"
@@ -39,6 +41,8 @@ class Missing(Enum):
     SAMPLES = "samples"
     SNAPSHOTS = "snapshots"
     PREPAYMENT_SNAPSHOTS = "prepayment_snapshots"
+    TOP_UPS = "top_ups"
+    DEBT_PAYMENTS = "debt_payments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,10 @@ class GasStore:
         self.daily_consumption = Ring(store, "daily_consumption", profile.daily_consumption_log_capacity)
         self.daily_read = Ring(store, "daily_read", profile.daily_read_log_capacity)
         self.prepayment_daily_read = Ring(store, "prepayment_daily_read", profile.daily_read_log_capacity)
+        self.billing = Ring(store, "billing", BILLING_DEPTH)
+        self.prepayment_billing = Ring(store, "prepayment_billing", BILLING_DEPTH)
+        self.top_ups = Ring(store, "top_ups", TOP_UP_DEPTH)
+        self.debt_payments = Ring(store, "debt_payments", PAYMENT_DEPTH)
 
     def attributes(self, cluster: int) -> dict[int, AttributeRecord]:
         """The mirrored attributes of ``cluster`` by id."""
@@ -127,6 +135,11 @@ class GasStore:
                 read_at = pushed.get(_READING_TIME)
                 at = read_at.value if read_at is not None and isinstance(read_at.value, int) else now
                 self._log(total.value, at, closing)
+
+    def bill(self, ring: Ring, entries: Mapping[int, bytes]) -> None:
+        """Keep entries of the billing data log by their time; each is stored behind it."""
+        with self._store.transaction():
+            ring.merge({time: _TIME.pack(time) + octets for time, octets in entries.items()})
 
     def number(self, cluster: int, attribute: int) -> int | None:
         """A mirrored attribute that is a number; None if it was never reported."""

@@ -20,6 +20,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
+from firmware_emu.hub.billing_log import BillingLog
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.gas_store import HALF_HOUR_S, GasStore
 from firmware_emu.hub.mailbox import Mailbox
@@ -32,7 +33,7 @@ from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import Cluster, FieldValue
 from firmware_emu.zse.zcl import ZclStatus
 
 LOG_CHANGED = 0x8071
@@ -49,7 +50,6 @@ _TENANCY = "gpf/change_of_tenancy"
 _PROFILE_SAMPLES, _DAILY_SAMPLES = 0, 1
 _DAILY_INTERVAL = 0xFFFF
 """Sample ids and the interval of daily samples as in RTDS GCS17 and GCS61."""
-_GENERAL_CAUSE = 1
 _METERING_PAYLOAD, _PREPAYMENT_PAYLOAD = 6, 0
 
 
@@ -69,6 +69,7 @@ class Gpf:
     ) -> None:
         self.device = device
         self.gas = GasStore(device.store, config.profile)
+        self._billing = BillingLog(self.gas)
         self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han, has_image)
         self.tap_off = TapOff(device, lambda: self.mirror.owner)
         self.model = ZclModel()
@@ -143,6 +144,10 @@ class Gpf:
             found = self._prepayment_snapshot(part, since)
         elif (incoming.cluster, frame.command) == (EVENTS.id, 0x00):
             found = self._event_log(part, since)
+        elif (incoming.cluster, frame.command) == (PREPAYMENT.id, 0x08):
+            found = self._top_ups(part, since)
+        elif (incoming.cluster, frame.command) == (PREPAYMENT.id, 0x0A):
+            found = self._debt_payments(part, since)
         else:
             return self.tap_off.read(incoming)
         return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
@@ -164,26 +169,35 @@ class Gpf:
 
     def _snapshot(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = METERING.to_server[0x06].decode(part.payload)
-        return self._snapshots(fields, since, 0x06, list(self.gas.daily_read.newest_first()), _METERING_PAYLOAD)
+        return self._snapshots(METERING, 0x06, fields, since)
 
     def _prepayment_snapshot(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
-        fields = PREPAYMENT.to_server[0x07].decode(part.payload)
-        return self._snapshots(fields, since, 0x01, list(self.gas.prepayment_daily_read.newest_first()), _PREPAYMENT_PAYLOAD)
+        return self._snapshots(PREPAYMENT, 0x01, PREPAYMENT.to_server[0x07].decode(part.payload), since)
 
-    def _snapshots(
-        self, fields: dict[str, FieldValue], since: int, command: int, log: list[bytes], kind: int,
-    ) -> ZclStatus | list[ZclAnswer]:
-        """The entry at the asked offset of a daily log, oldest first; commands ask for one offset a component (RTDS GCS16)."""
+    def _snapshots(self, cluster: Cluster, command: int, fields: dict[str, FieldValue], since: int) -> ZclStatus | list[ZclAnswer]:
+        """The snapshot at the asked offset, oldest first; commands ask for one offset a component (RTDS GCS16)."""
         start, end, offset = max(since, _number(fields, "from")), _number(fields, "to"), _number(fields, "offset")
-        found = [entry for entry in reversed(log) if start <= int.from_bytes(entry[:4], "big") <= end]
+        metering = cluster is METERING
+        found = [one for one in self._billing.snapshots(metering=metering, causes=_number(fields, "cause")) if start <= one[0] <= end]
         if offset >= len(found):
             return ZclStatus.NOT_FOUND
-        cluster = METERING if command == 0x06 else PREPAYMENT
+        time, cause, body = found[offset]
         head = cluster.to_client[command].encode({
-            "snapshot": offset, "time": int.from_bytes(found[offset][:4], "big"), "total_found": len(found), "command_index": 0,
-            "command_count": 1, "cause": _GENERAL_CAUSE, "payload_type": kind,
+            "snapshot": offset, "time": time, "total_found": len(found), "command_index": 0, "command_count": 1, "cause": cause,
+            "payload_type": _METERING_PAYLOAD if metering else _PREPAYMENT_PAYLOAD,
         })
-        return [ZclAnswer(command, head + found[offset][4:])]
+        return [ZclAnswer(command, head + body)]
+
+    def _top_ups(self, part: Component, since: int) -> ZclStatus | list[ZclAnswer]:
+        fields = PREPAYMENT.to_server[0x08].decode(part.payload)
+        found = self._billing.top_ups(since, _number(fields, "latest_end"), _number(fields, "count"))
+        return ZclStatus.NOT_FOUND if found is None else [ZclAnswer(0x05, found)]
+
+    def _debt_payments(self, part: Component, since: int) -> ZclStatus | list[ZclAnswer]:
+        fields = PREPAYMENT.to_server[0x0A].decode(part.payload)
+        found = self._billing.debt_payments(
+            since, _number(fields, "latest_end"), _number(fields, "count"), _number(fields, "debt_type"))
+        return ZclStatus.NOT_FOUND if found is None else [ZclAnswer(0x06, found)]
 
     def _event_log(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = EVENTS.to_server[0x00].decode(part.payload)

@@ -13,6 +13,7 @@ from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.han.zcl_port import Answer, Handler, Incoming, Reply, ZclPort
 from firmware_emu.hub.back_fill import FLAGS_4, FUNCTIONAL_FLAGS, BackFill
+from firmware_emu.hub.billing_log import BillingLog
 from firmware_emu.hub.delivery import fetches
 from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.endpoints import ESI_ENDPOINT, MIRROR_ENDPOINT
@@ -83,14 +84,15 @@ class Mirror:
         self._spawn = spawn
         self._read_log = read_log
         self._has_image = has_image
-        self._back_fill = BackFill(zcl, gas, now, trace)
+        self._billing = BillingLog(gas)
+        self._back_fill = BackFill(zcl, gas, self._billing, now, trace)
         self._readers: dict[Eui64, list[Callable[[], None]]] = {}
         for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT):
             zcl.serve(endpoint, METERING.id, self._from_meter, server=False, reports=self._report)
             for cluster in (METERING, PREPAYMENT):
                 zcl.serve(endpoint, cluster.id, None, attributes=_Copy(gas, cluster.id, open=False))
-        for cluster in (BASIC, PREPAYMENT):
-            zcl.serve(MIRROR_ENDPOINT, cluster.id, None, server=False, reports=self._report)
+        zcl.serve(MIRROR_ENDPOINT, BASIC.id, None, server=False, reports=self._report)
+        zcl.serve(MIRROR_ENDPOINT, PREPAYMENT.id, self._published, server=False, reports=self._report)
         zcl.serve(MIRROR_ENDPOINT, BASIC.id, None, attributes=_Copy(gas, BASIC.id, open=True))
 
     @property
@@ -132,7 +134,13 @@ class Mirror:
             if isinstance(attribute, int) and isinstance(bits, int):
                 self._spawn(self._back_fill.ask(incoming.partner, incoming.partner_endpoint, attribute, bits))
             return ZclStatus.SUCCESS
-        return ZclStatus.UNSUP_CLUSTER_COMMAND
+        return self._published(incoming)
+
+    def _published(self, incoming: Incoming) -> ZclStatus:
+        """An entry of the billing data log that the meter hands on."""
+        if incoming.partner != self.owner:
+            return ZclStatus.NOT_AUTHORIZED
+        return self._billing.take(incoming.cluster, incoming.frame.command, incoming.frame.payload)
 
     def _request(self, meter: Eui64) -> Reply:
         owner = self.owner

@@ -264,7 +264,7 @@ class Gsme(GbcsHanDevice):
             async with self._stay_awake():
                 steps = (
                     self.refresh_hub_time, self._open_tunnel, self.mirror.push, self._send_waiting, self._fetch_mailbox, self._fetch_image,
-                    self.mirror.answer_questions)
+                    self.mirror.publish, self.mirror.answer_questions)
                 for step in steps:
                     try:
                         await step()

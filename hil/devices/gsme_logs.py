@@ -22,6 +22,7 @@ from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.billing import balances
 from hil.devices.gsme_alerts import BILLING_UPDATED, billing_alert
 from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS
+from hil.devices.outbox import Outbox
 from hil.devices.prepayment import Payment
 from hil.devices.registers import DAILY_DEPTH, Ring
 
@@ -56,6 +57,8 @@ class GasLogs:
         self._balances = {cause: Ring(store, f"{prefix}balances/{cause}", _PREPAY, depth) for cause, depth in depths.items()}
         self._top_ups = Ring(store, prefix + "top_ups", "IiQB", TOP_UP_DEPTH)
         self._payments = Ring(store, prefix + "payments", "IIBI", PAYMENT_DEPTH)
+        self.to_publish = Outbox(store, prefix + "publish/")
+        """What the GPF is to have at the next push: cluster, command and payload of one published command each."""
 
     # --- writing
 
@@ -76,15 +79,27 @@ class GasLogs:
         """Note an accepted top-up, and what it paid off the payment-based debt, of which ``owed`` is left."""
         now = int(self._gsme.now())
         self._top_ups.append(now, payment.amount, int(utrn[:19]), int(utrn[19]))
+        self._publish(PREPAYMENT, 0x05, _top_up_log(list(self._top_ups)[::-1]))
         if payment.to_payment_debt:
             self._payments.append(now, payment.to_payment_debt, PAYMENT_DEBT, owed)
+            self._publish(PREPAYMENT, 0x06, _debt_log([(now, payment.to_payment_debt, PAYMENT_DEBT, owed)]))
 
     def _take(self, log: int, time: int, cause: int) -> None:
         metering = self._gsme.metering
         self._registers[log].append(time, cause, metering.register.total, *metering.tiers(), *metering.blocks())
+        if log != GENERAL:  # a midnight's the GPF asks for by itself
+            newest = list(self._registers[log])[-1]
+            self._publish(METERING, 0x06, _head(METERING, 0x06, newest, 0, 1) + _registers(newest))
         if metering.settings.terms.prepayment:
             accumulated, emergency, balance, payment_debt, *time_debts = balances(metering.account)
             self._balances[log].append(time, cause, accumulated, *time_debts, payment_debt, emergency, balance)
+            if log != GENERAL:
+                newest = list(self._balances[log])[-1]
+                self._publish(PREPAYMENT, 0x01, _head(PREPAYMENT, 0x01, newest, 0, 1) + _balances(newest))
+
+    def _publish(self, cluster: Cluster, command: int, payload: bytes) -> None:
+        if self._gsme.knows_gpf():
+            self.to_publish.put(cluster.id.to_bytes(2, "big") + bytes((command,)) + payload)
 
     def _tell_billing(self) -> None:
         """Alert 8F0A with the snapshot just taken, for the supplier's eyes (GCS53)."""
@@ -134,20 +149,14 @@ class GasLogs:
         found = self._within(part, _int(PREPAYMENT.to_server[0x08].decode(part.payload), "count"), "latest_end", self._top_ups, 0x08)
         if not found:
             return ZclStatus.NOT_FOUND
-        entries: FieldValue = tuple(
-            {"code": f"{code:019d}{digit}".encode(), "amount": amount, "time": time} for time, amount, code, digit in found)
-        return [ZclAnswer(0x05, PREPAYMENT.to_client[0x05].encode({"command_index": 0, "command_count": 1, "top_ups": entries}))]
+        return [ZclAnswer(0x05, _top_up_log(found))]
 
     def debt_log(self, part: Component) -> Result:
         """GetDebtRepaymentLog: as the top-up log, for one type of debt."""
         fields = PREPAYMENT.to_server[0x0A].decode(part.payload)
         found = self._within(part, _int(fields, "count"), "latest_end", self._payments, 0x0A)
-        entries: FieldValue = tuple(
-            {"time": time, "amount": amount, "debt_type": kind, "outstanding": owed}
-            for time, amount, kind, owed in found if kind == _int(fields, "debt_type"))
-        if not entries:
-            return ZclStatus.NOT_FOUND
-        return [ZclAnswer(0x06, PREPAYMENT.to_client[0x06].encode({"command_index": 0, "command_count": 1, "payments": entries}))]
+        of_type = [record for record in found if record[2] == _int(fields, "debt_type")]
+        return [ZclAnswer(0x06, _debt_log(of_type))] if of_type else ZclStatus.NOT_FOUND
 
     @staticmethod
     def _within(part: Component, count: int, end: str, ring: Ring, command: int) -> list[tuple[int, ...]]:
@@ -186,6 +195,18 @@ def _balances(record: Sequence[int]) -> bytes:
     """The body of a prepayment snapshot."""
     names = ("accumulated_debt", "time_debt_1", "time_debt_2", "payment_debt", "emergency_credit", "credit_remaining")
     return GB_PREPAY_SNAPSHOT.encode(dict(zip(names, record[2:], strict=True)))
+
+
+def _top_up_log(records: Sequence[Sequence[int]]) -> bytes:
+    entries: FieldValue = tuple(
+        {"code": f"{code:019d}{digit}".encode(), "amount": amount, "time": time} for time, amount, code, digit in records)
+    return PREPAYMENT.to_client[0x05].encode({"command_index": 0, "command_count": 1, "top_ups": entries})
+
+
+def _debt_log(records: Sequence[Sequence[int]]) -> bytes:
+    entries: FieldValue = tuple(
+        {"time": time, "amount": amount, "debt_type": kind, "outstanding": owed} for time, amount, kind, owed in records)
+    return PREPAYMENT.to_client[0x06].encode({"command_index": 0, "command_count": 1, "payments": entries})
 
 
 def _int(fields: dict[str, FieldValue], name: str) -> int:

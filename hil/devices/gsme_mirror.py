@@ -32,11 +32,14 @@ _PENDING, _COMPLETE = 0, 1
 _NEW_FIRMWARE = 1 << 0
 """Functional notification flag (reference zigbee-han 6)."""
 _QUESTIONS = {
-    0x0000: {1 << 22: (METERING.id, 0x06), 1 << 23: (METERING.id, 0x08)}, 0x0003: {1 << 6: (PREPAYMENT.id, 0x07)},
+    0x0000: {1 << 22: (METERING.id, 0x06), 1 << 23: (METERING.id, 0x08)},
+    0x0003: {1 << 6: (PREPAYMENT.id, 0x07), 1 << 7: (PREPAYMENT.id, 0x08), 1 << 9: (PREPAYMENT.id, 0x0A)},
 }
 """Attribute of notification flags to those of its bits that announce a question of the GPF, and the question's cluster and command:
-GetSnapshot, GetSampledData, GetPrepaySnapshot."""
+GetSnapshot, GetSampledData, GetPrepaySnapshot, GetTopUpLog, GetDebtRepaymentLog."""
 _SCHEME_B_FLAGS = (0x0000, 0x0001, 0x0002, 0x0003, 0x0004)
+_GENERAL = 1
+"""Cause of a midnight's snapshot."""
 _QUESTIONS_S = 30.0
 """How long the meter stays awake for a question that it has fetched. The bench's own figure."""
 _RECORDS_A_FRAME = 4
@@ -88,20 +91,24 @@ class MirrorPusher:
         question = incoming.cluster, incoming.frame.command
         part = Component(incoming.cluster, 0x01, 0, incoming.frame.command, incoming.frame.payload)
         found = self._gsme.model.zcl.commands[*question, False](part)
-        if isinstance(found, ZclStatus) or self._last(question, incoming.frame.payload, found[0].payload):
+        if self._last(question, incoming.frame.payload, None if isinstance(found, ZclStatus) else found[0].payload):
             self._open.discard(question)
             self._answered.set()
         return found if isinstance(found, ZclStatus) else Reply(found[0].command, found[0].payload)
 
     @staticmethod
-    def _last(question: tuple[int, int], asked: bytes, answer: bytes) -> bool:
-        """Whether there is no more to ask: fewer samples than asked for, or the last of the snapshots."""
-        if question == (METERING.id, 0x08):
-            wanted = METERING.to_server[0x08].decode(asked)["count"]
-            return METERING.to_client[0x07].decode(answer)["count"] != wanted
-        cluster, command, published = (METERING, 0x06, 0x06) if question[0] == METERING.id else (PREPAYMENT, 0x07, 0x01)
-        found, offset = cluster.to_client[published].decode(answer)["total_found"], cluster.to_server[command].decode(asked)["offset"]
-        return isinstance(found, int) and isinstance(offset, int) and offset + 1 >= found
+    def _last(question: tuple[int, int], asked: bytes, answer: bytes | None) -> bool:
+        """Whether there is no more to ask: fewer samples than asked for, the last of the midnights' snapshots, which are asked for last, or
+        a whole log. ``answer`` None: nothing was found."""
+        cluster = METERING if question[0] == METERING.id else PREPAYMENT
+        fields = cluster.to_server[question[1]].decode(asked)
+        if "cause" not in fields:
+            return answer is None or question != (METERING.id, 0x08) or METERING.to_client[0x07].decode(answer)["count"] != fields["count"]
+        cause, offset = fields["cause"], fields["offset"]
+        if not isinstance(cause, int) or not isinstance(offset, int) or not cause & _GENERAL:
+            return False
+        found = None if answer is None else cluster.to_client[0x06 if cluster is METERING else 0x01].decode(answer)["total_found"]
+        return not isinstance(found, int) or offset + 1 >= found
 
     async def answer_questions(self) -> None:
         """Fetch what the flags of the last push announced, and stay awake until it is answered. Raises RadioError."""
@@ -120,6 +127,18 @@ class MirrorPusher:
                         await self._answered.wait()
         flags = zip(_SCHEME_B_FLAGS, self.flags, strict=False)
         self.flags = tuple(value & ~sum(_QUESTIONS.get(attribute, ())) for attribute, value in flags)
+
+    async def publish(self) -> None:
+        """Hand on what the logs have for the GPF: billing snapshots, top-ups, payments of debt. Raises RadioError."""
+        gsme = self._gsme
+        waiting = gsme.model.logs.to_publish
+        while self._endpoint is not None and gsme.coordinator is not None and (first := waiting.first()) is not None:
+            key, octets = first
+            cluster, command = int.from_bytes(octets[:2], "big"), octets[2]
+            answer = await gsme.zcl.request(gsme.coordinator, self._endpoint, cluster, command, octets[3:], to_server=False)
+            if answer.default_response is not None and answer.default_response.status != ZclStatus.SUCCESS:
+                raise RadioError(f"the mirror refused what was published on cluster {cluster:04x}", answer.default_response.status)
+            waiting.done(key)
 
     def pushed(self, cluster: int, attribute: int) -> Value | None:
         """What the mirror holds of an attribute; None if it was never reported."""
