@@ -18,7 +18,7 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.gbcs.alerts import Alert, read_alert
-from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, FirmwareTransferAlert
+from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, FirmwareTransferAlert, UpdateCredentialsAlert
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
@@ -89,6 +89,10 @@ class Alerts:
         self._notified: float | None = None
         self.on_transfer: Callable[[FirmwareTransferAlert], None] = lambda alert: None
         """Told of every CCS08: how a transfer of firmware to a Device ended."""
+        self.cos: Callable[[], Eui64 | None] = lambda: None
+        """Who the CoS Party is: alerts to it are for the DCC's own business too."""
+        self.on_credentials: Callable[[Message, UpdateCredentialsAlert], None] = lambda message, alert: None
+        """Told of every outcome of a future-dated change of credentials."""
         self.on_device_alert: Callable[[Eui64, str], None] = lambda device, code: None
         """Told of every Device Alert that was accepted: Device and code, before it is forwarded."""
 
@@ -114,7 +118,9 @@ class Alerts:
         if (problem := self._unwelcome(chf, message)) is not None:
             self._record(message, alert, octets, "dropped", problem)
             return
-        if header.recipient in self._own:
+        if isinstance(alert.content, UpdateCredentialsAlert):
+            self.on_credentials(message, alert.content)
+        if header.recipient in (*self._own, self.cos()):
             self._own_alert(chf, message, alert, octets)
         else:
             self._forward(message, alert, octets, (header.recipient,))

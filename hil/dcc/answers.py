@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, NotAvailable, ProtectionError
+from firmware_emu.gbcs.asn1_types import StatusCode, UpdateCredentialsAlert
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -89,6 +90,13 @@ class Answers:
             self.effects.apply(read_request(row["xml"]), message)
         except CommsHubError as error:
             self.trace.emit("dcc", "inventory", "refused", message=row["request"], reason=str(error))
+
+    def credentials_told(self, message: Message, alert: UpdateCredentialsAlert) -> None:
+        """A Device has done, or has not done, the future-dated change of credentials that a 6.23 of before asked for (alert 00CB)."""
+        command = f"{message.header.recipient}:{message.header.originator}:command:{alert.outcome.authorising_seq_number}"
+        row = self.store.row("SELECT * FROM requests WHERE command_id = ? AND variant = '6.23'", (command,))
+        if row is not None and all(part.status is StatusCode.SUCCESS for part in alert.outcome.replacements):
+            self.effects.supplier_changed(read_request(row["xml"]))
 
     def _hand_over(self, name: str) -> None:
         """Give the Response to its user, if it is there; a MAC for the user is proven first."""

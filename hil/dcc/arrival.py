@@ -21,6 +21,8 @@ from hil.dcc.registration import Registration
 from hil.dcc.services import Service, UserRole, schedule
 from hil.dcc.store import DccStore
 
+TRANSFORM = 4
+"""The command variant of a critical request, which asks for its pre-command."""
 LOCAL = frozenset({2, 3, 6, 7})
 """Command variants that return the Command to the user (reference dcc-side 1)."""
 COMMISSIONING_JOINS = frozenset({DeviceType.GPF, DeviceType.PPMID, DeviceType.HCALCS})
@@ -48,6 +50,14 @@ class Arrival:
     request: ServiceRequest
     service: Service
     device: Device | None
+    returns: int = 5
+    """Of a critical request: the command variant under which its user will return the signed pre-command (5 over the SM WAN, 6 for
+    local delivery, 7 both). This bench's user says so at once; what counts is asked again when it comes back."""
+
+    @property
+    def way(self) -> int:
+        """The command variant that says how the Command travels."""
+        return self.returns if self.request.command_variant == TRANSFORM else self.request.command_variant
 
     @property
     def sender(self) -> Eui64:
@@ -55,11 +65,11 @@ class Arrival:
 
     @property
     def local(self) -> bool:
-        return self.request.command_variant in LOCAL
+        return self.way in LOCAL
 
     @property
     def over_wan(self) -> bool:
-        return self.service.device_service and self.request.command_variant not in (2, 6)
+        return self.service.device_service and self.way not in (2, 6)
 
 
 def text(request: ServiceRequest, *path: str) -> str | None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.dcc.arrival import Arrival, Desk, joined_pair, mpxns_of, other_device, roles_of, signing_certificate, text, user_role
 from hil.dcc.duis import verify_request
+from hil.dcc.duis.node import CANCELLATION, Node
 from hil.dcc.inventory import COMMISSIONED, METERS, Device
 from hil.dcc.inventory_rules import rules
 from hil.dcc.outcome import Refusal
@@ -136,7 +138,7 @@ def registration(desk: Desk, arrival: Arrival) -> Refusal | None:
     role = user_role(desk, arrival.sender)
     if role not in SUPPLIERS | NETWORK_OPERATORS:
         return None  # other users and nominated agents are not in the registration data
-    now = desk.clock.now()
+    now = _needed(desk, arrival)
     mpxns = mpxns_of(desk.inventory, device, arrival.request)
     if not mpxns:
         return _without_mpxn(desk, arrival, device)
@@ -144,6 +146,14 @@ def registration(desk: Desk, arrival: Arrival) -> Refusal | None:
         return None
     found = ", ".join(f"{mpxn}: {desk.registration.party(mpxn, role, now) or 'nobody'}" for mpxn in mpxns)
     return refused("ck4-not-registered", role=role, found=found, sender=arrival.sender)
+
+
+def _needed(desk: Desk, arrival: Arrival) -> float:
+    """The date and time at which the sender needs the right (E4): the execution time of a future-dated request (COS-02), else now."""
+    body, now = Node(arrival.request.body), desk.clock.now()
+    if not body.has("ExecutionDateTime") or body.moment("ExecutionDateTime") == CANCELLATION:
+        return now
+    return max(now, (body.moment("ExecutionDateTime") - EPOCH).total_seconds())
 
 
 def _without_mpxn(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:

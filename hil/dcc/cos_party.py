@@ -1,13 +1,11 @@
 """The CoS Party: the DCC's separated function that signs a change of supplier, with its own identity and keys.
 
 The main DCC systems hold none of its private keys and cannot sign as it (sec2-rules COS-01 [142]); it confirms each request
-by its own checks (COS-03 [144]) and correlates before it signs (COS-04 [145, 146]). The signer is a protocol, so that the
-enduring arrangement (the losing supplier signs) can take its place (COS-07 [147]).
+by its own checks (COS-03 [144]) and correlates before it signs (COS-04 [145, 146]). The main DCC knows it as a
+:class:`hil.dcc.cos_signer.CosSigner` alone.
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 from cryptography import x509
 
@@ -27,21 +25,6 @@ from hil.dcc.outcome import Refusal
 from hil.dcc.refusals import refused
 
 _REPLACED = ("DigitalSigningCertificate", "KeyAgreementCertificate", "KeyAgreementTopUpCertificate")
-
-
-class CosSigner(Protocol):
-    """Who signs a change of supplier's credentials."""
-
-    @property
-    def eui(self) -> Eui64: ...
-
-    def confirm(self, request: ServiceRequest) -> Refusal | None:
-        """Why the request is not valid, by the signer's own checks; None if it is."""
-        ...
-
-    def sign(self, request: ServiceRequest, pre_command: bytes) -> Message | Refusal:
-        """Correlate, then sign."""
-        ...
 
 
 class CosParty:

@@ -32,7 +32,7 @@ from hil.dcc.alerts import Alerts
 from hil.dcc.answers import Answers
 from hil.dcc.arrival import Arrival, Desk
 from hil.dcc.connections import Connections
-from hil.dcc.cos_party import CosSigner
+from hil.dcc.cos_signer import CosSigner
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.duis import RequestId, ServiceRequest, new_request, write_request
 from hil.dcc.duis.build import Content
@@ -146,6 +146,8 @@ class Dcc:
         self.hub_side = HubSide(self.store, self.inventory, self.alerts, self.answers, self.responses, clock, trace)
         self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self.hub_side.hello, self.hub_side.message, self.alerts.power_lost))
         self.firmware = Firmware(self.desk, self.head_end, trace)
+        self.alerts.on_credentials = self.answers.credentials_told
+        self.alerts.cos = lambda: None if self.cos is None else self.cos.eui
         self.alerts.on_transfer, self.alerts.on_device_alert = self.firmware.transferred, self.firmware.device_told
         self.wan_matrix = WanMatrix(self.store)
         self.hub_reports = HubReports(self.store, self.inventory, clock.now)
@@ -281,19 +283,27 @@ class Dcc:
         return new_request(variant, user.eui64, target or self.eui, identifier, body, command_variant, preceding=preceding)
 
     async def send(
-        self, user: User, request: ServiceRequest, *, wait_s: float | None = None, released: bool = False, connection: int | None = None
+        self,
+        user: User,
+        request: ServiceRequest,
+        *,
+        wait_s: float | None = None,
+        released: bool = False,
+        connection: int | None = None,
+        returns: int = 5,
     ) -> Outcome:
         """Send a service request as ``user`` and wait for its end. ``wait_s`` shortens or lengthens the wait for the Device;
-        ``connection`` is that of the user it comes over (its first by default).
+        ``connection`` is that of the user it comes over (its first by default). ``returns`` is the command variant under which the user
+        returns a signed pre-command: 5 over the SM WAN, 6 for local delivery, 7 both.
 
         Refusals, missing answers and failures are Outcomes, not exceptions.
         """
-        outcome = await self._send(user, request, wait_s, released, connection)
+        outcome = await self._send(user, request, wait_s, released, connection, returns)
         self.sequence.ended(outcome.request)
         return outcome
 
     async def _send(
-        self, user: User, request: ServiceRequest, wait_s: float | None, released: bool, connection: int | None
+        self, user: User, request: ServiceRequest, wait_s: float | None, released: bool, connection: int | None, returns: int
     ) -> Outcome:
         travel, started = Travel(self.clock), self.clock.now()
         name = str(request.request_id)
@@ -306,7 +316,7 @@ class Dcc:
         travel.leg("user signs the request")
         refusal = self.sequence.problem(signed)
         refusal = refusal or await self.connections.admit(user.eui64, len(write_request(signed)), connection)
-        arrival = refusal or self.gateway.receive(signed, released=released)
+        arrival = refusal or self.gateway.receive(signed, released=released, returns=returns)
         travel.leg("arrival checks")
         if isinstance(arrival, Refusal):
             return self.execution.refused(request, arrival, travel, started)

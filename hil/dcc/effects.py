@@ -193,6 +193,10 @@ class Effects:
         payload = decode_payload(answer)
         if isinstance(payload, Asn1Payload) and isinstance(payload.value, UpdateCredentialsResponse) and payload.value.outcome is None:
             return  # accepted for a later execution: the Device's alert 00CB will tell
+        self.supplier_changed(request)
+
+    def supplier_changed(self, request: ServiceRequest) -> None:
+        """The Device has taken the gaining supplier's credentials."""
         device, gaining = request.request_id.target, request.request_id.originator
         losing = self.parties.party(device, RemotePartyRole.SUPPLIER)
         self.parties.hold(device, RemotePartyRole.SUPPLIER, gaining)

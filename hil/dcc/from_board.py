@@ -17,7 +17,7 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.hub.from_board import GAS, parties_of
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.dcc.cos_party import CosSigner
+from hil.dcc.cos_signer import CosSigner
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis.build import Content
 from hil.dcc.services import UserRole

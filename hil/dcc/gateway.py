@@ -69,13 +69,13 @@ class Gateway:
 
     # Messages
 
-    def receive(self, request: ServiceRequest, *, released: bool = False) -> Arrival | Refusal:
+    def receive(self, request: ServiceRequest, *, released: bool = False, returns: int = 5) -> Arrival | Refusal:
         """Run the checks; an accepted service request is recorded in the same transaction. Anomalous ones are quarantined."""
         service = service_of(request)
         if service is None:
             return self._refuse(request, refused("ck1-no-such-service", variant=request.service_reference_variant))
         name = str(request.request_id)
-        arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target))
+        arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target), returns)
         with self._store.transaction():
             refusal = first_failure(self._desk, arrival, without=RELEASED if released else frozenset())
             if refusal is None and not request.is_signed_pre_command:

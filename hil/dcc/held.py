@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.ids import Eui64
@@ -81,7 +81,7 @@ class HeldRequests:
 
     def _ask_again(self, arrival: Arrival) -> Refusal | None:
         name = str(arrival.request.request_id)
-        fresh = Arrival(arrival.request, arrival.service, self.desk.inventory.device(arrival.request.request_id.target))
+        fresh = replace(arrival, device=self.desk.inventory.device(arrival.request.request_id.target))
         refusal = next((found for check in _AGAIN if (found := check(self.desk, fresh)) is not None), None)
         state = "accepted" if refusal is None else "refused"
         self.desk.store.execute("UPDATE requests SET state = ?, received = ? WHERE request = ?", (state, self.clock.now(), name))

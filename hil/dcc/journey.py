@@ -20,7 +20,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.arrival import Arrival, Desk
-from hil.dcc.cos_party import CosSigner
+from hil.dcc.cos_signer import CosSigner
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.gateway import Gateway
@@ -110,7 +110,7 @@ class Journey:
         if arrival.service.critical and message.header.originator != self.acb.eui:
             if user is None:
                 return self._give_up(name, refused("user-away", user=arrival.sender))
-            answer = self._round_trip(user, request, message, travel)
+            answer = self._round_trip(user, arrival, message, travel)
             if isinstance(answer, Refusal):
                 return self._give_up(name, answer)
             message, delivery = answer
@@ -172,13 +172,14 @@ class Journey:
             return None
         return StoredLog(tuple(LogEntry(eui, link_hash) for eui, link_hash in copy.entries.items()), copy.extended_pan_id)
 
-    def _round_trip(self, user: User, request: ServiceRequest, message: Message, travel: Travel) -> tuple[Message, int] | Refusal:
+    def _round_trip(self, user: User, arrival: Arrival, message: Message, travel: Travel) -> tuple[Message, int] | Refusal:
         """Pre-command to the user, signed pre-command back (PR-02 [155]): the message to send and the command variant of its delivery."""
+        request = arrival.request
         pre_command = self.gateway.remember(request, message)
         travel.messages.append(LegMessage("c", "pre-command", pre_command))
         identifier = str(message.header.identifier)
         try:
-            answer = user.answer(request, pre_command, now=self.desk.clock.datetime())
+            answer = user.answer(request, pre_command, arrival.returns, now=self.desk.clock.datetime())
         except NotCorrelated as error:
             self.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
             return refused("user-does-not-correlate", problem=error)

@@ -17,6 +17,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.dcc import from_board
 from hil.dcc.acb import OriginatorCounters
+from hil.dcc.arrival import TRANSFORM
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
 from hil.dcc.far_end import Bench, FarEnd, open_far_end
@@ -31,9 +32,11 @@ JOIN_TIME_S = 600
 """How long an 8.11 made from a board lets the Device join; DUIS allows 1 to 3,600 s."""
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _STORE = click.Path(dir_okay=False, path_type=Path)
-_keys = click.option("--keys", type=_FOLDER, help="Folder of keys; without it the folder of --board.")
-_board = click.option("--board", "board_name", help="Board name or path: its keys, its parties, its Devices by name.")
-_listen = click.option("--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where hubs connect (mutual TLS).")
+keys_option = click.option("--keys", type=_FOLDER, help="Folder of keys; without it the folder of --board.")
+board_option = click.option("--board", "board_name", help="Board name or path: its keys, its parties, its Devices by name.")
+listen_option = click.option(
+    "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where hubs connect (mutual TLS)."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 _role = click.option("--role", type=click.Choice([role.value for role in UserRole]), help="The user's role where the store has none.")
 _sender = click.option("--as", "sender", type=click.UNPROCESSED, callback=lambda ctx, _, value: _eui(value, ctx, "--as"), help="The user.")
@@ -56,7 +59,8 @@ def _content(body: str) -> dict[str, Content]:
     return read
 
 
-def _place(listen: str) -> tuple[str, int]:
+def place_of(listen: str) -> tuple[str, int]:
+    """HOST:PORT in two. Raises BadParameter."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal():
         raise click.BadParameter(f"read {listen!r}, expected HOST:PORT", param_hint="--listen")
@@ -73,7 +77,7 @@ def _device(bench: Bench, text: str | None, hint: str) -> Eui64 | None:
 @click.command("prepare")
 @click.option("--board", "board_name", default="simulated", show_default=True, help="Board name or path.")
 @click.option("--store", "store_path", type=_STORE, required=True, help="The DCC's store (SQLite), made where it is missing.")
-@_keys
+@keys_option
 @_json
 def prepare(board_name: str, store_path: Path, keys: Path | None, as_json: bool) -> None:
     """Fill a DCC's store with what no service request carries.
@@ -105,8 +109,8 @@ def _plain(value: object) -> str:
 @click.command("request")
 @click.argument("variant")
 @click.argument("target", required=False)
-@_board
-@_keys
+@board_option
+@keys_option
 @click.option("--store", "store_path", type=_STORE, help="The DCC's store: its next counter of the sender is taken.")
 @click.option("--counter", type=click.IntRange(1), help="Originator counter of the RequestID, instead of the store's next.")
 @_sender
@@ -165,14 +169,15 @@ def _next_counter(store_path: Path | None, sender: Eui64) -> int:
 @click.command("send")
 @click.argument("what", nargs=-1, required=True, metavar="VARIANT [TARGET] | FILE.xml...")
 @click.option("--store", "store_path", type=_STORE, required=True, help="The DCC's store (SQLite).")
-@_keys
-@_board
+@keys_option
+@board_option
 @_sender
 @_role
 @click.option("--body", default="{}", help="What the request's element holds, as JSON (with VARIANT).")
-@_listen
+@listen_option
 @click.option("--wait", "wait_s", type=float, help="Seconds to wait for the hub and then for the answer.")
 @click.option("--local", is_flag=True, help="Return the Command for local delivery instead of sending it (with VARIANT).")
+@click.option("--both", is_flag=True, help="Send the Command, and return it for local delivery as well (with VARIANT).")
 @click.option("--trace", "trace_path", type=click.Path(dir_okay=False, path_type=Path), help="Write every hop as a line of JSON.")
 @_json
 def send(
@@ -186,6 +191,7 @@ def send(
     listen: str,
     wait_s: float | None,
     local: bool,
+    both: bool,
     trace_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -199,7 +205,7 @@ def send(
         raise NotAvailable(next(name for name in what if not Path(name).is_file()), "name files alone, or a variant and its Device")
     if not documents and (what[0] not in schedule() or len(what) > 2):
         raise NotAvailable(f"service {' '.join(what)}", f"name a variant such as 7.4, or DUIS XML files; there are {len(schedule())}")
-    place, content, bench = _place(listen), _content(body), Bench.of(keys, board_name)
+    place, content, bench = place_of(listen), _content(body), Bench.of(keys, board_name)
     target = _device(bench, what[1] if len(what) > 1 else None, "TARGET") if not documents else None
     clock = Clock()
     trace = Trace(clock.now)
@@ -213,11 +219,11 @@ def send(
                 requests = [read_request(document) for document in documents]
             else:
                 who = end.user(sender or bench.sender(target, chosen or UserRole.IS), chosen)
-                variant = (6 if schedule()[what[0]].critical else 2) if local else None
-                requests = [end.dcc.request(who, what[0], target, content, command_variant=variant)]
+                wanted = None if schedule()[what[0]].critical else 2 if local else 3 if both else None
+                requests = [end.dcc.request(who, what[0], target, content, command_variant=wanted)]
             done: list[Outcome] = []
             for name, request in zip(what, requests, strict=False):
-                outcome = await _send(end, request, chosen, place, wait_s)
+                outcome = await _send(end, request, chosen, place, wait_s, 6 if local else 7 if both else 5)
                 done.append(outcome)
                 if not as_json:
                     _print(outcome, name if documents else None)
@@ -233,17 +239,21 @@ def send(
         raise SystemExit(1)
 
 
-async def _send(end: FarEnd, request: ServiceRequest, role: UserRole | None, place: tuple[str, int], wait_s: float | None) -> Outcome:
+async def _send(
+    end: FarEnd, request: ServiceRequest, role: UserRole | None, place: tuple[str, int], wait_s: float | None, returns: int
+) -> Outcome:
     user = end.user(request.request_id.originator, role)
     service = schedule().get(request.service_reference_variant)
     hub = end.dcc.inventory.hub_of(request.request_id.target)
-    if service is not None and service.device_service and request.command_variant not in LOCAL_ONLY and hub is not None:
+    way = returns if request.command_variant == TRANSFORM else request.command_variant
+    if service is not None and service.device_service and way not in LOCAL_ONLY and hub is not None:
         # Without a hub the gateway refuses it, with the reason.
-        await _reach(end, hub, place, wait_s)
-    return await end.dcc.send(user, request, wait_s=wait_s)
+        await reach(end, hub, place, wait_s)
+    return await end.dcc.send(user, request, wait_s=wait_s, returns=returns)
 
 
-async def _reach(end: FarEnd, hub: Eui64, place: tuple[str, int], wait_s: float | None) -> None:
+async def reach(end: FarEnd, hub: Eui64, place: tuple[str, int], wait_s: float | None) -> None:
+    """Let ``hub`` connect at ``place``, and say so where it does not."""
     if end.dcc.head_end.connected(hub):
         return
     end.add_known_users()
@@ -268,9 +278,9 @@ def _print(outcome: Outcome, name: str | None) -> None:
 
 @click.command("listen")
 @click.option("--store", "store_path", type=_STORE, required=True, help="The DCC's store (SQLite).")
-@_keys
-@_board
-@_listen
+@keys_option
+@board_option
+@listen_option
 @click.option("--until", "wanted", multiple=True, metavar="DEVICE=STATUS", help="End when the Device has this status; may be repeated.")
 @click.option("--for", "for_s", type=float, help="End after so many seconds; with --until that is exit code 1.")
 @_json
@@ -284,7 +294,7 @@ def listen(
     as_json: bool,
 ) -> None:
     """Let the hubs connect and take what they tell: one line for every connection, alert, response and change of the inventory."""
-    place, bench = _place(listen), Bench.of(keys, board_name)
+    place, bench = place_of(listen), Bench.of(keys, board_name)
     statuses = [(_device(bench, name, "--until"), status) for name, _, status in (text.rpartition("=") for text in wanted)]
     clock = Clock()
     trace = Trace(clock.now)

@@ -16,8 +16,24 @@ from hil.dcc.inventory import Inventory
 from hil.dcc.refusals_cli import refusals
 from hil.dcc.send_cli import listen, prepare, request, send
 from hil.dcc.store import DccStore
+from hil.dcc.store_cli import connections, device_log, firmware, quarantine, requests, schedules, users
 
-__all__ = ["alerts", "inventory", "listen", "prepare", "refusals", "request", "send"]
+__all__ = [
+    "alerts",
+    "connections",
+    "device_log",
+    "firmware",
+    "inventory",
+    "listen",
+    "prepare",
+    "quarantine",
+    "refusals",
+    "request",
+    "requests",
+    "schedules",
+    "send",
+    "users",
+]
 
 _store = click.option(
     "--store", "store_path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The DCC's store (SQLite)."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.errors import KeystoreError
@@ -73,6 +75,36 @@ def test_the_gaining_suppliers_request_is_signed_by_the_cos_party_and_both_suppl
         assert [delivery.code for delivery in far_end.supplier.inbox] == ["N42"]
         assert [delivery.code for delivery in far_end.second.inbox if delivery.kind == "j"] == ["N42"]
         assert (await send(far_end, "7.3", user=far_end.second)).verdict is Verdict.SUCCESS
+
+    run(scenario)
+
+
+@pytest.mark.requirement("COS-02")
+@pytest.mark.requirement("COS-06")
+def test_a_supplier_to_be_takes_the_meter_over_on_its_day_and_both_are_told_when_it_is_done(run: Run, keystore: Keystore) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        day = far_end.clock.datetime().replace(microsecond=0) + timedelta(days=3)
+        body = {"ExecutionDateTime": day, **change_to(keystore, SECOND)}
+        early = await send(far_end, "6.23", ESME, body, user=far_end.second)
+        assert (early.verdict, early.response_code) == (Verdict.REFUSED, "E4")
+        far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, (day - EPOCH).total_seconds())
+        outcome = await send(far_end, "6.23", ESME, body, user=far_end.second)
+        assert outcome.verdict is Verdict.SUCCESS, outcome.why
+        assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SUPPLIER
+        assert (await send(far_end, "7.3")).ok, "until then the losing supplier goes on"
+        far_end.supplier.inbox.clear()
+        await far_end.clock.sleep(3 * 86400 + 10)
+        device = far_end.home.devices[ESME]
+        for message in device.run_due():
+            far_end.home.say(message)
+        await far_end.clock.sleep(5)
+        assert device.credentials.party(RemotePartyRole.SUPPLIER) == SECOND
+        assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SECOND
+        assert [delivery.code for delivery in far_end.supplier.inbox if delivery.kind == "j"] == ["N42"]
+        assert [delivery.code for delivery in far_end.second.inbox if delivery.kind == "j"] == ["N42"]
+        assert (await send(far_end, "7.3", user=far_end.second)).verdict is Verdict.SUCCESS
+        assert (await send(far_end, "7.4")).response_code == "E4", "the losing supplier is no party of the meter any more"
 
     run(scenario)
 

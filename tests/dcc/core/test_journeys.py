@@ -286,6 +286,38 @@ def test_a_local_command_is_returned_and_its_brought_back_response_counts(run: R
     run(scenario)
 
 
+@pytest.mark.requirement("GW-16")
+@pytest.mark.requirement("GW-49")
+@pytest.mark.parametrize(("returns", "sent"), [(6, 0), (7, 1)])
+def test_a_critical_command_is_signed_first_and_then_returned_for_local_delivery_or_both(run: Run, returns: int, sent: int) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        request = far_end.dcc.request(far_end.supplier, "7.3", ESME)
+        outcome = await far_end.dcc.send(far_end.supplier, request, returns=returns)
+        assert outcome.verdict is (Verdict.SUCCESS if sent else Verdict.RETURNED), outcome.why
+        assert [message.kind for message in outcome.messages if message.kind in "cdef"] == ["c", "e", "f", "d"]
+        assert octets(outcome, "d") == octets(outcome, "f")
+        assert len(far_end.home.received) == sent
+        if not sent:
+            (response,) = far_end.home.devices[ESME].receive(octets(outcome, "d"))
+            assert (await send(far_end, "8.13", None, {"DeviceGBCSResponse": response})).ok
+
+    run(scenario)
+
+
+@pytest.mark.requirement("GW-51")
+def test_a_critical_command_for_local_delivery_needs_no_hub_on_the_sm_wan(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        far_end.notify()
+        far_end.home.connect()
+        request = far_end.dcc.request(far_end.supplier, "8.1.1", ESME, COMMISSION)
+        assert (await far_end.dcc.send(far_end.supplier, request, returns=6)).verdict is Verdict.RETURNED
+        again = far_end.dcc.request(far_end.supplier, "8.1.1", ESME, COMMISSION)
+        assert (await far_end.dcc.send(far_end.supplier, again)).verdict is Verdict.REFUSED
+
+    run(scenario)
+
+
 def test_the_dcc_holds_no_private_key_of_a_user_or_of_the_cos_party(run: Run, keystore: Keystore) -> None:
     async def scenario(far_end: FarEnd) -> None:
         far_end.home.connect()
