@@ -15,7 +15,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from firmware_emu.errors import BoardError
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
@@ -138,6 +148,17 @@ class DeviceTable(_Table):
     mpxn: Point | None = None
     node: str = Field(default="air", description="its radio: air (simulated), virtual-dongle (a second EZSP dongle on that air), or a port")
     room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
+    variant: Literal["single element", "twin element", "polyphase"] = Field(
+        default="single element", description="an ESME's elements and phases")
+    store: Literal["memory", "file"] = Field(
+        default="memory", description="where it keeps what a power cut must not take: in this process, or in a file of the run's folder")
+
+    @field_validator("variant", mode="after")
+    @classmethod
+    def _of_an_esme(cls, variant: str, info: ValidationInfo) -> str:
+        if variant != "single element" and info.data.get("type") != "ESME":
+            raise ValueError("only an ESME has a variant")
+        return variant
 
 
 class Board(_Table):
@@ -158,6 +179,7 @@ class Board(_Table):
     jig: JigTable = JigTable()
     parties: PartiesTable
     device: tuple[DeviceTable, ...] = ()
+    day: str | None = Field(default=None, description="loads and faults of the meters: a day of hil/devices/days by name, or a path")
     pki: str | None = Field(default=None, description="folder of keys and certificates; none: a test PKI is generated outside the checkout")
 
     @property

@@ -18,6 +18,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.device.store import Store
 from firmware_emu.errors import BoardError, CommsHubError, NotAvailable
 from firmware_emu.hub.from_board import hub_config, parties_of, radio_of
 from firmware_emu.hub.hub import Hub, PowerEvent
@@ -25,12 +26,16 @@ from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
 from firmware_emu.wan.faults import ShapedLink
+from hil.devices.day import check_day, live, load_day
 from hil.devices.esme import Esme
+from hil.devices.esme_variant import VARIANTS
+from hil.devices.gbcs_device import GbcsHanDevice
 from hil.devices.gsme import Gsme
 from hil.devices.han_device import HanDevice
 from hil.devices.hcalcs import Hcalcs
 from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
+from hil.devices.registers import LoadProfile
 from hil.medium import Medium
 from hil.pki import device_type
 from hil.radio import rooms
@@ -46,6 +51,10 @@ from ichis.simulated_jig import SimulatedJig
 DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": Ppmid, "IHD": Ihd, "HCALCS": Hcalcs}
 """The emulated Devices by their type in a board."""
 D = TypeVar("D", bound=HanDevice)
+
+
+def _no_load(device: str, kind: str) -> LoadProfile | None:
+    return None
 
 
 class Home:
@@ -85,6 +94,10 @@ class Home:
         self._dead: asyncio.Task[None] | None = None
         self.devices: dict[str, HanDevice] = {}
         self._radios: list[DeviceRadio] = []
+        self._stores: list[SqliteStore] = []
+        self.day = load_day(board.day) if board.day is not None else None
+        """What the meters carry, and what befalls them; None: their own ordinary load."""
+        self._day_life: asyncio.Task[None] | None = None
 
     # --- bring up
 
@@ -100,6 +113,9 @@ class Home:
             await self._probe()
         for row in self.board.device:
             self.devices[row.name] = await self._device(row)
+        if self.day is not None:
+            check_day(self.day, self.devices)
+            self._day_life = asyncio.create_task(live(self.day, self.devices, self.clock), name="day")
         self.jig.hub_side.on_power = self._power
         self.jig.hub_side.on_ac_lost = self._ac_lost
 
@@ -114,11 +130,32 @@ class Home:
     async def _device(self, row: DeviceTable) -> HanDevice:
         radio = await device_radio(row, self.air, self.clock, self.folder)
         self._radios.append(radio)
-        made = DEVICES[row.type](
-            row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties_of(self.board, device_type(row.type)))
+        parties, load = parties_of(self.board, device_type(row.type)), self.day.load if self.day is not None else _no_load
+        kind = DEVICES[row.type]
+        made: HanDevice
+        if issubclass(kind, Esme):
+            made = kind(
+                row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row),
+                variant=VARIANTS[row.variant], load=load(row.name, "import"), secondary=load(row.name, "secondary"),
+                export=load(row.name, "export"))
+        elif issubclass(kind, Gsme):
+            made = kind(
+                row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row),
+                load=load(row.name, "import"))
+        elif issubclass(kind, GbcsHanDevice):
+            made = kind(row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row))
+        else:
+            made = kind(row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties)
         await made.start()
         await radio.check()
         return made
+
+    def _store(self, row: DeviceTable) -> Store | None:
+        """The Device's non-volatile memory: None for one in this process; a file is found again by the next home in the same folder."""
+        if row.store == "memory":
+            return None
+        self._stores.append(SqliteStore(self.folder / f"{row.name}.sqlite"))
+        return self._stores[-1]
 
     def device(self, name: str) -> HanDevice:
         """The Device of that name. Raises BoardError."""
@@ -236,6 +273,9 @@ class Home:
 
     async def tear_down(self) -> None:
         """Supply off, every task ended, every file closed."""
+        if self._day_life is not None:
+            self._day_life.cancel()
+            await asyncio.wait({self._day_life})
         for device in self.devices.values():
             await device.stop()
         if self._revival is not None:
@@ -250,5 +290,7 @@ class Home:
             await self.jig.close()
             for radio in self._radios:
                 await radio.close()
+            for store in self._stores:
+                store.close()
             if self.ncp is not None:
                 await self.ncp.close()

@@ -1,0 +1,75 @@
+"""What a board says of a home's meters: their kind, their store, their day."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.board import Board, load_board
+from firmware_emu.clock import Clock
+from firmware_emu.errors import BoardError
+from firmware_emu.trace import Trace
+from hil.devices import Esme
+from hil.devices.day import load_day
+from hil.home import Home
+from hil.pki import load_keys
+
+START = datetime(2026, 1, 5, 6, tzinfo=UTC)
+BOARD = """
+extends = "simulated"
+name = "twin"
+day = "weekday"
+
+[[device]]
+name = "esme"
+type = "{type}"
+variant = "twin element"
+store = "file"
+eui = "02-E5-3E-00-00-00-00-01"
+install_code = "0102030405060708090A0B0C0D0E0F10"
+mpxn = "1200012345678"
+"""
+
+
+def board(folder: Path, type: str = "ESME") -> Board:
+    path = folder / "twin.toml"
+    path.write_text(BOARD.format(type=type))
+    return load_board(str(path))
+
+
+def lived(board: Board, folder: Path, start: datetime, hours: int) -> Esme:
+    """The home's meter after so many hours, and the home torn down."""
+    clock = Clock(start=start, warp=True, grace_s=0)
+    found = []
+
+    async def main() -> None:
+        home = Home(board, clock, Trace(clock.now), folder, load_keys(board), board.seed, wan=None)
+        await home.bring_up()
+        try:
+            found.append(home.one(Esme))
+            await clock.sleep(hours * 3600)
+            found[0].update()
+        finally:
+            await home.tear_down()
+
+    clock.run(main())
+    return found[0]
+
+
+def test_a_twin_element_meter_keeps_in_a_file_what_the_day_let_it_count(tmp_path: Path) -> None:
+    load = load_day("weekday").load("esme")
+    assert load is not None
+    twin = board(tmp_path)
+    meter = lived(twin, tmp_path, START, 3)
+    assert (meter.variant.elements, meter.metering.elements) == (2, 2)
+    first = sum(load(half_hour) * 1800 for half_hour in range(12, 18))
+    assert meter.registers.active_import.parts == first
+    again = lived(twin, tmp_path, START + timedelta(hours=6), 1)
+    assert again.registers.active_import.parts == first + sum(load(half_hour) * 1800 for half_hour in (24, 25))
+
+
+def test_only_an_electricity_meter_has_a_variant(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match="only an ESME has a variant"):
+        board(tmp_path, "PPMID")
