@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from firmware_emu.board import Board
+from firmware_emu.board import Board, DeviceTable
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
@@ -22,10 +22,11 @@ from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.from_board import hub_config, parties_of
 from firmware_emu.hub.hub import Hub, PowerEvent
-from firmware_emu.ids import Eui64, Mpxn
+from firmware_emu.ids import Eui64, InstallCode, Mpxn
 from firmware_emu.trace import Trace
 from firmware_emu.wan.faults import ShapedLink
 from firmware_emu.wan.memory import MemoryWan
+from hil.dcc.cos_party import CosParty
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis.build import Content
 from hil.dcc.from_board import addition, certify, dcc_of, hold_and_register, list_hub, notification
@@ -48,8 +49,20 @@ _HOLD_UP_S = 0.5
 
 
 def numbered(eui: Eui64, number: int) -> Eui64:
-    """The identity of the same thing in home ``number`` (1 to 65535): its fifth and sixth octets hold the number."""
+    """The identity of the same thing in home ``number`` (1 to 32767): its fifth and sixth octets hold the number."""
     return Eui64(eui.octets[:4] + number.to_bytes(2, "big") + eui.octets[6:])
+
+
+_SPARE = 0x8000
+"""Added to a home's number in the identity of what it has on the shelf."""
+
+
+def spare_of(row: DeviceTable) -> DeviceTable:
+    """Another Device of the same kind, with an identity and an install code of its own, for the same meter point."""
+    number = int.from_bytes(row.eui.octets[4:6], "big")
+    code = bytes(octet ^ 0x5A for octet in row.install_code.octets)
+    return row.model_copy(update={
+        "name": f"spare {row.name}", "eui": numbered(row.eui, number | _SPARE), "install_code": InstallCode(code)})
 
 
 def board_of_home(board: Board, number: int, supplier: Eui64, kinds: Sequence[str]) -> Board:
@@ -67,26 +80,30 @@ def board_of_home(board: Board, number: int, supplier: Eui64, kinds: Sequence[st
 class Dwelling:
     """One home of a street. ``wan`` is the hub's end of its link, on which faults can be laid."""
 
-    def __init__(self, board: Board, clock: Clock, trace: Trace, keystore: Keystore, medium: MemoryWan) -> None:
+    def __init__(
+        self, board: Board, clock: Clock, trace: Trace, keystore: Keystore, medium: MemoryWan, spares: Sequence[DeviceTable] = (),
+    ) -> None:
         self.board, self.clock, self.trace, self.keystore = board, clock, trace, keystore
         self.medium = medium
         self.wan = ShapedLink(medium.hub)
         self.store = MemoryStore()
         han = Han()
         self._radio = MemoryRadio(han, board.hub.gpf)
-        self._nodes = {row.eui: MemoryNode(han, row.eui) for row in board.device}
+        self.rows: dict[str, DeviceTable] = {row.type: row for row in board.device} | {f"spare {row.type}": row for row in spares}
+        """What is on the labels, by type; ``spare ESME`` is on the shelf."""
+        self._nodes = {row.eui: MemoryNode(han, row.eui) for row in self.rows.values()}
         self.hub: Hub | None = None
         self._life: asyncio.Task[None] | None = None
         self.devices: dict[str, HanDevice] = {}
 
     async def start(self) -> None:
         """Meters made, hub powered."""
-        for row in self.board.device:
+        for name, row in self.rows.items():
             made = DEVICES[row.type](
                 row.eui, row.install_code, self.keystore, self._nodes[row.eui], self.clock, self.trace,
                 parties_of(self.board, device_type(row.type)))
             await made.start()
-            self.devices[row.type] = made
+            self.devices[name] = made
         self.supply(True)
 
     def supply(self, on: bool) -> None:
@@ -136,11 +153,17 @@ class Dwelling:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A street: so many homes of these Devices, shared out among so many suppliers."""
+    """A street: so many homes of these Devices, shared out among so many suppliers. ``registered``: only so many of these supply a
+    home; the others are there to take over."""
 
     homes: int
     suppliers: int = 1
     kinds: tuple[str, ...] = ("ESME",)
+    spares: tuple[str, ...] = ()
+    """Types of which each home has another Device on the shelf, with keys and power and on no network."""
+    registered: int | None = None
+    coverage: bool = True
+    """Whether the SM WAN reaches the homes from the start."""
 
 
 class Street:
@@ -149,21 +172,28 @@ class Street:
     def __init__(self, board: Board, plan: Plan, clock: Clock, trace: Trace, folder: Path) -> None:
         self.board, self.plan, self.clock, self.trace, self.folder = board, plan, clock, trace, folder
         self.suppliers = tuple(numbered(board.parties.supplier, index) for index in range(1, plan.suppliers + 1))
+        registered = plan.registered or plan.suppliers
         self.boards = tuple(
-            board_of_home(board, number, self.suppliers[(number - 1) % plan.suppliers], plan.kinds) for number in range(1, plan.homes + 1))
+            board_of_home(board, number, self.suppliers[(number - 1) % registered], plan.kinds) for number in range(1, plan.homes + 1))
         self.keystore = Keystore.load(self._keys())
         self.users: dict[Eui64, User] = {eui: User(eui, UserRole.IS, self.keystore) for eui in self.suppliers}
-        self.dwellings = tuple(Dwelling(one, clock, trace, self.keystore, MemoryWan(clock)) for one in self.boards)
+        self.dwellings = tuple(
+            Dwelling(one, clock, trace, self.keystore, MemoryWan(clock), self._spares(one)) for one in self.boards)
         self.dcc = self._dcc()
+
+    def _spares(self, board: Board) -> tuple[DeviceTable, ...]:
+        return tuple(spare_of(row) for row in board.device if row.type in self.plan.spares)
 
     def _keys(self) -> Path:
         parties = organisations(self.board)
         parties |= {f"supplier-{index}": (RemotePartyRole.SUPPLIER, eui) for index, eui in enumerate(self.suppliers, 1)}
         everyone = {eui: kind for one in self.boards for eui, kind in devices(one).items()}
+        everyone |= {row.eui: device_type(row.type) for one in self.boards for row in self._spares(one)}
         return made_pki(f"street-{self.plan.homes}", parties, everyone)
 
     def _dcc(self) -> Dcc:
-        dcc = dcc_of(self.board, self.keystore, self.clock, self.trace, self.folder / _DCC_STORE)
+        cos = CosParty(self.board.parties.cos_party, self.keystore, self.clock)
+        dcc = dcc_of(self.board, self.keystore, self.clock, self.trace, self.folder / _DCC_STORE, cos=cos)
         for user in self.users.values():
             dcc.add_user(user)
         return dcc
@@ -173,11 +203,9 @@ class Street:
         for one in self.boards:
             hold_and_register(self.dcc, one)
             list_hub(self.dcc, one)
-            for row in one.device:
-                certify(self.dcc, row)
-                self.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, one.parties.supplier)
         await self._begin()
         for dwelling in self.dwellings:
+            dwelling.wan.coverage = self.plan.coverage
             await dwelling.start()
 
     async def _begin(self) -> None:
@@ -212,14 +240,21 @@ class Street:
         chf = dwelling.board.hub.chf
         await self.until(f"hub {chf}", lambda: self.status(chf) == "Commissioned" and dwelling.on_han)
         for row in dwelling.board.device:
-            self._need(await self.ask(dwelling, "12.2", None, notification(row)))
-            self._need(await self.ask(dwelling, "8.11", chf, addition(row, _JOIN_TIME_S)))
-            await dwelling.devices[row.type].join()
-            await self.until(f"{row.name} in the log", lambda row=row: self.status(row.eui) == "InstalledNotCommissioned")  # type: ignore[misc]
-            if row.type in ("ESME", "GSME"):
-                began = self.clock.datetime() - _CLOCK_SLACK
-                self._need(await self.ask(
-                    dwelling, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200}, wait_s=7200))
+            await self.install_device(dwelling, row.type)
+
+    async def install_device(self, dwelling: Dwelling, name: str) -> None:
+        """One Device of a home: pre-notified, listed, joined, and a meter commissioned. Raises NotAvailable for a step that fails."""
+        row, chf = dwelling.rows[name], dwelling.board.hub.chf
+        certify(self.dcc, row)
+        self.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, dwelling.board.parties.supplier)
+        self._need(await self.ask(dwelling, "12.2", None, notification(row)))
+        self._need(await self.ask(dwelling, "8.11", chf, addition(row, _JOIN_TIME_S)))
+        await dwelling.devices[name].join()
+        await self.until(f"{row.name} in the log", lambda: self.status(row.eui) == "InstalledNotCommissioned")
+        if row.type in ("ESME", "GSME"):
+            began = self.clock.datetime() - _CLOCK_SLACK
+            self._need(await self.ask(
+                dwelling, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200}, wait_s=7200))
 
     @staticmethod
     def _need(outcome: Outcome) -> None:
