@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import tempfile
 from pathlib import Path
@@ -65,10 +66,18 @@ def serve(
             return
         assert board_name is not None
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chub-page-")))
+        _quiet()
         board = load_board(board_name)
         clock = Clock(speed=speed or board.clock.speed)
         folder = Bench.of(keys, board_name).folder if mtls else None
         clock.run(_serve_station(board_name, clock, state, host, port, folder, for_s))
+
+
+def _quiet() -> None:
+    """The radio's libraries log what the trace tells better; their loggers have levels of their own, which do not count."""
+    logging.basicConfig(level=logging.CRITICAL, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.CRITICAL)
 
 
 async def _serve_station(
