@@ -42,6 +42,7 @@ from hil.radio import rooms
 from hil.radio.air import Air
 from hil.radio.dongle_server import DongleServer
 from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
+from hil.radio.node import StackNode
 from hil.radio.timed_air import TimedAir
 from hil.seeded import SeededEntropy
 from ichis.host import Host
@@ -255,7 +256,7 @@ class Home:
         return [f"Profile-supplied, not limits of ICHIS ({self.jig.profile.name}; {self.jig.profile.version}): {supplied}."]
 
     def han_keys(self) -> dict[str, bytes]:
-        """The keys of this test HAN by label, for reading its capture: network key, and per Device the joining and the link key.
+        """The keys of this test HAN by label, for reading its capture: network key, per Device the joining and the link keys.
 
         Secrets: only :meth:`hil.run_folder.RunFolder.export_keys` writes them, where the run was asked to.
         """
@@ -269,6 +270,9 @@ class Home:
                     keys[f"link {entry.device}"] = entry.link_key
         for row in self.board.device:
             keys[f"install code {row.name}"] = install_code_link_key(row.install_code)
+        for name, device in self.devices.items():
+            if isinstance(device.node, StackNode):
+                keys |= {f"link {name} {partner}": key for partner, key in device.node.stack.tokens.link_keys.values()}
         return keys
 
     async def tear_down(self) -> None:
