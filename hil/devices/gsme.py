@@ -1,6 +1,6 @@
 """A sleepy gas meter: wakes each half hour, mirrors itself to the GPF, fetches its mailbox from the CHF, answers GBZ commands.
 
-Not modelled: uncontrolled gas flow, sub-GHz. Attributes of those parts hold what is written to them.
+Not modelled: sub-GHz.
 """
 
 from __future__ import annotations
@@ -208,7 +208,12 @@ class Gsme(GbcsHanDevice):
     def enable_supply(self) -> bool:
         """The consumer's button opens a valve that is armed; False if there is none to open. A gas meter knows no other way (smets 4)."""
         self.update()
-        return self.valve is Valve.ARMED and self.move_valve(Valve.ON)
+        if self.valve is not Valve.ARMED or not self.move_valve(Valve.ON):
+            return False
+        self.metering.flow.begin(int(self.now()), self.metering.settings.flow_limit)
+        self.metering.save()
+        self._stirred.set()
+        return True
 
     def activate_emergency_credit(self) -> bool:
         """At the meter, from a PPMID or by GCS06: whether it is active afterwards. A valve that lack of credit had closed is armed."""

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hil.devices import gsme_tariff, gsme_terms
+from hil.devices.gsme_flow import UNCONTROLLED, FlowLimit, FlowWatch
 from hil.devices.gsme_network import Sampling
 from hil.devices.gsme_tariff import GAS_BLOCKS, GAS_TIERS, SUPPLY_STAYS
 from hil.devices.prepayment import DISABLEMENT_SUSPENDED, Account, Terms
@@ -43,6 +44,7 @@ class Settings:
     terms: Terms
     non_disablement: SwitchingTable
     network: Sampling | None
+    flow_limit: FlowLimit
 
 
 class GasMetering:
@@ -63,6 +65,7 @@ class GasMetering:
         self.valve = Valve.ON
         self.cut_off = False
         """The valve is closed because credit ran out; credit arms it again. Not so where a Command closed it."""
+        self.flow = FlowWatch()
         self._handled = False
         self._suspended = False
         self._powered = True
@@ -84,6 +87,7 @@ class GasMetering:
         self.rates = TariffRegisters(**state["rates"])
         self.bill, self.valve = Fraction(state["bill"]), Valve(state["valve"])
         self.cut_off, self._handled, self._suspended = state["cut_off"], state["handled"], state["suspended"]
+        self.flow.restore(state["flow"])
         self.set_flow(self._powered)
 
     def save(self) -> None:
@@ -91,6 +95,7 @@ class GasMetering:
         state = {
             "account": self.account.state(), "rates": self.rates.state(), "bill": str(self.bill), "valve": int(self.valve),
             "cut_off": self.cut_off, "handled": self._handled, "suspended": self._suspended,
+            "flow": self.flow.state(),
         }
         self._known = json.dumps(state).encode()
         self._gsme.store.put(self._key, self._known)
@@ -105,7 +110,7 @@ class GasMetering:
             model = self._gsme.model
             self._settings = Settings(
                 gsme_tariff.read_tariff(model), gsme_terms.read_terms(model), gsme_tariff.non_disablement(model.published),
-                Sampling.read(model.published))
+                Sampling.read(model.published), FlowLimit.read(model))
         return self._settings
 
     def settings_changed(self) -> None:
@@ -162,7 +167,7 @@ class GasMetering:
         ends = [(now // HALF_HOUR_S + 1) * HALF_HOUR_S, settings.tariff.table.at(now)[1], settings.non_disablement.at(now)[1]]
         crossing = self._crossing()
         sample = None if settings.network is None else settings.network.next_moment(now)
-        return min(*ends, *(moment for moment in (crossing, sample) if moment is not None))
+        return min(*ends, *(moment for moment in (crossing, sample, self.flow.next_moment(now)) if moment is not None))
 
     def _crossing(self) -> int | None:
         """The first whole second after a credit threshold or block threshold will be crossed at the present flow and price."""
@@ -186,6 +191,9 @@ class GasMetering:
         cost = self.rates.add(settings.tariff, script, self.register.advance(end))
         if settings.network is not None and settings.network.takes(end):
             self._gsme.model.network.note(settings.network, end)
+        if self.flow.passed(end, self.register.total, settings.flow_limit) and self.valve is Valve.ON and self.move(Valve.OFF):
+            self.move(Valve.ARMED)
+            gsme_terms.tell(self._gsme, UNCONTROLLED)
         if settings.terms.prepayment:
             self.account.use(cost, settings.terms)
             self.account.fall_due(end, settings.tariff.standing_charge, settings.terms)
