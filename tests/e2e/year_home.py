@@ -33,6 +33,7 @@ from hil.dcc.from_board import addition, certify, dcc_of, hold_and_register, lis
 from hil.dcc.outcome import Outcome
 from hil.dcc.services import UserRole
 from hil.devices import Esme, Gsme, Ihd, Ppmid
+from hil.devices.han_device import HanDevice
 from hil.devices.registers import LoadProfile
 from hil.pki import device_type, load_keys
 
@@ -140,6 +141,11 @@ class YearHome:
             ("8.7.2", self.esme, self.ihd.eui64),
         ):
             await self.ask(variant, target.eui64, {"OtherDeviceID": other})
+
+    def link(self, one: HanDevice, other: HanDevice) -> None:
+        """Give two Devices the key that a trust centre gives those who have no key establishment with each other: this HAN does not."""
+        for device, partner in ((one, other), (other, one)):
+            self.han.ports[device.eui64].link_keys[partner.eui64] = bytes(range(16))
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until it is so, five bench minutes at most."""
