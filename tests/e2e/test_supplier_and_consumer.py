@@ -52,7 +52,9 @@ def test_after_a_change_of_tenancy_no_display_of_the_home_sees_what_was_before_a
             assert await shown(home, display) == (27_000, 6_000, 0)
         log = (await home.ask("4.17", home.esme.eui64, whole(home))).parsed
         assert log is not None
-        assert len(log.opened[0].values[0]) == 2  # type: ignore[index, arg-type]
+        days = log.opened[0].values[0]  # type: ignore[index]
+        assert isinstance(days, CompactArray)
+        assert len(days.elements) == 2
         await home.clock.sleep(2 * DAY_S)
         assert (await shown(home, home.ihd))[2] == 12_000
 
