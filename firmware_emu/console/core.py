@@ -77,8 +77,9 @@ class Core:
 
     def __init__(
         self, board: Board, clock: Clock, trace: Trace, seed: int, station: Station, records: list[Record],
-        opened: Opened | None = None,
+        opened: Opened | None = None, kinds: Sequence[type[Noun]] | None = None,
     ) -> None:
+        """``kinds``: the nouns there are; None: all that are installed."""
         self.board = board
         self.opened = opened or Opened(board.name)
         self.clock = clock
@@ -96,7 +97,7 @@ class Core:
         """Which records are shown as they come; None: none."""
         self._active = 0
         self.nouns: dict[str, Noun] = {}
-        for kind in _noun_classes():
+        for kind in _noun_classes() if kinds is None else kinds:
             for noun in kind.on(self):
                 self.nouns[noun.name] = noun
         self.offers["topics"] = lambda _: [*self.nouns, *self.plain]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from firmware_emu.clock import Clock
+from firmware_emu.console.declare import Noun
+from firmware_emu.console.nouns.han import Han
+from firmware_emu.console.nouns.hub import Hub as HubNoun
+from firmware_emu.console.nouns.session import Session
+from firmware_emu.console.nouns.time import Time
+from firmware_emu.console.nouns.trace import Trace
+from firmware_emu.console.nouns.wan import Wan
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.hub import Hub
+
+NOUNS: Sequence[type[Noun]] = (HubNoun, Han, Session, Time, Trace, Wan)
+"""The firmware's own: to load the rig's would take longer than to start the hub."""
 
 
 class LoneHub:

@@ -79,7 +79,7 @@ def count(number: int, thing: str) -> str:
 
 def plain(value: object) -> str:
     """A value as a person reads it: octets in hex, nothing as a dash, lists with commas."""
-    if value is None:
+    if value is None or (isinstance(value, (Mapping, list, tuple, set, frozenset)) and not value):
         return "-"
     if isinstance(value, bytes):
         return value.hex(" ")

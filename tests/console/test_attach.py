@@ -22,9 +22,12 @@ from rich.text import Text
 from firmware_emu.cli import chub
 from firmware_emu.console import Bench, BlockingBench
 from firmware_emu.console.attach import AttachedTalk, console_socket, socket_in
+from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError
+from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.console.offers import Offer
 from firmware_emu.errors import CommsHubError, NotAvailable
+from hil.station import Station
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +159,24 @@ def test_a_home_opens_its_console_and_a_hub_that_goes_is_told(tmp_path: Path) ->
         finally:
             talk.close()
         assert home.wait(20) == 0
+
+
+def test_a_hub_alone_has_the_firmwares_nouns_and_answers_for_itself(running: tuple[BlockingBench, Path]) -> None:
+    bench = running[0]
+
+    async def ask(station: Station) -> list[str]:
+        assert station.hub is not None
+        alone = LoneHub(station.hub, station.folder, station.keystore, station.clock)
+        core = Core(station.board, station.clock, station.trace, 7, alone, bench.handle.core.records, kinds=NOUNS)
+        with pytest.raises(WordError, match="expected a noun"):
+            core.parse("esme add")
+        lines = ("hub form", "hub status", "hub log", "han status", "wan wait", "wan status", "trace show 3", "why", "help han")
+        said = [(await core.say(line)).said for line in lines]
+        assert set(alone.han_keys()) == {"network"}
+        with core.running(), pytest.raises(NotAvailable, match="it did not happen within 1 s"):
+            await alone.until("the impossible", lambda: False, 1)
+        return said
+
+    said = bench.call(ask)
+    assert said[0] == "HAN formed on channel 20"
+    assert said[5] == "connected"

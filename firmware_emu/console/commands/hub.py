@@ -11,7 +11,7 @@ from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.console.core import Core
-from firmware_emu.console.lone_hub import LoneHub
+from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.from_board import hub_config, radio_of
@@ -62,7 +62,7 @@ async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, 
         hub = Hub(hub_config(board), dongle, link, store, keystore, clock, trace)
         records: list[Record] = []
         trace.subscribe(records.append)
-        core = Core(board, clock, trace, board.seed, LoneHub(hub, nvm.parent, keystore, clock), records)
+        core = Core(board, clock, trace, board.seed, LoneHub(hub, nvm.parent, keystore, clock), records, kinds=NOUNS)
         async with console_socket(core, console):
             click.echo(f"console: chub console --attach {console}", err=True)
             await hub.run()
