@@ -137,7 +137,8 @@ class MirrorPusher:
             cluster, command = int.from_bytes(octets[:2], "big"), octets[2]
             answer = await gsme.zcl.request(gsme.coordinator, self._endpoint, cluster, command, octets[3:], to_server=False)
             if answer.default_response is not None and answer.default_response.status != ZclStatus.SUCCESS:
-                raise RadioError(f"the mirror refused what was published on cluster {cluster:04x}", answer.default_response.status)
+                status = answer.default_response.status
+                raise RadioError(f"the mirror refused what was published on cluster {cluster:04x}", f"ZCL 0x{status:02X}")
             waiting.done(key)
 
     def pushed(self, cluster: int, attribute: int) -> Value | None:
