@@ -46,6 +46,7 @@ class PipelineProfile:
 
     ``refusals`` says what follows each failed step, ``unusual_event``/``unusual_after``/``unusual_within_s`` when many
     refusals in a row are an event of their own, ``alert_party`` who gets alerts whose party the event table leaves open.
+    ``wrong_tokens`` that were typed in within ``wrong_tokens_within_s`` suspend typing for ``tokens_suspended_s``.
     ``no_reader_counter``: codes whose encrypted answer to a party that sent its certificate has no counter of its own.
     """
 
@@ -56,6 +57,9 @@ class PipelineProfile:
     unusual_within_s: float
     alert_party: Mapping[DeviceType, RemotePartyRole]
     top_up_codes: frozenset[int]
+    wrong_tokens: int
+    wrong_tokens_within_s: int
+    tokens_suspended_s: int
     done_event: int
     failed_event: int
     date_time_codes: frozenset[int]
@@ -78,6 +82,9 @@ class PipelineProfile:
                 unusual_within_s=float(data["unusual_numbers"]["within_s"]),
                 alert_party={DeviceType[key]: RemotePartyRole[role] for key, role in data["alert_party"].items() if key != "source"},
                 top_up_codes=frozenset(data["top_up"]["codes"]),
+                wrong_tokens=int(data["token_entry"]["wrong"]),
+                wrong_tokens_within_s=int(data["token_entry"]["within_s"]),
+                tokens_suspended_s=int(data["token_entry"]["suspended_s"]),
                 done_event=int(data["executed"]["done"]),
                 failed_event=int(data["executed"]["failed"]),
                 date_time_codes=frozenset(data["header_date_time"]["codes"]),

@@ -5,6 +5,8 @@ Reference gbcs-spec-notes 14 (order, cache of 100 counters, events) and gbcs-mes
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,9 @@ MILLIPENCE = 1000
 _BITS = 0x3FF
 """Low bits of the counter's upper half that a token carries (reference gbcs-messages 8)."""
 _DUPLICATE, _NOT_AUTHENTIC, _ADDED = 0x8F51, 0x8F63, 0x810E
+ENTRY_SUSPENDED, LOCKED_OUT = 0x81C4, 0x81C5
+"""Too many wrong tokens were typed in; a token typed in while that lasts (reference smets 3)."""
+_MOMENT = struct.Struct(">I")
 
 
 class TopUpResult(IntEnum):
@@ -61,11 +66,33 @@ def check(device: GbcsDevice, utrn: str, counter: int) -> tuple[TopUpResult, int
     return TopUpResult.ACCEPTED, token.pence * MILLIPENCE
 
 
-def check_entered(device: GbcsDevice, utrn: str) -> tuple[TopUpResult, int]:
+def check_entered(device: GbcsDevice, utrn: str, tell: Callable[[int], None] | None = None) -> tuple[TopUpResult, int]:
     """As :func:`check` for a token that comes without its counter, from a keypad or a PPMID.
 
-    The token carries ten bits of the counter; the rest is taken from the highest top-up counter known, its neighbours included.
+    The token carries ten bits of the counter; the rest is taken from the highest top-up counter known, its neighbours included. After
+    several wrong ones none is looked at for a while. ``tell`` takes the events of that; without it they are logged.
     """
+    tell, now, name = tell or device.log, int(device.now()), device.prefix + "token/"
+    if now < int.from_bytes(device.store.get(name + "suspended") or b"", "big"):
+        tell(LOCKED_OUT)
+        device.note_failure("entry of tokens is suspended")
+        return TopUpResult.INVALID, 0
+    result, value = _check_entered(device, utrn)
+    if result is TopUpResult.ACCEPTED:
+        device.store.delete(name + "wrong")
+    elif result is TopUpResult.INVALID:
+        profile = device.profile
+        wrong = [moment for moment, in _MOMENT.iter_unpack(device.store.get(name + "wrong") or b"")]
+        wrong = [*(moment for moment in wrong if now - moment <= profile.wrong_tokens_within_s), now]
+        if len(wrong) >= profile.wrong_tokens:
+            wrong.clear()
+            device.store.put(name + "suspended", _MOMENT.pack(now + profile.tokens_suspended_s))
+            tell(ENTRY_SUSPENDED)
+        device.store.put(name + "wrong", b"".join(map(_MOMENT.pack, wrong)))
+    return result, value
+
+
+def _check_entered(device: GbcsDevice, utrn: str) -> tuple[TopUpResult, int]:
     try:
         bits = read_utrn(utrn).counter_bits
     except IdentifierError:

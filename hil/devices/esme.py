@@ -254,7 +254,7 @@ class Esme(TunnelServerDevice):
     def enter_token(self, utrn: str) -> bool:
         """A token typed in at the meter or a PPMID; the supplier is told (810E). Whether it was taken."""
         self.update()
-        taken = self._use(top_up_check_entered(self.gbcs, utrn))
+        taken = self._use(top_up_check_entered(self.gbcs, utrn, self._tell))
         if taken:
             self._tell(CREDIT_ADDED_LOCALLY)
         return taken

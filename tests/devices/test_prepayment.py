@@ -150,6 +150,26 @@ def test_a_token_may_be_typed_in_at_the_meter(device_pki: Keystore) -> None:
     assert bench.esme.enter_token(token(bench, 7, 2)) is False
 
 
+def test_after_five_wrong_tokens_none_is_looked_at_for_ten_minutes_whatever_it_is_worth(device_pki: Keystore) -> None:
+    bench = prepaying(device_pki, POUND)
+    good = token(bench, 7, 2)
+    wrong = [make_utrn(bytes(32), supplier=SUPPLIER, meter=bench.esme.eui64, counter=number + 500 << 32, value=9) for number in range(5)]
+    for one in wrong[:4]:
+        assert not bench.esme.enter_token(one)
+    assert 0x81C4 not in bench.told
+    assert not bench.esme.enter_token(wrong[4])
+    assert bench.told[-1] == 0x81C4
+    bench.build()  # a power cut ends no suspension
+    bench.go(599)
+    before = bench.esme.metering.account.balance
+    assert not bench.esme.enter_token(good)
+    assert bench.told[-1] == 0x81C5
+    assert bench.esme.metering.account.balance == before
+    bench.go(1)
+    assert bench.esme.enter_token(good)
+    assert bench.esme.log_codes(LogName.EVENT) == [0x81C4, 0x81C5]
+
+
 def test_emergency_credit_is_offered_lent_used_up_and_paid_back(device_pki: Keystore) -> None:
     bench = prepaying(device_pki, 2 * POUND)
     bench.do(0x00DE, configuration(limit=5 * POUND, threshold=POUND, low=3 * POUND // 2))
