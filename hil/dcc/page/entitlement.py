@@ -29,9 +29,7 @@ class Entitlement:
             one.eui: {party for mpxn in one.mpxns for party in parties.get(mpxn, ())} for one in listed if one.type in METERS
         }
         own = {meter for meter, found in owners.items() if user in found}
-        hubs = {self._inventory.hub_of(meter) for meter in own}
-        own |= {other for meter in own for other in self._inventory.neighbours(meter)} | {hub for hub in hubs if hub is not None}
-        own = {eui for eui in own if eui not in owners or user in owners[eui]}
+        own |= {other for meter in own for other in self._inventory.neighbours(meter)}
         for one in listed:
             if one.notified_by == user and one.eui not in own:
                 meters = {one.eui} if one.eui in owners else self._meters_with(one)
