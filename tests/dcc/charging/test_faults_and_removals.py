@@ -29,7 +29,10 @@ D = Decimal
 @pytest.mark.requirement("CHG-01")
 @pytest.mark.parametrize(
     ("faults", "installed", "above", "amount"),
-    [(5, 1000, 0, "0"), (6, 1000, 1, "50"), (15, 1000, 10, "500"), (3, 500, 1, "50"), (2, 500, 0, "0"), (1, 0, 1, "50"), (0, 0, 0, "0"), (4, 700, 1, "50")],
+    [
+        (5, 1000, 0, "0"), (6, 1000, 1, "50"), (15, 1000, 10, "500"), (3, 500, 1, "50"), (2, 500, 0, "0"), (4, 700, 1, "50"),
+        (1, 0, 1, "50"), (0, 0, 0, "0"),
+    ],
 )
 def test_type_faults_above_half_a_per_cent_a_year_cost_fifty_pounds_each(faults: int, installed: int, above: int, amount: str) -> None:
     found = type_fault_damages(faults, installed)
