@@ -312,6 +312,9 @@ class StackNode:
                 return
             asyncio.get_running_loop().call_soon(self.inter_pan_receiver, sender, received)
 
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None:
+        """A Device's node is no concentrator."""
+
     def key_switched(self, sequence: int) -> None:
         """A Device's node has nobody to tell."""
 

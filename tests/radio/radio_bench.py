@@ -37,6 +37,7 @@ class Coordinator:
         self.statuses: list[Status] = []
         self.inter_pan_frames: list[MacPdu] = []
         self.key_sequences: list[int] = []
+        self.records: list[tuple[Eui64, tuple[int, ...]]] = []
         for endpoint in endpoints:
             self.stack.endpoints[endpoint] = SimpleDescriptor(endpoint, 0x0508, (0x000A, 0x0019), (0x0704,))
 
@@ -76,6 +77,9 @@ class Coordinator:
 
     def inter_pan(self, frame: MacPdu, link: Link) -> None:
         self.inter_pan_frames.append(frame)
+
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None:
+        self.records.append((device, relays))
 
     def key_switched(self, sequence: int) -> None:
         self.key_sequences.append(sequence)

@@ -268,3 +268,37 @@ def test_an_inter_pan_frame_is_read_back_as_it_was_written(destination: Eui64 | 
     for length in range(len(octets) - len(frame.payload)):
         with pytest.raises(DecodeError):
             inter_pan.decode(octets[:length])
+
+
+@pytest.mark.parametrize("sleepy", [False, True])
+def test_a_concentrator_is_told_the_way_and_sends_along_it(sleepy: bool) -> None:
+    home = Home()
+
+    async def main() -> None:
+        display, meter = home.node(DISPLAY), home.node(METER)
+        await home.join(display)
+        home.air.set_link(HUB, METER, FAR)
+        home.hub.permit(METER)
+        display.stack.permit(60)
+        await meter.join(LINK_KEY, sleepy=sleepy)
+        await asyncio.sleep(1)
+        relay = display.stack.tokens.short
+        home.hub.stack.nwk.routes.call_all()
+        await asyncio.sleep(1)
+        await meter.send(HUB, ApsFrame(0x0702, b"up", 1, 1))
+        if sleepy:  # an end device leaves records to its parent
+            home.hub.stack.nwk.routes.source[meter.stack.tokens.short] = (relay,)
+        else:
+            assert home.hub.records == [(METER, (relay,))]
+        home.pcap.frames.clear()
+        await home.both_ways(home.hub, meter)
+        routed = []
+        for one in home.pcap.frames:
+            mac = MacPdu.decode(one.octets)
+            if mac.kind is MacKind.DATA:
+                npdu = NwkPdu.decode(mac.payload)
+                if npdu.source == 0 and npdu.destination == meter.stack.tokens.short:
+                    routed.append(npdu.relays)
+        assert set(routed) == {b"\x01\x00" + relay.to_bytes(2, "little")}
+
+    home.clock.run(main())

@@ -22,7 +22,9 @@ STACK_VERSION = {
 """Stack version each protocol version shows; 13 as reference ezsp-ncp 2, the others of the same generation (recalled)."""
 FIRST_SL_STATUS = 14
 REPLY, CALLBACK = 0x80, 0x90
-_FIXED = {"aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16}
+_FIXED = {
+    "aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16, "bind": 14, "near": 14, "way": 8, "tok": 8, "cert": 48, "cert2": 74,
+}
 _UINT = {"u8": 1, "u16": 2, "u32": 4}
 
 Value = int | bytes | Eui64 | Status | EzspStatus
@@ -99,6 +101,8 @@ def _read(read: Reader, name: str, kind: str) -> Value:
         return read.eui(name)
     if kind == "L":
         return read.take(read.uint(1, f"length of {name}"), name)
+    if kind == "W":
+        return read.take(2 * read.uint(1, f"count of {name}"), name)
     if kind == "raw":
         return read.rest()
     return read.take(_FIXED[kind], name)
@@ -108,6 +112,24 @@ def decode_request(schema: Schema, parameters: bytes) -> Fields:
     """Raises DecodeError. Octets after the last field are left alone, as firmware does."""
     read = Reader(parameters)
     return Fields({name: _read(read, name, kind) for name, kind in schema.request})
+
+
+def field_spans(fields: tuple[tuple[str, str], ...], parameters: bytes, version: int) -> list[tuple[str, int, int]]:
+    """Type, first and last + 1 octet of each field. Octets that no field takes, or that end in the middle of one, are of type ``?``."""
+    read, spans = Reader(parameters), list[tuple[str, int, int]]()
+    status = 4 if version >= FIRST_SL_STATUS else 1
+    try:
+        for name, kind in fields:
+            before = read.offset
+            if kind in ("st", "es", "sl"):
+                read.take(4 if kind == "sl" else status, name)
+            elif kind != _OPTIONAL or before < len(parameters):
+                _read(read, name, "L" if kind == _OPTIONAL else kind)
+            spans.append((kind, before, read.offset))
+    except DecodeError:
+        pass
+    last = spans[-1][2] if spans else 0
+    return [*spans, ("?", last, len(parameters))] if last < len(parameters) else spans
 
 
 def _write(value: Value, kind: str, version: int) -> bytes:

@@ -65,6 +65,8 @@ class Ncp:
         self.values: dict[int, bytes] = {}
         self.address_table: dict[int, tuple[Eui64, int, bool]] = {}
         self.multicast_table: dict[int, bytes] = {}
+        self.bindings: dict[int, bytes] = {}
+        self.drawn = 0
 
     def reset(self) -> None:
         """Reset or power off: RAM is lost, tokens stay, the network is down until the host brings it up."""
@@ -164,6 +166,12 @@ class Ncp:
                 "type": SE_INTER_PAN, "lqi": link.lqi, "rssi": link.rssi, "eui64": source,
                 "sender": 0xFFFF, "binding": 0xFF, "address": 0xFF, "timestamp": 0, "message": frame.encode(),
             })
+
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None:
+        listed = bytes([len(relays)]) + b"".join(one.to_bytes(2, "little") for one in relays)
+        self.callback("incomingRouteRecordHandler", {
+            "source": short, "eui64": device, "lqi": link.lqi, "rssi": link.rssi, "relays": listed,
+        })
 
     def key_switched(self, sequence: int) -> None:
         self.callback("switchNetworkKeyHandler", {"sequence": sequence})

@@ -177,6 +177,7 @@ class NwkCommand(IntEnum):
     ROUTE_REQUEST = 0x01
     ROUTE_REPLY = 0x02
     NETWORK_STATUS = 0x03
+    ROUTE_RECORD = 0x05
     LEAVE = 0x04
     REJOIN_REQUEST = 0x06
     REJOIN_RESPONSE = 0x07

@@ -13,9 +13,11 @@ from typing import Protocol
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air import Air, Link
+from hil.radio.ncp import nwk_commands
 from hil.radio.ncp.children import Children
 from hil.radio.ncp.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader, Update
 from hil.radio.ncp.mac import Done, Mac
+from hil.radio.ncp.nwk_commands import LEAVE_REJOIN, LEAVE_REQUEST
 from hil.radio.ncp.routing import Routes
 from hil.radio.ncp.security import Auxiliary, KeyId, protect, unprotect
 from hil.radio.ncp.tokens import RESERVE, Child, Tokens
@@ -23,7 +25,6 @@ from hil.radio.ncp.tokens import RESERVE, Child, Tokens
 RADIUS = 30
 BROADCAST_MEMORY_S, BROADCAST_MEMORY = 9.0, 32
 """nwkNetworkBroadcastDeliveryTime of stack profile 2; and how many broadcasts of one source are known (its sequence has 8 bits)."""
-LEAVE_REJOIN, LEAVE_REQUEST = 0x20, 0x40
 INTER_PAN = 3
 """NWK frame type of a frame that belongs to no network."""
 COORDINATOR, ROUTER = 1, 2
@@ -43,17 +44,19 @@ class NwkUser(Protocol):
     def polled(self, short: int) -> None: ...
     def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
     def key_switched(self) -> None: ...
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None: ...
 
 
 class Nwk:
     """One node's NWK layer over its :class:`Mac`."""
 
     __slots__ = (
-        "_counter", "_incoming", "_random", "_seen", "_sequence", "_user", "addresses", "children", "mac", "routes", "shorts", "tokens",
+        "_counter", "_incoming", "_random", "_seen", "_sequence", "addresses", "children", "mac", "neighbours", "routes", "shorts",
+        "tokens", "user",
     )
 
     def __init__(self, air: Air, tokens: Tokens, user: NwkUser) -> None:
-        self._user = user
+        self.user = user
         self._random = air.random(f"{tokens.eui64} nwk {tokens.nwk_counter}")
         self.tokens = tokens
         self.mac = Mac(air, tokens.eui64, self)
@@ -62,6 +65,8 @@ class Nwk:
         self.children = Children(self, user)
         self._incoming: dict[Eui64, int] = {}
         self.routes = Routes(self)
+        self.neighbours: dict[int, Link] = {}
+        """How each node that was heard directly was heard last."""
         self._seen: dict[int, dict[int, float]] = {}
         self._sequence = self._random.randrange(256)
         self._counter = 0
@@ -86,7 +91,7 @@ class Nwk:
         self.children.stop()
         self.mac.stop()
         self.routes.clear()
-        for table in (self.addresses, self.shorts, self._incoming, self._seen):
+        for table in (self.addresses, self.shorts, self._incoming, self._seen, self.neighbours):
             table.clear()
 
     @property
@@ -146,11 +151,18 @@ class Nwk:
         elif destination == self.tokens.short:
             asyncio.get_running_loop().call_soon(self._loop_back, frame, done)
         else:
+            if not command:
+                self.routes.before_sending(destination)
+            relays = self.routes.source.get(destination)
+            if relays and neighbour is None:
+                head = bytes([len(relays), len(relays) - 1])
+                frame = replace(frame, relays=head + b"".join(one.to_bytes(2, "little") for one in relays))
+                neighbour = relays[-1]
             self._forward(frame, done, via=neighbour)
 
     def _loop_back(self, frame: NwkPdu, done: Done | None) -> None:
         if self.mac.channel is not None:
-            self._user.nwk_data(frame, Link(), True)
+            self.user.nwk_data(frame, Link(), True)
             if done is not None:
                 done(True)
 
@@ -176,6 +188,10 @@ class Nwk:
         if not self.routes_for_others:
             return self.tokens.parent_short
         return self.routes.hop(destination)
+
+    def first_hop(self, destination: int) -> int:
+        """The neighbour that frames to ``destination`` go to first."""
+        return self._hop(destination)
 
     def has_end_device(self, short: int) -> bool:
         """Whether ``short`` is an end device of this node, which answers for it."""
@@ -215,12 +231,12 @@ class Nwk:
 
     def mac_data(self, frame: MacPdu, link: Link) -> None:
         if frame.payload[:1] and frame.payload[0] & 3 == INTER_PAN:
-            self._user.inter_pan(frame, link)
+            self.user.inter_pan(frame, link)
             return
         try:
             npdu = NwkPdu.decode(frame.payload)
             if npdu.secured:
-                opened = self._open(npdu, frame)
+                opened = self._open(npdu, frame, link)
                 if opened is None:
                     return
                 npdu = opened
@@ -232,7 +248,7 @@ class Nwk:
             return
         self._take(npdu, frame, link)
 
-    def _open(self, npdu: NwkPdu, frame: MacPdu) -> NwkPdu | None:
+    def _open(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> NwkPdu | None:
         """Raises DecodeError, ProtectionError; None for what is not to be heard."""
         tokens = self.tokens
         read = Reader(npdu.payload)
@@ -251,9 +267,10 @@ class Nwk:
             return None
         self._incoming[device] = auxiliary.counter + 1
         if auxiliary.key_sequence != tokens.key_sequence and tokens.new_key_sequence():
-            self._user.key_switched()
+            self.user.key_switched()
         if isinstance(frame.source, int):
             self.learn(frame.source, device)
+            self.neighbours[frame.source] = link
         self.children.heard(device)
         return replace(npdu, payload=plain)
 
@@ -272,8 +289,18 @@ class Nwk:
         elif npdu.destination == tokens.short:
             self._up(npdu, frame, link)
         elif self.routes_for_others and npdu.secured and npdu.radius > 1:
-            self.mac.count("relayed")
-            self._forward(replace(npdu, radius=npdu.radius - 1), None)
+            self._relay(replace(npdu, radius=npdu.radius - 1))
+
+    def _relay(self, npdu: NwkPdu) -> None:
+        self.mac.count("relayed")
+        if npdu.command and npdu.payload[:1] == bytes([NwkCommand.ROUTE_RECORD]) and len(npdu.payload) >= 2:
+            npdu = replace(npdu, payload=self.routes.passing(npdu.payload))
+        via = None
+        if npdu.relays:
+            at = npdu.relays[1]
+            via = int.from_bytes(npdu.relays[2 * at:2 * at + 2], "little") if at else npdu.destination
+            npdu = replace(npdu, relays=npdu.relays[:1] + bytes([max(0, at - 1)]) + npdu.relays[2:])
+        self._forward(npdu, None, via=via)
 
     def _repeated(self, frame: NwkPdu) -> bool:
         """Whether this broadcast was known; it is now."""
@@ -303,37 +330,14 @@ class Nwk:
 
     def _up(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
         if not npdu.command:
-            self._user.nwk_data(npdu, link, npdu.secured)
+            self.user.nwk_data(npdu, link, npdu.secured)
         elif npdu.secured or npdu.payload[:1] in _UNSECURED_COMMANDS:
             try:
-                self._command(npdu, frame)
+                nwk_commands.received(self, npdu, frame, link)
             except DecodeError:
                 self.mac.count("nwk_bad_frame")
 
     # commands
-
-    def _command(self, npdu: NwkPdu, frame: MacPdu) -> None:
-        read = Reader(npdu.payload)
-        command = read.uint(1, "NWK command")
-        device = npdu.source_eui or self.addresses.get(npdu.source)
-        if command == NwkCommand.LEAVE:
-            options = read.uint(1, "leave options")
-            if options & LEAVE_REQUEST:
-                if npdu.source in (0, self.tokens.parent_short):
-                    self._user.told_to_leave(bool(options & LEAVE_REJOIN))
-            elif device is not None:
-                self._user.device_left(device, npdu.source)
-                if not options & LEAVE_REJOIN:
-                    self.children.forget(device)
-        elif command == NwkCommand.REJOIN_REQUEST and device is not None and self.routes_for_others:
-            if npdu.secured or npdu.source_eui is not None:
-                self.children.rejoin(device, npdu.source, read.uint(1, "capability"), secured=npdu.secured)
-        elif command == NwkCommand.ROUTE_REPLY and isinstance(frame.source, int):
-            self.routes.reply(npdu, frame.source)
-        elif command == NwkCommand.REJOIN_RESPONSE:
-            self._user.associated(read.uint(2, "short address"), read.uint(1, "rejoin status"))
-        elif command == NwkCommand.END_DEVICE_TIMEOUT_REQUEST and device in self.tokens.children:
-            self.children.grant_timeout(device, npdu.source, read.uint(1, "timeout enumeration"))
 
     def leave(self, target: int | None = None, *, rejoin: bool = False, done: Done | None = None) -> None:
         """Say that this node leaves, or (``target``) tell another to."""
@@ -362,7 +366,7 @@ class Nwk:
         self.children.association_sent(device, ok)
 
     def associated(self, short: int, status: int) -> None:
-        self._user.associated(short, status)
+        self.user.associated(short, status)
 
     def mac_poll(self, source: Address) -> None:
         device = source if isinstance(source, Eui64) else self.addresses.get(source)
@@ -374,10 +378,15 @@ class Nwk:
                             payload=bytes([NwkCommand.LEAVE, LEAVE_REQUEST | LEAVE_REJOIN]))
             self.mac.hold(self._seal(orphan), source)
         if isinstance(source, int):
-            self._user.polled(source)
+            self.user.polled(source)
 
     def mac_unknown_child(self, source: Address) -> bool:
         return isinstance(source, int) and self.routes_for_others and self.addresses.get(source) not in self.tokens.children
+
+    def incoming_counter(self, device: Eui64) -> int | None:
+        """The counter of the last frame of a node; None where none was heard."""
+        known = self._incoming.get(device)
+        return None if known is None else known - 1
 
     def forget_counter(self, device: Eui64) -> None:
         """A Device that joins afresh counts its frames from anywhere."""

@@ -1,7 +1,7 @@
 """Ways through the network: the next hop to each node, and the discovery of one (ZigBee PRO r21 3.4.1, 3.4.2, 3.6.3).
 
-A route is looked for only when a neighbour does not answer, so that an idle home is silent. Not modelled: link status frames,
-many-to-one routes, route records, repair of a route by those on it.
+A route is looked for only when a neighbour does not answer, so that an idle home is silent. A concentrator that asks for it gets route
+records, and sends along them. Not modelled: link status frames, repair of a route by those on it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ HOPELESS_S = 5.0
 """After a discovery that found nothing the next one waits so long; a value of this bench, no clause."""
 _REQUEST = struct.Struct("<BBHB")
 _REPLY = struct.Struct("<BBHHB")
+_MANY_TO_ONE = 0x08
+"""Route request option: many-to-one, the sender keeps route records."""
 
 Found = Callable[[bool], None]
 
@@ -30,7 +32,7 @@ Found = Callable[[bool], None]
 class Routes:
     """The routing table of one node, and the searches that fill it."""
 
-    __slots__ = ("_hopeless", "_hops", "_id", "_nwk", "_seen", "_waiting")
+    __slots__ = ("_hopeless", "_hops", "_id", "_nwk", "_seen", "_unrecorded", "_waiting", "source")
 
     def __init__(self, nwk: Nwk) -> None:
         self._nwk = nwk
@@ -43,6 +45,14 @@ class Routes:
         self._hopeless: dict[int, float] = {}
         self._seen: dict[tuple[int, int], int] = {}
         self._waiting: dict[int, list[Found]] = {}
+        self._unrecorded: set[int] = set()
+        self.source: dict[int, tuple[int, ...]] = {}
+        """Destination -> relays, the one nearest to the destination first."""
+
+    @property
+    def table(self) -> list[tuple[int, int]]:
+        """Destinations that are not neighbours, and the next hop to each."""
+        return list(self._hops.items())
 
     def hop(self, destination: int) -> int:
         return self._hops.get(destination, destination)
@@ -84,6 +94,33 @@ class Routes:
         for found in self._waiting.pop(destination, ()):
             found(how)
 
+    # many-to-one
+
+    def call_all(self) -> None:
+        """Many-to-one Route Request: every router learns the way here, and tells its own before it sends next."""
+        self._id = self._id + 1 & 0xFF
+        self._seen[self._nwk.tokens.short, self._id] = 0
+        request = bytes([NwkCommand.ROUTE_REQUEST]) + _REQUEST.pack(_MANY_TO_ONE, self._id, BROADCAST_ROUTERS, 0)
+        self._nwk.send(BROADCAST_ROUTERS, request, command=True, source_eui=True)
+
+    def before_sending(self, destination: int) -> None:
+        """The route record that a concentrator is owed, ahead of the first frame to it."""
+        if destination in self._unrecorded:
+            self._unrecorded.discard(destination)
+            if self._nwk.first_hop(destination) != destination:
+                self._nwk.send(destination, bytes([NwkCommand.ROUTE_RECORD, 0]), command=True, source_eui=True)
+
+    def passing(self, payload: bytes) -> bytes:
+        """A route record with this relay in it."""
+        return payload[:1] + bytes([payload[1] + 1]) + payload[2:] + self._nwk.tokens.short.to_bytes(2, "little")
+
+    def recorded(self, npdu: NwkPdu) -> tuple[int, ...]:
+        """The relays of a route record that has arrived, from its sender on. Raises DecodeError."""
+        read = Reader(npdu.payload, 1)
+        relays = tuple(read.uint(2, "relay") for _ in range(read.uint(1, "relay count")))
+        self.source[npdu.source] = relays
+        return relays
+
     # from others
 
     def request(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
@@ -99,10 +136,13 @@ class Routes:
             del self._seen[next(iter(self._seen))]
         self._seen[npdu.source, number] = cost
         self.set(npdu.source, frame.source)
-        if destination == nwk.tokens.short or nwk.has_end_device(destination):
+        if options & _MANY_TO_ONE:
+            self._unrecorded.add(npdu.source)
+        elif destination == nwk.tokens.short or nwk.has_end_device(destination):
             reply = bytes([NwkCommand.ROUTE_REPLY]) + _REPLY.pack(0, number, npdu.source, destination, 0)
             nwk.send(frame.source, reply, command=True, source_eui=True)
-        elif npdu.radius > 1:
+            return
+        if npdu.radius > 1:
             request = npdu.payload[:1] + _REQUEST.pack(options, number, destination, cost) + read.rest()
             nwk.relay_broadcast(npdu, request)
 

@@ -1,6 +1,6 @@
 """One ZigBee PRO node: the stack behind a virtual dongle, and behind a Device bound directly to the air.
 
-Not modelled: source routes as sent frames, many-to-one routes, green power.
+Not modelled: green power, bindings that send.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class StackUser(Protocol):
     def polled(self, short: int) -> None: ...
     def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
     def key_switched(self, sequence: int) -> None: ...
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None: ...
 
 
 class Stack:
@@ -325,6 +326,9 @@ class Stack:
 
     def polled(self, short: int) -> None:
         self.user.polled(short)
+
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None:
+        self.user.route_recorded(short, device, relays, link)
 
     def inter_pan(self, frame: MacPdu, link: Link) -> None:
         self.user.inter_pan(frame, link)

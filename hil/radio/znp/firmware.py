@@ -1,6 +1,6 @@
 """What the firmware of a virtual ZNP does with each command, and what it tells the host of the network.
 
-Not modelled: green power, touchlink, bindings, groups, source routes as sent frames, inter-PAN (its stub APS is not in coordinator
+Not modelled: green power, touchlink, bindings, groups, inter-PAN (its stub APS is not in coordinator
 builds of Z-Stack 3), another EUI-64 than the one of the dongle, the key change of Zigbee 3 (Smart Energy has key establishment).
 """
 
@@ -204,6 +204,9 @@ class Znp:
 
     def inter_pan(self, frame: MacPdu, link: Link) -> None:
         """Not for this build."""
+
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None:
+        self.tell("ZDO_SRC_RTG_IND", {"id": short, "relays": relays})
 
     def key_switched(self, sequence: int) -> None:
         """Read from the items."""

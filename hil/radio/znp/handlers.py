@@ -7,9 +7,11 @@ import asyncio
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
-from hil.radio.ncp import zdo
+from hil.radio import phy
+from hil.radio.ncp import joining, zdo
 from hil.radio.ncp.frames import BROADCAST, Delivery
 from hil.radio.ncp.status import Status
+from hil.radio.ncp.tokens import Child
 from hil.radio.ncp.trust import Policy
 from hil.radio.znp.commands import Fields
 from hil.radio.znp.firmware import (
@@ -36,6 +38,7 @@ READ_AT_ONCE = 248
 INSTALL_CODE, DERIVED_KEY = 1, 2
 NO_DEVICE, DEVICE_OCTETS = b"\xff\xff", 36
 _NO_RELATION = 0xFF
+CHANGE_CHANNEL, LONGEST_SCAN = 0xFE, 5
 
 
 # -- SYS
@@ -288,6 +291,27 @@ def route(znp: Znp, fields: Fields) -> Reply:
     return {"status": SUCCESS}
 
 
+@handles("ZDO_MGMT_NWK_UPDATE_REQ")
+def network_update(znp: Znp, fields: Fields) -> Reply:
+    """To itself: an energy scan (duration 0 to 5), or another channel (0xFE). Other nodes are not asked."""
+    channels, duration = phy.in_mask(fields.u("channels")), fields.u("duration")
+    if fields.u("destination") != znp.stack.tokens.short or not channels or not znp.stack.running:
+        return {"status": INVALID_PARAMETER}
+    if duration == CHANGE_CHANNEL:
+        znp.stack.tokens.channel = channels[0]
+        znp.stack.tokens.save()
+        znp.stack.nwk.mac.start(channels[0])
+        return {"status": SUCCESS}
+    if duration > LONGEST_SCAN:
+        return {"status": INVALID_PARAMETER}
+    energy = bytes(max(0, min(255, round(2.55 * (znp.stack.air.energy(channel) + 100)))) for channel in channels)
+    loop = asyncio.get_running_loop()
+    loop.call_later(len(channels) * joining.scan_s(duration), znp.tell, "ZDO_MGMT_NWK_UPDATE_NOTIFY", {
+        "channels": sum(1 << channel for channel in channels), "energy": energy,
+    })
+    return {"status": SUCCESS}
+
+
 @handles("ZDO_SET_LINK_KEY")
 def set_link_key(znp: Znp, fields: Fields) -> Reply:
     table, partner = znp.stack.tokens.link_keys, fields.eui("eui64")
@@ -356,6 +380,22 @@ def led(znp: Znp, fields: Fields) -> Reply:
 def associated(znp: Znp, fields: Fields) -> Reply:
     """An empty entry of the associated device list, in the size that tells a host how this processor aligns."""
     return {"device": (NO_DEVICE + b"\xff\xff" + bytes([_NO_RELATION])).ljust(DEVICE_OCTETS, b"\x00")}
+
+
+@handles("UTIL_ASSOC_REMOVE")
+def remove_association(znp: Znp, fields: Fields) -> Reply:
+    known = fields.eui("eui64") in znp.stack.tokens.children
+    znp.stack.nwk.children.forget(fields.eui("eui64"))
+    return {"status": SUCCESS if known else FAILURE}
+
+
+@handles("UTIL_ASSOC_ADD")
+def add_association(znp: Znp, fields: Fields) -> Reply:
+    """Hosts put back what they took out: a sleepy child."""
+    device = fields.eui("eui64")
+    znp.stack.tokens.children.setdefault(device, Child(fields.u("id"), 0x80, authenticated=True))
+    znp.stack.nwk.learn(fields.u("id"), device)
+    return {"status": SUCCESS}
 
 
 # -- APP_CNF

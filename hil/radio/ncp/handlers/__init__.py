@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from hil.radio.ncp.handlers.registry import HANDLERS as HANDLERS
 
-from . import configuration, keys, messaging, network, tables  # noqa: F401  each registers its handlers
+from . import configuration, keys, messaging, network, routes, tables  # noqa: F401  each registers its handlers

@@ -195,9 +195,9 @@ def set_manufacturer(ncp: Ncp, fields: Fields) -> Reply:
     return {"status": Status.SUCCESS}
 
 
-@handles("setPowerDescriptor", "setConcentrator", "setRadioPower", "sendManyToOneRouteRequest")
+@handles("setPowerDescriptor", "setConcentrator", "setRadioPower")
 def accepted(ncp: Ncp, fields: Fields) -> Reply:
-    """Kept by firmware for routes and radio power, which the air does not model."""
+    """Power is not modelled; a concentrator here calls for routes when its host says so, not by a timer."""
     return {"status": Status.SUCCESS}
 
 

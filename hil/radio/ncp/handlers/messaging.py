@@ -35,7 +35,10 @@ def _pdu(head: ApsHead, message: bytes, delivery: Delivery) -> ApsPdu:
     )
 
 
-def _send(ncp: Ncp, kind: int, destination: int, shown: int, head: ApsHead, fields: Fields, delivery: Delivery, radius: int) -> Reply:
+def send_head(
+    ncp: Ncp, kind: int, destination: int, shown: int, head: ApsHead, fields: Fields, delivery: Delivery, radius: int,
+) -> Reply:
+    """One message under the APS header of a command."""
     stack = ncp.stack
     if not stack.running:
         return {"status": Status.NETWORK_DOWN}
@@ -66,7 +69,7 @@ def send_unicast(ncp: Ncp, fields: Fields) -> Reply:
         destination = ncp.stack.nwk.shorts.get(entry[0], entry[1])
     elif kind != DIRECT:
         return {"status": Status.BAD_ARGUMENT}
-    return _send(ncp, kind, destination, wanted, ApsHead.decode(fields.octets("aps")), fields, Delivery.UNICAST, 0)
+    return send_head(ncp, kind, destination, wanted, ApsHead.decode(fields.octets("aps")), fields, Delivery.UNICAST, 0)
 
 
 @handles("sendBroadcast")
@@ -75,13 +78,13 @@ def send_broadcast(ncp: Ncp, fields: Fields) -> Reply:
     if destination < 0xFFF8:
         return {"status": Status.BAD_ARGUMENT}
     head = ApsHead.decode(fields.octets("aps"))
-    return _send(ncp, BROADCAST, destination, destination, head, fields, Delivery.BROADCAST, fields.u("radius"))
+    return send_head(ncp, BROADCAST, destination, destination, head, fields, Delivery.BROADCAST, fields.u("radius"))
 
 
 @handles("sendMulticast")
 def send_multicast(ncp: Ncp, fields: Fields) -> Reply:
     head = ApsHead.decode(fields.octets("aps"))
-    return _send(ncp, MULTICAST, 0xFFFD, head.group, head, fields, Delivery.GROUP, fields.u("hops"))
+    return send_head(ncp, MULTICAST, 0xFFFD, head.group, head, fields, Delivery.GROUP, fields.u("hops"))
 
 
 @handles("sendReply")

@@ -62,6 +62,28 @@ def _extend(ncp: Ncp, device: Eui64, extended: bool) -> None:
         ncp.stack.aps.extended.discard(device)
 
 
+@handles("addressTableEntryIsActive")
+def address_active(ncp: Ncp, fields: Fields) -> Reply:
+    """Whether a message to the entry waits for its acknowledgement; this stack waits by address, not by entry."""
+    return {"active": 0}
+
+
+@handles("setAddressTableRemoteEui64", "setAddressTableRemoteNodeId", "setAddressTableInfo")
+def set_address(ncp: Ncp, fields: Fields) -> Reply:
+    index = fields.u("index")
+    if index >= ncp.configuration[ADDRESS_TABLE_SIZE]:
+        return {"status": Status.INDEX_OUT_OF_RANGE}
+    device, short, extended = ncp.address_table.get(index, (NO_EUI, NO_SHORT, False))
+    if ncp.serving != "setAddressTableRemoteNodeId":
+        device = fields.eui("eui64")
+    if ncp.serving != "setAddressTableRemoteEui64":
+        short = fields.u("id")
+    ncp.address_table[index] = device, short, extended
+    if device != NO_EUI and short < 0xFFF8:
+        ncp.stack.nwk.learn(short, device)
+    return {"status": Status.SUCCESS}
+
+
 @handles("setExtendedTimeout")
 def set_extended(ncp: Ncp, fields: Fields) -> Reply:
     _extend(ncp, fields.eui("eui64"), bool(fields.u("extended")))
