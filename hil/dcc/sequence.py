@@ -89,7 +89,7 @@ class Sequence:
             row = self.desk.store.row("SELECT variant FROM requests WHERE request = ?", (before,))
             service = before if row is None else row["variant"]
             return self._refuse(name, refused("sequence-failed", preceding=before, state=state, preceding_service=service))
-        self.desk.store.execute("UPDATE requests SET state = 'accepted', received = ? WHERE request = ?", (self.desk.clock.now(), name))
+        self.desk.store.execute("UPDATE requests SET state = 'accepted' WHERE request = ?", (name,))
         self.trace.emit("dcc", "gateway", "released", target=str(arrival.sender), message=name, after=before)
         return None
 

@@ -140,6 +140,23 @@ def test_a_user_cancels_what_the_dcc_holds_and_its_sender_is_told(run: Run) -> N
 
 
 @pytest.mark.requirement("GW-63")
+def test_a_request_that_waits_for_another_can_be_cancelled_too(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        one, two = pair(far_end)
+        second = started(far_end.dcc.send(far_end.supplier, two))
+        await far_end.clock.sleep(60)
+        assert far_end.dcc.cancel(far_end.supplier, two.request_id)
+        await far_end.clock.sleep(1)
+        assert second.done()
+        assert "was cancelled by its user" in (await second).why
+        assert (await far_end.dcc.send(far_end.supplier, one)).ok
+        assert len(far_end.home.received) == 1
+
+    run(scenario)
+
+
+@pytest.mark.requirement("GW-63")
 def test_the_date_that_stands_for_never_cancels_what_is_held_of_the_same_service_for_the_same_device(run: Run) -> None:
     async def scenario(far_end: FarEnd) -> None:
         await far_end.in_service()

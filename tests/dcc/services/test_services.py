@@ -252,3 +252,15 @@ def test_import_consumption_travels_encrypted_to_its_reader_and_cannot_be_read_b
     assert all(part.plaintext is not None for part in read.encrypted)
     at_the_dcc = check_message(Message.decode(octets), done.world.dcc.keystore)
     assert all(part.plaintext is None for part in at_the_dcc.encrypted)
+
+
+def test_the_customer_identification_number_is_drawn_by_the_dcc_sent_to_the_meter_and_given_to_the_requester(done: Done) -> None:
+    for name in ("ECS50_9.1_SUCCESS", "GCS36_9.1_SUCCESS"):
+        outcome = done.outcomes[name]
+        number = str(outcome.result["CustomerIdentificationNumber"])
+        assert len(number) == 4
+        assert number.isdecimal()
+        command = next(message.octets for message in outcome.messages if message.kind == "f")
+        assert number.encode() in command
+        told = [one.detail for one in done.world.users[UserRole.OU].inbox if one.request == outcome.request]
+        assert told == [{"CustomerIdentificationNumber": number}]
