@@ -12,7 +12,7 @@ from rich.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``said`` is one line; ``values`` are named facts, ``result["import_wh"]`` reads one; ``columns`` and ``rows`` a table.
+    """``said`` is one line; ``values`` are named facts, ``result["channel"]`` reads one; ``columns`` and ``rows`` a table.
 
     ``ok`` False is a verdict that is bad: the script ends with exit code 1. ``picture`` is drawn instead of the table where
     there is one; ``raw`` is the object the verb worked with (an Outcome, a Tree), for Python only.

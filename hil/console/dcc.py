@@ -12,7 +12,9 @@ from firmware_emu.console.declare import Kind, WordError, verb
 from firmware_emu.console.octets import Octets, octets_of
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.words import nearest
+from firmware_emu.errors import IdentifierError
 from firmware_emu.gbcs.alerts import alert_codes
+from firmware_emu.ids import Eui64
 from hil.console.readings import readings
 from hil.console.rig import RigNoun, told
 from hil.dcc.duis.build import Content
@@ -79,7 +81,8 @@ class Dcc(RigNoun):
             parts: dict[str, Content] = json.loads(json_)
         except json.JSONDecodeError as wrong:
             raise WordError(f"json: read {json_!r}, expected a JSON object: {wrong}") from None
-        outcome = await self.ask(variant, None if target is None else self.target(target), {**parts, **body})
+        outcome = await self.ask(variant, None if target is None else self.target(target), {
+            **parts, **{name: self._content(name, text) for name, text in body.items()}})
         return told(outcome, target or "dcc")
 
     @verb()
@@ -89,6 +92,15 @@ class Dcc(RigNoun):
         sequence = self.station.dcc.head_end.post(self.bench.board.hub.chf, data)
         await self.station.until("the hub's receipt", lambda: not self.station.dcc.head_end.undelivered(self.bench.board.hub.chf, sequence))
         return Result(f"{where} posted to the hub", {"octets": len(data)})
+
+    def _content(self, name: str, text: str) -> Content:
+        """A value of a body: a Device by its name, an identity, or the text as it stands."""
+        if name.endswith("ID"):
+            try:
+                return self.targets().get(text) or Eui64.parse(text)
+            except IdentifierError:
+                return text
+        return text
 
     def known(self, variant: str) -> None:
         """Raises WordError unless there is such a service."""

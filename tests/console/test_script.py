@@ -68,3 +68,19 @@ def test_time_runs_beside_the_clock_on_the_wall_at_the_speed_that_is_asked_for()
     done = run("--speed", "2000", "-c", "time now; go 20s", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout.splitlines()[0])["values"]["warp"] is False
+
+
+def test_the_body_of_a_request_is_said_by_names_and_values() -> None:
+    said = "hub form; esme add; ihd add; dcc send 8.7.2 esme OtherDeviceID=ihd; dcc send 8.7.2 esme OtherDeviceID=nobody"
+    done = run("-c", said, "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["ok"] for one in told] == [True] * 4, told[-1]
+    assert done.exit_code == 1
+    assert "OtherDeviceID" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_board_whose_dongle_is_not_here_is_one_line(tmp_path: Path) -> None:
+    said = CliRunner().invoke(chub, ["console", "--board", "dongle_efr32", "-c", "hub form"])
+    assert said.exit_code != 0
+    assert "\n" not in str(said.exception)
