@@ -5,7 +5,7 @@
     def test_the_meter_is_read(bench, hub, esme, dcc):
         hub.form()
         esme.add()
-        assert dcc.read("esme")["import_wh"] >= 0
+        assert dcc.read("esme")["Import Register Collection, Wh"] >= 0
 
 A fixture is the noun of its name at the prompt; ``clock`` is bench time. A test has a bench of its own, torn down at its end. Where the
 board's hardware is not here the test is skipped with the reason; so is one that ``needs`` a part that the board does not provide.
