@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from firmware_emu.board import JigTable
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError, JigError
 from firmware_emu.trace import Trace
 from ichis.connector import Direction, Level, signal
 from ichis.host_port import HostCondition, HostPort
+from ichis.instruments import BY_HAND, Instruments
 from ichis.jig import HubJig, Lines, Load, Mains, Probes
 from ichis.manual import Engineer, ManualLines, ManualMains, ManualProbes
-from ichis.modem_lines import HUB_END, ModemLines
+from ichis.modem_lines import HUB_END
 from ichis.profile import Profile
-from ichis.scpi import ScpiInstrument, ScpiLoad, ScpiProbes, ScpiRelay
-
-_BY_HAND = "manual"
+from ichis.scpi import ScpiLoad, ScpiRelay
 
 
 async def open_hub_jig(
@@ -129,44 +126,40 @@ class _PortProbes:
 class InstrumentHubJig:
     """Implements :class:`ichis.jig.HubJig` with an electronic load and a multimeter by SCPI, modem lines, and hands for the rest."""
 
-    load: Load
-    probes: Probes
-
     def __init__(self, clock: Clock, engineer: Engineer) -> None:
         self.identity = "instruments"
         self._clock = clock
-        self._ports = contextlib.ExitStack()
+        self._instruments = Instruments(clock, engineer)
+        self._load: ScpiLoad | None = None
         self.mains: Mains = ManualMains(engineer)
         self.lines: Lines = ManualLines(engineer)
-        self.probes = ManualProbes(engineer)
+        self.probes: Probes = ManualProbes(engineer)
 
     async def open(self, table: JigTable) -> None:
         """Open what the board names. Raises NotAvailable, JigError, BoardError."""
-        if table.load is None:
-            raise BoardError("board", "jig.load", "testing a host's port with instruments needs an electronic load (a VISA resource)")
-        self.load = ScpiLoad(self._instrument(table.load), self._clock)
+        instruments = self._instruments
+        if table.load is not None:
+            self._load = ScpiLoad(instruments.scpi(table.load), self._clock)
         self.identity = f"instruments: {await self.load.identity()}"
-        if table.probes not in (None, _BY_HAND):
-            self.probes = ScpiProbes(self._instrument(table.probes))
-        if table.mains != _BY_HAND:
-            self.mains = ScpiRelay(self._instrument(table.mains))
-        if table.lines not in (None, _BY_HAND):
-            modem = await ModemLines.open(table.lines, self._clock, HUB_END)
-            self._ports.callback(modem.close)
-            self.lines = modem
+        self.probes = instruments.probes(table) or self.probes
+        if table.mains != BY_HAND:
+            self.mains = ScpiRelay(instruments.scpi(table.mains))
+        self.lines = await instruments.lines(table, HUB_END) or self.lines
 
-    def _instrument(self, resource: str) -> ScpiInstrument:
-        instrument = ScpiInstrument(resource, self._clock)
-        self._ports.callback(instrument.close)
-        return instrument
+    @property
+    def load(self) -> Load:
+        """Raises BoardError where the board names none."""
+        if self._load is None:
+            raise BoardError("board", "jig.load", "testing a host's port with instruments needs an electronic load (a VISA resource)")
+        return self._load
 
     def waveform(self) -> list[tuple[float, float]]:
-        return list(self.load.curve) if isinstance(self.load, ScpiLoad) else []
+        return [] if self._load is None else list(self._load.curve)
 
     async def close(self) -> None:
         """Raises JigError, after letting go, where the load could not be switched off."""
-        try:
-            if hasattr(self, "load"):
-                await self.load.draw(0)
-        finally:
-            self._ports.close()
+        await self._instruments.close(self._off, "load")
+
+    async def _off(self) -> None:
+        if self._load is not None:
+            await self._load.draw(0)
