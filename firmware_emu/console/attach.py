@@ -108,11 +108,11 @@ class _Visit:
         try:
             if "say" in asked:
                 results = []
-                core.watching = self._filter
                 for call in core.parse(asked["say"]):
                     done = await core.perform(call)
+                    if call.verb.section == "trace watch":  # what this console watches is its own; nobody stands before the hub
+                        self._filter, core.watching = core.watching, None
                     results.append({"ok": done.ok, "text": _ansi(done, int(asked.get("width", 100))), "json": done.as_json()})
-                    self._filter = core.watching
                     if not done.ok:
                         break
                 self._send({"id": number, "results": results})

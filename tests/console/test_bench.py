@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from firmware_emu.console.nouns.time import set_pace
 from firmware_emu.console.saving import as_test
 from firmware_emu.errors import BoardError, NotAvailable
 from hil.console.diff import Difference, compare, read_trace
+from hil.console.ladder_text import LadderText
+from hil.report.ladder import Arrow
 
 _TERMINAL = re.compile(r"/dev/pts/\d+")
 
@@ -101,11 +104,14 @@ def test_until_waits_for_an_alert_by_its_code_and_says_no_when_it_does_not_come(
         assert bench.until("alert", "0x8f36", within="1s").ok is False
 
 
-def test_a_clock_changes_its_pace_and_loses_no_time() -> None:
+def test_a_clock_changes_its_pace_and_the_time_outside_while_it_warped_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(warp=True)
-    before = clock.now()
+    before, outside = clock.now(), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: outside + 1000)
     set_pace(clock, 100.0)
     assert clock.now() - before < 1
+    monkeypatch.setattr(time, "monotonic", lambda: outside + 1002)
+    assert clock.now() - before == pytest.approx(200, abs=1)
     assert (clock.warp, clock.speed) == (False, 100.0)
     set_pace(clock, None)
     assert clock.warp
@@ -210,6 +216,16 @@ def test_a_ladder_draws_the_hops_of_a_message_between_its_lanes(home: BlockingBe
     narrow = home.ladder(message).as_text(60).splitlines()
     assert max(map(len, narrow)) <= 60
     assert home.ladder(device="esme", last=5)
+
+
+@pytest.mark.parametrize(("source", "target", "refused", "tip"), [
+    ("hub", "esme", False, "▶│"), ("hub", "esme", True, "✗│"), ("esme", "hub", False, "│◀"), ("esme", "hub", True, "│✗")])
+def test_an_arrow_points_at_its_target_and_a_refused_one_ends_in_a_cross(source: str, target: str, refused: bool, tip: str) -> None:
+    drawing = LadderText([Arrow(1.0, source, target, "7.2", refused)], ["hub", "esme"], 1.0)
+    line = Result("", picture=drawing).as_text(60).splitlines()[1]
+    assert tip in line
+    assert len(re.findall("[▶◀✗]", line)) == 1
+    assert line.startswith("    0.000 s")
 
 
 def test_a_refused_hop_ends_in_a_cross(home: BlockingBench) -> None:
