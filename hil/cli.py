@@ -53,12 +53,13 @@ run.add_command(power_cuts)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as radio.path=/dev/ttyUSB0")
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--keys/--no-keys", "export_keys", default=True, help="export the keys of this test HAN beside the capture (zigbee_pc_keys)")
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="record hub and dongle (play: radio.path=replay:FILE)")
 @click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
 def demo(
-    board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, sentences: tuple[str, ...], as_json: bool,
-    verbose: int,
+    board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, record: Path | None,
+    sentences: tuple[str, ...], as_json: bool, verbose: int,
 ) -> None:
     """A home from supply on to a Device removed: the whole chain, every refusal with its reason."""
     board = load_board(board_name, settings)
@@ -72,7 +73,7 @@ def demo(
     trace.subscribe(folder)
     steps = Steps(folder.records, on_step=lambda step: show(console, step), on_begin=lambda name: begin(console, name))
     console.print(f"board {board.name}, seed {seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
-    result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys, sentences))
+    result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys, sentences, record))
     folder.close()
     write_html(result, folder.path / "report.html")
     write_junit(result, folder.path / "junit.xml")
@@ -93,9 +94,10 @@ def _log(level: int) -> None:
 
 async def _demo(
     board: Board, seed: int, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps, export_keys: bool, sentences: tuple[str, ...],
+    record: Path | None,
 ) -> Run:
     notes: list[str] = []
-    async with open_station(board, clock, trace, folder.path, seed=seed) as station:
+    async with open_station(board, clock, trace, folder.path, seed=seed, record=record) as station:
         journey = HomeJourney(station, steps, folder.records)
         faults = Faults(station, seed, sentences)
         with folder.capture(station.air):
@@ -158,11 +160,12 @@ _HOME_SHOWS = {
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--console", type=click.Path(dir_okay=False, path_type=Path), help="socket for `chub console --attach` (else in --state)")
 @click.option("--trace", "trace_file", type=click.Path(dir_okay=False, path_type=Path), help="append one JSON line per hop to this file")
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="record hub and dongle (play: radio.path=replay:FILE)")
 @click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def home(
     board_name: str, settings: tuple[str, ...], wan: str | None, state: Path | None, pki: Path | None, no_hub: bool, seed: int | None,
-    console: Path | None, trace_file: Path | None, sentences: tuple[str, ...], as_json: bool,
+    console: Path | None, trace_file: Path | None, record: Path | None, sentences: tuple[str, ...], as_json: bool,
 ) -> None:
     """A home as a process of its own, on the wall clock, until Ctrl-C: the far end is a DCC in another process.
 
@@ -183,11 +186,12 @@ def home(
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chub-home-")))
         state.mkdir(parents=True, exist_ok=True)
         socket = console or socket_in(state)
-        clock.run(_home(board, board.seed if seed is None else seed, clock, trace, state, wan, socket, sentences))
+        clock.run(_home(board, board.seed if seed is None else seed, clock, trace, state, wan, socket, sentences, record))
 
 
 async def _home(
     board: Board, seed: int, clock: Clock, trace: Trace, state: Path, wan: str | None, socket: Path, sentences: tuple[str, ...],
+    record: Path | None,
 ) -> None:
     link = None
     if wan is not None:
@@ -197,6 +201,7 @@ async def _home(
         tls = files_of(pki_folder(board) / "tls", str(board.hub.chf))
         link = PatientLink(TcpWanLink.client(host, int(port), tls), clock, trace)
     made = Home(board, clock, trace, state, load_keys(board), seed, wan=link)
+    made.record = record
     over = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, over.set)

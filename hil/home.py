@@ -44,7 +44,9 @@ from hil.radio.dongle_server import DongleServer
 from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
 from hil.radio.node import StackNode
 from hil.radio.timed_air import TimedAir
+from hil.replay import REPLAY, Recorder, played
 from hil.seeded import SeededEntropy
+from hil.serial_relay import SerialRelay
 from ichis.host import Host
 from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
@@ -93,6 +95,10 @@ class Home:
         """What the hub's store is kept on."""
         self._revival: asyncio.Task[None] | None = None
         self._dead: asyncio.Task[None] | None = None
+        self.record: Path | None = None
+        """Where what hub and dongle say to each other is recorded; set it before :meth:`bring_up`."""
+        self._recorder: Recorder | None = None
+        self._relay: SerialRelay | None = None
         self.devices: dict[str, HanDevice] = {}
         self._radios: list[DeviceRadio] = []
         self._stores: list[SqliteStore] = []
@@ -110,8 +116,14 @@ class Home:
                 radio.kind, self.air, self.board.hub.gpf, radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
             self.radio_path = str(await self.ncp.serve_pty())
             self.ncp.power(False)
+        elif self.radio_path.startswith(REPLAY):
+            self.ncp = played(self.radio_path, self.clock)
+            self.radio_path = str(await self.ncp.serve_pty())
+            self.ncp.power(False)
         elif self.wan is not None:
             await self._probe()
+        if self.record is not None:
+            await self._record(self.record)
         for row in self.board.device:
             self.devices[row.name] = await self._device(row)
         if self.day is not None:
@@ -119,6 +131,15 @@ class Home:
             self._day_life = asyncio.create_task(live(self.day, self.devices, self.clock), name="day")
         self.jig.hub_side.on_power = self._power
         self.jig.hub_side.on_ac_lost = self._ac_lost
+
+    async def _record(self, file: Path) -> None:
+        """Write what hub and dongle say to each other into ``file``, from now until the end. Raises NotAvailable."""
+        self._recorder = Recorder(file, self.clock, self.board.radio.ezsp_version)
+        if self.ncp is not None:
+            self.ncp.tap = self._recorder.heard
+        else:
+            self._relay = SerialRelay(self.radio_path, self.board.radio.baudrate, self.clock, self._recorder.heard)
+            self.radio_path = str(self._relay.path)
 
     async def _probe(self) -> None:
         """Open the dongle once before anything starts. Raises NotAvailable or RadioError with what to do."""
@@ -296,5 +317,9 @@ class Home:
                 await radio.close()
             for store in self._stores:
                 store.close()
+            if self._relay is not None:
+                self._relay.close()
             if self.ncp is not None:
                 await self.ncp.close()
+            if self._recorder is not None:
+                self._recorder.close()

@@ -64,13 +64,15 @@ class Station(Home):
 
 @contextlib.asynccontextmanager
 async def open_station(
-    board: Board, clock: Clock, trace: Trace, folder: Path, *, seed: int | None = None,
+    board: Board, clock: Clock, trace: Trace, folder: Path, *, seed: int | None = None, record: Path | None = None,
 ) -> AsyncIterator[Station]:
-    """A bench that is brought up, and torn down at the end. State of hub, dongle and DCC is kept in ``folder``.
+    """A bench that is brought up, and torn down at the end. State of hub, dongle and DCC is kept in ``folder``; what hub and dongle say
+    to each other goes into the file ``record``.
 
     Raises NotAvailable (a part is not there), KeystoreError, BoardError.
     """
     station = Station(board, clock, trace, folder, load_keys(board), board.seed if seed is None else seed)
+    station.record = record
     try:
         await station.bring_up()
         yield station

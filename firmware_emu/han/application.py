@@ -28,6 +28,10 @@ KEY_TABLE_SIZE = 32
 """Link keys asked of the dongle: 16 Devices of the log (reference chts 2) and room for those that come back."""
 
 
+_STACK_ERRORS = (zigpy.exceptions.ZigbeeException, zigpy.exceptions.RadioException, AssertionError)
+"""What bellows and zigpy raise where a dongle refuses; bellows asserts on statuses it does not expect."""
+
+
 class CallbackListener(Protocol):
     """Who hears every callback of the EZSP object."""
 
@@ -121,7 +125,7 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
         try:
             await radio_call(self.write_network_info(network_info=info, node_info=node))
             await radio_call(self.start_network())
-        except (zigpy.exceptions.ZigbeeException, AssertionError) as error:  # bellows asserts on statuses it does not expect
+        except _STACK_ERRORS as error:
             raise RadioError(f"the dongle did not form a network on channel {settings.channel}: {error}") from error
 
     async def resume(self) -> NetworkSettings | None:
@@ -130,7 +134,7 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
             await radio_call(self.start_network())
         except zigpy.exceptions.NetworkNotFormed:
             return None
-        except (zigpy.exceptions.ZigbeeException, AssertionError) as error:
+        except _STACK_ERRORS as error:
             raise RadioError(f"the dongle did not resume its network: {error}") from error
         return self.settings
 
