@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,27 +13,32 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
 from hil.bench_port import Found
 
-_OTHER_FIRMWARE = {
-    "znp": "Z-Stack ZNP", "deconz": "deCONZ", "zboss": "ZBOSS", "zigate": "ZiGate",
-}
-_UNFIT = "{}: this bench speaks EZSP alone; flash EmberZNet NCP 7.4 (EZSP 13) if the dongle has an EFR32, else use one that has"
+_OTHER_FIRMWARE = {"deconz": "deCONZ", "zboss": "ZBOSS", "zigate": "ZiGate"}
+_FAMILIES = {"ezsp": "EmberZNet NCP", "znp": "Z-Stack ZNP"}
+_UNFIT = ("{}: this bench speaks EZSP and ZNP; flash EmberZNet NCP 7.4 (EZSP 13) if the dongle has an EFR32, Z-Stack 3.30 if it has a "
+          "CC1352 or CC2652, else use one that has")
+_OLD_ZNP = "{}: expected 2.7 or newer, which is Z-Stack 3.30: flash that coordinator firmware"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the firmware of a dongle will serve: ``yes``, ``no`` or ``not known``, and why. ``baudrate`` is where it answered."""
+    """Whether the firmware of a dongle will serve: ``yes``, ``no`` or ``not known``, and why.
+
+    ``baudrate`` is where it answered, ``family`` the kind of radio that a board names it as.
+    """
 
     serves: str
     why: str
     baudrate: int | None = None
+    family: str = "ezsp"
 
 
 def verdict_by_name(one: Found) -> Verdict:
     """What the name of a dongle lets expect."""
     if one.known is None or one.known.firmware == "":
         return Verdict("not known", "name it with --probe --dongle PORT to have it asked")
-    if one.known.firmware == "ezsp":
-        return Verdict("not known", "sold with EmberZNet NCP firmware: --probe asks it")
+    if one.known.firmware in _FAMILIES:
+        return Verdict("not known", f"sold with {_FAMILIES[one.known.firmware]} firmware: --probe asks it", family=one.known.firmware)
     return Verdict("no", _UNFIT.format(f"sold with {_OTHER_FIRMWARE[one.known.firmware]} firmware"))
 
 
@@ -55,6 +61,10 @@ def verdict_by_probe(port: str, first: int) -> Verdict:
             rates = ", ".join(str(rate) for rate in sorted(QUESTIONS))
             return Verdict("no", f"no answer to EZSP, Z-Stack, OpenThread, CPC, a router or a boot loader at {rates} baud: unplug it and "
                                  "plug it in again, then flash EmberZNet NCP 7.4 (EZSP 13)")
+        if firmware.kind is Kind.ZNP:
+            if not re.match(r"2\.([7-9]|\d\d)|[3-9]", firmware.version):
+                return Verdict("no", _OLD_ZNP.format(f"it runs {firmware}"))
+            return Verdict("yes", str(firmware), firmware.baudrate, "znp")
         if firmware.kind is not Kind.EZSP or firmware.ezsp is None:
             return Verdict("no", _UNFIT.format(f"it runs {firmware}"))
         try:
@@ -94,7 +104,7 @@ def candidate(found: Sequence[tuple[Found, Verdict]], chosen: str | None) -> tup
                 return pair
         raise NotAvailable(f"--dongle {chosen}", "name a port that `chub inventory` lists")
     fit = [pair for pair in found if pair[0].kind == "dongle" and pair[0].port and pair[1].serves != "no"]
-    return min(fit, key=lambda pair: (pair[1].serves != "yes", not pair[0].free), default=None)
+    return min(fit, key=lambda pair: (pair[1].serves != "yes", not pair[0].free, pair[1].family != "ezsp"), default=None)
 
 
 def board_text(one: Found, judged: Verdict, name: str) -> str:
@@ -105,7 +115,7 @@ def board_text(one: Found, judged: Verdict, name: str) -> str:
     document["description"] = f"the hub's radio is a {one.what}, all else as in simulated"
     document["extends"] = "simulated"
     radio = tomlkit.table()
-    radio["kind"] = "ezsp"
+    radio["kind"] = judged.family
     radio["path"] = one.port
     radio["baudrate"] = judged.baudrate or (115200 if one.known is None else one.known.baudrate)
     radio["flow_control"] = "none" if one.known is None else one.known.flow_control

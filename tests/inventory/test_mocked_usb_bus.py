@@ -78,8 +78,8 @@ def test_a_port_is_named_by_id_where_udev_made_such_a_name(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("dongle", "serves", "why"), [
     (SONOFF_E, "not known", "--probe asks it"),
-    (SONOFF_P, "no", "sold with Z-Stack ZNP firmware: this bench speaks EZSP alone"),
-    (CONBEE_2, "no", "sold with deCONZ firmware: this bench speaks EZSP alone"),
+    (SONOFF_P, "not known", "sold with Z-Stack ZNP firmware: --probe asks it"),
+    (CONBEE_2, "no", "sold with deCONZ firmware: this bench speaks EZSP and ZNP"),
 ])
 def test_a_dongle_is_told_whether_its_firmware_will_serve(tmp_path: Path, dongle: Plugged, serves: str, why: str) -> None:
     (one,) = found(tmp_path, (dongle,))["found"]
@@ -110,7 +110,7 @@ def test_an_empty_bus_is_one_line_that_says_what_to_plug_in(tmp_path: Path) -> N
 
 
 def test_without_a_dongle_there_is_no_board_to_write(tmp_path: Path) -> None:
-    done = chub_inventory(tmp_path, (FTDI, SONOFF_P), "--board-file", "mine")
+    done = chub_inventory(tmp_path, (FTDI, CONBEE_2), "--board-file", "mine")
     assert done.returncode == 2
     assert "plug in one with EmberZNet NCP firmware" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -175,6 +175,14 @@ def test_a_dongle_that_is_asked_tells_its_firmware(tmp_path: Path, version: int,
         (one,) = found(tmp_path, (SONOFF_E,), "--probe", line=line)["found"]
     assert one["serves"] == serves
     assert why in one["firmware"]
+
+
+def test_a_znp_dongle_that_is_asked_serves_and_gets_a_board_of_its_kind(tmp_path: Path) -> None:
+    with chub_ncp("--tcp", "127.0.0.1:0", "--family", "znp") as (line, _):
+        told = found(tmp_path, (SONOFF_P,), "--probe", line=line)
+    assert (told["found"][0]["serves"], told["found"][0]["firmware"]) == ("yes", "Z-Stack ZNP 2.7.1 at 115200 baud")
+    (tmp_path / "znp.toml").write_text(told["board"])
+    assert load_board(str(tmp_path / "znp.toml")).radio.kind == "znp"
 
 
 def test_a_dongle_of_an_unknown_name_is_asked_when_it_is_chosen(tmp_path: Path) -> None:

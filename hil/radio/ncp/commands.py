@@ -23,7 +23,8 @@ STACK_VERSION = {
 FIRST_SL_STATUS = 14
 REPLY, CALLBACK = 0x80, 0x90
 _FIXED = {
-    "aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16, "bind": 14, "near": 14, "way": 8, "tok": 8, "cert": 48, "cert2": 74,
+    "aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16, "bind": 14, "near": 14, "way": 8, "tok": 8, "cert": 48,
+    "cert2": 74,
 }
 _UINT = {"u8": 1, "u16": 2, "u32": 4}
 

@@ -13,7 +13,7 @@ from hil.radio.ncp.frames import BROADCAST, Delivery
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child
 from hil.radio.ncp.trust import Policy
-from hil.radio.znp.commands import Fields
+from hil.radio.znp.commands import Fields, Value
 from hil.radio.znp.firmware import (
     CAPABILITIES,
     COORDINATOR_STARTED,
@@ -305,10 +305,9 @@ def network_update(znp: Znp, fields: Fields) -> Reply:
     if duration > LONGEST_SCAN:
         return {"status": INVALID_PARAMETER}
     energy = bytes(max(0, min(255, round(2.55 * (znp.stack.air.energy(channel) + 100)))) for channel in channels)
+    told: dict[str, Value] = {"channels": sum(1 << channel for channel in channels), "energy": energy}
     loop = asyncio.get_running_loop()
-    loop.call_later(len(channels) * joining.scan_s(duration), znp.tell, "ZDO_MGMT_NWK_UPDATE_NOTIFY", {
-        "channels": sum(1 << channel for channel in channels), "energy": energy,
-    })
+    loop.call_later(len(channels) * joining.scan_s(duration), znp.tell, "ZDO_MGMT_NWK_UPDATE_NOTIFY", told)
     return {"status": SUCCESS}
 
 
