@@ -134,6 +134,8 @@ class Home:
 
     async def _record(self, file: Path) -> None:
         """Write what hub and dongle say to each other into ``file``, from now until the end. Raises NotAvailable."""
+        if self.board.radio.kind != "ezsp":
+            raise NotAvailable(f"a recording of a dongle of kind {self.board.radio.kind}", "what is recorded is EZSP: take such a dongle")
         self._recorder = Recorder(file, self.clock, self.board.radio.ezsp_version)
         if self.ncp is not None:
             self.ncp.tap = self._recorder.heard
