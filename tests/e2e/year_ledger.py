@@ -1,0 +1,133 @@
+"""The loads, prices and sums of the year: what each meter must show, reckoned with nothing of the Devices' own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+
+POUND = 100_000
+START = datetime(2026, 1, 5, 6, tzinfo=UTC)
+FIRST = date(2026, 1, 6)
+DAYS = 400
+LAST = FIRST + timedelta(days=DAYS)
+CHANGE_TO_BLOCKS = date(2026, 8, 1)
+"""When the gas tariff goes from rates to blocks."""
+THRESHOLD_WH, THRESHOLD_KWH = 200_000, 900
+KWH_A_LITRE = Fraction(400, 10) * Fraction(102_264, 100_000) / Fraction(36, 10) / 1000
+"""40.0 MJ a cubic metre and conversion factor 1.02264, as 6.6 sets them."""
+TOP_UP, GAS_TOP_UP = 40, 30
+
+
+def watts(today: date, half_hour: int) -> int:
+    """The electric load: more in winter, at week ends, by day; odd numbers, so that rounding would show."""
+    if half_hour == 0:
+        return 0
+    day = 311 if half_hour < 14 else 1607 if 33 <= half_hour < 44 else 733
+    return day + (139 if today.month in (1, 2, 3, 10, 11, 12) else 0) + (43 if today.weekday() >= 5 else 0)
+
+
+def litres(today: date, half_hour: int) -> int:
+    """The gas load in litres an hour; summer needs hot water alone. Even, so that a half hour is whole litres, as the GPF counts them."""
+    if half_hour == 0:
+        return 0
+    warm = today.month in (5, 6, 7, 8, 9)
+    return 2 * ((17 if warm else 111) if 12 <= half_hour < 46 else 13)
+
+
+def first_of_months() -> list[date]:
+    """The firsts of the months of the year."""
+    days = (FIRST + timedelta(days=number) for number in range(1, DAYS))
+    return [day for day in days if day.day == 1]
+
+
+def dearer(price: int, day: date) -> int:
+    """A price as it stands on ``day``: three per cent more of the first one each month."""
+    return price * (100 + 3 * ((day.year - FIRST.year) * 12 + day.month - FIRST.month)) // 100
+
+
+RATES, BLOCKS, STANDING = (11_003, 19_017, 17_009), (16_001, 19_013), 21_013
+GAS_RATES, GAS_BLOCKS, GAS_STANDING = (6_007, 5_501), (5_003, 6_101), 29_017
+
+
+@dataclass
+class Ledger:
+    """What a meter must show: energy by register in unit-seconds, and money in exact millipence."""
+
+    balance: Fraction
+    time_debt: int
+    payment_debt: int
+    energy: dict[str, int] = field(default_factory=dict)
+    block_used: int = 0
+    days: list[int] = field(default_factory=list)
+
+    def use(self, register: str, amount: int, price: Fraction) -> None:
+        self.energy[register] = self.energy.get(register, 0) + amount
+        self.balance -= price * amount / 3_600_000
+
+    def use_in_blocks(self, amount: int, threshold: int, prices: tuple[Fraction, Fraction]) -> None:
+        first = max(0, min(amount, threshold - self.block_used))
+        self.block_used += amount
+        self.use("block 1", first, prices[0])
+        self.use("block 2", amount - first, prices[1])
+
+    def end_day(self, standing: int, rate: int) -> None:
+        collected = min(rate, self.time_debt)
+        self.time_debt -= collected
+        self.balance -= standing + collected
+
+    def shown(self) -> int:
+        """The balance as a meter shows it: whole millipence."""
+        return self.balance.numerator // self.balance.denominator
+
+    def top_up(self, pounds: int, most_to_debt: int) -> None:
+        paid = min(pounds * POUND // 10, self.payment_debt, most_to_debt)
+        self.payment_debt -= paid
+        self.balance += pounds * POUND - paid
+
+
+def power_of_day(ledger: Ledger, today: date) -> None:
+    """The ESME's day under the tariff of ``power_tariff``."""
+    before = sum(ledger.energy.values())
+    if today.day == 1:
+        ledger.block_used = 0
+    winter = today.month < 4 or today.month >= 10
+    for half_hour in range(48):
+        used = watts(today, half_hour) * 1800
+        if half_hour < (14 if winter else 12):
+            ledger.use("rate 1", used, Fraction(dearer(RATES[0], today)))
+        elif winter:
+            rate = 3 if today.weekday() >= 5 else 2
+            ledger.use(f"rate {rate}", used, Fraction(dearer(RATES[rate - 1], today)))
+        else:
+            prices = Fraction(dearer(BLOCKS[0], today)), Fraction(dearer(BLOCKS[1], today))
+            ledger.use_in_blocks(used, THRESHOLD_WH * 3600, prices)
+    ledger.end_day(dearer(STANDING, today), 25_013)
+    ledger.days.append(sum(ledger.energy.values()) - before)
+
+
+def gas_of_day(ledger: Ledger, today: date) -> None:
+    """The GSME's day under the tariff of ``gas_tariff``; a price is that of a kWh, the meter counts litres."""
+    before = sum(ledger.energy.values())
+    if today.day == 1:
+        ledger.block_used = 0
+    threshold = -(-Fraction(THRESHOLD_KWH) // KWH_A_LITRE) * 3600
+    for half_hour in range(48):
+        used = litres(today, half_hour) * 1800
+        if today < CHANGE_TO_BLOCKS:
+            rate = 2 if today.weekday() >= 5 else 1
+            ledger.use(f"rate {rate}", used, dearer(GAS_RATES[rate - 1], today) * KWH_A_LITRE * 1000)
+        else:
+            prices = tuple(dearer(price, today) * KWH_A_LITRE * 1000 for price in GAS_BLOCKS)
+            ledger.use_in_blocks(used, int(threshold), (prices[0], prices[1]))
+    ledger.end_day(dearer(GAS_STANDING, today), 20_011)
+    ledger.days.append(sum(ledger.energy.values()) - before)
+
+
+FIRST_DAY_POWER = sum(watts(START.date(), half_hour) * 1800 for half_hour in range(12, 48))
+FIRST_DAY_GAS = sum(litres(START.date(), half_hour) * 1800 for half_hour in range(12, 48))
+"""Before the first day, when the meters have no tariff: rate 1, free of charge."""
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
