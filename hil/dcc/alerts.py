@@ -32,7 +32,7 @@ from hil.dcc.outcome import Delivery
 from hil.dcc.profile import DccProfile
 from hil.dcc.protection import check_protection
 from hil.dcc.registration import Registration
-from hil.dcc.services import UserRole, dcc_alert_codes
+from hil.dcc.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
 from hil.dcc.store import DccStore
 
 RESTORED = frozenset({0x8F35, 0x8F36})
@@ -275,6 +275,12 @@ class Alerts:
                     detail=json.dumps(content),
                 )
                 self._hand_over(number)
+
+    def meter_left(self, meter: Eui64, event: str) -> None:
+        """A meter was decommissioned or withdrawn: its network operators are told as soon as practicable (INV-19, H6.10)."""
+        mpxns, now = mpxns_of(self._inventory, self._inventory.listed(meter)), self._clock.now()
+        found = (self._registration.party(mpxn, role, now) for mpxn in mpxns for role in sorted(NETWORK_OPERATORS))
+        self.raise_dcc_alert("N1", meter, tuple(dict.fromkeys(party for party in found if party is not None)), event=event)
 
     def relevant(self, chf: Eui64) -> tuple[Eui64, ...]:
         """The registered users whom alerts about this hub concern, once each."""

@@ -165,6 +165,8 @@ class Effects:
             user=request.request_id.originator,
             request=str(request.request_id),
         )
+        if self.inventory.listed(request.request_id.target).type in METERS:
+            self.alerts.meter_left(request.request_id.target, "withdrawn")
 
     def _firmware(self, request: ServiceRequest, answer: Message) -> None:
         version = firmware_version(answer)
@@ -226,3 +228,8 @@ _EFFECTS: Mapping[str, Callable[[Effects, ServiceRequest, Message], None]] = {
     "11.3": Effects._firmware,
     "6.23": Effects._supplier_changed,
 }
+
+
+def changes_the_inventory(reference: str) -> bool:
+    """Whether the success of this service changes what the DCC keeps, so that its Response is owed if it was run locally."""
+    return reference in _EFFECTS

@@ -23,7 +23,7 @@ from hil.dcc.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory_rules import InventoryRefusal
 from hil.dcc.refusals import OwnServiceRefused, because
 from hil.dcc.schedules import Schedules
-from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
+from hil.dcc.services import SUPPLIERS, UserRole
 from hil.dcc.wan_matrix import WanMatrix
 
 Result = Mapping[str, object]
@@ -111,7 +111,7 @@ class OwnServices:
         self._eligible(arrival, device)
         self.desk.inventory.move(eui, "decommissioned", reason="8.3", user=arrival.sender, request=str(arrival.request.request_id))
         if device.type in METERS:
-            self.alerts.raise_dcc_alert("N1", eui, self._network(device), event="decommissioned")
+            self.alerts.meter_left(eui, "decommissioned")
         return {}
 
     def _eligible(self, arrival: Arrival, device: Device) -> None:
@@ -123,15 +123,6 @@ class OwnServices:
         shared = not mpxns and device.type in (DeviceType.CHF, DeviceType.GPF, DeviceType.TYPE_2)
         if not (registered or held is not None or device.notified_by == sender or shared):
             raise OwnServiceRefused("own-not-the-party", sender=sender, eui=device.eui)
-
-    def _network(self, device: Device) -> tuple[Eui64, ...]:
-        now = self.desk.clock.now()
-        found = (
-            self.desk.registration.party(mpxn, role, now)
-            for mpxn in mpxns_of(self.desk.inventory, device)
-            for role in sorted(NETWORK_OPERATORS)
-        )
-        return tuple(dict.fromkeys(party for party in found if party is not None))
 
     def _update(self, arrival: Arrival) -> Result:
         request, inventory = arrival.request, self.desk.inventory

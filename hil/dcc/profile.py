@@ -17,6 +17,7 @@ class DccProfile:
     response_wait_s: float
     sleepy_response_wait_s: float
     outage_threshold_s: float
+    owed_after_s: float
     sequence_hold_s: float
     schedule_duis_54: float
     scheduled_target_s: float

@@ -16,7 +16,7 @@ from hil.dcc.inventory import Inventory
 from hil.dcc.refusals_cli import refusals
 from hil.dcc.send_cli import listen, prepare, request, send
 from hil.dcc.store import DccStore
-from hil.dcc.store_cli import connections, device_log, firmware, quarantine, requests, schedules, users
+from hil.dcc.store_cli import connections, device_log, firmware, owed_responses, quarantine, requests, schedules, users
 
 __all__ = [
     "alerts",
@@ -25,6 +25,7 @@ __all__ = [
     "firmware",
     "inventory",
     "listen",
+    "owed_responses",
     "prepare",
     "quarantine",
     "refusals",

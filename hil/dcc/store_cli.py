@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.dcc.command import EUI, json_option, moment, opened, show, store_option
+from hil.dcc.command import EUI, json_option, moment, now, opened, show, store_option
 from hil.dcc.connections import Connections, codes
 from hil.dcc.device_log import DeviceLogCopy
 from hil.dcc.duis import ServiceRequest, read_request
@@ -21,6 +21,8 @@ from hil.dcc.far_end import Bench, open_far_end
 from hil.dcc.firmware import FAILED
 from hil.dcc.inventory import Inventory
 from hil.dcc.outcome import Outcome
+from hil.dcc.owed import owed
+from hil.dcc.profile import profile
 from hil.dcc.quarantine import Held, Quarantine
 from hil.dcc.send_cli import board_option, keys_option, listen_option, place_of, reach
 
@@ -53,6 +55,29 @@ def _waits(state: str, xml: bytes, execute_at: float | None) -> str:
     if state == "waiting":
         return str(read_request(xml).preceding)
     return moment(execute_at) if state == "held" else ""
+
+
+@click.command("owed")
+@store_option
+@json_option
+def owed_responses(store_path: Path, as_json: bool) -> None:
+    """Show the Commands for local delivery whose Response has not been returned (8.13); exit code 1 if one is overdue."""
+    with opened(store_path) as store:
+        found = owed(store, now(), profile().owed_after_s)
+    rows: list[dict[str, object]] = [
+        {
+            "request": one.request,
+            "user": str(one.user),
+            "device": str(one.device),
+            "service": one.variant,
+            "since": moment(one.since),
+            "overdue": one.overdue,
+        }
+        for one in found
+    ]
+    show(rows, "responses owed", as_json)
+    if any(one.overdue for one in found):
+        raise SystemExit(1)
 
 
 @click.command("schedules")

@@ -23,7 +23,7 @@ WORDS_FILLED_BY_PROGRAM = {"refused": {"ck3-commissioning", "ck3-commissioning-n
 
 def calls() -> Iterator[tuple[str, int, str, ast.Call]]:
     """Every call in the DCC's code that makes a refusal: file, line, function, call."""
-    for path in sorted(ROOT.glob("*.py")):
+    for path in sorted(ROOT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 yield path.name, node.lineno, node.func.id, node

@@ -42,6 +42,8 @@ def store(tmp_path_factory: pytest.TempPathFactory, keystore: Keystore) -> Path:
         far_end.dcc.gateway.suspend(NETWORK, "M8")
         far_end.dcc.gateway.reinstate(NETWORK)
         far_end.dcc.connections.notify(SUPPLIER, "low volume")
+        assert (await send(far_end, "8.11", CHF, REMOVAL, command_variant=2)).verdict is Verdict.RETURNED
+        assert (await send(far_end, "7.4", command_variant=2)).verdict is Verdict.RETURNED
         far_end.dcc.gateway.agree_threshold(SUPPLIER, "7.4", 0, 3600)
         assert (await send(far_end, "7.4")).verdict is Verdict.QUARANTINED
         for task in tasks:
@@ -50,6 +52,9 @@ def store(tmp_path_factory: pytest.TempPathFactory, keystore: Keystore) -> Path:
 
     far_end.clock.run(scenario())
     return path
+
+
+REMOVAL = {"DeviceID": ESME, "RequestType": "Remove"}
 
 
 def run(*arguments: str) -> Result:
@@ -69,6 +74,13 @@ def test_requests_are_shown_with_what_they_wait_for(store: Path) -> None:
     assert [row["state"] for row in shown("requests", "--store", str(store), "--state", "held")] == ["held"]
     assert shown("requests", "--store", str(store), "--user", str(GPF)) == []
     assert "waits for" in run("requests", "--store", str(store)).output
+
+
+@pytest.mark.requirement("GW-50")
+def test_the_responses_that_users_owe_are_listed_and_the_overdue_marked(store: Path) -> None:
+    (row,) = shown("owed", "--store", str(store))
+    assert (row["service"], row["device"], row["overdue"]) == ("8.11", str(CHF), True), "a read changes nothing and is not owed"
+    assert run("owed", "--store", str(store)).exit_code == 1
 
 
 def test_schedules_are_shown_with_the_event_that_removed_them(store: Path) -> None:

@@ -254,6 +254,13 @@ def test_import_consumption_travels_encrypted_to_its_reader_and_cannot_be_read_b
     assert all(part.plaintext is None for part in at_the_dcc.encrypted)
 
 
+@pytest.mark.requirement("INV-29")
+def test_the_network_operator_is_told_of_a_meter_that_was_withdrawn(done: Done) -> None:
+    assert done.outcomes["CS02bACBByACB_8.5_SUCCESS"].ok
+    told = [one for one in done.world.users[UserRole.ED].inbox if one.code == "N1"]
+    assert {(one.kind, one.detail["event"]) for one in told} == {("j", "withdrawn")}
+
+
 def test_the_customer_identification_number_is_drawn_by_the_dcc_sent_to_the_meter_and_given_to_the_requester(done: Done) -> None:
     for name in ("ECS50_9.1_SUCCESS", "GCS36_9.1_SUCCESS"):
         outcome = done.outcomes[name]
