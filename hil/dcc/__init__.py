@@ -1,0 +1,15 @@
+"""The far end: users, the gateway, the inventory, transform and proof, the SM WAN's other end.
+
+:class:`hil.dcc.dcc.Dcc` is all of it behind one object. What others may build on:
+
+- users and requests: ``add_user``, ``remove_user``, ``request``, ``send``, ``outcome``, ``cancel``, ``release``, ``discard``
+- parties and Devices: ``pre_notify``, ``hold``, ``register_supply``, ``attach_hub``
+- desks, each documented in its module: ``gateway``, ``connections``, ``inventory``, ``registration``, ``known_parties``,
+  ``device_log_copy``, ``quarantine``, ``alerts``, ``schedules``, ``held`` and ``sequence``, ``firmware``, ``wan_matrix``, ``hub_reports``,
+  ``check_list``, ``repository``, ``head_end``
+- what it leaves behind: :class:`hil.dcc.outcome.Outcome`, ``User.inbox`` (:class:`hil.dcc.outcome.Delivery`), trace records, and the
+  tables of ``schema.sql``, which only ever gain tables and columns
+- refusals: :func:`hil.dcc.refusals.refused` from ``refusals.toml``; a new check declares its refusal there
+
+The steps of a request are in ``processing.md``.
+"""
