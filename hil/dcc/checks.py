@@ -13,6 +13,7 @@ from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
+from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.arrival import Arrival, Desk, joined_pair, mpxns_of, other_device, roles_of, signing_certificate, text, user_role
 from hil.dcc.duis import verify_request
 from hil.dcc.duis.node import CANCELLATION, Node
@@ -187,13 +188,16 @@ def certificate(desk: Desk, arrival: Arrival) -> Refusal | None:
 
 
 def anomaly(desk: Desk, arrival: Arrival) -> Refusal | None:
-    """CK-7: the volume is inside the thresholds agreed with the user; a service's own threshold or one for all (``*``).
+    """CK-7: the volume is inside the thresholds agreed with the user (a service's own or one for all, ``*``) and those of the DCC for
+    all users together, and values are inside their limits (reference dcc-notes 8).
 
     A critical request counts once, when its service request comes.
     """
     if arrival.request.is_signed_pre_command:
         return None
-    return over_threshold(desk, arrival.sender, arrival.service.reference)
+    reference = arrival.service.reference
+    own = over_threshold(desk, arrival.sender, reference)
+    return own or AnomalyThresholds(desk.store).breach(arrival.request, reference, desk.clock.now())
 
 
 def over_threshold(desk: Desk, party: Eui64, service: str) -> Refusal | None:

@@ -79,3 +79,7 @@ CREATE TABLE IF NOT EXISTS connection_traffic (
     connection INTEGER NOT NULL, time REAL NOT NULL, direction TEXT NOT NULL, octets INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS connection_traffic_by_time ON connection_traffic (connection, direction, time);
 CREATE TABLE IF NOT EXISTS exempt_areas (area TEXT PRIMARY KEY, statement TEXT NOT NULL);
+-- Anomaly thresholds of the DCC itself, beside those of users (volume_thresholds).
+CREATE TABLE IF NOT EXISTS dcc_volume_thresholds (service TEXT PRIMARY KEY, threshold INTEGER NOT NULL, window_s REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS attribute_limits (
+    service TEXT NOT NULL, element TEXT NOT NULL, minimum TEXT, maximum TEXT, PRIMARY KEY (service, element));
