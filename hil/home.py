@@ -228,7 +228,8 @@ class Home:
 
         ``before_boot`` is called when everything of the old life has ended. A supply that comes back before that boots it too.
         """
-        self._dead = self._hub_life
+        self._dead, self.hub = self._hub_life, None
+        self.jig.hub_side.drive_device_present(False)
         self._power(False)
         self._revival = asyncio.create_task(self._revive(self._hub_life, back_s, before_boot))
 

@@ -69,6 +69,22 @@ def test_a_fault_of_frames_is_felt_and_survived(rig, sentence: str, verb: str) -
     rig.run(test())
 
 
+def test_a_connection_is_made_although_its_greeting_comes_twice_and_what_comes_twice_is_taken_once(rig) -> None:  # type: ignore[no-untyped-def]
+    async def test() -> None:
+        since = len(rig.records)
+        rig.faults.add("wan duplicate")
+        rig.faults.add("wan cut")
+        await rig.station.clock.sleep(5)
+        assert rig.station.dcc.head_end.connected(rig.journey.chf)
+        assert (await rig.read()).ok
+        repeated = {(one.source, one.detail["kind"]) for one in rig.records[since:] if one.area == "wan" and one.event == "repeated"}
+        assert repeated >= {("hub", "time"), ("dcc", "hello"), ("hub", "message"), ("dcc", "message")}
+        assert not [one for one in rig.records[since:] if "in the middle of a connection" in str(one.detail.get("reason"))]
+        await _nothing_was_done_twice(rig, since)
+
+    rig.run(test())
+
+
 @pytest.mark.parametrize("sentence", DONGLE)
 def test_a_fault_of_the_dongle_or_its_line_is_laid_on_and_taken_off_and_the_read_goes_through(rig, sentence: str) -> None:  # type: ignore[no-untyped-def]
     async def test() -> None:
