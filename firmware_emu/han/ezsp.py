@@ -308,6 +308,11 @@ async def radio_call(call: Awaitable[Any]) -> Any:
         return await call
     except TimeoutError:
         raise RadioError("the dongle does not answer a command", "TIMEOUT") from None
+    except AttributeError as error:
+        if error.obj is not None or error.name != "send_data":
+            raise
+        # bellows has let go of its line while this command waited for its turn
+        raise RadioError("the dongle reset or went away before it took a command (closed)", "RESET") from None
     except bellows.ash.AshException as error:
         raise RadioError(f"the dongle reset or went away before it took a command ({type(error).__name__})", "RESET") from None
     except (bellows.exception.EzspError, bellows.exception.ControllerError) as error:

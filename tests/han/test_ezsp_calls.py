@@ -16,6 +16,7 @@ from firmware_emu.han.ezsp import radio_call
     (bellows.ash.NotAcked(frame=bellows.ash.NakFrame(res=0, ncp_ready=0, ack_num=0)), "RESET"),
     (bellows.exception.EzspError("no"), None),
     (TimeoutError(), "TIMEOUT"),
+    (AttributeError("no line", name="send_data", obj=None), "RESET"),
 ])
 def test_whatever_ends_a_command_is_a_radio_error(broken: Exception, status: str | None) -> None:
     async def call() -> None:
@@ -24,3 +25,11 @@ def test_whatever_ends_a_command_is_a_radio_error(broken: Exception, status: str
     with pytest.raises(RadioError) as told:
         Clock(warp=True).run(radio_call(call()))
     assert told.value.status == status
+
+
+def test_a_mistake_of_our_own_is_not_told_as_the_dongle_s() -> None:
+    async def call() -> None:
+        raise AttributeError("typing error", name="send_unicats", obj=object())
+
+    with pytest.raises(AttributeError, match="typing error"):
+        Clock(warp=True).run(radio_call(call()))
