@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
@@ -15,6 +15,8 @@ from hil.radio.air import Air
 from hil.radio.ncp.faults import FaultyLine, NcpFaults
 from hil.radio.ncp.pty_port import PtyPort
 from hil.radio.ncp.stack import Stack
+
+C = TypeVar("C")
 
 
 class Firmware(Protocol):
@@ -41,6 +43,7 @@ class DongleServer(ABC):
         self.clock = clock or air.clock
         self.on = True
         self._line = FaultyLine(faults or NcpFaults(), self._frame_length)
+        self._sound = self._line.sound
         self._life = 0
         self._write: Callable[[bytes], None] | None = None
         self.tap: Callable[[str, bytes], None] | None = None
@@ -61,6 +64,7 @@ class DongleServer(ABC):
     @faults.setter
     def faults(self, faults: NcpFaults) -> None:
         self._line = FaultyLine(faults, self._frame_length)
+        self._sound = self._line.sound
         self._settle()
 
     @property
@@ -150,7 +154,9 @@ class DongleServer(ABC):
         """Octets from the host."""
         if self.tap is not None:
             self.tap("host", octets)
-        if self.on and not self.faults.silent:
+        if self.on and self._sound:
+            self._received(octets)
+        elif self.on and not self.faults.silent:
             for arrived in self._line.from_host(octets):
                 self._received(arrived)
             self._settle()
@@ -170,21 +176,25 @@ class DongleServer(ABC):
 
     def _put(self, octets: bytes) -> None:
         """One frame to the host, or what arrives of it."""
-        if self._write is not None and not self.faults.silent and (arrives := self._line.to_host(octets)):
+        if self._sound:
+            self.say(octets)
+        elif self._write is not None and not self.faults.silent and (arrives := self._line.to_host(octets)):
             self.say(arrives)
 
-    def _work(self, command: Callable[[], None]) -> None:
+    def _work(self, receive: Callable[[C], None], command: C) -> None:
         """One command of the host, in the time that the processor takes."""
-        if self.faults.mute:
+        if self._sound:
+            receive(command)
+        elif self.faults.mute:
             return
-        if self.faults.late_s:
-            asyncio.get_running_loop().call_later(self.faults.late_s, self._late, command, self._life)
+        elif self.faults.late_s:
+            asyncio.get_running_loop().call_later(self.faults.late_s, self._late, receive, command, self._life)
         else:
-            command()
+            receive(command)
 
-    def _late(self, command: Callable[[], None], life: int) -> None:
+    def _late(self, receive: Callable[[C], None], command: C, life: int) -> None:
         if life == self._life:
-            command()
+            receive(command)
 
 
 class TcpHost(asyncio.Protocol):

@@ -83,6 +83,8 @@ class FaultyLine:
     def __init__(self, faults: NcpFaults, frame_length: Callable[[bytes], int]) -> None:
         """``frame_length``: octets of the first whole frame of the host, 0 where none is whole yet."""
         self.faults = faults
+        self.sound = faults == NcpFaults(seed=faults.seed)
+        """Nothing is wrong."""
         self._frame_length = frame_length
         self.spoiled = False
         """Whether a frame was lost or damaged since the owner set it False: somebody's timer has to run out now."""

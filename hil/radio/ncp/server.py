@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from firmware_emu.clock import Clock
@@ -97,7 +96,7 @@ class NcpServer(DongleServer):
                 case Write(octets):
                     self._put(octets)
                 case Deliver(payload):
-                    self._work(partial(self.ncp.receive, payload))
+                    self._work(self.ncp.receive, payload)
                 case Reset():
                     self._restart()
         self._settle()
@@ -121,10 +120,12 @@ class NcpServer(DongleServer):
                 self._hold = None
         elif self._hold is None:
             self._hold = self.clock.take("octets on the dongle's port")
+        deadline = self.ash.deadline
         if self._timer is not None:
+            if self._timer.when() == deadline:
+                return
             self._timer.cancel()
             self._timer = None
-        deadline = self.ash.deadline
         if deadline is not None:
             self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
 

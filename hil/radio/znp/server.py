@@ -75,7 +75,7 @@ class ZnpServer(DongleServer):
 
     def _received(self, octets: bytes) -> None:
         for frame in self._parser.feed(octets):
-            self._work(partial(self.ncp.receive, frame))
+            self._work(self.ncp.receive, frame)
 
     def _greet(self) -> None:
         self._hung_up()
