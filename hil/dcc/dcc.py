@@ -80,7 +80,7 @@ class Dcc:
     ) -> None:
         own = [parties[role] for role in (RemotePartyRole.ACCESS_CONTROL_BROKER, RemotePartyRole.WAN_PROVIDER) if role in parties]
         self.eui = parties[RemotePartyRole.ACCESS_CONTROL_BROKER]
-        self.keystore = keystore.subset(*keystore.entities(), private=own)
+        self.keystore = keystore.subset(*keystore.entities(), private=own).drawing_from(keystore.entropy)
         self.clock = clock
         self.trace = trace
         self.settings = settings or profile()

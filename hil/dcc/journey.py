@@ -5,7 +5,6 @@ Everything here happens without waiting; what the Device answers is the business
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -160,7 +159,7 @@ class Journey:
         """9.1: the DCC draws a number, sends it to the Device and gives it to the requester (services schedule 9.1)."""
         if arrival.service.variant != "9.1":
             return None
-        number = f"{secrets.randbelow(10_000):04d}"
+        number = f"{self.desk.keystore.entropy.below(10_000):04d}"
         self._store.insert("customer_numbers", request=str(arrival.request.request_id), number=number)
         return number
 
