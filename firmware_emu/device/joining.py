@@ -110,6 +110,10 @@ class KeepAliveWatch:
     def lost(self) -> bool:
         return self.misses >= MISSES
 
+    def move_to(self, coordinator: Eui64) -> None:
+        """Another hub has taken over."""
+        self._coordinator = coordinator
+
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.device.store import Store
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import HanEvent, HanEventKind, HanRadio, NetworkSettings
 from firmware_emu.hub.chf import REMOVALS, ChfExecutor
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership
+from firmware_emu.hub.network_key import NetworkKeyRotation
+from firmware_emu.hub.profile import HubProfile
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 
@@ -27,6 +30,7 @@ class Commissioning:
 
     def __init__(
         self, radio: HanRadio, log: DeviceLog, chf: ChfExecutor, store: Store, now: Callable[[], float], trace: Trace, channel: int,
+        profile: HubProfile, entropy: Entropy = SYSTEM,
     ) -> None:
         self._radio = radio
         self._log = log
@@ -36,6 +40,7 @@ class Commissioning:
         self._trace = trace
         self._channel = channel
         self._permitted: dict[Eui64, tuple[bytes, float]] = {}
+        self.rotation = NetworkKeyRotation(radio, store, now, trace, profile, self._rotated, entropy)
         self.network: NetworkSettings | None = None
 
     async def bring_up(self) -> NetworkSettings:
@@ -56,6 +61,7 @@ class Commissioning:
     async def _form(self, extended_pan_id: Eui64, network_key: bytes | None) -> NetworkSettings:
         settings = await self._radio.form(NetworkSettings(extended_pan_id, self._channel, network_key=network_key))
         self._remember(settings)
+        self.rotation.formed()
         for entry in self._log.entries():  # a dongle that forgot its network forgot its keys
             if entry.link_key:
                 await self._radio.import_link_key(entry.device, entry.link_key)
@@ -80,7 +86,12 @@ class Commissioning:
             device = Eui64.parse(key[len(REMOVALS) :])
             await self._leave(device)
             self._store.delete(key)
-        return await self._windows()
+        waits = [wait for wait in (await self._windows(), await self.rotation.reconcile()) if wait is not None]
+        return min(waits, default=None)
+
+    def _rotated(self, settings: NetworkSettings) -> None:
+        self.network = settings
+        self._remember(settings)
 
     async def _leave(self, device: Eui64) -> None:
         self._permitted.pop(device, None)

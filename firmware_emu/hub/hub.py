@@ -183,6 +183,11 @@ class Hub:
             self._power.state = PowerState.BOOTING
             self._supply_returned.set()
 
+    def rotate_network_key(self) -> None:
+        """Change the HAN's network key now instead of at its turn: the next one is given out, and switched to an hour later."""
+        if self._running is not None:
+            self._running.rotate_network_key()
+
     # --- looking in
 
     @property

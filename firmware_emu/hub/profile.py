@@ -35,6 +35,8 @@ class HubProfile:
     ota_transfers_at_once: int
     ota_wait_s: int
     ota_block_delay_ms: int
+    network_key_period_s: int
+    network_key_spread_s: int
 
     @classmethod
     def read(cls, text: str, name: str) -> HubProfile:

@@ -69,7 +69,9 @@ class RunningHub:
         self.mailbox = Mailbox(store)
         executor = ChfExecutor(self.chf, self.log, config, self._work.set)
         self.chf.executor = executor
-        self.commissioning = Commissioning(radio, self.log, executor, store, self.time.now, trace, config.channel)
+        self.commissioning = Commissioning(
+            radio, self.log, executor, store, self.time.now, trace, config.channel, config.profile,
+            keystore.entropy.stream("network key"))
         self.channel = WanChannel(
             wan, store, clock, side=WanSide.HUB, name="dcc", trace=trace, hello=lambda: Hello(config.chf, config.gpf, power.boots),
             on_frame=self._from_wan, on_time=self._told_the_time, entropy=keystore.entropy.stream("wan hub"))
@@ -208,6 +210,11 @@ class RunningHub:
         else:
             self.channel.post(WanKind.MESSAGE, message)
         self.trace.emit("hub", "hub", "stored for wan", message=identifier_of(message), data=message)
+
+    def rotate_network_key(self) -> None:
+        """Change the network key out of its turn."""
+        self.commissioning.rotation.begin()
+        self._work.set()
 
     def last_gasp(self, lost_at: int) -> None:
         """AC Lost: leave its time in NVM, flush what is only in memory, tell the DCC. One commit."""

@@ -272,10 +272,21 @@ class Gsme(GbcsHanDevice):
                     self.mirror.publish, self.mirror.answer_questions)
                 for step in steps:
                     try:
+                        if step == self._open_tunnel and not self._heard_time() and await self.search_hub():
+                            await self.refresh_hub_time()
                         await step()
                     except CommsHubError as problem:
                         self.trace.emit("device", self.name, "wake step failed", step=step.__name__, reason=str(problem))
             self.trace.emit("device", self.name, "asleep")
+
+    def _heard_time(self) -> bool:
+        """Whether the hub gave its time in this wake."""
+        return self.clock.now() - self._hub_time_read_at < WAKE_PERIOD_S / 2
+
+    def swapped(self, centre: Eui64) -> None:
+        super().swapped(centre)
+        self._drop_tunnel()
+        self.tunnel = TunnelClient(self.zcl, centre, on_data=self._from_tunnel, source_endpoint=METERING_ENDPOINT)
 
     def _stay_awake(self) -> _Polling:
         return _Polling(self)

@@ -1,13 +1,15 @@
 """What every Device of the rig has: a radio node, credentials, a join over the air, a keep-alive watch, and a power switch.
 
-Not modelled: battery wear, radio sensitivity, sub-GHz, the search for a swapped hub after the keep-alive limit (it is recorded).
+After the keep-alive limit it looks for its hub again: on a network under another key, or another hub in its place.
+Not modelled: battery wear, radio sensitivity, sub-GHz.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Mapping
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -23,6 +25,19 @@ from firmware_emu.zse.clusters.basic import BASIC
 
 MANUFACTURER_NAME = b"CHUB BENCH"
 _MAINS, _BATTERY = 0x01, 0x03
+
+
+SEARCH_S = 300.0
+"""Pause between two searches for a hub that does not answer. The bench's own figure."""
+
+
+@runtime_checkable
+class RejoiningNode(Protocol):
+    """A radio that can come back to its network by its link key."""
+
+    async def rejoin(self, *, timeout_s: float = 60.0) -> Eui64:
+        """Returns the trust centre, which may be another than before. Raises RadioError."""
+        ...
 
 
 class HanDevice:
@@ -141,6 +156,37 @@ class HanDevice:
 
     def _hub_lost(self) -> None:
         self.trace.emit("han", self.name, "hub lost", target=str(self.coordinator))
+        self.spawn(self._search())
+
+    async def _search(self) -> None:
+        """As long as the hub is lost: look whether the network goes on under another key, or another hub."""
+        while self.watch is not None and self.watch.lost:
+            if await self.search_hub() and await self.watch.check():
+                return
+            await self.clock.sleep(SEARCH_S)
+
+    async def search_hub(self) -> bool:
+        """Come back by the link key, after a missed network key or to a hub that was swapped. Whether there is a network again."""
+        node: object = self.node
+        if not isinstance(node, RejoiningNode):
+            return False
+        try:
+            centre = await node.rejoin()
+        except RadioError as problem:
+            self.trace.emit("han", self.name, "not rejoined", reason=str(problem))
+            with contextlib.suppress(RadioError):  # the network as it was, in case the hub comes back to it
+                await self.node.resume()
+            return False
+        self.trace.emit("han", self.name, "rejoined", target=str(centre), swapped=centre != self.coordinator)
+        if centre != self.coordinator:
+            self.coordinator = centre
+            self.swapped(centre)
+        return True
+
+    def swapped(self, centre: Eui64) -> None:
+        """Another hub is the trust centre now."""
+        if self.watch is not None:
+            self.watch.move_to(centre)
 
     def _hub_found(self) -> None:
         self.trace.emit("han", self.name, "hub found", target=str(self.coordinator))
