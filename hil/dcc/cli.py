@@ -198,7 +198,8 @@ def _print_report(report: Report) -> None:
 
 _COMMANDS = (
     "hil.dcc.service_cli", "hil.dcc.charging.cli", "hil.dcc.registration.cli", "hil.dcc.demand.cli", "hil.dcc.incidents.cli",
-    "hil.dcc.measures.cli", "hil.dcc.maintenance.cli", "hil.dcc.anomaly.cli", "hil.dcc.page.cli",
+    "hil.dcc.measures.cli", "hil.dcc.maintenance.cli", "hil.dcc.anomaly.cli", "hil.dcc.security.cli",
+    "hil.dcc.page.cli",
 )
 
 

@@ -20,6 +20,7 @@ from hil.dcc.acb import OriginatorCounters
 from hil.dcc.arrival import TRANSFORM
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
+from hil.dcc.duties import standing_duties
 from hil.dcc.far_end import Bench, FarEnd, open_far_end
 from hil.dcc.journey import LOCAL_ONLY
 from hil.dcc.outcome import Outcome
@@ -301,7 +302,7 @@ def listen(
     trace.subscribe(lambda record: _tell(record, as_json))
 
     async def run() -> bool:
-        async with open_far_end(bench, store_path, clock, trace) as end:
+        async with open_far_end(bench, store_path, clock, trace) as end, standing_duties(end.dcc):
             end.add_known_users()
             click.echo(f"listening at {place[0]}:{await end.listen(*place)}", err=True)
 

@@ -21,6 +21,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.tls import files_of
 from hil.dcc.command import EUI, json_option, now, opened, show, store_option
+from hil.dcc.duties import standing_duties
 from hil.dcc.far_end import Bench
 from hil.dcc.page.accounts import Accounts
 from hil.dcc.page.app import Page, make_app
@@ -90,7 +91,7 @@ async def _serve_station(
     trace = Trace(clock.now)
     records: list[Record] = []
     trace.subscribe(records.append)
-    async with open_station(load_board(board_name), clock, trace, state) as station:
+    async with open_station(load_board(board_name), clock, trace, state) as station, standing_duties(station.dcc):
         page = page_on(station.dcc.store, clock, trace, mutual_tls=folder is not None)
         steps = Steps(records, on_step=lambda step: click.echo(f"{step.verdict} {step.name}", err=True), on_begin=lambda name: None)
         journey = asyncio.create_task(HomeJourney(station, steps, records).run())

@@ -21,9 +21,9 @@ _BY_ATTRIBUTE = frozenset({"ec", "hashlib", "secrets", "SignatureMethod", "Diges
 _NO_ALGORITHM = frozenset({
     "Cipher", "CipherContext", "EllipticCurvePrivateKey", "EllipticCurvePublicKey", "EllipticCurvePublicNumbers", "decode_dss_signature",
     "encode_dss_signature", "ec", "CanonicalizationMethod", "SignatureMethod", "DigestAlgorithm", "generate_private_key",
-    "derive_private_key",
+    "derive_private_key", "compare_digest",
 })
-"""Names from those modules that are no algorithm: containers, keys, encodings."""
+"""Names from those modules that are no algorithm: containers, keys, encodings, a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
