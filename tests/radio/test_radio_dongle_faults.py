@@ -77,6 +77,8 @@ def test_the_host_gets_every_answer_once_and_in_order_over_a_faulty_line(faults:
     bench.clock.run(main())
     if faults.damaged:
         assert "NakFrame" in caplog.text
+    if faults.lost:
+        assert bench.dongle.ash.counters["timeouts"] > 0
     if faults.refused:
         assert bench.dongle.ash.counters["framing"] > 0
 
@@ -86,6 +88,8 @@ def test_the_same_seed_hits_the_same_frames_and_another_seed_others() -> None:
     frames = [bytes([number] * 9) + b"\x7e" for number in range(40)]
     first, again, other = (FaultyLine(one, NcpServer._frame_length) for one in (faults, faults, replace(faults, seed=10)))
     arrived = [first.to_host(frame) for frame in frames]
+    assert b"" in arrived
+    assert any(len(one) == 20 for one in arrived)
     assert arrived == [again.to_host(frame) for frame in frames]
     assert arrived != [other.to_host(frame) for frame in frames]
 

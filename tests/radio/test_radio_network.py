@@ -82,7 +82,9 @@ def test_a_new_network_key_is_given_out_and_taken_by_all_at_the_switch(sleepy: b
         assert set(home.key_sequences()) == {0}
         assert trust.broadcast_switch() is Status.SUCCESS
         home.pcap.frames.clear()
+        await asyncio.sleep(0.1)
         await meter.poll()
+        assert meter.stack.tokens.key_sequence == 1, "the command alone, before any frame under the new key"
         await home.both_ways(home.hub, meter)
         assert home.hub.stack.tokens.network_key == meter.stack.tokens.network_key == NEXT_KEY
         assert home.key_sequences()[-1] == 1
