@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
+from typing import TypeVar
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -39,6 +43,30 @@ def _month(page: Page, text: str) -> Month:
     return Month.parse(text) if text else Month.at(page.views.now())
 
 
+PER_PAGE = 100
+"""Rows of a list shown at once. The bench's own figure."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a long list: its number, how many there are, and the query that asks for its neighbours."""
+
+    number: int
+    parts: int
+    total: int
+    query: str
+
+
+def _part(request: Request, rows: Sequence[T]) -> tuple[Sequence[T], Part]:
+    """The part of a list that ``?part=`` names, the nearest where there is none of that number."""
+    parts = max(1, -(-len(rows) // PER_PAGE))
+    asked = request.query_params.get("part", "1")
+    number = min(max(int(asked) if asked.isdecimal() and len(asked) < 7 else 1, 1), parts)
+    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "part"])
+    return rows[(number - 1) * PER_PAGE : number * PER_PAGE], Part(number, parts, len(rows), query)
+
+
 async def overview(page: Page, request: Request, session: Session) -> Response:
     views, user = page.views, session.account.user
     requests = views.requests(user)
@@ -55,10 +83,10 @@ async def overview(page: Page, request: Request, session: Session) -> Response:
 
 async def inventory(page: Page, request: Request, session: Session) -> Response:
     search = request.query_params.get("search", "")[:80]
-    found = page.views.devices(session.account.user, search)
+    found, part = _part(request, page.views.devices(session.account.user, search))
     hubs = {one.eui: page.views.inventory.hub_of(one.eui) for one in found}
     enrolled = {one.eui for one in found if page.views.inventory.enrolled(one.eui)}
-    return page.render("inventory", session, request, devices=found, hubs=hubs, enrolled=enrolled, search=search)
+    return page.render("inventory", session, request, devices=found, hubs=hubs, enrolled=enrolled, search=search, part=part)
 
 
 async def device(page: Page, request: Request, session: Session) -> Response:
@@ -84,11 +112,11 @@ async def device_log(page: Page, request: Request, session: Session) -> Response
 
 async def requests(page: Page, request: Request, session: Session) -> Response:
     archived = request.query_params.get("archived") is not None
-    rows = page.views.archive.archived(session.account.user) if archived else []
-    live = [] if archived else page.views.requests(session.account.user)
+    rows, old = _part(request, page.views.archive.archived(session.account.user) if archived else [])
+    live, part = _part(request, [] if archived else page.views.requests(session.account.user))
     return page.render(
         "requests", session, request, requests=live, archived=rows if archived else None, days=page.settings.live_days,
-        years=page.settings.archive_years,
+        years=page.settings.archive_years, part=old if archived else part,
     )
 
 

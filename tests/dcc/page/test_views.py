@@ -315,3 +315,17 @@ async def test_a_session_that_asks_too_much_is_told_to_wait() -> None:
         assert answers == [200, 200, 200, 200, 429]
         world.now += 3
         assert (await browser.get("/")).status_code == 200
+
+
+async def test_a_long_list_comes_in_parts_that_keep_the_search(world: World) -> None:
+    for counter in range(10, 260):
+        world.request(SUPPLIER, ESME, counter, world.now - counter)
+    async with world.browser(SUPPLIER) as browser:
+        first = (await browser.get("/requests")).text
+        assert "Your live requests, 251" in first
+        assert (first.count('role="row"') - 1, "Part 1 of 3" in first, "Earlier part" in first) == (100, True, False)
+        last = (await browser.get("/requests?part=3")).text
+        assert (last.count('role="row"') - 1, "Next part" in last, 'href="/requests?part=2"' in last) == (51, False, True)
+        beyond, rubbish = [(await browser.get(f"/requests?part={part}")).text for part in ("99", "x")]
+        assert ("Part 3 of 3" in beyond, "Part 1 of 3" in rubbish) == (True, True)
+        assert "Part 1" not in (await browser.get("/inventory?search=esme")).text
