@@ -36,7 +36,7 @@ from hil.devices.hcalcs import Hcalcs
 from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
 from hil.devices.registers import LoadProfile
-from hil.medium import Medium
+from hil.medium import Medium, PowerGone
 from hil.pki import device_type
 from hil.radio import rooms
 from hil.radio.air import Air
@@ -244,7 +244,8 @@ class Home:
 
     def _ac_lost(self, lost: bool) -> None:
         if self.hub is not None:
-            self.hub.power_event(PowerEvent.AC_LOST if lost else PowerEvent.AC_RESTORED)
+            with contextlib.suppress(PowerGone):  # a hub that dies at what it writes now takes nobody at the host's end with it
+                self.hub.power_event(PowerEvent.AC_LOST if lost else PowerEvent.AC_RESTORED)
 
     async def mains_lost(self) -> None:
         """The mains of the home goes: the meters on it stop, AC Lost is raised, the hub's supply follows."""
