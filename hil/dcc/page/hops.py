@@ -36,17 +36,14 @@ class Hops:
         if record.area in _AREAS and record.message is not None:
             self._records.append(record)
 
-    def of(self, request: str, command: str | None) -> list[Record]:
-        """Every hop of a request: those that carry its name, its Command's or its Response's."""
-        names = {request}
-        if command is not None:
-            names |= {command, _response(command)}
-        names |= {one.message for one in self._records if one.detail.get("request") == request and one.message is not None}
+    def of(self, request: str) -> list[Record]:
+        """Every hop of a request: those that carry its name, or that of a message (Command, Response) which a hop ties to it."""
+        names = {request} | {one.message for one in self._records if one.detail.get("request") == request and one.message is not None}
         return [one for one in self._records if one.message in names]
 
-    def ladder(self, request: str, command: str | None, user: Eui64, target: str, hub: str | None) -> tuple[str, list[Hop]]:
+    def ladder(self, request: str, user: Eui64, target: str, hub: str | None) -> tuple[str, list[Hop]]:
         """The ladder as SVG, empty where no hop is known, and the same hops in words."""
-        found = self.of(request, command)
+        found = self.of(request)
         if not found:
             return "", []
         lanes = {"user": "user", str(user): "user", "gateway": "DCC", "transform": "DCC", "dcc": "DCC", "responses": "DCC", "acb": "DCC",
@@ -57,9 +54,3 @@ class Hops:
         drawn = arrows(found, lanes)
         svg = draw_ladder(drawn, lanes, began=found[0].time, title=f"Ladder of request {request}") if drawn else ""
         return svg, hops
-
-
-def _response(command: str) -> str:
-    """The message identifier of the Response to a Command: the parties swapped."""
-    originator, recipient, _, counter = command.split(":")
-    return f"{recipient}:{originator}:response:{counter}"

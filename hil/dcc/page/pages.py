@@ -126,10 +126,8 @@ async def request_detail(page: Page, request: Request, session: Session) -> Resp
     if found is None:
         raise Refused(404, NOTHING_HERE)
     row, steps = found
-    command, hub = row["command"], row["hub"]
-    svg, hops = page.views.hops.ladder(
-        name, None if command is None else str(command), user, str(row["target"]), None if hub is None else str(hub)
-    )
+    hub = row["hub"]
+    svg, hops = page.views.hops.ladder(name, user, str(row["target"]), None if hub is None else str(hub))
     return page.render("request", session, request, row=row, steps=steps, svg=Markup(svg), hops=hops)
 
 

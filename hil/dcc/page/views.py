@@ -258,7 +258,6 @@ def _request(row: sqlite3.Row) -> dict[str, object]:
         "request": row["request"], "variant": row["variant"], "name": service.name, "target": row["target"], "state": row["state"],
         "received": moment(row["received"]), "critical": service.critical, "hub": row["chf"],
         "took_s": None if row["responded"] is None else round(row["responded"] - row["received"], 1),
-        "command": row["command_id"],
     }
 
 
