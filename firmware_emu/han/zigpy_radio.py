@@ -86,6 +86,8 @@ class ZigpyRadio:
         self._book = AddressBook(self)
         self._permits = Permits(clock)
         self._joining: dict[Eui64, HanEventKind] = {}
+        self._lost: Dongle | None = None
+        """One that went away and whose port is not closed yet: :meth:`stop` may come first."""
         self._ready = asyncio.Event()
         self._formed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -235,11 +237,11 @@ class ZigpyRadio:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        dongle, self._dongle = self._dongle, None
-        self._permits.dongle = None
-        if dongle is not None:
-            dongle.abandon("CLOSED")
-            await dongle.close()
+        for dongle in (self._dongle, self._lost):
+            if dongle is not None:
+                dongle.abandon("CLOSED")
+                await dongle.close()
+        self._dongle = self._lost = self._permits.dongle = None
 
     # -- what the dongle tells -------------------------------------------------------------------------------------------------
 
@@ -279,6 +281,7 @@ class ZigpyRadio:
         if self._dongle is None or self._eui64 is None:
             return
         dongle, self._dongle = self._dongle, None
+        self._lost = dongle
         self._permits.dongle = None
         self._ready.clear()
         dongle.abandon("RESET")
@@ -340,6 +343,7 @@ class ZigpyRadio:
 
     async def _recover(self, lost: Dongle) -> None:
         await lost.close()
+        self._lost = None
         attempt = 0
         while True:
             await self.clock.sleep(_RECOVERY_PAUSES_S[min(attempt, len(_RECOVERY_PAUSES_S) - 1)])
