@@ -29,10 +29,12 @@ BOOST_MINUTES = 60
 """Longest boost in total (reference smets 7, E470)."""
 LIMIT_PROCESSED = 0x8F86
 _LIMIT_PROCESSED_CODE = 0x0121
-_CLOSE, _OPEN, _CLOSE_FOR, _OPEN_FOR, _TO_CALENDAR = 0x01, 0x02, 0x11, 0x12, 0x20
+_CLOSE, _CLOSE_FOR, _OPEN_FOR, _TO_CALENDAR = 0x01, 0x11, 0x12, 0x20
 _DIRECTIONS, _LEVEL, _FULL = 0x3000, 0x7F, 100
-_SUCCESS = 1
-"""Outcome of an entry of the auxiliary event log (RTDS ECS35f writes 0 to 2)."""
+_SUCCESS, _FAILURE = 1, 2
+"""Outcomes of an entry of the auxiliary event log (RTDS ECS35f writes 0 to 2)."""
+CONTROL_FAILED = 0x811A
+"""Failure in changing or maintaining the state of a HAN connected or other auxiliary switch (event table, AC3)."""
 
 
 @dataclass
@@ -142,9 +144,13 @@ class Controls:
         return _FULL if selector & 0xFF == _CLOSE else 0
 
     def _log(self, now: int, number: int, level: int) -> None:
-        action = number << 8 | (_CLOSE if level else _OPEN)
-        self._esme.gbcs.logs[LogName.ALCS].add(LogEntry(now, action, bytes((_SUCCESS,)) + bytes(4)))
+        self._esme.gbcs.logs[LogName.ALCS].add(_entry(now, number, level, _SUCCESS))
         self._esme.trace.emit("device", self._esme.name, "auxiliary switch", number=number, level=level)
+
+    def not_followed(self, number: int, level: int, event: int, reason: str) -> None:
+        """What was to follow switch ``number`` to ``level`` did not: log entry with the DRLC ``event`` that told it, and alert 811A."""
+        self._esme.trace.emit("device", self._esme.name, "auxiliary switch not followed", number=number, level=level, reason=reason)
+        self._esme.events.tell(CONTROL_FAILED, entry=_entry(int(self._esme.now()), number, level, _FAILURE, event))
 
     # --- commands
 
@@ -231,3 +237,8 @@ class Controls:
         """Level of a switch in percent now."""
         self.update(int(self._esme.now()))
         return self.switches[number].level
+
+
+def _entry(now: int, number: int, level: int, outcome: int, event: int = 0) -> LogEntry:
+    """On or off in the auxiliary log: 11h or 12h beside the switch's number, as in RTDS ECS35f."""
+    return LogEntry(now, number << 8 | (_CLOSE_FOR if level else _OPEN_FOR), bytes((outcome,)) + event.to_bytes(4, "big"))

@@ -76,8 +76,11 @@ class EventSettings:
         setting = _setting(_GROUPS[code >> 8], place)
         return setting in self._model.attributes and bool(self._value(setting) >> (code & 0xFF) & 1)
 
-    def tell(self, code: int, other: bytes = b"") -> None:
-        """One event: its log entry, its alert, the notice to HAN Devices and the audible alarm, each if it is to be given."""
+    def tell(self, code: int, other: bytes = b"", entry: LogEntry | None = None) -> None:
+        """One event: its log entry, its alert, the notice to HAN Devices and the audible alarm, each if it is to be given.
+
+        ``entry`` goes to the auxiliary log instead of the code itself: that log's entries are switch, action and outcome.
+        """
         esme, gbcs = self._esme, self._esme.gbcs
         if code >> 8 not in _CONFIGURABLE:
             gbcs.raise_alert(code, other=other)
@@ -86,6 +89,8 @@ class EventSettings:
         if self._is_set(code, _LOG):
             if power:
                 gbcs.logs[LogName.POWER].add(LogEntry(int(gbcs.now()), code, other))
+            elif entry is not None:
+                gbcs.logs[LogName.ALCS].add(entry)
             else:
                 gbcs.log(code, other)
         for place, what in ((_HAN, "told on the HAN"), (_ALARM, "alarm")):

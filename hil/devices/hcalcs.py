@@ -38,10 +38,15 @@ class Hcalcs(TunnelServerDevice):
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.gbcs.handlers[0x0129] = read_firmware
         self.closed = False
+        self.stuck = False
+        """A fault of the switch: it takes events and does not move."""
         self.load = LoadSwitchClient(self)
 
     def move(self, *, closed: bool) -> None:
-        """Close or open the switch."""
+        """Close or open the switch, unless it is stuck."""
+        if self.stuck:
+            self.trace.emit("device", self.name, "switch stuck", closed=self.closed)
+            return
         self.closed = closed
         self.trace.emit("device", self.name, "switch", closed=closed)
 

@@ -69,10 +69,10 @@ class LoadController:
         followers = self._followers()
         return followers.index(device) + 1 if device in followers else None
 
-    def _event(self, number: int) -> bytes:
+    def _event(self, number: int, event: int | None = None) -> bytes:
         esme = self._esme
         values: dict[str, FieldValue] = {
-            "event": int(esme.now()), "device_class": _SIMPLE_LOAD, "group": _ALL_GROUPS, "start": 0,
+            "event": int(esme.now()) if event is None else event, "device_class": _SIMPLE_LOAD, "group": _ALL_GROUPS, "start": 0,
             "duration_minutes": _UNTIL_FURTHER_NOTICE, "criticality": _LEVEL_LESS,
             "cooling_offset": _NO_OFFSET, "heating_offset": _NO_OFFSET,
             "cooling_set_point": _NO_SET_POINT, "heating_set_point": _NO_SET_POINT, "average_load": _NO_LOAD_ADJUSTMENT,
@@ -81,20 +81,33 @@ class LoadController:
         return DRLC.to_client[_EVENT].encode(values)
 
     def moved(self, number: int, level: int) -> None:
-        """Switch ``number`` of the meter moved: its follower is told."""
+        """Switch ``number`` of the meter moved: its follower is told, and alert 811A raised if it does not follow."""
         followers = self._followers()
         if self._esme.powered and number <= len(followers):
-            self._esme.spawn(self.tell(followers[number - 1]))
+            self._esme.spawn(self._lead(number, level, followers[number - 1]))
 
-    async def tell(self, device: Eui64) -> None:
-        """Send the event of its switch to one HCALCS, and look whether it has taken it. Raises RadioError."""
+    async def _lead(self, number: int, level: int, device: Eui64) -> None:
+        event = int(self._esme.now())
+        try:
+            closed = await self.tell(device, event)
+        except RadioError as problem:
+            self._esme.controls.not_followed(number, level, event, str(problem))
+            return
+        wanted = self._esme.controls.switches[number].closed
+        if closed is not None and closed != wanted:
+            reason = f"{device} shows its switch {'closed' if closed else 'open'}: expected {'closed' if wanted else 'open'}"
+            self._esme.controls.not_followed(number, level, event, reason)
+
+    async def tell(self, device: Eui64, event: int | None = None) -> bool | None:
+        """Send the event of its switch to one HCALCS; whether it then shows itself closed, None if it follows none. Raises RadioError."""
         number, zcl = self._number(device), self._esme.zcl
         if number is None:
-            return
+            return None
         endpoint = await zcl.find_endpoint(device, DRLC.id, server=False)
-        await zcl.command(device, endpoint, DRLC.id, _EVENT, self._event(number), to_server=False)
+        await zcl.command(device, endpoint, DRLC.id, _EVENT, self._event(number, event), to_server=False)
         state = await zcl.read_attributes(device, endpoint, ENERGY_MANAGEMENT.id, (_LOAD_STATE, _CURRENT_EVENT, _CURRENT_STATUS))
         self._esme.trace.emit("han", self._esme.name, "load state", target=str(device), state=str(state.get(_LOAD_STATE)))
+        return state.get(_LOAD_STATE) == _CLOSED
 
 
 class LoadSwitchClient:

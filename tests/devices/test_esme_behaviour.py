@@ -161,7 +161,7 @@ def test_switches_follow_their_calendar_overrides_and_limits(device_pki: Keystor
     assert bench.read(70, "0-1:96.3.10") == Boolean(True)
     bench.go(3 * HOUR_S)
     assert bench.read(70, "0-1:96.3.10") == Boolean(False)
-    codes = (0x101, 0x102, 0x101, 0x102, 0x101, 0x102)
+    codes = (0x111, 0x112, 0x111, 0x112, 0x111, 0x112)
     log = bench.read(7, "0-17:99.98.2")
     assert isinstance(log, CompactArray)
     assert [one[1] for one in log.elements] == [LongUnsigned(code) for code in codes]  # type: ignore[index]

@@ -25,12 +25,12 @@ from firmware_emu.gbcs.gbz import Component, Gbz, numbered
 from firmware_emu.gbcs.protect import with_mac, with_signature
 from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.hub.from_board import parties_of
-from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
 from hil.dcc.from_board import addition, certify, list_hub, notification, supplier_of
 from hil.dcc.users import User
-from hil.devices import Esme, Gsme
+from hil.devices import Esme, Gsme, Hcalcs
 from hil.devices.esme_variant import POLYPHASE, SINGLE_ELEMENT
 from hil.devices.gbcs_device import GbcsHanDevice
 from hil.devices.han_device import HanDevice
@@ -38,7 +38,7 @@ from hil.pki import device_type, load_keys
 from hil.radio.node import StackNode
 from hil.station import Station
 
-ESME, GSME, POLY = "esme", "gsme", "poly"
+ESME, GSME, POLY, HCALCS = "esme", "gsme", "poly", "hcalcs"
 CLOSE_VALVE = numbered((Component(METERING.id, 0x01, 0, 0x0B, METERING.to_server[0x0B].encode(
     {"provider": 0, "event": 1, "requested": 0, "implementation": 0, "status": 0, "control": 0})),)).encode()
 OPEN_SWITCH = AccessRequest(
@@ -48,10 +48,10 @@ Told = tuple[str, str, str]
 
 
 class TwoMeters(Station):
-    """The station's home with constant loads, and a second electricity meter, of three phases."""
+    """The station's home with constant loads, an HCALCS, and a second electricity meter, of three phases."""
 
     async def _device(self, row: DeviceTable) -> HanDevice:
-        if row.type == "IHD":
+        if row.type == "HCALCS":
             return await super()._device(row)
         parts = (
             row.eui, row.install_code, self.keystore, StackNode(self.air, row.eui), self.clock, self.trace,
@@ -96,6 +96,10 @@ class AlertHome:
     def gsme(self) -> Gsme:
         return self.station.one(Gsme)
 
+    @property
+    def hcalcs(self) -> Hcalcs:
+        return self.station.one(Hcalcs)
+
     def meter(self, name: str) -> GbcsHanDevice:
         return {ESME: self.esme, POLY: self.poly, GSME: self.gsme}[name]
 
@@ -118,12 +122,15 @@ class AlertHome:
                 assert outcome.ok, outcome.why
         for row in board.device:
             await station.device(row.name).join()
-        for row in board.device:
+        for row in board.device[:3]:
             body = {"CurrentDateTime": station.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 7200}
             outcome = await station.ask(self.user_for(row.eui), "8.1.1", row.eui, body, wait_s=7200)
             assert outcome.ok, outcome.why
         outcome = await station.ask(station.gas_supplier, "8.7.2", self.gsme.eui64, {"OtherDeviceID": board.hub.gpf}, wait_s=7200)
         assert outcome.ok, outcome.why
+        for meter, switch in ((self.esme.eui64, self.hcalcs.eui64), (self.hcalcs.eui64, self.esme.eui64)):
+            outcome = await station.ask(self.user_for(meter), "8.7.1", meter, {"OtherDeviceID": switch})
+            assert outcome.ok, outcome.why
 
     def status(self, eui: Eui64) -> str:
         device = self.station.dcc.inventory.device(eui)
@@ -214,7 +221,10 @@ async def alert_home(clock: Clock, folder: Path) -> AsyncIterator[AlertHome]:
     esme, gsme, *_ = board.device
     poly = esme.model_copy(update={
         "name": POLY, "eui": Eui64.parse("02e53e0000000003"), "mpxn": type(esme.mpxn)("1200012345679") if esme.mpxn else None})
-    board = board.model_copy(update={"name": "alerts", "device": (esme, gsme, poly)})
+    hcalcs = esme.model_copy(update={
+        "name": HCALCS, "type": "HCALCS", "eui": Eui64.parse("02ca1c0000000001"), "mpxn": None,
+        "install_code": InstallCode.parse("4142434445464748494A4B4C4D4E4F50")})
+    board = board.model_copy(update={"name": "alerts", "device": (esme, gsme, poly, hcalcs)})
     station = TwoMeters(board, clock, Trace(clock.now), folder, load_keys(board), board.seed)
     try:
         await station.bring_up()

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 import pytest
 from alert_home import ESME, GSME, POLY, AlertHome, Told, alert_home
-from meter_bench import Item, entry, flat, put
+from meter_bench import Item, at_once, entry, flat, put, run
 from test_esme_behaviour import limit
 from test_prepayment import adjust, configuration, prepayment_mode
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import CellUsage
-from firmware_emu.gbcs.axdr import Array, BitString, DoubleLongUnsigned, OctetString, Structure
+from firmware_emu.gbcs.axdr import Array, BitString, DoubleLongUnsigned, LongUnsigned, OctetString, Structure
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.utrn import ValueClass, make_utrn
 from firmware_emu.zse.clusters.calendar import CALENDAR
@@ -35,6 +35,7 @@ POUND = 100_000
 """Millipence."""
 SUPPLIER, GAS, NETWORK = "supplier", "gas supplier", "network operator"
 CREDIT_EVENTS = (0x810D, 0x810E, 0x8119)
+SWITCH_EVENTS = (0x811A,)
 VOLTAGE = {"over": 35, "under": 31}
 EXTREMES = {"extreme over": (1, 260), "extreme under": (2, 190), "sag": (3, 207), "swell": (4, 253)}
 GSME_NAMED = {ESME: SUPPLIER, POLY: SUPPLIER, GSME: GAS}
@@ -80,7 +81,7 @@ def configure(home: AlertHome) -> None:
     """Both kinds of meter in prepayment mode with a hundred pounds, limits, and the alerts on that can be switched off."""
     for esme in (home.esme, home.poly):
         home.set(esme, 0x00AE, [events_on("0-33", tuple(range(0x8000, 0x8100)))])
-        home.set(esme, 0x00AC, [events_on("0-30", CREDIT_EVENTS)])
+        home.set(esme, 0x00AC, [events_on("0-30", CREDIT_EVENTS + SWITCH_EVENTS)])
     esme = home.esme
     home.set(esme, 0x0019, flat(10_000))
     home.set(esme, 0x001C, adjust(100 * POUND))
@@ -218,6 +219,27 @@ async def outage(home: AlertHome) -> None:
     home.esme.power(True)
 
 
+def override(home: AlertHome) -> None:
+    """The supplier closes switch 1 for a minute; the HCALCS that is to follow it is stuck."""
+    home.hcalcs.stuck = True
+    home.set(home.esme, 0x0055, [put(1, "0-0:94.44.117.1", 2, LongUnsigned(1)), run(9, "0-0:10.0.103", 1, LongUnsigned(0x111))])
+
+
+def scheduled(home: AlertHome) -> None:
+    """The calendar says that switch 1 has been closed since this hour began; the HCALCS that is to follow it has no power."""
+    home.hcalcs.power(False)
+    calendar = Array((entry(1, "0-0:10.0.103", 0x101, home.station.clock.datetime().hour),))
+    home.set(home.esme, 0x0054, [
+        put(11, "0-1:11.0.3", 2, Array(())), put(10, "0-1:12.0.2", 2, calendar), put(9000, "0-0:94.44.128.26", 6, at_once()),
+        put(9000, "0-0:94.44.128.35", 6, at_once())])
+
+
+async def ended(home: AlertHome) -> None:
+    """The override ends."""
+    await home.station.clock.sleep(90)
+    home.esme.update()
+
+
 def close_and_arm(home: AlertHome) -> None:
     """The supplier closes the valve and arms it (GCS32, GCS39)."""
     for code, state in ((0x0081, 0), (0x0085, 1)):
@@ -301,6 +323,9 @@ ROWS = [
     Row("ALERT-A34", POLY, back(POLY), {"8093": (NETWORK,)}),
     Row("ALERT-A35", POLY, volts(POLY, "sag", 200), {"802E": (NETWORK,)}),
     Row("ALERT-A35", POLY, back(POLY), {"809B": (NETWORK,)}),
+    Row("ALERT-A26", ESME, override, {"811A": (SUPPLIER,)}),
+    Row("", ESME, ended, {}),
+    Row("ALERT-A27", ESME, scheduled, {"811A": (SUPPLIER,)}),
 ]
 ALWAYS_ON: dict[str, FieldValue] = {"minute": 0, "value": 1}
 SECURITY = {f"ALERT-A{number}" for number in (1, 2, 3, 4, 14)}
