@@ -89,7 +89,7 @@ class LoadController:
     async def _lead(self, number: int, level: int, device: Eui64) -> None:
         event = int(self._esme.now())
         try:
-            closed = await self.tell(device, event)
+            closed = await self._tell(device, event)
         except RadioError as problem:
             self._esme.controls.not_followed(number, level, event, str(problem))
             return
@@ -98,8 +98,12 @@ class LoadController:
             reason = f"{device} shows its switch {'closed' if closed else 'open'}: expected {'closed' if wanted else 'open'}"
             self._esme.controls.not_followed(number, level, event, reason)
 
-    async def tell(self, device: Eui64, event: int | None = None) -> bool | None:
-        """Send the event of its switch to one HCALCS; whether it then shows itself closed, None if it follows none. Raises RadioError."""
+    async def tell(self, device: Eui64) -> None:
+        """Send the event of its switch to one HCALCS, and look whether it has taken it. Raises RadioError."""
+        await self._tell(device, int(self._esme.now()))
+
+    async def _tell(self, device: Eui64, event: int) -> bool | None:
+        """Whether the HCALCS then shows itself closed, None if it follows none."""
         number, zcl = self._number(device), self._esme.zcl
         if number is None:
             return None
