@@ -4,7 +4,8 @@
 the roles and response times of the 2013 consultation (``roles_2013`` and the times; reference services-schedule.csv,
 SEC stage 2 tables 5.1 and 5.2). Where DUIS 5.4 prints no role (7.16 apart, which nobody may send), the consultation's
 stand. ``device_types`` is inferred from the published use cases of each service, widened to the kinds that hold the same
-object (choice). ``response_codes.csv`` lists every code of DUIS 5.4; most meanings are not published.
+object (choice); a GPF has those whose Command is one of its own. ``response_codes.csv`` lists every code of DUIS 5.4; most
+meanings are not published.
 """
 
 from __future__ import annotations

@@ -26,6 +26,11 @@ def services() -> dict[str, list[str]]:
     return {row["variant"]: row["roles"].split() for row in csv.DictReader(text.splitlines())}
 
 
+LATER_DEVICES = frozenset({"6.24.1"})
+"""Whose Command for a load controller's cell is for Devices that have one."""
+BY_THE_DCC = frozenset({"8.7.1", "8.8.1"})
+"""Which of the joins goes to a Device is the transform's choice by what it is joined with."""
+
 COMMANDS = [
     pytest.param(case.code, variant, id=f"{case.name} {variant}") for case in catalogue().values()
     if case.kind is UseCaseKind.COMMAND and case.code is not None and case.critical is False and "ESME" in case.targets
@@ -38,3 +43,18 @@ def test_an_esme_takes_a_command_from_every_role_whose_service_it_is(code: int, 
     held = {permission.role for permission in permissions(DeviceType.ESME).get(code, ())}
     wanted = {ROLES[role] for role in services()[variant] if role in ROLES}
     assert wanted <= held or variant in OTHER_CODE
+
+
+def transform_rows() -> list[dict[str, str]]:
+    text = resources.files("hil.dcc.transform").joinpath("selection.csv").read_text(encoding="utf-8")
+    return [row for row in csv.DictReader(text.splitlines()) if "GPF" in row["devices"].split() and row["variant"] not in LATER_DEVICES]
+
+
+def test_a_gas_proxy_gets_only_services_whose_command_is_one_of_its_own() -> None:
+    supported = permissions(DeviceType.GPF)
+    unsupported = {f"{row['variant']} {row['use_case']}" for row in transform_rows() if int(row["message_code"], 16) not in supported}
+    assert unsupported == set()
+    listed = resources.files("hil.dcc").joinpath("services.csv").read_text(encoding="utf-8")
+    open_to = {row["variant"] for row in csv.DictReader(listed.splitlines()) if "GPF" in row["device_types"].split()}
+    assert open_to <= {row["variant"] for row in transform_rows()} | LATER_DEVICES | BY_THE_DCC
+    assert "7.4" not in open_to

@@ -18,7 +18,7 @@ from hil.dcc.outcome import Delivery, Verdict
 from hil.dcc.services import UserRole, schedule
 from hil.dcc.transform import use_cases_of
 
-from .conftest import CHF, ESME, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
+from .conftest import CHF, ESME, GPF, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
 from .test_alerts import alert_of
 from .test_journeys import Run, octets, send
 
@@ -125,6 +125,9 @@ def test_what_a_device_does_not_support_is_said_and_not_invented(run: Run) -> No
         assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E11")
         assert outcome.refusal is not None
         assert outcome.refusal.next_step.startswith("address it to ")
+        assert far_end.home.received == []
+        proxy = await send(far_end, "7.4", GPF)
+        assert (proxy.verdict, proxy.response_code) == (Verdict.REFUSED, "E11"), "use case 0082 is the gas meter's alone"
         assert far_end.home.received == []
 
     run(scenario)
