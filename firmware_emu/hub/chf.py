@@ -131,6 +131,7 @@ class ChfExecutor:
         match parameter:
             case Structure(elements=(OctetString(octets=eui), Enum(value=key_type), OctetString(octets=key), Enum(value=kind))) if (
                 len(eui) == 8 and len(key) == 16 and key_type == _INSTALL_CODE_KEY and kind in RegisteredType._value2member_map_
+                and kind != RegisteredType.HAND_HELD
             ):
                 device = Eui64(eui)
             case _:
@@ -179,7 +180,8 @@ class ChfExecutor:
         """CCS03: the log of another hub and the Extended PAN ID of its network.
 
         The hash is the key that a Device uses with the new trust centre, as in a ZigBee trust centre swap-out (engineering
-        knowledge; the GBCS text is not stored). Devices may come for the longest join time.
+        knowledge; the GBCS text is not stored), until it has established one of its own. Devices may join afresh with it for the longest
+        join time; by rejoining they come back whenever they find the hub.
         """
         match parameter:
             case Structure(elements=(OctetString(octets=pan), Array(elements=rows))) if len(pan) == 8:

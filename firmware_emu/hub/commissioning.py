@@ -40,6 +40,7 @@ class Commissioning:
         self._trace = trace
         self._channel = channel
         self._permitted: dict[Eui64, tuple[bytes, float]] = {}
+        self._restored: dict[Eui64, bytes] = {}
         self.rotation = NetworkKeyRotation(radio, store, now, trace, profile, self._rotated, entropy)
         self.network: NetworkSettings | None = None
 
@@ -63,8 +64,8 @@ class Commissioning:
         self._remember(settings)
         self.rotation.formed()
         for entry in self._log.entries():  # a dongle that forgot its network forgot its keys
-            if entry.link_key:
-                await self._radio.import_link_key(entry.device, entry.link_key)
+            if entry.radio_key:
+                await self._radio.import_link_key(entry.device, entry.radio_key)
         self._trace.emit("han", "hub", "formed", target=str(settings.extended_pan_id), channel=settings.channel)
         return settings
 
@@ -82,6 +83,7 @@ class Commissioning:
         if self.network is None or self.network.extended_pan_id != self._chf.extended_pan_id:
             self._permitted.clear()
             self.network = await self._form(self._chf.extended_pan_id, None)
+        await self._take_restored()
         for key in self._store.keys(REMOVALS):
             device = Eui64.parse(key[len(REMOVALS) :])
             await self._leave(device)
@@ -101,6 +103,17 @@ class Commissioning:
             self._trace.emit("han", "hub", "not told to leave", target=str(device), reason=str(error))
         else:
             self._trace.emit("han", "hub", "removed", target=str(device))
+
+    async def _take_restored(self) -> None:
+        """Give the radio the keys of a restored log: their Devices come back by rejoining, whenever they find the hub.
+
+        A window alone would keep out who has no power or sleeps longer than it is open. Each key is given once, before its Device came.
+        """
+        for entry in self._log.entries():
+            key = entry.restored_hash
+            if key and not entry.link_key and entry.membership is Membership.LISTED and self._restored.get(entry.device) != key:
+                await self._radio.import_link_key(entry.device, key)
+                self._restored[entry.device] = key
 
     async def _windows(self) -> float | None:
         now = self._now()

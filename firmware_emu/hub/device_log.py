@@ -28,13 +28,15 @@ class RegisteredType(IntEnum):
     IHD = 128
     CAD = 130
     PPMID = 132
+    HAND_HELD = 254
+    """Of this bench alone: a hand-held terminal in its window, which no ``register_device`` names."""
     UNKNOWN = 255
     """Of this bench alone: a Device of a restored log, whose type the backup does not tell."""
 
     @property
     def gets_gbcs(self) -> bool:
-        """Type 2 Devices (IHD, CAD) have no GBCS credentials and get no messages."""
-        return self not in (RegisteredType.IHD, RegisteredType.CAD)
+        """Type 2 Devices (IHD, CAD) have no GBCS credentials and get no messages; a hand-held terminal carries those of others."""
+        return self not in (RegisteredType.IHD, RegisteredType.CAD, RegisteredType.HAND_HELD)
 
 
 class Membership(Enum):
@@ -80,6 +82,11 @@ class LogEntry:
         if self.link_key:
             return aes_mmo(self.link_key)
         return self.restored_hash
+
+    @property
+    def radio_key(self) -> bytes:
+        """What the radio uses with it: the link key or, until one is established after a restore, the restored hash; empty if neither."""
+        return self.link_key or self.restored_hash
 
     def __repr__(self) -> str:
         return f"LogEntry({self.device}, {self.registered_type.name}, {self.membership.value})"
@@ -160,13 +167,15 @@ class DeviceLog:
             self._changed()
         return True
 
-    def remove(self, device: Eui64) -> bool:
-        """Copy a Device with its key to the historic log, then delete it; False if it is not there."""
+    def remove(self, device: Eui64, *, remember: bool = True) -> bool:
+        """Copy a Device with its key to the historic log, then delete it; False if it is not there. ``remember`` False: no copy, as for
+        a hand-held terminal (reference chts 1)."""
         entry = self.get(device)
         if entry is None:
             return False
         with self._store.transaction():
-            self._remember(entry)
+            if remember:
+                self._remember(entry)
             self._store.delete(CURRENT + str(device))
             self._heard.pop(device, None)
             self._changed()

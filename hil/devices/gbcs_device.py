@@ -166,6 +166,13 @@ class TunnelServerDevice(GbcsHanDevice):
         self.log_may_have_changed()
         self.spawn(self.ota.follow())
 
+    def swapped(self, centre: Eui64) -> None:
+        """The tunnel with the old hub is gone, and so are the link keys with other Devices: the radio gave them up with the old network."""
+        if self.coordinator is not None:
+            self.tunnel.drop(self.coordinator)
+        super().swapped(centre)
+        self.pairing.begin_again()
+
     def log_may_have_changed(self) -> None:
         """After each Command: what follows from a join or unjoin."""
         self.pairing.start_new()

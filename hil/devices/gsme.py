@@ -228,8 +228,8 @@ class Gsme(GbcsHanDevice):
         return self._keypad.enter(utrn, self.now())
 
     def knows_gpf(self) -> bool:
-        """Whether a GPF stands in the meter's log: before that no metering data goes to the mirror (reference zigbee-han 6)."""
-        return any(entry.device_type == DeviceType.GPF for entry in joins.entries(self.gbcs))
+        """Whether this hub's GPF stands in the meter's log: before that no metering data goes to the mirror (reference zigbee-han 6)."""
+        return any(entry.device_type == DeviceType.GPF and entry.device_id == self.coordinator for entry in joins.entries(self.gbcs))
 
     # --- HAN
 
@@ -272,7 +272,7 @@ class Gsme(GbcsHanDevice):
                     self.mirror.publish, self.mirror.answer_questions)
                 for step in steps:
                     try:
-                        if step == self._open_tunnel and not self._heard_time() and await self.search_hub():
+                        if step == self._open_tunnel and (self.key_borrowed or not self._heard_time()) and await self.search_hub():
                             await self.refresh_hub_time()
                         await step()
                     except CommsHubError as problem:
@@ -285,6 +285,7 @@ class Gsme(GbcsHanDevice):
 
     def swapped(self, centre: Eui64) -> None:
         super().swapped(centre)
+        self.mirror.forget()
         self._drop_tunnel()
         self.tunnel = TunnelClient(self.zcl, centre, on_data=self._from_tunnel, source_endpoint=METERING_ENDPOINT)
 

@@ -145,6 +145,10 @@ class MirrorPusher:
         """What the mirror holds of an attribute; None if it was never reported."""
         return self._held.get((cluster, attribute))
 
+    def forget(self) -> None:
+        """Another hub has taken over: it has no mirror of this meter yet, and what the old one's flags told is void."""
+        self._endpoint, self.flags, self._pushes = None, (), 0
+
     async def push(self) -> None:
         """Report to the mirror, asking for it first where none is held. Raises RadioError."""
         if self._endpoint is None:

@@ -1,6 +1,8 @@
 """What every Device of the rig has: a radio node, credentials, a join over the air, a keep-alive watch, and a power switch.
 
-After the keep-alive limit it looks for its hub again: on a network under another key, or another hub in its place.
+After the keep-alive limit it looks for its hub again: on a network under another key, or another hub in its place. That one lets it in
+by the hash of its old link key, which the DCC holds too; so the Device agrees a link key of its own with it at once, as a ZigBee trust
+centre swap-out has it (engineering knowledge; the text is not stored).
 Not modelled: battery wear, radio sensitivity, sub-GHz.
 """
 
@@ -18,6 +20,7 @@ from firmware_emu.device.joining import HubTime, KeepAliveWatch, Membership, joi
 from firmware_emu.errors import CommsHubError, RadioError
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.base import HanNode, SimpleDescriptor
+from firmware_emu.han.key_establishment import establish
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
@@ -62,6 +65,8 @@ class HanDevice:
         self.zcl = ZclPort(node, clock, trace=trace, source=self.name)
         self.coordinator: Eui64 | None = None
         self.powered = True
+        self.key_borrowed = False
+        """Whether the link key with the hub is still the hash of the one with its predecessor."""
         self.hub_time: HubTime | None = None
         self._hub_time_read_at = 0.0
         self.watch: KeepAliveWatch | None = None
@@ -83,7 +88,7 @@ class HanDevice:
         membership = await join_han(
             self.node, self.zcl, self.install_code, self.keystore.cbke(self.eui64), trace=self.trace, name=self.name, sleepy=self.sleepy,
         )
-        self.coordinator = membership.coordinator
+        self.coordinator, self.key_borrowed = membership.coordinator, False
         self._note_time(membership.time)
         await self.joined(membership)
 
@@ -147,6 +152,8 @@ class HanDevice:
             self.zcl, self.coordinator, self.clock, on_lost=self._hub_lost, on_found=self._hub_found, seed=str(self.eui64),
         )
         self.spawn(self._run_watch(self.watch))
+        if self.key_borrowed:
+            self.spawn(self._search())
 
     async def _run_watch(self, watch: KeepAliveWatch) -> None:
         try:
@@ -159,14 +166,17 @@ class HanDevice:
         self.spawn(self._search())
 
     async def _search(self) -> None:
-        """As long as the hub is lost: look whether the network goes on under another key, or another hub."""
-        while self.watch is not None and self.watch.lost:
+        """As long as the hub is lost, or no key of its own is agreed with the one that took over: look whether the network goes on under
+        another key, or another hub."""
+        while self.watch is not None and (self.watch.lost or self.key_borrowed):
             if await self.search_hub() and await self.watch.check():
+                await self.refresh_hub_time()
                 return
             await self.clock.sleep(SEARCH_S)
 
     async def search_hub(self) -> bool:
-        """Come back by the link key, after a missed network key or to a hub that was swapped. Whether there is a network again."""
+        """Come back by the link key, after a missed network key or to a hub that was swapped. Whether there is a network again, and a link
+        key of its own with the hub."""
         node: object = self.node
         if not isinstance(node, RejoiningNode):
             return False
@@ -179,14 +189,25 @@ class HanDevice:
             return False
         self.trace.emit("han", self.name, "rejoined", target=str(centre), swapped=centre != self.coordinator)
         if centre != self.coordinator:
-            self.coordinator = centre
             self.swapped(centre)
-        return True
+        return not self.key_borrowed or await self._renew_key(centre)
 
     def swapped(self, centre: Eui64) -> None:
-        """Another hub is the trust centre now."""
+        """Another hub is the trust centre now; ``coordinator`` is still the old one when this is called."""
+        self.coordinator, self.key_borrowed = centre, True
         if self.watch is not None:
             self.watch.move_to(centre)
+
+    async def _renew_key(self, centre: Eui64) -> bool:
+        try:
+            key = await establish(self.zcl, centre, self.keystore.cbke(self.eui64))
+            await self.node.import_link_key(centre, key)
+        except CommsHubError as problem:
+            self.trace.emit("han", self.name, "not established", target=str(centre), reason=str(problem))
+            return False
+        self.key_borrowed = False
+        self.trace.emit("han", self.name, "key established", target=str(centre))
+        return True
 
     def _hub_found(self) -> None:
         self.trace.emit("han", self.name, "hub found", target=str(self.coordinator))

@@ -55,6 +55,11 @@ class Pairing:
                 self._under_way.add(partner)
                 self._device.spawn(self._establish(partner))
 
+    def begin_again(self) -> None:
+        """The link keys are lost, those of both sides: agree new ones."""
+        self.established.clear()
+        self.start_new()
+
     async def _establish(self, partner: Eui64) -> None:
         device = self._device
         try:

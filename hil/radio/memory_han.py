@@ -1,5 +1,5 @@
 """A HAN in memory, for many homes in one process: joining by key, link keys checked on secured frames, sleepy nodes, radios that are
-off, and a coordinator that keeps network and keys over a power cut.
+off, a coordinator that keeps network and keys over a power cut, and another one that takes its place.
 
 What it does not model: air, MAC, NWK layer, loss, encryption; a frame takes ten milliseconds.
 """
@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, NetworkSettings, Receiver, SimpleDescriptor
 from firmware_emu.ids import Eui64
 
 
 class Han:
-    """The medium: every radio by address."""
+    """The medium: every radio by address; the coordinator that was made last is the one there is."""
 
     def __init__(self) -> None:
         self.ports: dict[Eui64, Port] = {}
@@ -109,6 +110,11 @@ class MemoryRadio(Port):
     async def permit(self, device: Eui64, link_key: bytes, seconds: int) -> None:
         self.permitted[device] = (link_key, asyncio.get_running_loop().time() + seconds)
 
+    def admits(self, device: Eui64, key: bytes) -> bool:
+        """Whether ``device`` gets the network key under ``key`` when it comes back."""
+        permitted, until = self.permitted.get(device, (b"", 0.0))
+        return key in (self.link_keys.get(device), permitted if asyncio.get_running_loop().time() <= until else None)
+
     async def forbid(self) -> None:
         self.permitted.clear()
 
@@ -133,7 +139,12 @@ class MemoryRadio(Port):
 
 
 class MemoryNode(Port):
-    """A Device's radio."""
+    """A Device's radio. ``centre`` and ``extended_pan_id``: whose network it is on, or was."""
+
+    def __init__(self, han: Han, eui64: Eui64) -> None:
+        super().__init__(han, eui64)
+        self.centre: Eui64 | None = None
+        self.extended_pan_id: Eui64 | None = None
 
     async def join(
         self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
@@ -149,7 +160,31 @@ class MemoryNode(Port):
             raise RadioError("no transport key", "TIMEOUT")
         self.link_keys[hub.eui64] = hub.link_keys[self.eui64] = link_key
         self.on_network = True
+        self.centre, self.extended_pan_id = hub.eui64, None if hub.network is None else hub.network.extended_pan_id
         hub.tell(HanEventKind.JOINED, self.eui64)
+        return hub.eui64
+
+    async def rejoin(self, *, timeout_s: float = 60.0) -> Eui64:
+        """Come back under the link key or, to a coordinator that took the place of the old one, under its hash. Raises RadioError."""
+        await asyncio.sleep(0.2)
+        hub = self.han.coordinator
+        assert hub is not None
+        if self.centre is None:
+            raise RadioError(f"{self.eui64} was on no network")
+        if not hub.on or hub.network is None or not hub.on_network or hub.network.extended_pan_id != self.extended_pan_id:
+            raise RadioError("no beacon")
+        key = self.link_keys[self.centre]
+        if hub.eui64 != self.centre:
+            key = aes_mmo(key)
+        if not hub.admits(self.eui64, key):
+            hub.tell(HanEventKind.REFUSED, self.eui64, "no key is held for it")
+            raise RadioError("no transport key", "TIMEOUT")
+        if hub.eui64 != self.centre:
+            self.link_keys.clear()
+            self.centre = hub.eui64
+        self.link_keys[hub.eui64] = hub.link_keys[self.eui64] = key
+        self.on_network = True
+        hub.tell(HanEventKind.REJOINED, self.eui64)
         return hub.eui64
 
     @property
@@ -159,7 +194,7 @@ class MemoryNode(Port):
     async def resume(self) -> bool:
         hub = self.han.coordinator
         assert hub is not None
-        if self.on_network:
+        if self.on_network and hub.eui64 == self.centre:
             hub.tell(HanEventKind.REJOINED, self.eui64)
         return self.on_network
 

@@ -17,7 +17,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import decode_read_response, encode_attribute_ids
 from hil.devices import Gsme, Valve
 
-GPF = Eui64.parse("00db1234567890a3")
+GPF_OF_ANOTHER_HUB = Eui64.parse("00db1234567890e3")
 SUMMATION = (METERING.id, 0x0000)
 
 
@@ -42,8 +42,11 @@ def supply(state: int) -> bytes:
     return Gbz((Component(METERING.id, 0x01, 0, 0x0B, payload),)).encode()
 
 
-async def join_gpf(home: Home, gsme: Gsme) -> None:
-    response = await ask(home, gsme, 0x000E, Asn1Payload("JoinCommand", JoinCommand(2, GPF, 3)).encode())
+async def join_gpf(home: Home, gsme: Gsme, gpf: Eui64 | None = None) -> None:
+    """With the GPF of its hub, or another."""
+    gpf = gpf or gsme.coordinator
+    assert gpf is not None
+    response = await ask(home, gsme, 0x000E, Asn1Payload("JoinCommand", JoinCommand(2, gpf, 3)).encode())
     assert response.payload == bytes.fromhex("020100")
 
 
@@ -75,11 +78,14 @@ def test_the_meter_wakes_every_half_hour_by_itself(at_home: Scene) -> None:
     at_home(scene)
 
 
-def test_no_metering_data_is_mirrored_before_the_meter_knows_the_gpf(at_home: Scene) -> None:
+def test_no_metering_data_is_mirrored_before_the_meter_knows_the_gpf_of_its_hub(at_home: Scene) -> None:
     async def scene(home: Home) -> None:
         gsme = await joined(home)
         assert SUMMATION not in home.hub.mirrored
         assert home.hub.mirrored[0x0000, 0x0004] == "CHUB BENCH"
+        await join_gpf(home, gsme, GPF_OF_ANOTHER_HUB)
+        await gsme.wake()
+        assert SUMMATION not in home.hub.mirrored
         await join_gpf(home, gsme)
         await home.clock.sleep(1)
         await gsme.wake()

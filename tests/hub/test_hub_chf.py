@@ -240,6 +240,28 @@ def test_a_restored_log_forms_the_network_of_the_old_hub_and_lets_its_devices_in
     bench.run(test)
 
 
+@pytest.mark.requirement("CH-07")
+def test_a_device_of_a_restored_log_may_rejoin_by_its_hash_after_the_join_time_and_on_another_dongle(bench: Bench) -> None:
+    key_hash = aes_mmo(bytes(range(16)))
+
+    async def test(bench: Bench) -> None:
+        rows = Array(tuple(Structure((OctetString(one.octets), OctetString(known))) for one, known in ((ESME, key_hash), (PPMID, b""))))
+        pan = OctetString(Eui64.parse("00db1234567890e3").octets)
+        restore = bench.dlms(0x0003, (Specification(Choice.ACTION, 104, LOG, 5), Structure((pan, rows))))
+        assert codes(await bench.ask(restore)) == [0]
+        await bench.clock.sleep(2 * 3600)
+        assert bench.radio.link_keys == {ESME: key_hash}
+        assert bench.radio.admits(ESME, key_hash)
+        assert not bench.radio.permitted
+        await bench.cut()
+        bench.radio.network = None
+        bench.radio.link_keys.clear()
+        await bench.power_on()
+        assert bench.radio.link_keys == {ESME: key_hash}
+
+    bench.run(test)
+
+
 @pytest.mark.requirement("SVC-8.9")
 @pytest.mark.parametrize("code", [0x0004, 0x010F])
 def test_the_log_is_read_with_the_time_of_last_communication(bench: Bench, code: int) -> None:
