@@ -62,8 +62,12 @@ class Mailbox:
 
     def expired(self, device: Eui64, before: int) -> tuple[Waiting, ...]:
         """The messages for ``device`` that were stored before ``before`` (seconds since 2000), oldest first."""
+        return tuple(waiting for waiting in self.all_for(device) if waiting.stored < before)
+
+    def all_for(self, device: Eui64) -> tuple[Waiting, ...]:
+        """Every message for ``device``, oldest first."""
         found = (self._read(key) for key in self._store.keys(f"{_PREFIX}{device}/"))
-        return tuple(waiting for waiting in found if waiting is not None and waiting.stored < before)
+        return tuple(waiting for waiting in found if waiting is not None)
 
     def _read(self, key: str) -> Waiting | None:
         octets = self._store.get(key)

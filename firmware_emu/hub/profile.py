@@ -37,6 +37,9 @@ class HubProfile:
     ota_block_delay_ms: int
     network_key_period_s: int
     network_key_spread_s: int
+    hand_held_window_s: int
+    hand_held_cluster: int
+    hand_held_at_once: int
 
     @classmethod
     def read(cls, text: str, name: str) -> HubProfile:

@@ -14,7 +14,8 @@ from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, DeliveryFailure
 from firmware_emu.gbcs.cosem_time import encode_generalized
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.hub.delivery import fetches
-from firmware_emu.hub.device_log import DeviceLog, LogEntry
+from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
+from firmware_emu.hub.local_commands import LocalCommands, Way
 from firmware_emu.hub.mailbox import Mailbox, Waiting
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
@@ -36,9 +37,10 @@ class Router:
     def __init__(
         self, config: HubConfig, chf: GbcsDevice, gpf: GbcsDevice, log: DeviceLog, mailbox: Mailbox, store: Store,
         now: Callable[[], float], trace: Trace, *, send: Callable[[bytes], None], wake: Callable[[Eui64], None],
-        executed: Callable[[], None], tap: Callable[[Message], None],
+        executed: Callable[[], None], tap: Callable[[Message], None], local: LocalCommands,
     ) -> None:
-        """``tap`` sees every message that is not the hub's own, before it goes on."""
+        """``tap`` sees every message that is not the hub's own, before it goes on; ``local`` keeps what came through a terminal."""
+        self._local = local
         self._executed = executed
         self._tap = tap
         self._own = {config.chf: chf, config.gpf: gpf}
@@ -58,8 +60,12 @@ class Router:
 
     def from_han(self, device: Eui64, data: bytes) -> None:
         """A message of ``device``. An alert is stamped with the time at which the CHF was notified of it (requirements CH-10)."""
+        entry = self._log.get(device)
         with self._store.transaction():
-            self._route(data, str(device))
+            if entry is not None and entry.registered_type is RegisteredType.HAND_HELD:
+                self._from_terminal(device, data)
+            else:
+                self._route(data, str(device))
 
     def _route(self, data: bytes, source: str) -> None:
         try:
@@ -84,15 +90,61 @@ class Router:
         if entry is not None and len(data) > LONGEST:  # kept, it would bar the way of every message after it
             self._refuse(identifier, None, f"{len(data)} octets for {recipient}: the hub keeps at most {LONGEST}")
         elif entry is not None and entry.registered_type.gets_gbcs:
-            self._mailbox.put(recipient, data, int(self._now()))
-            self._trace.emit("hub", "hub", "queued", target=str(recipient), message=str(identifier))
-            self._wake(recipient)
+            if source == "wan" and header.cra is CraFlag.COMMAND:
+                self._local.came_over_wan(identifier)
+            self._queue(recipient, identifier, data)
         elif entry is not None:
             self._refuse(identifier, shown, f"{recipient} is a Type 2 Device, which gets no GBCS messages")
         elif source != "wan":
-            self._send(data)
+            way = self._local.way_of(header) if source == str(header.originator) else Way(None, True)
+            if way.terminal is not None:
+                self._queue(way.terminal, identifier, data)
+            if way.wan:
+                self._send(data)
         else:
             self._refuse(identifier, shown, f"{recipient} is neither this hub nor in the CHF Device Log")
+
+    def _queue(self, device: Eui64, identifier: MessageIdentifier, data: bytes) -> None:
+        self._mailbox.put(device, data, int(self._now()))
+        self._trace.emit("hub", "hub", "queued", target=str(device), message=str(identifier))
+        self._wake(device)
+
+    def _from_terminal(self, terminal: Eui64, data: bytes) -> None:
+        """What a hand-held terminal hands over: a Command for the hub or a Device of its log, whose protection decides. Anything else
+        is refused without an answer, and nothing goes to the SM WAN."""
+        try:
+            message = Message.decode(data)
+        except DecodeError as error:
+            self._trace.emit("hub", "hub", "refused", target=str(terminal), reason=str(error))
+            return
+        header = message.header
+        identifier, recipient = header.identifier, header.recipient
+        self._trace.emit(
+            "hub", "hub", "received", target=str(terminal), message=str(identifier), data=None if message.carries_secret else data,
+            code=f"{header.message_code:04x}", way="hand-held terminal")
+        own, entry = self._own.get(recipient), self._log.get(recipient)
+        if header.cra is not CraFlag.COMMAND:
+            reason = f"a hand-held terminal hands over Commands, and this is of kind {header.cra.name}"
+        elif own is not None:
+            for answer in own.receive(data):
+                made = Message.decode(answer).header
+                if made.cra is CraFlag.RESPONSE:
+                    self._queue(terminal, made.identifier, answer)
+                else:
+                    self._send(answer)
+            self._executed()
+            return
+        elif entry is None or not entry.registered_type.gets_gbcs:
+            reason = f"{recipient} is neither this hub nor a Device in the CHF Device Log that gets messages"
+        elif len(data) > LONGEST:
+            reason = f"{len(data)} octets for {recipient}: the hub keeps at most {LONGEST}"
+        elif not self._local.came_from(terminal, identifier):
+            reason = "too many local Commands are without a Response"
+        else:
+            self._tap(message)
+            self._queue(recipient, identifier, data)
+            return
+        self._trace.emit("hub", "hub", "refused", target=str(terminal), message=str(identifier), reason=reason)
 
     def _answer(self, data: bytes, source: str) -> None:
         """An answer of the CHF or GPF: to a Device that asked over the HAN, else to the DCC."""

@@ -27,6 +27,8 @@ from firmware_emu.hub.delivery import DeliveryContext, identifier_of, is_alert
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
 from firmware_emu.hub.gpf import Gpf
+from firmware_emu.hub.hand_held import HandHeld
+from firmware_emu.hub.local_commands import LocalCommands
 from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.ota import OtaStore
 from firmware_emu.hub.port import GuardedPort
@@ -90,15 +92,19 @@ class RunningHub:
         self._key_establishment = KeyEstablishmentServer(
             self.zcl, keystore.cbke(config.gpf), self._established, endpoint=CHF_ENDPOINT, on_failed=self._not_established,
             accept=self.commissioning.may_establish)
+        local = LocalCommands(store, self.log)
         self.router = Router(
             config, self.chf, self.gpf.device, self.log, self.mailbox, store, self.time.now, trace,
             send=self._to_wan, wake=lambda device: self.tunnels.wake(device), executed=self._executed,
-            tap=self.gpf.tap_off.passes)
+            tap=self.gpf.tap_off.passes, local=local)
         self.tunnels = Tunnels(
             DeliveryContext(
                 self.zcl, CHF_ENDPOINT, self.log, self.mailbox, store, config.profile, self.time.now, trace,
                 self.router.from_han, self.router.undelivered),
             self._spawn)
+        self.hand_held = HandHeld(
+            radio, config, keystore.cbke(config.gpf), self.log, self.mailbox, local, store, clock, trace, self.time.now,
+            changed=self._work.set, gone=self.tunnels.lost, send=self._to_wan, spawn=self._spawn)
         radio.on_event = self._on_radio
 
     def _device(self, keystore: Keystore, eui64: Eui64, device_type: DeviceType) -> GbcsDevice:
@@ -125,6 +131,7 @@ class RunningHub:
                 group.create_task(self.channel.run())
                 group.create_task(self._stay_alive())
                 group.create_task(self._act_when_due())
+                group.create_task(self.hand_held.run())
                 await self._radio.start()
                 await self.commissioning.bring_up()
                 self.tunnels.sync()
@@ -143,6 +150,7 @@ class RunningHub:
             self._work.clear()
             try:
                 wait = await self.commissioning.reconcile()
+                self.hand_held.permits_made()
             except RadioError as error:
                 self.trace.emit("han", "hub", "radio failed", reason=str(error), retry_s=_RADIO_RETRY_S)
                 wait = _RADIO_RETRY_S
@@ -237,6 +245,7 @@ class RunningHub:
 
     def _on_radio(self, event: HanEvent) -> None:
         self.commissioning.on_event(event)
+        self.hand_held.on_event(event)
         if event.kind in (HanEventKind.LEFT, HanEventKind.JOINED, HanEventKind.REJOINED):
             self.tunnels.lost(event.device)
         self._work.set()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from firmware_emu.errors import RadioError
 from firmware_emu.han.tunnel import TunnelServer
 from firmware_emu.hub.delivery import Delivery, DeliveryContext, fetches, identifier_of
+from firmware_emu.hub.device_log import RegisteredType
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
 
@@ -40,7 +41,8 @@ class Tunnels:
     def sync(self) -> None:
         """Have one worker for each Device in the log that gets messages, and wake them all."""
         wanted = {entry.device for entry in self._context.log.entries() if entry.registered_type.gets_gbcs}
-        for device in set(self._context.mailbox.counts()) - wanted:
+        kept = wanted | {entry.device for entry in self._context.log.entries() if entry.registered_type is RegisteredType.HAND_HELD}
+        for device in set(self._context.mailbox.counts()) - kept:
             self._context.clear(device)
         for device in set(self._lines) - wanted:
             _, task = self._lines.pop(device)
@@ -68,6 +70,8 @@ class Tunnels:
     def _accept(self, partner: Eui64) -> bool:
         log = self._context.log
         entry = log.get(partner)
+        if entry is not None and entry.registered_type is RegisteredType.HAND_HELD:
+            return True
         if entry is None or not entry.registered_type.gets_gbcs:
             reason = "it asks for a tunnel and gets no messages"
             self._context.trace.emit("han", "chf", "refused", target=str(partner), reason=reason)
@@ -103,7 +107,7 @@ class Tunnels:
     async def _answer(self, device: Eui64) -> None:
         context = self._context
         entry = context.log.get(device)
-        if entry is not None:
+        if entry is not None and entry.registered_type is not RegisteredType.HAND_HELD:
             context.give_up(entry)
         waiting = context.mailbox.first(device)
         remaining = 0 if waiting is None else min(context.mailbox.count(device) - 1, _MOST_REMAINING)

@@ -1,5 +1,5 @@
 """A HAN in memory, for many homes in one process: joining by key, link keys checked on secured frames, sleepy nodes, radios that are
-off, a coordinator that keeps network and keys over a power cut, and another one that takes its place.
+off, inter-PAN frames, a coordinator that keeps network and keys over a power cut, and another one that takes its place.
 
 What it does not model: air, MAC, NWK layer, loss, encryption; a frame takes ten milliseconds.
 """
@@ -13,7 +13,13 @@ from dataclasses import replace
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, NetworkSettings, Receiver, SimpleDescriptor
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
 from firmware_emu.ids import Eui64
+from hil.radio.air import Link
+from hil.radio.ncp.frames import Beacon
+from hil.radio.ncp.joining import Found
+
+_NO_PAN = 0xFFFF
 
 
 class Han:
@@ -30,6 +36,7 @@ class Port:
     def __init__(self, han: Han, eui64: Eui64) -> None:
         self.han, self.eui64 = han, eui64
         self.receiver: Receiver | None = None
+        self.inter_pan_receiver: InterPanReceiver | None = None
         self.on = True
         self.awake = True
         self.descriptors: dict[int, SimpleDescriptor] = {}
@@ -72,6 +79,22 @@ class Port:
             raise RadioError(f"{destination} does not answer", "TIMEOUT")
         found = other.descriptors.values()
         return tuple(one.endpoint for one in found if cluster in (one.servers if server else one.clients))
+
+    async def send_inter_pan(self, destination: Eui64 | int, pan: int, frame: InterPanFrame) -> None:
+        """To an EUI-64 only. Raises RadioError where nobody acknowledges it."""
+        await asyncio.sleep(0.01)
+        other = self.han.ports.get(destination) if isinstance(destination, Eui64) else None
+        if other is None or not other.on or not self.on:
+            raise RadioError(f"no acknowledgement of an inter-PAN frame from {destination}", "MAC_NO_ACK_RECEIVED")
+        hub = self.han.coordinator
+        own = hub.network.pan_id if hub is not None and hub.network is not None and self.on_network else None
+        sender = InterPanSender(self.eui64, _NO_PAN if own is None else own)
+
+        def arrive() -> None:
+            if other.on and other.inter_pan_receiver is not None:
+                other.inter_pan_receiver(sender, frame)
+
+        asyncio.get_running_loop().call_soon(arrive)
 
     async def import_link_key(self, partner: Eui64, key: bytes) -> None:
         self.link_keys[partner] = key
@@ -163,6 +186,18 @@ class MemoryNode(Port):
         self.centre, self.extended_pan_id = hub.eui64, None if hub.network is None else hub.network.extended_pan_id
         hub.tell(HanEventKind.JOINED, self.eui64)
         return hub.eui64
+
+    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[Found]:
+        """The hub's, if it has a network and is on."""
+        await asyncio.sleep(0.2)
+        hub = self.han.coordinator
+        if hub is None or hub.network is None or hub.network.pan_id is None or not (hub.on and hub.on_network):
+            return []
+        network = hub.network
+        return [Found(network.channel, Beacon(hub.network.pan_id, 0, bool(hub.permitted), network.extended_pan_id, True), Link())]
+
+    def listen_inter_pan(self, channel: int) -> None:
+        """It hears everybody on the medium in any case."""
 
     async def rejoin(self, *, timeout_s: float = 60.0) -> Eui64:
         """Come back under the link key or, to a coordinator that took the place of the old one, under its hash. Raises RadioError."""
