@@ -237,11 +237,11 @@ class ZigpyRadio:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for dongle in (self._dongle, self._lost):
-            if dongle is not None:
-                dongle.abandon("CLOSED")
-                await dongle.close()
-        self._dongle = self._lost = self._permits.dongle = None
+        open_ = [dongle for dongle in (self._dongle, self._lost) if dongle is not None]
+        self._dongle = self._lost = self._permits.dongle = None  # at once: what follows may be cancelled, and start() come next
+        for dongle in open_:
+            dongle.abandon("CLOSED")
+            await dongle.close()
 
     # -- what the dongle tells -------------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Session:
     def __enter__(self) -> Session:
         try:
             self._loop.run(self._open())
-        except (CommsHubError, OSError) as wrong:
+        except (CommsHubError, OSError, sqlite3.Error) as wrong:
             self._break(f"the bench did not come up: {wrong}")
         return self
 

@@ -107,10 +107,11 @@ def test_a_disk_that_takes_no_more_ends_the_run_and_the_report_is_still_written(
 
 
 @pytest.mark.timeout(240)
-def test_a_disk_of_ten_megabytes_that_fills_up_leaves_a_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kilobytes", [8500, 9500], ids=["too small from the start", "fills up"])
+def test_a_disk_of_ten_megabytes_that_fills_up_leaves_a_report(kilobytes: int, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8500k", "none", str(small)], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(small)], capture_output=True).returncode:
         pytest.skip("a small file system cannot be mounted here: needs root")
     try:
         done = subprocess.run(
@@ -157,7 +158,7 @@ def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(
 def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_not_tested(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [*CHUB, "ichis", "check", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "CHUB_RUNS": str(tmp_path)})
+        env={**os.environ, "CHUB_RUNS": str(tmp_path)}, preexec_fn=hears_ctrl_c)
     assert running.stderr is not None
     for line in running.stderr:
         if "5/77" in line:
@@ -181,6 +182,11 @@ def test_a_served_jig_that_is_told_to_end_takes_its_terminals_away(tmp_path: Pat
     assert not (tmp_path / "served" / "supply").is_symlink()
 
 
+def hears_ctrl_c() -> None:
+    """A shell lets what it runs in the background ignore Ctrl-C, and so would what these tests start from there."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class served:
     """``chub ichis serve`` in a process, with its board file."""
 
@@ -190,7 +196,7 @@ class served:
     def __enter__(self) -> subprocess.Popen[str]:
         self._server = subprocess.Popen(
             [*CHUB, "ichis", "serve", str(self._folder / "served"), "--write-board", str(self._folder / "board.toml"), "--json"],
-            stdout=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
         assert self._server.stdout is not None
         json.loads(self._server.stdout.readline())
         return self._server
