@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from firmware_emu.board import Board, DeviceTable
+from firmware_emu.board import Board, DeviceTable, HubTable
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.from_board import hub_config, parties_of
@@ -29,7 +29,7 @@ from firmware_emu.wan.memory import MemoryWan
 from hil.dcc.cos_party import CosParty
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis.build import Content
-from hil.dcc.from_board import addition, certify, dcc_of, hold_and_register, list_hub, notification
+from hil.dcc.from_board import addition, certify, dcc_of, hold_and_register, list_hub, notification, supplier_of
 from hil.dcc.outcome import Outcome
 from hil.dcc.services import UserRole
 from hil.dcc.users import User
@@ -42,6 +42,8 @@ _DCC_STORE = "dcc.sqlite"
 _JOIN_TIME_S = 600
 _CLOCK_SLACK = timedelta(minutes=1)
 """The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
+_METERS = ("ESME", "GSME")
+"""Who is commissioned by 8.1.1, and holds a supplier that may have changed since it left the factory."""
 _AT_ONCE = 8
 """Homes that are installed at the same time. The bench's own figure."""
 _HOLD_UP_S = 0.5
@@ -55,6 +57,8 @@ def numbered(eui: Eui64, number: int) -> Eui64:
 
 _SPARE = 0x8000
 """Added to a home's number in the identity of what it has on the shelf."""
+_SPARE_CHANNELS = (15, 25)
+"""The channel of a hub on the shelf: the first that the home's hub does not have."""
 
 
 def spare_of(row: DeviceTable) -> DeviceTable:
@@ -65,15 +69,23 @@ def spare_of(row: DeviceTable) -> DeviceTable:
         "name": f"spare {row.name}", "eui": numbered(row.eui, number | _SPARE), "install_code": InstallCode(code)})
 
 
+def spare_hub_of(hub: HubTable) -> HubTable:
+    """Another hub, with identities of its own and set to another channel."""
+    number = int.from_bytes(hub.chf.octets[4:6], "big") | _SPARE
+    channel = next(one for one in _SPARE_CHANNELS if one != hub.channel)
+    return hub.model_copy(update={"chf": numbered(hub.chf, number), "gpf": numbered(hub.gpf, number), "channel": channel})
+
+
 def board_of_home(board: Board, number: int, supplier: Eui64, kinds: Sequence[str]) -> Board:
-    """The board of one home of the street: ``kinds`` of Devices, all supplied by ``supplier``."""
+    """The board of one home of the street: ``kinds`` of Devices, all supplied by ``supplier`` but for gas, which has the board's own."""
     hub = board.hub.model_copy(update={"chf": numbered(board.hub.chf, number), "gpf": numbered(board.hub.gpf, number)})
     rows = tuple(
         row.model_copy(update={
             "name": f"{row.name}-{number}", "eui": numbered(row.eui, number),
             "mpxn": None if row.mpxn is None else Mpxn(row.mpxn.digits[:-5] + f"{number:05}")})
         for row in board.device if row.type in kinds)
-    parties = board.parties.model_copy(update={"supplier": supplier, "gas_supplier": supplier})
+    parties = board.parties.model_copy(update={
+        "supplier": supplier, "gas_supplier": board.parties.gas_supplier if "GSME" in kinds else supplier})
     return board.model_copy(update={"name": f"{board.name}-{number}", "hub": hub, "device": rows, "parties": parties})
 
 
@@ -87,11 +99,11 @@ class Dwelling:
         self.medium = medium
         self.wan = ShapedLink(medium.hub)
         self.store = MemoryStore()
-        han = Han()
-        self._radio = MemoryRadio(han, board.hub.gpf)
+        self._han = Han()
+        self._radio = MemoryRadio(self._han, board.hub.gpf)
         self.rows: dict[str, DeviceTable] = {row.type: row for row in board.device} | {f"spare {row.type}": row for row in spares}
         """What is on the labels, by type; ``spare ESME`` is on the shelf."""
-        self._nodes = {row.eui: MemoryNode(han, row.eui) for row in self.rows.values()}
+        self._nodes = {row.eui: MemoryNode(self._han, row.eui) for row in self.rows.values()}
         self.hub: Hub | None = None
         self._life: asyncio.Task[None] | None = None
         self.devices: dict[str, HanDevice] = {}
@@ -115,6 +127,16 @@ class Dwelling:
         elif not on and self._life is not None:
             self._life.cancel()
             self._life, self.hub = None, None
+
+    def put_in(self, hub: HubTable) -> None:
+        """Another hub in place of the present one, fresh from the shelf and without power yet: dongle, store and SM WAN link are its own.
+        The home's ``board`` has it from now on."""
+        self.supply(False)
+        self.board = self.board.model_copy(update={"hub": hub})
+        self.store = MemoryStore()
+        self._radio = MemoryRadio(self._han, hub.gpf)
+        self.medium = MemoryWan(self.clock)
+        self.wan = ShapedLink(self.medium.hub)
 
     @property
     def on_han(self) -> bool:
@@ -161,6 +183,8 @@ class Plan:
     kinds: tuple[str, ...] = ("ESME",)
     spares: tuple[str, ...] = ()
     """Types of which each home has another Device on the shelf, with keys and power and on no network."""
+    spare_hub: bool = False
+    """Whether each home has another hub on the shelf."""
     registered: int | None = None
     coverage: bool = True
     """Whether the SM WAN reaches the homes from the start."""
@@ -177,6 +201,9 @@ class Street:
             board_of_home(board, number, self.suppliers[(number - 1) % registered], plan.kinds) for number in range(1, plan.homes + 1))
         self.keystore = Keystore.load(self._keys())
         self.users: dict[Eui64, User] = {eui: User(eui, UserRole.IS, self.keystore) for eui in self.suppliers}
+        if "GSME" in plan.kinds:
+            gas = board.parties.gas_supplier
+            self.users[gas] = User(gas, UserRole.GS, self.keystore)
         self.dwellings = tuple(
             Dwelling(one, clock, trace, self.keystore, MemoryWan(clock), self._spares(one)) for one in self.boards)
         self.dcc = self._dcc()
@@ -189,6 +216,9 @@ class Street:
         parties |= {f"supplier-{index}": (RemotePartyRole.SUPPLIER, eui) for index, eui in enumerate(self.suppliers, 1)}
         everyone = {eui: kind for one in self.boards for eui, kind in devices(one).items()}
         everyone |= {row.eui: device_type(row.type) for one in self.boards for row in self._spares(one)}
+        if self.plan.spare_hub:
+            hubs = [spare_hub_of(one.hub) for one in self.boards]
+            everyone |= {hub.chf: DeviceType.CHF for hub in hubs} | {hub.gpf: DeviceType.GPF for hub in hubs}
         return made_pki(f"street-{self.plan.homes}", parties, everyone)
 
     def _dcc(self) -> Dcc:
@@ -213,16 +243,28 @@ class Street:
         for dwelling in self.dwellings:
             self.dcc.attach_hub(dwelling.medium.dcc, dwelling.board.hub.chf)
 
-    def user(self, dwelling: Dwelling) -> User:
-        """The supplier of a home."""
-        return self.users[dwelling.board.parties.supplier]
+    def user(self, dwelling: Dwelling, target: Eui64 | None = None) -> User:
+        """The supplier of a home, or of that Device in it."""
+        parties = dwelling.board.parties
+        return self.users[parties.supplier if target is None else supplier_of(dwelling.board, target)]
+
+    async def replace_hub(self, dwelling: Dwelling) -> None:
+        """The hub on the shelf takes the place of a home's hub: listed at the DCC, connected and powered. What comes after it is a matter
+        of service requests. Raises NotAvailable if it does not come into service."""
+        dwelling.put_in(spare_hub_of(dwelling.board.hub))
+        hold_and_register(self.dcc, dwelling.board)
+        list_hub(self.dcc, dwelling.board)
+        chf = dwelling.board.hub.chf
+        self.dcc.attach_hub(dwelling.medium.dcc, chf)
+        dwelling.supply(True)
+        await self.until(f"hub {chf}", lambda: self.status(chf) == "Commissioned" and dwelling.on_han)
 
     async def ask(
         self, dwelling: Dwelling, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,
         wait_s: float | None = None,
     ) -> Outcome:
-        """A request of the home's supplier, and its end."""
-        user = self.user(dwelling)
+        """A request of the supplier that the target holds (without one: of the home's), and its end."""
+        user = self.user(dwelling, target)
         return await self.dcc.send(user, self.dcc.request(user, variant, target, body), wait_s=wait_s)
 
     async def install(self, done: Callable[[Dwelling], None] = lambda _: None) -> None:
@@ -246,12 +288,13 @@ class Street:
         """One Device of a home: pre-notified, listed, joined, and a meter commissioned. Raises NotAvailable for a step that fails."""
         row, chf = dwelling.rows[name], dwelling.board.hub.chf
         certify(self.dcc, row)
-        self.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, dwelling.board.parties.supplier)
+        if row.type in _METERS:
+            self.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, supplier_of(dwelling.board, row.eui))
         self._need(await self.ask(dwelling, "12.2", None, notification(row)))
         self._need(await self.ask(dwelling, "8.11", chf, addition(row, _JOIN_TIME_S)))
         await dwelling.devices[name].join()
         await self.until(f"{row.name} in the log", lambda: self.status(row.eui) == "InstalledNotCommissioned")
-        if row.type in ("ESME", "GSME"):
+        if row.type in _METERS:
             began = self.clock.datetime() - _CLOCK_SLACK
             self._need(await self.ask(
                 dwelling, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200}, wait_s=7200))
