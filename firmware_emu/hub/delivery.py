@@ -91,6 +91,7 @@ class _Opened(Enum):
     YES = "open"
     BUSY = "busy"
     NO = "not reached"
+    NONE = "no tunnel server"
 
 
 class Delivery:
@@ -145,6 +146,8 @@ class Delivery:
             self._lifetime_ends = self._context.now() + profile.tunnel_lifetime_s
         elif opened is _Opened.BUSY:
             await asyncio.sleep(profile.tunnel_busy_retry_s)
+        elif opened is _Opened.NONE and not message_waits:
+            await self._pause(None)  # a Type 2 Device of a restored log, which does not tell types, or one that asks for tunnels itself
         else:
             await self._pause(profile.delivery_retry_s if message_waits else profile.tunnel_busy_retry_s)
 
@@ -162,7 +165,7 @@ class Delivery:
             except RadioError as error:
                 trace.emit("han", "chf", "no tunnel", target=device, reason=str(error))
                 self._client.forget()
-                return _Opened.NO
+                return _Opened.NONE if error.status == "NOT_FOUND" else _Opened.NO
             trace.emit("han", "chf", "tunnel open", target=device, tunnel=self._last_tunnel)
             return _Opened.YES
         return _Opened.BUSY

@@ -10,6 +10,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -35,7 +36,7 @@ from hil.dcc.device_log import Difference
 from hil.dcc.duis.build import Content
 from hil.dcc.from_board import addition, certify, hold_and_register, list_hub, notification, supplier_of
 from hil.dcc.outcome import Outcome
-from hil.devices import Esme, Gsme, Ppmid, Valve
+from hil.devices import Esme, Gsme, Ihd, Ppmid, Valve
 from hil.devices.esme import LoadSwitch
 from hil.devices.han_device import HanDevice
 from hil.pki import devices, made_pki, organisations
@@ -47,6 +48,8 @@ HOUR_S = 3600.0
 ANSWER_S = 2 * HOUR_S
 COMMISSIONING_TOLERANCE_S = 7200
 JOIN_TIME_LONGEST_S = 3600
+CLOCK_SLACK = timedelta(minutes=1)
+"""The hub serves whole seconds."""
 NEW_CHANNEL = 15
 """Another than the old hub's: the backup does not tell it."""
 
@@ -54,8 +57,7 @@ NEW_CHANNEL = 15
 def boards() -> tuple[Board, Board]:
     """The home with its hub, and the same with another hub."""
     simulated = load_board("simulated")
-    rows = tuple(row for row in simulated.device if row.type in ("ESME", "GSME", "PPMID"))
-    old = simulated.model_copy(update={"name": "hub-replacement", "device": rows})
+    old = simulated.model_copy(update={"name": "hub-replacement"})
     new = old.hub.model_copy(update={
         "chf": Eui64.parse("02c4b00000000011"), "gpf": Eui64.parse("02c4b00000000012"), "channel": NEW_CHANNEL})
     return old, old.model_copy(update={"hub": new})
@@ -108,7 +110,7 @@ class Replacement:
 
     @property
     def everybody(self) -> tuple[HanDevice, ...]:
-        return self.esme, self.gsme, self.ppmid
+        return self.esme, self.gsme, self.ppmid, self.station.one(Ihd)
 
     async def ask(
         self, variant: str, target: Eui64 | None, body: dict[str, Content] | None = None, *, to: Eui64 | None = None, board: Board,
@@ -146,7 +148,7 @@ class Replacement:
     # --- chapters
 
     async def install(self) -> None:
-        """ESME, GSME and PPMID in service under the old hub."""
+        """ESME and GSME in service, PPMID and IHD on the HAN of the old hub."""
         station, board = self.station, self.old
         list_hub(station.dcc, board)
         await station.host.power_up()
@@ -163,7 +165,7 @@ class Replacement:
             await station.devices[row.name].join()
             await station.until(f"{row.name} in the log", lambda eui=row.eui: self.status(eui) == "InstalledNotCommissioned")  # type: ignore[misc]
         for meter in (self.esme, self.gsme):
-            began = station.clock.datetime()
+            began = station.clock.datetime() - CLOCK_SLACK
             await self.ask("8.1.1", meter.eui64, {"CurrentDateTime": began, "TolerancePeriod": COMMISSIONING_TOLERANCE_S}, board=board)
         esme, gsme, ppmid, gpf = self.esme.eui64, self.gsme.eui64, self.ppmid.eui64, board.hub.gpf
         for variant, target, other in (
@@ -194,7 +196,7 @@ class Replacement:
         assert not any(device.coordinator == board.hub.gpf for device in self.everybody), "a hub without the log let somebody in"
         await self.ask("8.12.1", board.hub.chf, {"OldCHFID": old.hub.chf}, board=board)
         await station.until(
-            "the meters' own keys with the new hub", lambda: self.settled(self.esme, self.gsme), ANSWER_S, 5)
+            "the meters' own keys with the new hub", lambda: self.settled(self.esme, self.gsme, self.station.one(Ihd)), ANSWER_S, 5)
         await station.clock.sleep(2 * JOIN_TIME_LONGEST_S)
         self.ppmid.power(True)
         await station.until("the display's own key with the new hub", lambda: self.settled(self.ppmid), ANSWER_S, 5)
@@ -351,6 +353,12 @@ def test_the_gas_meter_mirrors_to_the_new_gpf_only_after_its_supplier_has_linked
     assert (METERING.id, 0x0000) in home.mirrored_after_link
     assert home.joined_with == {home.new.hub.gpf}
     assert home.gpf_read.ok
+
+
+def test_a_type_2_device_of_the_restored_log_is_asked_for_a_tunnel_only_when_something_changes(home: Replacement) -> None:
+    ihd = home.everybody[-1]
+    asked = [one for one in of(home, "han", "no tunnel") if one.target == str(ihd.eui64)]
+    assert 1 <= len(asked) <= 2 * len(home.everybody), "hours long, and not every three minutes"
 
 
 def test_nothing_is_told_but_the_new_logs_and_what_the_dcc_says_of_them(home: Replacement) -> None:
