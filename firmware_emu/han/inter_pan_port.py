@@ -21,7 +21,8 @@ ENDPOINT = 1
 NO_PAN = 0xFFFF
 _REMEMBERED = 16
 """Partners whose PAN is remembered. Chosen here: anybody may send, and none may fill the memory."""
-_COMMANDS = range(4)
+_LENGTHS = {0: (52, 78), 1: (22, 37), 2: (16,), 3: (4,)}
+"""Octets of each command of key establishment in suite 1 and 2 (reference cbke 4, 7)."""
 
 
 @runtime_checkable
@@ -36,7 +37,7 @@ class InterPanRadio(Protocol):
 
 
 class InterPanPort:
-    """Carries the Key Establishment cluster and nothing else; an error is never told to the sender, who may be anybody."""
+    """Carries the Key Establishment cluster and nothing else. What is no message of it is not answered: anybody may send."""
 
     def __init__(self, eui64: Eui64, send: Callable[[Eui64, int, InterPanFrame], Awaitable[None]]) -> None:
         self.eui64 = eui64
@@ -62,7 +63,7 @@ class InterPanPort:
             zcl = ZclFrame.decode(frame.payload)
         except DecodeError:
             return False
-        if zcl.is_cluster_command and zcl.command not in _COMMANDS:
+        if zcl.is_cluster_command and len(zcl.payload) not in _LENGTHS.get(zcl.command, ()):
             return False
         self.learn(sender.eui64, sender.pan)
         self.receiver(sender.eui64, ApsFrame(frame.cluster, frame.payload, ENDPOINT, ENDPOINT, secured=False, profile=frame.profile))

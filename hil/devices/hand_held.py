@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 from firmware_emu.clock import Clock
+from firmware_emu.crypto import ecqv
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import DecodeError, RadioError
@@ -56,6 +57,12 @@ class InterPanNode(HanNode, Protocol):
     async def send_inter_pan(self, destination: Eui64 | int, pan: int, frame: InterPanFrame) -> None:
         """One inter-PAN frame. Raises RadioError where it is not acknowledged."""
         ...
+
+
+def certify_terminal(keystore: Keystore, terminal: Eui64) -> None:
+    """Give ``terminal`` key establishment credentials of the test PKI's authority, once. Raises KeystoreError where that is not there."""
+    if not keystore.has_cbke(terminal):
+        keystore.add_cbke(terminal, ecqv.issue(keystore.cbke_authority(), terminal))
 
 
 class HandHeldTerminal(HanDevice):
