@@ -5,6 +5,7 @@
     CommsHubError
     ├── DecodeError(offset, field, problem)      bytes that are not what the layout says
     ├── IdentifierError(kind, value, expected)   an EUI-64, message code, install code or MPxN that cannot be one
+    │   └── TooLong(kind, length, most)          octets that one message or value cannot hold
     ├── ProtectionError(reason)                  a MAC, signature, certificate or counter that does not hold
     ├── RoutingError(reason)                     a message that has nowhere to go
     ├── RadioError(status)                       what the dongle or the HAN answered instead of success
@@ -47,6 +48,13 @@ class IdentifierError(CommsHubError, ValueError):
         self.kind = kind
         self.value = value
         self.expected = expected
+
+
+class TooLong(IdentifierError):
+    """More octets than one message or value can hold: ``length`` of ``most``."""
+
+    def __init__(self, kind: str, length: int, most: int) -> None:
+        super().__init__(kind, length, f"at most {most} octets in one message or value")
 
 
 class ProtectionError(CommsHubError):

@@ -18,6 +18,7 @@ from firmware_emu.gbcs.axdr import Null
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Protected, ProtectionParameters, Result
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
+from firmware_emu.gbcs.reader import MAX_LENGTH
 from firmware_emu.ids import CraFlag, Eui64
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _GBZ_PROFILE = b"\x01\x09"
 _DEFAULT_RESPONSE = 0x0B
 _ZCL_FAILURE = 0x01
 _NO_COMMAND = 0xFF
+LONGEST_PAYLOAD = MAX_LENGTH - 256
+"""Octets of payload that surely leave room for the rest of a response: header, signature and MAC take less than 256."""
 _GAS = (DeviceType.GSME, DeviceType.GPF)
 
 
@@ -110,14 +113,17 @@ def _sent_certificate(der: bytes, party: Eui64) -> x509.Certificate:
     return certificate
 
 
-def failure_payload(message: Message) -> bytes | None:
-    """What answers a Command whose execution broke down: every item failed. None where no such answer is defined."""
+def failure_payload(message: Message, result: AccessResult = AccessResult.OTHER_REASON) -> bytes | None:
+    """What answers a Command whose execution broke down: every item failed, by ``result`` where it is an access request.
+
+    None where no such answer is defined.
+    """
     payload = message.payload
     try:
         if payload[:1] == bytes((_DLMS_REQUEST,)):
             request = AccessRequest.decode(payload)
             results = tuple(
-                Result(Choice.GET if item.choice is Choice.GET_WITH_SELECTION else item.choice, AccessResult.OTHER_REASON)
+                Result(Choice.GET if item.choice is Choice.GET_WITH_SELECTION else item.choice, result)
                 for item in request.specifications
             )
             return AccessResponse(request.invoke_id, tuple(Null() for _ in results), results).encode()

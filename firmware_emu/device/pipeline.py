@@ -19,9 +19,10 @@ from firmware_emu.device.event_log import AlertKind, EventLog, LogEntry, LogName
 from firmware_emu.device.future import FutureAction, FutureActions
 from firmware_emu.device.profile import Permission, PipelineProfile, standard_profile
 from firmware_emu.device.store import Store
-from firmware_emu.errors import CommsHubError, KeystoreError, ProtectionError
+from firmware_emu.errors import CommsHubError, KeystoreError, ProtectionError, TooLong
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Data
+from firmware_emu.gbcs.dlms import AccessResult
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase, by_code
 from firmware_emu.ids import Eui64
@@ -151,14 +152,13 @@ class GbcsDevice:
         try:
             with self.store.transaction():
                 payload = self._payload(message)
+                if len(payload) > answer.LONGEST_PAYLOAD:
+                    raise TooLong("a response's payload", len(payload), answer.LONGEST_PAYLOAD)
+        except TooLong as problem:
+            payload = self._undone(message, waiting, "too long", f"no message holds the response: {problem}", self.profile.too_long)
         except Exception as crash:  # nothing a Command does may stop a Device; the crash is told in the trace and the response
-            if self._outgoing is not None:
-                del self._outgoing[waiting:]
-            self._reply = answer.Reply(self, message)
             reason = f"{type(crash).__name__}: {crash}" if isinstance(crash, CommsHubError) else type(crash).__name__
-            self.note_failure(reason)
-            self.trace.emit("device", self.name, "crashed", message=identifier, code=f"{message.message_code:04x}", reason=reason)
-            payload = answer.failure_payload(message)
+            payload = self._undone(message, waiting, "crashed", reason, AccessResult.OTHER_REASON)
         failed = bool(self._failures)
         with self.store.transaction():
             self._log(self.profile.failed_event if failed else self.profile.done_event, b"\x02" + message.message_code.to_bytes(2, "big"))
@@ -174,6 +174,16 @@ class GbcsDevice:
             self.trace.emit("device", self.name, "unanswered", message=identifier, reason=str(problem))
             return None
         return response.encode()
+
+    def _undone(self, message: Message, waiting: int, event: str, reason: str, result: AccessResult) -> bytes | None:
+        """The failure that answers a Command of which nothing took effect; its alerts, after the first ``waiting``, are not sent."""
+        if self._outgoing is not None:
+            del self._outgoing[waiting:]
+        self._reply = answer.Reply(self, message)
+        self.note_failure(reason)
+        self.trace.emit(
+            "device", self.name, event, message=str(message.header.identifier), code=f"{message.message_code:04x}", reason=reason)
+        return answer.failure_payload(message, result)
 
     def _payload(self, message: Message) -> bytes:
         handler = self.handlers.get(message.message_code)

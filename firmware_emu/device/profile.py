@@ -16,6 +16,7 @@ from importlib import resources
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import cells_of
 from firmware_emu.errors import BoardError
+from firmware_emu.gbcs.dlms import AccessResult
 
 
 class Step(Enum):
@@ -64,6 +65,8 @@ class PipelineProfile:
     failed_event: int
     date_time_codes: frozenset[int]
     no_reader_counter: frozenset[int]
+    too_long: AccessResult
+    """What answers each item of a Command whose response would be longer than one message can be."""
 
     @classmethod
     def read(cls, text: str, name: str) -> PipelineProfile:
@@ -89,6 +92,7 @@ class PipelineProfile:
                 failed_event=int(data["executed"]["failed"]),
                 date_time_codes=frozenset(data["header_date_time"]["codes"]),
                 no_reader_counter=frozenset(data["reader_counter"]["not_for"]),
+                too_long=AccessResult(data["too_long"]["result"]),
             )
         except (tomllib.TOMLDecodeError, ValueError) as problem:
             raise BoardError(name, "", str(problem)) from problem

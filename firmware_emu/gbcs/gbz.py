@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Self
 
-from firmware_emu.errors import IdentifierError
+from firmware_emu.errors import IdentifierError, TooLong
 from firmware_emu.gbcs.protect import ENCRYPTED_HEADER
-from firmware_emu.gbcs.reader import Reader
+from firmware_emu.gbcs.reader import MAX_LENGTH, Reader
 
 PROFILE = b"\x01\x09"
 _SMALLEST_CIPHER = len(ENCRYPTED_HEADER) + 12
@@ -28,6 +28,14 @@ class Control(IntFlag):
 # The members as plain numbers: an operation on an IntFlag costs more than the rest of reading a component.
 _LAST, _ENCRYPTED, _FROM_DATE_TIME = int(Control.LAST), int(Control.ENCRYPTED), int(Control.FROM_DATE_TIME)
 _CONTROLS = frozenset((0x00, 0x01, 0x02, 0x03, 0x10, 0x11))
+
+
+
+def _length(octets: bytes) -> bytes:
+    if len(octets) > MAX_LENGTH:
+        raise TooLong("a length", len(octets), MAX_LENGTH)
+    return len(octets).to_bytes(2, "big")
+
 
 CLUSTER_COMMAND = 0x01
 """Low two bits of the ZCL frame control: 0 is a profile-wide command, 1 a command of the cluster."""
@@ -64,7 +72,8 @@ class Component:
         return bool(self.frame_control & SERVER_TO_CLIENT)
 
     def encode(self, last: bool) -> bytes:
-        """Raises IdentifierError where both encryption and a from date time are asked for, or the payload is not in encrypted form."""
+        """Raises IdentifierError where both encryption and a from date time are asked for, or the payload is not in encrypted form,
+        TooLong where its octets are more than a component can say."""
         control = _LAST if last else 0
         extra = b""
         payload = self.payload
@@ -73,12 +82,12 @@ class Component:
                 raise IdentifierError("an encrypted component", self, "31 00000000, ciphertext and tag, and no from date time")
             control |= _ENCRYPTED
             extra = bytes((self.header_control, self.frame_counter))
-            payload = len(payload).to_bytes(2, "big") + payload
+            payload = _length(payload) + payload
         elif self.from_date_time is not None:
             control |= _FROM_DATE_TIME
             extra = self.from_date_time.to_bytes(4, "big")
         body = b"".join((extra, bytes((self.frame_control, self.sequence, self.command)), payload))
-        return b"".join((bytes((control,)), self.cluster.to_bytes(2, "big"), len(body).to_bytes(2, "big"), body))
+        return b"".join((bytes((control,)), self.cluster.to_bytes(2, "big"), _length(body), body))
 
     @classmethod
     def read(cls, reader: Reader, last: bool) -> Self:

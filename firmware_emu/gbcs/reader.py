@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from firmware_emu.errors import DecodeError, IdentifierError
+from firmware_emu.errors import DecodeError, TooLong
 
 MAX_LENGTH = 0xFFFF
 
@@ -12,14 +12,14 @@ MAX_LENGTH = 0xFFFF
 def length_octets(length: int) -> bytes:
     """A length in the minimal BER form used everywhere in the envelope and in A-XDR (reference gbcs-messages 1.2).
 
-    Raises IdentifierError above 65,535, which ``82 nn nn`` cannot say.
+    Raises TooLong above 65,535, which ``82 nn nn`` cannot say.
     """
     if length < 0x80:
         return bytes((length,))
     if length < 0x100:
         return bytes((0x81, length))
     if length > MAX_LENGTH:
-        raise IdentifierError("a length", length, f"at most {MAX_LENGTH} octets in one message or value")
+        raise TooLong("a length", length, MAX_LENGTH)
     return b"\x82" + length.to_bytes(2, "big")
 
 

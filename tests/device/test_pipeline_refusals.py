@@ -8,7 +8,19 @@ from device_rig import ACB, COS, GSME, NETWORK_OPERATOR, SECOND_SUPPLIER, SUPPLI
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.profile import Step, standard_profile
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, DataNotification, LongUnsigned, Null, Specification
+from firmware_emu.gbcs.axdr import OctetString
+from firmware_emu.gbcs.dlms import (
+    AccessRequest,
+    AccessResponse,
+    AccessResult,
+    Choice,
+    DataNotification,
+    LongUnsigned,
+    Null,
+    Result,
+    Specification,
+    invoke_id,
+)
 from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.ids import CraFlag
 
@@ -190,6 +202,17 @@ def test_a_crash_in_execution_is_recorded_and_answered_as_a_failure_of_each_item
     assert [result.code for result in AccessResponse.decode(response.payload).results] == [AccessResult.OTHER_REASON]
     crash = next(record for record in esme.records if record.event == "crashed")
     assert "secret" not in crash.as_json()
+    assert esme.device.logs[LogName.EVENT].entries()[-1].code == 0x8155
+
+
+def test_an_answer_longer_than_a_message_is_a_failure_of_each_item_and_no_crash(esme: Rig) -> None:
+    longest = OctetString(bytes(65_000))
+    esme.executor.answer = AccessResponse(invoke_id(7), (longest, longest), (Result(Choice.GET, AccessResult.SUCCESS),) * 2).encode()
+    response = esme.ask(READ_CODE, READ, 7)
+    assert [result.code for result in AccessResponse.decode(response.payload).results] == [AccessResult.LONG_GET_OR_ACTION_ABORTED]
+    told = [record for record in esme.records if record.event in ("too long", "crashed")]
+    assert [record.event for record in told] == ["too long"]
+    assert "130" in str(told[0].detail["reason"])
     assert esme.device.logs[LogName.EVENT].entries()[-1].code == 0x8155
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from device_home import ACB, PARTIES, SUPPLIER
 from memory_han import MemoryHan
 
-from firmware_emu.clock import Clock
+from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device.object_model import same_type
-from firmware_emu.gbcs import protect
+from firmware_emu.gbcs import cosem_time, protect
 from firmware_emu.gbcs.axdr import CompactArray, Structure
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Protected, open_protected
 from firmware_emu.gbcs.envelope import Message, OtherInformation
@@ -23,6 +23,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
 from hil.devices.esme_variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
+from hil.devices.registers import Period
 
 ESME = Eui64.parse("00db1234567890a0")
 OTHER_USER = Eui64.parse("90b3d51f30040000")
@@ -102,3 +103,27 @@ def test_a_certificate_of_another_party_opens_nothing(rtds: Path, device_pki: Ke
     message = protect.with_mac(Message(header, command.payload), device_pki.shared_secret(ACB, ESME))
     response = Message.decode(esme.gbcs.receive(message.encode())[0])
     assert AccessResponse.decode(response.payload).results[0].code is AccessResult.OTHER_REASON
+
+
+def test_a_whole_import_profile_is_more_than_one_message_and_a_part_of_it_is_not(rtds: Path, device_pki: Keystore) -> None:
+    _, command, _ = next(read for read in protected_reads(rtds) if read[1].message_code == 0x0037)
+    esme = meter(device_pki)
+    start = int(esme.now())
+    for number in range(17_520):
+        esme.registers.active_import.profile.append(Period(start + 1800 * number, 110))
+
+    def read(seconds: int, counter: int) -> Message:
+        limits = [cosem_time.encode_date_time(EPOCH + timedelta(seconds=moment)) for moment in (start - 60, start + seconds)]
+        published = [bytes.fromhex("07de0c1fff000000008000ff"), bytes.fromhex("07df0101ff000000008000ff")]
+        payload = command.payload
+        for printed, wanted in zip(published, limits, strict=True):
+            payload = payload.replace(printed, wanted)
+        message = protect.with_mac(Message(replace(command.header, counter=counter), payload), device_pki.shared_secret(ACB, ESME))
+        return Message.decode(esme.gbcs.receive(message.encode())[0])
+
+    heard: list[str] = []
+    esme.trace.subscribe(lambda record: heard.append(record.event))
+    whole, part = read(1800 * 20_000, 5001), read(86_400, 5002)
+    assert [one.code for one in AccessResponse.decode(whole.payload).results] == [AccessResult.LONG_GET_OR_ACTION_ABORTED]
+    assert ("too long" in heard, "crashed" in heard) == (True, False)
+    assert opened(part, device_pki) is not None
