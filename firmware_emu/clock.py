@@ -53,7 +53,7 @@ class Clock:
         self._grace_s = grace_s
         self._elapsed = 0.0
         self._real = time.monotonic()
-        self._stirred: set[object] = set()
+        self._stirred = False
         self._holds: Counter[str] = Counter()
         self._held_since = 0.0
         self.horizon: float | None = None
@@ -101,13 +101,9 @@ class Clock:
         self._holds[reason] += 1
         return _Release(self, reason)
 
-    def stir(self, what: object) -> None:
-        """``what`` handed octets to the kernel for somebody on this loop who owes no answer: the next jump waits a moment for them."""
-        self._stirred.add(what)
-
-    def settle(self, what: object) -> None:
-        """The octets of ``what`` have arrived; nothing more to wait for."""
-        self._stirred.discard(what)
+    def stir(self) -> None:
+        """Octets are in the kernel, on their way to somebody on this loop: the next jump waits a moment for them."""
+        self._stirred = True
 
     def _let_go(self, reason: str) -> None:
         self._holds[reason] -= 1
@@ -135,7 +131,7 @@ class Clock:
         if not self.warp:
             return selector.really_select(timeout / self.speed)
         ready = selector.really_select(self._grace_s if self._stirred else 0)
-        self._stirred.clear()
+        self._stirred = False
         if ready:
             return ready
         if self._holds:

@@ -127,7 +127,7 @@ def test_a_jump_after_a_stir_waits_for_octets_in_the_kernel_and_none_else_does()
         arrived: asyncio.Future[float] = loop.create_future()
         loop.add_reader(reader, lambda: arrived.done() or arrived.set_result(clock.elapsed()))
         await asyncio.sleep(10)
-        clock.stir(writer)
+        clock.stir()
         threading.Timer(0.05, os.write, (writer, b"x")).start()
         loop.call_later(20, lambda: None)
         return await arrived
@@ -137,19 +137,6 @@ def test_a_jump_after_a_stir_waits_for_octets_in_the_kernel_and_none_else_does()
     assert time.monotonic() - began < 4
     os.close(reader)
     os.close(writer)
-
-
-def test_what_has_settled_costs_no_wait() -> None:
-    clock = Clock(start=START, warp=True, grace_s=5)
-
-    async def main() -> None:
-        clock.stir("port")
-        clock.settle("port")
-        await asyncio.sleep(10)
-
-    began = time.monotonic()
-    clock.run(main())
-    assert time.monotonic() - began < 4
 
 
 def test_timers_still_run_after_a_year() -> None:

@@ -161,9 +161,10 @@ class RunningHub:
 
     async def _stay_alive(self) -> None:
         while True:
-            self._power.alive(int(self.time.now()))
+            with self.store.transaction():
+                self._power.alive(int(self.time.now()))
+                self.log.flush()
             await self._clock.sleep(self.config.profile.alive_mark_s)
-            self.log.flush()
 
     async def _act_when_due(self) -> None:
         """Carry out the future-dated parts of the CHF's and GPF's own Commands."""

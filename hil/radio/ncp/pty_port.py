@@ -30,7 +30,7 @@ _IN_MODIFY = 0x00000002
 _IN_CLOSE_WRITE = 0x00000008
 _EVENT = struct.Struct("iIII")
 _IN_NONBLOCK = os.O_NONBLOCK
-_MOVES_S = 0.005
+_MOVES_S = 0.05
 """Real seconds after which the kernel is taken to have something else to do; the clock's hold then keeps the time."""
 
 
@@ -66,22 +66,14 @@ class PtyPort:
             sent = os.write(self._master, self._unsent)
         except BlockingIOError:
             sent = 0
-        if self._clock.warp:
-            self._until_moved(lambda: _held(self._slave) >= before + sent)
+        if sent and self._clock.warp and not self._until_moved(lambda: _held(self._slave) >= before + sent):
+            self._clock.stir()
         del self._unsent[:sent]
-        if sent and self._clock.warp:
-            self._clock.stir(self)
-            asyncio.get_running_loop().add_reader(self._slave, self._arrived)
         if self._unsent and not self._blocked:
             asyncio.get_running_loop().add_writer(self._master, self._flush)
         elif self._blocked and not self._unsent:
             asyncio.get_running_loop().remove_writer(self._master)
         self._blocked = bool(self._unsent)
-
-    def _arrived(self) -> None:
-        """The kernel has moved our octets to the host's side, where the host, if there is one, sees them now."""
-        asyncio.get_running_loop().remove_reader(self._slave)
-        self._clock.settle(self)
 
     def _look(self) -> None:
         """The host has written or closed, or its octets have come. What was written before now is told by the watch before now."""
@@ -103,11 +95,15 @@ class PtyPort:
             self._hung_up()
 
     @staticmethod
-    def _until_moved(moved: Callable[[], bool]) -> None:
-        """Give the kernel the moment it needs: what runs next on the loop must not hang on how soon it moves octets, or two runs differ."""
+    def _until_moved(moved: Callable[[], bool]) -> bool:
+        """Give the kernel the moment it needs: what runs next on the loop must not hang on how soon it moves octets, or two runs differ.
+
+        Whether it has moved them.
+        """
         give_up = time.monotonic() + _MOVES_S
-        while not moved() and time.monotonic() < give_up:
+        while not (there := moved()) and time.monotonic() < give_up:
             os.sched_yield()
+        return there
 
     def _events(self) -> int:
         """What has happened to the slave side since the last look, as a mask."""
@@ -127,7 +123,6 @@ class PtyPort:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._master)
         loop.remove_writer(self._master)
-        loop.remove_reader(self._slave)
         if self._watch >= 0:
             loop.remove_reader(self._watch)
             os.close(self._watch)
