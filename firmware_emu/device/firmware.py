@@ -1,4 +1,7 @@
-"""Firmware images of a Device: receipt with its check, and CS06 activation (reference gbcs-spec-notes 11)."""
+"""Firmware images of a Device: receipt with its check, and activation (reference gbcs-spec-notes 11).
+
+CS06 activates; a PPMID runs what it has verified by itself, since its distribution and activation are one service, and tells (CS09).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,15 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device import alerting, asn1_io
 from firmware_emu.device.credentials import Cell
 from firmware_emu.device.future import FutureAction
+from firmware_emu.device.profile import standard_profile
 from firmware_emu.errors import DecodeError, ProtectionError
-from firmware_emu.gbcs.asn1_types import NEVER, ActivateFirmwareAlert, ActivateFirmwareCommand, ActivateFirmwareOutcome
+from firmware_emu.gbcs.asn1_types import (
+    NEVER,
+    ActivateFirmwareAlert,
+    ActivateFirmwareCommand,
+    ActivateFirmwareOutcome,
+    FirmwareActivationAlert,
+)
 from firmware_emu.gbcs.axdr import OctetString
 from firmware_emu.gbcs.envelope import Message
 
@@ -27,6 +37,8 @@ KIND = "firmware"
 SUCCESS, NO_IMAGE, HASH_MISMATCH, ACTIVATION_FAILURE = range(4)
 _VERIFIED, _NOT_VERIFIED, _CHANGED = 0x8F72, 0x8F1C, 0x8F43
 _DONE, _NOT_DONE, _ALERT_CODE = 0x8F66, 0x8F67, 0x00CA
+_BY_ITSELF, _BY_ITSELF_CODE = 0x8F8B, 0x012B
+_RUNS, _DOES_NOT_RUN = 0, 1
 _HEADER = struct.Struct("<IHHHHHIH32sIHH")
 _IDENTIFIER = 0x0BEEF11E
 
@@ -61,8 +73,8 @@ class OtaImage:
 
 
 def authorising_role(device_type: DeviceType) -> RemotePartyRole:
-    """Whose signature an image carries: the WAN provider's for a hub, the supplier's for the rest (reference 11)."""
-    return RemotePartyRole.WAN_PROVIDER if device_type is DeviceType.CHF else RemotePartyRole.SUPPLIER
+    """Whose signature an image carries: the supplier's unless the profile names another (``image_signature``)."""
+    return standard_profile().image_signature.get(device_type, RemotePartyRole.SUPPLIER)
 
 
 def running_version(device: GbcsDevice) -> bytes:
@@ -79,7 +91,7 @@ def set_running_version(device: GbcsDevice, version: bytes) -> None:
 def receive_image(device: GbcsDevice, data: bytes) -> bool:
     """Check a distributed image's signature: keep it (alert 8F72) or discard the whole file (alert 8F1C). Whether it was kept.
 
-    One pending image is held; a later one replaces it.
+    One pending image is held; a later one replaces it. A PPMID runs it at once, and says so, or that it does not, by CS09.
     """
     try:
         image = OtaImage.decode(data)
@@ -106,6 +118,17 @@ def _receipt(device: GbcsDevice, event: int, image_hash: bytes) -> None:
         device.raise_alert(event, (OctetString(image_hash),), message_code=0x00CE)
     else:
         device.log(event)
+    if device.device_type is DeviceType.PPMID:
+        _by_itself(device, event, image_hash)
+
+
+def _by_itself(device: GbcsDevice, event: int, image_hash: bytes) -> None:
+    """A PPMID activates what it has verified, and raises CS09 with the version that runs now."""
+    done = event == _VERIFIED and _activate(device, image_hash).code == SUCCESS
+    at = EPOCH + timedelta(seconds=int(device.now()))
+    alert = FirmwareActivationAlert(_BY_ITSELF, at, running_version(device), _RUNS if done else _DOES_NOT_RUN)
+    device.trace.emit("device", device.name, "activated" if done else "not activated", version=running_version(device).hex())
+    device.raise_alert(_BY_ITSELF, payload=asn1_io.write("FirmwareActivationAlert", alert), message_code=_BY_ITSELF_CODE)
 
 
 def activate(device: GbcsDevice, message: Message) -> bytes:

@@ -65,6 +65,8 @@ class PipelineProfile:
     failed_event: int
     date_time_codes: frozenset[int]
     no_reader_counter: frozenset[int]
+    image_signature: Mapping[DeviceType, RemotePartyRole]
+    """Whose signature a firmware image carries, where that is not the supplier's."""
     too_long: AccessResult
     """What answers each item of a Command whose response would be longer than one message can be."""
 
@@ -92,6 +94,8 @@ class PipelineProfile:
                 failed_event=int(data["executed"]["failed"]),
                 date_time_codes=frozenset(data["header_date_time"]["codes"]),
                 no_reader_counter=frozenset(data["reader_counter"]["not_for"]),
+                image_signature={
+                    DeviceType[key]: RemotePartyRole[role] for key, role in data["image_signature"].items() if key != "source"},
                 too_long=AccessResult(data["too_long"]["result"]),
             )
         except (tomllib.TOMLDecodeError, ValueError) as problem:

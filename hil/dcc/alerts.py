@@ -18,7 +18,7 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.gbcs.alerts import Alert, read_alert
-from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, FirmwareTransferAlert, UpdateCredentialsAlert
+from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, FirmwareActivationAlert, FirmwareTransferAlert, UpdateCredentialsAlert
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
@@ -89,6 +89,8 @@ class Alerts:
         self._notified: float | None = None
         self.on_transfer: Callable[[FirmwareTransferAlert], None] = lambda alert: None
         """Told of every CCS08: how a transfer of firmware to a Device ended."""
+        self.on_activation: Callable[[Eui64, FirmwareActivationAlert], None] = lambda device, alert: None
+        """Told of every CS09: whether a PPMID runs the firmware it was given."""
         self.cos: Callable[[], Eui64 | None] = lambda: None
         """Who the CoS Party is: alerts to it are for the DCC's own business too."""
         self.on_credentials: Callable[[Message, UpdateCredentialsAlert], None] = lambda message, alert: None
@@ -164,6 +166,10 @@ class Alerts:
         if isinstance(alert.content, FirmwareTransferAlert):
             self.on_transfer(alert.content)
             self._record(message, alert, octets, "internal", f"transfer to {alert.content.device_id} ended: {alert.content.outcome}")
+            return
+        if isinstance(alert.content, FirmwareActivationAlert):
+            self.on_activation(message.header.originator, alert.content)
+            self._record(message, alert, octets, "internal", f"activation at {message.header.originator} ended: {alert.content.outcome}")
             return
         if alert.alert_code in RESTORED:
             self.restored(chf, f"alert {alert.alert_code:04X}")

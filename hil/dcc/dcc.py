@@ -145,10 +145,11 @@ class Dcc:
         )
         self.hub_side = HubSide(self.store, self.inventory, self.alerts, self.answers, self.responses, clock, trace)
         self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self.hub_side.hello, self.hub_side.message, self.alerts.power_lost))
-        self.firmware = Firmware(self.desk, self.head_end, trace)
+        self.firmware = Firmware(self.desk, self.head_end, trace, self.eui)
         self.alerts.on_credentials = self.answers.credentials_told
         self.alerts.cos = lambda: None if self.cos is None else self.cos.eui
         self.alerts.on_transfer, self.alerts.on_device_alert = self.firmware.transferred, self.firmware.device_told
+        self.alerts.on_activation = self.firmware.activated
         self.wan_matrix = WanMatrix(self.store)
         self.hub_reports = HubReports(self.store, self.inventory, clock.now)
         self.own_services = OwnServices(

@@ -3,7 +3,9 @@
 The image goes to each hub in pieces, a few under way at a time, so that Commands pass between them; a piece is taken back into account
 only when the hub has acknowledged it, so an interrupted transfer goes on where it stopped. Then the Device fetches it (the hub's CCS08
 alert tells how that ended) and checks its signature (alert 8F72 or 8F1C). Nothing runs before 11.3; a Device that does not activate
-keeps the version it has.
+keeps the version it has. A PPMID activates by itself and tells (CS09, reference gbcs-spec-notes 11). It can check the access control
+broker's signature alone (pipeline profile ``image_signature``), so the DCC checks the supplier's on an image for it and puts the
+broker's in its place (choice).
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from firmware_emu.crypto import p256
+from firmware_emu.crypto.certificates import public_key_of
+from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device.firmware import OtaImage
 from firmware_emu.errors import CommsHubError, WanError
-from firmware_emu.gbcs.asn1_types import FirmwareTransferAlert
+from firmware_emu.gbcs.asn1_types import FirmwareActivationAlert, FirmwareTransferAlert
+from firmware_emu.gbcs.envelope import SIGNATURE_LENGTH
 from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -74,6 +80,7 @@ class Firmware:
     desk: Desk
     head_end: HeadEnd
     trace: Trace
+    broker: Eui64
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _hubs: dict[Eui64, asyncio.Lock] = field(default_factory=dict)
 
@@ -90,6 +97,8 @@ class Firmware:
         held = f"{image.version:08X}"
         if held != named:
             raise OwnServiceRefused("firmware-version", named=named, held=held)
+        if arrival.service.reference == "11.4":
+            data = self._countersigned(arrival, image, data)
         listed = dict.fromkeys(Eui64.parse(word) for word in body.text("DeviceIDList").split(","))
         good, bad = [], dict[Eui64, tuple[str, str]]()
         for eui in listed:
@@ -130,6 +139,16 @@ class Firmware:
             lists.setdefault(name, []).append(eui.duis)
             self.trace.emit("dcc", "firmware", "refused", target=str(eui), message=request, reason=problem)
         return {"DeviceIDList": [device.eui.duis for device in good], **lists}
+
+    def _countersigned(self, arrival: Arrival, image: OtaImage, data: bytes) -> bytes:
+        """The file with the access control broker's signature in place of the sender's, which must hold. Raises OwnServiceRefused."""
+        try:
+            certificate = self.desk.keystore.certificate(arrival.sender, KeyUsage.DIGITAL_SIGNATURE)
+            p256.verify(public_key_of(certificate), image.signature, image.image)
+            key = self.desk.keystore.private_key(self.broker, KeyUsage.DIGITAL_SIGNATURE)
+            return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
+        except CommsHubError as error:
+            raise OwnServiceRefused("firmware-image", problem=error) from error
 
     def _unfit(self, arrival: Arrival, device: Device | None, eui: Eui64, version: str) -> tuple[str, str] | None:
         """The list of DUIS 5.4 that the Device belongs on, and why; None if it can have the image."""
@@ -235,6 +254,15 @@ class Firmware:
         request = self._whole_at_hub(device) if code in RECEIPTS else None
         if request is not None:
             self._set(request, device, *RECEIPTS[code])
+
+    def activated(self, device: Eui64, alert: FirmwareActivationAlert) -> None:
+        """CS09: a PPMID runs the image it was given, or does not."""
+        request, version = self._whole_at_hub(device), alert.firmware_version.hex().upper()
+        if alert.outcome == SUCCESS:
+            self.desk.inventory.describe(device, firmware=version, request=request)
+        if request is not None:
+            done = alert.outcome == SUCCESS
+            self._set(request, device, VERIFIED if done else FAILED, None if done else f"the Device still runs {version} (8F8B)")
 
     def _whole_at_hub(self, device: Eui64) -> str | None:
         """The campaign whose last piece has gone to the Device's hub, and that has no end yet."""

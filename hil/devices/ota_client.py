@@ -2,7 +2,8 @@
 
 A file goes block by block to the Device's store, so that a transfer goes on where it was broken off by sleep, a power cut or a hub that
 was away. The whole file is given to :func:`firmware_emu.device.firmware.receive_image`, which keeps it as the pending image and raises
-8F72, or discards it and raises 8F1C. Nothing is run here: that takes the Command CS06 (reference zigbee-han 9, gbcs-spec-notes 11).
+8F72, or discards it and raises 8F1C. Nothing is run here: that takes the Command CS06 (reference zigbee-han 9, gbcs-spec-notes 11); a PPMID
+runs what it has verified by itself.
 
 A mains Device follows (:meth:`OtaClient.follow`): it asks at its join, each day, and when the hub notifies it. A sleepy one asks when
 the mirror's flag for new firmware says so.

@@ -20,10 +20,11 @@ from firmware_emu.device import asn1_io, firmware
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.store import MemoryStore
-from firmware_emu.gbcs.asn1_types import FirmwareTransferAlert
+from firmware_emu.gbcs.asn1 import Asn1Payload
+from firmware_emu.gbcs.asn1_types import FirmwareActivationAlert, FirmwareTransferAlert
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.hub.ota import DISCARDED, SUCCESS, TRANSFER_ALERT, TRANSFER_FAILED, TRANSFER_SUCCEEDED, ImagePiece
-from firmware_emu.ids import Eui64
+from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
@@ -171,7 +172,7 @@ class Campaign:
 
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Keystore:
-    kinds = {0xA0: DeviceType.ESME, 0xA2: DeviceType.CHF, 0xA3: DeviceType.GPF}
+    kinds = {0xA0: DeviceType.ESME, 0xA2: DeviceType.CHF, 0xA3: DeviceType.GPF, 0xA4: DeviceType.PPMID}
     devices = {eui(kind, number): type for number in range(HOMES) for kind, type in kinds.items()}
     return make_pki(tmp_path_factory.mktemp("homes") / "pki", organisations=None, devices=devices)
 
@@ -380,5 +381,47 @@ def test_a_command_to_activate_another_image_is_refused_by_the_device(go: Go) ->
         assert firmware.running_version(home.meter).hex() == OLD
         command = next(message for message in outcome.messages if message.kind == "f")
         assert Message.decode(command.octets).message_code == 0x0012
+
+    go(scenario)
+
+
+@pytest.mark.parametrize(("signer", "runs"), [(SUPPLIER, NEW), (NETWORK, OLD)], ids=["signed by its sender", "signed by another"])
+def test_a_ppmid_runs_by_itself_what_its_sender_signed_and_says_so(go: Go, signer: Eui64, runs: str) -> None:
+    async def scenario(campaign: Campaign) -> None:
+        home, ppmid, inventory = campaign.homes[0], eui(0xA4, 0), campaign.dcc.inventory
+        home.meter = home._device(ppmid, DeviceType.PPMID)
+        firmware.set_running_version(home.meter, bytes.fromhex(OLD))
+        campaign.dcc.pre_notify(ppmid, DeviceType.PPMID, firmware=OLD)
+        inventory.certify(DeviceType.PPMID, "BENCH", "BENCH", NEW)
+        inventory.associate(ppmid, "chf", home.chf)
+        inventory.associate(ppmid, "meter", home.esme)
+        inventory.move(ppmid, "joined", reason="test")
+        inventory.move(ppmid, "commissioned", reason="test")
+        body = {"FirmwareImage": campaign.image(signer=signer), "FirmwareVersion": NEW, "DeviceIDList": ppmid.duis}
+        outcome = await campaign.dcc.send(campaign.user, campaign.dcc.request(campaign.user, "11.4", None, body))
+        await campaign.clock.sleep(60)
+        assert firmware.running_version(home.meter).hex() == runs
+        assert inventory.listed(ppmid).firmware == runs
+        if signer == SUPPLIER:
+            assert outcome.verdict is Verdict.SUCCESS, outcome.why
+            assert campaign.states() == [VERIFIED]
+            assert [record.code for record in campaign.dcc.alerts.records(ppmid)] == ["8F8B"]
+        else:
+            assert (outcome.verdict, campaign.states()) == (Verdict.REFUSED, [])
+
+    go(scenario)
+
+
+def test_a_ppmid_that_cannot_verify_an_image_keeps_the_version_it_has_and_says_so(go: Go) -> None:
+    async def scenario(campaign: Campaign) -> None:
+        home = campaign.homes[0]
+        ppmid = home._device(eui(0xA4, 0), DeviceType.PPMID)
+        firmware.set_running_version(ppmid, bytes.fromhex(OLD))
+        sent: list[bytes] = []
+        ppmid.on_outgoing = sent.append
+        assert not firmware.receive_image(ppmid, campaign.image(signer=SUPPLIER))
+        alert = Asn1Payload.decode(Message.decode(sent[0]).payload, 0x012B, CraFlag.ALERT).value
+        assert isinstance(alert, FirmwareActivationAlert)
+        assert (alert.firmware_version.hex(), alert.outcome) == (OLD, 1)
 
     go(scenario)
