@@ -118,6 +118,10 @@ class Dwelling:
             self.devices[name] = made
         self.supply(True)
 
+    def visitor(self, eui: Eui64) -> MemoryNode:
+        """The radio of something that is brought into the home and is no part of it."""
+        return MemoryNode(self._han, eui)
+
     def supply(self, on: bool) -> None:
         """The supply of the hub."""
         if on and self._life is None:
@@ -261,10 +265,10 @@ class Street:
 
     async def ask(
         self, dwelling: Dwelling, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,
-        wait_s: float | None = None,
+        wait_s: float | None = None, of: Eui64 | None = None,
     ) -> Outcome:
-        """A request of the supplier that the target holds (without one: of the home's), and its end."""
-        user = self.user(dwelling, target)
+        """A request of the supplier that the target holds (``of``: that this Device holds; without either: of the home's), and its end."""
+        user = self.user(dwelling, of or target)
         return await self.dcc.send(user, self.dcc.request(user, variant, target, body), wait_s=wait_s)
 
     async def install(self, done: Callable[[Dwelling], None] = lambda _: None) -> None:
@@ -290,7 +294,7 @@ class Street:
         certify(self.dcc, row)
         if row.type in _METERS:
             self.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, supplier_of(dwelling.board, row.eui))
-        self._need(await self.ask(dwelling, "12.2", None, notification(row)))
+        self._need(await self.ask(dwelling, "12.2", None, notification(row), of=row.eui))
         self._need(await self.ask(dwelling, "8.11", chf, addition(row, _JOIN_TIME_S)))
         await dwelling.devices[name].join()
         await self.until(f"{row.name} in the log", lambda: self.status(row.eui) == "InstalledNotCommissioned")

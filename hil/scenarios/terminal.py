@@ -1,0 +1,134 @@
+"""Local Commands: a home that the SM WAN does not reach is brought into service by an installer with a hand-held terminal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.errors import CommsHubError
+from firmware_emu.hub.profile import standard_profile
+from firmware_emu.ids import Eui64, InstallCode
+from hil.dcc.duis.build import Content
+from hil.dcc.from_board import addition, certify, notification
+from hil.dcc.outcome import Outcome, Verdict
+from hil.dcc.services import schedule
+from hil.devices.esme import Esme
+from hil.devices.hand_held import HandHeldTerminal, certify_terminal
+from hil.devices.load_limit import LoadSwitch
+from hil.scenarios.scenario import Scenario, Stage
+from hil.steps import expect
+from hil.street import Dwelling, Plan
+
+TERMINAL = Eui64.parse("024847000000f001")
+_CODE = InstallCode.parse("A1A2A3A4A5A6A7A8A9AAABACADAEAFB0")
+_JOIN_TIME_S = 600
+_LOCAL, _SIGNED_LOCAL = 2, 6
+"""Command variants: a service request for local delivery, and a signed pre-command for it."""
+
+
+async def _command(stage: Stage, variant: str, target: Eui64, body: dict[str, Content] | None = None) -> tuple[Outcome, bytes]:
+    """What the home's supplier gets when it asks for local delivery."""
+    street = stage.street
+    user = street.user(street.dwellings[0])
+    request = street.dcc.request(user, variant, target, body, command_variant=None if schedule()[variant].critical else _LOCAL)
+    outcome = await street.dcc.send(user, request, returns=_SIGNED_LOCAL)
+    expect(outcome.verdict is Verdict.RETURNED, outcome.why)
+    return outcome, next(one.octets for one in outcome.messages if one.kind == "d")
+
+
+async def _bring_back(stage: Stage, response: bytes) -> Outcome:
+    outcome = await stage.street.ask(stage.street.dwellings[0], "8.13", None, {"DeviceGBCSResponse": response})
+    expect(outcome.ok, outcome.why)
+    return outcome
+
+
+async def _locally(
+    stage: Stage, terminal: HandHeldTerminal, variant: str, target: Eui64, body: dict[str, Content] | None = None,
+) -> Outcome:
+    """Asked for, handed over at the home, brought back."""
+    _, command = await _command(stage, variant, target, body)
+    terminal.load(command)
+    responses = await terminal.deliver()
+    expect(len(responses) == 1, f"{len(responses)} Responses to {variant}")
+    return await _bring_back(stage, responses[0])
+
+
+def _terminal(home: Dwelling) -> HandHeldTerminal:
+    certify_terminal(home.keystore, TERMINAL)
+    return HandHeldTerminal(
+        TERMINAL, _CODE, home.keystore, home.visitor(TERMINAL), home.clock, home.trace, hub=home.board.hub.gpf)
+
+
+async def local_command(stage: Stage) -> None:
+    """No coverage on the day of the visit, and yet a meter that is installed, read and switched before it is over."""
+    terminal = _terminal(stage.street.dwellings[0])
+    await terminal.start()
+    try:
+        await _visit(stage, terminal)
+    finally:
+        await terminal.stop()
+
+
+async def _visit(stage: Stage, terminal: HandHeldTerminal) -> None:
+    street, home, step = stage.street, stage.street.dwellings[0], stage.steps.step
+    row, chf = home.rows["ESME"], home.board.hub.chf
+    meter = home.devices["ESME"]
+    assert isinstance(meter, Esme)
+    async with step("the hub is powered without coverage; a terminal introduces itself and is let onto the HAN") as values:
+        await street.until("the HAN", lambda: home.on_han)
+        await terminal.join()
+        values["basis"] = "profile-supplied: how a terminal introduces itself"
+    async with step("8.11 by the terminal: the hub lets the meter in, and 8.13 tells the DCC") as values:
+        certify(street.dcc, row)
+        street.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, home.board.parties.supplier)
+        outcome = await street.ask(home, "12.2", None, notification(row))
+        expect(outcome.ok, outcome.why)
+        await _locally(stage, terminal, "8.11", chf, addition(row, _JOIN_TIME_S))
+        await meter.join()
+        values["status"] = street.status(row.eui)
+        expect(values["status"] == "Whitelisted", f"status is {values['status']}")
+    async with step("8.1.1 by the terminal; its Response is kept until the hub is known") as values:
+        began = street.clock.datetime() - timedelta(minutes=1)
+        _, command = await _command(stage, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200})
+        terminal.load(command)
+        (commissioned,) = await terminal.deliver()
+        values["the meter's clock is set"] = meter.clock_reliable
+        expect(meter.clock_reliable, "the meter has not set its clock")
+    async with step("the meter is read and its supply disabled, by local Commands"):
+        await _locally(stage, terminal, "4.1.1", row.eui)
+        await _locally(stage, terminal, "7.2", row.eui)
+        expect(meter.load_switch is LoadSwitch.DISABLED, "the supply is on")
+    async with step("the same Command once more is discarded without an answer"):
+        await _locally(stage, terminal, "7.1", row.eui)
+        seen = len(stage.records)
+        _, disable = await _command(stage, "7.2", row.eui)
+        for wait_s, answers in ((60.0, 1), (30.0, 0)):
+            terminal.load(disable)
+            expect(len(await terminal.deliver(wait_s=wait_s)) == answers, f"expected {answers} answers")
+        executed = stage.noted("device", "executed", seen)
+        expect(len(executed) == 1, f"it was carried out {len(executed)} times")
+        terminal.loaded.clear()
+    async with step("an hour after power-on the terminal is put out, and is not let in again") as values:
+        await street.clock.sleep(standard_profile().hand_held_window_s)
+        assert home.hub is not None
+        expect(not terminal.node.joined, "it is on the HAN")
+        expect(TERMINAL not in {one.device for one in home.hub.status.device_log}, "it is in the log")
+        try:
+            await terminal.introduce()
+        except CommsHubError as refused:
+            values["the terminal sees"] = str(refused)
+        expect("the terminal sees" in values, "it was let in")
+    async with step("with coverage the hub is commissioned; the Response that was kept commissions the meter") as values:
+        expect(not street.dcc.head_end.connected(chf), "the SM WAN was there all the time")
+        home.wan.coverage = True
+        await street.until("the CHF's status Commissioned", lambda: street.status(chf) == "Commissioned", 7200)
+        await _bring_back(stage, commissioned)
+        values["status"] = street.status(row.eui)
+        expect(values["status"] == "Commissioned", f"status is {values['status']}")
+        outcome = await street.ask(home, "7.1", row.eui)
+        expect(outcome.ok, outcome.why)
+
+
+SCENARIOS = (
+    Scenario("local-command", "Local Commands by hand-held terminal", Plan(1, coverage=False), local_command),
+)
