@@ -105,7 +105,7 @@ class Journey:
             use_case=f"{message.message_code:04x}",
             known_party=self.parties.knows(device.eui, arrival.sender),
         )
-        delivery = request.command_variant
+        delivery = arrival.way
         if arrival.service.critical and message.header.originator != self.acb.eui:
             if user is None:
                 return self._give_up(name, refused("user-away", user=arrival.sender))

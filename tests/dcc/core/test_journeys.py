@@ -305,6 +305,22 @@ def test_a_critical_command_is_signed_first_and_then_returned_for_local_delivery
     run(scenario)
 
 
+@pytest.mark.requirement("GW-34")
+@pytest.mark.requirement("GW-49")
+@pytest.mark.parametrize(("returns", "sent"), [(6, 0), (7, 1)])
+def test_a_critical_command_that_the_dcc_signs_for_its_user_is_returned_as_that_user_wants(run: Run, returns: int, sent: int) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        request = far_end.dcc.request(far_end.second, "7.3", ESME)
+        outcome = await far_end.dcc.send(far_end.second, request, returns=returns, wait_s=5)
+        assert Message.decode(octets(outcome, "d")).header.originator == ACB
+        assert len(far_end.home.received) == sent
+        if not sent:
+            assert outcome.verdict is Verdict.RETURNED, outcome.why
+
+    run(scenario)
+
+
 @pytest.mark.requirement("GW-51")
 def test_a_critical_command_for_local_delivery_needs_no_hub_on_the_sm_wan(run: Run) -> None:
     async def scenario(far_end: FarEnd) -> None:
