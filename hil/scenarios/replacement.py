@@ -25,7 +25,7 @@ def _hashes(home: Dwelling) -> dict[Eui64, bytes]:
 
 
 async def hub_replacement(stage: Stage) -> None:
-    """From the failure on to the old hub's decommissioning."""
+    """From the failure of the old hub on to where the home is as it was, on the new one."""
     street, step = stage.street, stage.steps.step
     home, dcc = street.dwellings[0], street.dcc
     old, rows = home.board.hub, home.rows
@@ -44,6 +44,11 @@ async def hub_replacement(stage: Stage) -> None:
         values["looked for a hub"] = len(looked)
         expect(len(looked) == len(rows), f"only {', '.join(sorted(looked)) or 'nobody'} has looked for a hub")
         values["keys in the DCC's copy"] = 0 if (copy := dcc.device_log_copy.copy(old.chf)) is None else len(copy.entries)
+    async with step("8.3: the old hub is decommissioned") as values:
+        for eui in (old.chf, old.gpf):
+            _need(await street.ask(home, "8.3", None, {"DeviceID": eui}, of=eui))
+            values[str(eui)] = street.status(eui)
+            expect(street.status(eui) == "Decommissioned", f"status of {eui} is {street.status(eui)}")
     async with step("another hub is put in and connects; nobody gets onto its HAN") as values:
         await street.replace_hub(home)
         new = home.board.hub
@@ -74,11 +79,6 @@ async def hub_replacement(stage: Stage) -> None:
         found = dcc.device_log_copy.compare(new.chf, _hashes(home))
         expect(not found, "; ".join(one.sentence for one in found))
         values["Devices"] = len(_hashes(home))
-    async with step("8.3: the old hub is decommissioned") as values:
-        for eui in (old.chf, old.gpf):
-            _need(await street.ask(home, "8.3", None, {"DeviceID": eui}))
-            values[str(eui)] = street.status(eui)
-            expect(street.status(eui) == "Decommissioned", f"status of {eui} is {street.status(eui)}")
     async with step("nobody was told anything but of the logs") as values:
         told = sorted({record.code for record in dcc.alerts.records()[alerts:]})
         values["codes"] = ", ".join(told)
