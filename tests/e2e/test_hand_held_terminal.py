@@ -46,6 +46,12 @@ mpxn = "1200012345678"
 """
 
 
+def make_terminal(station: Station, eui: Eui64) -> HandHeldTerminal:
+    certify_terminal(station.keystore, eui)
+    return HandHeldTerminal(
+        eui, CODE, station.keystore, StackNode(station.air, eui), station.clock, station.trace, hub=station.board.hub.gpf)
+
+
 @dataclass
 class Visit:
     """A home without SM WAN whose hub has just been switched on, its supplier, and an installer with a terminal."""
@@ -61,12 +67,6 @@ class Visit:
     @property
     def esme(self) -> Esme:
         return self.station.one(Esme)
-
-    def make_terminal(self, eui: Eui64) -> HandHeldTerminal:
-        station = self.station
-        certify_terminal(station.keystore, eui)
-        return HandHeldTerminal(
-            eui, CODE, station.keystore, StackNode(station.air, eui), station.clock, station.trace, hub=station.board.hub.gpf)
 
     async def ask_local(self, variant: str, target: Eui64, body: Mapping[str, Content] | None = None) -> tuple[Outcome, bytes]:
         """A request for local delivery and the Command that its user gets."""
@@ -137,8 +137,7 @@ def visit(folder: Path, play: Callable[[Visit], Awaitable[None]]) -> None:
             list_hub(station.dcc, board)
             await station.host.power_up()
             await station.until("the HAN", lambda: station.hub is not None and station.hub.status.network is not None)
-            made = Visit(station, records, None)  # type: ignore[arg-type]
-            made.terminal = made.make_terminal(TERMINAL)
+            made = Visit(station, records, make_terminal(station, TERMINAL))
             await made.terminal.start()
             try:
                 await play(made)
@@ -236,15 +235,21 @@ def test_outside_its_hour_a_terminal_is_refused_and_put_out_and_the_next_power_o
         station, terminal = home.station, home.terminal
         await terminal.join()
         await home.install_meter()
-        second = home.make_terminal(STRANGER)
+        second = make_terminal(home.station, STRANGER)
         await second.start()
         since = len(home.records)
         with pytest.raises(CommsHubError):
             await second.join()
         assert "another hand-held terminal is on the HAN" in home.refused(since)
 
+        _, read = await home.ask_local("4.1.1", home.esme.eui64)
+        await terminal.put(read)
+        before = len(home.records)
         await station.clock.sleep(WINDOW_S)
         assert home.log() == [home.esme.eui64]
+        over_wan = [one.message for one in home.records[before:] if one.event == "stored for wan"]
+        asked = Message.decode(read).header
+        assert f"{asked.recipient}:{asked.originator}:response:{asked.counter}" in over_wan, "a Response that was not fetched is lost"
         await station.until("the terminal off the HAN", lambda: not terminal.node.joined)
         with pytest.raises(RadioError):
             await terminal.put(b"anything")
