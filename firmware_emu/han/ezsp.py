@@ -96,6 +96,11 @@ class LimitedHold:
                         loop.call_soon_threadsafe(release)
 
 
+_AT_ONCE_S = 0.05
+"""Real seconds that the loop waits for a thread, which opens or closes a port: what runs next must not hang on how soon it has, or two runs
+differ."""
+
+
 class HeldThreads(concurrent.futures.ThreadPoolExecutor):
     """Threads of an event loop that hold its clock while they work: serialx opens and closes a port in one."""
 
@@ -107,6 +112,7 @@ class HeldThreads(concurrent.futures.ThreadPoolExecutor):
     def submit(self, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[R]:
         release = self._clock.take("a thread")
         future = super().submit(work, *args, **kwargs)
+        concurrent.futures.wait([future], _AT_ONCE_S)
 
         def done(_: concurrent.futures.Future[R]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop may be closed by now
