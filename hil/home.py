@@ -56,6 +56,14 @@ DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": P
 D = TypeVar("D", bound=HanDevice)
 
 
+def _place(crash: Exception) -> str:
+    """Where it was raised. Its text stays out of traces: what it quotes may be a key."""
+    last = crash.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return "raised nowhere" if last is None else f"at {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
+
+
 def _no_load(device: str, kind: str) -> LoadProfile | None:
     return None
 
@@ -216,6 +224,16 @@ class Home:
             if asyncio.current_task() is not self._dead:  # what a hub that is dead meets on its way is no trouble
                 self.hub_trouble = trouble
                 self.trace.emit("hub", "hub", "failed", reason=str(trouble))
+        except Exception as crash:  # a fault of the hub's own: recorded as the hub's end, and raised again at the home's
+            if asyncio.current_task() is not self._dead:
+                first: Exception = crash
+                while isinstance(first, ExceptionGroup):
+                    first = first.exceptions[0]
+                kind = type(first).__name__
+                self.hub_trouble = CommsHubError(f"the hub ended by {kind}: a fault of the hub itself, {_place(first)}")
+                self.hub_trouble.__cause__ = crash
+                self.trace.emit("hub", "hub", "failed", reason=str(self.hub_trouble), exception=kind)
+            raise
         finally:
             if self.hub is hub:  # else the supply is back already, and another life has begun
                 self.jig.hub_side.drive_device_present(False)

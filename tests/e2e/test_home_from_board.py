@@ -9,12 +9,14 @@ import pytest
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import BoardError
-from firmware_emu.trace import Trace
+from firmware_emu.errors import BoardError, CommsHubError
+from firmware_emu.hub.hub import Hub
+from firmware_emu.trace import Record, Trace
 from hil.devices import Esme
 from hil.devices.day import load_day
 from hil.home import Home
 from hil.pki import load_keys
+from hil.station import Station
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 BOARD = """
@@ -73,3 +75,39 @@ def test_a_twin_element_meter_keeps_in_a_file_what_the_day_let_it_count(tmp_path
 def test_only_an_electricity_meter_has_a_variant(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="only an ESME has a variant"):
         board(tmp_path, "PPMID")
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["runs on", "ends by a fault of its own"])
+def test_a_hub_that_ends_by_any_fault_is_seen_by_whoever_waits(tmp_path: Path, dies: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(start=START, warp=True, grace_s=0)
+    simulated, records = load_board("simulated"), list[Record]()
+    running = Hub.run
+
+    async def run(hub: Hub) -> None:
+        if not dies:
+            return await running(hub)
+        await clock.sleep(30)
+        raise KeyError("a secret of the hub")
+
+    monkeypatch.setattr(Hub, "run", run)
+
+    async def main() -> None:
+        trace = Trace(clock.now)
+        trace.subscribe(records.append)
+        station = Station(simulated, clock, trace, tmp_path, load_keys(simulated), simulated.seed)
+        await station.bring_up()
+        try:
+            await station.host.power_up()
+            with pytest.raises(CommsHubError, match="KeyError.*test_home_from_board" if dies else "the moon"):
+                await station.until("the moon", lambda: False, timeout_s=60)
+        finally:
+            await station.tear_down()
+
+    if dies:
+        with pytest.raises(KeyError):
+            clock.run(main())
+    else:
+        clock.run(main())
+    failed = [record for record in records if record.event == "failed"]
+    assert [record.detail["exception"] for record in failed] == ["KeyError"] * dies
+    assert all("secret" not in record.as_json() for record in failed)
