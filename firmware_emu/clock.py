@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import logging
 import selectors
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -174,14 +176,37 @@ class _ClockSelector(selectors.DefaultSelector):
         return self._clock._idle(self, timeout)
 
 
+class _Timer(asyncio.TimerHandle):
+    """Timers of one moment run in the order in which they were set: a heap alone leaves that to what else is in it."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def __lt__(self, other: object) -> bool:
+        assert isinstance(other, _Timer)
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class _ClockLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: Clock) -> None:
         self._bench_clock = clock
         super().__init__(_ClockSelector(clock))
         self._clock_resolution = _RESOLUTION_S
+        self._timers = 0
 
     def time(self) -> float:
         return self._bench_clock.elapsed()
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As any loop's, with timers that know their order."""
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = _Timer(when, callback, args, self, context)
+        timer.number = self._timers = self._timers + 1
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         """As any loop's; a thread at work holds warp time, since the loop cannot see it."""

@@ -153,3 +153,21 @@ def test_timers_still_run_after_a_year() -> None:
         return ran
 
     assert clock.run(main()) == 5
+
+
+def test_timers_of_one_moment_run_in_the_order_in_which_they_were_set() -> None:
+    clock = Clock(start=START, warp=True)
+    fired: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        late = [loop.call_later(delay, lambda: None) for delay in (7.0, 3.0, 9.0, 1.0)]
+        for number in range(200):
+            loop.call_at(5.0, fired.append, number)
+            if number % 7 == 0:
+                late.append(loop.call_later(number / 100, lambda: None))
+        late[1].cancel()
+        await asyncio.sleep(10)
+
+    clock.run(main())
+    assert fired == list(range(200))

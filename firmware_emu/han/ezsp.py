@@ -96,7 +96,7 @@ class LimitedHold:
                         loop.call_soon_threadsafe(release)
 
 
-_AT_ONCE_S = 0.05
+_AT_ONCE_S = 0.1
 """Real seconds that the loop waits for a thread, which opens or closes a port: what runs next must not hang on how soon it has, or two runs
 differ."""
 
