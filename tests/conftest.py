@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("reference data")
     group.addoption("--rtds", type=Path, default=_SHARED / "rtds", help="folder with 4.5.0/ and keys/ (Reference Test Data Set)")
     group.addoption("--duis", type=Path, default=_SHARED / "duis", help="folder with templates/ and xsd/ (DUIS requests and schemas)")
+
+
+def pytest_configure() -> None:
+    """A shell lets what it runs in the background ignore Ctrl-C, and so would every program that these tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _folder(request: pytest.FixtureRequest, option: str, wanted: str) -> Path:

@@ -158,7 +158,7 @@ def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(
 def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_not_tested(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [*CHUB, "ichis", "check", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "CHUB_RUNS": str(tmp_path)}, preexec_fn=hears_ctrl_c)
+        env={**os.environ, "CHUB_RUNS": str(tmp_path)})
     assert running.stderr is not None
     for line in running.stderr:
         if "5/77" in line:
@@ -182,11 +182,6 @@ def test_a_served_jig_that_is_told_to_end_takes_its_terminals_away(tmp_path: Pat
     assert not (tmp_path / "served" / "supply").is_symlink()
 
 
-def hears_ctrl_c() -> None:
-    """A shell lets what it runs in the background ignore Ctrl-C, and so would what these tests start from there."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 class served:
     """``chub ichis serve`` in a process, with its board file."""
 
@@ -196,7 +191,7 @@ class served:
     def __enter__(self) -> subprocess.Popen[str]:
         self._server = subprocess.Popen(
             [*CHUB, "ichis", "serve", str(self._folder / "served"), "--write-board", str(self._folder / "board.toml"), "--json"],
-            stdout=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
+            stdout=subprocess.PIPE, text=True)
         assert self._server.stdout is not None
         json.loads(self._server.stdout.readline())
         return self._server
