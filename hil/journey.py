@@ -329,13 +329,18 @@ class HomeJourney:
                 await self.station.mains_lost()
                 await self.station.until("the hub's stop", lambda: self.station.hub is None)
                 await self.station.clock.sleep(max(0.0, began + seconds - self.station.clock.now()))
+                wanted = self.told_of_outage(long)
                 await self.station.mains_restored()
-                wanted = {"8F36", "AD1"} if long else {"8F35"}
                 raised = await self._alerts(wanted, alerts_before)
                 values["alerts"] = ", ".join(sorted(raised))
                 stopped = [record for record in self.records[seen:] if record.area == "ichis" and record.event == "unpowered"]
                 expect(bool(stopped), "the supply was not lost")
-                expect(("AD1" in raised) is long and ("8F36" in raised) is long, f"alerts {sorted(raised)} do not tell the outage's length")
+                of_long = {"8F36", "AD1"}
+                expect(raised & of_long == wanted & of_long, f"alerts {sorted(raised)} do not tell the outage's length")
+
+    def told_of_outage(self, long: bool) -> set[str]:
+        """The alerts that tell an outage; ``long``: of three minutes or more."""
+        return {"8F36", "AD1"} if long else {"8F35"}
 
     async def _alerts(self, wanted: set[str], before: int) -> set[str]:
         """Codes of the alerts since ``before`` at the DCC, once all of ``wanted`` are there."""

@@ -20,6 +20,7 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
+from firmware_emu.hub.power import LOST_AT
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record, Trace
 from hil.faults.effects import BACK_S
@@ -61,6 +62,11 @@ class CutResult:
 
 class PatientJourney(HomeJourney):
     """The demo's journey, by people who try again when a hub was away."""
+
+    def told_of_outage(self, long: bool) -> set[str]:
+        """A hub that died before it had marked the start can prove no length: it tells of a short outage, and had no last gasp."""
+        marked = any(key.endswith(LOST_AT) for key in durable(self.station.folder / "hub.sqlite"))
+        return super().told_of_outage(long and marked)
 
     async def refuse_stranger(self) -> None:
         try:

@@ -13,7 +13,7 @@ from enum import Enum
 from firmware_emu.device.store import Store
 
 _TIME = struct.Struct(">I")
-_LOST = "hub/power/lost_at"
+LOST_AT = "hub/power/lost_at"
 _ALIVE = "hub/power/alive_at"
 _BOOTS = "hub/power/boots"
 _REASON = "hub/power/reason"
@@ -118,9 +118,9 @@ class PowerMonitor:
 
     def boot(self) -> None:
         """Count this boot and record its reason."""
-        if self._store.get(_ALIVE) is None and self._store.get(_LOST) is None:
+        if self._store.get(_ALIVE) is None and self._store.get(LOST_AT) is None:
             self.reason = BootReason.RESET if self._store.get(_REASON) == BootReason.RESET.name.encode() else BootReason.FIRST
-        elif self._store.get(_LOST) is not None:
+        elif self._store.get(LOST_AT) is not None:
             self.reason = BootReason.OUTAGE
         else:
             self.reason = BootReason.UNEXPECTED
@@ -138,7 +138,7 @@ class PowerMonitor:
 
     def lost(self, at: int) -> None:
         """AC Lost was seen at ``at``."""
-        self._store.put(_LOST, _TIME.pack(at))
+        self._store.put(LOST_AT, _TIME.pack(at))
 
     def alive(self, at: int) -> None:
         """The hub runs at ``at``."""
@@ -146,13 +146,13 @@ class PowerMonitor:
 
     def outage(self, now: int, alive_mark_s: int) -> Outage | None:
         """The outage that NVM tells of and that ends now; None if there was none. ``alive_mark_s``: between two alive marks."""
-        lost = self._store.get(_LOST)
+        lost = self._store.get(LOST_AT)
         if lost is not None:
             return Outage(_TIME.unpack(lost)[0], now, True)
         return None if self._last_alive is None else Outage(self._last_alive, now, False, alive_mark_s)
 
     def outage_reported(self, now: int) -> None:
         """Forget the outage; call in the transaction that stores its report."""
-        self._store.delete(_LOST)
+        self._store.delete(LOST_AT)
         self._store.put(_ALIVE, _TIME.pack(now))
         self._last_alive = None
