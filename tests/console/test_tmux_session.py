@@ -49,14 +49,14 @@ class Terminal:
         self._tmux("send-keys", "-l", line)
         self.keys("Enter")
 
-    def screen(self) -> str:
-        """What stands on the screen, without the blanks at the ends of lines."""
-        return "\n".join(line.rstrip() for line in self._tmux("capture-pane", "-p").splitlines())
+    def screen(self, *more: str) -> str:
+        """What stands on the screen, without the blanks at the ends of lines; ``-S -``: and what has scrolled off it."""
+        return "\n".join(line.rstrip() for line in self._tmux("capture-pane", "-p", *more).splitlines())
 
-    def until(self, pattern: str) -> str:
+    def until(self, pattern: str, *more: str) -> str:
         """Wait until the screen shows ``pattern``, whenever something was written; what it shows then."""
         deadline = time.monotonic() + SECONDS
-        while not re.search(pattern, shown := self.screen(), re.MULTILINE):
+        while not re.search(pattern, shown := self.screen(*more), re.MULTILINE):
             left = deadline - time.monotonic()
             assert left > 0, f"no {pattern!r} within {SECONDS:.0f} s; the screen shows:\n{shown}"
             if select.select([self._written], [], [], min(left, 1.0))[0]:
@@ -66,8 +66,10 @@ class Terminal:
     def say(self, line: str, pattern: str) -> str:
         """Clear the screen, type a line, and wait for what it must show and for the next prompt."""
         self.keys("C-l")
+        self.until(r"\A(?:.*\n){0,8}simulated> *\n")  # the live log may have gone on above the prompt
+        self._tmux("clear-history")
         self.type(line)
-        return self.until(rf"(?s)(?:{pattern}).*\nsimulated> *\n")
+        return self.until(rf"(?s)(?:{pattern}).*\nsimulated> *\n", "-S", "-")
 
     def close(self) -> None:
         self._tmux("kill-server")
