@@ -53,23 +53,22 @@ class Terminal:
         """What stands on the screen, without the blanks at the ends of lines; ``-S -``: and what has scrolled off it."""
         return "\n".join(line.rstrip() for line in self._tmux("capture-pane", "-p", *more).splitlines())
 
-    def until(self, pattern: str, *more: str) -> str:
-        """Wait until the screen shows ``pattern``, whenever something was written; what it shows then."""
+    def until(self, pattern: str, *more: str, after: str = "") -> str:
+        """Wait until the screen shows ``pattern``, behind the last ``after`` if given; what is there then."""
         deadline = time.monotonic() + SECONDS
-        while not re.search(pattern, shown := self.screen(*more), re.MULTILINE):
+        while True:
+            shown = self.screen(*more)
+            if (not after or after in shown) and re.search(pattern, text := shown.rpartition(after)[2] if after else shown, re.MULTILINE):
+                return text
             left = deadline - time.monotonic()
             assert left > 0, f"no {pattern!r} within {SECONDS:.0f} s; the screen shows:\n{shown}"
             if select.select([self._written], [], [], min(left, 1.0))[0]:
                 self.typescript += os.read(self._written, 1 << 16)
-        return shown
 
     def say(self, line: str, pattern: str) -> str:
-        """Clear the screen, type a line, and wait for what it must show and for the next prompt."""
-        self.keys("C-l")
-        self.until(r"\A(?:.*\n){0,8}simulated> *\n")  # the live log may have gone on above the prompt
-        self._tmux("clear-history")
+        """Type a line and wait for what it must show and for the next prompt; what stands behind the line then."""
         self.type(line)
-        return self.until(rf"(?s)(?:{pattern}).*\nsimulated> *\n", "-S", "-")
+        return self.until(rf"(?s)(?:{pattern}).*\nsimulated> *\n", "-S", "-", after=f"simulated> {line}\n")
 
     def close(self) -> None:
         self._tmux("kill-server")
