@@ -27,7 +27,8 @@ class Terminal:
 
     def __init__(self, folder: Path, command: list[str]) -> None:
         self._sockets = Path(tempfile.mkdtemp(prefix="chub-tmux-"))
-        self._environment = {**os.environ, "TMUX_TMPDIR": str(self._sockets), "CHUB_RUNS": str(folder / "runs"),
+        own = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}  # the terminal says how wide it is
+        self._environment = {**own, "TMUX_TMPDIR": str(self._sockets), "CHUB_RUNS": str(folder / "runs"),
                              "XDG_STATE_HOME": str(folder / "state"), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
         self.typescript = bytearray()
         os.mkfifo(folder / "written")
