@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -141,7 +142,7 @@ class _NounFace:
         return f"{self._noun.name}: {', '.join(self._noun.verbs())}"
 
 
-class _Face:
+class _Face(ABC):
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
 
@@ -207,8 +208,9 @@ class _Face:
 
         return self._run(run())
 
+    @abstractmethod
     def _run(self, work: Coroutine[Any, Any, T]) -> Any:
-        raise NotImplementedError
+        """Carry out ``work`` on the bench's loop."""
 
 
 class BlockingBench(_Face):

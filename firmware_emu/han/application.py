@@ -55,7 +55,7 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
             await ezsp.write_config(self.config["ezsp_config"])
             self._created_device_endpoints.clear()
             await self.register_endpoints()
-        except BaseException:
+        except BaseException:  # also a cancelled start: the port is let go of, and the error goes on
             self._ezsp = None
             await ezsp.disconnect()
             raise

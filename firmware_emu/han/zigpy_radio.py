@@ -328,7 +328,7 @@ class ZigpyRadio:
         dongle = self._make(self, self._config)
         try:
             self._eui64 = await dongle.open()
-        except BaseException:
+        except BaseException:  # also a cancelled start: the port is let go of, and the error goes on
             await dongle.close()
             raise
         self._dongle = self._permits.dongle = dongle

@@ -90,7 +90,7 @@ class SqliteStore:
         self._depth += 1
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever ended it, nothing of it stays; the error goes on
             self._depth -= 1
             if self._depth == 0 and not self._off:
                 database.execute("ROLLBACK")
@@ -106,7 +106,7 @@ class SqliteStore:
             database.execute("COMMIT")
             if self._fault is not None:
                 self._fault.after_commit(self._path)
-        except BaseException:
+        except BaseException:  # the power went at the commit: the store is as after a cut, and the error goes on
             self.close()
             raise
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from firmware_emu.clock import EPOCH
-from firmware_emu.errors import IdentifierError, NotAvailable
 from firmware_emu.ids import Eui64
+from hil.dcc.command import EUI, json_option, moment, opened, store_option
 from hil.dcc.inventory import Inventory
 from hil.dcc.refusals_cli import refusals
 from hil.dcc.send_cli import listen, prepare, request, send
-from hil.dcc.store import DccStore
 from hil.dcc.store_cli import connections, device_log, firmware, owed_responses, quarantine, requests, schedules, users
 
 __all__ = [
@@ -36,45 +33,14 @@ __all__ = [
     "users",
 ]
 
-_store = click.option(
-    "--store", "store_path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The DCC's store (SQLite)."
-)
-_json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-
-
-class EuiType(click.ParamType[Eui64]):
-    """An EUI-64 in any of its spellings."""
-
-    name = "eui64"
-
-    def convert(self, value: str | Eui64, param: click.Parameter | None, ctx: click.Context | None) -> Eui64:
-        if isinstance(value, Eui64):
-            return value
-        try:
-            return Eui64.parse(value)
-        except IdentifierError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _stored(path: Path) -> DccStore:
-    if not path.exists():
-        raise NotAvailable(str(path), "name the store of a DCC that has run (--store)")
-    return DccStore(path)
-
-
-def _moment(seconds: float) -> str:
-    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
-
-
 @click.command("inventory")
-@click.argument("device", type=EuiType(), required=False)
-@_store
+@click.argument("device", type=EUI, required=False)
+@store_option
 @click.option("--audit", is_flag=True, help="Every change, with request, user and reason.")
-@_json
+@json_option
 def inventory(device: Eui64 | None, store_path: Path, audit: bool, as_json: bool) -> None:
     """Show the Devices the DCC knows, or one DEVICE, or every change of them."""
-    store = _stored(store_path)
-    try:
+    with opened(store_path) as store:
         listed = Inventory(store, lambda: 0.0)
         if audit:
             lines = listed.audit(device)
@@ -88,7 +54,7 @@ def inventory(device: Eui64 | None, store_path: Path, audit: bool, as_json: bool
                 ]
                 click.echo(json.dumps(plain, indent=2))
             for line in () if as_json else lines:
-                click.echo(f"{_moment(line.time)}  {line.device}  {line.from_status or '-'} -> {line.to_status or '-'}  {line.reason}")
+                click.echo(f"{moment(line.time)}  {line.device}  {line.from_status or '-'} -> {line.to_status or '-'}  {line.reason}")
             return
         found = listed.devices() if device is None else (listed.listed(device),)
         rows = [one.as_row() | {"hub": str(listed.hub_of(one.eui) or "-"), "enrolled": listed.enrolled(one.eui)} for one in found]
@@ -97,18 +63,15 @@ def inventory(device: Eui64 | None, store_path: Path, audit: bool, as_json: bool
         for one, row in () if as_json else zip(found, rows, strict=True):
             enrolled = "  enrolled" if row["enrolled"] else ""
             click.echo(f"{one.eui}  {one.type.name:6}  {one.status:24}  hub {row['hub']:16}  {' '.join(one.mpxns) or '-'}{enrolled}")
-    finally:
-        store.close()
 
 
 @click.command("alerts")
-@_store
-@click.option("--device", type=EuiType(), help="Alerts of one Device or hub alone.")
-@_json
+@store_option
+@click.option("--device", type=EUI, help="Alerts of one Device or hub alone.")
+@json_option
 def alerts(store_path: Path, device: Eui64 | None, as_json: bool) -> None:
     """Show every alert received or raised: to whom it went, or why it did not."""
-    store = _stored(store_path)
-    try:
+    with opened(store_path) as store:
         where, values = ("", ()) if device is None else (" WHERE device = ?", (str(device),))
         rows = store.rows(f"SELECT * FROM alerts{where} ORDER BY number", values)
         if as_json:
@@ -117,6 +80,4 @@ def alerts(store_path: Path, device: Eui64 | None, as_json: bool) -> None:
         for row in () if as_json else rows:
             took = "" if row["delivered"] is None else f"  after {row['delivered'] - row['clock_start']:.1f} s"
             who = f"{row['device']}  {row['state']:9}  {row['party'] or '-':16}"
-            click.echo(f"{_moment(row['time'])}  {row['code'] or '?':5}  {who}  {row['reason']}{took}")
-    finally:
-        store.close()
+            click.echo(f"{moment(row['time'])}  {row['code'] or '?':5}  {who}  {row['reason']}{took}")

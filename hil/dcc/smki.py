@@ -55,7 +55,7 @@ class Repository:
         self.keystore.add_certificate(certificate)
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever ended it, the Device has not taken the certificate; the error goes on
             self.keystore.add_certificate(before)
             raise
 

@@ -43,7 +43,7 @@ class DccStore:
         self._depth = 1
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever ended it, nothing of it stays; the error goes on
             self._db.execute("ROLLBACK")
             raise
         else:

@@ -25,10 +25,10 @@ from firmware_emu.gbcs.asn1_types import SetTimeCommand, SetTimeResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.han.base import HanNode, SimpleDescriptor
+from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
-from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
 from hil.devices import gsme_future, gsme_terms
 from hil.devices.gbcs_device import GbcsHanDevice
 from hil.devices.gsme_hardware import Hardware
@@ -89,7 +89,7 @@ class Gsme(GbcsHanDevice):
         self.tunnel: TunnelClient | None = None
         self.message: Message | None = None
         """The Command being executed, or the last one: its counter and code matter to tokens and future-dated settings."""
-        self._answers: asyncio.Queue[GetResponse] = asyncio.Queue()
+        self._mailbox: MailboxClient | None = None
         self._awake = asyncio.Lock()
         self._go_on()
 
@@ -245,8 +245,7 @@ class Gsme(GbcsHanDevice):
 
     async def joined(self, membership: Membership) -> None:
         """After a join: tunnel and mirror, then the half-hourly rhythm. A sleepy meter keeps no keep-alive of its own between."""
-        self._drop_tunnel()
-        self.tunnel = TunnelClient(self.zcl, membership.coordinator, on_data=self._from_tunnel, source_endpoint=METERING_ENDPOINT)
+        self._make_tunnel(membership.coordinator)
         await self.wake()
         self.spawn(self._rhythm())
         self.spawn_due()
@@ -286,8 +285,7 @@ class Gsme(GbcsHanDevice):
     def swapped(self, centre: Eui64) -> None:
         super().swapped(centre)
         self.mirror.forget()
-        self._drop_tunnel()
-        self.tunnel = TunnelClient(self.zcl, centre, on_data=self._from_tunnel, source_endpoint=METERING_ENDPOINT)
+        self._make_tunnel(centre)
 
     def _stay_awake(self) -> _Polling:
         return _Polling(self)
@@ -297,49 +295,36 @@ class Gsme(GbcsHanDevice):
             raise RadioError("not joined", "NOT_JOINED")
         await self.tunnel.open()
 
+    def _make_tunnel(self, hub: Eui64) -> None:
+        self._drop_tunnel()
+        self.tunnel = TunnelClient(self.zcl, hub, source_endpoint=METERING_ENDPOINT)
+        self._mailbox = MailboxClient(self.tunnel, on_late=self.receive, on_unreadable=self._discard, timeout_s=ANSWER_S)
+
     def _drop_tunnel(self) -> None:
         if self.tunnel is not None:
             self.tunnel.forget()
-            self.tunnel = None
+            self.tunnel = self._mailbox = None
+
+    def _discard(self, problem: DecodeError, data: bytes) -> None:
+        self.trace.emit("device", self.name, "discarded", reason=str(problem), data=data)
 
     # --- mailbox (reference zigbee-han 7)
 
     async def _fetch_mailbox(self) -> None:
         """GET until nothing remains; each message is executed and its answers are PUT before the next is fetched."""
         while True:
-            response = await self._get()
+            response = await self._joined_mailbox().fetch_one()
             if response.message:
                 self.receive(response.message)
                 await self._send_waiting()
             if response.remaining == 0:
                 return
 
-    async def _get(self) -> GetResponse:
-        while not self._answers.empty():  # an answer that came too late for the GET it belongs to: the hub keeps its message no longer
-            late = self._answers.get_nowait()
-            if late.message:
-                self.receive(late.message)
-        await self._tunnel().transfer(encode_mailbox(Get()))
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await self._answers.get()
-        except TimeoutError:
-            raise RadioError(f"no GET-RESPONSE within {ANSWER_S:g} s", "TIMEOUT") from None
-
     async def _fetch_image(self) -> None:
         """Part of the firmware that waits, if the mirror's flags tell of some or a transfer is not over (reference gbcs-spec-notes 11)."""
         if self.mirror.told_of_firmware or self.ota.under_way:
             await self.ota.fetch(BLOCKS_A_WAKE)
             await self._send_waiting()
-
-    def _from_tunnel(self, data: bytes) -> None:
-        try:
-            item = decode_mailbox(data)
-        except DecodeError as problem:
-            self.trace.emit("device", self.name, "discarded", reason=str(problem), data=data)
-            return
-        if isinstance(item, GetResponse):
-            self._answers.put_nowait(item)
 
     async def _send_waiting(self) -> None:
         while (waiting := self.outbox.first()) is not None:
@@ -349,12 +334,12 @@ class Gsme(GbcsHanDevice):
             self.trace.emit("device", self.name, "sent", message=_name(message), target=str(self.coordinator), data=message)
 
     async def transfer(self, message: bytes) -> None:
-        await self._tunnel().transfer(encode_mailbox(Put(message)))
+        await self._joined_mailbox().put(message)
 
-    def _tunnel(self) -> TunnelClient:
-        if self.tunnel is None:
+    def _joined_mailbox(self) -> MailboxClient:
+        if self._mailbox is None:
             raise RadioError("not joined", "NOT_JOINED")
-        return self.tunnel
+        return self._mailbox
 
     def power(self, on: bool) -> None:
         """Battery out and in."""

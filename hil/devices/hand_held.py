@@ -23,12 +23,12 @@ from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPan
 from firmware_emu.han.inter_pan_port import ENDPOINT, InterPanPort
 from firmware_emu.han.introduction import Admission, Introduction
 from firmware_emu.han.key_establishment import establish
+from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag, Eui64, InstallCode, MessageIdentifier
 from firmware_emu.trace import Trace
-from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
 from hil.devices.han_device import HanDevice
 from hil.radio.ncp.joining import Found
 
@@ -86,7 +86,7 @@ class HandHeldTerminal(HanDevice):
         self._hub = hub
         self._extended_pan_id = extended_pan_id or hub
         self._tunnel: TunnelClient | None = None
-        self._answers: asyncio.Queue[GetResponse] = asyncio.Queue()
+        self._mailbox: MailboxClient | None = None
         self.loaded: dict[MessageIdentifier, bytes] = {}
         self.responses: list[bytes] = []
 
@@ -104,7 +104,8 @@ class HandHeldTerminal(HanDevice):
         self.trace.emit("han", self.name, "let in", target=str(self._hub), seconds=admission.seconds, basis=_BASIS)
         await super().join()
         assert self.coordinator is not None, "join() ends with a coordinator"
-        self._tunnel = TunnelClient(self.zcl, self.coordinator, on_data=self._from_tunnel, source_endpoint=TERMINAL_ENDPOINT)
+        self._tunnel = TunnelClient(self.zcl, self.coordinator, source_endpoint=TERMINAL_ENDPOINT)
+        self._mailbox = MailboxClient(self._tunnel, on_late=self._took, on_unreadable=self._discard, timeout_s=ANSWER_S)
 
     async def introduce(self) -> Admission:
         """Key establishment by inter-PAN, then identity and install code under that key. Raises as :meth:`join`."""
@@ -150,7 +151,7 @@ class HandHeldTerminal(HanDevice):
         await self._cancel_tasks()
         if self._tunnel is not None:
             self._tunnel.forget()
-            self._tunnel = None
+            self._tunnel = self._mailbox = None
         await self.node.leave()
         self.coordinator = None
 
@@ -166,14 +167,14 @@ class HandHeldTerminal(HanDevice):
 
     async def put(self, octets: bytes) -> None:
         """Hand over octets as they are. Raises RadioError."""
-        await (await self._open()).transfer(encode_mailbox(Put(octets)))
+        await (await self._open()).put(octets)
         self.trace.emit("device", self.name, "handed over", target=str(self._hub), message=_identifier(octets))
 
     async def collect(self, *, wait_s: float = 60.0) -> Sequence[bytes]:
         """Fetch Responses, as :meth:`deliver` does."""
         deadline, fetched = self.clock.now() + wait_s, list[bytes]()
         while self.loaded:
-            got = await self._get()
+            got = await (await self._open()).fetch_one()
             if got.message:
                 fetched.append(got.message)
                 self._took(got.message)
@@ -183,29 +184,15 @@ class HandHeldTerminal(HanDevice):
                 await self.clock.sleep(FETCH_PAUSE_S)
         return fetched
 
-    async def _get(self) -> GetResponse:
-        await (await self._open()).transfer(encode_mailbox(Get()))
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await self._answers.get()
-        except TimeoutError:
-            raise RadioError(f"no GET-RESPONSE within {ANSWER_S:g} s", "TIMEOUT") from None
-
-    async def _open(self) -> TunnelClient:
-        if self._tunnel is None:
+    async def _open(self) -> MailboxClient:
+        if self._tunnel is None or self._mailbox is None:
             raise RadioError("not joined", "NOT_JOINED")
         if not self._tunnel.is_open:
             await self._tunnel.open()
-        return self._tunnel
+        return self._mailbox
 
-    def _from_tunnel(self, data: bytes) -> None:
-        try:
-            item = decode_mailbox(data)
-        except DecodeError as problem:
-            self.trace.emit("device", self.name, "discarded", reason=str(problem), data=data)
-            return
-        if isinstance(item, GetResponse):
-            self._answers.put_nowait(item)
+    def _discard(self, problem: DecodeError, data: bytes) -> None:
+        self.trace.emit("device", self.name, "discarded", reason=str(problem), data=data)
 
     def _took(self, octets: bytes) -> None:
         header = Message.decode(octets).header

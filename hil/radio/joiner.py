@@ -98,7 +98,7 @@ class EzspNode:
         except OPENING_ERRORS as error:
             await self._abandon(ezsp)
             raise opening_problem(error, self.path) from error
-        except BaseException:
+        except BaseException:  # also a cancelled start: the port is let go of, and the error goes on
             await self._abandon(ezsp)
             raise
         ezsp.add_callback(self._callback)

@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.frames import Reader
 from hil.radio.ncp.status import EzspStatus, Status
 
@@ -65,30 +66,6 @@ def schemas(version: int) -> Mapping[str, Schema]:
 @cache
 def schemas_by_id(version: int) -> Mapping[int, Schema]:
     return {schema.frame_id: schema for schema in schemas(version).values()}
-
-
-class Fields:
-    """The fields of one request, read with their type."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, Value]) -> None:
-        self._values = values
-
-    def u(self, name: str) -> int:
-        value = self._values[name]
-        assert isinstance(value, int), f"{name} is not a number in its schema"
-        return value
-
-    def octets(self, name: str) -> bytes:
-        value = self._values[name]
-        assert isinstance(value, bytes), f"{name} is not octets in its schema"
-        return value
-
-    def eui(self, name: str) -> Eui64:
-        value = self._values[name]
-        assert isinstance(value, Eui64), f"{name} is not an EUI-64 in its schema"
-        return value
 
 
 def _read(read: Reader, name: str, kind: str) -> Value:

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.frames import Reader
 
 Value = int | bytes | Eui64 | tuple[int, ...]
@@ -43,35 +44,6 @@ def commands() -> Mapping[str, Command]:
 def requests() -> Mapping[tuple[int, int], Command]:
     """What a host may send, by subsystem and number."""
     return {(one.subsystem, one.number): one for one in commands().values() if one.kind != "I"}
-
-
-class Fields:
-    """The fields of one request, read with their type."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, Value]) -> None:
-        self._values = values
-
-    def u(self, name: str) -> int:
-        value = self._values[name]
-        assert isinstance(value, int), f"{name} is not a number in its table"
-        return value
-
-    def octets(self, name: str) -> bytes:
-        value = self._values[name]
-        assert isinstance(value, bytes), f"{name} is not octets in its table"
-        return value
-
-    def eui(self, name: str) -> Eui64:
-        value = self._values[name]
-        assert isinstance(value, Eui64), f"{name} is not an EUI-64 in its table"
-        return value
-
-    def numbers(self, name: str) -> tuple[int, ...]:
-        value = self._values[name]
-        assert isinstance(value, tuple), f"{name} is not numbers in its table"
-        return value
 
 
 def _read(read: Reader, name: str, kind: str) -> Value:

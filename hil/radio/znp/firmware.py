@@ -18,12 +18,13 @@ from hil.radio.air import Air, Link
 from hil.radio.fragments import Reassembly
 from hil.radio.ncp import zdo
 from hil.radio.ncp.aps import Incoming
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
 from hil.radio.ncp.stack import Stack
 from hil.radio.ncp.status import Status
 from hil.radio.ncp.tokens import Child, Tokens
 from hil.radio.ncp.trust import Policy
-from hil.radio.znp.commands import Command, Fields, Value, commands, decode, encode, requests
+from hil.radio.znp.commands import Command, Value, commands, decode, encode, requests
 from hil.radio.znp.mt import Frame, Kind
 from hil.radio.znp.nvram import Nvram
 

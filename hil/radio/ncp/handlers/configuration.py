@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.han.base import SimpleDescriptor
-from hil.radio.ncp.commands import STACK_VERSION, Fields
+from hil.radio.ncp.commands import STACK_VERSION
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.frames import Reader
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.ncp.status import EzspStatus, Status

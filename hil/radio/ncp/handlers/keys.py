@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.commands import Fields
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.ncp.status import Status
 

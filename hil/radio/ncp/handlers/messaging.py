@@ -7,8 +7,9 @@ from dataclasses import replace
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.ncp.aps import Aps, Incoming
-from hil.radio.ncp.commands import ApsHead, Fields
+from hil.radio.ncp.commands import ApsHead
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.frames import MAX_MPDU, ApsKind, ApsPdu, Block, Delivery, MacPdu
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.ncp.status import Status

@@ -7,8 +7,9 @@ import asyncio
 from firmware_emu.ids import Eui64
 from hil.radio import phy
 from hil.radio.ncp import joining
-from hil.radio.ncp.commands import Fields, NetworkParameters
+from hil.radio.ncp.commands import NetworkParameters
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.ncp.mac import Poll
 from hil.radio.ncp.status import Status
@@ -50,7 +51,7 @@ def get_channel(ncp: Ncp, fields: Fields) -> Reply:
     return {"channel": ncp.stack.tokens.channel}
 
 
-@handles("setRadioChannel")
+@handles("setRadioChannel", "setLogicalAndRadioChannel")
 def set_channel(ncp: Ncp, fields: Fields) -> Reply:
     if not phy.known(fields.u("channel")) or not ncp.stack.running:
         return {"status": Status.PHY_INVALID_CHANNEL}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from hil.radio.ncp.commands import Fields, Value
+from hil.radio.ncp.commands import Value
+from hil.radio.ncp.fields import Fields
 
 if TYPE_CHECKING:
     from hil.radio.ncp.ezsp import Ncp

@@ -8,8 +8,9 @@ import struct
 from firmware_emu.ids import Eui64
 from hil.radio import phy
 from hil.radio.ncp import joining, zdo
-from hil.radio.ncp.commands import ApsHead, Fields
+from hil.radio.ncp.commands import ApsHead
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.frames import Delivery
 from hil.radio.ncp.handlers.messaging import BROADCAST, MULTICAST, send_head
 from hil.radio.ncp.handlers.registry import Reply, handles
@@ -161,16 +162,6 @@ def multicast_with_alias(ncp: Ncp, fields: Fields) -> Reply:
 
 
 # the radio
-
-
-@handles("setLogicalAndRadioChannel")
-def set_logical_channel(ncp: Ncp, fields: Fields) -> Reply:
-    if not phy.known(fields.u("channel")) or not ncp.stack.running:
-        return {"status": Status.PHY_INVALID_CHANNEL}
-    ncp.stack.tokens.channel = fields.u("channel")
-    ncp.stack.tokens.save()
-    ncp.stack.nwk.mac.start(ncp.stack.tokens.channel, rx_on=ncp.stack.nwk.mac.rx_on)
-    return {"status": Status.SUCCESS}
 
 
 @handles("energyScanRequest")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.commands import FIRST_SL_STATUS, Fields
+from hil.radio.ncp.commands import FIRST_SL_STATUS
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.ncp.status import Status
 
