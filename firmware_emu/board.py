@@ -179,7 +179,7 @@ class Board(_Table):
     jig: JigTable = JigTable()
     parties: PartiesTable
     device: tuple[DeviceTable, ...] = ()
-    day: str | None = Field(default=None, description="loads and faults of the meters: a day of hil/devices/days by name, or a path")
+    day: str | None = Field(default=None, description="loads and faults of the meters: a day of hil/bench/days by name, or a path")
     pki: str | None = Field(default=None, description="folder of keys and certificates; none: a test PKI is generated outside the checkout")
 
     @property

@@ -11,17 +11,17 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record
 from hil.attacks.attack import Attack, AttackResult, Outcome
-from hil.dcc.outcome import Outcome as Answer
-from hil.devices.esme import Esme
-from hil.devices.gsme import Gsme
-from hil.devices.han_device import HanDevice
+from hil.bench.station import Station
+from hil.dcc.base.outcome import Outcome as Answer
+from hil.devices.base.han_device import HanDevice
+from hil.devices.esme.esme import Esme
+from hil.devices.gsme.gsme import Gsme
 from hil.devices.ihd import Ihd
-from hil.journey import HomeJourney
-from hil.radio.air import MacFrame
-from hil.radio.ncp.stack import Stack
-from hil.radio.node import StackNode
-from hil.station import Station
-from hil.steps import Steps
+from hil.journeys.demo import HomeJourney
+from hil.journeys.steps import Steps
+from hil.radio.air.air import MacFrame
+from hil.radio.nodes.node import StackNode
+from hil.radio.stack.stack import Stack
 
 _SETTLES_S = 3.0
 _EVENTS = {

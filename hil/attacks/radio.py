@@ -14,9 +14,9 @@ from firmware_emu.zse.zcl import GeneralCommand
 from hil.attacks.arena import Arena
 from hil.attacks.attack import Attack, Outcome, expects
 from hil.attacks.mutations import flipped, truncated
-from hil.radio.air import Link
-from hil.radio.ncp.frames import Address, ApsCommand, ApsKind, ApsPdu, Block, MacCommand, MacKind, MacPdu, NwkPdu
-from hil.radio.ncp.security import Auxiliary, KeyId, protect
+from hil.radio.air.air import Link
+from hil.radio.air.frames import Address, ApsCommand, ApsKind, ApsPdu, Block, MacCommand, MacKind, MacPdu, NwkPdu
+from hil.radio.stack.security import Auxiliary, KeyId, protect
 
 HUB, METER = "hub, HAN", "ESME, HAN"
 WELL_KNOWN = b"ZigBeeAlliance09"

@@ -14,7 +14,7 @@ from firmware_emu.trace import Record, Trace
 from hil.attacks import far_end, messages, radio, serial, wan
 from hil.attacks.arena import arena_of
 from hil.attacks.attack import Attack, AttackResult, named
-from hil.station import open_station
+from hil.bench.station import open_station
 
 
 def all_attacks() -> tuple[Attack, ...]:

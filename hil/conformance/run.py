@@ -25,8 +25,8 @@ from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.real_hub import RealHubBench
 from hil.conformance.runner import CheckBench, Result, Runner, not_tested, quantity_of
-from hil.measurements import Verdict
 from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
+from hil.report.measurements import Verdict
 from hil.report.signature import bench_key, sign
 from ichis.condition import Condition
 from ichis.conformance.check import Check, load_checks, read_checks

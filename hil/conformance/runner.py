@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from firmware_emu.errors import BoardError, CommsHubError, JigError
-from hil.measurements import Bounds, Measurement, Quantity, Verdict
+from hil.report.measurements import Bounds, Measurement, Quantity, Verdict
 from ichis.conformance.check import Check, Value
 from ichis.profile import Profile
 

@@ -14,8 +14,8 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import JigError
 from firmware_emu.trace import Trace
-from hil.pki import load_keys
-from hil.station import Station
+from hil.bench.keys import load_keys
+from hil.bench.station import Station
 from ichis.bench_jig import BenchJig, open_jig
 from ichis.bench_link import BenchLinkServer
 from ichis.condition import Condition

@@ -15,11 +15,11 @@ from firmware_emu.console.words import nearest
 from firmware_emu.errors import IdentifierError
 from firmware_emu.gbcs.alerts import alert_codes
 from firmware_emu.ids import Eui64
+from hil.bench.station import Station
 from hil.console.readings import readings
 from hil.console.rig import RigNoun, told
+from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
-from hil.dcc.services import schedule
-from hil.station import Station
 
 Target = Annotated[str, Kind("chf, gpf or a Device of the board", str, "targets")]
 Variant = Annotated[str, Kind("a service request variant such as 7.4", str, "variants")]

@@ -13,15 +13,15 @@ from firmware_emu.console.frames import AttributeName, CommandName, read_attribu
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
+from hil.bench.dcc_board import addition, notification
+from hil.bench.home import Home
+from hil.bench.station import Station
 from hil.console.rig import RigNoun
+from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis.build import Content
-from hil.dcc.from_board import addition, notification
-from hil.dcc.outcome import Outcome
-from hil.devices.esme import Esme
-from hil.devices.gsme import Gsme
-from hil.devices.han_device import HanDevice
-from hil.home import Home
-from hil.station import Station
+from hil.devices.base.han_device import HanDevice
+from hil.devices.esme.esme import Esme
+from hil.devices.gsme.gsme import Gsme
 
 JOIN_TIME_S = 600
 CLOCK_SLACK = timedelta(minutes=1)

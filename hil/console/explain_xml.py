@@ -7,8 +7,8 @@ from lxml import etree
 from firmware_emu.console.layers import Known
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.tree import Node, Tree
+from hil.dcc.base.services import schedule
 from hil.dcc.duis import read_request
-from hil.dcc.services import schedule
 
 
 def explain_xml(octets: bytes, known: Known) -> Tree:

@@ -9,12 +9,12 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.console.core import Core
 from firmware_emu.trace import Record, Trace
+from hil.bench.dcc_board import certify, list_hub
+from hil.bench.home import Home
+from hil.bench.run_folder import RunFolder
+from hil.bench.station import Station, open_station
 from hil.console.fault import Fault
-from hil.dcc.from_board import certify, list_hub
 from hil.faults import Faults
-from hil.home import Home
-from hil.run_folder import RunFolder
-from hil.station import Station, open_station
 
 
 def console_of(home: Home, seed: int, records: list[Record], faults: Faults) -> Core:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from firmware_emu.gbcs.tree import Node
-from hil.dcc.outcome import Outcome
+from hil.dcc.base.outcome import Outcome
 
 _UNITS = {27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 13: "m3", 14: "m3"}
 """DLMS units that a meter of this bench answers with (Blue Book, class Register)."""

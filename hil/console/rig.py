@@ -11,10 +11,10 @@ from firmware_emu.console.declare import Noun, WordError
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import nearest
 from firmware_emu.ids import Eui64
+from hil.bench.home import Home
+from hil.bench.station import Station
+from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis.build import Content
-from hil.dcc.outcome import Outcome
-from hil.home import Home
-from hil.station import Station
 
 _LONG_MS = 10_000
 WAIT_S = 7200.0

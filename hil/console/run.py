@@ -11,14 +11,14 @@ from firmware_emu.console.declare import Device, Kind, Noun, WordError, verb
 from firmware_emu.console.records import of_message
 from firmware_emu.console.result import Result, count
 from firmware_emu.trace import Record, Scalar
+from hil.bench.lanes import lanes, supply_plots
+from hil.bench.station import Station
 from hil.console.diff import compare, read_trace
 from hil.console.ladder_text import LadderText
-from hil.pictures import lanes, supply_plots
 from hil.report.ladder import arrows
 from hil.report.verdict import Run as Report
 from hil.report.verdict import Step
 from hil.report.write import write_html, write_junit
-from hil.station import Station
 
 LADDER_LAST = 40
 

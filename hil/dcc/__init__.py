@@ -7,9 +7,10 @@
 - desks, each documented in its module: ``gateway``, ``connections``, ``inventory``, ``registration``, ``known_parties``,
   ``device_log_copy``, ``quarantine``, ``alerts``, ``schedules``, ``held`` and ``sequence``, ``firmware``, ``wan_matrix``, ``hub_reports``,
   ``check_list``, ``repository``, ``head_end``
-- what it leaves behind: :class:`hil.dcc.outcome.Outcome`, ``User.inbox`` (:class:`hil.dcc.outcome.Delivery`), trace records, and the
+- what it leaves behind: :class:`hil.dcc.base.outcome.Outcome`, ``User.inbox``
+  (:class:`hil.dcc.base.outcome.Delivery`), trace records, and the
   tables of ``schema.sql``, which only ever gain tables and columns
-- refusals: :func:`hil.dcc.refusals.refused` from ``refusals.toml``; a new check declares its refusal there
+- refusals: :func:`hil.dcc.base.refusals.refused` from ``refusals.toml``; a new check declares its refusal there
 
 The steps of a request are in ``processing.md``.
 """

@@ -27,41 +27,41 @@ from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
-from hil.dcc.acb import AccessControlBroker, OriginatorCounters
-from hil.dcc.alerts import Alerts
-from hil.dcc.answers import Answers
-from hil.dcc.arrival import Arrival, Desk
-from hil.dcc.connections import Connections
-from hil.dcc.cos_signer import CosSigner
-from hil.dcc.device_log import DeviceLogCopy
+from hil.dcc.answers.alerts import Alerts
+from hil.dcc.answers.answers import Answers
+from hil.dcc.answers.effects import Effects
+from hil.dcc.answers.responses import Responses, Stray
+from hil.dcc.base.outcome import Delivery, Outcome, Refusal
+from hil.dcc.base.profile import DccProfile, profile
+from hil.dcc.base.refusals import refused
+from hil.dcc.base.services import Service, UserRole
+from hil.dcc.base.store import DccStore
+from hil.dcc.context import Arrival, Desk
 from hil.dcc.duis import RequestId, ServiceRequest, new_request, write_request
 from hil.dcc.duis.build import Content
-from hil.dcc.effects import Effects
-from hil.dcc.execution import Execution
-from hil.dcc.firmware import Firmware
-from hil.dcc.gateway import Gateway
-from hil.dcc.headend import HeadEnd, HubEvents
-from hil.dcc.held import HeldRequests
-from hil.dcc.hub_reports import HubReports
-from hil.dcc.hub_side import HubSide
-from hil.dcc.inventory import AuditLine, Device, Inventory
-from hil.dcc.journey import Journey, Travel
-from hil.dcc.known_parties import KnownParties
-from hil.dcc.outcome import Delivery, Outcome, Refusal
-from hil.dcc.own_services import OwnServices
-from hil.dcc.profile import DccProfile, profile
-from hil.dcc.quarantine import Quarantine
-from hil.dcc.refusals import refused
+from hil.dcc.gateway.connections import Connections
+from hil.dcc.gateway.deferred import HeldRequests
+from hil.dcc.gateway.gateway import Gateway
+from hil.dcc.gateway.journey import Journey, Travel
+from hil.dcc.gateway.quarantine import Quarantine
+from hil.dcc.gateway.sequence import Sequence
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import AuditLine, Device, Inventory
+from hil.dcc.inventory.known_parties import KnownParties
+from hil.dcc.inventory.systems import CheckList
+from hil.dcc.own_services.execution import Execution
+from hil.dcc.own_services.firmware import Firmware
+from hil.dcc.own_services.hub_reports import HubReports
+from hil.dcc.own_services.own_services import OwnServices
+from hil.dcc.own_services.schedules import Schedules
+from hil.dcc.own_services.wan_matrix import WanMatrix
+from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
+from hil.dcc.parties.cos_signer import CosSigner
+from hil.dcc.parties.smki import Repository
+from hil.dcc.parties.users import User
 from hil.dcc.registration import Registration
-from hil.dcc.responses import Responses, Stray
-from hil.dcc.schedules import Schedules
-from hil.dcc.sequence import Sequence
-from hil.dcc.services import Service, UserRole
-from hil.dcc.smki import Repository
-from hil.dcc.store import DccStore
-from hil.dcc.systems import CheckList
-from hil.dcc.users import User
-from hil.dcc.wan_matrix import WanMatrix
+from hil.dcc.wan.headend import HeadEnd, HubEvents
+from hil.dcc.wan.hub_side import HubSide
 
 
 class Dcc:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hil.devices.esme import Esme, LoadSwitch
-from hil.devices.gsme import Gsme
-from hil.devices.gsme_metering import Valve
+from hil.devices.esme.esme import Esme, LoadSwitch
+from hil.devices.gsme.gsme import Gsme
+from hil.devices.gsme.metering import Valve
 from hil.devices.hcalcs import Hcalcs
 from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid

@@ -29,8 +29,8 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag, Eui64, InstallCode, MessageIdentifier
 from firmware_emu.trace import Trace
-from hil.devices.han_device import HanDevice
-from hil.radio.ncp.joining import Found
+from hil.devices.base.han_device import HanDevice
+from hil.radio.stack.joining import Found
 
 TERMINAL_ENDPOINT = 0x71
 ANSWER_S = 30.0

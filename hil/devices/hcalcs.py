@@ -1,6 +1,7 @@
 """A HAN connected auxiliary load control switch: mains powered, GBCS Device, one switch.
 
-It follows the auxiliary switch of the meter that it is joined with (:mod:`hil.devices.load_control`). Not modelled: randomised offsets.
+It follows the auxiliary switch of the meter that it is joined with (:mod:`hil.devices.base.load_control`).
+Not modelled: randomised offsets.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from firmware_emu.device.store import Store
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
-from hil.devices.gbcs_device import TunnelServerDevice
-from hil.devices.load_control import LoadSwitchClient
+from hil.devices.base.gbcs_device import TunnelServerDevice
+from hil.devices.base.load_control import LoadSwitchClient
 from hil.devices.ppmid import FIRMWARE_VERSION, read_firmware
 
 

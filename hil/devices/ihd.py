@@ -14,8 +14,8 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
-from hil.devices.han_device import HanDevice
-from hil.devices.reader import HanReader
+from hil.devices.base.han_device import HanDevice
+from hil.devices.base.reader import HanReader
 
 
 class Ihd(HanDevice):

@@ -25,8 +25,8 @@ from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from hil.devices.gbcs_device import TunnelServerDevice
-from hil.devices.reader import HanReader
+from hil.devices.base.gbcs_device import TunnelServerDevice
+from hil.devices.base.reader import HanReader
 
 _READ_FIRMWARE = 0x0129
 _TOP_UP, _EMERGENCY_CREDIT = 0x009B, 0x0090

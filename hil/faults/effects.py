@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from firmware_emu.errors import NotAvailable
+from hil.bench.home import Home
+from hil.bench.medium import Torn
 from hil.faults.grammar import LINES, Sentence
 from hil.faults.values import BrownOut, TornWrite
-from hil.home import Home
-from hil.medium import Torn
-from hil.radio.dongle_server import DongleServer
+from hil.radio.port.dongle_server import DongleServer
 from ichis.connector import Level, signal
 from ichis.jig import Lines, Supply
 

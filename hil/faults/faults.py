@@ -18,11 +18,11 @@ from firmware_emu.errors import CommsHubError, NotAvailable, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Scalar
 from firmware_emu.wan.base import WanFrame, WanKind
+from hil.bench.home import Home
 from hil.faults.effects import EFFECTS, LASTS_S, dongle_of
 from hil.faults.grammar import Sentence, Value, read_sentence
 from hil.faults.values import Arrival, Corrupt, Delay, Drop, Duplicate, FrameFault, Reorder, Schedule
-from hil.home import Home
-from hil.radio.ncp.faults import NcpFaults
+from hil.radio.port.faults import NcpFaults
 from ichis.jig import DataLink
 from ichis.uart import LineProfile
 
@@ -113,7 +113,7 @@ def check_sentences(board: Board, sentences: Sequence[str]) -> None:
 
 
 class Faults:
-    """The faults on one home (a :class:`hil.station.Station` is one). Make it once the home is brought up, on its event loop."""
+    """The faults on one home (a :class:`hil.bench.station.Station` is one). Make it once the home is brought up, on its event loop."""
 
     def __init__(self, home: Home, seed: int, sentences: Sequence[str] = ()) -> None:
         """Raises SentenceError for a sentence that cannot be read, NotAvailable for one that this bench cannot do."""

@@ -9,12 +9,12 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
 from firmware_emu.han.base import HanNode
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air
-from hil.radio.dongle_server import DongleServer
-from hil.radio.joiner import EzspNode
-from hil.radio.ncp.faults import NcpFaults
+from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.joiner import EzspNode
+from hil.radio.nodes.node import StackNode
+from hil.radio.port.dongle_server import DongleServer
+from hil.radio.port.faults import NcpFaults
 from hil.radio.znp.server import ZnpServer
 
 if TYPE_CHECKING:

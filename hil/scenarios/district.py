@@ -12,11 +12,11 @@ from firmware_emu.device import firmware
 from firmware_emu.device.firmware import OtaImage
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record
-from hil.dcc.firmware import FAILED, VERIFIED
-from hil.devices.esme import Esme
+from hil.dcc.own_services.firmware import FAILED, VERIFIED
+from hil.devices.esme.esme import Esme
+from hil.journeys.steps import expect
+from hil.scenarios.estate import Dwelling, Plan
 from hil.scenarios.scenario import Scenario, Stage
-from hil.steps import expect
-from hil.street import Dwelling, Plan
 
 _LONG_S, _SHORT_S = 240.0, 60.0
 _NEW = 0x00000101

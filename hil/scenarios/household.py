@@ -11,13 +11,13 @@ from firmware_emu.crypto.roles import CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Scalar
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.services import UserRole
 from hil.dcc.duis.build import Content
-from hil.dcc.outcome import Outcome, Verdict
-from hil.dcc.services import UserRole
-from hil.devices.esme import Esme
+from hil.devices.esme.esme import Esme
+from hil.journeys.steps import expect
+from hil.scenarios.estate import Dwelling, Plan
 from hil.scenarios.scenario import Scenario, Stage
-from hil.steps import expect
-from hil.street import Dwelling, Plan
 
 _DAY_S = 86400.0
 

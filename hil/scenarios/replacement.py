@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from firmware_emu.ids import Eui64
-from hil.dcc.outcome import Outcome
-from hil.devices.gsme import Gsme
+from hil.dcc.base.outcome import Outcome
+from hil.devices.gsme.gsme import Gsme
+from hil.journeys.steps import expect
+from hil.scenarios.estate import Dwelling, Plan
 from hil.scenarios.scenario import Scenario, Stage
-from hil.steps import expect
-from hil.street import Dwelling, Plan
 
 _HOUR_S = 3600.0
 _BACK_S = 2 * _HOUR_S

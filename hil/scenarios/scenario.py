@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Record
-from hil.steps import Steps
-from hil.street import Plan, Street
+from hil.journeys.steps import Steps
+from hil.scenarios.estate import Plan, Street
 
 
 @dataclass(frozen=True, slots=True)

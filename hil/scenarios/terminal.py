@@ -8,16 +8,16 @@ from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import Eui64, InstallCode
+from hil.bench.dcc_board import addition, certify, notification
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
-from hil.dcc.from_board import addition, certify, notification
-from hil.dcc.outcome import Outcome, Verdict
-from hil.dcc.services import schedule
-from hil.devices.esme import Esme
+from hil.devices.esme.esme import Esme
+from hil.devices.esme.load_limit import LoadSwitch
 from hil.devices.hand_held import HandHeldTerminal, certify_terminal
-from hil.devices.load_limit import LoadSwitch
+from hil.journeys.steps import expect
+from hil.scenarios.estate import Dwelling, Plan
 from hil.scenarios.scenario import Scenario, Stage
-from hil.steps import expect
-from hil.street import Dwelling, Plan
 
 TERMINAL = Eui64.parse("024847000000f001")
 _CODE = InstallCode.parse("A1A2A3A4A5A6A7A8A9AAABACADAEAFB0")

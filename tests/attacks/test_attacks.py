@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from firmware_emu.board import load_board
 from hil.attacks.attack import AttackResult, Outcome
-from hil.attacks.cli import attack
 from hil.attacks.suite import all_attacks, chosen, run_attacks
 from hil.attacks.table import as_html, as_json, as_markdown
+from hil.commands.attack import attack
 
 NAMES = [one.name for one in all_attacks()]
 

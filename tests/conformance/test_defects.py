@@ -18,8 +18,8 @@ from hil.conformance.bench import Bench
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import Result, Runner
 from hil.conformance.station import ConformanceStation
-from hil.measurements import Verdict
-from hil.radio.memory_han import Han, MemoryRadio
+from hil.radio.nodes.memory_han import Han, MemoryRadio
+from hil.report.measurements import Verdict
 from ichis.conformance.check import load_checks
 from ichis.profile import load_profile
 
@@ -32,7 +32,7 @@ def on_a_han_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def bring_up(station: ConformanceStation) -> None:
         radio = MemoryRadio(Han(), station.board.hub.gpf)
-        monkeypatch.setattr("hil.home.radio_of", lambda *of_the_board: radio)
+        monkeypatch.setattr("hil.bench.home.radio_of", lambda *of_the_board: radio)
         await up(station)
 
     monkeypatch.setattr(ConformanceStation, "bring_up", bring_up)
@@ -42,7 +42,7 @@ def outcome(defect: Defect, folder: Path, monkeypatch: pytest.MonkeyPatch) -> li
     """The whole suite on a bench with this defect."""
     _last_end[0] = 0
     _ends.clear()
-    monkeypatch.setattr("hil.home.Hub", defect.hub)
+    monkeypatch.setattr("hil.bench.home.Hub", defect.hub)
     up = ConformanceStation.bring_up
 
     async def bring_up(station: ConformanceStation) -> None:

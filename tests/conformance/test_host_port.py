@@ -13,7 +13,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.runner import Result, Runner
-from hil.measurements import Verdict
+from hil.report.measurements import Verdict
 from ichis.conformance.check import load_checks
 from ichis.host_port import HostCondition
 from ichis.hub_jig import SimulatedHubJig

@@ -10,7 +10,7 @@ import pytest
 
 from hil.conformance.bench import Bench
 from hil.conformance.steps import align, outage
-from hil.dcc.alerts import AlertRecord
+from hil.dcc.answers.alerts import AlertRecord
 
 HOLD_UP_S = 0.5
 SEED = 20260105

@@ -27,7 +27,7 @@ from firmware_emu.console.declare import WordError
 from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.console.offers import Offer
 from firmware_emu.errors import CommsHubError, NotAvailable
-from hil.station import Station
+from hil.bench.station import Station
 
 
 @pytest.fixture(scope="module")

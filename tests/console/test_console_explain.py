@@ -19,9 +19,9 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.tree import Tree
 from firmware_emu.zse.zcl import ZclFrame
 from hil.dcc.duis import write_request
+from hil.radio.air.frames import ApsKind, ApsPdu, NwkPdu
 from hil.radio.ncp.ash import frame, randomise
 from hil.radio.ncp.commands import encode_frame, schemas
-from hil.radio.ncp.frames import ApsKind, ApsPdu, NwkPdu
 
 
 def octets_of(tree: Tree) -> bytes:

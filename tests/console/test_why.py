@@ -10,7 +10,7 @@ import pytest
 from firmware_emu.console import Bench, BlockingBench
 from firmware_emu.console.why import octet_differences, why
 from firmware_emu.trace import Record, Scalar
-from hil.forgery import signed_by_another, with_flipped_mac_bit
+from hil.journeys.forgery import signed_by_another, with_flipped_mac_bit
 
 
 def record(number: int, event: str, message: str | None = "a:b:command:1", data: bytes | None = None, **detail: Scalar) -> Record:

@@ -10,7 +10,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import make_pki
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.seeded import SeededEntropy
+from hil.bench.entropy import SeededEntropy
 
 METER = Eui64.parse("00db000000000001")
 

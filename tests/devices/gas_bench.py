@@ -20,7 +20,7 @@ from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from hil.devices import Gsme
-from hil.devices.registers import LoadProfile
+from hil.devices.metering.registers import LoadProfile
 
 GSME = Eui64.parse("00db1234567890a1")
 

@@ -32,8 +32,8 @@ from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from hil.devices import Esme
-from hil.devices.esme_variant import SINGLE_ELEMENT, EsmeVariant
-from hil.devices.registers import LoadProfile
+from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
+from hil.devices.metering.registers import LoadProfile
 
 ESME = Eui64.parse("00db1234567890a0")
 SUPPLIER = Eui64.parse("90b3d51f30010000")

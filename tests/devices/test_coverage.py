@@ -13,8 +13,8 @@ from firmware_emu.gbcs.dlms import AccessResponse, AccessResult, Choice, Result
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.verify import Check, State, Verdict
 from firmware_emu.ids import CraFlag, Eui64
-from hil.devices.cli import device
-from hil.devices.coverage import shape
+from hil.commands.device import device
+from hil.coverage import shape
 
 ESME, SUPPLIER = Eui64.parse("00db1234567890a0"), Eui64.parse("90b3d51f30010000")
 ABSENT = Check(State.ABSENT)

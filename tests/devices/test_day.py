@@ -16,9 +16,9 @@ from firmware_emu.device.event_log import LogName
 from firmware_emu.errors import BoardError
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
+from hil.bench.day import Day, check_day, live, load_day, read_day
 from hil.devices import Gsme, LoadSwitch
-from hil.devices.day import Day, check_day, live, load_day, read_day
-from hil.devices.registers import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 
 GSME = Eui64.parse("00db1234567890a1")
 

@@ -12,7 +12,7 @@ from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import FirmwareVersionResponse, JoinCommand
 from firmware_emu.ids import CraFlag
 from hil.devices import Esme, Hcalcs, Ihd, Ppmid
-from hil.devices.han_device import HanDevice
+from hil.devices.base.han_device import HanDevice
 
 
 def join(method: int, other: HanDevice) -> bytes:

@@ -20,8 +20,8 @@ from firmware_emu.gbcs.axdr import Array, Boolean, CompactArray, DoubleLongUnsig
 from firmware_emu.gbcs.dlms import AccessResult, DataNotification, Protected, open_protected
 from firmware_emu.gbcs.envelope import Message
 from hil.devices import Esme, LoadSwitch
-from hil.devices.esme_variant import POLYPHASE
-from hil.devices.registers import DAY_S, HOUR_S
+from hil.devices.esme.variant import POLYPHASE
+from hil.devices.metering.registers import DAY_S, HOUR_S
 
 
 def limit(watts: int, period: int, restoration: int, *, disables: bool) -> list[Item]:

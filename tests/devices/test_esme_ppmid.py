@@ -14,7 +14,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import ZclFrame, ZclStatus
 from hil.devices import LoadSwitch
-from hil.devices.registers import DAY_S
+from hil.devices.metering.registers import DAY_S
 
 PPMID, DISPLAY, STRANGER = (Eui64.parse(f"00db1234567890b{n}") for n in range(3))
 

@@ -20,7 +20,7 @@ def written() -> dict[tuple[int, bytes, int], str]:
 
 @pytest.mark.parametrize("key", [pytest.param(key, id=f"{name} {key[0]} {key[1].hex()} {key[2]}") for key, name in written().items()])
 def test_what_a_command_sets_is_settable_here(key: tuple[int, bytes, int]) -> None:
-    writable = [row for row in rows("esme_objects.csv") if "w" in row["access"]]
+    writable = [row for row in rows("objects.csv") if "w" in row["access"]]
     settable = {(int(row["class"]), parse_obis(row["obis"]), int(row["attribute"])) for row in writable}
     assert key in settable
 

@@ -14,19 +14,19 @@ from firmware_emu.device.object_model import Key, zero_of
 from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Number, OctetString, Structure, Utf8String, VisibleString
 from firmware_emu.gbcs.dlms import AccessResult, DataNotification, parse_obis
 from firmware_emu.gbcs.envelope import Message
-from hil.devices.esme_variant import POLYPHASE
+from hil.devices.esme.variant import POLYPHASE
 
 _DATE_TIME = bytes.fromhex("07ea0601ff0c1e00008000ff")
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(resources.files("hil.devices").joinpath(name).read_text(encoding="utf-8").splitlines()))
+    return list(csv.DictReader(resources.files("hil.devices.esme").joinpath(name).read_text(encoding="utf-8").splitlines()))
 
 
 def settable() -> list[tuple[int, str, int, str]]:
     """Every attribute with write access and each type it takes, but activation times, which are read as what they activate."""
     found = []
-    for row in rows("esme_objects.csv"):
+    for row in rows("objects.csv"):
         activation = {20: 10, 111: 13, 113: 7, 9000: 6}.get(int(row["class"])) == int(row["attribute"])
         if "w" in row["access"] and not activation:
             found += [(int(row["class"]), row["obis"], int(row["attribute"]), kind) for kind in row["type"].split("|")]
@@ -54,7 +54,7 @@ def active_place(key: Key) -> tuple[Key, Key] | None:
     """Where a passive attribute is read once it is active, and what activates it."""
     class_id, obis, attribute = key
     own = {20: (10, {7: 3, 8: 4, 9: 5}), 113: (7, {6: 5}), 9000: (6, {4: 2})}.get(class_id)
-    for row in rows("esme_activations.csv"):
+    for row in rows("activations.csv"):
         if (int(row["from_class"]), parse_obis(row["from_obis"]), int(row["from_attribute"])) == key:
             at = (int(row["class"]), parse_obis(row["obis"]), 13 if row["class"] == "111" else 6)
             return (int(row["to_class"]), parse_obis(row["to_obis"]), int(row["to_attribute"])), at

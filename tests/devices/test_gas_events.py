@@ -18,9 +18,9 @@ from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Valve
-from hil.devices.gsme_hardware import LOW_BATTERY_DAYS, NEW_BATTERY_DAYS
-from hil.devices.keypad import PAUSE_S, TRIES
-from hil.devices.tampering import Tampering
+from hil.devices.base.tampering import Tampering
+from hil.devices.gsme.hardware import LOW_BATTERY_DAYS, NEW_BATTERY_DAYS
+from hil.devices.metering.keypad import PAUSE_S, TRIES
 
 DAY_S = 86_400
 

@@ -12,7 +12,7 @@ from firmware_emu.errors import ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.utrn import make_utrn
 from hil.devices import Gsme, Ppmid
-from hil.devices.han_device import HanDevice
+from hil.devices.base.han_device import HanDevice
 
 
 async def carry(home: Home, gsme: Gsme, ppmid: Ppmid) -> None:

@@ -27,7 +27,7 @@ from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.declare import FieldValue
 from hil.devices import Gsme, Valve
-from hil.devices.registers import DAY_S, HOUR_S, boiler
+from hil.devices.metering.registers import DAY_S, HOUR_S, boiler
 
 
 @pytest.fixture

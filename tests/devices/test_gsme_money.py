@@ -29,7 +29,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from hil.devices import Valve
-from hil.devices.registers import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.event_log import LogName
 from firmware_emu.gbcs.axdr import DoubleLongUnsigned
 from hil.devices import Esme, LoadSwitch
-from hil.devices.esme_variant import POLYPHASE
-from hil.devices.registers import DAY_S
+from hil.devices.esme.variant import POLYPHASE
+from hil.devices.metering.registers import DAY_S
 
 
 @pytest.mark.parametrize(("phase", "seconds", "codes"), [

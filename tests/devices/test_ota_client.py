@@ -27,7 +27,7 @@ from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag
 from firmware_emu.zse.clusters.ota import OTA
 from hil.devices import Gsme
-from hil.devices.ota_client import BLOCK, HARDWARE, Fetched, OtaClient, image_identity
+from hil.devices.base.ota_client import BLOCK, HARDWARE, Fetched, OtaClient, image_identity
 
 IMAGE = bytes(range(256)) * 40
 VERSION = 0x02000000
@@ -185,7 +185,7 @@ def test_an_image_for_other_hardware_is_not_taken(at_home: Scene) -> None:
 
 
 def test_a_sleepy_meter_fetches_over_several_wakes_once_the_flags_say_so(at_home: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hil.devices.gsme.BLOCKS_A_WAKE", 100)
+    monkeypatch.setattr("hil.devices.gsme.gsme.BLOCKS_A_WAKE", 100)
 
     async def scene(home: Home) -> None:
         server, gsme = Server(home), await joined(home)

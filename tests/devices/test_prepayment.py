@@ -23,7 +23,7 @@ from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, Choice, parse_obis
 from firmware_emu.gbcs.utrn import make_utrn
 from hil.devices import LoadSwitch
-from hil.devices.registers import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 
 POUND, PENNY = 100_000, 1000
 IMPORT, DEBT_1, DEBT_2, PAYMENT, STANDING = (f"0-0:19.20.{n}" for n in range(5))

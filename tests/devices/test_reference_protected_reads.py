@@ -22,8 +22,8 @@ from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
-from hil.devices.esme_variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
-from hil.devices.registers import Period
+from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
+from hil.devices.metering.registers import Period
 
 ESME = Eui64.parse("00db1234567890a0")
 OTHER_USER = Eui64.parse("90b3d51f30040000")

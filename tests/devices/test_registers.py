@@ -14,7 +14,7 @@ from firmware_emu.gbcs.dlms import parse_obis
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
-from hil.devices.registers import Register, Ring, house
+from hil.devices.metering.registers import Register, Ring, house
 
 DAY = 86_400
 ESME = Eui64.parse("00db1234567890a0")

@@ -10,9 +10,9 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import Array, CompactArray, DoubleLongUnsigned, LongUnsigned, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessResult
-from hil.devices.esme_calendar import begun, falls_on
-from hil.devices.esme_variant import TWIN_ELEMENT
-from hil.devices.registers import DAY_S, HOUR_S
+from hil.devices.esme.variant import TWIN_ELEMENT
+from hil.devices.metering.calendar import begun, falls_on
+from hil.devices.metering.registers import DAY_S, HOUR_S
 
 ALL_YEAR = [season("all", "07d00101ff", 1)]
 NIGHT_AND_DAY = [day(1, {0: 1, 7: 2})]

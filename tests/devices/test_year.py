@@ -11,7 +11,7 @@ from test_prepayment import POUND, adjust, configuration, debts, prepayment_mode
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.axdr import Array, CompactArray, DoubleLong, DoubleLongUnsigned, OctetString, Structure
 from hil.devices import LoadSwitch
-from hil.devices.registers import DAY_S, house
+from hil.devices.metering.registers import DAY_S, house
 
 DAYS = 420
 START = datetime(2025, 7, 1, tzinfo=UTC)

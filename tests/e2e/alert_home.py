@@ -28,15 +28,15 @@ from firmware_emu.hub.from_board import parties_of
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
-from hil.dcc.from_board import addition, certify, list_hub, notification, supplier_of
-from hil.dcc.users import User
+from hil.bench.dcc_board import addition, certify, list_hub, notification, supplier_of
+from hil.bench.keys import device_type, load_keys
+from hil.bench.station import Station
+from hil.dcc.parties.users import User
 from hil.devices import Esme, Gsme, Hcalcs
-from hil.devices.esme_variant import POLYPHASE, SINGLE_ELEMENT
-from hil.devices.gbcs_device import GbcsHanDevice
-from hil.devices.han_device import HanDevice
-from hil.pki import device_type, load_keys
-from hil.radio.node import StackNode
-from hil.station import Station
+from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.devices.base.han_device import HanDevice
+from hil.devices.esme.variant import POLYPHASE, SINGLE_ELEMENT
+from hil.radio.nodes.node import StackNode
 
 ESME, GSME, POLY, HCALCS = "esme", "gsme", "poly", "hcalcs"
 CLOSE_VALVE = numbered((Component(METERING.id, 0x01, 0, 0x0B, METERING.to_server[0x0B].encode(

@@ -9,12 +9,12 @@ from firmware_emu.board import Board, load_board
 from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.hub import PowerState
 from firmware_emu.ids import Eui64
+from hil.bench.dcc_board import addition, certify, list_hub, notification, supplier_of
+from hil.bench.station import Station
+from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis.build import Content
-from hil.dcc.from_board import addition, certify, list_hub, notification, supplier_of
-from hil.dcc.outcome import Outcome
-from hil.dcc.users import User
-from hil.devices.han_device import HanDevice
-from hil.station import Station
+from hil.dcc.parties.users import User
+from hil.devices.base.han_device import HanDevice
 
 JOIN_TIME_S = 3600
 ANSWER_S = 3 * 3600.0

@@ -28,8 +28,8 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Esme
-from hil.devices.gsme_hardware import LOW_BATTERY_DAYS
-from hil.devices.tampering import Tampering, tamper
+from hil.devices.base.tampering import Tampering, tamper
+from hil.devices.gsme.hardware import LOW_BATTERY_DAYS
 
 POUND = 100_000
 """Millipence."""

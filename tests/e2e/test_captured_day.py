@@ -34,13 +34,13 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
 from firmware_emu.zse.declare import Cluster, FieldValue
-from hil.devices.esme import Esme
-from hil.devices.gsme import Gsme
+from hil.bench.station import open_station
+from hil.devices.base.ota_client import HARDWARE, image_identity
+from hil.devices.esme.esme import Esme
+from hil.devices.gsme.gsme import Gsme
 from hil.devices.hcalcs import Hcalcs
 from hil.devices.ihd import Ihd
-from hil.devices.ota_client import HARDWARE, image_identity
 from hil.devices.ppmid import Ppmid
-from hil.station import open_station
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark"),

@@ -17,15 +17,15 @@ from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPan
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
+from hil.bench.dcc_board import addition, certify, list_hub, notification
+from hil.bench.station import Station, open_station
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
-from hil.dcc.from_board import addition, certify, list_hub, notification
-from hil.dcc.outcome import Outcome, Verdict
-from hil.dcc.services import schedule
-from hil.devices.esme import Esme
+from hil.devices.esme.esme import Esme
+from hil.devices.esme.load_limit import LoadSwitch
 from hil.devices.hand_held import HandHeldTerminal, certify_terminal
-from hil.devices.load_limit import LoadSwitch
-from hil.radio.node import StackNode
-from hil.station import Station, open_station
+from hil.radio.nodes.node import StackNode
 
 TERMINAL = Eui64.parse("024847000000f001")
 STRANGER = Eui64.parse("024847000000f0f1")

@@ -12,11 +12,11 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.hub.hub import Hub
 from firmware_emu.trace import Record, Trace
+from hil.bench.day import load_day
+from hil.bench.home import Home
+from hil.bench.keys import load_keys
+from hil.bench.station import Station
 from hil.devices import Esme
-from hil.devices.day import load_day
-from hil.home import Home
-from hil.pki import load_keys
-from hil.station import Station
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 BOARD = """

@@ -54,9 +54,9 @@ from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.dcc.duis.build import Content, new_request
-from hil.dcc.parse import Parsed
 from hil.devices import LoadSwitch, Valve
-from hil.devices.registers import DAY_S, HALF_HOUR_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S
+from hil.parse_correlate.parse import Parsed
 
 
 class Year:

@@ -14,9 +14,9 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.tcp import TcpWanLink, TcpWanServer
 from firmware_emu.wan.tls import files_of
-from hil.household import PatientLink
-from hil.pki import pki_folder
-from hil.run_folder import RunFolder
+from hil.bench.household import PatientLink
+from hil.bench.keys import pki_folder
+from hil.bench.run_folder import RunFolder
 
 BOARD = load_board("simulated")
 

@@ -27,15 +27,15 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.tcp import TcpWanServer
 from firmware_emu.wan.tls import files_of
+from hil.bench.keys import load_keys, pki_folder
+from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
-from hil.dcc.outcome import Outcome
-from hil.dcc.services import UserRole
-from hil.dcc.users import User
-from hil.devices.esme import Esme, LoadSwitch
-from hil.pki import load_keys, pki_folder
-from hil.radio.air import Air
+from hil.dcc.parties.users import User
+from hil.devices.esme.esme import Esme, LoadSwitch
+from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.node import StackNode
 
 BOARD = load_board("simulated")
 ROW = BOARD.find("esme")

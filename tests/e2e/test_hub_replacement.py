@@ -31,18 +31,18 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.memory import memory_pair
 from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.metering import METERING
-from hil.dcc.alerts import AlertRecord
-from hil.dcc.device_log import Difference
+from hil.bench.dcc_board import addition, certify, hold_and_register, list_hub, notification, supplier_of
+from hil.bench.keys import devices, made_pki, organisations
+from hil.bench.station import Station
+from hil.dcc.answers.alerts import AlertRecord
+from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis.build import Content
-from hil.dcc.from_board import addition, certify, hold_and_register, list_hub, notification, supplier_of
-from hil.dcc.outcome import Outcome
+from hil.dcc.inventory.device_log import Difference
 from hil.devices import Esme, Gsme, Ihd, Ppmid, Valve
-from hil.devices.esme import LoadSwitch
-from hil.devices.han_device import HanDevice
-from hil.pki import devices, made_pki, organisations
+from hil.devices.base.han_device import HanDevice
+from hil.devices.esme.esme import LoadSwitch
 from hil.radio.dongles import virtual_dongle
-from hil.radio.node import StackNode
-from hil.station import Station
+from hil.radio.nodes.node import StackNode
 
 HOUR_S = 3600.0
 ANSWER_S = 2 * HOUR_S

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.ids import Eui64
-from hil.dcc.cli import dcc
+from hil.commands.dcc.dcc import dcc
 
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 ESME, GSME, PPMID, IHD = "02-E5-3E-00-00-00-00-01", "02-65-3E-00-00-00-00-01", "02-99-1D-00-00-00-00-01", "02-1D-D0-00-00-00-00-01"

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from firmware_emu.board import load_board
 from firmware_emu.hub.power import LOST_AT
-from hil.medium import torn
-from hil.power_cuts import Cut, CutResult, all_cuts, run_cut, some_cuts, summary
-from hil.power_cuts_cli import power_cuts
+from hil.bench.medium import torn
+from hil.commands.power_cuts import power_cuts
+from hil.journeys.power_cuts import Cut, CutResult, all_cuts, run_cut, some_cuts, summary
 
 
 @pytest.mark.requirement("CH-03")
@@ -52,6 +52,6 @@ def test_a_torn_write_keeps_the_share_of_what_changed_and_the_old_octets_behind_
 
 def test_a_medium_that_does_not_hold_what_was_durable_is_told_by_the_names_of_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = itertools.count()
-    monkeypatch.setattr("hil.power_cuts.durable", lambda path: {"hub/power/boots": bytes([next(seen)]), LOST_AT: b""})
+    monkeypatch.setattr("hil.journeys.power_cuts.durable", lambda path: {"hub/power/boots": bytes([next(seen)]), LOST_AT: b""})
     result, _ = run_cut(load_board("simulated"), Cut(40, None))
     assert result.wrong == ("the medium does not hold what was durable before the write: hub/power/boots",)

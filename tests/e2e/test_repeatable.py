@@ -11,11 +11,11 @@ import pytest
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Record, Trace
+from hil.bench.station import open_station
 from hil.faults import Faults
-from hil.journey import HomeJourney
-from hil.radio.air import MacFrame
-from hil.station import open_station
-from hil.steps import StepFailed, Steps
+from hil.journeys.demo import HomeJourney
+from hil.journeys.steps import StepFailed, Steps
+from hil.radio.air.air import MacFrame
 
 _TERMINAL = re.compile(r"/dev/pts/\d+")
 """The name of a pseudo-terminal is the kernel's, not the run's: the one thing that is left out of the comparison."""

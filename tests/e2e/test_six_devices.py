@@ -14,10 +14,10 @@ from home_of_six import ANSWER_S, HomeOfSix, board_of_six
 from firmware_emu.clock import Clock
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.trace import Record, Trace
-from hil.dcc.outcome import Outcome
-from hil.devices.gbcs_device import GbcsHanDevice
-from hil.radio.air import Link
-from hil.station import open_station
+from hil.bench.station import open_station
+from hil.dcc.base.outcome import Outcome
+from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.radio.air.air import Link
 
 DAY_S = 24 * 3600
 SEED = 3

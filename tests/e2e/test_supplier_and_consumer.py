@@ -14,7 +14,7 @@ from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.zse.clusters.metering import METERING
 from hil.dcc.duis.build import Content
 from hil.devices import Ihd, Ppmid
-from hil.devices.registers import DAY_S
+from hil.devices.metering.registers import DAY_S
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 TOTAL, TODAY, YESTERDAY = 0x0000, 0x0401, 0x0403

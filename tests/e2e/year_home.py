@@ -28,14 +28,14 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.memory import memory_pair
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import AttributeRecord
+from hil.bench.dcc_board import addition, certify, dcc_of, hold_and_register, list_hub, notification, supplier_of, user_of
+from hil.bench.keys import device_type, load_keys
+from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.services import UserRole
 from hil.dcc.duis.build import Content
-from hil.dcc.from_board import addition, certify, dcc_of, hold_and_register, list_hub, notification, supplier_of, user_of
-from hil.dcc.outcome import Outcome
-from hil.dcc.services import UserRole
 from hil.devices import Esme, Gsme, Ihd, Ppmid
-from hil.devices.han_device import HanDevice
-from hil.devices.registers import LoadProfile
-from hil.pki import device_type, load_keys
+from hil.devices.base.han_device import HanDevice
+from hil.devices.metering.registers import LoadProfile
 
 CLOCK_SLACK = timedelta(minutes=1)
 

@@ -11,12 +11,12 @@ import pytest
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Record, Trace
-from hil.dcc.outcome import Outcome
-from hil.devices.esme import Esme
+from hil.bench.station import Station, open_station
+from hil.dcc.base.outcome import Outcome
+from hil.devices.esme.esme import Esme
 from hil.faults import Fault, Faults
-from hil.journey import HomeJourney
-from hil.station import Station, open_station
-from hil.steps import Steps
+from hil.journeys.demo import HomeJourney
+from hil.journeys.steps import Steps
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.errors import CommsHubError
-from hil.cli import run
+from hil.commands.run import run
 
 
 @pytest.mark.parametrize("command", [["demo"], ["home", "--wan", "127.0.0.1:1"]])

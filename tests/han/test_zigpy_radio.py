@@ -26,9 +26,9 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.zse.clusters.time import MASTER, SUPERSEDING, TIME
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
-from hil.radio.air import Air
+from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.node import StackNode
 
 HUB, METER = Eui64.parse("00db1234567890a0"), Eui64.parse("00db1234567890a1")
 LINK_KEY = bytes.fromhex("66B6900981E1EE3CA4206B6B861C02BB")

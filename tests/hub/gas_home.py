@@ -16,7 +16,7 @@ from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Gsme, Ppmid
-from hil.devices.registers import LoadProfile
+from hil.devices.metering.registers import LoadProfile
 
 PARTIES = {
     RemotePartyRole.ACCESS_CONTROL_BROKER: ACB, RemotePartyRole.SUPPLIER: SUPPLIER, RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR}

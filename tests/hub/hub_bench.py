@@ -30,7 +30,7 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import WanChannel, WanSide
 from firmware_emu.wan.memory import MemoryWan
-from hil.radio.memory_han import Han, MemoryNode, MemoryRadio
+from hil.radio.nodes.memory_han import Han, MemoryNode, MemoryRadio
 
 T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from firmware_emu.gbcs.asn1_types import ActivateFirmwareCommand, ActivateFirmwa
 from firmware_emu.hub.ota import ImagePiece
 from firmware_emu.ids import CraFlag
 from firmware_emu.wan.base import WanKind
-from hil.devices.ota_client import HARDWARE, image_identity
+from hil.devices.base.ota_client import HARDWARE, image_identity
 
 IMAGE, VERSION, ACTIVATE = b"a gas meter's firmware " * 150, 0x02000000, 0x0012
 

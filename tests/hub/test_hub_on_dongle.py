@@ -34,11 +34,11 @@ from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.zcl import decode_read_response
-from hil.devices.esme import Esme
-from hil.devices.gsme import Gsme
-from hil.radio.air import Air
+from hil.devices.esme.esme import Esme
+from hil.devices.gsme.gsme import Gsme
+from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.node import StackNode
 
 PARTIES = {
     RemotePartyRole.ACCESS_CONTROL_BROKER: ACB, RemotePartyRole.SUPPLIER: SUPPLIER,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mocked_bus import chub_ncp
 
-from hil.dongle_board import verdict_by_probe
-from hil.firmware_probe import QUESTIONS, Firmware, Kind, probe
+from hil.inventory.dongle_board import verdict_by_probe
+from hil.inventory.firmware_probe import QUESTIONS, Firmware, Kind, probe
 from ichis.uart import LineProfile
 
 MENU = b"\r\nGecko Bootloader v2.04.02\r\n1. upload gbl\r\n2. run\r\n3. ebl info\r\nBL > "

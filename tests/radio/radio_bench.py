@@ -7,13 +7,13 @@ import struct
 from pathlib import Path
 
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air, Link, MacFrame
-from hil.radio.ncp.aps import Incoming
-from hil.radio.ncp.frames import ApsKind, ApsPdu, MacPdu
-from hil.radio.ncp.stack import Stack
-from hil.radio.ncp.status import Status
-from hil.radio.ncp.tokens import Child, Tokens
-from hil.radio.ncp.trust import Policy
+from hil.radio.air.air import Air, Link, MacFrame
+from hil.radio.air.frames import ApsKind, ApsPdu, MacPdu
+from hil.radio.stack.aps import Incoming
+from hil.radio.stack.stack import Stack
+from hil.radio.stack.status import Status
+from hil.radio.stack.tokens import Child, Tokens
+from hil.radio.stack.trust import Policy
 
 HUB = Eui64.parse("00db1234567890a0")
 METER = Eui64.parse("0011223344556677")

@@ -30,10 +30,10 @@ from firmware_emu.device import joins
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.zcl import ZclFrame, ZclStatus, decode_read_response
-from hil.devices.esme import METERING_ENDPOINT, Esme
-from hil.radio.air import Air
+from hil.devices.esme.esme import METERING_ENDPOINT, Esme
+from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.node import StackNode
 
 FOLDER = Path(__file__).parent / "herdsman"
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]

@@ -12,8 +12,8 @@ from radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, 
 
 from firmware_emu.clock import Clock
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
-from hil.radio.air import Air, Link
-from hil.radio.node import StackNode
+from hil.radio.air.air import Air, Link
+from hil.radio.nodes.node import StackNode
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not here: apt-get install tshark")
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from firmware_emu.errors import NotAvailable
 from firmware_emu.han.capture import CaptureWriter
-from hil.radio.air import MacFrame
-from hil.radio.capture_cli import capture
+from hil.commands.capture import capture
+from hil.radio.air.air import MacFrame
 
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()", "capture"]
 FRAME = MacFrame(1.0, 15, b"\x02\x00\x07", -50, 200)

@@ -18,10 +18,10 @@ from radio_bench import HUB
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
-from hil.radio.air import Air
+from hil.radio.air.air import Air
 from hil.radio.ncp.ash import Code
-from hil.radio.ncp.faults import FaultyLine, NcpFaults
 from hil.radio.ncp.server import NcpServer
+from hil.radio.port.faults import FaultyLine, NcpFaults
 
 COMMANDS = 60
 

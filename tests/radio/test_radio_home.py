@@ -12,9 +12,9 @@ import pytest
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
-from hil.radio.air import Air
+from hil.radio.air.air import Air
 from hil.radio.dongles import device_radio
-from hil.radio.joiner import EzspNode
+from hil.radio.nodes.joiner import EzspNode
 
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 SECOND_DONGLES = """

@@ -9,9 +9,9 @@ from radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinat
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
-from hil.radio.air import Air, Link
-from hil.radio.ncp.status import Status
-from hil.radio.node import StackNode
+from hil.radio.air.air import Air, Link
+from hil.radio.nodes.node import StackNode
+from hil.radio.stack.status import Status
 
 MESSAGES = 60
 JOINS = 40

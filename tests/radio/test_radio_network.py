@@ -14,12 +14,12 @@ from firmware_emu.han import inter_pan
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air, Link
-from hil.radio.ncp.frames import MacKind, MacPdu, NwkPdu, Reader, Update
-from hil.radio.ncp.security import Auxiliary
-from hil.radio.ncp.status import Status
-from hil.radio.ncp.trust import Decision, Policy
-from hil.radio.node import StackNode
+from hil.radio.air.air import Air, Link
+from hil.radio.air.frames import MacKind, MacPdu, NwkPdu, Reader, Update
+from hil.radio.nodes.node import StackNode
+from hil.radio.stack.security import Auxiliary
+from hil.radio.stack.status import Status
+from hil.radio.stack.trust import Decision, Policy
 
 OTHER_HUB = Eui64.parse("00db1234567890b0")
 NEXT_KEY = bytes(range(100, 116))

@@ -13,14 +13,14 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air, Link
-from hil.radio.fragments import PIECE
-from hil.radio.ncp.frames import MacKind, MacPdu, NwkPdu, Reader
-from hil.radio.ncp.security import Auxiliary
-from hil.radio.ncp.status import Status
-from hil.radio.ncp.tokens import RESERVE
-from hil.radio.ncp.trust import Decision, Update
-from hil.radio.node import StackNode
+from hil.radio.air.air import Air, Link
+from hil.radio.air.frames import MacKind, MacPdu, NwkPdu, Reader
+from hil.radio.nodes.node import StackNode
+from hil.radio.stack.fragments import PIECE
+from hil.radio.stack.security import Auxiliary
+from hil.radio.stack.status import Status
+from hil.radio.stack.tokens import RESERVE
+from hil.radio.stack.trust import Decision, Update
 
 
 class Home:

@@ -10,11 +10,11 @@ from radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinat
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
-from hil.radio.air import Air
-from hil.radio.ncp.frames import ApsCommand, ApsKind, ApsPdu
-from hil.radio.ncp.security import KeyId
-from hil.radio.ncp.status import Status
-from hil.radio.node import StackNode
+from hil.radio.air.air import Air
+from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu
+from hil.radio.nodes.node import StackNode
+from hil.radio.stack.security import KeyId
+from hil.radio.stack.status import Status
 
 
 class Home:

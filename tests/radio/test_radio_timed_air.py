@@ -16,12 +16,12 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
-from hil.radio import phy, rooms
-from hil.radio.air import NOISE_DBM, SENSITIVITY_DBM, Air, Link, error_rate
-from hil.radio.ncp.frames import MacKind, MacPdu
-from hil.radio.ncp.status import Status
-from hil.radio.node import StackNode
-from hil.radio.timed_air import TimedAir
+from hil.radio.air import phy, rooms
+from hil.radio.air.air import NOISE_DBM, SENSITIVITY_DBM, Air, Link, error_rate
+from hil.radio.air.frames import MacKind, MacPdu
+from hil.radio.air.timed_air import TimedAir
+from hil.radio.nodes.node import StackNode
+from hil.radio.stack.status import Status
 
 
 class Home:

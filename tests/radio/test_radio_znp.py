@@ -14,8 +14,8 @@ from radio_bench import HUB, LINK_KEY, METER
 from firmware_emu.clock import Clock
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air
-from hil.radio.node import StackNode
+from hil.radio.air.air import Air
+from hil.radio.nodes.node import StackNode
 from hil.radio.znp.server import ZnpServer
 
 zigbee = pytest.importorskip("zigpy_znp.zigbee.application", reason="needs zigpy-znp (pip install zigpy-znp)")

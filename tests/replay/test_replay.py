@@ -16,16 +16,16 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable, RadioError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
-from hil.cli import run
-from hil.journey import HomeJourney
-from hil.radio.air import Air
+from hil.bench.station import Station, open_station
+from hil.commands.run import run
+from hil.journeys.demo import HomeJourney
+from hil.journeys.steps import Steps
+from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, frame, randomise
 from hil.radio.ncp.commands import decode_frame, encode_frame, schemas
 from hil.radio.ncp.server import NcpServer
-from hil.replay import PlayedDongle, Recorder, Recording, RecordingError, blank_keys, conversation, load_recording
-from hil.serial_relay import SerialRelay
-from hil.station import Station, open_station
-from hil.steps import Steps
+from hil.radio.recording import PlayedDongle, Recorder, Recording, RecordingError, blank_keys, conversation, load_recording
+from hil.radio.serial_relay import SerialRelay
 
 KEY = bytes(range(16))
 

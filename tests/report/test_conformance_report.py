@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.errors import CommsHubError, KeystoreError, NotAvailable
-from hil.measurements import Bounds, Quantity, Verdict
-from hil.report.cli import report
+from hil.commands.report import report
 from hil.report.compare import compare, facts_moved
 from hil.report.conformance import FORMAT, CheckRow, RunRecord, read_record, render, run_verdict, thinned, write_record
+from hil.report.measurements import Bounds, Quantity, Verdict
 from hil.report.signature import bench_key, sign, verify
 
 

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
-from hil.cli import run
-from hil.dcc.outcome import Delivery
-from hil.load import Load, LoadReport, LoadRun
-from hil.street import Plan, Street, open_street
+from hil.commands.run import run
+from hil.dcc.base.outcome import Delivery
+from hil.scenarios.estate import Plan, Street, open_street
+from hil.scenarios.load import Load, LoadReport, LoadRun
 
 
 def carried_out(folder: Path, wanted: Load, spoil: object = None) -> LoadReport:

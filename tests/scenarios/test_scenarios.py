@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hil.cli import run
+from hil.commands.run import run
 from hil.scenarios.catalogue import SCENARIOS
 from hil.scenarios.scenario import UnknownScenario
 

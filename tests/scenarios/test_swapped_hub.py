@@ -8,7 +8,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.trace import Record, Trace
-from hil.street import Plan, open_street
+from hil.scenarios.estate import Plan, open_street
 
 HOUR_S = 3600.0
 

@@ -26,10 +26,10 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
-from hil.radio.air import Air
+from hil.radio.air.air import Air
 from hil.radio.ncp import ash
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.node import StackNode
 
 HUB = Eui64.parse("00db1234567890a0")
 CODE = InstallCode(bytes(range(16)))

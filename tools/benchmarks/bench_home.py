@@ -12,9 +12,9 @@ from benchmarks.timing import Timing, report
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Record, Trace
-from hil.journey import HomeJourney, need
-from hil.station import Station, open_station
-from hil.steps import Steps
+from hil.bench.station import Station, open_station
+from hil.journeys.demo import HomeJourney, need
+from hil.journeys.steps import Steps
 
 HOUR_S = 3600.0
 PUSHES_A_DAY = 48

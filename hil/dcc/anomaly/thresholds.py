@@ -10,11 +10,11 @@ from lxml import etree
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
+from hil.dcc.base.outcome import Refusal
+from hil.dcc.base.refusals import refused
+from hil.dcc.base.services import schedule
+from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest
-from hil.dcc.outcome import Refusal
-from hil.dcc.refusals import refused
-from hil.dcc.services import schedule
-from hil.dcc.store import DccStore
 
 
 class ThresholdError(CommsHubError):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
-from hil.dcc.inventory import METERS, Inventory
+from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS
+from hil.dcc.base.store import DccStore
+from hil.dcc.base.tables import create_tables
+from hil.dcc.inventory.inventory import METERS, Inventory
 from hil.dcc.registration.register import Registration
 from hil.dcc.registration.settings import FeedSettings, feed_settings
-from hil.dcc.services import NETWORK_OPERATORS, SUPPLIERS
-from hil.dcc.store import DccStore
-from hil.dcc.tables import create_tables
 
 NON_DOMESTIC_CLASSES = frozenset(range(3, 9))
 """Profile classes 3 to 8 (recalled: 1 and 2 are domestic; the consultation's [81] says profile class and lists none)."""

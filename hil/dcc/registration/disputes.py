@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
+from hil.dcc.base.services import UserRole
+from hil.dcc.base.store import DccStore
 from hil.dcc.registration.files import Row
 from hil.dcc.registration.register import Registration
 from hil.dcc.registration.settings import FeedSettings
-from hil.dcc.services import UserRole
-from hil.dcc.store import DccStore
 
 RDP = "RDP"
 DCC = "DCC"

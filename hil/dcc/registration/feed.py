@@ -19,14 +19,14 @@ from firmware_emu.crypto.p256 import PublicKey
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
+from hil.dcc.base.tables import create_tables
 from hil.dcc.registration.disputes import Disputes
 from hil.dcc.registration.files import FileError, Fuel, RegistrationFile, Row, decode, row_errors
 from hil.dcc.registration.incidents import RegistrationIncidents
 from hil.dcc.registration.refreshes import Refreshes
 from hil.dcc.registration.register import Registration
 from hil.dcc.registration.settings import FeedSettings, feed_settings
-from hil.dcc.store import DccStore
-from hil.dcc.tables import create_tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from firmware_emu.crypto import p256
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.errors import CommsHubError, IdentifierError
 from firmware_emu.ids import Eui64, Mpxn
+from hil.dcc.base.services import UserRole
 from hil.dcc.registration.settings import feed_settings
-from hil.dcc.services import UserRole
 
 
 class Fuel(StrEnum):

@@ -16,9 +16,9 @@ from importlib import resources
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
 from hil.dcc.registration.files import Fuel
 from hil.dcc.registration.settings import FeedSettings
-from hil.dcc.store import DccStore
 
 
 class RegistrationIncidentError(CommsHubError):

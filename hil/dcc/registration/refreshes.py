@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
 from hil.dcc.registration.files import Fuel
 from hil.dcc.registration.settings import FeedSettings
-from hil.dcc.store import DccStore
 
 
 @dataclass(frozen=True, slots=True)

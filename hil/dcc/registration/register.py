@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from firmware_emu.ids import Eui64, Mpxn
-from hil.dcc.services import SUPPLIERS, UserRole
-from hil.dcc.store import DccStore
+from hil.dcc.base.services import SUPPLIERS, UserRole
+from hil.dcc.base.store import DccStore
 
 LEAD_ORDER = (UserRole.IS, UserRole.GS, UserRole.ES)
 """Electricity import before gas, import before export (sec2-rules LS-01 [230, 231])."""

@@ -11,9 +11,9 @@ from importlib.resources import files
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.fields import Fields
-from hil.radio.ncp.frames import Reader
-from hil.radio.ncp.status import EzspStatus, Status
+from hil.radio.air.frames import Reader
+from hil.radio.port.fields import Fields
+from hil.radio.stack.status import EzspStatus, Status
 
 VERSIONS = (7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19)
 STACK_VERSION = {

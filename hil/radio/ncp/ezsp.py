@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air
+from hil.radio.air.air import Air
 from hil.radio.ncp.commands import (
     CALLBACK,
     Request,
@@ -21,14 +21,14 @@ from hil.radio.ncp.commands import (
     schemas,
     schemas_by_id,
 )
-from hil.radio.ncp.stack import Stack
-from hil.radio.ncp.status import EzspStatus, Status
-from hil.radio.ncp.tokens import Child, Tokens
+from hil.radio.stack.stack import Stack
+from hil.radio.stack.status import EzspStatus, Status
+from hil.radio.stack.tokens import Child, Tokens
 
 if TYPE_CHECKING:
-    from hil.radio.air import Link
-    from hil.radio.ncp.aps import Incoming
-    from hil.radio.ncp.frames import MacPdu
+    from hil.radio.air.air import Link
+    from hil.radio.air.frames import MacPdu
+    from hil.radio.stack.aps import Incoming
 
 LOGGER = logging.getLogger(__name__)
 

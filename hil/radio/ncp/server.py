@@ -12,13 +12,13 @@ from pathlib import Path
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air
-from hil.radio.dongle_server import DongleServer
+from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, Ash, Code, Deliver, Event, Reset, State, Write
 from hil.radio.ncp.commands import VERSIONS
 from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.faults import NcpFaults
-from hil.radio.ncp.tokens import Tokens
+from hil.radio.port.dongle_server import DongleServer
+from hil.radio.port.faults import NcpFaults
+from hil.radio.stack.tokens import Tokens
 
 
 class NcpServer(DongleServer):

@@ -13,17 +13,16 @@ from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio import fragments
-from hil.radio.air import Air, Link
-from hil.radio.fragments import Reassembly
-from hil.radio.ncp import zdo
-from hil.radio.ncp.aps import Incoming
-from hil.radio.ncp.fields import Fields
-from hil.radio.ncp.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
-from hil.radio.ncp.stack import Stack
-from hil.radio.ncp.status import Status
-from hil.radio.ncp.tokens import Child, Tokens
-from hil.radio.ncp.trust import Policy
+from hil.radio.air.air import Air, Link
+from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
+from hil.radio.port.fields import Fields
+from hil.radio.stack import fragments, zdo
+from hil.radio.stack.aps import Incoming
+from hil.radio.stack.fragments import Reassembly
+from hil.radio.stack.stack import Stack
+from hil.radio.stack.status import Status
+from hil.radio.stack.tokens import Child, Tokens
+from hil.radio.stack.trust import Policy
 from hil.radio.znp.commands import Command, Value, commands, decode, encode, requests
 from hil.radio.znp.mt import Frame, Kind
 from hil.radio.znp.nvram import Nvram

@@ -7,13 +7,13 @@ import asyncio
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
-from hil.radio import phy
-from hil.radio.ncp import joining, zdo
-from hil.radio.ncp.fields import Fields
-from hil.radio.ncp.frames import BROADCAST, Delivery
-from hil.radio.ncp.status import Status
-from hil.radio.ncp.tokens import Child
-from hil.radio.ncp.trust import Policy
+from hil.radio.air import phy
+from hil.radio.air.frames import BROADCAST, Delivery
+from hil.radio.port.fields import Fields
+from hil.radio.stack import joining, zdo
+from hil.radio.stack.status import Status
+from hil.radio.stack.tokens import Child
+from hil.radio.stack.trust import Policy
 from hil.radio.znp.commands import Value
 from hil.radio.znp.firmware import (
     CAPABILITIES,

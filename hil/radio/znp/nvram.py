@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.stack import Stack
-from hil.radio.ncp.tokens import Child, Tokens
+from hil.radio.stack.stack import Stack
+from hil.radio.stack.tokens import Child, Tokens
 
 EXTADDR, STARTUP_OPTION, NIB, EXTENDED_PAN_ID, ACTIVE_KEY, ALTERNATE_KEY, USE_EXTENDED_PAN_ID = 0x01, 0x03, 0x21, 0x2D, 0x3A, 0x3B, 0x47
 LINK_KEY_TABLE, ON_A_NETWORK, PRECONFIGURED_KEY, PAN_ID, CHANNELS, LOGICAL_TYPE, TCLK_SEED = 0x4C, 0x55, 0x62, 0x83, 0x84, 0x87, 0x101

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
-from hil.radio.air import Air
-from hil.radio.dongle_server import DongleServer
-from hil.radio.ncp.faults import NcpFaults
-from hil.radio.ncp.tokens import Tokens
+from hil.radio.air.air import Air
+from hil.radio.port.dongle_server import DongleServer
+from hil.radio.port.faults import NcpFaults
+from hil.radio.stack.tokens import Tokens
 from hil.radio.znp import handlers  # noqa: F401  fills the register of commands
 from hil.radio.znp.firmware import Znp
 from hil.radio.znp.handlers import VERSION

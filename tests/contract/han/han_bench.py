@@ -14,10 +14,10 @@ from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, HanNode, Net
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
-from hil.radio.air import Air
-from hil.radio.joiner import EzspNode
+from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.joiner import EzspNode
+from hil.radio.nodes.node import StackNode
 from hil.radio.znp.server import ZnpServer
 
 HUB = Eui64.parse("00db1234567890a0")

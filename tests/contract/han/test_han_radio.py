@@ -21,7 +21,7 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEventKind, NetworkSettings
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
 from firmware_emu.ids import Eui64
-from hil.radio.node import StackNode
+from hil.radio.nodes.node import StackNode
 
 KEY, OTHER_KEY = bytes(range(16)), bytes(range(16, 32))
 

@@ -12,10 +12,10 @@ from firmware_emu.han.base import ApsFrame, HanEvent, HanNode, NetworkSettings, 
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.radio.air import Air
-from hil.radio.joiner import EzspNode
+from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
-from hil.radio.node import StackNode
+from hil.radio.nodes.joiner import EzspNode
+from hil.radio.nodes.node import StackNode
 
 HUB = Eui64.parse("00db1234567890a0")
 DEVICE = Eui64.parse("0011223344556677")

@@ -12,11 +12,11 @@ from core.conftest import CHF, SUPPLIER, FarEnd
 from core.test_journeys import Run, send
 from core.test_own_services import NEW, notification
 
+from hil.commands.dcc.thresholds import thresholds
 from hil.dcc.anomaly import AnomalyThresholds
-from hil.dcc.anomaly.cli import thresholds
 from hil.dcc.anomaly.thresholds import ThresholdError
-from hil.dcc.outcome import Verdict
-from hil.dcc.store import DccStore
+from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.store import DccStore
 
 
 @pytest.mark.requirement("GW-32")

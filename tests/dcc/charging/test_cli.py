@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hil.dcc.charging.cli import charges
-from hil.dcc.charging.money import ChargingError
+from hil.commands.dcc.charges import charges
+from hil.sec.charging.money import ChargingError
 
 HUBS = """
 maintenance_gbp = "0.40"

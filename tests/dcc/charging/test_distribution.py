@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hil.dcc.charging.distribution import hub_distribution
-from hil.dcc.store import DccStore
-from hil.dcc.wan_matrix import Coverage, WanMatrix
+from hil.dcc.base.store import DccStore
+from hil.dcc.own_services.wan_matrix import Coverage, WanMatrix
+from hil.sec.charging.distribution import hub_distribution
 
 
 @pytest.mark.requirement("CHG-32")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from hil.dcc.charging.faults import (
+from hil.sec.charging.faults import (
     HubFault,
     Responsible,
     allocate_damages,
@@ -19,8 +19,8 @@ from hil.dcc.charging.faults import (
     type_fault_damages,
     type_faults,
 )
-from hil.dcc.charging.money import ChargingError
-from hil.dcc.charging.removals import recovered_gbp, removal_rules, settle_removal, site_visit_payer
+from hil.sec.charging.money import ChargingError
+from hil.sec.charging.removals import recovered_gbp, removal_rules, settle_removal, site_visit_payer
 
 D = Decimal
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.dcc.charging.figures import figures
-from hil.dcc.charging.hubs import (
+from hil.dcc.base.months import Month
+from hil.sec.charging.figures import figures
+from hil.sec.charging.hubs import (
     HubAsset,
     RegionCost,
     VariantReceipt,
@@ -26,8 +27,7 @@ from hil.dcc.charging.hubs import (
     smwan_variant_price_gbp,
     uniform_domestic_charge_gbp,
 )
-from hil.dcc.charging.money import ChargingError, gbp, share_out
-from hil.dcc.months import Month
+from hil.sec.charging.money import ChargingError, gbp, share_out
 
 D = Decimal
 MARCH = Month(2026, 3)

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from hil.dcc.charging.commercial import (
+from hil.dcc.base.months import Month
+from hil.sec.charging.commercial import (
     AnnualCosts,
     annual_charges,
     bonus_gbp,
@@ -19,7 +20,7 @@ from hil.dcc.charging.commercial import (
     k_factor_gbp,
     milestone_credit_gbp,
 )
-from hil.dcc.charging.invoices import (
+from hil.sec.charging.invoices import (
     Account,
     Line,
     accelerated_liability,
@@ -29,8 +30,7 @@ from hil.dcc.charging.invoices import (
     invoices,
     payable_gbp,
 )
-from hil.dcc.charging.money import ChargingError
-from hil.dcc.months import Month
+from hil.sec.charging.money import ChargingError
 
 D = Decimal
 MARCH = Month(2026, 3)

@@ -30,10 +30,10 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
 from firmware_emu.wan.memory import MemoryWan
-from hil.dcc.cos_party import CosParty
+from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
-from hil.dcc.services import UserRole
-from hil.dcc.users import User
+from hil.dcc.parties.cos_party import CosParty
+from hil.dcc.parties.users import User
 
 ESME, GSME, CHF, GPF, PPMID, HCALCS = (Eui64.parse(f"00db1234567890a{digit}") for digit in "012345")
 ACB, COS = Eui64.parse("90b3d51f30000002"), Eui64.parse("90b3d51f30000004")

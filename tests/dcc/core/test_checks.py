@@ -11,12 +11,12 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.checks import CHECKS
+from hil.dcc.base.outcome import Refusal, Verdict
+from hil.dcc.base.services import UserRole, response_codes, schedule
 from hil.dcc.duis import signed_pre_command, write_request
-from hil.dcc.gateway import UserEntryError
-from hil.dcc.outcome import Refusal, Verdict
-from hil.dcc.services import UserRole, response_codes, schedule
-from hil.dcc.users import User
+from hil.dcc.gateway.checks import CHECKS
+from hil.dcc.gateway.gateway import UserEntryError
+from hil.dcc.parties.users import User
 
 from .conftest import ACB, ESME, MPAN, SECOND, SUPPLIER, FarEnd
 from .test_journeys import Run, send

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hil.dcc.connections import CodeOfConnection, NotConnected, codes
-from hil.dcc.outcome import Outcome, Verdict
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.gateway.connections import CodeOfConnection, NotConnected, codes
 
 from .conftest import ESME, NETWORK, SUPPLIER, FarEnd
 from .test_journeys import Run, send

@@ -12,10 +12,10 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.ids import Eui64
-from hil.dcc.device_log import DeviceLogCopy
-from hil.dcc.inventory import Inventory
-from hil.dcc.outcome import Verdict
-from hil.dcc.store import DccStore
+from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.store import DccStore
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import Inventory
 
 from .conftest import CHF, ESME, GPF, GSME, PPMID, FarEnd
 from .test_journeys import Run, send

@@ -11,11 +11,11 @@ import pytest
 
 import hil.dcc
 from firmware_emu.gbcs.envelope import Message
+from hil.dcc.base.outcome import Delivery, Verdict
+from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis import RequestError, new_request, read_request, write_request
 from hil.dcc.duis.request import SCHEMA_VERSION, VARIANTS
 from hil.dcc.duis.structure import element_type
-from hil.dcc.outcome import Delivery, Verdict
-from hil.dcc.services import UserRole, schedule
 from hil.dcc.transform import use_cases_of
 
 from .conftest import CHF, ESME, GPF, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
@@ -173,7 +173,7 @@ def test_a_message_through_the_broker_is_its_users_own(run: Run) -> None:
 
 @pytest.mark.requirement("PC-04")
 def test_the_message_mapping_catalogue_is_data_for_every_service_that_has_a_gbcs_answer() -> None:
-    table = files("hil.dcc.parse.mmc").joinpath("services.csv").read_text(encoding="utf-8")
+    table = files("hil.parse_correlate.parse.mmc").joinpath("services.csv").read_text(encoding="utf-8")
     mapped = {row["variant"] for row in csv.DictReader(table.splitlines())}
     missing = {variant for variant, service in schedule().items() if service.device_service and use_cases_of(variant)} - mapped
     assert missing == set()

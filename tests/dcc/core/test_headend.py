@@ -13,7 +13,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.wan.base import WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
 from firmware_emu.wan.memory import memory_pair
-from hil.dcc.outcome import Verdict
+from hil.dcc.base.outcome import Verdict
 
 from .conftest import CHF, ESME, GPF, FarEnd
 from .test_journeys import Run, send

@@ -10,7 +10,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from hil.dcc.outcome import Verdict
+from hil.dcc.base.outcome import Verdict
 
 from .conftest import CHF, ESME, SUPPLIER, FarEnd
 from .test_journeys import Run, send

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.dcc.inventory import Inventory
-from hil.dcc.inventory_rules import InventoryRefusal, rules
-from hil.dcc.store import DccStore
+from hil.dcc.base.store import DccStore
+from hil.dcc.inventory.inventory import Inventory
+from hil.dcc.inventory.rules import InventoryRefusal, rules
 
 ESME, GSME, CHF, GPF, PPMID = (Eui64.parse(f"00db1234567890a{digit}") for digit in "01234")
 OTHER_ESME = Eui64.parse("00db1234567890f0")

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
-from hil.dcc import checks
-from hil.dcc.arrival import Arrival
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.services import UserRole, schedule
+from hil.dcc.context import Arrival
 from hil.dcc.duis import new_request
-from hil.dcc.outcome import Outcome, Verdict
-from hil.dcc.services import UserRole, schedule
-from hil.dcc.systems import system_of
-from hil.dcc.users import User
+from hil.dcc.gateway import checks
+from hil.dcc.inventory.systems import system_of
+from hil.dcc.parties.users import User
 
 from .conftest import ACB, CHF, ESME, GPF, GSME, HCALCS, MPAN, PPMID, SUPPLIER, FarEnd
 from .test_journeys import COMMISSION, Run, send

@@ -17,7 +17,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs.dlms import AccessResult
 from firmware_emu.gbcs.envelope import Message
-from hil.dcc.outcome import Outcome, Verdict
+from hil.dcc.base.outcome import Outcome, Verdict
 
 from .conftest import ACB, CHF, COS, ESME, NETWORK, SECOND, SUPPLIER, FarEnd
 
@@ -418,7 +418,7 @@ def test_every_hop_of_a_command_carries_its_identifier_in_the_trace(run: Run) ->
 
 
 def test_the_settings_of_a_bench_replace_the_profile(keystore: Keystore) -> None:
-    from hil.dcc.profile import profile, profile_sources
+    from hil.dcc.base.profile import profile, profile_sources
 
     assert replace(profile(), response_wait_s=1.0).response_wait_s == 1.0
     assert all(profile_sources().values())

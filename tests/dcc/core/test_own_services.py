@@ -8,10 +8,10 @@ import pytest
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.dcc.outcome import Verdict
-from hil.dcc.own_services import _ACTIONS
-from hil.dcc.services import schedule
-from hil.dcc.wan_matrix import Coverage
+from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.services import schedule
+from hil.dcc.own_services.own_services import _ACTIONS
+from hil.dcc.own_services.wan_matrix import Coverage
 
 from .conftest import ACB, CHF, ESME, GPF, MPAN, NETWORK, PPMID, SUPPLIER, FarEnd
 from .test_journeys import Run, send

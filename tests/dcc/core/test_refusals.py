@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 import hil.dcc
-from hil.dcc.cli import dcc
-from hil.dcc.refusals import Entry, because, catalogue
-from hil.dcc.services import response_codes
+from hil.commands.dcc.dcc import dcc
+from hil.dcc.base.refusals import Entry, because, catalogue
+from hil.dcc.base.services import response_codes
 
 ROOT = Path(hil.dcc.__file__).parent
 SOURCES = ("[", "choice", "DUIS", "GBCS", "profile-supplied", "H5", "H3", "inventory.toml", "section")

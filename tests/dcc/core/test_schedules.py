@@ -11,12 +11,12 @@ import pytest
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.envelope import Message
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.profile import profile
+from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis import new_request, read_request
 from hil.dcc.duis.node import Node
-from hil.dcc.outcome import Outcome, Verdict
-from hil.dcc.profile import profile
-from hil.dcc.recurrence import Recurrence, period
-from hil.dcc.services import UserRole, schedule
+from hil.dcc.own_services.recurrence import Recurrence, period
 
 from .conftest import ACB, CHF, ESME, MPAN, NETWORK, OTHER, SUPPLIER, FarEnd
 from .test_journeys import Run, send

@@ -12,9 +12,9 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.dlms import AccessResult
+from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.duis import RequestId, ServiceRequest
 from hil.dcc.duis.node import CANCELLATION
-from hil.dcc.outcome import Outcome, Verdict
 
 from .conftest import CHF, ESME, SUPPLIER, FarEnd
 from .test_journeys import Run, send

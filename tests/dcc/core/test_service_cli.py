@@ -19,8 +19,8 @@ from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
+from hil.commands.dcc.inventory import alerts, inventory, listen, prepare, request, send
 from hil.dcc.duis import read_request
-from hil.dcc.service_cli import alerts, inventory, listen, prepare, request, send
 
 from .conftest import CHF, ESME, SUPPLIER, FarEnd, Home
 from .test_alerts import alert_of

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from hil.dcc.cli import dcc
-from hil.dcc.outcome import Verdict
-from hil.dcc.quarantine import Quarantine
-from hil.dcc.store import DccStore
+from hil.commands.dcc.dcc import dcc
+from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.store import DccStore
+from hil.dcc.gateway.quarantine import Quarantine
 
 from .conftest import CHF, ESME, GPF, NETWORK, SUPPLIER, FarEnd
 from .test_alerts import backup

@@ -15,10 +15,10 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-from hil.dcc.correlate import Correlation, Known, correlate
 from hil.dcc.duis import ServiceRequest, new_request, read_request
 from hil.dcc.transform import transform
 from hil.dcc.transform.check import CREATED, Checker, reference_devices
+from hil.parse_correlate.correlate import Correlation, Known, correlate
 
 SUPPLIER, METER = Eui64.parse("90b3d51f30010000"), Eui64.parse("00db1234567890a0")
 PRE_COMMAND = bytes.fromhex(
@@ -148,7 +148,8 @@ def test_a_trailing_signature_length_octet_is_tolerated_and_a_signature_is_not()
 
 @pytest.mark.requirement("PC-02")
 def test_correlating_and_parsing_load_nothing_of_the_transform() -> None:
-    program = "import sys, hil.dcc.correlate, hil.dcc.parse; print([name for name in sys.modules if name.startswith('hil.dcc.transform')])"
+    program = "import sys, hil.parse_correlate.correlate, hil.parse_correlate.parse; "
+    program += "print([name for name in sys.modules if name.startswith('hil.dcc.transform')])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

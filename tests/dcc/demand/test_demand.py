@@ -13,10 +13,10 @@ from core.conftest import ESME, MPAN, NETWORK, OTHER, SUPPLIER, FarEnd
 from core.test_journeys import Run
 
 from firmware_emu.clock import EPOCH
-from hil.dcc.demand.cli import forecast
-from hil.dcc.demand.demand import Demand, DemandError
-from hil.dcc.months import Month
-from hil.dcc.store import DccStore
+from hil.commands.dcc.forecast import forecast
+from hil.dcc.base.months import Month
+from hil.dcc.base.store import DccStore
+from hil.sec.demand.demand import Demand, DemandError
 
 MARCH = Month(2026, 3)
 

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_emu.ids import Eui64
-from hil.dcc.demand.formulas import (
+from hil.dcc.base.months import Month
+from hil.dcc.base.services import UserRole
+from hil.sec.demand.formulas import (
     PartYear,
     UserUsage,
     findings,
@@ -19,8 +21,6 @@ from hil.dcc.demand.formulas import (
     thresholds,
     thresholds_for,
 )
-from hil.dcc.months import Month
-from hil.dcc.services import UserRole
 
 USER = Eui64.parse("90b3d51f30010000")
 MARCH = Month(2026, 3)

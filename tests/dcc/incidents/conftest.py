@@ -10,14 +10,14 @@ from core.conftest import CHF, ESME, GPF, GSME, MPAN, NETWORK, OTHER, SECOND, SU
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.dcc.device_log import DeviceLogCopy
-from hil.dcc.incidents import IncidentLog
-from hil.dcc.incidents.desk import ServiceDesk
-from hil.dcc.incidents.major import MajorIncidents
-from hil.dcc.inventory import Inventory
+from hil.dcc.base.services import UserRole
+from hil.dcc.base.store import DccStore
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.registration import Registration
-from hil.dcc.services import UserRole
-from hil.dcc.store import DccStore
+from hil.sec.incidents import IncidentLog
+from hil.sec.incidents.desk import ServiceDesk
+from hil.sec.incidents.major import MajorIncidents
 
 MPRN = "7400012345"
 GAS = SECOND

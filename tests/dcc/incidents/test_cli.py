@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from core.conftest import CHF, ESME, MPAN, OTHER, SUPPLIER
 
 from firmware_emu.crypto.roles import DeviceType
-from hil.dcc.incidents.cli import incidents
-from hil.dcc.incidents.rules import incident_rules
-from hil.dcc.inventory import Inventory
+from hil.commands.dcc.incidents import incidents
+from hil.dcc.base.services import UserRole
+from hil.dcc.base.store import DccStore
+from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.registration import Registration
-from hil.dcc.services import UserRole
-from hil.dcc.store import DccStore
+from hil.sec.incidents.rules import incident_rules
 
 
 def test_an_incident_goes_its_whole_way_on_the_command_line(tmp_path: Path) -> None:

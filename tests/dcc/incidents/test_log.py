@@ -7,10 +7,10 @@ from core.conftest import CHF, ESME, GPF, GSME, MPAN, NETWORK, OTHER, SUPPLIER
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.dcc.incidents import IncidentError
-from hil.dcc.incidents.responsibility import default_area
-from hil.dcc.incidents.rules import incident_rules
-from hil.dcc.services import UserRole
+from hil.dcc.base.services import UserRole
+from hil.sec.incidents import IncidentError
+from hil.sec.incidents.responsibility import default_area
+from hil.sec.incidents.rules import incident_rules
 
 from .conftest import GAS, Bench
 

@@ -8,8 +8,8 @@ import pytest
 from core.conftest import CHF, NETWORK, OTHER, SUPPLIER
 
 from firmware_emu.clock import EPOCH
-from hil.dcc.incidents import IncidentError
-from hil.dcc.incidents.rules import after_working_days, incident_rules
+from hil.sec.incidents import IncidentError
+from hil.sec.incidents.rules import after_working_days, incident_rules
 
 from .conftest import GAS, Bench
 

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.clock import EPOCH
-from hil.dcc.maintenance import Change, MaintenanceError, MaintenancePlan, Releases
-from hil.dcc.maintenance.cli import maintenance
-from hil.dcc.maintenance.releases import INFORMED, frozen, policies
-from hil.dcc.months import Month
-from hil.dcc.store import DccStore
+from hil.commands.dcc.maintenance import maintenance
+from hil.dcc.base.months import Month
+from hil.dcc.base.store import DccStore
+from hil.sec.maintenance import Change, MaintenanceError, MaintenancePlan, Releases
+from hil.sec.maintenance.releases import INFORMED, frozen, policies
 
 MARCH = Month(2026, 3)
 HOUR = 3600.0

@@ -12,15 +12,15 @@ from click.testing import CliRunner
 from core.conftest import ESME, SUPPLIER
 
 from firmware_emu.clock import EPOCH
-from hil.dcc.device_log import DeviceLogCopy
-from hil.dcc.incidents import IncidentLog
-from hil.dcc.inventory import Inventory
-from hil.dcc.measures import MeasureError, Performance, Rule, levels
-from hil.dcc.measures.cli import measures
-from hil.dcc.measures.providers import PROVIDERS, ProviderThresholds
-from hil.dcc.months import Month
+from hil.commands.dcc.measures import measures
+from hil.dcc.base.months import Month
+from hil.dcc.base.store import DccStore
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.registration import Registration
-from hil.dcc.store import DccStore
+from hil.sec.incidents import IncidentLog
+from hil.sec.measures import MeasureError, Performance, Rule, levels
+from hil.sec.measures.providers import PROVIDERS, ProviderThresholds
 
 MARCH = Month(2026, 3)
 

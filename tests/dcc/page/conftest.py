@@ -19,14 +19,14 @@ from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.ids import Eui64
-from hil.dcc.incidents import IncidentLog
-from hil.dcc.page.accounts import Accounts
-from hil.dcc.page.app import Page, make_app
-from hil.dcc.page.settings import PageSettings, page_settings
-from hil.dcc.page.views import Views
-from hil.dcc.services import UserRole
-from hil.dcc.store import DccStore
-from hil.dcc.wan_matrix import Coverage
+from hil.dcc.base.services import UserRole
+from hil.dcc.base.store import DccStore
+from hil.dcc.own_services.wan_matrix import Coverage
+from hil.sec.incidents import IncidentLog
+from hil.ssi.accounts import Accounts
+from hil.ssi.app import Page, make_app
+from hil.ssi.settings import PageSettings, page_settings
+from hil.ssi.views import Views
 
 GAS, RIVAL = SECOND, Eui64.parse("90b3d51f30070000")
 CHF_2, ESME_2 = Eui64.parse("00db1234567890c1"), Eui64.parse("00db1234567890c0")

@@ -18,13 +18,13 @@ from firmware_emu.crypto.tls_credentials import issue_hubs, load_authority, tls_
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.tls import files_of
-from hil.dcc.page.accounts import AccountError
-from hil.dcc.page.app import make_app
-from hil.dcc.page.cli import accounts as accounts_command
-from hil.dcc.page.cli import first_accounts
-from hil.dcc.page.server import PageServer
-from hil.dcc.page.settings import page_setting_sources, page_settings
-from hil.dcc.store import DccStore
+from hil.commands.dcc.serve import accounts as accounts_command
+from hil.commands.dcc.serve import first_accounts
+from hil.dcc.base.store import DccStore
+from hil.ssi.accounts import AccountError
+from hil.ssi.app import make_app
+from hil.ssi.server import PageServer
+from hil.ssi.settings import page_setting_sources, page_settings
 
 from .conftest import GAS, World, form_key
 

@@ -8,10 +8,10 @@ import httpx
 from core.conftest import ESME, SECOND, SUPPLIER, FarEnd
 from core.test_journeys import Run, send
 
-from hil.dcc.page.accounts import Accounts
-from hil.dcc.page.app import Page, make_app
-from hil.dcc.page.settings import page_settings
-from hil.dcc.page.views import Views
+from hil.ssi.accounts import Accounts
+from hil.ssi.app import Page, make_app
+from hil.ssi.settings import page_settings
+from hil.ssi.views import Views
 
 
 def test_a_live_request_is_shown_with_its_ladder_to_its_user_alone(run: Run) -> None:

@@ -12,10 +12,10 @@ import pytest
 from core.conftest import CHF, ESME, GPF, GSME, MPAN, NETWORK, OTHER, PPMID, SUPPLIER
 
 from firmware_emu.ids import Eui64
-from hil.dcc.months import Month
-from hil.dcc.page.app import NOTHING_HERE, POLICY
-from hil.dcc.page.pages import ROUTES
-from hil.dcc.page.settings import functions, page_settings
+from hil.dcc.base.months import Month
+from hil.ssi.app import NOTHING_HERE, POLICY
+from hil.ssi.pages import ROUTES
+from hil.ssi.settings import functions, page_settings
 
 from .conftest import CHF_2, ESME_2, GAS, MPAN_2, RIVAL, World, form_key
 

@@ -17,11 +17,11 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.envelope import Message
-from hil.dcc.cli import dcc
+from hil.commands.dcc.dcc import dcc
 from hil.dcc.duis.document import load_schema
-from hil.dcc.parse import Parsed, gaps, parse, to_mmc
-from hil.dcc.parse.mmc.document import MmcError
-from hil.dcc.parse.mmc.tree import NAMESPACE
+from hil.parse_correlate.parse import Parsed, gaps, parse, to_mmc
+from hil.parse_correlate.parse.mmc.document import MmcError
+from hil.parse_correlate.parse.mmc.tree import NAMESPACE
 
 RA = f"{{{NAMESPACE}}}"
 

@@ -12,11 +12,11 @@ from core.conftest import MPAN, NETWORK, SUPPLIER
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
-from hil.dcc.registration.cli import registration
+from hil.commands.dcc.registration import registration
+from hil.dcc.base.services import UserRole
+from hil.dcc.base.store import DccStore
 from hil.dcc.registration.files import Fuel, RegistrationFile, Row
 from hil.dcc.registration.incidents import Kind, handling
-from hil.dcc.services import UserRole
-from hil.dcc.store import DccStore
 
 from .test_feed import RDP
 

@@ -13,12 +13,12 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import ProtectionError
 from firmware_emu.ids import Eui64
+from hil.dcc.base.services import UserRole
+from hil.dcc.base.store import DccStore
 from hil.dcc.registration import Registration
 from hil.dcc.registration.feed import Receipt, RegistrationFeed
 from hil.dcc.registration.files import FileError, Fuel, RegistrationFile, Row, decode
 from hil.dcc.registration.settings import FeedSettings, feed_setting_sources, feed_settings
-from hil.dcc.services import UserRole
-from hil.dcc.store import DccStore
 
 RDP = OTHER
 """The registration data provider: an organisation with a certificate."""

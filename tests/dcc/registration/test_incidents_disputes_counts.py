@@ -10,12 +10,12 @@ from core.test_journeys import Run
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError
+from hil.dcc.base.services import UserRole
 from hil.dcc.registration.counts import NonDomestic, enrolled_systems, registered_systems, smoothed
 from hil.dcc.registration.disputes import DisputeError
 from hil.dcc.registration.files import Fuel, Row
 from hil.dcc.registration.incidents import Kind, RegistrationIncidentError, handling
 from hil.dcc.registration.settings import feed_settings
-from hil.dcc.services import UserRole
 
 from .test_feed import MPAN_2, RDP, Bench, row
 

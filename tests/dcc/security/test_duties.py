@@ -12,12 +12,12 @@ from core.test_journeys import send
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from hil.dcc.demand.demand import Demand
-from hil.dcc.duties import standing_duties
-from hil.dcc.months import Month
-from hil.dcc.page.archive import RequestArchive
-from hil.dcc.page.settings import page_settings
-from hil.dcc.security.cli import security
+from hil.bench.duties import standing_duties
+from hil.commands.dcc.security import security
+from hil.dcc.base.months import Month
+from hil.sec.demand.demand import Demand
+from hil.ssi.archive import RequestArchive
+from hil.ssi.settings import page_settings
 
 
 def test_a_running_dcc_monitors_counts_and_archives_until_it_ends(keystore: Keystore, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from core.test_own_services import NEW, notification
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
-from hil.dcc.gateway import UserEntryError
-from hil.dcc.incidents import IncidentLog
-from hil.dcc.outcome import Verdict
-from hil.dcc.security.entry import STEPS, UserEntry
-from hil.dcc.security.monitor import ProtectiveMonitor, monitor_rules, security_events
-from hil.dcc.services import UserRole
-from hil.dcc.users import User
+from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.services import UserRole
+from hil.dcc.gateway.gateway import UserEntryError
+from hil.dcc.parties.users import User
+from hil.sec.incidents import IncidentLog
+from hil.sec.security.entry import STEPS, UserEntry
+from hil.sec.security.monitor import ProtectiveMonitor, monitor_rules, security_events
 
 NEWCOMER = Eui64.parse("90b3d51f30010008")
 

@@ -11,7 +11,7 @@ from core.conftest import ACB, COS, ESME, NETWORK, SECOND, SUPPLIER, FarEnd
 from core.test_journeys import COMMISSION, Run, octets, send
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-import hil.dcc.security.primitives as module
+import hil.sec.security.primitives as module
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
@@ -20,11 +20,11 @@ from firmware_emu.errors import CommsHubError, KeystoreError, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.wan.tls import files_of
-from hil.dcc.arrival import signing_certificate
-from hil.dcc.cos_party import CosParty
+from hil.dcc.base.outcome import Verdict
+from hil.dcc.context import signing_certificate
 from hil.dcc.duis import read_request, verify_request, write_request
-from hil.dcc.outcome import Verdict
-from hil.dcc.security.primitives import Primitive, primitives, taken
+from hil.dcc.parties.cos_party import CosParty
+from hil.sec.security.primitives import Primitive, primitives, taken
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {str(path.relative_to(ROOT)): path for package in ("firmware_emu", "hil", "ichis") for path in (ROOT / package).rglob("*.py")}
@@ -166,9 +166,9 @@ def test_correlate_and_parse_share_no_code_with_transform_and_the_dcc_makes_no_c
             if line.startswith(("from ", "import "))
         }
 
-    for package in ("hil/dcc/correlate", "hil/dcc/parse"):
+    for package in ("hil/parse_correlate",):
         assert not {one for one in imports(package) if one.startswith("hil.dcc.transform")}
-    assert not {one for one in imports("hil/dcc/transform") if one.startswith(("hil.dcc.correlate", "hil.dcc.parse"))}
+    assert not {one for one in imports("hil/dcc/transform") if one.startswith("hil.parse_correlate")}
     dcc = (ROOT / "hil/dcc/dcc.py").read_text()
     assert "CosSigner" in dcc
     assert "CosParty" not in dcc

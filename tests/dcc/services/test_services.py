@@ -17,14 +17,14 @@ import pytest
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.verify import check_message
 from firmware_emu.ids import Eui64
-from hil.dcc import checks
-from hil.dcc.arrival import Arrival
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.services import Service, UserRole, schedule
+from hil.dcc.context import Arrival
 from hil.dcc.duis import read_request
 from hil.dcc.duis.node import Node
 from hil.dcc.duis.request import VARIANTS
 from hil.dcc.duis.structure import element_type
-from hil.dcc.outcome import Outcome, Verdict
-from hil.dcc.services import Service, UserRole, schedule
+from hil.dcc.gateway import checks
 
 from .world import World, make_world, stem, templates_in_order
 

@@ -1,6 +1,6 @@
 """One home of emulated Devices that have lived, behind a stored SM WAN channel, and a DCC with a user in every role.
 
-The Devices are those of ``hil.devices.coverage``: they check, execute and protect as in a home, without a radio. Requests are the
+The Devices are those of ``hil.coverage``: they check, execute and protect as in a home, without a radio. Requests are the
 published DUIS templates, rewritten onto this PKI: fresh counters, the sender's role, periods that lie in the Devices' life.
 """
 
@@ -31,17 +31,18 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
 from firmware_emu.wan.memory import MemoryWan
-from hil.dcc.cos_party import CosParty
+from hil.coverage import bench, check, firmware_image
+from hil.coverage import history as lived_in
+from hil.coverage.identities import Rewriter, make_identities
+from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis import RequestId, ServiceRequest, read_request
 from hil.dcc.duis.request import SERVICE_NAMESPACE, SIGNATURE_NAMESPACE
-from hil.dcc.outcome import Outcome
-from hil.dcc.services import UserRole, schedule
+from hil.dcc.parties.cos_party import CosParty
+from hil.dcc.parties.users import User
 from hil.dcc.transform.check import reference_devices
-from hil.dcc.users import User
-from hil.devices.coverage import bench, check, firmware_image, lived_in
-from hil.devices.coverage.identities import Rewriter, make_identities
-from hil.devices.esme_variant import SINGLE_ELEMENT, TWIN_ELEMENT
+from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT
 
 ESME, GSME, CHF, GPF, PPMID, HCALCS = (Eui64.parse(f"00db1234567890a{digit}") for digit in "012345")
 OLD_CHF, OLD_GPF, TYPE_2 = Eui64.parse("00db123456789095"), Eui64.parse("00db1234567890b3"), Eui64.parse("00db1234567890b0")
@@ -70,7 +71,7 @@ _RENEWS = frozenset({"6.15", "6.17", "6.23", "6.21", "8.5"})
 """Services after which the Device does not know who it knew."""
 _LOGS_OF_MONTHS = frozenset({"4.4", "4.6", "4.14", "4.17"})
 LIVED = timedelta(days=45)
-"""The longest life of lived_in.toml."""
+"""The longest life of history.toml."""
 _PERIODS = {"StartDateTime": timedelta(days=2), "EndDateTime": timedelta(0), "StartDate": timedelta(days=2), "EndDate": timedelta(0)}
 
 

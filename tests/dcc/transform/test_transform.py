@@ -14,7 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-from hil.dcc.cli import dcc
+from hil.commands.dcc.dcc import dcc
 from hil.dcc.duis import VARIANTS, new_request
 from hil.dcc.duis.build import Content
 from hil.dcc.transform import (

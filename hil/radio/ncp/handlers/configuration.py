@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.han.base import SimpleDescriptor
+from hil.radio.air.frames import Reader
 from hil.radio.ncp.commands import STACK_VERSION
 from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.fields import Fields
-from hil.radio.ncp.frames import Reader
 from hil.radio.ncp.handlers.registry import Reply, handles
-from hil.radio.ncp.status import EzspStatus, Status
-from hil.radio.ncp.trust import Policy
+from hil.radio.port.fields import Fields
+from hil.radio.stack.status import EzspStatus, Status
+from hil.radio.stack.trust import Policy
 
 TRUST_CENTRE_POLICY = 0x00
 ZDO_FLAGS = 0x2A

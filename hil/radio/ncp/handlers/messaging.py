@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.aps import Aps, Incoming
+from hil.radio.air.frames import MAX_MPDU, ApsKind, ApsPdu, Block, Delivery, MacPdu
 from hil.radio.ncp.commands import ApsHead
 from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.fields import Fields
-from hil.radio.ncp.frames import MAX_MPDU, ApsKind, ApsPdu, Block, Delivery, MacPdu
 from hil.radio.ncp.handlers.registry import Reply, handles
-from hil.radio.ncp.status import Status
+from hil.radio.port.fields import Fields
+from hil.radio.stack.aps import Aps, Incoming
+from hil.radio.stack.status import Status
 
 ENCRYPTION, RETRY, FRAGMENT = 0x0020, 0x0040, 0x8000
 DIRECT, VIA_ADDRESS_TABLE, MULTICAST, BROADCAST = 0, 1, 3, 6

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from firmware_emu.ids import Eui64
-from hil.radio import phy
-from hil.radio.ncp import joining
+from hil.radio.air import phy
 from hil.radio.ncp.commands import NetworkParameters
 from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.handlers.registry import Reply, handles
-from hil.radio.ncp.mac import Poll
-from hil.radio.ncp.status import Status
-from hil.radio.ncp.tokens import Child
+from hil.radio.port.fields import Fields
+from hil.radio.stack import joining
+from hil.radio.stack.mac import Poll
+from hil.radio.stack.status import Status
+from hil.radio.stack.tokens import Child
 
 NO_NETWORK, JOINING, JOINED = 0, 1, 2
 ENERGY_SCAN, ACTIVE_SCAN = 0, 1

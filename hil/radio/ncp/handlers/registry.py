@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from hil.radio.ncp.commands import Value
-from hil.radio.ncp.fields import Fields
+from hil.radio.port.fields import Fields
 
 if TYPE_CHECKING:
     from hil.radio.ncp.ezsp import Ncp

@@ -6,16 +6,16 @@ import asyncio
 import struct
 
 from firmware_emu.ids import Eui64
-from hil.radio import phy
-from hil.radio.ncp import joining, zdo
+from hil.radio.air import phy
+from hil.radio.air.frames import Delivery
 from hil.radio.ncp.commands import ApsHead
 from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.fields import Fields
-from hil.radio.ncp.frames import Delivery
 from hil.radio.ncp.handlers.messaging import BROADCAST, MULTICAST, send_head
 from hil.radio.ncp.handlers.registry import Reply, handles
-from hil.radio.ncp.routing import link_cost
-from hil.radio.ncp.status import Status
+from hil.radio.port.fields import Fields
+from hil.radio.stack import joining, zdo
+from hil.radio.stack.routing import link_cost
+from hil.radio.stack.status import Status
 
 SOURCE_ROUTES, BINDINGS = 0x1A, 0x03
 NO_BINDING = bytes(14)

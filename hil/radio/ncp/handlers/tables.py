@@ -5,9 +5,9 @@ from __future__ import annotations
 from firmware_emu.ids import Eui64
 from hil.radio.ncp.commands import FIRST_SL_STATUS
 from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.fields import Fields
 from hil.radio.ncp.handlers.registry import Reply, handles
-from hil.radio.ncp.status import Status
+from hil.radio.port.fields import Fields
+from hil.radio.stack.status import Status
 
 ADDRESS_TABLE_SIZE, MULTICAST_TABLE_SIZE = 0x05, 0x06
 NO_SHORT = 0xFFFF

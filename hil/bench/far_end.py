@@ -1,0 +1,145 @@
+"""A DCC for the time of one command: its store, its users, and the hubs that connect to it over TCP."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firmware_emu.board import Board, load_board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
+from firmware_emu.errors import IdentifierError, KeystoreError
+from firmware_emu.hub.from_board import parties_of
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Record, Trace
+from firmware_emu.wan.tcp import TcpWanServer
+from firmware_emu.wan.tls import files_of
+from hil.bench.dcc_board import supplier_of
+from hil.bench.keys import pki_folder
+from hil.dcc.base.services import UserRole
+from hil.dcc.dcc import Dcc
+from hil.dcc.parties.cos_party import CosParty
+from hil.dcc.parties.users import User
+
+QUIET_S = 0.4
+"""A hub that has connected first hands over what it kept; so long without a frame means it has no more. The bench's own figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The keys of a bench: a folder of them, and the board they belong to, where one was named."""
+
+    folder: Path
+    keystore: Keystore
+    board: Board | None = None
+
+    @classmethod
+    def of(cls, keys: Path | None, board_name: str | None) -> Bench:
+        """From ``--keys`` or ``--board``; a board names its own folder unless one is given. Raises BoardError, KeystoreError."""
+        board = None if board_name is None else load_board(board_name)
+        if keys is None and board is None:
+            raise KeystoreError("no folder", "name the bench's keys: --keys FOLDER or --board NAME")
+        folder = keys if keys is not None or board is None else pki_folder(board)
+        assert folder is not None
+        return cls(folder, Keystore.load(folder), board)
+
+    def parties(self) -> dict[RemotePartyRole, Eui64]:
+        """One party a role, as new Devices hold them: the board's, else the first of each role in the keystore."""
+        if self.board is not None:
+            return parties_of(self.board, DeviceType.ESME)
+        authorities = (RemotePartyRole.ROOT, RemotePartyRole.ISSUING_AUTHORITY)
+        found = {role: self.keystore.find(role) for role in RemotePartyRole if role not in authorities}
+        return {role: euis[0] for role, euis in found.items() if euis}
+
+    def device(self, text: str) -> Eui64:
+        """An EUI-64, or with a board the name of a Device of it (``chf`` and ``gpf`` too). Raises IdentifierError."""
+        names = {} if self.board is None else {
+            "chf": self.board.hub.chf, "gpf": self.board.hub.gpf, **{row.name: row.eui for row in self.board.device},
+        }
+        if text in names:
+            return names[text]
+        try:
+            return Eui64.parse(text)
+        except IdentifierError:
+            also = f" or one of {', '.join(names)}" if names else "; with --board a Device may be named"
+            raise IdentifierError("a Device", text, "an EUI-64 as 02-C4-B0-00-00-00-00-01" + also) from None
+
+    def sender(self, target: Eui64 | None, role: UserRole) -> Eui64:
+        """Who sends if nobody is named: with a board the supplier that the target holds, else the first party of the role."""
+        if self.board is not None and role.party is RemotePartyRole.SUPPLIER and target is not None:
+            return supplier_of(self.board, target)
+        found = self.keystore.find(role.party)
+        if not found:
+            raise KeystoreError(self.keystore.source, f"holds no {role.party.name.lower().replace('_', ' ')}: say who sends (--as)")
+        return found[0]
+
+
+@dataclass
+class FarEnd:
+    """An open DCC; :meth:`listen` lets the hubs of its inventory in."""
+
+    bench: Bench
+    dcc: Dcc
+    clock: Clock
+    trace: Trace
+    _server: TcpWanServer | None = None
+    _heard: float = field(default=0.0)
+
+    def user(self, eui: Eui64, role: UserRole | None = None) -> User:
+        """The user of that identifier, in the role it was entered with (else in ``role``, IS by default). Raises UserEntryError."""
+        row = self.dcc.store.row("SELECT role FROM users WHERE eui = ?", (str(eui),))
+        known = None if row is None else UserRole(row["role"])
+        user = User(eui, role or known or UserRole.IS, self.bench.keystore)
+        self.dcc.add_user(user)
+        return user
+
+    def add_known_users(self) -> None:
+        """The receiving services of all users whose keys are here, so that what comes in for them is taken and proven."""
+        for row in self.dcc.store.rows("SELECT eui FROM users WHERE suspended IS NULL"):
+            eui = Eui64.parse(row["eui"])
+            if self.bench.keystore.has_private_key(eui, KeyUsage.DIGITAL_SIGNATURE):
+                self.user(eui)
+
+    async def listen(self, host: str, port: int) -> int:
+        """Let the hubs of the inventory connect, once; returns the port. Raises WanError, KeystoreError."""
+        if self._server is None:
+            self._server = TcpWanServer(host, port, files_of(self.bench.folder / "tls", "dcc"))
+            await self._server.start()
+            self.trace.subscribe(self._note)
+            for hub in self.dcc.inventory.devices(DeviceType.CHF):
+                self.dcc.attach_hub(self._server.link(hub.eui), hub.eui)
+        return self._server.port
+
+    def _note(self, record: Record) -> None:
+        if record.area == "wan" and record.event in ("received", "connected"):
+            self._heard = self.clock.elapsed()
+
+    async def reach(self, hub: Eui64, wait_s: float) -> bool:
+        """Wait until ``hub`` is connected and has handed over what it kept, at most ``wait_s``. Whether it is connected."""
+        deadline = self.clock.elapsed() + wait_s
+        while not self.dcc.head_end.connected(hub) or self.clock.elapsed() - self._heard < QUIET_S:
+            if self.clock.elapsed() >= deadline:
+                break
+            await self.clock.sleep(0.05)
+        return self.dcc.head_end.connected(hub)
+
+    async def close(self) -> None:
+        """Hubs away, store closed."""
+        await self.dcc.close()
+        if self._server is not None:
+            await self._server.close()
+
+
+@contextlib.asynccontextmanager
+async def open_far_end(bench: Bench, store: Path, clock: Clock, trace: Trace) -> AsyncIterator[FarEnd]:
+    """The DCC whose memory is ``store``, closed at the end. Raises KeystoreError."""
+    found = bench.keystore.find(RemotePartyRole.TRANSITIONAL_COS)
+    cos = CosParty(found[0], bench.keystore, clock) if found else None
+    end = FarEnd(bench, Dcc(bench.keystore, bench.parties(), clock, trace, store, cos=cos), clock, trace)
+    try:
+        yield end
+    finally:
+        await end.close()

@@ -1,0 +1,347 @@
+"""A home from a board file: jig, hub, dongle and meters, made, wired and, at the end, switched off, whatever happened in between.
+
+The home knows both the firmware and the rig: the jig's supply starts and stops the hub, its AC Lost line reaches the hub's
+power handling, the dongle loses power with the hub, and the meters lose theirs with the mains. Who is at the other end of the
+hub's SM WAN is the business of whoever makes it: :mod:`hil.bench.station` has a DCC in the same process, ``chub run home`` in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from firmware_emu.board import Board, DeviceTable
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.aes_mmo import install_code_link_key
+from firmware_emu.crypto.entropy import SYSTEM, Entropy
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.device.store import Store
+from firmware_emu.errors import BoardError, CommsHubError, NotAvailable
+from firmware_emu.hub.from_board import hub_config, parties_of, radio_of
+from firmware_emu.hub.hub import Hub, PowerEvent
+from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.trace import Trace
+from firmware_emu.wan.base import WanLink
+from firmware_emu.wan.faults import ShapedLink
+from hil.bench.day import check_day, live, load_day
+from hil.bench.entropy import SeededEntropy
+from hil.bench.keys import device_type
+from hil.bench.medium import Medium, PowerGone
+from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.devices.base.han_device import HanDevice
+from hil.devices.esme.esme import Esme
+from hil.devices.esme.variant import VARIANTS
+from hil.devices.gsme.gsme import Gsme
+from hil.devices.hcalcs import Hcalcs
+from hil.devices.ihd import Ihd
+from hil.devices.metering.registers import LoadProfile
+from hil.devices.ppmid import Ppmid
+from hil.radio.air import rooms
+from hil.radio.air.air import Air
+from hil.radio.air.timed_air import TimedAir
+from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
+from hil.radio.nodes.node import StackNode
+from hil.radio.port.dongle_server import DongleServer
+from hil.radio.recording import REPLAY, Recorder, played
+from hil.radio.serial_relay import SerialRelay
+from ichis.host import Host
+from ichis.profile import load_profile
+from ichis.simulated_jig import SimulatedJig
+
+DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": Ppmid, "IHD": Ihd, "HCALCS": Hcalcs}
+"""The emulated Devices by their type in a board."""
+D = TypeVar("D", bound=HanDevice)
+
+
+def _place(crash: Exception) -> str:
+    """Where it was raised. Its text stays out of traces: what it quotes may be a key."""
+    last = crash.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return "raised nowhere" if last is None else f"at {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
+
+
+def _no_load(device: str, kind: str) -> LoadProfile | None:
+    return None
+
+
+class Home:
+    """Everything on one bench but the far end.
+
+    ``wan`` is the hub's end of the SM WAN; None: this home has no hub of its own, its dongle waits for one that runs elsewhere.
+    State of hub and dongle is kept in ``folder``.
+    """
+
+    def __init__(
+        self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, seed: int, *, wan: WanLink | None,
+    ) -> None:
+        self.board = board
+        self.clock = clock
+        self.trace = trace
+        self.folder = folder
+        self.entropy: Entropy = SeededEntropy(seed) if board.radio.path == "virtual" else SYSTEM
+        """Where fresh keys come from: from the seed where the dongle is virtual, so that a run can be repeated to the octet."""
+        self.keystore = keystore.drawing_from(self.entropy)
+        self.air = TimedAir(clock, seed) if board.air.timing else Air(clock, seed)
+        rooms.lay(board, self.air)
+        self.ncp: DongleServer | None = None
+        profile = load_profile(board.jig.profile)
+        self.jig = SimulatedJig(profile, clock, trace)
+        self.host = Host(self.jig, profile)
+        self.hub: Hub | None = None
+        self.hub_trouble: CommsHubError | None = None
+        """Why the hub ended by itself, if it did."""
+        self._hub_life: asyncio.Task[None] | None = None
+        self.radio_path = board.radio.path
+        """Where the dongle is: a serial device, also of the virtual one once it is there."""
+        self.wan = None if wan is None else ShapedLink(wan)
+        """The hub's end of the SM WAN; what befalls its frames can be laid on it."""
+        self.medium = Medium()
+        """What the hub's store is kept on."""
+        self._revival: asyncio.Task[None] | None = None
+        self._dead: asyncio.Task[None] | None = None
+        self.record: Path | None = None
+        """Where what hub and dongle say to each other is recorded; set it before :meth:`bring_up`."""
+        self._recorder: Recorder | None = None
+        self._relay: SerialRelay | None = None
+        self.devices: dict[str, HanDevice] = {}
+        self._radios: list[DeviceRadio] = []
+        self._stores: list[SqliteStore] = []
+        self.day = load_day(board.day) if board.day is not None else None
+        """What the meters carry, and what befalls them; None: their own ordinary load."""
+        self._day_life: asyncio.Task[None] | None = None
+
+    # --- bring up
+
+    async def bring_up(self) -> None:
+        """Make the virtual dongle where the board asks for one, and the meters; nothing has power yet."""
+        if self.radio_path == "virtual":
+            radio = self.board.radio
+            self.ncp = virtual_dongle(
+                radio.kind, self.air, self.board.hub.gpf, radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
+            self.radio_path = str(await self.ncp.serve_pty())
+            self.ncp.power(False)
+        elif self.radio_path.startswith(REPLAY):
+            self.ncp = played(self.radio_path, self.clock)
+            self.radio_path = str(await self.ncp.serve_pty())
+            self.ncp.power(False)
+        elif self.wan is not None:
+            await self._probe()
+        if self.record is not None:
+            await self._record(self.record)
+        for row in self.board.device:
+            self.devices[row.name] = await self._device(row)
+        if self.day is not None:
+            check_day(self.day, self.devices)
+            self._day_life = asyncio.create_task(live(self.day, self.devices, self.clock), name="day")
+        self.jig.hub_side.on_power = self._power
+        self.jig.hub_side.on_ac_lost = self._ac_lost
+
+    async def _record(self, file: Path) -> None:
+        """Write what hub and dongle say to each other into ``file``, from now until the end. Raises NotAvailable."""
+        if self.board.radio.kind != "ezsp":
+            raise NotAvailable(f"a recording of a dongle of kind {self.board.radio.kind}", "what is recorded is EZSP: take such a dongle")
+        self._recorder = Recorder(file, self.clock, self.board.radio.ezsp_version)
+        if self.ncp is not None:
+            self.ncp.tap = self._recorder.heard
+        else:
+            self._relay = SerialRelay(self.radio_path, self.board.radio.baudrate, self.clock, self._recorder.heard)
+            self.radio_path = str(self._relay.path)
+
+    async def _probe(self) -> None:
+        """Open the dongle once before anything starts. Raises NotAvailable or RadioError with what to do."""
+        radio = radio_of(self.board, self.radio_path, self.clock, self.trace)
+        try:
+            await radio.start()
+        finally:
+            await radio.stop()
+
+    async def _device(self, row: DeviceTable) -> HanDevice:
+        radio = await device_radio(row, self.air, self.clock, self.folder)
+        self._radios.append(radio)
+        parties, load = parties_of(self.board, device_type(row.type)), self.day.load if self.day is not None else _no_load
+        kind = DEVICES[row.type]
+        made: HanDevice
+        if issubclass(kind, Esme):
+            made = kind(
+                row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row),
+                variant=VARIANTS[row.variant], load=load(row.name, "import"), secondary=load(row.name, "secondary"),
+                export=load(row.name, "export"))
+        elif issubclass(kind, Gsme):
+            made = kind(
+                row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row),
+                load=load(row.name, "import"))
+        elif issubclass(kind, GbcsHanDevice):
+            made = kind(row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row))
+        else:
+            made = kind(row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties)
+        await made.start()
+        await radio.check()
+        return made
+
+    def _store(self, row: DeviceTable) -> Store | None:
+        """The Device's non-volatile memory: None for one in this process; a file is found again by the next home in the same folder."""
+        if row.store == "memory":
+            return None
+        self._stores.append(SqliteStore(self.folder / f"{row.name}.sqlite"))
+        return self._stores[-1]
+
+    def device(self, name: str) -> HanDevice:
+        """The Device of that name. Raises BoardError."""
+        self.board.find(name)
+        return self.devices[name]
+
+    def one(self, kind: type[D]) -> D:
+        """The home's only Device of that kind. Raises BoardError."""
+        found = [device for device in self.devices.values() if isinstance(device, kind)]
+        if len(found) != 1:
+            raise BoardError(self.board.name, "device", f"{len(found)} Devices are {kind.__name__}: this journey needs exactly one")
+        return found[0]
+
+    # --- power
+
+    def _power(self, on: bool) -> None:
+        """The supply at the hub's pins: it starts the hub, and its loss really stops it."""
+        self.trace.emit("ichis", "supply", "powered" if on else "unpowered", target="hub", volts=round(self.jig.pin_volts(), 3))
+        if self.ncp is not None:
+            self.ncp.power(on)
+        if on and self.wan is not None:
+            self._hub_life = asyncio.create_task(self._live(self.wan), name="hub")
+        elif self._hub_life is not None:
+            self._hub_life.cancel()
+
+    async def _live(self, wan: WanLink) -> None:
+        store = SqliteStore(self.folder / "hub.sqlite", self.medium)
+        radio = radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"))
+        hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
+        self.jig.hub_side.drive_device_present(True)
+        try:
+            await hub.run()
+        except CommsHubError as trouble:
+            if asyncio.current_task() is not self._dead:  # what a hub that is dead meets on its way is no trouble
+                self.hub_trouble = trouble
+                self.trace.emit("hub", "hub", "failed", reason=str(trouble))
+        except Exception as crash:  # a fault of the hub's own: recorded as the hub's end, and raised again at the home's
+            if asyncio.current_task() is not self._dead:
+                first: Exception = crash
+                while isinstance(first, ExceptionGroup):
+                    first = first.exceptions[0]
+                kind = type(first).__name__
+                self.hub_trouble = CommsHubError(f"the hub ended by {kind}: a fault of the hub itself, {_place(first)}")
+                self.hub_trouble.__cause__ = crash
+                self.trace.emit("hub", "hub", "failed", reason=str(self.hub_trouble), exception=kind)
+            raise
+        finally:
+            if self.hub is hub:  # else the supply is back already, and another life has begun
+                self.jig.hub_side.drive_device_present(False)
+                self.hub = None
+            store.close()
+            await radio.stop()
+
+    def hub_dies(self, back_s: float, before_boot: Callable[[], None]) -> None:
+        """The hub is dead in this instant, as when its store runs empty in the middle of a write, and boots again after ``back_s``.
+
+        ``before_boot`` is called when everything of the old life has ended. A supply that comes back before that boots it too.
+        """
+        self._dead, self.hub = self._hub_life, None
+        self.jig.hub_side.drive_device_present(False)
+        self._power(False)
+        self._revival = asyncio.create_task(self._revive(self._hub_life, back_s, before_boot))
+
+    async def _revive(self, dead: asyncio.Task[None] | None, back_s: float, before_boot: Callable[[], None]) -> None:
+        if dead is not None:
+            await asyncio.wait({dead})
+        if self._hub_life is dead:
+            before_boot()
+        await self.clock.sleep(back_s)
+        if self._hub_life is dead and self.jig.hub_side.powered:
+            self._power(True)
+
+    def _ac_lost(self, lost: bool) -> None:
+        if self.hub is not None:
+            with contextlib.suppress(PowerGone):  # a hub that dies at what it writes now takes nobody at the host's end with it
+                self.hub.power_event(PowerEvent.AC_LOST if lost else PowerEvent.AC_RESTORED)
+
+    async def mains_lost(self) -> None:
+        """The mains of the home goes: the meters on it stop, AC Lost is raised, the hub's supply follows."""
+        self._mains(False)
+        await self.host.mains_lost()
+
+    async def mains_restored(self) -> None:
+        """The mains is back for meters and hub alike."""
+        self._mains(True)
+        await self.host.mains_restored()
+
+    def _mains(self, on: bool) -> None:
+        for device in self.devices.values():
+            if not device.sleepy:
+                device.power(on)
+
+    # --- waiting
+
+    async def until(self, what: str, holds: Callable[[], bool], timeout_s: float = 120.0, every_s: float = 0.05) -> None:
+        """Wait bench time until ``holds()`` is true. Raises NotAvailable naming ``what`` after ``timeout_s``."""
+        deadline = self.clock.now() + timeout_s
+        while not holds():
+            if self.hub_trouble is not None:
+                raise self.hub_trouble
+            if self.clock.now() >= deadline:
+                raise NotAvailable(what, f"it did not happen within {timeout_s:g} s of bench time; the trace tells how far it came")
+            await self.clock.sleep(every_s)
+
+    def profile_notes(self) -> list[str]:
+        """What the bench took from profiles because no source states it; every report shows it."""
+        limits = self.jig.profile.limits
+        supplied = ", ".join(f"{key} = {limit.value:g} {limit.unit}" for key, limit in limits.items() if limit.profile_supplied)
+        return [f"Profile-supplied, not limits of ICHIS ({self.jig.profile.name}; {self.jig.profile.version}): {supplied}."]
+
+    def han_keys(self) -> dict[str, bytes]:
+        """The keys of this test HAN by label, for reading its capture: network key, per Device the joining and the link keys.
+
+        Secrets: only :meth:`hil.bench.run_folder.RunFolder.export_keys` writes them, where the run was asked to.
+        """
+        keys: dict[str, bytes] = {}
+        if self.hub is not None:
+            status = self.hub.status
+            if status.network is not None and status.network.network_key is not None:
+                keys["network"] = status.network.network_key
+            for entry in (*status.device_log, *status.historic_log):
+                if entry.link_key:
+                    keys[f"link {entry.device}"] = entry.link_key
+        for row in self.board.device:
+            keys[f"install code {row.name}"] = install_code_link_key(row.install_code)
+        for name, device in self.devices.items():
+            if isinstance(device.node, StackNode):
+                keys |= {f"link {name} {partner}": key for partner, key in device.node.stack.tokens.link_keys.values()}
+        return keys
+
+    async def tear_down(self) -> None:
+        """Supply off, every task ended, every file closed."""
+        if self._day_life is not None:
+            self._day_life.cancel()
+            await asyncio.wait({self._day_life})
+        for device in self.devices.values():
+            await device.stop()
+        if self._revival is not None:
+            self._revival.cancel()
+        await self.jig.supply.output(False)
+        try:
+            if self._hub_life is not None:
+                self._hub_life.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._hub_life
+        finally:
+            await self.jig.close()
+            for radio in self._radios:
+                await radio.close()
+            for store in self._stores:
+                store.close()
+            if self._relay is not None:
+                self._relay.close()
+            if self.ncp is not None:
+                await self.ncp.close()
+            if self._recorder is not None:
+                self._recorder.close()

@@ -1,0 +1,80 @@
+"""A bench from a board file: a home and the DCC at the other end of its SM WAN, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from firmware_emu.wan.faults import ShapedLink
+from firmware_emu.wan.memory import memory_pair
+from hil.bench.dcc_board import dcc_of, hold_and_register, user_of
+from hil.bench.home import Home
+from hil.bench.keys import load_keys
+from hil.dcc.base.outcome import Outcome
+from hil.dcc.duis.build import Content
+from hil.dcc.parties.users import User
+
+
+class Station(Home):
+    """Everything on one bench. Made by :func:`open_station`."""
+
+    def __init__(self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, seed: int) -> None:
+        hub_wan, self.dcc_wan = memory_pair(clock)
+        super().__init__(board, clock, trace, folder, keystore, seed, wan=hub_wan)
+        self.dcc = dcc_of(board, keystore, clock, trace, folder / "dcc.sqlite")
+        self.supplier = user_of(board, "supplier", keystore)
+        self.gas_supplier = user_of(board, "gas_supplier", keystore)
+        self.other_supplier = user_of(board, "other_supplier", keystore)
+        self.network_operator = user_of(board, "network_operator", keystore)
+        self.other_user = user_of(board, "other_user", keystore)
+
+    @property
+    def sm_wan(self) -> ShapedLink:
+        """The hub's end of the link to the DCC, which can lose coverage."""
+        assert self.wan is not None
+        return self.wan
+
+    async def bring_up(self) -> None:
+        """The home, and the DCC with its users and what it must know of them; nothing has power yet."""
+        await super().bring_up()
+        for user in (self.supplier, self.gas_supplier, self.other_supplier, self.network_operator, self.other_user):
+            self.dcc.add_user(user)
+        hold_and_register(self.dcc, self.board)
+        await self.dcc.start()
+        self.dcc.attach_hub(self.dcc_wan, self.board.hub.chf)
+
+    async def ask(
+        self, user: User, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,
+        wait_s: float | None = None,
+    ) -> Outcome:
+        """Send a service request and wait for its end."""
+        return await self.dcc.send(user, self.dcc.request(user, variant, target, body), wait_s=wait_s)
+
+    async def tear_down(self) -> None:
+        """The home is switched off, then the DCC closed."""
+        await super().tear_down()
+        await self.dcc.close()
+
+
+@contextlib.asynccontextmanager
+async def open_station(
+    board: Board, clock: Clock, trace: Trace, folder: Path, *, seed: int | None = None, record: Path | None = None,
+) -> AsyncIterator[Station]:
+    """A bench that is brought up, and torn down at the end. State of hub, dongle and DCC is kept in ``folder``; what hub and dongle say
+    to each other goes into the file ``record``.
+
+    Raises NotAvailable (a part is not there), KeystoreError, BoardError.
+    """
+    station = Station(board, clock, trace, folder, load_keys(board), board.seed if seed is None else seed)
+    station.record = record
+    try:
+        await station.bring_up()
+        yield station
+    finally:
+        await station.tear_down()

@@ -1,0 +1,91 @@
+"""What the commands of ``chub dcc`` on a stored DCC have in common: the store, a table or JSON, times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.errors import IdentifierError, NotAvailable
+from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
+
+store_option = click.option(
+    "--store", "store_path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The DCC's store (SQLite)."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+
+
+class EuiType(click.ParamType[Eui64]):
+    """An EUI-64 in any of its spellings."""
+
+    name = "eui64"
+
+    def convert(self, value: str | Eui64, param: click.Parameter | None, ctx: click.Context | None) -> Eui64:
+        if isinstance(value, Eui64):
+            return value
+        try:
+            return Eui64.parse(value)
+        except IdentifierError as error:
+            self.fail(str(error), param, ctx)
+
+
+EUI = EuiType()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[DccStore]:
+    """The store of a DCC that has run. Raises NotAvailable."""
+    if not path.exists():
+        raise NotAvailable(str(path), "name the store of a DCC that has run (--store)")
+    store = DccStore(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def now() -> float:
+    """Wall time in bench seconds."""
+    return Clock().now()
+
+
+def moment(seconds: float | None) -> str:
+    """A bench time for people; nothing for None."""
+    return "" if seconds is None else (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def show(rows: Sequence[Mapping[str, object]], title: str, as_json: bool) -> None:
+    """Rows of the same columns: a JSON array, or a table with ``title``; a block a row where the terminal is too narrow for words."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo(f"{title}: nothing")
+        return
+    table = Table(*(str(name) for name in rows[0]), title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console = Console()
+    if Measurement.get(console, console.options.update(max_width=1000), table).minimum <= console.width:
+        console.print(table)
+        return
+    click.echo(title)
+    for row in rows:
+        click.echo("\n".join(f"{'-' if not number else ' '} {name}: {_cell(value)}" for number, (name, value) in enumerate(row.items())))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,33 @@
+"""``chub dcc refusals``: the list of everything the gateway and the DCC refuse, generated from the declarations that refuse it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hil.dcc.base.refusals import Entry, catalogue
+
+
+@click.command("refusals")
+@click.argument("words", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def refusals(words: tuple[str, ...], as_json: bool) -> None:
+    """List every refusal: code, check, rule, what it says and what to do next. WORDS narrow it down (a check, a code, a word)."""
+    found = [entry for entry in catalogue().values() if all(_speaks_of(entry, word) for word in words)]
+    if as_json:
+        click.echo(json.dumps([entry.as_json() for entry in found], indent=2))
+        return
+    table = Table("name", "code", "check", "what was read (example)", "rule", "next")
+    for entry in found:
+        shown = entry.fill(entry.example)
+        table.add_row(entry.name, entry.code or "-", f"{entry.hop}: {entry.check}", shown.value, shown.rule, shown.next_step)
+    Console().print(table)
+    click.echo(f"{len(found)} refusals; code '-': the codes are published, their meanings are not (reference response-codes.csv)")
+
+
+def _speaks_of(entry: Entry, word: str) -> bool:
+    text = " ".join((entry.name, entry.code or "", entry.hop, entry.check, entry.rule, entry.value, entry.next_step))
+    return word.lower() in text.lower()

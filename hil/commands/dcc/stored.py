@@ -1,0 +1,336 @@
+"""Commands of ``chub dcc`` on what a DCC keeps: requests, schedules, firmware campaigns, quarantine, device logs, connections, users."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from firmware_emu.clock import Clock
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.bench.far_end import Bench, open_far_end
+from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
+from hil.commands.dcc.send import board_option, keys_option, listen_option, place_of, reach
+from hil.dcc.answers.outstanding import owed
+from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.profile import profile
+from hil.dcc.duis import ServiceRequest, read_request
+from hil.dcc.gateway.connections import Connections, codes
+from hil.dcc.gateway.quarantine import Held, Quarantine
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import Inventory
+from hil.dcc.own_services.firmware import FAILED
+
+_device = click.argument("device", type=EUI, required=False)
+
+
+@click.command("requests")
+@store_option
+@click.option("--user", type=EUI, help="Those of one user alone.")
+@click.option("--state", help="Those in one state: held, waiting, sent, responded, refused, cancelled ...")
+@json_option
+def requests(store_path: Path, user: Eui64 | None, state: str | None, as_json: bool) -> None:
+    """Show the service requests the DCC has accepted: their state, and what they wait for."""
+    with opened(store_path) as store:
+        rows = [
+            {
+                "request": row["request"],
+                "variant": row["variant"],
+                "state": row["state"],
+                "received": moment(row["received"]),
+                "waits for": _waits(row["state"], row["xml"], row["execute_at"]),
+            }
+            for row in store.rows("SELECT * FROM requests ORDER BY rowid")
+            if (user is None or row["user"] == str(user)) and state in (None, row["state"])
+        ]
+    show(rows, "requests", as_json)
+
+
+def _waits(state: str, xml: bytes, execute_at: float | None) -> str:
+    if state == "waiting":
+        return str(read_request(xml).preceding)
+    return moment(execute_at) if state == "held" else ""
+
+
+@click.command("owed")
+@store_option
+@json_option
+def owed_responses(store_path: Path, as_json: bool) -> None:
+    """Show the Commands for local delivery whose Response has not been returned (8.13); exit code 1 if one is overdue."""
+    with opened(store_path) as store:
+        found = owed(store, now(), profile().owed_after_s)
+    rows: list[dict[str, object]] = [
+        {
+            "request": one.request,
+            "user": str(one.user),
+            "device": str(one.device),
+            "service": one.variant,
+            "since": moment(one.since),
+            "overdue": one.overdue,
+        }
+        for one in found
+    ]
+    show(rows, "responses owed", as_json)
+    if any(one.overdue for one in found):
+        raise SystemExit(1)
+
+
+@click.command("schedules")
+@_device
+@store_option
+@click.option("--all", "gone", is_flag=True, help="Also those that were removed, with the event.")
+@json_option
+def schedules(device: Eui64 | None, store_path: Path, gone: bool, as_json: bool) -> None:
+    """Show the schedules of all users, or those for one DEVICE."""
+    with opened(store_path) as store:
+        rows = [
+            {
+                "schedule": row["number"],
+                "user": row["user"],
+                "device": row["device"],
+                "service": row["variant"],
+                "frequency": row["frequency"],
+                "next run": moment(row["next_run"]),
+                "removed": row["removal"] or "",
+            }
+            for row in store.rows("SELECT * FROM schedules ORDER BY number")
+            if (gone or row["removed"] is None) and (device is None or row["device"] == str(device))
+        ]
+    show(rows, "schedules", as_json)
+
+
+@click.command("firmware")
+@click.argument("request_id", required=False)
+@store_option
+@json_option
+def firmware(request_id: str | None, store_path: Path, as_json: bool) -> None:
+    """Show how far each Device of the firmware campaigns has come, or of one: REQUEST_ID of its 11.1."""
+    with opened(store_path) as store:
+        rows = [
+            {name: row[name] for name in ("request", "device", "chf", "state", "at_hub", "total", "reason")}
+            for row in store.rows("SELECT * FROM firmware_targets ORDER BY rowid")
+            if request_id in (None, row["request"])
+        ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=Console(), auto_refresh=False) as progress:
+        for row in rows:
+            state = f"{row['state']}: {row['reason']}" if row["state"] == FAILED else row["state"]
+            progress.add_task(f"{row['device']}", total=row["total"], completed=row["at_hub"], state=state)
+    if not rows:
+        click.echo("firmware: nothing")
+
+
+@click.group("quarantine", invoke_without_command=True)
+@click.pass_context
+def quarantine(context: click.Context) -> None:
+    """What anomaly detection holds back: show it, release it, discard it."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@quarantine.command("show")
+@store_option
+@json_option
+def quarantine_show(store_path: Path, as_json: bool) -> None:
+    """Show every message that was ever held back."""
+    with opened(store_path) as store:
+        held = Quarantine(store, lambda: 0.0).messages()
+    rows = [
+        {
+            "number": one.number,
+            "time": moment(one.time),
+            "user": str(one.user or ""),
+            "direction": one.direction,
+            "request": one.request or "",
+            "state": one.state,
+            "reason": one.reason,
+        }
+        for one in held
+    ]
+    show(rows, "quarantine", as_json)
+
+
+@quarantine.command("discard")
+@click.argument("number", type=int)
+@store_option
+def quarantine_discard(number: int, store_path: Path) -> None:
+    """Discard message NUMBER. What it would have done is not done."""
+    with opened(store_path) as store:
+        Quarantine(store, lambda: 0.0).settle(number, "discarded")
+    click.echo(f"message {number} is discarded")
+
+
+@quarantine.command("release")
+@click.argument("number", type=int)
+@store_option
+@keys_option
+@board_option
+@listen_option
+@click.option("--wait", "wait_s", type=float, help="Seconds to wait for the hub.")
+@json_option
+def quarantine_release(
+    number: int, store_path: Path, keys: Path | None, board_name: str | None, listen: str, wait_s: float | None, as_json: bool
+) -> None:
+    """Release message NUMBER: a request goes on as if its volume had been in order, a Response is delivered to its user."""
+    bench, place, clock = Bench.of(keys, board_name), place_of(listen), Clock()
+
+    async def run() -> Outcome | None:
+        async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end:
+            held = _held(end.dcc.quarantine, number)
+            if held is not None and held.user is not None:
+                end.user(held.user)
+            request = _request(held)
+            hub = None if request is None else end.dcc.inventory.hub_of(request.request_id.target)
+            if hub is not None:
+                await reach(end, hub, place, wait_s)
+            return await end.dcc.release(number)
+
+    outcome = clock.run(run())
+    if as_json:
+        click.echo(json.dumps(None if outcome is None else outcome.as_json(), default=str, indent=2))
+    else:
+        click.echo(f"message {number} is released" + ("" if outcome is None else f": {outcome.why}"))
+    if outcome is not None and not outcome.ok:
+        raise SystemExit(1)
+
+
+def _held(desk: Quarantine, number: int) -> Held | None:
+    return next((one for one in desk.messages() if one.number == number), None)
+
+
+def _request(held: Held | None) -> ServiceRequest | None:
+    return None if held is None or held.direction != "request" else read_request(held.octets)
+
+
+@click.command("device-log")
+@click.argument("chf", type=EUI)
+@store_option
+@json_option
+def device_log(chf: Eui64, store_path: Path, as_json: bool) -> None:
+    """Compare the DCC's copy of hub CHF's device log with the inventory; exit code 1 where they differ.
+
+    The hub's own log is the third side: read it with ``chub dcc send 8.9 CHF``, which keeps a new version of the copy.
+    """
+    with opened(store_path) as store:
+        copy = DeviceLogCopy(store, Inventory(store, lambda: 0.0), lambda: 0.0)
+        versions = [
+            {"version": one.version, "time": moment(one.time), "source": one.source, "devices": " ".join(map(str, one.entries))}
+            for one in copy.versions(chf)
+        ]
+        found = [{"device": str(one.device), "kind": one.kind, "explanation": one.sentence} for one in copy.compare(chf)]
+    if as_json:
+        click.echo(json.dumps({"versions": versions, "differences": found}, indent=2))
+    else:
+        show(versions, f"device log of hub {chf}", False)
+        show(found, "differences", False)
+    if found:
+        raise SystemExit(1)
+
+
+@click.group("connections", invoke_without_command=True)
+@click.pass_context
+def connections(context: click.Context) -> None:
+    """Gateway connections: show them with their load, notify one, show the codes of connection."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@connections.command("show")
+@store_option
+@json_option
+def connections_show(store_path: Path, as_json: bool) -> None:
+    """Show every connection, what went over it in the last day, and which expectation of its code is exceeded."""
+    with opened(store_path) as store:
+        desk = Connections(store, Clock())
+        rows = []
+        for one in desk.of():
+            load = desk.load(one)
+            rows.append(
+                {
+                    "connection": one.number,
+                    "user": str(one.user),
+                    "means": one.code.means,
+                    "edition": one.code.edition,
+                    "in": load.messages.get("in", 0),
+                    "out": load.messages.get("out", 0),
+                    "over": "; ".join(load.over),
+                }
+            )
+    show(rows, "connections", as_json)
+
+
+@connections.command("notify")
+@click.argument("user", type=EUI)
+@click.argument("means")
+@store_option
+def connections_notify(user: Eui64, means: str, store_path: Path) -> None:
+    """Note one more connection of USER by MEANS (chub dcc connections codes)."""
+    with opened(store_path) as store:
+        made = Connections(store, Clock()).notify(user, means)
+    click.echo(f"connection {made.number} of {user}: {made.code.means}, code of connection edition {made.code.edition}")
+
+
+@connections.command("codes")
+@json_option
+def connections_codes(as_json: bool) -> None:
+    """Show the means of connection and the editions of their codes."""
+    rows: list[dict[str, object]] = [
+        {
+            "means": code.means,
+            "edition": code.edition,
+            "since": code.since,
+            "change": code.change,
+            "messages": f"{code.messages or 'any'} in {code.window_s:g} s",
+            "spacing_s": code.spacing_s,
+            "average_a_minute": code.average_a_minute,
+            "peak_s": code.peak_s,
+        }
+        for code in codes()
+    ]
+    show(rows, "codes of connection (figures profile-supplied)", as_json)
+
+
+@click.command("users")
+@store_option
+@click.option("--suspend", type=EUI, help="Suspend this user's rights; its schedules go.")
+@click.option("--reinstate", type=EUI, help="End the suspension of this user.")
+@click.option("--reason", default="SEC Panel (M8)", show_default=True, help="Why, with --suspend.")
+@keys_option
+@board_option
+@json_option
+def users(
+    store_path: Path,
+    suspend: Eui64 | None,
+    reinstate: Eui64 | None,
+    reason: str,
+    keys: Path | None,
+    board_name: str | None,
+    as_json: bool,
+) -> None:
+    """Show the users with their roles, or suspend or reinstate one (with --keys or --board)."""
+    if suspend is not None or reinstate is not None:
+        bench, clock = Bench.of(keys, board_name), Clock()
+
+        async def change() -> None:
+            async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end:
+                if suspend is not None:
+                    end.dcc.gateway.suspend(suspend, reason)
+                if reinstate is not None:
+                    end.dcc.gateway.reinstate(reinstate)
+                await asyncio.sleep(0)
+
+        clock.run(change())
+    with opened(store_path) as store:
+        rows = [
+            {"user": row["eui"], "role": row["role"], "suspended": row["suspended"] or ""}
+            for row in store.rows("SELECT * FROM users ORDER BY eui")
+        ]
+    show(rows, "users", as_json)

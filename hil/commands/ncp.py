@@ -1,0 +1,109 @@
+"""``chub ncp``: virtual dongles for another program, on pseudo-terminals or TCP ports, all on one air of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from pathlib import Path
+
+import click
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
+from firmware_emu.han.capture import CaptureWriter, KeyFile
+from firmware_emu.ids import Eui64
+from hil.radio.air.air import Air
+from hil.radio.dongles import virtual_dongle
+from hil.radio.ncp.commands import VERSIONS
+from hil.radio.port.dongle_server import DongleServer
+from hil.radio.port.faults import NcpFaults
+
+DEFAULT_EUI = "00db1234567890a0"
+
+
+@click.command("ncp")
+@click.option("--pty", "pty", is_flag=True, help="Serve each dongle on a pseudo-terminal (the default).")
+@click.option("--tcp", "tcp", metavar="HOST:PORT", help="Serve on TCP; several dongles take the ports that follow. Port 0: free ones.")
+@click.option("--family", type=click.Choice(["ezsp", "znp"]), default="ezsp", show_default=True, help="EmberZNet NCP, or TI's Z-Stack ZNP.")
+@click.option("--version", "version", type=int, default=13, show_default=True, help="EZSP version to speak.")
+@click.option("--eui", "eui", default=DEFAULT_EUI, show_default=True, help="EUI-64 of the first dongle; the next ones count up.")
+@click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Dongles on the one air.")
+@click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what outlives a power cut (or FILE.1 ...).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
+@click.option("--capture", type=click.Path(path_type=Path, dir_okay=False), help="Record the air to a pcapng file.")
+@click.option("--keys", type=click.Path(path_type=Path), help="Export the keys of the HAN beside --capture: whoever has the file reads it.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME[=NUMBER]", help="A fault of the dongles: damaged, lost, doubled, refused, "
+              "missed, repeated (0..1 a frame of the line), late_s=SECONDS, mute, silent.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
+def ncp(
+    pty: bool, tcp: str | None, family: str, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None,
+    keys: Path | None, faults: tuple[str, ...], as_json: bool,
+) -> None:
+    """Run virtual USB dongles until Ctrl-C.
+
+    The first line of each dongle is what a host opens: a device path, or socket://HOST:PORT.
+    """
+    if pty and tcp:
+        raise RadioError("--pty and --tcp exclude each other")
+    if version not in VERSIONS:
+        raise RadioError(f"--version {version}: expected one of {', '.join(map(str, VERSIONS))}")
+    first = Eui64.parse(eui)
+    address = _address(tcp) if tcp else None
+    if address is not None and address[1] and address[1] + count - 1 > 65535:
+        raise RadioError(f"--tcp {tcp}: {count} dongles need ports up to {address[1] + count - 1}, expected at most 65535")
+    if keys is not None and capture is None:
+        raise RadioError("--keys exports the keys of a capture: give --capture FILE too")
+    clock = Clock()
+    air = Air(clock, seed)
+    servers: list[DongleServer] = []
+    for index in range(count):
+        device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
+        file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
+        servers.append(virtual_dongle(family, air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index)))
+    with contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
+        if capture is not None:
+            air.capture(recording.enter_context(CaptureWriter(capture)))
+        if keys is not None:
+            export = KeyFile(keys)
+            air.capture(lambda frame: _export(export, servers))
+        clock.run(_serve(servers, address, family, as_json))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise RadioError(f"--tcp {text}: expected HOST:PORT, as 127.0.0.1:8888")
+    return host, int(port)
+
+
+def _export(keys: KeyFile, servers: list[DongleServer]) -> None:
+    """Every key that protects frames of these dongles; a key already exported is not written again."""
+    for server in servers:
+        tokens = server.ncp.stack.tokens
+        if tokens.network_key is not None:
+            keys.add(tokens.network_key, "nwk")
+        for key in server.ncp.stack.trust.keys().values():
+            keys.add(key, "install")
+        for _, key in tokens.link_keys.values():
+            keys.add(key, "link")
+
+
+async def _serve(servers: list[DongleServer], address: tuple[str, int] | None, family: str, as_json: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        for index, server in enumerate(servers):
+            if address is None:
+                where = str(await server.serve_pty())
+            else:
+                port = await server.serve_tcp(address[0], address[1] + index if address[1] else 0)
+                where = f"socket://{address[0]}:{port}"
+            told = {"path": where, "eui64": str(server.eui64), "family": family, "version": server.ncp.version}
+            click.echo(json.dumps(told) if as_json else where)
+        await stop.wait()
+    finally:
+        for server in servers:
+            await server.close()

@@ -1,0 +1,398 @@
+"""Device Alerts in, Device Alerts and DCC Alerts out: enrolment, proof, routing to the party named, storms, power outages.
+
+Rules: sec2-rules PR-07, PR-08 [138, 140, A1, A2], RT-04 [129]; storm protection SECMP0062 (reference dcc-notes 7). The 60 s
+clock starts when the CHF was notified, which the hub's ALERT frames carry; without that at the alert's own time stamp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.gbcs.alert_contents import WhitelistBackup
+from firmware_emu.gbcs.alerts import Alert, read_alert
+from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, FirmwareActivationAlert, FirmwareTransferAlert, UpdateCredentialsAlert
+from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.gbz import Gbz
+from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.dcc.base.outcome import Delivery
+from hil.dcc.base.profile import DccProfile
+from hil.dcc.base.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
+from hil.dcc.base.store import DccStore
+from hil.dcc.context import mpxns_of
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import COMMISSIONED, Inventory
+from hil.dcc.parties.protection import check_protection
+from hil.dcc.registration import Registration
+
+RESTORED = frozenset({0x8F35, 0x8F36})
+"""Supply Outage Restored, and the same for an outage of 3 minutes or longer (reference alert-codes)."""
+OUTAGE_ROLES = (UserRole.IS, UserRole.ES, UserRole.GS, UserRole.ED)
+"""Who gets DCC Alerts about a hub (services schedule row A2; X-01: the printed DNO reads as none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """One alert as recorded. ``state``: delivered, waiting (for its user), internal, throttled, dropped."""
+
+    number: int
+    time: float
+    kind: str
+    code: str
+    device: Eui64
+    party: Eui64 | None
+    state: str
+    reason: str
+    clock_start: float
+    delivered: float | None
+    octets: bytes | None
+    detail: Mapping[str, object]
+
+
+class Alerts:
+    """The alert desk. ``deliver`` hands a delivery to a user's receiving service; False if that user is not there now."""
+
+    def __init__(
+        self,
+        store: DccStore,
+        clock: Clock,
+        trace: Trace,
+        profile: DccProfile,
+        keystore: Keystore,
+        inventory: Inventory,
+        registration: Registration,
+        logs: DeviceLogCopy,
+        own: frozenset[Eui64],
+        deliver: Callable[[Eui64, Delivery], bool],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._trace = trace
+        self._profile = profile
+        self._keystore = keystore
+        self._inventory = inventory
+        self._registration = registration
+        self._logs = logs
+        self._own = own
+        self._deliver = deliver
+        self._watches: dict[Eui64, asyncio.Task[None]] = {}
+        self._notified: float | None = None
+        self.on_transfer: Callable[[FirmwareTransferAlert], None] = lambda alert: None
+        """Told of every CCS08: how a transfer of firmware to a Device ended."""
+        self.on_activation: Callable[[Eui64, FirmwareActivationAlert], None] = lambda device, alert: None
+        """Told of every CS09: whether a PPMID runs the firmware it was given."""
+        self.cos: Callable[[], Eui64 | None] = lambda: None
+        """Who the CoS Party is: alerts to it are for the DCC's own business too."""
+        self.on_credentials: Callable[[Message, UpdateCredentialsAlert], None] = lambda message, alert: None
+        """Told of every outcome of a future-dated change of credentials."""
+        self.on_device_alert: Callable[[Eui64, str], None] = lambda device, code: None
+        """Told of every Device Alert that was accepted: Device and code, before it is forwarded."""
+
+    # Device Alerts
+
+    def take(self, chf: Eui64, message: Message, octets: bytes, notified: float | None = None) -> None:
+        """One alert from a hub, inside the transaction that takes its frame. Its 60 s run from ``notified``, when the CHF had it, else
+        from the alert's own time (RT-04 [129])."""
+        self._notified = notified
+        header = message.header
+        identifier = str(header.identifier)
+        if self._store.row("SELECT 1 FROM alerts WHERE identifier = ?", (identifier,)) is not None:
+            self._trace.emit("dcc", "alerts", "refused", message=identifier, reason="this alert was received before")
+            return
+        try:
+            payload = decode_payload(message)
+            if isinstance(payload, AccessRequest | AccessResponse | Gbz):
+                raise DecodeError(message.payload_offset, "alert", f"a {type(payload).__name__} is no alert")
+            alert = read_alert(message.message_code, payload, message.payload_offset)
+        except DecodeError as error:
+            self._record(message, None, octets, "dropped", f"it cannot be read: {error}")
+            return
+        if (problem := self._unwelcome(chf, message)) is not None:
+            self._record(message, alert, octets, "dropped", problem)
+            return
+        if isinstance(alert.content, UpdateCredentialsAlert):
+            self.on_credentials(message, alert.content)
+        if header.recipient in (*self._own, self.cos()):
+            self._own_alert(chf, message, alert, octets)
+        else:
+            self._forward(message, alert, octets, (header.recipient,))
+
+    def _unwelcome(self, chf: Eui64, message: Message) -> str | None:
+        """Why the alert goes no further: not listed, wrong hub, not enrolled [138], not authentic."""
+        device = self._inventory.device(message.header.originator)
+        if device is None:
+            return f"{message.header.originator} is not in the inventory"
+        hub = self._inventory.hub_of(device.eui)
+        if hub != chf:
+            return f"it came through hub {chf}, and {device.eui} is on hub {hub}"
+        if device.type in (DeviceType.CHF, DeviceType.GPF) and message.header.recipient in self._own:
+            commissioned = self._inventory.listed(chf).status == COMMISSIONED
+            problem = None if commissioned else f"its hub {chf} is not Commissioned"
+        else:
+            problem = (
+                None
+                if self._inventory.enrolled(device.eui)
+                else f"no system of {device.eui} is enrolled: Device Alerts are accepted from enrolled systems only [138]"
+            )
+        if problem is not None:
+            return problem
+        try:
+            check_protection(message, self._keystore)
+        except CommsHubError as error:
+            return f"not authentic: {error}"
+        return None
+
+    def _own_alert(self, chf: Eui64, message: Message, alert: Alert, octets: bytes) -> None:
+        if isinstance(alert.content, WhitelistBackup):
+            version = self._logs.keep(chf, alert.content, "CS14")
+            self._record(message, alert, octets, "internal", f"device log copy of hub {chf} is version {version.version}")
+            return
+        if isinstance(alert.content, DeviceLogBackupAlert):
+            kinds = DeviceType.__members__.values()
+            known = {entry.device_id: DeviceType(entry.device_type) for entry in alert.content.entries if entry.device_type in kinds}
+            self._logs.keep_gpf(message.header.originator, known)
+            self._record(message, alert, octets, "internal", f"Device log of GPF {message.header.originator}: {len(known)} Devices")
+            return
+        if isinstance(alert.content, FirmwareTransferAlert):
+            self.on_transfer(alert.content)
+            self._record(message, alert, octets, "internal", f"transfer to {alert.content.device_id} ended: {alert.content.outcome}")
+            return
+        if isinstance(alert.content, FirmwareActivationAlert):
+            self.on_activation(message.header.originator, alert.content)
+            self._record(message, alert, octets, "internal", f"activation at {message.header.originator} ended: {alert.content.outcome}")
+            return
+        if alert.alert_code in RESTORED:
+            self.restored(chf, f"alert {alert.alert_code:04X}")
+        parties = self.relevant(chf)
+        if parties and message.header.originator == chf:
+            self._forward(message, alert, octets, parties)
+        else:
+            self._record(message, alert, octets, "internal", "for the DCC itself; the DCC keeps no data of the Gas Proxy [191]")
+
+    def _forward(self, message: Message, alert: Alert, octets: bytes, parties: tuple[Eui64, ...]) -> None:
+        device, code = message.header.originator, f"{alert.alert_code:04X}"
+        self.on_device_alert(device, code)
+        count = self._count(device, code)
+        over = count - int(self._profile.storm_threshold)
+        one_in = int(self._profile.storm_one_in)
+        if over > 0 and over % one_in:
+            self._record(
+                message,
+                alert,
+                octets,
+                "throttled",
+                f"alert {count} of this code within {self._profile.storm_window_s:g} s: one in {one_in} is forwarded",
+            )
+            return
+        sequence = over // one_in if over > 0 else None
+        for index, party in enumerate(parties):
+            number = self._record(
+                message,
+                alert,
+                octets,
+                "waiting",
+                f"for {party}",
+                party=party,
+                copy=index > 0,
+                sequence=sequence,
+                count=one_in if sequence else None,
+            )
+            self._hand_over(number)
+
+    def _count(self, device: Eui64, code: str) -> int:
+        row = self._store.row(
+            "SELECT count(*) AS n FROM alerts WHERE kind = 'i' AND device = ? AND code = ? AND time > ? "
+            "AND state != 'dropped' AND instr(identifier, '>') = 0",
+            (str(device), code, self._clock.now() - self._profile.storm_window_s),
+        )
+        return 1 + (0 if row is None else int(row["n"]))
+
+    def _record(
+        self,
+        message: Message,
+        alert: Alert | None,
+        octets: bytes,
+        state: str,
+        reason: str,
+        *,
+        party: Eui64 | None = None,
+        copy: bool = False,
+        sequence: int | None = None,
+        count: int | None = None,
+    ) -> int:
+        now = self._clock.now()
+        raised = now if alert is None or alert.at is None else (alert.at - EPOCH).total_seconds()
+        stamp = min(now, raised if self._notified is None else self._notified)
+        identifier = f"{message.header.identifier}>{party}" if copy else str(message.header.identifier)
+        number = self._store.insert(
+            "alerts",
+            time=now,
+            kind="i",
+            code="" if alert is None else f"{alert.alert_code:04X}",
+            device=str(message.header.originator),
+            party=str(party) if party else None,
+            identifier=identifier,
+            state=state,
+            reason=reason,
+            clock_start=stamp,
+            octets=octets,
+            throttled_sequence=sequence,
+            throttled_count=count,
+        )
+        self._trace.emit(
+            "dcc",
+            "alerts",
+            "refused" if state == "dropped" else "received",
+            message=str(message.header.identifier),
+            state=state,
+            code=None if alert is None else f"{alert.alert_code:04X}",
+            reason=reason,
+        )
+        return number
+
+    # DCC Alerts
+
+    def raise_dcc_alert(self, code: str, device: Eui64, parties: tuple[Eui64, ...], **detail: str | float | None) -> None:
+        """A DCC Alert to each of ``parties``; the meaning of ``code`` and how sure it is go along."""
+        known = dcc_alert_codes()[code]
+        content = {"meaning": known.meaning, "meaning_confidence": known.confidence, **detail}
+        with self._store.transaction():
+            for party in parties:
+                number = self._store.insert(
+                    "alerts",
+                    time=self._clock.now(),
+                    kind="j",
+                    code=code,
+                    device=str(device),
+                    party=str(party),
+                    state="waiting",
+                    reason=f"for {party}",
+                    clock_start=self._clock.now(),
+                    detail=json.dumps(content),
+                )
+                self._hand_over(number)
+
+    def meter_left(self, meter: Eui64, event: str) -> None:
+        """A meter was decommissioned or withdrawn: its network operators are told as soon as practicable (INV-19, H6.10)."""
+        mpxns, now = mpxns_of(self._inventory, self._inventory.listed(meter)), self._clock.now()
+        found = (self._registration.party(mpxn, role, now) for mpxn in mpxns for role in sorted(NETWORK_OPERATORS))
+        self.raise_dcc_alert("N1", meter, tuple(dict.fromkeys(party for party in found if party is not None)), event=event)
+
+    def relevant(self, chf: Eui64) -> tuple[Eui64, ...]:
+        """The registered users whom alerts about this hub concern, once each."""
+        device = self._inventory.device(chf)
+        mpxns = () if device is None else mpxns_of(self._inventory, device)
+        found = (self._registration.party(mpxn, role, self._clock.now()) for mpxn in mpxns for role in OUTAGE_ROLES)
+        return tuple(dict.fromkeys(party for party in found if party is not None))
+
+    def _hand_over(self, number: int) -> None:
+        row = self._store.row("SELECT * FROM alerts WHERE number = ?", (number,))
+        if row is None or row["party"] is None:
+            return
+        party = Eui64.parse(row["party"])
+        delivery = Delivery(
+            row["kind"],
+            self._clock.now(),
+            row["code"],
+            Eui64.parse(row["device"]),
+            None if row["octets"] is None else bytes(row["octets"]),
+            sequence=row["throttled_sequence"],
+            count=row["throttled_count"],
+            detail=json.loads(row["detail"]),
+        )
+        if self._deliver(party, delivery):
+            self._store.execute("UPDATE alerts SET state = 'delivered', delivered = ? WHERE number = ?", (self._clock.now(), number))
+            self._trace.emit(
+                "dcc",
+                "alerts",
+                "delivered",
+                target=str(party),
+                code=row["code"],
+                message=row["identifier"],
+                seconds=round(self._clock.now() - row["clock_start"], 3),
+            )
+
+    def deliver_waiting(self, party: Eui64) -> None:
+        """The user is there (again): hand over what waits for it."""
+        for row in self._store.rows("SELECT number FROM alerts WHERE party = ? AND state = 'waiting' ORDER BY number", (str(party),)):
+            self._hand_over(row["number"])
+
+    def records(self, device: Eui64 | None = None) -> tuple[AlertRecord, ...]:
+        """Every alert received or raised, oldest first."""
+        return tuple(
+            AlertRecord(
+                row["number"],
+                row["time"],
+                row["kind"],
+                row["code"],
+                Eui64.parse(row["device"]),
+                Eui64.parse(row["party"]) if row["party"] else None,
+                row["state"],
+                row["reason"],
+                row["clock_start"],
+                row["delivered"],
+                row["octets"],
+                json.loads(row["detail"]),
+            )
+            for row in self._store.rows("SELECT * FROM alerts ORDER BY number")
+            if device is None or row["device"] == str(device)
+        )
+
+    # Power outages
+
+    def power_lost(self, chf: Eui64, began: float) -> None:
+        """A hub's last gasp: AD1 goes out unless the supply is back within the threshold (CH-11, ALERT A21)."""
+        now = self._clock.now()
+        self._store.execute(
+            "INSERT OR REPLACE INTO outages VALUES (?, ?, ?, ?, 0)",
+            (str(chf), began, now, max(now, began + self._profile.outage_threshold_s)),
+        )
+        self._trace.emit("dcc", "alerts", "received", target=str(chf), state="power lost", began=began)
+        self._watch(chf)
+
+    def restored(self, chf: Eui64, sign: str) -> None:
+        """The hub is back, as ``sign`` shows."""
+        if self._store.execute("DELETE FROM outages WHERE chf = ?", (str(chf),)):
+            self._trace.emit("dcc", "alerts", "received", target=str(chf), state="power restored", sign=sign)
+        if (watch := self._watches.pop(chf, None)) is not None:
+            watch.cancel()
+
+    def watch_outages(self) -> None:
+        """After a restart: go on watching the outages that were open."""
+        for row in self._store.rows("SELECT chf FROM outages WHERE told = 0"):
+            self._watch(Eui64.parse(row["chf"]))
+
+    def _watch(self, chf: Eui64) -> None:
+        if (watch := self._watches.pop(chf, None)) is not None:
+            watch.cancel()
+        self._watches[chf] = asyncio.create_task(self._tell_outage(chf), name=f"outage of {chf}")
+
+    async def _tell_outage(self, chf: Eui64) -> None:
+        row = self._store.row("SELECT * FROM outages WHERE chf = ?", (str(chf),))
+        if row is None:
+            return
+        await self._clock.sleep(max(0.0, row["due"] - self._clock.now()))
+        with self._store.transaction():
+            self._store.execute("UPDATE outages SET told = 1 WHERE chf = ?", (str(chf),))
+            self.raise_dcc_alert("AD1", chf, self.relevant(chf), began=row["began"], payload="PowerOutageEvent")
+        self._watches.pop(chf, None)
+
+    async def close(self) -> None:
+        """Stop watching; open outages stay in the store."""
+        watches = tuple(self._watches.values())
+        self._watches.clear()
+        for watch in watches:
+            watch.cancel()
+        for watch in watches:
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch

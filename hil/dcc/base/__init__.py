@@ -1,0 +1,1 @@
+"""The ground of the DCC: store, schedule of services, refusals, profile, outcome."""

@@ -1,0 +1,261 @@
+"""The checks on arrival, in order, each naming its rule, what it read and the response code where one is published.
+
+Source: sec2-rules section 4 [134-139]; codes from ``response_codes.csv`` (E1 to E5, E11, E12, E17, E19). The consultation
+lists the checks without ranking them; the order here is a choice, and stops at the first failure (CK-10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from firmware_emu.clock import EPOCH
+from firmware_emu.crypto.certificates import check_path
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import KeystoreError, ProtectionError
+from firmware_emu.ids import Eui64
+from hil.dcc.anomaly import AnomalyThresholds
+from hil.dcc.base.outcome import Refusal
+from hil.dcc.base.refusals import Reason, refused
+from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
+from hil.dcc.context import Arrival, Desk, joined_pair, mpxns_of, other_device, roles_of, signing_certificate, text, user_role
+from hil.dcc.duis import verify_request
+from hil.dcc.duis.node import CANCELLATION, Node
+from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
+from hil.dcc.inventory.rules import rules
+
+
+def structure(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-1: structure and content agree with the schedule."""
+    service, request = arrival.service, arrival.request
+    if not service.device_service:
+        wanted = {8}
+    elif request.is_signed_pre_command:
+        wanted = {5, 6, 7}
+    else:
+        wanted = {4} if service.critical else {1, 2, 3}
+    if request.command_variant not in wanted:
+        kind = "non-device" if not service.device_service else "critical" if service.critical else "non-critical"
+        return refused(
+            "ck1-command-variant", variant=request.command_variant, kind=kind, wanted=" or ".join(map(str, sorted(wanted)))
+        )
+    if not service.device_service and request.request_id.target not in desk.dcc:
+        return refused("ck1-target-not-the-dcc", target=request.request_id.target, variant=service.variant, dcc=min(desk.dcc))
+    if text(request, "ExecutionDateTime") and not service.future_dated:
+        return refused("ck1-not-future-dated", variant=service.variant)
+    on_demand = service.on_demand_2013 if desk.profile.edition_2013 else service.on_demand_s is not None
+    if service.future_dated and not on_demand and not text(request, "ExecutionDateTime"):
+        return refused("ck1-not-on-demand", variant=service.variant)
+    return None
+
+
+def user(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-2: a user in a role that may send the service, not suspended."""
+    row = desk.store.row("SELECT role, suspended FROM users WHERE eui = ?", (str(arrival.sender),))
+    if row is None:
+        return refused("ck2-no-user", sender=arrival.sender)
+    if row["suspended"] is not None:
+        return refused("ck2-suspended", sender=arrival.sender, reason=row["suspended"])
+    allowed = roles_of(desk, arrival.service)
+    if UserRole(row["role"]) not in allowed:
+        return refused(
+            "ck2-role",
+            role=row["role"],
+            service=f"{arrival.service.variant} {arrival.service.name}",
+            allowed=" or ".join(sorted(allowed)) or "nobody: no role has this service",
+        )
+    return None
+
+
+def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-3: the inventory lets this user send this service to this Device now."""
+    service, device, target = arrival.service, arrival.device, arrival.request.request_id.target
+    if not service.device_service:
+        return None
+    if device is None:
+        return refused("ck3-not-listed", target=target)
+    if service.device_types and device.type.name not in service.device_types:
+        types = " or ".join(sorted(service.device_types))
+        return refused("ck3-device-type", variant=service.variant, type=device.type.name, target=target, types=types)
+    if service.reference == "8.5" and device.type in METERS and device.domestic:
+        return refused("ck3-domestic-opt-out", type=device.type.name, target=target)
+    if service.variant == "8.12.1" and (refusal := _restore(desk, arrival)) is not None:
+        return refusal
+    if arrival.local and (refusal := _local(desk, arrival, device)) is not None:
+        return refusal
+    if not arrival.over_wan:
+        return None
+    if reasons := _commissioning_refusals(desk, arrival, device):
+        known = all("is not in the inventory" not in reason for reason in reasons)
+        name = "ck3-commissioning" if known else "ck3-commissioning-not-listed"
+        return refused(name, reasons="; ".join(reasons), next=reasons[0].next_step)
+    services = rules().service_status.get(device.status, ())
+    if "*" not in services and service.reference not in services:
+        named = [status for status, some in rules().service_status.items() if "*" in some or service.reference in some]
+        return refused("ck3-status", type=device.type.name, target=target, status=device.status, wanted=" or ".join(named))
+    hub = desk.inventory.hub_of(target)
+    chf = None if hub is None else desk.inventory.device(hub)
+    if chf is None:
+        return refused("ck3-no-hub", type=device.type.name, target=target)
+    if chf.status != COMMISSIONED:
+        return refused("ck3-hub-not-commissioned", hub=hub, status=chf.status)
+    return None
+
+
+def _restore(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """8.12.1: the Lead Supplier of the old hub asks, and there is a copy of its log."""
+    old = other_device(arrival.request, "OldCHFID")
+    device = None if old is None else desk.inventory.device(old)
+    if old is None or device is None or desk.store.row("SELECT 1 FROM device_logs WHERE chf = ?", (str(old),)) is None:
+        return refused("ck3-no-log-to-restore", hub=old)
+    lead = desk.registration.lead_supplier(mpxns_of(desk.inventory, device), desk.clock.now())
+    return refused("ck3-not-the-lead", sender=arrival.sender, hub=old, lead=lead) if lead not in (None, arrival.sender) else None
+
+
+def _local(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:
+    role = user_role(desk, arrival.sender)
+    who = "suppliers" if role in SUPPLIERS else "others"
+    if role is not UserRole.RSA and device.status in rules().local_status[who]:
+        return None
+    return refused("ck3-local", role=role, type=device.type.name, status=device.status)
+
+
+def _commissioning_refusals(desk: Desk, arrival: Arrival, device: Device) -> tuple[Reason, ...]:
+    if arrival.service.variant == "8.1.1":
+        return desk.inventory.commission_refusals(device.eui)
+    pair = joined_pair(desk.inventory, arrival.request)
+    if arrival.service.reference != "8.7" or pair is None:
+        return ()
+    follower, meter = pair
+    if follower.status == COMMISSIONED:
+        return ()
+    return desk.inventory.commission_refusals(follower.eui, (meter.eui,))
+
+
+def registration(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-4: for non-critical device services, the sender is the registered party of the MPxN; not for critical ones [fn13]."""
+    service, device = arrival.service, arrival.device
+    if not service.device_service or device is None or (service.critical and service.variant != "6.23"):
+        return None
+    role = user_role(desk, arrival.sender)
+    if role not in SUPPLIERS | NETWORK_OPERATORS:
+        return None  # other users and nominated agents are not in the registration data
+    now = _needed(desk, arrival)
+    mpxns = mpxns_of(desk.inventory, device, arrival.request)
+    if not mpxns:
+        return _without_mpxn(desk, arrival, device)
+    if any(desk.registration.party(mpxn, role, now) == arrival.sender for mpxn in mpxns):
+        return None
+    found = ", ".join(f"{mpxn}: {desk.registration.party(mpxn, role, now) or 'nobody'}" for mpxn in mpxns)
+    return refused("ck4-not-registered", role=role, found=found, sender=arrival.sender)
+
+
+def _needed(desk: Desk, arrival: Arrival) -> float:
+    """The date and time at which the sender needs the right (E4): the execution time of a future-dated request (COS-02), else now."""
+    body, now = Node(arrival.request.body), desk.clock.now()
+    if not body.has("ExecutionDateTime") or body.moment("ExecutionDateTime") == CANCELLATION:
+        return now
+    return max(now, (body.moment("ExecutionDateTime") - EPOCH).total_seconds())
+
+
+def _without_mpxn(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:
+    """No MPxN is known yet: installation. A hub without meters serves any supplier; another Device whoever pre-notified it or
+    is held by it (choice)."""
+    if device.type in (DeviceType.CHF, DeviceType.GPF) and user_role(desk, arrival.sender) in SUPPLIERS:
+        return None
+    held = desk.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(arrival.sender)))
+    if device.notified_by == arrival.sender or held is not None:
+        return None
+    return refused("ck4-no-mpxn", target=device.eui, sender=arrival.sender)
+
+
+def credentials(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-5: the request is signed by the user it names."""
+    try:
+        verify_request(arrival.request, signing_certificate(desk.keystore, arrival.sender))
+    except (ProtectionError, KeystoreError) as error:
+        return refused("ck5-credentials", problem=error)
+    return None
+
+
+def certificate(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-6: the sender's certificate leads to a trusted authority and is in date."""
+    try:
+        cert = signing_certificate(desk.keystore, arrival.sender)
+        check_path(cert, desk.keystore.authorities(), desk.clock.datetime())
+    except (ProtectionError, KeystoreError) as error:
+        return refused("ck6-certificate", problem=error)
+    return None
+
+
+def anomaly(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-7: the volume is inside the thresholds agreed with the user (a service's own or one for all, ``*``) and those of the DCC for
+    all users together, and values are inside their limits (reference dcc-notes 8).
+
+    A critical request counts once, when its service request comes.
+    """
+    if arrival.request.is_signed_pre_command:
+        return None
+    reference = arrival.service.reference
+    own = over_threshold(desk, arrival.sender, reference)
+    return own or AnomalyThresholds(desk.store).breach(arrival.request, reference, desk.clock.now())
+
+
+def over_threshold(desk: Desk, party: Eui64, service: str) -> Refusal | None:
+    """Count one more message and compare with the thresholds of ``party`` for ``service`` and for all (fn14 [136])."""
+    now = desk.clock.now()
+    desk.store.insert("volumes", user=str(party), service=service, time=now)
+    for row in desk.store.rows(
+        "SELECT * FROM volume_thresholds WHERE user = ? AND service IN (?, '*') ORDER BY service DESC", (str(party), service)
+    ):
+        which, values = ("", ()) if row["service"] == "*" else (" AND service = ?", (service,))
+        begins = now - row["window_s"]
+        counted = desk.store.row(f"SELECT count(*) AS n FROM volumes WHERE user = ? AND time > ?{which}", (str(party), begins, *values))
+        if counted is not None and counted["n"] > row["threshold"]:
+            return refused(
+                "ck7-volume",
+                counted=counted["n"],
+                service=row["service"],
+                window=f"{row['window_s']:g}",
+                threshold=row["threshold"],
+            )
+    return None
+
+
+def duplicate(desk: Desk, arrival: Arrival) -> Refusal | None:
+    """CK-8: a request identifier is used once (MS-02); a signed pre-command answers an open pre-command once."""
+    name = str(arrival.request.request_id)
+    row = desk.store.row("SELECT state FROM requests WHERE request = ?", (name,))
+    if arrival.request.is_signed_pre_command:
+        if row is not None and row["state"] == "pre-command":
+            return None
+        state = "no pre-command was issued for it" if row is None else f"it is {row['state']} already"
+        return refused("ck8-no-pre-command", request=name, state=state)
+    if row is not None:
+        return refused("ck8-duplicate", request=name, state=row["state"])
+    return None
+
+
+CHECKS: tuple[Callable[[Desk, Arrival], Refusal | None], ...] = (
+    structure,
+    user,
+    device_status,
+    registration,
+    credentials,
+    certificate,
+    anomaly,
+    duplicate,
+)
+"""In the order they run. Non-device services pass device_status and registration untouched (CK-09 [139])."""
+
+
+RELEASED = frozenset({anomaly})
+"""What is not asked of a request that comes from quarantine."""
+UNSIGNED = frozenset({credentials, duplicate})
+"""What is not asked of a run of a schedule: its signature was that of the 5.1, its identifier is the DCC's own."""
+
+
+def first_failure(
+    desk: Desk, arrival: Arrival, *, without: frozenset[Callable[[Desk, Arrival], Refusal | None]] = frozenset()
+) -> Refusal | None:
+    """Run the checks in order, but for those of ``without``, and stop at the first that fails."""
+    return next((refusal for check in CHECKS if check not in without and (refusal := check(desk, arrival)) is not None), None)

@@ -1,0 +1,186 @@
+"""The user gateway: who its users are, the checks on arrival, the pre-commands it remembers, and what it refuses.
+
+A signed pre-command must be, but for the signature, exactly a pre-command that was issued to that user and is still open
+(sec2-rules PR-03 [132 e, f, 155]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.protect import check_signature
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.dcc.base.outcome import Refusal
+from hil.dcc.base.refusals import refused
+from hil.dcc.base.services import Service, UserRole
+from hil.dcc.base.store import DccStore
+from hil.dcc.context import Arrival, Desk, service_of
+from hil.dcc.duis import RequestError, ServiceRequest, read_request, write_request
+from hil.dcc.duis.node import Node
+from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure, over_threshold
+from hil.dcc.gateway.quarantine import Quarantine
+
+ANOMALY = "CK-7 anomaly"
+
+
+class UserEntryError(CommsHubError):
+    """An identifier that cannot become a user."""
+
+
+class Gateway:
+    """One gateway for all users."""
+
+    def __init__(self, desk: Desk, quarantine: Quarantine, trace: Trace) -> None:
+        self._desk = desk
+        self._store: DccStore = desk.store
+        self._quarantine = quarantine
+        self._trace = trace
+        self.on_suspended: Callable[[Eui64], None] = lambda user: None
+        """Told of every user whose rights are suspended."""
+
+    # Users
+
+    def enter_user(self, eui: Eui64, role: UserRole) -> None:
+        """User entry: one identifier per role (ID-02, ID-03 [116, 117]). Raises UserEntryError."""
+        row = self._store.row("SELECT role FROM users WHERE eui = ?", (str(eui),))
+        if row is not None and row["role"] != role.value:
+            raise UserEntryError(f"{eui} is a user in role {row['role']}: one identifier stands for one role [116], give {role} another")
+        if eui in self._desk.dcc:
+            raise UserEntryError(f"{eui} is the DCC's own identifier: DCC capacities have identifiers of their own [117]")
+        self._store.execute("INSERT OR IGNORE INTO users (eui, role) VALUES (?, ?)", (str(eui), role.value))
+
+    def suspend(self, eui: Eui64, reason: str) -> None:
+        """Suspend a user's rights (M8 [125])."""
+        self._store.execute("UPDATE users SET suspended = ? WHERE eui = ?", (reason, str(eui)))
+        self.on_suspended(eui)
+
+    def reinstate(self, eui: Eui64) -> None:
+        """End a suspension."""
+        self._store.execute("UPDATE users SET suspended = NULL WHERE eui = ?", (str(eui),))
+
+    def agree_threshold(self, eui: Eui64, service: str, threshold: int, window_s: float) -> None:
+        """Agree a volume threshold: at most ``threshold`` messages in a sliding window, for one service reference, for ``*`` all
+        of them, or for ``response``, the Responses to this user (fn14)."""
+        self._store.execute("INSERT OR REPLACE INTO volume_thresholds VALUES (?, ?, ?, ?)", (str(eui), service, threshold, window_s))
+
+    # Messages
+
+    def receive(self, request: ServiceRequest, *, released: bool = False, returns: int = 5) -> Arrival | Refusal:
+        """Run the checks; an accepted service request is recorded in the same transaction. Anomalous ones are quarantined."""
+        service = service_of(request)
+        if service is None:
+            return self._refuse(request, refused("ck1-no-such-service", variant=request.service_reference_variant))
+        name = str(request.request_id)
+        arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target), returns)
+        with self._store.transaction():
+            refusal = first_failure(self._desk, arrival, without=RELEASED if released else frozenset())
+            if refusal is None and not request.is_signed_pre_command:
+                self._record(arrival, received=self._desk.clock.now())
+            elif refusal is None:
+                self._store.execute("UPDATE requests SET returned = ? WHERE request = ?", (self._desk.clock.now(), name))
+            elif refusal.check == ANOMALY:
+                self._quarantine.hold(arrival.sender, "request", name, refusal.value, write_request(request))
+        if refusal is not None:
+            return self._refuse(request, refusal)
+        kind = "signed pre-command" if request.is_signed_pre_command else "service request"
+        self._trace.emit(
+            "dcc", "gateway", "acknowledged", target=str(arrival.sender), message=name, kind=kind, variant=service.variant, code="I99"
+        )
+        return arrival
+
+    def receive_run(self, request: ServiceRequest, service: Service, due: float) -> Arrival | Refusal:
+        """A run of a schedule, which the DCC itself makes: the checks again, without those of a signature it does not carry (CK-12)."""
+        arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target))
+        with self._store.transaction():
+            refusal = first_failure(self._desk, arrival, without=UNSIGNED)
+            self._record(arrival, received=due, execute_at=due)
+        if refusal is not None:
+            self._store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (str(request.request_id),))
+            return self._refuse(request, refusal)
+        return arrival
+
+    def _record(self, arrival: Arrival, **columns: float) -> None:
+        request = arrival.request
+        self._store.insert(
+            "requests",
+            request=str(request.request_id),
+            user=str(arrival.sender),
+            target=str(request.request_id.target),
+            variant=arrival.service.variant,
+            state="accepted",
+            xml=write_request(request),
+            **columns,
+        )
+
+    def accepted(self) -> tuple[tuple[str, bytes], ...]:
+        """Every service request that passed the checks, oldest first: its variant, and its XML as it was signed."""
+        return tuple((row["variant"], bytes(row["xml"])) for row in self._store.rows("SELECT variant, xml FROM requests ORDER BY rowid"))
+
+    def read(self, octets: bytes) -> ServiceRequest | Refusal:
+        """A request as it comes over the wire; what is not one fails CK-1 with element, line and expectation."""
+        try:
+            return read_request(octets)
+        except RequestError as error:
+            return refused("ck1-unreadable", problem=error, element=error.element)
+
+    def remember(self, request: ServiceRequest, pre_command: Message) -> bytes:
+        """Remember a pre-command and return its octets, which go to the user (GW-15)."""
+        octets = pre_command.encode()
+        self._store.execute(
+            "UPDATE requests SET state = 'pre-command', pre_command = ?, pre_command_at = ? WHERE request = ?",
+            (octets, self._desk.clock.now(), str(request.request_id)),
+        )
+        self._trace.emit(
+            "dcc",
+            "gateway",
+            "returned",
+            target=str(request.request_id.originator),
+            message=str(pre_command.header.identifier),
+            data=octets,
+            kind="pre-command",
+        )
+        return octets
+
+    def accept_signed(self, arrival: Arrival) -> Message | Refusal:
+        """The message inside a signed pre-command, if it equals the remembered one and its signature holds."""
+        name = str(arrival.request.request_id)
+        row = self._store.row("SELECT pre_command FROM requests WHERE request = ?", (name,))
+        try:
+            message = Message.decode(Node(arrival.request.body).base64("GBCSPayload"))
+        except DecodeError as error:
+            return self._refuse(arrival.request, refused("pre-command-unreadable", problem=error))
+        if (
+            row is None
+            or row["pre_command"] is None
+            or message.signed_bytes != Message.decode(row["pre_command"]).signed_bytes
+            or message.mac is not None
+        ):
+            return self._refuse(arrival.request, refused("pre-command-changed"))
+        try:
+            check_signature(message, self._desk.keystore.public_key(arrival.sender, KeyUsage.DIGITAL_SIGNATURE))
+        except (ProtectionError, KeystoreError) as error:
+            return self._refuse(arrival.request, refused("pre-command-signature", problem=error))
+        return message
+
+    def count_response(self, user: Eui64) -> Refusal | None:
+        """Anomaly detection on what goes back (PR-05 [136])."""
+        return over_threshold(self._desk, user, "response")
+
+    def _refuse(self, request: ServiceRequest, refusal: Refusal) -> Refusal:
+        self._trace.emit(
+            "dcc",
+            "gateway",
+            "refused",
+            target=str(request.request_id.originator),
+            message=str(request.request_id),
+            check=refusal.check,
+            rule=refusal.rule,
+            value=refusal.value,
+            code=refusal.code,
+            next=refusal.next_step,
+        )
+        return refusal

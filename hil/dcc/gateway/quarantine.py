@@ -1,0 +1,78 @@
+"""What anomaly detection holds back, until an operator releases or discards it (sec2-rules CK-10, CK-11, PR-05 [135, 136]).
+
+A quarantined message is left out of response times and listed apart (choice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from firmware_emu.errors import CommsHubError
+from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
+
+
+class NotQuarantined(CommsHubError):
+    """There is no such message in quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One message. ``direction`` is ``request`` or ``response``; ``state`` held, released or discarded."""
+
+    number: int
+    time: float
+    user: Eui64 | None
+    direction: str
+    request: str | None
+    reason: str
+    octets: bytes
+    state: str
+
+
+class Quarantine:
+    """The DCC's quarantine in its store."""
+
+    def __init__(self, store: DccStore, now: Callable[[], float]) -> None:
+        self._store = store
+        self._now = now
+
+    def hold(self, user: Eui64 | None, direction: str, request: str | None, reason: str, octets: bytes) -> int:
+        """Hold a message back; returns its number."""
+        return self._store.insert(
+            "quarantine",
+            time=self._now(),
+            user=str(user) if user else None,
+            direction=direction,
+            request=request,
+            reason=reason,
+            octets=octets,
+            state="held",
+        )
+
+    def messages(self) -> tuple[Held, ...]:
+        """Everything ever held, oldest first."""
+        return tuple(
+            Held(
+                row["number"],
+                row["time"],
+                Eui64.parse(row["user"]) if row["user"] else None,
+                row["direction"],
+                row["request"],
+                row["reason"],
+                bytes(row["octets"]),
+                row["state"],
+            )
+            for row in self._store.rows("SELECT * FROM quarantine ORDER BY number")
+        )
+
+    def settle(self, number: int, state: str) -> Held:
+        """Mark a held message ``released`` or ``discarded`` and return it. Raises NotQuarantined."""
+        held = next((one for one in self.messages() if one.number == number and one.state == "held"), None)
+        if held is None:
+            raise NotQuarantined(
+                f"no message {number} is held: ask for one of {[one.number for one in self.messages() if one.state == 'held']}"
+            )
+        self._store.execute("UPDATE quarantine SET state = ? WHERE number = ?", (state, number))
+        return held

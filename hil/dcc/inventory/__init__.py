@@ -1,0 +1,1 @@
+"""The Smart Metering Inventory and the DCC's copies of device logs."""

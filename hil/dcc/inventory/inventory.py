@@ -1,0 +1,389 @@
+"""The Smart Metering Inventory: Devices, their statuses and associations, with one audit line for every change.
+
+Statuses and the moves between them are data (``inventory.toml``); a move that is not listed there is refused with every
+reason that holds. Sources: sec2-rules section 7, reference dcc-side 3; bracketed numbers are paragraphs of the SEC stage 2
+consultation. Type 2 Devices have no status in the real inventory (reference dcc-notes 9); here they keep Pending.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.ids import Eui64
+from hil.dcc.base.refusals import Reason, because
+from hil.dcc.base.store import DccStore
+from hil.dcc.inventory.exemptions import Exemptions
+from hil.dcc.inventory.rows import (
+    COMMISSIONED,
+    METERS,
+    REGISTERED_TYPES,
+    TYPE_1,
+    TYPE_NAMES,
+    AuditLine,
+    Device,
+    device_of,
+    device_type_of,
+)
+from hil.dcc.inventory.rules import InventoryRefusal, move_of
+
+_SMETS_1 = re.compile(r"SMETS[ _-]?(V(ERSION)? ?)?1([. ].*)?", re.IGNORECASE)
+"""Versions of the first edition: ``SMETS1``, ``SMETS V1.2`` (GOV-17 [45])."""
+
+__all__ = ["COMMISSIONED", "METERS", "TYPE_1", "AuditLine", "Device", "Inventory", "device_type_of"]
+
+
+class Inventory:
+    """The inventory in the DCC's store. ``on_change`` is called after each change of status with its audit line."""
+
+    def __init__(self, store: DccStore, now: Callable[[], float], on_change: Callable[[AuditLine], None] | None = None) -> None:
+        self._store = store
+        self._now = now
+        self._on_change = on_change
+        self.exemptions = Exemptions(store)
+
+    # Reading
+
+    def device(self, eui: Eui64) -> Device | None:
+        """The Device of this identifier, None if it is not listed."""
+        row = self._store.row("SELECT * FROM devices WHERE eui = ?", (str(eui),))
+        return None if row is None else device_of(row)
+
+    def listed(self, eui: Eui64) -> Device:
+        """As :meth:`device`; raises InventoryRefusal if it is not listed."""
+        device = self.device(eui)
+        if device is None:
+            raise InventoryRefusal((because("inv-not-listed", eui=eui),))
+        return device
+
+    def devices(self, type: DeviceType | None = None) -> tuple[Device, ...]:
+        """Every Device, or those of one kind, in the order of their identifiers."""
+        found = tuple(device_of(row) for row in self._store.rows("SELECT * FROM devices ORDER BY eui"))
+        return found if type is None else tuple(device for device in found if device.type is type)
+
+    def registered_type(self, eui: Eui64) -> int | None:
+        """The Device's type as the CHF device log counts it; None for what is not listed or has no place in that log."""
+        device = self.device(eui)
+        row = self._store.row("SELECT kind FROM type_2_kinds WHERE eui = ?", (str(eui),))
+        if device is None or (device.type is DeviceType.TYPE_2 and row is None):
+            return None
+        return REGISTERED_TYPES.get(row["kind"] if row is not None else device.type.name)
+
+    def audit(self, eui: Eui64 | None = None) -> tuple[AuditLine, ...]:
+        """The audit lines, oldest first, of one Device or of all."""
+        if eui is None:
+            rows = self._store.rows("SELECT * FROM audit ORDER BY number")
+        else:
+            rows = self._store.rows("SELECT * FROM audit WHERE device = ? ORDER BY number", (str(eui),))
+        return tuple(
+            AuditLine(
+                row["time"],
+                Eui64.parse(row["device"]),
+                row["request"],
+                Eui64.parse(row["user"]) if row["user"] else None,
+                row["from_status"],
+                row["to_status"],
+                row["reason"],
+            )
+            for row in rows
+        )
+
+    # Associations: role "chf" (a Device on its hub), "meter" (GPF, Type 1, Type 2 and their meter)
+
+    def associate(self, device: Eui64, role: str, other: Eui64) -> None:
+        """Record that ``other`` is ``device``'s hub (``chf``) or meter (``meter``) (sec2-rules INV-13). A Device has one hub."""
+        with self._store.transaction():
+            if role == "chf":
+                self._store.execute("DELETE FROM associations WHERE device = ? AND role = 'chf'", (str(device),))
+            self._store.execute("INSERT OR IGNORE INTO associations VALUES (?, ?, ?)", (str(device), role, str(other)))
+
+    def dissociate(self, device: Eui64, role: str, other: Eui64) -> None:
+        self._store.execute("DELETE FROM associations WHERE device = ? AND role = ? AND other = ?", (str(device), role, str(other)))
+
+    def hub_of(self, eui: Eui64) -> Eui64 | None:
+        """The CHF through which the Device is reached; a CHF is its own."""
+        device = self.device(eui)
+        if device is not None and device.type is DeviceType.CHF:
+            return eui
+        row = self._store.row("SELECT other FROM associations WHERE device = ? AND role = 'chf'", (str(eui),))
+        return None if row is None else Eui64.parse(row["other"])
+
+    def meters_of(self, eui: Eui64) -> tuple[Eui64, ...]:
+        """The meters the Device is associated with; a meter is its own."""
+        device = self.device(eui)
+        if device is not None and device.type in METERS:
+            return (eui,)
+        return tuple(
+            Eui64.parse(row["other"])
+            for row in self._store.rows("SELECT other FROM associations WHERE device = ? AND role = 'meter' ORDER BY other", (str(eui),))
+        )
+
+    def on_hub(self, chf: Eui64) -> tuple[Eui64, ...]:
+        """Every Device associated with the hub, the GPF among them."""
+        rows = self._store.rows("SELECT device FROM associations WHERE role = 'chf' AND other = ? ORDER BY device", (str(chf),))
+        return tuple(Eui64.parse(row["device"]) for row in rows)
+
+    def neighbours(self, eui: Eui64) -> tuple[Eui64, ...]:
+        """Devices associated with this one in either direction."""
+        rows = self._store.rows(
+            "SELECT other AS eui FROM associations WHERE device = ? UNION SELECT device FROM associations WHERE other = ? ORDER BY 1",
+            (str(eui), str(eui)),
+        )
+        return tuple(Eui64.parse(row["eui"]) for row in rows)
+
+    def look_up(
+        self,
+        *,
+        device: Eui64 | None = None,
+        mpxn: str | None = None,
+        postcode: str | None = None,
+        premises: str | None = None,
+        uprn: str | None = None,
+    ) -> tuple[Device, ...]:
+        """8.2: by Device ID with three steps of association, else the meters found and their direct associations (INV-20)."""
+        if device is not None:
+            found, steps = {device}, 3
+        else:
+            found, steps = {meter.eui for meter in self.devices() if _fits(meter, mpxn, postcode, premises, uprn)}, 1
+        for _ in range(steps):
+            found |= {neighbour for eui in found for neighbour in self.neighbours(eui)}
+        listed = (self.device(eui) for eui in sorted(found))
+        return tuple(one for one in listed if one is not None)
+
+    def enrolled(self, eui: Eui64) -> bool:
+        """Whether a system this Device belongs to is enrolled (INV-12 [173, 174]); for a CHF: whether any of its systems is."""
+        device = self.device(eui)
+        if device is None:
+            return False
+        if device.type is DeviceType.CHF:
+            return any(self.enrolled(one.eui) for one in map(self.device, self.on_hub(eui)) if one is not None and one.type in METERS)
+        return any(self._system_enrolled(meter) for meter in self.meters_of(eui))
+
+    def _system_enrolled(self, eui: Eui64) -> bool:
+        meter, hub = self.device(eui), self.hub_of(eui)
+        if meter is None or hub is None or not self._commissioned(eui) or not self._commissioned(hub):
+            return False
+        if meter.type is DeviceType.GSME:
+            return any(
+                one is not None and one.type is DeviceType.GPF and one.status == COMMISSIONED
+                for one in map(self.device, self.neighbours(eui))
+            )
+        return True
+
+    def _commissioned(self, eui: Eui64) -> bool:
+        device = self.device(eui)
+        return device is not None and device.status == COMMISSIONED
+
+    # Certified products list
+
+    def certify(self, type: DeviceType, manufacturer: str, model: str, firmware: str, status: str = "Active") -> None:
+        """Put a model on the certified products list, or change its entry, and suspend or restore the Devices of it."""
+        with self._store.transaction():
+            self._store.execute(
+                "INSERT OR REPLACE INTO certified_products VALUES (?, ?, ?, ?, ?)", (manufacturer, model, firmware, type.name, status)
+            )
+            for device in self.devices(type):
+                if (device.manufacturer, device.model, device.firmware) != (manufacturer, model, firmware):
+                    continue
+                if status != "Active" and device.status == COMMISSIONED:
+                    self.move(device.eui, "suspended", reason=f"its model is {status} on the certified products list")
+                elif status == "Active" and device.status == "Suspended":
+                    self.move(device.eui, "restored", reason="its model is Active on the certified products list again")
+
+    def certified(self, type: DeviceType, manufacturer: str, model: str, firmware: str) -> str | None:
+        """The entry's status (Active, Cancelled, Expired, Withdrawn), None without an entry."""
+        row = self._store.row(
+            "SELECT status FROM certified_products WHERE type = ? AND manufacturer = ? AND model = ? AND firmware = ?",
+            (type.name, manufacturer, model, firmware),
+        )
+        return None if row is None else str(row["status"])
+
+    def certify_image(self, type: DeviceType, manufacturer: str, model: str, firmware: str, image_hash: str) -> None:
+        """The hash of the image that the entry of this version stands for (hexadecimal SHA-256)."""
+        self._store.execute(
+            "INSERT OR REPLACE INTO certified_images VALUES (?, ?, ?, ?, ?)", (manufacturer, model, firmware, type.name, image_hash)
+        )
+
+    def certified_hash(self, type: DeviceType, manufacturer: str, model: str, firmware: str) -> str | None:
+        """What :meth:`certify_image` was told, None if nothing."""
+        row = self._store.row(
+            "SELECT hash FROM certified_images WHERE type = ? AND manufacturer = ? AND model = ? AND firmware = ?",
+            (type.name, manufacturer, model, firmware),
+        )
+        return None if row is None else str(row["hash"])
+
+    # Changes
+
+    def pre_notify(
+        self,
+        eui: Eui64,
+        type: DeviceType,
+        *,
+        manufacturer: str,
+        model: str,
+        version: str = "",
+        firmware: str = "",
+        esme_variant: str = "",
+        kind: str = "",
+        gpf: Eui64 | None = None,
+        user: Eui64 | None = None,
+        request: str | None = None,
+    ) -> Device:
+        """12.2: list a Device as Pending (INV-04, INV-05). ``kind`` is the DUIS name of a Type 2 Device (IHD, CAD).
+
+        Raises InventoryRefusal with all reasons."""
+        reasons = [because("inv-smets-1", type=type.name, version=version)] if _SMETS_1.fullmatch(version.strip()) else []
+        if type is not DeviceType.TYPE_2 and self.certified(type, manufacturer, model, firmware) != "Active":
+            reasons.append(
+                because("inv-not-certified", type=type.name, manufacturer=manufacturer, model=model, firmware=firmware or "(none)")
+            )
+        if gpf == eui:
+            reasons.append(because("inv-same-gpf"))
+        present = self.device(eui)
+        if present is not None and present.status not in move_of("pre-notified").sources:
+            reasons.append(because("inv-listed-already", eui=eui, status=present.status))
+        if reasons:
+            raise InventoryRefusal(tuple(reasons))
+        with self._store.transaction():
+            if present is None:
+                self._store.insert("devices", eui=str(eui), type=type.name, status="", since=self._now())
+            self._store.execute(
+                "UPDATE devices SET type = ?, manufacturer = ?, model = ?, version = ?, firmware = ?, esme_variant = ?, "
+                "notified_by = ? WHERE eui = ?",
+                (type.name, manufacturer, model, version, firmware, esme_variant, str(user) if user else None, str(eui)),
+            )
+            self._store.execute("DELETE FROM type_2_kinds WHERE eui = ?", (str(eui),))
+            if kind in TYPE_NAMES:
+                self._store.insert("type_2_kinds", eui=str(eui), kind=kind)
+            if gpf is not None:
+                self.associate(gpf, "chf", eui)
+            return self.move(eui, "pre-notified", reason="pre-notification", user=user, request=request)
+
+    def move(self, eui: Eui64, event: str, *, reason: str, user: Eui64 | None = None, request: str | None = None) -> Device:
+        """Change a status by an event of inventory.toml, with its audit line. Raises InventoryRefusal."""
+        device = self.listed(eui)
+        move = move_of(event)
+        if device.status not in move.sources:
+            wanted, status = " or ".join(sorted(filter(None, move.sources))), device.status or "not listed"
+            raise InventoryRefusal((because("inv-move", eui=eui, status=status, event=event, wanted=wanted, source=move.source),))
+        if (move.types and device.type.name not in move.types) or device.type.name in move.not_types:
+            raise InventoryRefusal((because("inv-move-type", eui=eui, type=device.type.name, event=event, source=move.source),))
+        line = AuditLine(self._now(), eui, request, user, device.status, move.to, reason)
+        with self._store.transaction():
+            self._store.execute("UPDATE devices SET status = ?, since = ? WHERE eui = ?", (move.to, line.time, str(eui)))
+            self._store.insert(
+                "audit",
+                time=line.time,
+                device=str(eui),
+                request=request,
+                user=str(user) if user else None,
+                from_status=device.status,
+                to_status=move.to,
+                reason=reason,
+            )
+        if self._on_change is not None:
+            self._on_change(line)
+        return self.listed(eui)
+
+    def may_move(self, eui: Eui64, event: str) -> bool:
+        """Whether :meth:`move` would do it."""
+        device, move = self.device(eui), move_of(event)
+        return (
+            device is not None
+            and device.status in move.sources
+            and (not move.types or device.type.name in move.types)
+            and device.type.name not in move.not_types
+        )
+
+    def describe(self, eui: Eui64, *, user: Eui64 | None = None, request: str | None = None, **columns: str | None) -> None:
+        """Set details (firmware, import_mpxn, postcode ...) of a listed Device, with an audit line that names them."""
+        device = self.listed(eui)
+        changed = {name: value for name, value in columns.items() if getattr(device, name) != value}
+        if not changed:
+            return
+        with self._store.transaction():
+            for name, value in changed.items():
+                self._store.execute(f"UPDATE devices SET {name} = ? WHERE eui = ?", (value, str(eui)))
+            self._store.insert(
+                "audit",
+                time=self._now(),
+                device=str(eui),
+                request=request,
+                user=str(user) if user else None,
+                from_status=device.status,
+                to_status=device.status,
+                reason="details: " + ", ".join(f"{name} {value}" for name, value in changed.items()),
+            )
+
+    def delete(self, eui: Eui64, *, user: Eui64 | None = None, request: str | None = None) -> None:
+        """8.4 delete: only what was never installed may go (choice). Raises InventoryRefusal."""
+        device = self.listed(eui)
+        if device.status != "Pending":
+            raise InventoryRefusal((because("inv-delete", eui=eui, status=device.status),))
+        with self._store.transaction():
+            self._store.execute("DELETE FROM devices WHERE eui = ?", (str(eui),))
+            self._store.execute("DELETE FROM type_2_kinds WHERE eui = ?", (str(eui),))
+            self._store.execute("DELETE FROM associations WHERE device = ? OR other = ?", (str(eui), str(eui)))
+            self._store.insert(
+                "audit",
+                time=self._now(),
+                device=str(eui),
+                request=request,
+                user=str(user) if user else None,
+                from_status=device.status,
+                to_status="",
+                reason="deleted by 8.4",
+            )
+
+    def commission_refusals(self, eui: Eui64, meters: tuple[Eui64, ...] | None = None) -> tuple[Reason, ...]:
+        """Every reason why the Device may not be commissioned now (INV-10, INV-11 [171, 187]); empty: it may.
+
+        ``meters`` are the meters a GPF or Type 1 Device is about to be joined to (default: those it is associated with).
+        """
+        device = self.device(eui)
+        if device is None:
+            return (because("inv-commission-not-listed", eui=eui),)
+        reasons = []
+        move = move_of("first SM WAN contact" if device.type is DeviceType.CHF else "commissioned")
+        if device.status not in move.sources:
+            reasons.append(because("inv-commission-status", eui=eui, status=device.status, wanted=" or ".join(sorted(move.sources))))
+        if device.type is DeviceType.CHF:
+            return tuple(reasons)
+        hub = self.hub_of(eui)
+        if hub is None:
+            reasons.append(because("inv-commission-no-hub", eui=eui))
+        elif not self._commissioned(hub):
+            reasons.append(because("inv-commission-hub", hub=hub))
+        if (area := self.exemptions.area_of(device.postcode)) is not None:
+            reasons.append(because("inv-exempt-area", postcode=device.postcode, area=area))
+        if device.type in METERS:
+            reasons += [
+                because("inv-commission-mpxn", other=other.eui, mpxn=device.import_mpxn)
+                for other in self.devices(device.type)
+                if other.eui != eui and other.status == COMMISSIONED and device.import_mpxn and other.import_mpxn == device.import_mpxn
+            ]
+        else:
+            asked = self.meters_of(eui) if meters is None else meters
+            if not any(self._commissioned(meter) for meter in asked):
+                reasons.append(because("inv-commission-meter", meters=", ".join(map(str, asked)) or "none is associated"))
+        return tuple(reasons)
+
+    def exceptions(self) -> tuple[str, ...]:
+        """Records a supplier should look at (INV-21 [181]): Type 1 Devices in service without a meter or a hub."""
+        found = []
+        for device in self.devices():
+            if device.type in TYPE_1 and device.status == COMMISSIONED:
+                if not self.meters_of(device.eui):
+                    found.append(f"{device.type.name} {device.eui} is Commissioned and tied to no meter")
+                if self.hub_of(device.eui) is None:
+                    found.append(f"{device.type.name} {device.eui} is Commissioned and on no hub")
+        return tuple(found)
+
+
+def _fits(device: Device, mpxn: str | None, postcode: str | None, premises: str | None, uprn: str | None) -> bool:
+    if mpxn is not None:
+        return mpxn in device.mpxns
+    if uprn is not None:
+        return device.uprn == uprn
+    return postcode is not None and device.postcode == postcode and (premises is None or device.premises == premises)

@@ -1,6 +1,0 @@
-"""Service management: planned maintenance, changes, releases, availability (sec2-rules section 10 [207-216, 246])."""
-
-from hil.dcc.maintenance.plan import MaintenanceError, MaintenancePlan
-from hil.dcc.maintenance.releases import Change, ReleasePolicy, Releases
-
-__all__ = ["Change", "MaintenanceError", "MaintenancePlan", "ReleasePolicy", "Releases"]

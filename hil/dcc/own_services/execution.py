@@ -1,0 +1,102 @@
+"""The end of a request at the gateway: refused there, or carried out by the DCC itself (CK-09 [139])."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError
+from firmware_emu.trace import Trace
+from hil.dcc.base.outcome import LegMessage, Outcome, Refusal, Verdict
+from hil.dcc.base.refusals import OwnServiceRefused, refused
+from hil.dcc.base.store import DccStore
+from hil.dcc.context import Arrival
+from hil.dcc.duis import ServiceRequest
+from hil.dcc.gateway.gateway import ANOMALY
+from hil.dcc.gateway.journey import Travel
+from hil.dcc.inventory.rules import InventoryRefusal
+from hil.dcc.own_services.own_services import OwnServices, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """``execute`` carries a service out; ``refused`` tells a refusal. Neither waits."""
+
+    services: OwnServices
+    store: DccStore
+    clock: Clock
+    trace: Trace
+
+    def execute(self, arrival: Arrival, travel: Travel, started: float) -> Outcome:
+        """Carry out a service that is for no Device; a plain success is I99, one with data I0 (reference dcc-notes 5)."""
+        request, name = arrival.request, str(arrival.request.request_id)
+        try:
+            result = self.services.execute(arrival)
+        except OwnServiceRefused as error:
+            refusal = error.refusal
+        except InventoryRefusal as error:
+            refusal = refused("own-inventory", reasons="; ".join(error.reasons))
+        except CommsHubError as error:
+            refusal = refused("own-problem", problem=error)
+        else:
+            travel.leg("executed by the DCC")
+            self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
+            self.trace.emit("dcc", "gateway", "executed", target=str(arrival.sender), message=name, variant=arrival.service.variant)
+            return self._done(arrival, result, travel, started)
+        self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
+        self.trace.emit(
+            "dcc",
+            refusal.hop,
+            "refused",
+            target=str(arrival.sender),
+            message=name,
+            check=refusal.check,
+            rule=refusal.rule,
+            value=refusal.value,
+            code=refusal.code,
+        )
+        return self.refused(request, refusal, travel, started)
+
+    def _done(self, arrival: Arrival, result: Result, travel: Travel, started: float) -> Outcome:
+        finished, target = self.clock.now(), arrival.service.on_demand_s or arrival.service.future_dated_s
+        return Outcome(
+            Verdict.SUCCESS,
+            str(arrival.request.request_id),
+            arrival.service.variant,
+            "I0" if result else "I99",
+            "DCC",
+            "carried out by the DCC",
+            messages=(LegMessage("b", "acknowledgement", b""),),
+            legs=travel.legs,
+            started=started,
+            finished=finished,
+            target_s=target,
+            within_target=None if target is None else finished - started <= target,
+            result=result,
+        )
+
+    def cancelled(self, arrival: Arrival, names: list[str], travel: Travel, started: float) -> Outcome:
+        """The end of a request that cancels what the DCC holds: ``names`` are those it held."""
+        request, name = arrival.request, str(arrival.request.request_id)
+        if not names:
+            self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
+            what = f"{arrival.service.variant} to {request.request_id.target}"
+            return self.refused(request, refused("not-to-be-cancelled", what=what), travel, started)
+        self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
+        return self._done(arrival, {"cancelled": names}, travel, started)
+
+    def refused(self, request: ServiceRequest, refusal: Refusal, travel: Travel, started: float) -> Outcome:
+        """The outcome of a request that went no further."""
+        return Outcome(
+            Verdict.QUARANTINED if refusal.check == ANOMALY else Verdict.REFUSED,
+            str(request.request_id),
+            request.service_reference_variant,
+            refusal.code,
+            refusal.hop,
+            refusal.value,
+            refusal=refusal,
+            messages=tuple(travel.messages),
+            legs=travel.legs,
+            started=started,
+            finished=self.clock.now(),
+        )

@@ -1,0 +1,309 @@
+"""Firmware distribution (11.1, and 11.4 for a PPMID): one image to many Devices through their hubs, with progress kept over restarts.
+
+The image goes to each hub in pieces, a few under way at a time, so that Commands pass between them; a piece is taken back into account
+only when the hub has acknowledged it, so an interrupted transfer goes on where it stopped. Then the Device fetches it (the hub's CCS08
+alert tells how that ended) and checks its signature (alert 8F72 or 8F1C). Nothing runs before 11.3; a Device that does not activate
+keeps the version it has. A PPMID activates by itself and tells (CS09, reference gbcs-spec-notes 11). It can check the access control
+broker's signature alone (pipeline profile ``image_signature``), so the DCC checks the supplier's on an image for it and puts the
+broker's in its place (choice).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from firmware_emu.crypto import p256
+from firmware_emu.crypto.certificates import public_key_of
+from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.device.firmware import OtaImage
+from firmware_emu.errors import CommsHubError, WanError
+from firmware_emu.gbcs.asn1_types import FirmwareActivationAlert, FirmwareTransferAlert
+from firmware_emu.gbcs.envelope import SIGNATURE_LENGTH
+from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.dcc.base.refusals import OwnServiceRefused
+from hil.dcc.base.services import schedule
+from hil.dcc.context import Arrival, Desk, mpxns_of
+from hil.dcc.duis.node import Node
+from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
+from hil.dcc.wan.headend import HeadEnd
+
+QUEUED, SENDING, AT_HUB, TRANSFERRED, VERIFIED, FAILED = "queued", "sending", "at hub", "transferred", "verified", "failed"
+OPEN = (QUEUED, SENDING)
+_ORDER = (QUEUED, SENDING, AT_HUB, TRANSFERRED, VERIFIED, FAILED)
+"""A target goes this way alone: the Device's receipt may come before the hub's, and that before the last acknowledgement."""
+RECEIPTS = {"8F72": (VERIFIED, None), "8F1C": (FAILED, "the Device does not accept the image's signature and discarded it (8F1C)")}
+_ENDS = {
+    DISCARDED: "the hub discarded the image: it is for another Device, or another one waits there",
+    HARDWARE_MISMATCH: "the image is for another hardware version",
+    FAILURE: "the Device did not complete the transfer",
+}
+_RETRY_S = 60.0
+"""How often a hub that has no link yet is asked again. The bench's own figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One Device of a campaign. ``at_hub`` of ``total`` octets have been acknowledged by its hub."""
+
+    request: str
+    device: Eui64
+    chf: Eui64
+    state: str
+    at_hub: int
+    total: int
+    reason: str | None
+    changed: float
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "request": self.request,
+            "device": str(self.device),
+            "chf": str(self.chf),
+            "state": self.state,
+            "at_hub": self.at_hub,
+            "total": self.total,
+            "reason": self.reason,
+            "changed": self.changed,
+        }
+
+
+@dataclass
+class Firmware:
+    """All campaigns, in the DCC's store."""
+
+    desk: Desk
+    head_end: HeadEnd
+    trace: Trace
+    broker: Eui64
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _hubs: dict[Eui64, asyncio.Lock] = field(default_factory=dict)
+
+    # 11.1, 11.4
+
+    def distribute(self, arrival: Arrival) -> Mapping[str, object]:
+        """Take a campaign on. What some Devices of the list cannot have is told in the lists of DUIS 5.4. Raises OwnServiceRefused."""
+        body, request = Node(arrival.request.body), str(arrival.request.request_id)
+        data, named = body.base64("FirmwareImage"), body.text("FirmwareVersion").strip().upper()
+        try:
+            image = OtaImage.decode(data)
+        except CommsHubError as error:
+            raise OwnServiceRefused("firmware-image", problem=error) from error
+        held = f"{image.version:08X}"
+        if held != named:
+            raise OwnServiceRefused("firmware-version", named=named, held=held)
+        if arrival.service.reference == "11.4":
+            data = self._countersigned(arrival, image, data)
+        listed = dict.fromkeys(Eui64.parse(word) for word in body.text("DeviceIDList").split(","))
+        good, bad = [], dict[Eui64, tuple[str, str]]()
+        for eui in listed:
+            device = self.desk.inventory.device(eui)
+            why = self._unfit(arrival, device, eui, named)
+            if why is None and device is not None:
+                self._same_hash(device, named, image.hash.hex())
+                good.append(device)
+            elif why is not None:
+                bad[eui] = why
+        if not good:
+            problems = [problem for _, problem in bad.values()]
+            raise OwnServiceRefused("firmware-no-device", problems="; ".join(problems), first=problems[0])
+        now = self.desk.clock.now()
+        self.desk.store.insert(
+            "firmware_campaigns",
+            request=request,
+            user=str(arrival.sender),
+            version=named,
+            hash=image.hash.hex(),
+            image=data,
+            received=now,
+            deadline=now + self.desk.profile.firmware_target_s,
+        )
+        for device in good:
+            self.desk.store.insert(
+                "firmware_targets",
+                request=request,
+                device=str(device.eui),
+                chf=str(self.desk.inventory.hub_of(device.eui)),
+                state=QUEUED,
+                total=len(data),
+                changed=now,
+            )
+            self._start(request, device.eui)
+        lists: dict[str, list[str]] = {}
+        for eui, (name, problem) in bad.items():
+            lists.setdefault(name, []).append(eui.duis)
+            self.trace.emit("dcc", "firmware", "refused", target=str(eui), message=request, reason=problem)
+        return {"DeviceIDList": [device.eui.duis for device in good], **lists}
+
+    def _countersigned(self, arrival: Arrival, image: OtaImage, data: bytes) -> bytes:
+        """The file with the access control broker's signature in place of the sender's, which must hold. Raises OwnServiceRefused."""
+        try:
+            certificate = self.desk.keystore.certificate(arrival.sender, KeyUsage.DIGITAL_SIGNATURE)
+            p256.verify(public_key_of(certificate), image.signature, image.image)
+            key = self.desk.keystore.private_key(self.broker, KeyUsage.DIGITAL_SIGNATURE)
+            return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
+        except CommsHubError as error:
+            raise OwnServiceRefused("firmware-image", problem=error) from error
+
+    def _unfit(self, arrival: Arrival, device: Device | None, eui: Eui64, version: str) -> tuple[str, str] | None:
+        """The list of DUIS 5.4 that the Device belongs on, and why; None if it can have the image."""
+        if device is None:
+            return "InvalidDeviceIDList", f"{eui} is not in the inventory"
+        service = schedule()[arrival.service.variant]
+        kinds = service.device_types or ({"PPMID"} if service.reference == "11.4" else {kind.name for kind in METERS})
+        if device.type.name not in kinds:
+            return "InvalidDeviceIDList", f"{eui} is a {device.type.name}, {service.variant} is for {' and '.join(sorted(kinds))}"
+        mpxns = mpxns_of(self.desk.inventory, device)
+        if not self.desk.registration.is_supplier_of(arrival.sender, mpxns, self.desk.clock.now()):
+            return "InvalidDeviceIDList", f"{arrival.sender} is no registered supplier of {eui}"
+        if device.status != COMMISSIONED or self.desk.inventory.hub_of(eui) is None:
+            return "NotCommissionedDeviceIDList", f"{eui} is {device.status}"
+        if self.desk.inventory.certified(device.type, device.manufacturer, device.model, version) != "Active":
+            model = f"{device.type.name} {device.manufacturer} {device.model}"
+            return "NotApplicableFirmwareDeviceIDList", f"firmware {version} is not Active for {model} on the certified products list"
+        if self.desk.store.row("SELECT 1 FROM firmware_targets WHERE device = ? AND state IN (?, ?)", (str(eui), *OPEN)) is not None:
+            return "OtherRequestInProgressList", f"another image is under way to {eui}"
+        return None
+
+    def _same_hash(self, device: Device, version: str, held: str) -> None:
+        listed = self.desk.inventory.certified_hash(device.type, device.manufacturer, device.model, version)
+        if listed is not None and listed != held:
+            raise OwnServiceRefused("firmware-hash", model=f"{device.manufacturer} {device.model} {version}", held=held, listed=listed)
+
+    # Reading
+
+    def targets(self, request: str | None = None) -> tuple[Target, ...]:
+        """Every Device of one campaign, or of all."""
+        rows = self.desk.store.rows("SELECT * FROM firmware_targets ORDER BY rowid")
+        return tuple(_target(row) for row in rows if request in (None, row["request"]))
+
+    # Out to the hubs
+
+    def resume(self) -> None:
+        """After a restart: go on with what was under way."""
+        for row in self.desk.store.rows("SELECT request, device FROM firmware_targets WHERE state IN (?, ?)", OPEN):
+            self._start(row["request"], Eui64.parse(row["device"]))
+
+    def _start(self, request: str, device: Eui64) -> None:
+        task = asyncio.create_task(self._distribute(request, device), name=f"firmware of {device}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _distribute(self, request: str, device: Eui64) -> None:
+        campaign = self.desk.store.row("SELECT * FROM firmware_campaigns WHERE request = ?", (request,))
+        row = self._row(request, device)
+        assert campaign is not None
+        chf = Eui64.parse(row["chf"])
+        try:
+            async with asyncio.timeout(max(0.0, campaign["deadline"] - self.desk.clock.now())):
+                async with self._hubs.setdefault(chf, asyncio.Lock()):
+                    await self._to_hub(request, device, chf, bytes(campaign["image"]))
+        except TimeoutError:
+            row = self._row(request, device)
+            days = self.desk.profile.firmware_target_s / 86400
+            self._set(request, device, FAILED, f"hub {chf} had {row['at_hub']} of {row['total']} octets after {days:g} days")
+
+    async def _to_hub(self, request: str, device: Eui64, chf: Eui64, image: bytes) -> None:
+        row, step = self._row(request, device), int(self.desk.profile.firmware_piece_octets)
+        posted = int(row["posted"])
+        self._set(request, device, SENDING)
+        while True:
+            try:
+                await self.head_end.drained(chf)
+            except WanError:
+                await self.desk.clock.sleep(_RETRY_S)
+                continue
+            self._note(request, device, "at_hub", posted)
+            if posted >= len(image):
+                break
+            with self.desk.store.transaction():
+                for offset in self._window(posted, len(image), step):
+                    piece = ImagePiece(device, len(image), offset, image[offset : offset + step])
+                    self.head_end.post_image(chf, piece.encode())
+                    posted = offset + len(piece.data)
+                self._note(request, device, "posted", posted)
+        self._set(request, device, AT_HUB)
+
+    def _window(self, posted: int, total: int, step: int) -> Iterator[int]:
+        yield from range(posted, min(total, posted + step * int(self.desk.profile.firmware_window)), step)
+
+    def _note(self, request: str, device: Eui64, column: str, octets: int) -> None:
+        self.desk.store.execute(
+            f"UPDATE firmware_targets SET {column} = ?, changed = ? WHERE request = ? AND device = ?",
+            (octets, self.desk.clock.now(), request, str(device)),
+        )
+        if column == "at_hub":
+            self.trace.emit("dcc", "firmware", "progress", target=str(device), message=request, octets=octets)
+
+    # What hub and Device tell
+
+    def transferred(self, alert: FirmwareTransferAlert) -> None:
+        """CCS08 of a hub: how the transfer to a Device ended."""
+        request = self._whole_at_hub(alert.device_id)
+        if request is not None:
+            done = alert.outcome == SUCCESS
+            self._set(request, alert.device_id, TRANSFERRED if done else FAILED, None if done else _ENDS.get(alert.outcome))
+
+    def device_told(self, device: Eui64, code: str) -> None:
+        """A Device's alert: one about the image that was distributed to it is noted."""
+        request = self._whole_at_hub(device) if code in RECEIPTS else None
+        if request is not None:
+            self._set(request, device, *RECEIPTS[code])
+
+    def activated(self, device: Eui64, alert: FirmwareActivationAlert) -> None:
+        """CS09: a PPMID runs the image it was given, or does not."""
+        request, version = self._whole_at_hub(device), alert.firmware_version.hex().upper()
+        if alert.outcome == SUCCESS:
+            self.desk.inventory.describe(device, firmware=version, request=request)
+        if request is not None:
+            done = alert.outcome == SUCCESS
+            self._set(request, device, VERIFIED if done else FAILED, None if done else f"the Device still runs {version} (8F8B)")
+
+    def _whole_at_hub(self, device: Eui64) -> str | None:
+        """The campaign whose last piece has gone to the Device's hub, and that has no end yet."""
+        row = self.desk.store.row(
+            "SELECT request FROM firmware_targets WHERE device = ? AND posted = total AND state NOT IN (?, ?) ORDER BY rowid DESC LIMIT 1",
+            (str(device), VERIFIED, FAILED),
+        )
+        return None if row is None else str(row["request"])
+
+    def _row(self, request: str, device: Eui64) -> sqlite3.Row:
+        row = self.desk.store.row("SELECT * FROM firmware_targets WHERE request = ? AND device = ?", (request, str(device)))
+        assert row is not None
+        return row
+
+    def _set(self, request: str, device: Eui64, state: str, reason: str | None = None) -> None:
+        if _ORDER.index(state) <= _ORDER.index(self._row(request, device)["state"]):
+            return
+        self.desk.store.execute(
+            "UPDATE firmware_targets SET state = ?, reason = ?, changed = ? WHERE request = ? AND device = ?",
+            (state, reason, self.desk.clock.now(), request, str(device)),
+        )
+        self.trace.emit("dcc", "firmware", "refused" if state == FAILED else state, target=str(device), message=request, reason=reason)
+
+    async def close(self) -> None:
+        """Stop distributing; the campaigns stay in the store."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _target(row: sqlite3.Row) -> Target:
+    return Target(
+        row["request"],
+        Eui64.parse(row["device"]),
+        Eui64.parse(row["chf"]),
+        row["state"],
+        row["at_hub"],
+        row["total"],
+        row["reason"],
+        row["changed"],
+    )

@@ -1,0 +1,289 @@
+"""Schedules: recurring reads that the DCC itself builds, checks and sends at each execution time.
+
+Source: sec2-rules SCH-01 to SCH-05 [122-125, 404].
+
+The checks of section 4 are made again for every run (CK-12), but for the signature, which was that of the 5.1 (choice). A run carries
+the owner's next originator counter, which the DCC hands out (choice). A run that the DCC slept through is made once when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from firmware_emu.clock import EPOCH
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.dcc.base.outcome import Refusal
+from hil.dcc.base.refusals import OwnServiceRefused
+from hil.dcc.base.services import Service, UserRole, schedule
+from hil.dcc.context import Arrival, Desk
+from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
+from hil.dcc.duis.build import Content
+from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import VARIANTS
+from hil.dcc.duis.structure import element_type
+from hil.dcc.gateway import checks
+from hil.dcc.inventory.inventory import AuditLine, Device
+from hil.dcc.own_services.recurrence import Recurrence, period
+from hil.dcc.parties.acb import OriginatorCounters
+
+SIX = frozenset({"4.8", "4.10", "4.12", "4.15", "4.16", "4.17"})
+"""What the consultation lets be scheduled (SCH-01 [404])."""
+MOST_PER_DEVICE = 99
+"""DSPSchedules of one reply to 5.2 (DUIS 5.4)."""
+_WITHDRAWN, _DECOMMISSIONED = "Withdrawn", "Decommissioned"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One schedule. ``removal`` says which event removed it (SCH-05) or that it came to its end; None while it lasts."""
+
+    number: int
+    user: Eui64
+    device: Eui64
+    variant: str
+    frequency: str
+    created: float
+    next_run: float | None
+    runs: int
+    removed: float | None
+    removal: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """For 5.2 and ``--json``."""
+        return {
+            "DSPScheduleID": self.number,
+            "user": str(self.user),
+            "device": str(self.device),
+            "variant": self.variant,
+            "frequency": self.frequency,
+            "created": self.created,
+            "next_run": self.next_run,
+            "runs": self.runs,
+            "removed": self.removed,
+            "removal": self.removal,
+        }
+
+
+@dataclass
+class Schedules:
+    """The schedules of all users. ``run`` takes the request of a run through checks and out; it returns why it went no further."""
+
+    desk: Desk
+    counters: OriginatorCounters
+    trace: Trace
+    run: Callable[[ServiceRequest, Service, int, float], Awaitable[Refusal | None]]
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+
+    # 5.1, 5.2, 5.3
+
+    def create(self, arrival: Arrival) -> Mapping[str, object]:
+        """5.1. Raises OwnServiceRefused, RequestError."""
+        body, sender = Node(arrival.request.body), arrival.sender
+        variant = body.text("DSPScheduledServiceReferenceVariant")
+        allowed = sorted(name for name, one in schedule().items() if self._schedulable(one))
+        if variant not in allowed:
+            raise OwnServiceRefused("schedule-service", variant=variant, allowed=", ".join(allowed))
+        self._fits(body, variant)
+        device, recurrence = body.eui("DeviceID"), Recurrence.of(body)
+        if (count := len(self.of(sender, device))) >= MOST_PER_DEVICE:
+            raise OwnServiceRefused("schedule-too-many", sender=sender, count=count, device=device)
+        first = recurrence.next_run(0, self.desk.clock.datetime() - timedelta(seconds=1))
+        if first is None:
+            raise OwnServiceRefused("schedule-content", problem="it ends before its first run")
+        inner = self._request(sender, variant, body, _seconds(first[1].timestamp()), 0)
+        run = Arrival(inner, schedule()[variant], self.desk.inventory.device(device))
+        if run.device is None:
+            raise OwnServiceRefused("own-not-listed", eui=device)
+        for check in (checks.user, checks.registration):
+            if (refusal := check(self.desk, run)) is not None:
+                raise OwnServiceRefused.of(refusal)
+        number = self.desk.store.insert(
+            "schedules",
+            user=str(sender),
+            device=str(device),
+            variant=variant,
+            frequency=recurrence.frequency,
+            xml=write_request(arrival.request),
+            created=self.desk.clock.now(),
+            first_run=_seconds(recurrence.first.timestamp()),
+            runs=first[0],
+            next_run=_seconds(first[1].timestamp()),
+        )
+        self._changed.set()
+        return {"DSPScheduleID": number}
+
+    def _schedulable(self, service: Service) -> bool:
+        return service.schedulable and (bool(self.desk.profile.schedule_duis_54) or service.reference in SIX)
+
+    def _fits(self, body: Node, variant: str) -> None:
+        wanted = f"DSP{VARIANTS[variant].element}"
+        if body.text("DSPScheduledServiceReference") != VARIANTS[variant].service:
+            problem = f"service reference {body.text('DSPScheduledServiceReference')} with variant {variant}"
+            raise OwnServiceRefused("schedule-content", problem=problem)
+        if not body.has(wanted):
+            raise OwnServiceRefused("schedule-content", problem=f"service {variant} without {wanted}")
+
+    def read(self, arrival: Arrival) -> Mapping[str, object]:
+        """5.2: the requester's own schedules, by number or for a Device. Raises OwnServiceRefused."""
+        return {"schedules": [one.as_json() for one in self._named(arrival)]}
+
+    def delete(self, arrival: Arrival) -> Mapping[str, object]:
+        """5.3: no more runs of the schedules named. Raises OwnServiceRefused."""
+        for one in self._named(arrival):
+            self._remove(one, "SCH-05a: its owner asked (5.3)")
+        return {}
+
+    def _named(self, arrival: Arrival) -> tuple[Schedule, ...]:
+        body, sender = Node(arrival.request.body), arrival.sender
+        if body.has("DeviceID"):
+            return self.of(sender, body.eui("DeviceID"))
+        number = body.integer("DSPScheduleID")
+        found = tuple(one for one in self.of(sender) if one.number == number)
+        if not found:
+            raise OwnServiceRefused("schedule-unknown", what=number, sender=sender)
+        return found
+
+    # Reading
+
+    def of(self, user: Eui64, device: Eui64 | None = None) -> tuple[Schedule, ...]:
+        """The schedules of a user that last, all or those for one Device."""
+        return tuple(one for one in self.all() if one.user == user and one.removed is None and device in (None, one.device))
+
+    def all(self) -> tuple[Schedule, ...]:
+        """Every schedule there ever was, oldest first."""
+        return tuple(map(_schedule, self.desk.store.rows("SELECT * FROM schedules ORDER BY number")))
+
+    def of_run(self, request: str) -> int | None:
+        """The schedule whose run this request is, None for any other request."""
+        row = self.desk.store.row("SELECT schedule FROM schedule_runs WHERE request = ?", (request,))
+        return None if row is None else int(row["schedule"])
+
+    # Removal (SCH-05)
+
+    def tenancy_changed(self, mpxns: tuple[str, ...]) -> None:
+        """b: a change of tenancy (3.2) was done for these MPxNs: schedules of Other Users for them go (X-25, X-26)."""
+        for one in self._lasting():
+            row = self.desk.store.row("SELECT role FROM users WHERE eui = ?", (str(one.user),))
+            device = self.desk.inventory.device(one.device)
+            if row is not None and row["role"] == UserRole.OU.value and device is not None and set(mpxns) & set(self._mpxns(device)):
+                self._remove(one, f"SCH-05b: change of tenancy for {' '.join(mpxns)}")
+
+    def _mpxns(self, device: Device) -> tuple[str, ...]:
+        meters = (self.desk.inventory.device(eui) for eui in self.desk.inventory.meters_of(device.eui))
+        return tuple(mpxn for meter in meters if meter is not None for mpxn in meter.mpxns)
+
+    def status_changed(self, line: AuditLine) -> None:
+        """c: the Device was decommissioned, or its system withdrawn."""
+        if line.to_status not in (_WITHDRAWN, _DECOMMISSIONED) or line.from_status == line.to_status:
+            return
+        gone = {line.device}
+        if line.to_status == _WITHDRAWN:
+            gone |= set(self.desk.inventory.on_hub(line.device)) | set(self.desk.inventory.neighbours(line.device))
+        for one in self._lasting():
+            if one.device in gone:
+                self._remove(one, f"SCH-05c: {line.device} is {line.to_status}")
+
+    def suspended(self, user: Eui64) -> None:
+        """d: the owner's rights are suspended (M8)."""
+        for one in self._lasting():
+            if one.user == user:
+                self._remove(one, "SCH-05d: its owner's rights are suspended (M8)")
+
+    def _lasting(self) -> tuple[Schedule, ...]:
+        return tuple(map(_schedule, self.desk.store.rows("SELECT * FROM schedules WHERE removed IS NULL ORDER BY number")))
+
+    def _remove(self, one: Schedule, event: str) -> None:
+        self.desk.store.execute(
+            "UPDATE schedules SET removed = ?, removal = ?, next_run = NULL WHERE number = ?", (self.desk.clock.now(), event, one.number)
+        )
+        self.trace.emit("dcc", "schedules", "removed", target=str(one.user), schedule=one.number, device=str(one.device), reason=event)
+        self._changed.set()
+
+    # Running
+
+    def start(self) -> None:
+        """Run what is due, now and from now on."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_running(), name="schedules")
+
+    async def _keep_running(self) -> None:
+        while True:
+            self._changed.clear()
+            row = self.desk.store.row("SELECT * FROM schedules WHERE next_run IS NOT NULL ORDER BY next_run, number LIMIT 1")
+            wait = None if row is None else max(0.0, row["next_run"] - self.desk.clock.now())
+            try:
+                async with asyncio.timeout(wait):
+                    if wait != 0.0:
+                        await self._changed.wait()
+                        continue
+            except TimeoutError:
+                pass
+            if row is not None:
+                await self._run(row)
+
+    async def _run(self, row: sqlite3.Row) -> None:
+        body, due = Node(read_request(row["xml"]).body), float(row["next_run"])
+        recurrence = Recurrence.of(body)
+        following = recurrence.next_run(row["runs"] + 1, max(EPOCH + timedelta(seconds=due), self.desk.clock.datetime()))
+        with self.desk.store.transaction():
+            self.desk.store.execute(
+                "UPDATE schedules SET runs = ?, next_run = ? WHERE number = ?",
+                (row["runs"] + 1 if following is None else following[0], following and _seconds(following[1].timestamp()), row["number"]),
+            )
+            if following is None:
+                self._remove(_schedule(row), "it came to its last day")
+            sender = Eui64.parse(row["user"])
+            request = self._request(sender, row["variant"], body, due, self.counters.next(sender))
+            self.desk.store.insert("schedule_runs", request=str(request.request_id), schedule=row["number"], due=due)
+        refusal = await self.run(request, schedule()[row["variant"]], row["number"], due)
+        if refusal is not None:
+            self.desk.store.execute("UPDATE schedule_runs SET refusal = ? WHERE request = ?", (str(refusal), str(request.request_id)))
+
+    def _request(self, sender: Eui64, variant: str, body: Node, due: float, counter: int) -> ServiceRequest:
+        """The request of the run that is due then. Raises RequestError."""
+        name = VARIANTS[variant].element
+        kind = element_type("Request").part("Body")
+        part = element_type(kind.type).part(name) if kind is not None else None
+        if part is None:
+            raise RequestError(name, body.line, "is no element of a request")
+        content: dict[str, Content] = {}
+        if element_type(part.type).part("ReadLogPeriod") is not None:
+            content["ReadLogPeriod"] = period(body.node(f"DSP{name}"), EPOCH + timedelta(seconds=due))
+        if body.has("KAPublicSecurityCredential") and element_type(part.type).part("KAPublicSecurityCredentials") is not None:
+            content["KAPublicSecurityCredentials"] = body.base64("KAPublicSecurityCredential")
+        return new_request(variant, sender, body.eui("DeviceID"), counter, content)
+
+    async def close(self) -> None:
+        """Stop running; the schedules stay in the store."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+
+def _schedule(row: sqlite3.Row) -> Schedule:
+    return Schedule(
+        row["number"],
+        Eui64.parse(row["user"]),
+        Eui64.parse(row["device"]),
+        row["variant"],
+        row["frequency"],
+        row["created"],
+        row["next_run"],
+        row["runs"],
+        row["removed"],
+        row["removal"],
+    )
+
+
+def _seconds(timestamp: float) -> float:
+    return timestamp - EPOCH.timestamp()
+

@@ -1,7 +1,0 @@
-"""MMC XML of responses and alerts (Message Mapping Catalogue schema 5.4)."""
-
-from __future__ import annotations
-
-from hil.dcc.parse.mmc.document import gaps, to_mmc
-
-__all__ = ["gaps", "to_mmc"]

@@ -1,0 +1,1 @@
+"""The parties and their keys: users, Access Control Broker, CoS Party, SMKI repository."""

@@ -1,0 +1,70 @@
+"""The Device certificates that came after enrolment, as the SMKI repository gives them to everybody (6.15.2; sec2-rules 4, GW-59).
+
+A Device that has taken a new certificate signs, or agrees keys, with the key it certifies from then on: the DCC and every user take
+it into their keystores. Kept in the DCC's store, so that the next DCC knows it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware_emu.crypto.certificates import entity_of, parse_certificate, usage_of
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.errors import KeystoreError
+from hil.dcc.base.store import DccStore
+from hil.dcc.duis import ServiceRequest
+from hil.dcc.duis.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """``keystore`` is the DCC's; ``tell`` hands a certificate to the users that are there."""
+
+    store: DccStore
+    keystore: Keystore
+    tell: Callable[[x509.Certificate], None]
+
+    def load(self) -> None:
+        """After a restart: what was published before."""
+        for certificate in self.published():
+            self.keystore.add_certificate(certificate)
+
+    def published(self) -> tuple[x509.Certificate, ...]:
+        """Every certificate published since enrolment, oldest first."""
+        return tuple(parse_certificate(row["der"]) for row in self.store.rows("SELECT der FROM device_certificates ORDER BY rowid"))
+
+    def publish(self, certificate: x509.Certificate) -> None:
+        """The Device has taken it: everybody uses it from now on."""
+        der = certificate.public_bytes(Encoding.DER)
+        self.store.execute(
+            "INSERT OR REPLACE INTO device_certificates VALUES (?, ?, ?)", (str(entity_of(certificate)), usage_of(certificate).name, der)
+        )
+        self.keystore.add_certificate(certificate)
+        self.tell(certificate)
+
+    @contextmanager
+    def as_if_taken(self, certificate: x509.Certificate) -> Iterator[None]:
+        """What holds if the Device has taken the certificate: the DCC's keystore with it, and without it again if an error ends this."""
+        device, usage = entity_of(certificate), usage_of(certificate)
+        before = self.keystore.certificate(device, usage)
+        self.keystore.add_certificate(certificate)
+        try:
+            yield
+        except BaseException:  # whatever ended it, the Device has not taken the certificate; the error goes on
+            self.keystore.add_certificate(before)
+            raise
+
+
+def certificate_in(request: ServiceRequest) -> x509.Certificate | None:
+    """The Device certificate that a 6.15.2 carries, None for another request or one that carries none."""
+    if request.service_reference_variant != "6.15.2":
+        return None
+    try:
+        return parse_certificate(Node(request.body).base64("DeviceCertificate"))
+    except KeystoreError:
+        return None

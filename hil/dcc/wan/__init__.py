@@ -1,0 +1,1 @@
+"""The DCC's end of the SM WAN."""

@@ -1,0 +1,184 @@
+"""The DCC's end of the SM WAN: one stored channel per hub, greeting with time, and what the hubs' frames mean.
+
+What must survive is kept inside the transaction that takes the frame (see :mod:`firmware_emu.wan.channel`): a DCC killed
+between frame and record gets the frame again and records it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import DecodeError, WanError
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from firmware_emu.wan.base import WanFrame, WanKind, WanLink
+from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
+from hil.dcc.base.store import DccStore
+
+
+@dataclass(frozen=True, slots=True)
+class HubEvents:
+    """Where the frames go. Each is called inside the store's transaction except ``hello``, which opens its own."""
+
+    hello: Callable[[Hello], None]
+    message: Callable[[Eui64, bytes, float | None], None]
+    """Hub, octets, and when the CHF was notified of them (an ALERT frame)."""
+    power_lost: Callable[[Eui64, float], None]
+
+
+class HeadEnd:
+    """Many hubs. ``attach`` gives a hub's link to it; ``post`` stores a message for a hub."""
+
+    def __init__(self, store: DccStore, clock: Clock, trace: Trace, events: HubEvents, timing: ChannelTiming | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._trace = trace
+        self._events = events
+        self._timing = timing
+        self._channels: dict[Eui64, WanChannel] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def attach(self, link: WanLink, chf: Eui64 | None = None) -> asyncio.Task[None]:
+        """Serve the hub behind ``link`` until :meth:`close`. Without ``chf`` the hub's first HELLO says which one it is."""
+        task = asyncio.create_task(self._serve(link, chf), name=f"SM WAN {chf or 'new hub'}")
+        if chf is not None:
+            self._channels[chf] = self._channel(link, chf)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _serve(self, link: WanLink, chf: Eui64 | None) -> None:
+        if chf is None:
+            chf, link = await self._meet(link)
+            self._channels[chf] = self._channel(link, chf)
+        await self._channels[chf].run()
+
+    async def _meet(self, link: WanLink) -> tuple[Eui64, WanLink]:
+        while True:
+            try:
+                await link.connect()
+                frame = await link.receive()
+                if frame.kind is not WanKind.HELLO:
+                    raise WanError(f"the far end began with {frame.kind.name}: expected HELLO")
+                return Hello.decode(frame.body).chf, _GreetedLink(link, frame)
+            except (WanError, DecodeError) as error:
+                self._trace.emit("wan", "dcc", "lost", reason=str(error))
+                await link.close()
+                await self._clock.sleep(1.0)
+
+    def _channel(self, link: WanLink, chf: Eui64) -> WanChannel:
+        return WanChannel(
+            link,
+            self._store.named("headend/"),
+            self._clock,
+            side=WanSide.DCC,
+            name=str(chf),
+            trace=self._trace,
+            on_frame=lambda frame: self._take(chf, frame),
+            on_hello=lambda hello: self._greeted(chf, hello),
+            timing=self._timing,
+        )
+
+    def _greeted(self, chf: Eui64, hello: Hello) -> None:
+        if hello.chf != chf:
+            raise WanError(f"HELLO names {hello.chf}: this link belongs to {chf}")
+        self._events.hello(hello)
+
+    def _take(self, chf: Eui64, frame: WanFrame) -> None:
+        match frame.kind:
+            case WanKind.MESSAGE:
+                self._events.message(chf, frame.body, None)
+            case WanKind.ALERT if len(frame.body) > 4:
+                self._events.message(chf, frame.body[4:], float(int.from_bytes(frame.body[:4], "big")))
+            case WanKind.POWER_LOST if len(frame.body) == 4:
+                self._events.power_lost(chf, float(int.from_bytes(frame.body, "big")))
+            case _:
+                # Dropped, not raised: raising would leave the frame unacknowledged and stop the channel for ever.
+                self._trace.emit(
+                    "wan",
+                    "dcc",
+                    "refused",
+                    target=str(chf),
+                    kind=frame.kind.name.lower(),
+                    octets=len(frame.body),
+                    reason="expected MESSAGE, or ALERT and POWER_LOST with u32 seconds since 2000",
+                )
+
+    def connected(self, chf: Eui64) -> bool:
+        """Whether the hub's connection is up and greeted."""
+        return chf in self._channels and self._channels[chf].in_use
+
+    def known(self, chf: Eui64) -> bool:
+        """Whether a link of this hub has been attached."""
+        return chf in self._channels
+
+    def post(self, chf: Eui64, message: bytes) -> int:
+        """Store a GBCS message for the hub; returns the frame's sequence. Raises WanError for a hub without a link."""
+        if chf not in self._channels:
+            raise WanError(f"no SM WAN link to hub {chf}: attach it first")
+        return self._channels[chf].post(WanKind.MESSAGE, message)
+
+    def post_image(self, chf: Eui64, piece: bytes) -> int:
+        """As :meth:`post`, for a piece of a firmware image for the hub's OTA store."""
+        if chf not in self._channels:
+            raise WanError(f"no SM WAN link to hub {chf}: attach it first")
+        return self._channels[chf].post(WanKind.IMAGE, piece)
+
+    def undelivered(self, chf: Eui64, sequence: int) -> bool:
+        """Whether the hub has not acknowledged this frame."""
+        return chf not in self._channels or any(frame.sequence == sequence for frame in self._channels[chf].waiting())
+
+    def withdraw(self, chf: Eui64, sequence: int) -> bool:
+        """Take a frame back that has not been sent; False if it is under way or acknowledged."""
+        return chf in self._channels and self._channels[chf].withdraw(sequence)
+
+    async def drained(self, chf: Eui64) -> None:
+        """Return when the hub has acknowledged everything posted to it. Raises WanError for a hub without a link."""
+        if chf not in self._channels:
+            raise WanError(f"no SM WAN link to hub {chf}: attach it first")
+        await self._channels[chf].drained()
+
+    async def close(self) -> None:
+        """End every connection; what is stored stays for the next start."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+class _GreetedLink:
+    """A link whose HELLO has been read already: gives it once more to the channel, then is the link itself."""
+
+    def __init__(self, link: WanLink, hello: WanFrame) -> None:
+        self._link = link
+        self._hello: WanFrame | None = hello
+        self._met = True
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    async def connect(self) -> None:
+        if self._met and self._link.connected:
+            self._met = False
+            return
+        self._met, self._hello = False, None
+        await self._link.connect()
+
+    async def send(self, frame: WanFrame) -> None:
+        await self._link.send(frame)
+
+    async def receive(self) -> WanFrame:
+        if self._hello is not None:
+            hello, self._hello = self._hello, None
+            return hello
+        return await self._link.receive()
+
+    async def close(self) -> None:
+        await self._link.close()

@@ -1,0 +1,1 @@
+"""The parts that Devices of every type are made of."""

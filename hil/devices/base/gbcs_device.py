@@ -1,0 +1,207 @@
+"""A Device with GBCS on the HAN: Commands arrive through the tunnel, responses and alerts go back through it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.credentials import Credentials
+from firmware_emu.device.event_log import LogName
+from firmware_emu.device.joining import Membership
+from firmware_emu.device.pipeline import Executor, GbcsDevice
+from firmware_emu.device.store import MemoryStore, Store
+from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.han.base import HanNode
+from firmware_emu.han.tunnel import TunnelServer
+from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.trace import Trace
+from hil.devices.base.han_device import HanDevice
+from hil.devices.base.ota_client import OtaClient
+from hil.devices.base.outbox import Outbox
+from hil.devices.base.pairing import Pairing
+
+SEND_RETRY_S = 30.0
+"""Pause before a message that could not be handed over is tried again. The bench's own figure."""
+
+
+TUNNEL_OPEN_S = 0.5
+"""Time the hub is given to take the answer to its request for a tunnel. The bench's own figure."""
+
+
+class GbcsHanDevice(HanDevice, ABC):
+    """Base of ESME, GSME, PPMID and HCALCS. ``store`` is the Device's non-volatile memory."""
+
+    def __init__(
+        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None,
+    ) -> None:
+        super().__init__(eui64, install_code, keystore, node, clock, trace, parties)
+        self.store = store or MemoryStore()
+        self.credentials = Credentials.from_keystore(self.store, keystore, eui64, self.device_type, self.parties)
+        self.clock_offset = 0.0
+        """The Device's own clock less the bench's, seconds; set with the hub's time."""
+        self.clock_reliable = False
+        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace)
+        self.gbcs.clock_status = 2
+        self.gbcs.on_outgoing = self.send
+        self.outbox = Outbox(self.store, self.gbcs.prefix)
+        self._work = asyncio.Event()
+        self._retry = asyncio.Event()
+
+    def use(self, executor: Executor) -> None:
+        """Install what executes this type's own use cases."""
+        self.gbcs.executor = executor
+
+    # --- the Device's own clock
+
+    def now(self) -> float:
+        """The Device's own time, seconds since 2000."""
+        return self.clock.now() + self.clock_offset
+
+    def set_clock(self, start: float, end: float) -> bool:
+        """Set Clock: adopt the hub's time if it lies in the interval; logs 8145, or 8F0C with its alert (reference chts 7)."""
+        hub = self.hub_now()
+        if hub is None or not start <= hub <= end:
+            self.gbcs.note_failure("the hub's time is not in the interval" if hub is not None else "the hub serves no time")
+            self.gbcs.raise_alert(0x8F0C)
+            return False
+        self.clock_offset = hub - self.clock.now()
+        self.clock_reliable = True
+        self.gbcs.clock_status = 4
+        self.gbcs.log(0x8145)
+        return True
+
+    # --- messages
+
+    def receive(self, data: bytes) -> None:
+        """One GBCS message from the hub: checked, executed and answered through the outbox."""
+        identifier = _identifier(data)
+        self.trace.emit("device", self.name, "received", message=identifier, data=data)
+        for answer in self.gbcs.receive(data):
+            self.send(answer)
+        self.spawn_due()
+
+    def send(self, message: bytes) -> None:
+        """Put a message of this Device on its way to the hub."""
+        self.outbox.put(message)
+        self._work.set()
+
+    @abstractmethod
+    async def transfer(self, message: bytes) -> None:
+        """Hand one message to the hub. Raises RadioError."""
+
+    async def joined(self, membership: Membership) -> None:
+        await super().joined(membership)
+        self.spawn(self._send_outbox())
+        self.spawn_due()
+
+    async def _send_outbox(self) -> None:
+        while True:
+            waiting = self.outbox.first()
+            if waiting is None:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            key, message = waiting
+            try:
+                await self.transfer(message)
+            except RadioError as problem:
+                self.trace.emit("device", self.name, "not sent", message=_identifier(message), reason=str(problem))
+                self._retry.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SEND_RETRY_S):
+                        await self._retry.wait()
+                continue
+            self.outbox.done(key)
+            self.trace.emit("device", self.name, "sent", message=_identifier(message), target=str(self.coordinator), data=message)
+
+    def paired(self, partner: Eui64) -> None:
+        """A link key was agreed with a Device of the log, on this one's initiative."""
+
+    # --- what was accepted for later
+
+    def spawn_due(self) -> None:
+        """Arrange for the next future-dated action."""
+        due = self.gbcs.future.next_due()
+        if due is not None:
+            self.spawn(self._run_due(due))
+
+    async def _run_due(self, due: float) -> None:
+        await self.clock.sleep(max(0.0, due - self.now()))
+        for alert in self.gbcs.run_due():
+            self.send(alert)
+
+    def log_codes(self, name: LogName) -> list[int]:
+        """Event codes in one of the Device's logs, oldest first."""
+        return [entry.code for entry in self.gbcs.logs[name].entries()]
+
+
+class TunnelServerDevice(GbcsHanDevice):
+    """A mains Device: the hub opens the tunnel, messages are raw (reference zigbee-han 7); it may be joined to others by method A.
+
+    The tunnel is kept through an outage: nothing tells the hub of one that it should ask again (reference chts 3).
+    """
+
+    tunnel: TunnelServer
+    pairing: Pairing
+    ota: OtaClient
+
+    async def start(self) -> None:
+        await super().start()
+        endpoint = self.zcl.endpoint_for(0x0704, server=True)
+        self.tunnel = TunnelServer(self.zcl, endpoint, self._lets_tunnel, self._from_tunnel)
+        self.pairing = Pairing(self, self.keystore.cbke(self.eui64))
+        self.pairing.serve()
+        self.ota = OtaClient(self)
+        self.ota.serve()
+
+    async def joined(self, membership: Membership) -> None:
+        await super().joined(membership)
+        self.log_may_have_changed()
+        self.spawn(self.ota.follow())
+
+    def swapped(self, centre: Eui64) -> None:
+        """The tunnel with the old hub is gone, and so are the link keys with other Devices: the radio gave them up with the old network."""
+        if self.coordinator is not None:
+            self.tunnel.drop(self.coordinator)
+        super().swapped(centre)
+        self.pairing.begin_again()
+
+    def log_may_have_changed(self) -> None:
+        """After each Command: what follows from a join or unjoin."""
+        self.pairing.start_new()
+
+    def _lets_tunnel(self, partner: Eui64) -> bool:
+        """Only the hub; what waits to be sent is tried again as soon as the tunnel it asks for is there."""
+        if partner != self.coordinator:
+            return False
+        asyncio.get_running_loop().call_later(TUNNEL_OPEN_S, self._retry.set)
+        return True
+
+    def _from_tunnel(self, partner: Eui64, data: bytes) -> None:
+        self.spawn(self._handle(data))
+
+    async def _handle(self, data: bytes) -> None:
+        if self.hub_time is None or not self.hub_time.reliable:
+            await self.refresh_hub_time()
+        self.receive(data)
+        self.log_may_have_changed()
+
+    async def transfer(self, message: bytes) -> None:
+        if self.coordinator is None:
+            raise RadioError("not joined", "NOT_JOINED")
+        await self.tunnel.transfer(self.coordinator, message)
+
+
+def _identifier(data: bytes) -> str | None:
+    """The message identifier for the trace, None for octets that are no message."""
+    try:
+        return str(Message.decode(data).header.identifier)
+    except DecodeError:
+        return None

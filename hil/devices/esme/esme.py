@@ -1,0 +1,381 @@
+"""An electricity meter on the HAN: DLMS object model, metering and account, supply, events, clock and outage alerts.
+
+Not modelled: waveforms (voltage is a number of volts that holds until it is changed), power factor and reverse current; the exponents of
+apparent power; locks of the supply by tamper states.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device import firmware, future_dated, joins
+from firmware_emu.device.dlms_server import DlmsServer
+from firmware_emu.device.future import FutureAction
+from firmware_emu.device.joining import Membership
+from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.store import Store
+from firmware_emu.device.top_up import TopUpResult
+from firmware_emu.device.top_up import check as top_up_check
+from firmware_emu.device.top_up import check_entered as top_up_check_entered
+from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
+from firmware_emu.gbcs.axdr import Data
+from firmware_emu.gbcs.dlms import parse_obis
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.use_cases import UseCase
+from firmware_emu.han.base import HanNode, SimpleDescriptor
+from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.trace import Trace
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from hil.devices.base.gbcs_device import TunnelServerDevice
+from hil.devices.base.load_control import LoadController
+from hil.devices.esme import logs as esme_logs
+from hil.devices.esme import model as esme_model
+from hil.devices.esme import settings as esme_settings
+from hil.devices.esme.alerts import billing_alert
+from hil.devices.esme.consumer import ConsumerView
+from hil.devices.esme.controls import Controls
+from hil.devices.esme.events import EventSettings
+from hil.devices.esme.load_limit import SUPPLY_ARMED, LoadSwitch
+from hil.devices.esme.metering import EsmeRegisters, Metering
+from hil.devices.esme.ppmid_commands import PpmidDesk
+from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
+from hil.devices.metering.prepayment import ARMED_BY_EMERGENCY, CREDIT_ADDED_LOCALLY
+from hil.devices.metering.registers import LoadProfile, house, nothing
+
+OUTAGE_LONG_S = 180
+"""An outage of three minutes or more has an alert of its own, 8F36 (reference chts 8)."""
+_RESTORED, _RESTORED_LONG, _OUTAGE_CODE = 0x8F35, 0x8F36, 0x0067
+_COMMISSIONED = 0x8F69
+METERING_ENDPOINT = 0x22
+FIRMWARE_VERSION = bytes.fromhex("01000000")
+
+__all__ = ["METERING_ENDPOINT", "Esme", "LoadSwitch"]
+
+
+class Esme(TunnelServerDevice):
+    """An ESME on the HAN. ``variant``: elements and phases; ``load``, ``secondary`` and ``export``: its loads by half hour of the day."""
+
+    device_type: ClassVar[DeviceType] = DeviceType.ESME
+    descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
+        SimpleDescriptor(
+            0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704, 0x0701), clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706)),
+        SimpleDescriptor(METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0702, 0x0705), clients=(0x000A,)),
+    )
+
+    def __init__(
+        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None, load: LoadProfile | None = None,
+        variant: EsmeVariant = SINGLE_ELEMENT, secondary: LoadProfile | None = None, export: LoadProfile | None = None,
+    ) -> None:
+        super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
+        self.variant = variant
+        second = (secondary or nothing) if variant.elements > 1 else nothing
+        self.registers = EsmeRegisters(self.store, self.gbcs.prefix, load or house, second, export or nothing)
+        self.contactor_stuck = False
+        """A fault of the contactor: it does not move, and Commands that would move it fail with a hardware fault."""
+        self.counter = 0
+        """Originator counter of the Command being executed: what a prepayment token is checked against."""
+        self.offset_number = int.from_bytes(eui64.octets[-2:], "big")
+        """The meter's own number for randomised offsets."""
+        self._busy = False
+        self._stirred = asyncio.Event()
+        """What was to happen next may happen earlier now."""
+        self._readers: dict[Eui64, Callable[[], None]] = {}
+        firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
+        self.model = esme_model.load(self)
+        self.events = EventSettings(self, self.model)
+        self.metering = Metering(
+            self.store, self.gbcs.prefix, self.registers, self.read, variant.phases, variant.elements, self._tell, self._contactor_moves,
+        )
+        self.metering.on_billing = self._billed
+        self.controls = Controls(self)
+        self.load_controller = LoadController(self)
+        self.controls.on_moved = self.load_controller.moved
+        self.consumer = ConsumerView(self)
+        self.desk = PpmidDesk(self)
+        esme_settings.install(self, self.model)
+        esme_model.install(self, self.model)
+        esme_logs.install(self, self.model)
+        self._dlms = DlmsServer(self.gbcs, self.model)
+        self.gbcs.due[future_dated.KIND] = self._execute_due
+        self.use(self)
+        self._wake()
+
+    def read(self, class_id: int, obis: str, attribute: int) -> Data:
+        """An attribute of the object model as it stands."""
+        return self.model.read((class_id, parse_obis(obis), attribute))
+
+    # --- commands
+
+    def execute(self, use_case: UseCase, message: Message) -> bytes:
+        """An ESME's own use cases are DLMS access lists."""
+        self.counter = message.header.counter
+        self.update()
+        self._busy = True
+        try:
+            answer = self._dlms.execute(message)
+            self.settings_changed()
+            self.metering.look()
+            self.controls.update(int(self.now()))
+            return answer
+        finally:
+            self._busy = False
+
+    def receive(self, data: bytes) -> None:
+        """One message from the hub. A change of supplier leaves a snapshot (reference gbcs-behaviour 5)."""
+        supplier = self.credentials.party(RemotePartyRole.SUPPLIER)
+        try:
+            super().receive(data)
+        finally:
+            self._forget()
+        if self.credentials.party(RemotePartyRole.SUPPLIER) != supplier:
+            self.update()
+            self.metering.changed()
+
+    def _execute_due(self, device: GbcsDevice, action: FutureAction) -> None:
+        """A future-dated setting: everything up to its moment is counted under the old ones."""
+        self._bring(action.when)
+        self._busy = True
+        try:
+            future_dated.execute_due(device, self.model, action)
+            self.metering.look()
+        finally:
+            self._busy = False
+            self._forget()
+
+    def _forget(self) -> None:
+        """After what may have been rolled back in the store: nothing that is only in memory counts."""
+        self.metering.forget()
+        self.controls.forget()
+
+    def settings_changed(self) -> None:
+        """Something in the object model was written."""
+        self._stirred.set()
+        self.metering.settings_changed()
+        self.controls.settings_changed()
+
+    # --- time
+
+    def update(self) -> None:
+        """Bring registers, balances, logs and switches up to now."""
+        if not self._busy:
+            self._bring(self.now())
+
+    def _bring(self, now: float) -> None:
+        self._busy = True
+        try:
+            self.metering.update(now)
+            self.controls.update(int(now))
+        finally:
+            self._busy = False
+
+    def set_clock(self, start: float, end: float) -> bool:
+        """As every Device's; what is counted goes on at the adjusted time."""
+        before = int(self.now())
+        done = super().set_clock(start, end)
+        if done:
+            for register in self.registers.all():
+                register.move(int(self.now()) - before)
+                register.save()
+            self._stirred.set()
+        return done
+
+    async def start(self) -> None:
+        await super().start()
+        self.spawn(self._follow_time())
+
+    async def _follow_time(self) -> None:
+        """Be there when something falls due: the end of a half hour, a tariff switch, the second at which credit runs out."""
+        while True:
+            self.update()
+            moments = [self.metering.next_moment()]
+            switch = self.controls.next_moment(int(self.now()))
+            moments += [] if switch is None else [switch]
+            self._stirred.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(min(moments) - self.now(), 0.001)):
+                    await self._stirred.wait()
+
+    # --- supply
+
+    @property
+    def load_switch(self) -> LoadSwitch:
+        """State of the load switch."""
+        return self.metering.switch
+
+    def _contactor_moves(self, state: LoadSwitch) -> bool:
+        if self.contactor_stuck:
+            return False
+        self.trace.emit("device", self.name, "load switch", state=state.name.lower())
+        return True
+
+    def move_load_switch(self, state: LoadSwitch) -> bool:
+        """Move the contactor as a Command asks; False if it is stuck. Only ENABLED lets current through."""
+        self.update()
+        if not self.metering.move(state):
+            return False
+        self.metering.cut_off = False
+        self.metering.save()
+        if state is LoadSwitch.ARMED:
+            self._tell(SUPPLY_ARMED)
+        return True
+
+    def enable_supply(self) -> bool:
+        """The consumer's button, or a PPMID: closes a switch that is armed; False if there is none to close."""
+        self.update()
+        if self.load_switch is not LoadSwitch.ARMED:
+            return False
+        return self.move_load_switch(LoadSwitch.ENABLED)
+
+    def set_voltage(self, volts: int, phase: int = 1) -> None:
+        """A fault profile: the RMS voltage of a phase from now on, in whole volts."""
+        self.update()
+        self.metering.set_voltage(phase - 1, volts)
+        self._stirred.set()
+
+    # --- credit
+
+    def activate_emergency_credit(self) -> bool:
+        """At the meter, from a PPMID or by ECS09: whether it is active afterwards. Supply that lack of credit had cut off is armed."""
+        self.update()
+        active = self.metering.account.activate_emergency_credit(self.metering.settings.terms)
+        self.metering.look(ARMED_BY_EMERGENCY)
+        return active
+
+    def token_by_command(self, utrn: str) -> bool:
+        """CS01a: a token in a Command, checked under the Command's counter. Whether it was taken."""
+        return self._use(top_up_check(self.gbcs, utrn, self.counter))
+
+    def enter_token(self, utrn: str) -> bool:
+        """A token typed in at the meter or a PPMID; the supplier is told (810E). Whether it was taken."""
+        self.update()
+        taken = self._use(top_up_check_entered(self.gbcs, utrn, self._tell))
+        if taken:
+            self._tell(CREDIT_ADDED_LOCALLY)
+        return taken
+
+    def _use(self, checked: tuple[TopUpResult, int]) -> bool:
+        result, amount = checked
+        metering, terms = self.metering, self.metering.settings.terms
+        if result is not TopUpResult.ACCEPTED:
+            return False
+        refusal = metering.account.refusal(amount, terms)
+        if refusal is not None:
+            self._tell(refusal)
+            self.gbcs.note_failure("the token is over a limit of the meter")
+            return False
+        now = int(self.now())
+        payment = metering.account.top_up(amount, now, terms)
+        metering.logs.credits.append(now, amount)
+        if payment.to_payment_debt:
+            metering.logs.debt_payments.append(now, payment.to_payment_debt)
+        metering.look()
+        return True
+
+    # --- events
+
+    def _tell(self, code: int) -> None:
+        self.events.tell(code)
+
+    def _billed(self) -> None:
+        """The end of a billing period: alert 8F0A with the entry just written, for the supplier's eyes (ECS68)."""
+        entry = esme_logs.newest_billing_entry(self)
+        try:
+            self.send(billing_alert(self.gbcs, entry))
+        except (KeystoreError, ProtectionError) as problem:
+            self.trace.emit("device", self.name, "alert not sent", code="8f0a", reason=str(problem))
+
+    # --- privacy
+
+    def set_privacy_pin(self, pin: str) -> None:
+        """The consumer's PIN: four digits, entered at the meter. It hides what is shown until ECS14 takes it away."""
+        if len(pin) != 4 or not pin.isdecimal():
+            raise IdentifierError("a privacy PIN", "what was entered", "four digits")
+        self.store.put(self.gbcs.prefix + "pin", pin.encode())
+
+    @property
+    def pin_protected(self) -> bool:
+        """Whether a privacy PIN is set."""
+        return self.store.get(self.gbcs.prefix + "pin") is not None
+
+    def disable_privacy_pin(self) -> None:
+        """ECS14: the supplier takes the PIN away, and cannot set one."""
+        self.store.delete(self.gbcs.prefix + "pin")
+
+    # --- HAN
+
+    def log_may_have_changed(self) -> None:
+        """Let exactly the Devices of the log read the meter on the HAN (requirements CH-30)."""
+        super().log_may_have_changed()
+        joined = {entry.device_id for entry in joins.entries(self.gbcs)}
+        for device in set(self._readers) - joined:
+            self._readers.pop(device)()
+        for device in joined - set(self._readers):
+            self._readers[device] = self._serve(device)
+
+    def paired(self, partner: Eui64) -> None:
+        self.spawn(self.load_controller.tell(partner))
+
+    def _serve(self, device: Eui64) -> Callable[[], None]:
+        """Let one joined Device read, and ask what a PPMID may; returns what ends it."""
+        ends = (
+            self.zcl.serve(
+                METERING_ENDPOINT, METERING.id, self.desk.metering, partner=device, attributes=self.consumer.attributes(),
+            ),
+            self.zcl.serve(
+                METERING_ENDPOINT, PREPAYMENT.id, self.desk.prepayment, partner=device, attributes=self.desk.attributes(),
+            ),
+            self.load_controller.serve(device),
+        )
+
+        def end() -> None:
+            for one in ends:
+                one()
+
+        return end
+
+    async def joined(self, membership: Membership) -> None:
+        """Commissioning alert 8F69 after the first join (reference gbcs-spec-notes 9); outage alerts after a return of supply."""
+        await super().joined(membership)
+        name = self.gbcs.prefix + "commissioned"
+        if self.store.get(name) is None:
+            self.store.put(name, b"\x01")
+            self.gbcs.raise_alert(_COMMISSIONED)
+
+    # --- mains
+
+    def power(self, on: bool) -> None:
+        """Mains off and on. On return the outage is told to the network operator: 8F35, or 8F36 from three minutes (0067)."""
+        if on == self.powered:
+            return
+        self.update()
+        super().power(on)
+        self.metering.set_flow(on)
+        if on:
+            self._restored()
+            self.spawn(self._follow_time())
+        else:
+            self.store.put(self.gbcs.prefix + "outage", int(self.now()).to_bytes(4, "big"))
+
+    def _restored(self) -> None:
+        octets = self.store.get(self.gbcs.prefix + "outage")
+        if octets is None:
+            return
+        self.store.delete(self.gbcs.prefix + "outage")
+        start, now = int.from_bytes(octets, "big"), int(self.now())
+        event = _RESTORED_LONG if now - start >= OUTAGE_LONG_S else _RESTORED
+        self.gbcs.raise_alert(event, (esme_model.moment(start), esme_model.moment(now)), message_code=_OUTAGE_CODE)
+
+    def _wake(self) -> None:
+        """Begin to count, or go on after the time in which this meter's store was not in use: nothing flowed then."""
+        self.metering.set_flow(False)
+        self.update()
+        self.metering.set_flow(True)
+        self._restored()

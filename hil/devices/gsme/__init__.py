@@ -1,0 +1,1 @@
+"""The gas meter: a sleepy Device behind the GPF."""

@@ -1,0 +1,60 @@
+"""The case and the battery of a gas meter: what is done to it by hand, and how long it will last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firmware_emu.zse.clusters.metering import METERING
+from hil.devices.base.tampering import ENDS, Tampering, tamper
+from hil.devices.gsme import terms as gsme_terms
+from hil.devices.gsme.metering import Valve
+
+if TYPE_CHECKING:
+    from hil.devices.gsme.gsme import Gsme
+
+LOW_BATTERY, BATTERY_RESET, LOCKED_BY_TAMPER = 0x8F1F, 0x8F82, 0x81BE
+NEW_BATTERY_DAYS = 3650
+LOW_BATTERY_DAYS = 365
+"""A full battery, and when it is low: the bench's own figures, SMETS gives none."""
+_TAMPER_STATE = (METERING.id, 0x0607)
+_LOCKED = 0
+"""Supply tamper state: 0 locks the supply, 3 leaves it as it is (reference smets-mapping, GCS24a)."""
+
+
+class Hardware:
+    """State in the meter's store. Time does not wear the battery: a fault profile says how much is left."""
+
+    def __init__(self, gsme: Gsme) -> None:
+        self._gsme = gsme
+        self._battery = gsme.gbcs.prefix + "battery"
+
+    def tamper(self, how: Tampering) -> None:
+        """Do something to the case: the security log, the supplier and, where the supply tamper state says so, the valve hear of it."""
+        gsme = self._gsme
+        gsme.update()
+        tamper(gsme, how)
+        if gsme.model.number(*_TAMPER_STATE) == _LOCKED and gsme.valve is not Valve.OFF and gsme.move_valve(Valve.OFF):
+            gsme_terms.tell(gsme, LOCKED_BY_TAMPER)
+
+    def restore(self, how: Tampering) -> None:
+        """Undo it. What was locked stays so."""
+        if how in ENDS:
+            gsme_terms.tell(self._gsme, ENDS[how])
+
+    @property
+    def battery_days(self) -> int:
+        """What the battery will last."""
+        octets = self._gsme.store.get(self._battery)
+        return NEW_BATTERY_DAYS if octets is None else int.from_bytes(octets, "big")
+
+    def wear(self, days_left: int) -> None:
+        """The battery lasts this long from now on; on its fall below the level it is told."""
+        before = self.battery_days
+        self._gsme.store.put(self._battery, days_left.to_bytes(2, "big"))
+        if days_left < LOW_BATTERY_DAYS <= before:
+            gsme_terms.tell(self._gsme, LOW_BATTERY)
+
+    def change_battery(self) -> None:
+        """A new one is put in."""
+        self._gsme.store.delete(self._battery)
+        gsme_terms.tell(self._gsme, BATTERY_RESET)

@@ -1,0 +1,1 @@
+"""The parts that both meters share: calendar, registers, tariff, account, billing, keypad."""

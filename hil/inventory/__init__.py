@@ -1,0 +1,1 @@
+"""The dongles, jigs and supplies of this machine."""

@@ -1,0 +1,1 @@
+"""The demo's journey, its steps and forgeries, and the sweep of power cuts."""

@@ -1,0 +1,390 @@
+"""The journey of the demo: a home from supply on to a Device removed, every hop real, every refusal with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Sequence
+from datetime import timedelta
+
+from firmware_emu.crypto.aes_mmo import install_code_link_key
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import RadioError
+from firmware_emu.gbcs.axdr import Data, DoubleLongUnsigned, Structure
+from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField
+from firmware_emu.hub.hub import PowerState
+from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.trace import Record, Scalar
+from firmware_emu.zse.clusters.metering import METERING
+from hil.bench.dcc_board import addition, certify, list_hub, notification
+from hil.bench.station import Station
+from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.duis.build import Content
+from hil.dcc.parties.users import User
+from hil.devices.esme.esme import Esme, LoadSwitch
+from hil.devices.gsme.gsme import Gsme
+from hil.devices.ihd import Ihd
+from hil.devices.ppmid import Ppmid
+from hil.journeys.forgery import signed_by_another, with_flipped_mac_bit
+from hil.journeys.steps import StepFailed, Steps, expect
+from hil.radio.nodes.node import StackNode
+
+JOIN_TIME_S = 600
+CURRENT_SUMMATION = 0x0000
+"""Metering attribute."""
+CLOCK_SLACK = timedelta(minutes=1)
+"""The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
+SPARE_HUB = (Eui64.parse("02c4b000000000f1"), Eui64.parse("02c4b000000000f2"))
+SPARE_METER = Eui64.parse("02e53e00000000f1")
+STRANGER = Eui64.parse("021dd000000000f1")
+STRANGER_CODE = InstallCode.parse("F1F2F3F4F5F6F7F8F9FAFBFCFDFEFFF0")
+
+
+def need(outcome: Outcome) -> Outcome:
+    """The outcome, if it is a success; else the step fails with its why."""
+    expect(outcome.ok, outcome.why)
+    return outcome
+
+
+def _opened(outcome: Outcome) -> Structure | ZclCommand:
+    """What the user's key opened in the response. Raises StepFailed."""
+    values = outcome.parsed.opened[0].values if outcome.parsed is not None and outcome.parsed.opened else None
+    expect(values is not None, "nothing in the response could be decrypted")
+    assert values is not None
+    return values
+
+
+def _first_number(outcome: Outcome) -> int:
+    """The first register of a protected DLMS read (ECS17b: active import, Wh)."""
+    values = _opened(outcome)
+    expect(isinstance(values, Structure), "the decrypted attributes are not a structure")
+    value: Data = values  # type: ignore[assignment]
+    while isinstance(value, Structure):
+        value = value.elements[0]
+    if not isinstance(value, DoubleLongUnsigned):
+        raise StepFailed(f"the first decrypted item is {type(value).__name__}, expected a register")
+    return value.value
+
+
+def _summation(outcome: Outcome) -> int:
+    """Current summation delivered of an encrypted gas read (GCS13a)."""
+    values = _opened(outcome)
+    assert isinstance(values, ZclCommand)
+    rows = values["attributes"]
+    assert isinstance(rows, tuple)
+    for row in rows:
+        fields = {field.name: field.value for field in row if isinstance(field, ZclField)}
+        value = fields.get("value")
+        if fields["attribute"] == CURRENT_SUMMATION and isinstance(value, TypedValue) and isinstance(value.value, int):
+            return value.value
+    raise StepFailed("the response holds no current summation")
+
+
+class HomeJourney:
+    """Runs on an open station; ``records`` is the run's growing trace."""
+
+    def __init__(self, station: Station, steps: Steps, records: Sequence[Record]) -> None:
+        self.station = station
+        self.steps = steps
+        self.records = records
+        self.round_trips_ms: list[float] = []
+        self.esme = station.one(Esme)
+        self.gsme = station.one(Gsme)
+        self.ppmid = station.one(Ppmid)
+        self.ihd = station.one(Ihd)
+        self.read_command = b""
+        self.critical_command = b""
+        self._answer: asyncio.Task[Outcome] | None = None
+
+    @property
+    def chf(self) -> Eui64:
+        return self.station.board.hub.chf
+
+    @property
+    def gpf(self) -> Eui64:
+        return self.station.board.hub.gpf
+
+    async def run(self) -> None:
+        """All chapters in order. Raises StepFailed at the first step that does not show what it must."""
+        await self.start()
+        await self.install()
+        await self.commission()
+        await self.use()
+        await self.refuse()
+        await self.outages()
+        await self.restart()
+        await self.remove()
+
+    def median_round_trip_ms(self) -> float:
+        """Median time from request to response over the whole chain, real milliseconds."""
+        return statistics.median(self.round_trips_ms) if self.round_trips_ms else 0.0
+
+    def user_for(self, target: Eui64) -> User:
+        """The supplier that the target holds."""
+        gas = target in (self.gpf, self.gsme.eui64)
+        return self.station.gas_supplier if gas else self.station.supplier
+
+    async def ask(self, variant: str, target: Eui64, body: dict[str, Content] | None = None, *, wait_s: float | None = None) -> Outcome:
+        """A service request by the supplier of the target; a success counts into the round trip times."""
+        outcome = await self.station.ask(self.user_for(target), variant, target, body, wait_s=wait_s)
+        if outcome.ok and outcome.legs:
+            self.round_trips_ms.append(sum(outcome.legs.values()))
+        return outcome
+
+    # --- chapters
+
+    async def start(self) -> None:
+        station, step = self.station, self.steps.step
+        async with step("the DCC lists the hub"):
+            list_hub(station.dcc, station.board)
+        async with step("supply on") as values:
+            await station.host.power_up()
+            expect(station.jig.hub_side.powered, "the hub did not start from the nominal supply")
+            values["volts at the hub"] = round(station.jig.pin_volts(), 2)
+            values["amperes"] = round(await station.jig.supply.measure_current(), 3)
+        async with step("boot") as values:
+            await station.until("the hub's boot", lambda: station.hub is not None and station.hub.status.power is PowerState.RUNNING)
+            values["device present"] = (await station.jig.lines.read("CH_PR")).value
+            await station.jig.data.write(b"\x00hub?")
+            data = station.jig.hub_side.data
+            assert data is not None
+            expect(await data.read(5, 5) == b"\x00hub?", "octets on the serial pair did not reach the hub's end")
+        async with step("SM WAN"):
+            await station.until("the SM WAN connection", lambda: station.dcc.head_end.connected(self.chf))
+        async with step("CHF Commissioned") as values:
+            await station.until("the CHF's status Commissioned", lambda: self.status(self.chf) == "Commissioned")
+            values["chf"], values["gpf"] = self.status(self.chf), self.status(self.gpf)
+        async with step("HAN formed") as values:
+            await station.until("the HAN", lambda: station.hub is not None and station.hub.status.network is not None)
+            assert station.hub is not None
+            network = station.hub.status.network
+            assert network is not None
+            expect(network.extended_pan_id == self.gpf, f"extended PAN id is {network.extended_pan_id}, expected the GPF's id {self.gpf}")
+            values["extended PAN id"], values["channel"] = str(network.extended_pan_id), network.channel
+
+    def status(self, eui: Eui64) -> str:
+        """Status of a Device in the inventory."""
+        device = self.station.dcc.inventory.device(eui)
+        return "" if device is None else str(device.status)
+
+    def _expect_status(self, values: dict[str, Scalar], eui: Eui64, wanted: str) -> None:
+        values["status"] = status = self.status(eui)
+        expect(status == wanted, f"status of {eui} is {status or 'none'}, expected {wanted}")
+
+    async def install(self) -> None:
+        for row in self.station.board.device:
+            async with self.steps.step(f"12.2 pre-notify {row.name}") as values:
+                certify(self.station.dcc, row)
+                need(await self.station.ask(self.user_for(row.eui), "12.2", None, notification(row)))
+                values["status"] = self.status(row.eui)
+        for row in self.station.board.device:
+            async with self.steps.step(f"8.11 add {row.name}") as values:
+                before = self.versions()
+                need(await self.ask("8.11", self.chf, addition(row, JOIN_TIME_S)))
+                await self._new_backup(before, row.eui, present=True)
+                values["device log versions at the DCC"] = self.versions()
+        await self.refuse_stranger()
+        for row in self.station.board.device:
+            async with self.steps.step(f"{row.name} joins") as values:
+                before = self.versions()
+                await self.join(row.name)
+                await self._new_backup(before, row.eui, present=True)
+                self._expect_status(values, row.eui, "InstalledNotCommissioned")
+
+    async def join(self, name: str) -> None:
+        """The Device of that name joins the HAN."""
+        await self.station.device(name).join()
+
+    async def gas_pushes(self) -> None:
+        """The gas meter wakes and tells the hub what it has."""
+        await self.gsme.wake()
+
+    async def refuse_stranger(self) -> None:
+        """While joining is open for the Devices in the log, one that is not in it tries too."""
+        station = self.station
+        async with self.steps.step("refused: a Device not in the log that tries to join") as values:
+            seen = len(self.records)
+            stranger = StackNode(station.air, STRANGER)
+            try:
+                await stranger.join(install_code_link_key(STRANGER_CODE))
+            except RadioError as refused:
+                values["the Device sees"] = str(refused)
+            expect(not stranger.joined, "a Device that is not in the log was let in")
+            told = [record for record in self.records[seen:] if record.event == "refused" and record.target == str(STRANGER)]
+            if station.board.radio.kind == "znp":
+                values["the hub"] = "not told: Z-Stack refuses without a word to its host"
+                return
+            expect(bool(told), "the hub did not record that it refused the Device")
+            values["hop"], values["reason"] = told[0].source, told[0].detail.get("reason")
+
+    async def _hub_runs(self) -> None:
+        await self.station.until("the hub", lambda: self.station.hub is not None and self.station.hub.status.power is PowerState.RUNNING)
+
+    def versions(self) -> int:
+        """How many versions of the hub's log the DCC has."""
+        return len(self.station.dcc.device_log_copy.versions(self.chf))
+
+    async def _new_backup(self, before: int, device: Eui64, *, present: bool) -> None:
+        def there() -> bool:
+            copy = self.station.dcc.device_log_copy.copy(self.chf)
+            return self.versions() > before and copy is not None and (device in copy.entries) is present
+
+        await self.station.until(f"a verified CS14 {'with' if present else 'without'} {device}", there)
+
+    async def commission(self) -> None:
+        station, step = self.station, self.steps.step
+        for device, row in ((self.esme, "ECS70"), (self.gsme, "GCS28")):
+            async with step(f"8.1.1 commission {device.name.split()[0]}") as values:
+                outcome = await self.ask("8.1.1", device.eui64, {
+                    "CurrentDateTime": station.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": 7200}, wait_s=7200)
+                need(outcome)
+                values["use case"] = row
+                self._expect_status(values, device.eui64, "Commissioned")
+        joins = (
+            ("ESME with PPMID", "8.7.1", self.esme.eui64, self.ppmid.eui64),
+            ("PPMID with ESME", "8.7.1", self.ppmid.eui64, self.esme.eui64),
+            ("GSME with GPF", "8.7.2", self.gsme.eui64, self.gpf),
+            ("ESME with IHD", "8.7.2", self.esme.eui64, self.ihd.eui64),
+        )
+        for name, variant, target, other in joins:
+            async with step(f"{variant} join {name}"):
+                need(await self.ask(variant, target, {"OtherDeviceID": other}, wait_s=7200))
+
+    async def use(self) -> None:
+        station, step = self.station, self.steps.step
+        async with step("4.1.1 import registers of the ESME") as values:
+            self.esme.update()
+            before = self.esme.registers.active_import.total
+            outcome = need(await self.ask("4.1.1", self.esme.eui64))
+            self.read_command = next(message.octets for message in outcome.messages if message.name == "command")
+            self.esme.update()
+            own = self.esme.registers.active_import.total
+            read = _first_number(outcome)
+            values["read, Wh"], values["the meter's own, Wh"] = read, own
+            expect(before <= read <= own, f"decrypted register says {read} Wh, the meter's own {before} Wh before and {own} Wh after")
+            values["ms"] = round(sum(outcome.legs.values()), 1)
+        async with step("GPF read equals what the gas meter pushed") as values:
+            await self.gas_pushes()
+            pushed = self.gsme.mirror.pushed(METERING.id, CURRENT_SUMMATION)
+            assert isinstance(pushed, int)
+            outcome = need(await self.ask("4.1.1", self.gpf))
+            read = _summation(outcome)
+            values["read"], values["pushed"] = read, pushed
+            expect(read == pushed, f"the GPF says {read}, the gas meter pushed {pushed}")
+        async with step("8.9 device log, compared three ways") as values:
+            need(await self.ask("8.9", self.chf))
+            await self._hub_runs()
+            assert station.hub is not None
+            hub = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
+            differences = station.dcc.device_log_copy.compare(self.chf, hub)
+            values["entries"], values["differences"] = len(hub), len(differences)
+            expect(not differences, "; ".join(difference.sentence for difference in differences))
+        async with step("7.2 disable supply") as values:
+            outcome = need(await self.ask("7.2", self.esme.eui64))
+            self.critical_command = next(message.octets for message in outcome.messages if message.name == "command")
+            values["load switch"] = self.esme.load_switch.name
+            expect(self.esme.load_switch is not LoadSwitch.ENABLED, "the contactor is still closed")
+            values["messages"] = " -> ".join(message.name for message in outcome.messages)
+
+    async def refuse(self) -> None:
+        station, step = self.station, self.steps.step
+        broker, keystore = station.board.parties.access_control_broker, station.keystore
+        counters = station.dcc.counters
+        async with step("refused: a replayed command") as values:
+            await self._injected(values, self.critical_command)
+        async with step("refused: a flipped MAC bit") as values:
+            counter = counters.next(station.supplier.eui64)
+            await self._injected(values, with_flipped_mac_bit(self.read_command, counter, keystore, broker))
+        async with step("refused: a command signed by another supplier") as values:
+            other = station.other_supplier.eui64
+            await self._injected(values, signed_by_another(self.critical_command, counters.next(other), other, keystore, broker))
+        async with step("refused: a commission of a Device whose hub is not commissioned") as values:
+            inventory = station.dcc.inventory
+            station.dcc.pre_notify(SPARE_HUB[0], DeviceType.CHF, gpf=SPARE_HUB[1])
+            station.dcc.pre_notify(SPARE_METER, DeviceType.ESME)
+            inventory.associate(SPARE_METER, "chf", SPARE_HUB[0])
+            outcome = await station.ask(
+                station.supplier, "8.1.1", SPARE_METER, {"CurrentDateTime": station.clock.datetime(), "TolerancePeriod": 60})
+            expect(outcome.verdict is Verdict.REFUSED, f"it was not refused but {outcome.verdict}")
+            values["hop"], values["reason"] = outcome.hop, outcome.reason
+
+    async def _injected(self, values: dict[str, Scalar], octets: bytes) -> None:
+        """Post ``octets`` to the hub; the ESME must refuse them and say why."""
+        seen, state = len(self.records), self.esme.load_switch
+        self.station.dcc.head_end.post(self.chf, octets)
+
+        def refusals() -> list[Record]:
+            return [record for record in self.records[seen:] if record.area == "device" and record.event == "refused"]
+
+        await self.station.until("the ESME's refusal", lambda: bool(refusals()))
+        refusal = refusals()[0]
+        values["hop"], values["step"], values["reason"] = refusal.source, refusal.detail.get("step"), refusal.detail.get("reason")
+        expect(self.esme.load_switch is state, "the load switch moved")
+
+    async def outages(self) -> None:
+        for seconds, long in ((20, False), (200, True)):
+            async with self.steps.step(f"AC lost for {seconds} s") as values:
+                seen, began = len(self.records), self.station.clock.now()
+                alerts_before = len(self.station.dcc.alerts.records())
+                await self.station.mains_lost()
+                await self.station.until("the hub's stop", lambda: self.station.hub is None)
+                await self.station.clock.sleep(max(0.0, began + seconds - self.station.clock.now()))
+                wanted = self.told_of_outage(long)
+                await self.station.mains_restored()
+                raised = await self._alerts(wanted, alerts_before)
+                values["alerts"] = ", ".join(sorted(raised))
+                stopped = [record for record in self.records[seen:] if record.area == "ichis" and record.event == "unpowered"]
+                expect(bool(stopped), "the supply was not lost")
+                of_long = {"8F36", "AD1"}
+                expect(raised & of_long == wanted & of_long, f"alerts {sorted(raised)} do not tell the outage's length")
+
+    def told_of_outage(self, long: bool) -> set[str]:
+        """The alerts that tell an outage; ``long``: of three minutes or more."""
+        return {"8F36", "AD1"} if long else {"8F35"}
+
+    async def _alerts(self, wanted: set[str], before: int) -> set[str]:
+        """Codes of the alerts since ``before`` at the DCC, once all of ``wanted`` are there."""
+        def codes() -> set[str]:
+            return {record.code for record in self.station.dcc.alerts.records()[before:]}
+
+        await self.station.until(f"the alerts {', '.join(sorted(wanted))}", lambda: wanted <= codes(), 600)
+        return codes()
+
+    async def restart(self) -> None:
+        station, step = self.station, self.steps.step
+        async with step("restart keeps log, keys and counters") as values:
+            await self._hub_runs()
+            assert station.hub is not None
+            before = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
+            waiting = station.dcc.request(self.station.gas_supplier, "4.1.1", self.gsme.eui64)
+            self._answer = asyncio.create_task(station.dcc.send(self.station.gas_supplier, waiting, wait_s=7200))
+            await station.until("the message in the gas meter's mailbox", lambda: self._mailbox() == 1)
+            await station.jig.supply.output(False)
+            await station.until("the hub's stop", lambda: station.hub is None)
+            await station.jig.supply.output(True)
+            await station.until("the hub's return", lambda: station.hub is not None and station.hub.status.network is not None)
+            await self._hub_runs()
+            assert station.hub is not None
+            after = {entry.device: entry.key_hash for entry in station.hub.status.device_log}
+            expect(before == after, "the device log is not what it was")
+            expect(self._mailbox() == 1, f"{self._mailbox()} messages wait for the gas meter, expected 1")
+            values["entries"], values["boots"], values["mailbox"] = len(after), station.hub.status.boots, self._mailbox()
+            await station.until("the SM WAN connection", lambda: station.dcc.head_end.connected(self.chf))
+            need(await self.ask("7.4", self.esme.eui64))
+        async with step("the waiting message is delivered to the gas meter") as values:
+            await self.gsme.wake()
+            assert self._answer is not None
+            outcome = need(await self._answer)
+            values["response"] = outcome.reason
+            expect(self._mailbox() == 0, "the message is still in the mailbox")
+
+    def _mailbox(self) -> int:
+        hub = self.station.hub
+        return 0 if hub is None else hub.status.mailbox.get(self.gsme.eui64, 0)
+
+    async def remove(self) -> None:
+        async with self.steps.step("8.11 remove the IHD") as values:
+            before = self.versions()
+            need(await self.ask("8.11", self.chf, {"DeviceID": self.ihd.eui64, "RequestType": "Remove"}))
+            await self._new_backup(before, self.ihd.eui64, present=False)
+            values["entries left"] = len(self.station.dcc.device_log_copy.copy(self.chf).entries)  # type: ignore[union-attr]

@@ -1,0 +1,1 @@
+"""The shared medium: frames, channels, rooms, and time on the air."""

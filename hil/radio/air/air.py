@@ -1,0 +1,231 @@
+"""The shared medium: real 802.15.4 octets between radios, with seeded loss, delay and signal strength per link.
+
+Not modelled here: collisions, carrier sense, air time (a frame arrives in the same bench instant unless its link has a delay), which
+:class:`hil.radio.air.timed_air.TimedAir` has; and not at all: adjacent channels. Acknowledgements are made here, as radio hardware does,
+and are real frames in the capture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import DecodeError
+from firmware_emu.ids import Eui64
+from hil.radio.air.frames import BROADCAST, Address, MacKind, MacPdu
+
+ACK_WAIT_S = 0.000864
+"""macAckWaitDuration at 2.4 GHz, 54 symbols (IEEE 802.15.4-2006 7.4.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MacFrame:
+    """One MPDU as a sniffer sees it: bench time in s since 2000, channel, octets without FCS, RSSI in dBm, LQI 0..255."""
+
+    time: float
+    channel: int
+    octets: bytes
+    rssi: int
+    lqi: int
+
+
+SENSITIVITY_DBM, STRONG_DBM = -97, -47
+"""Where half of the frames are lost, and where link quality is full: values of this bench, as a CC2652 or EFR32 at 2.4 GHz."""
+NOISE_DBM = -95
+INTERFERENCE_DB = 4
+"""By so much a frame has to be over what else is on the channel for half of the frames to be read; a value of this bench."""
+
+
+def error_rate(margin_db: float) -> float:
+    """Share of frames lost, so many dB over where half are: 1 % at 4.6 dB, none to speak of from 10 dB on, all below -10 dB."""
+    if margin_db >= 10:
+        return 0.0
+    return 1.0 if margin_db <= -10 else 1 / (1 + math.exp(margin_db))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction between two radios. ``loss`` 0..1 per frame; 1.0 is out of range. ``delay_s`` per frame."""
+
+    loss: float = 0.0
+    delay_s: float = 0.0
+    rssi: int = -45
+    lqi: int = 255
+
+    @classmethod
+    def at(cls, rssi: int, delay_s: float = 0.0) -> Link:
+        """A link of that strength in dBm: its loss from the distance to the sensitivity, its quality from the strength."""
+        quality = round(255 * (rssi - SENSITIVITY_DBM) / (STRONG_DBM - SENSITIVITY_DBM))
+        return cls(error_rate(rssi - SENSITIVITY_DBM), delay_s, rssi, max(0, min(255, quality)))
+
+
+class Radio(Protocol):
+    """What the medium needs to know of a radio."""
+
+    eui64: Eui64
+    channel: int | None
+    """None: off."""
+    listening: bool
+
+    def hears(self, pan: int | None, destination: Address | None) -> bool:
+        """The address filter."""
+        ...
+
+    def pending_for(self, source: Address | None) -> bool:
+        """The frame pending bit of an acknowledgement to ``source``."""
+        ...
+
+    def receive(self, frame: MacPdu, link: Link) -> None:
+        """A frame that passed the filter."""
+        ...
+
+
+Outcome = Callable[[bool, bool], None]
+"""Called once for a frame that asked for an acknowledgement: (acknowledged, frame pending)."""
+Disturbance = Callable[[Eui64, Eui64, bytes], Sequence[tuple[float, bytes]]]
+"""Called with sender, hearer and octets of a frame; gives what is heard of it, each after so many seconds. Nothing: it is lost."""
+
+
+class Air:
+    """One medium. Deterministic for a ``seed``: each link with loss draws from its own stream."""
+
+    def __init__(self, clock: Clock, seed: int = 0, default: Link | None = None) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.default = default or Link()
+        self._radios: list[Radio] = []
+        self._links: dict[tuple[Eui64, Eui64], Link] = {}
+        self._draws: dict[tuple[Eui64, Eui64], random.Random] = {}
+        self._captures: list[Callable[[MacFrame], None]] = []
+        self._energy: dict[int, int] = {}
+        self.disturbance: Disturbance | None = None
+        """What befalls frames on their way, on top of their links."""
+
+    def attach(self, radio: Radio) -> Callable[[], None]:
+        """Put ``radio`` on the medium; returns the function that takes it off."""
+        self._radios.append(radio)
+        return lambda: self._radios.remove(radio)
+
+    def capture(self, callback: Callable[[MacFrame], None]) -> Callable[[], None]:
+        """Call ``callback`` with each frame that is sent; returns the function that ends it."""
+        self._captures.append(callback)
+        return lambda: self._captures.remove(callback)
+
+    def set_link(self, a: Eui64, b: Eui64, link: Link) -> None:
+        """Both directions between ``a`` and ``b`` from now on."""
+        self._links[a, b] = self._links[b, a] = link
+
+    def link(self, source: Eui64, target: Eui64) -> Link:
+        return self._links.get((source, target), self.default)
+
+    def set_energy(self, channel: int, dbm: int) -> None:
+        """What an energy scan measures on ``channel`` (default: the noise floor), and what its frames have to be heard over."""
+        self._energy[channel] = dbm
+
+    def energy(self, channel: int) -> int:
+        """dBm on ``channel``."""
+        return self._energy.get(channel, NOISE_DBM)
+
+    def random(self, purpose: object) -> random.Random:
+        """A stream of its own for ``purpose``, fixed by the seed."""
+        return random.Random(f"{self.seed}:{purpose}")
+
+    def transmit(self, source: Radio, frame: MacPdu, outcome: Outcome | None = None) -> None:
+        """Send one frame, once. ``outcome`` is called if it asked for an acknowledgement."""
+        self.inject(source, frame.encode(), outcome)
+
+    def inject(self, source: Radio, octets: bytes, outcome: Outcome | None = None) -> None:
+        """Send octets as they are, whether they are a frame or not."""
+        channel = source.channel
+        if channel is None:
+            return
+        self._show(channel, octets, self.default)
+        asyncio.get_running_loop().call_soon(self._arrive, source, channel, octets, outcome)
+
+    def _show(self, channel: int, octets: bytes, link: Link) -> None:
+        if self._captures:
+            seen = MacFrame(self.clock.now(), channel, octets, link.rssi, link.lqi)
+            for callback in tuple(self._captures):
+                callback(seen)
+
+    def _lost(self, source: Eui64, target: Eui64, link: Link, channel: int) -> bool:
+        loss = link.loss
+        if channel in self._energy:
+            loss = max(loss, error_rate(link.rssi - self._energy[channel] - INTERFERENCE_DB))
+        if not loss:
+            return False
+        if loss >= 1.0:
+            return True
+        draw = self._draws.get((source, target))
+        if draw is None:
+            draw = self._draws[source, target] = self.random(f"{source}>{target}")
+        return draw.random() < loss
+
+    def _spoiled(self, radio: Radio, link: Link, sending: object) -> bool:
+        """Whether ``radio`` could not read a frame for what else was on the air meanwhile."""
+        return False
+
+    def _acknowledge(self, radio: Radio, source: Radio, channel: int, frame: MacPdu, link: Link, outcome: Outcome | None) -> bool:
+        """Send the acknowledgement; whether ``outcome`` will be told of it."""
+        loop = asyncio.get_running_loop()
+        pending = frame.kind is MacKind.COMMAND and radio.pending_for(frame.source)
+        self._show(channel, MacPdu(MacKind.ACK, frame.sequence, pending=pending).encode(), link)
+        if outcome is None or self._lost(radio.eui64, source.eui64, link, channel):
+            return False
+        if link.delay_s:
+            loop.call_later(2 * link.delay_s, outcome, True, pending)
+        else:
+            loop.call_soon(outcome, True, pending)
+        return True
+
+    def _arrive(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None, sending: object = None) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            frame = MacPdu.decode(octets)
+        except DecodeError:
+            return
+        waiting = outcome is not None and frame.ack_request
+        for radio in tuple(self._radios):
+            if radio is source or radio.channel != channel or not radio.listening:
+                continue
+            if not radio.hears(frame.destination_pan, frame.destination):
+                continue
+            link = self.link(source.eui64, radio.eui64)
+            if self._lost(source.eui64, radio.eui64, link, channel) or self._spoiled(radio, link, sending):
+                continue
+            heard = [(0.0, frame)] if self.disturbance is None else self._disturbed(self.disturbance, source.eui64, radio, octets)
+            if not heard:
+                continue
+            if frame.ack_request and frame.destination != BROADCAST:
+                told = self._acknowledge(radio, source, channel, frame, link, outcome if waiting else None)
+                waiting = waiting and not told
+            for late_s, one in heard:
+                if link.delay_s + late_s:
+                    loop.call_later(link.delay_s + late_s, self._hand_over, radio, channel, one, link)
+                else:
+                    radio.receive(one, link)
+        if waiting and outcome is not None:
+            loop.call_later(ACK_WAIT_S, outcome, False, False)
+
+    @staticmethod
+    def _hand_over(radio: Radio, channel: int, frame: MacPdu, link: Link) -> None:
+        """A frame that was late; a radio that was switched off meanwhile does not hear it."""
+        if radio.channel == channel:
+            radio.receive(frame, link)
+
+    @staticmethod
+    def _disturbed(disturbance: Disturbance, source: Eui64, radio: Radio, octets: bytes) -> list[tuple[float, MacPdu]]:
+        heard = []
+        for late_s, changed in disturbance(source, radio.eui64, octets):
+            try:
+                frame = MacPdu.decode(changed)
+            except DecodeError:  # a radio drops what it cannot read
+                continue
+            if radio.hears(frame.destination_pan, frame.destination):
+                heard.append((late_s, frame))
+        return heard

@@ -1,0 +1,246 @@
+"""A HAN in memory, for many homes in one process: joining by key, link keys checked on secured frames, sleepy nodes, radios that are
+off, inter-PAN frames, a coordinator that keeps network and keys over a power cut, and another one that takes its place.
+
+What it does not model: air, MAC, NWK layer, loss, encryption; a frame takes ten milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from firmware_emu.crypto.aes_mmo import aes_mmo
+from firmware_emu.errors import RadioError
+from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, NetworkSettings, Receiver, SimpleDescriptor
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
+from firmware_emu.ids import Eui64
+from hil.radio.air.air import Link
+from hil.radio.air.frames import Beacon
+from hil.radio.stack.joining import Found
+
+_NO_PAN = 0xFFFF
+
+
+class Han:
+    """The medium: every radio by address; the coordinator that was made last is the one there is."""
+
+    def __init__(self) -> None:
+        self.ports: dict[Eui64, Port] = {}
+        self.coordinator: MemoryRadio | None = None
+
+
+class Port:
+    """An ApsPort on the medium. ``on`` False: nobody hears it and it hears nobody."""
+
+    def __init__(self, han: Han, eui64: Eui64) -> None:
+        self.han, self.eui64 = han, eui64
+        self.receiver: Receiver | None = None
+        self.inter_pan_receiver: InterPanReceiver | None = None
+        self.on = True
+        self.awake = True
+        self.descriptors: dict[int, SimpleDescriptor] = {}
+        self.link_keys: dict[Eui64, bytes] = {}
+        self.held: list[tuple[Eui64, ApsFrame]] = []
+        self.on_network = False
+        han.ports[eui64] = self
+
+    def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
+        self.descriptors[descriptor.endpoint] = descriptor
+
+    async def send(self, destination: Eui64, frame: ApsFrame) -> None:
+        await asyncio.sleep(0.01)
+        other = self.han.ports.get(destination)
+        if other is None or not other.on or not self.on or not (other.on_network and self.on_network):
+            raise RadioError(f"{destination} does not acknowledge", "DELIVERY_FAILED")
+        if frame.secured and self.link_keys.get(destination) != other.link_keys.get(self.eui64, b"none"):
+            raise RadioError(f"no common link key with {destination}", "SECURITY")
+        if other.awake:
+            other.deliver(self.eui64, frame)
+        else:
+            other.held.append((self.eui64, frame))
+
+    def deliver(self, sender: Eui64, frame: ApsFrame) -> None:
+        def arrive() -> None:
+            if self.on and self.receiver is not None:
+                self.receiver(sender, replace(frame, lqi=200, rssi=-50))
+
+        asyncio.get_running_loop().call_soon(arrive)
+
+    async def broadcast(self, frame: ApsFrame) -> None:
+        for other in self.han.ports.values():
+            if other is not self and other.on and other.awake:
+                other.deliver(self.eui64, frame)
+
+    async def match_descriptors(self, destination: Eui64, cluster: int, *, server: bool) -> tuple[int, ...]:
+        await asyncio.sleep(0.01)
+        other = self.han.ports.get(destination)
+        if other is None or not other.on or not other.on_network:
+            raise RadioError(f"{destination} does not answer", "TIMEOUT")
+        found = other.descriptors.values()
+        return tuple(one.endpoint for one in found if cluster in (one.servers if server else one.clients))
+
+    async def send_inter_pan(self, destination: Eui64 | int, pan: int, frame: InterPanFrame) -> None:
+        """To an EUI-64 only. Raises RadioError where nobody acknowledges it."""
+        await asyncio.sleep(0.01)
+        other = self.han.ports.get(destination) if isinstance(destination, Eui64) else None
+        if other is None or not other.on or not self.on:
+            raise RadioError(f"no acknowledgement of an inter-PAN frame from {destination}", "MAC_NO_ACK_RECEIVED")
+        hub = self.han.coordinator
+        own = hub.network.pan_id if hub is not None and hub.network is not None and self.on_network else None
+        sender = InterPanSender(self.eui64, _NO_PAN if own is None else own)
+
+        def arrive() -> None:
+            if other.on and other.inter_pan_receiver is not None:
+                other.inter_pan_receiver(sender, frame)
+
+        asyncio.get_running_loop().call_soon(arrive)
+
+    async def import_link_key(self, partner: Eui64, key: bytes) -> None:
+        self.link_keys[partner] = key
+
+
+class MemoryRadio(Port):
+    """The hub's dongle: remembers network and link keys over ``stop`` and a power cut."""
+
+    def __init__(self, han: Han, eui64: Eui64) -> None:
+        super().__init__(han, eui64)
+        self.on_event: Callable[[HanEvent], None] | None = None
+        self.network: NetworkSettings | None = None
+        self.permitted: dict[Eui64, tuple[bytes, float]] = {}
+        self.formed = 0
+        self.on = False
+        han.coordinator = self
+
+    async def start(self) -> None:
+        await asyncio.sleep(0.1)
+        self.on = True
+
+    async def resume(self) -> NetworkSettings | None:
+        await asyncio.sleep(0.1)
+        self.on_network = self.network is not None
+        return self.network
+
+    async def form(self, settings: NetworkSettings) -> NetworkSettings:
+        await asyncio.sleep(0.1)
+        self.formed += 1
+        key = settings.network_key or bytes([self.formed]) * 16
+        self.network = replace(settings, pan_id=0x1234, network_key=key)
+        self.link_keys.clear()
+        self.on_network = True
+        return self.network
+
+    async def permit(self, device: Eui64, link_key: bytes, seconds: int) -> None:
+        self.permitted[device] = (link_key, asyncio.get_running_loop().time() + seconds)
+
+    def admits(self, device: Eui64, key: bytes) -> bool:
+        """Whether ``device`` gets the network key under ``key`` when it comes back."""
+        permitted, until = self.permitted.get(device, (b"", 0.0))
+        return key in (self.link_keys.get(device), permitted if asyncio.get_running_loop().time() <= until else None)
+
+    async def forbid(self) -> None:
+        self.permitted.clear()
+
+    async def remove(self, device: Eui64) -> None:
+        self.permitted.pop(device, None)
+        self.link_keys.pop(device, None)
+        other = self.han.ports.get(device)
+        if other is None or not other.on:
+            raise RadioError(f"{device} does not answer", "TIMEOUT")
+        other.on_network = False
+
+    async def stop(self) -> None:
+        self.on = False
+        self.on_event = None
+
+    def tell(self, kind: HanEventKind, device: Eui64, reason: str = "") -> None:
+        def arrive() -> None:
+            if self.on and self.on_event is not None:
+                self.on_event(HanEvent(kind, device, reason))
+
+        asyncio.get_running_loop().call_soon(arrive)
+
+
+class MemoryNode(Port):
+    """A Device's radio. ``centre`` and ``extended_pan_id``: whose network it is on, or was."""
+
+    def __init__(self, han: Han, eui64: Eui64) -> None:
+        super().__init__(han, eui64)
+        self.centre: Eui64 | None = None
+        self.extended_pan_id: Eui64 | None = None
+
+    async def join(
+        self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
+    ) -> Eui64:
+        await asyncio.sleep(0.2)
+        hub = self.han.coordinator
+        assert hub is not None
+        key, until = hub.permitted.get(self.eui64, (b"", 0.0))
+        if not hub.on or not hub.on_network:
+            raise RadioError("no beacon")
+        if key != link_key or asyncio.get_running_loop().time() > until:
+            hub.tell(HanEventKind.REFUSED, self.eui64, "no key is held for it")
+            raise RadioError("no transport key", "TIMEOUT")
+        self.link_keys[hub.eui64] = hub.link_keys[self.eui64] = link_key
+        self.on_network = True
+        self.centre, self.extended_pan_id = hub.eui64, None if hub.network is None else hub.network.extended_pan_id
+        hub.tell(HanEventKind.JOINED, self.eui64)
+        return hub.eui64
+
+    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[Found]:
+        """The hub's, if it has a network and is on."""
+        await asyncio.sleep(0.2)
+        hub = self.han.coordinator
+        if hub is None or hub.network is None or hub.network.pan_id is None or not (hub.on and hub.on_network):
+            return []
+        network = hub.network
+        return [Found(network.channel, Beacon(hub.network.pan_id, 0, bool(hub.permitted), network.extended_pan_id, True), Link())]
+
+    def listen_inter_pan(self, channel: int) -> None:
+        """It hears everybody on the medium in any case."""
+
+    async def rejoin(self, *, timeout_s: float = 60.0) -> Eui64:
+        """Come back under the link key or, to a coordinator that took the place of the old one, under its hash. Raises RadioError."""
+        await asyncio.sleep(0.2)
+        hub = self.han.coordinator
+        assert hub is not None
+        if self.centre is None:
+            raise RadioError(f"{self.eui64} was on no network")
+        if not hub.on or hub.network is None or not hub.on_network or hub.network.extended_pan_id != self.extended_pan_id:
+            raise RadioError("no beacon")
+        key = self.link_keys[self.centre]
+        if hub.eui64 != self.centre:
+            key = aes_mmo(key)
+        if not hub.admits(self.eui64, key):
+            hub.tell(HanEventKind.REFUSED, self.eui64, "no key is held for it")
+            raise RadioError("no transport key", "TIMEOUT")
+        if hub.eui64 != self.centre:
+            self.link_keys.clear()
+            self.centre = hub.eui64
+        self.link_keys[hub.eui64] = hub.link_keys[self.eui64] = key
+        self.on_network = True
+        hub.tell(HanEventKind.REJOINED, self.eui64)
+        return hub.eui64
+
+    @property
+    def joined(self) -> bool:
+        return self.on_network
+
+    async def resume(self) -> bool:
+        hub = self.han.coordinator
+        assert hub is not None
+        if self.on_network and hub.eui64 == self.centre:
+            hub.tell(HanEventKind.REJOINED, self.eui64)
+        return self.on_network
+
+    async def poll(self) -> None:
+        held, self.held = self.held, []
+        for sender, frame in held:
+            self.deliver(sender, frame)
+        await asyncio.sleep(0.05)
+
+    async def leave(self) -> None:
+        self.on_network = False
+
+    def power(self, on: bool) -> None:
+        self.on = on

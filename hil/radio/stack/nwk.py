@@ -1,0 +1,393 @@
+"""The NWK layer of one node: frame security and counters, addresses, next hops, broadcasts, children, leave and rejoin commands.
+
+Neighbours are spoken to directly, an end device through its parent; where a neighbour does not answer a route is looked for
+(:mod:`hil.radio.stack.routing`), and routes back are learned from what was relayed. No link status frames (no timer while idle).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Protocol
+
+from firmware_emu.errors import DecodeError, ProtectionError
+from firmware_emu.ids import Eui64
+from hil.radio.air.air import Air, Link
+from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader, Update
+from hil.radio.stack import nwk_commands
+from hil.radio.stack.children import Children
+from hil.radio.stack.mac import Done, Mac
+from hil.radio.stack.nwk_commands import LEAVE_REJOIN, LEAVE_REQUEST
+from hil.radio.stack.routing import Routes
+from hil.radio.stack.security import Auxiliary, KeyId, protect, unprotect
+from hil.radio.stack.tokens import RESERVE, Child, Tokens
+
+RADIUS = 30
+BROADCAST_MEMORY_S, BROADCAST_MEMORY = 9.0, 32
+"""nwkNetworkBroadcastDeliveryTime of stack profile 2; and how many broadcasts of one source are known (its sequence has 8 bits)."""
+INTER_PAN = 3
+"""NWK frame type of a frame that belongs to no network."""
+COORDINATOR, ROUTER = 1, 2
+_UNSECURED_COMMANDS = (bytes([NwkCommand.REJOIN_REQUEST]), bytes([NwkCommand.REJOIN_RESPONSE]))
+"""Heard without the network key: a Device that rejoins by its link key has none."""
+
+
+class NwkUser(Protocol):
+    """The layer above."""
+
+    def nwk_data(self, frame: NwkPdu, link: Link, secured: bool) -> None: ...
+    def child_joined(self, device: Eui64, child: Child, update: Update) -> None: ...
+    def child_gone(self, device: Eui64, child: Child) -> None: ...
+    def told_to_leave(self, rejoin: bool) -> None: ...
+    def device_left(self, device: Eui64, short: int) -> None: ...
+    def associated(self, short: int, status: int) -> None: ...
+    def polled(self, short: int) -> None: ...
+    def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
+    def key_switched(self) -> None: ...
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None: ...
+
+
+class Nwk:
+    """One node's NWK layer over its :class:`Mac`."""
+
+    __slots__ = (
+        "_counter", "_incoming", "_random", "_seen", "_sequence", "addresses", "children", "mac", "neighbours", "routes", "shorts",
+        "tokens", "user",
+    )
+
+    def __init__(self, air: Air, tokens: Tokens, user: NwkUser) -> None:
+        self.user = user
+        self._random = air.random(f"{tokens.eui64} nwk {tokens.nwk_counter}")
+        self.tokens = tokens
+        self.mac = Mac(air, tokens.eui64, self)
+        self.addresses: dict[int, Eui64] = {}
+        self.shorts: dict[Eui64, int] = {}
+        self.children = Children(self, user)
+        self._incoming: dict[Eui64, int] = {}
+        self.routes = Routes(self)
+        self.neighbours: dict[int, Link] = {}
+        """How each node that was heard directly was heard last."""
+        self._seen: dict[int, dict[int, float]] = {}
+        self._sequence = self._random.randrange(256)
+        self._counter = 0
+
+    # life
+
+    def start(self) -> None:
+        """Radio on with what the tokens say; counters go on beyond what was used before."""
+        tokens = self.tokens
+        self._counter = tokens.nwk_counter
+        self.mac.pan, self.mac.short = tokens.pan, tokens.short
+        self.mac.start(tokens.channel, rx_on=tokens.node_type not in (4, 5))
+        self.learn(tokens.short, tokens.eui64)
+        if tokens.parent is not None:
+            self.learn(tokens.parent_short, tokens.parent)
+        for device, child in tokens.children.items():
+            self.learn(child.short, device)
+            self.children.watch(device, child)
+
+    def stop(self) -> None:
+        """Radio off and RAM lost."""
+        self.children.stop()
+        self.mac.stop()
+        self.routes.clear()
+        for table in (self.addresses, self.shorts, self._incoming, self._seen, self.neighbours):
+            table.clear()
+
+    @property
+    def routes_for_others(self) -> bool:
+        return self.tokens.node_type in (COORDINATOR, ROUTER)
+
+    def learn(self, short: int, device: Eui64) -> None:
+        """Remember an address pair; the latest word counts."""
+        if short >= 0xFFF8:
+            return
+        known = self.addresses.get(short)
+        if known == device and self.shorts.get(device) == short:
+            return
+        old = self.shorts.get(device)
+        if old is not None:
+            self.addresses.pop(old, None)
+        if known is not None:
+            self.shorts.pop(known, None)
+        self.addresses[short] = device
+        self.shorts[device] = short
+
+    def free_short(self) -> int:
+        while True:
+            short = self._random.randrange(1, 0xFFF7)
+            if short not in self.addresses:
+                return short
+
+    def next_counter(self) -> int:
+        """The outgoing frame counter, kept ahead in the tokens."""
+        value = self._counter
+        self._counter += 1
+        if self._counter > self.tokens.nwk_counter:
+            self.tokens.nwk_counter = value + RESERVE
+            self.tokens.save()
+        return value
+
+    @property
+    def counter(self) -> int:
+        return self._counter if self.mac.channel is not None else self.tokens.nwk_counter
+
+    # sending
+
+    def send(
+        self, destination: int, payload: bytes, done: Done | None = None, *, command: bool = False, secured: bool = True,
+        radius: int = RADIUS, destination_eui: Eui64 | None = None, source_eui: bool = False,
+        neighbour: int | None = None,
+    ) -> None:
+        """One NPDU; ``done`` tells whether the first hop took it (broadcast: that it was sent). ``neighbour``: that hop, if it is given."""
+        self._sequence = self._sequence + 1 & 0xFF
+        frame = NwkPdu(
+            destination, self.tokens.short, radius or RADIUS, self._sequence, command, secured, destination_eui,
+            self.tokens.eui64 if source_eui else None, payload=payload,
+        )
+        if destination >= BROADCAST_ROUTERS - 4:
+            self._repeated(frame)
+            self._broadcast(frame, done)
+        elif destination == self.tokens.short:
+            asyncio.get_running_loop().call_soon(self._loop_back, frame, done)
+        else:
+            if not command:
+                self.routes.before_sending(destination)
+            relays = self.routes.source.get(destination)
+            if relays and neighbour is None:
+                head = bytes([len(relays), len(relays) - 1])
+                frame = replace(frame, relays=head + b"".join(one.to_bytes(2, "little") for one in relays))
+                neighbour = relays[-1]
+            self._forward(frame, done, via=neighbour)
+
+    def _loop_back(self, frame: NwkPdu, done: Done | None) -> None:
+        if self.mac.channel is not None:
+            self.user.nwk_data(frame, Link(), True)
+            if done is not None:
+                done(True)
+
+    def _seal(self, frame: NwkPdu) -> bytes:
+        key = self.tokens.network_key
+        if not frame.secured or key is None:
+            return replace(frame, secured=False).encode()
+        header = frame.header()
+        auxiliary = Auxiliary(KeyId.NETWORK, self.next_counter(), self.tokens.eui64, self.tokens.key_sequence)
+        return header + protect(key, header, auxiliary, self.tokens.eui64, frame.payload)
+
+    def _broadcast(self, frame: NwkPdu, done: Done | None) -> None:
+        if not self.routes_for_others:
+            self.mac.send(self._seal(frame), self.tokens.parent_short, done)
+            return
+        self.mac.send(self._seal(frame), BROADCAST, done)
+        if frame.destination == BROADCAST:
+            for child in self.tokens.children.values():
+                if not child.rx_on and child.authenticated:
+                    self.mac.hold(self._seal(frame), child.short)
+
+    def _hop(self, destination: int) -> int:
+        if not self.routes_for_others:
+            return self.tokens.parent_short
+        return self.routes.hop(destination)
+
+    def first_hop(self, destination: int) -> int:
+        """The neighbour that frames to ``destination`` go to first."""
+        return self._hop(destination)
+
+    def has_end_device(self, short: int) -> bool:
+        """Whether ``short`` is an end device of this node, which answers for it."""
+        device = self.addresses.get(short)
+        child = self.tokens.children.get(device) if device is not None else None
+        return child is not None and not child.router and child.authenticated
+
+    def relay_broadcast(self, frame: NwkPdu, payload: bytes) -> None:
+        """A broadcast of another node, changed on its way."""
+        self._broadcast(replace(frame, radius=frame.radius - 1, payload=payload), None)
+
+    def _forward(self, frame: NwkPdu, done: Done | None, *, searched: bool = False, via: int | None = None) -> None:
+        hop = self._hop(frame.destination) if via is None else via
+        device = self.addresses.get(hop)
+        child = self.tokens.children.get(device) if device is not None else None
+        if child is not None and not child.rx_on:
+            self.mac.hold(self._seal(frame), hop, done)
+            return
+
+        def sent(ok: bool) -> None:
+            if not ok:
+                self.routes.forget(frame.destination)
+            if not ok and self.routes_for_others and frame.secured and not frame.command and not searched and self.mac.channel is not None:
+                self.routes.discover(frame.destination, found)
+            elif done is not None:
+                done(ok)
+
+        def found(ok: bool) -> None:
+            if ok and self.mac.channel is not None:
+                self._forward(frame, done, searched=True)
+            elif done is not None:
+                done(False)
+
+        self.mac.send(self._seal(frame), hop, sent)
+
+    # receiving
+
+    def mac_data(self, frame: MacPdu, link: Link) -> None:
+        if frame.payload[:1] and frame.payload[0] & 3 == INTER_PAN:
+            self.user.inter_pan(frame, link)
+            return
+        try:
+            npdu = NwkPdu.decode(frame.payload)
+            if npdu.secured:
+                opened = self._open(npdu, frame, link)
+                if opened is None:
+                    return
+                npdu = opened
+        except DecodeError:
+            self.mac.count("nwk_bad_frame")
+            return
+        except ProtectionError:
+            self.mac.count("nwk_decryption_failure")
+            return
+        self._take(npdu, frame, link)
+
+    def _open(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> NwkPdu | None:
+        """Raises DecodeError, ProtectionError; None for what is not to be heard."""
+        tokens = self.tokens
+        read = Reader(npdu.payload)
+        auxiliary = Auxiliary.read(read)
+        if auxiliary.key_id is not KeyId.NETWORK or auxiliary.source is None or auxiliary.source == tokens.eui64:
+            return None
+        device = auxiliary.source
+        key = tokens.network_key if auxiliary.key_sequence == tokens.key_sequence else (
+            tokens.alternate_key if auxiliary.key_sequence == tokens.alternate_sequence else None
+        )
+        if key is None:
+            return None
+        plain = unprotect(key, npdu.header(), auxiliary, device, read.rest())
+        if auxiliary.counter < self._incoming.get(device, 0):
+            self.mac.count("nwk_counter_failure")
+            return None
+        self._incoming[device] = auxiliary.counter + 1
+        if auxiliary.key_sequence != tokens.key_sequence and tokens.new_key_sequence():
+            self.user.key_switched()
+        if isinstance(frame.source, int):
+            self.learn(frame.source, device)
+            self.neighbours[frame.source] = link
+        self.children.heard(device)
+        return replace(npdu, payload=plain)
+
+    def _take(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
+        tokens = self.tokens
+        if npdu.source == tokens.short:
+            return
+        if npdu.source_eui is not None:
+            self.learn(npdu.source, npdu.source_eui)
+        if frame.source == npdu.source:
+            self.routes.forget(npdu.source)
+        elif isinstance(frame.source, int) and frame.destination != BROADCAST and self.routes_for_others:
+            self.routes.set(npdu.source, frame.source)
+        if npdu.destination >= BROADCAST_ROUTERS - 4:
+            self._take_broadcast(npdu, frame, link)
+        elif npdu.destination == tokens.short:
+            self._up(npdu, frame, link)
+        elif self.routes_for_others and npdu.secured and npdu.radius > 1:
+            self._relay(replace(npdu, radius=npdu.radius - 1))
+
+    def _relay(self, npdu: NwkPdu) -> None:
+        self.mac.count("relayed")
+        if npdu.command and npdu.payload[:1] == bytes([NwkCommand.ROUTE_RECORD]) and len(npdu.payload) >= 2:
+            npdu = replace(npdu, payload=self.routes.passing(npdu.payload))
+        via = None
+        if npdu.relays:
+            at = npdu.relays[1]
+            via = int.from_bytes(npdu.relays[2 * at:2 * at + 2], "little") if at else npdu.destination
+            npdu = replace(npdu, relays=npdu.relays[:1] + bytes([max(0, at - 1)]) + npdu.relays[2:])
+        self._forward(npdu, None, via=via)
+
+    def _repeated(self, frame: NwkPdu) -> bool:
+        """Whether this broadcast was known; it is now."""
+        now = asyncio.get_running_loop().time()
+        seen = self._seen.setdefault(frame.source, {})
+        before = seen.pop(frame.sequence, None)
+        seen[frame.sequence] = now
+        if len(seen) > BROADCAST_MEMORY:
+            del seen[next(iter(seen))]
+        return before is not None and now - before < BROADCAST_MEMORY_S
+
+    def _take_broadcast(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
+        if not npdu.secured:
+            return
+        if npdu.command and npdu.payload[:1] == bytes([NwkCommand.ROUTE_REQUEST]):
+            try:
+                self.routes.request(npdu, frame, link)
+            except DecodeError:
+                self.mac.count("nwk_bad_frame")
+            return
+        if self._repeated(npdu):
+            return
+        if self.routes_for_others and npdu.radius > 1:
+            self._broadcast(replace(npdu, radius=npdu.radius - 1), None)
+        if npdu.destination != BROADCAST_ROUTERS or self.routes_for_others:
+            self._up(npdu, frame, link)
+
+    def _up(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
+        if not npdu.command:
+            self.user.nwk_data(npdu, link, npdu.secured)
+        elif npdu.secured or npdu.payload[:1] in _UNSECURED_COMMANDS:
+            try:
+                nwk_commands.received(self, npdu, frame, link)
+            except DecodeError:
+                self.mac.count("nwk_bad_frame")
+
+    # commands
+
+    def leave(self, target: int | None = None, *, rejoin: bool = False, done: Done | None = None) -> None:
+        """Say that this node leaves, or (``target``) tell another to."""
+        if target is None:
+            payload = bytes([NwkCommand.LEAVE, 0])
+            self.send(0xFFFD, payload, done, command=True, radius=1, source_eui=True)
+        else:
+            payload = bytes([NwkCommand.LEAVE, LEAVE_REQUEST | (LEAVE_REJOIN if rejoin else 0)])
+            self.send(target, payload, done, command=True, radius=1, source_eui=True)
+
+    # the MAC asks
+
+    def beacon(self) -> Beacon | None:
+        tokens = self.tokens
+        if not self.routes_for_others or tokens.network_key is None:
+            return None
+        coordinator = tokens.node_type == COORDINATOR
+        capacity = self.children.capacity
+        return Beacon(tokens.pan, tokens.short, self.children.permitting, tokens.extended_pan, coordinator, tokens.depth,
+                      capacity, capacity, tokens.update_id)
+
+    def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None:
+        return self.children.associate(device, capability)
+
+    def association_sent(self, device: Eui64, ok: bool) -> None:
+        self.children.association_sent(device, ok)
+
+    def associated(self, short: int, status: int) -> None:
+        self.user.associated(short, status)
+
+    def mac_poll(self, source: Address) -> None:
+        device = source if isinstance(source, Eui64) else self.addresses.get(source)
+        if device in self.tokens.children:
+            self.children.heard(device, authentic=False)
+        elif isinstance(source, int) and self.routes_for_others and self.tokens.network_key is not None:
+            self._sequence = self._sequence + 1 & 0xFF
+            orphan = NwkPdu(source, self.tokens.short, 1, self._sequence, True, True, None, self.tokens.eui64,
+                            payload=bytes([NwkCommand.LEAVE, LEAVE_REQUEST | LEAVE_REJOIN]))
+            self.mac.hold(self._seal(orphan), source)
+        if isinstance(source, int):
+            self.user.polled(source)
+
+    def mac_unknown_child(self, source: Address) -> bool:
+        return isinstance(source, int) and self.routes_for_others and self.addresses.get(source) not in self.tokens.children
+
+    def incoming_counter(self, device: Eui64) -> int | None:
+        """The counter of the last frame of a node; None where none was heard."""
+        known = self._incoming.get(device)
+        return None if known is None else known - 1
+
+    def forget_counter(self, device: Eui64) -> None:
+        """A Device that joins afresh counts its frames from anywhere."""
+        self._incoming.pop(device, None)

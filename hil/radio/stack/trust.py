@@ -1,0 +1,192 @@
+"""The Trust Centre of a coordinator: who gets the network key, under which link key, and what the host is told.
+
+A Device gets in only under a link key held for its EUI-64 (transient, from the install code), or the wildcard key where the
+policy does not ask for install codes. Decisions are told as trustCenterJoinHandler does (reference ezsp-ncp 4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING
+
+from firmware_emu.crypto.aes_mmo import transport_key
+from firmware_emu.ids import Eui64
+from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, Delivery, Update
+from hil.radio.stack.security import KeyId
+from hil.radio.stack.status import Status
+
+if TYPE_CHECKING:
+    from hil.radio.stack.stack import Stack
+
+WILDCARD = Eui64(b"\xff" * 8)
+TRANSIENT_KEY_S = 300.0
+"""How long a permitted key is held (EmberZNet's default of value 0x3B, recalled)."""
+AUTHENTICATION_S = 10.0
+"""How long a child may hold a short address without ever using the network key; a value of this bench, no clause."""
+NETWORK_KEY_TYPE = 1
+COORDINATOR = 1
+
+
+class Policy(IntFlag):
+    """Decision bits of the trust centre policy."""
+
+    ALLOW_JOINS = 0x01
+    ALLOW_UNSECURED_REJOINS = 0x02
+    JOINS_USE_INSTALL_CODE_KEY = 0x10
+
+
+class Decision(IntEnum):
+    """EmberJoinDecision."""
+
+    USE_PRECONFIGURED_KEY = 0
+    DENY_JOIN = 2
+    NO_ACTION = 3
+
+
+class TrustCentre:
+    """The part of a coordinator's stack that admits Devices."""
+
+    __slots__ = ("_stack", "_transient", "policy")
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._transient: dict[Eui64, tuple[bytes, float]] = {}
+        self.policy = Policy.ALLOW_JOINS
+
+    def permit_key(self, device: Eui64, key: bytes) -> None:
+        """Hold ``key`` for ``device`` (or :data:`WILDCARD`) for :data:`TRANSIENT_KEY_S`."""
+        self._transient[device] = (key, asyncio.get_running_loop().time() + TRANSIENT_KEY_S)
+
+    def forget_keys(self) -> None:
+        self._transient.clear()
+
+    def keys(self) -> dict[Eui64, bytes]:
+        """Permitted keys still in force."""
+        now = asyncio.get_running_loop().time()
+        self._transient = {device: (key, until) for device, (key, until) in self._transient.items() if until > now}
+        return {device: key for device, (key, _) in self._transient.items()}
+
+    def key_for(self, device: Eui64) -> bytes | None:
+        return self.keys().get(device)
+
+    def _admission_key(self, device: Eui64) -> bytes | None:
+        if not self.policy & Policy.ALLOW_JOINS:
+            return None
+        keys = self.keys()
+        if self.policy & Policy.JOINS_USE_INSTALL_CODE_KEY:
+            return keys.get(device)
+        return keys.get(device) or keys.get(WILDCARD)
+
+    def joined(self, device: Eui64, short: int, update: Update, parent: int) -> None:
+        """A Device has associated or rejoined, here or (``parent``) with a router."""
+        stack = self._stack
+        if update is Update.SECURED_REJOIN:
+            stack.user.trust_centre_join(short, device, update, Decision.NO_ACTION, parent)
+            return
+        if update is Update.UNSECURED_REJOIN:
+            key = stack.link_key(device) if self.policy & Policy.ALLOW_UNSECURED_REJOINS else None
+        else:
+            key = self._admission_key(device)
+        if key is None:
+            if parent == stack.tokens.short:
+                stack.nwk.children.forget(device)
+            stack.user.trust_centre_join(short, device, update, Decision.DENY_JOIN, parent)
+            return
+        stack.user.trust_centre_join(short, device, update, Decision.USE_PRECONFIGURED_KEY, parent)
+        if parent != stack.tokens.short:
+            stack.nwk.learn(short, device)
+            stack.nwk.routes.set(short, parent)
+            stack.nwk.forget_counter(device)
+        self._transport(device, short, key, parent)
+        if parent == stack.tokens.short:
+            asyncio.get_running_loop().call_later(AUTHENTICATION_S, self._expect, device, short)
+
+    def _transport(self, device: Eui64, short: int, link_key: bytes, parent: int) -> None:
+        """The network key in force; to a Device behind a router in a Tunnel command."""
+        stack = self._stack
+        tokens = stack.tokens
+        assert tokens.network_key is not None, "a coordinator without a network key takes no children"
+        sealed = self._sealed(device, link_key, tokens.network_key, tokens.key_sequence)
+        if parent == tokens.short:
+            stack.nwk.send(short, sealed, secured=False)
+            return
+        tunnel = bytes([ApsCommand.TUNNEL]) + device.zigbee + sealed
+        stack.nwk.send(parent, ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=tunnel).encode())
+
+    def _sealed(self, device: Eui64, link_key: bytes, key: bytes, sequence: int) -> bytes:
+        stack = self._stack
+        payload = _transported(key, sequence, device, stack.tokens.eui64)
+        command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
+        return stack.aps.seal(command, transport_key(link_key), KeyId.TRANSPORT)
+
+    def _expect(self, device: Eui64, short: int) -> None:
+        stack = self._stack
+        child = stack.tokens.children.get(device)
+        if stack.running and child is not None and child.short == short and not child.authenticated:
+            stack.nwk.children.forget(device)
+            self.left(device, short)
+
+    def left(self, device: Eui64, short: int) -> None:
+        stack = self._stack
+        stack.user.trust_centre_join(short, device, Update.LEFT, Decision.NO_ACTION, stack.tokens.short)
+
+    # a new network key (ZigBee PRO r21 4.6.3.4)
+
+    def broadcast_next_key(self, key: bytes | None) -> Status:
+        """Give all that listen the next network key (None: drawn here), under the one in force. It is not used before the switch."""
+        stack = self._stack
+        tokens = stack.tokens
+        if not stack.running or tokens.node_type != COORDINATOR:
+            return Status.INVALID_CALL
+        tokens.alternate_sequence = tokens.key_sequence + 1 & 0xFF
+        tokens.alternate_key = key or stack.air.random(f"{tokens.eui64} key {tokens.nwk_counter}").randbytes(16)
+        tokens.save()
+        self._broadcast(_transported(tokens.alternate_key, tokens.alternate_sequence, Eui64(bytes(8)), tokens.eui64))
+        return Status.SUCCESS
+
+    def send_next_key(self, device: Eui64, short: int, key: bytes) -> Status:
+        """Give one Device the next network key, under its link key."""
+        stack = self._stack
+        tokens = stack.tokens
+        link_key = stack.link_key(device)
+        if not stack.running or tokens.node_type != COORDINATOR:
+            return Status.INVALID_CALL
+        if link_key is None:
+            return Status.NOT_FOUND
+        sequence = tokens.key_sequence + 1 & 0xFF
+        tokens.alternate_key, tokens.alternate_sequence = key, sequence
+        tokens.save()
+        stack.nwk.send(short, self._sealed(device, link_key, key, sequence))
+        return Status.SUCCESS
+
+    def send_current_key(self, device: Eui64, short: int, parent: int) -> Status:
+        """Give one Device the network key in force, through its parent, under its link key."""
+        stack = self._stack
+        link_key = stack.link_key(device)
+        if not stack.running or stack.tokens.node_type != COORDINATOR:
+            return Status.INVALID_CALL
+        if link_key is None:
+            return Status.NOT_FOUND
+        self._transport(device, short, link_key, parent)
+        return Status.SUCCESS
+
+    def broadcast_switch(self) -> Status:
+        """All take the next network key; this node does when the command is on the air, still under the old key."""
+        stack = self._stack
+        tokens = stack.tokens
+        if not stack.running or tokens.node_type != COORDINATOR or not tokens.new_key_sequence():
+            return Status.INVALID_CALL
+        self._broadcast(bytes([ApsCommand.SWITCH_KEY, tokens.alternate_sequence]))
+        stack.key_switched()
+        return Status.SUCCESS
+
+    def _broadcast(self, payload: bytes) -> None:
+        stack = self._stack
+        command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), Delivery.BROADCAST, addressed=False, payload=payload)
+        stack.nwk.send(BROADCAST, command.encode())
+
+
+def _transported(key: bytes, sequence: int, device: Eui64, centre: Eui64) -> bytes:
+    """Transport-Key with a network key; ``device`` is all zero in a broadcast."""
+    return bytes([ApsCommand.TRANSPORT_KEY, NETWORK_KEY_TYPE]) + key + bytes([sequence]) + device.zigbee + centre.zigbee

@@ -1,0 +1,136 @@
+"""Hub faults: who is responsible, and the damages where too many fail."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_FLOOR, Decimal
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+
+from hil.sec.charging.figures import figure
+from hil.sec.charging.money import ChargingError, pence, share_out
+
+
+class Responsible(StrEnum):
+    """Whose fault it is [331-335]."""
+
+    USER = "user fault"
+    DCC = "DCC service fault"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCause:
+    """One cause of a fault (``fault_causes.csv``) with who is responsible; ``source`` its paragraph, or that it is a choice."""
+
+    cause: str
+    responsible: Responsible
+    counts_as_type_fault: bool
+    source: str
+
+
+@cache
+def fault_causes() -> Mapping[str, FaultCause]:
+    """Every cause the bench knows, by name."""
+    lines = resources.files("hil.sec.charging").joinpath("fault_causes.csv").read_text(encoding="utf-8").splitlines()
+    return {
+        row["cause"]: FaultCause(row["cause"], Responsible(row["responsible"]), row["type_fault"] == "yes", row["source"])
+        for row in csv.DictReader(lines)
+    }
+
+
+def fault_responsibility(cause: str) -> FaultCause:
+    """Who is responsible for a hub that failed of ``cause`` [331-335]. Raises ChargingError."""
+    found = fault_causes().get(cause)
+    if found is None:
+        raise ChargingError(f"read the cause {cause!r}, expected one of: {'; '.join(fault_causes())}")
+    return found
+
+
+def replacement_charge_gbp(cause: str, hub_price_gbp: Decimal) -> Decimal:
+    """What a replacement costs the supplier: nothing for a DCC service fault [334], the hub's price for a user fault."""
+    return Decimal(0) if fault_responsibility(cause).responsible is Responsible.DCC else pence(hub_price_gbp)
+
+
+@dataclass(frozen=True, slots=True)
+class HubFault:
+    """A hub that failed: its order, when it was installed and failed, of what, and whose it was to install."""
+
+    hub: str
+    supplier: str
+    order: str
+    installed: date
+    failed: date
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Damages:
+    """Liquidated damages: ``faults`` counted, ``threshold`` in faults (may be a fraction), ``above`` charged at 50 GBP each."""
+
+    faults: int
+    threshold: Decimal
+    above: int
+    amount_gbp: Decimal
+
+
+def _damages(faults: int, share: Decimal, hubs: int) -> Damages:
+    if faults < 0 or hubs < 0:
+        raise ChargingError(f"read {faults} faults of {hubs} hubs, expected none below zero")
+    threshold = share * hubs
+    above = max(0, faults - int(threshold.to_integral_value(ROUND_FLOOR)))
+    return Damages(faults, threshold, above, figure("liquidated_damages") * above)
+
+
+def type_fault_damages(faults: int, installed_hubs: int, *, months: int = 12) -> Damages:
+    """Damages for type faults: 50 GBP for each above 0.5 % a year of all successfully installed hubs [349, 350, 353, 354].
+
+    ``months`` under 12 takes that part of the yearly threshold (choice). A fault is above the threshold when its number is: with
+    a threshold of 2.5 the third is (choice).
+    """
+    if not 1 <= months <= 12:
+        raise ChargingError(f"read {months} months, expected 1 to 12")
+    return _damages(faults, figure("type_fault_threshold_per_year") * months / 12, installed_hubs)
+
+
+def type_faults(faults: Iterable[HubFault], begins: date, ends: date) -> tuple[HubFault, ...]:
+    """Those of a period (``ends`` excluded) that are DCC service faults by cause and so count towards the threshold [331, 354, 337]."""
+    return tuple(one for one in faults if begins <= one.failed < ends and fault_responsibility(one.cause).counts_as_type_fault)
+
+
+def batch_faults(faults: Iterable[HubFault], order: str) -> tuple[HubFault, ...]:
+    """DCC service faults of one order within a year of each hub's installation [355, 356]; the anniversary is within it (choice)."""
+    return tuple(
+        one
+        for one in faults
+        if one.order == order and fault_responsibility(one.cause).counts_as_type_fault and one.failed <= _anniversary(one.installed)
+    )
+
+
+def batch_fault_damages(faults: int, hubs_in_order: int) -> Damages:
+    """Damages for one order: 50 GBP for each of its :func:`batch_faults` above 10 % of it [355, 356]."""
+    return _damages(faults, figure("batch_fault_threshold"), hubs_in_order)
+
+
+def _anniversary(day: date) -> date:
+    try:
+        return day.replace(year=day.year + 1)
+    except ValueError:  # 29 February
+        return date(day.year + 1, 3, 1)
+
+
+def allocate_damages(
+    amount_gbp: Decimal, faults_by_supplier: Mapping[str, int], installed_by_supplier: Mapping[str, int]
+) -> dict[str, Decimal]:
+    """Damages to the suppliers by aggregate fault rate [350].
+
+    Reading (choice): the rate of all hubs together decides whether damages are due, and each supplier has the share of all faults
+    that its hubs had; a supplier without installed hubs has none.
+    """
+    strangers = sorted(supplier for supplier, faults in faults_by_supplier.items() if faults and not installed_by_supplier.get(supplier))
+    if strangers:
+        raise ChargingError(f"read faults of {', '.join(strangers)}, expected them only of suppliers with installed hubs")
+    return share_out(pence(amount_gbp), faults_by_supplier) if amount_gbp else dict.fromkeys(faults_by_supplier, Decimal(0))

@@ -1,0 +1,79 @@
+"""The DCC's remote diagnostics, which a user tries before it raises an incident (IM-04 [226, 227])."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from firmware_emu.clock import EPOCH
+from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What remote diagnosis of one Device found, in sentences. ``number`` is named when an incident is raised."""
+
+    number: int
+    time: float
+    user: Eui64
+    device: Eui64
+    findings: tuple[str, ...]
+
+
+class Diagnostics:
+    """Reads what the DCC knows of a Device: status, hub contact, outage, device log, unanswered requests, strays."""
+
+    def __init__(self, store: DccStore, inventory: Inventory, logs: DeviceLogCopy, now: Callable[[], float]) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._logs = logs
+        self._now = now
+
+    def run(self, user: Eui64, device: Eui64) -> Diagnosis:
+        """Diagnose, and record that ``user`` did."""
+        findings = tuple(self._findings(device))
+        number = self._store.insert(
+            "incident_diagnostics", time=self._now(), user=str(user), device=str(device), findings=json.dumps(findings)
+        )
+        return Diagnosis(number, self._now(), user, device, findings)
+
+    def recorded(self, number: int) -> Diagnosis | None:
+        """A diagnosis made before."""
+        row = self._store.row("SELECT * FROM incident_diagnostics WHERE number = ?", (number,))
+        if row is None:
+            return None
+        found = tuple(json.loads(row["findings"]))
+        return Diagnosis(number, row["time"], Eui64.parse(row["user"]), Eui64.parse(row["device"]), found)
+
+    def _findings(self, eui: Eui64) -> list[str]:
+        device = self._inventory.device(eui)
+        if device is None:
+            return [f"{eui} is not in the inventory"]
+        hub = self._inventory.hub_of(eui)
+        enrolled = "enrolled" if self._inventory.enrolled(eui) else "not enrolled"
+        found = [f"{device.type.name} {eui} is {device.status} since {_moment(device.since)}, {enrolled}"]
+        if hub is None:
+            return [*found, "it is on no hub: nothing can be asked of it over the SM WAN"]
+        contact = self._store.row("SELECT last_contact FROM hubs WHERE chf = ?", (str(hub),))
+        found.append(f"hub {hub} never connected" if contact is None else f"hub {hub} greeted last at {_moment(contact['last_contact'])}")
+        outage = self._store.row("SELECT began FROM outages WHERE chf = ?", (str(hub),))
+        if outage is not None:
+            found.append(f"hub {hub} reported a loss of supply at {_moment(outage['began'])} and has not come back")
+        found += [difference.sentence for difference in self._logs.compare(hub) if eui in (hub, difference.device)]
+        unanswered = self._store.rows(
+            "SELECT variant, received FROM requests WHERE target = ? AND state = 'unanswered' ORDER BY received DESC LIMIT 3", (str(eui),)
+        )
+        found += [f"service {row['variant']} of {_moment(row['received'])} was not answered" for row in unanswered]
+        strays = self._store.row("SELECT count(*) AS n FROM strays WHERE chf = ?", (str(hub),))
+        if strays is not None and strays["n"]:
+            found.append(f"{strays['n']} messages from hub {hub} reached nobody")
+        return found
+
+
+def _moment(seconds: float) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,54 @@
+"""Service Request details: three months live, seven years archived (SSI-06, SSI-07 [248])."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
+from hil.dcc.base.tables import create_tables
+from hil.ssi.settings import PageSettings
+
+DAY_S = 86400.0
+YEAR_S = 366 * DAY_S
+"""Leap years count whole: at least seven years are kept."""
+
+
+class RequestArchive:
+    """The archive beside the DCC's own table of requests, which the gateway needs for ever to know repeats."""
+
+    def __init__(self, store: DccStore, now: Callable[[], float], settings: PageSettings) -> None:
+        create_tables(store, "hil.ssi")
+        self._store = store
+        self._now = now
+        self._settings = settings
+
+    @property
+    def live_since(self) -> float:
+        """Requests received since are live."""
+        return self._now() - self._settings.live_days * DAY_S
+
+    def live(self, user: Eui64) -> list[sqlite3.Row]:
+        """The user's live requests, the newest first."""
+        return self._store.rows(
+            "SELECT * FROM requests WHERE user = ? AND received >= ? ORDER BY received DESC, rowid DESC", (str(user), self.live_since)
+        )
+
+    def archive(self) -> int:
+        """Copy what is no longer live into the archive; returns how many were new there."""
+        return self._store.execute(
+            "INSERT OR IGNORE INTO archived_requests SELECT request, user, target, variant, received, state, responded, xml, response, ? "
+            "FROM requests WHERE received < ?",
+            (self._now(), self.live_since),
+        )
+
+    def archived(self, user: Eui64) -> list[sqlite3.Row]:
+        """The user's archived requests, the newest first."""
+        return self._store.rows("SELECT * FROM archived_requests WHERE user = ? ORDER BY received DESC", (str(user),))
+
+    def purge(self) -> int:
+        """Drop what has been kept for the whole time; never anything younger."""
+        return self._store.execute(
+            "DELETE FROM archived_requests WHERE received < ?", (self._now() - self._settings.archive_years * YEAR_S,)
+        )

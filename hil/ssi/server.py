@@ -1,0 +1,75 @@
+"""The page's web server, in the event loop of whoever runs it: a station's, or that of a page of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from firmware_emu.errors import NotAvailable
+from hil.ssi.peer import PeerProtocol
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program it runs in, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class PageServer:
+    """``tls`` None serves plain HTTP, which is for loopback alone."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        if tls is None and host not in LOOPBACK:
+            raise NotAvailable(f"a page at {host} without TLS", "serve it on 127.0.0.1, or with client certificates (--mtls)")
+        self.host = host
+        self._port = port
+        self._tls = tls
+        config = uvicorn.Config(
+            app, http=PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False, server_header=False,
+            ssl_context_factory=None if tls is None else lambda config, default: tls, timeout_graceful_shutdown=1,
+        )
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        return f"{'http' if self._tls is None else 'https'}://{self.host}:{self._port}"
+
+    async def start(self) -> str:
+        """Listen; returns the URL. Raises NotAvailable where the port is taken."""
+        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self.host, self._port))
+        except OSError as error:
+            listener.close()
+            raise NotAvailable(f"port {self._port} at {self.host} ({error})", "choose another with --port") from error
+        self._port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="self-service page")
+        await self._server.listens.wait()
+        return self.url
+
+    async def close(self) -> None:
+        """End it; open live connections are cut."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
