@@ -149,9 +149,11 @@ class DeviceTable(_Table):
     node: str = Field(default="air", description="its radio: air (simulated), virtual-dongle (a second EZSP dongle on that air), or a port")
     room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
     variant: Literal["single element", "twin element", "polyphase"] = Field(
-        default="single element", description="an ESME's elements and phases")
+        default="single element", description="an ESME's elements and phases"
+    )
     store: Literal["memory", "file"] = Field(
-        default="memory", description="where it keeps what a power cut must not take: in this process, or in a file of the run's folder")
+        default="memory", description="where it keeps what a power cut must not take: in this process, or in a file of the run's folder"
+    )
 
     @field_validator("variant", mode="after")
     @classmethod
@@ -174,7 +176,8 @@ class Board(_Table):
     radio: RadioTable = RadioTable()
     air: AirTable = AirTable()
     rooms: dict[str, dict[str, int]] = Field(
-        default={}, description="dBm at which a radio in one room is heard in another, either way; pairs not named are out of range")
+        default={}, description="dBm at which a radio in one room is heard in another, either way; pairs not named are out of range"
+    )
     wan: WanTable = WanTable()
     jig: JigTable = JigTable()
     parties: PartiesTable

@@ -198,7 +198,11 @@ class _ClockLoop(asyncio.SelectorEventLoop):
         return self._bench_clock.elapsed()
 
     def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None,
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As any loop's, with timers that know their order."""
         self._check_closed()  # type: ignore[attr-defined]

@@ -38,7 +38,11 @@ class Record:
     def as_json(self) -> str:
         """One line of JSON; octets as hex."""
         out: dict[str, Scalar | dict[str, Scalar]] = {
-            "number": self.number, "time": round(self.time, 6), "area": self.area, "source": self.source, "event": self.event,
+            "number": self.number,
+            "time": round(self.time, 6),
+            "area": self.area,
+            "source": self.source,
+            "event": self.event,
         }
         if self.target is not None:
             out["target"] = self.target
@@ -65,8 +69,15 @@ class Trace:
         return lambda: self._subscribers.remove(subscriber)
 
     def emit(
-        self, area: str, source: str, event: str, *,
-        target: str | None = None, message: str | None = None, data: bytes | None = None, **detail: Scalar,
+        self,
+        area: str,
+        source: str,
+        event: str,
+        *,
+        target: str | None = None,
+        message: str | None = None,
+        data: bytes | None = None,
+        **detail: Scalar,
     ) -> Record:
         """Record one hop at the present bench time."""
         self._number += 1

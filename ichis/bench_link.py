@@ -42,7 +42,9 @@ class Kind(IntEnum):
 
 _ANSWER = 0x80
 _HEAD = construct.Struct(
-    "version" / construct.Const(_VERSION, construct.Int8ub), "kind" / construct.Int8ub, "sequence" / construct.Int8ub,
+    "version" / construct.Const(_VERSION, construct.Int8ub),
+    "kind" / construct.Int8ub,
+    "sequence" / construct.Int8ub,
     "length" / construct.Int16ub,
 )
 _FRAME = construct.Struct(
@@ -127,20 +129,20 @@ class FrameReader:
     def _next(self) -> Frame | None:
         while True:
             start = self._buffer.find(MARK)
-            del self._buffer[:start if start >= 0 else max(0, len(self._buffer) - 1)]
+            del self._buffer[: start if start >= 0 else max(0, len(self._buffer) - 1)]
             if len(self._buffer) < 7:
                 return None
             length = int.from_bytes(self._buffer[5:7], "big")
             if length <= LONGEST and len(self._buffer) < _OVERHEAD + length:
                 return None
             try:
-                frame = Frame.decode(bytes(self._buffer[:_OVERHEAD + length]))
+                frame = Frame.decode(bytes(self._buffer[: _OVERHEAD + length]))
             except DecodeError:
                 self.damaged += 1
-                del self._buffer[:len(MARK)]
+                del self._buffer[: len(MARK)]
                 continue
             self.frames += 1
-            del self._buffer[:_OVERHEAD + length]
+            del self._buffer[: _OVERHEAD + length]
             return frame
 
 
@@ -159,8 +161,10 @@ class BenchLink:
         while True:
             octets = await self._data.read(self.reader.wanted, timeout_s)
             if not octets:
-                raise NoAnswer(f"{LABEL}: no answer to {kind.name} {self._sequence} within {timeout_s:g} s: "
-                               "is it in the hub's firmware, and are line settings and polarity right?")
+                raise NoAnswer(
+                    f"{LABEL}: no answer to {kind.name} {self._sequence} within {timeout_s:g} s: "
+                    "is it in the hub's firmware, and are line settings and polarity right?"
+                )
             for frame in self.reader.feed(octets):
                 if frame.kind == kind | _ANSWER and frame.sequence == self._sequence:
                     return frame.payload
@@ -179,7 +183,12 @@ class BenchLinkServer:
     """The hub's end. Serves while :meth:`run` runs; ``console`` answers a console line."""
 
     def __init__(
-        self, data: DataLink, identity: str, volts: Callable[[], float], space: Callable[[bool], None], console: Callable[[str], str],
+        self,
+        data: DataLink,
+        identity: str,
+        volts: Callable[[], float],
+        space: Callable[[bool], None],
+        console: Callable[[str], str],
         condition: Condition | None = None,
     ) -> None:
         self._data, self._identity, self._volts, self._space, self._console = data, identity, volts, space, console

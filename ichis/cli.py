@@ -45,10 +45,19 @@ def ichis() -> None:
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def pins(as_json: bool) -> None:
     """The 20 pins: direction at the host, polarity, pull-up, what an open contact reads as."""
-    rows = [{
-        "pin": pin.number, "name": pin.name, "symbol": pin.symbol, "host": pin.host.value, "hub": pin.hub.value,
-        "active": None if pin.active is None else pin.active.value, "pull_up": pin.pull_up, "open": pin.reads_open.value,
-    } for pin in PINS]
+    rows = [
+        {
+            "pin": pin.number,
+            "name": pin.name,
+            "symbol": pin.symbol,
+            "host": pin.host.value,
+            "hub": pin.hub.value,
+            "active": None if pin.active is None else pin.active.value,
+            "pull_up": pin.pull_up,
+            "open": pin.reads_open.value,
+        }
+        for pin in PINS
+    ]
     if as_json:
         click.echo(json.dumps({"pins": rows}))
         return
@@ -64,13 +73,20 @@ def pins(as_json: bool) -> None:
 def profile(name: str, as_json: bool) -> None:
     """The limits of a profile, each with its source."""
     read = load_profile(name)
-    rows = [{"key": key, "value": limit.value, "unit": limit.unit, "source": limit.source, "confidence": limit.confidence}
-            for key, limit in read.limits.items()]
-    rows += [{"key": key, "value": choice.value, "unit": "", "source": choice.source, "confidence": choice.confidence}
-             for key, choice in read.choices.items()]
+    rows = [
+        {"key": key, "value": limit.value, "unit": limit.unit, "source": limit.source, "confidence": limit.confidence}
+        for key, limit in read.limits.items()
+    ]
+    rows += [
+        {"key": key, "value": choice.value, "unit": "", "source": choice.source, "confidence": choice.confidence}
+        for key, choice in read.choices.items()
+    ]
     if as_json:
-        click.echo(json.dumps({"name": read.name, "version": read.version, "host": read.host, "limits": rows,
-                               "not_measured": list(read.not_measured)}))
+        click.echo(
+            json.dumps(
+                {"name": read.name, "version": read.version, "host": read.host, "limits": rows, "not_measured": list(read.not_measured)}
+            )
+        )
         return
     click.echo(f"{read.name}: {read.version}, host {read.host}")
     for row in rows:
@@ -124,9 +140,24 @@ def interop(makers: Path | None, profile_name: str, as_json: bool) -> None:
 
     found = clock.run(main())
     if as_json:
-        click.echo(json.dumps({"pairs": [
-            {"host": one.host, "kind": known.kinds[one.host], "hub": one.hub, "started_s": one.started_s, "volts": round(one.volts, 3),
-             "warned_s": one.warned_s, "problems": list(one.problems)} for one in found]}))
+        click.echo(
+            json.dumps(
+                {
+                    "pairs": [
+                        {
+                            "host": one.host,
+                            "kind": known.kinds[one.host],
+                            "hub": one.hub,
+                            "started_s": one.started_s,
+                            "volts": round(one.volts, 3),
+                            "warned_s": one.warned_s,
+                            "problems": list(one.problems),
+                        }
+                        for one in found
+                    ]
+                }
+            )
+        )
     else:
         for one in found:
             verdict = "; ".join(one.problems) or f"works: {one.volts:.2f} V, shown after {one.started_s:.2f} s, warned {one.warned_s:.2f} s"

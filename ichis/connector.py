@@ -28,8 +28,10 @@ class Level(Enum):
 
 
 _OTHER_END = {
-    Direction.POWER: Direction.POWER, Direction.INPUT: Direction.OUTPUT,
-    Direction.OUTPUT: Direction.INPUT, Direction.NOT_CONNECTED: Direction.NOT_CONNECTED,
+    Direction.POWER: Direction.POWER,
+    Direction.INPUT: Direction.OUTPUT,
+    Direction.OUTPUT: Direction.INPUT,
+    Direction.NOT_CONNECTED: Direction.NOT_CONNECTED,
 }
 
 
@@ -70,8 +72,15 @@ class Pin:
 def _load() -> tuple[Pin, ...]:
     table = tomllib.loads(resources.files("ichis").joinpath("connector.toml").read_text(encoding="utf-8"))
     return tuple(
-        Pin(row["number"], row["name"], row["symbol"], Direction(row["direction"]),
-            None if row["active"] == "none" else Level(row["active"]), row["pull_up"], row["meaning"])
+        Pin(
+            row["number"],
+            row["name"],
+            row["symbol"],
+            Direction(row["direction"]),
+            None if row["active"] == "none" else Level(row["active"]),
+            row["pull_up"],
+            row["meaning"],
+        )
         for row in table["pin"]
     )
 

@@ -22,11 +22,15 @@ class HubEnd:
         self._task = asyncio.create_task(self._run(), name="hub end")
         feed, probes = socket.feed, socket.probes
         self._answers: dict[str, Callable[[Row], Awaitable[float]]] = {
-            "source": self._source, "play": self._play,
-            "terminal volts": lambda _: _value(feed.terminal_volts()), "amperes": lambda _: _value(feed.amperes()),
-            "peak amperes": lambda _: _value(feed.peak_a), "volts": lambda row: probes.volts(_int(row, "pin")),
+            "source": self._source,
+            "play": self._play,
+            "terminal volts": lambda _: _value(feed.terminal_volts()),
+            "amperes": lambda _: _value(feed.amperes()),
+            "peak amperes": lambda _: _value(feed.peak_a),
+            "volts": lambda row: probes.volts(_int(row, "pin")),
             "ripple": lambda row: probes.ripple(_int(row, "pin")),
-            "drive": self._drive, "level": self._level,
+            "drive": self._drive,
+            "level": self._level,
             "ohms": lambda row: probes.ohms(_int(row, "one"), _int(row, "other")),
         }
 

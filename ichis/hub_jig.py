@@ -17,7 +17,12 @@ from ichis.scpi import ScpiLoad, ScpiRelay
 
 
 async def open_hub_jig(
-    table: JigTable, profile: Profile, clock: Clock, trace: Trace, condition: HostCondition, engineer: Engineer | None = None,
+    table: JigTable,
+    profile: Profile,
+    clock: Clock,
+    trace: Trace,
+    condition: HostCondition,
+    engineer: Engineer | None = None,
 ) -> HubJig:
     """The rig that the board names; ``engineer`` does what no instrument does, the console if None.
 

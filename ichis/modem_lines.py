@@ -28,12 +28,16 @@ class Wiring:
 
 
 HOST_END: Mapping[str, Wiring] = {
-    "MT_PR": Wiring("dtr", Level.LOW), "AC LO": Wiring("rts", Level.HIGH), "CH_PR": Wiring("cts", Level.LOW),
+    "MT_PR": Wiring("dtr", Level.LOW),
+    "AC LO": Wiring("rts", Level.HIGH),
+    "CH_PR": Wiring("cts", Level.LOW),
 }
 """The rig as meter or hot shoe, testing a hub."""
 
 HUB_END: Mapping[str, Wiring] = {
-    "CH_PR": Wiring("dtr", Level.LOW), "MT_PR": Wiring("cts", Level.LOW), "AC LO": Wiring("dsr", Level.HIGH),
+    "CH_PR": Wiring("dtr", Level.LOW),
+    "MT_PR": Wiring("cts", Level.LOW),
+    "AC LO": Wiring("dsr", Level.HIGH),
 }
 """The rig as hub, testing a meter's port."""
 

@@ -36,8 +36,14 @@ class SerialPort:
         self._trouble: str | None = None
         try:
             self._serial = serial.serial_for_url(
-                url, baudrate=round(line.baud), bytesize=line.bits, parity=_PARITY[line.parity], stopbits=line.stop, timeout=0.05,
-                exclusive=None)
+                url,
+                baudrate=round(line.baud),
+                bytesize=line.bits,
+                parity=_PARITY[line.parity],
+                stopbits=line.stop,
+                timeout=0.05,
+                exclusive=None,
+            )
         except (serial.SerialException, ValueError) as wrong:
             raise NotAvailable(f"the serial line {url}", f"{wrong}; is it plugged in, free and readable by you?") from wrong
         self._open = True
@@ -98,8 +104,10 @@ class SerialPort:
     def _expect_polarity(self, line: LineProfile) -> None:
         if line.inverted is not self.inverts:
             wanted, given = ("inverted", "not") if line.inverted else ("not inverted", "inverted")
-            raise JigError(f"{self.url}: the line is {wanted} and the cable gives it {given}: fit another cable, or say "
-                           f"jig.data_inverts = {str(line.inverted).lower()} if this one is the right one")
+            raise JigError(
+                f"{self.url}: the line is {wanted} and the cable gives it {given}: fit another cable, or say "
+                f"jig.data_inverts = {str(line.inverted).lower()} if this one is the right one"
+            )
 
     def _give_up(self) -> None:
         self._late = True

@@ -12,21 +12,52 @@ from firmware_emu.errors import BoardError
 from ichis.uart import LineProfile
 
 _NUMBERS = {
-    "supply_nominal": "V", "supply_tolerance_low": "V", "supply_tolerance_high": "V", "supply_difference_max": "V", "ripple_max": "V",
-    "current_continuous_max": "A", "current_peak_max": "A", "current_off_max": "A", "power_max": "W", "inrush_peak": "A",
-    "input_capacitance_max": "F", "holdup_time": "s", "brownout_threshold": "V", "brownout_recovery": "V",
-    "host_holdup_time": "s", "host_start_time": "s",
-    "signal_voh": "V", "signal_vol": "V", "signal_vih": "V", "signal_vil": "V",
-    "contact_resistance_max": "ohm", "open_resistance_min": "ohm",
-    "presence_debounce": "s", "power_on_delay_after_presence": "s", "ac_lost_assert_time": "s", "ac_lost_release_time": "s",
-    "last_gasp_time": "s", "outage_threshold": "s", "installation_time": "s", "endurance_cycles": "cycles",
-    "uart_baud": "baud", "uart_bits": "bits", "uart_stop": "bits", "uart_baud_tolerance": "%", "hub_reading_error_max": "V",
+    "supply_nominal": "V",
+    "supply_tolerance_low": "V",
+    "supply_tolerance_high": "V",
+    "supply_difference_max": "V",
+    "ripple_max": "V",
+    "current_continuous_max": "A",
+    "current_peak_max": "A",
+    "current_off_max": "A",
+    "power_max": "W",
+    "inrush_peak": "A",
+    "input_capacitance_max": "F",
+    "holdup_time": "s",
+    "brownout_threshold": "V",
+    "brownout_recovery": "V",
+    "host_holdup_time": "s",
+    "host_start_time": "s",
+    "signal_voh": "V",
+    "signal_vol": "V",
+    "signal_vih": "V",
+    "signal_vil": "V",
+    "contact_resistance_max": "ohm",
+    "open_resistance_min": "ohm",
+    "presence_debounce": "s",
+    "power_on_delay_after_presence": "s",
+    "ac_lost_assert_time": "s",
+    "ac_lost_release_time": "s",
+    "last_gasp_time": "s",
+    "outage_threshold": "s",
+    "installation_time": "s",
+    "endurance_cycles": "cycles",
+    "uart_baud": "baud",
+    "uart_bits": "bits",
+    "uart_stop": "bits",
+    "uart_baud_tolerance": "%",
+    "hub_reading_error_max": "V",
 }
 _TEXTS = {"uart_parity": ("none", "even", "odd"), "uart_polarity": ("inverted", "normal")}
 _RISING = (
-    ("brownout_threshold", "brownout_recovery"), ("brownout_recovery", "supply_tolerance_low"),
-    ("supply_tolerance_low", "supply_nominal"), ("supply_nominal", "supply_tolerance_high"), ("current_continuous_max", "current_peak_max"),
-    ("signal_vol", "signal_vil"), ("signal_vil", "signal_vih"), ("signal_vih", "signal_voh"),
+    ("brownout_threshold", "brownout_recovery"),
+    ("brownout_recovery", "supply_tolerance_low"),
+    ("supply_tolerance_low", "supply_nominal"),
+    ("supply_nominal", "supply_tolerance_high"),
+    ("current_continuous_max", "current_peak_max"),
+    ("signal_vol", "signal_vil"),
+    ("signal_vil", "signal_vih"),
+    ("signal_vih", "signal_voh"),
     ("contact_resistance_max", "open_resistance_min"),
 )
 _CONFIDENCE = ("quoted", "inferred", "recalled", "not established")
@@ -82,8 +113,12 @@ class Profile:
     def line(self) -> LineProfile:
         """Settings of the serial pair."""
         return LineProfile(
-            self["uart_baud"], int(self["uart_bits"]), self.choices["uart_parity"].value, self["uart_stop"],
-            self.choices["uart_polarity"].value == "inverted")
+            self["uart_baud"],
+            int(self["uart_bits"]),
+            self.choices["uart_parity"].value,
+            self["uart_stop"],
+            self.choices["uart_polarity"].value == "inverted",
+        )
 
 
 def load_profile(name: str) -> Profile:
@@ -91,8 +126,11 @@ def load_profile(name: str) -> Profile:
 
     Raises BoardError with the key for a missing, mistyped or contradictory value.
     """
-    path = Path(name) if name.endswith(".toml") else next(
-        (folder / f"{name}.toml" for folder in board_folders() if (folder / f"{name}.toml").is_file()), Path(f"{name}.toml"))
+    path = (
+        Path(name)
+        if name.endswith(".toml")
+        else next((folder / f"{name}.toml" for folder in board_folders() if (folder / f"{name}.toml").is_file()), Path(f"{name}.toml"))
+    )
     file = str(path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

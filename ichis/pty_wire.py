@@ -72,7 +72,7 @@ class PtyWire:
         self.framing_errors += errors
         if errors:
             self._deaf = self._condition.deaf_octets_after_error
-        heard = received.octets[self._deaf:]
+        heard = received.octets[self._deaf :]
         self._deaf = max(0, self._deaf - len(received.octets))
         return bytes(octet for octet in heard if octet not in self._condition.swallowed_octets)
 

@@ -47,7 +47,7 @@ class RealHubJig:
     def supply(self) -> Supply:
         """Raises BoardError where the board names none."""
         if self._supply is None:
-            raise BoardError("board", "jig.supply", "kind = \"instruments\" needs a supply: a VISA resource, or \"manual\"")
+            raise BoardError("board", "jig.supply", 'kind = "instruments" needs a supply: a VISA resource, or "manual"')
         return self._supply
 
     @property

@@ -171,7 +171,7 @@ class ScpiTerminal:
             self._buffer += os.read(self._master, LONGEST_LINE)
         while (end := self._buffer.find(b"\n")) >= 0:
             self._lines.put_nowait(bytes(self._buffer[:end]))
-            del self._buffer[:end + 1]
+            del self._buffer[: end + 1]
         if len(self._buffer) > LONGEST_LINE:
             self._buffer.clear()
 
@@ -206,7 +206,9 @@ async def serve(folder: Path, port: int = 0) -> AsyncIterator[dict[str, str]]:
     tasks = [asyncio.create_task(terminal.run()) for terminal in terminals]
     try:
         yield {
-            "kind": "instruments", "supply": f"ASRL{folder / 'supply'}::INSTR", "probes": f"ASRL{folder / 'probes'}::INSTR",
+            "kind": "instruments",
+            "supply": f"ASRL{folder / 'supply'}::INSTR",
+            "probes": f"ASRL{folder / 'probes'}::INSTR",
             "hub_end": f"127.0.0.1:{server.sockets[0].getsockname()[1]}",
             "lines": f"rfc2217://127.0.0.1:{lines_server.sockets[0].getsockname()[1]}",
         }

@@ -85,7 +85,7 @@ def octets_of(levels: Sequence[tuple[float, bool]], line: LineProfile) -> Receiv
         samples = [logic(start + bit * (index + 1.5)) for index in range(line.bits + (line.parity != "none") + 1)]
         if None in samples:
             break
-        value = sum((sample or 0) << index for index, sample in enumerate(samples[:line.bits]))
+        value = sum((sample or 0) << index for index, sample in enumerate(samples[: line.bits]))
         if samples[-1] == 0:
             framing += 1
         elif line.parity != "none" and samples[line.bits] != _parity_bit(value, line):

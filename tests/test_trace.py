@@ -28,5 +28,12 @@ def test_a_line_of_the_trace_file_is_one_json_object(tmp_path: Path) -> None:
     trace.emit("wan", "dcc", "sent", target="hub", data=b"\x01\x02", count=3)
     lines.close()
     assert json.loads((tmp_path / "trace.jsonl").read_text()) == {
-        "number": 1, "time": 1.25, "area": "wan", "source": "dcc", "event": "sent", "target": "hub", "data": "0102", "detail": {"count": 3},
+        "number": 1,
+        "time": 1.25,
+        "area": "wan",
+        "source": "dcc",
+        "event": "sent",
+        "target": "hub",
+        "data": "0102",
+        "detail": {"count": 3},
     }

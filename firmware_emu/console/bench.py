@@ -228,7 +228,11 @@ class Bench(_Face):
 
     @staticmethod
     def open(
-        board: str = "simulated", *, seed: int | None = None, speed: float | None = None, settings: Sequence[str] = (),
+        board: str = "simulated",
+        *,
+        seed: int | None = None,
+        speed: float | None = None,
+        settings: Sequence[str] = (),
         faults: Sequence[str] = (),
     ) -> Opening:
         """A bench from a board file, for ``with`` or ``async with``.

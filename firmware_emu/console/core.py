@@ -76,8 +76,15 @@ class Core:
     """Everything a verb can reach. Made on the event loop of ``clock`` by :func:`firmware_emu.console.bench.Bench.open`."""
 
     def __init__(
-        self, board: Board, clock: Clock, trace: Trace, seed: int, station: Station, records: list[Record],
-        opened: Opened | None = None, kinds: Sequence[type[Noun]] | None = None,
+        self,
+        board: Board,
+        clock: Clock,
+        trace: Trace,
+        seed: int,
+        station: Station,
+        records: list[Record],
+        opened: Opened | None = None,
+        kinds: Sequence[type[Noun]] | None = None,
     ) -> None:
         """``kinds``: the nouns there are; None: all that are installed."""
         self.board = board
@@ -91,7 +98,8 @@ class Core:
         self.said: list[Said] = []
         """What was said at this console, with what came of it: the session."""
         self.offers: dict[str, Callable[[Sequence[str]], Sequence[str] | Mapping[str, str]]] = {
-            "devices": lambda _: {row.name: f"{row.type} {row.eui}" for row in board.device}}
+            "devices": lambda _: {row.name: f"{row.type} {row.eui}" for row in board.device}
+        }
         """Lists to complete words from, given the words of the call so far; nouns add theirs."""
         self.watching: Callable[[Record], bool] | None = None
         """Which records are shown as they come; None: none."""

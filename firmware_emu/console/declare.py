@@ -188,8 +188,12 @@ def _parameters(method: Callable[..., object]) -> Iterator[Parameter]:
     hints = get_type_hints(method, include_extras=True)
     for parameter in list(inspect.signature(method).parameters.values())[1:]:
         yield Parameter(
-            parameter.name.rstrip("_"), parameter.name, _kind(hints[parameter.name]), parameter.default,
-            parameter.kind is inspect.Parameter.VAR_POSITIONAL, parameter.kind is inspect.Parameter.VAR_KEYWORD,
+            parameter.name.rstrip("_"),
+            parameter.name,
+            _kind(hints[parameter.name]),
+            parameter.default,
+            parameter.kind is inspect.Parameter.VAR_POSITIONAL,
+            parameter.kind is inspect.Parameter.VAR_KEYWORD,
             parameter.kind is inspect.Parameter.KEYWORD_ONLY,
         )
 

@@ -7,16 +7,36 @@ from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.tree import Cursor, Node, Tree
 
 _UNIVERSAL = {
-    0x01: "BOOLEAN", 0x02: "INTEGER", 0x03: "BIT STRING", 0x04: "OCTET STRING", 0x05: "NULL", 0x06: "OBJECT IDENTIFIER",
-    0x0A: "ENUMERATED", 0x0C: "UTF8String", 0x13: "PrintableString", 0x16: "IA5String", 0x17: "UTCTime", 0x18: "GeneralizedTime",
-    0x30: "SEQUENCE", 0x31: "SET",
+    0x01: "BOOLEAN",
+    0x02: "INTEGER",
+    0x03: "BIT STRING",
+    0x04: "OCTET STRING",
+    0x05: "NULL",
+    0x06: "OBJECT IDENTIFIER",
+    0x0A: "ENUMERATED",
+    0x0C: "UTF8String",
+    0x13: "PrintableString",
+    0x16: "IA5String",
+    0x17: "UTCTime",
+    0x18: "GeneralizedTime",
+    0x30: "SEQUENCE",
+    0x31: "SET",
 }
 _TEXT = frozenset({0x0C, 0x13, 0x16, 0x17, 0x18})
 _OBJECTS = {
-    "1.2.840.10045.2.1": "EC public key", "1.2.840.10045.3.1.7": "curve P-256", "1.2.840.10045.4.3.2": "ECDSA with SHA-256",
-    "2.5.4.3": "common name", "2.5.4.11": "organisational unit", "2.5.4.45": "unique identifier", "2.5.29.14": "subject key identifier",
-    "2.5.29.15": "key usage", "2.5.29.17": "subject alternative name", "2.5.29.19": "basic constraints",
-    "2.5.29.32": "certificate policies", "2.5.29.35": "authority key identifier", "1.3.6.1.5.5.7.8.4": "hardware module name",
+    "1.2.840.10045.2.1": "EC public key",
+    "1.2.840.10045.3.1.7": "curve P-256",
+    "1.2.840.10045.4.3.2": "ECDSA with SHA-256",
+    "2.5.4.3": "common name",
+    "2.5.4.11": "organisational unit",
+    "2.5.4.45": "unique identifier",
+    "2.5.29.14": "subject key identifier",
+    "2.5.29.15": "key usage",
+    "2.5.29.17": "subject alternative name",
+    "2.5.29.19": "basic constraints",
+    "2.5.29.32": "certificate policies",
+    "2.5.29.35": "authority key identifier",
+    "1.3.6.1.5.5.7.8.4": "hardware module name",
 }
 _DEPTH = 24
 
@@ -52,7 +72,7 @@ def _value(cursor: Cursor, end: int, depth: int) -> Node:
         while cursor.position < inside:
             children.append(_value(cursor, inside, depth + 1))
         return Node(head.offset, head.octets, name, f"{length} octets", children=tuple(children))
-    contents = cursor.octets[cursor.position:inside]
+    contents = cursor.octets[cursor.position : inside]
     value, meaning = _leaf(tag, contents)
     cursor.position = inside
     return Node(head.offset, head.octets + contents, name, value, meaning)
@@ -68,7 +88,7 @@ def _header(cursor: Cursor, end: int) -> tuple[Node, int]:
         count = first & 0x7F
         if not 1 <= count <= 4 or at + 2 + count > end:
             raise DecodeError(cursor.offset + 1, "DER length", f"read {first:02x}, expected a length of 1 to 4 octets")
-        length = int.from_bytes(octets[at + 2:at + 2 + count], "big")
+        length = int.from_bytes(octets[at + 2 : at + 2 + count], "big")
     if at + 2 + count + length > end:
         raise DecodeError(cursor.offset + 1, "DER length", f"read {length}, but {end - at - 2 - count} octets are left")
     return cursor.node(2 + count, "tag and length"), length

@@ -20,8 +20,10 @@ _CLAUSE = "ZCL 2.4"
 _TUNNELING = 0x0704
 _MAILBOX = "reference zigbee-han 7"
 _LISTS = {
-    GeneralCommand.READ_ATTRIBUTES_RESPONSE: (True, True), GeneralCommand.REPORT_ATTRIBUTES: (False, True),
-    GeneralCommand.WRITE_ATTRIBUTES: (False, True), GeneralCommand.WRITE_ATTRIBUTES_UNDIVIDED: (False, True),
+    GeneralCommand.READ_ATTRIBUTES_RESPONSE: (True, True),
+    GeneralCommand.REPORT_ATTRIBUTES: (False, True),
+    GeneralCommand.WRITE_ATTRIBUTES: (False, True),
+    GeneralCommand.WRITE_ATTRIBUTES_UNDIVIDED: (False, True),
     GeneralCommand.WRITE_ATTRIBUTES_NO_RESPONSE: (False, True),
 }
 """General commands that are a list of attributes with values: whether each has a status first."""
@@ -132,7 +134,7 @@ def _attribute(cursor: Cursor, reader: Reader, cluster: Cluster | None, frame: Z
 
 def explain_tunnel_data(cursor: Cursor, inner: Inner) -> tuple[Node, ...]:
     """The data of a tunnel to its end: a GBCS message, behind the gas meter's mailbox octet where there is one. Raises DecodeError."""
-    octets = cursor.octets[cursor.position:]
+    octets = cursor.octets[cursor.position :]
     if not octets:
         raise DecodeError(cursor.offset, "tunnel data", "no octets, expected a GBCS message or a mailbox octet")
     nodes: list[Node] = []
@@ -141,7 +143,7 @@ def explain_tunnel_data(cursor: Cursor, inner: Inner) -> tuple[Node, ...]:
         nodes.append(cursor.node(1, "mailbox header", None, {1: "GET", 2: "GET-RESPONSE", 3: "PUT"}[octets[0]], _MAILBOX))
         if octets[0] == 0x02:
             nodes.append(cursor.node(1, "messages that still wait", str(octets[1])))
-    rest = cursor.octets[cursor.position:]
+    rest = cursor.octets[cursor.position :]
     if rest:
         at = cursor.offset
         try:
@@ -155,8 +157,11 @@ def explain_tunnel_data(cursor: Cursor, inner: Inner) -> tuple[Node, ...]:
 def moved(node: Node, by: int) -> Node:
     """The node with what is below it, ``by`` octets further on."""
     return replace(
-        node, offset=node.offset + by, children=tuple(moved(child, by) for child in node.children),
-        decrypted=tuple(moved(child, by) for child in node.decrypted))
+        node,
+        offset=node.offset + by,
+        children=tuple(moved(child, by) for child in node.children),
+        decrypted=tuple(moved(child, by) for child in node.decrypted),
+    )
 
 
 def _shown(value: object) -> str:

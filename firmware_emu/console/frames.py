@@ -30,7 +30,9 @@ def commands() -> dict[str, tuple[Cluster, Command, bool]]:
     """Every declared command as ``Cluster.Name``, and whether it goes to the server."""
     return {
         f"{_word(cluster)}.{one.name}": (cluster, one, to_server)
-        for cluster in clusters.ALL for to_server, side in ((False, cluster.to_client), (True, cluster.to_server)) for one in side.values()
+        for cluster in clusters.ALL
+        for to_server, side in ((False, cluster.to_client), (True, cluster.to_server))
+        for one in side.values()
     }
 
 
@@ -45,15 +47,18 @@ def _known(table: Mapping[str, object], text: str) -> str:
 
 
 AttributeName = Annotated[
-    str, Kind("an attribute such as Time.time (tab lists them)", lambda text: _known(attributes(), text), "attributes")]
+    str, Kind("an attribute such as Time.time (tab lists them)", lambda text: _known(attributes(), text), "attributes")
+]
 CommandName = Annotated[
-    str, Kind("a command such as Price.GetCurrentPrice (tab lists them)", lambda text: _known(commands(), text), "commands")]
+    str, Kind("a command such as Price.GetCurrentPrice (tab lists them)", lambda text: _known(commands(), text), "commands")
+]
 
 OFFERS: Mapping[str, Mapping[str, str]] = {
     "attributes": {name: f"{cluster.id:04x}:{one.id:04x}" for name, (cluster, one) in attributes().items()},
     "commands": {
         name: f"{cluster.id:04x}:{one.id:02x} to the {'server' if to_server else 'client'}"
-        for name, (cluster, one, to_server) in commands().items()},
+        for name, (cluster, one, to_server) in commands().items()
+    },
 }
 
 

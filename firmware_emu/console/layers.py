@@ -80,8 +80,9 @@ def explain_any(octets: bytes, known: Known, layer: str | None = None) -> Explai
         if not problems:
             raise DecodeError(0, "octets", f"{octets[:4].hex(' ')} ...: no layer begins like this; name one with as=")
         _, name, wrong = max(problems, key=lambda item: item[0])
-        raise DecodeError(wrong.offset, wrong.field, f"{wrong.problem} (read as {name}, which they look like most; as=LAYER reads "
-                          "them as another)")
+        raise DecodeError(
+            wrong.offset, wrong.field, f"{wrong.problem} (read as {name}, which they look like most; as=LAYER reads them as another)"
+        )
     found.sort(key=lambda item: -item[0])
     likely, best, tree = found[0]
     return Explained(best, tree, likely, tuple(one.name for _, one, _ in found[1:]))

@@ -44,7 +44,7 @@ def chapters() -> dict[str, str]:
 def _parts() -> list[tuple[str, str, str]]:
     found = list(_HEADING.finditer(text()))
     ends = [one.start() for one in found[1:]] + [len(text())]
-    return [(one[1], one[2].strip(), text()[one.end():end].strip()) for one, end in zip(found, ends, strict=True)]
+    return [(one[1], one[2].strip(), text()[one.end() : end].strip()) for one, end in zip(found, ends, strict=True)]
 
 
 def usage_line(title: str, verb: Verb) -> str:
@@ -62,7 +62,10 @@ def manual(bench: Core, topic: Sequence[str]) -> Result:
         plain = ", ".join(sorted(bench.plain))
         return Result(
             f"NOUN VERB VALUES..., NAME=VALUE, `;` between calls. Plain words: {plain}. At the prompt also: python, attach, exit. "
-            "`help WORD` tells more.", columns=("noun", "", "verbs"), rows=rows)
+            "`help WORD` tells more.",
+            columns=("noun", "", "verbs"),
+            rows=rows,
+        )
     found = _found(bench, [word.lower() for word in topic])
     if not found:
         raise WordError(f"help: read {' '.join(topic)!r}, expected a noun, a verb or a plain word; `help` lists them")

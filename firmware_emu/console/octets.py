@@ -21,7 +21,7 @@ def record_of(bench: Core, word: str) -> Record:
         number = int(word[1:])
     except ValueError:
         raise WordError(f"read {word!r}, expected @ and the number of a record, as `trace show` prints it") from None
-    found = records[number - 1:number] if number > 0 else records[number:][:1]
+    found = records[number - 1 : number] if number > 0 else records[number:][:1]
     if not found:
         raise WordError(f"read {word!r}, expected @1 to @{len(records)}")
     return found[0]

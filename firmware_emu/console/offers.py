@@ -25,7 +25,8 @@ def offers(core: Core, line: str, more: Sequence[Offer] = ()) -> list[Offer]:
     if not before:
         found = [
             *(Offer(word, verb.summary) for word, (_, verb) in core.plain.items()),
-            *(Offer(word, noun.about) for word, noun in core.nouns.items()), *more,
+            *(Offer(word, noun.about) for word, noun in core.nouns.items()),
+            *more,
         ]
     elif len(before) == 1 and before[0] in core.nouns and before[0] not in core.plain:
         found = [Offer(verb.name, verb.summary) for verb in core.nouns[before[0]].verbs().values()]
@@ -71,7 +72,7 @@ def _values(core: Core, verb: Verb, given: Sequence[str], begun: str) -> list[Of
     said = {word.partition("=")[0] for word in given} & set(named)
     places = [parameter for parameter in verb.parameters if parameter.placed and parameter.name not in said]
     bare = sum(word.partition("=")[0] not in named for word in given)
-    found = [Offer(*pair) for place in places[bare:bare + 1] for pair in _words(core, place, given).items()]
+    found = [Offer(*pair) for place in places[bare : bare + 1] for pair in _words(core, place, given).items()]
     if bare >= len(places):
         found += [Offer(*pair) for rest in verb.parameters if rest.many for pair in _words(core, rest, given).items()]
     later = [parameter for parameter in named.values() if parameter.name not in said and parameter not in places[:bare]]

@@ -41,8 +41,13 @@ class Prompt:
         self._talks = [talk]
         self.console = Console(highlight=False)
         self._session: PromptSession[str] = PromptSession(
-            history=history(), completer=_Completer(self), auto_suggest=AutoSuggestFromHistory(), complete_while_typing=False,
-            bottom_toolbar=self._foot, multiline=Condition(self._unfinished), prompt_continuation=". ",
+            history=history(),
+            completer=_Completer(self),
+            auto_suggest=AutoSuggestFromHistory(),
+            complete_while_typing=False,
+            bottom_toolbar=self._foot,
+            multiline=Condition(self._unfinished),
+            prompt_continuation=". ",
             enable_history_search=True,
         )
 

@@ -11,14 +11,45 @@ from rich.text import Text
 from firmware_emu.clock import EPOCH
 from firmware_emu.trace import Record
 
-BAD = frozenset({
-    "refused", "failed", "lost", "not delivered", "not sent", "not joined", "not established", "discarded", "crashed", "unanswered",
-    "dropped", "corrupted", "given up", "tunnel refused", "tunnel lost", "no tunnel", "key establishment failed", "alert not sent",
-    "poll failed", "wake step failed", "response not taken", "radio failed", "not resumed", "hub lost", "not sealed",
-})
+BAD = frozenset(
+    {
+        "refused",
+        "failed",
+        "lost",
+        "not delivered",
+        "not sent",
+        "not joined",
+        "not established",
+        "discarded",
+        "crashed",
+        "unanswered",
+        "dropped",
+        "corrupted",
+        "given up",
+        "tunnel refused",
+        "tunnel lost",
+        "no tunnel",
+        "key establishment failed",
+        "alert not sent",
+        "poll failed",
+        "wake step failed",
+        "response not taken",
+        "radio failed",
+        "not resumed",
+        "hub lost",
+        "not sealed",
+    }
+)
 """Events after which something did not go on."""
 _COLOURS = {
-    "dcc": "cyan", "wan": "blue", "hub": "green", "han": "magenta", "device": "yellow", "power": "red", "ichis": "red", "nvm": "white",
+    "dcc": "cyan",
+    "wan": "blue",
+    "hub": "green",
+    "han": "magenta",
+    "device": "yellow",
+    "power": "red",
+    "ichis": "red",
+    "nvm": "white",
     "fault": "bold red",
 }
 
@@ -60,8 +91,13 @@ def line(record: Record) -> Text:
     when = EPOCH + timedelta(seconds=record.time)
     event_style = "bold red" if record.event in BAD else "bold"
     text = Text.assemble(
-        (f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} ", "dim"), (f"@{record.number} ", "dim"),
-        (f"{record.area:<6} ", _COLOURS.get(record.area, "")), record.source, " ", (record.event, event_style))
+        (f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} ", "dim"),
+        (f"@{record.number} ", "dim"),
+        (f"{record.area:<6} ", _COLOURS.get(record.area, "")),
+        record.source,
+        " ",
+        (record.event, event_style),
+    )
     if record.target:
         text.append(f" {record.target}")
     said = detail(record)
@@ -80,7 +116,6 @@ def last_bad(records: Sequence[Record]) -> Record | None:
 def of_message(records: Iterable[Record], message: str) -> list[Record]:
     """The hops of one message, by its identifier or a part of it."""
     return [record for record in records if record.message and message in record.message]
-
 
 
 _TOLD = BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply off", "alert", "left", "removed"}

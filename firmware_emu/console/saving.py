@@ -20,8 +20,14 @@ def as_test(bench: Core, acts: Sequence[Said], name: str) -> str:
     if errors:
         imports.append(f"from firmware_emu.errors import {', '.join(_importable(errors))}")
     head = [
-        f'"""Saved from a console session on board {bench.board.name}, seed {bench.seed}: the same words, and what came of them."""', "",
-        "from __future__ import annotations", "", *(["import pytest", ""] if errors else []), *imports, "", "",
+        f'"""Saved from a console session on board {bench.board.name}, seed {bench.seed}: the same words, and what came of them."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        *(["import pytest", ""] if errors else []),
+        *imports,
+        "",
+        "",
         f"def {name}() -> None:",
         f"    with Bench.open({bench.opened.board!r}, seed={bench.seed}{_more(bench)}) as bench:",
     ]
@@ -55,5 +61,6 @@ def _python(call: Call) -> str:
     values = [repr(value) if isinstance(value, int | float | str | bool | None) else repr(str(value)) for value in call.args]
     values += [
         f"{name}={value!r}" if isinstance(value, int | float | str | bool | None) else f"{name}={str(value)!r}"
-        for name, value in call.kwargs.items()]
+        for name, value in call.kwargs.items()
+    ]
     return f"bench.{call.noun.name}.{call.verb.method}({', '.join(values)})"

@@ -42,7 +42,11 @@ class Reason:
 
 
 def why(
-    records: Sequence[Record], keystore: Keystore | None = None, *, message: str | None = None, record: Record | None = None,
+    records: Sequence[Record],
+    keystore: Keystore | None = None,
+    *,
+    message: str | None = None,
+    record: Record | None = None,
 ) -> Reason:
     """The reason for ``record``, for the last trouble of ``message``, or for the last trouble of all."""
     upto = len(records) if record is None and message is None else 0
@@ -136,15 +140,17 @@ def differing(record: Record, hops: Sequence[Record], keystore: Keystore | None)
     if record.data is None:
         return ()
     before = next((hop for hop in hops if hop.data is not None and hop.number < record.number and hop.data != record.data), None)
-    found = [] if before is None or before.data is None else [
-        f"{text} (against @{before.number}, {before.source} {before.event})" for text in octet_differences(before.data, record.data)]
+    found = (
+        []
+        if before is None or before.data is None
+        else [f"{text} (against @{before.number}, {before.source} {before.event})" for text in octet_differences(before.data, record.data)]
+    )
     return (*found, *_protection(record.data, keystore))
 
 
 def octet_differences(before: bytes, after: bytes) -> list[str]:
     """Where two strings of octets differ: ``offset 17: 00 was, 01 is``."""
-    found = [
-        f"offset {at}: {old:02x} was, {new:02x} is" for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new]
+    found = [f"offset {at}: {old:02x} was, {new:02x} is" for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new]
     if len(before) != len(after):
         found.append(f"{len(before)} octets were, {len(after)} are")
     if len(found) > _SHOWN_DIFFERENCES:
@@ -172,10 +178,14 @@ def _protection(data: bytes, keystore: Keystore | None) -> list[str]:
             at = len(data) - len(message.mac)
             found += [
                 f"offset {at + number}, MAC: {read:02x} read, {held:02x} expected"
-                for number, (read, held) in enumerate(zip(message.mac, expected, strict=True)) if read != held][:_SHOWN_DIFFERENCES]
+                for number, (read, held) in enumerate(zip(message.mac, expected, strict=True))
+                if read != held
+            ][:_SHOWN_DIFFERENCES]
     if verdict.signature.state is State.INVALID:
-        found.append(f"signature: {verdict.signature.reason}" + (
-            f"; it holds with {verdict.signature.would_hold}" if verdict.signature.would_hold else ""))
+        found.append(
+            f"signature: {verdict.signature.reason}"
+            + (f"; it holds with {verdict.signature.would_hold}" if verdict.signature.would_hold else "")
+        )
     return found
 
 
@@ -188,7 +198,10 @@ def told(reason: Reason) -> Result:
     if record.message:
         values["message"] = record.message
     for name, value in (
-        ("rule", reason.rule), ("octets", "\n".join(reason.differing)), ("faults", "\n".join(reason.faults)), ("next", reason.next_step),
+        ("rule", reason.rule),
+        ("octets", "\n".join(reason.differing)),
+        ("faults", "\n".join(reason.faults)),
+        ("next", reason.next_step),
     ):
         if value:
             values[name] = value

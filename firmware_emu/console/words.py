@@ -104,7 +104,7 @@ def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, ob
         if parameter is None:
             raise WordError(f"{noun.name} {verb.name}: read {name!r}, expected {verb.usage or 'no value'}")
         named[name if parameter is pairs else parameter.python] = parameter.read(value)
-    missing = [place for place in places[len(read):] if place.needed and place.python not in named]
+    missing = [place for place in places[len(read) :] if place.needed and place.python not in named]
     if missing:
         raise WordError(f"{noun.name} {verb.name}: expected {missing[0].name.upper()}, {missing[0].kind.expected}")
     words = [*(str(value) for value in args), *(f"{name}={value}" for name, value in kwargs.items())]

@@ -83,10 +83,18 @@ def not_supported(device: GbcsDevice, message: Message) -> bytes:
     content = OctetString(message.message_code.to_bytes(2, "big") + header.counter.to_bytes(8, "big"))
     known = device.credentials.roles_of(header.originator)
     if RemotePartyRole.ACCESS_CONTROL_BROKER in known and header.other.supplementary_party is not None:
-        return build(device, AlertRequest(
-            NOT_SUPPORTED, header.originator, True, (content,), _NOT_SUPPORTED_CODE,
-            supplementary_party=header.other.supplementary_party, supplementary_counter=header.other.supplementary_counter,
-        ))
+        return build(
+            device,
+            AlertRequest(
+                NOT_SUPPORTED,
+                header.originator,
+                True,
+                (content,),
+                _NOT_SUPPORTED_CODE,
+                supplementary_party=header.other.supplementary_party,
+                supplementary_counter=header.other.supplementary_counter,
+            ),
+        )
     if known:
         return build(device, AlertRequest(NOT_SUPPORTED, header.originator, True, (content,), _NOT_SUPPORTED_CODE))
     return device.alert(NOT_SUPPORTED, (content,), message_code=_NOT_SUPPORTED_CODE)

@@ -88,10 +88,14 @@ class Reply:
         """The response: the Command's counter and first 18 octets of other information, parties swapped, protected."""
         header = self._message.header
         other = OtherInformation(
-            header.message_code, header.other.supplementary_party, header.other.supplementary_counter, self._supplementary_counter,
+            header.message_code,
+            header.other.supplementary_party,
+            header.other.supplementary_counter,
+            self._supplementary_counter,
         )
         response = Message(
-            GroupingHeader(CraFlag.RESPONSE, header.counter, self._device.eui64, header.originator, other, self._date_time()), payload,
+            GroupingHeader(CraFlag.RESPONSE, header.counter, self._device.eui64, header.originator, other, self._date_time()),
+            payload,
         )
         return self._device.protect(response, signed=signed)
 
@@ -123,8 +127,7 @@ def failure_payload(message: Message, result: AccessResult = AccessResult.OTHER_
         if payload[:1] == bytes((_DLMS_REQUEST,)):
             request = AccessRequest.decode(payload)
             results = tuple(
-                Result(Choice.GET if item.choice is Choice.GET_WITH_SELECTION else item.choice, result)
-                for item in request.specifications
+                Result(Choice.GET if item.choice is Choice.GET_WITH_SELECTION else item.choice, result) for item in request.specifications
             )
             return AccessResponse(request.invoke_id, tuple(Null() for _ in results), results).encode()
         if payload[:2] == _GBZ_PROFILE:

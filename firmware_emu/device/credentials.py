@@ -98,7 +98,12 @@ class Credentials:
 
     @classmethod
     def from_keystore(
-        cls, store: Store, keystore: Keystore, eui64: Eui64, device_type: DeviceType, parties: Mapping[RemotePartyRole, Eui64],
+        cls,
+        store: Store,
+        keystore: Keystore,
+        eui64: Eui64,
+        device_type: DeviceType,
+        parties: Mapping[RemotePartyRole, Eui64],
     ) -> Credentials:
         """A Device as it leaves the factory: own keys and one certificate in each cell whose role is in ``parties``.
 

@@ -168,10 +168,15 @@ def _wanted(parameter: Data) -> tuple[_Wanted, ...] | None:
     found: list[_Wanted] = []
     for item in asked.elements:
         match item:
-            case Structure(elements=(
-                LongUnsigned(value=class_id), OctetString(octets=obis), Integer(value=attribute), LongUnsigned(),
-                Structure(elements=(Enum(value=restricted), limits)),
-            )) if len(obis) == 6:
+            case Structure(
+                elements=(
+                    LongUnsigned(value=class_id),
+                    OctetString(octets=obis),
+                    Integer(value=attribute),
+                    LongUnsigned(),
+                    Structure(elements=(Enum(value=restricted), limits)),
+                )
+            ) if len(obis) == 6:
                 selection = limits if restricted == _RESTRICTED else None
                 found.append(_Wanted((class_id, obis, attribute), selection))
             case _:
@@ -186,5 +191,3 @@ def time_range(selection: Data) -> tuple[Data, Data] | None:
     if isinstance(selection, Structure) and len(selection) == 2:
         return selection[0], selection[1]
     return None
-
-

@@ -52,7 +52,10 @@ def _routes() -> dict[tuple[int, str], EventRoute]:
         code = int(row["code"], 16)
         parties = () if row["party"] in ("", "profile") else tuple(RemotePartyRole[name] for name in row["party"].split())
         routes[code, row["device"]] = EventRoute(
-            code, tuple(LogName(name) for name in row["log"].split()), AlertKind(row["alert"]) if row["alert"] else None, parties,
+            code,
+            tuple(LogName(name) for name in row["log"].split()),
+            AlertKind(row["alert"]) if row["alert"] else None,
+            parties,
         )
     return routes
 

@@ -69,7 +69,7 @@ class OtaImage:
             raise DecodeError(52, "total image size", f"read {size}, the file has {len(data)} octets")
         if data[-65] != 0x40:
             raise DecodeError(len(data) - 65, "signature length", f"read {data[-65]:02x}, expected 40")
-        return cls(version, (lowest, highest), data[_HEADER.size:-66], data[-64:])
+        return cls(version, (lowest, highest), data[_HEADER.size : -66], data[-64:])
 
 
 def authorising_role(device_type: DeviceType) -> RemotePartyRole:
@@ -101,7 +101,7 @@ def receive_image(device: GbcsDevice, data: bytes) -> bool:
         p256.verify(public_key_of(certificate), image.signature, image.image)
     except (DecodeError, ProtectionError) as problem:
         device.trace.emit("device", device.name, "image discarded", reason=str(problem))
-        _receipt(device, _NOT_VERIFIED, hashlib.sha256(data[_HEADER.size:-66]).digest())
+        _receipt(device, _NOT_VERIFIED, hashlib.sha256(data[_HEADER.size : -66]).digest())
         return False
     with device.store.transaction():
         device.store.put(device.prefix + "firmware/pending", image.hash + image.version.to_bytes(4, "big"))

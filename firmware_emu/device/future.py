@@ -40,8 +40,13 @@ class FutureActions:
     def put(self, action: FutureAction) -> None:
         """Store ``action``, replacing one of the same kind and key."""
         fields = {
-            "when": action.when, "kind": action.kind, "key": action.key, "code": action.message_code,
-            "originator": str(action.originator), "counter": action.counter, "data": action.data.hex(),
+            "when": action.when,
+            "kind": action.kind,
+            "key": action.key,
+            "code": action.message_code,
+            "originator": str(action.originator),
+            "counter": action.counter,
+            "data": action.data.hex(),
         }
         self._store.put(f"{self._prefix}{action.kind}/{action.key}", json.dumps(fields).encode())
 
@@ -59,10 +64,17 @@ class FutureActions:
             octets = self._store.get(key)
             if octets is not None:
                 fields = json.loads(octets)
-                found.append(FutureAction(
-                    float(fields["when"]), str(fields["kind"]), str(fields["key"]), int(fields["code"]),
-                    Eui64.parse(fields["originator"]), int(fields["counter"]), bytes.fromhex(fields["data"]),
-                ))
+                found.append(
+                    FutureAction(
+                        float(fields["when"]),
+                        str(fields["kind"]),
+                        str(fields["key"]),
+                        int(fields["code"]),
+                        Eui64.parse(fields["originator"]),
+                        int(fields["counter"]),
+                        bytes.fromhex(fields["data"]),
+                    )
+                )
         return sorted(found, key=lambda action: (action.when, action.kind, action.key))
 
     def next_due(self) -> float | None:

@@ -52,8 +52,15 @@ class Membership:
 
 
 async def join_han(
-    node: HanNode, zcl: ZclPort, install_code: InstallCode, cbke: CbkeCredentials, *, trace: Trace, name: str,
-    extended_pan_id: Eui64 | None = None, sleepy: bool = False,
+    node: HanNode,
+    zcl: ZclPort,
+    install_code: InstallCode,
+    cbke: CbkeCredentials,
+    *,
+    trace: Trace,
+    name: str,
+    extended_pan_id: Eui64 | None = None,
+    sleepy: bool = False,
 ) -> Membership:
     """Join, establish and import the link key, read the hub's time.
 
@@ -94,7 +101,14 @@ class KeepAliveWatch:
     """
 
     def __init__(
-        self, zcl: ZclPort, coordinator: Eui64, clock: Clock, *, on_lost: Callable[[], None], on_found: Callable[[], None], seed: str,
+        self,
+        zcl: ZclPort,
+        coordinator: Eui64,
+        clock: Clock,
+        *,
+        on_lost: Callable[[], None],
+        on_found: Callable[[], None],
+        seed: str,
     ) -> None:
         self._zcl = zcl
         self._coordinator = coordinator
@@ -130,7 +144,12 @@ class KeepAliveWatch:
             async with asyncio.timeout(KEEP_ALIVE_ANSWER_S):
                 endpoint = await self._zcl.find_endpoint(self._coordinator, KEEP_ALIVE)
                 values = await self._zcl.read_attributes(
-                    self._coordinator, endpoint, KEEP_ALIVE, (_BASE, _JITTER), secured=True, timeout_s=KEEP_ALIVE_ANSWER_S,
+                    self._coordinator,
+                    endpoint,
+                    KEEP_ALIVE,
+                    (_BASE, _JITTER),
+                    secured=True,
+                    timeout_s=KEEP_ALIVE_ANSWER_S,
                 )
         except (RadioError, TimeoutError):
             values = {}

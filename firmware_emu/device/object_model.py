@@ -140,9 +140,19 @@ def same_type(declared: Data, value: Data) -> bool:
 
 
 _SCALARS: dict[str, Data] = {
-    "null": Null(), "boolean": Boolean(False), "integer": Integer(0), "unsigned": Unsigned(0), "long": Long(0),
-    "long-unsigned": LongUnsigned(0), "double-long": DoubleLong(0), "double-long-unsigned": DoubleLongUnsigned(0), "enum": Enum(0),
-    "visible-string": VisibleString(""), "utf8-string": Utf8String(""), "octet-string": OctetString(b""), "bit-string": BitString(b"", 0),
+    "null": Null(),
+    "boolean": Boolean(False),
+    "integer": Integer(0),
+    "unsigned": Unsigned(0),
+    "long": Long(0),
+    "long-unsigned": LongUnsigned(0),
+    "double-long": DoubleLong(0),
+    "double-long-unsigned": DoubleLongUnsigned(0),
+    "enum": Enum(0),
+    "visible-string": VisibleString(""),
+    "utf8-string": Utf8String(""),
+    "octet-string": OctetString(b""),
+    "bit-string": BitString(b"", 0),
 }
 _TOKEN = re.compile(r"\s*([a-z0-9-]+)(?:\[(\d+)\])?")
 _SIZED = re.compile(r"(octet-string|visible-string|utf8-string|bit-string)\((\d+)\)")
@@ -162,7 +172,7 @@ def zero_of(text: str) -> Data:
 def _parse(text: str) -> tuple[Data, str]:
     sized = _SIZED.match(text.lstrip())
     if sized:
-        rest = text.lstrip()[sized.end():]
+        rest = text.lstrip()[sized.end() :]
         length = int(sized[2])
         if sized[1] == "octet-string":
             return OctetString(bytes(length)), rest
@@ -172,7 +182,7 @@ def _parse(text: str) -> tuple[Data, str]:
     token = _TOKEN.match(text)
     if not token:
         raise ValueError(f"{text!r} does not begin with a type")
-    name, rest = token[1], text[token.end():]
+    name, rest = token[1], text[token.end() :]
     if name in ("structure", "array"):
         elements, rest = _parse_elements(rest)
         if name == "array":

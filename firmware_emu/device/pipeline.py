@@ -53,9 +53,17 @@ class GbcsDevice:
     """
 
     def __init__(
-        self, eui64: Eui64, device_type: DeviceType, credentials: Credentials, store: Store, clock_now: Callable[[], float],
-        trace: Trace, executor: Executor | None = None, *,
-        handlers: Mapping[int, Handler] | None = None, profile: PipelineProfile | None = None,
+        self,
+        eui64: Eui64,
+        device_type: DeviceType,
+        credentials: Credentials,
+        store: Store,
+        clock_now: Callable[[], float],
+        trace: Trace,
+        executor: Executor | None = None,
+        *,
+        handlers: Mapping[int, Handler] | None = None,
+        profile: PipelineProfile | None = None,
     ) -> None:
         from firmware_emu.device.standard import STANDARD_DUE, STANDARD_HANDLERS  # they know this class, so they are fetched late
 
@@ -116,9 +124,15 @@ class GbcsDevice:
         message = refused.message
         consequence = self.profile.refusals[refused.step]
         self.trace.emit(
-            "device", self.name, "refused", message=None if message is None else str(message.header.identifier),
+            "device",
+            self.name,
+            "refused",
+            message=None if message is None else str(message.header.identifier),
             data=None if message is not None and message.carries_secret else data,
-            step=refused.step.value, reason=refused.reason, clause=consequence.clause, ground=consequence.source,
+            step=refused.step.value,
+            reason=refused.reason,
+            clause=consequence.clause,
+            ground=consequence.source,
         )
         now = self.now()
         if consequence.event:
@@ -163,7 +177,12 @@ class GbcsDevice:
         with self.store.transaction():
             self._log(self.profile.failed_event if failed else self.profile.done_event, b"\x02" + message.message_code.to_bytes(2, "big"))
         self.trace.emit(
-            "device", self.name, "executed", message=identifier, code=f"{message.message_code:04x}", success=not failed,
+            "device",
+            self.name,
+            "executed",
+            message=identifier,
+            code=f"{message.message_code:04x}",
+            success=not failed,
             reason="; ".join(self._failures) or None,
         )
         if payload is None:
@@ -182,7 +201,8 @@ class GbcsDevice:
         self._reply = answer.Reply(self, message)
         self.note_failure(reason)
         self.trace.emit(
-            "device", self.name, event, message=str(message.header.identifier), code=f"{message.message_code:04x}", reason=reason)
+            "device", self.name, event, message=str(message.header.identifier), code=f"{message.message_code:04x}", reason=reason
+        )
         return answer.failure_payload(message, result)
 
     def _payload(self, message: Message) -> bytes:
@@ -221,8 +241,13 @@ class GbcsDevice:
                 except CommsHubError as problem:
                     reason = str(problem)
                 self.trace.emit(
-                    "device", self.name, "activated" if reason is None else "not activated", kind=action.kind, key=action.key,
-                    code=f"{action.message_code:04x}", reason=reason,
+                    "device",
+                    self.name,
+                    "activated" if reason is None else "not activated",
+                    kind=action.kind,
+                    key=action.key,
+                    code=f"{action.message_code:04x}",
+                    reason=reason,
                 )
             return self._outgoing
         finally:
@@ -240,8 +265,15 @@ class GbcsDevice:
             self.logs[name].add(LogEntry(int(self.now()), code, other))
 
     def alert(
-        self, code: int, extras: tuple[Data, ...] = (), *, message_code: int | None = None, payload: bytes | None = None,
-        party: RemotePartyRole | None = None, recipient: Eui64 | None = None, supplementary_party: Eui64 | None = None,
+        self,
+        code: int,
+        extras: tuple[Data, ...] = (),
+        *,
+        message_code: int | None = None,
+        payload: bytes | None = None,
+        party: RemotePartyRole | None = None,
+        recipient: Eui64 | None = None,
+        supplementary_party: Eui64 | None = None,
     ) -> bytes:
         """Build one alert: signed if critical, else with a MAC, to the first party of the event table (or to ``party``, or
         to ``recipient`` by its entity id, as for the outcome of a future-dated Command).
@@ -253,13 +285,26 @@ class GbcsDevice:
         role = party or (found.parties[0] if found.parties else self.profile.alert_party[self.device_type])
         signed = found.alert is not AlertKind.MAC
         request = alerting.AlertRequest(
-            code, recipient or self._party(role), signed, extras, message_code, payload, supplementary_party,
+            code,
+            recipient or self._party(role),
+            signed,
+            extras,
+            message_code,
+            payload,
+            supplementary_party,
         )
         return alerting.build(self, request)
 
     def raise_alert(
-        self, code: int, extras: tuple[Data, ...] = (), *, other: bytes = b"", message_code: int | None = None,
-        payload: bytes | None = None, party: RemotePartyRole | None = None, recipient: Eui64 | None = None,
+        self,
+        code: int,
+        extras: tuple[Data, ...] = (),
+        *,
+        other: bytes = b"",
+        message_code: int | None = None,
+        payload: bytes | None = None,
+        party: RemotePartyRole | None = None,
+        recipient: Eui64 | None = None,
     ) -> None:
         """Log the event and send its alert to every party of the event table that this Device knows.
 

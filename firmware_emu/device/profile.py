@@ -95,7 +95,8 @@ class PipelineProfile:
                 date_time_codes=frozenset(data["header_date_time"]["codes"]),
                 no_reader_counter=frozenset(data["reader_counter"]["not_for"]),
                 image_signature={
-                    DeviceType[key]: RemotePartyRole[role] for key, role in data["image_signature"].items() if key != "source"},
+                    DeviceType[key]: RemotePartyRole[role] for key, role in data["image_signature"].items() if key != "source"
+                },
                 too_long=AccessResult(data["too_long"]["result"]),
             )
         except (tomllib.TOMLDecodeError, ValueError) as problem:

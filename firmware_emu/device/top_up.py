@@ -82,7 +82,7 @@ def check_entered(device: GbcsDevice, utrn: str, tell: Callable[[int], None] | N
         device.store.delete(name + "wrong")
     elif result is TopUpResult.INVALID:
         profile = device.profile
-        wrong = [moment for moment, in _MOMENT.iter_unpack(device.store.get(name + "wrong") or b"")]
+        wrong = [moment for (moment,) in _MOMENT.iter_unpack(device.store.get(name + "wrong") or b"")]
         wrong = [*(moment for moment in wrong if now - moment <= profile.wrong_tokens_within_s), now]
         if len(wrong) >= profile.wrong_tokens:
             wrong.clear()

@@ -136,7 +136,10 @@ def _execute(device: GbcsDevice, command: UpdateCredentialsCommand, code: int, c
 
 
 def _examine(
-    device: GbcsDevice, command: UpdateCredentialsCommand, replacement: TrustAnchorReplacement, at: datetime | None,
+    device: GbcsDevice,
+    command: UpdateCredentialsCommand,
+    replacement: TrustAnchorReplacement,
+    at: datetime | None,
     allowed: frozenset[RemotePartyRole],
 ) -> _Replacement:
     cell = _cell_of(device, replacement.target_cell)
@@ -186,7 +189,12 @@ def _outcome(device: GbcsDevice, part: _Replacement) -> ReplacementOutcome:
     existing_id, existing_key = (NO_ENTITY, _NO_KEY_ID) if existing is None else (entity_of(existing), key_id_of(existing))
     if part.status is StatusCode.SUCCESS and part.certificate is not None:
         return ReplacementOutcome(
-            part.asked, part.status, existing_id, existing_key, entity_of(part.certificate), key_id_of(part.certificate),
+            part.asked,
+            part.status,
+            existing_id,
+            existing_key,
+            entity_of(part.certificate),
+            key_id_of(part.certificate),
         )
     return ReplacementOutcome(part.asked, part.status, existing_id, existing_key, existing_id, existing_key)
 

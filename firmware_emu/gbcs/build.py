@@ -104,9 +104,7 @@ def _dlms(
     user = header.other.supplementary_party or header.originator
     parameters = parameters or ProtectionParameters(header.counter, user, header.recipient)
     specifications = tuple(_specification(use_case, item, period) for item in items)
-    values = tuple(
-        data[place] if place in data else _fixed(use_case, place, item, period, parameters) for place, item in enumerate(items)
-    )
+    values = tuple(data[place] if place in data else _fixed(use_case, place, item, period, parameters) for place, item in enumerate(items))
     return AccessRequest(invoke_id(header.counter), specifications, values).encode()
 
 

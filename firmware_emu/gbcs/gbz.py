@@ -30,7 +30,6 @@ _LAST, _ENCRYPTED, _FROM_DATE_TIME = int(Control.LAST), int(Control.ENCRYPTED), 
 _CONTROLS = frozenset((0x00, 0x01, 0x02, 0x03, 0x10, 0x11))
 
 
-
 def _length(octets: bytes) -> bytes:
     if len(octets) > MAX_LENGTH:
         raise TooLong("a length", len(octets), MAX_LENGTH)

@@ -117,9 +117,7 @@ _ATTRIBUTE, _STATUS = FieldLayout("attribute", "a", 2, False), FieldLayout("stat
 _COMMAND, _VALUE = FieldLayout("command", "c", 1, False), FieldLayout("value", "v", 0, False)
 _PROFILE_WIDE = (
     CommandLayout(None, False, 0x00, "read_attributes", (GroupLayout("attributes", None, (_ATTRIBUTE,), False),)),
-    CommandLayout(
-        None, False, 0x01, "read_attributes_response", (GroupLayout("attributes", None, (_ATTRIBUTE, _STATUS, _VALUE), False),)
-    ),
+    CommandLayout(None, False, 0x01, "read_attributes_response", (GroupLayout("attributes", None, (_ATTRIBUTE, _STATUS, _VALUE), False),)),
     CommandLayout(None, False, 0x0A, "report_attributes", (GroupLayout("attributes", None, (_ATTRIBUTE, _VALUE), False),)),
     CommandLayout(None, False, 0x0B, "default_response", (_COMMAND, _STATUS)),
 )

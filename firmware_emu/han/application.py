@@ -67,15 +67,28 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
 
     async def register_endpoints(self) -> None:
         for descriptor in self._user.endpoints:
-            await self.add_endpoint(zigpy.zdo.types.SimpleDescriptor(
-                endpoint=descriptor.endpoint, profile=descriptor.profile, device_type=descriptor.device_id, device_version=0,
-                input_clusters=list(descriptor.servers), output_clusters=list(descriptor.clients),
-            ))
+            await self.add_endpoint(
+                zigpy.zdo.types.SimpleDescriptor(
+                    endpoint=descriptor.endpoint,
+                    profile=descriptor.profile,
+                    device_type=descriptor.device_id,
+                    device_version=0,
+                    input_clusters=list(descriptor.servers),
+                    output_clusters=list(descriptor.clients),
+                )
+            )
         if all(descriptor.endpoint != 1 for descriptor in self._user.endpoints):
             # bellows looks for an endpoint 1 in its own picture of the dongle; the dongle need not have one.
-            self._created_device_endpoints.append(zigpy.zdo.types.SimpleDescriptor(
-                endpoint=1, profile=SMART_ENERGY, device_type=0, device_version=0, input_clusters=[], output_clusters=[],
-            ))
+            self._created_device_endpoints.append(
+                zigpy.zdo.types.SimpleDescriptor(
+                    endpoint=1,
+                    profile=SMART_ENERGY,
+                    device_type=0,
+                    device_version=0,
+                    input_clusters=[],
+                    output_clusters=[],
+                )
+            )
 
     async def _reset(self) -> None:
         # Endpoints do not outlive a reset, and can be added only before the network is up. bellows adds them when it connects only.
@@ -113,15 +126,16 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
         info = zigpy.state.NetworkInfo(
             extended_pan_id=zt.ExtendedPanId.deserialize(settings.extended_pan_id.zigbee)[0],
             pan_id=zt.PanId(1 + entropy.below(0xFFFE) if settings.pan_id is None else settings.pan_id),
-            nwk_update_id=zt.uint8_t(0), nwk_manager_id=zt.NWK(0), channel=zt.uint8_t(settings.channel),
-            channel_mask=zt.Channels.from_channel_list([settings.channel]), security_level=zt.uint8_t(5),
+            nwk_update_id=zt.uint8_t(0),
+            nwk_manager_id=zt.NWK(0),
+            channel=zt.uint8_t(settings.channel),
+            channel_mask=zt.Channels.from_channel_list([settings.channel]),
+            security_level=zt.uint8_t(5),
             network_key=zigpy.state.Key(key=ezsp_key(settings.network_key or entropy.octets(16))),
             tc_link_key=zigpy.state.Key(key=ezsp_key(b"ZigBeeAlliance09")),  # what bellows demands; nothing is let in by it
             stack_specific={"ezsp": {"hashed_tclk": entropy.octets(16).hex()}},
         )
-        node = zigpy.state.NodeInfo(
-            nwk=zt.NWK(0), ieee=zt.EUI64.UNKNOWN, logical_type=zigpy.zdo.types.LogicalType.Coordinator
-        )
+        node = zigpy.state.NodeInfo(nwk=zt.NWK(0), ieee=zt.EUI64.UNKNOWN, logical_type=zigpy.zdo.types.LogicalType.Coordinator)
         try:
             await radio_call(self.write_network_info(network_info=info, node_info=node))
             await radio_call(self.start_network())

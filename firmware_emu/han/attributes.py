@@ -47,8 +47,12 @@ class Attributes:
     """
 
     def __init__(
-        self, cluster: Cluster, values: Mapping[int | str, Value | Callable[[], Value]], *,
-        server: bool = True, writable: Mapping[int, Callable[[Value], ZclStatus]] | None = None,
+        self,
+        cluster: Cluster,
+        values: Mapping[int | str, Value | Callable[[], Value]],
+        *,
+        server: bool = True,
+        writable: Mapping[int, Callable[[Value], ZclStatus]] | None = None,
     ) -> None:
         """Raises KeyError for an attribute that the cluster does not declare."""
         self.values: dict[int, Value | Callable[[], Value]] = {}
@@ -82,9 +86,7 @@ class Attributes:
 
 def answer_general(frame: ZclFrame, attributes: AttributeServer | None) -> ZclFrame | ZclStatus | None:
     """The answer to a general command; None where none is due. Raises DecodeError for a malformed one."""
-    unsupported = (
-        ZclStatus.UNSUP_GENERAL_COMMAND if frame.manufacturer is None else ZclStatus.UNSUP_MANUFACTURER_GENERAL_COMMAND
-    )
+    unsupported = ZclStatus.UNSUP_GENERAL_COMMAND if frame.manufacturer is None else ZclStatus.UNSUP_MANUFACTURER_GENERAL_COMMAND
     if attributes is None:
         return unsupported
     if frame.command == GeneralCommand.READ_ATTRIBUTES:
@@ -112,7 +114,12 @@ def _discover(frame: ZclFrame, attributes: AttributeServer) -> DiscoveredAttribu
 
 def _general(frame: ZclFrame, command: GeneralCommand, payload: bytes) -> ZclFrame:
     return ZclFrame.general(
-        command, payload, sequence=frame.sequence, to_client=not frame.to_client, no_default_response=True, manufacturer=frame.manufacturer,
+        command,
+        payload,
+        sequence=frame.sequence,
+        to_client=not frame.to_client,
+        no_default_response=True,
+        manufacturer=frame.manufacturer,
     )
 
 

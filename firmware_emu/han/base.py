@@ -173,7 +173,12 @@ class HanNode(ApsPort, Protocol):
     def joined(self) -> bool: ...
 
     async def join(
-        self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
+        self,
+        link_key: bytes,
+        *,
+        extended_pan_id: Eui64 | None = None,
+        sleepy: bool = False,
+        timeout_s: float = 30.0,
     ) -> Eui64:
         """Scan, associate, be given the network key under ``link_key``, announce. Returns the coordinator's EUI-64.
 
@@ -194,5 +199,3 @@ class HanNode(ApsPort, Protocol):
     def power(self, on: bool) -> None:
         """Power of the radio; off loses what a real one loses (RAM, not the tokens)."""
         ...
-
-

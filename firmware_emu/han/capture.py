@@ -94,10 +94,14 @@ class KeyFile:
 
 
 def _tap(frame: Sniffed) -> bytes:
-    values = b"".join((
-        _value(_TAP_FCS, b"\x00"), _value(_TAP_RSS, struct.pack("<f", frame.rssi)),
-        _value(_TAP_CHANNEL, _channel(frame.channel)), _value(_TAP_LQI, bytes([frame.lqi])),
-    ))
+    values = b"".join(
+        (
+            _value(_TAP_FCS, b"\x00"),
+            _value(_TAP_RSS, struct.pack("<f", frame.rssi)),
+            _value(_TAP_CHANNEL, _channel(frame.channel)),
+            _value(_TAP_LQI, bytes([frame.lqi])),
+        )
+    )
     return struct.pack("<BBH", 0, 0, 4 + len(values)) + values
 
 

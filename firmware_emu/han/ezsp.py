@@ -220,9 +220,9 @@ class ApsSender:
     async def send(self, short: int, partner: Eui64, frame: ApsFrame) -> None:
         """Send to the short address; over the limit of one frame, in pieces. Raises RadioError with the stack's status."""
         whole = len(frame.payload) <= WHOLE_OCTETS[frame.secured]
-        pieces = [frame.payload] if whole else [
-            frame.payload[at : at + FRAGMENT_OCTETS] for at in range(0, len(frame.payload), FRAGMENT_OCTETS)
-        ]
+        pieces = (
+            [frame.payload] if whole else [frame.payload[at : at + FRAGMENT_OCTETS] for at in range(0, len(frame.payload), FRAGMENT_OCTETS)]
+        )
         if len(pieces) > 255:
             raise RadioError(f"{len(frame.payload)} octets do not fit 255 fragments of {FRAGMENT_OCTETS}", "MESSAGE_TOO_LONG")
         # One message to a partner at a time: the stack reassembles one and may refuse a second.
@@ -234,15 +234,27 @@ class ApsSender:
     async def broadcast(self, frame: ApsFrame, address: int = 0xFFFD) -> None:
         """Send to all that listen. Raises RadioError."""
         aps = _aps_frame(frame, t.EmberApsOption.APS_OPTION_NONE, 0, 0)
-        status, _ = await radio_call(self._ezsp().send_broadcast(
-            address=address, aps_frame=aps, radius=t.uint8_t(0), message_tag=t.uint8_t(self._tag()), aps_sequence=t.uint8_t(0),
-            data=frame.payload,
-        ))
+        status, _ = await radio_call(
+            self._ezsp().send_broadcast(
+                address=address,
+                aps_frame=aps,
+                radius=t.uint8_t(0),
+                message_tag=t.uint8_t(self._tag()),
+                aps_sequence=t.uint8_t(0),
+                data=frame.payload,
+            )
+        )
         if status_text(status) != "OK":
             raise RadioError("the dongle does not send a broadcast", status_text(status))
 
     async def _send_piece(
-        self, short: int, partner: Eui64, frame: ApsFrame, piece: bytes, place: tuple[int, int] | None, sequence: int,
+        self,
+        short: int,
+        partner: Eui64,
+        frame: ApsFrame,
+        piece: bytes,
+        place: tuple[int, int] | None,
+        sequence: int,
     ) -> int:
         options = t.EmberApsOption.APS_OPTION_RETRY | t.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
         if frame.secured:
@@ -297,8 +309,12 @@ class ApsSender:
 
 def _aps_frame(frame: ApsFrame, options: Any, group: int, sequence: int) -> Any:
     return t.EmberApsFrame(
-        profileId=t.uint16_t(frame.profile), clusterId=t.uint16_t(frame.cluster), sourceEndpoint=t.uint8_t(frame.source_endpoint),
-        destinationEndpoint=t.uint8_t(frame.destination_endpoint), options=options, groupId=t.uint16_t(group),
+        profileId=t.uint16_t(frame.profile),
+        clusterId=t.uint16_t(frame.cluster),
+        sourceEndpoint=t.uint8_t(frame.source_endpoint),
+        destinationEndpoint=t.uint8_t(frame.destination_endpoint),
+        options=options,
+        groupId=t.uint16_t(group),
         sequence=t.uint8_t(sequence),
     )
 

@@ -44,11 +44,20 @@ class EzspDongle:
     def __init__(self, user: DongleUser, config: dict[str, Any]) -> None:
         self._user = user
         self._path = str(config["path"])
-        self._app = HanApplication(self, user, {
-            "database_path": None, "device": config, "backup_enabled": False, "startup_energy_scan": False, "use_thread": False,
-            "ota": {"enabled": False}, "ezsp_config": {"CONFIG_KEY_TABLE_SIZE": KEY_TABLE_SIZE},
-            "ezsp_policies": {"TRUST_CENTER_POLICY": _POLICY},
-        })
+        self._app = HanApplication(
+            self,
+            user,
+            {
+                "database_path": None,
+                "device": config,
+                "backup_enabled": False,
+                "startup_energy_scan": False,
+                "use_thread": False,
+                "ota": {"enabled": False},
+                "ezsp_config": {"CONFIG_KEY_TABLE_SIZE": KEY_TABLE_SIZE},
+                "ezsp_policies": {"TRUST_CENTER_POLICY": _POLICY},
+            },
+        )
         self._sender = ApsSender(lambda: self._app.ezsp, lambda: int(self._app.get_sequence()))
         self._own: Eui64 | None = None
         self._raw = asyncio.Lock()

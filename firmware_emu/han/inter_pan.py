@@ -66,9 +66,9 @@ def decode(octets: bytes) -> tuple[InterPanSender, InterPanFrame]:
         raise DecodeError(0, "MAC frame control", f"0x{control:04x}, expected data with an EUI-64 as its source")
     at = 5 + (2 if modes[0] == _SHORT else 8)
     to_all = modes[0] == _SHORT and octets[5:7] == b"\xff\xff"
-    pan = octets[3:5] if control & _COMPRESSED else octets[at:at + 2]
+    pan = octets[3:5] if control & _COMPRESSED else octets[at : at + 2]
     at += 0 if control & _COMPRESSED else 2
-    source, stub = octets[at:at + 8], octets[at + 8:]
+    source, stub = octets[at : at + 8], octets[at + 8 :]
     if len(stub) < 3 or stub[0] & 3 != 3 or stub[2] & 3 != 3:
         raise DecodeError(at + 8, "NWK and APS stub", f"{stub[:3].hex()}, expected frame type 3 in both")
     grouped = stub[2] >> 2 & 3 == 3

@@ -90,14 +90,29 @@ async def establish(zcl: ZclPort, partner: Eui64, credentials: CbkeCredentials, 
 
 
 async def _exchange(
-    zcl: ZclPort, partner: Eui64, endpoint: int, source: int, session: Session, message: Send, timeout_s: int,
+    zcl: ZclPort,
+    partner: Eui64,
+    endpoint: int,
+    source: int,
+    session: Session,
+    message: Send,
+    timeout_s: int,
     ended: asyncio.Future[Terminate],
 ) -> list[Action]:
     """Send one message and hand what comes back to the session."""
-    asking = asyncio.ensure_future(zcl.request(
-        partner, endpoint, _CLUSTER, message.command, message.payload, source_endpoint=source, secured=False, timeout_s=timeout_s,
-        no_default_response=True,
-    ))
+    asking = asyncio.ensure_future(
+        zcl.request(
+            partner,
+            endpoint,
+            _CLUSTER,
+            message.command,
+            message.payload,
+            source_endpoint=source,
+            secured=False,
+            timeout_s=timeout_s,
+            no_default_response=True,
+        )
+    )
     try:
         waiting: list[asyncio.Future[ZclFrame] | asyncio.Future[Terminate]] = [asking, ended]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -137,8 +152,13 @@ class KeyEstablishmentServer:
     """
 
     def __init__(
-        self, zcl: ZclPort, credentials: CbkeCredentials, on_established: Callable[[Eui64, bytes], Awaitable[None]], *,
-        endpoint: int | None = None, on_failed: Callable[[Eui64, str], None] | None = None,
+        self,
+        zcl: ZclPort,
+        credentials: CbkeCredentials,
+        on_established: Callable[[Eui64, bytes], Awaitable[None]],
+        *,
+        endpoint: int | None = None,
+        on_failed: Callable[[Eui64, str], None] | None = None,
         accept: Callable[[Eui64], bool] | None = None,
     ) -> None:
         """``endpoint``: default, the first of ours that serves the cluster. ``accept``: whether this partner may at all (default: any)."""
@@ -203,8 +223,15 @@ class KeyEstablishmentServer:
         try:
             await self._zcl.port.import_link_key(incoming.partner, key)
             await self._zcl.command(
-                incoming.partner, incoming.partner_endpoint, _CLUSTER, reply.command, reply.payload,
-                source_endpoint=incoming.endpoint, to_server=False, secured=False, sequence=incoming.frame.sequence,
+                incoming.partner,
+                incoming.partner_endpoint,
+                _CLUSTER,
+                reply.command,
+                reply.payload,
+                source_endpoint=incoming.endpoint,
+                to_server=False,
+                secured=False,
+                sequence=incoming.frame.sequence,
             )
         except RadioError as error:
             # A partner that did not get the message runs key establishment again, which the imported key does not hinder.

@@ -21,8 +21,12 @@ class MailboxClient:
     """
 
     def __init__(
-        self, tunnel: TunnelClient, *, on_late: Callable[[bytes], None] | None = None,
-        on_unreadable: Callable[[DecodeError, bytes], None] | None = None, timeout_s: float = 10.0,
+        self,
+        tunnel: TunnelClient,
+        *,
+        on_late: Callable[[bytes], None] | None = None,
+        on_unreadable: Callable[[DecodeError, bytes], None] | None = None,
+        timeout_s: float = 10.0,
     ) -> None:
         self._tunnel = tunnel
         self._on_late = on_late

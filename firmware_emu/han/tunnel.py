@@ -91,8 +91,14 @@ class TunnelClient:
     """
 
     def __init__(
-        self, zcl: ZclPort, partner: Eui64, *, on_data: Callable[[bytes], None] | None = None,
-        on_closed: Callable[[], None] | None = None, source_endpoint: int | None = None, timeout_s: float = ANSWER_TIMEOUT_S,
+        self,
+        zcl: ZclPort,
+        partner: Eui64,
+        *,
+        on_data: Callable[[bytes], None] | None = None,
+        on_closed: Callable[[], None] | None = None,
+        source_endpoint: int | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self.partner = partner
         self.on_data = on_data
@@ -118,9 +124,14 @@ class TunnelClient:
         """
         if self._endpoint is None:
             self._endpoint = await self._zcl.find_endpoint(self.partner, _CLUSTER)
-        payload = TUNNELING.to_server[_REQUEST].encode({
-            "protocol": PROTOCOL, "manufacturer": MANUFACTURER, "flow_control": False, "max_incoming": MAX_INCOMING,
-        })
+        payload = TUNNELING.to_server[_REQUEST].encode(
+            {
+                "protocol": PROTOCOL,
+                "manufacturer": MANUFACTURER,
+                "flow_control": False,
+                "max_incoming": MAX_INCOMING,
+            }
+        )
         answer = await self._ask(_REQUEST, payload)
         if answer.default_response is not None:
             raise RadioError(f"{self.partner} refused a tunnel", status_name(answer.default_response.status))
@@ -167,7 +178,13 @@ class TunnelClient:
         if self._endpoint is None:
             raise TunnelClosed(f"no tunnel with {self.partner} is open: open it first", TransferStatus.NO_SUCH_TUNNEL.name)
         return await self._zcl.request(
-            self.partner, self._endpoint, _CLUSTER, command, payload, source_endpoint=self._source, timeout_s=self._timeout_s,
+            self.partner,
+            self._endpoint,
+            _CLUSTER,
+            command,
+            payload,
+            source_endpoint=self._source,
+            timeout_s=self._timeout_s,
         )
 
     def _received(self, incoming: Incoming) -> Answer:
@@ -211,8 +228,14 @@ class TunnelServer:
     """
 
     def __init__(
-        self, zcl: ZclPort, endpoint: int, accept: Callable[[Eui64], bool], on_data: Callable[[Eui64, bytes], None], *,
-        capacity: int = 16, timeout_s: float = ANSWER_TIMEOUT_S,
+        self,
+        zcl: ZclPort,
+        endpoint: int,
+        accept: Callable[[Eui64], bool],
+        on_data: Callable[[Eui64, bytes], None],
+        *,
+        capacity: int = 16,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self._zcl = zcl
         self._endpoint = endpoint
@@ -241,8 +264,14 @@ class TunnelServer:
             for piece in _pieces(data, tunnel.max_outgoing):
                 self._touch(tunnel)
                 answer = await self._zcl.request(
-                    partner, tunnel.partner_endpoint, _CLUSTER, _TRANSFER_TO_CLIENT, tunnel.identifier.to_bytes(2, "little") + piece,
-                    source_endpoint=self._endpoint, to_server=False, timeout_s=self._timeout_s,
+                    partner,
+                    tunnel.partner_endpoint,
+                    _CLUSTER,
+                    _TRANSFER_TO_CLIENT,
+                    tunnel.identifier.to_bytes(2, "little") + piece,
+                    source_endpoint=self._endpoint,
+                    to_server=False,
+                    timeout_s=self._timeout_s,
                 )
                 _check_confirmation(partner, answer)
 
@@ -321,8 +350,13 @@ class TunnelServer:
         LOGGER.info("the tunnel of %s was idle for %d s and is closed", tunnel.partner, CLOSE_TUNNEL_TIMEOUT_S)
         self.drop(tunnel.partner)
         self._zcl.notify(
-            tunnel.partner, tunnel.partner_endpoint, _CLUSTER, _CLOSURE, tunnel.identifier.to_bytes(2, "little"),
-            source_endpoint=self._endpoint, to_server=False,
+            tunnel.partner,
+            tunnel.partner_endpoint,
+            _CLUSTER,
+            _CLOSURE,
+            tunnel.identifier.to_bytes(2, "little"),
+            source_endpoint=self._endpoint,
+            to_server=False,
         )
 
     @staticmethod

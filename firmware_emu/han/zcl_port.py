@@ -59,6 +59,7 @@ ANSWER_TIMEOUT_S = 10.0
 
 BROADCAST_ENDPOINT = 0xFF
 
+
 class ZclPort:
     """ZCL on one radio. Sets itself as the port's receiver.
 
@@ -105,9 +106,20 @@ class ZclPort:
     # -- asking ----------------------------------------------------------------------------------------------------------------
 
     async def request(
-        self, partner: Eui64, endpoint: int, cluster: int, command_id: int, payload: bytes = b"", *,
-        source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None, timeout_s: float = ANSWER_TIMEOUT_S,
-        general: bool = False, manufacturer: int | None = None, no_default_response: bool = False,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        cluster: int,
+        command_id: int,
+        payload: bytes = b"",
+        *,
+        source_endpoint: int | None = None,
+        to_server: bool = True,
+        secured: bool | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        general: bool = False,
+        manufacturer: int | None = None,
+        no_default_response: bool = False,
     ) -> ZclFrame:
         """Send a command and wait for its answer: the reply the cluster declares, or a default response.
 
@@ -124,13 +136,22 @@ class ZclPort:
         make = ZclFrame.general if general else ZclFrame.of_cluster
         with self._transaction(partner) as sequence:
             pending = Pending(
-                cluster, command_id, not to_server, secured, None if known is None else frozenset(known.answered_by),
-                GENERAL_ANSWER_TO.get(GeneralCommand(command_id)) if general else None, asyncio.get_running_loop().create_future(),
+                cluster,
+                command_id,
+                not to_server,
+                secured,
+                None if known is None else frozenset(known.answered_by),
+                GENERAL_ANSWER_TO.get(GeneralCommand(command_id)) if general else None,
+                asyncio.get_running_loop().create_future(),
             )
             self._pending[partner, sequence] = pending
             frame = make(
-                command_id, payload, sequence=sequence, to_client=not to_server,
-                no_default_response=no_default_response, manufacturer=manufacturer,
+                command_id,
+                payload,
+                sequence=sequence,
+                to_client=not to_server,
+                no_default_response=no_default_response,
+                manufacturer=manufacturer,
             )
             try:
                 async with asyncio.timeout(timeout_s):
@@ -142,76 +163,177 @@ class ZclPort:
                 ) from None
 
     async def command(
-        self, partner: Eui64, endpoint: int, cluster: int, command_id: int, payload: bytes = b"", *,
-        source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None, sequence: int | None = None,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        cluster: int,
+        command_id: int,
+        payload: bytes = b"",
+        *,
+        source_endpoint: int | None = None,
+        to_server: bool = True,
+        secured: bool | None = None,
+        sequence: int | None = None,
     ) -> None:
         """Send a cluster command that nobody waits for (default response only on failure). Raises RadioError when not delivered."""
         secured = clusters.needs_link_key(cluster) if secured is None else secured
         frame = ZclFrame.of_cluster(
-            command_id, payload, sequence=self._next_sequence() if sequence is None else sequence,
-            to_client=not to_server, no_default_response=True,
+            command_id,
+            payload,
+            sequence=self._next_sequence() if sequence is None else sequence,
+            to_client=not to_server,
+            no_default_response=True,
         )
         await self._send(partner, endpoint, source_endpoint, cluster, frame, secured)
 
     def notify(
-        self, partner: Eui64, endpoint: int, cluster: int, command_id: int, payload: bytes = b"", *,
-        source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        cluster: int,
+        command_id: int,
+        payload: bytes = b"",
+        *,
+        source_endpoint: int | None = None,
+        to_server: bool = True,
+        secured: bool | None = None,
     ) -> None:
         """As :meth:`command`, without waiting: a failure is logged only."""
-        self._spawn(self.command(
-            partner, endpoint, cluster, command_id, payload, source_endpoint=source_endpoint, to_server=to_server, secured=secured,
-        ), partner, cluster)
+        self._spawn(
+            self.command(
+                partner,
+                endpoint,
+                cluster,
+                command_id,
+                payload,
+                source_endpoint=source_endpoint,
+                to_server=to_server,
+                secured=secured,
+            ),
+            partner,
+            cluster,
+        )
 
     async def read_records(
-        self, partner: Eui64, endpoint: int, cluster: int, ids: Iterable[int], *,
-        source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None, timeout_s: float = ANSWER_TIMEOUT_S,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        cluster: int,
+        ids: Iterable[int],
+        *,
+        source_endpoint: int | None = None,
+        to_server: bool = True,
+        secured: bool | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> tuple[ReadRecord, ...]:
         """Read attributes, each with its status. Raises RadioError: no answer, or a default response instead of one."""
         answer = await self.request(
-            partner, endpoint, cluster, GeneralCommand.READ_ATTRIBUTES, encode_attribute_ids(ids), general=True,
-            source_endpoint=source_endpoint, to_server=to_server, secured=secured, timeout_s=timeout_s,
+            partner,
+            endpoint,
+            cluster,
+            GeneralCommand.READ_ATTRIBUTES,
+            encode_attribute_ids(ids),
+            general=True,
+            source_endpoint=source_endpoint,
+            to_server=to_server,
+            secured=secured,
+            timeout_s=timeout_s,
         )
         _raise_refusal(partner, cluster, answer)
         return decode_read_response(answer.payload)
 
     async def read_attributes(
-        self, partner: Eui64, endpoint: int, cluster: int, ids: Iterable[int], *,
-        source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None, timeout_s: float = ANSWER_TIMEOUT_S,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        cluster: int,
+        ids: Iterable[int],
+        *,
+        source_endpoint: int | None = None,
+        to_server: bool = True,
+        secured: bool | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> dict[int, Value]:
         """Values of the attributes that the partner has; one it refuses is absent. Raises as :meth:`read_records`."""
         records = await self.read_records(
-            partner, endpoint, cluster, ids, source_endpoint=source_endpoint, to_server=to_server, secured=secured, timeout_s=timeout_s,
+            partner,
+            endpoint,
+            cluster,
+            ids,
+            source_endpoint=source_endpoint,
+            to_server=to_server,
+            secured=secured,
+            timeout_s=timeout_s,
         )
         return {record.attribute: record.value for record in records if record.status == ZclStatus.SUCCESS}
 
     async def write_attributes(
-        self, partner: Eui64, endpoint: int, cluster: int, records: Iterable[AttributeRecord], *,
-        source_endpoint: int | None = None, to_server: bool = True, secured: bool | None = None, timeout_s: float = ANSWER_TIMEOUT_S,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        cluster: int,
+        records: Iterable[AttributeRecord],
+        *,
+        source_endpoint: int | None = None,
+        to_server: bool = True,
+        secured: bool | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> tuple[WriteStatus, ...]:
         """Write attributes; returns those that failed. Raises RadioError: no answer, or a default response instead of one."""
         answer = await self.request(
-            partner, endpoint, cluster, GeneralCommand.WRITE_ATTRIBUTES, encode_records(records), general=True,
-            source_endpoint=source_endpoint, to_server=to_server, secured=secured, timeout_s=timeout_s,
+            partner,
+            endpoint,
+            cluster,
+            GeneralCommand.WRITE_ATTRIBUTES,
+            encode_records(records),
+            general=True,
+            source_endpoint=source_endpoint,
+            to_server=to_server,
+            secured=secured,
+            timeout_s=timeout_s,
         )
         _raise_refusal(partner, cluster, answer)
         return decode_write_response(answer.payload)
 
     async def report_attributes(
-        self, partner: Eui64, endpoint: int, cluster: int, records: Iterable[AttributeRecord], *,
-        source_endpoint: int | None = None, from_server: bool = True, secured: bool | None = None, timeout_s: float = ANSWER_TIMEOUT_S,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        cluster: int,
+        records: Iterable[AttributeRecord],
+        *,
+        source_endpoint: int | None = None,
+        from_server: bool = True,
+        secured: bool | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> int:
         """Report attributes and wait for the default response; returns its status. Raises RadioError."""
         answer = await self.request(
-            partner, endpoint, cluster, GeneralCommand.REPORT_ATTRIBUTES, encode_records(records), general=True,
-            source_endpoint=source_endpoint, to_server=not from_server, secured=secured, timeout_s=timeout_s,
+            partner,
+            endpoint,
+            cluster,
+            GeneralCommand.REPORT_ATTRIBUTES,
+            encode_records(records),
+            general=True,
+            source_endpoint=source_endpoint,
+            to_server=not from_server,
+            secured=secured,
+            timeout_s=timeout_s,
         )
         return DefaultResponse.decode(answer.payload).status
 
     # -- serving ---------------------------------------------------------------------------------------------------------------
 
     def serve(
-        self, endpoint: int, cluster: int, handler: Handler | None, *,
-        server: bool = True, partner: Eui64 | None = None, attributes: AttributeServer | None = None, reports: ReportHandler | None = None,
+        self,
+        endpoint: int,
+        cluster: int,
+        handler: Handler | None,
+        *,
+        server: bool = True,
+        partner: Eui64 | None = None,
+        attributes: AttributeServer | None = None,
+        reports: ReportHandler | None = None,
     ) -> Callable[[], None]:
         """Answer commands that arrive for one side of a cluster; returns the function that ends it.
 
@@ -254,7 +376,13 @@ class ZclPort:
             self._pending.pop((partner, sequence), None)
 
     async def _send(
-        self, partner: Eui64, endpoint: int, source_endpoint: int | None, cluster: int, frame: ZclFrame, secured: bool,
+        self,
+        partner: Eui64,
+        endpoint: int,
+        source_endpoint: int | None,
+        cluster: int,
+        frame: ZclFrame,
+        secured: bool,
     ) -> None:
         if source_endpoint is None:
             source_endpoint = self.endpoint_for(cluster, server=frame.to_client)
@@ -271,9 +399,15 @@ class ZclPort:
         elif declared is not None and (command := declared.command(frame.command, to_client=frame.to_client)) is not None:
             named = command.name
         self._trace.emit(
-            "han", self._source or str(self.eui64), event, target=str(partner), data=frame.encode(),
-            cluster=f"0x{cluster:04X}" if declared is None else declared.name, command=named or f"0x{frame.command:02X}",
-            sequence=frame.sequence, secured=secured,
+            "han",
+            self._source or str(self.eui64),
+            event,
+            target=str(partner),
+            data=frame.encode(),
+            cluster=f"0x{cluster:04X}" if declared is None else declared.name,
+            command=named or f"0x{frame.command:02X}",
+            sequence=frame.sequence,
+            secured=secured,
         )
 
     def _received(self, partner: Eui64, aps: ApsFrame) -> None:
@@ -315,9 +449,7 @@ class ZclPort:
             if service is None or service.handler is None:
                 if not only_answers(incoming):
                     standard = frame.manufacturer is None
-                    self._answer(
-                        incoming, ZclStatus.UNSUP_CLUSTER_COMMAND if standard else ZclStatus.UNSUP_MANUFACTURER_CLUSTER_COMMAND
-                    )
+                    self._answer(incoming, ZclStatus.UNSUP_CLUSTER_COMMAND if standard else ZclStatus.UNSUP_MANUFACTURER_CLUSTER_COMMAND)
                 return
             answer = service.handler(incoming)
         except DecodeError as error:
@@ -359,22 +491,47 @@ class ZclPort:
     def _answer(self, incoming: Incoming, answer: Answer) -> None:
         frame = incoming.frame
         if isinstance(answer, Reply):
-            self._reply(incoming, ZclFrame.of_cluster(
-                answer.command, answer.payload, sequence=frame.sequence, to_client=not frame.to_client,
-                no_default_response=True, manufacturer=frame.manufacturer,
-            ))
-        elif answer is not None and incoming.endpoint != BROADCAST_ENDPOINT and (
-            answer is not ZclStatus.SUCCESS or not frame.no_default_response
+            self._reply(
+                incoming,
+                ZclFrame.of_cluster(
+                    answer.command,
+                    answer.payload,
+                    sequence=frame.sequence,
+                    to_client=not frame.to_client,
+                    no_default_response=True,
+                    manufacturer=frame.manufacturer,
+                ),
+            )
+        elif (
+            answer is not None
+            and incoming.endpoint != BROADCAST_ENDPOINT
+            and (answer is not ZclStatus.SUCCESS or not frame.no_default_response)
         ):
-            self._reply(incoming, ZclFrame.general(
-                GeneralCommand.DEFAULT_RESPONSE, DefaultResponse(frame.command, answer).encode(), sequence=frame.sequence,
-                to_client=not frame.to_client, no_default_response=True, manufacturer=frame.manufacturer,
-            ))
+            self._reply(
+                incoming,
+                ZclFrame.general(
+                    GeneralCommand.DEFAULT_RESPONSE,
+                    DefaultResponse(frame.command, answer).encode(),
+                    sequence=frame.sequence,
+                    to_client=not frame.to_client,
+                    no_default_response=True,
+                    manufacturer=frame.manufacturer,
+                ),
+            )
 
     def _reply(self, incoming: Incoming, frame: ZclFrame) -> None:
-        self._spawn(self._send(
-            incoming.partner, incoming.partner_endpoint, incoming.endpoint, incoming.cluster, frame, incoming.secured,
-        ), incoming.partner, incoming.cluster)
+        self._spawn(
+            self._send(
+                incoming.partner,
+                incoming.partner_endpoint,
+                incoming.endpoint,
+                incoming.cluster,
+                frame,
+                incoming.secured,
+            ),
+            incoming.partner,
+            incoming.cluster,
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None], partner: Eui64, cluster: int) -> None:
         """Run ``work`` for ``partner`` by itself; a failure of the radio is logged, any other is the event loop's to tell."""

@@ -15,8 +15,14 @@ RESPONSE = 0x8000
 """Added to a request's cluster id."""
 
 _STATUS = {
-    0x00: "SUCCESS", 0x80: "INV_REQUESTTYPE", 0x81: "DEVICE_NOT_FOUND", 0x82: "INVALID_EP", 0x83: "NOT_ACTIVE",
-    0x84: "NOT_SUPPORTED", 0x85: "TIMEOUT", 0x86: "NO_MATCH",
+    0x00: "SUCCESS",
+    0x80: "INV_REQUESTTYPE",
+    0x81: "DEVICE_NOT_FOUND",
+    0x82: "INVALID_EP",
+    0x83: "NOT_ACTIVE",
+    0x84: "NOT_SUPPORTED",
+    0x85: "TIMEOUT",
+    0x86: "NO_MATCH",
 }
 
 

@@ -81,11 +81,14 @@ def register() -> tuple[type[ZigpyCluster], ...]:
 
 
 def _attributes(declared: tuple[declare.Attribute, ...]) -> type[BaseAttributeDefs]:
-    return type("AttributeDefs", (BaseAttributeDefs,), {
-        one.name: ZCLAttributeDef(
-            id=_number(one.id), type=_type(one.type.identifier), zcl_type=_type_id(one.type.identifier))
-        for one in declared
-    })
+    return type(
+        "AttributeDefs",
+        (BaseAttributeDefs,),
+        {
+            one.name: ZCLAttributeDef(id=_number(one.id), type=_type(one.type.identifier), zcl_type=_type_id(one.type.identifier))
+            for one in declared
+        },
+    )
 
 
 def _commands(declared: Iterable[declare.Command]) -> type[BaseCommandDefs]:

@@ -65,8 +65,16 @@ class ZigpyRadio:
     """
 
     def __init__(
-        self, path: str, *, baudrate: int = 115200, flow_control: str | None = None, clock: Clock, trace: Trace, kind: str = "ezsp",
-        watchdog_s: float | None = None, entropy: Entropy = SYSTEM,
+        self,
+        path: str,
+        *,
+        baudrate: int = 115200,
+        flow_control: str | None = None,
+        clock: Clock,
+        trace: Trace,
+        kind: str = "ezsp",
+        watchdog_s: float | None = None,
+        entropy: Entropy = SYSTEM,
     ) -> None:
         if kind not in FAMILIES:
             raise NotAvailable(f"a radio of kind {kind!r}", f"set kind to one of {', '.join(FAMILIES)}")
@@ -253,9 +261,14 @@ class ZigpyRadio:
             return
         unicast = packet.dst.addr_mode.name == "NWK"
         frame = ApsFrame(
-            int(packet.cluster_id), payload, int(packet.src_ep), int(packet.dst_ep) if unicast else 0xFF,
-            secured="APS_Encryption" in str(packet.tx_options), profile=int(packet.profile_id),
-            lqi=None if packet.lqi is None else int(packet.lqi), rssi=None if packet.rssi is None else int(packet.rssi),
+            int(packet.cluster_id),
+            payload,
+            int(packet.src_ep),
+            int(packet.dst_ep) if unicast else 0xFF,
+            secured="APS_Encryption" in str(packet.tx_options),
+            profile=int(packet.profile_id),
+            lqi=None if packet.lqi is None else int(packet.lqi),
+            rssi=None if packet.rssi is None else int(packet.rssi),
         )
         self._book.with_device(short, lambda device: self._deliver(device, frame))
 

@@ -84,10 +84,16 @@ class ZnpApplication(ControllerApplication):  # type: ignore[misc]
 
     async def register_endpoints(self) -> None:
         for descriptor in self._user.endpoints:
-            await self.add_endpoint(zigpy.zdo.types.SimpleDescriptor(
-                endpoint=descriptor.endpoint, profile=descriptor.profile, device_type=descriptor.device_id, device_version=0,
-                input_clusters=list(descriptor.servers), output_clusters=list(descriptor.clients),
-            ))
+            await self.add_endpoint(
+                zigpy.zdo.types.SimpleDescriptor(
+                    endpoint=descriptor.endpoint,
+                    profile=descriptor.profile,
+                    device_type=descriptor.device_id,
+                    device_version=0,
+                    input_clusters=list(descriptor.servers),
+                    output_clusters=list(descriptor.clients),
+                )
+            )
 
     def packet_received(self, packet: Any) -> None:
         if packet.src.address == self.state.node_info.nwk:
@@ -95,13 +101,30 @@ class ZnpApplication(ControllerApplication):  # type: ignore[misc]
         self._user.packet_received(packet)
 
     async def on_af_message(self, msg: Any) -> None:
-        self._in_order(self._packet(
-            int(msg.SrcAddr), int(msg.SrcEndpoint), int(msg.DstEndpoint), int(msg.ClusterId), int(msg.TSN), bool(msg.WasBroadcast),
-            bool(msg.SecurityUse), int(msg.LQI), bytes(msg.Data),
-        ))
+        self._in_order(
+            self._packet(
+                int(msg.SrcAddr),
+                int(msg.SrcEndpoint),
+                int(msg.DstEndpoint),
+                int(msg.ClusterId),
+                int(msg.TSN),
+                bool(msg.WasBroadcast),
+                bool(msg.SecurityUse),
+                int(msg.LQI),
+                bytes(msg.Data),
+            )
+        )
 
     def _packet(
-        self, source: int, from_endpoint: int, to_endpoint: int, cluster: int, tsn: int, broadcast: bool, secured: bool, lqi: int,
+        self,
+        source: int,
+        from_endpoint: int,
+        to_endpoint: int,
+        cluster: int,
+        tsn: int,
+        broadcast: bool,
+        secured: bool,
+        lqi: int,
         payload: bytes,
     ) -> Any:
         """MT does not tell the profile: it is that of the endpoint."""
@@ -109,9 +132,16 @@ class ZnpApplication(ControllerApplication):  # type: ignore[misc]
         mode = zt.AddrMode.Broadcast if broadcast else zt.AddrMode.NWK
         to = zt.BroadcastAddress.RX_ON_WHEN_IDLE if broadcast else self.state.node_info.nwk
         return zt.ZigbeePacket(
-            src=zt.AddrModeAddress(addr_mode=zt.AddrMode.NWK, address=source), src_ep=from_endpoint,
-            dst=zt.AddrModeAddress(addr_mode=mode, address=to), dst_ep=to_endpoint, tsn=tsn, profile_id=profile, cluster_id=cluster,
-            data=zt.SerializableBytes(payload), lqi=lqi, rssi=None,
+            src=zt.AddrModeAddress(addr_mode=zt.AddrMode.NWK, address=source),
+            src_ep=from_endpoint,
+            dst=zt.AddrModeAddress(addr_mode=mode, address=to),
+            dst_ep=to_endpoint,
+            tsn=tsn,
+            profile_id=profile,
+            cluster_id=cluster,
+            data=zt.SerializableBytes(payload),
+            lqi=lqi,
+            rssi=None,
             tx_options=zt.TransmitOptions.APS_Encryption if secured else zt.TransmitOptions.NONE,
         )
 
@@ -153,8 +183,15 @@ class ZnpApplication(ControllerApplication):  # type: ignore[misc]
                 payload += bytes(piece.Data)
             await self.znp.request(c.AF.DataRetrieve.Req(TimeStamp=stamp, Index=0, Length=0))
         return self._packet(
-            int.from_bytes(data[5:7], "little"), data[13], data[16], int.from_bytes(data[2:4], "little"), data[24], bool(data[17]),
-            bool(data[19]), data[18], payload,
+            int.from_bytes(data[5:7], "little"),
+            data[13],
+            data[16],
+            int.from_bytes(data[2:4], "little"),
+            data[24],
+            bool(data[17]),
+            bool(data[19]),
+            data[18],
+            payload,
         )
 
     def on_zdo_tc_device_join(self, msg: Any) -> None:

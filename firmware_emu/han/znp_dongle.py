@@ -50,9 +50,16 @@ class ZnpDongle:
     def __init__(self, user: DongleUser, config: dict[str, Any]) -> None:
         self._user = user
         self._path = str(config["path"])
-        self._app = ZnpApplication(user, {
-            "database_path": None, "device": config, "backup_enabled": False, "startup_energy_scan": False, "ota": {"enabled": False},
-        })
+        self._app = ZnpApplication(
+            user,
+            {
+                "database_path": None,
+                "device": config,
+                "backup_enabled": False,
+                "startup_energy_scan": False,
+                "ota": {"enabled": False},
+            },
+        )
         self._sent: dict[int, asyncio.Future[str]] = {}
         self._tsn = 0
         self._turn: dict[int, asyncio.Lock] = {}
@@ -99,8 +106,11 @@ class ZnpDongle:
         self._app.started = False
         info = zigpy.state.NetworkInfo(
             extended_pan_id=zt.EUI64.deserialize(settings.extended_pan_id.zigbee)[0],
-            pan_id=zt.PanId(1 + entropy.below(0xFFFE) if settings.pan_id is None else settings.pan_id), nwk_update_id=zt.uint8_t(0),
-            nwk_manager_id=zt.NWK(0), channel=zt.uint8_t(settings.channel), channel_mask=zt.Channels.from_channel_list([settings.channel]),
+            pan_id=zt.PanId(1 + entropy.below(0xFFFE) if settings.pan_id is None else settings.pan_id),
+            nwk_update_id=zt.uint8_t(0),
+            nwk_manager_id=zt.NWK(0),
+            channel=zt.uint8_t(settings.channel),
+            channel_mask=zt.Channels.from_channel_list([settings.channel]),
             security_level=zt.uint8_t(5),
             network_key=zigpy.state.Key(key=zt.KeyData(settings.network_key or entropy.octets(16))),
             tc_link_key=zigpy.state.Key(key=zt.KeyData(b"ZigBeeAlliance09")),  # built into Z-Stack; nothing is let in by it
@@ -178,8 +188,15 @@ class ZnpDongle:
     async def _hand_over(self, address: Any, frame: ApsFrame, options: Any, tsn: int, what: str) -> None:
         whole = len(frame.payload) <= AT_ONCE
         request = c.AF.DataRequestExt.Req(
-            DstAddrModeAddress=address, DstEndpoint=frame.destination_endpoint, DstPanId=0, SrcEndpoint=frame.source_endpoint,
-            ClusterId=frame.cluster, TSN=tsn, Options=options, Radius=30, Data=(t.LongBytes if whole else _Announced)(frame.payload),
+            DstAddrModeAddress=address,
+            DstEndpoint=frame.destination_endpoint,
+            DstPanId=0,
+            SrcEndpoint=frame.source_endpoint,
+            ClusterId=frame.cluster,
+            TSN=tsn,
+            Options=options,
+            Radius=30,
+            Data=(t.LongBytes if whole else _Announced)(frame.payload),
         )
         if whole:
             await self._request(request, what)
@@ -187,7 +204,7 @@ class ZnpDongle:
         async with self._storing:
             await self._request(request, what)
             for at in range(0, len(frame.payload), AT_ONCE):
-                await self._request(c.AF.DataStore.Req(Index=at, Data=t.ShortBytes(frame.payload[at:at + AT_ONCE])), what)
+                await self._request(c.AF.DataStore.Req(Index=at, Data=t.ShortBytes(frame.payload[at : at + AT_ONCE])), what)
             await self._request(c.AF.DataStore.Req(Index=len(frame.payload), Data=t.ShortBytes(b"")), what)
 
     async def broadcast(self, frame: ApsFrame) -> None:
@@ -224,7 +241,8 @@ class ZnpDongle:
 
     async def permit_device(self, device: Eui64, link_key: bytes, seconds: int) -> None:
         code = c.AppConfig.BDBAddInstallCode.Req(
-            InstallCodeFormat=c.app_config.InstallCodeFormat.KeyDerivedFromInstallCode, IEEE=ezsp_eui64(device),
+            InstallCodeFormat=c.app_config.InstallCodeFormat.KeyDerivedFromInstallCode,
+            IEEE=ezsp_eui64(device),
             InstallCode=t.Bytes(link_key),
         )
         await self._request(code, f"take the key of {device}")
@@ -238,7 +256,8 @@ class ZnpDongle:
 
     async def _permit(self, seconds: int) -> None:
         request = c.ZDO.MgmtPermitJoinReq.Req(
-            AddrMode=t.AddrMode.Broadcast, Dst=t.NWK(_BROADCAST_ROUTERS), Duration=seconds, TCSignificance=0)
+            AddrMode=t.AddrMode.Broadcast, Dst=t.NWK(_BROADCAST_ROUTERS), Duration=seconds, TCSignificance=0
+        )
         await self._request(request, "open or close joining")
 
     async def remove_device(self, device: Eui64, short: int) -> None:

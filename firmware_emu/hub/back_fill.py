@@ -26,12 +26,15 @@ GET_SNAPSHOT, GET_SAMPLED_DATA = 1 << 22, 1 << 23
 GET_PREPAY_SNAPSHOT, GET_TOP_UP_LOG, GET_DEBT_LOG = 1 << 6, 1 << 7, 1 << 9
 """Of flags 4 (which is which is recalled from ZigBee; reference gbcs-spec-notes 10.4 has these three as those that a GSME acts on)."""
 _ASKED = {
-    Missing.SNAPSHOTS: (FUNCTIONAL_FLAGS, GET_SNAPSHOT), Missing.SAMPLES: (FUNCTIONAL_FLAGS, GET_SAMPLED_DATA),
-    Missing.PREPAYMENT_SNAPSHOTS: (FLAGS_4, GET_PREPAY_SNAPSHOT), Missing.TOP_UPS: (FLAGS_4, GET_TOP_UP_LOG),
+    Missing.SNAPSHOTS: (FUNCTIONAL_FLAGS, GET_SNAPSHOT),
+    Missing.SAMPLES: (FUNCTIONAL_FLAGS, GET_SAMPLED_DATA),
+    Missing.PREPAYMENT_SNAPSHOTS: (FLAGS_4, GET_PREPAY_SNAPSHOT),
+    Missing.TOP_UPS: (FLAGS_4, GET_TOP_UP_LOG),
     Missing.DEBT_PAYMENTS: (FLAGS_4, GET_DEBT_LOG),
 }
 _LOGS = {
-    Missing.TOP_UPS: (0x08, 0x05, {"count": TOP_UP_DEPTH}), Missing.DEBT_PAYMENTS: (0x0A, 0x06, {"count": PAYMENT_DEPTH, "debt_type": 2}),
+    Missing.TOP_UPS: (0x08, 0x05, {"count": TOP_UP_DEPTH}),
+    Missing.DEBT_PAYMENTS: (0x0A, 0x06, {"count": PAYMENT_DEPTH, "debt_type": 2}),
 }
 """Command that asks for a log, the one that answers, and what it asks for: GBCS knows payments of debt of type 2 alone."""
 _SAMPLES_AT_ONCE = 250
@@ -84,8 +87,9 @@ class BackFill:
         filled = 0
         for causes in (_BILLING, GENERAL):  # the meter goes to sleep after the last of the general ones
             for offset in range(_SNAPSHOTS_KEPT):
-                payload = await self._request(meter, endpoint, cluster, command, {
-                    "from": since, "to": _NOW, "offset": offset, "cause": causes})
+                payload = await self._request(
+                    meter, endpoint, cluster, command, {"from": since, "to": _NOW, "offset": offset, "cause": causes}
+                )
                 if payload is None:
                     break
                 filled += self._take(cluster, answer, payload)
@@ -100,8 +104,9 @@ class BackFill:
     async def _samples(self, meter: Eui64, endpoint: int, since: int) -> int:
         filled = 0
         while since < self._now():
-            payload = await self._request(meter, endpoint, METERING, 0x08, {
-                "sample": _PROFILE_SAMPLE, "earliest": since, "sample_type": 0, "count": _SAMPLES_AT_ONCE})
+            payload = await self._request(
+                meter, endpoint, METERING, 0x08, {"sample": _PROFILE_SAMPLE, "earliest": since, "sample_type": 0, "count": _SAMPLES_AT_ONCE}
+            )
             if payload is None:
                 break
             answer = METERING.to_client[0x07].decode(payload)
@@ -116,11 +121,17 @@ class BackFill:
         return filled
 
     async def _request(
-        self, meter: Eui64, endpoint: int, cluster: Cluster, command: int, fields: dict[str, FieldValue],
+        self,
+        meter: Eui64,
+        endpoint: int,
+        cluster: Cluster,
+        command: int,
+        fields: dict[str, FieldValue],
     ) -> bytes | None:
         """One question and the payload of its answer; None if the meter has none."""
         answer = await self._zcl.request(
-            meter, endpoint, cluster.id, command, cluster.to_server[command].encode(fields), source_endpoint=ESI_ENDPOINT)
+            meter, endpoint, cluster.id, command, cluster.to_server[command].encode(fields), source_endpoint=ESI_ENDPOINT
+        )
         return None if answer.default_response is not None else answer.payload
 
 

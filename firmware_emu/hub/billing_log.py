@@ -44,13 +44,21 @@ class BillingLog:
             else:
                 gas.bill(gas.billing if metering else gas.prepayment_billing, {time: cause.to_bytes(4, "big") + body})
         elif (cluster, command) == _TOP_UPS:
-            gas.bill(gas.top_ups, {
-                _number(one, "time"): _TOP_UP.pack(_number(one, "amount"), _octets(one, "code"))
-                for one in _groups(PREPAYMENT.to_client[command].decode(payload), "top_ups")})
+            gas.bill(
+                gas.top_ups,
+                {
+                    _number(one, "time"): _TOP_UP.pack(_number(one, "amount"), _octets(one, "code"))
+                    for one in _groups(PREPAYMENT.to_client[command].decode(payload), "top_ups")
+                },
+            )
         elif (cluster, command) == _DEBT_PAYMENTS:
-            gas.bill(gas.debt_payments, {
-                _number(one, "time"): _PAYMENT.pack(_number(one, "amount"), _number(one, "debt_type"), _number(one, "outstanding"))
-                for one in _groups(PREPAYMENT.to_client[command].decode(payload), "payments")})
+            gas.bill(
+                gas.debt_payments,
+                {
+                    _number(one, "time"): _PAYMENT.pack(_number(one, "amount"), _number(one, "debt_type"), _number(one, "outstanding"))
+                    for one in _groups(PREPAYMENT.to_client[command].decode(payload), "payments")
+                },
+            )
         else:
             return ZclStatus.UNSUP_CLUSTER_COMMAND
         return ZclStatus.SUCCESS
@@ -63,7 +71,7 @@ class BillingLog:
         for entry in billing.newest_first():
             time, cause = _HEAD.unpack_from(entry)
             if cause & causes:
-                found.append((time, cause, entry[_HEAD.size:]))
+                found.append((time, cause, entry[_HEAD.size :]))
         return sorted(found, key=lambda one: one[0])
 
     def top_ups(self, since: int, end: int, count: int) -> bytes | None:

@@ -97,13 +97,15 @@ class ChfExecutor:
         model.load(resources.files("firmware_emu.hub").joinpath("chf_objects.csv").read_text(encoding="utf-8"), "chf_objects.csv")
         config, device = self._config, self._device
         model.classes.setdefault(_HISTORIC, set()).add(104)
-        model.methods.update({
-            (104, _LOG, 1): self._register,
-            (104, _LOG, 2): self._unregister,
-            (104, _LOG, 4): lambda _: self._backup(self._log.entries()),
-            (104, _LOG, 5): self._restore,
-            (104, _HISTORIC, 4): lambda _: self._backup(self._log.historic()),
-        })
+        model.methods.update(
+            {
+                (104, _LOG, 1): self._register,
+                (104, _LOG, 2): self._unregister,
+                (104, _LOG, 4): lambda _: self._backup(self._log.entries()),
+                (104, _LOG, 5): self._restore,
+                (104, _HISTORIC, 4): lambda _: self._backup(self._log.historic()),
+            }
+        )
         model.writers.update({(104, _LOG, 2): self._enable_joining, (104, _LOG, 3): self._set_join_time})
         constants: dict[Key, Data] = {
             (104, _LOG, 1): OctetString(_LOG),
@@ -121,7 +123,8 @@ class ChfExecutor:
             key = (7, parse_obis(obis), 2)
             model.readers[key] = lambda name=name, row=row: self._events(name, row, 0, 0xFFFFFFFF)  # type: ignore[misc]
             model.selections[key] = lambda selector, selection, name=name, row=row: self._select(  # type: ignore[misc]
-                name, row, selector, selection)
+                name, row, selector, selection
+            )
         if config.variant is HanVariant.DUAL_BAND:
             SubGhz(device, model)
         return model
@@ -130,7 +133,10 @@ class ChfExecutor:
         """CCS01. A Device that is in the log already keeps its keys; its window opens again (reference chts 2)."""
         match parameter:
             case Structure(elements=(OctetString(octets=eui), Enum(value=key_type), OctetString(octets=key), Enum(value=kind))) if (
-                len(eui) == 8 and len(key) == 16 and key_type == _INSTALL_CODE_KEY and kind in RegisteredType._value2member_map_
+                len(eui) == 8
+                and len(key) == 16
+                and key_type == _INSTALL_CODE_KEY
+                and kind in RegisteredType._value2member_map_
                 and kind != RegisteredType.HAND_HELD
             ):
                 device = Eui64(eui)
@@ -201,8 +207,15 @@ class ChfExecutor:
         match row:
             case Structure(elements=(OctetString(octets=eui), OctetString(octets=key_hash))) if len(eui) == 8 and len(key_hash) in (0, 16):
                 return LogEntry(
-                    Eui64(eui), RegisteredType.UNKNOWN, key_hash, b"", key_hash, Membership.LISTED,
-                    window_opened=int(self._device.now()), window_s=self._config.profile.join_time_longest_s if key_hash else 0)
+                    Eui64(eui),
+                    RegisteredType.UNKNOWN,
+                    key_hash,
+                    b"",
+                    key_hash,
+                    Membership.LISTED,
+                    window_opened=int(self._device.now()),
+                    window_s=self._config.profile.join_time_longest_s if key_hash else 0,
+                )
         return None
 
     def _backup(self, entries: tuple[LogEntry, ...]) -> Structure:
@@ -237,7 +250,17 @@ def _active_device(entry: LogEntry) -> Structure:
     if entry.registered_type is RegisteredType.UNKNOWN:
         status |= _SWAPPED
     last = date_time(entry.last_communication)
-    return Structure((
-        OctetString(entry.device.octets), BitString(bytes([status]), 8), *map(Integer, entry.rssi), *map(Unsigned, entry.lqi),
-        last, Unsigned(1), Unsigned(0), Unsigned(0), Unsigned(0), Unsigned(0),
-    ))
+    return Structure(
+        (
+            OctetString(entry.device.octets),
+            BitString(bytes([status]), 8),
+            *map(Integer, entry.rssi),
+            *map(Unsigned, entry.lqi),
+            last,
+            Unsigned(1),
+            Unsigned(0),
+            Unsigned(0),
+            Unsigned(0),
+            Unsigned(0),
+        )
+    )

@@ -29,8 +29,16 @@ class Commissioning:
     """The trust centre's side of joining. ``now`` is the hub's own time, seconds since 2000."""
 
     def __init__(
-        self, radio: HanRadio, log: DeviceLog, chf: ChfExecutor, store: Store, now: Callable[[], float], trace: Trace, channel: int,
-        profile: HubProfile, entropy: Entropy = SYSTEM,
+        self,
+        radio: HanRadio,
+        log: DeviceLog,
+        chf: ChfExecutor,
+        store: Store,
+        now: Callable[[], float],
+        trace: Trace,
+        channel: int,
+        profile: HubProfile,
+        entropy: Entropy = SYSTEM,
     ) -> None:
         self._radio = radio
         self._log = log
@@ -160,7 +168,8 @@ class Commissioning:
         if entry is None:
             if event.kind is not HanEventKind.RESET:
                 self._trace.emit(
-                    "hub", "chf", "refused", target=str(event.device), reason=event.reason or "it is not in the CHF Device Log")
+                    "hub", "chf", "refused", target=str(event.device), reason=event.reason or "it is not in the CHF Device Log"
+                )
             return
         if event.kind in (HanEventKind.JOINED, HanEventKind.REJOINED):
             self._log.heard(event.device, None, None)
@@ -186,8 +195,8 @@ class Commissioning:
     async def established(self, device: Eui64, key: bytes) -> None:
         """Key establishment gave ``key``: make it durable, before it goes into the radio. The log's change raises CS14."""
         entry = self._log.update(
-            device, lambda one: replace(
-                one, link_key=key, membership=Membership.ESTABLISHED, last_communication=int(self._now())))
+            device, lambda one: replace(one, link_key=key, membership=Membership.ESTABLISHED, last_communication=int(self._now()))
+        )
         if entry is None:
             self._trace.emit("hub", "chf", "refused", target=str(device), reason="it left the CHF Device Log during key establishment")
             return

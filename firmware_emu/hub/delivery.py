@@ -180,8 +180,12 @@ class Delivery:
     def _new_client(self) -> TunnelClient:
         context, device = self._context, self._device
         return TunnelClient(
-            context.zcl, device, on_data=lambda data: context.on_message(device, data), on_closed=self.wake,
-            source_endpoint=context.endpoint)
+            context.zcl,
+            device,
+            on_data=lambda data: context.on_message(device, data),
+            on_closed=self.wake,
+            source_endpoint=context.endpoint,
+        )
 
     async def _transfer(self, waiting: Waiting) -> bool:
         """Send one message; False if the Device did not take it now."""

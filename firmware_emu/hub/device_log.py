@@ -92,20 +92,40 @@ class LogEntry:
         return f"LogEntry({self.device}, {self.registered_type.name}, {self.membership.value})"
 
     def encode(self) -> bytes:
-        return json.dumps({
-            "type": int(self.registered_type), "admission_key": self.admission_key.hex(), "link_key": self.link_key.hex(),
-            "restored_hash": self.restored_hash.hex(), "membership": self.membership.value, "added": self.added,
-            "last": self.last_communication, "window_opened": self.window_opened, "window_s": self.window_s, "sleepy": self.sleepy,
-            "rssi": self.rssi, "lqi": self.lqi,
-        }).encode()
+        return json.dumps(
+            {
+                "type": int(self.registered_type),
+                "admission_key": self.admission_key.hex(),
+                "link_key": self.link_key.hex(),
+                "restored_hash": self.restored_hash.hex(),
+                "membership": self.membership.value,
+                "added": self.added,
+                "last": self.last_communication,
+                "window_opened": self.window_opened,
+                "window_s": self.window_s,
+                "sleepy": self.sleepy,
+                "rssi": self.rssi,
+                "lqi": self.lqi,
+            }
+        ).encode()
 
     @classmethod
     def decode(cls, device: Eui64, octets: bytes) -> LogEntry:
         data = json.loads(octets)
         return cls(
-            device, RegisteredType(data["type"]), bytes.fromhex(data["admission_key"]), bytes.fromhex(data["link_key"]),
-            bytes.fromhex(data["restored_hash"]), Membership(data["membership"]), data["added"], data["last"],
-            data["window_opened"], data["window_s"], data["sleepy"], tuple(data["rssi"]), tuple(data["lqi"]),
+            device,
+            RegisteredType(data["type"]),
+            bytes.fromhex(data["admission_key"]),
+            bytes.fromhex(data["link_key"]),
+            bytes.fromhex(data["restored_hash"]),
+            Membership(data["membership"]),
+            data["added"],
+            data["last"],
+            data["window_opened"],
+            data["window_s"],
+            data["sleepy"],
+            tuple(data["rssi"]),
+            tuple(data["lqi"]),
         )
 
 

@@ -35,20 +35,36 @@ _MAINS = 0x01
 
 def declare_endpoints(zcl: ZclPort) -> None:
     """Register the three endpoints; before the radio starts."""
-    zcl.add_endpoint(SimpleDescriptor(
-        CHF_ENDPOINT, _REMOTE_COMMUNICATIONS, clients=(KEY_ESTABLISHMENT.id, TUNNELING.id), servers=(
-            BASIC.id, KEY_ESTABLISHMENT.id, TIME.id, OTA.id, KEEP_ALIVE.id, TUNNELING.id, SUB_GHZ.id)))
-    zcl.add_endpoint(SimpleDescriptor(
-        ESI_ENDPOINT, _ESI, clients=(METERING.id,), servers=(
-            BASIC.id, TIME.id, METERING.id, PREPAYMENT.id, PRICE.id, MESSAGING.id, CALENDAR.id, DEVICE_MANAGEMENT.id, EVENTS.id)))
+    zcl.add_endpoint(
+        SimpleDescriptor(
+            CHF_ENDPOINT,
+            _REMOTE_COMMUNICATIONS,
+            clients=(KEY_ESTABLISHMENT.id, TUNNELING.id),
+            servers=(BASIC.id, KEY_ESTABLISHMENT.id, TIME.id, OTA.id, KEEP_ALIVE.id, TUNNELING.id, SUB_GHZ.id),
+        )
+    )
+    zcl.add_endpoint(
+        SimpleDescriptor(
+            ESI_ENDPOINT,
+            _ESI,
+            clients=(METERING.id,),
+            servers=(BASIC.id, TIME.id, METERING.id, PREPAYMENT.id, PRICE.id, MESSAGING.id, CALENDAR.id, DEVICE_MANAGEMENT.id, EVENTS.id),
+        )
+    )
     zcl.add_endpoint(SimpleDescriptor(MIRROR_ENDPOINT, _METERING_DEVICE, servers=(BASIC.id, METERING.id, PREPAYMENT.id)))
 
 
 def serve_basic(zcl: ZclPort, config: HubConfig) -> None:
     """Answer reads of the Basic cluster. The mirror endpoint's is the gas meter's (:mod:`firmware_emu.hub.mirror`)."""
-    attributes = Attributes(BASIC, {
-        "zcl_version": 3, "manufacturer_name": config.manufacturer.decode("ascii", "replace"),
-        "model_identifier": config.model.decode("ascii", "replace"), "power_source": _MAINS, "physical_environment": MIRROR_CAPACITY,
-    })
+    attributes = Attributes(
+        BASIC,
+        {
+            "zcl_version": 3,
+            "manufacturer_name": config.manufacturer.decode("ascii", "replace"),
+            "model_identifier": config.model.decode("ascii", "replace"),
+            "power_source": _MAINS,
+            "physical_environment": MIRROR_CAPACITY,
+        },
+    )
     for endpoint in (ESI_ENDPOINT, CHF_ENDPOINT):
         zcl.serve(endpoint, BASIC.id, None, attributes=attributes)

@@ -32,10 +32,17 @@ def hub_config(board: Board) -> HubConfig:
     """The hub's firmware configuration."""
     parties = board.parties
     return HubConfig(
-        chf=board.hub.chf, gpf=board.hub.gpf, channel=board.hub.channel,
-        access_control_broker=parties.access_control_broker, wan_provider=parties.wan_provider, supplier=parties.gas_supplier,
-        network_operator=parties.network_operator, recovery=parties.recovery, transitional_cos=parties.cos_party,
-        hold_up_s=board.hub.hold_up_ms / 1000, outage_threshold_s=board.hub.outage_threshold_s,
+        chf=board.hub.chf,
+        gpf=board.hub.gpf,
+        channel=board.hub.channel,
+        access_control_broker=parties.access_control_broker,
+        wan_provider=parties.wan_provider,
+        supplier=parties.gas_supplier,
+        network_operator=parties.network_operator,
+        recovery=parties.recovery,
+        transitional_cos=parties.cos_party,
+        hold_up_s=board.hub.hold_up_ms / 1000,
+        outage_threshold_s=board.hub.outage_threshold_s,
         variant=HanVariant(board.hub.han_variant),
     )
 
@@ -44,4 +51,5 @@ def radio_of(board: Board, path: str, clock: Clock, trace: Trace, entropy: Entro
     """The driver of the coordinator's dongle at ``path`` (a serial device or ``socket://host:port``); ``entropy`` makes network keys."""
     flow = None if board.radio.flow_control == "none" else board.radio.flow_control
     return ZigpyRadio(
-        path, baudrate=board.radio.baudrate, flow_control=flow, clock=clock, trace=trace, kind=board.radio.kind, entropy=entropy)
+        path, baudrate=board.radio.baudrate, flow_control=flow, clock=clock, trace=trace, kind=board.radio.kind, entropy=entropy
+    )

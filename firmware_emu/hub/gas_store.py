@@ -213,18 +213,26 @@ class GasStore:
         last = self._store.get(_LAST)
         end = 0 if last is None else _STATE.unpack(last)[0]
         with self._store.transaction():
-            self.profile_data.merge({
-                begins: _SAMPLE.pack(begins, volume) for number, volume in enumerate(volumes)
-                if (begins := start + number * HALF_HOUR_S) + HALF_HOUR_S <= end})
+            self.profile_data.merge(
+                {
+                    begins: _SAMPLE.pack(begins, volume)
+                    for number, volume in enumerate(volumes)
+                    if (begins := start + number * HALF_HOUR_S) + HALF_HOUR_S <= end
+                }
+            )
 
     def fill_snapshots(self, snapshots: Mapping[int, bytes]) -> None:
         """Registers at midnights, as the meter logged them: payloads of type 6. Daily consumption is what lies between two of them."""
         with self._store.transaction():
             self.daily_read.merge({midnight: _TIME.pack(midnight) + body for midnight, body in snapshots.items()})
             totals = {_time_of(entry): int.from_bytes(entry[4:10], "little") for entry in self.daily_read.newest_first()}
-            self.daily_consumption.merge({
-                midnight - DAY_S: _SAMPLE.pack(midnight - DAY_S, max(0, totals[midnight] - totals[midnight - DAY_S]))
-                for midnight in snapshots if midnight - DAY_S in totals})
+            self.daily_consumption.merge(
+                {
+                    midnight - DAY_S: _SAMPLE.pack(midnight - DAY_S, max(0, totals[midnight] - totals[midnight - DAY_S]))
+                    for midnight in snapshots
+                    if midnight - DAY_S in totals
+                }
+            )
             last = self._store.get(_LAST)
             if last is not None and snapshots:
                 at, total, _ = _STATE.unpack(last)
@@ -239,8 +247,10 @@ class GasStore:
 
     def snapshot(self) -> bytes:
         """Metering snapshot payload type 6 of the live attributes: total, four tiers, four block counters (RTDS GCS16a)."""
-        values = [self.number(METERING.id, attribute) or 0 for attribute in (
-            _SUMMATION, 0x0100, 0x0102, 0x0104, 0x0106, 0x0700, 0x0701, 0x0702, 0x0703)]
+        values = [
+            self.number(METERING.id, attribute) or 0
+            for attribute in (_SUMMATION, 0x0100, 0x0102, 0x0104, 0x0106, 0x0700, 0x0701, 0x0702, 0x0703)
+        ]
         packed = [value.to_bytes(6, "little") for value in values]
         return packed[0] + b"\x04" + b"".join(packed[1:5]) + b"\x14" + b"".join(packed[5:])
 

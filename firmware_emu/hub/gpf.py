@@ -55,7 +55,8 @@ _METERING_PAYLOAD, _PREPAYMENT_PAYLOAD = 6, 0
 
 _PRICES = {
     (PRICE.id, attribute): LiveAttribute(declared.type, lambda value=value: value)  # type: ignore[misc]
-    for attribute, value in ((0x0616, 826), (0x0617, 0x50)) if (declared := PRICE.attribute(attribute)) is not None
+    for attribute, value in ((0x0616, 826), (0x0617, 0x50))
+    if (declared := PRICE.attribute(attribute)) is not None
 }
 """Currency and trailing digits of prices, which a meter does not mirror (RTDS GCS14 asks the GPF for them): pounds and five decimals."""
 
@@ -64,8 +65,15 @@ class Gpf:
     """The GPF as Device, with its mirror. ``spawn`` starts a task in the hub's own group; ``has_image``: whether firmware waits."""
 
     def __init__(
-        self, device: GbcsDevice, zcl: ZclPort, log: DeviceLog, mailbox: Mailbox, config: HubConfig,
-        spawn: Callable[[Coroutine[object, object, None]], object], *, has_image: Callable[[Eui64], bool],
+        self,
+        device: GbcsDevice,
+        zcl: ZclPort,
+        log: DeviceLog,
+        mailbox: Mailbox,
+        config: HubConfig,
+        spawn: Callable[[Coroutine[object, object, None]], object],
+        *,
+        has_image: Callable[[Eui64], bool],
     ) -> None:
         self.device = device
         self.gas = GasStore(device.store, config.profile)
@@ -73,14 +81,16 @@ class Gpf:
         self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han, has_image)
         self.tap_off = TapOff(device, lambda: self.mirror.owner)
         self.model = ZclModel()
-        self.model.commands.update({
-            (METERING.id, 0x08, False): self._sampled_data,
-            (METERING.id, 0x06, False): self._snapshot,
-            (PREPAYMENT.id, 0x07, False): self._prepayment_snapshot,
-            (EVENTS.id, 0x00, False): self._event_log,
-            (EVENTS.id, 0x01, False): self._clear_event_log,
-            (DEVICE_MANAGEMENT.id, 0x00, True): self._change_of_tenancy,
-        })
+        self.model.commands.update(
+            {
+                (METERING.id, 0x08, False): self._sampled_data,
+                (METERING.id, 0x06, False): self._snapshot,
+                (PREPAYMENT.id, 0x07, False): self._prepayment_snapshot,
+                (EVENTS.id, 0x00, False): self._event_log,
+                (EVENTS.id, 0x01, False): self._clear_event_log,
+                (DEVICE_MANAGEMENT.id, 0x00, True): self._change_of_tenancy,
+            }
+        )
         self._server = GbzServer(device, self.model)
         for code in _JOINS:
             device.handlers[code] = self._backing_up(device.handlers[code])
@@ -92,7 +102,8 @@ class Gpf:
         """A GBZ Command, answered from the mirror as it stands."""
         self.model.attributes = dict(_PRICES) | {
             (cluster.id, record.attribute): LiveAttribute(record.type, lambda record=record: record.value)  # type: ignore[misc]
-            for cluster in MIRRORED for record in self.gas.attributes(cluster.id).values()
+            for cluster in MIRRORED
+            for record in self.gas.attributes(cluster.id).values()
         }
         return self._server.execute(message)
 
@@ -122,7 +133,8 @@ class Gpf:
         """GCS59: each entry as if joined by method B; one result an entry."""
         command = asn1_io.read(message, RestoreDeviceLogCommand)
         outcomes = tuple(
-            RestoreOutcome(entry, joins.add(device, entry.device_id, entry.device_type, _METHOD_B)) for entry in command.entries)
+            RestoreOutcome(entry, joins.add(device, entry.device_id, entry.device_type, _METHOD_B)) for entry in command.entries
+        )
         for outcome in outcomes:
             if outcome.join_code:
                 device.note_failure(f"{outcome.entry.device_id}: join response code {outcome.join_code}")
@@ -162,10 +174,21 @@ class Gpf:
         found = self.gas.samples(ring, earliest, count)
         if not found:
             return ZclStatus.NOT_FOUND
-        return [ZclAnswer(0x07, METERING.to_client[0x07].encode({
-            "sample": sample, "start": found[0].start, "sample_type": _number(fields, "sample_type"), "interval": interval,
-            "count": len(found), "samples": tuple({"value": one.volume} for one in found),
-        }))]
+        return [
+            ZclAnswer(
+                0x07,
+                METERING.to_client[0x07].encode(
+                    {
+                        "sample": sample,
+                        "start": found[0].start,
+                        "sample_type": _number(fields, "sample_type"),
+                        "interval": interval,
+                        "count": len(found),
+                        "samples": tuple({"value": one.volume} for one in found),
+                    }
+                ),
+            )
+        ]
 
     def _snapshot(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = METERING.to_server[0x06].decode(part.payload)
@@ -182,10 +205,17 @@ class Gpf:
         if offset >= len(found):
             return ZclStatus.NOT_FOUND
         time, cause, body = found[offset]
-        head = cluster.to_client[command].encode({
-            "snapshot": offset, "time": time, "total_found": len(found), "command_index": 0, "command_count": 1, "cause": cause,
-            "payload_type": _METERING_PAYLOAD if metering else _PREPAYMENT_PAYLOAD,
-        })
+        head = cluster.to_client[command].encode(
+            {
+                "snapshot": offset,
+                "time": time,
+                "total_found": len(found),
+                "command_index": 0,
+                "command_count": 1,
+                "cause": cause,
+                "payload_type": _METERING_PAYLOAD if metering else _PREPAYMENT_PAYLOAD,
+            }
+        )
         return [ZclAnswer(command, head + body)]
 
     def _top_ups(self, part: Component, since: int) -> ZclStatus | list[ZclAnswer]:
@@ -195,8 +225,7 @@ class Gpf:
 
     def _debt_payments(self, part: Component, since: int) -> ZclStatus | list[ZclAnswer]:
         fields = PREPAYMENT.to_server[0x0A].decode(part.payload)
-        found = self._billing.debt_payments(
-            since, _number(fields, "latest_end"), _number(fields, "count"), _number(fields, "debt_type"))
+        found = self._billing.debt_payments(since, _number(fields, "latest_end"), _number(fields, "count"), _number(fields, "debt_type"))
         return ZclStatus.NOT_FOUND if found is None else [ZclAnswer(0x06, found)]
 
     def _event_log(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
@@ -212,10 +241,22 @@ class Gpf:
         if not entries:
             return ZclStatus.NOT_FOUND
         events: tuple[dict[str, FieldValue], ...] = tuple(
-            {"log": asked & 0x0F, "event": entry.code, "time": entry.time, "data": _without_length(entry.other)} for entry in entries)
-        return [ZclAnswer(0x01, EVENTS.to_client[0x01].encode({
-            "total": len(entries), "command_index": 0, "command_count": 1, "control": len(entries) % 16 << 4, "events": events,
-        }))]
+            {"log": asked & 0x0F, "event": entry.code, "time": entry.time, "data": _without_length(entry.other)} for entry in entries
+        )
+        return [
+            ZclAnswer(
+                0x01,
+                EVENTS.to_client[0x01].encode(
+                    {
+                        "total": len(entries),
+                        "command_index": 0,
+                        "command_count": 1,
+                        "control": len(entries) % 16 << 4,
+                        "events": events,
+                    }
+                ),
+            )
+        ]
 
     def _clear_event_log(self, part: Component) -> ZclStatus | list[ZclAnswer]:
         asked = _number(EVENTS.to_server[0x01].decode(part.payload), "log")

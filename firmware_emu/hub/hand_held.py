@@ -44,9 +44,21 @@ class HandHeld:
     ``gone`` when a terminal has no tunnel any more, ``send`` takes what goes over the SM WAN."""
 
     def __init__(
-        self, radio: HanRadio, config: HubConfig, credentials: CbkeCredentials, log: DeviceLog, mailbox: Mailbox, local: LocalCommands,
-        store: Store, clock: Clock, trace: Trace, now: Callable[[], float], *, changed: Callable[[], None],
-        gone: Callable[[Eui64], None], send: Callable[[bytes], None],
+        self,
+        radio: HanRadio,
+        config: HubConfig,
+        credentials: CbkeCredentials,
+        log: DeviceLog,
+        mailbox: Mailbox,
+        local: LocalCommands,
+        store: Store,
+        clock: Clock,
+        trace: Trace,
+        now: Callable[[], float],
+        *,
+        changed: Callable[[], None],
+        gone: Callable[[Eui64], None],
+        send: Callable[[bytes], None],
         spawn: Callable[[Coroutine[object, object, None]], asyncio.Task[None]],
     ) -> None:
         self._radio = radio
@@ -153,8 +165,12 @@ class HandHeld:
             self._put_out(terminal, "it introduces itself anew")
         with self._store.transaction():
             entry = LogEntry(
-                terminal, RegisteredType.HAND_HELD, install_code_link_key(introduction.install_code),
-                window_opened=int(self._now()), window_s=seconds)
+                terminal,
+                RegisteredType.HAND_HELD,
+                install_code_link_key(introduction.install_code),
+                window_opened=int(self._now()),
+                window_s=seconds,
+            )
             if not self._log.add(entry):
                 return None
             self._store.delete(REMOVALS + str(terminal))
@@ -169,8 +185,7 @@ class HandHeld:
     async def _tell(self, sender: InterPanSender, answer: bytes) -> None:
         assert isinstance(self._radio, InterPanRadio), "an introduction came by inter-PAN"
         try:
-            await self._radio.send_inter_pan(
-                sender.eui64, sender.pan, InterPanFrame(self._config.profile.hand_held_cluster, answer))
+            await self._radio.send_inter_pan(sender.eui64, sender.pan, InterPanFrame(self._config.profile.hand_held_cluster, answer))
         except RadioError as error:
             self._trace.emit("han", "chf", "not told", target=str(sender.eui64), reason=str(error), way="inter-PAN")
 

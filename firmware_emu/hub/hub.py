@@ -58,7 +58,14 @@ class Hub:
     """One Communications Hub over a radio, a WAN link and a store."""
 
     def __init__(
-        self, config: HubConfig, radio: HanRadio, wan: WanLink, store: Store, keystore: Keystore, clock: Clock, trace: Trace,
+        self,
+        config: HubConfig,
+        radio: HanRadio,
+        wan: WanLink,
+        store: Store,
+        keystore: Keystore,
+        clock: Clock,
+        trace: Trace,
     ) -> None:
         self.config = config
         self._radio = radio
@@ -92,8 +99,7 @@ class Hub:
         self._supply_returned.clear()
         self._power.boot()
         self._trace.emit("power", "hub", "boot", reason=self._power.reason.value, boots=self._power.boots)
-        self._running = RunningHub(
-            self.config, self._radio, self._wan, self._store, self._keystore, self._clock, self._trace, self._power)
+        self._running = RunningHub(self.config, self._radio, self._wan, self._store, self._keystore, self._clock, self._trace, self._power)
         self._take(PowerEvent.BOOTED)
         await self._running.run()
 
@@ -157,15 +163,17 @@ class Hub:
         with self._store.transaction():
             self._power.outage_reported(now)
             self._alert(running, outage, outage.seconds >= threshold_s)
-        self._trace.emit(
-            "power", "hub", "outage over", seconds=outage.seconds, warned=outage.warned, long=outage.seconds >= threshold_s)
+        self._trace.emit("power", "hub", "outage over", seconds=outage.seconds, warned=outage.warned, long=outage.seconds >= threshold_s)
 
     @staticmethod
     def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
         times: tuple[Data, ...] = (date_time(outage.start), date_time(outage.end)) if long else ()
         running.chf.raise_alert(
-            RESTORED_LONG if long else RESTORED_SHORT, times, message_code=RESTORED_LONG_ALERT if long else None,
-            party=RemotePartyRole.ACCESS_CONTROL_BROKER)
+            RESTORED_LONG if long else RESTORED_SHORT,
+            times,
+            message_code=RESTORED_LONG_ALERT if long else None,
+            party=RemotePartyRole.ACCESS_CONTROL_BROKER,
+        )
 
     async def factory_reset(self) -> None:
         """Remove all data: log, keys, counters, credentials, logs, mailbox, outbox; then boot as it left the factory (CH-23)."""
@@ -195,7 +203,9 @@ class Hub:
         """The present state."""
         running, power = self._running, self._power
         return HubStatus(
-            power=power.state, boots=power.boots, boot_reason=power.reason,
+            power=power.state,
+            boots=power.boots,
+            boot_reason=power.reason,
             commissioned=running is not None and running.commissioned,
             wan_connected=running is not None and running.channel.in_use,
             wan_waiting=0 if running is None else len(running.channel.waiting()),

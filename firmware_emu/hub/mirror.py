@@ -71,8 +71,17 @@ class Mirror:
     """
 
     def __init__(
-        self, zcl: ZclPort, gas: GasStore, log: DeviceLog, mailbox: Mailbox, store: Store, now: Callable[[], float], trace: Trace,
-        spawn: Callable[[Coroutine[object, object, None]], object], read_log: Handler, has_image: Callable[[Eui64], bool],
+        self,
+        zcl: ZclPort,
+        gas: GasStore,
+        log: DeviceLog,
+        mailbox: Mailbox,
+        store: Store,
+        now: Callable[[], float],
+        trace: Trace,
+        spawn: Callable[[Coroutine[object, object, None]], object],
+        read_log: Handler,
+        has_image: Callable[[Eui64], bool],
     ) -> None:
         self._zcl = zcl
         self._gas = gas
@@ -109,7 +118,8 @@ class Mirror:
         for device in devices - set(self._readers):
             self._readers[device] = [
                 self._zcl.serve(endpoint, cluster.id, self._read_log, partner=device, attributes=_Copy(self._gas, cluster.id, open=True))
-                for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT) for cluster in (METERING, PREPAYMENT)
+                for endpoint in (ESI_ENDPOINT, MIRROR_ENDPOINT)
+                for cluster in (METERING, PREPAYMENT)
             ] + [self._zcl.serve(ESI_ENDPOINT, cluster.id, self._read_log, partner=device) for cluster in (*SERVED, EVENTS)]
 
     def _may_mirror(self, device: Eui64) -> bool:
@@ -164,8 +174,7 @@ class Mirror:
             self._gas.report(incoming.cluster, kept, int(self._now()))
         except ValueError as error:
             raise DecodeError(0, "attribute report", str(error)) from error
-        self._trace.emit(
-            "hub", "gpf", "mirrored", target=str(incoming.partner), cluster=f"0x{incoming.cluster:04X}", attributes=len(kept))
+        self._trace.emit("hub", "gpf", "mirrored", target=str(incoming.partner), cluster=f"0x{incoming.cluster:04X}", attributes=len(kept))
         if status != _PENDING and self._store.get(_CONFIGURATION) == b"\x01":
             self._spawn(self._notify(incoming))
         return ZclStatus.SUCCESS
@@ -182,11 +191,15 @@ class Mirror:
 
     async def _notify(self, incoming: Incoming) -> None:
         flags = (self.flags(incoming.partner), 0, 0, self._back_fill.flags(FLAGS_4), 0)
-        payload = METERING.to_server[_REPORT_RESPONSE].encode({
-            "scheme": PREDEFINED_SCHEME_B, "flags": tuple({"value": value} for value in flags),
-        })
+        payload = METERING.to_server[_REPORT_RESPONSE].encode(
+            {
+                "scheme": PREDEFINED_SCHEME_B,
+                "flags": tuple({"value": value} for value in flags),
+            }
+        )
         try:
             await self._zcl.command(
-                incoming.partner, incoming.partner_endpoint, METERING.id, _REPORT_RESPONSE, payload, source_endpoint=MIRROR_ENDPOINT)
+                incoming.partner, incoming.partner_endpoint, METERING.id, _REPORT_RESPONSE, payload, source_endpoint=MIRROR_ENDPOINT
+            )
         except CommsHubError as error:  # the meter has gone to sleep: it is told again after its next report
             self._trace.emit("han", "gpf", "not delivered", target=str(incoming.partner), reason=str(error))

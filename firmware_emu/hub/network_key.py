@@ -37,8 +37,14 @@ class NetworkKeyRotation:
     """``switched`` takes the network's settings with their new key. ``now``: the hub's time, seconds since 2000."""
 
     def __init__(
-        self, radio: HanRadio, store: Store, now: Callable[[], float], trace: Trace, profile: HubProfile,
-        switched: Callable[[NetworkSettings], None], entropy: Entropy,
+        self,
+        radio: HanRadio,
+        store: Store,
+        now: Callable[[], float],
+        trace: Trace,
+        profile: HubProfile,
+        switched: Callable[[NetworkSettings], None],
+        entropy: Entropy,
     ) -> None:
         self._radio = radio
         self._store = store

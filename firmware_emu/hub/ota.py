@@ -214,10 +214,16 @@ class OtaStore:
             return self._drop(device, image, HARDWARE_MISMATCH)
         if fields["file_version"] == image.version:
             return _answer(_QUERY_ANSWER, {"status": int(ZclStatus.NO_IMAGE_AVAILABLE)})
-        return _answer(_QUERY_ANSWER, {
-            "status": 0, "manufacturer": image.manufacturer, "image_type": image.image_type, "file_version": image.version,
-            "image_size": image.size,
-        })
+        return _answer(
+            _QUERY_ANSWER,
+            {
+                "status": 0,
+                "manufacturer": image.manufacturer,
+                "image_type": image.image_type,
+                "file_version": image.version,
+                "image_size": image.size,
+            },
+        )
 
     def _drop(self, device: Eui64, image: HeldImage, outcome: int) -> Reply:
         with self._store.transaction():
@@ -238,10 +244,17 @@ class OtaStore:
         if offset == 0 or offset * _PROGRESS // image.size != (offset + fields["maximum_data_size"]) * _PROGRESS // image.size:
             self._chf.trace.emit("hub", "chf", "image progress", target=str(device), octets=offset, of=image.size)
         data = octets[offset : offset + fields["maximum_data_size"]]
-        return _answer(_BLOCK_ANSWER, {
-            "status": 0, "manufacturer": image.manufacturer, "image_type": image.image_type, "file_version": image.version,
-            "file_offset": offset, "data": data,
-        })
+        return _answer(
+            _BLOCK_ANSWER,
+            {
+                "status": 0,
+                "manufacturer": image.manufacturer,
+                "image_type": image.image_type,
+                "file_version": image.version,
+                "file_offset": offset,
+                "data": data,
+            },
+        )
 
     def _admits(self, device: Eui64) -> bool:
         """Whether ``device`` may go on: its transfer is under way, or not too many others are."""
@@ -263,17 +276,22 @@ class OtaStore:
             self._tell(device, image.version, SUCCESS if success else FAILURE)
         if not success:
             return ZclStatus.SUCCESS
-        return _answer(_END_ANSWER, {
-            "manufacturer": _ANY, "image_type": _ANY, "file_version": _UNTIL_COMMANDED, "current_time": int(self._chf.now()),
-            "upgrade_time": _UNTIL_COMMANDED,
-        })
+        return _answer(
+            _END_ANSWER,
+            {
+                "manufacturer": _ANY,
+                "image_type": _ANY,
+                "file_version": _UNTIL_COMMANDED,
+                "current_time": int(self._chf.now()),
+                "upgrade_time": _UNTIL_COMMANDED,
+            },
+        )
 
     def _tell(self, device: Eui64, version: int, outcome: int) -> None:
         """CCS08 to the ACB."""
         code = TRANSFER_SUCCEEDED if outcome == SUCCESS else TRANSFER_FAILED
         at = EPOCH + timedelta(seconds=int(self._chf.now()))
-        payload = asn1_io.write(
-            "FirmwareTransferAlert", FirmwareTransferAlert(code, at, device, version.to_bytes(4, "big"), outcome))
+        payload = asn1_io.write("FirmwareTransferAlert", FirmwareTransferAlert(code, at, device, version.to_bytes(4, "big"), outcome))
         self._chf.raise_alert(code, payload=payload, message_code=TRANSFER_ALERT)
 
 
@@ -288,8 +306,12 @@ def _pause(request: bytes) -> int | None:
 
 def _wait(now: int, seconds: int, pause_ms: int) -> Reply:
     """Not now: ask again in ``seconds``, and then at most once in ``pause_ms``."""
-    return Reply(_BLOCK_ANSWER, WAIT_FOR_DATA.encode({
-        "status": int(ZclStatus.WAIT_FOR_DATA), "current_time": now, "request_time": now + seconds, "block_request_delay": pause_ms}))
+    return Reply(
+        _BLOCK_ANSWER,
+        WAIT_FOR_DATA.encode(
+            {"status": int(ZclStatus.WAIT_FOR_DATA), "current_time": now, "request_time": now + seconds, "block_request_delay": pause_ms}
+        ),
+    )
 
 
 def _answer(command: int, fields: dict[str, int | bytes]) -> Reply:

@@ -16,7 +16,10 @@ class GuardedPort:
     """
 
     def __init__(
-        self, radio: HanRadio, admit: Callable[[Eui64, ApsFrame], bool], store_key: Callable[[Eui64, bytes], Awaitable[None]],
+        self,
+        radio: HanRadio,
+        admit: Callable[[Eui64, ApsFrame], bool],
+        store_key: Callable[[Eui64, bytes], Awaitable[None]],
     ) -> None:
         self._radio = radio
         self._admit = admit

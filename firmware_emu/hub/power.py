@@ -58,13 +58,10 @@ TRANSITIONS: dict[tuple[PowerState, PowerEvent], tuple[PowerState, tuple[PowerAc
     (PowerState.OFF, PowerEvent.SUPPLY_ON): (PowerState.BOOTING, (PowerAction.BOOT,)),
     (PowerState.BOOTING, PowerEvent.BOOTED): (PowerState.RUNNING, (PowerAction.REPORT_RESTORED,)),
     (PowerState.BOOTING, PowerEvent.SUPPLY_OFF): (PowerState.OFF, (PowerAction.STOP,)),
-    (PowerState.BOOTING, PowerEvent.AC_LOST): (
-        PowerState.HOLD_UP, (PowerAction.START_HOLD_UP, PowerAction.FLUSH, PowerAction.LAST_GASP)),
-    (PowerState.RUNNING, PowerEvent.AC_LOST): (
-        PowerState.HOLD_UP, (PowerAction.START_HOLD_UP, PowerAction.FLUSH, PowerAction.LAST_GASP)),
+    (PowerState.BOOTING, PowerEvent.AC_LOST): (PowerState.HOLD_UP, (PowerAction.START_HOLD_UP, PowerAction.FLUSH, PowerAction.LAST_GASP)),
+    (PowerState.RUNNING, PowerEvent.AC_LOST): (PowerState.HOLD_UP, (PowerAction.START_HOLD_UP, PowerAction.FLUSH, PowerAction.LAST_GASP)),
     (PowerState.RUNNING, PowerEvent.SUPPLY_OFF): (PowerState.OFF, (PowerAction.STOP,)),
-    (PowerState.HOLD_UP, PowerEvent.AC_RESTORED): (
-        PowerState.RUNNING, (PowerAction.STOP_HOLD_UP, PowerAction.REPORT_RESTORED)),
+    (PowerState.HOLD_UP, PowerEvent.AC_RESTORED): (PowerState.RUNNING, (PowerAction.STOP_HOLD_UP, PowerAction.REPORT_RESTORED)),
     (PowerState.HOLD_UP, PowerEvent.HOLD_UP_ENDED): (PowerState.EXHAUSTED, (PowerAction.STOP,)),
     (PowerState.HOLD_UP, PowerEvent.SUPPLY_OFF): (PowerState.OFF, (PowerAction.STOP,)),
     (PowerState.EXHAUSTED, PowerEvent.AC_RESTORED): (PowerState.BOOTING, (PowerAction.BOOT,)),

@@ -35,9 +35,21 @@ class Router:
     """Takes every message that reaches the hub. Each method is called inside, or opens, the transaction of what it does."""
 
     def __init__(
-        self, config: HubConfig, chf: GbcsDevice, gpf: GbcsDevice, log: DeviceLog, mailbox: Mailbox, store: Store,
-        now: Callable[[], float], trace: Trace, *, send: Callable[[bytes], None], wake: Callable[[Eui64], None],
-        executed: Callable[[], None], tap: Callable[[Message], None], local: LocalCommands,
+        self,
+        config: HubConfig,
+        chf: GbcsDevice,
+        gpf: GbcsDevice,
+        log: DeviceLog,
+        mailbox: Mailbox,
+        store: Store,
+        now: Callable[[], float],
+        trace: Trace,
+        *,
+        send: Callable[[bytes], None],
+        wake: Callable[[Eui64], None],
+        executed: Callable[[], None],
+        tap: Callable[[Message], None],
+        local: LocalCommands,
     ) -> None:
         """``tap`` sees every message that is not the hub's own, before it goes on; ``local`` keeps what came through a terminal."""
         self._local = local
@@ -120,8 +132,15 @@ class Router:
         header = message.header
         identifier, recipient = header.identifier, header.recipient
         self._trace.emit(
-            "hub", "hub", "received", target=str(terminal), message=str(identifier), data=None if message.carries_secret else data,
-            code=f"{header.message_code:04x}", way="hand-held terminal")
+            "hub",
+            "hub",
+            "received",
+            target=str(terminal),
+            message=str(identifier),
+            data=None if message.carries_secret else data,
+            code=f"{header.message_code:04x}",
+            way="hand-held terminal",
+        )
         own, entry = self._own.get(recipient), self._log.get(recipient)
         if header.cra is not CraFlag.COMMAND:
             reason = f"a hand-held terminal hands over Commands, and this is of kind {header.cra.name}"
@@ -163,7 +182,8 @@ class Router:
         """A message that was given up: 0x819D for one that a GSME did not fetch, 0x8F84 for the others (reference chts 4)."""
         identifier = Message.decode(waiting.message).header.identifier
         self._trace.emit(
-            "hub", "hub", "given up", target=str(entry.device), message=str(identifier), waited_s=int(self._now()) - waiting.stored)
+            "hub", "hub", "given up", target=str(entry.device), message=str(identifier), waited_s=int(self._now()) - waiting.stored
+        )
         if fetches(entry):
             self._chf.raise_alert(NOT_RETRIEVED, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
         else:
@@ -173,8 +193,7 @@ class Router:
         """0x8F84 with message code 00D5, to the ACB (recipient profile-supplied; the layout is the published parser's)."""
         at = encode_generalized(EPOCH + timedelta(seconds=int(self._now())))
         payload = DeliveryFailure(NOT_DELIVERED, at, identifier).encode()
-        self._chf.raise_alert(
-            NOT_DELIVERED, message_code=DELIVERY_FAILURE, payload=payload, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
+        self._chf.raise_alert(NOT_DELIVERED, message_code=DELIVERY_FAILURE, payload=payload, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
 
     # --- the time an alert reached the CHF
 
@@ -190,6 +209,7 @@ class Router:
         for key in self._store.keys(_STAMPS):
             octets = self._store.get(key) or b""
             identifier = MessageIdentifier(
-                Eui64(octets[8:16]), Eui64(octets[16:24]), CraFlag(octets[24]), int.from_bytes(octets[25:], "big"))
+                Eui64(octets[8:16]), Eui64(octets[16:24]), CraFlag(octets[24]), int.from_bytes(octets[25:], "big")
+            )
             found[identifier] = int.from_bytes(octets[:8], "big") / 1000
         return found

@@ -51,7 +51,14 @@ class RunningHub:
     """One life of the hub. :meth:`run` lasts until it is cancelled; cancelling is a power cut."""
 
     def __init__(
-        self, config: HubConfig, radio: HanRadio, wan: WanLink, store: Store, keystore: Keystore, clock: Clock, trace: Trace,
+        self,
+        config: HubConfig,
+        radio: HanRadio,
+        wan: WanLink,
+        store: Store,
+        keystore: Keystore,
+        clock: Clock,
+        trace: Trace,
         power: PowerMonitor,
     ) -> None:
         self.config = config
@@ -66,17 +73,29 @@ class RunningHub:
         self.time = HubTime(store, clock, trace)
         self.chf = self._device(keystore, config.chf, DeviceType.CHF)
         self.log = DeviceLog(
-            store, capacity=config.profile.device_log_capacity, historic_capacity=config.profile.historic_log_capacity,
-            now=lambda: int(self.time.now()))
+            store,
+            capacity=config.profile.device_log_capacity,
+            historic_capacity=config.profile.historic_log_capacity,
+            now=lambda: int(self.time.now()),
+        )
         self.mailbox = Mailbox(store)
         executor = ChfExecutor(self.chf, self.log, config, self._work.set)
         self.chf.executor = executor
         self.commissioning = Commissioning(
-            radio, self.log, executor, store, self.time.now, trace, config.channel, config.profile,
-            keystore.entropy.stream("network key"))
+            radio, self.log, executor, store, self.time.now, trace, config.channel, config.profile, keystore.entropy.stream("network key")
+        )
         self.channel = WanChannel(
-            wan, store, clock, side=WanSide.HUB, name="dcc", trace=trace, hello=lambda: Hello(config.chf, config.gpf, power.boots),
-            on_frame=self._from_wan, on_time=self._told_the_time, entropy=keystore.entropy.stream("wan hub"))
+            wan,
+            store,
+            clock,
+            side=WanSide.HUB,
+            name="dcc",
+            trace=trace,
+            hello=lambda: Hello(config.chf, config.gpf, power.boots),
+            on_frame=self._from_wan,
+            on_time=self._told_the_time,
+            entropy=keystore.entropy.stream("wan hub"),
+        )
         port = GuardedPort(radio, self._admit, self.commissioning.established)
         self.zcl = ZclPort(port, clock, trace=trace, source="hub")
         declare_endpoints(self.zcl)
@@ -86,33 +105,81 @@ class RunningHub:
         if config.variant is HanVariant.DUAL_BAND:
             serve_sub_ghz(self.zcl, CHF_ENDPOINT, executor.model)
         self.gpf = Gpf(
-            self._device(keystore, config.gpf, DeviceType.GPF), self.zcl, self.log, self.mailbox, config, self._spawn,
-            has_image=lambda device: self.ota.held(device) is not None)
+            self._device(keystore, config.gpf, DeviceType.GPF),
+            self.zcl,
+            self.log,
+            self.mailbox,
+            config,
+            self._spawn,
+            has_image=lambda device: self.ota.held(device) is not None,
+        )
         self.ota = OtaStore(self.chf, self.zcl, CHF_ENDPOINT, self.log, config.profile, self._spawn)
         self._key_establishment = KeyEstablishmentServer(
-            self.zcl, keystore.cbke(config.gpf), self._established, endpoint=CHF_ENDPOINT, on_failed=self._not_established,
-            accept=self.commissioning.may_establish)
+            self.zcl,
+            keystore.cbke(config.gpf),
+            self._established,
+            endpoint=CHF_ENDPOINT,
+            on_failed=self._not_established,
+            accept=self.commissioning.may_establish,
+        )
         local = LocalCommands(store, self.log)
         self.router = Router(
-            config, self.chf, self.gpf.device, self.log, self.mailbox, store, self.time.now, trace,
-            send=self._to_wan, wake=lambda device: self.tunnels.wake(device), executed=self._executed,
-            tap=self.gpf.tap_off.passes, local=local)
+            config,
+            self.chf,
+            self.gpf.device,
+            self.log,
+            self.mailbox,
+            store,
+            self.time.now,
+            trace,
+            send=self._to_wan,
+            wake=lambda device: self.tunnels.wake(device),
+            executed=self._executed,
+            tap=self.gpf.tap_off.passes,
+            local=local,
+        )
         self.tunnels = Tunnels(
             DeliveryContext(
-                self.zcl, CHF_ENDPOINT, self.log, self.mailbox, store, config.profile, self.time.now, trace,
-                self.router.from_han, self.router.undelivered),
-            self._spawn)
+                self.zcl,
+                CHF_ENDPOINT,
+                self.log,
+                self.mailbox,
+                store,
+                config.profile,
+                self.time.now,
+                trace,
+                self.router.from_han,
+                self.router.undelivered,
+            ),
+            self._spawn,
+        )
         self.hand_held = HandHeld(
-            radio, config, keystore.cbke(config.gpf), self.log, self.mailbox, local, store, clock, trace, self.time.now,
-            changed=self._work.set, gone=self.tunnels.lost, send=self._to_wan, spawn=self._spawn)
+            radio,
+            config,
+            keystore.cbke(config.gpf),
+            self.log,
+            self.mailbox,
+            local,
+            store,
+            clock,
+            trace,
+            self.time.now,
+            changed=self._work.set,
+            gone=self.tunnels.lost,
+            send=self._to_wan,
+            spawn=self._spawn,
+        )
         radio.on_event = self._on_radio
 
     def _device(self, keystore: Keystore, eui64: Eui64, device_type: DeviceType) -> GbcsDevice:
         config = self.config
         parties = {
-            RemotePartyRole.ACCESS_CONTROL_BROKER: config.access_control_broker, RemotePartyRole.WAN_PROVIDER: config.wan_provider,
-            RemotePartyRole.SUPPLIER: config.supplier, RemotePartyRole.NETWORK_OPERATOR: config.network_operator,
-            RemotePartyRole.ROOT: config.root, RemotePartyRole.RECOVERY: config.recovery,
+            RemotePartyRole.ACCESS_CONTROL_BROKER: config.access_control_broker,
+            RemotePartyRole.WAN_PROVIDER: config.wan_provider,
+            RemotePartyRole.SUPPLIER: config.supplier,
+            RemotePartyRole.NETWORK_OPERATOR: config.network_operator,
+            RemotePartyRole.ROOT: config.root,
+            RemotePartyRole.RECOVERY: config.recovery,
             RemotePartyRole.TRANSITIONAL_COS: config.transitional_cos,
         }
         known = {role: party for role, party in parties.items() if party is not None}
@@ -240,8 +307,7 @@ class RunningHub:
             if frame.secured:
                 self.commissioning.heard_with_historic_key(sender)
             return True
-        self.trace.emit(
-            "han", "chf", "refused", target=str(sender), data=frame.payload, reason="the sender is not in the CHF Device Log")
+        self.trace.emit("han", "chf", "refused", target=str(sender), data=frame.payload, reason="the sender is not in the CHF Device Log")
         return False
 
     def _on_radio(self, event: HanEvent) -> None:

@@ -76,7 +76,8 @@ class SubGhz:
         if isinstance(channel, BitString):
             self._log.add(LogEntry(int(self._device.now()), SCAN_STARTED, channel.octets + _TRIGGER_REMOTE))
         self._device.raise_alert(
-            SCAN_ASSESSED, (Structure((OctetString(_OUTCOME_ACCEPTED), OctetString(_TRIGGER_REMOTE))),), message_code=SCAN_ALERT)
+            SCAN_ASSESSED, (Structure((OctetString(_OUTCOME_ACCEPTED), OctetString(_TRIGGER_REMOTE))),), message_code=SCAN_ALERT
+        )
         return AccessResult.SUCCESS
 
     def _select(self, selector: int, selection: Data) -> AccessResult | Data:
@@ -88,9 +89,17 @@ class SubGhz:
 
     def _entries(self, start: int, end: int) -> CompactArray:
         rows = tuple(
-            Structure((
-                DoubleLongUnsigned(entry.time), LongUnsigned(entry.code), OctetString(entry.other[:4]), OctetString(entry.other[4:]),
-            )) for entry in self._log.entries() if start <= entry.time <= end)
+            Structure(
+                (
+                    DoubleLongUnsigned(entry.time),
+                    LongUnsigned(entry.code),
+                    OctetString(entry.other[:4]),
+                    OctetString(entry.other[4:]),
+                )
+            )
+            for entry in self._log.entries()
+            if start <= entry.time <= end
+        )
         return CompactArray(_ROW, rows)
 
 
@@ -115,6 +124,7 @@ class _ChannelLog:
 
 def serve_sub_ghz(zcl: ZclPort, endpoint: int, model: ObjectModel) -> None:
     """The Sub-GHz cluster: channel masks of pages 28 to 31 as configured (DBCH04), no change of channel under way, nothing suspended."""
+
     def mask(place: int) -> int:
         configured = model.read(_CONFIGURATION)
         pages = configured.elements[place] if isinstance(configured, Structure) else None
@@ -125,8 +135,12 @@ def serve_sub_ghz(zcl: ZclPort, endpoint: int, model: ObjectModel) -> None:
             return ZclStatus.UNSUP_CLUSTER_COMMAND
         return Reply(_SUSPEND, SUB_GHZ.to_client[_SUSPEND].encode({"minutes": 0}))
 
-    zcl.serve(endpoint, SUB_GHZ.id, asked, attributes=Attributes(
-        SUB_GHZ, {0: 0, 1: partial(mask, 0), 2: partial(mask, 1), 3: partial(mask, 2), 4: partial(mask, 3)}))
+    zcl.serve(
+        endpoint,
+        SUB_GHZ.id,
+        asked,
+        attributes=Attributes(SUB_GHZ, {0: 0, 1: partial(mask, 0), 2: partial(mask, 1), 3: partial(mask, 2), 4: partial(mask, 3)}),
+    )
 
 
 def _in_range(value: Data) -> bool:

@@ -47,9 +47,13 @@ def serve_time(zcl: ZclPort, endpoints: tuple[int, ...], time: HubTime) -> None:
     cluster = clusters.by_id(TIME)
     if cluster is None:
         raise KeyError("the Time cluster is not declared")
-    attributes = Attributes(cluster, {
-        "time": lambda: int(time.now()), "time_status": lambda: MASTER_AND_SUPERSEDING if time.reliable else 0,
-    })
+    attributes = Attributes(
+        cluster,
+        {
+            "time": lambda: int(time.now()),
+            "time_status": lambda: MASTER_AND_SUPERSEDING if time.reliable else 0,
+        },
+    )
     for endpoint in endpoints:
         zcl.serve(endpoint, TIME, None, attributes=attributes)
 
@@ -59,6 +63,15 @@ def serve_keep_alive(zcl: ZclPort, endpoint: int, profile: HubProfile) -> None:
     cluster = clusters.by_id(KEEP_ALIVE)
     if cluster is None:
         raise KeyError("the Keep-Alive cluster is not declared")
-    zcl.serve(endpoint, KEEP_ALIVE, None, attributes=Attributes(cluster, {
-        0x0000: profile.keep_alive_base_min, 0x0001: profile.keep_alive_jitter_s,
-    }))
+    zcl.serve(
+        endpoint,
+        KEEP_ALIVE,
+        None,
+        attributes=Attributes(
+            cluster,
+            {
+                0x0000: profile.keep_alive_base_min,
+                0x0001: profile.keep_alive_jitter_s,
+            },
+        ),
+    )

@@ -117,8 +117,10 @@ TABLE: Mapping[Role, Mapping[State, Mapping[Event, tuple[Step, State]]]] = {
 """State and event give step and next state. An event that has no row is OUT_OF_ORDER and ends the session, except after its end."""
 
 _EVENT_OF = {
-    KeCommand.INITIATE: Event.INITIATE, KeCommand.EPHEMERAL_DATA: Event.EPHEMERAL,
-    KeCommand.CONFIRM_KEY_DATA: Event.CONFIRM, KeCommand.TERMINATE: Event.TERMINATE,
+    KeCommand.INITIATE: Event.INITIATE,
+    KeCommand.EPHEMERAL_DATA: Event.EPHEMERAL,
+    KeCommand.CONFIRM_KEY_DATA: Event.CONFIRM,
+    KeCommand.TERMINATE: Event.TERMINATE,
 }
 
 
@@ -192,7 +194,12 @@ class Session:
     """
 
     def __init__(
-        self, role: Role, own: Eui64, partner: Eui64, credentials: CbkeCredentials, *,
+        self,
+        role: Role,
+        own: Eui64,
+        partner: Eui64,
+        credentials: CbkeCredentials,
+        *,
         ephemeral: Callable[[int], tuple[int, bytes]] | None = None,
     ) -> None:
         self.role = role

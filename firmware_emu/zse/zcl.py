@@ -86,16 +86,28 @@ class ZclFrame:
 
     @classmethod
     def of_cluster(
-        cls, command: int, payload: bytes = b"", *,
-        sequence: int = 0, to_client: bool = False, no_default_response: bool = False, manufacturer: int | None = None,
+        cls,
+        command: int,
+        payload: bytes = b"",
+        *,
+        sequence: int = 0,
+        to_client: bool = False,
+        no_default_response: bool = False,
+        manufacturer: int | None = None,
     ) -> Self:
         """A cluster command; ``to_client`` sets the direction bit (server to client)."""
         return cls(_control(_CLUSTER_COMMAND, to_client, no_default_response, manufacturer), sequence, command, payload, manufacturer)
 
     @classmethod
     def general(
-        cls, command: int, payload: bytes = b"", *,
-        sequence: int = 0, to_client: bool = False, no_default_response: bool = False, manufacturer: int | None = None,
+        cls,
+        command: int,
+        payload: bytes = b"",
+        *,
+        sequence: int = 0,
+        to_client: bool = False,
+        no_default_response: bool = False,
+        manufacturer: int | None = None,
     ) -> Self:
         """A profile-wide command."""
         return cls(_control(0, to_client, no_default_response, manufacturer), sequence, command, payload, manufacturer)

@@ -25,14 +25,32 @@ from hil.radio.stack.stack import Stack
 
 _SETTLES_S = 3.0
 _EVENTS = {
-    "refused": Outcome.REFUSED, "lost": Outcome.LINK_ENDED, "repeated": Outcome.REPEATED, "undelivered": Outcome.REFUSED,
-    "discarded": Outcome.REFUSED, "not established": Outcome.REFUSED, "dropped": Outcome.REFUSED, "failed": Outcome.ANSWERED,
+    "refused": Outcome.REFUSED,
+    "lost": Outcome.LINK_ENDED,
+    "repeated": Outcome.REPEATED,
+    "undelivered": Outcome.REFUSED,
+    "discarded": Outcome.REFUSED,
+    "not established": Outcome.REFUSED,
+    "dropped": Outcome.REFUSED,
+    "failed": Outcome.ANSWERED,
 }
 """Events of the trace that say what became of a hostile message."""
-_COUNTED = frozenset({
-    "aps_bad_frame", "aps_duplicate", "aps_frame_counter_failure", "aps_link_key_not_authorized", "aps_no_endpoint", "aps_unsecured",
-    "bad_beacon", "bad_command", "nwk_bad_frame", "nwk_counter_failure", "nwk_decryption_failure", "zdo_bad_frame",
-})
+_COUNTED = frozenset(
+    {
+        "aps_bad_frame",
+        "aps_duplicate",
+        "aps_frame_counter_failure",
+        "aps_link_key_not_authorized",
+        "aps_no_endpoint",
+        "aps_unsecured",
+        "bad_beacon",
+        "bad_command",
+        "nwk_bad_frame",
+        "nwk_counter_failure",
+        "nwk_decryption_failure",
+        "zdo_bad_frame",
+    }
+)
 """Counters of a radio that say a frame was dropped, and for what."""
 _INSIDER = frozenset({"APS", "ZCL", "tunnel", "key establishment"})
 """Layers at which the home's own IHD attacks."""
@@ -104,7 +122,8 @@ class Arena:
         hub = self.station.hub
         assert hub is not None
         return {
-            "the load switch": self.esme.load_switch, "the valve": self.gsme.valve,
+            "the load switch": self.esme.load_switch,
+            "the valve": self.gsme.valve,
             "the CHF Device Log": {entry.device: entry.key_hash for entry in hub.status.device_log},
             "the network": (hub.status.network.pan_id, hub.status.network.network_key) if hub.status.network is not None else None,
             "the meter's joins": tuple(entry.device_id for entry in joins.entries(self.esme.gbcs)),
@@ -122,7 +141,11 @@ class Arena:
         stacks = {"hub's radio": ncp.ncp.stack if ncp is not None else None, "meter's radio": self.stack_of(self.esme)}
         return {
             f"{who}: {name}": count
-            for who, stack in stacks.items() if stack is not None for name, count in stack.nwk.mac.counters.items() if name in _COUNTED}
+            for who, stack in stacks.items()
+            if stack is not None
+            for name, count in stack.nwk.mac.counters.items()
+            if name in _COUNTED
+        }
 
     def fresh(self, originator: Eui64) -> int:
         """The next counter of an originator."""
@@ -168,9 +191,15 @@ class Arena:
         wrong += [f"executed: {record.source} {record.message}" for record in self.records[first:] if self._executed(record)]
         wrong += await self._still_well(attack, before)
         return AttackResult(
-            attack.name, attack.layer, attack.target, attack.how, sent, tuple(sorted(outcomes)),
+            attack.name,
+            attack.layer,
+            attack.target,
+            attack.how,
+            sent,
+            tuple(sorted(outcomes)),
             tuple(dict.fromkeys(evidence for _, evidence in found))[:6] + tuple(f"{name} +{count}" for name, count in sorted(rose.items())),
-            tuple(wrong))
+            tuple(wrong),
+        )
 
     @staticmethod
     def _executed(record: Record) -> bool:

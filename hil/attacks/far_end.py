@@ -112,6 +112,7 @@ _REQUESTS: tuple[tuple[str, str, Callable[[Arena], Iterator[bytes]]], ...] = (
 def attacks() -> Iterator[Attack]:
     """By the meter, then by somebody at the gateway."""
     for name, how, outcomes, make in _MESSAGES:
+
         async def tunnel(arena: Arena, make: Callable[[Arena], Iterator[bytes]] = make) -> int:
             count = 0
             for octets in make(arena):
@@ -121,6 +122,7 @@ def attacks() -> Iterator[Attack]:
 
         yield Attack(f"dcc/{name}", "GBCS to the DCC", DCC, how, outcomes | {Outcome.NOT_TAKEN}, tunnel)
     for name, how, requests in _REQUESTS:
+
         async def ask(arena: Arena, requests: Callable[[Arena], Iterator[bytes]] = requests) -> int:
             count, gateway = 0, arena.station.dcc.gateway
             for octets in requests(arena):

@@ -119,8 +119,14 @@ def _payload_cut(arena: Arena, target: str) -> Iterator[bytes]:
 def _payload_of_another_kind(arena: Arena, target: str) -> Iterator[bytes]:
     """Lawful in every other way: DLMS, GBZ and DER that this use case does not have, lengths that lie, nesting without an end."""
     for payload in (
-        b"", b"\x30\x80", b"\x30\x84\xff\xff\xff\xff", b"\x30\x05" * 200, bytes.fromhex("d9200000010001") + b"\x02\x01" * 300,
-        bytes.fromhex("0109ffff") + b"\xff" * 40, b"\x00" * 64, b"\xff" * 64,
+        b"",
+        b"\x30\x80",
+        b"\x30\x84\xff\xff\xff\xff",
+        b"\x30\x05" * 200,
+        bytes.fromhex("d9200000010001") + b"\x02\x01" * 300,
+        bytes.fromhex("0109ffff") + b"\xff" * 40,
+        b"\x00" * 64,
+        b"\xff" * 64,
     ):
         yield _macced(arena, replace(_fresh(arena, target), payload=payload))
 
@@ -147,14 +153,24 @@ _KINDS: tuple[tuple[str, str, str, frozenset[Outcome], Callable[[Arena, str], It
     ("no-mac", "GBCS protection", "without its MAC", _DROPS, _no_mac),
     ("mis-signed", "GBCS protection", "signed by a supplier that the Device does not hold", _REFUSES, _signed_by_stranger),
     ("payload-cut", "GBCS payload", "lawful, but the payload ends early", expects(*_DROPS, Outcome.ANSWERED), _payload_cut),
-    ("payload-kind", "GBCS payload", "lawful, but the payload is of another kind, lies about lengths or nests without end",
-     expects(*_DROPS, Outcome.ANSWERED), _payload_of_another_kind),
+    (
+        "payload-kind",
+        "GBCS payload",
+        "lawful, but the payload is of another kind, lies about lengths or nests without end",
+        expects(*_DROPS, Outcome.ANSWERED),
+        _payload_of_another_kind,
+    ),
     ("fragments", "GBCS block transfer", "blocks out of order, numbered from nought, of a message that has none", _DROPS, _fragments),
 )
 
 
 def _attack(
-    kind: str, layer: str, target: str, how: str, outcomes: frozenset[Outcome], make: Callable[[Arena, str], Iterator[bytes]],
+    kind: str,
+    layer: str,
+    target: str,
+    how: str,
+    outcomes: frozenset[Outcome],
+    make: Callable[[Arena, str], Iterator[bytes]],
 ) -> Attack:
     async def act(arena: Arena) -> int:
         count = 0

@@ -26,7 +26,7 @@ def flipped(message: bytes, offsets: Iterable[int], bit: int = 0) -> Iterator[by
     """The message with one bit flipped at each of ``offsets``."""
     for offset in offsets:
         if offset < len(message):
-            yield message[:offset] + bytes([message[offset] ^ 1 << bit]) + message[offset + 1:]
+            yield message[:offset] + bytes([message[offset] ^ 1 << bit]) + message[offset + 1 :]
 
 
 def spread(message: bytes, count: int) -> list[int]:

@@ -101,8 +101,16 @@ def _npdu(arena: Arena, nwk: NwkPdu, to_hub: bool) -> bytes:
 def _in_clear(to_hub: bool) -> Callable[[Arena], Iterator[bytes]]:
     def make(arena: Arena) -> Iterator[bytes]:
         _, meter, hub = _addresses(arena)
-        aps = ApsPdu(ApsKind.DATA, 9, ack_request=True, destination_endpoint=1, cluster=0x0704, profile=0x0109, source_endpoint=1,
-                     payload=bytes.fromhex("0101020000ff")).encode()
+        aps = ApsPdu(
+            ApsKind.DATA,
+            9,
+            ack_request=True,
+            destination_endpoint=1,
+            cluster=0x0704,
+            profile=0x0109,
+            source_endpoint=1,
+            payload=bytes.fromhex("0101020000ff"),
+        ).encode()
         leave, rejoin = b"\x04\x40", b"\x06\x80"
         for command, payload in ((False, aps), (True, leave), (True, rejoin), (True, b"\x0a" + bytes(20))):
             nwk = NwkPdu(hub if to_hub else meter, meter if to_hub else hub, 5, 9, command, secured=False, payload=payload)
@@ -132,8 +140,11 @@ def _transport_key(arena: Arena) -> Iterator[bytes]:
     yield _npdu(arena, NwkPdu(meter, hub, 5, 9, secured=False, payload=plain), False)
     header = ApsPdu(ApsKind.COMMAND, 10, secured=True).header()
     auxiliary = Auxiliary(KeyId.TRANSPORT, 0x7FFFFFFF, arena.journey.gpf)
-    yield _npdu(arena, NwkPdu(meter, hub, 5, 9, secured=False,
-                              payload=header + protect(WELL_KNOWN, header, auxiliary, arena.journey.gpf, key)), False)
+    yield _npdu(
+        arena,
+        NwkPdu(meter, hub, 5, 9, secured=False, payload=header + protect(WELL_KNOWN, header, auxiliary, arena.journey.gpf, key)),
+        False,
+    )
     for command in (ApsCommand.REMOVE_DEVICE, ApsCommand.SWITCH_KEY, ApsCommand.UPDATE_DEVICE):
         octets = ApsPdu(ApsKind.COMMAND, 11, payload=bytes([command]) + bytes(9)).encode()
         yield _npdu(arena, NwkPdu(meter, hub, 5, 9, secured=False, payload=octets), False)
@@ -195,10 +206,14 @@ def _commands(cluster: Cluster, endpoint: int, *, secured: bool) -> Insider:
 def _general(endpoint: int, cluster: int) -> Insider:
     async def act(arena: Arena) -> int:
         frames = [
-            b"", b"\x00", b"\x00\x01", bytes([0x00, 1, GeneralCommand.READ_ATTRIBUTES, 0x00]),
+            b"",
+            b"\x00",
+            b"\x00\x01",
+            bytes([0x00, 1, GeneralCommand.READ_ATTRIBUTES, 0x00]),
             bytes([0x00, 2, GeneralCommand.WRITE_ATTRIBUTES]) + bytes.fromhex("0000e2ffffff00"),
             bytes([0x00, 3, GeneralCommand.WRITE_ATTRIBUTES]) + bytes.fromhex("000041ff41"),
-            bytes([0x00, 4, GeneralCommand.READ_ATTRIBUTES]) + bytes(range(70)), bytes([0x00, 5, 0xEE]),
+            bytes([0x00, 4, GeneralCommand.READ_ATTRIBUTES]) + bytes(range(70)),
+            bytes([0x00, 5, 0xEE]),
             bytes([0x04, 0xFF, 0xFF, 6, 0, 0, 0]),
             bytes([0x00, 7, GeneralCommand.WRITE_ATTRIBUTES]) + bytes.fromhex("00004c" + "ff" * 20),
         ]
@@ -215,8 +230,17 @@ def _fragments(blocks: tuple[tuple[bool, int], ...]) -> Insider:
         counter = stack.aps.next_sequence()
         for first, number in blocks:
             pdu = ApsPdu(
-                ApsKind.DATA, counter, secured=True, ack_request=True, destination_endpoint=3, cluster=0x0704, profile=0x0109,
-                source_endpoint=1, block=Block(first, number), payload=bytes(40))
+                ApsKind.DATA,
+                counter,
+                secured=True,
+                ack_request=True,
+                destination_endpoint=3,
+                cluster=0x0704,
+                profile=0x0109,
+                source_endpoint=1,
+                block=Block(first, number),
+                payload=bytes(40),
+            )
             stack.aps.send(0, pdu, lambda status: None)
             await asyncio.sleep(0.2)
         return len(blocks)
@@ -239,9 +263,17 @@ async def _key_establishment(arena: Arena) -> int:
     other = arena.station.keystore.cbke(arena.esme.eui64).certificate
     own = arena.station.keystore.cbke(arena.ihd.eui64).certificate
     messages = (
-        b"\x01" + bytes(37), b"\x02" + bytes(16), b"\x00", b"\x00\x02\x00\x08\x08" + own[:30], b"\x00\x01\x00\x08\x08" + bytes(48),
-        b"\x00\x02\x00\x08\x08" + other, b"\x00\xff\xff\x08\x08" + own, b"\x00\x02\x00\x08\x08" + own, b"\x01" + b"\xff" * 37,
-        b"\x02" + bytes(16), b"\x03\x03\x00\x02\x00",
+        b"\x01" + bytes(37),
+        b"\x02" + bytes(16),
+        b"\x00",
+        b"\x00\x02\x00\x08\x08" + own[:30],
+        b"\x00\x01\x00\x08\x08" + bytes(48),
+        b"\x00\x02\x00\x08\x08" + other,
+        b"\x00\xff\xff\x08\x08" + own,
+        b"\x00\x02\x00\x08\x08" + own,
+        b"\x01" + b"\xff" * 37,
+        b"\x02" + bytes(16),
+        b"\x03\x03\x00\x02\x00",
     )
     for number, message in enumerate(messages):
         await _say(arena, 0x0800, bytes([0x01, 0x10 + number]) + message, 3, secured=False)
@@ -269,15 +301,35 @@ def _insiders() -> Iterator[tuple[str, str, str, str, Insider]]:
     for number in (0x0704, 0x0702):
         cluster = by_id(number)
         assert cluster is not None
-        yield (f"aps/unsecured-{cluster.name.lower()}", "APS", HUB, f"commands of {cluster.name} under the network key alone",
-               _commands(cluster, 3, secured=False))
+        yield (
+            f"aps/unsecured-{cluster.name.lower()}",
+            "APS",
+            HUB,
+            f"commands of {cluster.name} under the network key alone",
+            _commands(cluster, 3, secured=False),
+        )
     yield "aps/no-endpoint", "APS", HUB, "a cluster at endpoints that there are not", _general(77, 0x0702)
-    yield "aps/fragments-backwards", "APS", HUB, "pieces without a first one, from the last", _fragments(
-        ((False, 3), (False, 2), (False, 1)))
-    yield "aps/fragments-lying", "APS", HUB, "a first piece that says 0, then pieces beyond the end", _fragments(
-        ((True, 0), (False, 9), (False, 200), (True, 2), (True, 255)))
-    yield "aps/fragments-endless", "APS", HUB, "255 pieces announced, two sent, again and again", _fragments(
-        tuple((number % 2 == 0, 255 if number % 2 == 0 else 1) for number in range(12)))
+    yield (
+        "aps/fragments-backwards",
+        "APS",
+        HUB,
+        "pieces without a first one, from the last",
+        _fragments(((False, 3), (False, 2), (False, 1))),
+    )
+    yield (
+        "aps/fragments-lying",
+        "APS",
+        HUB,
+        "a first piece that says 0, then pieces beyond the end",
+        _fragments(((True, 0), (False, 9), (False, 200), (True, 2), (True, 255))),
+    )
+    yield (
+        "aps/fragments-endless",
+        "APS",
+        HUB,
+        "255 pieces announced, two sent, again and again",
+        _fragments(tuple((number % 2 == 0, 255 if number % 2 == 0 else 1) for number in range(12))),
+    )
     yield "aps/oversized", "APS", HUB, "ASDUs of 4,000 and 15,000 octets", _long_asdu
     yield "tunnel/foreign", "tunnel", HUB, "data on and closing of tunnels that are another's, protocols that there are not", _wrong_tunnels
     yield "keys/establishment", "key establishment", HUB, "out of order, cut, with the certificate of another Device", _key_establishment
@@ -286,6 +338,7 @@ def _insiders() -> Iterator[tuple[str, str, str, str, Insider]]:
 def attacks() -> Iterator[Attack]:
     """By the outsider, then by the insider."""
     for name, layer, target, how, outcomes, make in _AIR:
+
         async def send(arena: Arena, make: Callable[[Arena], Iterator[bytes]] = make) -> int:
             rogue, count = _rogue(arena), 0
             for octets in make(arena):
@@ -297,4 +350,3 @@ def attacks() -> Iterator[Attack]:
         yield Attack(name, layer, target, how, outcomes, send)
     for name, layer, target, how, act in _insiders():
         yield Attack(name, layer, target, how, _INSIDE, act)
-

@@ -58,10 +58,15 @@ def _ezsp() -> Iterator[bytes]:
         yield bytes.fromhex("009001") + identifier.to_bytes(2, "little") + b"\xff" * 120
 
 
-
-
-def _attack(name: str, layer: str, target: str, how: str, outcomes: frozenset[Outcome], make: Callable[[], Iterator[bytes]],
-            say: Callable[[Arena, bytes], None]) -> Attack:
+def _attack(
+    name: str,
+    layer: str,
+    target: str,
+    how: str,
+    outcomes: frozenset[Outcome],
+    make: Callable[[], Iterator[bytes]],
+    say: Callable[[Arena, bytes], None],
+) -> Attack:
     async def act(arena: Arena) -> int:
         count = 0
         for octets in make():
@@ -76,6 +81,7 @@ def _attack(name: str, layer: str, target: str, how: str, outcomes: frozenset[Ou
 
 def attacks() -> Iterator[Attack]:
     """At the hub as a dongle, at the dongle as a host."""
+
     def at_hub(arena: Arena, octets: bytes) -> None:
         dongle_of(arena.station).say(octets)
 
@@ -88,8 +94,15 @@ def attacks() -> Iterator[Attack]:
     for end, target, outcomes, say in (("hub", HUB, _HUB, at_hub), ("dongle", DONGLE, _DONGLE, at_dongle)):
         yield _attack(f"ash/damaged/{end}", "ASH", target, "frames with a wrong CRC, cut, empty, cancelled", outcomes, _damaged, say)
         yield _attack(f"ash/endless/{end}", "ASH", target, "octets without a flag, over what a frame has", outcomes, _endless, say)
-        yield _attack(f"ash/out-of-sequence/{end}", "ASH", target, "DATA and ACK frames with numbers that are not next", outcomes,
-                      _out_of_sequence, say)
+        yield _attack(
+            f"ash/out-of-sequence/{end}",
+            "ASH",
+            target,
+            "DATA and ACK frames with numbers that are not next",
+            outcomes,
+            _out_of_sequence,
+            say,
+        )
     yield _attack("ash/wrong-kinds/dongle", "ASH", DONGLE, "frames that only a dongle sends, or nobody", _DONGLE, _wrong_kinds, at_dongle)
     yield _attack("ash/reset-and-error/hub", "ASH", HUB, "RSTACK and ERROR unasked, frames of no kind", _HUB, _wrong_kinds, at_hub)
     yield _attack("ezsp/callbacks/hub", "EZSP", HUB, "callbacks and answers cut, too long or of no known id", _HUB, _ezsp, ezsp_at_hub)

@@ -31,7 +31,10 @@ def chosen(names: tuple[str, ...]) -> tuple[Attack, ...]:
 
 
 def run_attacks(
-    board: Board, attacks: tuple[Attack, ...], seed: int = 1, on_result: Callable[[AttackResult], None] = lambda result: None,
+    board: Board,
+    attacks: tuple[Attack, ...],
+    seed: int = 1,
+    on_result: Callable[[AttackResult], None] = lambda result: None,
 ) -> list[AttackResult]:
     """Carry out attacks one after the other on one home. Raises CommsHubError where the home cannot be commissioned."""
     if board.radio.path != "virtual":

@@ -16,8 +16,14 @@ _STYLE = "body{font:14px sans-serif}td,th{border:1px solid #999;padding:3px 6px;
 def _row(result: AttackResult) -> tuple[str, ...]:
     said = "; ".join(result.evidence[:2]) if result.held else "; ".join(result.wrong)
     return (
-        result.layer, result.target, f"{result.name}: {result.how}", str(result.sent), ", ".join(result.outcomes), said,
-        "yes" if result.held else "NO")
+        result.layer,
+        result.target,
+        f"{result.name}: {result.how}",
+        str(result.sent),
+        ", ".join(result.outcomes),
+        said,
+        "yes" if result.held else "NO",
+    )
 
 
 def as_json(results: Sequence[AttackResult]) -> str:
@@ -35,12 +41,15 @@ def as_markdown(results: Sequence[AttackResult]) -> str:
 
 def as_html(results: Sequence[AttackResult]) -> str:
     """One file, without anything from elsewhere."""
+
     def cells(tag: str, row: Sequence[str]) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
 
     body = "".join(cells("td", _row(result)) for result in results)
-    return (f"<!doctype html><meta charset=utf-8><title>Attacks</title><style>{_STYLE}</style><h1>Attacks, targets, outcomes</h1>"
-            f"<p>{html.escape(totals(results))}</p><table>{cells('th', _HEAD)}{body}</table>\n")
+    return (
+        f"<!doctype html><meta charset=utf-8><title>Attacks</title><style>{_STYLE}</style><h1>Attacks, targets, outcomes</h1>"
+        f"<p>{html.escape(totals(results))}</p><table>{cells('th', _HEAD)}{body}</table>\n"
+    )
 
 
 def totals(results: Sequence[AttackResult]) -> str:

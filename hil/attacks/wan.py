@@ -24,31 +24,49 @@ def _time(seconds: int, epoch: int = 5) -> WanFrame:
 _FRAMES: tuple[tuple[str, str, frozenset[Outcome], tuple[WanFrame, ...]], ...] = (
     ("time-again", "the time, anew, in the middle of a connection", _ENDS, (_time(1), _time(0xFFFFFFFF))),
     ("hello-to-hub", "HELLO from the side that never says it", _ENDS, (WanFrame(WanKind.HELLO, 1, bytes(20)),)),
-    ("replayed-frames", "sequences that were used long ago", expects(Outcome.REPEATED),
-     tuple(WanFrame(WanKind.MESSAGE, sequence, b"\xdf\x09") for sequence in (0, 1, 2))),
-    ("acknowledge-unsent", "acknowledgements of frames that were never sent", expects(Outcome.SILENCE),
-     tuple(WanFrame(WanKind.ACKNOWLEDGE, sequence) for sequence in (0, _FAR, (1 << 64) - 1))),
+    (
+        "replayed-frames",
+        "sequences that were used long ago",
+        expects(Outcome.REPEATED),
+        tuple(WanFrame(WanKind.MESSAGE, sequence, b"\xdf\x09") for sequence in (0, 1, 2)),
+    ),
+    (
+        "acknowledge-unsent",
+        "acknowledgements of frames that were never sent",
+        expects(Outcome.SILENCE),
+        tuple(WanFrame(WanKind.ACKNOWLEDGE, sequence) for sequence in (0, _FAR, (1 << 64) - 1)),
+    ),
 )
 
 
 _POSTED: tuple[tuple[str, str, frozenset[Outcome], tuple[tuple[WanKind, bytes], ...]], ...] = (
-    ("empty-message", "a message of no octets, and of one", expects(Outcome.REFUSED),
-     ((WanKind.MESSAGE, b""), (WanKind.MESSAGE, b"\xdf"))),
+    ("empty-message", "a message of no octets, and of one", expects(Outcome.REFUSED), ((WanKind.MESSAGE, b""), (WanKind.MESSAGE, b"\xdf"))),
     ("long-message", "a message of 200,000 octets", expects(Outcome.REFUSED), ((WanKind.MESSAGE, b"\xdf" + bytes(200_000)),)),
-    ("image-pieces", "pieces of a firmware image that belong to none, end early or lie about their place",
-     expects(Outcome.REFUSED, Outcome.SILENCE), tuple((WanKind.IMAGE, body) for body in (b"", bytes(3), b"\xff" * 64, bytes(5000)))),
+    (
+        "image-pieces",
+        "pieces of a firmware image that belong to none, end early or lie about their place",
+        expects(Outcome.REFUSED, Outcome.SILENCE),
+        tuple((WanKind.IMAGE, body) for body in (b"", bytes(3), b"\xff" * 64, bytes(5000))),
+    ),
 )
 _OCTETS: tuple[tuple[str, str, tuple[bytes, ...]], ...] = (
     ("length-too-long", "a length over what the protocol has", (struct.pack(">I", LONGEST_BODY + 100), b"\xff" * 8)),
     ("length-too-short", "a length that does not hold the head", (struct.pack(">I", 0), struct.pack(">I", 8) + bytes(8))),
-    ("unknown-kind", "kinds that there are not", (encode(WanFrame(WanKind.MESSAGE, 1, b"x"))[:4] + b"\x00" + bytes(9),
-                                                   encode(WanFrame(WanKind.MESSAGE, 1, b"x"))[:4] + b"\xee" + bytes(9))),
+    (
+        "unknown-kind",
+        "kinds that there are not",
+        (
+            encode(WanFrame(WanKind.MESSAGE, 1, b"x"))[:4] + b"\x00" + bytes(9),
+            encode(WanFrame(WanKind.MESSAGE, 1, b"x"))[:4] + b"\xee" + bytes(9),
+        ),
+    ),
 )
 
 
 def attacks() -> Iterator[Attack]:
     """Frames at the hub and octets at the framing."""
     for name, how, outcomes, frames in _FRAMES:
+
         async def send(arena: Arena, frames: tuple[WanFrame, ...] = frames) -> int:
             for frame in frames:
                 await arena.try_to(arena.station.dcc_wan.send(frame))
@@ -57,6 +75,7 @@ def attacks() -> Iterator[Attack]:
 
         yield Attack(f"wan/{name}", "SM WAN", _HUB, how, outcomes | {Outcome.NOT_TAKEN}, send)
     for name, how, outcomes, posted in _POSTED:
+
         async def post(arena: Arena, posted: tuple[tuple[WanKind, bytes], ...] = posted) -> int:
             for kind, body in posted:
                 if kind is WanKind.MESSAGE:  # by the head end's own numbering, so that honest frames go on after it
@@ -67,6 +86,7 @@ def attacks() -> Iterator[Attack]:
 
         yield Attack(f"wan/{name}", "SM WAN", _HUB, how, outcomes, post)
     for name, how, octets in _OCTETS:
+
         async def feed(arena: Arena, octets: tuple[bytes, ...] = octets) -> int:
             for one in octets:
                 try:

@@ -35,8 +35,12 @@ from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, LoadProfile
 
 HALF_HOURS = DAY_S // HALF_HOUR_S
 TAMPER: Mapping[str, int] = {
-    "low battery": 0x8F1F, "tampering": 0x8F3F, "battery cover removed": 0x8F73, "meter cover removed": 0x8F74,
-    "strong magnetic field": 0x8F75, "terminal cover removed": 0x8F76,
+    "low battery": 0x8F1F,
+    "tampering": 0x8F3F,
+    "battery cover removed": 0x8F73,
+    "meter cover removed": 0x8F74,
+    "strong magnetic field": 0x8F75,
+    "terminal cover removed": 0x8F76,
 }
 """What is done to a meter, and the event of it (reference alert-codes.csv)."""
 _SUFFERS: Mapping[str, tuple[type[HanDevice], ...]] = {"voltage": (Esme,), "credit": (Esme, Gsme), "outage": (HanDevice,)}
@@ -124,7 +128,8 @@ def _event(row: object, key: str, name: str) -> Event:
     except ValueError:
         raise BoardError(name, f"{key}.at", f"read {row.get('at')!r}, expected a time of day as 13:05") from None
     return Event(
-        at.hour * 3600 + at.minute * 60 + at.second, str(row.get("device")), str(what), value, None if minutes is None else minutes * 60)
+        at.hour * 3600 + at.minute * 60 + at.second, str(row.get("device")), str(what), value, None if minutes is None else minutes * 60
+    )
 
 
 async def live(day: Day, devices: Mapping[str, HanDevice], clock: Clock) -> None:

@@ -24,10 +24,15 @@ from hil.dcc.duis.build import Content
 from hil.dcc.parties.cos_signer import CosSigner
 from hil.dcc.parties.users import User
 
-ROLES: Mapping[str, UserRole] = MappingProxyType({
-    "supplier": UserRole.IS, "gas_supplier": UserRole.GS, "other_supplier": UserRole.IS, "network_operator": UserRole.ED,
-    "other_user": UserRole.OU,
-})
+ROLES: Mapping[str, UserRole] = MappingProxyType(
+    {
+        "supplier": UserRole.IS,
+        "gas_supplier": UserRole.GS,
+        "other_supplier": UserRole.IS,
+        "network_operator": UserRole.ED,
+        "other_user": UserRole.OU,
+    }
+)
 """The board's parties that are users, with the role they act in."""
 
 
@@ -42,7 +47,13 @@ def user_of(board: Board, name: str, keystore: Keystore) -> User:
 
 
 def dcc_of(
-    board: Board, keystore: Keystore, clock: Clock, trace: Trace, store: Path | None, *, cos: CosSigner | None = None,
+    board: Board,
+    keystore: Keystore,
+    clock: Clock,
+    trace: Trace,
+    store: Path | None,
+    *,
+    cos: CosSigner | None = None,
 ) -> Dcc:
     """A DCC of the board's parties. Raises KeystoreError."""
     return Dcc(keystore, parties_of(board, DeviceType.ESME), clock, trace, store, cos=cos)
@@ -92,7 +103,10 @@ def notification(row: DeviceTable) -> dict[str, Content]:
     """The body of the 12.2 that pre-notifies a Device of the board."""
     kind = device_type(row.type)
     body: dict[str, Content] = {
-        "DeviceID": row.eui, "DeviceManufacturer": row.manufacturer, "DeviceModel": row.model, "DeviceType": row.type,
+        "DeviceID": row.eui,
+        "DeviceManufacturer": row.manufacturer,
+        "DeviceModel": row.model,
+        "DeviceType": row.type,
     }
     if kind is not DeviceType.TYPE_2:
         body |= {"SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware}
@@ -105,6 +119,7 @@ def addition(row: DeviceTable, join_time_s: int) -> dict[str, Content]:
     """The body of the 8.11 that adds a Device of the board to its hub's log. Holds the install code."""
     points: dict[str, Content] = {} if row.mpxn is None else {"ImportMPxN": str(row.mpxn)}
     return {
-        "DeviceID": row.eui, "RequestType": "Add",
+        "DeviceID": row.eui,
+        "RequestType": "Add",
         "AddDeviceToCHFWhitelist": {"JoinTimePeriod": join_time_s, "InstallCode": row.install_code.octets.hex().upper(), **points},
     }

@@ -56,9 +56,15 @@ class Bench:
 
     def device(self, text: str) -> Eui64:
         """An EUI-64, or with a board the name of a Device of it (``chf`` and ``gpf`` too). Raises IdentifierError."""
-        names = {} if self.board is None else {
-            "chf": self.board.hub.chf, "gpf": self.board.hub.gpf, **{row.name: row.eui for row in self.board.device},
-        }
+        names = (
+            {}
+            if self.board is None
+            else {
+                "chf": self.board.hub.chf,
+                "gpf": self.board.hub.gpf,
+                **{row.name: row.eui for row in self.board.device},
+            }
+        )
         if text in names:
             return names[text]
         try:

@@ -76,7 +76,15 @@ class Home:
     """
 
     def __init__(
-        self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, seed: int, *, wan: WanLink | None,
+        self,
+        board: Board,
+        clock: Clock,
+        trace: Trace,
+        folder: Path,
+        keystore: Keystore,
+        seed: int,
+        *,
+        wan: WanLink | None,
     ) -> None:
         self.board = board
         self.clock = clock
@@ -121,7 +129,8 @@ class Home:
         if self.radio_path == "virtual":
             radio = self.board.radio
             self.ncp = virtual_dongle(
-                radio.kind, self.air, self.board.hub.gpf, radio.ezsp_version, self.folder / "dongle.tokens", self.clock)
+                radio.kind, self.air, self.board.hub.gpf, radio.ezsp_version, self.folder / "dongle.tokens", self.clock
+            )
             self.radio_path = str(await self.ncp.serve_pty())
             self.ncp.power(False)
         elif self.radio_path.startswith(REPLAY):
@@ -167,13 +176,31 @@ class Home:
         made: HanDevice
         if issubclass(kind, Esme):
             made = kind(
-                row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row),
-                variant=VARIANTS[row.variant], load=load(row.name, "import"), secondary=load(row.name, "secondary"),
-                export=load(row.name, "export"))
+                row.eui,
+                row.install_code,
+                self.keystore,
+                radio.node,
+                self.clock,
+                self.trace,
+                parties,
+                store=self._store(row),
+                variant=VARIANTS[row.variant],
+                load=load(row.name, "import"),
+                secondary=load(row.name, "secondary"),
+                export=load(row.name, "export"),
+            )
         elif issubclass(kind, Gsme):
             made = kind(
-                row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row),
-                load=load(row.name, "import"))
+                row.eui,
+                row.install_code,
+                self.keystore,
+                radio.node,
+                self.clock,
+                self.trace,
+                parties,
+                store=self._store(row),
+                load=load(row.name, "import"),
+            )
         elif issubclass(kind, GbcsHanDevice):
             made = kind(row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row))
         else:

@@ -81,9 +81,7 @@ class Household:
         tell = self.home.trace.emit
         if isinstance(meter, Esme):
             meter.update()
-            tell(
-                "device", meter.name, "display", import_wh=meter.registers.active_import.total,
-                load_switch=meter.load_switch.name.lower())
+            tell("device", meter.name, "display", import_wh=meter.registers.active_import.total, load_switch=meter.load_switch.name.lower())
         elif isinstance(meter, Gsme) and record.event == "asleep":
             tell("device", meter.name, "display", register=meter.register.total, valve=meter.valve.name.lower())
 

@@ -16,7 +16,11 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.ids import Eui64
 
 _KINDS = {
-    "ESME": DeviceType.ESME, "GSME": DeviceType.GSME, "PPMID": DeviceType.PPMID, "IHD": DeviceType.TYPE_2, "HCALCS": DeviceType.HCALCS,
+    "ESME": DeviceType.ESME,
+    "GSME": DeviceType.GSME,
+    "PPMID": DeviceType.PPMID,
+    "IHD": DeviceType.TYPE_2,
+    "HCALCS": DeviceType.HCALCS,
 }
 
 
@@ -39,7 +43,8 @@ def organisations(board: Board) -> dict[str, tuple[RemotePartyRole, Eui64]]:
 def devices(board: Board) -> dict[Eui64, DeviceType]:
     """Every Device of the board, the hub's two included."""
     return {
-        board.hub.chf: DeviceType.CHF, board.hub.gpf: DeviceType.GPF,
+        board.hub.chf: DeviceType.CHF,
+        board.hub.gpf: DeviceType.GPF,
         **{device.eui: _KINDS[device.type] for device in board.device},
     }
 

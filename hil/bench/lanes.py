@@ -18,8 +18,11 @@ def lanes(board: Board) -> dict[str, str]:
     """Identity or source to lane, in the order in which a command travels: users, DCC, hub, Devices, jig."""
     parties = board.parties
     users = {
-        str(parties.supplier): "supplier", str(parties.gas_supplier): "gas supplier", str(parties.other_supplier): "other supplier",
-        str(parties.network_operator): "network operator", str(parties.other_user): "other user",
+        str(parties.supplier): "supplier",
+        str(parties.gas_supplier): "gas supplier",
+        str(parties.other_supplier): "other supplier",
+        str(parties.network_operator): "network operator",
+        str(parties.other_user): "other user",
     }
     dcc = dict.fromkeys((*_DCC, str(parties.access_control_broker)), "DCC")
     hub = dict.fromkeys((*_HUB, str(board.hub.chf), str(board.hub.gpf)), "hub")
@@ -45,7 +48,8 @@ def _window(records: Sequence[Record], curve: Sequence[tuple[float, float]], beg
     before = [volts for when, volts in curve if when < start][-1:]
     points = [(start - began, volts) for volts in before] + inside + [(end - began, volts) for _, volts in inside[-1:]]
     marks = [
-        (record.time - began, record.event) for record in records
+        (record.time - began, record.event)
+        for record in records
         if record.area == "power" and record.source == "hub" and record.event in _MARKED and start <= record.time <= end
     ]
     return Plot(f"Supply at the hub's pins, {start - began:.0f} s to {end - began:.0f} s of the run", "V", {"hub": points}, marks)

@@ -38,7 +38,7 @@ _BLOCK = 512
 def _alike(one: bytes, other: bytes) -> int:
     """How many octets at the beginning of both are the same, in whole blocks."""
     at = 0
-    while at + _BLOCK <= min(len(one), len(other)) and one[at:at + _BLOCK] == other[at:at + _BLOCK]:
+    while at + _BLOCK <= min(len(one), len(other)) and one[at : at + _BLOCK] == other[at : at + _BLOCK]:
         at += _BLOCK
     return at
 

@@ -50,8 +50,11 @@ class RunFolder:
         except OSError as wrong:
             raise NotAvailable(f"a run folder in {base}", f"{wrong.strerror}; point CHUB_RUNS at a folder that can be written") from wrong
         self.facts: dict[str, Scalar] = {
-            "board": board.name, "seed": seed, "clock": "warp" if board.warp else "wall",
-            "radio": f"{board.radio.kind} on {board.radio.path}", **versions(),
+            "board": board.name,
+            "seed": seed,
+            "clock": "warp" if board.warp else "wall",
+            "radio": f"{board.radio.kind} on {board.radio.path}",
+            **versions(),
         }
         self.records: list[Record] = []
         self._lines = JsonLines(self.path / "trace.jsonl")

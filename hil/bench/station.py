@@ -50,7 +50,12 @@ class Station(Home):
         self.dcc.attach_hub(self.dcc_wan, self.board.hub.chf)
 
     async def ask(
-        self, user: User, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,
+        self,
+        user: User,
+        variant: str,
+        target: Eui64 | None = None,
+        body: Mapping[str, Content] | None = None,
+        *,
         wait_s: float | None = None,
     ) -> Outcome:
         """Send a service request and wait for its end."""
@@ -64,7 +69,13 @@ class Station(Home):
 
 @contextlib.asynccontextmanager
 async def open_station(
-    board: Board, clock: Clock, trace: Trace, folder: Path, *, seed: int | None = None, record: Path | None = None,
+    board: Board,
+    clock: Clock,
+    trace: Trace,
+    folder: Path,
+    *,
+    seed: int | None = None,
+    record: Path | None = None,
 ) -> AsyncIterator[Station]:
     """A bench that is brought up, and torn down at the end. State of hub, dongle and DCC is kept in ``folder``; what hub and dongle say
     to each other goes into the file ``record``.

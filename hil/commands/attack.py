@@ -30,7 +30,8 @@ def list_(as_json_: bool) -> None:
     if as_json_:
         rows = [
             {"name": one.name, "layer": one.layer, "target": one.target, "how": one.how, "expects": sorted(map(str, one.expects))}
-            for one in all_attacks()]
+            for one in all_attacks()
+        ]
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table("name", "layer", "target", "what is sent", "outcomes it may have")
@@ -43,8 +44,13 @@ def list_(as_json_: bool) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
 @click.option("--seed", type=int, default=None, help="seed of the home; the board's if not given")
-@click.option("--report", "reports", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="write the table to a .md, .html or .json file; may be repeated")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="write the table to a .md, .html or .json file; may be repeated",
+)
 @click.option("--json", "as_json_", is_flag=True, help="one JSON object instead of lines")
 def run(names: tuple[str, ...], board_name: str, seed: int | None, reports: tuple[Path, ...], as_json_: bool) -> None:
     """Carry out attacks (all, or those whose name begins so) on one commissioned home. Exit code 1 where one did not hold."""
@@ -57,8 +63,11 @@ def run(names: tuple[str, ...], board_name: str, seed: int | None, reports: tupl
     def show(result: AttackResult) -> None:
         said = "; ".join(result.evidence[:1]) if result.held else "; ".join(result.wrong)
         style = "green" if result.held else "bold red"
-        console.print(f"[{style}]{'held' if result.held else 'BROKE'}[/] {result.name} ({result.sent}): {', '.join(result.outcomes)}",
-                      f"[dim]{said}[/]", highlight=False)
+        console.print(
+            f"[{style}]{'held' if result.held else 'BROKE'}[/] {result.name} ({result.sent}): {', '.join(result.outcomes)}",
+            f"[dim]{said}[/]",
+            highlight=False,
+        )
 
     results = run_attacks(board, chosen(names), board.seed if seed is None else seed, show)
     for report in reports:

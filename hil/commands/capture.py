@@ -24,8 +24,14 @@ _CHUNK = 1 << 16
 
 @click.command("capture")
 @click.argument("source", type=click.Path(path_type=Path), required=False)
-@click.option("--to", "target", default="-", show_default=True, metavar="FIFO",
-              help="A FIFO (made where there is none), a file, or - for standard output.")
+@click.option(
+    "--to",
+    "target",
+    default="-",
+    show_default=True,
+    metavar="FIFO",
+    help="A FIFO (made where there is none), a file, or - for standard output.",
+)
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Go on as the run does, until it or the reader ends.")
 @click.option("--keys", type=click.Path(path_type=Path, file_okay=False), help="Copy the run's exported keys into Wireshark's folder DIR.")
 def capture(source: Path | None, target: str, follow: bool, keys: Path | None) -> None:

@@ -47,7 +47,8 @@ def _text(report: Report) -> str:
     if report.other_exchanges:
         lines.append(
             f"{report.other_exchanges} reference commands without a request, {report.other_exchanges_answered} answered, "
-            f"{report.other_exchanges_same_shape} of the reference's shape")
+            f"{report.other_exchanges_same_shape} of the reference's shape"
+        )
         for one in report.other_exchanges_differ:
             lines += [f"{one.stem}: {one.why}", f"    expected {one.expected}", f"    got      {one.got or 'no answer'}"]
     return "\n".join(lines)

@@ -29,15 +29,27 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "limit", "unit", "margin", "s
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as jig.supply=...")
 @click.option("--profile", "profile_name", default=None, help="profile name or path; the board's if not given")
-@click.option("--of", "under_test", type=click.Choice(["hub", "host"]), default="hub", show_default=True,
-              help="what is under test: a hub, or the port of a meter or hot shoe, with the rig as the hub")
+@click.option(
+    "--of",
+    "under_test",
+    type=click.Choice(["hub", "host"]),
+    default="hub",
+    show_default=True,
+    help="what is under test: a hub, or the port of a meter or hot shoe, with the rig as the hub",
+)
 @click.option("--select", multiple=True, metavar="GROUP", help="groups or checks, by the beginning of their name; repeatable")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="rounds of all checks")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr")
 def check(
-    board_name: str, settings: tuple[str, ...], profile_name: str | None, under_test: str, select: tuple[str, ...], repeat: int,
-    as_json: bool, verbose: int,
+    board_name: str,
+    settings: tuple[str, ...],
+    profile_name: str | None,
+    under_test: str,
+    select: tuple[str, ...],
+    repeat: int,
+    as_json: bool,
+    verbose: int,
 ) -> None:
     """Run the interface checks; write and sign the report. Exit code 1 unless every check passed."""
     board = load_board(board_name, settings)
@@ -49,17 +61,28 @@ def check(
     console = Console(stderr=True)
     clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
     run = ConformanceRun(
-        board, profile, folder, clock, selected(select, under_test), repeat,
-        progress=lambda result, done, total: _show(console, result, done, total))
+        board,
+        profile,
+        folder,
+        clock,
+        selected(select, under_test),
+        repeat,
+        progress=lambda result, done, total: _show(console, result, done, total),
+    )
     head = f"board {board.name}, profile {profile.name}, {len(run.checks) * repeat} checks, run {folder}"
     console.print(head, highlight=False, soft_wrap=True)
     record = carry_out(run, Path(str(resources.files("ichis.conformance"))))
     sign_run(folder, state_folder() / "report-signing.pem")
     clear_state(folder)
     if as_json:
-        click.echo(json.dumps({
-            "checks": [{name: row[name] for name in _JSON_FIELDS} for row in record["checks"]],  # type: ignore[literal-required]
-            "report": str(folder / "report.html")}))
+        click.echo(
+            json.dumps(
+                {
+                    "checks": [{name: row[name] for name in _JSON_FIELDS} for row in record["checks"]],  # type: ignore[literal-required]
+                    "report": str(folder / "report.html"),
+                }
+            )
+        )
     else:
         _summary(record, folder)
     sys.exit(0 if record["verdict"] == "pass" else 1)
@@ -78,14 +101,20 @@ def _folder() -> Path:
 def _show(console: Console, result: Result, done: int, total: int) -> None:
     value = "" if result.value is None else f"{result.value:.4g} {result.check.unit} (limit {result.quantity.bounds})"
     style = _STYLE[result.verdict.value]
-    console.print(f"[dim]{done}/{total}[/] [{style}]{result.verdict.value}[/] {result.check.id} {result.check.title}  [dim]{value}[/]"
-                  + (f"\n     {result.why}" if result.why else ""), highlight=False, soft_wrap=True)
+    console.print(
+        f"[dim]{done}/{total}[/] [{style}]{result.verdict.value}[/] {result.check.id} {result.check.title}  [dim]{value}[/]"
+        + (f"\n     {result.why}" if result.why else ""),
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _summary(record: RunRecord, folder: Path) -> None:
     verdicts = [row["verdict"] for row in record["checks"]]
     for problem in record["problems"]:
         click.echo(problem)
-    click.echo(f"{record['verdict']}: {verdicts.count('pass')} of {len(verdicts)} checks passed, "
-               f"{verdicts.count('fail')} failed, {verdicts.count('inconclusive')} inconclusive")
+    click.echo(
+        f"{record['verdict']}: {verdicts.count('pass')} of {len(verdicts)} checks passed, "
+        f"{verdicts.count('fail')} failed, {verdicts.count('inconclusive')} inconclusive"
+    )
     click.echo(str(folder / "report.html"))

@@ -34,12 +34,28 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
 @click.option("--capture", type=click.Path(path_type=Path, dir_okay=False), help="Record the air to a pcapng file.")
 @click.option("--keys", type=click.Path(path_type=Path), help="Export the keys of the HAN beside --capture: whoever has the file reads it.")
-@click.option("--fault", "faults", multiple=True, metavar="NAME[=NUMBER]", help="A fault of the dongles: damaged, lost, doubled, refused, "
-              "missed, repeated (0..1 a frame of the line), late_s=SECONDS, mute, silent.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[=NUMBER]",
+    help="A fault of the dongles: damaged, lost, doubled, refused, "
+    "missed, repeated (0..1 a frame of the line), late_s=SECONDS, mute, silent.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
 def ncp(
-    pty: bool, tcp: str | None, family: str, version: int, eui: str, count: int, tokens: Path | None, seed: int, capture: Path | None,
-    keys: Path | None, faults: tuple[str, ...], as_json: bool,
+    pty: bool,
+    tcp: str | None,
+    family: str,
+    version: int,
+    eui: str,
+    count: int,
+    tokens: Path | None,
+    seed: int,
+    capture: Path | None,
+    keys: Path | None,
+    faults: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Run virtual USB dongles until Ctrl-C.
 

@@ -33,8 +33,9 @@ def verify(run: Path, fingerprint: str | None, as_json: bool) -> None:
     if fingerprint is not None and fingerprint.lower() != checked.fingerprint:
         problems.append(f"signed with the key {checked.fingerprint}, expected {fingerprint}")
     if as_json:
-        click.echo(json.dumps({
-            "valid": not problems, "fingerprint": checked.fingerprint, "files": list(checked.files), "problems": problems}))
+        click.echo(
+            json.dumps({"valid": not problems, "fingerprint": checked.fingerprint, "files": list(checked.files), "problems": problems})
+        )
     else:
         for problem in problems:
             click.echo(problem)

@@ -58,8 +58,14 @@ run.add_command(power_cuts)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
 def demo(
-    board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, record: Path | None,
-    sentences: tuple[str, ...], as_json: bool, verbose: int,
+    board_name: str,
+    settings: tuple[str, ...],
+    seed: int | None,
+    export_keys: bool,
+    record: Path | None,
+    sentences: tuple[str, ...],
+    as_json: bool,
+    verbose: int,
 ) -> None:
     """A home from supply on to a Device removed: the whole chain, every refusal with its reason."""
     board = load_board(board_name, settings)
@@ -93,7 +99,14 @@ def _log(level: int) -> None:
 
 
 async def _demo(
-    board: Board, seed: int, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps, export_keys: bool, sentences: tuple[str, ...],
+    board: Board,
+    seed: int,
+    clock: Clock,
+    trace: Trace,
+    folder: RunFolder,
+    steps: Steps,
+    export_keys: bool,
+    sentences: tuple[str, ...],
     record: Path | None,
 ) -> Run:
     notes: list[str] = []
@@ -164,8 +177,18 @@ _HOME_SHOWS = {
 @click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def home(
-    board_name: str, settings: tuple[str, ...], wan: str | None, state: Path | None, pki: Path | None, no_hub: bool, seed: int | None,
-    console: Path | None, trace_file: Path | None, record: Path | None, sentences: tuple[str, ...], as_json: bool,
+    board_name: str,
+    settings: tuple[str, ...],
+    wan: str | None,
+    state: Path | None,
+    pki: Path | None,
+    no_hub: bool,
+    seed: int | None,
+    console: Path | None,
+    trace_file: Path | None,
+    record: Path | None,
+    sentences: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """A home as a process of its own, on the wall clock, until Ctrl-C: the far end is a DCC in another process.
 
@@ -190,7 +213,14 @@ def home(
 
 
 async def _home(
-    board: Board, seed: int, clock: Clock, trace: Trace, state: Path, wan: str | None, socket: Path, sentences: tuple[str, ...],
+    board: Board,
+    seed: int,
+    clock: Clock,
+    trace: Trace,
+    state: Path,
+    wan: str | None,
+    socket: Path,
+    sentences: tuple[str, ...],
     record: Path | None,
 ) -> None:
     link = None

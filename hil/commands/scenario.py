@@ -55,8 +55,11 @@ def scenario(name: str | None, board_name: str, seed: int | None, as_json: bool)
     write_html(result, folder.path / "report.html")
     write_junit(result, folder.path / "junit.xml")
     if as_json:
-        click.echo(json.dumps({"scenario": name, "verdict": result.verdict, "steps": [step.as_json() for step in result.steps],
-                               "run": str(folder.path)}))
+        click.echo(
+            json.dumps(
+                {"scenario": name, "verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}
+            )
+        )
     else:
         Console().print(table(result))
         click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
@@ -94,7 +97,14 @@ def _list(as_json: bool) -> None:
 @_SEED
 @_JSON
 def load(
-    homes: int, users: int, requests: int, link_failures: float, kills: int, board_name: str, seed: int | None, as_json: bool,
+    homes: int,
+    users: int,
+    requests: int,
+    link_failures: float,
+    kills: int,
+    board_name: str,
+    seed: int | None,
+    as_json: bool,
 ) -> None:
     """Many users over many homes while links fail and the DCC dies: is any message lost, doubled or given to the wrong user?"""
     if users > homes:

@@ -91,7 +91,9 @@ class Bench:
     async def identities(self) -> dict[str, str]:
         """What the jig and its instruments say they are."""
         return {
-            "jig": self.jig.identity, "supply": await self.jig.supply.identity(), "probes": await self.jig.probes.identity(),
+            "jig": self.jig.identity,
+            "supply": await self.jig.supply.identity(),
+            "probes": await self.jig.probes.identity(),
             "hub": f"emulated, CHF {self.board.hub.chf}, GPF {self.board.hub.gpf}",
         }
 
@@ -146,7 +148,6 @@ class Bench:
         await self._install()
         await self.clock.sleep(2)
 
-
     async def _install(self) -> None:
         """List the meter with the hub once, so that its users are told of outages."""
         station = self.station
@@ -155,12 +156,32 @@ class Bench:
                 return
             station.dcc.inventory.certify(DeviceType.ESME, row.manufacturer, row.model, row.firmware)
             if station.dcc.inventory.device(row.eui) is None:
-                await self._ask("12.2", None, {
-                    "DeviceID": row.eui, "DeviceManufacturer": row.manufacturer, "DeviceModel": row.model, "DeviceType": row.type,
-                    "SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware, "ESMEVariant": "A"})
-            await self._ask("8.11", self.board.hub.chf, {
-                "DeviceID": row.eui, "RequestType": "Add", "AddDeviceToCHFWhitelist": {
-                    "JoinTimePeriod": 60, "InstallCode": row.install_code.octets.hex().upper(), "ImportMPxN": str(row.mpxn)}})
+                await self._ask(
+                    "12.2",
+                    None,
+                    {
+                        "DeviceID": row.eui,
+                        "DeviceManufacturer": row.manufacturer,
+                        "DeviceModel": row.model,
+                        "DeviceType": row.type,
+                        "SMETSCHTSVersion": "SMETS V5.2",
+                        "FirmwareVersion": row.firmware,
+                        "ESMEVariant": "A",
+                    },
+                )
+            await self._ask(
+                "8.11",
+                self.board.hub.chf,
+                {
+                    "DeviceID": row.eui,
+                    "RequestType": "Add",
+                    "AddDeviceToCHFWhitelist": {
+                        "JoinTimePeriod": 60,
+                        "InstallCode": row.install_code.octets.hex().upper(),
+                        "ImportMPxN": str(row.mpxn),
+                    },
+                },
+            )
 
     async def _ask(self, variant: str, target: Eui64 | None, body: Mapping[str, Content]) -> None:
         outcome = await self.station.ask(self.station.supplier, variant, target, body)
@@ -180,8 +201,12 @@ class Bench:
     def running(self) -> bool:
         """Whether the hub runs on its HAN and is connected to the SM WAN."""
         hub = self.station.hub
-        return (hub is not None and hub.status.power is PowerState.RUNNING and hub.status.network is not None
-                and self.station.dcc.head_end.connected(self.board.hub.chf))
+        return (
+            hub is not None
+            and hub.status.power is PowerState.RUNNING
+            and hub.status.network is not None
+            and self.station.dcc.head_end.connected(self.board.hub.chf)
+        )
 
     async def until_running(self, within_s: float = UP_WITHIN_S) -> None:
         """Raises NotAvailable after ``within_s`` of bench time."""
@@ -209,15 +234,15 @@ class Bench:
 
     def events(self, kind: str, value: bool) -> list[float]:
         """When the hub's end saw this, since the check began."""
-        return [event.time for event in self.station.events[self._events_before:] if event.kind == kind and event.value is value]
+        return [event.time for event in self.station.events[self._events_before :] if event.kind == kind and event.value is value]
 
     def noted(self, area: str, event: str) -> list[Record]:
         """Trace records since the check began."""
-        return [record for record in self.records[self._records_before:] if record.area == area and record.event == event]
+        return [record for record in self.records[self._records_before :] if record.area == area and record.event == event]
 
     def alerts(self, code: str) -> list[AlertRecord]:
         """Alerts of that code at the DCC since the check began; ``AD1`` once per outage, however many users are told."""
-        return [record for record in self.station.dcc.alerts.records()[self._alerts_before:] if record.code == code]
+        return [record for record in self.station.dcc.alerts.records()[self._alerts_before :] if record.code == code]
 
     def content(self, record: AlertRecord) -> Alert:
         """An alert read. Raises NotAvailable for one without octets."""
@@ -261,5 +286,3 @@ class Bench:
     def link(self) -> BenchLink:
         """The rig's end of the bench link."""
         return BenchLink(self.jig.data)
-
-

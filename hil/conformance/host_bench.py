@@ -67,7 +67,9 @@ class HostBench:
         """What the instruments say they are, and what is under test."""
         jig = self.jig
         return {
-            "jig": jig.identity, "load": await jig.load.identity(), "probes": await jig.probes.identity(),
+            "jig": jig.identity,
+            "load": await jig.load.identity(),
+            "probes": await jig.probes.identity(),
             "under test": f"host port of a {self.profile.host}",
         }
 
@@ -253,7 +255,21 @@ HOST_CHECKS: Vocabulary[HostBench] = Vocabulary(
     {step.__name__: step for step in (wait, draw, pulse, lose_mains, restore_mains, mains_off, mains_cycles, seat)},
     {
         **{reading.__name__: reading for reading in (volts, highest_volts, ripple, ohms, lowest_ohms)},
-        **{reading.__name__: reading for reading in (
-            supply_volts, lowest_watched, highest_watched, supply_held, supply_back, ac_lost_after, ac_restored_after, warned_before,
-            present_after, line_active, reached)},
-    })
+        **{
+            reading.__name__: reading
+            for reading in (
+                supply_volts,
+                lowest_watched,
+                highest_watched,
+                supply_held,
+                supply_back,
+                ac_lost_after,
+                ac_restored_after,
+                warned_before,
+                present_after,
+                line_active,
+                reached,
+            )
+        },
+    },
+)

@@ -159,6 +159,7 @@ async def on_han(bench: Bench, _: Value | None) -> float:
 
 async def commissioned_within(bench: Bench, _: Value | None) -> float:
     """Seconds from the mark to the CHF's status Commissioned."""
+
     def there() -> bool:
         device = bench.station.dcc.inventory.device(bench.board.hub.chf)
         return device is not None and str(device.status) == "Commissioned"
@@ -277,10 +278,49 @@ async def space_volts(bench: Bench, of: Value | None) -> float:
     return found_volts
 
 
-HUB_CHECKS: Vocabulary[Bench] = Vocabulary(STEPS, {
-    reading.__name__: reading for reading in (
-        volts, highest_volts, ripple, path_ohms, ohms, lowest_ohms, setting_error, amperes, peak_amperes, watts, farads, holdup, found,
-        present_delay, present_settle, told, hub_sees, seen_after, starts, stops, boots, running, powered, reached, on_han,
-        commissioned_within, kept_same, counter_step, alerts, other_alerts, outage_length, outage_start_error, last_gasp_delay,
-        echo_errors, sequence_errors, counted_errors, hub_reading_error, space_volts)
-})
+HUB_CHECKS: Vocabulary[Bench] = Vocabulary(
+    STEPS,
+    {
+        reading.__name__: reading
+        for reading in (
+            volts,
+            highest_volts,
+            ripple,
+            path_ohms,
+            ohms,
+            lowest_ohms,
+            setting_error,
+            amperes,
+            peak_amperes,
+            watts,
+            farads,
+            holdup,
+            found,
+            present_delay,
+            present_settle,
+            told,
+            hub_sees,
+            seen_after,
+            starts,
+            stops,
+            boots,
+            running,
+            powered,
+            reached,
+            on_han,
+            commissioned_within,
+            kept_same,
+            counter_step,
+            alerts,
+            other_alerts,
+            outage_length,
+            outage_start_error,
+            last_gasp_delay,
+            echo_errors,
+            sequence_errors,
+            counted_errors,
+            hub_reading_error,
+            space_volts,
+        )
+    },
+)

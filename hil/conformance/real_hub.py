@@ -52,7 +52,9 @@ class RealHubBench(Bench):
     async def identities(self) -> dict[str, str]:
         jig = self.jig
         return {
-            "jig": jig.identity, "supply": await jig.supply.identity(), "probes": await jig.probes.identity(),
+            "jig": jig.identity,
+            "supply": await jig.supply.identity(),
+            "probes": await jig.probes.identity(),
             "hub": f"real, CHF {self.board.hub.chf}, GPF {self.board.hub.gpf} by the board file",
         }
 

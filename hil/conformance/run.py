@@ -186,8 +186,10 @@ class CheckItem(pytest.Item):
         self.result = self._session.check(self._check, self._number)
         if self.result.value is not None:
             self.user_properties += [
-                ("value", f"{self.result.value:.6g} {self._check.unit}"), ("limit", str(self.result.quantity.bounds)),
-                ("margin", f"{self.result.margin:.6g}")]
+                ("value", f"{self.result.value:.6g} {self._check.unit}"),
+                ("limit", str(self.result.quantity.bounds)),
+                ("margin", f"{self.result.margin:.6g}"),
+            ]
         if self.result.verdict is Verdict.INCONCLUSIVE:
             pytest.skip(self.result.why)
         if self.result.verdict is Verdict.FAIL:
@@ -215,8 +217,7 @@ class CheckFile(pytest.File):
             if read.id in wanted:
                 for number in range(1, self.session_of_run.run.rounds + 1):
                     name = read.id if number == 1 else f"{read.id}-{number}"
-                    yield CheckItem.from_parent(
-                        self, name=name, check=wanted[read.id], number=number, session_of_run=self.session_of_run)
+                    yield CheckItem.from_parent(self, name=name, check=wanted[read.id], number=number, session_of_run=self.session_of_run)
 
 
 class Plugin:
@@ -253,9 +254,24 @@ def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:
     started, began = datetime.now(UTC), time.monotonic()
     with Session(run) as session:
         code = pytest.main(
-            [str(folder_of_checks), f"--rootdir={folder_of_checks}", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:logging",
-             "-p", "no:asyncio", "--capture=no", "-c", "/dev/null", f"--junitxml={run.folder / 'junit.xml'}"],
-            plugins=[Plugin(session)])
+            [
+                str(folder_of_checks),
+                f"--rootdir={folder_of_checks}",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:terminal",
+                "-p",
+                "no:logging",
+                "-p",
+                "no:asyncio",
+                "--capture=no",
+                "-c",
+                "/dev/null",
+                f"--junitxml={run.folder / 'junit.xml'}",
+            ],
+            plugins=[Plugin(session)],
+        )
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
             run.problems.append(f"pytest ended with {pytest.ExitCode(code).name}")
     (run.folder / _RESERVE).unlink(missing_ok=True)
@@ -282,10 +298,17 @@ def _facts(run: ConformanceRun) -> dict[str, str]:
     board = run.board.model_dump(exclude={"device": {"__all__": {"install_code"}}})
     profile = {key: (limit.value, limit.unit, limit.source) for key, limit in run.profile.limits.items()}
     return {
-        "board": run.board.name, "board SHA-256": digest(board), "interface": run.profile.version, "host": run.profile.host,
-        "profile": run.profile.name, "profile SHA-256": digest(profile), "checks SHA-256": source_digest("ichis.conformance"),
+        "board": run.board.name,
+        "board SHA-256": digest(board),
+        "interface": run.profile.version,
+        "host": run.profile.host,
+        "profile": run.profile.name,
+        "profile SHA-256": digest(profile),
+        "checks SHA-256": source_digest("ichis.conformance"),
         **_firmware(run),
-        "bench SHA-256": source_digest("ichis", "hil"), "seed": str(run.board.seed), "clock": "warp" if run.clock.warp else "wall",
+        "bench SHA-256": source_digest("ichis", "hil"),
+        "seed": str(run.board.seed),
+        "clock": "warp" if run.clock.warp else "wall",
     }
 
 
@@ -300,14 +323,21 @@ def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunReco
     rows = [row_of(result) for result in run.results]
     limits: list[LimitRow] = [
         {"key": key, "value": limit.value, "unit": limit.unit, "source": limit.source, "confidence": limit.confidence}
-        for key, limit in run.profile.limits.items()]
+        for key, limit in run.profile.limits.items()
+    ]
     limits += [
         {"key": key, "value": choice.value, "unit": "", "source": choice.source, "confidence": choice.confidence}
-        for key, choice in run.profile.choices.items()]
+        for key, choice in run.profile.choices.items()
+    ]
     return {
-        "format": FORMAT, "verdict": run_verdict(rows, run.problems), "facts": dict(run.facts), "profile": limits,
-        "not_measured": list(run.profile.not_measured), "checks": rows,
-        "not_tested": [row["id"] for row in rows if row["why"].startswith("not tested")], "problems": list(run.problems),
+        "format": FORMAT,
+        "verdict": run_verdict(rows, run.problems),
+        "facts": dict(run.facts),
+        "profile": limits,
+        "not_measured": list(run.profile.not_measured),
+        "checks": rows,
+        "not_tested": [row["id"] for row in rows if row["why"].startswith("not tested")],
+        "problems": list(run.problems),
         "when": {"started": started.isoformat(timespec="seconds"), "took": f"{seconds:.1f} s"},
     }
 
@@ -316,11 +346,22 @@ def row_of(result: Result) -> CheckRow:
     """One check as the record holds it; figures rounded to what the instruments tell."""
     check = result.check
     return {
-        "id": check.id, "group": check.group, "chapter": check.chapter, "title": check.title, "verdict": result.verdict.value,
-        "value": None if result.value is None else round(result.value, 4), "limit": str(result.quantity.bounds), "unit": check.unit,
-        "margin": None if result.margin is None else round(result.margin, 4), "source": check.source,
-        "requirement": list(check.requirement), "profile_supplied": result.profile_supplied, "limit_sources": list(result.limit_sources),
-        "why": result.why, "round": result.round, "waveform": thinned(result.waveform),
+        "id": check.id,
+        "group": check.group,
+        "chapter": check.chapter,
+        "title": check.title,
+        "verdict": result.verdict.value,
+        "value": None if result.value is None else round(result.value, 4),
+        "limit": str(result.quantity.bounds),
+        "unit": check.unit,
+        "margin": None if result.margin is None else round(result.margin, 4),
+        "source": check.source,
+        "requirement": list(check.requirement),
+        "profile_supplied": result.profile_supplied,
+        "limit_sources": list(result.limit_sources),
+        "why": result.why,
+        "round": result.round,
+        "waveform": thinned(result.waveform),
     }
 
 

@@ -114,16 +114,26 @@ class Runner(Generic[B]):
             await self._look_after(wrong, check)
             return Result(check, quantity, Verdict.INCONCLUSIVE, None, why, round_, self._waveform(check))
         return Result(
-            check, quantity, measurement.verdict, measurement.value, "" if measurement.verdict is Verdict.PASS else self._why(measurement),
-            round_, self._waveform(check), check.limit_sources(profile))
+            check,
+            quantity,
+            measurement.verdict,
+            measurement.value,
+            "" if measurement.verdict is Verdict.PASS else self._why(measurement),
+            round_,
+            self._waveform(check),
+            check.limit_sources(profile),
+        )
 
     async def _measure(self, check: Check, quantity: Quantity) -> Measurement:
         bench = self.bench
         try:
             await bench.reach(check.precondition)
         except CommsHubError as wrong:
-            raise type(wrong)(*wrong.args) if isinstance(wrong, JigError) else JigError(
-                f"the precondition {check.precondition!r} was not reached: {wrong}") from wrong
+            raise (
+                type(wrong)(*wrong.args)
+                if isinstance(wrong, JigError)
+                else JigError(f"the precondition {check.precondition!r} was not reached: {wrong}")
+            ) from wrong
         for verb, value in check.stimulus:
             await self._steps[verb](bench, value)
         return quantity.judge(await self._readings[check.reading](bench, check.of))

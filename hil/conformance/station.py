@@ -36,7 +36,14 @@ class ConformanceStation(Station):
     """A station with the first ESME of the board only, so that outages concern somebody; nothing joins over the air."""
 
     def __init__(
-        self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, profile: Profile, condition: Condition,
+        self,
+        board: Board,
+        clock: Clock,
+        trace: Trace,
+        folder: Path,
+        keystore: Keystore,
+        profile: Profile,
+        condition: Condition,
     ) -> None:
         meters = tuple(row for row in board.device if row.type == "ESME")[:1]
         super().__init__(board.model_copy(update={"device": meters}), clock, trace, folder, keystore, board.seed)
@@ -79,8 +86,12 @@ class ConformanceStation(Station):
         side = self.bench_jig.hub_side
         assert side.data is not None
         await BenchLinkServer(
-            side.data, f"emulated hub {self.board.hub.chf}", lambda: self.bench_jig.pin_volts() * self.condition.hub_reading_gain,
-            side.hold_space, self._console, self.condition,
+            side.data,
+            f"emulated hub {self.board.hub.chf}",
+            lambda: self.bench_jig.pin_volts() * self.condition.hub_reading_gain,
+            side.hold_space,
+            self._console,
+            self.condition,
         ).run()
 
     def _console(self, line: str) -> str:
@@ -135,7 +146,12 @@ class _LetGo:
 
 @contextlib.asynccontextmanager
 async def open_conformance_station(
-    board: Board, profile: Profile, condition: Condition, clock: Clock, trace: Trace, folder: Path,
+    board: Board,
+    profile: Profile,
+    condition: Condition,
+    clock: Clock,
+    trace: Trace,
+    folder: Path,
 ) -> AsyncIterator[ConformanceStation]:
     """Up at the beginning, torn down at the end, whatever happened. Raises NotAvailable, JigError, BoardError."""
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240

@@ -228,7 +228,32 @@ async def noise(bench: Bench, value: Value) -> None:
 
 
 STEPS: Mapping[str, Step] = {
-    step.__name__: step for step in (
-        wait, supply, pin_volts, output, limit, ramp, rise, dip, interrupt, cycles, insert, withdraw, data_wired, host_present, ac_lost,
-        release, outage, outages, watch_present, mark, until_running, coverage, keep, line, noise)
+    step.__name__: step
+    for step in (
+        wait,
+        supply,
+        pin_volts,
+        output,
+        limit,
+        ramp,
+        rise,
+        dip,
+        interrupt,
+        cycles,
+        insert,
+        withdraw,
+        data_wired,
+        host_present,
+        ac_lost,
+        release,
+        outage,
+        outages,
+        watch_present,
+        mark,
+        until_running,
+        coverage,
+        keep,
+        line,
+        noise,
+    )
 }

@@ -61,7 +61,9 @@ class Dcc(RigNoun):
         kind = None if device is None else self.kind_of(device)
         rows = [
             (one.variant, one.name, "critical" if one.critical else "", " ".join(sorted(role.value for role in one.roles)))
-            for one in schedule().values() if kind is None or kind in one.device_types]
+            for one in schedule().values()
+            if kind is None or kind in one.device_types
+        ]
         return Result(count(len(rows), "service request"), columns=("variant", "name", "", "roles"), rows=rows)
 
     @verb()
@@ -81,8 +83,11 @@ class Dcc(RigNoun):
             parts: dict[str, Content] = json.loads(json_)
         except json.JSONDecodeError as wrong:
             raise WordError(f"json: read {json_!r}, expected a JSON object: {wrong}") from None
-        outcome = await self.ask(variant, None if target is None else self.target(target), {
-            **parts, **{name: self._content(name, text) for name, text in body.items()}})
+        outcome = await self.ask(
+            variant,
+            None if target is None else self.target(target),
+            {**parts, **{name: self._content(name, text) for name, text in body.items()}},
+        )
         return told(outcome, target or "dcc")
 
     @verb()

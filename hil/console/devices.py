@@ -61,7 +61,10 @@ class DeviceNoun(RigNoun):
         """Install it: pre-notify (12.2), add to the hub's log (8.11), join the HAN; a meter is commissioned (8.1.1) and all are paired."""
         done: list[tuple[str, str]] = []
         for name, step in (
-            ("12.2 pre-notify", self._notify), ("8.11 add", self._list), ("join", self._join), ("8.1.1 commission", self._commission),
+            ("12.2 pre-notify", self._notify),
+            ("8.11 add", self._list),
+            ("join", self._join),
+            ("8.1.1 commission", self._commission),
             ("8.7 pair", self._pair),
         ):
             outcome = await step()
@@ -81,8 +84,9 @@ class DeviceNoun(RigNoun):
     @verb()
     async def remove(self) -> Result:
         """Remove it from the hub's log (8.11)."""
-        outcome = await self.ask("8.11", self.bench.board.hub.chf, {
-            "DeviceID": self.table.eui, "RequestType": "Remove"}, about=self._sender())
+        outcome = await self.ask(
+            "8.11", self.bench.board.hub.chf, {"DeviceID": self.table.eui, "RequestType": "Remove"}, about=self._sender()
+        )
         said = f"{self.name} removed" if outcome.ok else outcome.why
         return Result(said, {"status": self._status()}, ok=outcome.ok, raw=outcome)
 
@@ -104,7 +108,10 @@ class DeviceNoun(RigNoun):
         """Tell what it is and, as its own display would, what it shows."""
         device = self.device
         values: dict[str, object] = {
-            "EUI-64": str(self.table.eui), "type": self.table.type, "powered": device.powered, "joined": device.node.joined,
+            "EUI-64": str(self.table.eui),
+            "type": self.table.type,
+            "powered": device.powered,
+            "joined": device.node.joined,
             **({"at the DCC": self._status() or None} if isinstance(self.home, Station) else {}),
         }
         if isinstance(device, Esme):
@@ -173,7 +180,9 @@ class DeviceNoun(RigNoun):
         commissioned = meter is not None and self._commissioned(meter)
         outcome = None
         for kind, variant, target, other in (
-            ("GSME", "8.7.2", self.name, "gpf"), ("PPMID", "8.7.1", meter, self.name), ("PPMID", "8.7.1", self.name, meter),
+            ("GSME", "8.7.2", self.name, "gpf"),
+            ("PPMID", "8.7.1", meter, self.name),
+            ("PPMID", "8.7.1", self.name, meter),
             ("IHD", "8.7.2", meter, self.name),
         ):
             if self.table.type == kind and target is not None and other is not None and (kind == "GSME" or commissioned):

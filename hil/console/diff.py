@@ -50,9 +50,16 @@ def _record(row: dict[str, object]) -> Record:
     detail = row.get("detail") or {}
     assert isinstance(detail, dict)
     return Record(
-        int(str(row["number"])), float(str(row["time"])), str(row["area"]), str(row["source"]), str(row["event"]),
-        None if row.get("target") is None else str(row["target"]), None if row.get("message") is None else str(row["message"]),
-        None if data is None else bytes.fromhex(str(data)), detail)
+        int(str(row["number"])),
+        float(str(row["time"])),
+        str(row["area"]),
+        str(row["source"]),
+        str(row["event"]),
+        None if row.get("target") is None else str(row["target"]),
+        None if row.get("message") is None else str(row["message"]),
+        None if data is None else bytes.fromhex(str(data)),
+        detail,
+    )
 
 
 def stories(records: Iterable[Record]) -> list[Story]:
@@ -78,9 +85,7 @@ def compare(before: Iterable[Record], after: Iterable[Record]) -> list[Differenc
     found: list[Difference] = []
     for kind, left, right, begin, end in matcher.get_opcodes():
         if kind == "equal":
-            found += [
-                difference for old, new in zip(one[left:right], other[begin:end], strict=True)
-                for difference in _changed(old, new)]
+            found += [difference for old, new in zip(one[left:right], other[begin:end], strict=True) for difference in _changed(old, new)]
         else:
             found += [Difference("-", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in one[left:right]]
             found += [Difference("+", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in other[begin:end]]

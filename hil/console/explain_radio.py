@@ -30,8 +30,10 @@ def explain_mac(octets: bytes, known: Known) -> Tree:
     cursor = Cursor(octets)
     kind = frame.kind.name.lower()
     flags = [name for name, there in (("pending", frame.pending), ("acknowledgement asked", frame.ack_request)) if there]
-    nodes = [cursor.node(2, "MAC frame control", None, ", ".join((kind, *flags)), _MAC),
-             cursor.node(1, "MAC sequence number", str(frame.sequence))]
+    nodes = [
+        cursor.node(2, "MAC frame control", None, ", ".join((kind, *flags)), _MAC),
+        cursor.node(1, "MAC sequence number", str(frame.sequence)),
+    ]
     if frame.destination is not None:
         nodes.append(cursor.node(2, "destination PAN", f"{frame.destination_pan:04x}"))
         nodes.append(_address(cursor, "destination", frame.destination))
@@ -68,8 +70,10 @@ def explain_nwk(octets: bytes, known: Known) -> Tree:
     kind = "command" if frame.command else "data"
     flags = ["secured"] if frame.secured else []
     nodes = [
-        cursor.node(2, "NWK frame control", None, ", ".join((kind, *flags)), _NWK), _address(cursor, "NWK destination", frame.destination),
-        _address(cursor, "NWK source", frame.source), cursor.node(1, "radius", str(frame.radius)),
+        cursor.node(2, "NWK frame control", None, ", ".join((kind, *flags)), _NWK),
+        _address(cursor, "NWK destination", frame.destination),
+        _address(cursor, "NWK source", frame.source),
+        cursor.node(1, "radius", str(frame.radius)),
         cursor.node(1, "NWK sequence number", str(frame.sequence)),
     ]
     for field, eui in (("destination EUI-64", frame.destination_eui), ("source EUI-64", frame.source_eui)):
@@ -81,7 +85,7 @@ def explain_nwk(octets: bytes, known: Known) -> Tree:
     if frame.secured:
         below, opened = _secured(cursor, frame.header(), frame.source_eui, known, lambda data: _nwk_payload(data, frame, known))
         return Tree(f"{title}{opened}", (*nodes, *below))
-    inner = _nwk_payload(octets[cursor.position:], frame, known)
+    inner = _nwk_payload(octets[cursor.position :], frame, known)
     nodes.extend(moved(node, cursor.offset) for node in inner.nodes)
     return Tree(f"{title}: {inner.title}", tuple(nodes))
 
@@ -100,17 +104,23 @@ def _nwk_payload(data: bytes, frame: NwkPdu, known: Known) -> Tree:
 
 
 def _secured(
-    cursor: Cursor, header: bytes, sender: Eui64 | None, known: Known, inside: _Inside,
+    cursor: Cursor,
+    header: bytes,
+    sender: Eui64 | None,
+    known: Known,
+    inside: _Inside,
 ) -> tuple[list[Node], str]:
     """Auxiliary header, ciphertext and MIC; opened where one of the bench's keys does it."""
-    rest = cursor.octets[cursor.position:]
+    rest = cursor.octets[cursor.position :]
     read = Reader(rest)
     auxiliary = Auxiliary.read(read)
     sealed = read.rest()
     if len(sealed) < MIC_OCTETS:
         raise DecodeError(cursor.offset, "MIC", f"{len(sealed)} octets left, expected {MIC_OCTETS} or more")
-    nodes = [cursor.node(1, "security control", None, f"{auxiliary.key_id.name.lower()} key", _SECURITY),
-             cursor.node(4, "frame counter", str(auxiliary.counter))]
+    nodes = [
+        cursor.node(1, "security control", None, f"{auxiliary.key_id.name.lower()} key", _SECURITY),
+        cursor.node(4, "frame counter", str(auxiliary.counter)),
+    ]
     if auxiliary.source is not None:
         nodes.append(cursor.node(8, "security source", str(auxiliary.source)))
     if auxiliary.key_id is KeyId.NETWORK:
@@ -149,9 +159,11 @@ def explain_aps(octets: bytes, known: Known) -> Tree:
             nodes.append(cursor.node(1, "destination endpoint", str(frame.destination_endpoint)))
         cluster = clusters.by_id(frame.cluster)
         name = cluster.name if cluster is not None else ""
-        nodes += [cursor.node(2, "cluster", f"{frame.cluster:04x}", name if frame.profile else "ZDP"),
-                  cursor.node(2, "profile", f"{frame.profile:04x}", _PROFILES.get(frame.profile, "")),
-                  cursor.node(1, "source endpoint", str(frame.source_endpoint))]
+        nodes += [
+            cursor.node(2, "cluster", f"{frame.cluster:04x}", name if frame.profile else "ZDP"),
+            cursor.node(2, "profile", f"{frame.profile:04x}", _PROFILES.get(frame.profile, "")),
+            cursor.node(1, "source endpoint", str(frame.source_endpoint)),
+        ]
         title = f"{title} {name or f'cluster {frame.cluster:04x}'}"
     nodes.append(cursor.node(1, "APS counter", str(frame.counter)))
     if frame.block is not None:
@@ -163,7 +175,7 @@ def explain_aps(octets: bytes, known: Known) -> Tree:
     if frame.secured:
         below, opened = _secured(cursor, frame.header(), None, known, lambda data: _aps_payload(data, frame, known))
         return Tree(f"{title}{opened}", (*nodes, *below))
-    inner = _aps_payload(octets[cursor.position:], frame, known)
+    inner = _aps_payload(octets[cursor.position :], frame, known)
     nodes.extend(moved(node, cursor.offset) for node in inner.nodes)
     return Tree(f"{title}: {inner.title}" if inner.title else title, tuple(nodes))
 

@@ -15,7 +15,19 @@ _ASH = "reference ezsp-ncp 1"
 _EZSP = "reference ezsp-ncp 2"
 _RESPONSE = 0x80
 _SIZES = {
-    "u8": 1, "s8": 1, "bool": 1, "u16": 2, "u32": 4, "eui": 8, "sl": 4, "aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16,
+    "u8": 1,
+    "s8": 1,
+    "bool": 1,
+    "u16": 2,
+    "u32": 4,
+    "eui": 8,
+    "sl": 4,
+    "aps": 11,
+    "net": 20,
+    "ctx12": 17,
+    "ctx": 18,
+    "meta": 12,
+    "key": 16,
 }
 _PROFILES = {0x0109: "ZigBee Smart Energy", 0x0104: "Home Automation", 0x0000: "ZDP"}
 
@@ -62,7 +74,7 @@ def _logical(octets: bytes) -> list[tuple[int, int]]:
 
 
 def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, Node]:
-    logical = _logical(cursor.octets[cursor.position:end])
+    logical = _logical(cursor.octets[cursor.position : end])
     plain = bytes(value for value, _ in logical)
     if len(plain) < 3:
         raise DecodeError(cursor.offset, "ASH frame", f"{len(plain)} octets, expected control and a check of 2")
@@ -70,8 +82,8 @@ def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, Node]:
 
     def take(count: int, field: str, value: str | None = None, meaning: str = "") -> Node:
         nonlocal taken
-        wire = sum(size for _, size in logical[taken:taken + count])
-        shown = plain[taken:taken + count].hex() if value is None else value
+        wire = sum(size for _, size in logical[taken : taken + count])
+        shown = plain[taken : taken + count].hex() if value is None else value
         taken += count
         return cursor.node(wire, field, shown, meaning, _ASH)
 
@@ -133,9 +145,15 @@ def explain_ezsp(octets: bytes, known: Known) -> Tree:
     """One EZSP frame. Raises DecodeError."""
     cursor = Cursor(octets)
     if len(octets) == 4 and octets[1] & ~_RESPONSE == 0 and octets[2] == 0:  # version, always in the old form
-        return Tree("EZSP version", (
-            cursor.node(1, "sequence"), cursor.node(1, "frame control"), cursor.node(1, "frame id", "00", "version"),
-            cursor.node(1, "desired protocol version", str(octets[3]), clause=_EZSP)))
+        return Tree(
+            "EZSP version",
+            (
+                cursor.node(1, "sequence"),
+                cursor.node(1, "frame control"),
+                cursor.node(1, "frame id", "00", "version"),
+                cursor.node(1, "desired protocol version", str(octets[3]), clause=_EZSP),
+            ),
+        )
     if len(octets) < 5:
         raise DecodeError(len(octets), "EZSP frame", f"{len(octets)} octets, expected 5 or more")
     control, number = octets[1], int.from_bytes(octets[3:5], "little")
@@ -145,7 +163,8 @@ def explain_ezsp(octets: bytes, known: Known) -> Tree:
     answer = bool(control & _RESPONSE)
     kind = "callback" if answer and control & 0x10 else "response" if answer else "command"
     nodes = [
-        cursor.node(1, "sequence", str(octets[0]), clause=_EZSP), cursor.node(2, "frame control", None, kind),
+        cursor.node(1, "sequence", str(octets[0]), clause=_EZSP),
+        cursor.node(2, "frame control", None, kind),
         cursor.node(2, "frame id", f"{number:04x}", schema.name),
     ]
     nodes += _parameters(cursor, schema, schema.response if answer else schema.request, known.ezsp_version)
@@ -169,7 +188,7 @@ def _parameters(cursor: Cursor, schema: Schema, fields: Sequence[tuple[str, str]
             size = _SIZES.get(kind, 4 if version >= FIRST_SL_STATUS else 1)
         if cursor.remaining < size:
             raise DecodeError(cursor.offset, f"{schema.name}.{name}", f"{cursor.remaining} octets left, expected {size}")
-        octets = cursor.octets[cursor.position:cursor.position + size]
+        octets = cursor.octets[cursor.position : cursor.position + size]
         nodes.append(cursor.node(size, name.replace("_", " "), *_shown(kind, octets)))
     if cursor.remaining:
         nodes.append(cursor.node(cursor.remaining, "octets after the declared fields"))
@@ -186,8 +205,10 @@ def _shown(kind: str, octets: bytes) -> tuple[str, str]:
             return octets[::-1].hex(), ""
         case "aps":
             head = ApsHead.decode(octets)
-            return (f"profile {head.profile:04x}, cluster {head.cluster:04x}, endpoints {head.source_endpoint} to "
-                    f"{head.destination_endpoint}", _PROFILES.get(head.profile, ""))
+            return (
+                f"profile {head.profile:04x}, cluster {head.cluster:04x}, endpoints {head.source_endpoint} to {head.destination_endpoint}",
+                _PROFILES.get(head.profile, ""),
+            )
         case "st" | "es" | "sl":
             return octets[::-1].hex(), "success" if not any(octets) else "not success"
         case "key":

@@ -29,8 +29,10 @@ def _title(octets: bytes, root: etree._Element) -> str:
     service = schedule().get(variant)
     identity = request.request_id
     signed = "signed" if request.signed else "not signed"
-    return (f"service request {variant} {service.name if service else ''}, {identity.originator} to {identity.target}, "
-            f"counter {identity.counter}, {signed}")
+    return (
+        f"service request {variant} {service.name if service else ''}, {identity.originator} to {identity.target}, "
+        f"counter {identity.counter}, {signed}"
+    )
 
 
 def _node(element: etree._Element) -> Node:

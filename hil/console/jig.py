@@ -21,10 +21,14 @@ class Jig(RigNoun):
     async def status(self) -> Result:
         """Measure the supply and read the lines."""
         jig = self.home.jig
-        return Result(f"hub {'powered' if jig.hub_side.powered else 'without power'}", {
-            "volts at the hub": round(jig.pin_volts(), 3), "amperes": round(await jig.supply.measure_current(), 3),
-            "Device present": (await jig.lines.read("CH_PR")).value,
-        })
+        return Result(
+            f"hub {'powered' if jig.hub_side.powered else 'without power'}",
+            {
+                "volts at the hub": round(jig.pin_volts(), 3),
+                "amperes": round(await jig.supply.measure_current(), 3),
+                "Device present": (await jig.lines.read("CH_PR")).value,
+            },
+        )
 
     @verb()
     async def supply(self, to: Switch) -> Result:

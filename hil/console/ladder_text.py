@@ -34,8 +34,8 @@ class LadderText:
     def _heading(self, width: int, places: dict[str, int]) -> Text:
         row = [" "] * (max(places.values()) + width)
         for name, at in places.items():
-            shown = name[:width - 1]
-            row[at - len(shown) // 2:at - len(shown) // 2 + len(shown)] = shown
+            shown = name[: width - 1]
+            row[at - len(shown) // 2 : at - len(shown) // 2 + len(shown)] = shown
         return Text("".join(row).rstrip(), "bold", no_wrap=True)
 
     def _row(self, arrow: Arrow, places: dict[str, int]) -> Text:
@@ -46,7 +46,7 @@ class LadderText:
         left, right = min(start, end) + 1, max(start, end)
         room = right - left - 2
         said = arrow.text.removeprefix("sent ")
-        said = said if len(said) <= room else f"{said[:room - 1]}…"
+        said = said if len(said) <= room else f"{said[: room - 1]}…"
         row[left:right] = f"{said.center(room, '─')}".center(right - left, "─")
         row[right - 1 if end > start else left] = ("✗" if arrow.refused else "▶") if end > start else ("✗" if arrow.refused else "◀")
         text = Text("".join(row), no_wrap=True)

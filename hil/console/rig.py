@@ -62,7 +62,12 @@ class RigNoun(Noun):
         return next((row.type for row in self.bench.board.device if row.name == name), name.upper())
 
     async def ask(
-        self, variant: str, target: Eui64 | None, body: Mapping[str, Content] | None = None, *, about: Eui64 | None = None,
+        self,
+        variant: str,
+        target: Eui64 | None,
+        body: Mapping[str, Content] | None = None,
+        *,
+        about: Eui64 | None = None,
         wait_s: float = WAIT_S,
     ) -> Outcome:
         """A service request by the supplier that the target (or the Device it is about) holds."""

@@ -39,8 +39,10 @@ class Run(Noun):
     @verb(looks=True)
     async def show(self) -> Result:
         """Tell where this run is kept, its board, its seed and how long its trace is."""
-        return Result(str(self.bench.station.folder), {
-            "board": self.bench.board.name, "seed": self.bench.seed, "records": len(self.bench.records), "calls": len(self.bench.said)})
+        return Result(
+            str(self.bench.station.folder),
+            {"board": self.bench.board.name, "seed": self.bench.seed, "records": len(self.bench.records), "calls": len(self.bench.said)},
+        )
 
     @verb(looks=True)
     async def list_(self) -> Result:
@@ -62,9 +64,14 @@ class Run(Noun):
         shown = found[-last:]
         began = shown[0].time if shown else 0.0
         left_out = f", the last {len(shown)} of {len(found)}" if len(shown) < len(found) else ""
-        return Result(f"{count(len(shown), 'hop')}{left_out}", {}, picture=LadderText(shown, list(named.values()), began), raw=shown,
-                      columns=("time", "from", "to", "what"),
-                      rows=[(round(arrow.time - began, 3), arrow.source, arrow.target, arrow.text) for arrow in shown])
+        return Result(
+            f"{count(len(shown), 'hop')}{left_out}",
+            {},
+            picture=LadderText(shown, list(named.values()), began),
+            raw=shown,
+            columns=("time", "from", "to", "what"),
+            rows=[(round(arrow.time - began, 3), arrow.source, arrow.target, arrow.text) for arrow in shown],
+        )
 
     @verb(plain="diff", looks=True)
     async def diff(self, before: RunFolderName, after: RunFolderName | None = None) -> Result:
@@ -80,9 +87,17 @@ class Run(Noun):
         """Write report.html and junit.xml of the session so far into the run's folder."""
         folder, board, records = self.bench.station.folder, self.bench.board, self.bench.records
         steps = [
-            Step(said.call.line, "pass" if said.result.ok else "fail", 0.0, {}, "" if said.result.ok else said.result.said,
-                 (said.first, said.last))
-            for said in self.bench.said if not said.call.verb.looks]
+            Step(
+                said.call.line,
+                "pass" if said.result.ok else "fail",
+                0.0,
+                {},
+                "" if said.result.ok else said.result.said,
+                (said.first, said.last),
+            )
+            for said in self.bench.said
+            if not said.call.verb.looks
+        ]
         station = self.bench.station
         plots, notes = [], [f"seed {self.bench.seed}"]
         if isinstance(station, Station):

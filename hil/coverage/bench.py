@@ -34,7 +34,10 @@ from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
 
 _TYPES: Mapping[DeviceType, type[GbcsHanDevice]] = {
-    DeviceType.ESME: Esme, DeviceType.GSME: Gsme, DeviceType.PPMID: Ppmid, DeviceType.HCALCS: Hcalcs,
+    DeviceType.ESME: Esme,
+    DeviceType.GSME: Gsme,
+    DeviceType.PPMID: Ppmid,
+    DeviceType.HCALCS: Hcalcs,
 }
 USERS = (RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER)
 _INSTALL_CODE = InstallCode(bytes(range(16)))
@@ -67,7 +70,13 @@ Model = ObjectModel | ZclModel | None
 
 
 def exchange(
-    identity: Identity, keystore: Keystore, at: datetime, data: bytes, prepare: Callable[[GbcsDevice, Model], None], *, new: bool = False,
+    identity: Identity,
+    keystore: Keystore,
+    at: datetime,
+    data: bytes,
+    prepare: Callable[[GbcsDevice, Model], None],
+    *,
+    new: bool = False,
 ) -> tuple[list[bytes], list[Record]]:
     """What a Device that has lived until ``at`` sends when it receives ``data`` then, and what it recorded meanwhile.
 
@@ -100,7 +109,12 @@ async def _grown(identity: Identity, keystore: Keystore, clock: Clock, trace: Tr
 
 
 async def _on_the_han(
-    cls: type[GbcsHanDevice], identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life,
+    cls: type[GbcsHanDevice],
+    identity: Identity,
+    keystore: Keystore,
+    clock: Clock,
+    trace: Trace,
+    life: lived_in.Life,
 ) -> tuple[GbcsDevice, Model]:
     air = Air(clock)
     parts = (identity.eui64, _INSTALL_CODE, keystore, StackNode(air, identity.eui64), clock, trace, identity.parties)
@@ -118,8 +132,11 @@ async def _chf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trac
     config = _config(identity)
     device = _hub_device(identity, keystore, store, clock, trace)
     log = DeviceLog(
-        store, capacity=config.profile.device_log_capacity, historic_capacity=config.profile.historic_log_capacity,
-        now=lambda: int(clock.now()))
+        store,
+        capacity=config.profile.device_log_capacity,
+        historic_capacity=config.profile.historic_log_capacity,
+        now=lambda: int(clock.now()),
+    )
     executor = device.executor = ChfExecutor(device, log, config, lambda: None)
     lived_in.admit(log, identity.home)
     await clock.go(life.days * DAY_S)
@@ -132,8 +149,11 @@ async def _gpf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trac
     config = _config(identity)
     device = _hub_device(identity, keystore, store, clock, trace)
     log = DeviceLog(
-        store, capacity=config.profile.device_log_capacity, historic_capacity=config.profile.historic_log_capacity,
-        now=lambda: int(clock.now()))
+        store,
+        capacity=config.profile.device_log_capacity,
+        historic_capacity=config.profile.historic_log_capacity,
+        now=lambda: int(clock.now()),
+    )
     air = Air(clock)
     zcl = ZclPort(StackNode(air, config.chf), clock, trace=trace, source="hub")
     declare_endpoints(zcl)
@@ -159,5 +179,7 @@ def _hub_device(identity: Identity, keystore: Keystore, store: MemoryStore, cloc
 def _config(identity: Identity) -> HubConfig:
     others = {kind: eui64 for eui64, kind in identity.home.items()} | {identity.device_type: identity.eui64}
     return HubConfig(
-        others.get(DeviceType.CHF, identity.eui64), others.get(DeviceType.GPF, identity.eui64),
-        identity.parties[RemotePartyRole.ACCESS_CONTROL_BROKER])
+        others.get(DeviceType.CHF, identity.eui64),
+        others.get(DeviceType.GPF, identity.eui64),
+        identity.parties[RemotePartyRole.ACCESS_CONTROL_BROKER],
+    )

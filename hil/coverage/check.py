@@ -87,7 +87,11 @@ class Coverage:
     """Sends requests to Devices on a generated PKI. ``reference_keys`` opens what is encrypted in reference responses, if given."""
 
     def __init__(
-        self, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], reference_keys: Keystore | None, names: bool = True,
+        self,
+        keystore: Keystore,
+        devices: Mapping[Eui64, ReferenceDevice],
+        reference_keys: Keystore | None,
+        names: bool = True,
     ) -> None:
         self._keystore = keystore
         self._devices = devices
@@ -134,8 +138,13 @@ class Coverage:
                 command = replace(command, mac=None)
             identity = self._identity(original.header.recipient, DeviceProfile(elements=2 if "TWIN" in stem.split("_") else 1))
             sent, records = bench.exchange(
-                identity, self._keystore, CREATED, command.encode(), lambda _, model: faults.plant(planted, model),
-                new=faults.lacks_all(decode_payload(reference.message)))
+                identity,
+                self._keystore,
+                CREATED,
+                command.encode(),
+                lambda _, model: faults.plant(planted, model),
+                new=faults.lacks_all(decode_payload(reference.message)),
+            )
         except CommsHubError as problem:
             report.other_exchanges_differ.append(Difference(stem, "an answer", "", str(problem)))
             return
@@ -172,14 +181,22 @@ class Coverage:
             target = command.header.recipient
             identity = self._identity(target, profile, held_by_dcc=request.service_reference == _HANDOVER)
             sent, records = bench.exchange(
-                identity, self._keystore, _moment(request), command.encode(),
-                lambda device, _: _prepare(device, self._keystore, command, pending))
+                identity,
+                self._keystore,
+                _moment(request),
+                command.encode(),
+                lambda device, _: _prepare(device, self._keystore, command, pending),
+            )
         except CommsHubError as problem:
             return command, None, str(problem)
         return (command, *self._answer(command, sent, records, pending))
 
     def _answer(
-        self, command: Message, sent: list[bytes], records: list[Record], pending: PendingKey | None,
+        self,
+        command: Message,
+        sent: list[bytes],
+        records: list[Record],
+        pending: PendingKey | None,
     ) -> tuple[Verdict | None, str]:
         why = _said(records)
         for data in sent:
@@ -206,8 +223,9 @@ class Coverage:
     def _stored_log(self, request: ServiceRequest) -> StoredLog:
         """What the DCC kept of the log of a hub or GPF that the request replaces: the home's Devices."""
         target = request.request_id.target
-        return StoredLog(tuple(
-            LogEntry(eui64, bytes(16), device.device_type) for eui64, device in list(self._devices.items())[:4] if eui64 != target))
+        return StoredLog(
+            tuple(LogEntry(eui64, bytes(16), device.device_type) for eui64, device in list(self._devices.items())[:4] if eui64 != target)
+        )
 
 
 def _prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: PendingKey | None) -> None:
@@ -290,8 +308,13 @@ def exchanges(messages: Path, requested: Collection[str]) -> Iterator[tuple[str,
 
 
 def run(
-    templates: Path, messages: Path, *, devices: Mapping[Eui64, ReferenceDevice] | None = None, keys: Keystore | None = None,
-    names: bool = True, every_command: bool = False,
+    templates: Path,
+    messages: Path,
+    *,
+    devices: Mapping[Eui64, ReferenceDevice] | None = None,
+    keys: Keystore | None = None,
+    names: bool = True,
+    every_command: bool = False,
 ) -> Report:
     """Check every request of ``templates`` against the responses of ``messages``. Raises NotAvailable, KeystoreError, RequestError."""
     known = reference_devices() if devices is None else devices
@@ -299,8 +322,10 @@ def run(
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
         keystore = make_identities(
-            Path(folder) / "pki", (read_request(path.read_bytes()) for _, path, _ in found),
-            {eui64: device.device_type for eui64, device in known.items()})
+            Path(folder) / "pki",
+            (read_request(path.read_bytes()) for _, path, _ in found),
+            {eui64: device.device_type for eui64, device in known.items()},
+        )
         coverage = Coverage(keystore, known, keys, names)
         for stem, request_file, response in found:
             coverage.run(report, stem, read_request(request_file.read_bytes()), response)

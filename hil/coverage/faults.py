@@ -70,6 +70,7 @@ class CommandFault:
             nonlocal used
             used += 1
             return self.status if used > self.after else works(part)
+
         return run
 
 
@@ -96,8 +97,9 @@ def _inside(item: Specification, data: object) -> Key:
     """The attribute that an item uses; the first of those that a protected read asks for."""
     if item.choice is Choice.ACTION and item.class_id == DATA_PROTECTION and isinstance(data, Structure):
         match data.elements[0]:
-            case Array(elements=(Structure(elements=(
-                LongUnsigned(value=class_id), OctetString(octets=obis), Integer(value=attribute), *_)), *_)):
+            case Array(
+                elements=(Structure(elements=(LongUnsigned(value=class_id), OctetString(octets=obis), Integer(value=attribute), *_)), *_)
+            ):
                 return class_id, obis, attribute
     return item.class_id, item.obis, item.attribute
 

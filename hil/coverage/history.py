@@ -102,8 +102,15 @@ def _deed(row: Mapping[str, Json]) -> Deed:
     given = _fields(fields) if isinstance(fields, dict) else {}
     items = row.get("items")
     return Deed(
-        int(at * DAY_S), _number(cluster), str(command or ""), given, _number(pounds), _number(row.get("code")),
-        tuple(map(_item, items)) if isinstance(items, list) else (), _number(row.get("boost")))
+        int(at * DAY_S),
+        _number(cluster),
+        str(command or ""),
+        given,
+        _number(pounds),
+        _number(row.get("code")),
+        tuple(map(_item, items)) if isinstance(items, list) else (),
+        _number(row.get("boost")),
+    )
 
 
 def _number(value: Json) -> int:
@@ -140,7 +147,11 @@ def life_of(device_type: DeviceType) -> Life:
 
 
 async def live(
-    device: GbcsHanDevice, keystore: Keystore, clock: Clock, life: Life, each_half_hour: Callable[[], None] | None = None,
+    device: GbcsHanDevice,
+    keystore: Keystore,
+    clock: Clock,
+    life: Life,
+    each_half_hour: Callable[[], None] | None = None,
 ) -> None:
     """Let the days of a life pass: deeds at their time, and ``each_half_hour`` if something happens then. Raises BoardError for a deed
     that the Device refuses."""

@@ -44,7 +44,9 @@ _LONG: Final = Validity(VALID_FROM, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UT
 
 
 def make_identities(
-    directory: Path, requests: Iterable[ServiceRequest], devices: Mapping[Eui64, DeviceType],
+    directory: Path,
+    requests: Iterable[ServiceRequest],
+    devices: Mapping[Eui64, DeviceType],
     more: Mapping[str, tuple[RemotePartyRole, Eui64]] | None = None,
 ) -> Keystore:
     """A PKI in ``directory`` for the bench's organisations and ``more``, those whose certificates the requests carry, and ``devices``."""
@@ -132,6 +134,10 @@ class Rewriter:
             return utrn
         z = self._keystore.shared_secret(identifier.originator, identifier.target, CellUsage.PREPAYMENT_TOP_UP)
         return make_utrn(
-            z, supplier=identifier.originator, meter=identifier.target, counter=identifier.counter, value=token.value,
+            z,
+            supplier=identifier.originator,
+            meter=identifier.target,
+            counter=identifier.counter,
+            value=token.value,
             value_class=value_class,
         )

@@ -83,15 +83,19 @@ def of_message(verdict: Verdict, command: bytes) -> Shape:
     message = verdict.message
     header = message.header
     supplements = (
-        header.other.supplementary_party is not None, header.other.supplementary_originator_counter is not None,
+        header.other.supplementary_party is not None,
+        header.other.supplementary_originator_counter is not None,
     )
-    return Members("response", (
-        ("code", Leaf(f"{message.message_code:04x}")),
-        ("date-time", Leaf("present" if header.date_time else "absent")),
-        ("supplementary", Leaf("party and counter of its own" if all(supplements) else "party" if supplements[0] else "none")),
-        ("protection", Leaf(" and ".join(_protection(message)) or "none")),
-        ("payload", _payload(message, verdict.encrypted, command)),
-    ))
+    return Members(
+        "response",
+        (
+            ("code", Leaf(f"{message.message_code:04x}")),
+            ("date-time", Leaf("present" if header.date_time else "absent")),
+            ("supplementary", Leaf("party and counter of its own" if all(supplements) else "party" if supplements[0] else "none")),
+            ("protection", Leaf(" and ".join(_protection(message)) or "none")),
+            ("payload", _payload(message, verdict.encrypted, command)),
+        ),
+    )
 
 
 def _protection(message: Message) -> Iterator[str]:
@@ -168,11 +172,16 @@ def _component(component: Component, part: EncryptedPart | None) -> Shape:
     else:
         command = decode_zcl(component, component.payload)
         inside = Leaf(f"{len(component.payload)} octets") if command is None else _zcl(command)
-    return Members("component", (
-        ("cluster", Leaf(f"{component.cluster:04x}")), ("frame control", Leaf(f"{component.frame_control:02x}")),
-        ("command", Leaf(f"{component.command:02x}")), ("encryption", Leaf("encrypted" if component.encrypted else "clear")),
-        ("payload", inside),
-    ))
+    return Members(
+        "component",
+        (
+            ("cluster", Leaf(f"{component.cluster:04x}")),
+            ("frame control", Leaf(f"{component.frame_control:02x}")),
+            ("command", Leaf(f"{component.command:02x}")),
+            ("encryption", Leaf("encrypted" if component.encrypted else "clear")),
+            ("payload", inside),
+        ),
+    )
 
 
 def _zcl(command: ZclCommand) -> Shape:
@@ -231,8 +240,11 @@ def _members(expected: Members, got: Members, path: str) -> Iterator[Parting]:
     if names != there:
         missing, surplus = [name for name in names if name not in there], [name for name in there if name not in names]
         if missing or surplus:
-            yield Parting(path, f"{len(names)} members with {', '.join(missing)}".rstrip(" with"),
-                          f"{len(there)} members with {', '.join(surplus)}".rstrip(" with"))
+            yield Parting(
+                path,
+                f"{len(names)} members with {', '.join(missing)}".rstrip(" with"),
+                f"{len(there)} members with {', '.join(surplus)}".rstrip(" with"),
+            )
         else:
             yield Parting(path, f"{len(names)} members", f"{len(there)} members")
     for number, ((name, one), (other_name, other)) in enumerate(zip(expected.members, got.members, strict=False)):

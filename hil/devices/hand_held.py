@@ -77,8 +77,16 @@ class HandHeldTerminal(HanDevice):
     )
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: InterPanNode, clock: Clock, trace: Trace, *,
-        hub: Eui64, extended_pan_id: Eui64 | None = None,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: InterPanNode,
+        clock: Clock,
+        trace: Trace,
+        *,
+        hub: Eui64,
+        extended_pan_id: Eui64 | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace)
         self.name = f"hand-held terminal {eui64}"

@@ -32,8 +32,16 @@ class Hcalcs(TunnelServerDevice):
     )
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
-        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: HanNode,
+        clock: Clock,
+        trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None,
+        *,
+        store: Store | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)

@@ -24,12 +24,21 @@ class Ihd(HanDevice):
     device_type: ClassVar[DeviceType] = DeviceType.TYPE_2
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
         SimpleDescriptor(
-            0x61, 0x0502, servers=(0x0000, 0x0800), clients=(0x0800, 0x000A, 0x0025, 0x0700, 0x0702, 0x0703, 0x0705, 0x0707),
+            0x61,
+            0x0502,
+            servers=(0x0000, 0x0800),
+            clients=(0x0800, 0x000A, 0x0025, 0x0700, 0x0702, 0x0703, 0x0705, 0x0707),
         ),
     )
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: HanNode,
+        clock: Clock,
+        trace: Trace,
         parties: Mapping[RemotePartyRole, Eui64] | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties)

@@ -49,14 +49,24 @@ class Ppmid(TunnelServerDevice):
     device_type: ClassVar[DeviceType] = DeviceType.PPMID
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
         SimpleDescriptor(
-            0x41, 0x0506, servers=(0x0000, 0x0800, 0x0704),
+            0x41,
+            0x0506,
+            servers=(0x0000, 0x0800, 0x0704),
             clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0700, 0x0702, 0x0703, 0x0705, 0x0707, 0x0708, 0x0709),
         ),
     )
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
-        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: HanNode,
+        clock: Clock,
+        trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None,
+        *,
+        store: Store | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)

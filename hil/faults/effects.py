@@ -22,8 +22,15 @@ Effect = Callable[[Home, Sentence, Callable[..., None]], AbstractAsyncContextMan
 BACK_S = 2.0
 """From a death in the middle of a write to the next boot. The bench's own figure."""
 LASTS_S: dict[tuple[str, str], float] = {
-    ("wan", "lost"): 60.0, ("supply", "sag"): 1.0, ("mains", "lost"): 20.0, ("dongle", "stuck"): 5.0, ("dongle", "mute"): 5.0,
-    ("dongle", "unplugged"): 10.0, ("wan", "cut"): 0.0, ("dongle", "reset"): 0.0, ("supply", "dip"): 0.0,
+    ("wan", "lost"): 60.0,
+    ("supply", "sag"): 1.0,
+    ("mains", "lost"): 20.0,
+    ("dongle", "stuck"): 5.0,
+    ("dongle", "mute"): 5.0,
+    ("dongle", "unplugged"): 10.0,
+    ("wan", "cut"): 0.0,
+    ("dongle", "reset"): 0.0,
+    ("supply", "dip"): 0.0,
 }
 """How long a fault lasts where its sentence does not say: the bench's own figures. Kinds that are not here last until cleared."""
 
@@ -216,8 +223,16 @@ async def line(home: Home, sentence: Sentence, told: Callable[..., None]) -> Asy
 
 
 EFFECTS: dict[tuple[str, str], Effect] = {
-    ("wan", "cut"): wan_cut, ("wan", "lost"): wan_lost, ("nvm", "torn"): nvm_dies, ("nvm", "cut"): nvm_dies,
-    ("supply", "dip"): supply, ("supply", "sag"): supply, ("mains", "lost"): mains,
-    ("dongle", "reset"): dongle_reset, ("dongle", "unplugged"): dongle_unplugged, ("line", "stuck"): line, ("line", "open"): line,
+    ("wan", "cut"): wan_cut,
+    ("wan", "lost"): wan_lost,
+    ("nvm", "torn"): nvm_dies,
+    ("nvm", "cut"): nvm_dies,
+    ("supply", "dip"): supply,
+    ("supply", "sag"): supply,
+    ("mains", "lost"): mains,
+    ("dongle", "reset"): dongle_reset,
+    ("dongle", "unplugged"): dongle_unplugged,
+    ("line", "stuck"): line,
+    ("line", "open"): line,
 }
 """What is laid on as a whole. Faults of frames, and states of the dongle, are kept by :class:`hil.faults.faults.Faults`."""

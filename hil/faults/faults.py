@@ -30,8 +30,12 @@ _UTC = struct.Struct(">I")
 _HELD_S = {"han": 0.02, "wan": 2.0}
 _FRAME_AREAS = frozenset({"han", "wan", "pair"})
 _TTY = {
-    ("drop", "hub"): "lost", ("corrupt", "hub"): "damaged", ("duplicate", "hub"): "doubled",
-    ("drop", "dongle"): "missed", ("corrupt", "dongle"): "refused", ("duplicate", "dongle"): "repeated",
+    ("drop", "hub"): "lost",
+    ("corrupt", "hub"): "damaged",
+    ("duplicate", "hub"): "doubled",
+    ("drop", "dongle"): "missed",
+    ("corrupt", "dongle"): "refused",
+    ("duplicate", "dongle"): "repeated",
 }
 """Kind and end of a ``tty`` sentence -> the share of :class:`NcpFaults`."""
 
@@ -161,7 +165,8 @@ class Faults:
             if active.task is not None:
                 active.task.cancel()
             self._home.trace.emit(
-                "bench", f"fault {one}", "cleared", target=active.sentence.area, sentence=active.sentence.text, effects=active.effects)
+                "bench", f"fault {one}", "cleared", target=active.sentence.area, sentence=active.sentence.text, effects=active.effects
+            )
         self._hook()
 
     async def close(self) -> None:
@@ -173,9 +178,15 @@ class Faults:
     def as_json(self) -> tuple[dict[str, Scalar], ...]:
         """Every fault that was ever on, with its count: what ``faults.json`` of a run holds."""
         return tuple(
-            {"number": one.number, "sentence": one.sentence.text, "effects": one.effects, "added": round(one.began, 6),
-             "in_force": one.number in self._active}
-            for one in sorted([*self._active.values(), *self._over], key=lambda one: one.number))
+            {
+                "number": one.number,
+                "sentence": one.sentence.text,
+                "effects": one.effects,
+                "added": round(one.began, 6),
+                "in_force": one.number in self._active,
+            }
+            for one in sorted([*self._active.values(), *self._over], key=lambda one: one.number)
+        )
 
     def save(self, folder: Path) -> None:
         """Write ``faults.json`` into a run's folder."""
@@ -254,8 +265,14 @@ class Faults:
             mute, silent = mute or sentence.kind == "mute", silent or sentence.kind == "stuck"
         return NcpFaults(**shares, late_s=late, mute=mute, silent=silent, seed=self._seed)
 
-    def befallen(self, area: str, octets: bytes, source: Eui64 | None = None, target: Eui64 | None = None, to: str | None = None,
-                 ) -> tuple[Arrival, ...]:
+    def befallen(
+        self,
+        area: str,
+        octets: bytes,
+        source: Eui64 | None = None,
+        target: Eui64 | None = None,
+        to: str | None = None,
+    ) -> tuple[Arrival, ...]:
         """What arrives of a frame of ``area`` after every fault that befalls it."""
         arrivals: tuple[Arrival, ...] = ((0.0, octets),)
         for active in self._of(area):
@@ -265,8 +282,12 @@ class Faults:
             end: Value | None = active.sentence.word("to") if area == "wan" else None
             if (end is not None and end != to) or not active.befalls():
                 continue
-            active.told(fault.verb, octets=len(octets), sender=None if source is None else str(source),
-                        receiver=to if target is None else str(target))
+            active.told(
+                fault.verb,
+                octets=len(octets),
+                sender=None if source is None else str(source),
+                receiver=to if target is None else str(target),
+            )
             arrivals = tuple((late + more, out) for late, before in arrivals for more, out in fault.apply(before, active.draw))
         return arrivals
 
@@ -302,5 +323,3 @@ class _FaultyPair:
 
     async def set_line(self, line: LineProfile) -> None:
         await self._pair.set_line(line)
-
-

@@ -134,10 +134,13 @@ EXPECTS: Mapping[str, str] = {
 _UNITS = {"%": "PERCENT", "V": "VOLTS", "bits": "BITS", "bit": "BITS"}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(%|V|bits?)")
 
-FAULT_WORDS: tuple[str, ...] = tuple(sorted(
-    {str(part) for pattern in FAULT_PATTERNS for part in pattern.head if isinstance(part, str)}
-    | {word for pattern in FAULT_PATTERNS for q in pattern.qualifiers for word in (q.word, q.tail) if word is not None}
-    | set(LINES)))
+FAULT_WORDS: tuple[str, ...] = tuple(
+    sorted(
+        {str(part) for pattern in FAULT_PATTERNS for part in pattern.head if isinstance(part, str)}
+        | {word for pattern in FAULT_PATTERNS for q in pattern.qualifiers for word in (q.word, q.tail) if word is not None}
+        | set(LINES)
+    )
+)
 """Every fixed word of a sentence."""
 
 
@@ -202,7 +205,7 @@ def read_sentence(text: str, devices: Sequence[str]) -> Sentence:
         value = _value(qualifier.value, word, pattern.area, devices)
         if value is None:
             raise SentenceError(text, at + 2, word, _expects(qualifier.value, pattern.area, devices))
-        if qualifier.tail is not None and words[at + 2:at + 3] != [qualifier.tail]:
+        if qualifier.tail is not None and words[at + 2 : at + 3] != [qualifier.tail]:
             raise SentenceError(text, at + 3, words[at + 2] if at + 2 < len(words) else "", qualifier.tail)
         qualifiers[qualifier.word] = value
         at += 2 if qualifier.tail is None else 3
@@ -243,9 +246,9 @@ def next_words(words: Sequence[str], devices: Sequence[str]) -> list[str]:
             break
         at += 1
     if len(words) < len(fits[0].head):
-        nexts = dict.fromkeys(part for one in fits for part in one.head[len(words):len(words) + 1])
+        nexts = dict.fromkeys(part for one in fits for part in one.head[len(words) : len(words) + 1])
         return [word for part in nexts for word in _offers(part.name if isinstance(part, Slot) else part, fits[0].area, devices)]
-    pattern, tail = fits[0], list(words[len(fits[0].head):])
+    pattern, tail = fits[0], list(words[len(fits[0].head) :])
     for qualifier in pattern.qualifiers:
         if tail and tail[-1] == qualifier.word:
             return _offers(qualifier.value, pattern.area, devices)

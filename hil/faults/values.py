@@ -92,8 +92,7 @@ def in_turn(faults: Sequence[FrameFault], octets: bytes, draw: Random) -> tuple[
     """What arrives when each of ``faults`` befalls what the one before it left."""
     arrivals: tuple[Arrival, ...] = ((0.0, octets),)
     for fault in faults:
-        arrivals = tuple(
-            (late + more, octets) for late, before in arrivals for more, octets in fault.apply(before, draw))
+        arrivals = tuple((late + more, octets) for late, before in arrivals for more, octets in fault.apply(before, draw))
     return arrivals
 
 

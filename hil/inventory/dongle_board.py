@@ -15,8 +15,10 @@ from hil.inventory.usb import Found
 
 _OTHER_FIRMWARE = {"deconz": "deCONZ", "zboss": "ZBOSS", "zigate": "ZiGate"}
 _FAMILIES = {"ezsp": "EmberZNet NCP", "znp": "Z-Stack ZNP"}
-_UNFIT = ("{}: this bench speaks EZSP and ZNP; flash EmberZNet NCP 7.4 (EZSP 13) if the dongle has an EFR32, Z-Stack 3.30 if it has a "
-          "CC1352 or CC2652, else use one that has")
+_UNFIT = (
+    "{}: this bench speaks EZSP and ZNP; flash EmberZNet NCP 7.4 (EZSP 13) if the dongle has an EFR32, Z-Stack 3.30 if it has a "
+    "CC1352 or CC2652, else use one that has"
+)
 _OLD_ZNP = "{}: expected 2.7 or newer, which is Z-Stack 3.30: flash that coordinator firmware"
 
 
@@ -59,8 +61,11 @@ def verdict_by_probe(port: str, first: int) -> Verdict:
             link.close()
         if firmware is None:
             rates = ", ".join(str(rate) for rate in sorted(QUESTIONS))
-            return Verdict("no", f"no answer to EZSP, Z-Stack, OpenThread, CPC, a router or a boot loader at {rates} baud: unplug it and "
-                                 "plug it in again, then flash EmberZNet NCP 7.4 (EZSP 13)")
+            return Verdict(
+                "no",
+                f"no answer to EZSP, Z-Stack, OpenThread, CPC, a router or a boot loader at {rates} baud: unplug it and "
+                "plug it in again, then flash EmberZNet NCP 7.4 (EZSP 13)",
+            )
         if firmware.kind is Kind.ZNP:
             if not re.match(r"2\.([7-9]|\d\d)|[3-9]", firmware.version):
                 return Verdict("no", _OLD_ZNP.format(f"it runs {firmware}"))
@@ -72,8 +77,11 @@ def verdict_by_probe(port: str, first: int) -> Verdict:
         except CommsHubError as old:
             return Verdict("no", str(old))
         if firmware.ezsp > RECOMMENDED_VERSION:
-            return Verdict("yes", f"{firmware}; long messages of Devices are lost from EZSP {RECOMMENDED_VERSION + 1} on: better flash 7.4",
-                           firmware.baudrate)
+            return Verdict(
+                "yes",
+                f"{firmware}; long messages of Devices are lost from EZSP {RECOMMENDED_VERSION + 1} on: better flash 7.4",
+                firmware.baudrate,
+            )
         return Verdict("yes", str(firmware), firmware.baudrate)
 
     clock = Clock()

@@ -235,8 +235,9 @@ class HomeJourney:
         station, step = self.station, self.steps.step
         for device, row in ((self.esme, "ECS70"), (self.gsme, "GCS28")):
             async with step(f"8.1.1 commission {device.name.split()[0]}") as values:
-                outcome = await self.ask("8.1.1", device.eui64, {
-                    "CurrentDateTime": station.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": 7200}, wait_s=7200)
+                outcome = await self.ask(
+                    "8.1.1", device.eui64, {"CurrentDateTime": station.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": 7200}, wait_s=7200
+                )
                 need(outcome)
                 values["use case"] = row
                 self._expect_status(values, device.eui64, "Commissioned")
@@ -304,7 +305,8 @@ class HomeJourney:
             station.dcc.pre_notify(SPARE_METER, DeviceType.ESME)
             inventory.associate(SPARE_METER, "chf", SPARE_HUB[0])
             outcome = await station.ask(
-                station.supplier, "8.1.1", SPARE_METER, {"CurrentDateTime": station.clock.datetime(), "TolerancePeriod": 60})
+                station.supplier, "8.1.1", SPARE_METER, {"CurrentDateTime": station.clock.datetime(), "TolerancePeriod": 60}
+            )
             expect(outcome.verdict is Verdict.REFUSED, f"it was not refused but {outcome.verdict}")
             values["hop"], values["reason"] = outcome.hop, outcome.reason
 
@@ -344,6 +346,7 @@ class HomeJourney:
 
     async def _alerts(self, wanted: set[str], before: int) -> set[str]:
         """Codes of the alerts since ``before`` at the DCC, once all of ``wanted`` are there."""
+
         def codes() -> set[str]:
             return {record.code for record in self.station.dcc.alerts.records()[before:]}
 

@@ -226,7 +226,8 @@ def summary(results: list[CutResult], seconds: float) -> str:
     worst = f"{max(recoveries):.2f} s" if recoveries else "none"
     return (
         f"{len(happened)} cuts, {torn} of them torn writes; {wrong} with something wrong; "
-        f"worst recovery {worst} of bench time from boot to HAN and SM WAN up; {seconds:.0f} s")
+        f"worst recovery {worst} of bench time from boot to HAN and SM WAN up; {seconds:.0f} s"
+    )
 
 
 def timed(results: Iterator[CutResult]) -> tuple[list[CutResult], float]:

@@ -24,7 +24,13 @@ ON_THE_AIR, VIRTUAL_DONGLE = "air", "virtual-dongle"
 
 
 def virtual_dongle(
-    family: str, air: Air, eui64: Eui64, version: int, tokens: Path | None, clock: Clock | None = None, faults: NcpFaults | None = None,
+    family: str,
+    air: Air,
+    eui64: Eui64,
+    version: int,
+    tokens: Path | None,
+    clock: Clock | None = None,
+    faults: NcpFaults | None = None,
 ) -> DongleServer:
     """A dongle of ``family`` (``ezsp``, ``znp``); ``version`` is the EZSP version. Raises RadioError."""
     if family == "znp":
@@ -54,7 +60,7 @@ class DeviceRadio:
             if self.node.eui64 != self.row.eui:
                 found = self.node.eui64
                 await self.node.stop()
-                raise BoardError(self.row.name, "device.eui", f"the dongle at {self.node.path} is {found}: write eui = \"{found}\"")
+                raise BoardError(self.row.name, "device.eui", f'the dongle at {self.node.path} is {found}: write eui = "{found}"')
 
 
 async def device_radio(row: DeviceTable, air: Air, clock: Clock, folder: Path) -> DeviceRadio:

@@ -75,12 +75,12 @@ def blank_keys(frame: bytes, version: int, *, answer: bool) -> bytes:
         return b""
     schema = schemas_by_id(version).get(request.frame_id)
     if schema is None:
-        return frame[:len(frame) - len(request.parameters)] + bytes(len(request.parameters))
+        return frame[: len(frame) - len(request.parameters)] + bytes(len(request.parameters))
     blank = bytearray(frame)
     start = len(frame) - len(request.parameters)
     for kind, first, last in field_spans(schema.response if answer else schema.request, request.parameters, version):
         if kind in ("key", "?"):
-            blank[start + first:start + last] = bytes(last - first)
+            blank[start + first : start + last] = bytes(last - first)
     return bytes(blank)
 
 
@@ -98,7 +98,7 @@ class _Side:
         found: list[tuple[bytes, str, int]] = []
         while (end := self._octets.find(FLAG)) >= 0:
             body = unstuff(bytes(self._octets[:end]).lstrip(b"\x1a\x11\x13"))
-            del self._octets[:end + 1]
+            del self._octets[: end + 1]
             if body is None:
                 continue
             kind = classify(body)
@@ -199,7 +199,7 @@ class PlayedNcp(Ncp):
             return
         asked = self.recording.spoken[at]
         self.place = at + 1
-        for spoken in self.recording.spoken[self.place:]:
+        for spoken in self.recording.spoken[self.place :]:
             if spoken.sender == HOST:
                 break
             self.place += 1

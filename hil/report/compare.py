@@ -45,8 +45,11 @@ def compare(before: RunRecord, after: RunRecord, threshold: float = _MOVED) -> l
 def facts_moved(before: RunRecord, after: RunRecord) -> dict[str, tuple[str, str]]:
     """Facts of the bench that differ."""
     names = dict.fromkeys((*before["facts"], *after["facts"]))
-    return {name: (before["facts"].get(name, ""), after["facts"].get(name, "")) for name in names
-            if before["facts"].get(name) != after["facts"].get(name)}
+    return {
+        name: (before["facts"].get(name, ""), after["facts"].get(name, ""))
+        for name in names
+        if before["facts"].get(name) != after["facts"].get(name)
+    }
 
 
 def _rows(record: RunRecord) -> dict[tuple[str, int], CheckRow]:

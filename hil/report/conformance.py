@@ -102,8 +102,10 @@ def render(record: RunRecord) -> str:
         groups.setdefault(row["group"], []).append(row)
     counts = {verdict: sum(row["verdict"] == verdict for row in record["checks"]) for verdict in ("pass", "fail", "inconclusive")}
     by_chapter = {
-        chapter: [sum(row["verdict"] == verdict for row in record["checks"] if row["chapter"] == chapter)
-                  for verdict in ("pass", "fail", "inconclusive")]
+        chapter: [
+            sum(row["verdict"] == verdict for row in record["checks"] if row["chapter"] == chapter)
+            for verdict in ("pass", "fail", "inconclusive")
+        ]
         for chapter in ("physical", "electrical", "data")
     }
     plots = {f"{row['id']}-{row['round']}": _plot(row) for row in record["checks"] if len(row["waveform"]) > 1}
@@ -132,7 +134,8 @@ def thinned(points: Sequence[tuple[float, float]]) -> list[list[float]]:
     """At most 600 points, ends and turns kept, rounded to what a plot shows."""
     rounded = [[round(when, 4), round(volts, 3)] for when, volts in points]
     kept = [
-        point for index, point in enumerate(rounded)
+        point
+        for index, point in enumerate(rounded)
         if index in (0, len(rounded) - 1) or not (rounded[index - 1][1] == point[1] == rounded[index + 1][1])
     ]
     step = max(1, -(-len(kept) // _MOST_POINTS))

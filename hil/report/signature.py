@@ -78,7 +78,9 @@ def sign(folder: Path, key: Ed25519PrivateKey) -> Path:
     """Sign the run's files; returns the path of ``report.sig``."""
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _SIGNED if (folder / name).is_file()}
     out = {
-        "format": FORMAT, "files": files, "public_key": base64.b64encode(_raw(key.public_key())).decode(),
+        "format": FORMAT,
+        "files": files,
+        "public_key": base64.b64encode(_raw(key.public_key())).decode(),
         "signature": base64.b64encode(key.sign(_statement(files))).decode(),
     }
     path = folder / NAME

@@ -8,4 +8,5 @@ from hil.scenarios import district, household, replacement, terminal
 from hil.scenarios.scenario import Scenario
 
 SCENARIOS: Mapping[str, Scenario] = {
-    one.name: one for one in (*household.SCENARIOS, *terminal.SCENARIOS, *replacement.SCENARIOS, *district.SCENARIOS)}
+    one.name: one for one in (*household.SCENARIOS, *terminal.SCENARIOS, *replacement.SCENARIOS, *district.SCENARIOS)
+}

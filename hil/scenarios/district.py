@@ -112,7 +112,8 @@ async def firmware_campaign(stage: Stage) -> None:
         await unreached.wan.cut("no SM WAN coverage")
         meters = ",".join(one.rows["ESME"].eui.duis for one in homes)
         outcome = await street.ask(
-            homes[0], "11.1", None, {"FirmwareImage": image, "FirmwareVersion": f"{_NEW:08X}", "DeviceIDList": meters})
+            homes[0], "11.1", None, {"FirmwareImage": image, "FirmwareVersion": f"{_NEW:08X}", "DeviceIDList": meters}
+        )
         expect(outcome.ok, outcome.why)
         values["octets"], values["Devices"] = len(image), len(homes)
     async with step("on the way a home loses its mains") as values:

@@ -65,8 +65,9 @@ def spare_of(row: DeviceTable) -> DeviceTable:
     """Another Device of the same kind, with an identity and an install code of its own, for the same meter point."""
     number = int.from_bytes(row.eui.octets[4:6], "big")
     code = bytes(octet ^ 0x5A for octet in row.install_code.octets)
-    return row.model_copy(update={
-        "name": f"spare {row.name}", "eui": numbered(row.eui, number | _SPARE), "install_code": InstallCode(code)})
+    return row.model_copy(
+        update={"name": f"spare {row.name}", "eui": numbered(row.eui, number | _SPARE), "install_code": InstallCode(code)}
+    )
 
 
 def spare_hub_of(hub: HubTable) -> HubTable:
@@ -80,12 +81,19 @@ def board_of_home(board: Board, number: int, supplier: Eui64, kinds: Sequence[st
     """The board of one home of the street: ``kinds`` of Devices, all supplied by ``supplier`` but for gas, which has the board's own."""
     hub = board.hub.model_copy(update={"chf": numbered(board.hub.chf, number), "gpf": numbered(board.hub.gpf, number)})
     rows = tuple(
-        row.model_copy(update={
-            "name": f"{row.name}-{number}", "eui": numbered(row.eui, number),
-            "mpxn": None if row.mpxn is None else Mpxn(row.mpxn.digits[:-5] + f"{number:05}")})
-        for row in board.device if row.type in kinds)
-    parties = board.parties.model_copy(update={
-        "supplier": supplier, "gas_supplier": board.parties.gas_supplier if "GSME" in kinds else supplier})
+        row.model_copy(
+            update={
+                "name": f"{row.name}-{number}",
+                "eui": numbered(row.eui, number),
+                "mpxn": None if row.mpxn is None else Mpxn(row.mpxn.digits[:-5] + f"{number:05}"),
+            }
+        )
+        for row in board.device
+        if row.type in kinds
+    )
+    parties = board.parties.model_copy(
+        update={"supplier": supplier, "gas_supplier": board.parties.gas_supplier if "GSME" in kinds else supplier}
+    )
     return board.model_copy(update={"name": f"{board.name}-{number}", "hub": hub, "device": rows, "parties": parties})
 
 
@@ -93,7 +101,13 @@ class Dwelling:
     """One home of a street. ``wan`` is the hub's end of its link, on which faults can be laid."""
 
     def __init__(
-        self, board: Board, clock: Clock, trace: Trace, keystore: Keystore, medium: MemoryWan, spares: Sequence[DeviceTable] = (),
+        self,
+        board: Board,
+        clock: Clock,
+        trace: Trace,
+        keystore: Keystore,
+        medium: MemoryWan,
+        spares: Sequence[DeviceTable] = (),
     ) -> None:
         self.board, self.clock, self.trace, self.keystore = board, clock, trace, keystore
         self.medium = medium
@@ -112,8 +126,14 @@ class Dwelling:
         """Meters made, hub powered."""
         for name, row in self.rows.items():
             made = DEVICES[row.type](
-                row.eui, row.install_code, self.keystore, self._nodes[row.eui], self.clock, self.trace,
-                parties_of(self.board, device_type(row.type)))
+                row.eui,
+                row.install_code,
+                self.keystore,
+                self._nodes[row.eui],
+                self.clock,
+                self.trace,
+                parties_of(self.board, device_type(row.type)),
+            )
             await made.start()
             self.devices[name] = made
         self.supply(True)
@@ -125,8 +145,7 @@ class Dwelling:
     def supply(self, on: bool) -> None:
         """The supply of the hub."""
         if on and self._life is None:
-            self.hub = Hub(
-                hub_config(self.board), self._radio, self.wan, self.store, self.keystore, self.clock, self.trace)
+            self.hub = Hub(hub_config(self.board), self._radio, self.wan, self.store, self.keystore, self.clock, self.trace)
             self._life = asyncio.create_task(self.hub.run(), name=f"hub {self.board.hub.chf}")
         elif not on and self._life is not None:
             self._life.cancel()
@@ -202,14 +221,14 @@ class Street:
         self.suppliers = tuple(numbered(board.parties.supplier, index) for index in range(1, plan.suppliers + 1))
         registered = plan.registered or plan.suppliers
         self.boards = tuple(
-            board_of_home(board, number, self.suppliers[(number - 1) % registered], plan.kinds) for number in range(1, plan.homes + 1))
+            board_of_home(board, number, self.suppliers[(number - 1) % registered], plan.kinds) for number in range(1, plan.homes + 1)
+        )
         self.keystore = Keystore.load(self._keys())
         self.users: dict[Eui64, User] = {eui: User(eui, UserRole.IS, self.keystore) for eui in self.suppliers}
         if "GSME" in plan.kinds:
             gas = board.parties.gas_supplier
             self.users[gas] = User(gas, UserRole.GS, self.keystore)
-        self.dwellings = tuple(
-            Dwelling(one, clock, trace, self.keystore, MemoryWan(clock), self._spares(one)) for one in self.boards)
+        self.dwellings = tuple(Dwelling(one, clock, trace, self.keystore, MemoryWan(clock), self._spares(one)) for one in self.boards)
         self.dcc = self._dcc()
 
     def _spares(self, board: Board) -> tuple[DeviceTable, ...]:
@@ -264,8 +283,14 @@ class Street:
         await self.until(f"hub {chf}", lambda: self.status(chf) == "Commissioned" and dwelling.on_han)
 
     async def ask(
-        self, dwelling: Dwelling, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None, *,
-        wait_s: float | None = None, of: Eui64 | None = None,
+        self,
+        dwelling: Dwelling,
+        variant: str,
+        target: Eui64 | None = None,
+        body: Mapping[str, Content] | None = None,
+        *,
+        wait_s: float | None = None,
+        of: Eui64 | None = None,
     ) -> Outcome:
         """A request of the supplier that the target holds (``of``: that this Device holds; without either: of the home's), and its end."""
         user = self.user(dwelling, of or target)
@@ -300,8 +325,7 @@ class Street:
         await self.until(f"{row.name} in the log", lambda: self.status(row.eui) == "InstalledNotCommissioned")
         if row.type in _METERS:
             began = self.clock.datetime() - _CLOCK_SLACK
-            self._need(await self.ask(
-                dwelling, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200}, wait_s=7200))
+            self._need(await self.ask(dwelling, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200}, wait_s=7200))
 
     @staticmethod
     def _need(outcome: Outcome) -> None:

@@ -95,10 +95,14 @@ def _credentials(keystore: Keystore, supplier: Eui64, mpxn: str) -> dict[str, Co
     )
     path = keystore.authority(RemotePartyRole.ISSUING_AUTHORITY).public_bytes(Encoding.DER)
     return {
-        "SupplierFloorSeqNumber": 0, "SupplierPrepaymentTopUpFloorSeqNumber": 0,
+        "SupplierFloorSeqNumber": 0,
+        "SupplierPrepaymentTopUpFloorSeqNumber": 0,
         "SupplierReplacementCertificates": {
-            name: keystore.certificate(supplier, usage, cell).public_bytes(Encoding.DER) for name, usage, cell in cells},
-        "CertificationPathCertificates": {"Certificate": path}, "ApplyTimeBasedCPVChecks": True, "ImportMPxN": mpxn,
+            name: keystore.certificate(supplier, usage, cell).public_bytes(Encoding.DER) for name, usage, cell in cells
+        },
+        "CertificationPathCertificates": {"Certificate": path},
+        "ApplyTimeBasedCPVChecks": True,
+        "ImportMPxN": mpxn,
     }
 
 
@@ -207,7 +211,8 @@ async def alert_storm(stage: Stage) -> None:
             meter.events.tell(_TAMPER)
             await street.clock.sleep(0.5)
         await street.until(
-            "the alerts at the DCC", lambda: sum(one.code == f"{_TAMPER:04X}" for one in street.dcc.alerts.records()[before:]) == tampers)
+            "the alerts at the DCC", lambda: sum(one.code == f"{_TAMPER:04X}" for one in street.dcc.alerts.records()[before:]) == tampers
+        )
         found = [one for one in street.dcc.alerts.records()[before:] if one.code == f"{_TAMPER:04X}"]
         values["delivered"] = sum(one.state == "delivered" for one in found)
         values["throttled"] = sum(one.state == "throttled" for one in found)

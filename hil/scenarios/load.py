@@ -69,11 +69,18 @@ class LoadReport:
     def as_json(self) -> dict[str, object]:
         """Figures and verdict."""
         return {
-            "verdict": "fail" if self.problems else "pass", "requests": self.requests, "answered": self.answered,
-            "delivered": self.delivered, "executed": self.executed, "links_failed": self.links_failed, "kills": self.kills,
-            "asked_again": self.asked_again, "latency_bench_s": self._percentiles(self.bench_s),
+            "verdict": "fail" if self.problems else "pass",
+            "requests": self.requests,
+            "answered": self.answered,
+            "delivered": self.delivered,
+            "executed": self.executed,
+            "links_failed": self.links_failed,
+            "kills": self.kills,
+            "asked_again": self.asked_again,
+            "latency_bench_s": self._percentiles(self.bench_s),
             "requests_per_real_second": round(self.requests / self.real_s, 1) if self.real_s else None,
-            "real_s": round(self.real_s, 2), "problems": self.problems[:20],
+            "real_s": round(self.real_s, 2),
+            "problems": self.problems[:20],
         }
 
 
@@ -205,7 +212,7 @@ class LoadRun:
         report = self._report
         seen: Counter[str] = Counter()
         for user in self.street.users.values():
-            for delivery in user.inbox[self._inboxes[user.eui64]:]:
+            for delivery in user.inbox[self._inboxes[user.eui64] :]:
                 if delivery.request is None or delivery.octets is None:
                     continue
                 asked = self._asked.get(delivery.request)

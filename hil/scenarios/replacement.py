@@ -33,7 +33,11 @@ async def hub_replacement(stage: Stage) -> None:
     async with step("the home is installed, its Devices are joined with each other"):
         await street.install()
         for variant, target, other in (
-            ("8.7.1", esme, ppmid), ("8.7.1", ppmid, esme), ("8.7.2", gsme, old.gpf), ("8.7.2", old.gpf, gsme), ("8.7.2", old.gpf, ppmid),
+            ("8.7.1", esme, ppmid),
+            ("8.7.1", ppmid, esme),
+            ("8.7.2", gsme, old.gpf),
+            ("8.7.2", old.gpf, gsme),
+            ("8.7.2", old.gpf, ppmid),
         ):
             _need(await street.ask(home, variant, target, {"OtherDeviceID": other}, wait_s=_BACK_S))
     async with step("the hub fails; within two hours every Device has missed it and looks for one") as values:
@@ -63,7 +67,8 @@ async def hub_replacement(stage: Stage) -> None:
     async with step("every Device finds it by itself and agrees a new key with it") as values:
         devices = [home.devices[kind] for kind in rows]
         await street.until(
-            "every Device on the new hub", lambda: all(one.coordinator == new.gpf and not one.key_borrowed for one in devices), _BACK_S, 5)
+            "every Device on the new hub", lambda: all(one.coordinator == new.gpf and not one.key_borrowed for one in devices), _BACK_S, 5
+        )
         await street.until("the new keys in the log", lambda: all(_hashes(home)[eui] != before[eui] for eui in before))
         back = [record for record in stage.noted("han", "rejoined") if record.target == str(new.gpf)]
         values["the last after, s"] = round(back[-1].time - restored)

@@ -43,7 +43,11 @@ async def _bring_back(stage: Stage, response: bytes) -> Outcome:
 
 
 async def _locally(
-    stage: Stage, terminal: HandHeldTerminal, variant: str, target: Eui64, body: dict[str, Content] | None = None,
+    stage: Stage,
+    terminal: HandHeldTerminal,
+    variant: str,
+    target: Eui64,
+    body: dict[str, Content] | None = None,
 ) -> Outcome:
     """Asked for, handed over at the home, brought back."""
     _, command = await _command(stage, variant, target, body)
@@ -55,8 +59,7 @@ async def _locally(
 
 def _terminal(home: Dwelling) -> HandHeldTerminal:
     certify_terminal(home.keystore, TERMINAL)
-    return HandHeldTerminal(
-        TERMINAL, _CODE, home.keystore, home.visitor(TERMINAL), home.clock, home.trace, hub=home.board.hub.gpf)
+    return HandHeldTerminal(TERMINAL, _CODE, home.keystore, home.visitor(TERMINAL), home.clock, home.trace, hub=home.board.hub.gpf)
 
 
 async def local_command(stage: Stage) -> None:
@@ -129,6 +132,4 @@ async def _visit(stage: Stage, terminal: HandHeldTerminal) -> None:
         expect(outcome.ok, outcome.why)
 
 
-SCENARIOS = (
-    Scenario("local-command", "Local Commands by hand-held terminal", Plan(1, coverage=False), local_command),
-)
+SCENARIOS = (Scenario("local-command", "Local Commands by hand-held terminal", Plan(1, coverage=False), local_command),)

@@ -82,8 +82,14 @@ class Accounts:
             raise AccountError(f"there is an account {name!r} already: choose another name")
         token = secrets.token_urlsafe(24)
         self._store.insert(
-            "page_accounts", name=name, user=str(user), administrator=int(administrator), made_by=DCC if by is None else by.name,
-            made=self._now(), reviewed=self._now(), digest=_digest(token),
+            "page_accounts",
+            name=name,
+            user=str(user),
+            administrator=int(administrator),
+            made_by=DCC if by is None else by.name,
+            made=self._now(),
+            reviewed=self._now(),
+            digest=_digest(token),
         )
         return token
 
@@ -118,9 +124,7 @@ class Accounts:
         if row is None:
             raise AccountError(f"there is no account {name!r}")
         user = Eui64.parse(row["user"])
-        return Account(
-            name, user, self._role(user), bool(row["administrator"]), row["made_by"], row["reviewed"], row["closed"] is not None
-        )
+        return Account(name, user, self._role(user), bool(row["administrator"]), row["made_by"], row["reviewed"], row["closed"] is not None)
 
     def _role(self, user: Eui64) -> UserRole:
         row = self._store.row("SELECT role, suspended FROM users WHERE eui = ?", (str(user),))

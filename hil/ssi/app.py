@@ -31,8 +31,17 @@ COOKIE = "chub_session"
 LIVE_S = 1.0
 """How often a live page asks the store whether something of its user's has changed. The bench's own figure."""
 TITLES = {
-    "inventory": "Inventory", "device-log": "Device logs", "requests": "Requests", "alerts": "Alerts", "incidents": "Incidents",
-    "measures": "Measures", "coverage": "Coverage", "hubs": "Hub orders", "reports": "Reports", "forms": "Forms", "feedback": "Feedback",
+    "inventory": "Inventory",
+    "device-log": "Device logs",
+    "requests": "Requests",
+    "alerts": "Alerts",
+    "incidents": "Incidents",
+    "measures": "Measures",
+    "coverage": "Coverage",
+    "hubs": "Hub orders",
+    "reports": "Reports",
+    "forms": "Forms",
+    "feedback": "Feedback",
     "accounts": "Accounts",
 }
 POLICY = (
@@ -40,8 +49,13 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "DENY",
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
 }
 
 
@@ -187,7 +201,8 @@ class Headers:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [
-                    *message.get("headers", ()), *((name.lower().encode(), value.encode()) for name, value in _HEADERS.items()),
+                    *message.get("headers", ()),
+                    *((name.lower().encode(), value.encode()) for name, value in _HEADERS.items()),
                 ]
             await send(message)
 

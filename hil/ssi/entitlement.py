@@ -25,9 +25,7 @@ class Entitlement:
         for mpxn, _, party in self._registration.all_at(at):
             parties.setdefault(mpxn, set()).add(party)
         listed = self._inventory.devices()
-        owners = {
-            one.eui: {party for mpxn in one.mpxns for party in parties.get(mpxn, ())} for one in listed if one.type in METERS
-        }
+        owners = {one.eui: {party for mpxn in one.mpxns for party in parties.get(mpxn, ())} for one in listed if one.type in METERS}
         own = {meter for meter, found in owners.items() if user in found}
         own |= {other for meter in own for other in self._inventory.neighbours(meter)}
         for one in listed:

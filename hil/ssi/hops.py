@@ -46,9 +46,24 @@ class Hops:
         found = self.of(request)
         if not found:
             return "", []
-        lanes = {"user": "user", str(user): "user", "gateway": "DCC", "transform": "DCC", "dcc": "DCC", "responses": "DCC", "acb": "DCC",
-                 "inventory": "DCC", "CoS party": "CoS party", "chf": "hub", "gpf": "hub", **({} if hub is None else {hub: "hub"}),
-                 "esme": "Device", "gsme": "Device", "ppmid": "Device", "hcalcs": "Device"}
+        lanes = {
+            "user": "user",
+            str(user): "user",
+            "gateway": "DCC",
+            "transform": "DCC",
+            "dcc": "DCC",
+            "responses": "DCC",
+            "acb": "DCC",
+            "inventory": "DCC",
+            "CoS party": "CoS party",
+            "chf": "hub",
+            "gpf": "hub",
+            **({} if hub is None else {hub: "hub"}),
+            "esme": "Device",
+            "gsme": "Device",
+            "ppmid": "Device",
+            "hcalcs": "Device",
+        }
         lanes.setdefault(target, "Device")
         hops = [Hop(one.time - found[0].time, one.source, one.event, one.target or "") for one in found]
         drawn = arrows(found, lanes)

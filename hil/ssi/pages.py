@@ -115,8 +115,14 @@ async def requests(page: Page, request: Request, session: Session) -> Response:
     rows, old = _part(request, page.views.archive.archived(session.account.user) if archived else [])
     live, part = _part(request, [] if archived else page.views.requests(session.account.user))
     return page.render(
-        "requests", session, request, requests=live, archived=rows if archived else None, days=page.settings.live_days,
-        years=page.settings.archive_years, part=old if archived else part,
+        "requests",
+        session,
+        request,
+        requests=live,
+        archived=rows if archived else None,
+        days=page.settings.live_days,
+        years=page.settings.archive_years,
+        part=old if archived else part,
     )
 
 
@@ -162,8 +168,17 @@ async def diagnose(page: Page, request: Request, session: Session) -> Response:
     number, findings, eui = found
     kind = page.views.inventory.listed(eui).type
     return page.render(
-        "new-incident", session, request, devices=page.views.devices(user), problem="", diagnosis=number, findings=findings, device=eui,
-        areas=list(page.views.incidents.rules.areas), area=default_area(kind), own_requests=page.views.requests(user)[:20],
+        "new-incident",
+        session,
+        request,
+        devices=page.views.devices(user),
+        problem="",
+        diagnosis=number,
+        findings=findings,
+        device=eui,
+        areas=list(page.views.incidents.rules.areas),
+        area=default_area(kind),
+        own_requests=page.views.requests(user)[:20],
     )
 
 
@@ -176,8 +191,14 @@ async def raise_incident(page: Page, request: Request, session: Session) -> Resp
     if not summary:
         raise IncidentError("say in a sentence what is wrong")
     raised = page.views.incidents.raise_incident(
-        user, summary, area=text_of(form, "area", 60), category=_number(text_of(form, "category", 1)), device=eui, request=tied or None,
-        diagnostic=_number(text_of(form, "diagnostic", 12)), visit=text_of(form, "visit") == "yes",
+        user,
+        summary,
+        area=text_of(form, "area", 60),
+        category=_number(text_of(form, "category", 1)),
+        device=eui,
+        request=tied or None,
+        diagnostic=_number(text_of(form, "diagnostic", 12)),
+        visit=text_of(form, "visit") == "yes",
     )
     return RedirectResponse(f"/incidents/{raised.number}", 303)
 
@@ -210,8 +231,14 @@ async def measures(page: Page, request: Request, session: Session) -> Response:
     month = _month(page, request.query_params.get("month", ""))
     account = session.account
     return page.render(
-        "measures", session, request, month=month, statements=page.views.measures(month), usage=page.views.usage(account.user, month),
-        months=page.views.demand.next_months(), services=services_of(account.role),
+        "measures",
+        session,
+        request,
+        month=month,
+        statements=page.views.measures(month),
+        usage=page.views.usage(account.user, month),
+        months=page.views.demand.next_months(),
+        services=services_of(account.role),
     )
 
 
@@ -232,7 +259,12 @@ async def hubs(page: Page, request: Request, session: Session) -> Response:
     month = _month(page, request.query_params.get("month", ""))
     user = session.account.user
     return page.render(
-        "hubs", session, request, month=month, orders=page.views.orders.placed(user), kinds=KINDS,
+        "hubs",
+        session,
+        request,
+        month=month,
+        orders=page.views.orders.placed(user),
+        kinds=KINDS,
         distribution=page.views.orders.distribution(user, month),
     )
 
@@ -255,9 +287,7 @@ async def report_file(page: Page, request: Request, session: Session) -> Respons
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("type", "manufacturer", "model", "firmware", "status", "devices"))
     writer.writerows(row.values() for row in rows)
-    return PlainTextResponse(
-        out.getvalue(), media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="portfolio.csv"'}
-    )
+    return PlainTextResponse(out.getvalue(), media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="portfolio.csv"'})
 
 
 def _forms() -> dict[str, str]:

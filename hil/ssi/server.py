@@ -43,8 +43,16 @@ class PageServer:
         self._port = port
         self._tls = tls
         config = uvicorn.Config(
-            app, http=PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False, server_header=False,
-            ssl_context_factory=None if tls is None else lambda config, default: tls, timeout_graceful_shutdown=1,
+            app,
+            http=PeerProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
+            timeout_graceful_shutdown=1,
         )
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None

@@ -129,10 +129,7 @@ class Views:
     def history(self, user: Eui64, device: Device) -> tuple[AuditLine, ...]:
         """A Device's audit lines; the request that made a change is the user's own to see only."""
         lines = self.inventory.audit(device.eui)
-        return tuple(
-            line if line.user in (None, user) else replace(line, request=None, user=None)
-            for line in lines
-        )
+        return tuple(line if line.user in (None, user) else replace(line, request=None, user=None) for line in lines)
 
     # Device log
 
@@ -195,8 +192,12 @@ class Views:
         rows = self.store.rows("SELECT * FROM alerts WHERE party = ? ORDER BY number DESC LIMIT 500", (str(user),))
         return [
             {
-                "time": moment(row["time"]), "kind": "DCC Alert" if row["kind"] == "j" else "Device Alert", "code": row["code"],
-                "device": row["device"], "state": row["state"], "reason": row["reason"],
+                "time": moment(row["time"]),
+                "kind": "DCC Alert" if row["kind"] == "j" else "Device Alert",
+                "code": row["code"],
+                "device": row["device"],
+                "state": row["state"],
+                "reason": row["reason"],
                 "after_s": None if row["delivered"] is None else round(row["delivered"] - row["clock_start"], 1),
                 "throttled": row["throttled_count"],
             }
@@ -239,8 +240,15 @@ class Views:
 
 def _text(device: Device) -> str:
     words = (
-        str(device.eui), device.eui.duis, device.type.name, device.status, *device.mpxns, device.manufacturer, device.model,
-        device.firmware, device.postcode or "",
+        str(device.eui),
+        device.eui.duis,
+        device.type.name,
+        device.status,
+        *device.mpxns,
+        device.manufacturer,
+        device.model,
+        device.firmware,
+        device.postcode or "",
     )
     return " ".join(words).upper()
 
@@ -255,8 +263,14 @@ def _entry(entries: Mapping[Eui64, bytes | None], eui: Eui64) -> str:
 def _request(row: sqlite3.Row) -> dict[str, object]:
     service = schedule()[row["variant"]]
     return {
-        "request": row["request"], "variant": row["variant"], "name": service.name, "target": row["target"], "state": row["state"],
-        "received": moment(row["received"]), "critical": service.critical, "hub": row["chf"],
+        "request": row["request"],
+        "variant": row["variant"],
+        "name": service.name,
+        "target": row["target"],
+        "state": row["state"],
+        "received": moment(row["received"]),
+        "critical": service.critical,
+        "hub": row["chf"],
         "took_s": None if row["responded"] is None else round(row["responded"] - row["received"], 1),
     }
 

@@ -16,13 +16,28 @@ from ichis.profile import Profile
 Value = str | int | float | bool | list["Value"] | dict[str, "Value"]
 
 _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
 }
 _CHAPTERS = ("physical", "electrical", "data")
 _PRECONDITIONS = {"hub": ("empty", "off", "running", "factory"), "host": ("dead", "open", "seated")}
 """States to reach, by what is under test: a hub, or the port of a host."""
 _FIELDS = {
-    "id", "title", "source", "requirement", "precondition", "stimulus", "reading", "of", "unit", "low", "high", "chapter", "waveform",
+    "id",
+    "title",
+    "source",
+    "requirement",
+    "precondition",
+    "stimulus",
+    "reading",
+    "of",
+    "unit",
+    "low",
+    "high",
+    "chapter",
+    "waveform",
 }
 
 
@@ -168,9 +183,22 @@ def _check(file: str, group: str, under_test: str, chapter: str, row: Mapping[st
     requirement = row["requirement"]
     rows = tuple(str(item) for item in requirement) if isinstance(requirement, list) else (str(requirement),)
     return Check(
-        str(row["id"]), group, under_test, str(row.get("chapter", chapter)), str(row["title"]), str(row["source"]), rows,
-        str(row["precondition"]), stimulus, str(row["reading"]), row.get("of"), str(row["unit"]),
-        _limit(row.get("low")), _limit(row.get("high")), bool(row.get("waveform", False)))
+        str(row["id"]),
+        group,
+        under_test,
+        str(row.get("chapter", chapter)),
+        str(row["title"]),
+        str(row["source"]),
+        rows,
+        str(row["precondition"]),
+        stimulus,
+        str(row["reading"]),
+        row.get("of"),
+        str(row["unit"]),
+        _limit(row.get("low")),
+        _limit(row.get("high")),
+        bool(row.get("waveform", False)),
+    )
 
 
 def _limit(value: Value | None) -> str | float | None:

@@ -34,15 +34,35 @@ def test_names_are_each_its_own_and_every_target_is_attacked_at_every_layer_that
     by_layer = {(one.layer, one.target) for one in all_attacks()}
     assert {target for layer, target in by_layer if layer.startswith("GBCS envelope")} == {"CHF", "GPF", "ESME", "GSME"}
     assert {layer for layer, _ in by_layer} >= {
-        "MAC", "NWK", "APS", "ZCL", "tunnel", "key establishment", "ASH", "EZSP", "SM WAN", "SM WAN framing", "GBCS envelope",
-        "GBCS protection", "GBCS payload", "GBCS block transfer", "GBCS to the DCC", "DUIS"}
+        "MAC",
+        "NWK",
+        "APS",
+        "ZCL",
+        "tunnel",
+        "key establishment",
+        "ASH",
+        "EZSP",
+        "SM WAN",
+        "SM WAN framing",
+        "GBCS envelope",
+        "GBCS protection",
+        "GBCS payload",
+        "GBCS block transfer",
+        "GBCS to the DCC",
+        "DUIS",
+    }
 
 
-@pytest.mark.parametrize(("name", "counter"), [
-    ("nwk/replayed", "hub's radio: nwk_counter_failure"), ("nwk/in-clear/hub", "hub's radio: aps_unsecured"),
-    ("nwk/foreign-key/esme", "meter's radio: nwk_decryption_failure"), ("nwk/foreign-key/hub", "hub's radio: nwk_decryption_failure"),
-    ("aps/transport-key", "meter's radio: aps_link_key_not_authorized"),
-])
+@pytest.mark.parametrize(
+    ("name", "counter"),
+    [
+        ("nwk/replayed", "hub's radio: nwk_counter_failure"),
+        ("nwk/in-clear/hub", "hub's radio: aps_unsecured"),
+        ("nwk/foreign-key/esme", "meter's radio: nwk_decryption_failure"),
+        ("nwk/foreign-key/hub", "hub's radio: nwk_decryption_failure"),
+        ("aps/transport-key", "meter's radio: aps_link_key_not_authorized"),
+    ],
+)
 def test_what_is_dropped_in_silence_was_heard_and_counted(results: dict[str, AttackResult], name: str, counter: str) -> None:
     assert any(evidence.startswith(counter) for evidence in results[name].evidence)
 
@@ -82,4 +102,5 @@ def test_the_command_lists_runs_some_and_writes_the_table(tmp_path: Path) -> Non
 def test_a_name_that_is_none_is_told_in_one_line() -> None:
     result = CliRunner().invoke(attack, ["run", "gbcs/nonsense"])
     assert str(result.exception) == (
-        "the attack 'gbcs/nonsense' is not available: `chub attack list` shows all; a name may end at a slash, as gbcs/replayed")
+        "the attack 'gbcs/nonsense' is not available: `chub attack list` shows all; a name may end at a slash, as gbcs/replayed"
+    )

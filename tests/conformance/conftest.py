@@ -19,6 +19,7 @@ from ichis.profile import load_profile
 @pytest.fixture
 def on_bench(tmp_path: Path) -> Callable[[Callable[[Bench], Awaitable[Any]]], Any]:
     """Run ``body(bench)`` on the warp clock, on a bench that is opened before and closed after."""
+
     def run(body: Callable[[Bench], Awaitable[Any]], *settings: str) -> Any:
         board = load_board("simulated", settings)
         clock = Clock(start=board.clock.start, warp=True)

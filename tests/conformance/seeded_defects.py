@@ -31,8 +31,7 @@ class Defect:
 def _raise(running: RunningHub, code: int, outage: Outage, extra_s: int = 0) -> None:
     long = code == RESTORED_LONG
     times = (date_time(outage.start), date_time(outage.end + extra_s)) if long else ()
-    running.chf.raise_alert(
-        code, times, message_code=RESTORED_LONG_ALERT if long else None, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
+    running.chf.raise_alert(code, times, message_code=RESTORED_LONG_ALERT if long else None, party=RemotePartyRole.ACCESS_CONTROL_BROKER)
 
 
 class RepeatsShortAlert(Hub):
@@ -177,6 +176,7 @@ def _on_power_return(station: ConformanceStation, act: Callable[[float, bool, bo
 
 def forgets_unwarned(station: ConformanceStation) -> None:
     """Three seconds without supply and without warning, and the device log is gone."""
+
     def act(seconds: float, warned: bool, seated: bool) -> None:
         if not warned and seated and 2.2 < seconds < 2.8:
             _forget(station, "hub/log/current/")
@@ -186,6 +186,7 @@ def forgets_unwarned(station: ConformanceStation) -> None:
 
 def forgets_after_five_minutes(station: ConformanceStation) -> None:
     """What it keeps is kept by a store that lasts for five minutes."""
+
     def act(seconds: float, warned: bool, seated: bool) -> None:
         if warned and seated and seconds > 305:
             _forget(station, "hub/log/current/")
@@ -195,6 +196,7 @@ def forgets_after_five_minutes(station: ConformanceStation) -> None:
 
 def forgets_when_moved(station: ConformanceStation) -> None:
     """Taken out of its socket for a quarter of an hour it starts as new."""
+
     def act(seconds: float, warned: bool, seated: bool) -> None:
         if not seated and seconds > 600:
             _forget(station, "hub/log/current/")
@@ -204,6 +206,7 @@ def forgets_when_moved(station: ConformanceStation) -> None:
 
 def counter_falls_back(station: ConformanceStation) -> None:
     """After 45 s without supply the originator counter is an old one."""
+
     def act(seconds: float, warned: bool, seated: bool) -> None:
         if not warned and seated and 40 < seconds < 50:
             with contextlib.closing(sqlite3.connect(station.folder / "hub.sqlite")) as database:
@@ -216,6 +219,7 @@ def counter_falls_back(station: ConformanceStation) -> None:
 
 def threshold_of_dcc(seconds: float) -> Callable[[ConformanceStation], None]:
     """The DCC's own threshold for AD1."""
+
     def change(station: ConformanceStation) -> None:
         station.dcc.alerts._profile = replace(station.dcc.alerts._profile, outage_threshold_s=seconds)
 

@@ -29,8 +29,7 @@ def carried_out(folder: Path, *groups: str, on_result: Callable[[Result, Session
     """The chosen groups without pytest around them; ``on_result`` may break things."""
     board = load_board("simulated")
     folder.mkdir(exist_ok=True)
-    run = ConformanceRun(
-        board, load_profile("ichis_default"), folder, Clock(start=board.clock.start, warp=True), selected(groups))
+    run = ConformanceRun(board, load_profile("ichis_default"), folder, Clock(start=board.clock.start, warp=True), selected(groups))
     with Session(run) as session:
         for check in run.checks:
             result = session.check(check, 1)
@@ -72,10 +71,13 @@ def test_a_serial_cable_pulled_in_mid_check_costs_its_checks_and_not_the_others(
 
 @pytest.mark.parametrize("trouble", ["answered 'banana', expected a number", "no usable answer (timeout)"])
 def test_a_supply_that_answers_nonsense_or_not_at_all_ends_the_run_with_the_rest_not_tested(
-    trouble: str, tmp_path: Path, supplies: list[SimulatedJig],
+    trouble: str,
+    tmp_path: Path,
+    supplies: list[SimulatedJig],
 ) -> None:
     def spoil(result: Result, session: Session) -> None:
         if result.check.id == "SST-03":
+
             async def refuse() -> float:
                 raise JigError(f"supply: :MEAS:CURR?: {trouble}")
 
@@ -115,7 +117,8 @@ def test_a_disk_of_ten_megabytes_that_fills_up_leaves_a_report(kilobytes: int, t
         pytest.skip("a small file system cannot be mounted here: needs root")
     try:
         done = subprocess.run(
-            [*CHUB, "ichis", "check", "--json"], env={**os.environ, "CHUB_RUNS": str(small)}, capture_output=True, text=True, timeout=200)
+            [*CHUB, "ichis", "check", "--json"], env={**os.environ, "CHUB_RUNS": str(small)}, capture_output=True, text=True, timeout=200
+        )
         assert done.returncode == 1, done.stderr[-2000:]
         record = json.loads((Path(json.loads(done.stdout)["report"]).parent / "report.json").read_text())
         assert record["verdict"] == "inconclusive"
@@ -140,8 +143,12 @@ def test_the_suite_runs_over_a_supply_in_another_process_with_no_change_but_the_
 def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         running = subprocess.Popen(
-            [*CHUB, "ichis", "check", "--board", str(tmp_path / "board.toml"), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env={**os.environ, "CHUB_RUNS": str(tmp_path / "runs")})
+            [*CHUB, "ichis", "check", "--board", str(tmp_path / "board.toml"), "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "CHUB_RUNS": str(tmp_path / "runs")},
+        )
         assert running.stderr is not None
         for line in running.stderr:
             if "SST-02" in line:
@@ -157,8 +164,12 @@ def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(
 
 def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_not_tested(tmp_path: Path) -> None:
     running = subprocess.Popen(
-        [*CHUB, "ichis", "check", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "CHUB_RUNS": str(tmp_path)})
+        [*CHUB, "ichis", "check", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CHUB_RUNS": str(tmp_path)},
+    )
     assert running.stderr is not None
     for line in running.stderr:
         if "5/77" in line:
@@ -191,7 +202,9 @@ class served:
     def __enter__(self) -> subprocess.Popen[str]:
         self._server = subprocess.Popen(
             [*CHUB, "ichis", "serve", str(self._folder / "served"), "--write-board", str(self._folder / "board.toml"), "--json"],
-            stdout=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert self._server.stdout is not None
         json.loads(self._server.stdout.readline())
         return self._server
@@ -204,5 +217,9 @@ class served:
 
 def check(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*CHUB, "ichis", "check", "--board", str(folder / "board.toml"), "--json"], capture_output=True, text=True, timeout=200,
-        env={**os.environ, "CHUB_RUNS": str(folder / "runs")})
+        [*CHUB, "ichis", "check", "--board", str(folder / "board.toml"), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "CHUB_RUNS": str(folder / "runs")},
+    )

@@ -125,9 +125,15 @@ def test_load_multimeter_and_mains_relay_by_scpi_give_the_same_verdicts(tmp_path
     """Pseudo-terminals through pyvisa-py; the engineer is asked for the lines."""
     clock = Clock(warp=True)
     asked: list[str] = []
-    board = load_board("simulated", (
-        "jig.kind=instruments", f"jig.load=ASRL{tmp_path / 'load'}::INSTR", f"jig.probes=ASRL{tmp_path / 'probes'}::INSTR",
-        f"jig.mains=ASRL{tmp_path / 'relay'}::INSTR"))
+    board = load_board(
+        "simulated",
+        (
+            "jig.kind=instruments",
+            f"jig.load=ASRL{tmp_path / 'load'}::INSTR",
+            f"jig.probes=ASRL{tmp_path / 'probes'}::INSTR",
+            f"jig.mains=ASRL{tmp_path / 'relay'}::INSTR",
+        ),
+    )
 
     async def main() -> list[Result]:
         port = SimulatedHubJig(PROFILE, clock, Trace(clock.now), HostCondition(ripple_v_per_a=0.3))
@@ -135,7 +141,8 @@ def test_load_multimeter_and_mains_relay_by_scpi_give_the_same_verdicts(tmp_path
         identity = "CHUB BENCH,SIMULATED {},0001,1.0"
         terminals = [
             ScpiTerminal(ScpiInterpreter(identity.format(name.upper()), knobs, port.probes), tmp_path / name)  # type: ignore[arg-type]
-            for name, knobs in (("load", load), ("probes", load), ("relay", relay))]
+            for name, knobs in (("load", load), ("probes", load), ("relay", relay))
+        ]
         tasks = [asyncio.create_task(terminal.run()) for terminal in terminals]
         bench = HostBench(board, PROFILE, HostCondition(), clock, Trace(clock.now))
         bench.engineer = Engineer(clock, lambda question: asked.append(question) or "")  # type: ignore[func-returns-value]
@@ -153,5 +160,10 @@ def test_load_multimeter_and_mains_relay_by_scpi_give_the_same_verdicts(tmp_path
 
     results = clock.run(main())
     assert {result.check.id: str(result.verdict) for result in results} == {
-        "HSU-01": "pass", "HSU-02": "pass", "HSU-06": "fail", "HSU-09": "pass", "HLI-02": "pass"}, [result.why for result in results]
+        "HSU-01": "pass",
+        "HSU-02": "pass",
+        "HSU-06": "fail",
+        "HSU-09": "pass",
+        "HLI-02": "pass",
+    }, [result.why for result in results]
     assert any("Device Present" in question for question in asked)

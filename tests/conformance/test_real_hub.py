@@ -51,6 +51,7 @@ def checked(folder: Path, wanted: tuple[str, ...], condition: Condition, *more: 
 
     async def main() -> list[Result]:
         async with hub_in_a_socket(folder, clock, condition) as (table, socket):
+
             def hand(question: str) -> str:
                 asked.append(question)
                 if "socket" in question:  # the loop's thread has the model
@@ -82,7 +83,11 @@ async def seat(socket: HubSocket, seated: bool) -> None:
 def test_a_hub_that_shows_only_its_connector_is_measured_by_instruments(tmp_path: Path) -> None:
     results, asked = checked(tmp_path, ("MAT-01", "MAT-02", "SST-01", "SST-02"), Condition())
     assert {name: str(result.verdict) for name, result in results.items()} == {
-        "MAT-01": "pass", "MAT-02": "pass", "SST-01": "pass", "SST-02": "pass"}, [result.why for result in results.values()]
+        "MAT-01": "pass",
+        "MAT-02": "pass",
+        "SST-01": "pass",
+        "SST-02": "pass",
+    }, [result.why for result in results.values()]
     assert any("Take the hub out" in question for question in asked)
 
 

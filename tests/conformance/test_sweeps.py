@@ -77,10 +77,18 @@ def test_outages_up_to_five_minutes_are_told_by_their_length_at_every_step(on_be
 @pytest.mark.requirement("CH-12")
 @pytest.mark.requirement("CH-13")
 @pytest.mark.requirement("CH-11")
-@pytest.mark.parametrize(("seconds", "expected"), [
-    (179.0, ["8F35"]), (179.9, ["8F35"]), (179.99, ["8F35"]), (179.999, ["8F35"]),
-    (180.0, ["8F36", "AD1"]), (180.001, ["8F36", "AD1"]), (181.0, ["8F36", "AD1"]),
-])
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (179.0, ["8F35"]),
+        (179.9, ["8F35"]),
+        (179.99, ["8F35"]),
+        (179.999, ["8F35"]),
+        (180.0, ["8F36", "AD1"]),
+        (180.001, ["8F36", "AD1"]),
+        (181.0, ["8F36", "AD1"]),
+    ],
+)
 def test_the_boundary_is_at_three_minutes_to_the_millisecond(on_bench: Callable[..., Any], seconds: float, expected: list[str]) -> None:
     async def body(bench: Bench) -> list[AlertRecord]:
         await bench.reach("running")

@@ -152,7 +152,7 @@ def test_a_session_is_saved_as_a_test_that_says_the_same(tmp_path: Path) -> None
     saved = (tmp_path / "test_it.py").read_text(encoding="utf-8")
     assert saved == text
     assert said["calls"] == 6
-    assert 'Bench.open(\'simulated\', seed=9, faults=(\'wan delay 10ms\',))' in saved
+    assert "Bench.open('simulated', seed=9, faults=('wan delay 10ms',))" in saved
     assert "assert bench.hub.form().ok" in saved
     assert "assert not bench.dcc.send('4.1.1', 'gpf').ok" in saved
     assert "with pytest.raises(NotAvailable):" in saved
@@ -190,9 +190,14 @@ def test_two_runs_with_one_seed_have_the_same_messages_and_another_home_has_not(
 
 def test_a_message_that_went_another_way_is_told_without_its_counter() -> None:
     one = read_trace(_written(['{"number":1,"time":1,"area":"dcc","source":"acb","event":"sent","message":"a:b:command:7"}']))
-    other = read_trace(_written([
-        '{"number":1,"time":9,"area":"dcc","source":"acb","event":"sent","message":"a:b:command:8"}',
-        '{"number":2,"time":9,"area":"hub","source":"hub","event":"refused","message":"a:b:command:8"}']))
+    other = read_trace(
+        _written(
+            [
+                '{"number":1,"time":9,"area":"dcc","source":"acb","event":"sent","message":"a:b:command:8"}',
+                '{"number":2,"time":9,"area":"hub","source":"hub","event":"refused","message":"a:b:command:8"}',
+            ]
+        )
+    )
     assert compare(one, other) == [Difference("~", "a:b:command", "but hub refused (@1)")]
     assert [found.kind for found in compare(one, [])] == ["-"]
 
@@ -218,8 +223,10 @@ def test_a_ladder_draws_the_hops_of_a_message_between_its_lanes(home: BlockingBe
     assert home.ladder(device="esme", last=5)
 
 
-@pytest.mark.parametrize(("source", "target", "refused", "tip"), [
-    ("hub", "esme", False, "▶│"), ("hub", "esme", True, "✗│"), ("esme", "hub", False, "│◀"), ("esme", "hub", True, "│✗")])
+@pytest.mark.parametrize(
+    ("source", "target", "refused", "tip"),
+    [("hub", "esme", False, "▶│"), ("hub", "esme", True, "✗│"), ("esme", "hub", False, "│◀"), ("esme", "hub", True, "│✗")],
+)
 def test_an_arrow_points_at_its_target_and_a_refused_one_ends_in_a_cross(source: str, target: str, refused: bool, tip: str) -> None:
     drawing = LadderText([Arrow(1.0, source, target, "7.2", refused)], ["hub", "esme"], 1.0)
     line = Result("", picture=drawing).as_text(60).splitlines()[1]

@@ -124,20 +124,28 @@ def test_an_ezsp_response_shows_each_field_by_its_name() -> None:
 
 
 def test_a_key_in_an_ezsp_command_is_not_shown_as_a_value() -> None:
-    keyed = next(one for one in schemas(13).values() if one.request and all(kind in ("key", "eui", "u8", "u16") for _, kind in one.request)
-                 and any(kind == "key" for _, kind in one.request))
+    keyed = next(
+        one
+        for one in schemas(13).values()
+        if one.request
+        and all(kind in ("key", "eui", "u8", "u16") for _, kind in one.request)
+        and any(kind == "key" for _, kind in one.request)
+    )
     sizes = {"key": 16, "eui": 8, "u8": 1, "u16": 2}
     body = b"".join(bytes([0xA7]) * sizes[kind] for _, kind in keyed.request)
     tree = explain_any(encode_frame(1, keyed.frame_id, body, 13, control=0), Known(), "ezsp").tree
     assert "a key" in [node.value for _, node in tree.walk()]
 
 
-@pytest.mark.parametrize(("octets", "cluster", "title"), [
-    ("1105020000df", 0x0704, "Tunneling TransferDataClient, client to server"),
-    ("0001000000", None, "ZCL read attributes, client to server"),
-    ("18020b0081", 0x0702, "Metering default response, server to client"),
-    ("080301000000 23 10270000".replace(" ", ""), 0x0702, "Metering read attributes response, server to client"),
-])
+@pytest.mark.parametrize(
+    ("octets", "cluster", "title"),
+    [
+        ("1105020000df", 0x0704, "Tunneling TransferDataClient, client to server"),
+        ("0001000000", None, "ZCL read attributes, client to server"),
+        ("18020b0081", 0x0702, "Metering default response, server to client"),
+        ("080301000000 23 10270000".replace(" ", ""), 0x0702, "Metering read attributes response, server to client"),
+    ],
+)
 def test_a_zcl_frame_is_told_field_by_field(octets: str, cluster: int | None, title: str) -> None:
     found = explain_any(bytes.fromhex(octets), Known(cluster=cluster), "zcl")
     assert found.tree.title == title
@@ -180,11 +188,13 @@ def test_the_payload_of_a_message_is_known_as_dlms(home: BlockingBench) -> None:
 def test_a_service_request_is_told_by_who_asks_whom_and_shows_no_install_code(home: BlockingBench, tmp_path: Path) -> None:
     station = home.station
     row = station.board.find("gsme")
-    body = {"DeviceID": row.eui, "RequestType": "Add", "AddDeviceToCHFWhitelist": {
-        "JoinTimePeriod": 600, "InstallCode": row.install_code.octets.hex().upper()}}
+    body = {
+        "DeviceID": row.eui,
+        "RequestType": "Add",
+        "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 600, "InstallCode": row.install_code.octets.hex().upper()},
+    }
     path = tmp_path / "8.11.xml"
-    path.write_bytes(home.call(
-        lambda station: write_request(station.dcc.request(station.supplier, "8.11", station.board.hub.chf, body))))
+    path.write_bytes(home.call(lambda station: write_request(station.dcc.request(station.supplier, "8.11", station.board.hub.chf, body))))
     told = home.explain(str(path))
     assert told["layer"] == "xml"
     assert "service request 8.11" in told.as_text()

@@ -72,7 +72,9 @@ def test_records_that_are_watched_stand_above_the_prompt(typed: Callable[[str], 
 
 
 def test_a_defect_of_a_verb_is_shown_whole_and_the_prompt_goes_on(
-    typed: Callable[[str], str], home: BlockingBench, monkeypatch: pytest.MonkeyPatch,
+    typed: Callable[[str], str],
+    home: BlockingBench,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @verb(looks=True)
     async def broken(self: Noun) -> Result:
@@ -95,27 +97,30 @@ def test_the_history_is_kept_for_its_owner_alone(tmp_path: Path, monkeypatch: py
     assert isinstance(history(), InMemoryHistory)
 
 
-@pytest.mark.parametrize(("line", "some"), [
-    ("", {"hub", "dcc", "esme", "go", "why", "exit"}),
-    ("hu", {"hub"}),
-    ("hub ", {"form", "status", "log", "reset"}),
-    ("dcc read ", {"esme", "gsme", "chf", "gpf"}),
-    ("dcc read es", {"esme"}),
-    ("dcc send 7.", {"7.2", "7.4"}),
-    ("dcc send 7.2 esme ", {"json="}),
-    ("esme read Time.", {"Time.time"}),
-    ("ihd send Price.", {"Price.GetCurrentPrice"}),
-    ("until ", {"alert", "joined", "what=", "within="}),
-    ("until alert 8F3", {"8F35", "8F36"}),
-    ("until alert 8F36 within=", {"within=30m", "within=1d"}),
-    ("fault add ", {"han", "wan", "nvm", "supply", "dongle"}),
-    ("fault add han drop 20% to ", {"gsme", "esme"}),
-    ("watch ", {"han", "all", "quiet", "off", "device="}),
-    ("watch device=", {"device=esme"}),
-    ("help ", {"hub", "go", "why"}),
-    ("hub form; esme ", {"add", "status"}),
-    ("speed 100 ", set()),
-])
+@pytest.mark.parametrize(
+    ("line", "some"),
+    [
+        ("", {"hub", "dcc", "esme", "go", "why", "exit"}),
+        ("hu", {"hub"}),
+        ("hub ", {"form", "status", "log", "reset"}),
+        ("dcc read ", {"esme", "gsme", "chf", "gpf"}),
+        ("dcc read es", {"esme"}),
+        ("dcc send 7.", {"7.2", "7.4"}),
+        ("dcc send 7.2 esme ", {"json="}),
+        ("esme read Time.", {"Time.time"}),
+        ("ihd send Price.", {"Price.GetCurrentPrice"}),
+        ("until ", {"alert", "joined", "what=", "within="}),
+        ("until alert 8F3", {"8F35", "8F36"}),
+        ("until alert 8F36 within=", {"within=30m", "within=1d"}),
+        ("fault add ", {"han", "wan", "nvm", "supply", "dongle"}),
+        ("fault add han drop 20% to ", {"gsme", "esme"}),
+        ("watch ", {"han", "all", "quiet", "off", "device="}),
+        ("watch device=", {"device=esme"}),
+        ("help ", {"hub", "go", "why"}),
+        ("hub form; esme ", {"add", "status"}),
+        ("speed 100 ", set()),
+    ],
+)
 def test_what_may_be_typed_is_offered_from_the_declarations(home: BlockingBench, line: str, some: set[str]) -> None:
     offered = {offer.word for offer in offers(home.handle.core, line, [])} | ({"exit"} if not line else set())
     assert some <= offered
@@ -151,8 +156,13 @@ def python(home: BlockingBench, *lines: str) -> tuple[str, PythonPrompt]:
 
 
 def test_python_awaits_the_same_verbs_and_keeps_its_names(home: BlockingBench) -> None:
-    said, prompt = python(home, "read = await dcc.read('esme')", "status = await bench.esme.status()", "spans = []",
-                          "for span in ('1s', '2s'):\n    spans.append(await bench.go(span))")
+    said, prompt = python(
+        home,
+        "read = await dcc.read('esme')",
+        "status = await bench.esme.status()",
+        "spans = []",
+        "for span in ('1s', '2s'):\n    spans.append(await bench.go(span))",
+    )
     assert said == ""
     assert prompt.names["status"]["at the DCC"] == "Commissioned"  # type: ignore[index]
     assert prompt.names["read"].ok  # type: ignore[attr-defined]

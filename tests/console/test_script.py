@@ -40,11 +40,14 @@ def test_a_step_that_fails_ends_it_with_1_and_names_the_line() -> None:
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize(("line", "said"), [
-    ("hub fomr", "-c: read 'fomr', expected a verb of hub: form, status, log, reset"),
-    ("go soon", "-c: span: read 'soon', expected a time such as 30m, 1d or 250ms"),
-    ("fault add han dorp", "-c: fault 'han dorp': word 2 is 'dorp': expected one of drop"),
-])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("hub fomr", "-c: read 'fomr', expected a verb of hub: form, status, log, reset"),
+        ("go soon", "-c: span: read 'soon', expected a time such as 30m, 1d or 250ms"),
+        ("fault add han dorp", "-c: fault 'han dorp': word 2 is 'dorp': expected one of drop"),
+    ],
+)
 def test_a_line_that_cannot_be_read_ends_it_with_2_and_one_line(line: str, said: str) -> None:
     done = run("-c", line)
     assert done.exit_code == 2

@@ -28,18 +28,23 @@ class Terminal:
     def __init__(self, folder: Path, command: list[str]) -> None:
         self._sockets = Path(tempfile.mkdtemp(prefix="chub-tmux-"))
         own = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}  # the terminal says how wide it is
-        self._environment = {**own, "TMUX_TMPDIR": str(self._sockets), "CHUB_RUNS": str(folder / "runs"),
-                             "XDG_STATE_HOME": str(folder / "state"), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+        self._environment = {
+            **own,
+            "TMUX_TMPDIR": str(self._sockets),
+            "CHUB_RUNS": str(folder / "runs"),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "LC_ALL": "C.UTF-8",
+            "TERM": "xterm-256color",
+        }
         self.typescript = bytearray()
         os.mkfifo(folder / "written")
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "130", "-y", "50", "-c", str(folder), "cat")
         self._written = os.open(folder / "written", os.O_RDONLY | os.O_NONBLOCK)
         self._tmux("pipe-pane", "-o", f"exec cat > {shlex.quote(str(folder / 'written'))}")
-        self._tmux("respawn-pane", "-k", "-c", str(folder), f"{shlex.join(command)}; echo \"ended with $?\"; exec cat")
+        self._tmux("respawn-pane", "-k", "-c", str(folder), f'{shlex.join(command)}; echo "ended with $?"; exec cat')
 
     def _tmux(self, *arguments: str) -> str:
-        return subprocess.run(
-            ["tmux", *arguments], env=self._environment, capture_output=True, text=True, check=True, timeout=20).stdout
+        return subprocess.run(["tmux", *arguments], env=self._environment, capture_output=True, text=True, check=True, timeout=20).stdout
 
     def keys(self, *names: str) -> None:
         """Press keys by their tmux names (Enter, Tab, C-c)."""
@@ -142,7 +147,13 @@ def test_a_session_with_real_keys_is_recorded_and_its_saved_test_passes_on_its_o
     assert list((tmp_path / "runs").glob("*-console/trace.jsonl"))
 
     alone = subprocess.run(
-        [*PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_session.py"], cwd=tmp_path,
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "CHUB_RUNS": str(tmp_path / "alone")})
+        [*PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_session.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "CHUB_RUNS": str(tmp_path / "alone")},
+    )
     assert alone.returncode == 0, alone.stdout + alone.stderr
     assert "1 passed" in alone.stdout

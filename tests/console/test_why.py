@@ -54,8 +54,11 @@ def test_a_replayed_command_is_told_with_the_counters_and_the_clause(bench: Bloc
 def test_a_flipped_mac_bit_is_told_by_the_octet_that_differs(bench: BlockingBench) -> None:
     assert bench.dcc.read("esme")
     _, octets = command(bench)
-    forged = bench.call(lambda station: with_flipped_mac_bit(
-        octets, station.dcc.counters.next(station.supplier.eui64), station.keystore, station.board.parties.access_control_broker))
+    forged = bench.call(
+        lambda station: with_flipped_mac_bit(
+            octets, station.dcc.counters.next(station.supplier.eui64), station.keystore, station.board.parties.access_control_broker
+        )
+    )
     bench.dcc.post(forged.hex())
     told = bench.why()
     assert "step mac" in str(told["rule"])
@@ -69,9 +72,15 @@ def test_a_flipped_mac_bit_is_told_by_the_octet_that_differs(bench: BlockingBenc
 def test_a_signature_of_another_party_is_told_with_whose_it_is(bench: BlockingBench) -> None:
     assert bench.dcc.send("7.2", "esme")
     _, octets = command(bench)
-    forged = bench.call(lambda station: signed_by_another(
-        octets, station.dcc.counters.next(station.other_supplier.eui64), station.other_supplier.eui64, station.keystore,
-        station.board.parties.access_control_broker))
+    forged = bench.call(
+        lambda station: signed_by_another(
+            octets,
+            station.dcc.counters.next(station.other_supplier.eui64),
+            station.other_supplier.eui64,
+            station.keystore,
+            station.board.parties.access_control_broker,
+        )
+    )
     bench.dcc.post(forged.hex())
     told = bench.why()
     assert "step authority" in str(told["rule"])
@@ -107,8 +116,7 @@ def test_a_message_without_an_end_is_lost_after_its_last_hop() -> None:
 
 def test_octets_that_changed_between_two_hops_are_told_by_offset() -> None:
     reason = why([record(1, "sent", data=bytes(4)), record(2, "refused", data=b"\0\1\0\0\5", reason="odd")])
-    assert reason.differing == (
-        "offset 1: 00 was, 01 is (against @1, chf sent)", "4 octets were, 5 are (against @1, chf sent)")
+    assert reason.differing == ("offset 1: 00 was, 01 is (against @1, chf sent)", "4 octets were, 5 are (against @1, chf sent)")
     assert octet_differences(bytes(20), bytes([1] * 20))[-1] == "and 12 more"
 
 

@@ -65,8 +65,17 @@ class Rig:
     now: float = NOW
 
     def command(
-        self, code: int, payload: bytes, counter: int, *, originator: Eui64 = SUPPLIER, recipient: Eui64 | None = None,
-        signed: bool = False, mac: bool = True, signer: Eui64 | None = None, other: OtherInformation | None = None,
+        self,
+        code: int,
+        payload: bytes,
+        counter: int,
+        *,
+        originator: Eui64 = SUPPLIER,
+        recipient: Eui64 | None = None,
+        signed: bool = False,
+        mac: bool = True,
+        signer: Eui64 | None = None,
+        other: OtherInformation | None = None,
         cra: CraFlag = CraFlag.COMMAND,
     ) -> bytes:
         target = recipient or self.device.eui64
@@ -99,6 +108,12 @@ class Rig:
         """The same Device after a power cut."""
         credentials = Credentials(self.store, self.device.eui64, self.device.device_type)
         self.device = GbcsDevice(
-            self.device.eui64, self.device.device_type, credentials, self.store, lambda: self.now, self.device.trace, self.executor,
+            self.device.eui64,
+            self.device.device_type,
+            credentials,
+            self.store,
+            lambda: self.now,
+            self.device.trace,
+            self.executor,
         )
         return self.device

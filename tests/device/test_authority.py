@@ -32,9 +32,11 @@ BY_THE_DCC = frozenset({"8.7.1", "8.8.1"})
 """Which of the joins goes to a Device is the transform's choice by what it is joined with."""
 
 COMMANDS = [
-    pytest.param(case.code, variant, id=f"{case.name} {variant}") for case in catalogue().values()
+    pytest.param(case.code, variant, id=f"{case.name} {variant}")
+    for case in catalogue().values()
     if case.kind is UseCaseKind.COMMAND and case.code is not None and case.critical is False and "ESME" in case.targets
-    for variant in case.service_references if variant in services()
+    for variant in case.service_references
+    if variant in services()
 ]
 
 

@@ -52,8 +52,17 @@ def replacements(pki: Keystore, party: Eui64, role: int) -> tuple[TrustAnchorRep
 
 
 def update(
-    pki: Keystore, mode: int, counter: int, items: tuple[TrustAnchorReplacement, ...], *, floor: int | None = None, top_up: int = 0,
-    others: tuple[SeqChange, ...] | None = None, path: tuple[bytes, ...] | None = None, at: datetime | None = None, role: int = 2,
+    pki: Keystore,
+    mode: int,
+    counter: int,
+    items: tuple[TrustAnchorReplacement, ...],
+    *,
+    floor: int | None = None,
+    top_up: int = 0,
+    others: tuple[SeqChange, ...] | None = None,
+    path: tuple[bytes, ...] | None = None,
+    at: datetime | None = None,
+    role: int = 2,
 ) -> bytes:
     authority = der(pki.authority(RemotePartyRole.ISSUING_AUTHORITY))
     specialist = None if floor is None else (SpecialistSeq(0, top_up),)
@@ -145,8 +154,14 @@ def test_a_certificate_without_a_path_to_the_root_is_bad(esme: Rig, pki: Keystor
 
 
 def test_a_mode_may_replace_no_other_role_than_its_own(esme: Rig, pki: Keystore) -> None:
-    result = outcome(esme.ask(0x0102, update(pki, 2, 9, (TrustAnchorReplacement(
-        der(pki.certificate(Eui64.parse("90b3d51f30020000"), DS)), TrustAnchorCell(3, DS)),)), 9, signed=True))
+    result = outcome(
+        esme.ask(
+            0x0102,
+            update(pki, 2, 9, (TrustAnchorReplacement(der(pki.certificate(Eui64.parse("90b3d51f30020000"), DS)), TrustAnchorCell(3, DS)),)),
+            9,
+            signed=True,
+        )
+    )
     assert result.replacements[0].status is StatusCode.OTHER
 
 
@@ -164,7 +179,9 @@ def test_a_floor_never_lowers_the_counter_of_a_party_that_stays(esme: Rig, pki: 
 @pytest.mark.requirement("SVC-6.21")
 def test_a_gpf_with_the_acb_in_its_supplier_cells_is_handed_over_to_the_supplier(make_rig: Callable[..., Rig], pki: Keystore) -> None:
     parties = {
-        RemotePartyRole.SUPPLIER: ACB, RemotePartyRole.NETWORK_OPERATOR: ACB, RemotePartyRole.ACCESS_CONTROL_BROKER: ACB,
+        RemotePartyRole.SUPPLIER: ACB,
+        RemotePartyRole.NETWORK_OPERATOR: ACB,
+        RemotePartyRole.ACCESS_CONTROL_BROKER: ACB,
     }
     gpf = make_rig(DeviceType.GPF, parties)
     gpf.device.receive(gpf.command(0x0074, b"\xd9", 1))
@@ -223,7 +240,11 @@ def test_a_new_key_pair_is_used_only_once_its_certificate_has_arrived(esme: Rig,
 
 @pytest.mark.parametrize(("identity", "fresh", "expected"), [("own", False, "020104"), ("other", True, "020102"), ("own", True, "020105")])
 def test_a_certificate_that_does_not_fit_the_pending_pair_is_refused(
-    esme: Rig, pki: Keystore, identity: str, fresh: bool, expected: str,
+    esme: Rig,
+    pki: Keystore,
+    identity: str,
+    fresh: bool,
+    expected: str,
 ) -> None:
     if fresh:
         esme.ask(0x000A, Asn1Payload("KeyUsageCommand", KeyUsageCommand(KA)).encode(), 1, signed=True)
@@ -246,5 +267,3 @@ def test_a_key_pair_for_certificate_signing_is_not_made(esme: Rig) -> None:
     payload = Asn1Payload("KeyUsageCommand", KeyUsageCommand(KeyUsage.KEY_CERT_SIGN)).encode()
     assert esme.ask(0x000A, payload, 1, signed=True).payload == bytes.fromhex("020101")
     assert esme.ask(0x000C, payload, 2, signed=True).payload == bytes.fromhex("020101")
-
-

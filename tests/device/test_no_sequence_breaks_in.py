@@ -137,7 +137,7 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
         @rule(counter=COUNTERS, keep=st.floats(min_value=0, max_value=1, exclude_max=True))
         def it_is_cut_short(self, counter: int, keep: float) -> None:
             good = self.rig.command(CODE, b"\xd9", self.highest + counter, originator=self.supplier, signed=True)
-            self.send(good[:int(len(good) * keep)], may_act=False)
+            self.send(good[: int(len(good) * keep)], may_act=False)
 
         @rule(counter=COUNTERS, more=st.binary(min_size=1, max_size=8))
         def there_is_more_than_a_message(self, counter: int, more: bytes) -> None:
@@ -239,7 +239,8 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
 @pytest.mark.requirement("CH-17")
 @pytest.mark.requirement("CH-20")
 def test_no_sequence_of_messages_power_cuts_and_changes_of_supplier_gets_an_unlawful_command_executed(
-    make_rig: Callable[..., Rig], pki: Keystore,
+    make_rig: Callable[..., Rig],
+    pki: Keystore,
 ) -> None:
     run_state_machine_as_test(
         machine(make_rig(), pki),

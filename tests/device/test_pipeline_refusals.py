@@ -240,7 +240,14 @@ def test_another_order_of_the_checks_is_a_matter_of_the_profile(esme: Rig) -> No
     profile = replace(standard_profile(), order=order)
     device = esme.device
     esme.device = GbcsDevice(
-        device.eui64, device.device_type, device.credentials, esme.store, device.now, device.trace, esme.executor, profile=profile,
+        device.eui64,
+        device.device_type,
+        device.credentials,
+        esme.store,
+        device.now,
+        device.trace,
+        esme.executor,
+        profile=profile,
     )
     esme.ask(READ_CODE, READ, 7)
     bad = bytearray(esme.command(READ_CODE, READ, 7))

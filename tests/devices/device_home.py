@@ -31,7 +31,6 @@ PARTIES = {
 CODE = InstallCode(bytes(range(16)))
 
 
-
 @dataclass
 class Home:
     """A hub's side, a HAN in memory, and a way to talk to a Device as its supplier does."""

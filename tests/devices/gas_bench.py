@@ -45,8 +45,16 @@ class GasBench:
         trace = Trace(self.clock.now)
         trace.subscribe(self.records.append)
         self.gsme = Gsme(
-            GSME, InstallCode(bytes(16)), self.keystore, MemoryHan(GSME).node(GSME), self.clock, trace, PARTIES, store=self.store,
-            load=self.load)
+            GSME,
+            InstallCode(bytes(16)),
+            self.keystore,
+            MemoryHan(GSME).node(GSME),
+            self.clock,
+            trace,
+            PARTIES,
+            store=self.store,
+            load=self.load,
+        )
 
     def go(self, seconds: float, step: float | None = None) -> None:
         """Let time pass; the meter looks at its clock each ``step`` seconds, or at the end."""

@@ -42,7 +42,10 @@ class Bench:
     """A gas meter without a radio, its supplier, and a clock that is set by hand. A litre a second flows unless said otherwise."""
 
     def __init__(
-        self, pki: Keystore, load: Callable[[int], int] = lambda half_hour: 3600, start: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        self,
+        pki: Keystore,
+        load: Callable[[int], int] = lambda half_hour: 3600,
+        start: datetime = datetime(2026, 1, 1, tzinfo=UTC),
     ) -> None:
         self.pki, self.load, self.store = pki, load, MemoryStore()
         self.clock = Hand(start)
@@ -88,8 +91,10 @@ class Bench:
         return self.gsme.metering.account.balance
 
     def prepay(self, configuration: int = PREPAY, cut_off: int = 0) -> None:
-        self.do(MODE, (PREPAYMENT, "ChangePaymentMode", {
-            **ISSUED, "implementation": 0, "configuration": configuration, "cut_off_value": cut_off}))
+        self.do(
+            MODE,
+            (PREPAYMENT, "ChangePaymentMode", {**ISSUED, "implementation": 0, "configuration": configuration, "cut_off_value": cut_off}),
+        )
 
     def adjust(self, amount: int, kind: int = 0) -> None:
         self.do(ADJUST, (PREPAYMENT, "CreditAdjustment", {"event": 1, "start": 0, "adjustment_type": kind, "value": amount}))
@@ -102,9 +107,25 @@ class Bench:
         return PREPAYMENT.to_client[0x03].decode(answer.payload)
 
     def owe(self, kind: int, amount: int, *, rate: int = 0, frequency: int = 0, share: int = 0) -> None:
-        self.do(DEBT, (PREPAYMENT, "ChangeDebt", {
-            "event": 1, "label": b"", "amount": amount, "recovery_method": 0, "amount_type": kind, "recovery_start": 0,
-            "collection_time": 0, "recovery_frequency": frequency, "recovery_amount": rate, "balance_percentage": share}))
+        self.do(
+            DEBT,
+            (
+                PREPAYMENT,
+                "ChangeDebt",
+                {
+                    "event": 1,
+                    "label": b"",
+                    "amount": amount,
+                    "recovery_method": 0,
+                    "amount_type": kind,
+                    "recovery_start": 0,
+                    "collection_time": 0,
+                    "recovery_frequency": frequency,
+                    "recovery_amount": rate,
+                    "balance_percentage": share,
+                },
+            ),
+        )
 
     def emergency(self, limit: int, threshold: int) -> None:
         self.do(CONFIGURATION, (PREPAYMENT, "EmergencyCreditSetup", {"event": 1, "start": 0, "limit": limit, "threshold": threshold}))
@@ -124,22 +145,50 @@ class Bench:
 
 
 def calendar(
-    identifier: int, kind: int, days: dict[int, list[tuple[int, int]]], week: tuple[int, ...], specials: dict[int, bytes] | None = None,
+    identifier: int,
+    kind: int,
+    days: dict[int, list[tuple[int, int]]],
+    week: tuple[int, ...],
+    specials: dict[int, bytes] | None = None,
 ) -> list[Part]:
     issued: dict[str, FieldValue] = {**ISSUED, "calendar": identifier}
     once: dict[str, FieldValue] = {"command_index": 0, "command_count": 1}
-    profiles: list[Part] = [(CALENDAR, "PublishDayProfile", {
-        **issued, **once, "day": number, "total": len(entries), "calendar_type": kind,
-        "entries": tuple({"minute": minute, "value": value} for minute, value in entries)}) for number, entries in days.items()]
+    profiles: list[Part] = [
+        (
+            CALENDAR,
+            "PublishDayProfile",
+            {
+                **issued,
+                **once,
+                "day": number,
+                "total": len(entries),
+                "calendar_type": kind,
+                "entries": tuple({"minute": minute, "value": value} for minute, value in entries),
+            },
+        )
+        for number, entries in days.items()
+    ]
     return [
-        (CALENDAR, "PublishCalendar", {
-            **issued, "start": 0, "calendar_type": kind, "time_reference": 0, "name": b"", "seasons": 1, "weeks": 1, "days": len(days)}),
+        (
+            CALENDAR,
+            "PublishCalendar",
+            {**issued, "start": 0, "calendar_type": kind, "time_reference": 0, "name": b"", "seasons": 1, "weeks": 1, "days": len(days)},
+        ),
         *profiles,
         (CALENDAR, "PublishWeekProfile", {**issued, "week": 1, "days": tuple({"day": day} for day in week)}),
         (CALENDAR, "PublishSeasons", {**issued, **once, "seasons": ({"date": b"\xff\x01\x01\xff", "week": 1},)}),
-        (CALENDAR, "PublishSpecialDays", {
-            **issued, **once, "start": 0, "calendar_type": kind, "total": len(specials or {}),
-            "days": tuple({"date": octets, "day": day} for day, octets in (specials or {}).items())}),
+        (
+            CALENDAR,
+            "PublishSpecialDays",
+            {
+                **issued,
+                **once,
+                "start": 0,
+                "calendar_type": kind,
+                "total": len(specials or {}),
+                "days": tuple({"date": octets, "day": day} for day, octets in (specials or {}).items()),
+            },
+        ),
     ]
 
 
@@ -147,17 +196,53 @@ def prices(*amounts: int, standing: int = 0, start: int = 0, thresholds: tuple[i
     """A tariff by time of use, or by block where there are thresholds (kWh)."""
     blocks = bool(thresholds)
     issued: dict[str, FieldValue] = {**ISSUED, "tariff": 1, "start": start}
-    parts: list[Part] = [(PRICE, "PublishTariffInformation", {
-        **issued, "type_and_scheme": 0x10 * blocks, "label": b"", "price_tiers": 0 if blocks else len(amounts),
-        "block_thresholds": len(thresholds), "unit": 0, "currency": 826, "trailing_digit": 0x50, "standing_charge": standing,
-        "tier_block_mode": 0xFF, "multiplier": 1, "divisor": 1000})]
+    parts: list[Part] = [
+        (
+            PRICE,
+            "PublishTariffInformation",
+            {
+                **issued,
+                "type_and_scheme": 0x10 * blocks,
+                "label": b"",
+                "price_tiers": 0 if blocks else len(amounts),
+                "block_thresholds": len(thresholds),
+                "unit": 0,
+                "currency": 826,
+                "trailing_digit": 0x50,
+                "standing_charge": standing,
+                "tier_block_mode": 0xFF,
+                "multiplier": 1,
+                "divisor": 1000,
+            },
+        )
+    ]
     if blocks:
-        parts.append((PRICE, "PublishBlockThresholds", {
-            **issued, "command_index": 0, "command_count": 1, "control": 1, "tiers": (
-                {"count": len(thresholds), "thresholds": tuple({"threshold": 1000 * kwh} for kwh in thresholds)},)}))
-    parts.append((PRICE, "PublishPriceMatrix", {
-        **issued, "command_index": 0, "command_count": 1, "sub_payload": 0 if blocks else 1,
-        "prices": tuple({"tier_block": number, "price": price} for number, price in enumerate(amounts, start=not blocks))}))
+        parts.append(
+            (
+                PRICE,
+                "PublishBlockThresholds",
+                {
+                    **issued,
+                    "command_index": 0,
+                    "command_count": 1,
+                    "control": 1,
+                    "tiers": ({"count": len(thresholds), "thresholds": tuple({"threshold": 1000 * kwh} for kwh in thresholds)},),
+                },
+            )
+        )
+    parts.append(
+        (
+            PRICE,
+            "PublishPriceMatrix",
+            {
+                **issued,
+                "command_index": 0,
+                "command_count": 1,
+                "sub_payload": 0 if blocks else 1,
+                "prices": tuple({"tier_block": number, "price": price} for number, price in enumerate(amounts, start=not blocks)),
+            },
+        )
+    )
     return parts
 
 

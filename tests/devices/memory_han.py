@@ -73,7 +73,12 @@ class MemoryNode:
         self.link_keys[partner] = key
 
     async def join(
-        self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
+        self,
+        link_key: bytes,
+        *,
+        extended_pan_id: Eui64 | None = None,
+        sleepy: bool = False,
+        timeout_s: float = 30.0,
     ) -> Eui64:
         self.joined = True
         return self._han.coordinator
@@ -98,9 +103,14 @@ class HubSide:
         self.clock = clock
         self.node = han.node(han.coordinator)
         self.zcl = ZclPort(self.node, clock)
-        self.zcl.add_endpoint(SimpleDescriptor(
-            123, 0x0508, servers=(0x0000, 0x0800, 0x000A, 0x0025, 0x0704), clients=(0x0800, 0x0704),
-        ))
+        self.zcl.add_endpoint(
+            SimpleDescriptor(
+                123,
+                0x0508,
+                servers=(0x0000, 0x0800, 0x000A, 0x0025, 0x0704),
+                clients=(0x0800, 0x0704),
+            )
+        )
         self.zcl.add_endpoint(SimpleDescriptor(124, 0x0500, servers=(0x0702,), clients=(0x0702,)))
         self.zcl.serve(123, TIME.id, None, attributes=Attributes(TIME, {0x0000: lambda: int(clock.now()), 0x0001: 0x09}))
         self.zcl.serve(123, KEEP_ALIVE.id, None, attributes=Attributes(KEEP_ALIVE, {0x0000: 10, 0x0001: 300}))

@@ -82,8 +82,17 @@ class Bench:
         trace = Trace(self.clock.now)
         trace.subscribe(self.records.append)
         self.esme = Esme(
-            ESME, InstallCode(bytes(16)), self.keystore, MemoryHan(ESME).node(ESME), self.clock, trace, PARTIES, store=self.store,
-            load=self.load, secondary=self.secondary, variant=self.variant,
+            ESME,
+            InstallCode(bytes(16)),
+            self.keystore,
+            MemoryHan(ESME).node(ESME),
+            self.clock,
+            trace,
+            PARTIES,
+            store=self.store,
+            load=self.load,
+            secondary=self.secondary,
+            variant=self.variant,
         )
         tell = self.esme.events.tell
 
@@ -170,30 +179,56 @@ def special(number: int, date: str, day_number: int) -> Data:
 
 def entry(number: int, scripts: str, selector: int, hour: int, weekdays: str = "1111111", special: str = "0000") -> Data:
     """A schedule entry without dates."""
-    return Structure((
-        LongUnsigned(number), Boolean(True), OctetString(parse_obis(scripts)), LongUnsigned(selector), OctetString(bytes((hour, 0, 0, 0))),
-        LongUnsigned(0xFFFF), BitString.of(weekdays), BitString.of(special), OctetString(b"\xff" * 5), OctetString(b"\xff" * 5),
-    ))
+    return Structure(
+        (
+            LongUnsigned(number),
+            Boolean(True),
+            OctetString(parse_obis(scripts)),
+            LongUnsigned(selector),
+            OctetString(bytes((hour, 0, 0, 0))),
+            LongUnsigned(0xFFFF),
+            BitString.of(weekdays),
+            BitString.of(special),
+            OctetString(b"\xff" * 5),
+            OctetString(b"\xff" * 5),
+        )
+    )
 
 
 def tariff(
-    days: list[Data], weeks: list[Data], seasons: list[Data], prices: dict[int, int], *, specials: list[Data] | None = None,
-    thresholds: dict[int, list[int]] | None = None, standing: int = 0, when: OctetString | None = None, scale: int = -5,
+    days: list[Data],
+    weeks: list[Data],
+    seasons: list[Data],
+    prices: dict[int, int],
+    *,
+    specials: list[Data] | None = None,
+    thresholds: dict[int, list[int]] | None = None,
+    standing: int = 0,
+    when: OctetString | None = None,
+    scale: int = -5,
 ) -> list[Item]:
     """ECS01a, item by item as RTDS has it."""
     activation = when or at_once()
     items = [
-        put(20, "0-0:13.0.0", 7, Array(tuple(seasons))), put(20, "0-0:13.0.0", 8, Array(tuple(weeks))),
-        put(20, "0-0:13.0.0", 9, Array(tuple(days))), put(11, "0-1:11.0.0", 2, Array(tuple(specials or ()))),
+        put(20, "0-0:13.0.0", 7, Array(tuple(seasons))),
+        put(20, "0-0:13.0.0", 8, Array(tuple(weeks))),
+        put(20, "0-0:13.0.0", 9, Array(tuple(days))),
+        put(11, "0-1:11.0.0", 2, Array(tuple(specials or ()))),
     ]
     for number in range(1, 9):
         limits = (thresholds or {}).get(number, [NO_THRESHOLD])
         items.append(put(21, f"0-0:16.1.{10 + number}", 2, Array(tuple(DoubleLongUnsigned(limit) for limit in limits))))
     return [
-        *items, put(9000, "0-0:94.44.2.0", 4, Boolean(True)), put(113, "0-0:19.20.4", 6, charge({0: standing}, 0)),
-        put(113, "0-0:19.20.0", 6, charge(prices, scale=scale)), put(20, "0-0:13.0.0", 10, activation),
-        put(9000, "0-0:94.44.128.29", 6, activation), put(9000, "0-0:94.44.2.0", 6, activation), put(113, "0-0:19.20.4", 7, activation),
-        put(113, "0-0:19.20.0", 7, activation), put(9000, "0-0:63.1.1", 6, activation),
+        *items,
+        put(9000, "0-0:94.44.2.0", 4, Boolean(True)),
+        put(113, "0-0:19.20.4", 6, charge({0: standing}, 0)),
+        put(113, "0-0:19.20.0", 6, charge(prices, scale=scale)),
+        put(20, "0-0:13.0.0", 10, activation),
+        put(9000, "0-0:94.44.128.29", 6, activation),
+        put(9000, "0-0:94.44.2.0", 6, activation),
+        put(113, "0-0:19.20.4", 7, activation),
+        put(113, "0-0:19.20.0", 7, activation),
+        put(9000, "0-0:63.1.1", 6, activation),
     ]
 
 

@@ -25,6 +25,7 @@ GSME = Eui64.parse("00db1234567890a1")
 
 def a_day_of(bench: Bench, gsme: Gsme, day: Day) -> None:
     """The meters live for a day, and are switched off."""
+
     async def main() -> None:
         devices = {"esme": bench.esme, "gsme": gsme}
         check_day(day, devices)
@@ -72,16 +73,19 @@ def test_an_ordinary_day_is_the_sum_of_its_half_hours(device_pki: Keystore) -> N
     assert gsme.register.parts == sum(flow(half_hour) * 1800 for half_hour in range(48))
 
 
-@pytest.mark.parametrize(("text", "key"), [
-    ("[esme]\nimport = [1]", "source"),
-    ('source = "x"\n[esme]\nimport = [1, 2]', "esme.import"),
-    ('source = "x"\n[esme]\nheat = [1]', "esme.heat"),
-    ('source = "x"\n[[event]]\nat = "12:00"\ndevice = "esme"\nwhat = "earthquake"', "event.0.what"),
-    ('source = "x"\n[[event]]\nat = "noon"\ndevice = "esme"\nwhat = "tampering"', "event.0.at"),
-    ('source = "x"\n[[event]]\nat = "12:00"\ndevice = "esme"\nwhat = "outage"', "event.0.minutes"),
-    ('source = "x"\nevent = 3', "event"),
-    ("nonsense", ""),
-])
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[esme]\nimport = [1]", "source"),
+        ('source = "x"\n[esme]\nimport = [1, 2]', "esme.import"),
+        ('source = "x"\n[esme]\nheat = [1]', "esme.heat"),
+        ('source = "x"\n[[event]]\nat = "12:00"\ndevice = "esme"\nwhat = "earthquake"', "event.0.what"),
+        ('source = "x"\n[[event]]\nat = "noon"\ndevice = "esme"\nwhat = "tampering"', "event.0.at"),
+        ('source = "x"\n[[event]]\nat = "12:00"\ndevice = "esme"\nwhat = "outage"', "event.0.minutes"),
+        ('source = "x"\nevent = 3', "event"),
+        ("nonsense", ""),
+    ],
+)
 def test_a_day_that_makes_no_sense_is_refused_by_file_and_key(text: str, key: str) -> None:
     with pytest.raises(BoardError) as refused:
         read_day(text, "mine.toml")

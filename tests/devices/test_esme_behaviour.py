@@ -25,8 +25,12 @@ from hil.devices.metering.registers import DAY_S, HOUR_S
 
 
 def limit(watts: int, period: int, restoration: int, *, disables: bool) -> list[Item]:
-    values = (("94.44.0.3", Boolean(disables)), ("94.44.128.7", DoubleLongUnsigned(watts)), ("94.44.128.6", DoubleLongUnsigned(period)),
-              ("94.44.128.8", DoubleLongUnsigned(restoration)))
+    values = (
+        ("94.44.0.3", Boolean(disables)),
+        ("94.44.128.7", DoubleLongUnsigned(watts)),
+        ("94.44.128.6", DoubleLongUnsigned(period)),
+        ("94.44.128.8", DoubleLongUnsigned(restoration)),
+    )
     items = [put(9000, f"0-0:{obis}", 4, value) for obis, value in values]
     return [*items, *(put(9000, f"0-0:{obis}", 6, at_once()) for obis, _ in values)]
 
@@ -68,7 +72,8 @@ def test_a_supply_that_somebody_disabled_meanwhile_is_not_restored(device_pki: K
 def voltage_settings(group: int = 32) -> list[Item]:
     extremes = ((1, 260, 30), (2, 190, 30), (3, 207, 60), (4, 253, 60))
     return [
-        put(7, f"1-0:{group}.24.0", 4, DoubleLongUnsigned(600)), put(1, f"1-0:{group}.35.0.4", 2, DoubleLongUnsigned(250)),
+        put(7, f"1-0:{group}.24.0", 4, DoubleLongUnsigned(600)),
+        put(1, f"1-0:{group}.35.0.4", 2, DoubleLongUnsigned(250)),
         put(1, f"1-0:{group}.31.0.4", 2, DoubleLongUnsigned(210)),
         *(put(71, f"0-0:17.0.{place}", 4, DoubleLongUnsigned(volts)) for place, volts, _ in extremes),
         *(put(71, f"0-0:17.0.{place}", 6, DoubleLongUnsigned(seconds)) for place, _, seconds in extremes),
@@ -145,10 +150,15 @@ def test_maximum_demand_is_the_largest_half_hour_all_day_and_in_its_window(devic
 def test_switches_follow_their_calendar_overrides_and_limits(device_pki: Keystore) -> None:
     bench = Bench(device_pki)
     calendar = Array((entry(1, "0-0:10.0.103", 0x101, 1), entry(2, "0-0:10.0.103", 0x102, 5)))
-    bench.do(0x0054, [
-        put(11, "0-1:11.0.3", 2, Array(())), put(10, "0-1:12.0.2", 2, calendar), put(9000, "0-0:94.44.128.26", 6, at_once()),
-        put(9000, "0-0:94.44.128.35", 6, at_once()),
-    ])
+    bench.do(
+        0x0054,
+        [
+            put(11, "0-1:11.0.3", 2, Array(())),
+            put(10, "0-1:12.0.2", 2, calendar),
+            put(9000, "0-0:94.44.128.26", 6, at_once()),
+            put(9000, "0-0:94.44.128.35", 6, at_once()),
+        ],
+    )
     assert bench.read(70, "0-1:96.3.10") == Boolean(False)
     bench.go(2 * HOUR_S)
     assert bench.read(70, "0-1:96.3.10") == Boolean(True)
@@ -171,13 +181,22 @@ def test_switches_follow_their_calendar_overrides_and_limits(device_pki: Keystor
 def test_a_controller_holds_its_level_in_its_period_and_no_more_than_its_limit(device_pki: Keystore) -> None:
     bench = Bench(device_pki)
     start, end = octets(bench.now + HOUR_S), octets(bench.now + 3 * HOUR_S)
-    bench.do(0x011E, [
-        put(1, "0-0:94.44.121.1", 2, start), put(1, "0-0:94.44.121.2", 2, end), run(9, "0-0:10.0.103", 1, LongUnsigned(0x1500 + 70)),
-    ])
-    bench.do(0x011F, [
-        put(1, "0-0:94.44.121.3", 2, octets(bench.now + 2 * HOUR_S)), put(1, "0-0:94.44.121.4", 2, end),
-        run(9, "0-0:10.0.107", 1, LongUnsigned(0x1500 + 25)),
-    ])
+    bench.do(
+        0x011E,
+        [
+            put(1, "0-0:94.44.121.1", 2, start),
+            put(1, "0-0:94.44.121.2", 2, end),
+            run(9, "0-0:10.0.103", 1, LongUnsigned(0x1500 + 70)),
+        ],
+    )
+    bench.do(
+        0x011F,
+        [
+            put(1, "0-0:94.44.121.3", 2, octets(bench.now + 2 * HOUR_S)),
+            put(1, "0-0:94.44.121.4", 2, end),
+            run(9, "0-0:10.0.107", 1, LongUnsigned(0x1500 + 25)),
+        ],
+    )
     levels = []
     for _ in range(4):
         levels.append(bench.esme.controls.level(5))
@@ -222,11 +241,14 @@ def test_the_supplier_takes_the_consumer_s_pin_away(device_pki: Keystore) -> Non
     assert not bench.esme.pin_protected
 
 
-@pytest.mark.parametrize(("date", "ends"), [
-    ("ffffffffff", ["01-01 02", "01-02 02", "01-03 02"]),
-    ("ffffffff05", ["01-02 02", "01-09 02", "01-16 02"]),
-    ("ffffff01ff", ["01-01 02", "02-01 02", "03-01 02"]),
-])
+@pytest.mark.parametrize(
+    ("date", "ends"),
+    [
+        ("ffffffffff", ["01-01 02", "01-02 02", "01-03 02"]),
+        ("ffffffff05", ["01-02 02", "01-09 02", "01-16 02"]),
+        ("ffffff01ff", ["01-01 02", "02-01 02", "03-01 02"]),
+    ],
+)
 def test_a_billing_calendar_fills_the_billing_log(device_pki: Keystore, date: str, ends: list[str]) -> None:
     bench = Bench(device_pki)
     calendar = Array((Structure((OctetString(bytes((2, 0, 0, 0))), OctetString(bytes.fromhex(date)))),))

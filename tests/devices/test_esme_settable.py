@@ -13,8 +13,11 @@ def written() -> dict[tuple[int, bytes, int], str]:
     """What the use cases of an ESME set, with the name of one that does."""
     return {
         (item.class_id, item.obis, item.attribute): case.name
-        for case in catalogue().values() if "ESME" in case.targets
-        for access in case.access_lists for item in access.items if item.choice is Choice.SET
+        for case in catalogue().values()
+        if "ESME" in case.targets
+        for access in case.access_lists
+        for item in access.items
+        if item.choice is Choice.SET
     }
 
 

@@ -39,8 +39,14 @@ def part(cluster: Cluster, name: str, /, **fields: FieldValue) -> Component:
 def tell(bench: GasBench, *codes: int) -> None:
     """GCS20: these events are logged and go to the WAN."""
     events: FieldValue = tuple({"event": code} for code in codes)
-    bench.ask(0x00AD, [part(DEVICE_MANAGEMENT, "SetEventConfiguration", event=1, start=0, configuration=0x0F, control=0,
-                            count=len(codes), events=events)])
+    bench.ask(
+        0x00AD,
+        [
+            part(
+                DEVICE_MANAGEMENT, "SetEventConfiguration", event=1, start=0, configuration=0x0F, control=0, count=len(codes), events=events
+            )
+        ],
+    )
 
 
 @pytest.mark.clause("RTDS GCS53")
@@ -67,7 +73,10 @@ def test_the_end_of_a_billing_period_is_pushed_to_the_supplier_with_its_snapshot
 
 @pytest.mark.parametrize(("state", "valve", "told"), [(0, Valve.OFF, [0x8F74, 0x81BE]), (3, Valve.ON, [0x8F74])])
 def test_a_cover_taken_off_is_told_and_locks_the_valve_where_the_supply_tamper_state_says_so(
-    bench: GasBench, state: int, valve: Valve, told: list[int],
+    bench: GasBench,
+    state: int,
+    valve: Valve,
+    told: list[int],
 ) -> None:
     tell(bench, 0x81BE, 0x81B9)
     bench.ask(0x007D, [part(METERING, "SetSupplyStatus", event=1, tamper=state, depletion=3, uncontrolled_flow=0, load_limit=0)])

@@ -21,9 +21,23 @@ def bench(device_pki: Keystore) -> GasBench:
 
 def threshold(bench: GasBench, ten_thousandths: int) -> None:
     """GCS24: cubic metres an hour."""
-    bench.ask(0x007D, [part(
-        METERING, "SetUncontrolledFlowThreshold", provider=0, event=1, threshold=ten_thousandths, unit=1, multiplier=1, divisor=10_000,
-        stabilisation_period=SETTLING_TENTHS, measurement_period=MEASURING_S)])
+    bench.ask(
+        0x007D,
+        [
+            part(
+                METERING,
+                "SetUncontrolledFlowThreshold",
+                provider=0,
+                event=1,
+                threshold=ten_thousandths,
+                unit=1,
+                multiplier=1,
+                divisor=10_000,
+                stabilisation_period=SETTLING_TENTHS,
+                measurement_period=MEASURING_S,
+            )
+        ],
+    )
 
 
 def opened(bench: GasBench) -> None:
@@ -34,11 +48,19 @@ def opened(bench: GasBench) -> None:
     bench.alerts()
 
 
-@pytest.mark.parametrize(("ten_thousandths", "valve", "told"), [
-    (35_999, Valve.ARMED, [0x81BF]), (36_000, Valve.ON, []), (0, Valve.ON, []),
-])
+@pytest.mark.parametrize(
+    ("ten_thousandths", "valve", "told"),
+    [
+        (35_999, Valve.ARMED, [0x81BF]),
+        (36_000, Valve.ON, []),
+        (0, Valve.ON, []),
+    ],
+)
 def test_flow_above_the_threshold_closes_and_arms_the_valve_again(
-    bench: GasBench, ten_thousandths: int, valve: Valve, told: list[int],
+    bench: GasBench,
+    ten_thousandths: int,
+    valve: Valve,
+    told: list[int],
 ) -> None:
     tell(bench, 0x81BF)
     threshold(bench, ten_thousandths)

@@ -26,7 +26,8 @@ def start(bench: GasBench, at: int = 0) -> None:
     """GCS31 of service 14.1, from the network operator."""
     fields = {"event": 1, "start": at, "sample_type": 0, "interval": SIX_MINUTES, "max_samples": 41}
     (answer,) = bench.ask(
-        START_SAMPLING, [Component(METERING.id, 0x01, 0, 0x07, METERING.to_server[0x07].encode(fields))], NETWORK_OPERATOR)
+        START_SAMPLING, [Component(METERING.id, 0x01, 0, 0x07, METERING.to_server[0x07].encode(fields))], NETWORK_OPERATOR
+    )
     assert (answer.command, answer.payload) == (0x0D, b"\x02\x00")
 
 

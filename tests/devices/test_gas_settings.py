@@ -71,11 +71,13 @@ def settable() -> set[tuple[str, str, str]]:
 def test_every_field_that_a_command_sets_has_a_case_or_a_reason() -> None:
     everything = settable()
     assert len(everything) > 200
-    listed = {
-        (code, case["command"], name) for case in TABLE["case"] for code in case["codes"]
-        for name in names(case["set"])}
-    excused = {(code, command, name) for code, command, name in everything for row in TABLE["unread"]
-               if command in row["commands"] and name in row["fields"] and row["why"]}
+    listed = {(code, case["command"], name) for case in TABLE["case"] for code in case["codes"] for name in names(case["set"])}
+    excused = {
+        (code, command, name)
+        for code, command, name in everything
+        for row in TABLE["unread"]
+        if command in row["commands"] and name in row["fields"] and row["why"]
+    }
     assert everything - listed - excused == set()
     assert listed - everything == set()
     for row in TABLE["unread"]:
@@ -132,8 +134,11 @@ def components(code: int, command: str, given: Mapping[str, Json], nth: int = 0,
 
 
 WANTED: dict[tuple[int, int], dict[str, Json]] = {
-    (0x0707, 0x01): {"calendar": 0xFFFFFFFF}, (0x0707, 0x02): {"calendar": 0xFFFFFFFF}, (0x0707, 0x03): {"calendar": 0xFFFFFFFF},
-    (0x0707, 0x04): {"calendar": 0xFFFFFFFF}, (0x0705, 0x08): {"latest_end": 0xFFFFFFFE, "count": 5},
+    (0x0707, 0x01): {"calendar": 0xFFFFFFFF},
+    (0x0707, 0x02): {"calendar": 0xFFFFFFFF},
+    (0x0707, 0x03): {"calendar": 0xFFFFFFFF},
+    (0x0707, 0x04): {"calendar": 0xFFFFFFFF},
+    (0x0705, 0x08): {"latest_end": 0xFFFFFFFE, "count": 5},
 }
 """What the reads of the catalogue ask for: the calendar in force, every top-up."""
 

@@ -101,8 +101,11 @@ def test_a_push_carries_what_has_changed_since_the_mirror_took_it_and_everything
         await join_gpf(home, gsme)
         seen = len(home.records)
         await home.clock.sleep(25 * 3600)
-        told = [int(record.detail["attributes"] or 0) for record in home.records[seen:] if record.event == "mirrored"
-                and record.detail["cluster"] == "0702"]
+        told = [
+            int(record.detail["attributes"] or 0)
+            for record in home.records[seen:]
+            if record.event == "mirrored" and record.detail["cluster"] == "0702"
+        ]
         whole = len(gsme.model.records(METERING.id))
         assert whole in told
         assert sum(count < whole / 2 for count in told) >= 46

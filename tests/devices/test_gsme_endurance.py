@@ -81,8 +81,11 @@ def test_a_month_adds_up_to_the_penny_and_the_litre(device_pki: Keystore) -> Non
 
 
 SNAPSHOT: dict[str, FieldValue] = {
-    "summation": 3 * DAY_S, "tiers": 4, "tier_summations": ({"value": 2 * DAY_S}, {"value": DAY_S}, {"value": 0}, {"value": 0}),
-    "tiers_and_blocks": 4, "block_summations": ({"value": 0},) * 4,
+    "summation": 3 * DAY_S,
+    "tiers": 4,
+    "tier_summations": ({"value": 2 * DAY_S}, {"value": DAY_S}, {"value": 0}, {"value": 0}),
+    "tiers_and_blocks": 4,
+    "block_summations": ({"value": 0},) * 4,
 }
 """What Saturday's end finds."""
 
@@ -91,8 +94,15 @@ def shown(bench: Bench) -> list[object]:
     """All that must survive."""
     metering = bench.gsme.metering
     return [
-        bench.all(TIERS), bench.all(BLOCKS), bench.read(*SUMMATION), metering.account.state(), metering.bill, metering.valve,
-        list(bench.gsme.register.profile), list(bench.gsme.register.snapshots), bench.gsme.register.today,
+        bench.all(TIERS),
+        bench.all(BLOCKS),
+        bench.read(*SUMMATION),
+        metering.account.state(),
+        metering.bill,
+        metering.valve,
+        list(bench.gsme.register.profile),
+        list(bench.gsme.register.snapshots),
+        bench.gsme.register.today,
     ]
 
 
@@ -106,7 +116,7 @@ def test_a_daily_snapshot_tells_the_rates(bench: Bench) -> None:
     (answer,) = answers
     found = METERING.to_client[0x06].decode(answer.payload)
     assert found["total_found"] == 3
-    body = answer.payload[-len(GB_SNAPSHOT.encode(dict(SNAPSHOT))):]
+    body = answer.payload[-len(GB_SNAPSHOT.encode(dict(SNAPSHOT))) :]
     assert GB_SNAPSHOT.decode(body) == SNAPSHOT
 
 

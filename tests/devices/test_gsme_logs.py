@@ -52,8 +52,9 @@ class Meter:
         return cluster.to_client[answer.command].decode(answer.payload)
 
     def prepay(self) -> None:
-        assert isinstance(self.tell(
-            PREPAYMENT, "ChangePaymentMode", provider=0, event=1, implementation=0, configuration=0x0C97, cut_off_value=0), list)
+        assert isinstance(
+            self.tell(PREPAYMENT, "ChangePaymentMode", provider=0, event=1, implementation=0, configuration=0x0C97, cut_off_value=0), list
+        )
 
     def top_up(self, pounds: int) -> None:
         self.tokens += 1
@@ -77,7 +78,8 @@ def test_a_week_s_billing_period_leaves_a_snapshot_of_registers_and_of_balances(
         meter = Meter(home)
         meter.prepay()
         meter.tell(
-            PRICE, "PublishBillingPeriod", provider=0, event=1, start=int(home.clock.now()), duration=1, duration_type=0x22, tariff_type=0)
+            PRICE, "PublishBillingPeriod", provider=0, event=1, start=int(home.clock.now()), duration=1, duration_type=0x22, tariff_type=0
+        )
         assert meter.tell(METERING, "GetSnapshot", **period(), cause=2) is ZclStatus.NOT_FOUND
         await meter.days(15)
         registers = meter.answer(METERING, "GetSnapshot", **period(), cause=2)
@@ -115,14 +117,28 @@ def test_a_top_up_pays_off_its_share_of_the_payment_debt_and_both_are_logged(at_
         meter = Meter(home)
         meter.prepay()
         meter.tell(
-            PREPAYMENT, "ChangeDebt", event=1, label=b"", amount=250 * PENNY, recovery_method=2, amount_type=5, recovery_start=0,
-            collection_time=0, recovery_frequency=0, recovery_amount=0, balance_percentage=1000)
+            PREPAYMENT,
+            "ChangeDebt",
+            event=1,
+            label=b"",
+            amount=250 * PENNY,
+            recovery_method=2,
+            amount_type=5,
+            recovery_start=0,
+            collection_time=0,
+            recovery_frequency=0,
+            recovery_amount=0,
+            balance_percentage=1000,
+        )
         for _ in range(3):
             meter.top_up(10)  # a tenth is a pound, and the third finds fifty pence left
         paid = meter.answer(PREPAYMENT, "GetDebtRepaymentLog", latest_end=FOREVER, count=10, debt_type=2)["payments"]
         assert isinstance(paid, tuple)
         assert [(one["amount"], one["outstanding"]) for one in paid] == [
-            (50 * PENNY, 0), (100 * PENNY, 50 * PENNY), (100 * PENNY, 150 * PENNY)]
+            (50 * PENNY, 0),
+            (100 * PENNY, 50 * PENNY),
+            (100 * PENNY, 150 * PENNY),
+        ]
         assert meter.gsme.model.number(PREPAYMENT.id, 0x0001) == 3000 * PENNY - 250 * PENNY
         tokens = meter.answer(PREPAYMENT, "GetTopUpLog", latest_end=FOREVER, count=10)["top_ups"]
         assert isinstance(tokens, tuple)
@@ -171,11 +187,32 @@ def test_the_tariff_s_calendar_and_that_of_the_non_disablement_periods_are_read_
         meter = Meter(home)
         for calendar, kind in ((11, 0), (12, 3)):
             meter.tell(
-                CALENDAR, "PublishCalendar", provider=0, event=1, calendar=calendar, start=0, calendar_type=kind, time_reference=0,
-                name=b"", seasons=1, weeks=1, days=1)
+                CALENDAR,
+                "PublishCalendar",
+                provider=0,
+                event=1,
+                calendar=calendar,
+                start=0,
+                calendar_type=kind,
+                time_reference=0,
+                name=b"",
+                seasons=1,
+                weeks=1,
+                days=1,
+            )
             meter.tell(
-                CALENDAR, "PublishDayProfile", provider=0, event=1, calendar=calendar, day=1, total=1, command_index=0, command_count=1,
-                calendar_type=kind, entries=({"minute": 0, "value": 1},))
+                CALENDAR,
+                "PublishDayProfile",
+                provider=0,
+                event=1,
+                calendar=calendar,
+                day=1,
+                total=1,
+                command_index=0,
+                command_count=1,
+                calendar_type=kind,
+                entries=({"minute": 0, "value": 1},),
+            )
         asked: dict[str, FieldValue] = {"provider": 0, "first_day": 1, "count": 0}
         assert meter.answer(CALENDAR, "GetDayProfiles", calendar=0xFFFFFFFF, **asked)["calendar"] == 11
         assert meter.answer(CALENDAR, "GetDayProfiles", calendar=0xFFFFFFFE, **asked)["calendar"] == 12
@@ -209,7 +246,8 @@ def test_what_is_not_found_does_not_stop_the_rest(at_home: Scene) -> None:
         meter = Meter(home)
         missing = PREPAYMENT.to_server[0x08].encode({"latest_end": FOREVER, "count": 5})
         first, second = meter.ask(
-            Component(PREPAYMENT.id, 0x01, 0, 0x08, missing), Component(PREPAYMENT.id, 0x01, 1, 0x08, missing), code=0x00C5)
+            Component(PREPAYMENT.id, 0x01, 0, 0x08, missing), Component(PREPAYMENT.id, 0x01, 1, 0x08, missing), code=0x00C5
+        )
         assert first.payload == second.payload == b"\x08\x8b"
 
     at_home(scene)

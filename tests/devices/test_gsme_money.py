@@ -68,8 +68,22 @@ def test_a_future_dated_block_tariff_takes_over_at_its_second_although_nobody_lo
 @pytest.mark.clause("RTDS GCS25")
 def test_block_counters_begin_anew_with_each_block_period(bench: Bench) -> None:
     bench.do(TARIFF, *prices(10_000, 20_000, thresholds=(100,)))
-    bench.do(0x007E, (PRICE, "PublishBlockPeriod", {
-        **ISSUED, "start": int(bench.gsme.now()), "duration": 1, "control": 2, "duration_type": 0x21, "tariff_type": 0, "resolution": 1}))
+    bench.do(
+        0x007E,
+        (
+            PRICE,
+            "PublishBlockPeriod",
+            {
+                **ISSUED,
+                "start": int(bench.gsme.now()),
+                "duration": 1,
+                "control": 2,
+                "duration_type": 0x21,
+                "tariff_type": 0,
+                "resolution": 1,
+            },
+        ),
+    )
     bench.go(DAY_S - 10)
     assert bench.all(BLOCKS)[1] > 0
     bench.go(20)
@@ -166,11 +180,16 @@ def test_no_debt_is_collected_in_credit_mode(bench: Bench) -> None:
     assert bench.gsme.metering.bill == POUND, "the standing charge a meter leaves the factory with"
 
 
-@pytest.mark.parametrize(("configuration", "in_emergency", "disabled"), [
-    (0x0497, False, False), (0x0097, False, True), (0x0C97, True, False), (0x0897, True, True)])
+@pytest.mark.parametrize(
+    ("configuration", "in_emergency", "disabled"),
+    [(0x0497, False, False), (0x0097, False, True), (0x0C97, True, False), (0x0897, True, True)],
+)
 @pytest.mark.clause("reference smets 3: SuspendDebtEmergency, SuspendDebtDisabled")
 def test_debt_recovery_is_suspended_as_the_payment_mode_says(
-    bench: Bench, configuration: int, in_emergency: bool, disabled: bool,
+    bench: Bench,
+    configuration: int,
+    in_emergency: bool,
+    disabled: bool,
 ) -> None:
     bench.do(TARIFF, *prices(0))
     bench.prepay(configuration)
@@ -225,15 +244,23 @@ def test_adjustments_and_resets_reach_the_balance_of_their_mode_alone(bench: Ben
 
 
 def test_a_top_up_over_a_limit_is_refused(bench: Bench) -> None:
-    bench.do(CONFIGURATION, (PREPAYMENT, "SetMaximumCreditLimit", {
-        **ISSUED, "implementation": 0, "max_level": 30 * POUND, "max_per_top_up": 20 * POUND}))
+    bench.do(
+        CONFIGURATION,
+        (PREPAYMENT, "SetMaximumCreditLimit", {**ISSUED, "implementation": 0, "max_level": 30 * POUND, "max_per_top_up": 20 * POUND}),
+    )
     assert [bench.top_up(pounds)["result"] for pounds in (21, 20, 11, 10)] == [6, 0, 4, 0]
     assert bench.balance == 30 * POUND
 
 
 def test_an_event_is_told_as_it_was_configured(bench: Bench) -> None:
-    bench.do(0x00AD, (DEVICE_MANAGEMENT, "SetEventConfiguration", {
-        "event": 1, "start": 0, "configuration": 0x08, "control": 0, "count": 1, "events": ({"event": 0x81A8},)}))
+    bench.do(
+        0x00AD,
+        (
+            DEVICE_MANAGEMENT,
+            "SetEventConfiguration",
+            {"event": 1, "start": 0, "configuration": 0x08, "control": 0, "count": 1, "events": ({"event": 0x81A8},)},
+        ),
+    )
     bench.adjust(POUND)
     bench.prepay()
     bench.owe(3, PENNY, rate=PENNY, frequency=0)

@@ -37,7 +37,11 @@ def test_octets_from_anywhere_never_break_a_device(device_pki: Keystore, data: b
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tail=st.binary(max_size=120), start=st.sampled_from(STARTS), kind=st.sampled_from([Esme, Gsme]), pick=st.integers(min_value=0))
 def test_a_lawful_sender_of_nonsense_gets_at_most_one_response(
-    device_pki: Keystore, tail: bytes, start: bytes, kind: type[Esme] | type[Gsme], pick: int,
+    device_pki: Keystore,
+    tail: bytes,
+    start: bytes,
+    kind: type[Esme] | type[Gsme],
+    pick: int,
 ) -> None:
     device = make(device_pki, kind)
     codes = sorted(permissions(kind.device_type))

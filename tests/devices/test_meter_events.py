@@ -16,12 +16,22 @@ from hil.devices.esme.variant import POLYPHASE
 from hil.devices.metering.registers import DAY_S
 
 
-@pytest.mark.parametrize(("phase", "seconds", "codes"), [
-    (1, 60, [0x8F58, 0x8F37]), (1, 180, [0x8F58, 0x8F38]), (2, 179, [0x8F59, 0x8F39]), (2, 600, [0x8F59, 0x8F3A]),
-    (3, 1, [0x8F5A, 0x8F3B]), (3, 200, [0x8F5A, 0x8F3C]),
-])
+@pytest.mark.parametrize(
+    ("phase", "seconds", "codes"),
+    [
+        (1, 60, [0x8F58, 0x8F37]),
+        (1, 180, [0x8F58, 0x8F38]),
+        (2, 179, [0x8F59, 0x8F39]),
+        (2, 600, [0x8F59, 0x8F3A]),
+        (3, 1, [0x8F5A, 0x8F3B]),
+        (3, 200, [0x8F5A, 0x8F3C]),
+    ],
+)
 def test_a_phase_that_was_out_is_logged_and_its_return_told_by_the_length_of_the_outage(
-    device_pki: Keystore, phase: int, seconds: int, codes: list[int],
+    device_pki: Keystore,
+    phase: int,
+    seconds: int,
+    codes: list[int],
 ) -> None:
     bench = Bench(device_pki, variant=POLYPHASE)
     bench.esme.set_voltage(0, phase)

@@ -135,8 +135,7 @@ def test_a_transfer_goes_on_where_a_power_cut_broke_it_off(at_home: Scene) -> No
         server.hold(gsme, image_file(home))
         assert await gsme.ota.fetch(blocks=150) is Fetched.PART
         await gsme.stop()
-        again = Gsme(
-            gsme.eui64, gsme.install_code, home.keystore, gsme.node, home.clock, home.trace, PARTIES, store=gsme.store)
+        again = Gsme(gsme.eui64, gsme.install_code, home.keystore, gsme.node, home.clock, home.trace, PARTIES, store=gsme.store)
         await again.start()
         again.coordinator = gsme.coordinator
         left = -(-(len(image_file(home)) - 150 * BLOCK) // BLOCK)
@@ -216,8 +215,7 @@ def test_a_mains_device_asks_again_when_the_hub_notifies_it(at_home: Scene) -> N
         assert server.told == []
         server.hold(gsme, image_file(home))
         notify = OTA.to_client[0x00].encode({"payload_type": 0, "query_jitter": 100})
-        await home.hub.zcl.command(
-            gsme.eui64, gsme.descriptors[0].endpoint, OTA.id, 0x00, notify, source_endpoint=125, to_server=False)
+        await home.hub.zcl.command(gsme.eui64, gsme.descriptors[0].endpoint, OTA.id, 0x00, notify, source_endpoint=125, to_server=False)
         await home.clock.sleep(300)
         assert server.told == [TRANSFERRED]
         await gsme.stop()

@@ -39,19 +39,32 @@ def prepayment_mode(threshold: int = 0, *, suspend_emergency: bool = False, susp
         Structure((OctetString(parse_obis(credit)), OctetString(parse_obis(taken)), BitString.of("111"))) for credit, taken in pairs
     )
     return [
-        put(111, "0-1:19.0.0", 2, Structure((DlmsEnum(2), DlmsEnum(1)))), put(9000, "0-0:94.44.128.22", 4, DoubleLong(threshold)),
-        put(111, "0-1:19.0.0", 11, Array(rows)), put(9000, "0-0:94.44.128.22", 6, at_once()),
+        put(111, "0-1:19.0.0", 2, Structure((DlmsEnum(2), DlmsEnum(1)))),
+        put(9000, "0-0:94.44.128.22", 4, DoubleLong(threshold)),
+        put(111, "0-1:19.0.0", 11, Array(rows)),
+        put(9000, "0-0:94.44.128.22", 6, at_once()),
         put(111, "0-1:19.0.0", 13, at_once()),
     ]
 
 
 def configuration(
-    *, limit: int = 0, threshold: int = 0, low: int = 0, cap: int = 0, cap_period: int = 0, max_credit: int = 0, max_balance: int = 0,
+    *,
+    limit: int = 0,
+    threshold: int = 0,
+    low: int = 0,
+    cap: int = 0,
+    cap_period: int = 0,
+    max_credit: int = 0,
+    max_balance: int = 0,
     calendar: tuple[Structure, ...] = (),
 ) -> list[Item]:
     values = (
-        ("94.44.128.2", DoubleLong(limit)), ("94.44.128.3", DoubleLong(threshold)), ("94.44.128.9", DoubleLong(low)),
-        ("94.44.128.12", LongUnsigned(cap)), ("94.44.128.13", DoubleLong(cap_period)), ("94.44.2.10", DoubleLong(max_credit)),
+        ("94.44.128.2", DoubleLong(limit)),
+        ("94.44.128.3", DoubleLong(threshold)),
+        ("94.44.128.9", DoubleLong(low)),
+        ("94.44.128.12", LongUnsigned(cap)),
+        ("94.44.128.13", DoubleLong(cap_period)),
+        ("94.44.2.10", DoubleLong(max_credit)),
         ("94.44.2.20", DoubleLong(max_balance)),
     )
     items = [put(10, "0-1:12.0.1", 2, Array(calendar))]
@@ -60,13 +73,26 @@ def configuration(
     return [*items, put(9000, "0-0:94.44.128.28", 6, at_once()), put(9000, "0-0:94.44.128.31", 6, at_once())]
 
 
-def debts(payment: int, first: int, second: int, *, rates: tuple[int, int] = (0, 0), periods: tuple[int, int] = (3600, 86_400),
-          proportion: int = 0) -> list[Item]:
+def debts(
+    payment: int,
+    first: int,
+    second: int,
+    *,
+    rates: tuple[int, int] = (0, 0),
+    periods: tuple[int, int] = (3600, 86_400),
+    proportion: int = 0,
+) -> list[Item]:
     return [
-        put(113, DEBT_1, 6, charge({0: rates[0]}, 0)), put(113, DEBT_2, 6, charge({0: rates[1]}, 0)),
-        put(113, PAYMENT, 13, LongUnsigned(proportion)), put(113, DEBT_1, 8, DoubleLongUnsigned(periods[0])),
-        put(113, DEBT_2, 8, DoubleLongUnsigned(periods[1])), run(113, DEBT_1, 2, Integer(0)), run(113, DEBT_2, 2, Integer(0)),
-        run(113, PAYMENT, 4, DoubleLong(payment)), run(113, DEBT_1, 4, DoubleLong(first)), run(113, DEBT_2, 4, DoubleLong(second)),
+        put(113, DEBT_1, 6, charge({0: rates[0]}, 0)),
+        put(113, DEBT_2, 6, charge({0: rates[1]}, 0)),
+        put(113, PAYMENT, 13, LongUnsigned(proportion)),
+        put(113, DEBT_1, 8, DoubleLongUnsigned(periods[0])),
+        put(113, DEBT_2, 8, DoubleLongUnsigned(periods[1])),
+        run(113, DEBT_1, 2, Integer(0)),
+        run(113, DEBT_2, 2, Integer(0)),
+        run(113, PAYMENT, 4, DoubleLong(payment)),
+        run(113, DEBT_1, 4, DoubleLong(first)),
+        run(113, DEBT_2, 4, DoubleLong(second)),
     ]
 
 
@@ -278,10 +304,14 @@ def test_credit_mode_never_cuts_off_and_gives_back_what_was_cut(device_pki: Keys
     bench.go(HOUR_S)
     assert bench.esme.load_switch is LoadSwitch.DISABLED
     credit = Array((Structure((OctetString(parse_obis(BALANCE)), OctetString(parse_obis(STANDING)), BitString.of("111"))),))
-    bench.do(0x001A, [
-        put(111, "0-1:19.0.0", 2, Structure((DlmsEnum(1), DlmsEnum(1)))), put(111, "0-1:19.0.0", 11, credit),
-        put(111, "0-1:19.0.0", 13, at_once()),
-    ])
+    bench.do(
+        0x001A,
+        [
+            put(111, "0-1:19.0.0", 2, Structure((DlmsEnum(1), DlmsEnum(1)))),
+            put(111, "0-1:19.0.0", 11, credit),
+            put(111, "0-1:19.0.0", 13, at_once()),
+        ],
+    )
     assert bench.esme.load_switch is LoadSwitch.ARMED
     assert bench.read(111, "0-0:19.0.0") == Structure((DlmsEnum(1), DlmsEnum(2)))
     bench.esme.enable_supply()

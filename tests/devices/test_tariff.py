@@ -136,12 +136,19 @@ def test_changes_of_the_same_second_leave_one_snapshot(device_pki: Keystore) -> 
 def test_the_second_element_has_registers_prices_and_a_calendar_of_its_own(device_pki: Keystore) -> None:
     bench = Bench(device_pki, load=lambda half_hour: 1000, secondary=lambda half_hour: 500, variant=TWIN_ELEMENT)
     bench.do(0x0019, flat(1000))
-    bench.do(0x00B7, [
-        put(113, "0-0:19.20.5", 6, charge({1: 100, 2: 200})), put(20, "0-0:13.0.1", 7, Array(tuple(ALL_YEAR))),
-        put(20, "0-0:13.0.1", 8, Array(tuple(WEEK))), put(20, "0-0:13.0.1", 9, Array((day(1, {0: 201, 12: 202}),))),
-        put(11, "0-1:11.0.1", 2, Array(())), put(20, "0-0:13.0.1", 10, at_once()), put(113, "0-0:19.20.5", 7, at_once()),
-        put(9000, "0-0:94.44.128.30", 6, at_once()),
-    ])
+    bench.do(
+        0x00B7,
+        [
+            put(113, "0-0:19.20.5", 6, charge({1: 100, 2: 200})),
+            put(20, "0-0:13.0.1", 7, Array(tuple(ALL_YEAR))),
+            put(20, "0-0:13.0.1", 8, Array(tuple(WEEK))),
+            put(20, "0-0:13.0.1", 9, Array((day(1, {0: 201, 12: 202}),))),
+            put(11, "0-1:11.0.1", 2, Array(())),
+            put(20, "0-0:13.0.1", 10, at_once()),
+            put(113, "0-0:19.20.5", 7, at_once()),
+            put(9000, "0-0:94.44.128.30", 6, at_once()),
+        ],
+    )
     bench.go(DAY_S)
     rates = bench.esme.metering.rates
     assert [value // 3600 for value in rates.secondary] == [6000, 6000, 0, 0]
@@ -177,13 +184,16 @@ def test_everything_counted_survives_a_power_cut_and_a_new_start(device_pki: Key
     assert len(bench.esme.registers.active_import.profile) == 40_610 // 1800
 
 
-@pytest.mark.parametrize(("date", "falls", "not_on"), [
-    ("ffffff01ff", datetime(2026, 2, 1), datetime(2026, 2, 2)),
-    ("fffffffeff", datetime(2026, 2, 28), datetime(2026, 2, 27)),
-    ("fffffffdff", datetime(2024, 2, 28), datetime(2024, 2, 29)),
-    ("ffffffff01", datetime(2026, 1, 5), datetime(2026, 1, 6)),
-    ("07ea0c19ff", datetime(2026, 12, 25), datetime(2027, 12, 25)),
-])
+@pytest.mark.parametrize(
+    ("date", "falls", "not_on"),
+    [
+        ("ffffff01ff", datetime(2026, 2, 1), datetime(2026, 2, 2)),
+        ("fffffffeff", datetime(2026, 2, 28), datetime(2026, 2, 27)),
+        ("fffffffdff", datetime(2024, 2, 28), datetime(2024, 2, 29)),
+        ("ffffffff01", datetime(2026, 1, 5), datetime(2026, 1, 6)),
+        ("07ea0c19ff", datetime(2026, 12, 25), datetime(2027, 12, 25)),
+    ],
+)
 def test_dates_with_wildcards_fall_where_they_say(date: str, falls: datetime, not_on: datetime) -> None:
     assert falls_on(bytes.fromhex(date), falls.date())
     assert not falls_on(bytes.fromhex(date), not_on.date())

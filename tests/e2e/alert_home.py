@@ -39,10 +39,18 @@ from hil.devices.esme.variant import POLYPHASE, SINGLE_ELEMENT
 from hil.radio.nodes.node import StackNode
 
 ESME, GSME, POLY, HCALCS = "esme", "gsme", "poly", "hcalcs"
-CLOSE_VALVE = numbered((Component(METERING.id, 0x01, 0, 0x0B, METERING.to_server[0x0B].encode(
-    {"provider": 0, "event": 1, "requested": 0, "implementation": 0, "status": 0, "control": 0})),)).encode()
-OPEN_SWITCH = AccessRequest(
-    invoke_id(1), (Specification(Choice.ACTION, 9, parse_obis("0-0:10.0.106"), 1),), (LongUnsigned(0x34),)).encode()
+CLOSE_VALVE = numbered(
+    (
+        Component(
+            METERING.id,
+            0x01,
+            0,
+            0x0B,
+            METERING.to_server[0x0B].encode({"provider": 0, "event": 1, "requested": 0, "implementation": 0, "status": 0, "control": 0}),
+        ),
+    )
+).encode()
+OPEN_SWITCH = AccessRequest(invoke_id(1), (Specification(Choice.ACTION, 9, parse_obis("0-0:10.0.106"), 1),), (LongUnsigned(0x34),)).encode()
 Told = tuple[str, str, str]
 """User, alert code, Device."""
 
@@ -54,8 +62,14 @@ class TwoMeters(Station):
         if row.type == "HCALCS":
             return await super()._device(row)
         parts = (
-            row.eui, row.install_code, self.keystore, StackNode(self.air, row.eui), self.clock, self.trace,
-            parties_of(self.board, device_type(row.type)))
+            row.eui,
+            row.install_code,
+            self.keystore,
+            StackNode(self.air, row.eui),
+            self.clock,
+            self.trace,
+            parties_of(self.board, device_type(row.type)),
+        )
         made: HanDevice
         if row.type == "GSME":
             made = Gsme(*parts, load=lambda half_hour: 3600)
@@ -76,8 +90,12 @@ class AlertHome:
     def __post_init__(self) -> None:
         station = self.station
         self.users = {
-            "supplier": station.supplier, "gas supplier": station.gas_supplier, "other supplier": station.other_supplier,
-            "network operator": station.network_operator, "other user": station.other_user}
+            "supplier": station.supplier,
+            "gas supplier": station.gas_supplier,
+            "other supplier": station.other_supplier,
+            "network operator": station.network_operator,
+            "other user": station.other_user,
+        }
 
     @property
     def esme(self) -> Esme:
@@ -192,7 +210,7 @@ class AlertHome:
         def heard() -> list[Told]:
             found = []
             for name, user in self.users.items():
-                for delivery in user.inbox[before[name]:]:
+                for delivery in user.inbox[before[name] :]:
                     if delivery.kind != "i" or delivery.octets is None:
                         continue
                     user.read(delivery.octets)  # verified by the user's own keys
@@ -219,11 +237,18 @@ async def alert_home(clock: Clock, folder: Path) -> AsyncIterator[AlertHome]:
     """The home, in service."""
     board = load_board("simulated")
     esme, gsme, *_ = board.device
-    poly = esme.model_copy(update={
-        "name": POLY, "eui": Eui64.parse("02e53e0000000003"), "mpxn": type(esme.mpxn)("1200012345679") if esme.mpxn else None})
-    hcalcs = esme.model_copy(update={
-        "name": HCALCS, "type": "HCALCS", "eui": Eui64.parse("02ca1c0000000001"), "mpxn": None,
-        "install_code": InstallCode.parse("4142434445464748494A4B4C4D4E4F50")})
+    poly = esme.model_copy(
+        update={"name": POLY, "eui": Eui64.parse("02e53e0000000003"), "mpxn": type(esme.mpxn)("1200012345679") if esme.mpxn else None}
+    )
+    hcalcs = esme.model_copy(
+        update={
+            "name": HCALCS,
+            "type": "HCALCS",
+            "eui": Eui64.parse("02ca1c0000000001"),
+            "mpxn": None,
+            "install_code": InstallCode.parse("4142434445464748494A4B4C4D4E4F50"),
+        }
+    )
     board = board.model_copy(update={"name": "alerts", "device": (esme, gsme, poly, hcalcs)})
     station = TwoMeters(board, clock, Trace(clock.now), folder, load_keys(board), board.seed)
     try:

@@ -120,11 +120,16 @@ class HomeOfSix:
         """The meters take the time and are joined with those that read them."""
         await self.station.until("the joins at the DCC", lambda: all(self._joined(device) for device in self.station.devices.values()), 600)
         for name in ("esme", "gsme"):
-            await self.ask("8.1.1", self.eui(name), {
-                "CurrentDateTime": self.station.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 7200})
+            await self.ask(
+                "8.1.1", self.eui(name), {"CurrentDateTime": self.station.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 7200}
+            )
         for variant, target, other in (
-            ("8.7.1", "esme", "ppmid"), ("8.7.1", "ppmid", "esme"), ("8.7.1", "esme", "hcalcs"), ("8.7.1", "hcalcs", "esme"),
-            ("8.7.2", "esme", "ihd"), ("8.7.2", "esme", "cad"),
+            ("8.7.1", "esme", "ppmid"),
+            ("8.7.1", "ppmid", "esme"),
+            ("8.7.1", "esme", "hcalcs"),
+            ("8.7.1", "hcalcs", "esme"),
+            ("8.7.2", "esme", "ihd"),
+            ("8.7.2", "esme", "cad"),
         ):
             await self.ask(variant, self.eui(target), {"OtherDeviceID": self.eui(other)})
         await self.ask("8.7.2", self.eui("gsme"), {"OtherDeviceID": self.gpf})

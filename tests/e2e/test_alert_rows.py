@@ -87,29 +87,56 @@ def configure(home: AlertHome) -> None:
     home.set(esme, 0x001C, adjust(100 * POUND))
     home.set(esme, 0x00DE, configuration(limit=5 * POUND, threshold=50 * POUND, low=80 * POUND))
     home.set(esme, 0x001B, prepayment_mode())
-    home.set_gas(0x00AD, part(
-        DEVICE_MANAGEMENT, "SetEventConfiguration", event=1, start=0, configuration=0x08, control=0, count=len(CREDIT_EVENTS),
-        events=tuple({"event": code} for code in CREDIT_EVENTS)))
-    home.set_gas(0x006B, part(
-        PRICE, "PublishPriceMatrix", provider=0, event=1, start=0, tariff=1, command_index=0, command_count=1, sub_payload=1,
-        prices=({"tier_block": 1, "price": 1000},)))
+    home.set_gas(
+        0x00AD,
+        part(
+            DEVICE_MANAGEMENT,
+            "SetEventConfiguration",
+            event=1,
+            start=0,
+            configuration=0x08,
+            control=0,
+            count=len(CREDIT_EVENTS),
+            events=tuple({"event": code} for code in CREDIT_EVENTS),
+        ),
+    )
+    home.set_gas(
+        0x006B,
+        part(
+            PRICE,
+            "PublishPriceMatrix",
+            provider=0,
+            event=1,
+            start=0,
+            tariff=1,
+            command_index=0,
+            command_count=1,
+            sub_payload=1,
+            prices=({"tier_block": 1, "price": 1000},),
+        ),
+    )
     home.set_gas(0x0086, adjusted(100 * POUND))
     home.set_gas(
-        0x006F, part(PREPAYMENT, "EmergencyCreditSetup", event=1, start=0, limit=5 * POUND, threshold=50 * POUND),
-        part(PREPAYMENT, "SetLowCreditWarningLevel", level=80 * POUND))
-    home.set_gas(0x006D, part(
-        PREPAYMENT, "ChangePaymentMode", provider=0, event=1, implementation=0, configuration=0x0C97, cut_off_value=0))
+        0x006F,
+        part(PREPAYMENT, "EmergencyCreditSetup", event=1, start=0, limit=5 * POUND, threshold=50 * POUND),
+        part(PREPAYMENT, "SetLowCreditWarningLevel", level=80 * POUND),
+    )
+    home.set_gas(
+        0x006D, part(PREPAYMENT, "ChangePaymentMode", provider=0, event=1, implementation=0, configuration=0x0C97, cut_off_value=0)
+    )
     home.set_gas(0x007D, part(METERING, "SetSupplyStatus", event=1, tamper=3, depletion=3, uncontrolled_flow=0, load_limit=0))
 
 
 def credit(meter: str, pounds: float) -> Callable[[AlertHome], None]:
     """An adjustment of the balance to this much."""
+
     def cause(home: AlertHome) -> None:
         amount = int(pounds * POUND)
         if meter == GSME:
             home.set_gas(0x0086, adjusted(amount - int(home.gsme.metering.account.balance)))
         else:
             home.set(home.esme, 0x001C, adjust(amount - int(home.esme.metering.account.balance)))
+
     return cause
 
 
@@ -123,6 +150,7 @@ def supplied(home: AlertHome) -> None:
 
 def kept_on(meter: str) -> Callable[[AlertHome], None]:
     """Credit runs out in a non-disablement period."""
+
     def cause(home: AlertHome) -> None:
         if meter == ESME:
             calendar = (entry(1, "0-0:10.0.106", 32, 0),)
@@ -132,23 +160,28 @@ def kept_on(meter: str) -> Callable[[AlertHome], None]:
             once: dict[str, FieldValue] = {"command_index": 0, "command_count": 1}
             home.set_gas(
                 0x006F,
-                part(CALENDAR, "PublishCalendar", **issued, start=0, calendar_type=3, time_reference=0, name=b"", seasons=1, weeks=1,
-                     days=1),
+                part(
+                    CALENDAR, "PublishCalendar", **issued, start=0, calendar_type=3, time_reference=0, name=b"", seasons=1, weeks=1, days=1
+                ),
                 part(CALENDAR, "PublishDayProfile", **issued, **once, day=1, total=1, calendar_type=3, entries=(ALWAYS_ON,)),
                 part(CALENDAR, "PublishWeekProfile", **issued, week=1, days=({"day": 1},) * 7),
-                part(CALENDAR, "PublishSeasons", **issued, **once, seasons=({"date": b"\xff\x01\x01\xff", "week": 1},)))
+                part(CALENDAR, "PublishSeasons", **issued, **once, seasons=({"date": b"\xff\x01\x01\xff", "week": 1},)),
+            )
         credit(meter, 0.01)(home)
+
     return cause
 
 
 def token(meter: str) -> Callable[[AlertHome], object]:
     """The consumer types a token in."""
+
     def cause(home: AlertHome) -> bool:
         device, keystore = home.meter(meter), home.station.keystore
         supplier = home.user_for(device.eui64).eui64
         secret = keystore.shared_secret(supplier, device.eui64, CellUsage.PREPAYMENT_TOP_UP)
         utrn = make_utrn(secret, supplier=supplier, meter=device.eui64, counter=7 << 32, value=5, value_class=ValueClass.PENCE)
         return home.gsme.enter_token(utrn) if meter == GSME else home.esme.enter_token(utrn)
+
     return cause
 
 
@@ -165,14 +198,19 @@ def volts(meter: str, quantity: str, value: int) -> Callable[[AlertHome], object
             numbers[quantity] = {"over": 250, "under": 210}[quantity]
         else:
             extremes[quantity] = EXTREMES[quantity]
-        home.set(esme, 0x0045, [
-            put(7, f"1-0:{group}.24.0", 4, DoubleLongUnsigned(60 if quantity in numbers else 0)),
-            *(put(1, f"1-0:{group}.{VOLTAGE[name]}.0.4", 2, DoubleLongUnsigned(number)) for name, number in numbers.items()),
-            *(put(71, f"0-0:17.0.{place}", 4, DoubleLongUnsigned(number)) for place, number in extremes.values()),
-            *(put(71, f"0-0:17.0.{place}", 6, DoubleLongUnsigned(10)) for place, _ in extremes.values()),
-        ])
+        home.set(
+            esme,
+            0x0045,
+            [
+                put(7, f"1-0:{group}.24.0", 4, DoubleLongUnsigned(60 if quantity in numbers else 0)),
+                *(put(1, f"1-0:{group}.{VOLTAGE[name]}.0.4", 2, DoubleLongUnsigned(number)) for name, number in numbers.items()),
+                *(put(71, f"0-0:17.0.{place}", 4, DoubleLongUnsigned(number)) for place, number in extremes.values()),
+                *(put(71, f"0-0:17.0.{place}", 6, DoubleLongUnsigned(10)) for place, _ in extremes.values()),
+            ],
+        )
         esme.set_voltage(value, phase)
         await counted(home, esme)
+
     return cause
 
 
@@ -187,6 +225,7 @@ def back(meter: str) -> Callable[[AlertHome], object]:
         esme = home.poly if meter == POLY else home.esme
         esme.set_voltage(230, 2 if meter == POLY else 1)
         await counted(home, esme)
+
     return cause
 
 
@@ -199,6 +238,7 @@ async def out(home: AlertHome) -> None:
 def over_the_limit(*, disables: bool) -> Callable[[AlertHome], None]:
     def cause(home: AlertHome) -> None:
         home.set(home.esme, 0x0043, limit(3000, 60, 30, disables=disables))
+
     return cause
 
 
@@ -229,9 +269,16 @@ def scheduled(home: AlertHome) -> None:
     """The calendar says that switch 1 has been closed since this hour began; the HCALCS that is to follow it has no power."""
     home.hcalcs.power(False)
     calendar = Array((entry(1, "0-0:10.0.103", 0x101, home.station.clock.datetime().hour),))
-    home.set(home.esme, 0x0054, [
-        put(11, "0-1:11.0.3", 2, Array(())), put(10, "0-1:12.0.2", 2, calendar), put(9000, "0-0:94.44.128.26", 6, at_once()),
-        put(9000, "0-0:94.44.128.35", 6, at_once())])
+    home.set(
+        home.esme,
+        0x0054,
+        [
+            put(11, "0-1:11.0.3", 2, Array(())),
+            put(10, "0-1:12.0.2", 2, calendar),
+            put(9000, "0-0:94.44.128.26", 6, at_once()),
+            put(9000, "0-0:94.44.128.35", 6, at_once()),
+        ],
+    )
 
 
 async def ended(home: AlertHome) -> None:
@@ -248,9 +295,11 @@ def close_and_arm(home: AlertHome) -> None:
 
 def misrouted(meter: str) -> Callable[[AlertHome], object]:
     """A Command for another Device is handed to this one."""
+
     def cause(home: AlertHome) -> None:
         other = home.poly if meter == ESME else home.esme
         home.meter(meter).receive(home.forged(meter, recipient=other.eui64))
+
     return cause
 
 
@@ -357,10 +406,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Told]]:
     return heard
 
 
-@pytest.mark.parametrize("number", [
-    pytest.param(number, id=str(row), marks=marks(row)) for number, row in enumerate(ROWS) if row.row])
+@pytest.mark.parametrize("number", [pytest.param(number, id=str(row), marks=marks(row)) for number, row in enumerate(ROWS) if row.row])
 def test_what_happens_at_a_device_is_told_to_those_whom_it_concerns_and_to_nobody_else(
-    told: dict[int, list[Told]], number: int,
+    told: dict[int, list[Told]],
+    number: int,
 ) -> None:
     assert set(told[number]) == ROWS[number].expected
     assert len(told[number]) == len(set(told[number])), "told twice"

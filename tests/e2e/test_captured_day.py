@@ -52,19 +52,79 @@ _ISSUED: dict[str, FieldValue] = {"provider": 7, "event": 1}
 _SINCE: dict[str, FieldValue] = {"earliest": 0, "minimum_event": 0, "count": 1}
 PUBLISHED: Mapping[int, tuple[tuple[Cluster, str, dict[str, FieldValue]], ...]] = {
     0x006B: (
-        (CALENDAR, "PublishCalendar", {**_ISSUED, "calendar": 9, "start": 0, "calendar_type": 0, "time_reference": 0, "name": b"",
-                                       "seasons": 1, "weeks": 1, "days": 1}),
-        (CALENDAR, "PublishDayProfile", {**_ISSUED, "calendar": 9, "day": 1, "total": 1, "command_index": 0, "command_count": 1,
-                                         "calendar_type": 0, "entries": ({"minute": 0, "value": 1},)}),
-        (PRICE, "PublishTariffInformation", {
-            **_ISSUED, "tariff": 3, "start": 0, "type_and_scheme": 0, "label": b"", "price_tiers": 1, "block_thresholds": 0, "unit": 0,
-            "currency": 826, "trailing_digit": 0x50, "standing_charge": 25_000, "tier_block_mode": 0, "multiplier": 1, "divisor": 1000}),
+        (
+            CALENDAR,
+            "PublishCalendar",
+            {
+                **_ISSUED,
+                "calendar": 9,
+                "start": 0,
+                "calendar_type": 0,
+                "time_reference": 0,
+                "name": b"",
+                "seasons": 1,
+                "weeks": 1,
+                "days": 1,
+            },
+        ),
+        (
+            CALENDAR,
+            "PublishDayProfile",
+            {
+                **_ISSUED,
+                "calendar": 9,
+                "day": 1,
+                "total": 1,
+                "command_index": 0,
+                "command_count": 1,
+                "calendar_type": 0,
+                "entries": ({"minute": 0, "value": 1},),
+            },
+        ),
+        (
+            PRICE,
+            "PublishTariffInformation",
+            {
+                **_ISSUED,
+                "tariff": 3,
+                "start": 0,
+                "type_and_scheme": 0,
+                "label": b"",
+                "price_tiers": 1,
+                "block_thresholds": 0,
+                "unit": 0,
+                "currency": 826,
+                "trailing_digit": 0x50,
+                "standing_charge": 25_000,
+                "tier_block_mode": 0,
+                "multiplier": 1,
+                "divisor": 1000,
+            },
+        ),
     ),
-    0x0071: ((MESSAGING, "DisplayMessage", {
-        "message": 5, "control": 0, "start": 0, "duration_minutes": 60, "text": "Your meter will be read", "extended_control": 0}),),
-    0x0088: ((DEVICE_MANAGEMENT, "PublishChangeOfSupplier", {
-        "current_provider": 0, "event": 1, "tariff_type": 0, "proposed_provider": 7, "implementation": 0, "control": 0,
-        "name": b"Bench Gas", "contact": b"0800 000000"}),),
+    0x0071: (
+        (
+            MESSAGING,
+            "DisplayMessage",
+            {"message": 5, "control": 0, "start": 0, "duration_minutes": 60, "text": "Your meter will be read", "extended_control": 0},
+        ),
+    ),
+    0x0088: (
+        (
+            DEVICE_MANAGEMENT,
+            "PublishChangeOfSupplier",
+            {
+                "current_provider": 0,
+                "event": 1,
+                "tariff_type": 0,
+                "proposed_provider": 7,
+                "implementation": 0,
+                "control": 0,
+                "name": b"Bench Gas",
+                "contact": b"0800 000000",
+            },
+        ),
+    ),
 }
 """What the gas supplier publishes, by message code."""
 WANTED = {cluster.id for cluster in clusters.ALL} - {0x0001, 0x0003, 0x0009, 0x0015}
@@ -79,9 +139,12 @@ class Household(HomeOfSix):
         station = self.station
         meter, supplier, broker = self.eui("gsme"), station.gas_supplier.eui64, station.board.parties.access_control_broker
         for code, parts in PUBLISHED.items():
-            payload = numbered(tuple(
-                Component(cluster.id, 0x09, 0, (command := cluster.command_named(name)).id, command.encode(fields))
-                for cluster, name, fields in parts)).encode()
+            payload = numbered(
+                tuple(
+                    Component(cluster.id, 0x09, 0, (command := cluster.command_named(name)).id, command.encode(fields))
+                    for cluster, name, fields in parts
+                )
+            ).encode()
             header = GroupingHeader(CraFlag.COMMAND, station.dcc.counters.next(supplier), supplier, meter, OtherInformation(code))
             message = Message(header, payload)
             if by_code(code).critical:
@@ -103,8 +166,9 @@ class Household(HomeOfSix):
         assert isinstance(ihd, Ihd)
         assert (await ihd.reader.metering(self.gpf)).total == self.station.one(Gsme).register.total
         assert await ihd.reader.published(self.gpf, PRICE, "GetTariffInformation", {**_SINCE, "tariff_type": 0})
-        assert await ihd.reader.published(self.gpf, CALENDAR, "GetDayProfiles", {
-            "provider": 7, "calendar": 0xFFFFFFFF, "first_day": 1, "count": 1})
+        assert await ihd.reader.published(
+            self.gpf, CALENDAR, "GetDayProfiles", {"provider": 7, "calendar": 0xFFFFFFFF, "first_day": 1, "count": 1}
+        )
         assert await ihd.reader.published(self.gpf, MESSAGING, "GetLastMessage")
         assert await ppmid.reader.published(self.gpf, DEVICE_MANAGEMENT, "GetChangeOfSupplier")
         log: dict[str, FieldValue] = {"control_and_log": 0x13, "event": 0, "from": 0, "to": 0xFFFFFFFF, "count": 1, "offset": 0}
@@ -168,7 +232,11 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tshark(folder: Path, *arguments: str) -> str:
     return subprocess.run(
-        ["tshark", "-r", str(folder / "han.pcapng"), *arguments], capture_output=True, text=True, check=True, timeout=100,
+        ["tshark", "-r", str(folder / "han.pcapng"), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
         env={**os.environ, "WIRESHARK_CONFIG_DIR": str(folder)},
     ).stdout
 

@@ -49,7 +49,8 @@ mpxn = "1200012345678"
 def make_terminal(station: Station, eui: Eui64) -> HandHeldTerminal:
     certify_terminal(station.keystore, eui)
     return HandHeldTerminal(
-        eui, CODE, station.keystore, StackNode(station.air, eui), station.clock, station.trace, hub=station.board.hub.gpf)
+        eui, CODE, station.keystore, StackNode(station.air, eui), station.clock, station.trace, hub=station.board.hub.gpf
+    )
 
 
 @dataclass
@@ -103,8 +104,7 @@ class Visit:
 
     def refused(self, since: int) -> list[str]:
         """Reasons for which the hub refused something."""
-        return [
-            str(one.detail["reason"]) for one in self.records[since:] if one.event == "refused" and one.source in ("hub", "chf", "gpf")]
+        return [str(one.detail["reason"]) for one in self.records[since:] if one.event == "refused" and one.source in ("hub", "chf", "gpf")]
 
     def log(self) -> list[Eui64]:
         assert self.station.hub is not None
@@ -177,8 +177,9 @@ def test_a_terminal_brings_a_home_without_sm_wan_into_service_and_its_responses_
         assert station.hub is not None
         assert station.hub.status.historic_log == (), "a hand-held terminal is never in the historic log"
 
-        _, commission = await home.ask_local("8.1.1", esme.eui64, {
-            "CurrentDateTime": station.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 7200})
+        _, commission = await home.ask_local(
+            "8.1.1", esme.eui64, {"CurrentDateTime": station.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 7200}
+        )
         await terminal.join()
         terminal.load(commission)
         (response,) = await terminal.deliver()

@@ -63,8 +63,9 @@ class Year:
     """The year as it was lived: the home, and the two ledgers beside it."""
 
     def __init__(self) -> None:
-        self.home = YearHome(START, lambda half_hour: watts(self.day_of(half_hour), half_hour),
-                             lambda half_hour: litres(self.day_of(half_hour), half_hour))
+        self.home = YearHome(
+            START, lambda half_hour: watts(self.day_of(half_hour), half_hour), lambda half_hour: litres(self.day_of(half_hour), half_hour)
+        )
         self.power = Ledger(Fraction(250 * POUND), 70 * POUND, 90 * POUND)
         self.gas = Ledger(Fraction(400 * POUND), 60 * POUND, 80 * POUND)
         self.answers: dict[tuple[str, str], list[Parsed]] = {}
@@ -105,8 +106,17 @@ class Year:
 
     async def _tariffs(self, when: date) -> None:
         home, at = self.home, midnight(when)
-        await home.ask("1.1.1", home.esme.eui64, power_tariff(
-            at, [dearer(price, when) for price in RATES], [dearer(price, when) for price in BLOCKS], THRESHOLD_WH, dearer(STANDING, when)))
+        await home.ask(
+            "1.1.1",
+            home.esme.eui64,
+            power_tariff(
+                at,
+                [dearer(price, when) for price in RATES],
+                [dearer(price, when) for price in BLOCKS],
+                THRESHOLD_WH,
+                dearer(STANDING, when),
+            ),
+        )
         blocks = when >= CHANGE_TO_BLOCKS
         prices = [dearer(price, when) for price in (GAS_BLOCKS if blocks else GAS_RATES)]
         threshold_wh = THRESHOLD_KWH * 1000 if blocks else None
@@ -207,12 +217,12 @@ class Year:
         """The opened components of GBZ answers."""
         return [part.values for parsed in self.answers[target, read] for part in parsed.opened if isinstance(part.values, ZclCommand)]
 
-
     def gas_profile(self) -> dict[int, int]:
         """The GPF's half hours by start. An answer has as many as were asked for, from the first that there is: answers overlap."""
         return {
             number(part, "start_time") + place * HALF_HOUR_S: volume
-            for part in self.components("gpf", "4.8.1") for place, volume in enumerate(samples(part))
+            for part in self.components("gpf", "4.8.1")
+            for place, volume in enumerate(samples(part))
         }
 
 
@@ -275,17 +285,30 @@ def test_every_half_hour_and_every_day_of_the_logs_is_right(year: Year) -> None:
     volumes = [litres(FIRST + timedelta(days=day), half_hour) // 2 for day in range(DAYS) for half_hour in range(48)]
     first = seconds(midnight(LAST)) - 19_056 * HALF_HOUR_S
     found, wanted = year.gas_profile(), dict(zip(range(first, seconds(midnight(LAST)), HALF_HOUR_S), volumes[-19_056:], strict=True))
-    by_day = [sum(volumes[day * 48:day * 48 + 48]) for day in range(DAYS)]
+    by_day = [sum(volumes[day * 48 : day * 48 + 48]) for day in range(DAYS)]
     shown = samples(year.components("gpf", "4.17")[0])[1:]
     assert found == wanted
     assert shown == by_day
 
 
-@pytest.mark.parametrize(("target", "read", "depth"), [
-    ("esme", "4.8.1", 19_056), ("esme", "4.8.2", 4_464), ("esme", "4.6.1", 31), ("esme", "4.14", 31), ("esme", "4.17", DAYS + 1),
-    ("esme", "4.4.2", 12), ("esme", "4.4.3", 12), ("esme", "4.4.4", 10), ("esme", "4.4.5", 5),
-    ("esme", "Event", 100), ("esme", "Security", 100), ("esme", "PowerEvent", 100), ("esme", "ALCSEvent", 100),
-])
+@pytest.mark.parametrize(
+    ("target", "read", "depth"),
+    [
+        ("esme", "4.8.1", 19_056),
+        ("esme", "4.8.2", 4_464),
+        ("esme", "4.6.1", 31),
+        ("esme", "4.14", 31),
+        ("esme", "4.17", DAYS + 1),
+        ("esme", "4.4.2", 12),
+        ("esme", "4.4.3", 12),
+        ("esme", "4.4.4", 10),
+        ("esme", "4.4.5", 5),
+        ("esme", "Event", 100),
+        ("esme", "Security", 100),
+        ("esme", "PowerEvent", 100),
+        ("esme", "ALCSEvent", 100),
+    ],
+)
 def test_a_log_of_the_electricity_meter_has_its_depth(year: Year, target: str, read: str, depth: int) -> None:
     assert len(year.items(target, read)) == depth
 

@@ -49,7 +49,8 @@ async def test_a_patient_hub_is_met_by_a_dcc_that_starts_later_and_tells_once_th
 
 
 def test_requests_of_a_run_are_kept_in_order_and_install_codes_only_where_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CHUB_RUNS", str(tmp_path))
     requests = [("12.2", b"<a/>"), ("8.11", b"<sr:InstallCode>00</sr:InstallCode>"), ("7.2", b"<b/>")]

@@ -61,9 +61,21 @@ class Home:
 
     async def start_hub(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).parent / "chub"), "hub", "run", "--radio", self.dongle, "--wan", f"127.0.0.1:{self.wan_port}",
-            "--pki", str(pki_folder(BOARD)), "--nvm", str(self.folder / "hub.sqlite"), "--trace", str(self.folder / "hub.jsonl"),
-            stdout=(self.folder / "hub.out").open("ab"), stderr=(self.folder / "hub.err").open("ab"),
+            str(Path(sys.executable).parent / "chub"),
+            "hub",
+            "run",
+            "--radio",
+            self.dongle,
+            "--wan",
+            f"127.0.0.1:{self.wan_port}",
+            "--pki",
+            str(pki_folder(BOARD)),
+            "--nvm",
+            str(self.folder / "hub.sqlite"),
+            "--trace",
+            str(self.folder / "hub.jsonl"),
+            stdout=(self.folder / "hub.out").open("ab"),
+            stderr=(self.folder / "hub.err").open("ab"),
         )
 
     async def kill_hub(self) -> None:
@@ -97,12 +109,32 @@ async def journey(home: Home) -> None:
     """Add the ESME, let it join, commission it, read it, open its load switch: each answered, whatever happens to the hub."""
     chf = BOARD.hub.chf
     await home.until("the hub on the SM WAN", lambda: home.dcc.head_end.connected(chf))
-    await home.ask("12.2", home.dcc.eui, {
-        "DeviceID": ROW.eui, "DeviceManufacturer": ROW.manufacturer, "DeviceModel": ROW.model, "DeviceType": "ESME",
-        "SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": ROW.firmware, "ESMEVariant": "A"})
-    await home.ask("8.11", chf, {
-        "DeviceID": ROW.eui, "RequestType": "Add", "AddDeviceToCHFWhitelist": {
-            "JoinTimePeriod": 600, "InstallCode": ROW.install_code.octets.hex().upper(), "ImportMPxN": str(ROW.mpxn)}})
+    await home.ask(
+        "12.2",
+        home.dcc.eui,
+        {
+            "DeviceID": ROW.eui,
+            "DeviceManufacturer": ROW.manufacturer,
+            "DeviceModel": ROW.model,
+            "DeviceType": "ESME",
+            "SMETSCHTSVersion": "SMETS V5.2",
+            "FirmwareVersion": ROW.firmware,
+            "ESMEVariant": "A",
+        },
+    )
+    await home.ask(
+        "8.11",
+        chf,
+        {
+            "DeviceID": ROW.eui,
+            "RequestType": "Add",
+            "AddDeviceToCHFWhitelist": {
+                "JoinTimePeriod": 600,
+                "InstallCode": ROW.install_code.octets.hex().upper(),
+                "ImportMPxN": str(ROW.mpxn),
+            },
+        },
+    )
     await join(home)
     await home.until("the join at the DCC", lambda: status(home) == "InstalledNotCommissioned")
     await home.ask("8.1.1", ROW.eui, {"CurrentDateTime": home.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 3600})

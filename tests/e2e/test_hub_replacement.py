@@ -59,8 +59,9 @@ def boards(family: str) -> tuple[Board, Board]:
     """The home with its hub, and the same with another hub, on a dongle of ``family``."""
     simulated = load_board("simulated")
     old = simulated.model_copy(update={"name": "hub-replacement"})
-    new = old.hub.model_copy(update={
-        "chf": Eui64.parse("02c4b00000000011"), "gpf": Eui64.parse("02c4b00000000012"), "channel": NEW_CHANNEL})
+    new = old.hub.model_copy(
+        update={"chf": Eui64.parse("02c4b00000000011"), "gpf": Eui64.parse("02c4b00000000012"), "channel": NEW_CHANNEL}
+    )
     return old, old.model_copy(update={"hub": new, "radio": old.radio.model_copy(update={"kind": family})})
 
 
@@ -114,7 +115,13 @@ class Replacement:
         return self.esme, self.gsme, self.ppmid, self.station.one(Ihd)
 
     async def ask(
-        self, variant: str, target: Eui64 | None, body: dict[str, Content] | None = None, *, to: Eui64 | None = None, board: Board,
+        self,
+        variant: str,
+        target: Eui64 | None,
+        body: dict[str, Content] | None = None,
+        *,
+        to: Eui64 | None = None,
+        board: Board,
     ) -> Outcome:
         party = supplier_of(board, target or to or board.hub.chf)
         station = self.station
@@ -170,7 +177,11 @@ class Replacement:
             await self.ask("8.1.1", meter.eui64, {"CurrentDateTime": began, "TolerancePeriod": COMMISSIONING_TOLERANCE_S}, board=board)
         esme, gsme, ppmid, gpf = self.esme.eui64, self.gsme.eui64, self.ppmid.eui64, board.hub.gpf
         for variant, target, other in (
-            ("8.7.1", esme, ppmid), ("8.7.1", ppmid, esme), ("8.7.2", gsme, gpf), ("8.7.2", gpf, gsme), ("8.7.2", gpf, ppmid),
+            ("8.7.1", esme, ppmid),
+            ("8.7.1", ppmid, esme),
+            ("8.7.2", gsme, gpf),
+            ("8.7.2", gpf, gsme),
+            ("8.7.2", gpf, ppmid),
         ):
             await self.ask(variant, target, {"OtherDeviceID": other}, board=board)
         await station.until("the key of ESME and PPMID", self.paired_both_ways, 600)
@@ -199,7 +210,8 @@ class Replacement:
         assert not any(device.coordinator == board.hub.gpf for device in self.everybody), "a hub without the log let somebody in"
         await self.ask("8.12.1", board.hub.chf, {"OldCHFID": old.hub.chf}, board=board)
         await station.until(
-            "the meters' own keys with the new hub", lambda: self.settled(self.esme, self.gsme, self.station.one(Ihd)), ANSWER_S, 5)
+            "the meters' own keys with the new hub", lambda: self.settled(self.esme, self.gsme, self.station.one(Ihd)), ANSWER_S, 5
+        )
         await station.clock.sleep(2 * JOIN_TIME_LONGEST_S)
         self.ppmid.power(True)
         await station.until("the display's own key with the new hub", lambda: self.settled(self.ppmid), ANSWER_S, 5)
@@ -240,7 +252,8 @@ class Replacement:
         """The new hub on a dongle of its own."""
         station, board = self.station, self.new
         dongle = virtual_dongle(
-            board.radio.kind, station.air, board.hub.gpf, board.radio.ezsp_version, station.folder / "new-dongle.tokens", station.clock)
+            board.radio.kind, station.air, board.hub.gpf, board.radio.ezsp_version, station.folder / "new-dongle.tokens", station.clock
+        )
         radio = radio_of(board, str(await dongle.serve_pty()), station.clock, station.trace, station.entropy.stream("new radio"))
         wan, dcc_wan = memory_pair(station.clock)
         hub = Hub(hub_config(board), radio, wan, self.store, station.keystore, station.clock, station.trace)
@@ -261,8 +274,7 @@ class Replacement:
             await self.new_hub(hub)
             await self.go_on()
             log = hub.status.device_log
-            self.differences = self.station.dcc.device_log_copy.compare(
-                self.new.hub.chf, {entry.device: entry.key_hash for entry in log})
+            self.differences = self.station.dcc.device_log_copy.compare(self.new.hub.chf, {entry.device: entry.key_hash for entry in log})
             self.owner, self.network = hub.status.mirror_owner, hub.status.network
             self.log = {entry.device: entry.key_hash for entry in log}
             self.joined_with = {entry.device_id for entry in joins.entries(self.gsme.gbcs)}
@@ -274,7 +286,7 @@ class Replacement:
                     self.statuses[str(eui)] = self.status(eui)
             for device in self.everybody:
                 self.statuses[device.device_type.name] = self.status(device.eui64)
-            self.alerts = self.station.dcc.alerts.records()[self.alerts_before:]
+            self.alerts = self.station.dcc.alerts.records()[self.alerts_before :]
 
 
 @pytest.fixture(scope="module", params=["ezsp", "znp"])
@@ -302,7 +314,7 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def of(home: Replacement, area: str, event: str) -> list[Record]:
     """Trace records since the old hub died."""
-    return [one for one in home.records[home.died:] if (one.area, one.event) == (area, event)]
+    return [one for one in home.records[home.died :] if (one.area, one.event) == (area, event)]
 
 
 @pytest.mark.requirement("CH-07")

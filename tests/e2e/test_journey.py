@@ -23,14 +23,25 @@ ROWS: dict[str, tuple[str, ...]] = {
     "SM WAN": ("CH-01",),
     "CHF Commissioned": ("CH-01",),
     "HAN formed": ("CH-02",),
-    "12.2 pre-notify esme": (), "12.2 pre-notify gsme": (), "12.2 pre-notify ppmid": (), "12.2 pre-notify ihd": (),
-    "8.11 add esme": ("SVC-8.11", "CH-05", "CH-06"), "8.11 add gsme": ("SVC-8.11",), "8.11 add ppmid": ("SVC-8.11",),
+    "12.2 pre-notify esme": (),
+    "12.2 pre-notify gsme": (),
+    "12.2 pre-notify ppmid": (),
+    "12.2 pre-notify ihd": (),
+    "8.11 add esme": ("SVC-8.11", "CH-05", "CH-06"),
+    "8.11 add gsme": ("SVC-8.11",),
+    "8.11 add ppmid": ("SVC-8.11",),
     "8.11 add ihd": ("CH-08",),
     "refused: a Device not in the log that tries to join": ("CH-05",),
-    "esme joins": ("CH-02",), "gsme joins": ("CH-02",), "ppmid joins": ("CH-02",), "ihd joins": ("CH-08",),
-    "8.1.1 commission esme": ("SVC-8.1", "CH-14"), "8.1.1 commission gsme": ("SVC-8.1", "CH-14"),
-    "8.7.1 join ESME with PPMID": ("SVC-8.7-T1", "CH-30"), "8.7.1 join PPMID with ESME": ("SVC-8.7-T1",),
-    "8.7.2 join GSME with GPF": ("SVC-8.7-T1",), "8.7.2 join ESME with IHD": ("SVC-8.7-T2",),
+    "esme joins": ("CH-02",),
+    "gsme joins": ("CH-02",),
+    "ppmid joins": ("CH-02",),
+    "ihd joins": ("CH-08",),
+    "8.1.1 commission esme": ("SVC-8.1", "CH-14"),
+    "8.1.1 commission gsme": ("SVC-8.1", "CH-14"),
+    "8.7.1 join ESME with PPMID": ("SVC-8.7-T1", "CH-30"),
+    "8.7.1 join PPMID with ESME": ("SVC-8.7-T1",),
+    "8.7.2 join GSME with GPF": ("SVC-8.7-T1",),
+    "8.7.2 join ESME with IHD": ("SVC-8.7-T2",),
     "4.1.1 import registers of the ESME": ("SVC-4.1", "CH-03", "CH-15"),
     "GPF read equals what the gas meter pushed": ("GPF-01", "GPF-02", "GPF-09", "GPF-12", "CH-04"),
     "8.9 device log, compared three ways": ("SVC-8.9", "CH-06"),
@@ -52,7 +63,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What ``chub run demo --json`` prints."""
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [*CHUB, "run", "demo", "--json"], cwd=folder, capture_output=True, text=True, timeout=110, check=False,
+        [*CHUB, "run", "demo", "--json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
         env={**os.environ, "CHUB_RUNS": str(folder / "runs")},
     )
     assert done.stdout.startswith("{"), done.stderr[-2000:]
@@ -69,8 +85,7 @@ def run_folder(demo: dict[str, object]) -> Path:
 pytestmark = pytest.mark.xdist_group("journey")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.requirement(row) for row in rows]) for name, rows in ROWS.items()])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.requirement(row) for row in rows]) for name, rows in ROWS.items()])
 def test_a_step_of_the_journey_passes(demo: dict[str, object], name: str) -> None:
     steps = {step["name"]: step for step in demo["steps"]}  # type: ignore[attr-defined]
     assert name in steps, f"the run ended before it: {list(steps)[-1]}"
@@ -117,7 +132,11 @@ class TestTheCaptureInTshark:
 
     def tshark(self, folder: Path, *arguments: str) -> str:
         done = subprocess.run(
-            ["tshark", "-r", str(folder / "han.pcapng"), *arguments], capture_output=True, text=True, check=True, timeout=100,
+            ["tshark", "-r", str(folder / "han.pcapng"), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
             env={**os.environ, "WIRESHARK_CONFIG_DIR": str(folder)},
         )
         return done.stdout
@@ -129,11 +148,14 @@ class TestTheCaptureInTshark:
     @pytest.mark.parametrize(
         ("frames", "said"),
         [
-            ("zbee_aps.cluster==0x0704", "Request Tunnel"), ("zbee_aps.cluster==0x0800", "Initiate Key Establishment"),
+            ("zbee_aps.cluster==0x0704", "Request Tunnel"),
+            ("zbee_aps.cluster==0x0800", "Initiate Key Establishment"),
             ("gbcs_tunnel", "GCS13a"),
-            ("zbee_aps.cluster==0x000a", "Read Attributes Response"), ("zbee_aps.cluster==0x0025", "Read Attributes Response"),
+            ("zbee_aps.cluster==0x000a", "Read Attributes Response"),
+            ("zbee_aps.cluster==0x0025", "Read Attributes Response"),
             ("gbcs_message", "ECS43 Remotely Open the Load Switch"),
-        ])
+        ],
+    )
     def test_tunnels_key_establishment_and_messages_are_dissected(self, run_folder: Path, frames: str, said: str) -> None:
         lines = self.tshark(run_folder, "-Y", frames, "-T", "fields", "-e", "_ws.col.Info").splitlines()
         assert any(said in line for line in lines), lines[:5]

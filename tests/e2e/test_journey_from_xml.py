@@ -161,8 +161,7 @@ def test_requests_from_files_bring_every_device_to_its_status(bench: Bench) -> N
 @pytest.mark.requirement("SVC-8.7-T2")
 def test_joins_by_method_a_and_b_were_executed_by_every_device_named(bench: Bench) -> None:
     paired = {(str(record["source"]).split()[0], record["target"]) for record in bench.told() if record["event"] == "paired"}
-    assert paired >= {
-        ("esme", _plain(PPMID)), ("ppmid", _plain(ESME)), ("gsme", _plain(GPF)), ("gpf", _plain(GSME)), ("esme", _plain(IHD))}
+    assert paired >= {("esme", _plain(PPMID)), ("ppmid", _plain(ESME)), ("gsme", _plain(GPF)), ("gpf", _plain(GSME)), ("esme", _plain(IHD))}
 
 
 @pytest.mark.requirement("SVC-4.1")
@@ -181,12 +180,17 @@ def test_reads_and_a_critical_command_from_files_are_answered_with_the_meters_ow
     assert registers[0] in _shown(bench, "esme", "import_wh")
     rows = {
         field["items"][0]["value"]: field["items"][2]["value"]  # type: ignore[index]
-        for field in _opened(proxy["parsed"]) if str(field["field"]).startswith("attributes ")
+        for field in _opened(proxy["parsed"])
+        if str(field["field"]).startswith("attributes ")
     }
     assert int(rows["0000"]) in _shown(bench, "gsme", "register")
     assert all(_plain(eui) in json.dumps(log["parsed"]) for eui in (ESME, GSME, PPMID, IHD))
     assert [message["name"] for message in opened["messages"]] == [  # type: ignore[attr-defined]
-        "pre-command", "signed pre-command", "command", "response"]
+        "pre-command",
+        "signed pre-command",
+        "command",
+        "response",
+    ]
     assert _shown(bench, "esme", "load_switch")[-1] == "disabled"
 
 

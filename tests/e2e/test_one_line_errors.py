@@ -16,7 +16,12 @@ CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 
 def chub(folder: Path, *arguments: str) -> tuple[int, list[str], str]:
     done = subprocess.run(
-        [*CHUB, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        [*CHUB, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "CHUB_RUNS": str(folder / "runs")},
     )
     said = [line for line in done.stderr.splitlines() if line.startswith("chub:")]
@@ -80,8 +85,7 @@ def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_wrong_crc_of_an_install_code_is_answered_with_the_right_one(tmp_path: Path) -> None:
     device = (
-        '[[device]]\nname = "esme"\ntype = "ESME"\neui = "02-E5-3E-00-00-00-00-01"\n'
-        'install_code = "0102030405060708090A0B0C0D0E0F10FFFF"\n'
+        '[[device]]\nname = "esme"\ntype = "ESME"\neui = "02-E5-3E-00-00-00-00-01"\ninstall_code = "0102030405060708090A0B0C0D0E0F10FFFF"\n'
     )
     line = refused(tmp_path, "run", "demo", "--board", board(tmp_path, device))
     assert "CRC 90FD" in line

@@ -39,7 +39,8 @@ def test_every_write_is_cut_once_cleanly_and_once_torn_and_a_selection_hangs_on_
 def test_a_cut_beyond_the_last_write_does_not_happen_and_a_summary_counts_what_is_wrong() -> None:
     results = [CutResult(9, None, False, None, ()), CutResult(3, 0.5, True, 1.25, ("a thing",)), CutResult(4, None, True, 0.5, ())]
     assert summary(results, 3.2) == (
-        "2 cuts, 1 of them torn writes; 1 with something wrong; worst recovery 1.25 s of bench time from boot to HAN and SM WAN up; 3 s")
+        "2 cuts, 1 of them torn writes; 1 with something wrong; worst recovery 1.25 s of bench time from boot to HAN and SM WAN up; 3 s"
+    )
 
 
 @pytest.mark.parametrize(("before", "after"), [(b"", bytes(range(256)) * 8), (b"A" * 4096, b"A" * 1024 + b"B" * 1024 + b"A" * 2048)])

@@ -30,8 +30,20 @@ MAINS_CUTS_AT_S, MAINS_BACK_AFTER_S = (5 * 3600 + 900, 13 * 3600, 18 * 3600 + 60
 JUST_BEFORE_S = 0.3
 """So much earlier, at most, some Commands leave and alerts rise that the reset or the cut then meets on their way."""
 ASKED = (
-    ("esme", "4.1.1"), ("esme", "7.4"), ("esme", "7.3"), ("esme", "11.2"), ("esme", "7.2"), ("gsme", "4.1.1"), ("gsme", "7.4"),
-    ("gsme", "11.2"), ("gsme", "7.2"), ("ppmid", "11.2"), ("hcalcs", "11.2"), ("chf", "8.9"), ("chf", "11.2"), ("gpf", "4.1.1"),
+    ("esme", "4.1.1"),
+    ("esme", "7.4"),
+    ("esme", "7.3"),
+    ("esme", "11.2"),
+    ("esme", "7.2"),
+    ("gsme", "4.1.1"),
+    ("gsme", "7.4"),
+    ("gsme", "11.2"),
+    ("gsme", "7.2"),
+    ("ppmid", "11.2"),
+    ("hcalcs", "11.2"),
+    ("chf", "8.9"),
+    ("chf", "11.2"),
+    ("gpf", "4.1.1"),
 )
 ALERTED = (0x8F3E, 0x8F3F)
 
@@ -119,11 +131,15 @@ def check(home: HomeOfSix, day: Day, began: float) -> None:
     assert {identifier for identifier, _ in taken} == set(raised)
     assert set(taken.values()) == {1}
     told = Counter(
-        (identifier_of(delivery.octets), user.eui64) for user in users for delivery in user.inbox
-        if delivery.kind == "i" and delivery.octets and delivery.time >= began)
+        (identifier_of(delivery.octets), user.eui64)
+        for user in users
+        for delivery in user.inbox
+        if delivery.kind == "i" and delivery.octets and delivery.time >= began
+    )
     assert told == Counter({one: 1 for one in taken if one[1] is not None})
     for_users = {(one.message, one.target) for one in day.since(began, "device", "alert")} & {
-        (one, str(user.eui64)) for one in raised for user in users}
+        (one, str(user.eui64)) for one in raised for user in users
+    }
     assert for_users <= {(identifier, str(party)) for identifier, party in told}
 
 

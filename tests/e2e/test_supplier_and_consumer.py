@@ -93,9 +93,16 @@ def test_a_meter_whose_clock_went_astray_is_set_to_the_hubs_time() -> None:
         await home.ask("6.11", home.esme.eui64, {"CurrentDateTime": home.clock.datetime() - timedelta(seconds=30), "TolerancePeriod": 60})
         assert abs(home.esme.now() - home.clock.now()) < 1
         home.esme.clock_offset += 7
-        outcome = await home.dcc.send(home.users["supplier"], home.dcc.request(
-            home.users["supplier"], "6.11", home.esme.eui64,
-            {"CurrentDateTime": home.clock.datetime() - timedelta(days=1), "TolerancePeriod": 60}), wait_s=600)
+        outcome = await home.dcc.send(
+            home.users["supplier"],
+            home.dcc.request(
+                home.users["supplier"],
+                "6.11",
+                home.esme.eui64,
+                {"CurrentDateTime": home.clock.datetime() - timedelta(days=1), "TolerancePeriod": 60},
+            ),
+            wait_s=600,
+        )
         assert not outcome.ok
         assert home.esme.now() - home.clock.now() > 6
 

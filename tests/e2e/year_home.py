@@ -77,8 +77,14 @@ class YearHome:
         self.store = MemoryStore()
         hub_wan, self._dcc_wan = memory_pair(self.clock)
         self.hub = Hub(
-            replace(hub_config(self.board), profile=profile), MemoryRadio(self.han, self.board.hub.gpf), hub_wan, self.store,
-            self.keystore, self.clock, self.trace)
+            replace(hub_config(self.board), profile=profile),
+            MemoryRadio(self.han, self.board.hub.gpf),
+            hub_wan,
+            self.store,
+            self.keystore,
+            self.clock,
+            self.trace,
+        )
         self.dcc = dcc_of(self.board, self.keystore, self.clock, self.trace, None)
         self.users = {name: user_of(self.board, name, self.keystore) for name in ("supplier", "gas_supplier", "network_operator")}
         loads: Mapping[str, LoadProfile] = {"ESME": power, "GSME": gas}
@@ -102,6 +108,7 @@ class YearHome:
 
     def run(self, year: Callable[[YearHome], Coroutine[None, None, None]]) -> None:
         """Bring up and commission the home, run ``year``, switch everything off."""
+
         async def main() -> None:
             life = asyncio.create_task(self.hub.run())
             try:
@@ -137,7 +144,9 @@ class YearHome:
         for meter in (self.esme, self.gsme):
             await self.ask("8.1.1", meter.eui64, {"CurrentDateTime": self.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": 7200})
         for variant, target, other in (
-            ("8.7.1", self.esme, self.ppmid.eui64), ("8.7.1", self.ppmid, self.esme.eui64), ("8.7.2", self.gsme, self.gpf),
+            ("8.7.1", self.esme, self.ppmid.eui64),
+            ("8.7.1", self.ppmid, self.esme.eui64),
+            ("8.7.2", self.gsme, self.gpf),
             ("8.7.2", self.esme, self.ihd.eui64),
         ):
             await self.ask(variant, target.eui64, {"OtherDeviceID": other})
@@ -158,7 +167,13 @@ class YearHome:
         await self.clock.sleep((moment - self.clock.datetime()).total_seconds())
 
     async def ask(
-        self, variant: str, target: Eui64 | None, body: Mapping[str, Content] | None = None, *, by: str = "", to: Eui64 | None = None,
+        self,
+        variant: str,
+        target: Eui64 | None,
+        body: Mapping[str, Content] | None = None,
+        *,
+        by: str = "",
+        to: Eui64 | None = None,
     ) -> Outcome:
         """A service request by the supplier of the target or the user of the name ``by``, which must succeed."""
         party = supplier_of(self.board, target or to or self.chf)

@@ -59,8 +59,12 @@ class Rig:
 
     def effects(self, verb: str | None = None, since: int = 0) -> int:
         return sum(
-            record.area == "bench" and record.source.startswith("fault ") and record.event not in ("added", "cleared", "laid on")
-            and verb in (None, record.event) for record in self.records[since:])
+            record.area == "bench"
+            and record.source.startswith("fault ")
+            and record.event not in ("added", "cleared", "laid on")
+            and verb in (None, record.event)
+            for record in self.records[since:]
+        )
 
     def on(self, sentence: str) -> Fault:
         async def add() -> Fault:

@@ -33,8 +33,18 @@ FRAMES = [
 ]
 DONGLE = ["tty drop 10%", "tty duplicate 20%", "tty corrupt 10%", "dongle late 5ms", "dongle mute for 3s", "dongle stuck for 3s"]
 OWN = {  # kinds with a test of their own below
-    ("nvm", "torn"), ("nvm", "cut"), ("supply", "dip"), ("supply", "sag"), ("mains", "lost"), ("dongle", "reset"), ("dongle", "unplugged"),
-    ("line", "stuck"), ("line", "open"), ("pair", "drop"), ("pair", "corrupt"), ("clock", "skew"),
+    ("nvm", "torn"),
+    ("nvm", "cut"),
+    ("supply", "dip"),
+    ("supply", "sag"),
+    ("mains", "lost"),
+    ("dongle", "reset"),
+    ("dongle", "unplugged"),
+    ("line", "stuck"),
+    ("line", "open"),
+    ("pair", "drop"),
+    ("pair", "corrupt"),
+    ("clock", "skew"),
 }
 
 

@@ -14,7 +14,9 @@ from hil.commands.run import run
 
 @pytest.mark.parametrize("command", [["demo"], ["home", "--wan", "127.0.0.1:1"]])
 def test_a_sentence_that_cannot_be_read_stops_the_run_before_anything_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
 ) -> None:
     monkeypatch.setenv("CHUB_RUNS", str(tmp_path / "runs"))
     result = CliRunner().invoke(run, [*command, "--fault", "han drop 5% to gsem"])

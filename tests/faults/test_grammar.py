@@ -14,18 +14,26 @@ DEVICES = ("esme", "gsme")
 EXAMPLES = {"PERCENT": "20%", "DURATION": "40ms", "ORDINAL": "3rd", "VOLTS": "9V", "BITS": "2bits"}
 
 
-@pytest.mark.parametrize(("text", "area", "kind", "values", "qualifiers"), [
-    ("han drop 20% to gsme", "han", "drop", {"PERCENT": 0.2}, {"to": "gsme"}),
-    ("wan duplicate", "wan", "duplicate", {}, {}),
-    ("nvm torn at 3rd write", "nvm", "torn", {}, {"at": 3}),
-    ("supply dip 40ms every 10s", "supply", "dip", {"DURATION": 0.04}, {"every": 10.0}),
-    ("dongle reset in 5s", "dongle", "reset", {}, {"in": 5.0}),
-    ("han corrupt 2bits 5% for 1h from hub to esme", "han", "corrupt", {"BITS": 2, "PERCENT": 0.05},
-     {"for": 3600.0, "from": "hub", "to": "esme"}),
-    ("line ac-lost stuck for 1.5m", "line", "stuck", {"LINE": "ac-lost"}, {"for": 90.0}),
-    ("wan drop at 2nd frame to dcc", "wan", "drop", {}, {"at": 2, "to": "dcc"}),
-    ("supply sag 10.5V in 1d", "supply", "sag", {"VOLTS": 10.5}, {"in": 86400.0}),
-])
+@pytest.mark.parametrize(
+    ("text", "area", "kind", "values", "qualifiers"),
+    [
+        ("han drop 20% to gsme", "han", "drop", {"PERCENT": 0.2}, {"to": "gsme"}),
+        ("wan duplicate", "wan", "duplicate", {}, {}),
+        ("nvm torn at 3rd write", "nvm", "torn", {}, {"at": 3}),
+        ("supply dip 40ms every 10s", "supply", "dip", {"DURATION": 0.04}, {"every": 10.0}),
+        ("dongle reset in 5s", "dongle", "reset", {}, {"in": 5.0}),
+        (
+            "han corrupt 2bits 5% for 1h from hub to esme",
+            "han",
+            "corrupt",
+            {"BITS": 2, "PERCENT": 0.05},
+            {"for": 3600.0, "from": "hub", "to": "esme"},
+        ),
+        ("line ac-lost stuck for 1.5m", "line", "stuck", {"LINE": "ac-lost"}, {"for": 90.0}),
+        ("wan drop at 2nd frame to dcc", "wan", "drop", {}, {"at": 2, "to": "dcc"}),
+        ("supply sag 10.5V in 1d", "supply", "sag", {"VOLTS": 10.5}, {"in": 86400.0}),
+    ],
+)
 def test_a_sentence_is_read_into_values(text: str, area: str, kind: str, values: dict[str, object], qualifiers: dict[str, object]) -> None:
     sentence = read_sentence(text, DEVICES)
     assert (sentence.area, sentence.kind) == (area, kind)
@@ -33,24 +41,27 @@ def test_a_sentence_is_read_into_values(text: str, area: str, kind: str, values:
     assert dict(sentence.qualifiers) == qualifiers
 
 
-@pytest.mark.parametrize(("text", "why"), [
-    ("", "it ends after 0 words: expected one of han, tty, wan, nvm"),
-    ("hna drop", "word 1 is 'hna': expected one of han, tty"),
-    ("han dorp", "word 2 is 'dorp': expected one of drop, delay, duplicate, corrupt, reorder"),
-    ("han drop 20", "word 3 is '20': expected a share as 20% or to or from"),
-    ("han drop 120%", "word 3 is '120%'"),
-    ("han drop to gsem", "word 4 is 'gsem': expected one of esme, gsme, hub"),
-    ("wan drop to esme", "word 4 is 'esme': expected one of hub, dcc"),
-    ("han delay", "it ends after 2 words: expected a time as 40ms, 5s"),
-    ("han drop 5% to gsme to esme", "word 6 is 'to': expected from"),
-    ("nvm torn", "it ends after 2 words: expected at"),
-    ("nvm torn at 3 write", "word 4 is '3': expected 1st, 2nd, 3rd"),
-    ("nvm torn at 0th write", "word 4 is '0th'"),
-    ("nvm torn at 3rd frame", "word 5 is 'frame': expected write"),
-    ("line ac stuck", "word 2 is 'ac': expected one of ac-lost, host-present"),
-    ("line ac-lost bent", "word 3 is 'bent': expected one of stuck, open"),
-    ("dongle reset in", "it ends after 3 words: expected a time"),
-])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it ends after 0 words: expected one of han, tty, wan, nvm"),
+        ("hna drop", "word 1 is 'hna': expected one of han, tty"),
+        ("han dorp", "word 2 is 'dorp': expected one of drop, delay, duplicate, corrupt, reorder"),
+        ("han drop 20", "word 3 is '20': expected a share as 20% or to or from"),
+        ("han drop 120%", "word 3 is '120%'"),
+        ("han drop to gsem", "word 4 is 'gsem': expected one of esme, gsme, hub"),
+        ("wan drop to esme", "word 4 is 'esme': expected one of hub, dcc"),
+        ("han delay", "it ends after 2 words: expected a time as 40ms, 5s"),
+        ("han drop 5% to gsme to esme", "word 6 is 'to': expected from"),
+        ("nvm torn", "it ends after 2 words: expected at"),
+        ("nvm torn at 3 write", "word 4 is '3': expected 1st, 2nd, 3rd"),
+        ("nvm torn at 0th write", "word 4 is '0th'"),
+        ("nvm torn at 3rd frame", "word 5 is 'frame': expected write"),
+        ("line ac stuck", "word 2 is 'ac': expected one of ac-lost, host-present"),
+        ("line ac-lost bent", "word 3 is 'bent': expected one of stuck, open"),
+        ("dongle reset in", "it ends after 3 words: expected a time"),
+    ],
+)
 def test_a_word_that_does_not_belong_is_named_with_what_was_expected_in_one_line(text: str, why: str) -> None:
     with pytest.raises(SentenceError) as refused:
         read_sentence(text, DEVICES)

@@ -42,7 +42,7 @@ def test_an_independent_reader_finds_time_channel_signal_and_octets(tmp_path: Pa
     tap, octets = packets[1].packet_data[:36], packets[1].packet_data[36:]
     assert octets == BEACON_REQUEST
     assert int.from_bytes(tap[2:4], "little") == 36
-    assert tap[12:16] == bytes.fromhex("0100" "0400")
+    assert tap[12:16] == bytes.fromhex("01000400")
     assert tap[24:27] == bytes.fromhex("1a0000")
     assert tap[32] == 3
 
@@ -52,7 +52,10 @@ def test_tshark_reads_channel_and_signal(tmp_path: Path) -> None:
     write(tmp_path / "han.pcapng")
     fields = ["-e", "wpan-tap.ch_num", "-e", "wpan-tap.rss", "-e", "wpan-tap.lqi", "-e", "wpan.cmd"]
     told = subprocess.run(
-        ["tshark", "-r", tmp_path / "han.pcapng", "-T", "fields", *fields], capture_output=True, text=True, check=True,
+        ["tshark", "-r", tmp_path / "han.pcapng", "-T", "fields", *fields],
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "WIRESHARK_CONFIG_DIR": str(tmp_path)},
     ).stdout
     assert told.splitlines()[0].split("\t")[:3] == ["15", "-45", "255"]

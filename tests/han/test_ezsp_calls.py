@@ -11,13 +11,16 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.ezsp import radio_call
 
 
-@pytest.mark.parametrize(("broken", "status"), [
-    (bellows.ash.NcpFailure("Transport is closed, cannot send frame"), "RESET"),
-    (bellows.ash.NotAcked(frame=bellows.ash.NakFrame(res=0, ncp_ready=0, ack_num=0)), "RESET"),
-    (bellows.exception.EzspError("no"), None),
-    (TimeoutError(), "TIMEOUT"),
-    (AttributeError("no line", name="send_data", obj=None), "RESET"),
-])
+@pytest.mark.parametrize(
+    ("broken", "status"),
+    [
+        (bellows.ash.NcpFailure("Transport is closed, cannot send frame"), "RESET"),
+        (bellows.ash.NotAcked(frame=bellows.ash.NakFrame(res=0, ncp_ready=0, ack_num=0)), "RESET"),
+        (bellows.exception.EzspError("no"), None),
+        (TimeoutError(), "TIMEOUT"),
+        (AttributeError("no line", name="send_data", obj=None), "RESET"),
+    ],
+)
 def test_whatever_ends_a_command_is_a_radio_error(broken: Exception, status: str | None) -> None:
     async def call() -> None:
         raise broken

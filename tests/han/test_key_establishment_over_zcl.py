@@ -126,9 +126,7 @@ def test_an_altered_confirmation_ends_with_bad_key_confirm(wire: Wire, clock: Cl
     clock.run(main())
 
 
-def test_a_responder_that_falls_silent_is_given_up_after_its_announced_time(
-    wire: Wire, clock: Clock, authority: ImplicitAuthority
-) -> None:
+def test_a_responder_that_falls_silent_is_given_up_after_its_announced_time(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
     async def main() -> None:
         home = Home(wire, clock, issue(authority, HUB))
 

@@ -15,8 +15,16 @@ from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.clusters.tunneling import TUNNELING
 from firmware_emu.zse.declare import Cluster
 
-COMPLETE_IN_ZIGPY = (smartenergy.Metering, general.KeepAlive, general.Time, general.Basic, general.Ota, general.Alarms, general.Identify,
-                     general.PowerConfiguration)
+COMPLETE_IN_ZIGPY = (
+    smartenergy.Metering,
+    general.KeepAlive,
+    general.Time,
+    general.Basic,
+    general.Ota,
+    general.Alarms,
+    general.Identify,
+    general.PowerConfiguration,
+)
 
 
 @pytest.mark.parametrize("theirs", COMPLETE_IN_ZIGPY, ids=lambda one: one.__name__)
@@ -41,8 +49,10 @@ def test_every_attribute_of_zigpys_metering_is_declared() -> None:
 def test_metering_commands_are_read_by_zigpys_own_class_as_by_the_generated_one() -> None:
     """Field for field, for the commands whose schemas hold no list: the same octets go in and out."""
     made = cluster_class(METERING)
-    for ours, theirs in ((made.ServerCommandDefs, smartenergy.Metering.ServerCommandDefs),
-                         (made.ClientCommandDefs, smartenergy.Metering.ClientCommandDefs)):
+    for ours, theirs in (
+        (made.ServerCommandDefs, smartenergy.Metering.ServerCommandDefs),
+        (made.ClientCommandDefs, smartenergy.Metering.ClientCommandDefs),
+    ):
         by_id = {one.id: one for one in ours}
         for command in theirs:
             octets = bytes(range(1, 60))
@@ -74,8 +84,13 @@ def test_what_zigpy_reads_with_a_generated_class_it_writes_as_the_same_octets() 
     prices = ({"tier_block": 1, "price": 5000}, {"tier_block": 2, "price": 4000})
     octets = {
         matrix.id: matrix.encode({**head, "sub_payload": 0, "prices": prices}),
-        thresholds.id: thresholds.encode({**head, "control": 0, "tiers": (
-            {"count": 2, "thresholds": ({"threshold": 5}, {"threshold": 6})}, {"count": 0, "thresholds": ()})}),
+        thresholds.id: thresholds.encode(
+            {
+                **head,
+                "control": 0,
+                "tiers": ({"count": 2, "thresholds": ({"threshold": 5}, {"threshold": 6})}, {"count": 0, "thresholds": ()}),
+            }
+        ),
     }
     made = cluster_class(PRICE)
     for command in made.ClientCommandDefs:
@@ -93,7 +108,16 @@ def test_registering_gives_zigpy_what_it_lacks_and_leaves_what_it_has(monkeypatc
     monkeypatch.setattr(zigpy.profiles, "PROFILES", dict(zigpy.profiles.PROFILES))
     added = {made.__name__ for made in register()}
     assert added == {
-        "Price", "Drlc", "Messaging", "Tunneling", "Prepayment", "EnergyManagement", "Calendar", "DeviceManagement", "Events", "SubGhz",
+        "Price",
+        "Drlc",
+        "Messaging",
+        "Tunneling",
+        "Prepayment",
+        "EnergyManagement",
+        "Calendar",
+        "DeviceManagement",
+        "Events",
+        "SubGhz",
         "KeyEstablishment",
     }
     assert ZigpyCluster._registry[0x0702] is smartenergy.Metering

@@ -264,7 +264,10 @@ def test_a_gas_meter_joins_establishes_its_key_and_exchanges_messages_over_the_a
 
     def tshark(*arguments: str) -> list[str]:
         return subprocess.run(
-            ["tshark", "-r", tmp_path / "han.pcapng", *arguments], capture_output=True, text=True, check=True,
+            ["tshark", "-r", tmp_path / "han.pcapng", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
             env={**os.environ, "WIRESHARK_CONFIG_DIR": str(tmp_path)},
         ).stdout.splitlines()
 

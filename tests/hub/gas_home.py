@@ -19,7 +19,10 @@ from hil.devices import Gsme, Ppmid
 from hil.devices.metering.registers import LoadProfile
 
 PARTIES = {
-    RemotePartyRole.ACCESS_CONTROL_BROKER: ACB, RemotePartyRole.SUPPLIER: SUPPLIER, RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR}
+    RemotePartyRole.ACCESS_CONTROL_BROKER: ACB,
+    RemotePartyRole.SUPPLIER: SUPPLIER,
+    RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR,
+}
 JOIN_B = 0x000E
 
 

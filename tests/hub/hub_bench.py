@@ -61,9 +61,17 @@ class Meter:
         self.server = TunnelServer(self.zcl, 1, lambda _: True, self._take)
         self.got: list[bytes] = []
         store = MemoryStore()
-        credentials = Credentials.from_keystore(store, bench.keystore, device, device_type, {
-            RemotePartyRole.ACCESS_CONTROL_BROKER: ACB, RemotePartyRole.SUPPLIER: SUPPLIER,
-            RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR})
+        credentials = Credentials.from_keystore(
+            store,
+            bench.keystore,
+            device,
+            device_type,
+            {
+                RemotePartyRole.ACCESS_CONTROL_BROKER: ACB,
+                RemotePartyRole.SUPPLIER: SUPPLIER,
+                RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR,
+            },
+        )
         self.gbcs = GbcsDevice(device, device_type, credentials, store, bench.clock.now, bench.trace)
 
     def _take(self, partner: Eui64, data: bytes) -> None:
@@ -71,7 +79,8 @@ class Meter:
 
     async def join(self) -> None:
         await join_han(
-            self.node, self.zcl, CODES[self.device], self.bench.keystore.cbke(self.device), trace=self.bench.trace, name=str(self.device))
+            self.node, self.zcl, CODES[self.device], self.bench.keystore.cbke(self.device), trace=self.bench.trace, name=str(self.device)
+        )
 
     async def send(self, message: bytes) -> None:
         await self.server.transfer(GPF, message)
@@ -116,7 +125,8 @@ class Bench:
     def run(self, test: Callable[[Bench], Coroutine[object, object, None]], *, powered: bool = True) -> None:
         async def main() -> None:
             self.dcc = WanChannel(
-                self.wan.dcc, self.dcc_store, self.clock, side=WanSide.DCC, name=str(CHF), trace=Trace(self.clock.now), on_frame=self._take)
+                self.wan.dcc, self.dcc_store, self.clock, side=WanSide.DCC, name=str(CHF), trace=Trace(self.clock.now), on_frame=self._take
+            )
             self.far_end = asyncio.create_task(self.dcc.run())
             if powered:
                 await self.power_on()
@@ -153,7 +163,13 @@ class Bench:
     # --- the DCC
 
     def command(
-        self, code: int, payload: bytes, *, recipient: Eui64 = CHF, counter: int | None = None, user: Eui64 | None = SUPPLIER,
+        self,
+        code: int,
+        payload: bytes,
+        *,
+        recipient: Eui64 = CHF,
+        counter: int | None = None,
+        user: Eui64 | None = SUPPLIER,
         originator: Eui64 = ACB,
     ) -> bytes:
         """A non-critical Command under the ACB's MAC."""
@@ -177,7 +193,8 @@ class Bench:
         wanted = Message.decode(message).header.counter
         self.send(message)
         response = await self.wait_for(
-            lambda: next((one for one in self.decoded(CraFlag.RESPONSE) if one.header.counter == wanted), None), within_s)
+            lambda: next((one for one in self.decoded(CraFlag.RESPONSE) if one.header.counter == wanted), None), within_s
+        )
         protect.check_mac(response, self.keystore.shared_secret(response.header.originator, ACB))
         return decode_payload(response)
 
@@ -221,8 +238,7 @@ def remove_device(bench: Bench, device: Eui64) -> bytes:
 
 def read_logs(bench: Bench) -> bytes:
     """CCS07."""
-    return bench.dlms(
-        0x00FE, (Specification(Choice.ACTION, 104, LOG, 4), Null()), (Specification(Choice.ACTION, 104, HISTORIC, 4), Null()))
+    return bench.dlms(0x00FE, (Specification(Choice.ACTION, 104, LOG, 4), Null()), (Specification(Choice.ACTION, 104, HISTORIC, 4), Null()))
 
 
 def codes(payload: object) -> list[int]:

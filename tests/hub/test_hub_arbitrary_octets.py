@@ -17,10 +17,13 @@ FRAMES = st.tuples(st.sampled_from(CLUSTERS), st.integers(0, 4), st.booleans(), 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    wan=st.lists(st.binary(max_size=120), max_size=5), frames=st.lists(FRAMES, max_size=15),
-    flips=st.lists(st.integers(0, 153), max_size=5))
+    wan=st.lists(st.binary(max_size=120), max_size=5), frames=st.lists(FRAMES, max_size=15), flips=st.lists(st.integers(0, 153), max_size=5)
+)
 def test_arbitrary_messages_and_frames_stop_nothing(
-    hub_keystore: Keystore, wan: list[bytes], frames: list[tuple[int, int, bool, bytes]], flips: list[int],
+    hub_keystore: Keystore,
+    wan: list[bytes],
+    frames: list[tuple[int, int, bool, bytes]],
+    flips: list[int],
 ) -> None:
     async def test(bench: Bench) -> None:
         meter = await joined_meter(bench)
@@ -45,7 +48,9 @@ def test_arbitrary_messages_and_frames_stop_nothing(
 @settings(max_examples=30, deadline=None)
 @given(payload=st.binary(max_size=80), code=st.sampled_from((0x0001, 0x0002, 0x0003, 0x0004, 0x00FE, 0x0093, 0x010D)))
 def test_an_authentic_command_with_an_arbitrary_payload_is_answered_or_discarded(
-    hub_keystore: Keystore, payload: bytes, code: int,
+    hub_keystore: Keystore,
+    payload: bytes,
+    code: int,
 ) -> None:
     async def test(bench: Bench) -> None:
         bench.send(bench.command(code, payload))

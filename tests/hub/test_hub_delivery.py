@@ -33,7 +33,12 @@ from firmware_emu.wan.base import WanKind
 
 
 def message(
-    recipient: Eui64, counter: int, *, originator: Eui64 = SUPPLIER, cra: CraFlag = CraFlag.COMMAND, size: int = 40,
+    recipient: Eui64,
+    counter: int,
+    *,
+    originator: Eui64 = SUPPLIER,
+    cra: CraFlag = CraFlag.COMMAND,
+    size: int = 40,
 ) -> bytes:
     """A message that the hub has no key for: it must pass unopened."""
     return Message(GroupingHeader(cra, counter, originator, recipient, OtherInformation(0x0062)), bytes(size), bytes(64)).encode()

@@ -77,8 +77,7 @@ async def gas_answer(bench: Bench, command: bytes) -> list[Component]:
     """The components of the GPF's answer, decrypted with the supplier's key."""
     counter = Message.decode(command).header.counter
     bench.send(command)
-    response = await bench.wait_for(
-        lambda: next((one for one in bench.decoded(CraFlag.RESPONSE) if one.header.counter == counter), None))
+    response = await bench.wait_for(lambda: next((one for one in bench.decoded(CraFlag.RESPONSE) if one.header.counter == counter), None))
     payload = decode_payload(response)
     assert isinstance(payload, Gbz)
     z = bench.keystore.shared_secret(GPF, SUPPLIER)
@@ -107,8 +106,7 @@ READ_REGISTER = Component(METERING.id, 0x00, 0, 0x00, bytes.fromhex("02030103000
 def test_a_gas_read_is_answered_from_the_mirror_while_the_meter_sleeps(bench: Bench) -> None:
     async def test(bench: Bench) -> None:
         meter = await mirroring(bench)
-        status = await meter.report({
-            0x0000: ("uint48", 1234567), 0x0300: ("enum8", 1), 0x0301: ("uint24", 1), 0x0302: ("uint24", 1000)})
+        status = await meter.report({0x0000: ("uint48", 1234567), 0x0300: ("enum8", 1), 0x0301: ("uint24", 1), 0x0302: ("uint24", 1000)})
         assert status == 0
         meter.node.awake = False
         (part,) = await gas_answer(bench, gas_command(bench, 0x0074, READ_REGISTER))
@@ -166,7 +164,8 @@ def join_command(bench: Bench, device: Eui64, kind: int, code: int, method: int)
     if code == 0x00AF:
         message = Message.decode(bench.command(code, payload, recipient=GPF, user=None, originator=SUPPLIER))
         signed = protect.with_signature(
-            Message(message.header, payload, b""), bench.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE))
+            Message(message.header, payload, b""), bench.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE)
+        )
         return protect.with_mac(signed, bench.keystore.shared_secret(ACB, GPF)).encode()
     return bench.command(code, payload, recipient=GPF, user=None, originator=SUPPLIER)
 
@@ -232,8 +231,9 @@ def test_the_daily_consumption_log_is_made_from_what_the_meter_pushed(bench: Ben
             total += 2
             await meter.report({0x0000: ("uint48", total)})
             await bench.clock.sleep(1800)
-        read = Component(METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode({
-            "sample": 1, "earliest": 0, "sample_type": 0, "count": 11}))
+        read = Component(
+            METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode({"sample": 1, "earliest": 0, "sample_type": 0, "count": 11})
+        )
         (part,) = await gas_answer(bench, gas_command(bench, 0x00A0, read))
         fields = METERING.to_client[0x07].decode(part.payload)
         start = int((datetime(2026, 1, 1, tzinfo=UTC) - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds())
@@ -252,8 +252,9 @@ def test_the_mirror_outlives_a_power_cut_and_a_read_of_nothing_answers_not_found
         await bench.power_on()
         (part,) = await gas_answer(bench, gas_command(bench, 0x0074, READ_REGISTER))
         assert decode_read_response(part.payload)[-1].value == 99
-        read = Component(METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode({
-            "sample": 1, "earliest": 0, "sample_type": 0, "count": 11}))
+        read = Component(
+            METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode({"sample": 1, "earliest": 0, "sample_type": 0, "count": 11})
+        )
         (part,) = await gas_answer(bench, gas_command(bench, 0x00A0, read))
         assert (part.command, part.payload) == (0x0B, b"\x08\x8b")
 
@@ -269,7 +270,8 @@ def test_the_profile_log_holds_differences_and_overwrites_its_oldest() -> None:
     for number in range(10):
         report(gas, number * number, number * 1800)
     assert [(one.start, one.volume) for one in gas.samples(gas.profile_data, 0, 0)] == [
-        (number * 1800, 2 * number + 1) for number in range(4, 9)]
+        (number * 1800, 2 * number + 1) for number in range(4, 9)
+    ]
     assert [one.volume for one in gas.samples(gas.profile_data, 6 * 1800, 2)] == [13, 15]
 
 
@@ -342,5 +344,3 @@ def test_a_meter_that_sleeps_through_the_flags_is_told_after_its_next_report(ben
         await bench.wait_for(lambda: meter.flags is not None)
 
     bench.run(test)
-
-

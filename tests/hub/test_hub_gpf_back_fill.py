@@ -40,8 +40,9 @@ def mirrored(bench: Bench) -> dict[int, int]:
 
 async def days_read(bench: Bench) -> list[tuple[int, int]]:
     """GCS61: start and volume of each day that the supplier reads off the GPF."""
-    read = Component(METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode({
-        "sample": 1, "earliest": 0, "sample_type": 0, "count": 31}))
+    read = Component(
+        METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode({"sample": 1, "earliest": 0, "sample_type": 0, "count": 31})
+    )
     (part,) = await gas(bench, None, 0x00A0, read)
     assert part.command == 0x07, part
     fields = METERING.to_client[0x07].decode(part.payload)
@@ -68,7 +69,6 @@ def test_half_hours_in_which_the_hub_was_off_are_filled_from_the_meters_log(benc
         await gsme.stop()
 
     bench.run(test)
-
 
 
 def test_a_midnight_that_was_missed_has_its_snapshot_and_both_days_their_consumption(bench: Bench) -> None:

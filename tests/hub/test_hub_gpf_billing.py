@@ -49,8 +49,7 @@ async def amounts(ppmid: Ppmid, command: int, name: str, **more: FieldValue) -> 
 
 def top_up(bench: Bench, gsme: Gsme, number: int, pounds: int) -> None:
     z = bench.keystore.shared_secret(SUPPLIER, GSME, CellUsage.PREPAYMENT_TOP_UP)
-    assert gsme.enter_token(
-        make_utrn(z, supplier=SUPPLIER, meter=GSME, counter=number << 32, value=pounds, value_class=ValueClass.POUNDS))
+    assert gsme.enter_token(make_utrn(z, supplier=SUPPLIER, meter=GSME, counter=number << 32, value=pounds, value_class=ValueClass.POUNDS))
 
 
 async def prepaying(bench: Bench) -> tuple[Gsme, Ppmid]:
@@ -58,8 +57,19 @@ async def prepaying(bench: Bench) -> tuple[Gsme, Ppmid]:
     gsme = await gas_meter(bench, lambda half_hour: 1800)
     mode = part(PREPAYMENT, "ChangePaymentMode", provider=0, event=1, implementation=0, configuration=0x0C97, cut_off_value=-2_000_000_000)
     owed = part(
-        PREPAYMENT, "ChangeDebt", event=1, label=b"", amount=90 * POUND, recovery_method=2, amount_type=5, recovery_start=0,
-        collection_time=0, recovery_frequency=0, recovery_amount=0, balance_percentage=1000)
+        PREPAYMENT,
+        "ChangeDebt",
+        event=1,
+        label=b"",
+        amount=90 * POUND,
+        recovery_method=2,
+        amount_type=5,
+        recovery_start=0,
+        collection_time=0,
+        recovery_frequency=0,
+        recovery_amount=0,
+        balance_percentage=1000,
+    )
     period = part(PRICE, "PublishBillingPeriod", provider=0, event=1, start=0, duration=1, duration_type=0x01, tariff_type=0)
     for code, component in ((MODE, mode), (DEBT, owed), (BILLING, period)):
         await gas(bench, gsme, code, component, target=GSME)
@@ -108,8 +118,12 @@ def test_a_change_of_tenancy_hides_the_billing_log_too(bench: Bench) -> None:
         gsme, ppmid = await prepaying(bench)
         top_up(bench, gsme, 1, 10)
         await bench.clock.sleep(DAY + HOUR)
-        logs = (await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE), await snapshots(ppmid, BALANCES, END_OF_PERIOD),
-                await amounts(ppmid, 0x08, "top_ups"), await amounts(ppmid, 0x0A, "payments", debt_type=2))
+        logs = (
+            await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE),
+            await snapshots(ppmid, BALANCES, END_OF_PERIOD),
+            await amounts(ppmid, 0x08, "top_ups"),
+            await amounts(ppmid, 0x0A, "payments", debt_type=2),
+        )
         assert all(logs)
         fields: dict[str, FieldValue] = {"provider": 0, "event": 1, "tariff_type": 0, "implementation": 0, "control": 0}
         await gas(bench, None, TENANCY, part(DEVICE_MANAGEMENT, "PublishChangeOfTenancy", **fields))

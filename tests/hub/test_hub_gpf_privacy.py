@@ -23,8 +23,10 @@ def samples_of(sample: int) -> dict[str, FieldValue]:
 
 
 READS: tuple[tuple[str, Cluster, int, dict[str, FieldValue], str], ...] = (
-    ("profile data log", METERING, 0x08, samples_of(0), "count"), ("daily consumption log", METERING, 0x08, samples_of(1), "count"),
-    ("daily read log", METERING, 0x06, PERIOD, "total_found"), ("prepayment daily read log", PREPAYMENT, 0x07, PERIOD, "total_found"),
+    ("profile data log", METERING, 0x08, samples_of(0), "count"),
+    ("daily consumption log", METERING, 0x08, samples_of(1), "count"),
+    ("daily read log", METERING, 0x06, PERIOD, "total_found"),
+    ("prepayment daily read log", PREPAYMENT, 0x07, PERIOD, "total_found"),
 )
 
 

@@ -22,20 +22,48 @@ ISSUED: dict[str, FieldValue] = {"provider": 7, "event": 1}
 
 def tariff(standing: int, start: int = 0) -> dict[str, FieldValue]:
     return {
-        **ISSUED, "tariff": 3, "start": start, "type_and_scheme": 0, "label": b"", "price_tiers": 1, "block_thresholds": 0, "unit": 0,
-        "currency": 826, "trailing_digit": 0x50, "standing_charge": standing, "tier_block_mode": 0, "multiplier": 1, "divisor": 1000}
+        **ISSUED,
+        "tariff": 3,
+        "start": start,
+        "type_and_scheme": 0,
+        "label": b"",
+        "price_tiers": 1,
+        "block_thresholds": 0,
+        "unit": 0,
+        "currency": 826,
+        "trailing_digit": 0x50,
+        "standing_charge": standing,
+        "tier_block_mode": 0,
+        "multiplier": 1,
+        "divisor": 1000,
+    }
 
 
 def day(number: int, calendar: int = 9, kind: int = 0) -> dict[str, FieldValue]:
     return {
-        **ISSUED, "calendar": calendar, "day": number, "total": 1, "command_index": 0, "command_count": 1, "calendar_type": kind,
-        "entries": ({"minute": 0, "value": number},)}
+        **ISSUED,
+        "calendar": calendar,
+        "day": number,
+        "total": 1,
+        "command_index": 0,
+        "command_count": 1,
+        "calendar_type": kind,
+        "entries": ({"minute": 0, "value": number},),
+    }
 
 
 def calendar(number: int = 9, kind: int = 0) -> dict[str, FieldValue]:
     return {
-        **ISSUED, "calendar": number, "start": 0, "calendar_type": kind, "time_reference": 0, "name": b"", "seasons": 1, "weeks": 1,
-        "days": 2}
+        **ISSUED,
+        "calendar": number,
+        "start": 0,
+        "calendar_type": kind,
+        "time_reference": 0,
+        "name": b"",
+        "seasons": 1,
+        "weeks": 1,
+        "days": 2,
+    }
 
 
 def none(half_hour: int) -> int:
@@ -48,15 +76,33 @@ def test_tariff_message_contact_and_factors_reach_the_displays_as_they_were_publ
         reader = (await display(bench)).reader
         assert await reader.published(GPF, PRICE, "GetTariffInformation", TARIFFS) is None
         text: dict[str, FieldValue] = {
-            "message": 5, "control": 0, "start": 0, "duration_minutes": 60, "text": "Your meter will be read", "extended_control": 0}
+            "message": 5,
+            "control": 0,
+            "start": 0,
+            "duration_minutes": 60,
+            "text": "Your meter will be read",
+            "extended_control": 0,
+        }
         contact: dict[str, FieldValue] = {
-            "current_provider": 0, "event": 1, "tariff_type": 0, "proposed_provider": 7, "implementation": 0, "control": 0,
-            "name": b"Bench Gas", "contact": b"0800 000000"}
+            "current_provider": 0,
+            "event": 1,
+            "tariff_type": 0,
+            "proposed_provider": 7,
+            "implementation": 0,
+            "control": 0,
+            "name": b"Bench Gas",
+            "contact": b"0800 000000",
+        }
         factor: dict[str, FieldValue] = {"event": 1, "start": 0, "factor": 102264, "trailing_digit": 0x50}
         value: dict[str, FieldValue] = {"event": 1, "start": 0, "value": 39500, "unit": 1, "trailing_digit": 0x30}
         for code, *parts in (
-            (SET_TARIFF, part(CALENDAR, "PublishCalendar", **calendar()), part(CALENDAR, "PublishDayProfile", **day(1)),
-             part(CALENDAR, "PublishDayProfile", **day(2)), part(PRICE, "PublishTariffInformation", **tariff(25_000))),
+            (
+                SET_TARIFF,
+                part(CALENDAR, "PublishCalendar", **calendar()),
+                part(CALENDAR, "PublishDayProfile", **day(1)),
+                part(CALENDAR, "PublishDayProfile", **day(2)),
+                part(PRICE, "PublishTariffInformation", **tariff(25_000)),
+            ),
             (MESSAGE, part(MESSAGING, "DisplayMessage", **text)),
             (CONTACT, part(DEVICE_MANAGEMENT, "PublishChangeOfSupplier", **contact)),
             (CONVERSION, part(PRICE, "PublishConversionFactor", **factor), part(PRICE, "PublishCalorificValue", **value)),
@@ -64,9 +110,12 @@ def test_tariff_message_contact_and_factors_reach_the_displays_as_they_were_publ
             await gas(bench, gsme, code, *parts, target=GSME)
         asked: dict[str, FieldValue] = {"provider": 7, "calendar": 0xFFFFFFFF, "first_day": 2, "count": 1}
         for wanted, cluster, name, fields in (
-            (tariff(25_000), PRICE, "GetTariffInformation", TARIFFS), (day(2), CALENDAR, "GetDayProfiles", asked),
-            (text, MESSAGING, "GetLastMessage", None), (contact, DEVICE_MANAGEMENT, "GetChangeOfSupplier", None),
-            (factor, PRICE, "GetConversionFactor", SINCE), (value, PRICE, "GetCalorificValue", SINCE),
+            (tariff(25_000), PRICE, "GetTariffInformation", TARIFFS),
+            (day(2), CALENDAR, "GetDayProfiles", asked),
+            (text, MESSAGING, "GetLastMessage", None),
+            (contact, DEVICE_MANAGEMENT, "GetChangeOfSupplier", None),
+            (factor, PRICE, "GetConversionFactor", SINCE),
+            (value, PRICE, "GetCalorificValue", SINCE),
         ):
             assert await reader.published(GPF, cluster, name, fields) == wanted
         await bench.cut()
@@ -108,8 +157,14 @@ def test_of_prepayment_settings_only_the_calendar_is_copied(bench: Bench) -> Non
         gsme = await gas_meter(bench, none)
         reader = (await display(bench)).reader
         await gas(
-            bench, gsme, PREPAYMENT_SETTINGS, part(PREPAYMENT, "EmergencyCreditSetup", event=1, start=0, limit=1, threshold=1),
-            part(CALENDAR, "PublishCalendar", **calendar(4, 3)), part(CALENDAR, "PublishDayProfile", **day(1, 4, 3)), target=GSME)
+            bench,
+            gsme,
+            PREPAYMENT_SETTINGS,
+            part(PREPAYMENT, "EmergencyCreditSetup", event=1, start=0, limit=1, threshold=1),
+            part(CALENDAR, "PublishCalendar", **calendar(4, 3)),
+            part(CALENDAR, "PublishDayProfile", **day(1, 4, 3)),
+            target=GSME,
+        )
         asked: dict[str, FieldValue] = {"provider": 7, "calendar": 0xFFFFFFFE, "first_day": 1, "count": 1}
         assert await reader.published(GPF, CALENDAR, "GetDayProfiles", asked) == day(1, 4, 3)
         assert await reader.published(GPF, CALENDAR, "GetDayProfiles", asked | {"calendar": 0xFFFFFFFF}) is None

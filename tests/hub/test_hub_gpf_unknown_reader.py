@@ -19,17 +19,22 @@ OTHER_USER = Eui64.parse("90b3d51f30040000")
 DAY = 86_400
 DAILY_CONSUMPTION, DAILY_READ = 0x00A0, 0x0096
 READS = {
-    DAILY_CONSUMPTION: Component(METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode(
-        {"sample": 1, "earliest": 0, "sample_type": 0, "count": 11})),
-    DAILY_READ: Component(PREPAYMENT.id, 0x01, 0, 0x07, PREPAYMENT.to_server[0x07].encode(
-        {"from": 0, "to": 0xFFFFFFFE, "offset": 0, "cause": 1})),
+    DAILY_CONSUMPTION: Component(
+        METERING.id, 0x01, 0, 0x08, METERING.to_server[0x08].encode({"sample": 1, "earliest": 0, "sample_type": 0, "count": 11})
+    ),
+    DAILY_READ: Component(
+        PREPAYMENT.id, 0x01, 0, 0x07, PREPAYMENT.to_server[0x07].encode({"from": 0, "to": 0xFFFFFFFE, "offset": 0, "cause": 1})
+    ),
 }
 
 
-@pytest.mark.parametrize(("code", "own_counter"), [
-    pytest.param(DAILY_CONSUMPTION, False, marks=pytest.mark.clause("RTDS GCS61: the header's counter serves")),
-    pytest.param(DAILY_READ, True, marks=pytest.mark.clause("RTDS GCS16b: a counter of the GPF's own")),
-])
+@pytest.mark.parametrize(
+    ("code", "own_counter"),
+    [
+        pytest.param(DAILY_CONSUMPTION, False, marks=pytest.mark.clause("RTDS GCS61: the header's counter serves")),
+        pytest.param(DAILY_READ, True, marks=pytest.mark.clause("RTDS GCS16b: a counter of the GPF's own")),
+    ],
+)
 def test_the_answer_opens_to_the_party_whose_certificate_came_along(bench: Bench, code: int, own_counter: bool) -> None:
     async def test(bench: Bench) -> None:
         gsme = await gas_meter(bench, lambda half_hour: 1800)
@@ -38,10 +43,12 @@ def test_the_answer_opens_to_the_party_whose_certificate_came_along(bench: Bench
         certificate = bench.keystore.certificate(OTHER_USER, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER)
         bench.counter += 1
         header = GroupingHeader(
-            CraFlag.COMMAND, bench.counter, ACB, GPF, OtherInformation(code, OTHER_USER, bench.counter, None, certificate))
+            CraFlag.COMMAND, bench.counter, ACB, GPF, OtherInformation(code, OTHER_USER, bench.counter, None, certificate)
+        )
         bench.send(protect.with_mac(Message(header, Gbz((READS[code],)).encode()), bench.keystore.shared_secret(ACB, GPF)).encode())
         response = await bench.wait_for(
-            lambda: next((one for one in bench.decoded(CraFlag.RESPONSE) if one.header.counter == bench.counter), None))
+            lambda: next((one for one in bench.decoded(CraFlag.RESPONSE) if one.header.counter == bench.counter), None)
+        )
         other = response.header.other
         assert (other.supplementary_party, other.supplementary_counter) == (OTHER_USER, bench.counter)
         assert (other.supplementary_originator_counter is not None) is own_counter

@@ -30,7 +30,9 @@ def network_key(bench: DongleBench) -> bytes | None:
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_every_device_takes_the_new_key_awake_or_asleep_and_a_power_cut_between_loses_nothing(
-    bench: DongleBench, tmp_path: Path, cut: bool,
+    bench: DongleBench,
+    tmp_path: Path,
+    cut: bool,
 ) -> None:
     async def test(bench: DongleBench) -> None:
         esme, gsme = await meter(bench, Esme, ESME, 0), await meter(bench, Gsme, GSME, 1)
@@ -64,7 +66,8 @@ def test_the_key_changes_by_itself_when_its_period_is_over(bench: DongleBench, t
         await bench.clock.sleep(30 * 24 * 3600 + SPREAD_S + 60)
         assert network_key(bench) not in (None, old)
         (given, switched) = (
-            [one.time for one in bench.records if one.event == event] for event in ("network key given", "network key switched"))
+            [one.time for one in bench.records if one.event == event] for event in ("network key given", "network key switched")
+        )
         assert len(given) == len(switched) == 1
 
     run(bench.keystore, tmp_path, test)

@@ -41,8 +41,10 @@ from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode
 
 PARTIES = {
-    RemotePartyRole.ACCESS_CONTROL_BROKER: ACB, RemotePartyRole.SUPPLIER: SUPPLIER,
-    RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR, RemotePartyRole.WAN_PROVIDER: WAN_PROVIDER,
+    RemotePartyRole.ACCESS_CONTROL_BROKER: ACB,
+    RemotePartyRole.SUPPLIER: SUPPLIER,
+    RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR,
+    RemotePartyRole.WAN_PROVIDER: WAN_PROVIDER,
 }
 
 
@@ -63,7 +65,8 @@ class DongleBench(Bench):
         counter = Message.decode(command).header.counter
         self.send(command)
         return await self.wait_for(
-            lambda: next((one for one in self.decoded(CraFlag.RESPONSE) if one.header.counter == counter), None), within_s)
+            lambda: next((one for one in self.decoded(CraFlag.RESPONSE) if one.header.counter == counter), None), within_s
+        )
 
 
 def run(keystore: Keystore, folder: Path, test: Callable[[DongleBench], Coroutine[object, object, None]]) -> None:
@@ -92,7 +95,8 @@ async def meter(bench: DongleBench, kind: type[Esme] | type[Gsme], device: Eui64
 @pytest.mark.requirement("CH-03")
 @pytest.mark.requirement("CH-33")
 def test_a_meter_joins_through_the_dongle_answers_a_command_and_does_so_again_after_a_power_cut(
-    hub_keystore: Keystore, tmp_path: Path,
+    hub_keystore: Keystore,
+    tmp_path: Path,
 ) -> None:
     async def test(bench: DongleBench) -> None:
         esme = await meter(bench, Esme, ESME, 0)
@@ -119,7 +123,8 @@ def test_a_meter_joins_through_the_dongle_answers_a_command_and_does_so_again_af
 @pytest.mark.requirement("GPF-02")
 @pytest.mark.requirement("GPF-09")
 def test_a_sleepy_gas_meter_fetches_its_commands_and_its_register_is_read_from_the_gpf(
-    hub_keystore: Keystore, tmp_path: Path,
+    hub_keystore: Keystore,
+    tmp_path: Path,
 ) -> None:
     async def test(bench: DongleBench) -> None:
         gsme = await meter(bench, Gsme, GSME, 1)
@@ -133,8 +138,7 @@ def test_a_sleepy_gas_meter_fetches_its_commands_and_its_register_is_read_from_t
         payload = decode_payload(response)
         assert isinstance(payload, Gbz)
         z = bench.keystore.shared_secret(GPF, SUPPLIER)
-        opened = protect.decrypt(
-            payload.components[0].payload, z, originator=GPF, counter=response.header.counter, recipient=SUPPLIER)
+        opened = protect.decrypt(payload.components[0].payload, z, originator=GPF, counter=response.header.counter, recipient=SUPPLIER)
         records = {record.attribute: record.value for record in decode_read_response(opened)}
         assert isinstance(records[0], int)
         assert records[0] > 0

@@ -240,9 +240,16 @@ def test_a_mains_device_is_notified_when_its_image_is_complete(bench: Bench) -> 
 async def block(meter: Meter, offset: int, *, pause_ms: int | None = None) -> dict[str, int]:
     """The answer to one block request, a wait included."""
     (endpoint, *_) = await meter.node.match_descriptors(GPF, OTA.id, server=True)
-    payload = OTA.to_server[0x03].encode({
-        "manufacturer": MAKER, "image_type": KIND, "file_version": VERSION, "file_offset": offset, "maximum_data_size": 48,
-        "field_control": 0 if pause_ms is None else 0x02})
+    payload = OTA.to_server[0x03].encode(
+        {
+            "manufacturer": MAKER,
+            "image_type": KIND,
+            "file_version": VERSION,
+            "file_offset": offset,
+            "maximum_data_size": 48,
+            "field_control": 0 if pause_ms is None else 0x02,
+        }
+    )
     if pause_ms is not None:
         payload += pause_ms.to_bytes(2, "little")
     answer = await meter.zcl.request(GPF, endpoint, OTA.id, 0x03, payload, source_endpoint=1)

@@ -68,7 +68,9 @@ def passing(counter: int, cra: CraFlag) -> bytes:
 @given(spans=st.lists(st.integers(1, 60), max_size=6))
 @pytest.mark.requirement("CH-03")
 def test_each_command_is_executed_and_answered_once_and_each_change_backed_up_once(
-    hub_keystore: Keystore, tmp_path_factory: pytest.TempPathFactory, spans: list[int],
+    hub_keystore: Keystore,
+    tmp_path_factory: pytest.TempPathFactory,
+    spans: list[int],
 ) -> None:
     bench = Bench(hub_keystore)
     path = tmp_path_factory.mktemp("hub") / "nvm"

@@ -57,11 +57,13 @@ def chf(hub_keystore: Keystore) -> GbcsDevice:
     keystore = hub_keystore
     config = HubConfig(CONFIG.chf, CONFIG.gpf, CONFIG.access_control_broker, manufacturer=b"CSW", model=b"ATGTypeY")
     credentials = Credentials.from_keystore(
-        store, keystore, config.chf, DeviceType.CHF, {RemotePartyRole.ACCESS_CONTROL_BROKER: config.access_control_broker})
+        store, keystore, config.chf, DeviceType.CHF, {RemotePartyRole.ACCESS_CONTROL_BROKER: config.access_control_broker}
+    )
     device = GbcsDevice(config.chf, DeviceType.CHF, credentials, store, lambda: 473385600.0, Trace(lambda: 0.0))
     profile = standard_profile()
     log = DeviceLog(
-        store, capacity=profile.device_log_capacity, historic_capacity=profile.historic_log_capacity, now=lambda: int(device.now()))
+        store, capacity=profile.device_log_capacity, historic_capacity=profile.historic_log_capacity, now=lambda: int(device.now())
+    )
     device.executor = ChfExecutor(device, log, config, lambda: None)
     return device
 
@@ -105,7 +107,10 @@ def test_ecs26i_answers_as_the_reference(chf: GbcsDevice, command: Callable[[str
 @pytest.mark.requirement("SVC-8.9")
 @pytest.mark.parametrize("name", ["CCS06_8.9_SUCCESS", "ECS35d_6.13_SUCCESS"])
 def test_reads_of_the_reference_are_answered_in_the_reference_s_form(
-    chf: GbcsDevice, command: Callable[[str], bytes], rtds: Path, name: str,
+    chf: GbcsDevice,
+    command: Callable[[str], bytes],
+    rtds: Path,
+    name: str,
 ) -> None:
     assert isinstance(chf.executor, ChfExecutor)
     chf.executor._log.add(LogEntry(ESME, RegisteredType.ESME))

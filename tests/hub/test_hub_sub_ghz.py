@@ -19,9 +19,22 @@ CONFIGURATION, SCAN, CHANNEL, LOG = (parse_obis(f"0-0:94.44.10.{number}") for nu
 
 def configuration(normal: int = 130, limited: int = 220, changes: int = 5) -> Structure:
     pages = (BitString(bytes([page << 3, 0, 0, 6]), 32) for page in (28, 29, 30, 31))
-    return Structure((
-        *pages, LongUnsigned(normal), LongUnsigned(limited), Unsigned(changes), LongUnsigned(7), Unsigned(7), Unsigned(12),
-        LongUnsigned(6000), Unsigned(130), LongUnsigned(100), LongUnsigned(4000), LongUnsigned(3000)))
+    return Structure(
+        (
+            *pages,
+            LongUnsigned(normal),
+            LongUnsigned(limited),
+            Unsigned(changes),
+            LongUnsigned(7),
+            Unsigned(7),
+            Unsigned(12),
+            LongUnsigned(6000),
+            Unsigned(130),
+            LongUnsigned(100),
+            LongUnsigned(4000),
+            LongUnsigned(3000),
+        )
+    )
 
 
 @pytest.mark.clause("RTDS DBCH03, DBCH04, DBCH09")
@@ -44,7 +57,8 @@ def test_a_configuration_is_kept_read_back_and_told(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [configuration(normal=49), configuration(normal=201), configuration(limited=150), configuration(changes=8)])
+    "wrong", [configuration(normal=49), configuration(normal=201), configuration(limited=150), configuration(changes=8)]
+)
 def test_a_configuration_out_of_range_is_refused(bench: Bench, wrong: Structure) -> None:
     async def test(bench: Bench) -> None:
         assert codes(await bench.ask(bench.dlms(0x010D, (Specification(Choice.SET, 1, CONFIGURATION, 2), wrong)))) == [250]

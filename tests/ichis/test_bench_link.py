@@ -14,8 +14,13 @@ from ichis.uart import LineProfile, carried, levels_of, octets_of
 
 FRAMES = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=64))
 LINES = st.builds(
-    LineProfile, st.sampled_from([1200.0, 9600.0, 115200.0]), st.just(8), st.sampled_from(["none", "even", "odd"]),
-    st.sampled_from([1.0, 2.0]), st.booleans())
+    LineProfile,
+    st.sampled_from([1200.0, 9600.0, 115200.0]),
+    st.just(8),
+    st.sampled_from(["none", "even", "odd"]),
+    st.sampled_from([1.0, 2.0]),
+    st.booleans(),
+)
 
 
 @given(FRAMES)
@@ -29,7 +34,7 @@ def test_frames_are_found_in_pieces_and_after_noise(frames: list[Frame], noise: 
     octets = noise + b"".join(frame.encode() for frame in frames)
     reader, found = FrameReader(), []
     for start in range(0, len(octets), piece):
-        found += reader.feed(octets[start:start + piece])
+        found += reader.feed(octets[start : start + piece])
     assert found == frames
     assert reader.counters.frames == len(frames)
 

@@ -118,15 +118,18 @@ async def peer(answer: Callable[[str], bytes]) -> AsyncIterator[ScpiInstrument]:
         os.close(slave)
 
 
-@pytest.mark.parametrize(("answer", "problem"), [
-    (b"banana\n", "answered 'banana', expected a number"),
-    (b"1e99\n", "no usable answer|cannot be"),
-    (b"nan\n", "cannot be"),
-    (b"\xff\xfe\xfd\n", "no usable answer|expected a number"),
-    (b"-5000\n", "cannot be"),
-    (b"\n", "expected a number"),
-    (b"", "no usable answer"),
-])
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b"banana\n", "answered 'banana', expected a number"),
+        (b"1e99\n", "no usable answer|cannot be"),
+        (b"nan\n", "cannot be"),
+        (b"\xff\xfe\xfd\n", "no usable answer|expected a number"),
+        (b"-5000\n", "cannot be"),
+        (b"\n", "expected a number"),
+        (b"", "no usable answer"),
+    ],
+)
 async def test_nonsense_for_a_measurement_is_refused_with_the_question_and_the_answer(answer: bytes, problem: str) -> None:
     async with peer(lambda _: answer) as instrument:
         supply = ScpiSupply(instrument, Clock(), list_mode=False, peak_query=":MEAS:CURR:HIGH?")
@@ -135,9 +138,15 @@ async def test_nonsense_for_a_measurement_is_refused_with_the_question_and_the_a
         assert "MEAS:VOLT?" in str(caught.value)
 
 
-@pytest.mark.parametrize(("answer", "problem"), [
-    (b'1;-222,"Data out of range"\n', "refused: -222"), (b"0;0\n", "expected 1"), (b"hello\n", "expected 1"), (b"", "no usable answer"),
-])
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b'1;-222,"Data out of range"\n', "refused: -222"),
+        (b"0;0\n", "expected 1"),
+        (b"hello\n", "expected 1"),
+        (b"", "no usable answer"),
+    ],
+)
 async def test_a_command_that_is_not_confirmed_is_an_error(answer: bytes, problem: str) -> None:
     async with peer(lambda _: answer) as instrument:
         supply = ScpiSupply(instrument, Clock(), list_mode=False, peak_query="")

@@ -56,12 +56,29 @@ class Plugged:
         bus_id, folder = f"1-{number}", f"/devices/pci0000:00/0000:00:14.0/usb1/1-{number}"
         address = f"{number + 1:03}"
         lines = [
-            f"P: {folder}", f"N: bus/usb/001/{address}", f"E: DEVNAME=/dev/bus/usb/001/{address}", "E: DEVTYPE=usb_device",
-            "E: SUBSYSTEM=usb", "A: busnum=1\\n", f"A: devnum={number + 1}\\n", "A: speed=12\\n", f"A: idVendor={vendor}\\n",
-            f"A: idProduct={product}\\n", "A: bDeviceClass=00\\n", "A: bConfigurationValue=1\\n", f"A: manufacturer={self.maker}\\n",
-            f"A: product={self.name}\\n", f"A: serial={self.serial}\\n", f"H: descriptors={self.descriptors().hex().upper()}", "",
-            f"P: {folder}/{bus_id}:1.0", "E: DEVTYPE=usb_interface", "E: SUBSYSTEM=usb",
-            f"A: bInterfaceClass={self.interface[0]:02x}\\n", f"A: bInterfaceSubClass={self.interface[1]:02x}\\n", "",
+            f"P: {folder}",
+            f"N: bus/usb/001/{address}",
+            f"E: DEVNAME=/dev/bus/usb/001/{address}",
+            "E: DEVTYPE=usb_device",
+            "E: SUBSYSTEM=usb",
+            "A: busnum=1\\n",
+            f"A: devnum={number + 1}\\n",
+            "A: speed=12\\n",
+            f"A: idVendor={vendor}\\n",
+            f"A: idProduct={product}\\n",
+            "A: bDeviceClass=00\\n",
+            "A: bConfigurationValue=1\\n",
+            f"A: manufacturer={self.maker}\\n",
+            f"A: product={self.name}\\n",
+            f"A: serial={self.serial}\\n",
+            f"H: descriptors={self.descriptors().hex().upper()}",
+            "",
+            f"P: {folder}/{bus_id}:1.0",
+            "E: DEVTYPE=usb_interface",
+            "E: SUBSYSTEM=usb",
+            f"A: bInterfaceClass={self.interface[0]:02x}\\n",
+            f"A: bInterfaceSubClass={self.interface[1]:02x}\\n",
+            "",
         ]
         for node, link in zip(self.nodes, self.by_id or ("",) * len(self.nodes), strict=True):
             below = f"{node}/tty/{node}" if node.startswith("ttyUSB") else f"tty/{node}" if node.startswith("tty") else f"usbmisc/{node}"
@@ -80,7 +97,12 @@ class Plugged:
 
 
 def chub_inventory(
-    folder: Path, devices: Sequence[Plugged], *options: str, shell: str = "", before: str = "", line: str = "",
+    folder: Path,
+    devices: Sequence[Plugged],
+    *options: str,
+    shell: str = "",
+    before: str = "",
+    line: str = "",
     launcher: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run ``chub inventory`` with these devices plugged in.

@@ -56,20 +56,35 @@ async def ask(line: Line, first: int = 115200) -> Firmware | None:
     return await probe(line, LineProfile(inverted=False), first)
 
 
-@pytest.mark.parametrize(("baudrate", "answers", "firmware"), [
-    (115200, {b"\xfe\x00\x21\x01\x20": bytes.fromhex("fe02610179011a"),
-              b"\xfe\x00\x21\x02\x23": bytes.fromhex("fe056102020102070161")},
-     Firmware(Kind.ZNP, "2.7.1", 115200)),
-    (460800, {SPINEL_GET: SPINEL_IS}, Firmware(Kind.SPINEL, "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 460800)),
-    (115200, {SPINEL_GET: b"\x00\x7e" + SPINEL_IS[1:]}, Firmware(Kind.SPINEL, "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 "
-                                                                "14:40:57", 115200)),
-    (460800, {CPC_GET: b"\x14\x00" + CPC_IS}, Firmware(Kind.CPC, "4.4.2", 460800)),
-    (230400, {CPC_GET: CPC_IS}, Firmware(Kind.CPC, "4.4.2", 230400)),
-    (115200, {b"\r\n": MENU}, Firmware(Kind.BOOTLOADER, "2.04.02", 115200)),
-    (115200, {b"version\r\n": b"stack ver. [7.4.4 GA build 0]\r\n> ", b"\r\n": b"\r\n> "},
-     Firmware(Kind.ROUTER, "7.4.4 GA build 0", 115200)),
-    (57600, {RST: RSTACK}, None),
-])
+@pytest.mark.parametrize(
+    ("baudrate", "answers", "firmware"),
+    [
+        (
+            115200,
+            {b"\xfe\x00\x21\x01\x20": bytes.fromhex("fe02610179011a"), b"\xfe\x00\x21\x02\x23": bytes.fromhex("fe056102020102070161")},
+            Firmware(Kind.ZNP, "2.7.1", 115200),
+        ),
+        (
+            460800,
+            {SPINEL_GET: SPINEL_IS},
+            Firmware(Kind.SPINEL, "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 460800),
+        ),
+        (
+            115200,
+            {SPINEL_GET: b"\x00\x7e" + SPINEL_IS[1:]},
+            Firmware(Kind.SPINEL, "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 115200),
+        ),
+        (460800, {CPC_GET: b"\x14\x00" + CPC_IS}, Firmware(Kind.CPC, "4.4.2", 460800)),
+        (230400, {CPC_GET: CPC_IS}, Firmware(Kind.CPC, "4.4.2", 230400)),
+        (115200, {b"\r\n": MENU}, Firmware(Kind.BOOTLOADER, "2.04.02", 115200)),
+        (
+            115200,
+            {b"version\r\n": b"stack ver. [7.4.4 GA build 0]\r\n> ", b"\r\n": b"\r\n> "},
+            Firmware(Kind.ROUTER, "7.4.4 GA build 0", 115200),
+        ),
+        (57600, {RST: RSTACK}, None),
+    ],
+)
 async def test_firmware_is_told_by_what_it_answers(baudrate: int, answers: dict[bytes, bytes], firmware: Firmware | None) -> None:
     assert await ask(Line(baudrate, answers)) == firmware
     assert await ask(Line(baudrate, answers, noise=b"\xf8\x00\x7e\x14")) == firmware

@@ -16,12 +16,31 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("umockdev-run") is None, reason="umockdev-run is not here: apt-get install umockdev"),
 ]
 
-SONOFF_E = Plugged("1a86:55d4", "ITEAD", "SONOFF Zigbee 3.0 USB Dongle Plus V2", "20220812153849", ("ttyACM0",),
-                   ("usb-ITEAD_SONOFF_Zigbee_3.0_USB_Dongle_Plus_V2_20220812153849-if00",), (0x02, 0x02))
-SONOFF_P = Plugged("10c4:ea60", "ITead", "Sonoff Zigbee 3.0 USB Dongle Plus", "b8b49abd27a6ed11", ("ttyUSB0",),
-                   ("usb-ITead_Sonoff_Zigbee_3.0_USB_Dongle_Plus_b8b49abd27a6ed11-if00-port0",))
-SKYCONNECT = Plugged("10c4:ea60", "Nabu Casa", "SkyConnect v1.0", "3abe54797c91ed11", ("ttyUSB1",),
-                     ("usb-Nabu_Casa_SkyConnect_v1.0_3abe54797c91ed11-if00-port0",))
+SONOFF_E = Plugged(
+    "1a86:55d4",
+    "ITEAD",
+    "SONOFF Zigbee 3.0 USB Dongle Plus V2",
+    "20220812153849",
+    ("ttyACM0",),
+    ("usb-ITEAD_SONOFF_Zigbee_3.0_USB_Dongle_Plus_V2_20220812153849-if00",),
+    (0x02, 0x02),
+)
+SONOFF_P = Plugged(
+    "10c4:ea60",
+    "ITead",
+    "Sonoff Zigbee 3.0 USB Dongle Plus",
+    "b8b49abd27a6ed11",
+    ("ttyUSB0",),
+    ("usb-ITead_Sonoff_Zigbee_3.0_USB_Dongle_Plus_b8b49abd27a6ed11-if00-port0",),
+)
+SKYCONNECT = Plugged(
+    "10c4:ea60",
+    "Nabu Casa",
+    "SkyConnect v1.0",
+    "3abe54797c91ed11",
+    ("ttyUSB1",),
+    ("usb-Nabu_Casa_SkyConnect_v1.0_3abe54797c91ed11-if00-port0",),
+)
 ZBT_1 = Plugged("10c4:ea60", "Nabu Casa", "Home Assistant Connect ZBT-1", "9e2adbd75b8beb11", ("ttyUSB4",))
 ZBT_2 = Plugged("303a:831a", "Nabu Casa", "ZBT-2", "10B41DE58D6C", ("ttyACM1",), ("usb-Nabu_Casa_ZBT-2_10B41DE58D6C-if00",), (0x02, 0x02))
 CONBEE_2 = Plugged("1cf1:0030", "dresden elektronik ingenieurtechnik GmbH", "ConBee II", "DE2132111", ("ttyACM2",), (), (0x02, 0x02))
@@ -34,7 +53,19 @@ BARE_BRIDGE = Plugged("10c4:ea60", "Silicon Labs", "CP2102 USB to UART Bridge Co
 UNKNOWN_SERIAL = Plugged("2341:0043", "Arduino", "Uno", "1", ("ttyACM3",), (), (0x02, 0x02))
 KEYBOARD = Plugged("046d:c31c", "Logitech", "USB Keyboard", "", (), (), (0x03, 0x01))
 EVERYTHING = (
-    SONOFF_E, SONOFF_P, SKYCONNECT, ZBT_1, ZBT_2, CONBEE_2, SMLIGHT, FTDI, TWO_PORTS, RIGOL, SOME_METER, BARE_BRIDGE, UNKNOWN_SERIAL,
+    SONOFF_E,
+    SONOFF_P,
+    SKYCONNECT,
+    ZBT_1,
+    ZBT_2,
+    CONBEE_2,
+    SMLIGHT,
+    FTDI,
+    TWO_PORTS,
+    RIGOL,
+    SOME_METER,
+    BARE_BRIDGE,
+    UNKNOWN_SERIAL,
     KEYBOARD,
 )
 
@@ -76,11 +107,14 @@ def test_a_port_is_named_by_id_where_udev_made_such_a_name(tmp_path: Path) -> No
     }
 
 
-@pytest.mark.parametrize(("dongle", "serves", "why"), [
-    (SONOFF_E, "not known", "--probe asks it"),
-    (SONOFF_P, "not known", "sold with Z-Stack ZNP firmware: --probe asks it"),
-    (CONBEE_2, "no", "sold with deCONZ firmware: this bench speaks EZSP and ZNP"),
-])
+@pytest.mark.parametrize(
+    ("dongle", "serves", "why"),
+    [
+        (SONOFF_E, "not known", "--probe asks it"),
+        (SONOFF_P, "not known", "sold with Z-Stack ZNP firmware: --probe asks it"),
+        (CONBEE_2, "no", "sold with deCONZ firmware: this bench speaks EZSP and ZNP"),
+    ],
+)
 def test_a_dongle_is_told_whether_its_firmware_will_serve(tmp_path: Path, dongle: Plugged, serves: str, why: str) -> None:
     (one,) = found(tmp_path, (dongle,))["found"]
     assert one["serves"] == serves
@@ -135,7 +169,7 @@ def test_the_board_file_of_a_dongle_is_a_board_that_differs_from_simulated_by_it
 
 def test_the_printed_board_is_the_one_that_would_be_written(tmp_path: Path) -> None:
     printed = chub_inventory(tmp_path, (SKYCONNECT,)).stdout
-    (tmp_path / "printed.toml").write_text(printed[printed.index("# Found by chub inventory"):])
+    (tmp_path / "printed.toml").write_text(printed[printed.index("# Found by chub inventory") :])
     assert load_board(str(tmp_path / "printed.toml")).radio.flow_control == "hardware"
     assert found(tmp_path, (SKYCONNECT,))["board"] in printed
 
@@ -158,18 +192,21 @@ def test_a_port_that_a_program_holds_names_the_program(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="setpriv is not here: apt-get install util-linux")
 def test_a_port_without_permission_tells_which_group_to_join(tmp_path: Path) -> None:
     launcher = SETPRIV if os.geteuid() == 0 else ()
-    shell = 'tty=$UMOCKDEV_DIR/dev/ttyACM0; rm $tty; touch $tty; chmod 0 $tty'
+    shell = "tty=$UMOCKDEV_DIR/dev/ttyACM0; rm $tty; touch $tty; chmod 0 $tty"
     (one,) = found(tmp_path, (SONOFF_E,), "--probe", shell=shell, launcher=launcher)["found"]
     assert one["state"] == "no permission"
     assert "sudo usermod -aG" in one["advice"]
 
 
 @pytest.mark.requirement("CH-33")
-@pytest.mark.parametrize(("version", "serves", "why"), [
-    (13, "yes", "EmberZNet NCP 7.4.4.0, EZSP 13 at 115200 baud"),
-    (19, "yes", "long messages of Devices are lost from EZSP 14 on"),
-    (8, "no", "speaks EZSP 8, expected 12 or newer: flash EmberZNet NCP 7.4 (EZSP 13)"),
-])
+@pytest.mark.parametrize(
+    ("version", "serves", "why"),
+    [
+        (13, "yes", "EmberZNet NCP 7.4.4.0, EZSP 13 at 115200 baud"),
+        (19, "yes", "long messages of Devices are lost from EZSP 14 on"),
+        (8, "no", "speaks EZSP 8, expected 12 or newer: flash EmberZNet NCP 7.4 (EZSP 13)"),
+    ],
+)
 def test_a_dongle_that_is_asked_tells_its_firmware(tmp_path: Path, version: int, serves: str, why: str) -> None:
     with chub_ncp("--tcp", "127.0.0.1:0", "--version", str(version)) as (line, _):
         (one,) = found(tmp_path, (SONOFF_E,), "--probe", line=line)["found"]

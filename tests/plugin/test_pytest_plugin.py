@@ -33,7 +33,8 @@ def test_board_seed_and_faults_reach_the_bench_and_the_junit_file(pytester: pyte
             assert 90 <= clock.now() - before < 91
     """)
     ran = pytester.runpytest_inprocess(
-        "--seed", "11", "--fault", "wan duplicate", "--fault", "han drop 5% to gsme", "--junitxml", "out.xml", "-p", "no:cacheprovider")
+        "--seed", "11", "--fault", "wan duplicate", "--fault", "han drop 5% to gsme", "--junitxml", "out.xml", "-p", "no:cacheprovider"
+    )
     ran.assert_outcomes(passed=1)
     suite = ElementTree.parse(pytester.path / "out.xml").getroot().find("testsuite")
     assert suite is not None
@@ -45,12 +46,16 @@ def test_board_seed_and_faults_reach_the_bench_and_the_junit_file(pytester: pyte
 
 
 def test_what_a_board_does_not_provide_or_is_not_here_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
-    pytester.makefile(".toml", bare='name = "bare"\nextends = "simulated"\nprovides = ["wan"]', away="""
+    pytester.makefile(
+        ".toml",
+        bare='name = "bare"\nextends = "simulated"\nprovides = ["wan"]',
+        away="""
         name = "away"
         extends = "simulated"
         [radio]
         path = "/dev/no-dongle-here"
-    """)
+    """,
+    )
     pytester.makepyfile("""
         import pytest
 

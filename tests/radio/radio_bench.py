@@ -51,8 +51,17 @@ class Coordinator:
 
     async def send(self, device: Eui64, payload: bytes, *, secured: bool = True, endpoint: int = 1) -> Status:
         ended: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        pdu = ApsPdu(ApsKind.DATA, self.stack.aps.next_sequence(), secured=secured, ack_request=True, destination_endpoint=endpoint,
-                     cluster=0x0702, profile=0x0109, source_endpoint=1, payload=payload)
+        pdu = ApsPdu(
+            ApsKind.DATA,
+            self.stack.aps.next_sequence(),
+            secured=secured,
+            ack_request=True,
+            destination_endpoint=endpoint,
+            cluster=0x0702,
+            profile=0x0109,
+            source_endpoint=1,
+            payload=payload,
+        )
         status = self.stack.aps.send(self.stack.nwk.shorts[device], pdu, ended.set_result)
         return status if status is not Status.SUCCESS else await ended
 

@@ -135,7 +135,9 @@ def test_zigbee_herdsman_forms_permits_and_stops_on_chub_ncp_without_a_complaint
     with dongle(version) as path:
         done = subprocess.run(
             command(herdsman, path=path, folder=str(tmp_path), channel=20, seconds=60, code=code),
-            capture_output=True, timeout=HOST_S, check=False,
+            capture_output=True,
+            timeout=HOST_S,
+            check=False,
         )
     assert done.returncode == 0, done.stderr.decode()
     told = events(done.stdout)
@@ -157,7 +159,9 @@ async def serve_and_drive(herdsman: Path, folder: Path, esme: Esme, ncp: NcpServ
     code = f"{esme.eui64.octets.hex()}|{CODE.with_crc.hex()}"
     process = await asyncio.create_subprocess_exec(
         *command(herdsman, path=str(path), folder=str(folder), channel=20, seconds=60, code=code, reads=reads),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 20,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=1 << 20,
     )
     assert process.stdout is not None
     assert process.stderr is not None

@@ -28,8 +28,14 @@ from hil.radio.nodes.node import StackNode
 
 def config(path: str) -> dict[str, object]:
     device = {"path": path, "baudrate": 115200, "flow_control": None}
-    return {"database_path": None, "device": device, "backup_enabled": False, "startup_energy_scan": False, "use_thread": False,
-            "network": {"channel": 15}}
+    return {
+        "database_path": None,
+        "device": device,
+        "backup_enabled": False,
+        "startup_energy_scan": False,
+        "use_thread": False,
+        "network": {"channel": 15},
+    }
 
 
 def theirs(eui64: Eui64) -> zt.EUI64:
@@ -56,10 +62,20 @@ class Host(ControllerApplication):  # type: ignore[misc]
 
     async def give(self, short: int, payload: bytes, *, secured: bool = True) -> None:
         options = zt.TransmitOptions.ACK | (zt.TransmitOptions.APS_Encryption if secured else zt.TransmitOptions.NONE)
-        await self.send_packet(zt.ZigbeePacket(
-            src=zt.AddrModeAddress(zt.AddrMode.NWK, 0), src_ep=1, dst=zt.AddrModeAddress(zt.AddrMode.NWK, short), dst_ep=1, tsn=9,
-            profile_id=0x0109, cluster_id=0x0702, data=zt.SerializableBytes(payload), tx_options=options, radius=0,
-        ))
+        await self.send_packet(
+            zt.ZigbeePacket(
+                src=zt.AddrModeAddress(zt.AddrMode.NWK, 0),
+                src_ep=1,
+                dst=zt.AddrModeAddress(zt.AddrMode.NWK, short),
+                dst_ep=1,
+                tsn=9,
+                profile_id=0x0109,
+                cluster_id=0x0702,
+                data=zt.SerializableBytes(payload),
+                tx_options=options,
+                radius=0,
+            )
+        )
 
     def got(self, cluster: int = 0x0702) -> list[bytes]:
         return [packet.data.serialize() for packet in self.packets if packet.cluster_id == cluster]
@@ -106,7 +122,9 @@ def test_bellows_forms_resumes_and_permits_on_every_version_it_knows(version: in
             await host.start_network()
             resumed = host.state.network_info
             assert (resumed.pan_id, resumed.extended_pan_id, resumed.network_key.key) == (
-                formed.pan_id, formed.extended_pan_id, formed.network_key.key,
+                formed.pan_id,
+                formed.extended_pan_id,
+                formed.network_key.key,
             )
             assert host.state.node_info.ieee == theirs(HUB)
             await host.give(meter.stack.tokens.short, b"after the restart", secured=False)
@@ -144,7 +162,7 @@ def test_messages_cross_both_ways_fragmented_and_secured_end_to_end() -> None:
 
 async def fragments(host: Host, short: int, payload: bytes) -> None:
     """As a hub has to: pieces of 61 octets, each waited for (reference ezsp-ncp 3)."""
-    pieces = [payload[at:at + 61] for at in range(0, len(payload), 61)]
+    pieces = [payload[at : at + 61] for at in range(0, len(payload), 61)]
     sequence = 0
     for index, piece in enumerate(pieces):
         sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
@@ -154,8 +172,15 @@ async def fragments(host: Host, short: int, payload: bytes) -> None:
                 sent.set_result(args[4])
 
         number = host._ezsp.add_callback(handler)
-        head = t.EmberApsFrame(profileId=0x0109, clusterId=0x0702, sourceEndpoint=1, destinationEndpoint=1,
-                               options=t.EmberApsOption(0x8060), groupId=len(pieces) << 8 | index, sequence=sequence)
+        head = t.EmberApsFrame(
+            profileId=0x0109,
+            clusterId=0x0702,
+            sourceEndpoint=1,
+            destinationEndpoint=1,
+            options=t.EmberApsOption(0x8060),
+            groupId=len(pieces) << 8 | index,
+            sequence=sequence,
+        )
         status, sequence = await host._ezsp.sendUnicast(t.EmberOutgoingMessageType.OUTGOING_DIRECT, t.EmberNodeId(short), head, 7, piece)
         assert status == t.EmberStatus.SUCCESS
         assert await sent == t.EmberStatus.SUCCESS
@@ -275,7 +300,9 @@ def test_networks_are_found_and_energy_is_measured() -> None:
             second = EZSP(config(str(await other.serve_pty()))["device"])
             await second.connect(use_thread=False)
             found = await second.startScan(
-                scanType=t.EzspNetworkScanType.ACTIVE_SCAN, channelMask=t.Channels.from_channel_list([14, 15]), duration=3,
+                scanType=t.EzspNetworkScanType.ACTIVE_SCAN,
+                channelMask=t.Channels.from_channel_list([14, 15]),
+                duration=3,
             )
             seen = [(one[0].channel, one[0].panId, bool(one[0].allowingJoin)) for one in found]
             assert seen == [(15, host.state.network_info.pan_id, True)]
@@ -297,25 +324,47 @@ def test_two_dongles_meet_and_a_device_program_on_the_second_one_talks_to_the_hu
             other = NcpServer(bench.air, METER, 13, None, bench.clock)
             device = EZSP(config(str(await other.serve_pty()))["device"])
             await device.connect(use_thread=False)
-            await device.addEndpoint(endpoint=1, profileId=0x0109, deviceId=0x0501, deviceVersion=0, inputClusterCount=1,
-                                     outputClusterCount=0, inputClusterList=[0x0702], outputClusterList=[])
+            await device.addEndpoint(
+                endpoint=1,
+                profileId=0x0109,
+                deviceId=0x0501,
+                deviceVersion=0,
+                inputClusterCount=1,
+                outputClusterCount=0,
+                inputClusterList=[0x0702],
+                outputClusterList=[],
+            )
             state = t.EmberInitialSecurityState(
                 bitmask=t.EmberInitialSecurityBitmask.HAVE_PRECONFIGURED_KEY | t.EmberInitialSecurityBitmask.REQUIRE_ENCRYPTED_KEY,
-                preconfiguredKey=t.KeyData(LINK_KEY), networkKey=t.KeyData(bytes(16)), networkKeySequenceNumber=0,
+                preconfiguredKey=t.KeyData(LINK_KEY),
+                networkKey=t.KeyData(bytes(16)),
+                networkKeySequenceNumber=0,
                 preconfiguredTrustCenterEui64=t.EUI64.convert("00:00:00:00:00:00:00:00"),
             )
             assert (await device.setInitialSecurityState(state))[0] == t.EmberStatus.SUCCESS
             info = host.state.network_info
             wanted = t.EmberNetworkParameters(
-                extendedPanId=t.ExtendedPanId(info.extended_pan_id), panId=t.EmberPanId(info.pan_id), radioTxPower=t.uint8_t(8),
-                radioChannel=t.uint8_t(15), joinMethod=t.EmberJoinMethod.USE_MAC_ASSOCIATION, nwkManagerId=t.EmberNodeId(0),
-                nwkUpdateId=t.uint8_t(0), channels=t.Channels.ALL_CHANNELS,
+                extendedPanId=t.ExtendedPanId(info.extended_pan_id),
+                panId=t.EmberPanId(info.pan_id),
+                radioTxPower=t.uint8_t(8),
+                radioChannel=t.uint8_t(15),
+                joinMethod=t.EmberJoinMethod.USE_MAC_ASSOCIATION,
+                nwkManagerId=t.EmberNodeId(0),
+                nwkUpdateId=t.uint8_t(0),
+                channels=t.Channels.ALL_CHANNELS,
             )
             with device.wait_for_stack_status(t.sl_Status.NETWORK_UP) as up:
                 assert (await device.joinNetwork(nodeType=t.EmberNodeType.ROUTER, parameters=wanted))[0] == t.EmberStatus.SUCCESS
                 await up
-            head = t.EmberApsFrame(profileId=0x0109, clusterId=0x0702, sourceEndpoint=1, destinationEndpoint=1,
-                                   options=t.EmberApsOption(0x0060), groupId=0, sequence=0)
+            head = t.EmberApsFrame(
+                profileId=0x0109,
+                clusterId=0x0702,
+                sourceEndpoint=1,
+                destinationEndpoint=1,
+                options=t.EmberApsOption(0x0060),
+                groupId=0,
+                sequence=0,
+            )
             await device.sendUnicast(t.EmberOutgoingMessageType.OUTGOING_DIRECT, t.EmberNodeId(0), head, 3, b"from the second dongle")
             await asyncio.sleep(1)
             assert host.got() == [b"from the second dongle"]
@@ -326,7 +375,8 @@ def test_two_dongles_meet_and_a_device_program_on_the_second_one_talks_to_the_hu
 
 
 def test_an_unknown_command_is_answered_and_a_fault_in_a_command_leaves_the_link_alive(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bench = Bench()
 

@@ -56,11 +56,19 @@ async def talk(ezsp: EZSP) -> None:
         assert bytes(answer) == bytes([number] * 40)
 
 
-@pytest.mark.parametrize("faults", [
-    NcpFaults(damaged=0.15, seed=1), NcpFaults(lost=0.15, seed=2), NcpFaults(doubled=0.3, seed=3), NcpFaults(refused=0.15, seed=4),
-    NcpFaults(missed=0.15, seed=5), NcpFaults(repeated=0.3, seed=6),
-    NcpFaults(damaged=0.05, lost=0.05, doubled=0.1, refused=0.05, missed=0.05, repeated=0.1, seed=7),
-], ids=lambda faults: f"seed {faults.seed}")
+@pytest.mark.parametrize(
+    "faults",
+    [
+        NcpFaults(damaged=0.15, seed=1),
+        NcpFaults(lost=0.15, seed=2),
+        NcpFaults(doubled=0.3, seed=3),
+        NcpFaults(refused=0.15, seed=4),
+        NcpFaults(missed=0.15, seed=5),
+        NcpFaults(repeated=0.3, seed=6),
+        NcpFaults(damaged=0.05, lost=0.05, doubled=0.1, refused=0.05, missed=0.05, repeated=0.1, seed=7),
+    ],
+    ids=lambda faults: f"seed {faults.seed}",
+)
 def test_the_host_gets_every_answer_once_and_in_order_over_a_faulty_line(faults: NcpFaults, caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(NcpFaults())
 
@@ -176,5 +184,5 @@ def test_frames_are_found_in_pieces_of_any_size(frames: list[bytes], size: int) 
     line = FaultyLine(NcpFaults(repeated=1.0), NcpServer._frame_length)
     sent = [bytes(octet for octet in frame if octet != 0x7E) + b"\x7e" for frame in frames]
     stream = b"".join(sent)
-    arrived = b"".join(piece for at in range(0, len(stream), size) for piece in line.from_host(stream[at:at + size]))
+    arrived = b"".join(piece for at in range(0, len(stream), size) for piece in line.from_host(stream[at : at + size]))
     assert arrived == b"".join(frame + frame for frame in sent)

@@ -16,7 +16,7 @@ import pytest
 
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 
-SCRIPT = '''
+SCRIPT = """
 import asyncio, json, sys
 import bellows.types as t
 import zigpy.types as zt
@@ -43,7 +43,7 @@ async def main():
     await app.disconnect()
 
 asyncio.run(main())
-'''
+"""
 
 
 @contextmanager
@@ -92,15 +92,18 @@ def test_the_token_file_carries_the_network_to_another_process(tmp_path: Path) -
     assert resumed["resumed"] == formed
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    (("--eui", "hello"), "is not an EUI-64"),
-    (("--version", "15"), "expected one of 7, 8"),
-    (("--tcp", "8888"), "expected HOST:PORT"),
-    (("--tcp", "127.0.0.1:x"), "expected HOST:PORT"),
-    (("--tcp", "127.0.0.1:65535", "--count", "2"), "expected at most 65535"),
-    (("--pty", "--tcp", "127.0.0.1:0"), "exclude each other"),
-    (("--keys", "keys"), "give --capture FILE too"),
-])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--eui", "hello"), "is not an EUI-64"),
+        (("--version", "15"), "expected one of 7, 8"),
+        (("--tcp", "8888"), "expected HOST:PORT"),
+        (("--tcp", "127.0.0.1:x"), "expected HOST:PORT"),
+        (("--tcp", "127.0.0.1:65535", "--count", "2"), "expected at most 65535"),
+        (("--pty", "--tcp", "127.0.0.1:0"), "exclude each other"),
+        (("--keys", "keys"), "give --capture FILE too"),
+    ],
+)
 def test_wrong_options_are_one_line_and_exit_code_two(options: tuple[str, ...], said: str) -> None:
     done = subprocess.run([*CHUB, "ncp", *options], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
@@ -129,7 +132,11 @@ def test_a_capture_with_its_keys_opens_in_wireshark(tmp_path: Path) -> None:
     assert keys.stat().st_mode & 0o777 == 0o600
     shown = subprocess.run(
         ["tshark", "-r", str(capture), "-Y", "zbee_aps.zdp_cluster == 0x0036", "-T", "fields", "-e", "zbee_aps.zdp_cluster"],
-        capture_output=True, text=True, timeout=60, check=True, env={**os.environ, "WIRESHARK_CONFIG_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "WIRESHARK_CONFIG_DIR": str(tmp_path)},
     )
     assert shown.stdout.split()
 

@@ -42,8 +42,9 @@ class Home:
 
 
 def data(counter: int, payload: bytes, *, ack: bool = False) -> ApsPdu:
-    return ApsPdu(ApsKind.DATA, counter, ack_request=ack, destination_endpoint=1, cluster=0x0702, profile=0x0109, source_endpoint=1,
-                  payload=payload)
+    return ApsPdu(
+        ApsKind.DATA, counter, ack_request=ack, destination_endpoint=1, cluster=0x0702, profile=0x0109, source_endpoint=1, payload=payload
+    )
 
 
 def test_an_aps_frame_repeated_in_a_fresh_nwk_frame_is_refused_by_its_counter() -> None:

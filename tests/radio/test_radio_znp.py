@@ -22,8 +22,14 @@ zigbee = pytest.importorskip("zigpy_znp.zigbee.application", reason="needs zigpy
 
 
 def config(path: str) -> dict[str, object]:
-    return {"database_path": None, "device": {"path": path, "baudrate": 115200, "flow_control": None}, "backup_enabled": False,
-            "startup_energy_scan": False, "network": {"channel": 15}, "ota": {"enabled": False}}
+    return {
+        "database_path": None,
+        "device": {"path": path, "baudrate": 115200, "flow_control": None},
+        "backup_enabled": False,
+        "startup_energy_scan": False,
+        "network": {"channel": 15},
+        "ota": {"enabled": False},
+    }
 
 
 class Host(zigbee.ControllerApplication):  # type: ignore[misc, name-defined]
@@ -83,7 +89,11 @@ def test_zigpy_znp_forms_a_network_and_finds_it_again() -> None:
             await again.start_network()
             resumed = again.state.network_info
             assert (resumed.pan_id, resumed.extended_pan_id, resumed.network_key.key, resumed.channel) == (
-                formed.pan_id, formed.extended_pan_id, formed.network_key.key, formed.channel)
+                formed.pan_id,
+                formed.extended_pan_id,
+                formed.network_key.key,
+                formed.channel,
+            )
             await again.disconnect()
 
     bench.clock.run(main())
@@ -109,10 +119,20 @@ def test_a_device_joins_by_its_link_key_talks_both_ways_is_backed_up_and_removed
             (packet,) = [one for one in host.packets if one.cluster_id == 0x0702]
             assert (packet.data.serialize(), packet.profile_id) == (b"up", 0x0104)
             assert zt.TransmitOptions.APS_Encryption in packet.tx_options
-            await host.send_packet(zt.ZigbeePacket(
-                src=zt.AddrModeAddress(zt.AddrMode.NWK, 0), src_ep=1, dst=packet.src, dst_ep=1, tsn=9, profile_id=0x0104, cluster_id=0x0702,
-                data=zt.SerializableBytes(b"down"), tx_options=zt.TransmitOptions.ACK | zt.TransmitOptions.APS_Encryption, radius=0,
-            ))
+            await host.send_packet(
+                zt.ZigbeePacket(
+                    src=zt.AddrModeAddress(zt.AddrMode.NWK, 0),
+                    src_ep=1,
+                    dst=packet.src,
+                    dst_ep=1,
+                    tsn=9,
+                    profile_id=0x0104,
+                    cluster_id=0x0702,
+                    data=zt.SerializableBytes(b"down"),
+                    tx_options=zt.TransmitOptions.ACK | zt.TransmitOptions.APS_Encryption,
+                    radius=0,
+                )
+            )
             assert [(frame.payload, frame.secured) for frame in heard] == [(b"down", True)]
             key = bytes(range(16))
             bench.dongle.ncp.stack.import_link_key(0, METER, key)

@@ -31,7 +31,10 @@ KEY = bytes(range(16))
 
 
 def on_a_station(
-    board: Board, folder: Path, work: Callable[[Station, HomeJourney], Coroutine[object, object, None]], record: Path | None = None,
+    board: Board,
+    folder: Path,
+    work: Callable[[Station, HomeJourney], Coroutine[object, object, None]],
+    record: Path | None = None,
 ) -> list[Record]:
     clock = Clock(start=board.clock.start, warp=True)
     trace, records = Trace(clock.now), list[Record]()
@@ -69,7 +72,8 @@ def formed(records: list[Record]) -> dict[str, object]:
 
 
 def test_a_hub_forms_the_recorded_network_on_the_played_dongle(
-    recorded: tuple[Path, dict[str, bytes], list[Record]], tmp_path: Path,
+    recorded: tuple[Path, dict[str, bytes], list[Record]],
+    tmp_path: Path,
 ) -> None:
     file, _, before = recorded
 
@@ -86,13 +90,17 @@ def test_a_hub_forms_the_recorded_network_on_the_played_dongle(
 
 
 def test_a_dongle_that_refused_in_the_field_refuses_in_a_test(
-    recorded: tuple[Path, dict[str, bytes], list[Record]], tmp_path: Path,
+    recorded: tuple[Path, dict[str, bytes], list[Record]],
+    tmp_path: Path,
 ) -> None:
     whole = load_recording(recorded[0])
     identifier = schemas(whole.ezsp)["formNetwork"].frame_id
     spoken = list(whole.spoken)
-    at = next(at for at, one in enumerate(spoken) if one.sender == "dongle" and one.frame
-              and one.frame[2] and decode_frame(one.frame, whole.ezsp).frame_id == identifier)
+    at = next(
+        at
+        for at, one in enumerate(spoken)
+        if one.sender == "dongle" and one.frame and one.frame[2] and decode_frame(one.frame, whole.ezsp).frame_id == identifier
+    )
     spoken[at] = replace(spoken[at], frame=spoken[at].frame[:-1] + b"\x70")  # EMBER_INVALID_CALL
     head = json.dumps({"format": "chub-recording", "version": 1, "kind": "serial", "ezsp": whole.ezsp, "secrets": False})
     changed = tmp_path / "refused.jsonl"
@@ -151,14 +159,17 @@ def test_repeats_and_damaged_frames_are_not_recorded_and_resets_are(tmp_path: Pa
     assert told == [("host", "rst", 0), ("host", "", 0), ("dongle", "rstack", 0x0B), ("dongle", "error", 0x51)]
 
 
-@pytest.mark.parametrize(("text", "why"), [
-    ("", "line 1: expected a line of a recording"),
-    ('{"format": "something"}', "line 1: expected the head of a chub-recording, version 1"),
-    ('{"format": "chub-recording", "version": 2, "ezsp": 13}', "line 1: expected the head"),
-    ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1}', "line 2: expected a line of a recording"),
-    ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1, "from": "x", "frame": ""}', "line 2"),
-    ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1, "from": "host", "frame": "0"}', "line 2"),
-])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "line 1: expected a line of a recording"),
+        ('{"format": "something"}', "line 1: expected the head of a chub-recording, version 1"),
+        ('{"format": "chub-recording", "version": 2, "ezsp": 13}', "line 1: expected the head"),
+        ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1}', "line 2: expected a line of a recording"),
+        ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1, "from": "x", "frame": ""}', "line 2"),
+        ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1, "from": "host", "frame": "0"}', "line 2"),
+    ],
+)
 def test_a_file_that_is_no_recording_is_told_by_its_line(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "x.jsonl").write_text(text)
     with pytest.raises(RecordingError, match=why):

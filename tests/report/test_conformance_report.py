@@ -23,9 +23,21 @@ from hil.report.signature import bench_key, sign, verify
 
 def row(name: str, value: float | None, verdict: str = "pass", **more: object) -> CheckRow:
     made: CheckRow = {
-        "id": name, "group": "supply static", "chapter": "electrical", "title": f"Check {name} of the supply at the hub's pins",
-        "verdict": verdict, "value": value, "limit": "<= 2", "unit": "A", "margin": None if value is None else 2 - value,
-        "source": "profile", "requirement": ["ICH-02"], "profile_supplied": True, "limit_sources": [], "why": "", "round": 1,
+        "id": name,
+        "group": "supply static",
+        "chapter": "electrical",
+        "title": f"Check {name} of the supply at the hub's pins",
+        "verdict": verdict,
+        "value": value,
+        "limit": "<= 2",
+        "unit": "A",
+        "margin": None if value is None else 2 - value,
+        "source": "profile",
+        "requirement": ["ICH-02"],
+        "profile_supplied": True,
+        "limit_sources": [],
+        "why": "",
+        "round": 1,
         "waveform": [[0.0, 0.0], [0.5, 12.0], [1.0, 12.0], [1.5, 0.0]],
     }
     made.update(more)  # type: ignore[typeddict-item]
@@ -38,10 +50,14 @@ def record() -> RunRecord:
     checks.append(row("SST-13", 2.5, "fail", why="measured 2.5 A, expected <= 2 A"))
     checks.append(row("SST-14", None, "inconclusive", why="not tested: the supply does not answer", waveform=[]))
     return {
-        "format": FORMAT, "verdict": "fail", "facts": {"board": "simulated", "firmware SHA-256": "ab" * 32},
+        "format": FORMAT,
+        "verdict": "fail",
+        "facts": {"board": "simulated", "firmware SHA-256": "ab" * 32},
         "not_measured": ["envelope_mm"],
         "profile": [{"key": "power_max", "value": 6.0, "unit": "W", "source": "profile", "confidence": "not established"}] * 36,
-        "checks": checks, "not_tested": ["SST-14"], "problems": ["the supply <does> not answer"],
+        "checks": checks,
+        "not_tested": ["SST-14"],
+        "problems": ["the supply <does> not answer"],
         "when": {"started": "2026-01-05T06:00:00+00:00", "took": "1.0 s"},
     }
 
@@ -149,7 +165,8 @@ def test_a_comparison_shows_verdicts_values_and_facts_that_moved(record: RunReco
     later["facts"]["board"] = "other"
     moved = {(item.id, item.what): (item.before, item.after) for item in compare(record, later)}
     assert moved == {
-        ("SST-01", "value"): ("0.1 A", "0.2 A"), ("SST-02", "verdict"): ("pass", "fail"),
+        ("SST-01", "value"): ("0.1 A", "0.2 A"),
+        ("SST-02", "verdict"): ("pass", "fail"),
         ("SST-14", "only in one run"): ("inconclusive", "not there"),
     }
     assert facts_moved(record, later) == {"board": ("simulated", "other")}
@@ -179,10 +196,23 @@ CHROMIUM = shutil.which("chromium")
 def chromium(tmp_path: Path, *options: str) -> str:
     assert CHROMIUM is not None
     done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}", "--host-resolver-rules=MAP * ~NOTFOUND",
-         *options],
-        capture_output=True, text=True, timeout=90)
+        [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--user-data-dir={tmp_path / 'browser'}",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            *options,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
     assert done.returncode == 0, done.stderr[-1000:]
     return done.stdout
 

@@ -34,11 +34,13 @@ def carried_out(folder: Path, wanted: Load, spoil: object = None) -> LoadReport:
 
 @pytest.mark.requirement("GW-01")
 def test_every_request_is_answered_once_to_its_user_while_links_fail_and_the_dcc_dies_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CHUB_RUNS", str(tmp_path))
     outcome = CliRunner().invoke(
-        run, ["load", "--homes", "8", "--users", "4", "--requests", "160", "--link-failures", "0.05", "--seed", "3", "--json"])
+        run, ["load", "--homes", "8", "--users", "4", "--requests", "160", "--link-failures", "0.05", "--seed", "3", "--json"]
+    )
     report = json.loads(outcome.stdout)
     assert outcome.exit_code == 0, report["problems"]
     assert (report["answered"], report["delivered"], report["executed"], report["kills"]) == (160, 160, 160, 2)

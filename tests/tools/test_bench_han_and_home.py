@@ -14,7 +14,11 @@ _BENCH = Path(__file__).resolve().parents[2] / "tools" / "bench"
 
 def bench(*options: str) -> dict[str, dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, str(_BENCH), *options, "--json"], capture_output=True, text=True, timeout=100, check=False,
+        [sys.executable, str(_BENCH), *options, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
         env={**os.environ, "CHUB_PREPARED": "1"},
     )
     assert done.returncode == 0, done.stderr

@@ -93,8 +93,14 @@ class Process:
             store.put(f"kept/{len(store.keys('kept/')):06d}", frame.body)
 
         channel = WanChannel(
-            MortalLink(self.link, life), store, self.clock, side=self.side, name="peer", trace=Trace(self.clock.now),
-            hello=(lambda: Hello(CHF, GPF, 0)) if self.side is WanSide.HUB else None, on_frame=keep,
+            MortalLink(self.link, life),
+            store,
+            self.clock,
+            side=self.side,
+            name="peer",
+            trace=Trace(self.clock.now),
+            hello=(lambda: Hello(CHF, GPF, 0)) if self.side is WanSide.HUB else None,
+            on_frame=keep,
         )
         try:
             for body in (posts or [])[len(store.keys("posted/")) :]:
@@ -117,7 +123,10 @@ class Process:
 @pytest.mark.requirement("CH-03")
 @pytest.mark.requirement("CH-15")
 def test_whatever_dies_between_two_frames_each_message_arrives_once_in_order_and_unaltered(
-    tmp_path_factory: pytest.TempPathFactory, hub_lives: list[int], dcc_lives: list[int], count: int,
+    tmp_path_factory: pytest.TempPathFactory,
+    hub_lives: list[int],
+    dcc_lives: list[int],
+    count: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("kill")
     clock = Clock(start=START, warp=True)
@@ -144,14 +153,20 @@ def test_whatever_dies_between_two_frames_each_message_arrives_once_in_order_and
 
 
 def ends(
-    clock: Clock, wan: MemoryWan, hub_store: Store, dcc_store: Store,
-    hub_got: Callable[[WanFrame], None], dcc_got: Callable[[WanFrame], None], records: list[Record] | None = None,
+    clock: Clock,
+    wan: MemoryWan,
+    hub_store: Store,
+    dcc_store: Store,
+    hub_got: Callable[[WanFrame], None],
+    dcc_got: Callable[[WanFrame], None],
+    records: list[Record] | None = None,
 ) -> tuple[WanChannel, WanChannel]:
     trace = Trace(clock.now)
     if records is not None:
         trace.subscribe(records.append)
     hub = WanChannel(
-        wan.hub, hub_store, clock, side=WanSide.HUB, name="dcc", trace=trace, hello=lambda: Hello(CHF, GPF, 3), on_frame=hub_got)
+        wan.hub, hub_store, clock, side=WanSide.HUB, name="dcc", trace=trace, hello=lambda: Hello(CHF, GPF, 3), on_frame=hub_got
+    )
     dcc = WanChannel(wan.dcc, dcc_store, clock, side=WanSide.DCC, name=str(CHF), trace=trace, on_frame=dcc_got)
     return hub, dcc
 
@@ -167,10 +182,19 @@ def test_the_hub_learns_the_time_and_the_dcc_learns_who_it_is() -> None:
         hellos: list[Hello] = []
         trace = Trace(clock.now)
         hub = WanChannel(
-            wan.hub, MemoryStore(), clock, side=WanSide.HUB, name="dcc", trace=trace, hello=lambda: Hello(CHF, GPF, 3),
-            on_frame=lambda _: None, on_time=times.append)
+            wan.hub,
+            MemoryStore(),
+            clock,
+            side=WanSide.HUB,
+            name="dcc",
+            trace=trace,
+            hello=lambda: Hello(CHF, GPF, 3),
+            on_frame=lambda _: None,
+            on_time=times.append,
+        )
         dcc = WanChannel(
-            wan.dcc, MemoryStore(), clock, side=WanSide.DCC, name="hub", trace=trace, on_frame=lambda _: None, on_hello=hellos.append)
+            wan.dcc, MemoryStore(), clock, side=WanSide.DCC, name="hub", trace=trace, on_frame=lambda _: None, on_hello=hellos.append
+        )
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(hub.run()), group.create_task(dcc.run())]
             await clock.sleep(5)

@@ -50,8 +50,16 @@ def test_a_dcc_process_killed_again_and_again_keeps_each_message_once_and_in_ord
     async def main() -> None:
         store = SqliteStore(tmp_path / "hub.db")
         hub = WanChannel(
-            FollowingLink(tmp_path, files[str(CHF)]), store, clock, side=WanSide.HUB, name="dcc", trace=Trace(clock.now),
-            hello=lambda: Hello(CHF, CHF, 0), on_frame=never, timing=ChannelTiming(first_back_off_s=0.02, longest_back_off_s=0.05))
+            FollowingLink(tmp_path, files[str(CHF)]),
+            store,
+            clock,
+            side=WanSide.HUB,
+            name="dcc",
+            trace=Trace(clock.now),
+            hello=lambda: Hello(CHF, CHF, 0),
+            on_frame=never,
+            timing=ChannelTiming(first_back_off_s=0.02, longest_back_off_s=0.05),
+        )
         for body in wanted:
             hub.post(WanKind.MESSAGE, body)
         running = asyncio.create_task(hub.run())

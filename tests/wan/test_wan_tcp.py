@@ -77,7 +77,6 @@ async def test_a_certificate_of_another_authority_gets_no_connection(tmp_path: P
 
 async def test_nobody_listening_is_told_with_the_address() -> None:
 
-
     with pytest.raises(WanError, match=r"cannot reach the DCC at 127\.0\.0\.1:1"):
         await TcpWanLink("127.0.0.1", 1, ssl.create_default_context()).connect()
 

@@ -10,9 +10,7 @@ from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import TRAILING, Cluster, Command, Repeat, commands, fields, repeat
 
-COMMANDS = [
-    (cluster, command) for cluster in clusters.ALL for command in (*cluster.to_server.values(), *cluster.to_client.values())
-]
+COMMANDS = [(cluster, command) for cluster in clusters.ALL for command in (*cluster.to_server.values(), *cluster.to_client.values())]
 
 
 def test_ids_and_names_are_unique_within_each_cluster() -> None:
@@ -45,7 +43,7 @@ def test_any_payload_read_as_any_command_encodes_to_the_same_octets(one: tuple[C
 
 
 def test_a_price_matrix_names_its_tiers() -> None:
-    payload = bytes.fromhex("01000000" "804a371c" "00000000" "02000000" "00" "01" "01" "01" "88130000" "02" "a00f0000")
+    payload = bytes.fromhex("01000000804a371c0000000002000000000101018813000002a00f0000")
     values = PRICE.command_named("PublishPriceMatrix").decode(payload)
     assert values["event"] == 0x1C374A80
     assert values["prices"] == ({"tier_block": 1, "price": 5000}, {"tier_block": 2, "price": 4000})
@@ -53,7 +51,7 @@ def test_a_price_matrix_names_its_tiers() -> None:
 
 
 def test_groups_stand_within_groups() -> None:
-    head = bytes.fromhex("01000000" "804a371c" "00000000" "02000000" "00" "01" "00")
+    head = bytes.fromhex("01000000804a371c0000000002000000000100")
     payload = head + b"\x02" + (5).to_bytes(6, "little") + (6).to_bytes(6, "little") + b"\x00"
     command = PRICE.command_named("PublishBlockThresholds")
     values = command.decode(payload)
@@ -100,8 +98,11 @@ def test_a_missing_unknown_or_miscounted_field_is_named() -> None:
 def test_names_and_ids_are_those_of_the_reference_table() -> None:
     for cluster, names in {
         0x0700: {0x0301: "standing_charge", 0x0410: "tier_1_block_1_price", 0x0440: "tier_4_block_1_price", 0x0616: "currency"},
-        0x0702: {0x0106: "current_tier_4_summation_delivered", 0x0703: "current_no_tier_block_4_summation_delivered", 0x0B10:
-                 "uncontrolled_flow_threshold"},
+        0x0702: {
+            0x0106: "current_tier_4_summation_delivered",
+            0x0703: "current_no_tier_block_4_summation_delivered",
+            0x0B10: "uncontrolled_flow_threshold",
+        },
         0x0705: {0x0211: "debt_amount_1", 0x0226: "debt_recovery_frequency_2", 0x0239: "debt_recovery_top_up_percentage_3"},
     }.items():
         declared = clusters.by_id(cluster)

@@ -19,17 +19,33 @@ from firmware_emu.zse.zcl_types import Kind
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
 
 TABLES: Mapping[int, str] = {
-    0x0025: "keep_alive", 0x0700: "price", 0x0701: "drlc", 0x0702: "met", 0x0703: "msg", 0x0704: "tun", 0x0705: "pp",
-    0x0706: "energy_management", 0x0707: "calendar", 0x0708: "device_management", 0x0709: "events", 0x070B: "sub_ghz", 0x0800: "ke",
+    0x0025: "keep_alive",
+    0x0700: "price",
+    0x0701: "drlc",
+    0x0702: "met",
+    0x0703: "msg",
+    0x0704: "tun",
+    0x0705: "pp",
+    0x0706: "energy_management",
+    0x0707: "calendar",
+    0x0708: "device_management",
+    0x0709: "events",
+    0x070B: "sub_ghz",
+    0x0800: "ke",
 }
 """Names of the Smart Energy clusters in tshark's field names."""
 CARRIED: Mapping[tuple[int, bool, int], bytes] = {
     (0x0702, True, 0x06): bytes(6) + b"\x01" + bytes(6) + b"\x00",
     (0x0705, True, 0x01): bytes(24),
-    (0x0704, False, 0x02): b"GBCS", (0x0704, True, 0x01): b"GBCS",
+    (0x0704, False, 0x02): b"GBCS",
+    (0x0704, True, 0x01): b"GBCS",
     (0x0701, False, 0x00): bytes(42),
-    (0x0800, False, 0x00): bytes(48), (0x0800, True, 0x00): bytes(48),
-    (0x0800, False, 0x01): bytes(22), (0x0800, True, 0x01): bytes(22), (0x0800, False, 0x02): bytes(16), (0x0800, True, 0x02): bytes(16),
+    (0x0800, False, 0x00): bytes(48),
+    (0x0800, True, 0x00): bytes(48),
+    (0x0800, False, 0x01): bytes(22),
+    (0x0800, True, 0x01): bytes(22),
+    (0x0800, False, 0x02): bytes(16),
+    (0x0800, True, 0x02): bytes(16),
 }
 """Octets that follow the declared fields of some commands (cluster, to client, command)."""
 
@@ -98,8 +114,11 @@ def frame(cluster: Cluster, command: Command, to_client: bool) -> bytes:
 
 def test_every_declared_smart_energy_command_is_dissected_to_its_last_octet(tmp_path: Path) -> None:
     sent = [
-        (cluster, command, to_client) for cluster in map(clusters.by_id, TABLES) if cluster is not None
-        for to_client, side in ((False, cluster.to_server), (True, cluster.to_client)) for command in side.values()
+        (cluster, command, to_client)
+        for cluster in map(clusters.by_id, TABLES)
+        if cluster is not None
+        for to_client, side in ((False, cluster.to_server), (True, cluster.to_client))
+        for command in side.values()
     ]
     with (tmp_path / "all.pcap").open("wb") as file:
         file.write(struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 230))
@@ -109,7 +128,9 @@ def test_every_declared_smart_energy_command_is_dissected_to_its_last_octet(tmp_
     fields = ("zbee_aps.cluster", "_ws.malformed", "data.len", "_ws.expert.message")
     told = subprocess.run(
         ["tshark", "-r", tmp_path / "all.pcap", "-T", "fields", *(part for one in fields for part in ("-e", one))],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()
     assert len(told) == len(sent) > 100
     names = [f"{cluster.name} {command.name}" for cluster, command, _ in sent]

@@ -78,21 +78,32 @@ def test_decoding_any_octets_gives_the_same_octets_back_or_a_decode_error(octets
     assert frame.encode() == octets
 
 
-@given(st.binary(max_size=60), st.sampled_from([
-    zcl.decode_attribute_ids, zcl.decode_read_response, zcl.decode_records, zcl.decode_write_response, zcl.decode_discover,
-    zcl.decode_discover_response, DefaultResponse.decode,
-]))
+@given(
+    st.binary(max_size=60),
+    st.sampled_from(
+        [
+            zcl.decode_attribute_ids,
+            zcl.decode_read_response,
+            zcl.decode_records,
+            zcl.decode_write_response,
+            zcl.decode_discover,
+            zcl.decode_discover_response,
+            DefaultResponse.decode,
+        ]
+    ),
+)
 def test_general_commands_raise_nothing_but_decode_errors(octets: bytes, decode: object) -> None:
     with contextlib.suppress(DecodeError):
         decode(octets)  # type: ignore[operator]
 
 
 def test_a_read_attributes_response_of_a_gas_meter_reads_as_printed() -> None:
-    frame = ZclFrame.decode(bytes.fromhex("182a01" "0000" "00" "25" "403020100000" "0503" "86"))
+    frame = ZclFrame.decode(bytes.fromhex("182a0100000025403020100000050386"))
     assert (frame.is_cluster_command, frame.to_client, frame.no_default_response, frame.sequence) == (False, True, True, 0x2A)
     records = zcl.decode_read_response(frame.payload)
     assert records == (
-        ReadRecord(0x0000, ZclStatus.SUCCESS, BY_NAME["uint48"], 0x10203040), ReadRecord(0x0305, ZclStatus.UNSUPPORTED_ATTRIBUTE)
+        ReadRecord(0x0000, ZclStatus.SUCCESS, BY_NAME["uint48"], 0x10203040),
+        ReadRecord(0x0305, ZclStatus.UNSUPPORTED_ATTRIBUTE),
     )
     assert zcl.encode_read_response(records) == frame.payload
 

@@ -42,9 +42,7 @@ READ_ANSWER = 0x01
 """ZCL read-attributes-response."""
 
 
-def command_header(
-    name: str, target: Eui64, counter: int, *, stranger: bool = False, certificate: bytes | None = None
-) -> GroupingHeader:
+def command_header(name: str, target: Eui64, counter: int, *, stranger: bool = False, certificate: bytes | None = None) -> GroupingHeader:
     """A command's header: from the supplier, or through the broker for a stranger to the device."""
     code = by_name(name).code
     assert code is not None
@@ -103,7 +101,11 @@ def _prepayment() -> list[Mapping[str, Given]]:
     calendar: dict[str, Given] = {"provider_id": 1, "issuer_event_id": 2, "calendar_id": 3}
     start: dict[str, Given] = {"issuer_event_id": 2, "start_time": 0}
     day: dict[str, Given] = {
-        **calendar, "total_entries": 2, "command_index": 0, "total_commands": 1, "calendar_type": 3,
+        **calendar,
+        "total_entries": 2,
+        "command_index": 0,
+        "total_commands": 1,
+        "calendar_type": 3,
         "entries": [{"start_minutes": 0, "tier_or_enable": 1}, {"start_minutes": 960, "tier_or_enable": 0}],
     }
     week: dict[str, Given] = {**calendar, "days": [{"day_id": 1} for _ in range(7)]}

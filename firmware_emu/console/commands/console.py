@@ -35,8 +35,16 @@ _WIDTH = 160
 @click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object for each result (with --script or -c)")
 def console(
-    board_name: str, settings: tuple[str, ...], seed: int | None, speed: float | None, faults: tuple[str, ...],
-    script: TextIO | None, commands: tuple[str, ...], socket: Path | None, verbose: int, as_json: bool,
+    board_name: str,
+    settings: tuple[str, ...],
+    seed: int | None,
+    speed: float | None,
+    faults: tuple[str, ...],
+    script: TextIO | None,
+    commands: tuple[str, ...],
+    socket: Path | None,
+    verbose: int,
+    as_json: bool,
 ) -> None:
     """A prompt on a bench: nouns and verbs, time that bends, faults as sentences. `help` at the prompt tells the rest.
 

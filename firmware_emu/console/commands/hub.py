@@ -37,7 +37,13 @@ def hub() -> None:
 @click.option("--console", type=click.Path(path_type=Path), default=None, help="socket for `chub console --attach` (else beside --nvm)")
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path), default=None, help="append one JSON line per hop to this file")
 def run_hub(
-    board_name: str, settings: tuple[str, ...], radio: str, wan: str, pki_folder: Path, nvm: Path, console: Path | None,
+    board_name: str,
+    settings: tuple[str, ...],
+    radio: str,
+    wan: str,
+    pki_folder: Path,
+    nvm: Path,
+    console: Path | None,
     trace_file: Path | None,
 ) -> None:
     """Power the hub on; Ctrl-C is a power cut. Everything that must survive is in --nvm and in the dongle."""

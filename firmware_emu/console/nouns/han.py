@@ -60,11 +60,19 @@ class Han(Noun):
         rows = [(hub.device_name(entry.device), str(entry.device), entry.membership.value) for entry in status.device_log]
         return Result(
             f"channel {network.channel}, extended PAN id {network.extended_pan_id}, PAN id {network.pan_id:04x}",
-            columns=("Device", "EUI-64", "membership"), rows=rows, raw=network)
+            columns=("Device", "EUI-64", "membership"),
+            rows=rows,
+            raw=network,
+        )
 
     @verb(looks=True)
     async def events(self, last: int = LAST) -> Result:
         """Show the last records of the HAN: who joined, what was refused, what was lost."""
         found = [record for record in self.bench.records if Filter(areas=frozenset({"han"}))(record)][-last:]
-        return Result(count(len(found), "record"), columns=("record",), rows=[(line(record).plain,) for record in found],
-                      picture=Group(*map(line, found)), raw=found)
+        return Result(
+            count(len(found), "record"),
+            columns=("record",),
+            rows=[(line(record).plain,) for record in found],
+            picture=Group(*map(line, found)),
+            raw=found,
+        )

@@ -25,22 +25,33 @@ class Hub(Noun):
         await station.until("the HAN", lambda: station.hub is not None and station.hub.status.network is not None)
         network = self._status().network
         assert network is not None
-        return Result(f"HAN formed on channel {network.channel}", {
-            "extended PAN id": network.extended_pan_id, "PAN id": f"{network.pan_id:04x}", "channel": network.channel}, raw=network)
+        return Result(
+            f"HAN formed on channel {network.channel}",
+            {"extended PAN id": network.extended_pan_id, "PAN id": f"{network.pan_id:04x}", "channel": network.channel},
+            raw=network,
+        )
 
     @verb(looks=True)
     async def status(self) -> Result:
         """Tell what the hub is doing: power, WAN, HAN, what waits."""
         status = self._status()
         network = status.network
-        return Result(f"hub {status.power.value}", {
-            "boots": status.boots, "last boot": status.boot_reason.value, "commissioned": status.commissioned,
-            "WAN connected": status.wan_connected, "waiting for the WAN": status.wan_waiting,
-            "channel": None if network is None else network.channel, "Devices in the log": len(status.device_log),
-            "tunnels": [self.device_name(device) for device in status.tunnels],
-            "mailbox": {self.device_name(device): count for device, count in status.mailbox.items()},
-            "mirror of": None if status.mirror_owner is None else self.device_name(status.mirror_owner),
-        }, raw=status)
+        return Result(
+            f"hub {status.power.value}",
+            {
+                "boots": status.boots,
+                "last boot": status.boot_reason.value,
+                "commissioned": status.commissioned,
+                "WAN connected": status.wan_connected,
+                "waiting for the WAN": status.wan_waiting,
+                "channel": None if network is None else network.channel,
+                "Devices in the log": len(status.device_log),
+                "tunnels": [self.device_name(device) for device in status.tunnels],
+                "mailbox": {self.device_name(device): count for device, count in status.mailbox.items()},
+                "mirror of": None if status.mirror_owner is None else self.device_name(status.mirror_owner),
+            },
+            raw=status,
+        )
 
     @verb(looks=True)
     async def log(self) -> Result:

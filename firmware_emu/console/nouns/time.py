@@ -18,8 +18,14 @@ DAY_S = 86400.0
 _ISO = "%Y-%m-%dT%H:%M:%S"
 
 
-Event = Annotated[str, Kind("alert, or an event of the trace such as joined", str, (
-    "alert", "joined", "left", "executed", "refused", "delivered", "boot", "formed", "mirrored", "asleep", "connected", "lost"))]
+Event = Annotated[
+    str,
+    Kind(
+        "alert, or an event of the trace such as joined",
+        str,
+        ("alert", "joined", "left", "executed", "refused", "delivered", "boot", "formed", "mirrored", "asleep", "connected", "lost"),
+    ),
+]
 What = Annotated[str, Kind("an alert code such as 8F36, or a part of a source, target or message", str, "alert codes")]
 
 
@@ -45,7 +51,8 @@ class Time(Noun):
     def __init__(self, bench: Core) -> None:
         super().__init__(bench)
         bench.offers["alert codes"] = lambda given: (
-            {f"{code:04X}": one.name for code, one in alert_codes().items()} if given[:1] == ["alert"] else self._devices())
+            {f"{code:04X}": one.name for code, one in alert_codes().items()} if given[:1] == ["alert"] else self._devices()
+        )
 
     def _devices(self) -> dict[str, str]:
         return {str(row.eui): row.name for row in self.bench.board.device}
@@ -54,8 +61,10 @@ class Time(Noun):
     async def now(self) -> Result:
         """Tell the bench's time, how it passes, and the seed."""
         clock = self.bench.clock
-        return Result(f"{self._text()}, {self._pace()}, seed {self.bench.seed}", {
-            "time": clock.datetime(), "warp": clock.warp, "speed": clock.speed, "seed": self.bench.seed})
+        return Result(
+            f"{self._text()}, {self._pace()}, seed {self.bench.seed}",
+            {"time": clock.datetime(), "warp": clock.warp, "speed": clock.speed, "seed": self.bench.seed},
+        )
 
     @verb(plain="go")
     async def go(self, span: Seconds) -> Result:
@@ -115,8 +124,11 @@ class Time(Noun):
         if not found:
             return Result(f"{self._text()}: no {name} within {timedelta(seconds=within)}", ok=False)
         hop = found[0]
-        return Result(f"{self._text()}: {hop.source} {hop.event} {hop.target or ''}".rstrip(), {
-            "after": str(timedelta(seconds=round(clock.now() - first))), "record": f"@{hop.number}", **hop.detail}, raw=hop)
+        return Result(
+            f"{self._text()}: {hop.source} {hop.event} {hop.target or ''}".rstrip(),
+            {"after": str(timedelta(seconds=round(clock.now() - first))), "record": f"@{hop.number}", **hop.detail},
+            raw=hop,
+        )
 
     def _text(self) -> str:
         return f"{self.bench.clock.datetime():%Y-%m-%d %H:%M:%S}"

@@ -46,12 +46,21 @@ class Trace(Noun):
         """Show the last records: all, or those of areas, of a Device, of a message."""
         chosen = self._filter(area, device, message)
         found = [record for record in self.bench.records if chosen(record)][-last:]
-        return Result(count(len(found), "record"), columns=("record",), rows=[(line(record).plain,) for record in found],
-                      picture=_Lines(found), raw=found)
+        return Result(
+            count(len(found), "record"),
+            columns=("record",),
+            rows=[(line(record).plain,) for record in found],
+            picture=_Lines(found),
+            raw=found,
+        )
 
     @verb(plain="watch", looks=True)
     async def watch(
-        self, area: Watched = "all", device: Device | None = None, message: str = "", event: str | None = None,
+        self,
+        area: Watched = "all",
+        device: Device | None = None,
+        message: str = "",
+        event: str | None = None,
     ) -> Result:
         """Show records as they come: all, those of areas, of a Device, of a message; ``quiet`` is what went wrong, ``off`` none."""
         if area == "off":

@@ -20,9 +20,16 @@ class Wan(Noun):
         frames = [record for record in self.bench.records if record.area == "wan"]
         sent = sum(record.event == "sent" and record.source == "hub" for record in frames)
         received = sum(record.event == "received" and record.source == "hub" for record in frames)
-        return Result("connected" if status.wan_connected else "not connected", {
-            "waiting": status.wan_waiting, "frames sent": sent, "frames received": received,
-            "lost connections": sum(record.event == "lost" for record in frames)}, ok=True)
+        return Result(
+            "connected" if status.wan_connected else "not connected",
+            {
+                "waiting": status.wan_waiting,
+                "frames sent": sent,
+                "frames received": received,
+                "lost connections": sum(record.event == "lost" for record in frames),
+            },
+            ok=True,
+        )
 
     @verb()
     async def wait(self) -> Result:

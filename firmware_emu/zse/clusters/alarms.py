@@ -5,7 +5,10 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
 
 ALARMS = Cluster(
-    0x0009, "Alarms", secured=False, attributes=attributes("0x0000 alarm_count uint16"),
+    0x0009,
+    "Alarms",
+    secured=False,
+    attributes=attributes("0x0000 alarm_count uint16"),
     to_server=commands(
         Command(0x00, "ResetAlarm", fields("alarm_code enum8", "cluster clusterid")),
         Command(0x01, "ResetAllAlarms", fields()),
@@ -15,7 +18,8 @@ ALARMS = Cluster(
     to_client=commands(
         Command(0x00, "Alarm", fields("alarm_code enum8", "cluster clusterid")),
         Command(
-            0x01, "GetAlarmResponse",
+            0x01,
+            "GetAlarmResponse",
             fields("status enum8", "alarm_code enum8 ?", "cluster clusterid ?", "timestamp uint32 ?"),
         ),
     ),

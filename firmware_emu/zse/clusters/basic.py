@@ -5,7 +5,9 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, attributes
 
 BASIC = Cluster(
-    0x0000, "Basic", secured=False,
+    0x0000,
+    "Basic",
+    secured=False,
     attributes=attributes(
         "0x0000 zcl_version uint8",
         "0x0001 application_version uint8",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
 
 COMMISSIONING = Cluster(
-    0x0015, "Commissioning", secured=True,
+    0x0015,
+    "Commissioning",
+    secured=True,
     attributes=attributes(
         "0x0000 short_address uint16",
         "0x0001 extended_pan_id eui64",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields, repeat
 
 DEVICE_MANAGEMENT = Cluster(
-    0x0708, "DeviceManagement", secured=True,
+    0x0708,
+    "DeviceManagement",
+    secured=True,
     # Sets 0x0100 supplier, 0x0110 proposed, 0x0200 tenancy, 0x0300 WAN, 0x0400 thresholds (reference zigbee-han 3), members as in tshark.
     attributes=attributes(
         "0x0100 provider uint32",
@@ -39,32 +41,47 @@ DEVICE_MANAGEMENT = Cluster(
         Command(0x02, "RequestNewPassword", fields("password_type enum8"), answered_by=(0x02,)),
         Command(0x03, "GetSiteId", fields(), answered_by=(0x03,)),
         Command(
-            0x04, "ReportEventConfiguration",
+            0x04,
+            "ReportEventConfiguration",
             fields("command_index uint8", "command_count uint8", repeat("events", None, "event uint16", "configuration bitmap8")),
         ),
         Command(0x05, "GetCin", fields(), answered_by=(0x06,)),
     ),
     to_client=commands(
         Command(
-            0x00, "PublishChangeOfTenancy",
+            0x00,
+            "PublishChangeOfTenancy",
             fields("provider uint32", "event utc", "tariff_type bitmap8", "implementation utc", "control bitmap32"),
         ),
         Command(
-            0x01, "PublishChangeOfSupplier",
+            0x01,
+            "PublishChangeOfSupplier",
             fields(
-                "current_provider uint32", "event utc", "tariff_type bitmap8", "proposed_provider uint32", "implementation utc",
-                "control bitmap32", "name octets", "contact octets",
+                "current_provider uint32",
+                "event utc",
+                "tariff_type bitmap8",
+                "proposed_provider uint32",
+                "implementation utc",
+                "control bitmap32",
+                "name octets",
+                "contact octets",
             ),
         ),
         Command(
-            0x02, "RequestNewPasswordResponse",
+            0x02,
+            "RequestNewPasswordResponse",
             fields("event utc", "implementation utc", "minutes uint16", "password_type enum8", "password octets"),
         ),
         Command(0x03, "UpdateSiteId", fields("event utc", "implementation utc", "provider uint32", "site_id octets")),
         Command(
-            0x04, "SetEventConfiguration",
+            0x04,
+            "SetEventConfiguration",
             fields(
-                "event utc", "start utc", "configuration bitmap8", "control enum8", "count uint8",
+                "event utc",
+                "start utc",
+                "configuration bitmap8",
+                "control enum8",
+                "count uint8",
                 repeat("events", "count", "event uint16"),
             ),
         ),

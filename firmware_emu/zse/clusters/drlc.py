@@ -8,7 +8,9 @@ _EVENT = ("event uint32", "device_class bitmap16", "group uint8")
 _LIMITS = ("cooling_set_point int16", "heating_set_point int16", "average_load int8", "duty_cycle uint8", "control bitmap8")
 
 DRLC = Cluster(
-    0x0701, "Drlc", secured=True,
+    0x0701,
+    "Drlc",
+    secured=True,
     client_attributes=attributes(
         "0x0000 utility_enrolment_group uint8",
         "0x0001 start_randomisation_minutes uint8",
@@ -20,7 +22,8 @@ DRLC = Cluster(
     to_server=commands(
         Command(
             # The signature type and, where it is not 0, 42 octets of signature (declare.TRAILING).
-            0x00, "ReportEventStatus",
+            0x00,
+            "ReportEventStatus",
             fields("event uint32", "status enum8", "status_time utc", "criticality uint8", *_LIMITS, "signature_type uint8"),
             carries="signature",
         ),
@@ -28,9 +31,15 @@ DRLC = Cluster(
     ),
     to_client=commands(
         Command(
-            0x00, "LoadControlEvent",
+            0x00,
+            "LoadControlEvent",
             fields(
-                *_EVENT, "start utc", "duration_minutes uint16", "criticality uint8", "cooling_offset uint8", "heating_offset uint8",
+                *_EVENT,
+                "start utc",
+                "duration_minutes uint16",
+                "criticality uint8",
+                "cooling_offset uint8",
+                "heating_offset uint8",
                 *_LIMITS,
             ),
         ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
 
 ENERGY_MANAGEMENT = Cluster(
-    0x0706, "EnergyManagement", secured=True,
+    0x0706,
+    "EnergyManagement",
+    secured=True,
     attributes=attributes(
         "0x0000 load_control_state bitmap32",
         "0x0001 current_event uint32",
@@ -18,15 +20,26 @@ ENERGY_MANAGEMENT = Cluster(
     ),
     to_server=commands(
         Command(
-            0x00, "ManageEvent", fields("event uint32", "device_class bitmap16", "group uint8", "actions bitmap8"), answered_by=(0x00,),
+            0x00,
+            "ManageEvent",
+            fields("event uint32", "device_class bitmap16", "group uint8", "actions bitmap8"),
+            answered_by=(0x00,),
         ),
     ),
     to_client=commands(
         Command(
-            0x00, "ReportEventStatus",
+            0x00,
+            "ReportEventStatus",
             fields(
-                "event uint32", "status enum8", "status_time utc", "criticality uint8", "cooling_set_point int16",
-                "heating_set_point int16", "average_load int8", "duty_cycle uint8", "control bitmap8",
+                "event uint32",
+                "status enum8",
+                "status_time utc",
+                "criticality uint8",
+                "cooling_set_point int16",
+                "heating_set_point int16",
+                "average_load int8",
+                "duty_cycle uint8",
+                "control bitmap8",
             ),
         ),
     ),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, commands, fields, repeat
 
 EVENTS = Cluster(
-    0x0709, "Events", secured=True,
+    0x0709,
+    "Events",
+    secured=True,
     to_server=commands(
         Command(
-            0x00, "GetEventLog",
+            0x00,
+            "GetEventLog",
             fields("control_and_log bitmap8", "event uint16", "from utc", "to utc", "count uint8", "offset uint16"),
             answered_by=(0x01,),
         ),
@@ -17,9 +20,13 @@ EVENTS = Cluster(
     to_client=commands(
         Command(0x00, "PublishEvent", fields("log uint8", "event uint16", "time utc", "control bitmap8", "data octets")),
         Command(
-            0x01, "PublishEventLog",
+            0x01,
+            "PublishEventLog",
             fields(
-                "total uint16", "command_index uint8", "command_count uint8", "control bitmap8",
+                "total uint16",
+                "command_index uint8",
+                "command_count uint8",
+                "control bitmap8",
                 repeat("events", None, "log bitmap8", "event uint16", "time utc", "data octets"),
             ),
         ),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
 
 IDENTIFY = Cluster(
-    0x0003, "Identify", secured=False, attributes=attributes("0x0000 identify_time uint16"),
+    0x0003,
+    "Identify",
+    secured=False,
+    attributes=attributes("0x0000 identify_time uint16"),
     to_server=commands(
         Command(0x00, "Identify", fields("identify_time uint16")),
         Command(0x01, "IdentifyQuery", fields(), answered_by=(0x00,)),

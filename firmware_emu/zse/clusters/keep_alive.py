@@ -9,7 +9,9 @@ BASE_MINUTES = 10
 JITTER_S = 300
 
 KEEP_ALIVE = Cluster(
-    0x0025, "KeepAlive", secured=True,
+    0x0025,
+    "KeepAlive",
+    secured=True,
     attributes=attributes(
         "0x0000 keep_alive_base uint8",
         "0x0001 keep_alive_jitter uint16",

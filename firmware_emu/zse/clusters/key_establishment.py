@@ -10,7 +10,11 @@ _TERMINATE = Command(0x03, "TerminateKeyEstablishment", fields("status uint8", "
 
 # The certificate and the ephemeral point have the length of the suite; they run to the end of the payload (declare.TRAILING).
 KEY_ESTABLISHMENT = Cluster(
-    0x0800, "KeyEstablishment", secured=False, attributes=_SUITES, client_attributes=_SUITES,
+    0x0800,
+    "KeyEstablishment",
+    secured=False,
+    attributes=_SUITES,
+    client_attributes=_SUITES,
     to_server=commands(
         Command(0x00, "InitiateKeyEstablishmentRequest", fields(*_INITIATE), answered_by=(0x00, 0x03), carries="certificate"),
         Command(0x01, "EphemeralDataRequest", answered_by=(0x01, 0x03), carries="ephemeral_point"),

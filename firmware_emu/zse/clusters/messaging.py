@@ -5,11 +5,18 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, commands, fields
 
 _MESSAGE = fields(
-    "message uint32", "control bitmap8", "start utc", "duration_minutes uint16", "text string", "extended_control bitmap8 ?",
+    "message uint32",
+    "control bitmap8",
+    "start utc",
+    "duration_minutes uint16",
+    "text string",
+    "extended_control bitmap8 ?",
 )
 
 MESSAGING = Cluster(
-    0x0703, "Messaging", secured=True,
+    0x0703,
+    "Messaging",
+    secured=True,
     to_server=commands(
         Command(0x00, "GetLastMessage", fields(), answered_by=(0x00, 0x02)),
         Command(0x01, "MessageConfirmation", fields("message uint32", "confirmed utc", "control bitmap8 ?", "response octets ?")),

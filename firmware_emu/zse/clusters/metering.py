@@ -79,7 +79,9 @@ _NOT_GB = (
 )
 
 METERING = Cluster(
-    0x0702, "Metering", secured=True,
+    0x0702,
+    "Metering",
+    secured=True,
     attributes=(
         *attributes(
             "0x0000 current_summation_delivered uint48",
@@ -160,9 +162,12 @@ METERING = Cluster(
         Command(0x02, "MirrorRemoved", fields("endpoint uint16")),
         Command(0x03, "RequestFastPollMode", fields("update_period uint8", "duration uint8"), answered_by=(0x03,)),
         Command(
-            0x04, "ScheduleSnapshot",
+            0x04,
+            "ScheduleSnapshot",
             fields(
-                "event uint32", "command_index uint8", "command_count uint8",
+                "event uint32",
+                "command_index uint8",
+                "command_count uint8",
                 repeat("schedules", None, "schedule uint8", "start utc", "interval uint24", "payload_type enum8", "cause bitmap32"),
             ),
             answered_by=(0x04,),
@@ -170,37 +175,54 @@ METERING = Cluster(
         Command(0x05, "TakeSnapshot", fields("cause bitmap32"), answered_by=(0x05,)),
         Command(0x06, "GetSnapshot", fields("from utc", "to utc", "offset uint8", "cause bitmap32"), answered_by=(0x06,)),
         Command(
-            0x07, "StartSampling", fields("event utc", "start utc", "sample_type enum8", "interval uint16", "max_samples uint16"),
+            0x07,
+            "StartSampling",
+            fields("event utc", "start utc", "sample_type enum8", "interval uint16", "max_samples uint16"),
             answered_by=(0x0D,),
         ),
         Command(
-            0x08, "GetSampledData", fields("sample uint16", "earliest utc", "sample_type enum8", "count uint16"), answered_by=(0x07,),
+            0x08,
+            "GetSampledData",
+            fields("sample uint16", "earliest utc", "sample_type enum8", "count uint16"),
+            answered_by=(0x07,),
         ),
         Command(
-            0x09, "MirrorReportAttributeResponse", fields("scheme uint8", repeat("flags", None, "value bitmap32")),
+            0x09,
+            "MirrorReportAttributeResponse",
+            fields("scheme uint8", repeat("flags", None, "value bitmap32")),
         ),
         Command(0x0A, "ResetLoadLimitCounter", fields("provider uint32", "event uint32")),
         Command(
-            0x0B, "ChangeSupply",
+            0x0B,
+            "ChangeSupply",
             fields("provider uint32", "event utc", "requested utc", "implementation utc", "status enum8", "control bitmap8"),
             answered_by=(0x0C,),
         ),
         Command(0x0C, "LocalChangeSupply", fields("status enum8")),
         Command(
-            0x0D, "SetSupplyStatus",
+            0x0D,
+            "SetSupplyStatus",
             fields("event utc", "tamper enum8", "depletion enum8", "uncontrolled_flow enum8", "load_limit enum8"),
         ),
         Command(
-            0x0E, "SetUncontrolledFlowThreshold",
+            0x0E,
+            "SetUncontrolledFlowThreshold",
             fields(
-                "provider uint32", "event utc", "threshold uint16", "unit enum8", "multiplier uint16", "divisor uint16",
-                "stabilisation_period uint8", "measurement_period uint16",
+                "provider uint32",
+                "event utc",
+                "threshold uint16",
+                "unit enum8",
+                "multiplier uint16",
+                "divisor uint16",
+                "stabilisation_period uint8",
+                "measurement_period uint16",
             ),
         ),
     ),
     to_client=commands(
         Command(
-            0x00, "GetProfileResponse",
+            0x00,
+            "GetProfileResponse",
             fields("end utc", "status enum8", "interval_period enum8", "periods uint8", repeat("intervals", "periods", "value uint24")),
         ),
         Command(0x01, "RequestMirror", fields(), answered_by=(0x01,)),
@@ -210,31 +232,51 @@ METERING = Cluster(
         Command(0x05, "TakeSnapshotResponse", fields("snapshot uint32", "confirmation uint8")),
         Command(
             # The snapshot follows, laid out by its payload type (6 is GB's); it runs to the end of the payload (declare.TRAILING).
-            0x06, "PublishSnapshot",
+            0x06,
+            "PublishSnapshot",
             fields(
-                "snapshot uint32", "time utc", "total_found uint8", "command_index uint8", "command_count uint8", "cause bitmap32",
+                "snapshot uint32",
+                "time utc",
+                "total_found uint8",
+                "command_index uint8",
+                "command_count uint8",
+                "cause bitmap32",
                 "payload_type enum8",
             ),
             carries="snapshot_payload",
         ),
         Command(
-            0x07, "GetSampledDataResponse",
+            0x07,
+            "GetSampledDataResponse",
             fields(
-                "sample uint16", "start utc", "sample_type enum8", "interval uint16", "count uint16",
+                "sample uint16",
+                "start utc",
+                "sample_type enum8",
+                "interval uint16",
+                "count uint16",
                 repeat("samples", "count", "value uint24"),
             ),
         ),
         Command(
-            0x08, "ConfigureMirror",
+            0x08,
+            "ConfigureMirror",
             fields(*_MIRROR_ISSUED, "reporting_interval uint24", "notification_reporting bool", "scheme uint8"),
         ),
         Command(0x09, "ConfigureNotificationScheme", fields(*_MIRROR_ISSUED, "scheme uint8", "flag_order bitmap32")),
         Command(
-            0x0A, "ConfigureNotificationFlags",
+            0x0A,
+            "ConfigureNotificationFlags",
             fields(
-                *_MIRROR_ISSUED, "scheme uint8", "flag_attribute attributeid",
+                *_MIRROR_ISSUED,
+                "scheme uint8",
+                "flag_attribute attributeid",
                 repeat(
-                    "bits", None, "cluster clusterid", "manufacturer uint16", "count uint8", repeat("commands", "count", "command uint8"),
+                    "bits",
+                    None,
+                    "cluster clusterid",
+                    "manufacturer uint16",
+                    "count uint8",
+                    repeat("commands", "count", "command uint8"),
                 ),
             ),
         ),
@@ -245,9 +287,13 @@ METERING = Cluster(
 )
 
 GB_SNAPSHOT = Command(
-    0x06, "SnapshotPayload6",
+    0x06,
+    "SnapshotPayload6",
     fields(
-        "summation uint48", "tiers uint8", repeat("tier_summations", "tiers", "value uint48"), "tiers_and_blocks bitmap8",
+        "summation uint48",
+        "tiers uint8",
+        repeat("tier_summations", "tiers", "value uint48"),
+        "tiers_and_blocks bitmap8",
         repeat("block_summations", None, "value uint48"),
     ),
 )

@@ -9,11 +9,15 @@ _IMAGE = ("manufacturer uint16", "image_type uint16", "file_version uint32")
 # Data of a block response follow the data size, to the end of the payload (declare.TRAILING). A WAIT_FOR_DATA answer carries times
 # in place of the image: decode it with WAIT_FOR_DATA below.
 WAIT_FOR_DATA = Command(
-    0x05, "ImageBlockResponseWait", fields("status enum8", "current_time utc", "request_time utc", "block_request_delay uint16 ?"),
+    0x05,
+    "ImageBlockResponseWait",
+    fields("status enum8", "current_time utc", "request_time utc", "block_request_delay uint16 ?"),
 )
 
 OTA = Cluster(
-    0x0019, "Ota", secured=True,
+    0x0019,
+    "Ota",
+    secured=True,
     client_attributes=attributes(
         "0x0000 upgrade_server_id eui64",
         "0x0001 file_offset uint32",
@@ -29,50 +33,73 @@ OTA = Cluster(
     ),
     to_server=commands(
         Command(
-            0x01, "QueryNextImageRequest", fields("field_control bitmap8", *_IMAGE, "hardware_version uint16 ?"), answered_by=(0x02,),
+            0x01,
+            "QueryNextImageRequest",
+            fields("field_control bitmap8", *_IMAGE, "hardware_version uint16 ?"),
+            answered_by=(0x02,),
         ),
         Command(
-            0x03, "ImageBlockRequest",
+            0x03,
+            "ImageBlockRequest",
             fields(
-                "field_control bitmap8", *_IMAGE, "file_offset uint32", "maximum_data_size uint8", "request_node eui64 ?",
+                "field_control bitmap8",
+                *_IMAGE,
+                "file_offset uint32",
+                "maximum_data_size uint8",
+                "request_node eui64 ?",
                 "block_request_delay uint16 ?",
             ),
             answered_by=(0x05,),
         ),
         Command(
-            0x04, "ImagePageRequest",
+            0x04,
+            "ImagePageRequest",
             fields(
-                "field_control bitmap8", *_IMAGE, "file_offset uint32", "maximum_data_size uint8", "page_size uint16",
-                "response_spacing uint16", "request_node eui64 ?",
+                "field_control bitmap8",
+                *_IMAGE,
+                "file_offset uint32",
+                "maximum_data_size uint8",
+                "page_size uint16",
+                "response_spacing uint16",
+                "request_node eui64 ?",
             ),
             answered_by=(0x05,),
         ),
         Command(0x06, "UpgradeEndRequest", fields("status enum8", *_IMAGE), answered_by=(0x07,)),
         Command(
-            0x08, "QuerySpecificFileRequest",
+            0x08,
+            "QuerySpecificFileRequest",
             fields("request_node eui64", *_IMAGE, "stack_version uint16"),
             answered_by=(0x09,),
         ),
     ),
     to_client=commands(
         Command(
-            0x00, "ImageNotify",
+            0x00,
+            "ImageNotify",
             fields("payload_type enum8", "query_jitter uint8", "manufacturer uint16 ?", "image_type uint16 ?", "file_version uint32 ?"),
         ),
         Command(
-            0x02, "QueryNextImageResponse",
+            0x02,
+            "QueryNextImageResponse",
             fields("status enum8", "manufacturer uint16 ?", "image_type uint16 ?", "file_version uint32 ?", "image_size uint32 ?"),
         ),
         Command(
-            0x05, "ImageBlockResponse",
+            0x05,
+            "ImageBlockResponse",
             fields(
-                "status enum8", "manufacturer uint16 ?", "image_type uint16 ?", "file_version uint32 ?", "file_offset uint32 ?",
+                "status enum8",
+                "manufacturer uint16 ?",
+                "image_type uint16 ?",
+                "file_version uint32 ?",
+                "file_offset uint32 ?",
                 "data octets ?",
             ),
         ),
         Command(0x07, "UpgradeEndResponse", fields(*_IMAGE, "current_time utc", "upgrade_time utc")),
         Command(
-            0x09, "QuerySpecificFileResponse",
+            0x09,
+            "QuerySpecificFileResponse",
             fields("status enum8", "manufacturer uint16 ?", "image_type uint16 ?", "file_version uint32 ?", "image_size uint32 ?"),
         ),
     ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, attributes
 
 POWER_CONFIGURATION = Cluster(
-    0x0001, "PowerConfiguration", secured=False,
+    0x0001,
+    "PowerConfiguration",
+    secured=False,
     attributes=attributes(
         "0x0000 mains_voltage uint16",
         "0x0020 battery_voltage uint8",

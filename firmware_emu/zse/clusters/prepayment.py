@@ -25,14 +25,19 @@ def _debt(number: int) -> tuple[Attribute, ...]:
 def _costs(first: int, count: int, period: str) -> tuple[Attribute, ...]:
     """What was consumed cost: the period under way and those before it, delivered and received."""
     names = [f"current_{period}", f"previous_{period}", *(f"previous_{period}_{number}" for number in range(2, count))]
-    return attributes(*(
-        f"0x{first + 2 * index + side:04X} {name}_cost_consumption_{flow} uint48"
-        for index, name in enumerate(names) for side, flow in enumerate(("delivered", "received"))
-    ))
+    return attributes(
+        *(
+            f"0x{first + 2 * index + side:04X} {name}_cost_consumption_{flow} uint48"
+            for index, name in enumerate(names)
+            for side, flow in enumerate(("delivered", "received"))
+        )
+    )
 
 
 PREPAYMENT = Cluster(
-    0x0705, "Prepayment", secured=True,
+    0x0705,
+    "Prepayment",
+    secured=True,
     attributes=(
         *attributes(
             "0x0000 payment_control_configuration bitmap16",
@@ -60,7 +65,9 @@ PREPAYMENT = Cluster(
         *numbered(0x0101, 0x10, 5, "top_up_amount_{}", "int32"),
         *numbered(0x0102, 0x10, 5, "originating_device_{}", "enum8"),
         *numbered(0x0103, 0x10, 5, "top_up_code_{}", "octets"),
-        *_debt(1), *_debt(2), *_debt(3),
+        *_debt(1),
+        *_debt(2),
+        *_debt(3),
         *attributes(
             "0x0400 prepayment_alarm_status bitmap16",
             "0x0401 generic_alarm_mask bitmap16",
@@ -71,16 +78,27 @@ PREPAYMENT = Cluster(
             "0x0502 currency_scaling_factor enum8",
             "0x0503 currency uint16",
         ),
-        *_costs(0x051C, 9, "day"), *_costs(0x0530, 6, "week"), *_costs(0x0540, 14, "month"),
+        *_costs(0x051C, 9, "day"),
+        *_costs(0x0530, 6, "week"),
+        *_costs(0x0540, 14, "month"),
         *attributes("0x055C historical_freeze_time uint16", "0xFFFE attribute_reporting_status enum8"),
     ),
     to_server=commands(
         Command(0x00, "SelectAvailableEmergencyCredit", fields("issued utc", "originating_device enum8")),
         Command(
-            0x02, "ChangeDebt",
+            0x02,
+            "ChangeDebt",
             fields(
-                "event utc", "label octets", "amount int32", "recovery_method uint8", "amount_type enum8", "recovery_start uint32",
-                "collection_time uint16", "recovery_frequency enum8", "recovery_amount int32", "balance_percentage uint16",
+                "event utc",
+                "label octets",
+                "amount int32",
+                "recovery_method uint8",
+                "amount_type enum8",
+                "recovery_start uint32",
+                "collection_time uint16",
+                "recovery_frequency enum8",
+                "recovery_amount int32",
+                "balance_percentage uint16",
             ),
         ),
         Command(0x03, "EmergencyCreditSetup", fields("event utc", "start utc", "limit uint32", "threshold uint32")),
@@ -97,26 +115,36 @@ PREPAYMENT = Cluster(
     to_client=commands(
         Command(
             # The snapshot follows, laid out by its payload type; GB_PREPAY_SNAPSHOT is the one GBCS messages carry.
-            0x01, "PublishPrepaySnapshot",
+            0x01,
+            "PublishPrepaySnapshot",
             fields(
-                "snapshot uint32", "time utc", "total_found uint8", "command_index uint8", "command_count uint8", "cause bitmap32",
+                "snapshot uint32",
+                "time utc",
+                "total_found uint8",
+                "command_index uint8",
+                "command_count uint8",
+                "cause bitmap32",
                 "payload_type enum8",
             ),
             carries="snapshot_payload",
         ),
         Command(
-            0x02, "ChangePaymentModeResponse",
+            0x02,
+            "ChangePaymentModeResponse",
             fields("friendly_credit bitmap8", "friendly_credit_calendar uint32", "emergency_limit uint32", "emergency_threshold uint32"),
         ),
         Command(0x03, "ConsumerTopUpResponse", fields("result enum8", "value int32", "source enum8", "credit_remaining int32")),
         Command(
-            0x05, "PublishTopUpLog",
+            0x05,
+            "PublishTopUpLog",
             fields("command_index uint8", "command_count uint8", repeat("top_ups", None, "code octets", "amount int32", "time utc")),
         ),
         Command(
-            0x06, "PublishDebtLog",
+            0x06,
+            "PublishDebtLog",
             fields(
-                "command_index uint8", "command_count uint8",
+                "command_index uint8",
+                "command_count uint8",
                 repeat("payments", None, "time utc", "amount uint32", "debt_type enum8", "outstanding uint32"),
             ),
         ),
@@ -124,9 +152,14 @@ PREPAYMENT = Cluster(
 )
 
 GB_PREPAY_SNAPSHOT = Command(
-    0x01, "PrepaySnapshotPayload",
+    0x01,
+    "PrepaySnapshotPayload",
     fields(
-        "accumulated_debt int32", "time_debt_1 uint32", "time_debt_2 uint32", "payment_debt uint32", "emergency_credit uint32",
+        "accumulated_debt int32",
+        "time_debt_1 uint32",
+        "time_debt_2 uint32",
+        "payment_debt uint32",
+        "emergency_credit uint32",
         "credit_remaining int32",
     ),
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
 
 SUB_GHZ = Cluster(
-    0x070B, "SubGhz", secured=True,
+    0x070B,
+    "SubGhz",
+    secured=True,
     attributes=attributes(
         "0x0000 channel_change bitmap32",
         "0x0001 page_28_channel_mask bitmap32",

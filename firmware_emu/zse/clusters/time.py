@@ -10,7 +10,9 @@ MASTER_ZONE_DST = 0x04
 SUPERSEDING = 0x08
 
 TIME = Cluster(
-    0x000A, "Time", secured=True,
+    0x000A,
+    "Time",
+    secured=True,
     attributes=attributes(
         "0x0000 time utc",
         "0x0001 time_status bitmap8",

@@ -9,11 +9,15 @@ _TRANSFER_ERROR = fields("tunnel uint16", "status uint8")
 _FLOW = fields("tunnel uint16", "octets_left uint16")
 
 TUNNELING = Cluster(
-    0x0704, "Tunneling", secured=True,
+    0x0704,
+    "Tunneling",
+    secured=True,
     attributes=attributes("0x0000 close_tunnel_timeout uint16", "0xFFFE attribute_reporting_status enum8"),
     to_server=commands(
         Command(
-            0x00, "RequestTunnel", fields("protocol enum8", "manufacturer uint16", "flow_control bool", "max_incoming uint16"),
+            0x00,
+            "RequestTunnel",
+            fields("protocol enum8", "manufacturer uint16", "flow_control bool", "max_incoming uint16"),
             answered_by=(0x00,),
         ),
         Command(0x01, "CloseTunnel", fields("tunnel uint16")),
@@ -31,7 +35,8 @@ TUNNELING = Cluster(
         Command(0x03, "AckTransferDataServer", _FLOW),
         Command(0x04, "ReadyDataServer", _FLOW),
         Command(
-            0x05, "SupportedTunnelProtocolsResponse",
+            0x05,
+            "SupportedTunnelProtocolsResponse",
             fields("complete bool", "count uint8", repeat("protocols", "count", "manufacturer uint16", "protocol enum8")),
         ),
         Command(0x06, "TunnelClosureNotification", fields("tunnel uint16")),

@@ -46,7 +46,8 @@ def type_fault(faults: int, installed: int, months: int, as_json: bool) -> None:
     found = type_fault_damages(faults, installed, months=months)
     show(
         [{"faults": str(found.faults), "threshold": str(found.threshold), "above": str(found.above), "GBP": str(found.amount_gbp)}],
-        "Type fault damages", as_json,
+        "Type fault damages",
+        as_json,
     )
 
 
@@ -106,7 +107,9 @@ def month(month: str, file: Path, as_json: bool) -> None:
     nothing = Decimal("0.00")
     rows = [
         {
-            "supplier": party, "asset GBP": str(asset.get(party, nothing)), "maintenance GBP": str(upkeep.get(party, nothing)),
+            "supplier": party,
+            "asset GBP": str(asset.get(party, nothing)),
+            "maintenance GBP": str(upkeep.get(party, nothing)),
             "total GBP": str(asset.get(party, nothing) + upkeep.get(party, nothing)),
         }
         for party in sorted({*asset, *upkeep})
@@ -133,5 +136,6 @@ def batch_fault(faults: int, ordered: int, as_json: bool) -> None:
     found = batch_fault_damages(faults, ordered)
     show(
         [{"faults": str(found.faults), "threshold": str(found.threshold), "above": str(found.above), "GBP": str(found.amount_gbp)}],
-        "Batch fault damages", as_json,
+        "Batch fault damages",
+        as_json,
     )

@@ -199,7 +199,16 @@ def _print_report(report: Report) -> None:
 _COMMANDS = tuple(
     f"hil.commands.dcc.{name}"
     for name in (
-        "inventory", "charges", "registration", "forecast", "incidents", "measures", "maintenance", "thresholds", "security", "serve",
+        "inventory",
+        "charges",
+        "registration",
+        "forecast",
+        "incidents",
+        "measures",
+        "maintenance",
+        "thresholds",
+        "security",
+        "serve",
     )
 )
 

@@ -18,7 +18,10 @@ from hil.sec.demand.formulas import PartYear, monthly_allocation, thresholds
 __all__ = ["forecast"]
 
 _reading = click.option(
-    "--reading", type=click.Choice([one.value for one in PartYear]), default=PartYear.SENSIBLE.value, show_default=True,
+    "--reading",
+    type=click.Choice([one.value for one in PartYear]),
+    default=PartYear.SENSIBLE.value,
+    show_default=True,
     help="How a part of a year is scaled [411].",
 )
 
@@ -69,7 +72,10 @@ def report(user: Eui64, month: str, reading: str, store_path: Path, as_json: boo
         return
     rows = [
         {
-            "service": line.service, "name": line.name, "used": line.used, "forecast": line.forecast,
+            "service": line.service,
+            "name": line.name,
+            "used": line.used,
+            "forecast": line.forecast,
             "reported": list(map(str, line.findings)),
         }
         for line in found.lines
@@ -101,8 +107,12 @@ def over(month: str, reading: str, store_path: Path, as_json: bool) -> None:
         found = Demand(store, now, PartYear(reading)).over(Month.parse(month))
     rows = [
         {
-            "user": str(one.user), "service": one.service, "against": one.against, "used": f"{float(one.used):g}",
-            "limit": f"{float(one.limit):g}", "sentence": str(one),
+            "user": str(one.user),
+            "service": one.service,
+            "against": one.against,
+            "used": f"{float(one.used):g}",
+            "limit": f"{float(one.limit):g}",
+            "sentence": str(one),
         }
         for one in found
     ]
@@ -117,8 +127,12 @@ def show_thresholds(as_json: bool) -> None:
     """Table 5.3."""
     rows = [
         {
-            "id": one.id, "roles": " ".join(sorted(one.roles)), "service": one.service, "name": one.name,
-            "window": "12 months" if one.yearly else "month", "threshold": f"{float(one.constant):g}{' x days' if one.by_days else ''}",
+            "id": one.id,
+            "roles": " ".join(sorted(one.roles)),
+            "service": one.service,
+            "name": one.name,
+            "window": "12 months" if one.yearly else "month",
+            "threshold": f"{float(one.constant):g}{' x days' if one.by_days else ''}",
         }
         for one in thresholds()
     ]

@@ -46,8 +46,16 @@ def incidents() -> None:
 
 def _row(one: Incident, at: float) -> dict[str, object]:
     return {
-        "number": one.number, "category": one.category, "state": one.state, "area": one.area, "device": str(one.device or "-"),
-        "owner": str(one.owner or "DCC"), "due": moment(one.due), "late": one.late(at), "major": one.major, "summary": one.summary,
+        "number": one.number,
+        "category": one.category,
+        "state": one.state,
+        "area": one.area,
+        "device": str(one.device or "-"),
+        "owner": str(one.owner or "DCC"),
+        "due": moment(one.due),
+        "late": one.late(at),
+        "major": one.major,
+        "summary": one.summary,
     }
 
 
@@ -117,15 +125,29 @@ def diagnose(device: Eui64, user: Eui64, store_path: Path, as_json: bool) -> Non
 @store_option
 @json_option
 def raise_incident(
-    summary: str, user: Eui64 | None, area: str | None, category: int, device: Eui64 | None, request: str | None, diagnostic: int | None,
-    visit: bool, store_path: Path, as_json: bool,
+    summary: str,
+    user: Eui64 | None,
+    area: str | None,
+    category: int,
+    device: Eui64 | None,
+    request: str | None,
+    diagnostic: int | None,
+    visit: bool,
+    store_path: Path,
+    as_json: bool,
 ) -> None:
     """Raise an incident about SUMMARY; it is allocated at once to who is responsible."""
     with opened(store_path) as store:
         listed = None if device is None else Inventory(store, now).device(device)
         one = log_of(store).raise_incident(
-            user, summary, area=area or default_area(None if listed is None else listed.type), category=category, device=device,
-            request=request, diagnostic=diagnostic, visit=visit,
+            user,
+            summary,
+            area=area or default_area(None if listed is None else listed.type),
+            category=category,
+            device=device,
+            request=request,
+            diagnostic=diagnostic,
+            visit=visit,
         )
     show([_row(one, now()) | {"rule": one.rule}], "Raised", as_json)
 
@@ -190,7 +212,11 @@ def major(
             desk.report(number, json.loads(report.read_text(encoding="utf-8")), now())
         one = desk.major(number)
     row = {
-        "incident": one.incident, "declared": moment(one.declared), "responsible_manager": one.responsible_manager,
-        "dcc_manager": one.dcc_manager, "report_due": moment(one.report_due), "reported": moment(one.reported),
+        "incident": one.incident,
+        "declared": moment(one.declared),
+        "responsible_manager": one.responsible_manager,
+        "dcc_manager": one.dcc_manager,
+        "report_due": moment(one.report_due),
+        "reported": moment(one.reported),
     }
     show([row], "Major incident", as_json)

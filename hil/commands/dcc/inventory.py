@@ -33,6 +33,7 @@ __all__ = [
     "users",
 ]
 
+
 @click.command("inventory")
 @click.argument("device", type=EUI, required=False)
 @store_option

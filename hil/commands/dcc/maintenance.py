@@ -40,8 +40,13 @@ def maintenance() -> None:
 
 def _row(one: Item) -> dict[str, object]:
     return {
-        "number": one.number, "what": one.what, "begins": moment(one.begins), "ends": moment(one.ends), "disrupts": one.disrupts,
-        "state": one.state, "needs agreement": list(one.needs_agreement),
+        "number": one.number,
+        "what": one.what,
+        "begins": moment(one.begins),
+        "ends": moment(one.ends),
+        "disrupts": one.disrupts,
+        "state": one.state,
+        "needs agreement": list(one.needs_agreement),
     }
 
 

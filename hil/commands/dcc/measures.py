@@ -24,8 +24,13 @@ def _row(one: Statement) -> dict[str, object]:
     return {
         "measure": f"{figure.level.number} {figure.level.name}",
         "figure": "-" if figure.percent is None else f"{float(figure.percent):.2f} % of {figure.counted}",
-        "target": f"{figure.level.target} %", "minimum": f"{figure.level.minimum} %", "rule": figure.rule.value,
-        "late by": [f"{count} x {what}" for what, count in figure.causes[:3]], "cause": one.cause, "steps": one.steps, "owed": one.owed,
+        "target": f"{figure.level.target} %",
+        "minimum": f"{figure.level.minimum} %",
+        "rule": figure.rule.value,
+        "late by": [f"{count} x {what}" for what, count in figure.causes[:3]],
+        "cause": one.cause,
+        "steps": one.steps,
+        "owed": one.owed,
     }
 
 

@@ -102,8 +102,13 @@ def refresh(provider: Eui64 | None, fuel: str | None, reason: str, store_path: P
         late = {one.number for one in refreshes.overdue()}
         rows = [
             {
-                "provider": str(one.provider), "fuel": one.fuel.value, "asked": moment(one.asked), "due": moment(one.due),
-                "given": moment(one.given), "overdue": one.number in late, "reason": one.reason,
+                "provider": str(one.provider),
+                "fuel": one.fuel.value,
+                "asked": moment(one.asked),
+                "due": moment(one.due),
+                "given": moment(one.given),
+                "overdue": one.number in late,
+                "reason": one.reason,
             }
             for one in refreshes.all()
         ]
@@ -142,8 +147,14 @@ def incidents(
             register.resolve(int(resolved[0]), resolved[1], prevention)
         rows = [
             {
-                "number": one.number, "time": moment(one.time), "provider": str(one.provider), "fuel": one.fuel.value,
-                "kind": one.kind.value, "what": one.what, "state": one.state, "resolution": one.resolution or one.prevention,
+                "number": one.number,
+                "time": moment(one.time),
+                "provider": str(one.provider),
+                "fuel": one.fuel.value,
+                "kind": one.kind.value,
+                "what": one.what,
+                "state": one.state,
+                "resolution": one.resolution or one.prevention,
             }
             for one in register.incidents()
         ]
@@ -159,8 +170,13 @@ def disputes(store_path: Path, as_json: bool) -> None:
         create_tables(store, "hil.dcc.registration")
         rows = [
             {
-                "number": one.number, "mpxn": one.mpxn, "role": one.role.value, "master": one.master,
-                "dcc_says": str(one.dcc_says or "-"), "provider_says": str(one.provider_says), "state": one.state,
+                "number": one.number,
+                "mpxn": one.mpxn,
+                "role": one.role.value,
+                "master": one.master,
+                "dcc_says": str(one.dcc_says or "-"),
+                "provider_says": str(one.provider_says),
+                "state": one.state,
             }
             for one in Disputes(store, Registration(store), now, feed_settings()).all()
         ]
@@ -174,5 +190,6 @@ def settings(as_json: bool) -> None:
     used = feed_settings()
     show(
         [{"setting": name, "value": str(getattr(used, name)), "source": source} for name, source in feed_setting_sources().items()],
-        "Registration data feed", as_json,
+        "Registration data feed",
+        as_json,
     )

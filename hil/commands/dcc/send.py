@@ -94,7 +94,9 @@ def prepare(board_name: str, store_path: Path, keys: Path | None, as_json: bool)
             assert bench.board is not None
             from_board.prepare(end.dcc, bench.board)
             return {
-                "store": str(store_path), "keys": str(bench.folder), "dcc": str(end.dcc.eui),
+                "store": str(store_path),
+                "keys": str(bench.folder),
+                "dcc": str(end.dcc.eui),
                 "users": {str(eui): role.value for eui, role in from_board.user_roles(bench.board).items()},
                 "devices": {str(one.eui): f"{one.type.name} {one.status}" for one in end.dcc.inventory.devices()},
             }

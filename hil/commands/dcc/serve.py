@@ -49,7 +49,13 @@ def page_on(store: DccStore, clock: Clock, trace: Trace | None = None, *, mutual
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Bench seconds a second, with --board; the board's by default.")
 @click.option("--for", "for_s", type=float, help="End after so many seconds.")
 def serve(
-    store_path: Path | None, board_name: str | None, keys: Path | None, host: str, port: int, mtls: bool, speed: float | None,
+    store_path: Path | None,
+    board_name: str | None,
+    keys: Path | None,
+    host: str,
+    port: int,
+    mtls: bool,
+    speed: float | None,
     for_s: float | None,
 ) -> None:
     """Serve the self-service page: inventory, device logs, requests with their ladder, alerts, incidents, measures.
@@ -110,7 +116,7 @@ async def _serve(page: Page, host: str, port: int, folder: Path | None, for_s: f
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     click.echo(f"self-service page at {await server.start()}", err=True)
     try:
-        for eui, token in ([] if page.mutual_tls else first_accounts(page)):
+        for eui, token in [] if page.mutual_tls else first_accounts(page):
             click.echo(f"{eui}  {token}")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if for_s is None else for_s * page.clock.speed):

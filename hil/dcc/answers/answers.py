@@ -239,9 +239,7 @@ class Answers:
             self.alerts.raise_dcc_alert(alert, Eui64.parse(row["target"]), (Eui64.parse(row["user"]),), **detail)
         self.trace.emit("dcc", "responses", "refused", message=row["command_id"], request=name, code=refusal.code, reason=refusal.value)
         finished = self.clock.now()
-        return self._outcome(
-            Verdict.NO_ANSWER, row, travel, refusal.code, refusal.hop, refusal.value, refusal=refusal, finished=finished
-        )
+        return self._outcome(Verdict.NO_ANSWER, row, travel, refusal.code, refusal.hop, refusal.value, refusal=refusal, finished=finished)
 
     def _ended(self, user: User, row: sqlite3.Row, travel: Travel) -> Outcome:
         travel.leg("SM WAN, hub and Device")

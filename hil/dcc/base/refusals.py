@@ -64,9 +64,7 @@ def catalogue() -> dict[str, Entry]:
     """The list, by name, in the order of the checks."""
     tables = tomllib.loads(resources.files(__package__).joinpath("refusals.toml").read_text(encoding="utf-8"))
     return {
-        name: Entry(
-            name, row["hop"], row["check"], row["rule"], row["value"], row["next"], row.get("code"), row["example"]
-        )
+        name: Entry(name, row["hop"], row["check"], row["rule"], row["value"], row["next"], row.get("code"), row["example"])
         for name, row in tables.items()
     }
 

@@ -35,9 +35,7 @@ def structure(desk: Desk, arrival: Arrival) -> Refusal | None:
         wanted = {4} if service.critical else {1, 2, 3}
     if request.command_variant not in wanted:
         kind = "non-device" if not service.device_service else "critical" if service.critical else "non-critical"
-        return refused(
-            "ck1-command-variant", variant=request.command_variant, kind=kind, wanted=" or ".join(map(str, sorted(wanted)))
-        )
+        return refused("ck1-command-variant", variant=request.command_variant, kind=kind, wanted=" or ".join(map(str, sorted(wanted))))
     if not service.device_service and request.request_id.target not in desk.dcc:
         return refused("ck1-target-not-the-dcc", target=request.request_id.target, variant=service.variant, dcc=min(desk.dcc))
     if text(request, "ExecutionDateTime") and not service.future_dated:

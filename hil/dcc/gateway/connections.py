@@ -173,9 +173,7 @@ class Connections:
         octets = {row["direction"]: int(row["octets"]) for row in rows}
         in_window = len(self._times(connection.number, code.window_s))
         over = [
-            f"{octets[way]} octets {way} in a day, {limit} expected"
-            for way, limit in code.volumes.items()
-            if octets.get(way, 0) > limit
+            f"{octets[way]} octets {way} in a day, {limit} expected" for way, limit in code.volumes.items() if octets.get(way, 0) > limit
         ]
         if code.expected is not None and in_window > code.expected:
             over.append(f"{in_window} messages in {code.window_s:g} s, {code.expected} expected")

@@ -40,9 +40,7 @@ def system_of(inventory: Inventory, meter: Eui64) -> MeteringSystem:
     hub = inventory.hub_of(meter)
     near = [one for one in map(inventory.device, inventory.neighbours(meter)) if one is not None]
     gpf = next((one for one in near if one.type is DeviceType.GPF), None) if device.type is DeviceType.GSME else None
-    return MeteringSystem(
-        device, None if hub is None else inventory.device(hub), gpf, tuple(one for one in near if one.type in TYPE_1)
-    )
+    return MeteringSystem(device, None if hub is None else inventory.device(hub), gpf, tuple(one for one in near if one.type in TYPE_1))
 
 
 @dataclass

@@ -286,4 +286,3 @@ def _schedule(row: sqlite3.Row) -> Schedule:
 
 def _seconds(timestamp: float) -> float:
     return timestamp - EPOCH.timestamp()
-

@@ -56,8 +56,15 @@ class Disputes:
             raise DisputeError(f"both say {row.user} for {row.mpxn} in role {row.role}: there is no dispute")
         with self._store.transaction():
             number = self._store.insert(
-                "registration_disputes", mpxn=row.mpxn, role=row.role.value, opened=now, master=master,
-                dcc_says=None if ours is None else str(ours), provider_says=str(row.user), provider_begins=row.begins, state="open",
+                "registration_disputes",
+                mpxn=row.mpxn,
+                role=row.role.value,
+                opened=now,
+                master=master,
+                dcc_says=None if ours is None else str(ours),
+                provider_says=str(row.user),
+                provider_begins=row.begins,
+                state="open",
             )
             if master == RDP:
                 self._registration.register(row.mpxn, row.role, row.user, row.begins)
@@ -102,9 +109,16 @@ class Disputes:
         """Every dispute, oldest first."""
         return tuple(
             Dispute(
-                row["number"], row["mpxn"], UserRole(row["role"]), row["opened"], row["master"],
-                Eui64.parse(row["dcc_says"]) if row["dcc_says"] else None, Eui64.parse(row["provider_says"]), row["provider_begins"],
-                row["state"], row["resolution"],
+                row["number"],
+                row["mpxn"],
+                UserRole(row["role"]),
+                row["opened"],
+                row["master"],
+                Eui64.parse(row["dcc_says"]) if row["dcc_says"] else None,
+                Eui64.parse(row["provider_says"]),
+                row["provider_begins"],
+                row["state"],
+                row["resolution"],
             )
             for row in self._store.rows("SELECT * FROM registration_disputes ORDER BY number")
         )

@@ -225,8 +225,15 @@ class RegistrationFeed:
 
     def _noted(self, file: RegistrationFile, octets: bytes, receipt: Receipt) -> Receipt:
         self._store.insert(
-            "rdp_files", time=self._now(), provider=str(file.provider), fuel=file.fuel.value, sequence=file.sequence,
-            kind="refresh" if file.refresh else "change", rows=len(file.rows), octets=octets, state=receipt.state,
+            "rdp_files",
+            time=self._now(),
+            provider=str(file.provider),
+            fuel=file.fuel.value,
+            sequence=file.sequence,
+            kind="refresh" if file.refresh else "change",
+            rows=len(file.rows),
+            octets=octets,
+            state=receipt.state,
             reason="; ".join(receipt.problems),
         )
         return receipt

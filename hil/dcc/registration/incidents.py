@@ -81,8 +81,14 @@ class RegistrationIncidents:
         if missing:
             raise RegistrationIncidentError(f"an incident '{kind}' is raised after its steps [87]; still to do: {'; '.join(missing)}")
         number = self._store.insert(
-            "rdp_incidents", time=self._now(), provider=str(provider), fuel=fuel.value, kind=kind.value, what=what,
-            steps=json.dumps(steps), state="open",
+            "rdp_incidents",
+            time=self._now(),
+            provider=str(provider),
+            fuel=fuel.value,
+            kind=kind.value,
+            what=what,
+            steps=json.dumps(steps),
+            state="open",
         )
         return self.incident(number)
 
@@ -103,8 +109,16 @@ class RegistrationIncidents:
             seen[alike] = seen.get(alike, 0) + 1
             found.append(
                 RegistrationIncident(
-                    row["number"], row["time"], Eui64.parse(row["provider"]), Fuel(row["fuel"]), Kind(row["kind"]), row["what"],
-                    tuple(json.loads(row["steps"])), row["state"], row["resolution"], row["prevention"],
+                    row["number"],
+                    row["time"],
+                    Eui64.parse(row["provider"]),
+                    Fuel(row["fuel"]),
+                    Kind(row["kind"]),
+                    row["what"],
+                    tuple(json.loads(row["steps"])),
+                    row["state"],
+                    row["resolution"],
+                    row["prevention"],
                     seen[alike] >= self._settings.recurrence,
                 )
             )

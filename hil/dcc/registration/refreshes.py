@@ -45,9 +45,7 @@ class Refreshes:
     def all(self) -> tuple[Refresh, ...]:
         """Every refresh that was asked for, oldest first."""
         return tuple(
-            Refresh(
-                row["number"], Eui64.parse(row["provider"]), Fuel(row["fuel"]), row["asked"], row["due"], row["reason"], row["given"]
-            )
+            Refresh(row["number"], Eui64.parse(row["provider"]), Fuel(row["fuel"]), row["asked"], row["due"], row["reason"], row["given"])
             for row in self._store.rows("SELECT * FROM rdp_refreshes ORDER BY number")
         )
 

@@ -257,9 +257,7 @@ def _names(node: Node) -> Iterator[str]:
         yield from _names(child)
 
 
-def run(
-    templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], names: bool = True
-) -> Report:
+def run(templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], names: bool = True) -> Report:
     """Check every pair of two folders."""
     checker = Checker(keystore, devices, names)
     report = Report()

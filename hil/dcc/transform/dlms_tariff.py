@@ -87,9 +87,7 @@ def _days(source: Source, path: str, selector: Callable[[Node], int]) -> Data:
     profiles = []
     for day in source.body.nodes(f"{path}/DayProfile"):
         switches = tuple(
-            Structure(
-                (OctetString(clock_octets(entry.clock("StartTime"))), OctetString(_SCRIPTS), LongUnsigned(selector(entry)))
-            )
+            Structure((OctetString(clock_octets(entry.clock("StartTime"))), OctetString(_SCRIPTS), LongUnsigned(selector(entry))))
             for entry in day.nodes("ProfileSchedule")
         )
         profiles.append(Structure((Unsigned(day.integer("DayName")), Array(switches))))
@@ -101,9 +99,9 @@ def days(source: Source, path: str) -> Data:
     return _days(
         source,
         path,
-        lambda entry: entry.integer("TOUTariffAction")
-        if entry.has("TOUTariffAction")
-        else _BLOCK_SCRIPT + entry.integer("BlockTariffAction"),
+        lambda entry: (
+            entry.integer("TOUTariffAction") if entry.has("TOUTariffAction") else _BLOCK_SCRIPT + entry.integer("BlockTariffAction")
+        ),
     )
 
 

@@ -247,9 +247,7 @@ def reset_switch(source: Source) -> list[Access]:
 
 def _controller(source: Source, first: int, scripts: str) -> list[Access]:
     number = source.body.attribute("auxiliaryControllerN")
-    selector = controller_selector(
-        number, source.body.integer("CommandedStateLevel"), source.body.has("InputFromControlledLoad"), False
-    )
+    selector = controller_selector(number, source.body.integer("CommandedStateLevel"), source.body.has("InputFromControlledLoad"), False)
     return [
         *(
             _set(f"0-0:94.44.{116 + number}.{first + place}", OctetString(source.date_time(path)))

@@ -38,8 +38,16 @@ class GbcsHanDevice(HanDevice, ABC):
     """Base of ESME, GSME, PPMID and HCALCS. ``store`` is the Device's non-volatile memory."""
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
-        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: HanNode,
+        clock: Clock,
+        trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None,
+        *,
+        store: Store | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties)
         self.store = store or MemoryStore()

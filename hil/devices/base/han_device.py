@@ -51,7 +51,13 @@ class HanDevice:
     sleepy: ClassVar[bool] = False
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: HanNode,
+        clock: Clock,
+        trace: Trace,
         parties: Mapping[RemotePartyRole, Eui64] | None = None,
     ) -> None:
         self.eui64 = eui64
@@ -86,7 +92,13 @@ class HanDevice:
     async def join(self) -> None:
         """Join the HAN once. Raises RadioError or ProtectionError with the reason; the caller decides about another try."""
         membership = await join_han(
-            self.node, self.zcl, self.install_code, self.keystore.cbke(self.eui64), trace=self.trace, name=self.name, sleepy=self.sleepy,
+            self.node,
+            self.zcl,
+            self.install_code,
+            self.keystore.cbke(self.eui64),
+            trace=self.trace,
+            name=self.name,
+            sleepy=self.sleepy,
         )
         self.coordinator, self.key_borrowed = membership.coordinator, False
         self._note_time(membership.time)
@@ -149,7 +161,12 @@ class HanDevice:
         if self.watch is not None or self.coordinator is None:
             return
         self.watch = KeepAliveWatch(
-            self.zcl, self.coordinator, self.clock, on_lost=self._hub_lost, on_found=self._hub_found, seed=str(self.eui64),
+            self.zcl,
+            self.coordinator,
+            self.clock,
+            on_lost=self._hub_lost,
+            on_found=self._hub_found,
+            seed=str(self.eui64),
         )
         self.spawn(self._run_watch(self.watch))
         if self.key_borrowed:

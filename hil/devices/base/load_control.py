@@ -72,11 +72,19 @@ class LoadController:
     def _event(self, number: int, event: int | None = None) -> bytes:
         esme = self._esme
         values: dict[str, FieldValue] = {
-            "event": int(esme.now()) if event is None else event, "device_class": _SIMPLE_LOAD, "group": _ALL_GROUPS, "start": 0,
-            "duration_minutes": _UNTIL_FURTHER_NOTICE, "criticality": _LEVEL_LESS,
-            "cooling_offset": _NO_OFFSET, "heating_offset": _NO_OFFSET,
-            "cooling_set_point": _NO_SET_POINT, "heating_set_point": _NO_SET_POINT, "average_load": _NO_LOAD_ADJUSTMENT,
-            "duty_cycle": esme.controls.switches[number].level, "control": 0,
+            "event": int(esme.now()) if event is None else event,
+            "device_class": _SIMPLE_LOAD,
+            "group": _ALL_GROUPS,
+            "start": 0,
+            "duration_minutes": _UNTIL_FURTHER_NOTICE,
+            "criticality": _LEVEL_LESS,
+            "cooling_offset": _NO_OFFSET,
+            "heating_offset": _NO_OFFSET,
+            "cooling_set_point": _NO_SET_POINT,
+            "heating_set_point": _NO_SET_POINT,
+            "average_load": _NO_LOAD_ADJUSTMENT,
+            "duty_cycle": esme.controls.switches[number].level,
+            "control": 0,
         }
         return DRLC.to_client[_EVENT].encode(values)
 
@@ -127,10 +135,19 @@ class LoadSwitchClient:
         zcl = self._hcalcs.zcl
         self._endpoint = zcl.endpoint_for(DRLC.id, server=False)
         zcl.serve(self._endpoint, DRLC.id, self._told, server=False)
-        zcl.serve(self._endpoint, ENERGY_MANAGEMENT.id, None, attributes=Attributes(ENERGY_MANAGEMENT, {
-            _LOAD_STATE: lambda: _CLOSED if self._hcalcs.closed else 0, _CURRENT_EVENT: lambda: self._event,
-            _CURRENT_STATUS: lambda: _STARTED if self._event else 0,
-        }))
+        zcl.serve(
+            self._endpoint,
+            ENERGY_MANAGEMENT.id,
+            None,
+            attributes=Attributes(
+                ENERGY_MANAGEMENT,
+                {
+                    _LOAD_STATE: lambda: _CLOSED if self._hcalcs.closed else 0,
+                    _CURRENT_EVENT: lambda: self._event,
+                    _CURRENT_STATUS: lambda: _STARTED if self._event else 0,
+                },
+            ),
+        )
 
     def _told(self, incoming: Incoming) -> Answer:
         if incoming.frame.command != _EVENT:
@@ -139,7 +156,8 @@ class LoadSwitchClient:
             return ZclStatus.NOT_AUTHORIZED
         self._take(incoming.frame.payload)
         self._hcalcs.zcl.notify(
-            incoming.partner, incoming.partner_endpoint, DRLC.id, _REPORT, self._report(), source_endpoint=self._endpoint)
+            incoming.partner, incoming.partner_endpoint, DRLC.id, _REPORT, self._report(), source_endpoint=self._endpoint
+        )
         return ZclStatus.SUCCESS
 
     def _meters(self) -> set[Eui64]:
@@ -154,9 +172,16 @@ class LoadSwitchClient:
 
     def _report(self) -> bytes:
         values: dict[str, FieldValue] = {
-            "event": self._event, "status": _STARTED, "status_time": int(self._hcalcs.now()), "criticality": _LEVEL_LESS,
-            "cooling_set_point": _NO_SET_POINT, "heating_set_point": _NO_SET_POINT, "average_load": _NO_LOAD_ADJUSTMENT,
-            "duty_cycle": _FULL if self._hcalcs.closed else 0, "control": 0, "signature_type": _NO_SIGNATURE,
+            "event": self._event,
+            "status": _STARTED,
+            "status_time": int(self._hcalcs.now()),
+            "criticality": _LEVEL_LESS,
+            "cooling_set_point": _NO_SET_POINT,
+            "heating_set_point": _NO_SET_POINT,
+            "average_load": _NO_LOAD_ADJUSTMENT,
+            "duty_cycle": _FULL if self._hcalcs.closed else 0,
+            "control": 0,
+            "signature_type": _NO_SIGNATURE,
         }
         return DRLC.to_server[_REPORT].encode(values)
 

@@ -139,8 +139,9 @@ class OtaClient:
 
     async def _query(self, server: int) -> _Transfer | None:
         """The file that waits, as far as it is here already; None if none waits."""
-        answer = await self._ask(server, _QUERY, {
-            "field_control": _HARDWARE_PRESENT, "file_version": self._running(), "hardware_version": HARDWARE})
+        answer = await self._ask(
+            server, _QUERY, {"field_control": _HARDWARE_PRESENT, "file_version": self._running(), "hardware_version": HARDWARE}
+        )
         if answer.get("status") != 0:
             self._forget()
             return None
@@ -165,9 +166,16 @@ class OtaClient:
                 if not blocks:
                     return False
                 blocks -= 1
-            answer = await self._ask(server, _BLOCK, {
-                "field_control": 0, "file_version": transfer.version, "file_offset": transfer.offset,
-                "maximum_data_size": min(BLOCK, transfer.size - transfer.offset)})
+            answer = await self._ask(
+                server,
+                _BLOCK,
+                {
+                    "field_control": 0,
+                    "file_version": transfer.version,
+                    "file_offset": transfer.offset,
+                    "maximum_data_size": min(BLOCK, transfer.size - transfer.offset),
+                },
+            )
             if answer["status"] == ZclStatus.WAIT_FOR_DATA:
                 await self._device.clock.sleep(max(1, _number(answer, "request_time") - _number(answer, "current_time")))
                 continue

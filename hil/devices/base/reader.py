@@ -48,7 +48,11 @@ class HanReader:
         raise RadioError(f"{device} lets no metering value be read", "NOT_AUTHORIZED")
 
     async def published(
-        self, device: Eui64, cluster: Cluster, command: str, fields: Mapping[str, FieldValue] | None = None,
+        self,
+        device: Eui64,
+        cluster: Cluster,
+        command: str,
+        fields: Mapping[str, FieldValue] | None = None,
     ) -> dict[str, FieldValue] | None:
         """What a supplier has published, by the name of the command that asks for it (``GetTariffInformation``): price, calendar, message,
         supplier's contact. None if there is nothing. Raises RadioError if the other side does not answer."""

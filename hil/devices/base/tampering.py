@@ -22,9 +22,14 @@ class Tampering(Enum):
     OTHER = 0x8F78
 
 
-ENDS: Mapping[Tampering, int] = MappingProxyType({
-    Tampering.BATTERY_COVER: 0x81A1, Tampering.METER_COVER: 0x81B9, Tampering.STRONG_MAGNET: 0x81BC, Tampering.TERMINAL_COVER: 0x81C1,
-})
+ENDS: Mapping[Tampering, int] = MappingProxyType(
+    {
+        Tampering.BATTERY_COVER: 0x81A1,
+        Tampering.METER_COVER: 0x81B9,
+        Tampering.STRONG_MAGNET: 0x81BC,
+        Tampering.TERMINAL_COVER: 0x81C1,
+    }
+)
 """The event of its end, where there is one: cover closed, field removed."""
 
 

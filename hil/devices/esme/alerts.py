@@ -23,7 +23,11 @@ def billing_alert(device: GbcsDevice, entry: Data) -> bytes:
         raise ProtectionError("no certificate of a supplier is held")
     counter = device.credentials.next_counter()
     octets = protect.encrypt(
-        Structure((entry,)).encode(), device.credentials.z(supplier), originator=device.eui64, counter=counter, recipient=supplier,
+        Structure((entry,)).encode(),
+        device.credentials.z(supplier),
+        originator=device.eui64,
+        counter=counter,
+        recipient=supplier,
     )
     parameters = ProtectionParameters(counter, device.eui64, supplier)
     payload = alerting.dlms_alert(BILLING_UPDATED, device.now(), counter, (parameters.data(), OctetString(octets)))

@@ -62,6 +62,17 @@ class ConsumerView:
         def demand() -> int:
             return esme.registers.active_import.rate(esme.now())
 
-        return Attributes(METERING, {
-            0x0000: delivered, 0x0300: 0, 0x0301: 1, 0x0302: 1000, 0x0303: 0, 0x0306: 0, 0x0400: demand, 0x0401: today, 0x0403: yesterday,
-        })
+        return Attributes(
+            METERING,
+            {
+                0x0000: delivered,
+                0x0300: 0,
+                0x0301: 1,
+                0x0302: 1000,
+                0x0303: 0,
+                0x0306: 0,
+                0x0400: demand,
+                0x0401: today,
+                0x0403: yesterday,
+            },
+        )

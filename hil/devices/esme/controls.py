@@ -111,9 +111,16 @@ class Controls:
 
     def next_moment(self, now: int) -> int | None:
         """When a switch may have to move next."""
-        moments = [moment for switch in self.switches.values() for moment in (
-            switch.forced_from, switch.forced_until, switch.cap_from, switch.cap_until,
-        )]
+        moments = [
+            moment
+            for switch in self.switches.values()
+            for moment in (
+                switch.forced_from,
+                switch.forced_until,
+                switch.cap_from,
+                switch.cap_until,
+            )
+        ]
         moments.append(self._boost_until)
         scheduled = self._calendar().next(now)
         return min((moment for moment in (*moments, scheduled) if moment is not None and moment > now), default=None)
@@ -198,7 +205,9 @@ class Controls:
         self.update(int(self._esme.now()))
         times = tuple(self._esme.read(1, f"0-0:94.44.{116 + number}.{place}", 2) for place in (3, 4))
         self._esme.gbcs.raise_alert(
-            LIMIT_PROCESSED, (Unsigned(number), *times, Unsigned(switch.cap)), message_code=_LIMIT_PROCESSED_CODE,
+            LIMIT_PROCESSED,
+            (Unsigned(number), *times, Unsigned(switch.cap)),
+            message_code=_LIMIT_PROCESSED_CODE,
         )
         return Null()
 

@@ -64,15 +64,25 @@ class Esme(TunnelServerDevice):
 
     device_type: ClassVar[DeviceType] = DeviceType.ESME
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
-        SimpleDescriptor(
-            0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704, 0x0701), clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706)),
+        SimpleDescriptor(0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704, 0x0701), clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706)),
         SimpleDescriptor(METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0702, 0x0705), clients=(0x000A,)),
     )
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
-        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None, load: LoadProfile | None = None,
-        variant: EsmeVariant = SINGLE_ELEMENT, secondary: LoadProfile | None = None, export: LoadProfile | None = None,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: HanNode,
+        clock: Clock,
+        trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None,
+        *,
+        store: Store | None = None,
+        load: LoadProfile | None = None,
+        variant: EsmeVariant = SINGLE_ELEMENT,
+        secondary: LoadProfile | None = None,
+        export: LoadProfile | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         self.variant = variant
@@ -92,7 +102,14 @@ class Esme(TunnelServerDevice):
         self.model = esme_model.load(self)
         self.events = EventSettings(self, self.model)
         self.metering = Metering(
-            self.store, self.gbcs.prefix, self.registers, self.read, variant.phases, variant.elements, self._tell, self._contactor_moves,
+            self.store,
+            self.gbcs.prefix,
+            self.registers,
+            self.read,
+            variant.phases,
+            variant.elements,
+            self._tell,
+            self._contactor_moves,
         )
         self.metering.on_billing = self._billed
         self.controls = Controls(self)
@@ -327,10 +344,18 @@ class Esme(TunnelServerDevice):
         """Let one joined Device read, and ask what a PPMID may; returns what ends it."""
         ends = (
             self.zcl.serve(
-                METERING_ENDPOINT, METERING.id, self.desk.metering, partner=device, attributes=self.consumer.attributes(),
+                METERING_ENDPOINT,
+                METERING.id,
+                self.desk.metering,
+                partner=device,
+                attributes=self.consumer.attributes(),
             ),
             self.zcl.serve(
-                METERING_ENDPOINT, PREPAYMENT.id, self.desk.prepayment, partner=device, attributes=self.desk.attributes(),
+                METERING_ENDPOINT,
+                PREPAYMENT.id,
+                self.desk.prepayment,
+                partner=device,
+                attributes=self.desk.attributes(),
             ),
             self.load_controller.serve(device),
         )

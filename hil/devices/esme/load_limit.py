@@ -33,6 +33,7 @@ class Limit:
     @classmethod
     def read(cls, read: Read) -> Limit:
         """From the active attributes of the model."""
+
         def number(attribute: int) -> int:
             value = read(71, "0-0:17.0.0", attribute)
             return int(value) if isinstance(value, Number) else 0

@@ -60,6 +60,7 @@ def _sources(esme: Esme) -> dict[str, Callable[[], Iterable[Row]]]:
         def rows() -> Iterator[Row]:
             for entries in zip(*logs, strict=True):
                 yield entries[0].end, tuple(DoubleLongUnsigned(entry.amount) for entry in entries)
+
         return rows
 
     def records(ring: Ring, kind: Callable[[int], Data]) -> Callable[[], Iterable[Row]]:
@@ -105,6 +106,7 @@ def _primary(esme: Esme) -> Iterator[Row]:
 
 def columns(snapshot: Snapshot, twin: bool) -> tuple[Data, ...]:
     """A register snapshot: totals, rates, blocks by block number; a twin element meter adds those of its second element."""
+
     def table(values: Iterable[int]) -> Array:
         return Array(tuple(map(DoubleLongUnsigned, values)))
 
@@ -137,6 +139,7 @@ def _clear(esme: Esme, name: LogName) -> Callable[[Data], AccessResult | Data]:
         esme.gbcs.logs[name].clear()
         esme.gbcs.log(0x8F52)
         return Null()
+
     return run
 
 

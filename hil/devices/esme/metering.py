@@ -66,9 +66,14 @@ class Settings:
     def read(cls, read: Read, phases: int) -> Settings:
         """From the active attributes of the model."""
         return cls(
-            Tariff.read(read), Terms.read(read), Limit.read(read), tuple(Thresholds.read(read, phase) for phase in range(phases)),
-            BillingCalendar(read(22, "0-0:15.0.0", 4)), BillingCalendar(read(22, "0-0:15.1.0", 4)),
-            Schedule(read(10, "0-0:12.0.1", 2), read(11, "0-0:11.0.2", 2)), Window(read(10, "0-0:12.0.0", 2)),
+            Tariff.read(read),
+            Terms.read(read),
+            Limit.read(read),
+            tuple(Thresholds.read(read, phase) for phase in range(phases)),
+            BillingCalendar(read(22, "0-0:15.0.0", 4)),
+            BillingCalendar(read(22, "0-0:15.1.0", 4)),
+            Schedule(read(10, "0-0:12.0.1", 2), read(11, "0-0:11.0.2", 2)),
+            Window(read(10, "0-0:12.0.0", 2)),
         )
 
 
@@ -76,8 +81,15 @@ class Metering:
     """All that the meter measures and accounts for. ``tell`` is called with event codes as they happen, ``moved`` when the switch moved."""
 
     def __init__(
-        self, store: Store, name: str, registers: EsmeRegisters, read: Read, phases: int, elements: int,
-        tell: Callable[[int], None], moved: Callable[[LoadSwitch], bool],
+        self,
+        store: Store,
+        name: str,
+        registers: EsmeRegisters,
+        read: Read,
+        phases: int,
+        elements: int,
+        tell: Callable[[int], None],
+        moved: Callable[[LoadSwitch], bool],
     ) -> None:
         self.registers = registers
         self.elements = elements
@@ -104,7 +116,9 @@ class Metering:
         """What the store held when this object last agreed with it."""
         self.on_billing: Callable[[], None] = lambda: None
         self._parts: Mapping[str, Account | Past | LoadLimiter | Demand | Phase] = {
-            "account": self.account, "past": self.past, "limiter": self.limiter,
+            "account": self.account,
+            "past": self.past,
+            "limiter": self.limiter,
             **{f"demand {key}": demand for key, demand in self.demands.items()},
             **{f"phase {number}": phase for number, phase in zip(numbers, self.phases, strict=True)},
         }
@@ -134,7 +148,10 @@ class Metering:
         """Make everything durable."""
         state: dict[str, object] = {key: part.state() for key, part in self._parts.items()}
         state |= {
-            "rates": self.rates.state(), "switch": int(self.switch), "cut_off": self.cut_off, "handled": self._handled,
+            "rates": self.rates.state(),
+            "switch": int(self.switch),
+            "cut_off": self.cut_off,
+            "handled": self._handled,
             "suspended": self._suspended,
         }
         self._known = json.dumps(state).encode()

@@ -92,14 +92,21 @@ def _registers(esme: Esme, model: ObjectModel) -> None:
         def run() -> Data:
             esme.update()
             return read()
+
         return run
 
     def energy() -> Data:
         imported, reactive = registers.active_import.total, registers.reactive_import.total
         secondary = (DoubleLongUnsigned(registers.secondary_import.total),) if twin else ()
-        return Structure((
-            DoubleLongUnsigned(imported), scaler_unit(_WATT_HOURS), DoubleLongUnsigned(reactive), scaler_unit(_VAR_HOURS), *secondary,
-        ))
+        return Structure(
+            (
+                DoubleLongUnsigned(imported),
+                scaler_unit(_WATT_HOURS),
+                DoubleLongUnsigned(reactive),
+                scaler_unit(_VAR_HOURS),
+                *secondary,
+            )
+        )
 
     def power() -> Data:
         total, secondary = registers.active_import.rate(esme.now()), registers.secondary_import.rate(esme.now())

@@ -42,6 +42,7 @@ class PpmidDesk:
 
     def attributes(self) -> Attributes:
         """Balances in whole millipence for the displays of the home."""
+
         def at(place: int) -> int:
             self._esme.update()
             return max(-_INT32, min(_INT32, balances(self._esme.metering.account)[place]))
@@ -71,9 +72,17 @@ class PpmidDesk:
             return ZclStatus.MALFORMED_COMMAND
         done = self._note(_TOKEN_CODE, self._esme.enter_token(code.decode("ascii", "replace") if isinstance(code, bytes) else ""))
         balance = balances(self._esme.metering.account)[2]
-        return Reply(_TOP_UP_RESPONSE, PREPAYMENT.to_client[_TOP_UP_RESPONSE].encode({
-            "result": _TAKEN if done else _REFUSED, "value": 0, "source": _FROM_PPMID, "credit_remaining": balance,
-        }))
+        return Reply(
+            _TOP_UP_RESPONSE,
+            PREPAYMENT.to_client[_TOP_UP_RESPONSE].encode(
+                {
+                    "result": _TAKEN if done else _REFUSED,
+                    "value": 0,
+                    "source": _FROM_PPMID,
+                    "credit_remaining": balance,
+                }
+            ),
+        )
 
     def metering(self, incoming: Incoming) -> Answer:
         """Local change of supply: on alone, and only from armed."""

@@ -56,6 +56,7 @@ def _initial_values(model: ObjectModel) -> None:
 
 # --- passive values
 
+
 def _activations(esme: Esme, model: ObjectModel) -> None:
     copies: dict[Key, list[tuple[Key, Key]]] = {}
     text = resources.files(__package__).joinpath("activations.csv").read_text(encoding="utf-8")
@@ -77,6 +78,7 @@ def _activations(esme: Esme, model: ObjectModel) -> None:
             esme.settings_changed()
             if key[0] in (20, 111):
                 esme.metering.changed()
+
         return run
 
     for key in tuple(model.attributes):
@@ -105,6 +107,7 @@ def _fitted(value: Data, target: Key) -> Data:
 
 # --- scripts
 
+
 def _scripts(esme: Esme, model: ObjectModel) -> None:
     def supply(parameter: Data) -> AccessResult | Data:
         if not isinstance(parameter, LongUnsigned):
@@ -121,7 +124,10 @@ def _scripts(esme: Esme, model: ObjectModel) -> None:
         return Null()
 
     methods: dict[str, Method] = {
-        "tariff": tariff, "switches": esme.controls.execute, "supply": supply, "limits": esme.controls.limit,
+        "tariff": tariff,
+        "switches": esme.controls.execute,
+        "supply": supply,
+        "limits": esme.controls.limit,
     }
     for name, method in methods.items():
         obis = parse_obis(_SCRIPTS[name])
@@ -130,6 +136,7 @@ def _scripts(esme: Esme, model: ObjectModel) -> None:
 
 
 # --- credit and charge
+
 
 def _amount(run: Callable[[int], None], parameter: Data) -> AccessResult | Data:
     if not isinstance(parameter, DoubleLong):
@@ -183,18 +190,22 @@ def _charges(esme: Esme, model: ObjectModel) -> None:
             model.write(_key(113, obis, 5), model.read(_key(113, obis, 6)))
             esme.settings_changed()
             return Null()
+
         return run
 
     def adjust_time_debt(place: int) -> Callable[[int], None]:
         def run(value: int) -> None:
             account.time_debts[place] = max(account.time_debts[place] + value, Fraction(0))
+
         return run
 
     def adjust_payment_debt(value: int) -> None:
         account.payment_debt = max(account.payment_debt + value, 0)
 
     adjusters = {
-        "0-0:19.20.1": adjust_time_debt(0), "0-0:19.20.2": adjust_time_debt(1), "0-0:19.20.3": adjust_payment_debt,
+        "0-0:19.20.1": adjust_time_debt(0),
+        "0-0:19.20.2": adjust_time_debt(1),
+        "0-0:19.20.3": adjust_payment_debt,
     }
     for obis, adjust in adjusters.items():
         model.classes.setdefault(parse_obis(obis), set()).add(113)
@@ -204,6 +215,7 @@ def _charges(esme: Esme, model: ObjectModel) -> None:
 
 
 # --- counters
+
 
 def _resets(esme: Esme, model: ObjectModel) -> None:
     """Method 1 of counters (class 3) and maximum demands (class 4)."""
@@ -226,6 +238,7 @@ def _resets(esme: Esme, model: ObjectModel) -> None:
         def method(parameter: Data) -> AccessResult | Data:
             run()
             return Null()
+
         return method
 
     for key, run in runs.items():
@@ -234,6 +247,7 @@ def _resets(esme: Esme, model: ObjectModel) -> None:
 
 def _privacy(esme: Esme, model: ObjectModel) -> None:
     """ECS14 writes an empty value to take the consumer's PIN away."""
+
     def disable(value: Data) -> AccessResult:
         esme.disable_privacy_pin()
         return AccessResult.SUCCESS

@@ -47,6 +47,7 @@ class Thresholds:
     @classmethod
     def read(cls, read: Read, phase: int) -> Thresholds:
         """From the model; ``phase`` counts from 0."""
+
         def number(class_id: int, obis: str, attribute: int) -> int:
             value = read(class_id, obis, attribute)
             return int(value) if isinstance(value, Number) else 0
@@ -54,7 +55,10 @@ class Thresholds:
         group = PHASE_OBIS[phase]
         extremes = tuple((number(71, f"0-0:17.0.{place}", 4), number(71, f"0-0:17.0.{place}", 6)) for place in (1, 2, 3, 4))
         return cls(
-            number(1, f"1-0:{group}.35.0.4", 2), number(1, f"1-0:{group}.31.0.4", 2), number(7, f"1-0:{group}.24.0", 4), extremes,
+            number(1, f"1-0:{group}.35.0.4", 2),
+            number(1, f"1-0:{group}.31.0.4", 2),
+            number(7, f"1-0:{group}.24.0", 4),
+            extremes,
         )
 
 
@@ -144,8 +148,15 @@ class Phase:
     def state(self) -> dict[str, object]:
         """For the store."""
         return {
-            "volts": self.volts, "over_counter": self.over_counter, "under_counter": self.under_counter, "sum": self._sum,
-            "period_start": self._period_start, "over": self._over, "under": self._under, "beyond": self._beyond, "since": self._since,
+            "volts": self.volts,
+            "over_counter": self.over_counter,
+            "under_counter": self.under_counter,
+            "sum": self._sum,
+            "period_start": self._period_start,
+            "over": self._over,
+            "under": self._under,
+            "beyond": self._beyond,
+            "since": self._since,
             "dead_since": self._dead_since,
         }
 

@@ -24,8 +24,7 @@ def billing_alert(device: GbcsDevice, snapshot: bytes) -> bytes:
     if supplier is None:
         raise ProtectionError("no certificate of a supplier is held")
     counter = device.credentials.next_counter()
-    octets = protect.encrypt(
-        snapshot, device.credentials.z(supplier), originator=device.eui64, counter=counter, recipient=supplier)
+    octets = protect.encrypt(snapshot, device.credentials.z(supplier), originator=device.eui64, counter=counter, recipient=supplier)
     part = Component(METERING.id, _FRAME_CONTROL, 0, _PUBLISH_SNAPSHOT, octets, encrypted=True)
     payload = alerting.gbz_alert(BILLING_UPDATED, device.now(), part.encode(last=True))
     header = GroupingHeader(CraFlag.ALERT, counter, device.eui64, supplier, OtherInformation(_CODE))

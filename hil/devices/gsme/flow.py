@@ -31,7 +31,8 @@ class FlowLimit:
     @classmethod
     def read(cls, model: GsmeModel) -> FlowLimit:
         threshold, multiplier, divisor, settling, measuring = (
-            model.number(METERING.id, attribute) for attribute in (0x0B10, 0x0B12, 0x0B13, 0x0B14, 0x0B15))
+            model.number(METERING.id, attribute) for attribute in (0x0B10, 0x0B12, 0x0B13, 0x0B14, 0x0B15)
+        )
         return cls(Fraction(threshold * max(multiplier, 1), max(divisor, 1)), -(-settling // 10), measuring)
 
 

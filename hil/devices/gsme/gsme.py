@@ -60,14 +60,25 @@ class Gsme(GbcsHanDevice):
     sleepy: ClassVar[bool] = True
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
         SimpleDescriptor(
-            METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0800, 0x0702, 0x0705),
+            METERING_ENDPOINT,
+            0x0501,
+            servers=(0x0000, 0x0800, 0x0702, 0x0705),
             clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0700, 0x0703, 0x0704, 0x0707, 0x0708),
         ),
     )
 
     def __init__(
-        self, eui64: Eui64, install_code: InstallCode, keystore: Keystore, node: HanNode, clock: Clock, trace: Trace,
-        parties: Mapping[RemotePartyRole, Eui64] | None = None, *, store: Store | None = None, load: LoadProfile | None = None,
+        self,
+        eui64: Eui64,
+        install_code: InstallCode,
+        keystore: Keystore,
+        node: HanNode,
+        clock: Clock,
+        trace: Trace,
+        parties: Mapping[RemotePartyRole, Eui64] | None = None,
+        *,
+        store: Store | None = None,
+        load: LoadProfile | None = None,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         self.valve_stuck = False
@@ -80,7 +91,8 @@ class Gsme(GbcsHanDevice):
         self.hardware = Hardware(self)
         self.model = GsmeModel(self)
         self._keypad = Keypad(
-            self.store, self.gbcs.prefix + "keypad", lambda utrn: self.model.credit.enter(utrn), lambda code: gsme_terms.tell(self, code))
+            self.store, self.gbcs.prefix + "keypad", lambda utrn: self.model.credit.enter(utrn), lambda code: gsme_terms.tell(self, code)
+        )
         self._server = GbzServer(self.gbcs, self.model.zcl)
         self.gbcs.handlers[_SET_CLOCK] = self._set_clock
         self.gbcs.due[gsme_future.KIND] = lambda device, action: self._execute_due(action)
@@ -268,8 +280,15 @@ class Gsme(GbcsHanDevice):
             self.trace.emit("device", self.name, "awake")
             async with self._stay_awake():
                 steps = (
-                    self.refresh_hub_time, self._open_tunnel, self.mirror.push, self._send_waiting, self._fetch_mailbox, self._fetch_image,
-                    self.mirror.publish, self.mirror.answer_questions)
+                    self.refresh_hub_time,
+                    self._open_tunnel,
+                    self.mirror.push,
+                    self._send_waiting,
+                    self._fetch_mailbox,
+                    self._fetch_image,
+                    self.mirror.publish,
+                    self.mirror.answer_questions,
+                )
                 for step in steps:
                     try:
                         if step == self._open_tunnel and (self.key_borrowed or not self._heard_time()) and await self.search_hub():

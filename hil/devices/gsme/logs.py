@@ -133,7 +133,11 @@ class GasLogs:
         return self._published(part, PREPAYMENT.to_server[0x07].decode(part.payload), self._balances, 0x01, _balances)
 
     def _published(
-        self, part: Component, fields: dict[str, FieldValue], rings: dict[int, Ring], command: int,
+        self,
+        part: Component,
+        fields: dict[str, FieldValue],
+        rings: dict[int, Ring],
+        command: int,
         body: Callable[[Sequence[int]], bytes],
     ) -> Result:
         self._gsme.update()
@@ -176,19 +180,31 @@ def _falls_on(first: datetime, here: datetime, duration: int, unit: int) -> bool
 
 def _head(cluster: Cluster, command: int, record: Sequence[int], offset: int, found: int) -> bytes:
     """The head of a published snapshot."""
-    return cluster.to_client[command].encode({
-        "snapshot": offset, "time": record[0], "total_found": found, "command_index": 0, "command_count": 1, "cause": record[1],
-        "payload_type": _GB_PAYLOAD if cluster is METERING else _GB_PREPAY_PAYLOAD,
-    })
+    return cluster.to_client[command].encode(
+        {
+            "snapshot": offset,
+            "time": record[0],
+            "total_found": found,
+            "command_index": 0,
+            "command_count": 1,
+            "cause": record[1],
+            "payload_type": _GB_PAYLOAD if cluster is METERING else _GB_PREPAY_PAYLOAD,
+        }
+    )
 
 
 def _registers(record: Sequence[int]) -> bytes:
     """The body of a register snapshot."""
     values = tuple({"value": value} for value in record[3:])
-    return GB_SNAPSHOT.encode({
-        "summation": record[2], "tiers": GAS_TIERS, "tier_summations": values[:GAS_TIERS], "tiers_and_blocks": GAS_BLOCKS,
-        "block_summations": values[GAS_TIERS:],
-    })
+    return GB_SNAPSHOT.encode(
+        {
+            "summation": record[2],
+            "tiers": GAS_TIERS,
+            "tier_summations": values[:GAS_TIERS],
+            "tiers_and_blocks": GAS_BLOCKS,
+            "block_summations": values[GAS_TIERS:],
+        }
+    )
 
 
 def _balances(record: Sequence[int]) -> bytes:
@@ -199,13 +215,15 @@ def _balances(record: Sequence[int]) -> bytes:
 
 def _top_up_log(records: Sequence[Sequence[int]]) -> bytes:
     entries: FieldValue = tuple(
-        {"code": f"{code:019d}{digit}".encode(), "amount": amount, "time": time} for time, amount, code, digit in records)
+        {"code": f"{code:019d}{digit}".encode(), "amount": amount, "time": time} for time, amount, code, digit in records
+    )
     return PREPAYMENT.to_client[0x05].encode({"command_index": 0, "command_count": 1, "top_ups": entries})
 
 
 def _debt_log(records: Sequence[Sequence[int]]) -> bytes:
     entries: FieldValue = tuple(
-        {"time": time, "amount": amount, "debt_type": kind, "outstanding": owed} for time, amount, kind, owed in records)
+        {"time": time, "amount": amount, "debt_type": kind, "outstanding": owed} for time, amount, kind, owed in records
+    )
     return PREPAYMENT.to_client[0x06].encode({"command_index": 0, "command_count": 1, "payments": entries})
 
 

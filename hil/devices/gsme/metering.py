@@ -94,8 +94,13 @@ class GasMetering:
     def save(self) -> None:
         """Make everything durable."""
         state = {
-            "account": self.account.state(), "rates": self.rates.state(), "bill": str(self.bill), "valve": int(self.valve),
-            "cut_off": self.cut_off, "handled": self._handled, "suspended": self._suspended,
+            "account": self.account.state(),
+            "rates": self.rates.state(),
+            "bill": str(self.bill),
+            "valve": int(self.valve),
+            "cut_off": self.cut_off,
+            "handled": self._handled,
+            "suspended": self._suspended,
             "flow": self.flow.state(),
         }
         self._known = json.dumps(state).encode()
@@ -110,8 +115,12 @@ class GasMetering:
         if self._settings is None:
             model = self._gsme.model
             self._settings = Settings(
-                gsme_tariff.read_tariff(model), gsme_terms.read_terms(model), gsme_tariff.non_disablement(model.published),
-                Sampling.read(model.published), FlowLimit.read(model))
+                gsme_tariff.read_tariff(model),
+                gsme_terms.read_terms(model),
+                gsme_tariff.non_disablement(model.published),
+                Sampling.read(model.published),
+                FlowLimit.read(model),
+            )
         return self._settings
 
     def settings_changed(self) -> None:

@@ -179,9 +179,14 @@ class MirrorPusher:
         mirror = METERING.to_server[_MIRROR_RESPONSE].decode(answer.payload)["endpoint"]
         if not isinstance(mirror, int) or mirror == _NO_MIRROR:
             return None
-        configure = METERING.to_client[_CONFIGURE_MIRROR].encode({
-            "event": int(gsme.now()), "reporting_interval": REPORTING_INTERVAL_S, "notification_reporting": True, "scheme": _SCHEME_B,
-        })
+        configure = METERING.to_client[_CONFIGURE_MIRROR].encode(
+            {
+                "event": int(gsme.now()),
+                "reporting_interval": REPORTING_INTERVAL_S,
+                "notification_reporting": True,
+                "scheme": _SCHEME_B,
+            }
+        )
         await gsme.zcl.request(coordinator, endpoint, METERING.id, _CONFIGURE_MIRROR, configure, to_server=False)
         gsme.trace.emit("han", gsme.name, "mirror", target=str(coordinator), endpoint=mirror)
         return mirror
@@ -192,7 +197,7 @@ class MirrorPusher:
         if coordinator is None:
             return
         records = [record for record in gsme.model.records(cluster) if self._held.get((cluster, record.attribute)) != record.value]
-        chunks = [records[first:first + _RECORDS_A_FRAME] for first in range(0, len(records), _RECORDS_A_FRAME)]
+        chunks = [records[first : first + _RECORDS_A_FRAME] for first in range(0, len(records), _RECORDS_A_FRAME)]
         for number, chunk in enumerate(chunks, start=1):
             status = _COMPLETE if number == len(chunks) else _PENDING
             marked = [*chunk, AttributeRecord(_REPORTING_STATUS, BY_NAME["enum8"], status)]

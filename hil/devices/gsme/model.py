@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 Result = ZclStatus | Sequence[ZclAnswer]
 _PROFILE_SAMPLE = 0
 _CHANGES = {
-    (PRICE.id, 0x04): CHANGE_OF_TARIFF, (PREPAYMENT.id, 0x06): CHANGE_OF_MODE, (DEVICE_MANAGEMENT.id, 0x01): CHANGE_OF_SUPPLIER,
+    (PRICE.id, 0x04): CHANGE_OF_TARIFF,
+    (PREPAYMENT.id, 0x06): CHANGE_OF_MODE,
+    (DEVICE_MANAGEMENT.id, 0x01): CHANGE_OF_SUPPLIER,
 }
 """Settings that take a snapshot, and its cause."""
 _PRICE_MATRIX, _BLOCK_THRESHOLDS = 0x05, 0x06
@@ -129,6 +131,7 @@ class GsmeModel:
             def now() -> int:
                 gsme.update()
                 return read()
+
             return now
 
         def money(place: int) -> Callable[[], Value]:
@@ -152,7 +155,10 @@ class GsmeModel:
     def _commands(self) -> None:
         commands = self.zcl.commands
         for cluster, identifiers in (
-            (PRICE, (1, 2, 3, 4, 5, 6, 9)), (CALENDAR, (0, 1, 2, 3, 4)), (DEVICE_MANAGEMENT, (0, 1, 2, 3, 6)), (MESSAGING, (0,)),
+            (PRICE, (1, 2, 3, 4, 5, 6, 9)),
+            (CALENDAR, (0, 1, 2, 3, 4)),
+            (DEVICE_MANAGEMENT, (0, 1, 2, 3, 6)),
+            (MESSAGING, (0,)),
         ):
             for command in identifiers:
                 commands[cluster.id, command, True] = self._publish
@@ -238,11 +244,26 @@ class GsmeModel:
         now, blocks = int(gsme.now()), in_blocks(self)
         tier = 0 if blocks else gsme.metering.script()
         price = self.number(PRICE.id, 0x0400 + gsme.metering.block() if blocks else 0x0400 + 0x10 * tier)
-        return [ZclAnswer(0x00, PRICE.to_client[0x00].encode({
-            "provider": 0, "rate_label": b"", "event": now, "current_time": now, "unit": self.number(PRICE.id, 0x0615),
-            "currency": self.number(PRICE.id, 0x0616), "trailing_digit_and_tier": self.number(PRICE.id, 0x0617) & 0xF0 | tier,
-            "tiers_and_register_tier": 0, "start": now, "duration": 0xFFFF, "price": price,
-        }))]
+        return [
+            ZclAnswer(
+                0x00,
+                PRICE.to_client[0x00].encode(
+                    {
+                        "provider": 0,
+                        "rate_label": b"",
+                        "event": now,
+                        "current_time": now,
+                        "unit": self.number(PRICE.id, 0x0615),
+                        "currency": self.number(PRICE.id, 0x0616),
+                        "trailing_digit_and_tier": self.number(PRICE.id, 0x0617) & 0xF0 | tier,
+                        "tiers_and_register_tier": 0,
+                        "start": now,
+                        "duration": 0xFFFF,
+                        "price": price,
+                    }
+                ),
+            )
+        ]
 
     def _start_sampling(self, part: Component) -> Result:
         """GCS31: the network data log begins anew."""
@@ -263,7 +284,9 @@ class GsmeModel:
         if status is not ZclStatus.SUCCESS:
             return status
         fields: dict[str, FieldValue] = {
-            "friendly_credit": 0, "friendly_credit_calendar": 0, "emergency_limit": self.number(PREPAYMENT.id, 0x0010),
+            "friendly_credit": 0,
+            "friendly_credit_calendar": 0,
+            "emergency_limit": self.number(PREPAYMENT.id, 0x0010),
             "emergency_threshold": self.number(PREPAYMENT.id, 0x0011),
         }
         return [ZclAnswer(0x02, PREPAYMENT.to_client[0x02].encode(fields))]
@@ -290,10 +313,21 @@ class GsmeModel:
         found = [one for one in self._gsme.register.profile if one.end - HALF_HOUR_S >= _int(fields, "earliest")][: count or None]
         if not found:
             return ZclStatus.NOT_FOUND
-        return [ZclAnswer(0x07, METERING.to_client[0x07].encode({
-            "sample": _PROFILE_SAMPLE, "start": found[0].end - HALF_HOUR_S, "sample_type": _int(fields, "sample_type"),
-            "interval": HALF_HOUR_S, "count": len(found), "samples": tuple({"value": one.amount} for one in found),
-        }))]
+        return [
+            ZclAnswer(
+                0x07,
+                METERING.to_client[0x07].encode(
+                    {
+                        "sample": _PROFILE_SAMPLE,
+                        "start": found[0].end - HALF_HOUR_S,
+                        "sample_type": _int(fields, "sample_type"),
+                        "interval": HALF_HOUR_S,
+                        "count": len(found),
+                        "samples": tuple({"value": one.amount} for one in found),
+                    }
+                ),
+            )
+        ]
 
     def _set_event_configuration(self, part: Component) -> Result:
         """GCS20: one configuration for a list of events."""

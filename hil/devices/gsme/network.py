@@ -70,11 +70,22 @@ class NetworkLog:
         sampling = self._gsme.metering.settings.network
         if sampling is None:
             return ZclStatus.NOT_FOUND
-        totals = [total for start, _, total in self._readings if start == sampling.start][-(sampling.samples + 1):]
+        totals = [total for start, _, total in self._readings if start == sampling.start][-(sampling.samples + 1) :]
         samples = tuple({"value": after - before} for before, after in pairwise(totals))[: count or None]
         if not samples:
             return ZclStatus.NOT_FOUND
-        return [ZclAnswer(0x07, METERING.to_client[0x07].encode({
-            "sample": NETWORK_SAMPLE, "start": sampling.start, "sample_type": sample_type, "interval": sampling.interval,
-            "count": len(samples), "samples": samples,
-        }))]
+        return [
+            ZclAnswer(
+                0x07,
+                METERING.to_client[0x07].encode(
+                    {
+                        "sample": NETWORK_SAMPLE,
+                        "start": sampling.start,
+                        "sample_type": sample_type,
+                        "interval": sampling.interval,
+                        "count": len(samples),
+                        "samples": samples,
+                    }
+                ),
+            )
+        ]

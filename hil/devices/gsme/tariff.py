@@ -90,12 +90,14 @@ def non_disablement(published: Published) -> SwitchingTable:
 
 def switching_table(published: Published, kind: int, scripts: range, extra: range = range(0)) -> SwitchingTable:
     """The calendar of a type that is in force."""
+
     def parts(command: int) -> list[dict[str, FieldValue]]:
         return [CALENDAR.to_client[command].decode(payload) for payload in published.calendar_parts(command, kind)]
 
     seasons = [
         Structure((OctetString(b""), OctetString(_date(one) + b"\0" * 3 + b"\xff\x80\0\xff"), OctetString(_octet(one, "week"))))
-        for part in parts(_SEASONS) for one in _groups(part, "seasons")
+        for part in parts(_SEASONS)
+        for one in _groups(part, "seasons")
     ]
     weeks = [
         Structure((OctetString(_octet(part, "week")), *(Unsigned(_number(one, "day")) for one in _groups(part, "days"))))

@@ -31,6 +31,7 @@ _CONFIGURABLE = (0x80, 0x81)
 
 def read_terms(model: GsmeModel) -> Terms:
     """From the attributes in force. In credit mode no debt is collected, and the standing charge goes to the bill."""
+
     def number(attribute: int) -> int:
         return model.number(PREPAYMENT.id, attribute)
 
@@ -45,10 +46,19 @@ def read_terms(model: GsmeModel) -> Terms:
             taken |= {(ACCUMULATED_DEBT, debt) for debt in TIME_DEBTS}
     cap = number(0x0006)
     return Terms(
-        prepayment, frozenset(taken), disablement=number(0x0040), emergency_limit=number(0x0010), emergency_threshold=number(0x0011),
-        low_credit=number(0x0031), max_credit=number(0x0022), max_balance=number(0x0021), cap=cap, cap_period=_WEEK_S if cap else 0,
+        prepayment,
+        frozenset(taken),
+        disablement=number(0x0040),
+        emergency_limit=number(0x0010),
+        emergency_threshold=number(0x0011),
+        low_credit=number(0x0031),
+        max_credit=number(0x0022),
+        max_balance=number(0x0021),
+        cap=cap,
+        cap_period=_WEEK_S if cap else 0,
         debt_rates=(Fraction(number(0x0217)), Fraction(number(0x0227))),
-        debt_periods=(DEBT_PERIODS.get(number(0x0216), 0), DEBT_PERIODS.get(number(0x0226), 0)), proportion=number(0x0239),
+        debt_periods=(DEBT_PERIODS.get(number(0x0216), 0), DEBT_PERIODS.get(number(0x0226), 0)),
+        proportion=number(0x0239),
     )
 
 

@@ -31,8 +31,10 @@ class BillingCalendar:
 
     def __init__(self, entries: Data) -> None:
         self._entries = [
-            (time_of_day(at.octets), date.octets) for at, date in (
-                (item[0], item[1]) for item in (entries.elements if isinstance(entries, Array) else ())
+            (time_of_day(at.octets), date.octets)
+            for at, date in (
+                (item[0], item[1])
+                for item in (entries.elements if isinstance(entries, Array) else ())
                 if isinstance(item, Structure) and len(item) == 2
             )
             if isinstance(at, OctetString) and isinstance(date, OctetString) and len(at.octets) == 4 and any(date.octets)
@@ -70,7 +72,11 @@ class Snapshot:
     def take(cls, now: int, total: int, secondary_total: int, registers: TariffRegisters) -> Snapshot:
         """What the registers show at ``now``."""
         return cls(
-            now, total, secondary_total, tuple(map(watt_hours, registers.tou)), tuple(map(watt_hours, registers.secondary)),
+            now,
+            total,
+            secondary_total,
+            tuple(map(watt_hours, registers.tou)),
+            tuple(map(watt_hours, registers.secondary)),
             tuple(tuple(map(watt_hours, row)) for row in registers.blocks),
         )
 
@@ -82,15 +88,19 @@ class Snapshot:
     def of(cls, record: Sequence[int]) -> Snapshot:
         """From the store."""
         split = 3 + TOU_RATES
-        blocks = record[split + SECONDARY_RATES:split + SECONDARY_RATES + BLOCKS * BLOCK_SETS]
-        rows = tuple(tuple(blocks[start:start + BLOCK_SETS]) for start in range(0, len(blocks), BLOCK_SETS))
-        return cls(record[0], record[1], record[2], tuple(record[3:split]), tuple(record[split:split + SECONDARY_RATES]), rows)
+        blocks = record[split + SECONDARY_RATES : split + SECONDARY_RATES + BLOCKS * BLOCK_SETS]
+        rows = tuple(tuple(blocks[start : start + BLOCK_SETS]) for start in range(0, len(blocks), BLOCK_SETS))
+        return cls(record[0], record[1], record[2], tuple(record[3:split]), tuple(record[split : split + SECONDARY_RATES]), rows)
 
 
 def balances(account: Account) -> tuple[int, ...]:
     """Accumulated debt, emergency credit, balance, payment debt, time debts 1 and 2 in whole millipence (order: RTDS ECS20c)."""
     values = (
-        account.accumulated, account.emergency, account.balance, Fraction(account.payment_debt), *account.time_debts,
+        account.accumulated,
+        account.emergency,
+        account.balance,
+        Fraction(account.payment_debt),
+        *account.time_debts,
     )
     return tuple(max(-_LIMIT - 1, min(_LIMIT, value.numerator // value.denominator)) for value in values)
 

@@ -114,7 +114,7 @@ class Switch:
             return False
         if any(index < len(self.special) and self.special[index] == "1" for index in special):
             return True
-        return self.weekdays[day.weekday():day.weekday() + 1] == "1" and not special
+        return self.weekdays[day.weekday() : day.weekday() + 1] == "1" and not special
 
 
 class Schedule:
@@ -138,7 +138,8 @@ class Schedule:
             return None
         for back in range(LOOK_BACK_DAYS + 1):
             found = [
-                selector for second, selector in self.moments(today - timedelta(days=back))
+                selector
+                for second, selector in self.moments(today - timedelta(days=back))
                 if second <= now and (wanted is None or selector in wanted)
             ]
             if found:
@@ -155,8 +156,18 @@ class Schedule:
 def _switches(entries: Iterable[Data]) -> Iterable[Switch]:
     for entry in entries:
         match entry:
-            case Structure(elements=(
-                LongUnsigned(), Boolean(value=True), OctetString(), LongUnsigned(value=selector), OctetString(octets=at), LongUnsigned(),
-                BitString() as weekdays, BitString() as special, OctetString(octets=begin), OctetString(octets=end),
-            )) if len(at) == 4 and len(begin) == len(end) == 5:
+            case Structure(
+                elements=(
+                    LongUnsigned(),
+                    Boolean(value=True),
+                    OctetString(),
+                    LongUnsigned(value=selector),
+                    OctetString(octets=at),
+                    LongUnsigned(),
+                    BitString() as weekdays,
+                    BitString() as special,
+                    OctetString(octets=begin),
+                    OctetString(octets=end),
+                )
+            ) if len(at) == 4 and len(begin) == len(end) == 5:
                 yield Switch(selector, time_of_day(at), weekdays.bits, special.bits, begin, end)

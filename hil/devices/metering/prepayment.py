@@ -56,6 +56,7 @@ class Terms:
     @classmethod
     def read(cls, read: Read) -> Terms:
         """From the active attributes of the model."""
+
         def number(class_id: int, obis: str, attribute: int) -> int:
             value = read(class_id, obis, attribute)
             return int(value) if isinstance(value, Number) else 0
@@ -281,10 +282,17 @@ class Account:
     def state(self) -> dict[str, object]:
         """For the store: fractions as text."""
         return {
-            "balance": str(self.balance), "emergency": str(self.emergency), "emergency_active": self.emergency_active,
-            "accumulated": str(self.accumulated), "time_debts": [str(debt) for debt in self.time_debts],
-            "payment_debt": self.payment_debt, "cap_window": self.cap_window, "cap_used": self.cap_used,
-            "low": self.low, "available": self.available, "out": self.out,
+            "balance": str(self.balance),
+            "emergency": str(self.emergency),
+            "emergency_active": self.emergency_active,
+            "accumulated": str(self.accumulated),
+            "time_debts": [str(debt) for debt in self.time_debts],
+            "payment_debt": self.payment_debt,
+            "cap_window": self.cap_window,
+            "cap_used": self.cap_used,
+            "low": self.low,
+            "available": self.available,
+            "out": self.out,
         }
 
     def restore(self, state: Mapping[str, object]) -> None:

@@ -129,7 +129,12 @@ class Register:
     """
 
     def __init__(
-        self, load: LoadProfile, flowing: bool = True, *, store: Store | None = None, name: str = "register",
+        self,
+        load: LoadProfile,
+        flowing: bool = True,
+        *,
+        store: Store | None = None,
+        name: str = "register",
         profile_depth: int = PROFILE_DEPTH,
     ) -> None:
         self.load = load

@@ -54,18 +54,23 @@ class SwitchingTable:
 
     def __init__(self, seasons: Data, weeks: Data, days: Data, specials: Data, scripts: range, extra: range = range(0)) -> None:
         self._seasons = [
-            (one[1].octets, one[2].octets) for one in _structures(seasons, 3)
+            (one[1].octets, one[2].octets)
+            for one in _structures(seasons, 3)
             if isinstance(one[1], OctetString) and isinstance(one[2], OctetString) and len(one[1].octets) == 12 and any(one[1].octets)
         ]
         self._weeks = {
-            one[0].octets: tuple(int(day) for day in one.elements[1:] if isinstance(day, Unsigned)) for one in _structures(weeks, 8)
+            one[0].octets: tuple(int(day) for day in one.elements[1:] if isinstance(day, Unsigned))
+            for one in _structures(weeks, 8)
             if isinstance(one[0], OctetString)
         }
         self._days: dict[int, list[tuple[int, int]]] = {}
         for one in _structures(days, 2):
             switches = [
-                (time_of_day(at.octets), selector.value) for at, _, selector in (entry.elements for entry in _structures(one[1], 3))
-                if isinstance(at, OctetString) and len(at.octets) == 4 and isinstance(selector, LongUnsigned)
+                (time_of_day(at.octets), selector.value)
+                for at, _, selector in (entry.elements for entry in _structures(one[1], 3))
+                if isinstance(at, OctetString)
+                and len(at.octets) == 4
+                and isinstance(selector, LongUnsigned)
                 and (selector.value in scripts or selector.value in extra)
             ]
             if isinstance(one[0], Unsigned) and switches:
@@ -129,10 +134,16 @@ class Tariff:
     @classmethod
     def read(cls, read: Read) -> Tariff:
         """From the active attributes of the model."""
+
         def table(number: int, scripts: range, extra: range = range(0)) -> SwitchingTable:
             obis = f"0-0:13.0.{number}"
             return SwitchingTable(
-                read(20, obis, 3), read(20, obis, 4), read(20, obis, 5), read(11, f"0-0:11.0.{number}", 2), scripts, extra,
+                read(20, obis, 3),
+                read(20, obis, 4),
+                read(20, obis, 5),
+                read(11, f"0-0:11.0.{number}", 2),
+                scripts,
+                extra,
             )
 
         return cls(
@@ -165,7 +176,7 @@ class TariffRegisters:
     def block(self, tariff: Tariff, number: int) -> tuple[int, int | None]:
         """The block of set ``number`` in use (from 0) and the watt-seconds to its end, None if it has none."""
         used = sum(row[number] for row in self.counters)
-        for place, threshold in enumerate(tariff.thresholds[number][:BLOCKS - 1]):
+        for place, threshold in enumerate(tariff.thresholds[number][: BLOCKS - 1]):
             if threshold == NO_THRESHOLD:
                 return place, None
             if used < threshold * HOUR_S:

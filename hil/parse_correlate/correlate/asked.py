@@ -40,9 +40,7 @@ def electricity_date(node: Node) -> str:
         date = "second last"
     else:
         date = _maybe(node, "DayOfMonth/SpecifiedDayOfMonth")
-    return day(
-        _maybe(node, "Year/SpecifiedYear"), _maybe(node, "Month/SpecifiedMonth"), date, _maybe(node, "DayOfWeek/SpecifiedDayOfWeek")
-    )
+    return day(_maybe(node, "Year/SpecifiedYear"), _maybe(node, "Month/SpecifiedMonth"), date, _maybe(node, "DayOfWeek/SpecifiedDayOfWeek"))
 
 
 def gas_date(node: Node) -> str:

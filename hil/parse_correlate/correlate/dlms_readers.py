@@ -108,8 +108,7 @@ def special_days(data: Data, body: Node, path: str) -> Both:
 def numbered_days(data: Data, body: Node, operand: str) -> Both:
     path, attribute = operand.split()
     requested: list[Meaning] = [
-        {"number": node.attribute(attribute), "date": electricity_date(node), "day": node.attribute(attribute)}
-        for node in body.nodes(path)
+        {"number": node.attribute(attribute), "date": electricity_date(node), "day": node.attribute(attribute)} for node in body.nodes(path)
     ]
     return requested, _stated_special_days(data)
 

@@ -46,11 +46,7 @@ def compare(request: AccessRequest, message_code: int, counter: int, body: Node,
 
 
 def _lines(key: str) -> list[str]:
-    return [
-        inner
-        for line in _meanings()[key]
-        for inner in (_lines(line.removeprefix("also ")) if line.startswith("also ") else [line])
-    ]
+    return [inner for line in _meanings()[key] for inner in (_lines(line.removeprefix("also ")) if line.startswith("also ") else [line])]
 
 
 def _place(specification: Specification) -> str:
@@ -86,9 +82,7 @@ def _compare_value(place: str, kind: str, meaning: str, data: Data, body: Node, 
         comparison.equal(meaning, body.integer(meaning), said.number(data, kind))
 
 
-def _take(
-    accesses: Accesses, wanted: list[tuple[str, str, Callable[[Data], object], object]], comparison: Comparison
-) -> Accesses:
+def _take(accesses: Accesses, wanted: list[tuple[str, str, Callable[[Data], object], object]], comparison: Comparison) -> Accesses:
     """Compare the next accesses with (place, name, reader, value asked); what is left comes back."""
     for place, name, read, asked in wanted:
         if not accesses:

@@ -79,11 +79,7 @@ def compare(gbz: Gbz, message_code: int, body: Node, comparison: Comparison, kno
 
 
 def _lines(key: str) -> list[str]:
-    return [
-        inner
-        for line in _meanings()[key]
-        for inner in (_lines(line.removeprefix("also ")) if line.startswith("also ") else [line])
-    ]
+    return [inner for line in _meanings()[key] for inner in (_lines(line.removeprefix("also ")) if line.startswith("also ") else [line])]
 
 
 def _frame(place: str, component: Component, reading: Reading) -> ZclCommand | None:
@@ -238,9 +234,7 @@ def _calendar(
         {"season_start": gas_date(node.node("SeasonStartDate")), "week_id": node.integer("ReferencedWeekName")} for node in season_nodes
     ]
     _compare_plain("0707 09 03", {**head, **once, "entries": seasons}, components, reading)
-    special: list[Meaning] = [
-        {"date": gas_date(node.node("Date")), "day_id": node.integer("ReferencedDayName")} for node in special_nodes
-    ]
+    special: list[Meaning] = [{"date": gas_date(node.node("Date")), "day_id": node.integer("ReferencedDayName")} for node in special_nodes]
     tail: dict[str, Meaning] = {"start_time": start, "calendar_type": kind, "total_special_days": len(special), **once}
     _compare_plain("0707 09 04", {**head, **tail, "entries": special}, components, reading)
 

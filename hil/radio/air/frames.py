@@ -32,7 +32,7 @@ class Reader:
         self.offset = offset
 
     def take(self, count: int, field: str) -> bytes:
-        piece = self.data[self.offset:self.offset + count]
+        piece = self.data[self.offset : self.offset + count]
         if len(piece) < count:
             raise DecodeError(self.offset, field, f"{len(piece)} octets left, expected {count}")
         self.offset += count
@@ -45,7 +45,7 @@ class Reader:
         return Eui64.from_zigbee(self.take(8, field))
 
     def rest(self) -> bytes:
-        piece = self.data[self.offset:]
+        piece = self.data[self.offset :]
         self.offset = len(self.data)
         return piece
 
@@ -94,8 +94,12 @@ class MacPdu:
     def encode(self) -> bytes:
         compressed = self.source is not None and self.destination is not None and self.source_pan is None
         control = (
-            self.kind | self.pending << 4 | self.ack_request << 5 | compressed << 6
-            | _mode(self.destination) << 10 | _mode(self.source) << 14
+            self.kind
+            | self.pending << 4
+            | self.ack_request << 5
+            | compressed << 6
+            | _mode(self.destination) << 10
+            | _mode(self.source) << 14
         )
         out = struct.pack("<HB", control, self.sequence)
         if self.destination is not None:
@@ -128,8 +132,17 @@ class MacPdu:
             if not (control & 0x40 and modes[0]):
                 source_pan = read.uint(2, "MAC source PAN")
             source = read.uint(2, "MAC source") if modes[1] == _SHORT else read.eui("MAC source")
-        return cls(MacKind(kind), sequence, destination_pan, destination, source_pan, source,
-                   bool(control & 0x20), bool(control & 0x10), read.rest())
+        return cls(
+            MacKind(kind),
+            sequence,
+            destination_pan,
+            destination,
+            source_pan,
+            source,
+            bool(control & 0x20),
+            bool(control & 0x10),
+            read.rest(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +164,13 @@ class Beacon:
         """Everything after the MAC header."""
         superframe = 0x0FFF | self.coordinator << 14 | self.permit << 15
         flags = self.stack_profile | 2 << 4 | self.router_capacity << 10 | self.depth << 11 | self.end_device_capacity << 15
-        return (struct.pack("<HBBB", superframe, 0, 0, 0) + struct.pack("<H", flags)
-                + self.extended_pan.zigbee + b"\xff\xff\xff" + bytes([self.update_id]))
+        return (
+            struct.pack("<HBBB", superframe, 0, 0, 0)
+            + struct.pack("<H", flags)
+            + self.extended_pan.zigbee
+            + b"\xff\xff\xff"
+            + bytes([self.update_id])
+        )
 
     @classmethod
     def decode(cls, frame: MacPdu) -> Beacon:
@@ -169,8 +187,18 @@ class Beacon:
         update_id = read.uint(1, "update id")
         if not isinstance(frame.source, int) or frame.source_pan is None:
             raise DecodeError(0, "beacon source", "no short address and PAN")
-        return cls(frame.source_pan, frame.source, bool(superframe & 0x8000), extended_pan, bool(superframe & 0x4000),
-                   flags >> 11 & 0xF, bool(flags & 0x400), bool(flags & 0x8000), update_id, flags & 0xF)
+        return cls(
+            frame.source_pan,
+            frame.source,
+            bool(superframe & 0x8000),
+            extended_pan,
+            bool(superframe & 0x4000),
+            flags >> 11 & 0xF,
+            bool(flags & 0x400),
+            bool(flags & 0x8000),
+            update_id,
+            flags & 0xF,
+        )
 
 
 class NwkCommand(IntEnum):
@@ -203,8 +231,13 @@ class NwkPdu:
 
     def header(self) -> bytes:
         control = (
-            (1 if self.command else 0) | 2 << 2 | self.discover_route << 6 | self.secured << 9 | (self.relays is not None) << 10
-            | (self.destination_eui is not None) << 11 | (self.source_eui is not None) << 12
+            (1 if self.command else 0)
+            | 2 << 2
+            | self.discover_route << 6
+            | self.secured << 9
+            | (self.relays is not None) << 10
+            | (self.destination_eui is not None) << 11
+            | (self.source_eui is not None) << 12
         )
         out = struct.pack("<HHHBB", control, self.destination, self.source, self.radius, self.sequence)
         if self.destination_eui is not None:
@@ -235,8 +268,19 @@ class NwkPdu:
         if control & 0x400:
             count = read.take(2, "source route")
             relays = count + read.take(2 * count[0], "relays")
-        return cls(destination, source, radius, sequence, bool(control & 3), bool(control & 0x200), destination_eui, source_eui,
-                   relays, bool(control & 0x40), read.rest())
+        return cls(
+            destination,
+            source,
+            radius,
+            sequence,
+            bool(control & 3),
+            bool(control & 0x200),
+            destination_eui,
+            source_eui,
+            relays,
+            bool(control & 0x40),
+            read.rest(),
+        )
 
 
 class ApsKind(IntEnum):
@@ -303,7 +347,11 @@ class ApsPdu:
 
     def header(self) -> bytes:
         control = (
-            self.kind | self.delivery << 2 | self.secured << 5 | self.ack_request << 6 | (self.block is not None) << 7
+            self.kind
+            | self.delivery << 2
+            | self.secured << 5
+            | self.ack_request << 6
+            | (self.block is not None) << 7
             | (self.kind is ApsKind.ACK and not self.addressed) << 4
         )
         out = bytes([control])
@@ -346,5 +394,18 @@ class ApsPdu:
             if fragmentation:
                 number = read.uint(1, "APS block number")
                 block = Block(fragmentation == 1, number, read.uint(1, "APS ack bits") if kind is ApsKind.ACK else None)
-        return cls(kind, counter, delivery, bool(control & 0x20), bool(control & 0x40), endpoint, group, cluster, profile,
-                   source_endpoint, block, addressed, read.rest())
+        return cls(
+            kind,
+            counter,
+            delivery,
+            bool(control & 0x20),
+            bool(control & 0x40),
+            endpoint,
+            group,
+            cluster,
+            profile,
+            source_endpoint,
+            block,
+            addressed,
+            read.rest(),
+        )

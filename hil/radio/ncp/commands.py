@@ -17,14 +17,34 @@ from hil.radio.stack.status import EzspStatus, Status
 
 VERSIONS = (7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19)
 STACK_VERSION = {
-    7: 0x6700, 8: 0x6A10, 9: 0x7020, 10: 0x7110, 11: 0x7120, 12: 0x7210, 13: 0x7440,
-    14: 0x8000, 16: 0x8100, 17: 0x8110, 18: 0x9000, 19: 0x9010,
+    7: 0x6700,
+    8: 0x6A10,
+    9: 0x7020,
+    10: 0x7110,
+    11: 0x7120,
+    12: 0x7210,
+    13: 0x7440,
+    14: 0x8000,
+    16: 0x8100,
+    17: 0x8110,
+    18: 0x9000,
+    19: 0x9010,
 }
 """Stack version each protocol version shows; 13 as reference ezsp-ncp 2, the others of the same generation (recalled)."""
 FIRST_SL_STATUS = 14
 REPLY, CALLBACK = 0x80, 0x90
 _FIXED = {
-    "aps": 11, "net": 20, "ctx12": 17, "ctx": 18, "meta": 12, "key": 16, "bind": 14, "near": 14, "way": 8, "tok": 8, "cert": 48,
+    "aps": 11,
+    "net": 20,
+    "ctx12": 17,
+    "ctx": 18,
+    "meta": 12,
+    "key": 16,
+    "bind": 14,
+    "near": 14,
+    "way": 8,
+    "tok": 8,
+    "cert": 48,
     "cert2": 74,
 }
 _UINT = {"u8": 1, "u16": 2, "u32": 4}
@@ -187,8 +207,9 @@ class ApsHead:
     sequence: int
 
     def encode(self) -> bytes:
-        return struct.pack("<HHBBHHB", self.profile, self.cluster, self.source_endpoint, self.destination_endpoint, self.options,
-                           self.group, self.sequence)
+        return struct.pack(
+            "<HHBBHHB", self.profile, self.cluster, self.source_endpoint, self.destination_endpoint, self.options, self.group, self.sequence
+        )
 
     @classmethod
     def decode(cls, octets: bytes) -> ApsHead:
@@ -209,8 +230,9 @@ class NetworkParameters:
     channels: int
 
     def encode(self) -> bytes:
-        return self.extended_pan.zigbee + struct.pack("<HBBBHBI", self.pan, self.power, self.channel, self.method, self.manager,
-                                                      self.update_id, self.channels)
+        return self.extended_pan.zigbee + struct.pack(
+            "<HBBBHBI", self.pan, self.power, self.channel, self.method, self.manager, self.update_id, self.channels
+        )
 
     @classmethod
     def decode(cls, octets: bytes) -> NetworkParameters:

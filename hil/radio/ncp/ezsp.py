@@ -33,9 +33,45 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 CONFIGURATION = {
-    0x01: 64, 0x02: 16, 0x03: 32, 0x04: 32, 0x05: 16, 0x06: 8, 0x07: 16, 0x08: 16, 0x09: 8, 0x0C: 0, 0x0D: 5, 0x10: 30, 0x11: 32,
-    0x12: 3000, 0x13: 8, 0x17: 0, 0x19: 2, 0x1A: 100, 0x1C: 0, 0x1D: 0, 0x1E: 12, 0x1F: 5, 0x20: 0, 0x21: 0, 0x22: 2, 0x24: 0,
-    0x26: 0, 0x29: 0, 0x2A: 0, 0x2B: 3, 0x2C: 3, 0x2D: 1, 0x2E: 0, 0x2F: 0, 0x30: 0, 0x37: 0, 0x38: 10000, 0x39: 0, 0x3A: 0,
+    0x01: 64,
+    0x02: 16,
+    0x03: 32,
+    0x04: 32,
+    0x05: 16,
+    0x06: 8,
+    0x07: 16,
+    0x08: 16,
+    0x09: 8,
+    0x0C: 0,
+    0x0D: 5,
+    0x10: 30,
+    0x11: 32,
+    0x12: 3000,
+    0x13: 8,
+    0x17: 0,
+    0x19: 2,
+    0x1A: 100,
+    0x1C: 0,
+    0x1D: 0,
+    0x1E: 12,
+    0x1F: 5,
+    0x20: 0,
+    0x21: 0,
+    0x22: 2,
+    0x24: 0,
+    0x26: 0,
+    0x29: 0,
+    0x2A: 0,
+    0x2B: 3,
+    0x2C: 3,
+    0x2D: 1,
+    0x2E: 0,
+    0x2F: 0,
+    0x30: 0,
+    0x37: 0,
+    0x38: 10000,
+    0x39: 0,
+    0x3A: 0,
 }
 """Configuration ids and their values after a reset (table sizes as reference ezsp-ncp 3; the rest EZSP's defaults, recalled)."""
 POLL_POLICY, POLL_CALLBACK = 0x03, 0x31
@@ -162,16 +198,33 @@ class Ncp:
     def inter_pan(self, frame: MacPdu, link: Link) -> None:
         if int.from_bytes(self.values.get(PASSTHROUGH_FLAGS, b""), "little") & SE_INTER_PAN:
             source = frame.source if isinstance(frame.source, Eui64) else _NO_EUI
-            self.callback("macPassthroughMessageHandler", {
-                "type": SE_INTER_PAN, "lqi": link.lqi, "rssi": link.rssi, "eui64": source,
-                "sender": 0xFFFF, "binding": 0xFF, "address": 0xFF, "timestamp": 0, "message": frame.encode(),
-            })
+            self.callback(
+                "macPassthroughMessageHandler",
+                {
+                    "type": SE_INTER_PAN,
+                    "lqi": link.lqi,
+                    "rssi": link.rssi,
+                    "eui64": source,
+                    "sender": 0xFFFF,
+                    "binding": 0xFF,
+                    "address": 0xFF,
+                    "timestamp": 0,
+                    "message": frame.encode(),
+                },
+            )
 
     def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None:
         listed = bytes([len(relays)]) + b"".join(one.to_bytes(2, "little") for one in relays)
-        self.callback("incomingRouteRecordHandler", {
-            "source": short, "eui64": device, "lqi": link.lqi, "rssi": link.rssi, "relays": listed,
-        })
+        self.callback(
+            "incomingRouteRecordHandler",
+            {
+                "source": short,
+                "eui64": device,
+                "lqi": link.lqi,
+                "rssi": link.rssi,
+                "relays": listed,
+            },
+        )
 
     def key_switched(self, sequence: int) -> None:
         self.callback("switchNetworkKeyHandler", {"sequence": sequence})

@@ -27,7 +27,12 @@ class NcpServer(DongleServer):
     ncp: Ncp
 
     def __init__(
-        self, air: Air, eui64: Eui64, version: int = 13, tokens: Path | None = None, clock: Clock | None = None,
+        self,
+        air: Air,
+        eui64: Eui64,
+        version: int = 13,
+        tokens: Path | None = None,
+        clock: Clock | None = None,
         faults: NcpFaults | None = None,
     ) -> None:
         """``tokens``: file of what survives without power (made where it is missing); None keeps it in memory.

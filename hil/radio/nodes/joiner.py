@@ -56,7 +56,12 @@ class EzspNode:
     """
 
     def __init__(
-        self, path: str, *, clock: Clock, baudrate: int = 115200, flow_control: str | None = None,
+        self,
+        path: str,
+        *,
+        clock: Clock,
+        baudrate: int = 115200,
+        flow_control: str | None = None,
         channels: tuple[int, ...] = tuple(range(11, 27)),
     ) -> None:
         self.path = path
@@ -132,11 +137,19 @@ class EzspNode:
     async def _configure(self) -> None:
         await self._ezsp.write_config({})
         for one in self._endpoints:
-            await command(self._ezsp.addEndpoint(
-                endpoint=one.endpoint, profileId=one.profile, deviceId=one.device_id, deviceVersion=0,
-                inputClusterCount=len(one.servers), outputClusterCount=len(one.clients),
-                inputClusterList=list(one.servers), outputClusterList=list(one.clients),
-            ), f"take endpoint {one.endpoint}")
+            await command(
+                self._ezsp.addEndpoint(
+                    endpoint=one.endpoint,
+                    profileId=one.profile,
+                    deviceId=one.device_id,
+                    deviceVersion=0,
+                    inputClusterCount=len(one.servers),
+                    outputClusterCount=len(one.clients),
+                    inputClusterList=list(one.servers),
+                    outputClusterList=list(one.clients),
+                ),
+                f"take endpoint {one.endpoint}",
+            )
 
     def _open_ezsp(self) -> Any:
         if self._ezsp is None:
@@ -194,7 +207,12 @@ class EzspNode:
         return self._joined
 
     async def join(
-        self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
+        self,
+        link_key: bytes,
+        *,
+        extended_pan_id: Eui64 | None = None,
+        sleepy: bool = False,
+        timeout_s: float = 30.0,
     ) -> Eui64:
         """See :class:`HanNode`; forgets an earlier network."""
         await self.start()
@@ -203,8 +221,11 @@ class EzspNode:
             raise RadioError(f"{self.eui64} is on a network already: leave it first")
         await command(ezsp.clearKeyTable(), "clear its key table")
         state = t.EmberInitialSecurityState(
-            bitmask=_SECURITY, preconfiguredKey=ezsp_key(link_key), networkKey=ezsp_key(bytes(16)),
-            networkKeySequenceNumber=t.uint8_t(0), preconfiguredTrustCenterEui64=t.EUI64.deserialize(bytes(8))[0],
+            bitmask=_SECURITY,
+            preconfiguredKey=ezsp_key(link_key),
+            networkKey=ezsp_key(bytes(16)),
+            networkKeySequenceNumber=t.uint8_t(0),
+            preconfiguredTrustCenterEui64=t.EUI64.deserialize(bytes(8))[0],
         )
         await command(ezsp.setInitialSecurityState(state=state), "take the link key")
         try:
@@ -275,23 +296,31 @@ class EzspNode:
         found: asyncio.Queue[tuple[str, list[Any]]] = asyncio.Queue()
         ends = {"networkFoundHandler", "scanCompleteHandler"}
         with self._ezsp.callback_for_commands(ends, lambda name, args: found.put_nowait((name, args))):
-            await command(self._ezsp._command(
-                "startScan", scanType=t.EzspNetworkScanType.ACTIVE_SCAN, channelMask=mask, duration=SCAN_DURATION
-            ), "scan")
+            await command(
+                self._ezsp._command("startScan", scanType=t.EzspNetworkScanType.ACTIVE_SCAN, channelMask=mask, duration=SCAN_DURATION),
+                "scan",
+            )
             heard = []
             while (item := await found.get())[0] != "scanCompleteHandler":
                 heard.append(item[1])
         beacons: list[tuple[Any, Any]] = [
-            (network, lqi) for network, lqi, _ in heard
-            if network.allowingJoin and network.stackProfile == 2
+            (network, lqi)
+            for network, lqi, _ in heard
+            if network.allowingJoin
+            and network.stackProfile == 2
             and (extended_pan_id is None or eui64_of(network.extendedPanId) == extended_pan_id)
         ]
         if not beacons:
             raise RadioError(f"{self.eui64} hears no network that permits joining: permit it at the hub, or check channels", "NO_BEACONS")
         network = max(beacons, key=lambda one: int(one[1]))[0]
         return t.EmberNetworkParameters(
-            extendedPanId=network.extendedPanId, panId=network.panId, radioTxPower=t.uint8_t(8), radioChannel=network.channel,
-            joinMethod=t.EmberJoinMethod.USE_MAC_ASSOCIATION, nwkManagerId=t.EmberNodeId(0), nwkUpdateId=network.nwkUpdateId,
+            extendedPanId=network.extendedPanId,
+            panId=network.panId,
+            radioTxPower=t.uint8_t(8),
+            radioChannel=network.channel,
+            joinMethod=t.EmberJoinMethod.USE_MAC_ASSOCIATION,
+            nwkManagerId=t.EmberNodeId(0),
+            nwkUpdateId=network.nwkUpdateId,
             channels=t.Channels(0),
         )
 
@@ -368,8 +397,14 @@ class EzspNode:
         self._stay_awake()
         unicast = kind in (t.EmberIncomingMessageType.INCOMING_UNICAST, t.EmberIncomingMessageType.INCOMING_UNICAST_REPLY)
         frame = ApsFrame(
-            int(aps.clusterId), message, int(aps.sourceEndpoint), int(aps.destinationEndpoint) if unicast else 0xFF,
-            secured=bool(aps.options & t.EmberApsOption.APS_OPTION_ENCRYPTION), profile=int(aps.profileId), lqi=lqi, rssi=rssi,
+            int(aps.clusterId),
+            message,
+            int(aps.sourceEndpoint),
+            int(aps.destinationEndpoint) if unicast else 0xFF,
+            secured=bool(aps.options & t.EmberApsOption.APS_OPTION_ENCRYPTION),
+            profile=int(aps.profileId),
+            lqi=lqi,
+            rssi=rssi,
         )
         self._book.with_device(short, lambda device: self._deliver(device, frame))
 

@@ -170,7 +170,12 @@ class MemoryNode(Port):
         self.extended_pan_id: Eui64 | None = None
 
     async def join(
-        self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
+        self,
+        link_key: bytes,
+        *,
+        extended_pan_id: Eui64 | None = None,
+        sleepy: bool = False,
+        timeout_s: float = 30.0,
     ) -> Eui64:
         await asyncio.sleep(0.2)
         hub = self.han.coordinator

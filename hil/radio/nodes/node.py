@@ -71,7 +71,12 @@ class StackNode:
     # network
 
     async def join(
-        self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0,
+        self,
+        link_key: bytes,
+        *,
+        extended_pan_id: Eui64 | None = None,
+        sleepy: bool = False,
+        timeout_s: float = 30.0,
     ) -> Eui64:
         """See :class:`HanNode`. Raises RadioError."""
         self._require_power()
@@ -202,8 +207,15 @@ class StackNode:
         aps = self.stack.aps
         counter = aps.next_sequence()
         whole = ApsPdu(
-            ApsKind.DATA, counter, secured=frame.secured, ack_request=True, destination_endpoint=frame.destination_endpoint,
-            cluster=frame.cluster, profile=frame.profile, source_endpoint=frame.source_endpoint, payload=frame.payload,
+            ApsKind.DATA,
+            counter,
+            secured=frame.secured,
+            ack_request=True,
+            destination_endpoint=frame.destination_endpoint,
+            cluster=frame.cluster,
+            profile=frame.profile,
+            source_endpoint=frame.source_endpoint,
+            payload=frame.payload,
         )
         status = await fragments.send(self.stack, short, whole, self._stay_awake)
         if status is not Status.SUCCESS:
@@ -213,8 +225,14 @@ class StackNode:
         self._require_network()
         aps = self.stack.aps
         pdu = ApsPdu(
-            ApsKind.DATA, aps.next_sequence(), Delivery.BROADCAST, destination_endpoint=frame.destination_endpoint,
-            cluster=frame.cluster, profile=frame.profile, source_endpoint=frame.source_endpoint, payload=frame.payload,
+            ApsKind.DATA,
+            aps.next_sequence(),
+            Delivery.BROADCAST,
+            destination_endpoint=frame.destination_endpoint,
+            cluster=frame.cluster,
+            profile=frame.profile,
+            source_endpoint=frame.source_endpoint,
+            payload=frame.payload,
         )
         status = aps.send(BROADCAST, pdu, lambda _: None)
         if status is not Status.SUCCESS:
@@ -343,8 +361,14 @@ class StackNode:
             self._stranger(message)
         elif self.receiver is not None:
             frame = ApsFrame(
-                message.pdu.cluster, message.pdu.payload, pdu.source_endpoint, pdu.destination_endpoint, pdu.secured, pdu.profile,
-                message.link.lqi, message.link.rssi,
+                message.pdu.cluster,
+                message.pdu.payload,
+                pdu.source_endpoint,
+                pdu.destination_endpoint,
+                pdu.secured,
+                pdu.profile,
+                message.link.lqi,
+                message.link.rssi,
             )
             asyncio.get_running_loop().call_soon(self.receiver, sender, frame)
 

@@ -126,4 +126,4 @@ class FaultyLine:
     def _damage(self, frame: bytes) -> bytes:
         """One bit of the frame's body turned over; never its last octet, which closes an ASH frame, so that the next one is whole."""
         at = self._draw.randrange(max(1, len(frame) - 1))
-        return frame[:at] + bytes([frame[at] ^ 1 << self._draw.randrange(8)]) + frame[at + 1:]
+        return frame[:at] + bytes([frame[at] ^ 1 << self._draw.randrange(8)]) + frame[at + 1 :]

@@ -147,6 +147,9 @@ def _watch(path: Path) -> int:
         os.close(descriptor)
         descriptor = -1
     if descriptor < 0:
-        LOGGER.warning("writes to %s cannot be watched (%s): a warp clock may run ahead of octets on a busy machine",
-                       path, os.strerror(ctypes.get_errno()))
+        LOGGER.warning(
+            "writes to %s cannot be watched (%s): a warp clock may run ahead of octets on a busy machine",
+            path,
+            os.strerror(ctypes.get_errno()),
+        )
     return descriptor

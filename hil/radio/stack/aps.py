@@ -225,8 +225,13 @@ class Aps:
         block = received.block
         number = 0 if block is None or block.first else block.number
         ack = ApsPdu(
-            ApsKind.ACK, received.counter, secured=received.secured, destination_endpoint=received.source_endpoint,
-            cluster=received.cluster, profile=received.profile, source_endpoint=received.destination_endpoint,
+            ApsKind.ACK,
+            received.counter,
+            secured=received.secured,
+            destination_endpoint=received.source_endpoint,
+            cluster=received.cluster,
+            profile=received.profile,
+            source_endpoint=received.destination_endpoint,
             block=Block(True, number, 1) if block is not None else None,
         )
         self._remember(destination, received, ack)

@@ -52,7 +52,7 @@ async def send(stack: Stack, short: int, whole: ApsPdu, before: Callable[[], Non
     payload = whole.payload
     if len(payload) <= Aps.capacity(whole.secured, False):
         return await _send_one(stack, short, whole, before)
-    pieces = [payload[at:at + PIECE] for at in range(0, len(payload), PIECE)]
+    pieces = [payload[at : at + PIECE] for at in range(0, len(payload), PIECE)]
     if len(pieces) > 255:
         return Status.MESSAGE_TOO_LONG
     for index, piece in enumerate(pieces):

@@ -37,9 +37,11 @@ def scan_s(duration: int) -> float:
 
 def resolve(future: asyncio.Future[T]) -> Callable[[T], None]:
     """A callback that gives ``future`` its result, if nobody has."""
+
     def done(result: T) -> None:
         if not future.done():
             future.set_result(result)
+
     return done
 
 
@@ -67,6 +69,7 @@ async def scan(stack: Stack, channels: tuple[int, ...], duration: int) -> list[F
     found: dict[tuple[int, int, int], Found] = {}
     try:
         for channel in channels:
+
             def heard(beacon: Beacon, link: Link, channel: int = channel) -> None:
                 found.setdefault((channel, beacon.pan, beacon.source), Found(channel, beacon, link))
 
@@ -86,9 +89,12 @@ async def join(stack: Stack, node_type: int, channels: tuple[int, ...], extended
     """Raises JoinFailure. On return the tokens hold the network and the stack may start on it."""
     tokens, mac = stack.tokens, stack.nwk.mac
     beacons = [
-        one for one in await scan(stack, channels, 3)
-        if (extended_pan is None or one.beacon.extended_pan == extended_pan) and (pan is None or one.beacon.pan == pan)
-        and one.beacon.permit and (one.beacon.router_capacity if node_type == 2 else one.beacon.end_device_capacity)
+        one
+        for one in await scan(stack, channels, 3)
+        if (extended_pan is None or one.beacon.extended_pan == extended_pan)
+        and (pan is None or one.beacon.pan == pan)
+        and one.beacon.permit
+        and (one.beacon.router_capacity if node_type == 2 else one.beacon.end_device_capacity)
     ]
     if not beacons:
         raise JoinFailure(Status.NO_BEACONS)

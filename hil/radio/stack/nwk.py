@@ -51,8 +51,19 @@ class Nwk:
     """One node's NWK layer over its :class:`Mac`."""
 
     __slots__ = (
-        "_counter", "_incoming", "_random", "_seen", "_sequence", "addresses", "children", "mac", "neighbours", "routes", "shorts",
-        "tokens", "user",
+        "_counter",
+        "_incoming",
+        "_random",
+        "_seen",
+        "_sequence",
+        "addresses",
+        "children",
+        "mac",
+        "neighbours",
+        "routes",
+        "shorts",
+        "tokens",
+        "user",
     )
 
     def __init__(self, air: Air, tokens: Tokens, user: NwkUser) -> None:
@@ -135,15 +146,30 @@ class Nwk:
     # sending
 
     def send(
-        self, destination: int, payload: bytes, done: Done | None = None, *, command: bool = False, secured: bool = True,
-        radius: int = RADIUS, destination_eui: Eui64 | None = None, source_eui: bool = False,
+        self,
+        destination: int,
+        payload: bytes,
+        done: Done | None = None,
+        *,
+        command: bool = False,
+        secured: bool = True,
+        radius: int = RADIUS,
+        destination_eui: Eui64 | None = None,
+        source_eui: bool = False,
         neighbour: int | None = None,
     ) -> None:
         """One NPDU; ``done`` tells whether the first hop took it (broadcast: that it was sent). ``neighbour``: that hop, if it is given."""
         self._sequence = self._sequence + 1 & 0xFF
         frame = NwkPdu(
-            destination, self.tokens.short, radius or RADIUS, self._sequence, command, secured, destination_eui,
-            self.tokens.eui64 if source_eui else None, payload=payload,
+            destination,
+            self.tokens.short,
+            radius or RADIUS,
+            self._sequence,
+            command,
+            secured,
+            destination_eui,
+            self.tokens.eui64 if source_eui else None,
+            payload=payload,
         )
         if destination >= BROADCAST_ROUTERS - 4:
             self._repeated(frame)
@@ -256,8 +282,10 @@ class Nwk:
         if auxiliary.key_id is not KeyId.NETWORK or auxiliary.source is None or auxiliary.source == tokens.eui64:
             return None
         device = auxiliary.source
-        key = tokens.network_key if auxiliary.key_sequence == tokens.key_sequence else (
-            tokens.alternate_key if auxiliary.key_sequence == tokens.alternate_sequence else None
+        key = (
+            tokens.network_key
+            if auxiliary.key_sequence == tokens.key_sequence
+            else (tokens.alternate_key if auxiliary.key_sequence == tokens.alternate_sequence else None)
         )
         if key is None:
             return None
@@ -298,7 +326,7 @@ class Nwk:
         via = None
         if npdu.relays:
             at = npdu.relays[1]
-            via = int.from_bytes(npdu.relays[2 * at:2 * at + 2], "little") if at else npdu.destination
+            via = int.from_bytes(npdu.relays[2 * at : 2 * at + 2], "little") if at else npdu.destination
             npdu = replace(npdu, relays=npdu.relays[:1] + bytes([max(0, at - 1)]) + npdu.relays[2:])
         self._forward(npdu, None, via=via)
 
@@ -356,8 +384,17 @@ class Nwk:
             return None
         coordinator = tokens.node_type == COORDINATOR
         capacity = self.children.capacity
-        return Beacon(tokens.pan, tokens.short, self.children.permitting, tokens.extended_pan, coordinator, tokens.depth,
-                      capacity, capacity, tokens.update_id)
+        return Beacon(
+            tokens.pan,
+            tokens.short,
+            self.children.permitting,
+            tokens.extended_pan,
+            coordinator,
+            tokens.depth,
+            capacity,
+            capacity,
+            tokens.update_id,
+        )
 
     def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None:
         return self.children.associate(device, capability)
@@ -374,8 +411,17 @@ class Nwk:
             self.children.heard(device, authentic=False)
         elif isinstance(source, int) and self.routes_for_others and self.tokens.network_key is not None:
             self._sequence = self._sequence + 1 & 0xFF
-            orphan = NwkPdu(source, self.tokens.short, 1, self._sequence, True, True, None, self.tokens.eui64,
-                            payload=bytes([NwkCommand.LEAVE, LEAVE_REQUEST | LEAVE_REJOIN]))
+            orphan = NwkPdu(
+                source,
+                self.tokens.short,
+                1,
+                self._sequence,
+                True,
+                True,
+                None,
+                self.tokens.eui64,
+                payload=bytes([NwkCommand.LEAVE, LEAVE_REQUEST | LEAVE_REJOIN]),
+            )
             self.mac.hold(self._seal(orphan), source)
         if isinstance(source, int):
             self.user.polled(source)

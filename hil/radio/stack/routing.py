@@ -160,5 +160,3 @@ class Routes:
 def link_cost(link: Link) -> int:
     """1 (strong) .. 7 (hardly there), from the link quality (ZigBee PRO r21 3.6.3.1)."""
     return max(1, min(7, 8 - (link.lqi + 1) // 32))
-
-

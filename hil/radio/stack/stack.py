@@ -210,6 +210,7 @@ class Stack:
     def leave(self) -> Status:
         if not self.running:
             return Status.INVALID_CALL
+
         def said(_: bool) -> None:
             asyncio.get_running_loop().call_soon(self._left)
 
@@ -259,8 +260,14 @@ class Stack:
 
     def send_zdo(self, destination: int, cluster: int, payload: bytes, done: Callable[[Status], None] | None = None) -> None:
         broadcast = destination >= 0xFFF8
-        pdu = ApsPdu(ApsKind.DATA, self.aps.next_sequence(), Delivery.BROADCAST if broadcast else Delivery.UNICAST,
-                     ack_request=not broadcast and done is not None, cluster=cluster, payload=payload)
+        pdu = ApsPdu(
+            ApsKind.DATA,
+            self.aps.next_sequence(),
+            Delivery.BROADCAST if broadcast else Delivery.UNICAST,
+            ack_request=not broadcast and done is not None,
+            cluster=cluster,
+            payload=payload,
+        )
         self.aps.send(destination, pdu, done or (lambda _: None))
 
     # keys
@@ -338,7 +345,6 @@ class Stack:
         self.tokens.switch_key()
         asyncio.get_running_loop().call_soon(self.user.key_switched, self.tokens.key_sequence)
 
-
     def aps_command(self, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None:
         aps_commands.received(self, source, pdu, key_id, nwk_secured)
 
@@ -352,7 +358,10 @@ class Stack:
             self.nwk.mac.count("aps_no_endpoint")
             LOGGER.warning(
                 "%s has no endpoint %d: a message from 0x%04x is dropped (endpoints do not outlive a reset and are added before "
-                "the network is up)", self.tokens.eui64, pdu.destination_endpoint, message.source,
+                "the network is up)",
+                self.tokens.eui64,
+                pdu.destination_endpoint,
+                message.source,
             )
             return False
         self.user.incoming(message)

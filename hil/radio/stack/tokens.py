@@ -103,8 +103,10 @@ class Tokens:
             return
         state = {
             **{one.name: getattr(self, one.name) for one in fields(self) if one.name not in _SPECIAL},
-            "eui64": str(self.eui64), "extended_pan": str(self.extended_pan),
-            "parent": str(self.parent) if self.parent else None, "tc_eui64": str(self.tc_eui64) if self.tc_eui64 else None,
+            "eui64": str(self.eui64),
+            "extended_pan": str(self.extended_pan),
+            "parent": str(self.parent) if self.parent else None,
+            "tc_eui64": str(self.tc_eui64) if self.tc_eui64 else None,
             "network_key": self.network_key.hex() if self.network_key else None,
             "alternate_key": self.alternate_key.hex() if self.alternate_key else None,
             "tc_link_key": self.tc_link_key.hex() if self.tc_link_key else None,
@@ -127,7 +129,9 @@ class Tokens:
             known = Eui64.parse(state["eui64"])
             plain = {name: state[name] for name in _PLAIN if name in state or name not in _SINCE}
             tokens = cls(
-                known, path, **plain,
+                known,
+                path,
+                **plain,
                 extended_pan=Eui64.parse(state["extended_pan"]),
                 parent=Eui64.parse(state["parent"]) if state["parent"] else None,
                 tc_eui64=Eui64.parse(state["tc_eui64"]) if state["tc_eui64"] else None,
@@ -147,7 +151,17 @@ class Tokens:
 
 
 _SPECIAL = {
-    "path", "eui64", "extended_pan", "parent", "tc_eui64", "network_key", "alternate_key", "tc_link_key", "link_keys", "children", "data",
+    "path",
+    "eui64",
+    "extended_pan",
+    "parent",
+    "tc_eui64",
+    "network_key",
+    "alternate_key",
+    "tc_link_key",
+    "link_keys",
+    "children",
+    "data",
 }
 _PLAIN = [one.name for one in fields(Tokens) if one.name not in _SPECIAL]
 _SINCE = {"alternate_sequence", "depth"}

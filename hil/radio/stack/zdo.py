@@ -152,5 +152,3 @@ def read_matches(payload: bytes) -> tuple[int, ...]:
     read.uint(2, "address of interest")
     count = read.uint(1, "match count")
     return tuple(read.take(count, "endpoints"))
-
-

@@ -33,6 +33,7 @@ class Command:
 @cache
 def commands() -> Mapping[str, Command]:
     """All of them, by name."""
+
     def pairs(text: str) -> tuple[tuple[str, str], ...]:
         return tuple((name, kind) for name, _, kind in (one.partition(":") for one in text.split()))
 

@@ -33,7 +33,10 @@ CAPABILITIES = 0x0659
 """SYS, AF, ZDO, UTIL, green power and APP_CNF, as Z-Stack 3.30 answers a ping."""
 SUCCESS, FAILURE, INVALID_PARAMETER, NOT_AVAILABLE = 0x00, 0x01, 0x02, 0x04
 STATUS = {
-    Status.SUCCESS: SUCCESS, Status.DELIVERY_FAILED: 0xE9, Status.APS_ENCRYPTION_ERROR: 0xA1, Status.MESSAGE_TOO_LONG: INVALID_PARAMETER,
+    Status.SUCCESS: SUCCESS,
+    Status.DELIVERY_FAILED: 0xE9,
+    Status.APS_ENCRYPTION_ERROR: 0xA1,
+    Status.MESSAGE_TOO_LONG: INVALID_PARAMETER,
     Status.NETWORK_DOWN: 0xC2,
 }
 """The stack's words in Z-Stack's: no MAC acknowledgement, no key, an invalid parameter, an invalid request."""
@@ -51,10 +54,12 @@ HANDLERS: dict[str, Handler] = {}
 
 def handles(*names: str) -> Callable[[Handler], Handler]:
     """Register a function for the commands ``names``."""
+
     def register(function: Handler) -> Handler:
         for name in names:
             HANDLERS[name] = function
         return function
+
     return register
 
 
@@ -133,8 +138,17 @@ class Znp:
         options = fields.u("options")
         unicast = delivery is Delivery.UNICAST
         pdu = ApsPdu(
-            ApsKind.DATA, self.stack.aps.next_sequence(), delivery, bool(options & SECURITY) and unicast, bool(options & ACK) and unicast,
-            fields.u("to"), destination if delivery is Delivery.GROUP else 0, fields.u("cluster"), profile, fields.u("from"), payload=data,
+            ApsKind.DATA,
+            self.stack.aps.next_sequence(),
+            delivery,
+            bool(options & SECURITY) and unicast,
+            bool(options & ACK) and unicast,
+            fields.u("to"),
+            destination if delivery is Delivery.GROUP else 0,
+            fields.u("cluster"),
+            profile,
+            fields.u("from"),
+            payload=data,
         )
         if len(data) > self.stack.aps.capacity(pdu.secured, False):
             pdu = replace(pdu, ack_request=unicast)
@@ -164,10 +178,21 @@ class Znp:
             pdu = replace(pdu, block=None, payload=whole)
         self.stamp += 1
         told: dict[str, Value] = {
-            "group": pdu.group if pdu.delivery is Delivery.GROUP else 0, "cluster": pdu.cluster, "source": message.source,
-            "address": bytes([MODE_SHORT]) + message.source.to_bytes(8, "little"), "from": pdu.source_endpoint,
-            "to": pdu.destination_endpoint, "broadcast": int(message.broadcast), "lqi": message.link.lqi, "security": int(pdu.secured),
-            "stamp": self.stamp, "tsn": pdu.counter, "data": pdu.payload, "length": len(pdu.payload), "relay": message.source, "radius": 30,
+            "group": pdu.group if pdu.delivery is Delivery.GROUP else 0,
+            "cluster": pdu.cluster,
+            "source": message.source,
+            "address": bytes([MODE_SHORT]) + message.source.to_bytes(8, "little"),
+            "from": pdu.source_endpoint,
+            "to": pdu.destination_endpoint,
+            "broadcast": int(message.broadcast),
+            "lqi": message.link.lqi,
+            "security": int(pdu.secured),
+            "stamp": self.stamp,
+            "tsn": pdu.counter,
+            "data": pdu.payload,
+            "length": len(pdu.payload),
+            "relay": message.source,
+            "radius": 30,
         }
         if len(pdu.payload) <= MESSAGE_DATA:
             self.tell("AF_INCOMING_MSG", told)
@@ -185,10 +210,18 @@ class Znp:
             short, device, capabilities = zdo.read_announce(payload)
             self.tell("ZDO_END_DEVICE_ANNCE_IND", {"source": message.source, "id": short, "eui64": device, "capabilities": capabilities})
         if self.zdo_to_host:
-            self.tell("ZDO_MSG_CB_INCOMING", {
-                "source": message.source, "broadcast": int(message.broadcast), "cluster": message.pdu.cluster,
-                "security": int(message.pdu.secured), "tsn": payload[0], "destination": self.stack.tokens.short, "data": payload[1:],
-            })
+            self.tell(
+                "ZDO_MSG_CB_INCOMING",
+                {
+                    "source": message.source,
+                    "broadcast": int(message.broadcast),
+                    "cluster": message.pdu.cluster,
+                    "security": int(message.pdu.secured),
+                    "tsn": payload[0],
+                    "destination": self.stack.tokens.short,
+                    "data": payload[1:],
+                },
+            )
 
     def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None:
         if update == Update.LEFT:

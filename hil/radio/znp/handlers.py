@@ -105,7 +105,7 @@ def _read(znp: Znp, item: int, sub: int, offset: int, count: int) -> Reply:
     value = znp.nvram.get(item, sub)
     if value is None or offset > len(value):
         return {"status": FAILED}
-    return {"status": SUCCESS, "value": value[offset:offset + min(count, READ_AT_ONCE)]}
+    return {"status": SUCCESS, "value": value[offset : offset + min(count, READ_AT_ONCE)]}
 
 
 def _write(znp: Znp, item: int, sub: int, offset: int, piece: bytes) -> int:
@@ -114,7 +114,7 @@ def _write(znp: Znp, item: int, sub: int, offset: int, piece: bytes) -> int:
         return FAILED
     if offset + len(piece) > len(value):
         return WRONG_LENGTH
-    changed = value[:offset] + piece + value[offset + len(piece):]
+    changed = value[:offset] + piece + value[offset + len(piece) :]
     if item == OSAL and sub == 0x01:
         return SUCCESS if changed == value else FAILED
     znp.nvram.put(item, sub, changed)
@@ -129,7 +129,7 @@ def osal_length(znp: Znp, fields: Fields) -> Reply:
 
 @handles("SYS_OSAL_NV_ITEM_INIT")
 def osal_create(znp: Znp, fields: Fields) -> Reply:
-    return {"status": _create(znp, OSAL, fields.u("id"), fields.octets("value").ljust(fields.u("length"), b"\xff")[:fields.u("length")])}
+    return {"status": _create(znp, OSAL, fields.u("id"), fields.octets("value").ljust(fields.u("length"), b"\xff")[: fields.u("length")])}
 
 
 @handles("SYS_OSAL_NV_DELETE")
@@ -184,7 +184,8 @@ def register(znp: Znp, fields: Fields) -> Reply:
     if not 1 <= endpoint <= 240 and endpoint != 242:
         return {"status": INVALID_PARAMETER}
     znp.stack.endpoints[endpoint] = SimpleDescriptor(
-        endpoint, fields.u("device"), fields.numbers("servers"), fields.numbers("clients"), fields.u("profile"))
+        endpoint, fields.u("device"), fields.numbers("servers"), fields.numbers("clients"), fields.u("profile")
+    )
     return {"status": SUCCESS}
 
 
@@ -238,7 +239,7 @@ def store(znp: Znp, fields: Fields) -> Reply:
     if piece:
         if at + len(piece) > len(znp.stored):
             return {"status": INVALID_PARAMETER}
-        znp.stored = znp.stored[:at] + piece + znp.stored[at + len(piece):]
+        znp.stored = znp.stored[:at] + piece + znp.stored[at + len(piece) :]
         return {"status": SUCCESS}
     request, znp.storing = znp.storing, None
     return {"status": _send(znp, request, znp.stored)}
@@ -253,7 +254,7 @@ def retrieve(znp: Znp, fields: Fields) -> Reply:
     if not fields.u("length"):
         del znp.kept[stamp]
         return {"status": SUCCESS}
-    return {"status": SUCCESS, "data": znp.kept[stamp][fields.u("index"):fields.u("index") + fields.u("length")]}
+    return {"status": SUCCESS, "data": znp.kept[stamp][fields.u("index") : fields.u("index") + fields.u("length")]}
 
 
 # -- ZDO
@@ -355,8 +356,13 @@ def switch_key(znp: Znp, fields: Fields) -> Reply:
 @handles("ZDO_EXT_NWK_INFO")
 def network(znp: Znp, fields: Fields) -> Reply:
     tokens = znp.stack.tokens
-    return {"id": tokens.short, "pan": tokens.pan, "parent": tokens.parent_short, "extended_pan": tokens.extended_pan,
-            "channel": tokens.channel}
+    return {
+        "id": tokens.short,
+        "pan": tokens.pan,
+        "parent": tokens.parent_short,
+        "extended_pan": tokens.extended_pan,
+        "channel": tokens.channel,
+    }
 
 
 # -- UTIL
@@ -435,5 +441,3 @@ def commission(znp: Znp, fields: Fields) -> Reply:
         return {"status": FAILURE}
     znp.start()
     return {"status": SUCCESS}
-
-

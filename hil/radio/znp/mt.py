@@ -49,16 +49,16 @@ class Parser:
         self._buffer += octets
         while True:
             start = self._buffer.find(SOF)
-            del self._buffer[:start if start >= 0 else len(self._buffer)]
+            del self._buffer[: start if start >= 0 else len(self._buffer)]
             if len(self._buffer) < 5:
                 return
             length = self._buffer[1]
             if length <= MAX_DATA and len(self._buffer) < length + 5:
                 return
-            body = bytes(self._buffer[1:length + 5])
+            body = bytes(self._buffer[1 : length + 5])
             if length > MAX_DATA or reduce(xor, body) or body[1] >> 5 > Kind.SRSP:
                 self.damaged += 1
                 del self._buffer[0]
                 continue
-            del self._buffer[:length + 5]
+            del self._buffer[: length + 5]
             yield Frame(Kind(body[1] >> 5), body[1] & 0x1F, body[2], body[3:-1])

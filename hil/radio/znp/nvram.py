@@ -17,9 +17,21 @@ EXTADDR, STARTUP_OPTION, NIB, EXTENDED_PAN_ID, ACTIVE_KEY, ALTERNATE_KEY, USE_EX
 LINK_KEY_TABLE, ON_A_NETWORK, PRECONFIGURED_KEY, PAN_ID, CHANNELS, LOGICAL_TYPE, TCLK_SEED = 0x4C, 0x55, 0x62, 0x83, 0x84, 0x87, 0x101
 CLEAR_CONFIG, CLEAR_STATE = 0x01, 0x02
 DEFAULTS = {
-    STARTUP_OPTION: b"\x00", LOGICAL_TYPE: b"\x00", PRECONFIGURED_KEY: bytes(16), 0x63: b"\x00", PAN_ID: b"\xff\xff",
-    CHANNELS: b"\x00\x08\x00\x00", USE_EXTENDED_PAN_ID: bytes(8), 0x30: b"\x1e", 0x32: b"\x00", 0x33: b"\x78", 0x36: b"\x00",
-    0x38: b"\xff", 0x3E: b"\x01", 0x8F: b"\x00", TCLK_SEED: bytes(16),
+    STARTUP_OPTION: b"\x00",
+    LOGICAL_TYPE: b"\x00",
+    PRECONFIGURED_KEY: bytes(16),
+    0x63: b"\x00",
+    PAN_ID: b"\xff\xff",
+    CHANNELS: b"\x00\x08\x00\x00",
+    USE_EXTENDED_PAN_ID: bytes(8),
+    0x30: b"\x1e",
+    0x32: b"\x00",
+    0x33: b"\x78",
+    0x36: b"\x00",
+    0x38: b"\xff",
+    0x3E: b"\x01",
+    0x8F: b"\x00",
+    TCLK_SEED: bytes(16),
 }
 """Items a dongle has from its first start on: options, network, broadcast delivery, concentrator, child ageing, ZDO callbacks."""
 KEPT_ON_CLEAR = frozenset({STARTUP_OPTION, TCLK_SEED})
@@ -100,15 +112,19 @@ class Nvram:
         struct.pack_into("<H", nib, _SHORT, tokens.short)
         nib[12], nib[_CHANNEL], nib[_KEY_LOADED], nib[_UPDATE] = 5, tokens.channel, 1, tokens.update_id
         nib[_ROUTER_STATE[0]] = _ROUTER_STATE[1]
-        nib[_COORDINATOR:_COORDINATOR + 8] = tokens.eui64.zigbee
+        nib[_COORDINATOR : _COORDINATOR + 8] = tokens.eui64.zigbee
         struct.pack_into("<H", nib, _PAN, tokens.pan)
         struct.pack_into("<I", nib, _MASK, 1 << tokens.channel)
-        nib[_EXTENDED:_EXTENDED + 8] = tokens.extended_pan.zigbee
+        nib[_EXTENDED : _EXTENDED + 8] = tokens.extended_pan.zigbee
         active = bytes([tokens.key_sequence]) + tokens.network_key
         alternate = active if tokens.alternate_key is None else bytes([tokens.alternate_sequence]) + tokens.alternate_key
         for sub, value in {
-            NIB: bytes(nib), EXTENDED_PAN_ID: tokens.extended_pan.zigbee, ACTIVE_KEY: active, ALTERNATE_KEY: alternate,
-            ON_A_NETWORK: b"\x01", PAN_ID: tokens.pan.to_bytes(2, "little"),
+            NIB: bytes(nib),
+            EXTENDED_PAN_ID: tokens.extended_pan.zigbee,
+            ACTIVE_KEY: active,
+            ALTERNATE_KEY: alternate,
+            ON_A_NETWORK: b"\x01",
+            PAN_ID: tokens.pan.to_bytes(2, "little"),
         }.items():
             self.put(OSAL, sub, value)
         self.put(SECURITY, 0, struct.pack("<I", self._stack.nwk.counter) + tokens.extended_pan.zigbee)
@@ -121,7 +137,7 @@ class Nvram:
         devices = [*tokens.children, *(device for device in keys if device not in tokens.children)]
         rows: list[bytes] = []
         table: list[bytes] = []
-        for at, device in enumerate(devices[:SIZES[ADDRESSES]]):
+        for at, device in enumerate(devices[: SIZES[ADDRESSES]]):
             child = tokens.children.get(device)
             short = child.short if child is not None else self._stack.nwk.shorts.get(device, 0xFFFE)
             use = (_CHILD if child is not None and not child.router else 0) | (_SECURITY if device in keys else 0)
@@ -145,7 +161,7 @@ class Nvram:
         assert active is not None, "formed says that it is there"
         tokens.node_type, tokens.short, tokens.channel = 1, 0, nib[_CHANNEL]
         (tokens.pan,) = struct.unpack_from("<H", nib, _PAN)
-        tokens.extended_pan = Eui64.from_zigbee(nib[_EXTENDED:_EXTENDED + 8])
+        tokens.extended_pan = Eui64.from_zigbee(nib[_EXTENDED : _EXTENDED + 8])
         tokens.update_id, tokens.parent, tokens.parent_short, tokens.depth = nib[_UPDATE], None, 0xFFFF, 0
         tokens.tc_eui64 = tokens.eui64
         tokens.key_sequence, tokens.network_key = active[0], active[1:17]

@@ -33,7 +33,12 @@ class ZnpServer(DongleServer):
     ncp: Znp
 
     def __init__(
-        self, air: Air, eui64: Eui64, tokens: Path | None = None, clock: Clock | None = None, faults: NcpFaults | None = None,
+        self,
+        air: Air,
+        eui64: Eui64,
+        tokens: Path | None = None,
+        clock: Clock | None = None,
+        faults: NcpFaults | None = None,
     ) -> None:
         """``tokens``: as for the EZSP dongle. Raises RadioError for a token file that is not this dongle's."""
         super().__init__(air, clock, faults)

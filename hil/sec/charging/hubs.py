@@ -82,9 +82,7 @@ def maintenance_charges(hubs: Iterable[HubAsset], monthly_gbp: Decimal, enrolled
     counted = sum(
         1
         for hub in hubs
-        if hub.commissioned is not None
-        and hub.commissioned <= month.last_day
-        and (hub.removed is None or hub.removed > month.last_day)
+        if hub.commissioned is not None and hub.commissioned <= month.last_day and (hub.removed is None or hub.removed > month.last_day)
     )
     return _smeared(pence(monthly_gbp * counted), enrolled_systems)
 

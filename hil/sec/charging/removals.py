@@ -39,8 +39,11 @@ class Settlement:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "kind": self.rule.kind, "charges_gbp": {party: str(amount) for party, amount in self.charges.items()},
-            "replacement_free": self.rule.replacement_free, "site_visit": self.site_visit_payer, "source": self.rule.source,
+            "kind": self.rule.kind,
+            "charges_gbp": {party: str(amount) for party, amount in self.charges.items()},
+            "replacement_free": self.rule.replacement_free,
+            "site_visit": self.site_visit_payer,
+            "source": self.rule.source,
         }
 
 
@@ -50,7 +53,12 @@ def removal_rules() -> Mapping[str, RemovalRule]:
     lines = resources.files("hil.sec.charging").joinpath("removals.csv").read_text(encoding="utf-8").splitlines()
     return {
         row["kind"]: RemovalRule(
-            row["kind"], row["payer"], row["share"] == "recovered", row["basis"], row["replacement_free"] == "yes", row["site_visit"],
+            row["kind"],
+            row["payer"],
+            row["share"] == "recovered",
+            row["basis"],
+            row["replacement_free"] == "yes",
+            row["site_visit"],
             row["source"],
         )
         for row in csv.DictReader(lines)

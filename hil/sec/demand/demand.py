@@ -56,10 +56,16 @@ class UsageReport:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "user": str(self.user), "role": self.role.value, "month": str(self.month), "part_year_reading": self.part_year.value,
+            "user": str(self.user),
+            "role": self.role.value,
+            "month": str(self.month),
+            "part_year_reading": self.part_year.value,
             "services": [
                 {
-                    "service": line.service, "name": line.name, "used": line.used, "forecast": line.forecast,
+                    "service": line.service,
+                    "name": line.name,
+                    "used": line.used,
+                    "forecast": line.forecast,
                     "reported": [str(finding) for finding in line.findings],
                 }
                 for line in self.lines
@@ -113,9 +119,7 @@ class Demand:
         counted = enrolled_systems(inventory, registration, now)
         systems = {**counted.by_supplier, **counted.by_network}
         for user in self._users():
-            self._store.execute(
-                "INSERT OR IGNORE INTO enrolled_counts VALUES (?, ?, ?, ?)", (str(user), month, systems.get(user, 0), now)
-            )
+            self._store.execute("INSERT OR IGNORE INTO enrolled_counts VALUES (?, ?, ?, ?)", (str(user), month, systems.get(user, 0), now))
         return systems
 
     async def count_each_month(self, clock: Clock, inventory: Inventory, registration: Registration) -> None:

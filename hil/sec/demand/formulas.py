@@ -63,9 +63,7 @@ def thresholds() -> tuple[Threshold, ...]:
         by_days = row["threshold"].endswith("days")
         number = Fraction((constant if by_days else days).strip() or "1")
         roles = frozenset(UserRole(role) for role in row["roles"].split())
-        found.append(
-            Threshold(row["id"], roles, row["service"], row["name"], row["window"] == "year", number, by_days, row["paragraph"])
-        )
+        found.append(Threshold(row["id"], roles, row["service"], row["name"], row["window"] == "year", number, by_days, row["paragraph"]))
     return tuple(found)
 
 

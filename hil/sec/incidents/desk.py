@@ -37,7 +37,14 @@ class ServiceDesk:
         self._now = now
 
     def contact(
-        self, channel: str, party: str, kind: str, text: str, *, user: Eui64 | None = None, tried_ssi: bool = False,
+        self,
+        channel: str,
+        party: str,
+        kind: str,
+        text: str,
+        *,
+        user: Eui64 | None = None,
+        tried_ssi: bool = False,
         incident: int | None = None,
     ) -> Contact:
         """Record a contact; at any hour. Raises IncidentError.
@@ -57,7 +64,13 @@ class ServiceDesk:
         if incident is not None and user is not None and self._log.seen_by(user, incident) is None:
             raise IncidentError(f"there is no incident {incident} for {party}")
         number = self._store.insert(
-            "desk_contacts", time=self._now(), channel=channel, party=party, user=str(user) if known else None, kind=kind, text=text,
+            "desk_contacts",
+            time=self._now(),
+            channel=channel,
+            party=party,
+            user=str(user) if known else None,
+            kind=kind,
+            text=text,
             incident=incident,
         )
         return next(one for one in self.contacts() if one.number == number)
@@ -72,8 +85,15 @@ class ServiceDesk:
         where, values = ("", ()) if user is None else ("WHERE user = ?", (str(user),))
         return tuple(
             Contact(
-                row["number"], row["time"], row["channel"], row["party"], Eui64.parse(row["user"]) if row["user"] else None, row["kind"],
-                row["text"], row["incident"], row["answer"],
+                row["number"],
+                row["time"],
+                row["channel"],
+                row["party"],
+                Eui64.parse(row["user"]) if row["user"] else None,
+                row["kind"],
+                row["text"],
+                row["incident"],
+                row["answer"],
             )
             for row in self._store.rows(f"SELECT * FROM desk_contacts {where} ORDER BY number", values)
         )

@@ -121,10 +121,23 @@ class IncidentLog:
         found = self.responsibility.responsible(area, device, visit=visit, at=now)
         with self._store.transaction():
             number = self._store.insert(
-                "incidents", raised=now, user=str(user or ""), summary=summary, area=area, visit=int(visit),
-                device=str(device) if device else None, request=request, diagnostic=diagnostic, category=category, state="raised",
-                owner=str(found.party or ""), rule=found.rule, shared=int(found.shared), due=now + self.rules.target_s[category],
-                touched=now, security=int(security),
+                "incidents",
+                raised=now,
+                user=str(user or ""),
+                summary=summary,
+                area=area,
+                visit=int(visit),
+                device=str(device) if device else None,
+                request=request,
+                diagnostic=diagnostic,
+                category=category,
+                state="raised",
+                owner=str(found.party or ""),
+                rule=found.rule,
+                shared=int(found.shared),
+                due=now + self.rules.target_s[category],
+                touched=now,
+                security=int(security),
             )
             interested = () if security else self.responsibility.interested(device, now)
             for party in dict.fromkeys((*((user,) if user else ()), *((found.party,) if found.party else ()), *interested)):
@@ -282,8 +295,13 @@ class IncidentLog:
 
     def incidents(self, user: Eui64 | None = None, *, open_only: bool = False) -> tuple[Incident, ...]:
         """Those that ``user`` may see (None: all), the most urgent first: by category, then by what is due (IM-02)."""
-        where, values = ("", ()) if user is None else (
-            "WHERE number IN (SELECT incident FROM incident_parties WHERE party = ?)", (str(user),),
+        where, values = (
+            ("", ())
+            if user is None
+            else (
+                "WHERE number IN (SELECT incident FROM incident_parties WHERE party = ?)",
+                (str(user),),
+            )
         )
         found = (_incident(row) for row in self._store.rows(f"SELECT * FROM incidents {where} ORDER BY category, due", values))
         return tuple(one for one in found if one.state in OPEN or not open_only)
@@ -311,7 +329,24 @@ def _incident(row: sqlite3.Row) -> Incident:
         return Eui64.parse(row[name]) if row[name] else None
 
     return Incident(
-        row["number"], row["raised"], party("user"), row["summary"], row["area"], bool(row["visit"]), party("device"), row["request"],
-        row["diagnostic"], row["category"], row["state"], party("owner"), row["rule"], bool(row["shared"]), row["due"], row["touched"],
-        row["resolved"], row["closed"], bool(row["major"]), bool(row["security"]),
+        row["number"],
+        row["raised"],
+        party("user"),
+        row["summary"],
+        row["area"],
+        bool(row["visit"]),
+        party("device"),
+        row["request"],
+        row["diagnostic"],
+        row["category"],
+        row["state"],
+        party("owner"),
+        row["rule"],
+        bool(row["shared"]),
+        row["due"],
+        row["touched"],
+        row["resolved"],
+        row["closed"],
+        bool(row["major"]),
+        bool(row["security"]),
     )

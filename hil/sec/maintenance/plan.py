@@ -65,9 +65,7 @@ class MaintenancePlan:
         """Put an item into the plan. Raises MaintenanceError for one that is over before it begins."""
         if ends <= begins:
             raise MaintenanceError(f"maintenance {what!r} ends before it begins: give times that follow each other")
-        number = self._store.insert(
-            "maintenance_items", what=what, begins=begins, ends=ends, disrupts=int(disrupts), planned=self._now()
-        )
+        number = self._store.insert("maintenance_items", what=what, begins=begins, ends=ends, disrupts=int(disrupts), planned=self._now())
         return self.item(number)
 
     def agree(self, number: int, agreement: str) -> Item:
@@ -100,7 +98,14 @@ class MaintenancePlan:
         if row is None:
             raise MaintenanceError(f"there is no maintenance item {number}")
         return Item(
-            number, row["what"], row["begins"], row["ends"], bool(row["disrupts"]), row["planned"], row["agreed"], row["published"],
+            number,
+            row["what"],
+            row["begins"],
+            row["ends"],
+            bool(row["disrupts"]),
+            row["planned"],
+            row["agreed"],
+            row["published"],
             tuple(self._needs(row["begins"], row["ends"], bool(row["disrupts"]))),
         )
 

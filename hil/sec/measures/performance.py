@@ -118,10 +118,18 @@ class Statement:
     def as_json(self) -> dict[str, object]:
         figure = self.figure
         return {
-            "measure": figure.level.number, "name": figure.level.name, "month": str(figure.month), "counted": figure.counted,
-            "within": figure.within, "percent": None if figure.percent is None else f"{float(figure.percent):.3f}",
-            "target": str(figure.level.target), "minimum": str(figure.level.minimum), "rule": figure.rule.value,
-            "late_by": [f"{count} x {what}" for what, count in figure.causes], "cause": self.cause, "steps": self.steps,
+            "measure": figure.level.number,
+            "name": figure.level.name,
+            "month": str(figure.month),
+            "counted": figure.counted,
+            "within": figure.within,
+            "percent": None if figure.percent is None else f"{float(figure.percent):.3f}",
+            "target": str(figure.level.target),
+            "minimum": str(figure.level.minimum),
+            "rule": figure.rule.value,
+            "late_by": [f"{count} x {what}" for what, count in figure.causes],
+            "cause": self.cause,
+            "steps": self.steps,
             "owed": list(self.owed),
         }
 

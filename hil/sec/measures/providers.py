@@ -52,8 +52,13 @@ class ProviderThresholds:
         if provider not in PROVIDERS or not 0 <= threshold <= 100:
             raise MeasureError(f"read {threshold} % for {provider}, expected 0 to 100 % for one of {', '.join(PROVIDERS)}")
         number = self._store.insert(
-            "provider_thresholds", provider=provider, measure=measure, threshold=str(threshold), proposed=self._now(),
-            consulted_until=consulted_until, reason=reason,
+            "provider_thresholds",
+            provider=provider,
+            measure=measure,
+            threshold=str(threshold),
+            proposed=self._now(),
+            consulted_until=consulted_until,
+            reason=reason,
         )
         return self._one(number)
 
@@ -80,9 +85,7 @@ class ProviderThresholds:
         rows = self._store.rows("SELECT number FROM provider_thresholds WHERE published IS NOT NULL ORDER BY number")
         return tuple(self._one(row["number"]) for row in rows)
 
-    def report(
-        self, month: Month, reached: Sequence[tuple[str, str, Decimal]], credit_per_point_gbp: Decimal
-    ) -> tuple[ProviderLine, ...]:
+    def report(self, month: Month, reached: Sequence[tuple[str, str, Decimal]], credit_per_point_gbp: Decimal) -> tuple[ProviderLine, ...]:
         """The month's report on the DSP and each CSP with the credit expected of each shortfall [265, 266].
 
         The contracts' scales are not published: the credit is ``credit_per_point_gbp`` for each percentage point short (choice).

@@ -18,11 +18,24 @@ from firmware_emu.errors import CommsHubError
 _PRIMITIVES = ("hashes", "ciphers", "kdf", "asymmetric", "cmac", "hmac")
 _BY_NAME = (*(f"cryptography.hazmat.primitives.{one}" for one in _PRIMITIVES), "hashlib", "secrets", "signxml.algorithms")
 _BY_ATTRIBUTE = frozenset({"ec", "hashlib", "secrets", "SignatureMethod", "DigestAlgorithm", "hashes", "rsa", "padding"})
-_NO_ALGORITHM = frozenset({
-    "Cipher", "CipherContext", "EllipticCurvePrivateKey", "EllipticCurvePublicKey", "EllipticCurvePublicNumbers", "decode_dss_signature",
-    "encode_dss_signature", "ec", "CanonicalizationMethod", "SignatureMethod", "DigestAlgorithm", "generate_private_key",
-    "derive_private_key", "compare_digest",
-})
+_NO_ALGORITHM = frozenset(
+    {
+        "Cipher",
+        "CipherContext",
+        "EllipticCurvePrivateKey",
+        "EllipticCurvePublicKey",
+        "EllipticCurvePublicNumbers",
+        "decode_dss_signature",
+        "encode_dss_signature",
+        "ec",
+        "CanonicalizationMethod",
+        "SignatureMethod",
+        "DigestAlgorithm",
+        "generate_private_key",
+        "derive_private_key",
+        "compare_digest",
+    }
+)
 """Names from those modules that are no algorithm: containers, keys, encodings, a comparison."""
 
 

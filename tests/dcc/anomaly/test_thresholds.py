@@ -76,6 +76,8 @@ def test_the_command_line_sets_and_shows_them(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
     shown = CliRunner().invoke(thresholds, ["show", "--store", str(path), "--json"])
     assert [(one["of"], one["service"], one["limit"]) for one in json.loads(shown.output)] == [
-        (str(SUPPLIER), "*", "10 in 60 s"), ("all users", "7.4", "100 in 3600 s"), ("value JoinTimePeriod", "8.11", "any to 600"),
+        (str(SUPPLIER), "*", "10 in 60 s"),
+        ("all users", "7.4", "100 in 3600 s"),
+        ("value JoinTimePeriod", "8.11", "any to 600"),
     ]
     assert CliRunner().invoke(thresholds, ["value", "8.11", "X", "--maximum", "many", "--store", str(path)]).exit_code == 2

@@ -30,8 +30,14 @@ D = Decimal
 @pytest.mark.parametrize(
     ("faults", "installed", "above", "amount"),
     [
-        (5, 1000, 0, "0"), (6, 1000, 1, "50"), (15, 1000, 10, "500"), (3, 500, 1, "50"), (2, 500, 0, "0"), (4, 700, 1, "50"),
-        (1, 0, 1, "50"), (0, 0, 0, "0"),
+        (5, 1000, 0, "0"),
+        (6, 1000, 1, "50"),
+        (15, 1000, 10, "500"),
+        (3, 500, 1, "50"),
+        (2, 500, 0, "0"),
+        (4, 700, 1, "50"),
+        (1, 0, 1, "50"),
+        (0, 0, 0, "0"),
     ],
 )
 def test_type_faults_above_half_a_per_cent_a_year_cost_fifty_pounds_each(faults: int, installed: int, above: int, amount: str) -> None:
@@ -143,7 +149,9 @@ def test_the_supplier_pays_visits_save_for_type_and_batch_faults_and_refresh() -
     assert {site_visit_payer(purpose, "A") for purpose in ("type fault", "batch fault")} == {"DCC"}
     assert site_visit_payer("refresh", "A") == "CSP"
     assert {kind: settle_removal(kind, D(0), "A").site_visit_payer for kind in ("type fault", "batch fault", "DCC service fault")} == {
-        "type fault": "DCC", "batch fault": "DCC", "DCC service fault": "A",
+        "type fault": "DCC",
+        "batch fault": "DCC",
+        "DCC service fault": "A",
     }
     with pytest.raises(ChargingError, match="purpose 'tea'"):
         site_visit_payer("tea", "A")

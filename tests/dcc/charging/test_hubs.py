@@ -35,7 +35,11 @@ MARCH = Month(2026, 3)
 
 def hub(**changes: object) -> HubAsset:
     facts: dict[str, object] = {
-        "name": "hub 1", "ordered_by": "A", "cost_gbp": D("120.01"), "delivered": date(2026, 1, 20), "contract_ends": Month(2040, 12),
+        "name": "hub 1",
+        "ordered_by": "A",
+        "cost_gbp": D("120.01"),
+        "delivered": date(2026, 1, 20),
+        "contract_ends": Month(2040, 12),
     }
     return HubAsset(**{**facts, **changes})  # type: ignore[arg-type]
 

@@ -85,8 +85,14 @@ def test_a_disputed_invoice_is_paid_first_save_for_manifest_error_and_bad_debt_i
 @pytest.mark.requirement("COM-01")
 def test_the_years_charges_are_pass_through_own_costs_with_margin_ofgem_secco_and_secas() -> None:
     assert annual_charges(COSTS, D("0.15")) == {
-        "provider charges passed through": D("1000.00"), "own costs": D("200.00"), "margin on own costs": D("30.00"),
-        "Ofgem": D("30.00"), "SECCo": D("20.00"), "SECAS": D("10.00"), "K factor": D("0.00"), "total": D("1290.00"),
+        "provider charges passed through": D("1000.00"),
+        "own costs": D("200.00"),
+        "margin on own costs": D("30.00"),
+        "Ofgem": D("30.00"),
+        "SECCo": D("20.00"),
+        "SECAS": D("10.00"),
+        "K factor": D("0.00"),
+        "total": D("1290.00"),
     }
 
 

@@ -68,8 +68,15 @@ class Home:
         self.hub, self.meter = self._device(self.chf, DeviceType.CHF), self._device(self.esme, DeviceType.ESME)
         firmware.set_running_version(self.meter, bytes.fromhex(OLD))
         self.channel = WanChannel(
-            self.wan.hub, self.store, self.clock, side=WanSide.HUB, name="dcc", trace=self.trace,
-            hello=lambda: Hello(self.chf, self.gpf, 1), on_frame=self._take)
+            self.wan.hub,
+            self.store,
+            self.clock,
+            side=WanSide.HUB,
+            name="dcc",
+            trace=self.trace,
+            hello=lambda: Hello(self.chf, self.gpf, 1),
+            on_frame=self._take,
+        )
 
     def _device(self, identity: Eui64, kind: DeviceType) -> GbcsDevice:
         credentials = Credentials.from_keystore(self.store, self.keystore, identity, kind, PARTIES)

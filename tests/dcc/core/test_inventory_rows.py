@@ -26,9 +26,14 @@ from .test_own_services import notification
 NEW = Eui64.parse("00db1234567890f0")
 TYPE_2 = Eui64.parse("00db1234567890b0")
 OWN_BODIES: dict[str, dict[str, Any]] = {
-    "8.2": {"DeviceID": ESME}, "8.3": {"DeviceID": ESME}, "8.4": {"DeviceID": NEW, "DeleteDevice": None},
+    "8.2": {"DeviceID": ESME},
+    "8.3": {"DeviceID": ESME},
+    "8.4": {"DeviceID": NEW, "DeleteDevice": None},
     "8.6": {"DeviceID": ESME, "DeviceType": "ESME", "MPxNs": {"ImportMPxN": MPAN}, "OptInDate": "2026-02-01"},
-    "12.2": notification(NEW), "5.2": {"DeviceID": ESME}, "5.3": {"DeviceID": ESME}, "12.1": {"UPRN": "1"},
+    "12.2": notification(NEW),
+    "5.2": {"DeviceID": ESME},
+    "5.3": {"DeviceID": ESME},
+    "12.1": {"UPRN": "1"},
 }
 
 
@@ -44,9 +49,14 @@ def in_role(far_end: FarEnd, role: UserRole) -> User:
 @pytest.mark.parametrize(
     "variant",
     [
-        pytest.param("8.2", marks=pytest.mark.requirement("SVC-8.2")), pytest.param("8.3", marks=pytest.mark.requirement("SVC-8.3")),
-        pytest.param("8.4", marks=pytest.mark.requirement("SVC-8.4")), pytest.param("8.6", marks=pytest.mark.requirement("SVC-8.6")),
-        pytest.param("12.2", marks=pytest.mark.requirement("SVC-12.2")), "5.2", "5.3", "12.1",
+        pytest.param("8.2", marks=pytest.mark.requirement("SVC-8.2")),
+        pytest.param("8.3", marks=pytest.mark.requirement("SVC-8.3")),
+        pytest.param("8.4", marks=pytest.mark.requirement("SVC-8.4")),
+        pytest.param("8.6", marks=pytest.mark.requirement("SVC-8.6")),
+        pytest.param("12.2", marks=pytest.mark.requirement("SVC-12.2")),
+        "5.2",
+        "5.3",
+        "12.1",
     ],
 )
 @pytest.mark.requirement("GW-76")
@@ -112,9 +122,11 @@ def opt_out(far_end: FarEnd) -> dict[str, Any]:
     certificate = far_end.keystore.certificate(SUPPLIER, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER)
     authority = far_end.keystore.authority(RemotePartyRole.ISSUING_AUTHORITY).public_bytes(Encoding.DER)
     return {
-        "ExecutionDateTime": far_end.clock.datetime(), "ACBFloorSeqNumber": 0,
+        "ExecutionDateTime": far_end.clock.datetime(),
+        "ACBFloorSeqNumber": 0,
         "ReplacementCertificates": {"KeyAgreementCertificate": certificate},
-        "CertificationPathCertificates": {"Certificate": [authority]}, "ApplyTimeBasedCPVChecks": True,
+        "CertificationPathCertificates": {"Certificate": [authority]},
+        "ApplyTimeBasedCPVChecks": True,
     }
 
 

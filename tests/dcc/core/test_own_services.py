@@ -202,10 +202,15 @@ def test_the_wan_matrix_tells_what_is_held_about_an_address_and_invents_nothing(
 
 REPORTS = {
     "8.14.1": {
-        "CHFInstallType": "New CHF Install", "MPxN": MPAN, "AerialInstall": True, "CHFLocation": "Basement or Cellar",
+        "CHFInstallType": "New CHF Install",
+        "MPxN": MPAN,
+        "AerialInstall": True,
+        "CHFLocation": "Basement or Cellar",
     },
     "8.14.3": {
-        "CHFFaultReturnType": "Fault identified prior to installation", "OtherDeviceID": ESME, "CHFConnectionMethod": "Hot-shoe",
+        "CHFFaultReturnType": "Fault identified prior to installation",
+        "OtherDeviceID": ESME,
+        "CHFConnectionMethod": "Hot-shoe",
         "CHFFaultReason": "Damaged case",
     },
     "8.14.4": {"CHFNoFaultReturnType": "No Fault Return (general)"},

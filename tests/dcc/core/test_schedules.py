@@ -24,18 +24,26 @@ from .test_journeys import Run, send
 TODAY = date(2026, 1, 5)
 OFFSETS = {"StartDateOffset": -1, "StartTime": time(0), "EndDateOffset": 0, "EndTime": time(0)}
 CONTENT = {
-    "4.8.1": {"DSPReadActiveImportProfileData": OFFSETS}, "4.10": {"DSPReadNetworkData": OFFSETS},
-    "4.12.1": {"DSPReadMaximumDemandImportRegisters": {}}, "4.15": {"DSPReadLoadLimitData": {}},
-    "4.16": {"DSPReadActivePowerImport": {}}, "4.17": {"DSPRetrieveDailyConsumptionLog": OFFSETS},
+    "4.8.1": {"DSPReadActiveImportProfileData": OFFSETS},
+    "4.10": {"DSPReadNetworkData": OFFSETS},
+    "4.12.1": {"DSPReadMaximumDemandImportRegisters": {}},
+    "4.15": {"DSPReadLoadLimitData": {}},
+    "4.16": {"DSPReadActivePowerImport": {}},
+    "4.17": {"DSPRetrieveDailyConsumptionLog": OFFSETS},
     "4.6.1": {"DSPRetrieveImportDailyReadLog": OFFSETS},
 }
 
 
 def body(variant: str = "4.12.1", frequency: str = "Daily", start: date = TODAY, **more: Any) -> dict[str, Any]:
     return {
-        "ScheduleFrequency": frequency, "ScheduleStartDate": start, "ScheduleExecutionStartTime": time(18, 0),
-        "DSPScheduledServiceReference": schedule()[variant].reference, "DSPScheduledServiceReferenceVariant": variant,
-        "DeviceID": ESME, **CONTENT[variant], **more,
+        "ScheduleFrequency": frequency,
+        "ScheduleStartDate": start,
+        "ScheduleExecutionStartTime": time(18, 0),
+        "DSPScheduledServiceReference": schedule()[variant].reference,
+        "DSPScheduledServiceReferenceVariant": variant,
+        "DeviceID": ESME,
+        **CONTENT[variant],
+        **more,
     }
 
 
@@ -250,8 +258,12 @@ def test_the_last_day_of_a_schedule_ends_it(run: Run) -> None:
 @pytest.mark.parametrize(
     ("frequency", "third"),
     [
-        ("Daily", "2026-02-02"), ("Weekly", "2026-02-14"), ("Monthly", "2026-03-31"), ("Quarterly", "2026-07-31"),
-        ("Half-Yearly", "2027-01-31"), ("Yearly", "2028-01-31"),
+        ("Daily", "2026-02-02"),
+        ("Weekly", "2026-02-14"),
+        ("Monthly", "2026-03-31"),
+        ("Quarterly", "2026-07-31"),
+        ("Half-Yearly", "2027-01-31"),
+        ("Yearly", "2028-01-31"),
     ],
 )
 def test_a_frequency_counts_days_or_calendar_months(frequency: str, third: str) -> None:

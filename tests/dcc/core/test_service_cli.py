@@ -194,9 +194,13 @@ def test_a_file_that_another_user_signed_is_refused_and_ends_the_row(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["12.2", "--device", "nobody"], "--device"), (["7.2", "--device", "esme"], "12.2 or 8.11"), (["7.2", "nowhere"], "TARGET"),
-        (["7.2", "esme", "--body", "[]"], "JSON object"), (["7.2", "esme", "--as", "12"], "--as"),
-    ])
+        (["12.2", "--device", "nobody"], "--device"),
+        (["7.2", "--device", "esme"], "12.2 or 8.11"),
+        (["7.2", "nowhere"], "TARGET"),
+        (["7.2", "esme", "--body", "[]"], "JSON object"),
+        (["7.2", "esme", "--as", "12"], "--as"),
+    ],
+)
 def test_a_request_that_cannot_be_written_says_which_word_is_wrong(prepared: list[str], arguments: list[str], said: str) -> None:
     made = CliRunner().invoke(request, [*arguments, *prepared])
     assert made.exit_code == 2

@@ -94,7 +94,8 @@ def test_firmware_campaigns_are_shown_with_a_bar_for_each_device(store: Path) ->
     assert "nothing" in run("firmware", "--store", str(store)).output
     memory = DccStore(store)
     memory.insert(
-        "firmware_targets", request="r", device=str(ESME), chf=str(CHF), state="sending", posted=512, at_hub=512, total=1024, changed=0.0)
+        "firmware_targets", request="r", device=str(ESME), chf=str(CHF), state="sending", posted=512, at_hub=512, total=1024, changed=0.0
+    )
     memory.close()
     assert [(row["device"], row["at_hub"], row["total"]) for row in shown("firmware", "--store", str(store))] == [(str(ESME), 512, 1024)]
     bar = run("firmware", "r", "--store", str(store)).output

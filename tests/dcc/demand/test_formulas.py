@@ -40,8 +40,13 @@ def usage(
 @pytest.mark.requirement("DM-10")
 def test_table_5_3_is_data() -> None:
     assert [(one.id, one.service, "".join(sorted(one.roles)), one.yearly) for one in thresholds()] == [
-        ("TH-1", "3.1", "GSIS", True), ("TH-2", "4.8", "ESGSIS", False), ("TH-3", "11.1", "GSIS", True), ("TH-4", "4.8", "EDGT", False),
-        ("TH-5", "4.8", "EDGT", True), ("TH-6", "4.10", "ED", False), ("TH-7", "4.10", "ED", True),
+        ("TH-1", "3.1", "GSIS", True),
+        ("TH-2", "4.8", "ESGSIS", False),
+        ("TH-3", "11.1", "GSIS", True),
+        ("TH-4", "4.8", "EDGT", False),
+        ("TH-5", "4.8", "EDGT", True),
+        ("TH-6", "4.10", "ED", False),
+        ("TH-7", "4.10", "ED", True),
     ]
     assert thresholds_for(UserRole.OU) == ()
     assert [one.id for one in thresholds_for(UserRole.GT, "4.10")] == []

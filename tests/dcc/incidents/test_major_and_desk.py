@@ -83,7 +83,9 @@ def test_the_desk_records_contacts_of_users_and_of_other_parties_by_telephone_em
     bench.desk.contact("SSI", "Supplier", "general query", "a question", user=SUPPLIER)
     bench.desk.answer(call.number, "a Communications Hub")
     assert [(one.channel, one.party, one.answer) for one in bench.desk.contacts()] == [
-        ("telephone", "A consultant", "a Communications Hub"), ("email", "Other Party Ltd", None), ("SSI", "Supplier", None),
+        ("telephone", "A consultant", "a Communications Hub"),
+        ("email", "Other Party Ltd", None),
+        ("SSI", "Supplier", None),
     ]
     assert (mail.user, bench.desk.contacts(SUPPLIER)[0].user) == (None, SUPPLIER)
     with pytest.raises(IncidentError, match="expected telephone or email or SSI"):

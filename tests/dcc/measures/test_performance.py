@@ -44,7 +44,14 @@ class Desk:
         self.count += 1
         facts: dict[str, object] = {"responded": None if took_s is None else at + took_s, "chf": "hub", **more}
         self.store.insert(
-            "requests", request=f"r{self.count}", user=str(SUPPLIER), target=str(ESME), variant=variant, received=at, state=state, xml=b"",
+            "requests",
+            request=f"r{self.count}",
+            user=str(SUPPLIER),
+            target=str(ESME),
+            variant=variant,
+            received=at,
+            state=state,
+            xml=b"",
             **facts,  # type: ignore[arg-type]
         )
 
@@ -52,8 +59,17 @@ class Desk:
         self.count += 1
         at = MARCH.begins + 60
         self.store.insert(
-            "alerts", time=at + (took_s or 5), kind="device", code="8F35", device=str(ESME), party=str(SUPPLIER), state=state, reason="",
-            identifier=f"a{self.count}", clock_start=at, delivered=None if took_s is None else at + took_s,
+            "alerts",
+            time=at + (took_s or 5),
+            kind="device",
+            code="8F35",
+            device=str(ESME),
+            party=str(SUPPLIER),
+            state=state,
+            reason="",
+            identifier=f"a{self.count}",
+            clock_start=at,
+            delivered=None if took_s is None else at + took_s,
         )
 
     def incident(self, category: int, resolved_after_s: float | None, *, month: Month = MARCH) -> None:

@@ -64,8 +64,13 @@ class World:
     def _homes(self) -> None:
         inventory = self.views.inventory
         kinds = {
-            CHF: DeviceType.CHF, GPF: DeviceType.GPF, ESME: DeviceType.ESME, GSME: DeviceType.GSME, PPMID: DeviceType.PPMID,
-            CHF_2: DeviceType.CHF, ESME_2: DeviceType.ESME,
+            CHF: DeviceType.CHF,
+            GPF: DeviceType.GPF,
+            ESME: DeviceType.ESME,
+            GSME: DeviceType.GSME,
+            PPMID: DeviceType.PPMID,
+            CHF_2: DeviceType.CHF,
+            ESME_2: DeviceType.ESME,
         }
         for kind in set(kinds.values()):
             inventory.certify(kind, "BENCH", "MODEL", "00000001")
@@ -99,15 +104,35 @@ class World:
         """One answered request of a user."""
         name = f"{user.duis}:{target.duis}:{counter}"
         self.store.insert(
-            "requests", request=name, user=str(user), target=str(target), variant="4.1.1", received=at, state="responded", xml=b"<x/>",
-            sent=at + 0.2, responded=at + 2, delivered=at + 2.1, chf=str(CHF), command_id=f"{user}:{target}:command:{counter}",
+            "requests",
+            request=name,
+            user=str(user),
+            target=str(target),
+            variant="4.1.1",
+            received=at,
+            state="responded",
+            xml=b"<x/>",
+            sent=at + 0.2,
+            responded=at + 2,
+            delivered=at + 2.1,
+            chf=str(CHF),
+            command_id=f"{user}:{target}:command:{counter}",
         )
         return name
 
     def _alert(self, user: Eui64, device: Eui64) -> None:
         self.store.insert(
-            "alerts", time=self.now - 60, kind="i", code="8F35", device=str(device), party=str(user), identifier=str(device),
-            state="delivered", reason=f"to {user}, whom it names", clock_start=self.now - 65, delivered=self.now - 60,
+            "alerts",
+            time=self.now - 60,
+            kind="i",
+            code="8F35",
+            device=str(device),
+            party=str(user),
+            identifier=str(device),
+            state="delivered",
+            reason=f"to {user}, whom it names",
+            clock_start=self.now - 65,
+            delivered=self.now - 60,
         )
 
     def _incident(self, user: Eui64, device: Eui64) -> int:

@@ -205,7 +205,7 @@ async def test_without_tls_the_page_listens_on_loopback_alone(world: World) -> N
 async def test_the_dcc_gives_each_user_without_an_account_an_administrator_once(world: World, tmp_path: Path, keys: Path) -> None:
     assert first_accounts(world.page) == []
     world.store.execute("DELETE FROM page_accounts WHERE user = ?", (str(NETWORK),))
-    (who, token), = first_accounts(world.page)
+    ((who, token),) = first_accounts(world.page)
     assert who == f"{NETWORK} ED"
     assert world.accounts.sign_in(token).account.administrator
     path = tmp_path / "dcc.sqlite"

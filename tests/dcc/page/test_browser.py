@@ -24,9 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 pytestmark = [
-    pytest.mark.skipif(
-        not CHROMIUM.exists() or not DRIVER.exists(), reason="no chromium here: apt-get install chromium chromium-driver"
-    ),
+    pytest.mark.skipif(not CHROMIUM.exists() or not DRIVER.exists(), reason="no chromium here: apt-get install chromium chromium-driver"),
     pytest.mark.timeout(240),
 ]
 DESKTOP, PHONE = (1200, 900), (390, 844)
@@ -65,8 +63,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
-                 f"--user-data-dir={tmp_path_factory.mktemp('browser')}", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"):
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-sync",
+        f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ):
         options.add_argument(word)
     made = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=str(DRIVER)))
     made.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # a window of nobody's has no focus to show
@@ -229,16 +235,40 @@ def test_a_change_shows_without_a_reload_and_waits_for_the_keyboard_to_leave_the
     assert driver.execute_script("return window.here")
 
 
-VIEWS = ("/", "/inventory", f"/inventory/{ESME}", "/device-log", f"/device-log/{CHF}", "/requests", "REQUEST", "/alerts", "/incidents",
-         "/incidents/new", "INCIDENT", "/measures", "/coverage?postcode=AB12CD", "/hubs", "/reports", "/forms", "/feedback", "/accounts")
+VIEWS = (
+    "/",
+    "/inventory",
+    f"/inventory/{ESME}",
+    "/device-log",
+    f"/device-log/{CHF}",
+    "/requests",
+    "REQUEST",
+    "/alerts",
+    "/incidents",
+    "/incidents/new",
+    "INCIDENT",
+    "/measures",
+    "/coverage?postcode=AB12CD",
+    "/hubs",
+    "/reports",
+    "/forms",
+    "/feedback",
+    "/accounts",
+)
 
 
 @pytest.mark.parametrize(("name", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
 def test_every_view_fits_is_accessible_and_loads_nothing_from_elsewhere(
     driver: WebDriver, served: Served, tmp_path: Path, record_property: object, name: str, size: tuple[int, int]
 ) -> None:
-    source = next((Path(spec.origin).parent / "axe.min.js" for package in ("axe_playwright_python", "axe_core_python")
-                   if (spec := find_spec(package)) is not None and spec.origin is not None), None)
+    source = next(
+        (
+            Path(spec.origin).parent / "axe.min.js"
+            for package in ("axe_playwright_python", "axe_core_python")
+            if (spec := find_spec(package)) is not None and spec.origin is not None
+        ),
+        None,
+    )
     if source is None:
         pytest.skip("axe is not here: pip install axe-core-python")
     axe = source.read_text(encoding="utf-8")

@@ -156,8 +156,13 @@ async def test_an_incident_is_logged_after_diagnostics_and_worked_on_by_who_owns
         number = re.search(r'name="diagnostic" value="(\d+)"', diagnosed.text)
         assert number is not None
         sent = {
-            "form": key, "device": str(ESME), "diagnostic": number[1], "summary": "the display is blank", "area": "in-home display",
-            "category": "4", "request": world.requests[SUPPLIER],
+            "form": key,
+            "device": str(ESME),
+            "diagnostic": number[1],
+            "summary": "the display is blank",
+            "area": "in-home display",
+            "category": "4",
+            "request": world.requests[SUPPLIER],
         }
         raised = await browser.post("/incidents/raise", data=sent)
         assert raised.status_code == 303
@@ -198,7 +203,7 @@ async def test_measures_are_of_the_whole_system_and_usage_and_forecasts_ones_own
     async with world.browser(SUPPLIER) as browser:
         html = (await browser.get("/measures", params={"month": str(month)})).text
         assert "100.00 % of 4" in html
-        usage = re.search(r'4\.1 [^<]*</td><td[^>]*>(\d+)<', html)
+        usage = re.search(r"4\.1 [^<]*</td><td[^>]*>(\d+)<", html)
         assert usage is not None
         assert usage[1] == "1"
         following = (await browser.get("/measures", params={"month": str(month + 1)})).text

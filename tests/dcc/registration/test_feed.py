@@ -160,7 +160,13 @@ def test_sender_and_receiver_authenticate_each_other(bench: Bench) -> None:
 def test_each_faulty_row_is_named_with_its_line_and_the_sound_ones_are_taken(bench: Bench) -> None:
     receipt = bench.send(
         bench.file(
-            1, row(), row(mpxn=MPRN), row(role=UserRole.GS), row(NETWORK), row(Eui64(bytes(8)), mpxn=MPAN_2), row(),
+            1,
+            row(),
+            row(mpxn=MPRN),
+            row(role=UserRole.GS),
+            row(NETWORK),
+            row(Eui64(bytes(8)), mpxn=MPAN_2),
+            row(),
         )
     )
     assert (receipt.state, receipt.taken_rows) == ("taken", 1)

@@ -71,7 +71,9 @@ def test_security_events_of_users_and_hubs_are_kept_with_time_kind_and_source(ru
         await send(far_end, "11.2", wait_s=5)
         kinds = [(one.kind, one.source) for one in security_events(far_end.dcc.store)]
         assert kinds == [
-            ("unknown or suspended user", str(NEWCOMER)), ("replayed request", str(SUPPLIER)), ("forged or replayed response", "responses"),
+            ("unknown or suspended user", str(NEWCOMER)),
+            ("replayed request", str(SUPPLIER)),
+            ("forged or replayed response", "responses"),
         ]
         assert all(one.time > 0 and one.message and one.detail for one in security_events(far_end.dcc.store))
 

@@ -55,14 +55,18 @@ ORGANISATIONS = {
     "agent": (RemotePartyRole.OTHER, Eui64.parse("90b3d51f30080000")),
 }
 USERS: Mapping[UserRole, Eui64] = {
-    UserRole.IS: DEFAULT_ORGANISATIONS["supplier"][1], UserRole.GS: ORGANISATIONS["gas-supplier"][1],
-    UserRole.ES: ORGANISATIONS["export-supplier"][1], UserRole.ED: DEFAULT_ORGANISATIONS["network-operator"][1],
-    UserRole.GT: ORGANISATIONS["gas-transporter"][1], UserRole.OU: DEFAULT_ORGANISATIONS["other-user"][1],
+    UserRole.IS: DEFAULT_ORGANISATIONS["supplier"][1],
+    UserRole.GS: ORGANISATIONS["gas-supplier"][1],
+    UserRole.ES: ORGANISATIONS["export-supplier"][1],
+    UserRole.ED: DEFAULT_ORGANISATIONS["network-operator"][1],
+    UserRole.GT: ORGANISATIONS["gas-transporter"][1],
+    UserRole.OU: DEFAULT_ORGANISATIONS["other-user"][1],
     UserRole.RSA: ORGANISATIONS["agent"][1],
 }
 GAINING = DEFAULT_ORGANISATIONS["second-supplier"][1]
 PARTIES = {role: eui for role, eui in DEFAULT_ORGANISATIONS.values() if role is not RemotePartyRole.OTHER} | {
-    RemotePartyRole.SUPPLIER: USERS[UserRole.IS]}
+    RemotePartyRole.SUPPLIER: USERS[UserRole.IS]
+}
 CREATED = datetime(2026, 1, 20, 12, 10, tzinfo=UTC)
 _BUILT_UPON = frozenset({0x000F, 0x0010, 0x0012})
 """Commands that need a join to undo, or an image to activate."""
@@ -105,8 +109,15 @@ class World:
         self.wan = MemoryWan(self.clock)
         self.home_store = MemoryStore()
         self.channel = WanChannel(
-            self.wan.hub, self.home_store, self.clock, side=WanSide.HUB, name="dcc", trace=self.trace,
-            hello=lambda: Hello(CHF, GPF, 1), on_frame=self._take)
+            self.wan.hub,
+            self.home_store,
+            self.clock,
+            side=WanSide.HUB,
+            name="dcc",
+            trace=self.trace,
+            hello=lambda: Hello(CHF, GPF, 1),
+            on_frame=self._take,
+        )
 
     # The home
 
@@ -283,7 +294,10 @@ def make_world(folder: Path, templates: Path) -> World:
     read = (read_request(path.read_bytes()) for path in sorted(templates.glob("*.XML")))
     requests = [request for request in read if request.request_id.target in reference_devices()]
     devices = {eui: one.device_type for eui, one in reference_devices().items()} | {
-        TYPE_2: DeviceType.TYPE_2, OLD_CHF: DeviceType.CHF, OLD_GPF: DeviceType.GPF}
+        TYPE_2: DeviceType.TYPE_2,
+        OLD_CHF: DeviceType.CHF,
+        OLD_GPF: DeviceType.GPF,
+    }
     keystore = make_identities(folder / "pki", requests, devices, ORGANISATIONS)
     return World(keystore, Clock(start=CREATED - LIVED, warp=True))
 
@@ -294,6 +308,7 @@ def stem(path: Path) -> str:
 
 def templates_in_order(templates: Path) -> list[Path]:
     """The templates that address a Device, those last that change joins, keys, parties or the enrolment of a Device."""
+
     def stage(path: Path) -> tuple[int, str]:
         service = read_request(path.read_bytes()).service_reference
         return next((at for at, services in enumerate(_LAST, 1) if service in services), 0), path.name

@@ -40,12 +40,8 @@ def gas_date(name: str, found: bytes | int | None) -> Content:
         name,
         group("GasYearWithWildcards", leaf("SpecifiedYear", 1900 + year) if 114 <= year < _ANY else group("NonSpecifiedYear")),
         group("GasMonthWithWildcards", leaf("SpecifiedMonth", month) if 1 <= month <= 12 else group("NonSpecifiedMonth")),
-        group(
-            "GasDayOfMonthWithWildcards", leaf("SpecifiedDayOfMonth", day) if 1 <= day <= 31 else group("GasNonSpecifiedDayOfMonth")
-        ),
-        group(
-            "GasDayOfWeekWithWildcards", leaf("SpecifiedDayOfWeek", weekday) if 1 <= weekday <= 7 else group("NonSpecifiedDayOfWeek")
-        ),
+        group("GasDayOfMonthWithWildcards", leaf("SpecifiedDayOfMonth", day) if 1 <= day <= 31 else group("GasNonSpecifiedDayOfMonth")),
+        group("GasDayOfWeekWithWildcards", leaf("SpecifiedDayOfWeek", weekday) if 1 <= weekday <= 7 else group("NonSpecifiedDayOfWeek")),
     )
 
 
@@ -95,9 +91,7 @@ def _season(season: Data) -> Content:
 
 def tariff_special_days(days: Data | None) -> Content:
     """Special days of a tariff."""
-    entries = (
-        group("SpecialDay", date("Date", octets(at(day, 1))), leaf("ReferencedDay", number(at(day, 2)))) for day in elements(days)
-    )
+    entries = (group("SpecialDay", date("Date", octets(at(day, 1))), leaf("ReferencedDay", number(at(day, 2)))) for day in elements(days))
     return group("TariffSwitchingTableSpecialDays", *entries)
 
 
@@ -166,9 +160,7 @@ def gas_days(profiles: Sequence[Zcl], disablement: bool) -> Content:
             minutes, enable = row.get("start_minutes"), row.get("tier_or_enable")
             if isinstance(minutes, int):
                 name = "START" if enable else "STOP"
-                actions += group(
-                    "TimeStartAction", leaf("StartTime", _minutes(minutes)), leaf("NonDisablementAction", name), index=index
-                )
+                actions += group("TimeStartAction", leaf("StartTime", _minutes(minutes)), leaf("NonDisablementAction", name), index=index)
         found += group("GasNonDisablementDayProfile", actions, leaf("GasDayName", zcl.number("day_id")))
     return group("DayProfiles", found)
 

@@ -219,9 +219,7 @@ def controllers(answer: Answer) -> Content:
         element
         for place in range(5)
         if (label := text(answer.item(place))) is not None
-        for element in group(
-            "AuxiliaryControllerDescription", leaf("AuxiliaryControlDescription", label), auxiliaryControllerN=place + 1
-        )
+        for element in group("AuxiliaryControllerDescription", leaf("AuxiliaryControlDescription", label), auxiliaryControllerN=place + 1)
     )
     definitions = calendars.special_days(
         "AuxiliaryControllerSpecialDayDefinitions", "AuxiliaryControllerSpecialDayDefinition", answer.item(5), "identifier"

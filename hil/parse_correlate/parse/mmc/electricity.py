@@ -34,9 +34,7 @@ def import_tou(answer: Answer) -> Content:
     twin = isinstance(at(block, 0), Array)
     primary = elements(at(block, 0)) if twin else elements(block)
     second = elements(at(block, 1)) if twin else ()
-    registers = group(
-        "TariffTOURegisterCollection", indexed("TOUPrimaryRegisterValue", primary), indexed("TOUSecondRegisterValue", second)
-    )
+    registers = group("TariffTOURegisterCollection", indexed("TOUPrimaryRegisterValue", primary), indexed("TOUSecondRegisterValue", second))
     return group("Electricity", registers)
 
 

@@ -113,9 +113,7 @@ def billing_alert(opened: tuple[Data, ...]) -> Content:
 
 def _amounts(name: str) -> Callable[[Answer], Content]:
     def read(answer: Answer) -> Content:
-        entries = (
-            group("LogEntry", leaf("Amount", number(at(entry, 1))), _stamp(at(entry, 0))) for entry in elements(answer.item(0))
-        )
+        entries = (group("LogEntry", leaf("Amount", number(at(entry, 1))), _stamp(at(entry, 0))) for entry in elements(answer.item(0)))
         return group(name, *entries)
 
     return read
@@ -172,9 +170,7 @@ def _profile(*names: str) -> Callable[[Answer], Content]:
 
 
 def _voltage(answer: Answer, base: int) -> Content:
-    entries = (
-        group("LogEntry", leaf("Value", number(at(entry, 1))), _stamp(at(entry, 0))) for entry in elements(answer.item(base + 4))
-    )
+    entries = (group("LogEntry", leaf("Value", number(at(entry, 1))), _stamp(at(entry, 0))) for entry in elements(answer.item(base + 4)))
     profile = group("AvgRMSVoltageProfileDataLog", *entries, leaf("MeasurementPeriod", answer.number(base + 5)))
     return (
         *group("AvgRMSOverVoltageCounter", leaf("Value", answer.number(base))),

@@ -18,16 +18,48 @@ ZDO_FLAGS = 0x2A
 FREE_BUFFERS, VERSION_INFO, NWK_COUNTER, APS_COUNTER = 0x03, 0x11, 0x23, 0x24
 ENDPOINT_FLAGS = 0x00
 COUNTERS = (
-    "rx_broadcast", "tx_broadcast", "rx_unicast", "tx_unicast", "tx_retry", "tx_failed",
-    "aps_rx_broadcast", "aps_tx_broadcast", "aps_rx_unicast", "aps_tx_success", "aps_tx_retry", "aps_tx_failed",
-    "", "", "", "", "join_indication", "child_removed", "", "", "", "nwk_counter_failure", "aps_frame_counter_failure", "",
-    "aps_link_key_not_authorized", "nwk_decryption_failure", "aps_decryption_failure", "", "relayed",
+    "rx_broadcast",
+    "tx_broadcast",
+    "rx_unicast",
+    "tx_unicast",
+    "tx_retry",
+    "tx_failed",
+    "aps_rx_broadcast",
+    "aps_tx_broadcast",
+    "aps_rx_unicast",
+    "aps_tx_success",
+    "aps_tx_retry",
+    "aps_tx_failed",
+    "",
+    "",
+    "",
+    "",
+    "join_indication",
+    "child_removed",
+    "",
+    "",
+    "",
+    "nwk_counter_failure",
+    "aps_frame_counter_failure",
+    "",
+    "aps_link_key_not_authorized",
+    "nwk_decryption_failure",
+    "aps_decryption_failure",
+    "",
+    "relayed",
 )
 """Our counters by EmberCounterType; "" is one that is always 0 here."""
 COUNTER_COUNT = 41
 MFG_TOKENS = {
-    0x00: b"\xff\xff", 0x01: b"commshub bench".ljust(16, b"\xff"), 0x02: b"virtual dongle".ljust(16, b"\xff"), 0x03: b"\xff\xff",
-    0x04: b"\xff\xff", 0x06: b"\xff" * 40, 0x0A: b"\xff" * 20, 0x0C: b"\xff" * 8, 0x0D: b"\xff\xff",
+    0x00: b"\xff\xff",
+    0x01: b"commshub bench".ljust(16, b"\xff"),
+    0x02: b"virtual dongle".ljust(16, b"\xff"),
+    0x03: b"\xff\xff",
+    0x04: b"\xff\xff",
+    0x06: b"\xff" * 40,
+    0x0A: b"\xff" * 20,
+    0x0C: b"\xff" * 8,
+    0x0D: b"\xff\xff",
 }
 
 
@@ -224,5 +256,3 @@ def get_eui64(ncp: Ncp, fields: Fields) -> Reply:
 @handles("getNodeId")
 def get_node_id(ncp: Ncp, fields: Fields) -> Reply:
     return {"id": ncp.stack.tokens.short if ncp.stack.running else 0xFFFE}
-
-

@@ -53,23 +53,45 @@ def export_key(ncp: Ncp, fields: Fields) -> Reply:
 @handles("getNetworkKeyInfo")
 def network_key_info(ncp: Ncp, fields: Fields) -> Reply:
     tokens = ncp.stack.tokens
-    return {"status": Status.SUCCESS, "set": tokens.network_key is not None, "sequence": tokens.key_sequence,
-            "alternate": tokens.alternate_key is not None, "alternate_sequence": tokens.alternate_sequence,
-            "counter": ncp.stack.nwk.counter}
+    return {
+        "status": Status.SUCCESS,
+        "set": tokens.network_key is not None,
+        "sequence": tokens.key_sequence,
+        "alternate": tokens.alternate_key is not None,
+        "alternate_sequence": tokens.alternate_sequence,
+        "counter": ncp.stack.nwk.counter,
+    }
 
 
 @handles("getKey")
 def get_key(ncp: Ncp, fields: Fields) -> Reply:
     tokens, kind = ncp.stack.tokens, fields.u("type")
     if kind == CURRENT_NETWORK_KEY and tokens.network_key is not None:
-        return {"status": Status.SUCCESS, "bitmask": HAS_SEQUENCE | 0x02, "type": kind, "key": tokens.network_key,
-                "outgoing": ncp.stack.nwk.counter, "sequence": tokens.key_sequence}
+        return {
+            "status": Status.SUCCESS,
+            "bitmask": HAS_SEQUENCE | 0x02,
+            "type": kind,
+            "key": tokens.network_key,
+            "outgoing": ncp.stack.nwk.counter,
+            "sequence": tokens.key_sequence,
+        }
     if kind == NEXT_NETWORK_KEY and tokens.alternate_key is not None:
-        return {"status": Status.SUCCESS, "bitmask": HAS_SEQUENCE, "type": kind, "key": tokens.alternate_key,
-                "sequence": tokens.alternate_sequence}
+        return {
+            "status": Status.SUCCESS,
+            "bitmask": HAS_SEQUENCE,
+            "type": kind,
+            "key": tokens.alternate_key,
+            "sequence": tokens.alternate_sequence,
+        }
     if kind == TRUST_CENTRE_LINK_KEY and tokens.tc_link_key is not None:
-        return {"status": Status.SUCCESS, "bitmask": 0x02 | HAS_PARTNER, "type": kind, "key": tokens.tc_link_key,
-                "outgoing": ncp.stack.aps.counter, "partner": tokens.tc_eui64 or Eui64(b"\xff" * 8)}
+        return {
+            "status": Status.SUCCESS,
+            "bitmask": 0x02 | HAS_PARTNER,
+            "type": kind,
+            "key": tokens.tc_link_key,
+            "outgoing": ncp.stack.aps.counter,
+            "partner": tokens.tc_eui64 or Eui64(b"\xff" * 8),
+        }
     return {"status": Status.NOT_FOUND}
 
 
@@ -137,8 +159,15 @@ def get_key_table_entry(ncp: Ncp, fields: Fields) -> Reply:
     if entry is None:
         return {"status": Status.TABLE_ENTRY_ERASED}
     partner, key = entry
-    return {"status": Status.SUCCESS, "bitmask": HAS_COUNTERS | HAS_PARTNER, "type": APPLICATION_LINK_KEY, "key": key,
-            "outgoing": ncp.stack.aps.counter, "incoming": ncp.stack.aps.incoming_counter(partner), "partner": partner}
+    return {
+        "status": Status.SUCCESS,
+        "bitmask": HAS_COUNTERS | HAS_PARTNER,
+        "type": APPLICATION_LINK_KEY,
+        "key": key,
+        "outgoing": ncp.stack.aps.counter,
+        "incoming": ncp.stack.aps.incoming_counter(partner),
+        "partner": partner,
+    }
 
 
 @handles("findKeyTableEntry")

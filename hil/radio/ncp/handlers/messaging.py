@@ -30,14 +30,30 @@ def _block(head: ApsHead) -> Block | None:
 
 def _pdu(head: ApsHead, message: bytes, delivery: Delivery) -> ApsPdu:
     return ApsPdu(
-        ApsKind.DATA, head.sequence, delivery, bool(head.options & ENCRYPTION) and delivery is Delivery.UNICAST,
-        bool(head.options & (RETRY | FRAGMENT)) and delivery is Delivery.UNICAST, head.destination_endpoint, head.group, head.cluster,
-        head.profile, head.source_endpoint, _block(head), payload=message,
+        ApsKind.DATA,
+        head.sequence,
+        delivery,
+        bool(head.options & ENCRYPTION) and delivery is Delivery.UNICAST,
+        bool(head.options & (RETRY | FRAGMENT)) and delivery is Delivery.UNICAST,
+        head.destination_endpoint,
+        head.group,
+        head.cluster,
+        head.profile,
+        head.source_endpoint,
+        _block(head),
+        payload=message,
     )
 
 
 def send_head(
-    ncp: Ncp, kind: int, destination: int, shown: int, head: ApsHead, fields: Fields, delivery: Delivery, radius: int,
+    ncp: Ncp,
+    kind: int,
+    destination: int,
+    shown: int,
+    head: ApsHead,
+    fields: Fields,
+    delivery: Delivery,
+    radius: int,
 ) -> Reply:
     """One message under the APS header of a command."""
     stack = ncp.stack
@@ -51,9 +67,17 @@ def send_head(
     contents = message if ncp.policies.get(CONTENTS_POLICY) == TAG_AND_CONTENTS else b""
 
     def sent(status: Status) -> None:
-        ncp.callback("messageSentHandler", {
-            "type": kind, "destination": shown, "aps": head.encode(), "tag": tag, "status": status, "message": contents,
-        })
+        ncp.callback(
+            "messageSentHandler",
+            {
+                "type": kind,
+                "destination": shown,
+                "aps": head.encode(),
+                "tag": tag,
+                "status": status,
+                "message": contents,
+            },
+        )
 
     status = stack.aps.send(destination, _pdu(head, message, delivery), sent, radius)
     return {"status": status, "sequence": head.sequence}
@@ -98,8 +122,14 @@ def send_reply(ncp: Ncp, fields: Fields) -> Reply:
     if head.options & FRAGMENT:
         index = head.group & 0xFF
         piece = ApsPdu(
-            ApsKind.DATA, head.sequence, secured=bool(head.options & ENCRYPTION), destination_endpoint=head.source_endpoint,
-            cluster=head.cluster, profile=head.profile, source_endpoint=head.destination_endpoint, block=Block(index == 0, index),
+            ApsKind.DATA,
+            head.sequence,
+            secured=bool(head.options & ENCRYPTION),
+            destination_endpoint=head.source_endpoint,
+            cluster=head.cluster,
+            profile=head.profile,
+            source_endpoint=head.destination_endpoint,
+            block=Block(index == 0, index),
         )
         ncp.stack.aps.acknowledge(sender, piece)
         return {"status": Status.SUCCESS}
@@ -144,7 +174,18 @@ def tell_incoming(ncp: Ncp, message: Incoming) -> None:
         options |= FRAGMENT
         group = pdu.block.number << 8 if pdu.block.first else pdu.block.number
     head = ApsHead(pdu.profile, pdu.cluster, pdu.source_endpoint, pdu.destination_endpoint, options, group, pdu.counter)
-    ncp.callback("incomingMessageHandler", {
-        "type": kind, "aps": head.encode(), "lqi": message.link.lqi, "rssi": message.link.rssi, "sender": message.source,
-        "eui64": message.eui64 or _UNKNOWN, "binding": 0xFF, "address": 0xFF, "timestamp": 0, "message": pdu.payload,
-    })
+    ncp.callback(
+        "incomingMessageHandler",
+        {
+            "type": kind,
+            "aps": head.encode(),
+            "lqi": message.link.lqi,
+            "rssi": message.link.rssi,
+            "sender": message.source,
+            "eui64": message.eui64 or _UNKNOWN,
+            "binding": 0xFF,
+            "address": 0xFF,
+            "timestamp": 0,
+            "message": pdu.payload,
+        },
+    )

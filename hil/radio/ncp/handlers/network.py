@@ -20,7 +20,10 @@ ENERGY_SCAN, ACTIVE_SCAN = 0, 1
 USE_MAC_ASSOCIATION = 0
 EVENT_UNITS_S = {1: 0.001, 2: 0.25, 3: 60.0}
 _ENDED = {
-    Poll.NO_ACK: Status.MAC_NO_ACK_RECEIVED, Poll.NO_DATA: Status.MAC_NO_DATA, Poll.MISSED: Status.MAC_NO_DATA, Poll.DATA: Status.SUCCESS,
+    Poll.NO_ACK: Status.MAC_NO_ACK_RECEIVED,
+    Poll.NO_DATA: Status.MAC_NO_DATA,
+    Poll.MISSED: Status.MAC_NO_DATA,
+    Poll.DATA: Status.SUCCESS,
 }
 
 
@@ -74,9 +77,14 @@ def join(ncp: Ncp, fields: Fields) -> Reply:
     if node_type not in (2, 3, 4) or wanted.method != USE_MAC_ASSOCIATION:
         return {"status": Status.BAD_ARGUMENT}
     channels = (wanted.channel,) if wanted.channel else phy.in_mask(wanted.channels)
-    return {"status": ncp.stack.join(
-        node_type, channels, wanted.extended_pan if any(wanted.extended_pan.octets) else None, None if wanted.pan == 0xFFFF else wanted.pan,
-    )}
+    return {
+        "status": ncp.stack.join(
+            node_type,
+            channels,
+            wanted.extended_pan if any(wanted.extended_pan.octets) else None,
+            None if wanted.pan == 0xFFFF else wanted.pan,
+        )
+    }
 
 
 @handles("findAndRejoinNetwork")
@@ -131,10 +139,19 @@ async def _energy(ncp: Ncp, channels: tuple[int, ...], duration: int) -> None:
 async def _active(ncp: Ncp, channels: tuple[int, ...], duration: int) -> None:
     for found in await joining.scan(ncp.stack, channels, duration):
         beacon = found.beacon
-        ncp.callback("networkFoundHandler", {
-            "channel": found.channel, "pan": beacon.pan, "extended_pan": beacon.extended_pan, "allowing": beacon.permit,
-            "profile": beacon.stack_profile, "update_id": beacon.update_id, "lqi": found.link.lqi, "rssi": found.link.rssi,
-        })
+        ncp.callback(
+            "networkFoundHandler",
+            {
+                "channel": found.channel,
+                "pan": beacon.pan,
+                "extended_pan": beacon.extended_pan,
+                "allowing": beacon.permit,
+                "profile": beacon.stack_profile,
+                "update_id": beacon.update_id,
+                "lqi": found.link.lqi,
+                "rssi": found.link.rssi,
+            },
+        )
     ncp.callback("scanCompleteHandler", {"channel": 0, "status": Status.SUCCESS})
 
 
@@ -150,8 +167,16 @@ def get_child(ncp: Ncp, fields: Fields) -> Reply:
     if found is None:
         return {"status": Status.NOT_JOINED}
     device, child = found
-    return {"status": Status.SUCCESS, "eui64": device, "type": child.node_type, "id": child.short, "phy": 0, "power": 0x80,
-            "timeout": child.timeout, "remaining": 0}
+    return {
+        "status": Status.SUCCESS,
+        "eui64": device,
+        "type": child.node_type,
+        "id": child.short,
+        "phy": 0,
+        "power": 0x80,
+        "timeout": child.timeout,
+        "remaining": 0,
+    }
 
 
 @handles("setChildData")

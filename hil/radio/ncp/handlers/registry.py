@@ -18,8 +18,10 @@ HANDLERS: dict[str, Handler] = {}
 
 def handles(*names: str) -> Callable[[Handler], Handler]:
     """Register a function for the commands ``names``."""
+
     def register(function: Handler) -> Handler:
         for name in names:
             HANDLERS[name] = function
         return function
+
     return register

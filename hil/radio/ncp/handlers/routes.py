@@ -231,8 +231,16 @@ def library(ncp: Ncp, fields: Fields) -> Reply:
 
 
 @handles(
-    "getXncpInfo", "mfglibStart", "mfglibEnd", "mfglibStartTone", "mfglibStopTone", "mfglibStartStream", "mfglibStopStream",
-    "mfglibSetChannel", "mfglibSetPower", "launchStandaloneBootloader",
+    "getXncpInfo",
+    "mfglibStart",
+    "mfglibEnd",
+    "mfglibStartTone",
+    "mfglibStopTone",
+    "mfglibStartStream",
+    "mfglibStopStream",
+    "mfglibSetChannel",
+    "mfglibSetPower",
+    "launchStandaloneBootloader",
 )
 def not_linked(ncp: Ncp, fields: Fields) -> Reply:
     """The manufacturing library, a boot loader and host extensions are not in this firmware."""
