@@ -30,16 +30,17 @@ from firmware_emu.wan.base import WanLink
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.answers.answers import Answers
 from hil.dcc.answers.effects import Effects
+from hil.dcc.answers.hub_side import HubSide
 from hil.dcc.answers.responses import Responses, Stray
 from hil.dcc.base.outcome import Delivery, Outcome, Refusal
 from hil.dcc.base.profile import DccProfile, profile
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import DccStore
-from hil.dcc.context import Arrival, Desk
 from hil.dcc.duis import RequestId, ServiceRequest, new_request, write_request
 from hil.dcc.duis.build import Content
 from hil.dcc.gateway.connections import Connections
+from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.gateway.deferred import HeldRequests
 from hil.dcc.gateway.gateway import Gateway
 from hil.dcc.gateway.journey import Journey, Travel
@@ -61,7 +62,6 @@ from hil.dcc.parties.smki import Repository
 from hil.dcc.parties.users import User
 from hil.dcc.registration import Registration
 from hil.dcc.wan.headend import HeadEnd, HubEvents
-from hil.dcc.wan.hub_side import HubSide
 
 
 class Dcc:
@@ -98,8 +98,8 @@ class Dcc:
         self.connections = Connections(self.store, clock)
         self.counters = OriginatorCounters(self.store, int(self.settings.first_counter))
         self.acb = AccessControlBroker(self.eui, self.keystore, self.counters)
-        self.desk = Desk(self.keystore, self.inventory, self.registration, self.store, clock, self.settings, frozenset(own))
-        self.gateway = Gateway(self.desk, self.quarantine, trace)
+        self.context = GatewayContext(self.keystore, self.inventory, self.registration, self.store, clock, self.settings, frozenset(own))
+        self.gateway = Gateway(self.context, self.quarantine, trace)
         self.alerts = Alerts(
             self.store,
             clock,
@@ -115,7 +115,7 @@ class Dcc:
         self.repository = Repository(self.store, self.keystore, self._tell_certificate)
         self.repository.load()
         self.responses = Responses(self.store, self.keystore, self.repository, self.inventory, trace, clock.now)
-        self.schedules = Schedules(self.desk, self.counters, trace, self._run_schedule)
+        self.schedules = Schedules(self.context, self.counters, trace, self._run_schedule)
         self.gateway.on_suspended = self.schedules.suspended
         effects = Effects(
             self.inventory,
@@ -145,7 +145,7 @@ class Dcc:
         )
         self.hub_side = HubSide(self.store, self.inventory, self.alerts, self.answers, self.responses, clock, trace)
         self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self.hub_side.hello, self.hub_side.message, self.alerts.power_lost))
-        self.firmware = Firmware(self.desk, self.head_end, trace, self.eui)
+        self.firmware = Firmware(self.context, self.head_end, trace, self.eui)
         self.alerts.on_credentials = self.answers.credentials_told
         self.alerts.cos = lambda: None if self.cos is None else self.cos.eui
         self.alerts.on_transfer, self.alerts.on_device_alert = self.firmware.transferred, self.firmware.device_told
@@ -153,7 +153,7 @@ class Dcc:
         self.wan_matrix = WanMatrix(self.store)
         self.hub_reports = HubReports(self.store, self.inventory, clock.now)
         self.own_services = OwnServices(
-            self.desk,
+            self.context,
             self.alerts,
             self.eui,
             self.answers.return_local,
@@ -165,7 +165,7 @@ class Dcc:
         )
         self.execution = Execution(self.own_services, self.store, clock, trace)
         self.journey = Journey(
-            self.desk,
+            self.context,
             self.gateway,
             self.acb,
             self.counters,
@@ -175,8 +175,8 @@ class Dcc:
             trace,
             lambda: self.cos,
         )
-        self.sequence = Sequence(self.desk, trace)
-        self.held = HeldRequests(self.desk, self.sequence, clock, trace, self._go_on)
+        self.sequence = Sequence(self.context, trace)
+        self.held = HeldRequests(self.context, self.sequence, clock, trace, self._go_on)
 
     # Life
 

@@ -5,45 +5,24 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from importlib import resources
-from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
-from starlette.datastructures import FormData
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError, KeystoreError
-from hil.ssi.accounts import AccountError, Accounts, Session, TooManyRequests
-from hil.ssi.peer import peer_of
-from hil.ssi.settings import PageSettings, functions
-from hil.ssi.views import Views, moment
+from firmware_emu.errors import CommsHubError
+from hil.ssi.accounts import AccountError, Session, TooManyRequests
+from hil.ssi.page import COOKIE, NOTHING_HERE, Handler, Page, Refused, page_of, text_of
+from hil.ssi.pages import ROUTES
 
-COOKIE = "chub_session"
 LIVE_S = 1.0
 """How often a live page asks the store whether something of its user's has changed. The bench's own figure."""
-TITLES = {
-    "inventory": "Inventory",
-    "device-log": "Device logs",
-    "requests": "Requests",
-    "alerts": "Alerts",
-    "incidents": "Incidents",
-    "measures": "Measures",
-    "coverage": "Coverage",
-    "hubs": "Hub orders",
-    "reports": "Reports",
-    "forms": "Forms",
-    "feedback": "Feedback",
-    "accounts": "Accounts",
-}
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -57,65 +36,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-
-
-class Refused(Exception):
-    """Ends a request with a page that says why; ``status`` 403 or 404. What is another's and what is not there read the same."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-
-
-NOTHING_HERE = "There is nothing here that you may see. Go back to a list and choose from it."
-
-
-@dataclass
-class Page:
-    """What the handlers share. ``mutual_tls``: users sign in by client certificate and by nothing else."""
-
-    views: Views
-    accounts: Accounts
-    clock: Clock
-    settings: PageSettings
-    mutual_tls: bool
-    _environment: Environment | None = None
-
-    @property
-    def environment(self) -> Environment:
-        if self._environment is None:
-            self._environment = Environment(
-                loader=PackageLoader("hil.ssi"), autoescape=select_autoescape(("html", "j2")), trim_blocks=True, lstrip_blocks=True
-            )
-            self._environment.filters |= {"moment": moment, "query": lambda text: quote(str(text), safe="")}
-        return self._environment
-
-    def render(self, name: str, session: Session | None, request: Request, status: int = 200, **values: object) -> HTMLResponse:
-        """A page of ``templates``."""
-        menu = [] if session is None else [(name, TITLES[name]) for name in functions() if session.account.may(name)]
-        html = self.environment.get_template(f"{name}.html.j2").render(
-            menu=menu, session=session, here=request.url.path.split("/")[1], now=moment(self.views.now()), **values
-        )
-        return HTMLResponse(html, status)
-
-    def session(self, request: Request) -> Session | None:
-        """Who asks. Raises AccountError (403), TooManyRequests (429)."""
-        if not self.mutual_tls:
-            return self.accounts.session(request.cookies.get(COOKIE))
-        try:
-            return self.accounts.sign_in_by_certificate(peer_of(request.scope))
-        except KeystoreError as error:
-            raise AccountError(f"your certificate names no user: {error}") from error
-
-
-Handler = Callable[[Page, Request, Session], Awaitable[Response]]
-
-
-def page_of(request: Request) -> Page:
-    """The page a request is for."""
-    page: Page = request.app.state.page
-    return page
 
 
 def guarded(handler: Handler, function: str) -> Callable[[Request], Awaitable[Response]]:
@@ -141,12 +61,6 @@ def guarded(handler: Handler, function: str) -> Callable[[Request], Awaitable[Re
             return page.render("refused", session, request, 403 if session is None else 400, text=str(error))
 
     return guard
-
-
-def text_of(form: FormData, name: str, most: int = 2000) -> str:
-    """A text field of a form, cut at ``most`` characters."""
-    found = form.get(name, "")
-    return found.strip()[:most] if isinstance(found, str) else ""
 
 
 async def sign_in(request: Request) -> Response:
@@ -219,8 +133,6 @@ async def broken(request: Request, error: Exception) -> Response:
 
 def make_app(page: Page, hosts: tuple[str, ...]) -> Starlette:
     """The application. ``hosts`` are the names it answers to (a foreign name may be a trap)."""
-    from hil.ssi.pages import ROUTES  # the handlers use this module
-
     own = [
         Route("/sign-in", sign_in, methods=["GET", "POST"]),
         Route("/sign-out", guarded(sign_out, ""), methods=["POST"]),

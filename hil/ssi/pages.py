@@ -22,8 +22,8 @@ from hil.sec.demand.demand import services_of
 from hil.sec.incidents import IncidentError
 from hil.sec.incidents.responsibility import default_area
 from hil.ssi.accounts import AccountError, Session
-from hil.ssi.app import NOTHING_HERE, Handler, Page, Refused, text_of
 from hil.ssi.orders import KINDS, OrderError
+from hil.ssi.page import NOTHING_HERE, Handler, Page, Refused, text_of
 
 
 def _eui(text: str) -> Eui64:

@@ -22,9 +22,9 @@ from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.profile import profile
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
-from hil.dcc.context import TRANSFORM
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
+from hil.dcc.gateway.context import TRANSFORM
 from hil.dcc.gateway.journey import LOCAL_ONLY
 from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.users import User

@@ -25,7 +25,8 @@ from hil.bench.far_end import Bench
 from hil.commands.dcc.options import EUI, json_option, now, opened, show, store_option
 from hil.dcc.base.store import DccStore
 from hil.ssi.accounts import Accounts
-from hil.ssi.app import Page, make_app
+from hil.ssi.app import make_app
+from hil.ssi.page import Page
 from hil.ssi.server import PageServer
 from hil.ssi.settings import page_settings
 from hil.ssi.views import Views

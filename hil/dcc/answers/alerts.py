@@ -29,7 +29,7 @@ from hil.dcc.base.outcome import Delivery
 from hil.dcc.base.profile import DccProfile
 from hil.dcc.base.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
 from hil.dcc.base.store import DccStore
-from hil.dcc.context import mpxns_of
+from hil.dcc.inventory.concerned import mpxns_of
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import COMMISSIONED, Inventory
 from hil.dcc.parties.protection import check_protection

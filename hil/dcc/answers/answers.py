@@ -24,8 +24,9 @@ from hil.dcc.base.refusals import OwnServiceRefused, refused
 from hil.dcc.base.results import judge
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
-from hil.dcc.context import Arrival, text
 from hil.dcc.duis import RequestId, read_request
+from hil.dcc.duis.readings import text
+from hil.dcc.gateway.context import Arrival
 from hil.dcc.gateway.gateway import Gateway
 from hil.dcc.gateway.journey import Travel
 from hil.dcc.gateway.quarantine import Held, Quarantine

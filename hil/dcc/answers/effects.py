@@ -20,8 +20,9 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.base.results import firmware_version
-from hil.dcc.context import joined_pair, mpxns_of, other_device, text
 from hil.dcc.duis import ServiceRequest
+from hil.dcc.duis.readings import other_device, text
+from hil.dcc.inventory.concerned import joined_pair, mpxns_of
 from hil.dcc.inventory.device_log import DeviceLogCopy, read_log
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Inventory
 from hil.dcc.inventory.known_parties import KnownParties

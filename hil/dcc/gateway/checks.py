@@ -17,14 +17,17 @@ from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import Reason, refused
 from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
-from hil.dcc.context import Arrival, Desk, joined_pair, mpxns_of, other_device, roles_of, signing_certificate, text, user_role
 from hil.dcc.duis import verify_request
 from hil.dcc.duis.node import CANCELLATION, Node
+from hil.dcc.duis.readings import other_device, text
+from hil.dcc.gateway.context import Arrival, GatewayContext, roles_of, user_role
+from hil.dcc.inventory.concerned import joined_pair, mpxns_of
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
 from hil.dcc.inventory.rules import rules
+from hil.dcc.parties.protection import signing_certificate
 
 
-def structure(desk: Desk, arrival: Arrival) -> Refusal | None:
+def structure(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-1: structure and content agree with the schedule."""
     service, request = arrival.service, arrival.request
     if not service.device_service:
@@ -36,24 +39,24 @@ def structure(desk: Desk, arrival: Arrival) -> Refusal | None:
     if request.command_variant not in wanted:
         kind = "non-device" if not service.device_service else "critical" if service.critical else "non-critical"
         return refused("ck1-command-variant", variant=request.command_variant, kind=kind, wanted=" or ".join(map(str, sorted(wanted))))
-    if not service.device_service and request.request_id.target not in desk.dcc:
-        return refused("ck1-target-not-the-dcc", target=request.request_id.target, variant=service.variant, dcc=min(desk.dcc))
+    if not service.device_service and request.request_id.target not in context.dcc:
+        return refused("ck1-target-not-the-dcc", target=request.request_id.target, variant=service.variant, dcc=min(context.dcc))
     if text(request, "ExecutionDateTime") and not service.future_dated:
         return refused("ck1-not-future-dated", variant=service.variant)
-    on_demand = service.on_demand_2013 if desk.profile.edition_2013 else service.on_demand_s is not None
+    on_demand = service.on_demand_2013 if context.profile.edition_2013 else service.on_demand_s is not None
     if service.future_dated and not on_demand and not text(request, "ExecutionDateTime"):
         return refused("ck1-not-on-demand", variant=service.variant)
     return None
 
 
-def user(desk: Desk, arrival: Arrival) -> Refusal | None:
+def user(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-2: a user in a role that may send the service, not suspended."""
-    row = desk.store.row("SELECT role, suspended FROM users WHERE eui = ?", (str(arrival.sender),))
+    row = context.store.row("SELECT role, suspended FROM users WHERE eui = ?", (str(arrival.sender),))
     if row is None:
         return refused("ck2-no-user", sender=arrival.sender)
     if row["suspended"] is not None:
         return refused("ck2-suspended", sender=arrival.sender, reason=row["suspended"])
-    allowed = roles_of(desk, arrival.service)
+    allowed = roles_of(context, arrival.service)
     if UserRole(row["role"]) not in allowed:
         return refused(
             "ck2-role",
@@ -64,7 +67,7 @@ def user(desk: Desk, arrival: Arrival) -> Refusal | None:
     return None
 
 
-def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
+def device_status(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-3: the inventory lets this user send this service to this Device now."""
     service, device, target = arrival.service, arrival.device, arrival.request.request_id.target
     if not service.device_service:
@@ -76,13 +79,13 @@ def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
         return refused("ck3-device-type", variant=service.variant, type=device.type.name, target=target, types=types)
     if service.reference == "8.5" and device.type in METERS and device.domestic:
         return refused("ck3-domestic-opt-out", type=device.type.name, target=target)
-    if service.variant == "8.12.1" and (refusal := _restore(desk, arrival)) is not None:
+    if service.variant == "8.12.1" and (refusal := _restore(context, arrival)) is not None:
         return refusal
-    if arrival.local and (refusal := _local(desk, arrival, device)) is not None:
+    if arrival.local and (refusal := _local(context, arrival, device)) is not None:
         return refusal
     if not arrival.over_wan:
         return None
-    if reasons := _commissioning_refusals(desk, arrival, device):
+    if reasons := _commissioning_refusals(context, arrival, device):
         known = all("is not in the inventory" not in reason for reason in reasons)
         name = "ck3-commissioning" if known else "ck3-commissioning-not-listed"
         return refused(name, reasons="; ".join(reasons), next=reasons[0].next_step)
@@ -90,8 +93,8 @@ def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
     if "*" not in services and service.reference not in services:
         named = [status for status, some in rules().service_status.items() if "*" in some or service.reference in some]
         return refused("ck3-status", type=device.type.name, target=target, status=device.status, wanted=" or ".join(named))
-    hub = desk.inventory.hub_of(target)
-    chf = None if hub is None else desk.inventory.device(hub)
+    hub = context.inventory.hub_of(target)
+    chf = None if hub is None else context.inventory.device(hub)
     if chf is None:
         return refused("ck3-no-hub", type=device.type.name, target=target)
     if chf.status != COMMISSIONED:
@@ -99,93 +102,93 @@ def device_status(desk: Desk, arrival: Arrival) -> Refusal | None:
     return None
 
 
-def _restore(desk: Desk, arrival: Arrival) -> Refusal | None:
+def _restore(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """8.12.1: the Lead Supplier of the old hub asks, and there is a copy of its log."""
     old = other_device(arrival.request, "OldCHFID")
-    device = None if old is None else desk.inventory.device(old)
-    if old is None or device is None or desk.store.row("SELECT 1 FROM device_logs WHERE chf = ?", (str(old),)) is None:
+    device = None if old is None else context.inventory.device(old)
+    if old is None or device is None or context.store.row("SELECT 1 FROM device_logs WHERE chf = ?", (str(old),)) is None:
         return refused("ck3-no-log-to-restore", hub=old)
-    lead = desk.registration.lead_supplier(mpxns_of(desk.inventory, device), desk.clock.now())
+    lead = context.registration.lead_supplier(mpxns_of(context.inventory, device), context.clock.now())
     return refused("ck3-not-the-lead", sender=arrival.sender, hub=old, lead=lead) if lead not in (None, arrival.sender) else None
 
 
-def _local(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:
-    role = user_role(desk, arrival.sender)
+def _local(context: GatewayContext, arrival: Arrival, device: Device) -> Refusal | None:
+    role = user_role(context, arrival.sender)
     who = "suppliers" if role in SUPPLIERS else "others"
     if role is not UserRole.RSA and device.status in rules().local_status[who]:
         return None
     return refused("ck3-local", role=role, type=device.type.name, status=device.status)
 
 
-def _commissioning_refusals(desk: Desk, arrival: Arrival, device: Device) -> tuple[Reason, ...]:
+def _commissioning_refusals(context: GatewayContext, arrival: Arrival, device: Device) -> tuple[Reason, ...]:
     if arrival.service.variant == "8.1.1":
-        return desk.inventory.commission_refusals(device.eui)
-    pair = joined_pair(desk.inventory, arrival.request)
+        return context.inventory.commission_refusals(device.eui)
+    pair = joined_pair(context.inventory, arrival.request)
     if arrival.service.reference != "8.7" or pair is None:
         return ()
     follower, meter = pair
     if follower.status == COMMISSIONED:
         return ()
-    return desk.inventory.commission_refusals(follower.eui, (meter.eui,))
+    return context.inventory.commission_refusals(follower.eui, (meter.eui,))
 
 
-def registration(desk: Desk, arrival: Arrival) -> Refusal | None:
+def registration(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-4: for non-critical device services, the sender is the registered party of the MPxN; not for critical ones [fn13]."""
     service, device = arrival.service, arrival.device
     if not service.device_service or device is None or (service.critical and service.variant != "6.23"):
         return None
-    role = user_role(desk, arrival.sender)
+    role = user_role(context, arrival.sender)
     if role not in SUPPLIERS | NETWORK_OPERATORS:
         return None  # other users and nominated agents are not in the registration data
-    now = _needed(desk, arrival)
-    mpxns = mpxns_of(desk.inventory, device, arrival.request)
+    now = _needed(context, arrival)
+    mpxns = mpxns_of(context.inventory, device, arrival.request)
     if not mpxns:
-        return _without_mpxn(desk, arrival, device)
-    if any(desk.registration.party(mpxn, role, now) == arrival.sender for mpxn in mpxns):
+        return _without_mpxn(context, arrival, device)
+    if any(context.registration.party(mpxn, role, now) == arrival.sender for mpxn in mpxns):
         return None
-    found = ", ".join(f"{mpxn}: {desk.registration.party(mpxn, role, now) or 'nobody'}" for mpxn in mpxns)
+    found = ", ".join(f"{mpxn}: {context.registration.party(mpxn, role, now) or 'nobody'}" for mpxn in mpxns)
     return refused("ck4-not-registered", role=role, found=found, sender=arrival.sender)
 
 
-def _needed(desk: Desk, arrival: Arrival) -> float:
+def _needed(context: GatewayContext, arrival: Arrival) -> float:
     """The date and time at which the sender needs the right (E4): the execution time of a future-dated request (COS-02), else now."""
-    body, now = Node(arrival.request.body), desk.clock.now()
+    body, now = Node(arrival.request.body), context.clock.now()
     if not body.has("ExecutionDateTime") or body.moment("ExecutionDateTime") == CANCELLATION:
         return now
     return max(now, (body.moment("ExecutionDateTime") - EPOCH).total_seconds())
 
 
-def _without_mpxn(desk: Desk, arrival: Arrival, device: Device) -> Refusal | None:
+def _without_mpxn(context: GatewayContext, arrival: Arrival, device: Device) -> Refusal | None:
     """No MPxN is known yet: installation. A hub without meters serves any supplier; another Device whoever pre-notified it or
     is held by it (choice)."""
-    if device.type in (DeviceType.CHF, DeviceType.GPF) and user_role(desk, arrival.sender) in SUPPLIERS:
+    if device.type in (DeviceType.CHF, DeviceType.GPF) and user_role(context, arrival.sender) in SUPPLIERS:
         return None
-    held = desk.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(arrival.sender)))
+    held = context.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(arrival.sender)))
     if device.notified_by == arrival.sender or held is not None:
         return None
     return refused("ck4-no-mpxn", target=device.eui, sender=arrival.sender)
 
 
-def credentials(desk: Desk, arrival: Arrival) -> Refusal | None:
+def credentials(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-5: the request is signed by the user it names."""
     try:
-        verify_request(arrival.request, signing_certificate(desk.keystore, arrival.sender))
+        verify_request(arrival.request, signing_certificate(context.keystore, arrival.sender))
     except (ProtectionError, KeystoreError) as error:
         return refused("ck5-credentials", problem=error)
     return None
 
 
-def certificate(desk: Desk, arrival: Arrival) -> Refusal | None:
+def certificate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-6: the sender's certificate leads to a trusted authority and is in date."""
     try:
-        cert = signing_certificate(desk.keystore, arrival.sender)
-        check_path(cert, desk.keystore.authorities(), desk.clock.datetime())
+        cert = signing_certificate(context.keystore, arrival.sender)
+        check_path(cert, context.keystore.authorities(), context.clock.datetime())
     except (ProtectionError, KeystoreError) as error:
         return refused("ck6-certificate", problem=error)
     return None
 
 
-def anomaly(desk: Desk, arrival: Arrival) -> Refusal | None:
+def anomaly(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-7: the volume is inside the thresholds agreed with the user (a service's own or one for all, ``*``) and those of the DCC for
     all users together, and values are inside their limits (reference dcc-notes 8).
 
@@ -194,20 +197,20 @@ def anomaly(desk: Desk, arrival: Arrival) -> Refusal | None:
     if arrival.request.is_signed_pre_command:
         return None
     reference = arrival.service.reference
-    own = over_threshold(desk, arrival.sender, reference)
-    return own or AnomalyThresholds(desk.store).breach(arrival.request, reference, desk.clock.now())
+    own = over_threshold(context, arrival.sender, reference)
+    return own or AnomalyThresholds(context.store).breach(arrival.request, reference, context.clock.now())
 
 
-def over_threshold(desk: Desk, party: Eui64, service: str) -> Refusal | None:
+def over_threshold(context: GatewayContext, party: Eui64, service: str) -> Refusal | None:
     """Count one more message and compare with the thresholds of ``party`` for ``service`` and for all (fn14 [136])."""
-    now = desk.clock.now()
-    desk.store.insert("volumes", user=str(party), service=service, time=now)
-    for row in desk.store.rows(
+    now = context.clock.now()
+    context.store.insert("volumes", user=str(party), service=service, time=now)
+    for row in context.store.rows(
         "SELECT * FROM volume_thresholds WHERE user = ? AND service IN (?, '*') ORDER BY service DESC", (str(party), service)
     ):
         which, values = ("", ()) if row["service"] == "*" else (" AND service = ?", (service,))
         begins = now - row["window_s"]
-        counted = desk.store.row(f"SELECT count(*) AS n FROM volumes WHERE user = ? AND time > ?{which}", (str(party), begins, *values))
+        counted = context.store.row(f"SELECT count(*) AS n FROM volumes WHERE user = ? AND time > ?{which}", (str(party), begins, *values))
         if counted is not None and counted["n"] > row["threshold"]:
             return refused(
                 "ck7-volume",
@@ -219,10 +222,10 @@ def over_threshold(desk: Desk, party: Eui64, service: str) -> Refusal | None:
     return None
 
 
-def duplicate(desk: Desk, arrival: Arrival) -> Refusal | None:
+def duplicate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-8: a request identifier is used once (MS-02); a signed pre-command answers an open pre-command once."""
     name = str(arrival.request.request_id)
-    row = desk.store.row("SELECT state FROM requests WHERE request = ?", (name,))
+    row = context.store.row("SELECT state FROM requests WHERE request = ?", (name,))
     if arrival.request.is_signed_pre_command:
         if row is not None and row["state"] == "pre-command":
             return None
@@ -233,7 +236,7 @@ def duplicate(desk: Desk, arrival: Arrival) -> Refusal | None:
     return None
 
 
-CHECKS: tuple[Callable[[Desk, Arrival], Refusal | None], ...] = (
+CHECKS: tuple[Callable[[GatewayContext, Arrival], Refusal | None], ...] = (
     structure,
     user,
     device_status,
@@ -253,7 +256,7 @@ UNSIGNED = frozenset({credentials, duplicate})
 
 
 def first_failure(
-    desk: Desk, arrival: Arrival, *, without: frozenset[Callable[[Desk, Arrival], Refusal | None]] = frozenset()
+    context: GatewayContext, arrival: Arrival, *, without: frozenset[Callable[[GatewayContext, Arrival], Refusal | None]] = frozenset()
 ) -> Refusal | None:
     """Run the checks in order, but for those of ``without``, and stop at the first that fails."""
-    return next((refusal for check in CHECKS if check not in without and (refusal := check(desk, arrival)) is not None), None)
+    return next((refusal for check in CHECKS if check not in without and (refusal := check(context, arrival)) is not None), None)

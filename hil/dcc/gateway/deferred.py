@@ -18,10 +18,10 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
-from hil.dcc.context import Arrival, Desk, service_of
 from hil.dcc.duis import read_request
 from hil.dcc.duis.node import CANCELLATION, Node
 from hil.dcc.gateway import checks
+from hil.dcc.gateway.context import Arrival, GatewayContext, service_of
 from hil.dcc.gateway.sequence import WAITING, Sequence
 
 _AGAIN = (checks.user, checks.device_status, checks.registration)
@@ -33,7 +33,7 @@ HELD = "held"
 class HeldRequests:
     """``go_on`` takes a released request further when nobody waits for its outcome (after a restart)."""
 
-    desk: Desk
+    context: GatewayContext
     sequence: Sequence
     clock: Clock
     trace: Trace
@@ -67,7 +67,7 @@ class HeldRequests:
 
     async def _until(self, arrival: Arrival, due: float) -> Refusal | None:
         name = str(arrival.request.request_id)
-        self.desk.store.execute("UPDATE requests SET state = ?, execute_at = ? WHERE request = ?", (HELD, due, name))
+        self.context.store.execute("UPDATE requests SET state = ?, execute_at = ? WHERE request = ?", (HELD, due, name))
         self.trace.emit("dcc", "gateway", "held", target=str(arrival.sender), message=name, until=due)
         cancelled = self._cancelled.setdefault(name, asyncio.Event())
         try:
@@ -81,21 +81,21 @@ class HeldRequests:
 
     def _ask_again(self, arrival: Arrival) -> Refusal | None:
         name = str(arrival.request.request_id)
-        fresh = replace(arrival, device=self.desk.inventory.device(arrival.request.request_id.target))
-        refusal = next((found for check in _AGAIN if (found := check(self.desk, fresh)) is not None), None)
+        fresh = replace(arrival, device=self.context.inventory.device(arrival.request.request_id.target))
+        refusal = next((found for check in _AGAIN if (found := check(self.context, fresh)) is not None), None)
         state = "accepted" if refusal is None else "refused"
-        self.desk.store.execute("UPDATE requests SET state = ?, received = ? WHERE request = ?", (state, self.clock.now(), name))
+        self.context.store.execute("UPDATE requests SET state = ?, received = ? WHERE request = ?", (state, self.clock.now(), name))
         return refusal
 
     def cancel(self, user: Eui64, *, request: str | None = None, target: Eui64 | None = None, variant: str | None = None) -> list[str]:
         """Cancel what is held for ``user``: one request by name, or all of a service for a Device. Returns their names."""
-        rows = self.desk.store.rows(
+        rows = self.context.store.rows(
             "SELECT request FROM requests WHERE user = ? AND state IN (?, ?) AND (request = ? OR (target = ? AND variant = ?))",
             (str(user), HELD, WAITING, request, str(target), variant),
         )
         names = [str(row["request"]) for row in rows]
         for name in names:
-            self.desk.store.execute("UPDATE requests SET state = 'cancelled' WHERE request = ?", (name,))
+            self.context.store.execute("UPDATE requests SET state = 'cancelled' WHERE request = ?", (name,))
             self.trace.emit("dcc", "gateway", "cancelled", target=str(user), message=name)
             if (event := self._cancelled.get(name)) is not None:
                 event.set()
@@ -104,11 +104,11 @@ class HeldRequests:
 
     def resume(self) -> None:
         """After a restart: hold again what was held. The answers are delivered to the users as they come."""
-        for row in self.desk.store.rows("SELECT * FROM requests WHERE state IN (?, ?)", (HELD, WAITING)):
+        for row in self.context.store.rows("SELECT * FROM requests WHERE state IN (?, ?)", (HELD, WAITING)):
             request = read_request(row["xml"])
             service = service_of(request)
             if service is not None:
-                arrival = Arrival(request, service, self.desk.inventory.device(request.request_id.target))
+                arrival = Arrival(request, service, self.context.inventory.device(request.request_id.target))
                 task = asyncio.create_task(self._go_on(arrival), name=f"held {row['request']}")
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

@@ -18,10 +18,10 @@ from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import DccStore
-from hil.dcc.context import Arrival, Desk, service_of
 from hil.dcc.duis import RequestError, ServiceRequest, read_request, write_request
 from hil.dcc.duis.node import Node
 from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure, over_threshold
+from hil.dcc.gateway.context import Arrival, GatewayContext, service_of
 from hil.dcc.gateway.quarantine import Quarantine
 
 ANOMALY = "CK-7 anomaly"
@@ -34,9 +34,9 @@ class UserEntryError(CommsHubError):
 class Gateway:
     """One gateway for all users."""
 
-    def __init__(self, desk: Desk, quarantine: Quarantine, trace: Trace) -> None:
-        self._desk = desk
-        self._store: DccStore = desk.store
+    def __init__(self, context: GatewayContext, quarantine: Quarantine, trace: Trace) -> None:
+        self._context = context
+        self._store: DccStore = context.store
         self._quarantine = quarantine
         self._trace = trace
         self.on_suspended: Callable[[Eui64], None] = lambda user: None
@@ -49,7 +49,7 @@ class Gateway:
         row = self._store.row("SELECT role FROM users WHERE eui = ?", (str(eui),))
         if row is not None and row["role"] != role.value:
             raise UserEntryError(f"{eui} is a user in role {row['role']}: one identifier stands for one role [116], give {role} another")
-        if eui in self._desk.dcc:
+        if eui in self._context.dcc:
             raise UserEntryError(f"{eui} is the DCC's own identifier: DCC capacities have identifiers of their own [117]")
         self._store.execute("INSERT OR IGNORE INTO users (eui, role) VALUES (?, ?)", (str(eui), role.value))
 
@@ -75,13 +75,13 @@ class Gateway:
         if service is None:
             return self._refuse(request, refused("ck1-no-such-service", variant=request.service_reference_variant))
         name = str(request.request_id)
-        arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target), returns)
+        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns)
         with self._store.transaction():
-            refusal = first_failure(self._desk, arrival, without=RELEASED if released else frozenset())
+            refusal = first_failure(self._context, arrival, without=RELEASED if released else frozenset())
             if refusal is None and not request.is_signed_pre_command:
-                self._record(arrival, received=self._desk.clock.now())
+                self._record(arrival, received=self._context.clock.now())
             elif refusal is None:
-                self._store.execute("UPDATE requests SET returned = ? WHERE request = ?", (self._desk.clock.now(), name))
+                self._store.execute("UPDATE requests SET returned = ? WHERE request = ?", (self._context.clock.now(), name))
             elif refusal.check == ANOMALY:
                 self._quarantine.hold(arrival.sender, "request", name, refusal.value, write_request(request))
         if refusal is not None:
@@ -94,9 +94,9 @@ class Gateway:
 
     def receive_run(self, request: ServiceRequest, service: Service, due: float) -> Arrival | Refusal:
         """A run of a schedule, which the DCC itself makes: the checks again, without those of a signature it does not carry (CK-12)."""
-        arrival = Arrival(request, service, self._desk.inventory.device(request.request_id.target))
+        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target))
         with self._store.transaction():
-            refusal = first_failure(self._desk, arrival, without=UNSIGNED)
+            refusal = first_failure(self._context, arrival, without=UNSIGNED)
             self._record(arrival, received=due, execute_at=due)
         if refusal is not None:
             self._store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (str(request.request_id),))
@@ -132,7 +132,7 @@ class Gateway:
         octets = pre_command.encode()
         self._store.execute(
             "UPDATE requests SET state = 'pre-command', pre_command = ?, pre_command_at = ? WHERE request = ?",
-            (octets, self._desk.clock.now(), str(request.request_id)),
+            (octets, self._context.clock.now(), str(request.request_id)),
         )
         self._trace.emit(
             "dcc",
@@ -161,14 +161,14 @@ class Gateway:
         ):
             return self._refuse(arrival.request, refused("pre-command-changed"))
         try:
-            check_signature(message, self._desk.keystore.public_key(arrival.sender, KeyUsage.DIGITAL_SIGNATURE))
+            check_signature(message, self._context.keystore.public_key(arrival.sender, KeyUsage.DIGITAL_SIGNATURE))
         except (ProtectionError, KeystoreError) as error:
             return self._refuse(arrival.request, refused("pre-command-signature", problem=error))
         return message
 
     def count_response(self, user: Eui64) -> Refusal | None:
         """Anomaly detection on what goes back (PR-05 [136])."""
-        return over_threshold(self._desk, user, "response")
+        return over_threshold(self._context, user, "response")
 
     def _refuse(self, request: ServiceRequest, refusal: Refusal) -> Refusal:
         self._trace.emit(

@@ -20,8 +20,8 @@ from firmware_emu.trace import Trace
 from hil.dcc.base.outcome import LegMessage, Refusal
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.store import DccStore
-from hil.dcc.context import Arrival, Desk
 from hil.dcc.duis import ServiceRequest
+from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.gateway.gateway import Gateway
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Device
@@ -63,7 +63,7 @@ class Travel:
 class Journey:
     """The way out. ``cos`` is None on a bench without a CoS Party."""
 
-    desk: Desk
+    context: GatewayContext
     gateway: Gateway
     acb: AccessControlBroker
     counters: OriginatorCounters
@@ -75,7 +75,7 @@ class Journey:
 
     @property
     def _store(self) -> DccStore:
-        return self.desk.store
+        return self.context.store
 
     def travel(self, user: User | None, arrival: Arrival, travel: Travel) -> Refusal | None:
         """Take an accepted request to the SM WAN, or to the user for local delivery. Returns why it went no further."""
@@ -140,13 +140,13 @@ class Journey:
             device_type=device.type,
             access_control_broker=self.acb.eui,
             acb_counter=None,
-            created=self.desk.clock.datetime(),
-            certificate_of=lambda eui, usage: self.desk.keystore.certificate(eui, usage).public_bytes(Encoding.DER),
+            created=self.context.clock.datetime(),
+            certificate_of=lambda eui, usage: self.context.keystore.certificate(eui, usage).public_bytes(Encoding.DER),
             device_log=self._stored_log,
             known_party=known,
             originator_role=next((role for role in RemotePartyRole if self.parties.party(device.eui, role) == sender), None),
-            device_type_of=lambda eui: None if (found := self.desk.inventory.device(eui)) is None else found.type,
-            registered_type_of=self.desk.inventory.registered_type,
+            device_type_of=lambda eui: None if (found := self.context.inventory.device(eui)) is None else found.type,
+            registered_type_of=self.context.inventory.registered_type,
             profile=DeviceProfile(
                 elements=2 if device.esme_variant.startswith("B") else 1, phases=3 if device.esme_variant.startswith("C") else 1
             ),
@@ -159,7 +159,7 @@ class Journey:
         """9.1: the DCC draws a number, sends it to the Device and gives it to the requester (services schedule 9.1)."""
         if arrival.service.variant != "9.1":
             return None
-        number = f"{self.desk.keystore.entropy.below(10_000):04d}"
+        number = f"{self.context.keystore.entropy.below(10_000):04d}"
         self._store.insert("customer_numbers", request=str(arrival.request.request_id), number=number)
         return number
 
@@ -178,7 +178,7 @@ class Journey:
         travel.messages.append(LegMessage("c", "pre-command", pre_command))
         identifier = str(message.header.identifier)
         try:
-            answer = user.answer(request, pre_command, arrival.returns, now=self.desk.clock.datetime())
+            answer = user.answer(request, pre_command, arrival.returns, now=self.context.clock.datetime())
         except NotCorrelated as error:
             self.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
             return refused("user-does-not-correlate", problem=error)
@@ -202,7 +202,7 @@ class Journey:
 
     def _send(self, arrival: Arrival, device: Device, message: Message, delivery: int, travel: Travel) -> Refusal | None:
         name = str(arrival.request.request_id)
-        hub = self.desk.inventory.hub_of(device.eui)
+        hub = self.context.inventory.hub_of(device.eui)
         try:
             # No signature yet: the ACB is the originator of a critical use case, for a party the Device does not hold [137].
             command = self.acb.protect(message, sign=message.signature is None)
@@ -212,8 +212,8 @@ class Journey:
         shown = None if command.carries_secret else octets
         self.trace.emit("dcc", "acb", "protected", message=identifier, data=shown)
         travel.messages.append(LegMessage("f", "command", octets))
-        now = self.desk.clock.now()
-        wait = self.desk.profile.sleepy_response_wait_s if device.type in SLEEPY else self.desk.profile.response_wait_s
+        now = self.context.clock.now()
+        wait = self.context.profile.sleepy_response_wait_s if device.type in SLEEPY else self.context.profile.response_wait_s
         with self._store.transaction():
             sequence, state = None, "returned"
             if delivery not in LOCAL_ONLY:

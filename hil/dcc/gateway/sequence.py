@@ -13,8 +13,8 @@ from firmware_emu.trace import Trace
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.results import judge
-from hil.dcc.context import Arrival, Desk
 from hil.dcc.duis import ServiceRequest, read_request
+from hil.dcc.gateway.context import Arrival, GatewayContext
 
 WAITING = "waiting"
 """The state of a request that waits for its predecessor."""
@@ -25,7 +25,7 @@ _FAILED = frozenset({"refused", "unanswered", "cancelled", "discarded"})
 class Sequence:
     """Who waits for whom. ``ended`` is told of every request that has an end."""
 
-    desk: Desk
+    context: GatewayContext
     trace: Trace
     _ends: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -46,7 +46,7 @@ class Sequence:
     def _chain(self, name: str) -> list[str]:
         """``name`` and what it waits for, on and on."""
         found = [name]
-        while (row := self.desk.store.row("SELECT state, xml FROM requests WHERE request = ?", (found[-1],))) is not None:
+        while (row := self.context.store.row("SELECT state, xml FROM requests WHERE request = ?", (found[-1],))) is not None:
             preceding = read_request(row["xml"]).preceding if row["state"] == WAITING else None
             if preceding is None or str(preceding) in found:
                 break
@@ -55,7 +55,7 @@ class Sequence:
 
     def succeeded(self, name: str) -> tuple[bool | None, str]:
         """Whether the request of this name succeeded (None: no end yet), and its state in a word."""
-        row = self.desk.store.row("SELECT state, response, delivered FROM requests WHERE request = ?", (name,))
+        row = self.context.store.row("SELECT state, response, delivered FROM requests WHERE request = ?", (name,))
         if row is None:
             return None, "never received"
         state = str(row["state"])
@@ -70,26 +70,26 @@ class Sequence:
 
     async def wait(self, arrival: Arrival) -> Refusal | None:
         """Wait until the predecessor of an accepted request has succeeded. Returns why the request may not run."""
-        preceding, limit = arrival.request.preceding, self.desk.profile.sequence_hold_s
+        preceding, limit = arrival.request.preceding, self.context.profile.sequence_hold_s
         if preceding is None:
             return None
         name, before = str(arrival.request.request_id), str(preceding)
-        began = self.desk.clock.now()
-        self.desk.store.execute("UPDATE requests SET state = ? WHERE request = ?", (WAITING, name))
+        began = self.context.clock.now()
+        self.context.store.execute("UPDATE requests SET state = ? WHERE request = ?", (WAITING, name))
         self.trace.emit("dcc", "gateway", "held", target=str(arrival.sender), message=name, until=before)
         while (verdict := self.succeeded(before))[0] is None:
-            left = began + limit - self.desk.clock.now()
-            if self.desk.store.row("SELECT 1 FROM requests WHERE request = ? AND state = 'cancelled'", (name,)) is not None:
+            left = began + limit - self.context.clock.now()
+            if self.context.store.row("SELECT 1 FROM requests WHERE request = ? AND state = 'cancelled'", (name,)) is not None:
                 return refused("cancelled", request=name)
             if left <= 0:
                 return self._refuse(name, refused("sequence-timed-out", preceding=before, waited=f"{limit:g}", state=verdict[1]))
             await self._first(self._event(name), self._event(before), left)
         done, state = verdict
         if not done:
-            row = self.desk.store.row("SELECT variant FROM requests WHERE request = ?", (before,))
+            row = self.context.store.row("SELECT variant FROM requests WHERE request = ?", (before,))
             service = before if row is None else row["variant"]
             return self._refuse(name, refused("sequence-failed", preceding=before, state=state, preceding_service=service))
-        self.desk.store.execute("UPDATE requests SET state = 'accepted' WHERE request = ?", (name,))
+        self.context.store.execute("UPDATE requests SET state = 'accepted' WHERE request = ?", (name,))
         self.trace.emit("dcc", "gateway", "released", target=str(arrival.sender), message=name, after=before)
         return None
 
@@ -102,7 +102,7 @@ class Sequence:
                 task.cancel()
 
     def _refuse(self, name: str, refusal: Refusal) -> Refusal:
-        self.desk.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
+        self.context.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
         return refusal
 
     def _event(self, name: str) -> asyncio.Event:

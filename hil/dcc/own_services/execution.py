@@ -10,8 +10,8 @@ from firmware_emu.trace import Trace
 from hil.dcc.base.outcome import LegMessage, Outcome, Refusal, Verdict
 from hil.dcc.base.refusals import OwnServiceRefused, refused
 from hil.dcc.base.store import DccStore
-from hil.dcc.context import Arrival
 from hil.dcc.duis import ServiceRequest
+from hil.dcc.gateway.context import Arrival
 from hil.dcc.gateway.gateway import ANOMALY
 from hil.dcc.gateway.journey import Travel
 from hil.dcc.inventory.rules import InventoryRefusal

@@ -28,8 +28,9 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import schedule
-from hil.dcc.context import Arrival, Desk, mpxns_of
 from hil.dcc.duis.node import Node
+from hil.dcc.gateway.context import Arrival, GatewayContext
+from hil.dcc.inventory.concerned import mpxns_of
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
 from hil.dcc.wan.headend import HeadEnd
 
@@ -77,7 +78,7 @@ class Target:
 class Firmware:
     """All campaigns, in the DCC's store."""
 
-    desk: Desk
+    context: GatewayContext
     head_end: HeadEnd
     trace: Trace
     broker: Eui64
@@ -102,7 +103,7 @@ class Firmware:
         listed = dict.fromkeys(Eui64.parse(word) for word in body.text("DeviceIDList").split(","))
         good, bad = [], dict[Eui64, tuple[str, str]]()
         for eui in listed:
-            device = self.desk.inventory.device(eui)
+            device = self.context.inventory.device(eui)
             why = self._unfit(arrival, device, eui, named)
             if why is None and device is not None:
                 self._same_hash(device, named, image.hash.hex())
@@ -112,8 +113,8 @@ class Firmware:
         if not good:
             problems = [problem for _, problem in bad.values()]
             raise OwnServiceRefused("firmware-no-device", problems="; ".join(problems), first=problems[0])
-        now = self.desk.clock.now()
-        self.desk.store.insert(
+        now = self.context.clock.now()
+        self.context.store.insert(
             "firmware_campaigns",
             request=request,
             user=str(arrival.sender),
@@ -121,14 +122,14 @@ class Firmware:
             hash=image.hash.hex(),
             image=data,
             received=now,
-            deadline=now + self.desk.profile.firmware_target_s,
+            deadline=now + self.context.profile.firmware_target_s,
         )
         for device in good:
-            self.desk.store.insert(
+            self.context.store.insert(
                 "firmware_targets",
                 request=request,
                 device=str(device.eui),
-                chf=str(self.desk.inventory.hub_of(device.eui)),
+                chf=str(self.context.inventory.hub_of(device.eui)),
                 state=QUEUED,
                 total=len(data),
                 changed=now,
@@ -143,9 +144,9 @@ class Firmware:
     def _countersigned(self, arrival: Arrival, image: OtaImage, data: bytes) -> bytes:
         """The file with the access control broker's signature in place of the sender's, which must hold. Raises OwnServiceRefused."""
         try:
-            certificate = self.desk.keystore.certificate(arrival.sender, KeyUsage.DIGITAL_SIGNATURE)
+            certificate = self.context.keystore.certificate(arrival.sender, KeyUsage.DIGITAL_SIGNATURE)
             p256.verify(public_key_of(certificate), image.signature, image.image)
-            key = self.desk.keystore.private_key(self.broker, KeyUsage.DIGITAL_SIGNATURE)
+            key = self.context.keystore.private_key(self.broker, KeyUsage.DIGITAL_SIGNATURE)
             return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
         except CommsHubError as error:
             raise OwnServiceRefused("firmware-image", problem=error) from error
@@ -158,20 +159,20 @@ class Firmware:
         kinds = service.device_types or ({"PPMID"} if service.reference == "11.4" else {kind.name for kind in METERS})
         if device.type.name not in kinds:
             return "InvalidDeviceIDList", f"{eui} is a {device.type.name}, {service.variant} is for {' and '.join(sorted(kinds))}"
-        mpxns = mpxns_of(self.desk.inventory, device)
-        if not self.desk.registration.is_supplier_of(arrival.sender, mpxns, self.desk.clock.now()):
+        mpxns = mpxns_of(self.context.inventory, device)
+        if not self.context.registration.is_supplier_of(arrival.sender, mpxns, self.context.clock.now()):
             return "InvalidDeviceIDList", f"{arrival.sender} is no registered supplier of {eui}"
-        if device.status != COMMISSIONED or self.desk.inventory.hub_of(eui) is None:
+        if device.status != COMMISSIONED or self.context.inventory.hub_of(eui) is None:
             return "NotCommissionedDeviceIDList", f"{eui} is {device.status}"
-        if self.desk.inventory.certified(device.type, device.manufacturer, device.model, version) != "Active":
+        if self.context.inventory.certified(device.type, device.manufacturer, device.model, version) != "Active":
             model = f"{device.type.name} {device.manufacturer} {device.model}"
             return "NotApplicableFirmwareDeviceIDList", f"firmware {version} is not Active for {model} on the certified products list"
-        if self.desk.store.row("SELECT 1 FROM firmware_targets WHERE device = ? AND state IN (?, ?)", (str(eui), *OPEN)) is not None:
+        if self.context.store.row("SELECT 1 FROM firmware_targets WHERE device = ? AND state IN (?, ?)", (str(eui), *OPEN)) is not None:
             return "OtherRequestInProgressList", f"another image is under way to {eui}"
         return None
 
     def _same_hash(self, device: Device, version: str, held: str) -> None:
-        listed = self.desk.inventory.certified_hash(device.type, device.manufacturer, device.model, version)
+        listed = self.context.inventory.certified_hash(device.type, device.manufacturer, device.model, version)
         if listed is not None and listed != held:
             raise OwnServiceRefused("firmware-hash", model=f"{device.manufacturer} {device.model} {version}", held=held, listed=listed)
 
@@ -179,14 +180,14 @@ class Firmware:
 
     def targets(self, request: str | None = None) -> tuple[Target, ...]:
         """Every Device of one campaign, or of all."""
-        rows = self.desk.store.rows("SELECT * FROM firmware_targets ORDER BY rowid")
+        rows = self.context.store.rows("SELECT * FROM firmware_targets ORDER BY rowid")
         return tuple(_target(row) for row in rows if request in (None, row["request"]))
 
     # Out to the hubs
 
     def resume(self) -> None:
         """After a restart: go on with what was under way."""
-        for row in self.desk.store.rows("SELECT request, device FROM firmware_targets WHERE state IN (?, ?)", OPEN):
+        for row in self.context.store.rows("SELECT request, device FROM firmware_targets WHERE state IN (?, ?)", OPEN):
             self._start(row["request"], Eui64.parse(row["device"]))
 
     def _start(self, request: str, device: Eui64) -> None:
@@ -195,33 +196,33 @@ class Firmware:
         task.add_done_callback(self._tasks.discard)
 
     async def _distribute(self, request: str, device: Eui64) -> None:
-        campaign = self.desk.store.row("SELECT * FROM firmware_campaigns WHERE request = ?", (request,))
+        campaign = self.context.store.row("SELECT * FROM firmware_campaigns WHERE request = ?", (request,))
         row = self._row(request, device)
         assert campaign is not None
         chf = Eui64.parse(row["chf"])
         try:
-            async with asyncio.timeout(max(0.0, campaign["deadline"] - self.desk.clock.now())):
+            async with asyncio.timeout(max(0.0, campaign["deadline"] - self.context.clock.now())):
                 async with self._hubs.setdefault(chf, asyncio.Lock()):
                     await self._to_hub(request, device, chf, bytes(campaign["image"]))
         except TimeoutError:
             row = self._row(request, device)
-            days = self.desk.profile.firmware_target_s / 86400
+            days = self.context.profile.firmware_target_s / 86400
             self._set(request, device, FAILED, f"hub {chf} had {row['at_hub']} of {row['total']} octets after {days:g} days")
 
     async def _to_hub(self, request: str, device: Eui64, chf: Eui64, image: bytes) -> None:
-        row, step = self._row(request, device), int(self.desk.profile.firmware_piece_octets)
+        row, step = self._row(request, device), int(self.context.profile.firmware_piece_octets)
         posted = int(row["posted"])
         self._set(request, device, SENDING)
         while True:
             try:
                 await self.head_end.drained(chf)
             except WanError:
-                await self.desk.clock.sleep(_RETRY_S)
+                await self.context.clock.sleep(_RETRY_S)
                 continue
             self._note(request, device, "at_hub", posted)
             if posted >= len(image):
                 break
-            with self.desk.store.transaction():
+            with self.context.store.transaction():
                 for offset in self._window(posted, len(image), step):
                     piece = ImagePiece(device, len(image), offset, image[offset : offset + step])
                     self.head_end.post_image(chf, piece.encode())
@@ -230,12 +231,12 @@ class Firmware:
         self._set(request, device, AT_HUB)
 
     def _window(self, posted: int, total: int, step: int) -> Iterator[int]:
-        yield from range(posted, min(total, posted + step * int(self.desk.profile.firmware_window)), step)
+        yield from range(posted, min(total, posted + step * int(self.context.profile.firmware_window)), step)
 
     def _note(self, request: str, device: Eui64, column: str, octets: int) -> None:
-        self.desk.store.execute(
+        self.context.store.execute(
             f"UPDATE firmware_targets SET {column} = ?, changed = ? WHERE request = ? AND device = ?",
-            (octets, self.desk.clock.now(), request, str(device)),
+            (octets, self.context.clock.now(), request, str(device)),
         )
         if column == "at_hub":
             self.trace.emit("dcc", "firmware", "progress", target=str(device), message=request, octets=octets)
@@ -259,30 +260,30 @@ class Firmware:
         """CS09: a PPMID runs the image it was given, or does not."""
         request, version = self._whole_at_hub(device), alert.firmware_version.hex().upper()
         if alert.outcome == SUCCESS:
-            self.desk.inventory.describe(device, firmware=version, request=request)
+            self.context.inventory.describe(device, firmware=version, request=request)
         if request is not None:
             done = alert.outcome == SUCCESS
             self._set(request, device, VERIFIED if done else FAILED, None if done else f"the Device still runs {version} (8F8B)")
 
     def _whole_at_hub(self, device: Eui64) -> str | None:
         """The campaign whose last piece has gone to the Device's hub, and that has no end yet."""
-        row = self.desk.store.row(
+        row = self.context.store.row(
             "SELECT request FROM firmware_targets WHERE device = ? AND posted = total AND state NOT IN (?, ?) ORDER BY rowid DESC LIMIT 1",
             (str(device), VERIFIED, FAILED),
         )
         return None if row is None else str(row["request"])
 
     def _row(self, request: str, device: Eui64) -> sqlite3.Row:
-        row = self.desk.store.row("SELECT * FROM firmware_targets WHERE request = ? AND device = ?", (request, str(device)))
+        row = self.context.store.row("SELECT * FROM firmware_targets WHERE request = ? AND device = ?", (request, str(device)))
         assert row is not None
         return row
 
     def _set(self, request: str, device: Eui64, state: str, reason: str | None = None) -> None:
         if _ORDER.index(state) <= _ORDER.index(self._row(request, device)["state"]):
             return
-        self.desk.store.execute(
+        self.context.store.execute(
             "UPDATE firmware_targets SET state = ?, reason = ?, changed = ? WHERE request = ? AND device = ?",
-            (state, reason, self.desk.clock.now(), request, str(device)),
+            (state, reason, self.context.clock.now(), request, str(device)),
         )
         self.trace.emit("dcc", "firmware", "refused" if state == FAILED else state, target=str(device), message=request, reason=reason)
 

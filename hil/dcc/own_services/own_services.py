@@ -17,8 +17,10 @@ from firmware_emu.ids import Eui64
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.base.refusals import OwnServiceRefused, because
 from hil.dcc.base.services import SUPPLIERS, UserRole
-from hil.dcc.context import Arrival, Desk, has, mpxns_of, other_device, text, user_role
 from hil.dcc.duis.node import Node
+from hil.dcc.duis.readings import has, other_device, text
+from hil.dcc.gateway.context import Arrival, GatewayContext, user_role
+from hil.dcc.inventory.concerned import mpxns_of
 from hil.dcc.inventory.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory.rules import InventoryRefusal
 from hil.dcc.own_services.firmware import Firmware
@@ -33,7 +35,7 @@ Result = Mapping[str, object]
 class OwnServices:
     """``return_local`` takes a Response that a user brings back (8.13); ``hold_parties`` notes whom a new Device holds."""
 
-    desk: Desk
+    context: GatewayContext
     alerts: Alerts
     acb: Eui64
     return_local: Callable[[Arrival, bytes], Result]
@@ -45,12 +47,12 @@ class OwnServices:
 
     def execute(self, arrival: Arrival) -> Result:
         """Carry out the service. Raises OwnServiceRefused, InventoryRefusal."""
-        with self.desk.store.transaction():
+        with self.context.store.transaction():
             return _ACTIONS[arrival.service.variant](self, arrival)
 
     def _read_inventory(self, arrival: Arrival) -> Result:
         request = arrival.request
-        found = self.desk.inventory.look_up(
+        found = self.context.inventory.look_up(
             device=other_device(request, "DeviceID"),
             mpxn=text(request, "MPxN"),
             postcode=text(request, "PostCode"),
@@ -61,10 +63,10 @@ class OwnServices:
 
     def _row(self, device: Device) -> Mapping[str, object]:
         row = {name: value for name, value in device.as_row().items() if value not in (None, "")}
-        hub = self.desk.inventory.hub_of(device.eui)
+        hub = self.context.inventory.hub_of(device.eui)
         history = [
             {"time": line.time, "status": line.to_status}
-            for line in self.desk.inventory.audit(device.eui)
+            for line in self.context.inventory.audit(device.eui)
             if line.from_status != line.to_status
         ]
         return row | {
@@ -72,14 +74,14 @@ class OwnServices:
             "type": device.type.name,
             "chf": str(hub) if hub else None,
             "history": history,
-            "meters": [str(meter) for meter in self.desk.inventory.meters_of(device.eui)],
-            "enrolled": self.desk.inventory.enrolled(device.eui),
+            "meters": [str(meter) for meter in self.context.inventory.meters_of(device.eui)],
+            "enrolled": self.context.inventory.enrolled(device.eui),
         }
 
     def _pre_notify(self, arrival: Arrival) -> Result:
         body = Node(arrival.request.body)
         eui, type_ = body.eui("DeviceID"), device_type_of(body.text("DeviceType"))
-        role = user_role(self.desk, arrival.sender)
+        role = user_role(self.context, arrival.sender)
         if (type_ in METERS or type_ in TYPE_1) and role not in SUPPLIERS:
             raise OwnServiceRefused("inventory-supplier-adds", role=role, type=type_.name)
         gpf = body.eui("AssociatedGPFDeviceID") if body.has("AssociatedGPFDeviceID") else None
@@ -89,7 +91,7 @@ class OwnServices:
             name: body.text(element) if body.has(element) else ""
             for name, element in (("version", "SMETSCHTSVersion"), ("firmware", "FirmwareVersion"), ("esme_variant", "ESMEVariant"))
         }
-        device = self.desk.inventory.pre_notify(
+        device = self.context.inventory.pre_notify(
             eui,
             type_,
             manufacturer=body.text("DeviceManufacturer"),
@@ -105,32 +107,32 @@ class OwnServices:
 
     def _decommission(self, arrival: Arrival) -> Result:
         eui = Node(arrival.request.body).eui("DeviceID")
-        device = self.desk.inventory.device(eui)
+        device = self.context.inventory.device(eui)
         if device is None:
             raise OwnServiceRefused("own-not-listed", eui=eui)
         self._eligible(arrival, device)
-        self.desk.inventory.move(eui, "decommissioned", reason="8.3", user=arrival.sender, request=str(arrival.request.request_id))
+        self.context.inventory.move(eui, "decommissioned", reason="8.3", user=arrival.sender, request=str(arrival.request.request_id))
         if device.type in METERS:
             self.alerts.meter_left(eui, "decommissioned")
         return {}
 
     def _eligible(self, arrival: Arrival, device: Device) -> None:
         """A Device is its parties' to change: registered for it, held by it, or who pre-notified it. Raises OwnServiceRefused."""
-        role, now, sender = user_role(self.desk, arrival.sender), self.desk.clock.now(), arrival.sender
-        mpxns = mpxns_of(self.desk.inventory, device)
-        registered = role is not None and any(self.desk.registration.party(mpxn, role, now) == sender for mpxn in mpxns)
-        held = self.desk.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(sender)))
+        role, now, sender = user_role(self.context, arrival.sender), self.context.clock.now(), arrival.sender
+        mpxns = mpxns_of(self.context.inventory, device)
+        registered = role is not None and any(self.context.registration.party(mpxn, role, now) == sender for mpxn in mpxns)
+        held = self.context.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(sender)))
         shared = not mpxns and device.type in (DeviceType.CHF, DeviceType.GPF, DeviceType.TYPE_2)
         if not (registered or held is not None or device.notified_by == sender or shared):
             raise OwnServiceRefused("own-not-the-party", sender=sender, eui=device.eui)
 
     def _update(self, arrival: Arrival) -> Result:
-        request, inventory = arrival.request, self.desk.inventory
+        request, inventory = arrival.request, self.context.inventory
         eui = Node(request.body).eui("DeviceID")
         device = inventory.device(eui)
         if device is None:
             raise OwnServiceRefused("own-not-listed", eui=eui)
-        if user_role(self.desk, arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
+        if user_role(self.context, arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
             raise OwnServiceRefused("inventory-other-user", type=device.type.name)
         self._eligible(arrival, device)
         sender, name = arrival.sender, str(request.request_id)
@@ -147,7 +149,7 @@ class OwnServices:
 
     def _opt_in(self, arrival: Arrival) -> Result:
         certificates = {
-            usage.name.lower(): base64.b64encode(self.desk.keystore.certificate(self.acb, usage).public_bytes(Encoding.DER)).decode()
+            usage.name.lower(): base64.b64encode(self.context.keystore.certificate(self.acb, usage).public_bytes(Encoding.DER)).decode()
             for usage in (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT)
         }
         return {"access_control_broker": str(self.acb), **certificates}

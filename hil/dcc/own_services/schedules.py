@@ -21,13 +21,13 @@ from firmware_emu.trace import Trace
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import Service, UserRole, schedule
-from hil.dcc.context import Arrival, Desk
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
 from hil.dcc.duis.node import Node
 from hil.dcc.duis.request import VARIANTS
 from hil.dcc.duis.structure import element_type
 from hil.dcc.gateway import checks
+from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import AuditLine, Device
 from hil.dcc.own_services.recurrence import Recurrence, period
 from hil.dcc.parties.acb import OriginatorCounters
@@ -74,7 +74,7 @@ class Schedule:
 class Schedules:
     """The schedules of all users. ``run`` takes the request of a run through checks and out; it returns why it went no further."""
 
-    desk: Desk
+    context: GatewayContext
     counters: OriginatorCounters
     trace: Trace
     run: Callable[[ServiceRequest, Service, int, float], Awaitable[Refusal | None]]
@@ -94,24 +94,24 @@ class Schedules:
         device, recurrence = body.eui("DeviceID"), Recurrence.of(body)
         if (count := len(self.of(sender, device))) >= MOST_PER_DEVICE:
             raise OwnServiceRefused("schedule-too-many", sender=sender, count=count, device=device)
-        first = recurrence.next_run(0, self.desk.clock.datetime() - timedelta(seconds=1))
+        first = recurrence.next_run(0, self.context.clock.datetime() - timedelta(seconds=1))
         if first is None:
             raise OwnServiceRefused("schedule-content", problem="it ends before its first run")
         inner = self._request(sender, variant, body, _seconds(first[1].timestamp()), 0)
-        run = Arrival(inner, schedule()[variant], self.desk.inventory.device(device))
+        run = Arrival(inner, schedule()[variant], self.context.inventory.device(device))
         if run.device is None:
             raise OwnServiceRefused("own-not-listed", eui=device)
         for check in (checks.user, checks.registration):
-            if (refusal := check(self.desk, run)) is not None:
+            if (refusal := check(self.context, run)) is not None:
                 raise OwnServiceRefused.of(refusal)
-        number = self.desk.store.insert(
+        number = self.context.store.insert(
             "schedules",
             user=str(sender),
             device=str(device),
             variant=variant,
             frequency=recurrence.frequency,
             xml=write_request(arrival.request),
-            created=self.desk.clock.now(),
+            created=self.context.clock.now(),
             first_run=_seconds(recurrence.first.timestamp()),
             runs=first[0],
             next_run=_seconds(first[1].timestamp()),
@@ -120,7 +120,7 @@ class Schedules:
         return {"DSPScheduleID": number}
 
     def _schedulable(self, service: Service) -> bool:
-        return service.schedulable and (bool(self.desk.profile.schedule_duis_54) or service.reference in SIX)
+        return service.schedulable and (bool(self.context.profile.schedule_duis_54) or service.reference in SIX)
 
     def _fits(self, body: Node, variant: str) -> None:
         wanted = f"DSP{VARIANTS[variant].element}"
@@ -158,11 +158,11 @@ class Schedules:
 
     def all(self) -> tuple[Schedule, ...]:
         """Every schedule there ever was, oldest first."""
-        return tuple(map(_schedule, self.desk.store.rows("SELECT * FROM schedules ORDER BY number")))
+        return tuple(map(_schedule, self.context.store.rows("SELECT * FROM schedules ORDER BY number")))
 
     def of_run(self, request: str) -> int | None:
         """The schedule whose run this request is, None for any other request."""
-        row = self.desk.store.row("SELECT schedule FROM schedule_runs WHERE request = ?", (request,))
+        row = self.context.store.row("SELECT schedule FROM schedule_runs WHERE request = ?", (request,))
         return None if row is None else int(row["schedule"])
 
     # Removal (SCH-05)
@@ -170,13 +170,13 @@ class Schedules:
     def tenancy_changed(self, mpxns: tuple[str, ...]) -> None:
         """b: a change of tenancy (3.2) was done for these MPxNs: schedules of Other Users for them go (X-25, X-26)."""
         for one in self._lasting():
-            row = self.desk.store.row("SELECT role FROM users WHERE eui = ?", (str(one.user),))
-            device = self.desk.inventory.device(one.device)
+            row = self.context.store.row("SELECT role FROM users WHERE eui = ?", (str(one.user),))
+            device = self.context.inventory.device(one.device)
             if row is not None and row["role"] == UserRole.OU.value and device is not None and set(mpxns) & set(self._mpxns(device)):
                 self._remove(one, f"SCH-05b: change of tenancy for {' '.join(mpxns)}")
 
     def _mpxns(self, device: Device) -> tuple[str, ...]:
-        meters = (self.desk.inventory.device(eui) for eui in self.desk.inventory.meters_of(device.eui))
+        meters = (self.context.inventory.device(eui) for eui in self.context.inventory.meters_of(device.eui))
         return tuple(mpxn for meter in meters if meter is not None for mpxn in meter.mpxns)
 
     def status_changed(self, line: AuditLine) -> None:
@@ -185,7 +185,7 @@ class Schedules:
             return
         gone = {line.device}
         if line.to_status == _WITHDRAWN:
-            gone |= set(self.desk.inventory.on_hub(line.device)) | set(self.desk.inventory.neighbours(line.device))
+            gone |= set(self.context.inventory.on_hub(line.device)) | set(self.context.inventory.neighbours(line.device))
         for one in self._lasting():
             if one.device in gone:
                 self._remove(one, f"SCH-05c: {line.device} is {line.to_status}")
@@ -197,11 +197,11 @@ class Schedules:
                 self._remove(one, "SCH-05d: its owner's rights are suspended (M8)")
 
     def _lasting(self) -> tuple[Schedule, ...]:
-        return tuple(map(_schedule, self.desk.store.rows("SELECT * FROM schedules WHERE removed IS NULL ORDER BY number")))
+        return tuple(map(_schedule, self.context.store.rows("SELECT * FROM schedules WHERE removed IS NULL ORDER BY number")))
 
     def _remove(self, one: Schedule, event: str) -> None:
-        self.desk.store.execute(
-            "UPDATE schedules SET removed = ?, removal = ?, next_run = NULL WHERE number = ?", (self.desk.clock.now(), event, one.number)
+        self.context.store.execute(
+            "UPDATE schedules SET removed = ?, removal = ?, next_run = NULL WHERE number = ?", (self.context.clock.now(), event, one.number)
         )
         self.trace.emit("dcc", "schedules", "removed", target=str(one.user), schedule=one.number, device=str(one.device), reason=event)
         self._changed.set()
@@ -216,8 +216,8 @@ class Schedules:
     async def _keep_running(self) -> None:
         while True:
             self._changed.clear()
-            row = self.desk.store.row("SELECT * FROM schedules WHERE next_run IS NOT NULL ORDER BY next_run, number LIMIT 1")
-            wait = None if row is None else max(0.0, row["next_run"] - self.desk.clock.now())
+            row = self.context.store.row("SELECT * FROM schedules WHERE next_run IS NOT NULL ORDER BY next_run, number LIMIT 1")
+            wait = None if row is None else max(0.0, row["next_run"] - self.context.clock.now())
             try:
                 async with asyncio.timeout(wait):
                     if wait != 0.0:
@@ -231,9 +231,9 @@ class Schedules:
     async def _run(self, row: sqlite3.Row) -> None:
         body, due = Node(read_request(row["xml"]).body), float(row["next_run"])
         recurrence = Recurrence.of(body)
-        following = recurrence.next_run(row["runs"] + 1, max(EPOCH + timedelta(seconds=due), self.desk.clock.datetime()))
-        with self.desk.store.transaction():
-            self.desk.store.execute(
+        following = recurrence.next_run(row["runs"] + 1, max(EPOCH + timedelta(seconds=due), self.context.clock.datetime()))
+        with self.context.store.transaction():
+            self.context.store.execute(
                 "UPDATE schedules SET runs = ?, next_run = ? WHERE number = ?",
                 (row["runs"] + 1 if following is None else following[0], following and _seconds(following[1].timestamp()), row["number"]),
             )
@@ -241,10 +241,10 @@ class Schedules:
                 self._remove(_schedule(row), "it came to its last day")
             sender = Eui64.parse(row["user"])
             request = self._request(sender, row["variant"], body, due, self.counters.next(sender))
-            self.desk.store.insert("schedule_runs", request=str(request.request_id), schedule=row["number"], due=due)
+            self.context.store.insert("schedule_runs", request=str(request.request_id), schedule=row["number"], due=due)
         refusal = await self.run(request, schedule()[row["variant"]], row["number"], due)
         if refusal is not None:
-            self.desk.store.execute("UPDATE schedule_runs SET refusal = ? WHERE request = ?", (str(refusal), str(request.request_id)))
+            self.context.store.execute("UPDATE schedule_runs SET refusal = ? WHERE request = ?", (str(refusal), str(request.request_id)))
 
     def _request(self, sender: Eui64, variant: str, body: Node, due: float, counter: int) -> ServiceRequest:
         """The request of the run that is due then. Raises RequestError."""

@@ -19,9 +19,9 @@ from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
-from hil.dcc.context import signing_certificate
 from hil.dcc.duis import ServiceRequest, verify_request
 from hil.dcc.duis.node import Node
+from hil.dcc.parties.protection import signing_certificate
 from hil.parse_correlate.correlate import Known, correlate
 
 _REPLACED = ("DigitalSigningCertificate", "KeyAgreementCertificate", "KeyAgreementTopUpCertificate")

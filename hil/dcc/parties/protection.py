@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from cryptography import x509
+
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
-from firmware_emu.errors import ProtectionError
+from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_mac, check_signature
 from firmware_emu.gbcs.verify_why import why_mac_fails
+from firmware_emu.ids import Eui64
 
 
 class Proof(StrEnum):
@@ -44,3 +47,11 @@ def check_protection(message: Message, keystore: Keystore) -> Proof:
         why = why_mac_fails(message, keystore, z)
         raise ProtectionError(f"{error.reason}; it would hold with {why}" if why else error.reason) from error
     return Proof.MAC
+
+
+def signing_certificate(keystore: Keystore, sender: Eui64) -> x509.Certificate:
+    """The certificate of a user's requests: its XML signing one, else its digital signature one (choice). Raises KeystoreError."""
+    try:
+        return keystore.xml_signing_certificate(sender)
+    except KeystoreError:
+        return keystore.certificate(sender, KeyUsage.DIGITAL_SIGNATURE)

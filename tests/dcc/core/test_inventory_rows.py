@@ -13,9 +13,9 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
 from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.base.services import UserRole, schedule
-from hil.dcc.context import Arrival
 from hil.dcc.duis import new_request
 from hil.dcc.gateway import checks
+from hil.dcc.gateway.context import Arrival
 from hil.dcc.inventory.systems import system_of
 from hil.dcc.parties.users import User
 
@@ -235,7 +235,7 @@ def test_no_service_goes_to_a_type_2_device_itself(run: Run) -> None:
         for variant, service in schedule().items():
             request = replace(plain, service_reference_variant=variant)
             arrival = Arrival(request, service, far_end.dcc.inventory.listed(TYPE_2))
-            refusal = checks.device_status(far_end.dcc.desk, arrival) if service.device_service and service.roles else None
+            refusal = checks.device_status(far_end.dcc.context, arrival) if service.device_service and service.roles else None
             assert not service.device_service or not service.roles or (refusal is not None and refusal.code == "E11"), variant
 
     run(scenario)

@@ -24,7 +24,8 @@ from hil.dcc.base.store import DccStore
 from hil.dcc.own_services.wan_matrix import Coverage
 from hil.sec.incidents import IncidentLog
 from hil.ssi.accounts import Accounts
-from hil.ssi.app import Page, make_app
+from hil.ssi.app import make_app
+from hil.ssi.page import Page
 from hil.ssi.settings import PageSettings, page_settings
 from hil.ssi.views import Views
 

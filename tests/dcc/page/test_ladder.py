@@ -9,7 +9,8 @@ from core.conftest import ESME, SECOND, SUPPLIER, FarEnd
 from core.test_journeys import Run, send
 
 from hil.ssi.accounts import Accounts
-from hil.ssi.app import Page, make_app
+from hil.ssi.app import make_app
+from hil.ssi.page import Page
 from hil.ssi.settings import page_settings
 from hil.ssi.views import Views
 

@@ -13,7 +13,8 @@ from core.conftest import CHF, ESME, GPF, GSME, MPAN, NETWORK, OTHER, PPMID, SUP
 
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
-from hil.ssi.app import NOTHING_HERE, POLICY
+from hil.ssi.app import POLICY
+from hil.ssi.page import NOTHING_HERE
 from hil.ssi.pages import ROUTES
 from hil.ssi.settings import functions, page_settings
 

@@ -21,9 +21,9 @@ from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.wan.tls import files_of
 from hil.dcc.base.outcome import Verdict
-from hil.dcc.context import signing_certificate
 from hil.dcc.duis import read_request, verify_request, write_request
 from hil.dcc.parties.cos_party import CosParty
+from hil.dcc.parties.protection import signing_certificate
 from hil.sec.security.primitives import Primitive, primitives, taken
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -19,12 +19,12 @@ from firmware_emu.gbcs.verify import check_message
 from firmware_emu.ids import Eui64
 from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.base.services import Service, UserRole, schedule
-from hil.dcc.context import Arrival
 from hil.dcc.duis import read_request
 from hil.dcc.duis.node import Node
 from hil.dcc.duis.request import VARIANTS
 from hil.dcc.duis.structure import element_type
 from hil.dcc.gateway import checks
+from hil.dcc.gateway.context import Arrival
 
 from .world import World, make_world, stem, templates_in_order
 
@@ -120,12 +120,12 @@ async def in_prepayment_mode(found: Done) -> None:
 async def refuse_other_roles(found: Done, service: Service, template: bytes) -> None:
     """The template's request by a user in every role that may not send it; once for each variant."""
     found.world.reset()
-    desk = found.world.dcc.desk
-    desk_2013 = replace(desk, profile=replace(desk.profile, edition_2013=1.0))
+    context = found.world.dcc.context
+    context_2013 = replace(context, profile=replace(context.profile, edition_2013=1.0))
     request = read_request(template)
     for role, user in found.world.users.items():
         asked = replace(request, request_id=replace(request.request_id, originator=user.eui64))
-        for codes, where in ((found.code_of, desk), (found.code_of_2013, desk_2013)):
+        for codes, where in ((found.code_of, context), (found.code_of_2013, context_2013)):
             refusal = checks.user(where, Arrival(asked, service, None))
             codes[service.variant, role] = None if refusal is None else refusal.code
     for role in set(UserRole) - (service.roles or service.roles_2013):
@@ -201,7 +201,7 @@ def test_a_category_that_is_not_available_cannot_be_asked_for(done: Done, row: s
                 for element in list(request.body):
                     if Node(element).name == "ExecutionDateTime":
                         request.body.remove(element)
-                refusal = checks.structure(done.world.dcc.desk, Arrival(request, service, None))  # asks no store
+                refusal = checks.structure(done.world.dcc.context, Arrival(request, service, None))  # asks no store
                 assert refusal is not None
                 assert refusal.value == f"service {service.variant} without an execution time, which is future dated only"
 
