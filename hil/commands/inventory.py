@@ -1,7 +1,8 @@
 """``chub inventory``: dongles, jig cables and supplies on this machine, whether each will serve, and the board file of a dongle.
 
-The bus is read through libusb (pyusb); names and device nodes are those that the Linux kernel keeps in ``/sys`` and udev in
-``/dev/serial/by-id``, so that nothing is opened to be listed. The only module of the project that imports ``usb``.
+The bus is read through libusb (pyusb; the library itself comes with ``libusb-package``); names and device nodes are those that the
+Linux kernel keeps in ``/sys`` and udev in ``/dev/serial/by-id``, so that nothing is opened to be listed.
+The only module of the project that imports ``usb``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
+import libusb_package
 import usb.core
 from rich.console import Console
 from rich.table import Column, Table
@@ -29,7 +31,8 @@ _ORDER = ("dongle", "jig", "supply", "serial")
 def bus() -> tuple[list[UsbDevice], str]:
     """Every device that is no hub, and a remark where libusb could not be asked."""
     try:
-        places = [_place(device) for device in usb.core.find(find_all=True) if device.bDeviceClass != _HUB]
+        devices = usb.core.find(find_all=True, backend=libusb_package.get_libusb1_backend())
+        places = [_place(device) for device in devices if device.bDeviceClass != _HUB]
         remark = ""
     except usb.core.NoBackendError:
         places, remark = _places_in_sysfs(), "libusb is not here (Debian: apt-get install libusb-1.0-0): read from /sys alone"

@@ -91,6 +91,13 @@ def test_each_device_of_a_full_bus_is_called_what_it_is(tmp_path: Path) -> None:
     ]
 
 
+def test_the_bus_is_read_through_libusb_on_a_machine_whose_system_has_none(tmp_path: Path) -> None:
+    hidden = "import ctypes.util as u; was = u.find_library; u.find_library = lambda name: None if 'usb' in name else was(name); "
+    told = found(tmp_path, EVERYTHING, before=hidden)
+    assert told["remarks"] == []
+    assert len(told["found"]) == 14
+
+
 def test_sysfs_alone_tells_the_same_where_libusb_is_missing(tmp_path: Path) -> None:
     told = found(tmp_path, EVERYTHING, before="import usb.libloader as l; l.locate_library = lambda *a: None; ")
     assert told["found"] == found(tmp_path, EVERYTHING)["found"]
