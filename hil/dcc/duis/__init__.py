@@ -5,7 +5,7 @@ from __future__ import annotations
 from hil.dcc.duis.build import new_request, signed_pre_command
 from hil.dcc.duis.document import read_request, validate, write_request
 from hil.dcc.duis.request import VARIANTS, RequestError, RequestId, ServiceRequest, Variant
-from hil.dcc.duis.signature import sign_request, verify_request
+from hil.dcc.duis.signature import Verified, sign_request, verify_request
 
 __all__ = [
     "VARIANTS",
@@ -13,6 +13,7 @@ __all__ = [
     "RequestId",
     "ServiceRequest",
     "Variant",
+    "Verified",
     "new_request",
     "read_request",
     "sign_request",

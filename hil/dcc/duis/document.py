@@ -1,6 +1,8 @@
 """Service requests as XML documents: secure reading, checking against the structure, writing, schema validation.
 
-The parser takes no DTD, no entities and nothing from the network; size and depth are bounded.
+The parser takes no DTD, no entities, no processing instructions and nothing from the network; size and depth are bounded. The tree
+that is read is the tree a signature covers: Canonical XML drops comments and joins the text on both sides, so a comment inside a value
+is refused, and the others are taken out before anything is read.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from hil.dcc.duis.request import (
     ServiceRequest,
     line_of,
 )
-from hil.dcc.duis.structure import ElementType, element_type, wrong_value
+from hil.dcc.duis.structure import ElementType, element_type, wrong_value, wrong_version
 
 MAX_OCTETS: Final = 16 * 1024 * 1024
 """Bound on a request: a firmware image of 10,240,000 octets in base64 plus the device list still fits (DUIS 11.1)."""
@@ -31,16 +33,19 @@ MAX_DEPTH: Final = 24
 
 
 def parse_document(octets: bytes) -> etree._Element:
-    """Parse without DTD, entities or network. Raises RequestError naming line and problem."""
+    """Parse without DTD, entities, processing instructions or network, and drop the comments between elements.
+
+    Raises RequestError naming line and problem, also for a comment inside a value."""
     if len(octets) > MAX_OCTETS:
         raise RequestError("document", 0, f"{len(octets)} octets, expected at most {MAX_OCTETS}")
-    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True, remove_pis=True)
+    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True)
     try:
         root = etree.fromstring(octets, parser)
     except etree.XMLSyntaxError as trouble:
         raise RequestError("document", trouble.lineno or 1, f"not well-formed XML: {trouble.msg}") from trouble
     if cast("Any", root.getroottree().docinfo).doctype:
         raise RequestError("document", 1, "carries a document type declaration, expected none")
+    _drop_comments(root)
     deepest = [root]
     for _ in range(MAX_DEPTH):
         deepest = [child for element in deepest for child in element]
@@ -49,12 +54,25 @@ def parse_document(octets: bytes) -> etree._Element:
     raise RequestError(_path(deepest[0]), line_of(deepest[0]), f"nested deeper than {MAX_DEPTH} levels")
 
 
+def _drop_comments(root: etree._Element) -> None:
+    beside = [*root.itersiblings(preceding=True), *root.itersiblings()]
+    for found in [*beside, *root.iter(etree.ProcessingInstruction, etree.Comment)]:
+        if isinstance(found, etree._ProcessingInstruction):
+            raise RequestError("document", line_of(found), "carries a processing instruction, expected none")
+        holder = found.getparent()
+        if holder is not None and not any(isinstance(child.tag, str) for child in holder):
+            raise RequestError(_path(holder), line_of(found), "carries a comment inside a value, expected the value alone")
+    etree.strip_tags(root, etree.Comment)
+
+
 def read_request(octets: bytes) -> ServiceRequest:
     """Read and check a service request. Raises RequestError naming element, line and expectation."""
     root = parse_document(octets)
     if root.tag != f"{{{SERVICE_NAMESPACE}}}Request":
         raise RequestError(_path(root), line_of(root), f"expected Request of {SERVICE_NAMESPACE}")
     _check(root, element_type("Request"))
+    if (served := wrong_version(root.get("schemaVersion", ""))) is not None:
+        raise RequestError("Request/@schemaVersion", line_of(root), served)
     return as_request(root)
 
 
@@ -157,6 +175,8 @@ def _check(element: etree._Element, kind: ElementType) -> None:
 
 
 def _check_children(element: etree._Element, kind: ElementType, children: list[etree._Element]) -> None:
+    if kind.text is None and (stray := "".join([element.text or "", *(child.tail or "" for child in element)]).strip()):
+        raise RequestError(_path(element), line_of(element), f"read the text {stray[:60]!r}, expected elements alone")
     counts = dict.fromkeys((part.name for part in kind.parts), 0)
     position = 0
     order = [part.name for part in kind.parts]

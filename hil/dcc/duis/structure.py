@@ -7,9 +7,11 @@ name element, line and expectation, without the schema files; full validation ag
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -96,6 +98,22 @@ def _tables() -> tuple[dict[str, ElementType], dict[str, ValueType]]:
 def element_type(name: str) -> ElementType:
     """The complex type of that name; a simple or built-in type comes back as a type with text alone."""
     return _tables()[0].get(name) or ElementType(text=name)
+
+
+@cache
+def served_versions() -> tuple[Decimal, ...]:
+    """The schema versions of requests that the gateway serves (``schema_versions.csv``, each with its source)."""
+    table = (files(__package__) / "schema_versions.csv").read_text(encoding="utf-8")
+    return tuple(Decimal(row["version"]) for row in csv.DictReader(table.splitlines()))
+
+
+def wrong_version(text: str) -> str | None:
+    """Why a ``schemaVersion`` is not served, in words; None where it is. It is a decimal: 5.40 is 5.4."""
+    try:
+        served = Decimal(text.strip()) in served_versions()
+    except InvalidOperation:
+        served = False
+    return None if served else f"read {text[:20]!r}, expected a version that is served: {', '.join(map(str, served_versions()))}"
 
 
 def wrong_value(kind: str, text: str) -> str | None:

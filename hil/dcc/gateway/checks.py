@@ -17,7 +17,7 @@ from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import Reason, refused
 from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
-from hil.dcc.duis import verify_request
+from hil.dcc.duis import Verified
 from hil.dcc.duis.node import CANCELLATION, Node
 from hil.dcc.duis.readings import other_device, text
 from hil.dcc.gateway.context import Arrival, GatewayContext, roles_of, user_role
@@ -171,11 +171,7 @@ def _without_mpxn(context: GatewayContext, arrival: Arrival, device: Device) -> 
 
 def credentials(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-5: the request is signed by the user it names."""
-    try:
-        verify_request(arrival.request, signing_certificate(context.keystore, arrival.sender))
-    except (ProtectionError, KeystoreError) as error:
-        return refused("ck5-credentials", problem=error)
-    return None
+    return None if isinstance(arrival.proof, Verified) else refused("ck5-credentials", problem=arrival.proof)
 
 
 def certificate(context: GatewayContext, arrival: Arrival) -> Refusal | None:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.profile import DccProfile
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis import ServiceRequest
+from hil.dcc.duis import ServiceRequest, Verified, verify_request
 from hil.dcc.inventory.inventory import Device, Inventory
+from hil.dcc.parties.protection import signing_certificate
 from hil.dcc.registration import Registration
 
 TRANSFORM = 4
@@ -44,6 +46,9 @@ class Arrival:
     returns: int = 5
     """Of a critical request: the command variant under which its user will return the signed pre-command (5 over the SM WAN, 6 for
     local delivery, 7 both). This bench's user says so at once; what counts is asked again when it comes back."""
+    proof: Verified[ServiceRequest] | ProtectionError | KeystoreError | None = None
+    """What the signature proved, or why it proved nothing; None for a run of a schedule, which the DCC itself makes. ``request`` is
+    the proven one where there is a proof."""
 
     @property
     def way(self) -> int:
@@ -61,6 +66,14 @@ class Arrival:
     @property
     def over_wan(self) -> bool:
         return self.service.device_service and self.way not in (2, 6)
+
+
+def prove(keystore: Keystore, request: ServiceRequest) -> Verified[ServiceRequest] | ProtectionError | KeystoreError:
+    """The request as its sender's signature proves it, or why it proves nothing."""
+    try:
+        return verify_request(request, signing_certificate(keystore, request.request_id.originator))
+    except (ProtectionError, KeystoreError) as error:
+        return error
 
 
 def user_role(context: GatewayContext, sender: Eui64) -> UserRole | None:

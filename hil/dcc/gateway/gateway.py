@@ -18,10 +18,10 @@ from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis import RequestError, ServiceRequest, read_request, write_request
+from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
 from hil.dcc.duis.node import Node
 from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure, over_threshold
-from hil.dcc.gateway.context import Arrival, GatewayContext, service_of
+from hil.dcc.gateway.context import Arrival, GatewayContext, prove, service_of
 from hil.dcc.gateway.quarantine import Quarantine
 
 ANOMALY = "CK-7 anomaly"
@@ -74,8 +74,11 @@ class Gateway:
         service = service_of(request)
         if service is None:
             return self._refuse(request, refused("ck1-no-such-service", variant=request.service_reference_variant))
+        proof = prove(self._context.keystore, request)
+        if isinstance(proof, Verified):
+            request = proof.value
         name = str(request.request_id)
-        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns)
+        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns, proof)
         with self._store.transaction():
             refusal = first_failure(self._context, arrival, without=RELEASED if released else frozenset())
             if refusal is None and not request.is_signed_pre_command:

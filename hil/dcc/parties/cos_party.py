@@ -39,8 +39,7 @@ class CosParty:
         """The request is signed by the gaining supplier, and every credential it carries is that supplier's, valid now."""
         sender = request.request_id.originator
         try:
-            verify_request(request, signing_certificate(self._keystore, sender))
-            body = Node(request.body)
+            body = Node(verify_request(request, signing_certificate(self._keystore, sender)).value.body)
             for element in _REPLACED:
                 path = f"SupplierReplacementCertificates/{element}"
                 if not body.has(path):

@@ -1,0 +1,172 @@
+"""A keyless attacker changes nothing: the request that is read is exactly the request that the signature covers."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from lxml import etree
+from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureConstructionMethod, SignatureMethod
+from signxml.signer import XMLSigner
+
+from firmware_emu.errors import ProtectionError
+from firmware_emu.ids import Eui64
+from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, sign_request, verify_request, write_request
+from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import SIGNATURE_NAMESPACE
+
+SUPPLIER, METER, HUB = Eui64.parse("90b3d51f30010000"), Eui64.parse("00db1234567890a0"), Eui64.parse("00db1234567890a2")
+DS = f"{{{SIGNATURE_NAMESPACE}}}"
+
+
+def certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test user")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    return builder.serial_number(7).not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+
+
+@pytest.fixture(scope="module")
+def key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def add_device() -> ServiceRequest:
+    body = {"DeviceID": METER, "RequestType": "Add", "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 600, "InstallCode": bytes(16)}}
+    return new_request("8.11", SUPPLIER, HUB, 1001, body)
+
+
+def signed(request: ServiceRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
+    return write_request(sign_request(request, key, certificate(key)))
+
+
+@pytest.mark.parametrize(
+    ("value", "changed"),
+    [
+        (b":1001</sr:RequestID>", b":100<!---->1</sr:RequestID>"),
+        (b"JoinTimePeriod>600<", b"JoinTimePeriod>6<!---->00<"),
+        (b"JoinTimePeriod>600<", b"JoinTimePeriod><!---->600<"),
+        (b"JoinTimePeriod>600<", b"JoinTimePeriod>600<!----><"),
+        (b"JoinTimePeriod>600<", b"JoinTimePeriod>6<?x y?>00<"),
+        (b"RequestType>Add<", b"RequestType>A<!-- dd -->dd<"),
+    ],
+)
+def test_a_comment_or_an_instruction_inside_a_value_of_a_signed_request_is_refused(
+    key: ec.EllipticCurvePrivateKey, value: bytes, changed: bytes
+) -> None:
+    octets = signed(add_device(), key)
+    assert octets.count(value) == 1
+    with pytest.raises(RequestError, match=r"comment inside a value|processing instruction"):
+        read_request(octets.replace(value, changed))
+
+
+def test_a_comment_between_elements_changes_neither_the_proof_nor_what_is_read(key: ec.EllipticCurvePrivateKey) -> None:
+    octets = signed(add_device(), key).replace(b"<sr:Body>", b"<!-- the body --><sr:Body>")
+    request = read_request(octets)
+    proven = verify_request(request, certificate(key))
+    assert Node(proven.value.body).integer("AddDeviceToCHFWhitelist/JoinTimePeriod") == 600
+    assert b"the body" not in write_request(request)
+
+
+def test_a_processing_instruction_beside_the_document_element_is_refused(key: ec.EllipticCurvePrivateKey) -> None:
+    octets = signed(add_device(), key)
+    with pytest.raises(RequestError, match="processing instruction"):
+        read_request(octets + b"<?x y?>")
+
+
+def test_text_between_elements_is_refused() -> None:
+    with pytest.raises(RequestError, match="elements alone"):
+        read_request(write_request(add_device()).replace(b"<sr:Body>", b"600<sr:Body>"))
+
+
+def test_the_verified_request_is_read_from_the_signed_octets_and_not_from_the_tree_beside_them(key: ec.EllipticCurvePrivateKey) -> None:
+    request = read_request(signed(add_device(), key))
+    # The tree that travelled with the request is changed after reading: the verifier does not look at it.
+    stray = copy.deepcopy(request.body)
+    next(stray.iter("{*}JoinTimePeriod")).text = "6"
+    object.__setattr__(request, "body", stray)
+    proven = verify_request(request, certificate(key))
+    assert Node(proven.value.body).integer("AddDeviceToCHFWhitelist/JoinTimePeriod") == 600
+    assert b"Signature" not in proven.octets
+    assert b">600<" in proven.octets
+
+
+def with_signature(request: ServiceRequest, signature: etree._Element) -> ServiceRequest:
+    root = copy.deepcopy(request.document)
+    for old in root.findall(f"{DS}Signature"):
+        root.remove(old)
+    root.append(copy.deepcopy(signature))
+    return read_request(etree.tostring(root))
+
+
+def enveloping(key: ec.EllipticCurvePrivateKey) -> etree._Element:
+    signer = XMLSigner(
+        method=SignatureConstructionMethod.enveloping,
+        signature_algorithm=SignatureMethod.ECDSA_SHA256,
+        digest_algorithm=DigestAlgorithm.SHA256,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    return signer.sign(etree.fromstring(b'<thing Id="x"/>'), key=key, cert=[certificate(key)], reference_uri="x")
+
+
+def of_another(key: ec.EllipticCurvePrivateKey) -> etree._Element:
+    found = read_request(signed(new_request("7.2", SUPPLIER, METER, 1000), key)).document.find(f"{DS}Signature")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("made", [enveloping, of_another])
+def test_a_good_signature_over_something_else_makes_no_request_signed(
+    key: ec.EllipticCurvePrivateKey, made: Callable[[ec.EllipticCurvePrivateKey], etree._Element]
+) -> None:
+    with pytest.raises(ProtectionError):
+        verify_request(with_signature(add_device(), made(key)), certificate(key))
+
+
+def test_two_signatures_or_an_object_beside_the_reference_are_refused(key: ec.EllipticCurvePrivateKey) -> None:
+    octets = signed(add_device(), key)
+    start = octets.index(b"<ds:Signature")
+    twice = octets[:start] + octets[start:].replace(b"</sr:Request>", b"") * 2 + b"</sr:Request>"
+    with pytest.raises(RequestError):
+        read_request(twice)
+    with pytest.raises(ProtectionError, match="Object"):
+        verify_request(read_request(octets.replace(b"</ds:Signature>", b"<ds:Object/></ds:Signature>")), certificate(key))
+
+
+@pytest.mark.parametrize("uri", ['URI="#x"', ""])
+def test_a_reference_to_anything_but_the_whole_document_is_refused(key: ec.EllipticCurvePrivateKey, uri: str) -> None:
+    octets = signed(add_device(), key)
+    assert octets.count(b'URI=""') == 1
+    with pytest.raises(ProtectionError, match="does not cover the request"):
+        verify_request(read_request(octets.replace(b'URI=""', uri.encode())), certificate(key))
+
+
+@pytest.mark.parametrize("version", ["5.1", "5.2", "5.4", "5.40"])
+def test_a_schema_version_that_the_field_sends_is_served(version: str) -> None:
+    octets = write_request(add_device()).replace(b'schemaVersion="5.4"', f'schemaVersion="{version}"'.encode())
+    assert read_request(octets).service_reference_variant == "8.11"
+
+
+@pytest.mark.parametrize("version", ["5.3", "99.9", "0", "-5.4", "6.0"])
+def test_a_schema_version_that_is_not_served_is_refused_with_those_that_are(version: str) -> None:
+    octets = write_request(add_device()).replace(b'schemaVersion="5.4"', f'schemaVersion="{version}"'.encode())
+    with pytest.raises(RequestError, match=r"5\.1, 5\.2, 5\.4"):
+        read_request(octets)
+
+
+def test_no_value_of_a_published_template_can_be_split_by_a_comment(duis: Path) -> None:
+    for file in sorted((duis / "templates").glob("*.XML"))[::10]:
+        octets = file.read_bytes()
+        value = re.compile(rb">[^<>\s]+(?=</)").search(octets)
+        assert value is not None
+        at = value.end()
+        with pytest.raises(RequestError, match="comment inside a value"):
+            read_request(octets[:at] + b"<!---->" + octets[at:])
