@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
+
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -39,3 +42,16 @@ def rtds(request: pytest.FixtureRequest) -> Path:
 def duis(request: pytest.FixtureRequest) -> Path:
     """DUIS request templates and schemas."""
     return _folder(request, "--duis", "templates")
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the bench's default PKI: every organisation and Device, with all private keys and the SM WAN's TLS files."""
+    folder = Path(tmp_path_factory.mktemp("pki")) / "pki"
+    make_pki(folder, organisations=None, devices=DEFAULT_DEVICES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def keystore(keys: Path) -> Keystore:
+    return Keystore.load(keys)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from seeded_defects import DEFECTS, Defect, _ends, _last_end
 
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
@@ -22,6 +21,7 @@ from hil.radio.nodes.memory_han import Han, MemoryRadio
 from hil.report.measurements import Verdict
 from ichis.conformance.check import load_checks
 from ichis.profile import load_profile
+from tests.conformance.seeded_defects import DEFECTS, Defect, _ends, _last_end
 
 CHECKS = load_checks()
 

@@ -1,7 +1,7 @@
-"""The far end of tests/dcc/core, for the rules that stand beside the gateway (registration, incidents, measures, page ...)."""
+"""The far end, for tests of the DCC and of what stands beside it."""
 
 from __future__ import annotations
 
-from core.conftest import far_end, keys, keystore, run
+from tests.dcc.far_end import far_end, run
 
-__all__ = ["far_end", "keys", "keystore", "run"]
+__all__ = ["far_end", "run"]

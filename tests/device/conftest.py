@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from device_rig import NOW, PARTIES, Recorder, Rig
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
@@ -14,6 +13,7 @@ from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
+from tests.device.device_rig import NOW, PARTIES, Recorder, Rig
 
 
 @pytest.fixture(scope="session")

@@ -7,19 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from device_rig import ACB, COS, NOW, SECOND_SUPPLIER, SUPPLIER, Rig
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.certificates import Issuer, Validity, device_certificate, entity_of, organisation_certificate
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.p256 import generate
-from firmware_emu.crypto.roles import CellUsage, DeviceType, KeyUsage, RemotePartyRole
+from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.event_log import LogName
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import (
-    AuthorisingRemotePartyControl,
-    CredentialsOutcome,
     KeyUsageCommand,
     ProvideCredentialsCommand,
     RemotePartyDetails,
@@ -29,53 +25,11 @@ from firmware_emu.gbcs.asn1_types import (
     TrustAnchorCell,
     TrustAnchorReplacement,
     UpdateCredentialsAlert,
-    UpdateCredentialsCommand,
-    UpdateCredentialsResponse,
 )
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag, Eui64
-
-DS, KA = KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT
-SUPPLIER_CELLS = ((DS, None), (KA, None), (KA, 1))
-
-
-def der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
-
-
-def replacements(pki: Keystore, party: Eui64, role: int) -> tuple[TrustAnchorReplacement, ...]:
-    found = []
-    for usage, cell in SUPPLIER_CELLS:
-        certificate = pki.certificate(party, usage, CellUsage.PREPAYMENT_TOP_UP if cell else CellUsage.MANAGEMENT)
-        found.append(TrustAnchorReplacement(der(certificate), TrustAnchorCell(role, usage, cell)))
-    return tuple(found)
-
-
-def update(
-    pki: Keystore,
-    mode: int,
-    counter: int,
-    items: tuple[TrustAnchorReplacement, ...],
-    *,
-    floor: int | None = None,
-    top_up: int = 0,
-    others: tuple[SeqChange, ...] | None = None,
-    path: tuple[bytes, ...] | None = None,
-    at: datetime | None = None,
-    role: int = 2,
-) -> bytes:
-    authority = der(pki.authority(RemotePartyRole.ISSUING_AUTHORITY))
-    specialist = None if floor is None else (SpecialistSeq(0, top_up),)
-    control = AuthorisingRemotePartyControl(mode, None, None, TrustAnchorCell(role, DS), counter, floor, specialist, others)
-    command = UpdateCredentialsCommand(control, items, (authority,) if path is None else path, at)
-    return Asn1Payload("UpdateCredentialsCommand", command).encode()
-
-
-def outcome(response: Message) -> CredentialsOutcome:
-    value = Asn1Payload.decode(response.payload, response.message_code, CraFlag.RESPONSE).value
-    assert isinstance(value, UpdateCredentialsResponse)
-    assert value.outcome is not None
-    return value.outcome
+from tests.device.credential_updates import DS, KA, SUPPLIER_CELLS, der, outcome, replacements, update
+from tests.device.device_rig import ACB, COS, NOW, SECOND_SUPPLIER, SUPPLIER, Rig
 
 
 def details(rig: Rig, counter: int, *roles: int) -> dict[int, RemotePartyDetails]:

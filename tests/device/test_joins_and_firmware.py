@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from device_rig import ACB, ESME, GSME, NOW, PPMID, SUPPLIER, Rig
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto import p256
@@ -22,6 +21,7 @@ from firmware_emu.gbcs.asn1_types import ActivateFirmwareAlert, ActivateFirmware
 from firmware_emu.gbcs.asn1_types import ReadDeviceLogResponse as Log
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
+from tests.device.device_rig import ACB, ESME, GSME, NOW, PPMID, SUPPLIER, Rig
 
 IHD = Eui64.parse("00db1234567890b0")
 

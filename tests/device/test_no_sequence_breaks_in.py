@@ -7,11 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from device_rig import ACB, COS, GSME, NETWORK_OPERATOR, PARTIES, SECOND_SUPPLIER, SUPPLIER, Rig
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from test_credentials_use_cases import der, outcome, replacements, update
 
 from firmware_emu.crypto.certificates import Issuer, Validity, organisation_certificate
 from firmware_emu.crypto.keystore import Keystore
@@ -24,6 +22,8 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.asn1_types import SeqChange, StatusCode, TrustAnchorCell, TrustAnchorReplacement
 from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
+from tests.device.credential_updates import der, outcome, replacements, update
+from tests.device.device_rig import ACB, COS, GSME, NETWORK_OPERATOR, PARTIES, SECOND_SUPPLIER, SUPPLIER, Rig
 
 CODE, OPERATORS_CODE, GAS_CODE = 0x0050, 0x0026, 0x0081
 BROKEN = ("expired", "not yet valid", "of a stranger's authority", "of another role", "for another use", "of two parties")

@@ -3,7 +3,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from device_rig import ACB, COS, GSME, NETWORK_OPERATOR, SECOND_SUPPLIER, SUPPLIER, Rig
 
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.pipeline import GbcsDevice
@@ -23,6 +22,7 @@ from firmware_emu.gbcs.dlms import (
 )
 from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.ids import CraFlag
+from tests.device.device_rig import ACB, COS, GSME, NETWORK_OPERATOR, SECOND_SUPPLIER, SUPPLIER, Rig
 
 READ = AccessRequest(0x20000001, (Specification(Choice.GET, 1, bytes(6), 2),), (Null(),)).encode()
 OPEN = AccessRequest(0x20000001, (Specification(Choice.ACTION, 9, bytes.fromhex("00000a006aff"), 1),), (LongUnsigned(0x34),)).encode()

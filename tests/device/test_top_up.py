@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from device_rig import SUPPLIER, Rig
-
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage
 from firmware_emu.device import top_up
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.top_up import TopUpResult
 from firmware_emu.gbcs.utrn import make_utrn
+from tests.device.device_rig import SUPPLIER, Rig
 
 COUNTER = 3 << 32
 

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from device_home import Home, Scene
-from memory_han import HubSide, MemoryHan
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
+from tests.devices.device_home import Home, Scene
+from tests.devices.hub_in_memory import HubSide, MemoryHan
 
 
 @pytest.fixture(scope="session")

@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 
-from memory_han import HubSide, MemoryHan, MemoryNode
-
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs import protect
+from firmware_emu.gbcs.asn1 import Asn1Payload
+from firmware_emu.gbcs.asn1_types import JoinCommand
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
+from hil.devices import Gsme, Ihd
+from hil.devices.base.han_device import HanDevice
+from tests.devices.hub_in_memory import HubSide, MemoryHan, MemoryNode
 
 ACB = Eui64.parse("90b3d51f30000002")
 SUPPLIER = Eui64.parse("90b3d51f30010000")
@@ -70,3 +73,21 @@ class Home:
 
 Scene = Callable[[Callable[[Home], Coroutine[None, None, None]]], None]
 """The fixture ``at_home``: runs a coroutine function with a Home on a warp clock."""
+
+
+def join(method: int, other: HanDevice) -> bytes:
+    return Asn1Payload("JoinCommand", JoinCommand(method, other.eui64, other.device_type.value)).encode()
+
+
+async def at_hub(home: Home, device: HanDevice) -> None:
+    await device.start()
+    await device.join()
+    if not isinstance(device, Ihd):
+        await home.hub.open(device.eui64)
+
+
+async def joined(home: Home) -> Gsme:
+    gsme = Gsme(*home.parts(DeviceType.GSME))
+    await gsme.start()
+    await gsme.join()
+    return gsme

@@ -6,10 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from device_home import ACB, PARTIES, SUPPLIER
-from memory_han import MemoryHan
-from meter_bench import Hand
-
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device.store import MemoryStore, Store
@@ -19,8 +15,13 @@ from firmware_emu.gbcs.gbz import Component, Gbz, numbered
 from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
+from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
+from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Gsme
 from hil.devices.metering.registers import LoadProfile
+from tests.devices.device_home import ACB, PARTIES, SUPPLIER
+from tests.devices.hub_in_memory import MemoryHan
+from tests.devices.meter_bench import Hand
 
 GSME = Eui64.parse("00db1234567890a1")
 
@@ -104,3 +105,22 @@ class GasBench:
             self.gsme.outbox.done(waiting[0])
             found.append(int.from_bytes(Message.decode(waiting[1]).payload[3:5], "big"))
         return found
+
+
+def part(cluster: Cluster, name: str, /, **fields: FieldValue) -> Component:
+    command = cluster.command_named(name)
+    from_server = cluster.to_client.get(command.id) is command
+    return Component(cluster.id, 0x09 if from_server else 0x01, 0, command.id, command.encode(fields))
+
+
+def tell(bench: GasBench, *codes: int) -> None:
+    """GCS20: these events are logged and go to the WAN."""
+    events: FieldValue = tuple({"event": code} for code in codes)
+    bench.ask(
+        0x00AD,
+        [
+            part(
+                DEVICE_MANAGEMENT, "SetEventConfiguration", event=1, start=0, configuration=0x0F, control=0, count=len(codes), events=events
+            )
+        ],
+    )

@@ -6,10 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
 
-from device_home import PARTIES, SUPPLIER
-from memory_han import MemoryHan
-from meter_bench import Hand
-
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage
 from firmware_emu.device.store import MemoryStore
@@ -26,6 +22,9 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Gsme
+from tests.devices.device_home import PARTIES, SUPPLIER
+from tests.devices.hub_in_memory import MemoryHan
+from tests.devices.meter_bench import Hand
 
 GSME = Eui64.parse("00db1234567890a1")
 PENNY, POUND = 1000, 100_000

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from memory_han import MemoryHan
-
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
@@ -26,7 +24,15 @@ from firmware_emu.gbcs.axdr import (
     Structure,
     Unsigned,
 )
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Specification, invoke_id, parse_obis
+from firmware_emu.gbcs.dlms import (
+    AccessRequest,
+    AccessResponse,
+    AccessResult,
+    Choice,
+    Specification,
+    invoke_id,
+    parse_obis,
+)
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
@@ -34,6 +40,7 @@ from firmware_emu.trace import Record, Trace
 from hil.devices import Esme
 from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
 from hil.devices.metering.registers import LoadProfile
+from tests.devices.hub_in_memory import MemoryHan
 
 ESME = Eui64.parse("00db1234567890a0")
 SUPPLIER = Eui64.parse("90b3d51f30010000")
@@ -235,3 +242,14 @@ def tariff(
 def flat(price: int, standing: int = 0) -> list[Item]:
     """A tariff of one rate."""
     return tariff([day(1, {0: 1})], [week(1, (1,) * 7)], [season("all", "07d00101ff", 1)], {1: price}, standing=standing)
+
+
+def limit(watts: int, period: int, restoration: int, *, disables: bool) -> list[Item]:
+    values = (
+        ("94.44.0.3", Boolean(disables)),
+        ("94.44.128.7", DoubleLongUnsigned(watts)),
+        ("94.44.128.6", DoubleLongUnsigned(period)),
+        ("94.44.128.8", DoubleLongUnsigned(restoration)),
+    )
+    items = [put(9000, f"0-0:{obis}", 4, value) for obis, value in values]
+    return [*items, *(put(9000, f"0-0:{obis}", 6, at_once()) for obis, _ in values)]

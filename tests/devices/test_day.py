@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from memory_han import MemoryHan
-from meter_bench import PARTIES, Bench
-from test_prepayment import POUND, prepaying
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.device.event_log import LogName
@@ -19,6 +16,9 @@ from firmware_emu.trace import Trace
 from hil.bench.day import Day, check_day, live, load_day, read_day
 from hil.devices import Gsme, LoadSwitch
 from hil.devices.metering.registers import DAY_S, HOUR_S
+from tests.devices.hub_in_memory import MemoryHan
+from tests.devices.meter_bench import PARTIES, Bench
+from tests.devices.prepaying_meter import POUND, prepaying
 
 GSME = Eui64.parse("00db1234567890a1")
 

@@ -3,27 +3,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from device_home import ACB, SUPPLIER, Home, Scene
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
 from firmware_emu.errors import RadioError
 from firmware_emu.gbcs.asn1 import Asn1Payload
-from firmware_emu.gbcs.asn1_types import FirmwareVersionResponse, JoinCommand
+from firmware_emu.gbcs.asn1_types import FirmwareVersionResponse
 from firmware_emu.ids import CraFlag
 from hil.devices import Esme, Hcalcs, Ihd, Ppmid
-from hil.devices.base.han_device import HanDevice
-
-
-def join(method: int, other: HanDevice) -> bytes:
-    return Asn1Payload("JoinCommand", JoinCommand(method, other.eui64, other.device_type.value)).encode()
-
-
-async def at_hub(home: Home, device: HanDevice) -> None:
-    await device.start()
-    await device.join()
-    if not isinstance(device, Ihd):
-        await home.hub.open(device.eui64)
+from tests.devices.device_home import ACB, SUPPLIER, Home, Scene, at_hub, join
 
 
 @pytest.mark.requirement("CH-30")

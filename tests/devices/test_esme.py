@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from device_home import NETWORK_OPERATOR, SUPPLIER, Home, Scene
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.roles import DeviceType
@@ -27,6 +26,7 @@ from firmware_emu.gbcs.dlms import (
 )
 from firmware_emu.gbcs.envelope import Message
 from hil.devices import Esme, LoadSwitch
+from tests.devices.device_home import NETWORK_OPERATOR, SUPPLIER, Home, Scene
 
 
 def request(choice: Choice, class_id: int, obis: str, attribute: int, data: Data | None = None) -> bytes:

@@ -6,9 +6,6 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from device_home import SUPPLIER, Home, Scene
-from meter_bench import Bench, Item, at_once, entry, flat, octets, put, run
-from test_prepayment import adjust, prepayment_mode
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
@@ -22,17 +19,9 @@ from firmware_emu.gbcs.envelope import Message
 from hil.devices import Esme, LoadSwitch
 from hil.devices.esme.variant import POLYPHASE
 from hil.devices.metering.registers import DAY_S, HOUR_S
-
-
-def limit(watts: int, period: int, restoration: int, *, disables: bool) -> list[Item]:
-    values = (
-        ("94.44.0.3", Boolean(disables)),
-        ("94.44.128.7", DoubleLongUnsigned(watts)),
-        ("94.44.128.6", DoubleLongUnsigned(period)),
-        ("94.44.128.8", DoubleLongUnsigned(restoration)),
-    )
-    items = [put(9000, f"0-0:{obis}", 4, value) for obis, value in values]
-    return [*items, *(put(9000, f"0-0:{obis}", 6, at_once()) for obis, _ in values)]
+from tests.devices.device_home import SUPPLIER, Home, Scene
+from tests.devices.meter_bench import Bench, Item, at_once, entry, flat, limit, octets, put, run
+from tests.devices.prepaying_meter import adjust, prepayment_mode
 
 
 def test_power_above_the_limit_opens_the_switch_for_the_restoration_period(device_pki: Keystore) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from meter_bench import Bench, flat
-from test_prepayment import POUND, adjust, configuration, prepayment_mode, token
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
@@ -15,6 +13,8 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import ZclFrame, ZclStatus
 from hil.devices import LoadSwitch
 from hil.devices.metering.registers import DAY_S
+from tests.devices.meter_bench import Bench, flat
+from tests.devices.prepaying_meter import POUND, adjust, configuration, prepayment_mode, token
 
 PPMID, DISPLAY, STRANGER = (Eui64.parse(f"00db1234567890b{n}") for n in range(3))
 

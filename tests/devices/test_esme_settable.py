@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from test_esme_settings import rows
 
 from firmware_emu.gbcs.dlms import Choice, parse_obis
 from firmware_emu.gbcs.use_cases import catalogue
+from tests.devices.settings_table import rows
 
 
 def written() -> dict[tuple[int, bytes, int], str]:

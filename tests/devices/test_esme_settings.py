@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from importlib import resources
-
 import pytest
-from meter_bench import Bench, at_once, put
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.device.event_log import LogName
@@ -15,12 +11,10 @@ from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Number, Octe
 from firmware_emu.gbcs.dlms import AccessResult, DataNotification, parse_obis
 from firmware_emu.gbcs.envelope import Message
 from hil.devices.esme.variant import POLYPHASE
+from tests.devices.meter_bench import Bench, at_once, put
+from tests.devices.settings_table import rows
 
 _DATE_TIME = bytes.fromhex("07ea0601ff0c1e00008000ff")
-
-
-def rows(name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(resources.files("hil.devices.esme").joinpath(name).read_text(encoding="utf-8").splitlines()))
 
 
 def settable() -> list[tuple[int, str, int, str]]:

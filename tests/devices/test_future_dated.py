@@ -3,8 +3,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from device_home import ACB, PARTIES, SUPPLIER
-from memory_han import MemoryHan
 
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -26,6 +24,8 @@ from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme, Gsme
+from tests.devices.device_home import ACB, PARTIES, SUPPLIER
+from tests.devices.hub_in_memory import MemoryHan
 
 ESME, GSME = Eui64.parse("00db1234567890a0"), Eui64.parse("00db1234567890a1")
 THRESHOLD = parse_obis("0-0:94.44.2.10")

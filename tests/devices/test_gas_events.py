@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from device_home import SUPPLIER
-from gas_bench import GSME, GasBench
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage, KeyUsage
 from firmware_emu.device.event_log import LogName
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.utrn import ValueClass, make_utrn
-from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Valve
 from hil.devices.base.tampering import Tampering
 from hil.devices.gsme.hardware import LOW_BATTERY_DAYS, NEW_BATTERY_DAYS
 from hil.devices.metering.keypad import PAUSE_S, TRIES
+from tests.devices.device_home import SUPPLIER
+from tests.devices.gas_bench import GSME, GasBench, part, tell
 
 DAY_S = 86_400
 
@@ -28,25 +25,6 @@ DAY_S = 86_400
 @pytest.fixture
 def bench(device_pki: Keystore) -> GasBench:
     return GasBench(device_pki, load=lambda half_hour: 1800)
-
-
-def part(cluster: Cluster, name: str, /, **fields: FieldValue) -> Component:
-    command = cluster.command_named(name)
-    from_server = cluster.to_client.get(command.id) is command
-    return Component(cluster.id, 0x09 if from_server else 0x01, 0, command.id, command.encode(fields))
-
-
-def tell(bench: GasBench, *codes: int) -> None:
-    """GCS20: these events are logged and go to the WAN."""
-    events: FieldValue = tuple({"event": code} for code in codes)
-    bench.ask(
-        0x00AD,
-        [
-            part(
-                DEVICE_MANAGEMENT, "SetEventConfiguration", event=1, start=0, configuration=0x0F, control=0, count=len(codes), events=events
-            )
-        ],
-    )
 
 
 @pytest.mark.clause("RTDS GCS53")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from gas_bench import GasBench
-from test_gas_events import part, tell
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.zse.clusters.metering import METERING
 from hil.devices import Valve
+from tests.devices.gas_bench import GasBench, part, tell
 
 SETTLING_TENTHS, MEASURING_S, LITRES_AN_HOUR = 50, 60, 3600
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from device_home import NETWORK_OPERATOR, SUPPLIER
-from gas_bench import GasBench
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.metering import METERING
+from tests.devices.device_home import NETWORK_OPERATOR, SUPPLIER
+from tests.devices.gas_bench import GasBench
 
 START_SAMPLING, READ_SAMPLES = 0x0080, 0x0079
 SIX_MINUTES, FOUR_HOURS = 360, 14_400

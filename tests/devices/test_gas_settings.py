@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from device_home import NETWORK_OPERATOR, SUPPLIER
-from gas_bench import GSME, GasBench
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage
@@ -19,6 +17,8 @@ from firmware_emu.gbcs.utrn import make_utrn
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Command, Field, FieldValue, Layout, Repeat
 from firmware_emu.zse.zcl import ZclStatus, decode_read_response, encode_attribute_ids
+from tests.devices.device_home import NETWORK_OPERATOR, SUPPLIER
+from tests.devices.gas_bench import GSME, GasBench
 
 Json: TypeAlias = "str | int | list[Json] | dict[str, Json]"
 TABLE = tomllib.loads(Path(__file__).with_name("gas_settings.toml").read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from device_home import SUPPLIER, Home, Scene
 
 from firmware_emu.crypto.roles import CellUsage, DeviceType, KeyUsage
 from firmware_emu.device import joins
@@ -13,6 +12,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.utrn import make_utrn
 from hil.devices import Gsme, Ppmid
 from hil.devices.base.han_device import HanDevice
+from tests.devices.device_home import SUPPLIER, Home, Scene
 
 
 async def carry(home: Home, gsme: Gsme, ppmid: Ppmid) -> None:

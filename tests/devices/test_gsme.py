@@ -3,10 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from device_home import SUPPLIER, Home, Scene
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import JoinCommand, SetTimeCommand, SetTimeResponse
@@ -16,16 +14,10 @@ from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import decode_read_response, encode_attribute_ids
 from hil.devices import Gsme, Valve
+from tests.devices.device_home import SUPPLIER, Home, Scene, joined
 
 GPF_OF_ANOTHER_HUB = Eui64.parse("00db1234567890e3")
 SUMMATION = (METERING.id, 0x0000)
-
-
-async def joined(home: Home) -> Gsme:
-    gsme = Gsme(*home.parts(DeviceType.GSME))
-    await gsme.start()
-    await gsme.join()
-    return gsme
 
 
 async def ask(home: Home, gsme: Gsme, code: int, payload: bytes, *, signed: bool = False) -> Message:

@@ -6,18 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
-from device_home import Home, Scene
-from gas_money import (
-    BLOCKS,
-    KWH_A_LITRE,
-    POUND,
-    SUMMATION,
-    TARIFF,
-    TIERS,
-    WEEKENDS,
-    Bench,
-    prices,
-)
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
@@ -28,6 +16,18 @@ from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.declare import FieldValue
 from hil.devices import Gsme, Valve
 from hil.devices.metering.registers import DAY_S, HOUR_S, boiler
+from tests.devices.device_home import Home, Scene
+from tests.devices.gas_money import (
+    BLOCKS,
+    KWH_A_LITRE,
+    POUND,
+    SUMMATION,
+    TARIFF,
+    TIERS,
+    WEEKENDS,
+    Bench,
+    prices,
+)
 
 
 @pytest.fixture

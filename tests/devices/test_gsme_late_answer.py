@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from device_home import Home, Scene
-from test_gsme import joined
-
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.tunneling import GetResponse, encode_mailbox
 from firmware_emu.zse.zcl import encode_attribute_ids
+from tests.devices.device_home import Home, Scene, joined
 
 
 def test_a_get_response_that_comes_too_late_is_executed_with_the_next(at_home: Scene) -> None:

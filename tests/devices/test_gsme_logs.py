@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from device_home import SUPPLIER, Home, Scene
 
 from firmware_emu.crypto.roles import CellUsage, DeviceType
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
@@ -18,6 +17,7 @@ from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import Cluster, FieldValue
 from firmware_emu.zse.zcl import ZclStatus, encode_attribute_ids
 from hil.devices import Gsme
+from tests.devices.device_home import SUPPLIER, Home, Scene
 
 DAY_S = 86_400
 FOREVER = 0xFFFFFFFE

@@ -5,7 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from gas_money import (
+
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.zse.clusters.calendar import CALENDAR
+from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.clusters.price import PRICE
+from hil.devices import Valve
+from hil.devices.metering.registers import DAY_S, HOUR_S
+from tests.devices.gas_money import (
     BLOCKS,
     CONFIGURATION,
     ISSUED,
@@ -21,15 +30,6 @@ from gas_money import (
     calendar,
     prices,
 )
-
-from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.zse.clusters.calendar import CALENDAR
-from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
-from firmware_emu.zse.clusters.metering import METERING
-from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from firmware_emu.zse.clusters.price import PRICE
-from hil.devices import Valve
-from hil.devices.metering.registers import DAY_S, HOUR_S
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import count
 
-from device_home import ACB, PARTIES, SUPPLIER
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from memory_han import MemoryHan
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -19,6 +17,8 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme, Gsme
+from tests.devices.device_home import ACB, PARTIES, SUPPLIER
+from tests.devices.hub_in_memory import MemoryHan
 
 TARGETS = {Esme: Eui64.parse("00db1234567890a0"), Gsme: Eui64.parse("00db1234567890a1")}
 STARTS = tuple(bytes.fromhex(text) for text in ("", "d92000000100", "d9200000010001 03001e00002b0208ff0101", "0109010107", "30"))

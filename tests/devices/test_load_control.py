@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from device_home import SUPPLIER, Home, Scene
-from test_displays_and_pairing import at_hub, join
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import RadioError
 from firmware_emu.zse.clusters.drlc import DRLC
 from hil.devices import Esme, Hcalcs
+from tests.devices.device_home import SUPPLIER, Home, Scene, at_hub, join
 
 
 async def pair(home: Home) -> tuple[Esme, Hcalcs]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from device_home import Home, Scene
-from meter_bench import Bench, put
-from test_prepayment import POUND, adjust, configuration, prepaying, top_up
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
@@ -14,6 +11,9 @@ from firmware_emu.gbcs.axdr import DoubleLongUnsigned
 from hil.devices import Esme, LoadSwitch
 from hil.devices.esme.variant import POLYPHASE
 from hil.devices.metering.registers import DAY_S
+from tests.devices.device_home import Home, Scene
+from tests.devices.meter_bench import Bench, put
+from tests.devices.prepaying_meter import POUND, adjust, configuration, prepaying, top_up
 
 
 @pytest.mark.parametrize(

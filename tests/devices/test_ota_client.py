@@ -8,7 +8,6 @@ import struct
 from dataclasses import dataclass, field
 
 import pytest
-from device_home import ACB, PARTIES, SUPPLIER, Home, Scene
 
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
@@ -28,6 +27,7 @@ from firmware_emu.ids import CraFlag
 from firmware_emu.zse.clusters.ota import OTA
 from hil.devices import Gsme
 from hil.devices.base.ota_client import BLOCK, HARDWARE, Fetched, OtaClient, image_identity
+from tests.devices.device_home import ACB, PARTIES, SUPPLIER, Home, Scene
 
 IMAGE = bytes(range(256)) * 40
 VERSION = 0x02000000

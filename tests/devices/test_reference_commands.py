@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from memory_han import MemoryHan
-
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
@@ -20,6 +18,7 @@ from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from hil.devices import Esme
+from tests.devices.hub_in_memory import MemoryHan
 
 ESME = Eui64.parse("00db1234567890a0")
 CONTINGENCY, PROTECTION = 0x0109, 30

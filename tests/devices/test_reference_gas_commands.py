@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device_home import PARTIES
-from memory_han import MemoryHan
-
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
@@ -18,6 +15,8 @@ from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Gsme
+from tests.devices.device_home import PARTIES
+from tests.devices.hub_in_memory import MemoryHan
 
 GSME = Eui64.parse("00db1234567890a1")
 ACB = Eui64.parse("90b3d51f30000002")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from device_home import ACB, PARTIES, SUPPLIER
-from memory_han import MemoryHan
 
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -24,6 +22,8 @@ from firmware_emu.trace import Trace
 from hil.devices import Esme
 from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
 from hil.devices.metering.registers import Period
+from tests.devices.device_home import ACB, PARTIES, SUPPLIER
+from tests.devices.hub_in_memory import MemoryHan
 
 ESME = Eui64.parse("00db1234567890a0")
 OTHER_USER = Eui64.parse("90b3d51f30040000")

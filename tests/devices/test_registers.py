@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_han import MemoryHan
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -15,6 +14,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
 from hil.devices.metering.registers import Register, Ring, house
+from tests.devices.hub_in_memory import MemoryHan
 
 DAY = 86_400
 ESME = Eui64.parse("00db1234567890a0")

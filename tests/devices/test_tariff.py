@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
-from meter_bench import NO_THRESHOLD, Bench, at_once, charge, day, flat, octets, put, run, season, special, tariff, week
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs import cosem_time
@@ -13,6 +12,7 @@ from firmware_emu.gbcs.dlms import AccessResult
 from hil.devices.esme.variant import TWIN_ELEMENT
 from hil.devices.metering.calendar import begun, falls_on
 from hil.devices.metering.registers import DAY_S, HOUR_S
+from tests.devices.meter_bench import NO_THRESHOLD, Bench, at_once, charge, day, flat, octets, put, run, season, special, tariff, week
 
 ALL_YEAR = [season("all", "07d00101ff", 1)]
 NIGHT_AND_DAY = [day(1, {0: 1, 7: 2})]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
-from meter_bench import NO_THRESHOLD, Bench, day, put, season, tariff, week
-from test_prepayment import POUND, adjust, configuration, debts, prepayment_mode, top_up
-
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.axdr import Array, CompactArray, DoubleLong, DoubleLongUnsigned, OctetString, Structure
 from hil.devices import LoadSwitch
 from hil.devices.metering.registers import DAY_S, house
+from tests.devices.meter_bench import NO_THRESHOLD, Bench, day, put, season, tariff, week
+from tests.devices.prepaying_meter import POUND, adjust, configuration, debts, prepayment_mode, top_up
 
 DAYS = 420
 START = datetime(2025, 7, 1, tzinfo=UTC)

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from meter_bench import Item
-
 from firmware_emu.board import DeviceTable, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -37,6 +35,7 @@ from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.variant import POLYPHASE, SINGLE_ELEMENT
 from hil.radio.nodes.node import StackNode
+from tests.devices.meter_bench import Item
 
 ESME, GSME, POLY, HCALCS = "esme", "gsme", "poly", "hcalcs"
 CLOSE_VALVE = numbered(

@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from alert_home import ESME, GSME, POLY, AlertHome, Told, alert_home
-from meter_bench import Item, at_once, entry, flat, put, run
-from test_esme_behaviour import limit
-from test_prepayment import adjust, configuration, prepayment_mode
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import CellUsage
@@ -30,6 +26,9 @@ from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Esme
 from hil.devices.base.tampering import Tampering, tamper
 from hil.devices.gsme.hardware import LOW_BATTERY_DAYS
+from tests.devices.meter_bench import Item, at_once, entry, flat, limit, put, run
+from tests.devices.prepaying_meter import adjust, configuration, prepayment_mode
+from tests.e2e.alert_home import ESME, GSME, POLY, AlertHome, Told, alert_home
 
 POUND = 100_000
 """Millipence."""

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from home_of_six import HomeOfSix, board_of_six
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto import p256
@@ -41,6 +40,7 @@ from hil.devices.gsme.gsme import Gsme
 from hil.devices.hcalcs import Hcalcs
 from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
+from tests.e2e.home_of_six import HomeOfSix, board_of_six
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark"),

@@ -12,8 +12,23 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
-from year_home import YearHome, seconds
-from year_ledger import (
+
+from firmware_emu.crypto.roles import CellUsage
+from firmware_emu.device import top_up
+from firmware_emu.gbcs.axdr import CompactArray, DoubleLong, DoubleLongUnsigned, Structure
+from firmware_emu.gbcs.dlms import AccessResponse
+from firmware_emu.gbcs.gbz import Gbz
+from firmware_emu.gbcs.utrn import make_utrn
+from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField
+from firmware_emu.ids import Eui64
+from firmware_emu.zse.clusters.events import EVENTS
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from hil.dcc.duis.build import Content, new_request
+from hil.devices import LoadSwitch, Valve
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S
+from hil.parse_correlate.parse import Parsed
+from tests.e2e.year_home import YearHome, seconds
+from tests.e2e.year_ledger import (
     BLOCKS,
     CHANGE_TO_BLOCKS,
     DAYS,
@@ -41,22 +56,7 @@ from year_ledger import (
     power_of_day,
     watts,
 )
-from year_settings import VOLTAGE, debts, gas_tariff, period, power_limits, power_tariff, prepayment, switch_calendar
-
-from firmware_emu.crypto.roles import CellUsage
-from firmware_emu.device import top_up
-from firmware_emu.gbcs.axdr import CompactArray, DoubleLong, DoubleLongUnsigned, Structure
-from firmware_emu.gbcs.dlms import AccessResponse
-from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.utrn import make_utrn
-from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField
-from firmware_emu.ids import Eui64
-from firmware_emu.zse.clusters.events import EVENTS
-from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from hil.dcc.duis.build import Content, new_request
-from hil.devices import LoadSwitch, Valve
-from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S
-from hil.parse_correlate.parse import Parsed
+from tests.e2e.year_settings import VOLTAGE, debts, gas_tariff, period, power_limits, power_tariff, prepayment, switch_calendar
 
 
 class Year:

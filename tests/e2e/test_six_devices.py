@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from home_of_six import ANSWER_S, HomeOfSix, board_of_six
 
 from firmware_emu.clock import Clock
 from firmware_emu.gbcs.envelope import Message
@@ -18,6 +17,7 @@ from hil.bench.station import open_station
 from hil.dcc.base.outcome import Outcome
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.radio.air.air import Link
+from tests.e2e.home_of_six import ANSWER_S, HomeOfSix, board_of_six
 
 DAY_S = 24 * 3600
 SEED = 3

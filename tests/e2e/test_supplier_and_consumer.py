@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from year_home import YearHome
 
 from firmware_emu.device.event_log import LogName
 from firmware_emu.gbcs.axdr import CompactArray
@@ -15,6 +14,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from hil.dcc.duis.build import Content
 from hil.devices import Ihd, Ppmid
 from hil.devices.metering.registers import DAY_S
+from tests.e2e.year_home import YearHome
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 TOTAL, TODAY, YESTERDAY = 0x0000, 0x0401, 0x0403

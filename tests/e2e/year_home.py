@@ -13,8 +13,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hub_bench import Han, MemoryNode, MemoryRadio
-
 from firmware_emu.board import load_board
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.device.store import MemoryStore, Store
@@ -36,6 +34,7 @@ from hil.dcc.duis.build import Content
 from hil.devices import Esme, Gsme, Ihd, Ppmid
 from hil.devices.base.han_device import HanDevice
 from hil.devices.metering.registers import LoadProfile
+from tests.hub.hub_bench import Han, MemoryNode, MemoryRadio
 
 CLOCK_SLACK = timedelta(minutes=1)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fuzz the decoders of ``firmware_emu.gbcs`` with atheris.
 
-    python tests/fuzz/fuzz_gbcs.py tests/fuzz/corpus/gbcs -max_total_time=600
+    python -m tests.fuzz.fuzz_gbcs tests/fuzz/corpus/gbcs -max_total_time=600
 
 Options are libFuzzer's. New inputs go to the first folder named: name an empty one before the corpus to leave the corpus as it is. A
 crash is written to the working folder as ``crash-*``; put it into ``tests/fuzz/corpus/gbcs`` so that the tests replay it.
@@ -15,7 +15,7 @@ import time
 import atheris
 
 with atheris.instrument_imports(include=["firmware_emu.gbcs"]):
-    import gbcs_decoders
+    from tests.fuzz import gbcs_decoders
 
 LONGEST = 10_240
 """Octets of the longest input tried, unless ``-max_len`` says otherwise."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-from gbcs_decoders import decode
 
 from firmware_emu.gbcs.asn1 import Asn1Payload, LengthForm
 from firmware_emu.gbcs.asn1_types import DeviceLogEntry, ReadDeviceLogResponse
@@ -16,6 +15,7 @@ from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, 
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.ids import CraFlag, Eui64
+from tests.fuzz.gbcs_decoders import decode
 
 _CORPUS = sorted((Path(__file__).parent / "corpus" / "gbcs").iterdir())
 _ESME, _SUPPLIER = Eui64.parse("00db1234567890a0"), Eui64.parse("90b3d51f30010000")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gbcs_strategies import BROKER, HUB, METER, SUPPLIER
 from hypothesis import settings
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from tests.gbcs.gbcs_strategies import BROKER, HUB, METER, SUPPLIER
 
 settings.register_profile("gbcs", deadline=None, max_examples=50)
 settings.load_profile("gbcs")

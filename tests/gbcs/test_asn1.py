@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import asn1tools
 import pytest
-from gbcs_strategies import HOSTILE_SECONDS, outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from firmware_emu.gbcs import asn1_types as types
 from firmware_emu.gbcs.asn1 import Asn1Payload, LengthForm, types_by_code
 from firmware_emu.gbcs.asn1_schema import kinds, schema_text
 from firmware_emu.ids import CraFlag, Eui64
+from tests.gbcs.gbcs_strategies import HOSTILE_SECONDS, outcome
 
 euis = st.binary(min_size=8, max_size=8).map(Eui64)
 moments = st.datetimes(datetime(1900, 1, 1), datetime(9999, 12, 31)).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))

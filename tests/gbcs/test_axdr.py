@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from gbcs_strategies import HOSTILE_SECONDS, NUMBERS, outcome, values
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from firmware_emu.gbcs.axdr import (
     decode_data,
     encode_data,
 )
+from tests.gbcs.gbcs_strategies import HOSTILE_SECONDS, NUMBERS, outcome, values
 
 
 @given(values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from gbcs_strategies import outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +33,7 @@ from firmware_emu.gbcs.dlms import (
     range_selection,
 )
 from firmware_emu.ids import Eui64
+from tests.gbcs.gbcs_strategies import outcome
 
 simple: st.SearchStrategy[Data] = st.one_of(
     st.just(Null()), st.integers(0, 255).map(Unsigned), st.binary(max_size=40).map(OctetString), st.integers(0, 0xFFFF).map(LongUnsigned)

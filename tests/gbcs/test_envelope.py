@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gbcs_strategies import CCS01, messages, outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
+from tests.gbcs.gbcs_strategies import CCS01, messages, outcome
 
 
 @given(messages)

@@ -6,7 +6,6 @@ import json
 import time
 
 import pytest
-from gbcs_strategies import CCS01, HOSTILE_SECONDS, clear, headers, outcome, sealed, values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.tree import Tree
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
+from tests.gbcs.gbcs_strategies import CCS01, HOSTILE_SECONDS, clear, headers, outcome, sealed, values
 
 HEADER = GroupingHeader(CraFlag.COMMAND, 5, Eui64(bytes(8)), Eui64(bytes(8)), OtherInformation(0x0019))
 

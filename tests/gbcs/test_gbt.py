@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from gbcs_strategies import outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs.gbt import Block, Reassembly, segment
+from tests.gbcs.gbcs_strategies import outcome
 
 numbers = st.integers(0, 0xFFFF)
 

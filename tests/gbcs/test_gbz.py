@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from gbcs_strategies import HOSTILE_SECONDS, clear, outcome, sealed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from firmware_emu.gbcs.gbz import Component, Gbz, numbered
 from firmware_emu.gbcs.zcl_layouts import FieldLayout, Given, GroupLayout, TypedValue, decode_zcl, encode_zcl, layouts
 from firmware_emu.zse.declare import fields as declared
 from firmware_emu.zse.declare import repeat
+from tests.gbcs.gbcs_strategies import HOSTILE_SECONDS, clear, outcome, sealed
 
 
 @given(st.lists(st.one_of(clear, sealed), min_size=1, max_size=20).map(tuple).map(Gbz))

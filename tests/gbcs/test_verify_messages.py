@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gbcs_strategies import BROKER, HUB, METER, SUPPLIER
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
@@ -29,6 +28,7 @@ from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.use_cases import by_name
 from firmware_emu.gbcs.verify import State
 from firmware_emu.ids import CraFlag, Eui64
+from tests.gbcs.gbcs_strategies import BROKER, HUB, METER, SUPPLIER
 
 DS = KeyUsage.DIGITAL_SIGNATURE
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from memory_wire import Wire
 
 from firmware_emu.clock import Clock
+from tests.han.memory_wire import Wire
 
 
 @pytest.fixture

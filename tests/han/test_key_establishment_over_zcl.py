@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from memory_wire import HUB, METER, OTHER, Wire
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority, issue
@@ -14,6 +13,7 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.key_establishment import TerminateStatus
 from firmware_emu.zse.zcl import ZclFrame
+from tests.han.memory_wire import HUB, METER, OTHER, Wire
 
 KE = 0x0800
 ISSUER = Eui64.parse("1112131415161718")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from memory_wire import HUB, METER, OTHER, Wire
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
@@ -15,6 +14,7 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, TunnelStatus, decode_mailbox, encode_mailbox
 from firmware_emu.zse.zcl import ZclStatus
+from tests.han.memory_wire import HUB, METER, OTHER, Wire
 
 TUNNEL = 0x0704
 

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from memory_wire import HUB, METER, OTHER, Wire
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
@@ -14,6 +13,7 @@ from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
 from firmware_emu.zse.clusters.tunneling import TUNNELING
 from firmware_emu.zse.zcl import AttributeRecord, DefaultResponse, ZclFrame, ZclStatus
 from firmware_emu.zse.zcl_types import BY_NAME
+from tests.han.memory_wire import HUB, METER, OTHER, Wire
 
 TUNNEL = TUNNELING.id
 KE = 0x0800

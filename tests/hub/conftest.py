@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hub_bench import Bench
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
+from tests.hub.hub_bench import Bench
 
 
 @pytest.fixture(scope="session")

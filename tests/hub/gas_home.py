@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub_bench import ACB, CODES, GPF, GSME, NETWORK_OPERATOR, PPMID, SUPPLIER, Bench, MemoryNode, add_device, codes
-
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
 from firmware_emu.device import asn1_io
 from firmware_emu.gbcs import protect
@@ -17,6 +15,7 @@ from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Gsme, Ppmid
 from hil.devices.metering.registers import LoadProfile
+from tests.hub.hub_bench import ACB, CODES, GPF, GSME, NETWORK_OPERATOR, PPMID, SUPPLIER, Bench, MemoryNode, add_device, codes
 
 PARTIES = {
     RemotePartyRole.ACCESS_CONTROL_BROKER: ACB,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hub_bench import ESME, GPF, Bench, add_device, codes, joined_meter, read_logs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame
 from firmware_emu.wan.base import WanKind
+from tests.hub.hub_bench import ESME, GPF, Bench, add_device, codes, joined_meter, read_logs
 
 CLUSTERS = (0x0000, 0x000A, 0x0025, 0x0700, 0x0702, 0x0704, 0x0705, 0x0800)
 FRAMES = st.tuples(st.sampled_from(CLUSTERS), st.integers(0, 4), st.booleans(), st.binary(max_size=60))

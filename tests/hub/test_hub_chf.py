@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from hub_bench import (
+
+from firmware_emu.crypto.aes_mmo import aes_mmo, install_code_link_key
+from firmware_emu.errors import RadioError
+from firmware_emu.gbcs.axdr import Array, CompactArray, Data, DoubleLongUnsigned, LongUnsigned, Null, OctetString, Structure
+from firmware_emu.gbcs.dlms import (
+    EVENT_LOG_CLOCK,
+    AccessResponse,
+    Choice,
+    DataNotification,
+    Specification,
+    parse_obis,
+    range_selection,
+)
+from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.hub.device_log import Membership
+from firmware_emu.ids import Eui64
+from tests.hub.hub_bench import (
     CHF,
     CODES,
     ESME,
@@ -22,22 +38,6 @@ from hub_bench import (
     read_logs,
     remove_device,
 )
-
-from firmware_emu.crypto.aes_mmo import aes_mmo, install_code_link_key
-from firmware_emu.errors import RadioError
-from firmware_emu.gbcs.axdr import Array, CompactArray, Data, DoubleLongUnsigned, LongUnsigned, Null, OctetString, Structure
-from firmware_emu.gbcs.dlms import (
-    EVENT_LOG_CLOCK,
-    AccessResponse,
-    Choice,
-    DataNotification,
-    Specification,
-    parse_obis,
-    range_selection,
-)
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.hub.device_log import Membership
-from firmware_emu.ids import Eui64
 
 
 def backed_up(backup: Data) -> dict[Eui64, bytes]:

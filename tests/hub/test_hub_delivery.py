@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hub_bench import (
+
+from firmware_emu.errors import RadioError
+from firmware_emu.gbcs.alerts import DeliveryFailure
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
+from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.han.base import HanEventKind
+from firmware_emu.ids import CraFlag, Eui64
+from firmware_emu.wan.base import WanKind
+from tests.hub.hub_bench import (
     ACB,
     CHF,
     ESME,
@@ -22,14 +30,6 @@ from hub_bench import (
     read_logs,
     remove_device,
 )
-
-from firmware_emu.errors import RadioError
-from firmware_emu.gbcs.alerts import DeliveryFailure
-from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.han.base import HanEventKind
-from firmware_emu.ids import CraFlag, Eui64
-from firmware_emu.wan.base import WanKind
 
 
 def message(

@@ -6,8 +6,6 @@ import hashlib
 import struct
 
 import pytest
-from gas_home import ask, command, gas_meter
-from hub_bench import ACB, GSME, SUPPLIER, Bench
 
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
@@ -18,6 +16,8 @@ from firmware_emu.hub.ota import ImagePiece
 from firmware_emu.ids import CraFlag
 from firmware_emu.wan.base import WanKind
 from hil.devices.base.ota_client import HARDWARE, image_identity
+from tests.hub.gas_home import ask, command, gas_meter
+from tests.hub.hub_bench import ACB, GSME, SUPPLIER, Bench
 
 IMAGE, VERSION, ACTIVATE = b"a gas meter's firmware " * 150, 0x02000000, 0x0012
 

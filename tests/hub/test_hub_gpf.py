@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hub_bench import ACB, GPF, GSME, IHD, PPMID, SUPPLIER, Bench, GasMeter, add_device, joined_meter
 
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device import asn1_io
@@ -31,6 +30,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import AttributeRecord, ZclStatus, decode_read_response
 from firmware_emu.zse.zcl_types import BY_NAME
+from tests.hub.hub_bench import ACB, GPF, GSME, IHD, PPMID, SUPPLIER, Bench, GasMeter, add_device, joined_meter
 
 DAY = 86400
 

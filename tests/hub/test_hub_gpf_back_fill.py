@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from gas_home import gas, gas_meter, link
-from hub_bench import Bench
 
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.gbz import Component
@@ -12,6 +10,8 @@ from firmware_emu.hub.gas_store import GasStore, Missing
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.zse.clusters.metering import METERING
 from hil.devices import Gsme
+from tests.hub.gas_home import gas, gas_meter, link
+from tests.hub.hub_bench import Bench
 
 HOUR, DAY = 3600, 86_400
 LOAD = (360, 7200, 1800, 720, 3600)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from gas_home import display, gas, gas_meter, link, part
-from hub_bench import GPF, GSME, SUPPLIER, Bench
 
 from firmware_emu.crypto.roles import CellUsage
 from firmware_emu.device.store import MemoryStore
@@ -16,6 +14,8 @@ from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Gsme, Ppmid
+from tests.hub.gas_home import display, gas, gas_meter, link, part
+from tests.hub.hub_bench import GPF, GSME, SUPPLIER, Bench
 
 DAY, HOUR, FOREVER, POUND = 86_400, 3600, 0xFFFFFFFE, 100_000
 TENANCY, MODE, DEBT, BILLING = 0x0072, 0x006D, 0x006E, 0x007E

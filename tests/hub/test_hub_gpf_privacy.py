@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from gas_home import display, gas, gas_meter, part
-from hub_bench import GPF, GSME, Bench
 
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
@@ -12,6 +10,8 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Ppmid
+from tests.hub.gas_home import display, gas, gas_meter, part
+from tests.hub.hub_bench import GPF, GSME, Bench
 
 DAY, HOUR, FOREVER = 86_400, 3600, 0xFFFFFFFE
 CHANGE_OF_TENANCY, PAYMENT_MODE, DAILY_LOG = 0x0072, 0x006D, 0x00A0

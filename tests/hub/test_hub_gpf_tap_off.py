@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from gas_home import display, gas, gas_meter, part
-from hub_bench import GPF, GSME, Bench
-
 from firmware_emu.device.event_log import LogName
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
@@ -13,6 +10,8 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
+from tests.hub.gas_home import display, gas, gas_meter, part
+from tests.hub.hub_bench import GPF, GSME, Bench
 
 SET_TARIFF, PREPAYMENT_SETTINGS, MESSAGE, CONVERSION, CONTACT, SET_PRICE = 0x006B, 0x006F, 0x0071, 0x007C, 0x0088, 0x00A3
 SINCE: dict[str, FieldValue] = {"earliest": 0, "minimum_event": 0, "count": 1}

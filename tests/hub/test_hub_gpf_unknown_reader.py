@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from gas_home import gas_meter
-from hub_bench import ACB, GPF, Bench
 
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs import protect
@@ -14,6 +12,8 @@ from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from tests.hub.gas_home import gas_meter
+from tests.hub.hub_bench import ACB, GPF, Bench
 
 OTHER_USER = Eui64.parse("90b3d51f30040000")
 DAY = 86_400

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hub_bench import ESME, GSME
-from test_hub_on_dongle import DongleBench, meter, run
 
 from firmware_emu.gbcs.axdr import Null
 from firmware_emu.gbcs.dlms import AccessRequest, Choice, Specification, invoke_id, parse_obis
 from hil.devices.esme.esme import Esme
 from hil.devices.gsme.gsme import Gsme
 from hil.radio.nodes.node import StackNode
+from tests.hub.dongle_bench import DongleBench, meter, run
+from tests.hub.hub_bench import ESME, GSME
 
 SPREAD_S = 3600
 READ_IMPORT = AccessRequest(invoke_id(1), (Specification(Choice.GET, 3, parse_obis("1-0:1.8.0"), 2),), (Null(),)).encode()

@@ -6,7 +6,6 @@ import hashlib
 import struct
 
 import pytest
-from hub_bench import ACB, CHF, ESME, GPF, GSME, IHD, PPMID, WAN_PROVIDER, Bench, Meter, joined_meter
 
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.roles import KeyUsage
@@ -23,6 +22,7 @@ from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.wan.base import WanKind
 from firmware_emu.zse.clusters.ota import OTA, WAIT_FOR_DATA
 from firmware_emu.zse.zcl import ZclStatus
+from tests.hub.hub_bench import ACB, CHF, ESME, GPF, GSME, IHD, PPMID, WAN_PROVIDER, Bench, Meter, joined_meter
 
 WAIT = ZclStatus.WAIT_FOR_DATA
 MAKER, KIND, VERSION = 0x10DB, 0x0001, 0x01020304

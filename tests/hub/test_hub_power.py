@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hub_bench import ACB, CHF, CONFIG, ESME, GPF, Bench, Meter, add_device, codes, joined_meter, read_logs
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
@@ -17,6 +16,7 @@ from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.hub.power import TRANSITIONS, BootReason, PowerEvent, PowerMonitor, PowerState
 from firmware_emu.wan.base import WanKind
+from tests.hub.hub_bench import ACB, CHF, CONFIG, ESME, GPF, Bench, Meter, add_device, codes, joined_meter, read_logs
 
 
 def last_gasps(bench: Bench) -> list[int]:

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hub_bench import CODES, ESME, SUPPLIER, Bench, Meter, add_device, remove_device
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from firmware_emu.errors import CommsHubError, RadioError
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import CraFlag, Eui64
+from tests.hub.hub_bench import CODES, ESME, SUPPLIER, Bench, Meter, add_device, remove_device
 
 DEVICES = [Eui64(bytes(7) + bytes([number])) for number in range(1, 4)]
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hub_bench import CONFIG
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
@@ -24,6 +23,7 @@ from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
 from firmware_emu.hub.profile import HubConfig, standard_profile
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
+from tests.hub.hub_bench import CONFIG
 
 ESME = Eui64.parse("00db1234567890a0")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hub_bench import CONFIG, GPF, Bench, codes, joined_meter
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.axdr import BitString, CompactArray, DoubleLongUnsigned, LongUnsigned, Null, Structure, Unsigned
@@ -13,6 +12,7 @@ from firmware_emu.gbcs.dlms import EVENT_LOG_CLOCK, AccessResponse, Choice, Data
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.hub.profile import HanVariant
 from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
+from tests.hub.hub_bench import CONFIG, GPF, Bench, codes, joined_meter
 
 CONFIGURATION, SCAN, CHANNEL, LOG = (parse_obis(f"0-0:94.44.10.{number}") for number in range(4))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mocked_bus import chub_ncp
 
 from hil.inventory.dongle_board import verdict_by_probe
 from hil.inventory.firmware_probe import QUESTIONS, Firmware, Kind, probe
 from ichis.uart import LineProfile
+from tests.inventory.mocked_bus import chub_ncp
 
 MENU = b"\r\nGecko Bootloader v2.04.02\r\n1. upload gbl\r\n2. run\r\n3. ebl info\r\nBL > "
 SPINEL_GET = bytes.fromhex("7e8102025e807e")

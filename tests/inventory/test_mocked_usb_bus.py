@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mocked_bus import SETPRIV, Plugged, chub_inventory, chub_ncp, found
 
 from firmware_emu.board import load_board
+from tests.inventory.mocked_bus import SETPRIV, Plugged, chub_inventory, chub_ncp, found
 
 pytestmark = [
     pytest.mark.needs("umockdev"),

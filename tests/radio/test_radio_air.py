@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from radio_bench import DISPLAY, HUB, METER
-
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import ACK_WAIT_S, Air, Link, MacFrame
 from hil.radio.air.frames import Address, MacKind, MacPdu
+from tests.radio.radio_bench import DISPLAY, HUB, METER
 
 
 class Ear:

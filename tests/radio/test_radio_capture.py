@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator, Pcap
 
 from firmware_emu.clock import Clock
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from hil.radio.air.air import Air, Link
 from hil.radio.nodes.node import StackNode
+from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator, Pcap
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not here: apt-get install tshark")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import bellows
 import pytest
 from bellows.ezsp import EZSP
-from radio_bench import HUB
 
 from firmware_emu.clock import Clock
 from hil.radio.air.air import Air
@@ -21,6 +20,7 @@ from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.znp import firmware, handlers  # noqa: F401  handlers fill the register
 from hil.radio.znp.commands import requests
+from tests.radio.radio_bench import HUB
 
 HERDSMAN = (
     "addEndpoint",

@@ -13,7 +13,6 @@ import pytest
 import zigpy.types as zt
 from bellows.ezsp import EZSP
 from bellows.zigbee.application import ControllerApplication
-from radio_bench import DISPLAY, HUB, LINK_KEY, METER, OTHER_KEY
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
@@ -24,6 +23,7 @@ from hil.radio.ncp.commands import VERSIONS
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode
+from tests.radio.radio_bench import DISPLAY, HUB, LINK_KEY, METER, OTHER_KEY
 
 
 def config(path: str) -> dict[str, object]:

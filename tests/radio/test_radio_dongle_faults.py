@@ -14,7 +14,6 @@ import pytest
 from bellows.ezsp import EZSP
 from hypothesis import given
 from hypothesis import strategies as st
-from radio_bench import HUB
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
@@ -22,6 +21,7 @@ from hil.radio.air.air import Air
 from hil.radio.ncp.ash import Code
 from hil.radio.ncp.server import NcpServer
 from hil.radio.port.faults import FaultyLine, NcpFaults
+from tests.radio.radio_bench import HUB
 
 COMMANDS = 60
 

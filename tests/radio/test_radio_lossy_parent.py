@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator
-
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from hil.radio.air.air import Air, Link
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.status import Status
+from tests.radio.radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator
 
 MESSAGES = 60
 JOINS = 40

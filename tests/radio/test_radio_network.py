@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, Coordinator, Pcap
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import aes_mmo
@@ -20,6 +19,7 @@ from hil.radio.nodes.node import StackNode
 from hil.radio.stack.security import Auxiliary
 from hil.radio.stack.status import Status
 from hil.radio.stack.trust import Decision, Policy
+from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, Coordinator, Pcap
 
 OTHER_HUB = Eui64.parse("00db1234567890b0")
 NEXT_KEY = bytes(range(100, 116))

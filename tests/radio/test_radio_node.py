@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator, Pcap
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
@@ -21,6 +20,7 @@ from hil.radio.stack.security import Auxiliary
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import RESERVE
 from hil.radio.stack.trust import Decision, Update
+from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator, Pcap
 
 
 class Home:

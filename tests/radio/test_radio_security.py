@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
@@ -15,6 +14,7 @@ from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.security import KeyId
 from hil.radio.stack.status import Status
+from tests.radio.radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator
 
 
 class Home:

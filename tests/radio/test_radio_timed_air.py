@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, Coordinator, Pcap
 
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
@@ -22,6 +21,7 @@ from hil.radio.air.frames import MacKind, MacPdu
 from hil.radio.air.timed_air import TimedAir
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.status import Status
+from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, Coordinator, Pcap
 
 
 class Home:

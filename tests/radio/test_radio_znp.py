@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import zigpy.types as zt
-from radio_bench import HUB, LINK_KEY, METER
 
 from firmware_emu.clock import Clock
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
@@ -17,6 +16,7 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
 from hil.radio.znp.server import ZnpServer
+from tests.radio.radio_bench import HUB, LINK_KEY, METER
 
 zigbee = pytest.importorskip("zigpy_znp.zigbee.application", reason="needs zigpy-znp (pip install zigpy-znp)")
 

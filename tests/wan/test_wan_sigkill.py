@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from wan_pki import issue_tls
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import WanError
@@ -21,6 +20,7 @@ from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import TlsFiles
+from tests.wan.wan_pki import issue_tls
 
 CHF = Eui64.parse("00db1234567890a2")
 

@@ -5,7 +5,6 @@ import ssl
 from pathlib import Path
 
 import pytest
-from wan_pki import issue_tls
 
 from firmware_emu.errors import KeystoreError, WanError
 from firmware_emu.ids import Eui64
@@ -13,6 +12,7 @@ from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello
 from firmware_emu.wan.tcp import TcpHubLink, TcpWanLink, TcpWanServer
 from firmware_emu.wan.tls import TlsFiles, files_of
+from tests.wan.wan_pki import issue_tls
 
 HUBS = [Eui64(bytes([0, 0xDB, 0, 0, 0, 0, 0, number])) for number in (1, 2, 3)]
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from han_bench import Home, require
+
+from tests.contract.han.han_bench import Home, require
 
 
 @pytest.fixture(params=["stack", "ezsp", "znp", "real"])

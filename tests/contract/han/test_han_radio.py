@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from han_bench import (
+
+from firmware_emu.errors import RadioError
+from firmware_emu.han.base import ApsFrame, HanEventKind, NetworkSettings
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
+from firmware_emu.ids import Eui64
+from hil.radio.nodes.node import StackNode
+from tests.contract.han.han_bench import (
     HUB_ENDPOINT,
     KEYS,
     LINK_KEY,
@@ -16,12 +22,6 @@ from han_bench import (
     Home,
     run,
 )
-
-from firmware_emu.errors import RadioError
-from firmware_emu.han.base import ApsFrame, HanEventKind, NetworkSettings
-from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
-from firmware_emu.ids import Eui64
-from hil.radio.nodes.node import StackNode
 
 KEY, OTHER_KEY = bytes(range(16)), bytes(range(16, 32))
 

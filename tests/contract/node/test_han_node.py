@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import DEVICE, HUB, LINK_KEY, NodeBench
 
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEventKind
+from tests.contract.node.node_bench import DEVICE, HUB, LINK_KEY, NodeBench
 
 OTHER_KEY = bytes(range(16))
 

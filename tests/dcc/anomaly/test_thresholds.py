@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from core.conftest import CHF, SUPPLIER, FarEnd
-from core.test_journeys import Run, send
-from core.test_own_services import NEW, notification
 
 from hil.commands.dcc.thresholds import thresholds
 from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.anomaly.thresholds import ThresholdError
 from hil.dcc.base.outcome import Verdict
 from hil.dcc.base.store import DccStore
+from tests.dcc.far_end import CHF, SUPPLIER, FarEnd
+from tests.dcc.messages import NEW, Run, notification, send
 
 
 @pytest.mark.requirement("GW-32")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from core.conftest import MPAN, NETWORK, SUPPLIER
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
@@ -17,8 +16,8 @@ from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.registration.files import Fuel, RegistrationFile, Row
 from hil.dcc.registration.incidents import Kind, handling
-
-from .test_feed import RDP
+from tests.dcc.far_end import MPAN, NETWORK, SUPPLIER
+from tests.dcc.registration.feed_bench import RDP
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from core.conftest import ESME, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
-from core.test_journeys import Run
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError
@@ -16,8 +14,9 @@ from hil.dcc.registration.disputes import DisputeError
 from hil.dcc.registration.files import Fuel, Row
 from hil.dcc.registration.incidents import Kind, RegistrationIncidentError, handling
 from hil.dcc.registration.settings import feed_settings
-
-from .test_feed import MPAN_2, RDP, Bench, row
+from tests.dcc.far_end import ESME, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
+from tests.dcc.messages import Run
+from tests.dcc.registration.feed_bench import MPAN_2, RDP, Bench, row
 
 
 @pytest.fixture

@@ -25,15 +25,14 @@ from hil.dcc.duis.request import VARIANTS
 from hil.dcc.duis.structure import element_type
 from hil.dcc.gateway import checks
 from hil.dcc.gateway.context import Arrival
-
-from .world import World, make_world, stem, templates_in_order
+from tests.dcc.services.world import World, make_world, stem, templates_in_order
 
 pytestmark = pytest.mark.xdist_group("every service")
 ROWS = Path(__file__).parents[2] / "requirements.csv"
 GONE = frozenset({"6.19"})
 """Services of the 2013 schedule that DUIS 5.4 does not have any more (tests/uncovered.csv)."""
 OWN = frozenset({"5.1", "5.2", "5.3", "8.2", "8.3", "8.4", "8.6", "8.13", "11.1", "12.1", "12.2", "A1", "A2"})
-"""Rows without a Command to a Device, or proven elsewhere (tests/dcc/core)."""
+"""Rows without a Command to a Device, or proven elsewhere (tests/dcc)."""
 TYPES = {"T1": "1", "T2": "2"}
 """The forms of 8.7 and 8.8: for Type 1 and Type 2 Devices, as variants."""
 RETURNED = frozenset({"ECS17b_4.1.1"})

@@ -1,0 +1,7 @@
+"""The far end, for tests of the DCC and of what stands beside it."""
+
+from __future__ import annotations
+
+from tests.dcc.far_end import far_end, run
+
+__all__ = ["far_end", "run"]

@@ -1,0 +1,130 @@
+"""User entry before any service, and protective monitoring of what users and hubs try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.ids import Eui64
+from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.services import UserRole
+from hil.dcc.gateway.gateway import UserEntryError
+from hil.dcc.parties.users import User
+from hil.sec.incidents import IncidentLog
+from hil.sec.security.entry import STEPS, UserEntry
+from hil.sec.security.monitor import ProtectiveMonitor, monitor_rules, security_events
+from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
+from tests.dcc.messages import NEW, Run, notification, send
+
+NEWCOMER = Eui64.parse("90b3d51f30010008")
+
+
+@pytest.mark.requirement("SEC-01")
+def test_no_service_before_user_entry_and_the_security_demonstration(run: Run, keystore: Keystore) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        entry = UserEntry(far_end.dcc.store, far_end.dcc.gateway, far_end.clock.now)
+        newcomer = User(NEWCOMER, UserRole.OU, keystore)
+        for number, step in enumerate(STEPS):
+            refused = await send(far_end, "8.2", None, {"DeviceID": ESME}, user=newcomer)
+            assert (refused.verdict, refused.response_code) == (Verdict.REFUSED, "E1")
+            with pytest.raises(UserEntryError, match=f"still to do: {step}"):
+                entry.enter(NEWCOMER, UserRole.OU)
+            assert entry.complete(NEWCOMER, step, "letter of the Panel") == STEPS[number + 1 :]
+        entry.enter(NEWCOMER, UserRole.OU)
+        assert (await send(far_end, "8.2", None, {"DeviceID": ESME}, user=newcomer)).verdict is Verdict.SUCCESS
+
+    run(scenario)
+
+
+def test_the_steps_of_user_entry_are_taken_in_their_order(far_end: FarEnd) -> None:
+    entry = UserEntry(far_end.dcc.store, far_end.dcc.gateway, far_end.clock.now)
+    with pytest.raises(UserEntryError, match="expected next: accession to the SEC"):
+        entry.complete(NEWCOMER, "security demonstration", "none")
+    for step in STEPS:
+        entry.complete(NEWCOMER, step, "letter")
+    with pytest.raises(UserEntryError, match="all steps are done"):
+        entry.complete(NEWCOMER, STEPS[0], "letter")
+
+
+def watch(far_end: FarEnd, **options: object) -> tuple[IncidentLog, ProtectiveMonitor]:
+    dcc = far_end.dcc
+    log = IncidentLog(dcc.store, dcc.inventory, dcc.registration, dcc.device_log_copy, far_end.clock.now, far_end.trace)
+    rules = replace(monitor_rules(), attack_events=3, window_s=60.0)
+    return log, ProtectiveMonitor(dcc.store, log, far_end.trace, rules=rules, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.requirement("SEC-06")
+def test_security_events_of_users_and_hubs_are_kept_with_time_kind_and_source(run: Run, keystore: Keystore) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        watch(far_end)
+        await send(far_end, "11.2", user=User(NEWCOMER, UserRole.OU, keystore))
+        await send(far_end, "11.2")
+        request = far_end.dcc.request(far_end.supplier, "11.2", ESME)
+        await far_end.dcc.send(far_end.supplier, request)
+        await far_end.dcc.send(far_end.supplier, request)
+        far_end.home.change = lambda messages: [message[:-1] + bytes([message[-1] ^ 1]) for message in messages]
+        await send(far_end, "11.2", wait_s=5)
+        kinds = [(one.kind, one.source) for one in security_events(far_end.dcc.store)]
+        assert kinds == [
+            ("unknown or suspended user", str(NEWCOMER)),
+            ("replayed request", str(SUPPLIER)),
+            ("forged or replayed response", "responses"),
+        ]
+        assert all(one.time > 0 and one.message and one.detail for one in security_events(far_end.dcc.store))
+
+    run(scenario)
+
+
+@pytest.mark.requirement("SEC-02")
+def test_many_unauthorised_attempts_become_a_security_incident_and_may_suspend_the_user(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        log, _ = watch(far_end, respond=far_end.dcc.gateway.suspend)
+        for attempt in range(3):
+            assert log.incidents() == (), attempt
+            outcome = await send(far_end, "11.2", user=far_end.second)
+            assert outcome.refusal is not None
+            assert outcome.refusal.check == "CK-4 registration"
+        incident = log.incidents()[0]
+        assert incident.security
+        assert str(far_end.second.eui64) in incident.summary
+        assert [one.incident for one in security_events(far_end.dcc.store)] == [incident.number] * 3
+        suspended = await send(far_end, "11.2", user=far_end.second)
+        assert suspended.response_code == "E3"
+        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
+        assert len(log.incidents()) == 1
+
+    run(scenario)
+
+
+def test_attempts_that_are_far_apart_are_no_attack(run: Run) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        log, monitor = watch(far_end)
+        for _ in range(4):
+            await send(far_end, "11.2", user=far_end.second)
+            await far_end.clock.sleep(31)
+        assert log.incidents() == ()
+        monitor.detach()
+        await send(far_end, "11.2", user=far_end.second)
+        assert len(security_events(far_end.dcc.store)) == 4
+
+    run(scenario)
+
+
+@pytest.mark.requirement("GOV-17")
+@pytest.mark.parametrize(("version", "listed"), [("SMETS V1.2", False), ("SMETS1", False), ("SMETS V2.0", True), ("SMETS V5.2", True)])
+def test_smets_1_models_are_rejected_at_pre_notification(run: Run, version: str, listed: bool) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        await far_end.in_service()
+        outcome = await send(far_end, "12.2", None, notification(NEW, SMETSCHTSVersion=version))
+        assert outcome.ok is listed, outcome.why
+        assert listed or "SMETS 1" in outcome.why
+        assert (far_end.dcc.inventory.device(NEW) is not None) is listed
+        assert far_end.dcc.inventory.device(CHF) is not None
+
+    run(scenario)

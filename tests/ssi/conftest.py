@@ -1,0 +1,15 @@
+"""The world that the tests of the page look at."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.dcc.far_end import far_end, run
+from tests.ssi.page_world import World
+
+__all__ = ["far_end", "run"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
