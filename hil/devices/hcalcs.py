@@ -18,9 +18,9 @@ from firmware_emu.device.store import Store
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
+from hil.devices.base.firmware_version import FIRMWARE_VERSION, READ_FIRMWARE, read_firmware
 from hil.devices.base.gbcs_device import TunnelServerDevice
 from hil.devices.base.load_control import LoadSwitchClient
-from hil.devices.ppmid import FIRMWARE_VERSION, read_firmware
 
 
 class Hcalcs(TunnelServerDevice):
@@ -45,7 +45,7 @@ class Hcalcs(TunnelServerDevice):
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
-        self.gbcs.handlers[0x0129] = read_firmware
+        self.gbcs.handlers[READ_FIRMWARE] = read_firmware
         self.closed = False
         self.stuck = False
         """A fault of the switch: it takes events and does not move."""

@@ -13,34 +13,25 @@ from typing import ClassVar
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.device import asn1_io, firmware
-from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device import firmware
 from firmware_emu.device.store import Store
 from firmware_emu.errors import DecodeError, ProtectionError, RadioError
 from firmware_emu.gbcs import protect
-from firmware_emu.gbcs.asn1_types import FirmwareVersionResponse
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from hil.devices.base.firmware_version import FIRMWARE_VERSION, READ_FIRMWARE, read_firmware
 from hil.devices.base.gbcs_device import TunnelServerDevice
 from hil.devices.base.reader import HanReader
 
-_READ_FIRMWARE = 0x0129
 _TOP_UP, _EMERGENCY_CREDIT = 0x009B, 0x0090
 _ORIGINATING_DEVICE = 2
 """What RTDS PCS01 and PCS02 write as the originating device."""
 GSME_ANSWER_S = 3600.0
 """How long an answer is awaited: a gas meter fetches its mailbox every half hour."""
-FIRMWARE_VERSION = bytes.fromhex("01000000")
-
-
-def read_firmware(device: GbcsDevice, message: Message) -> bytes:
-    """CS08: the version that runs."""
-    asn1_io.read(message, type(None))
-    return asn1_io.write("FirmwareVersionResponse", FirmwareVersionResponse(firmware.running_version(device), 0))
 
 
 class Ppmid(TunnelServerDevice):
@@ -70,7 +61,7 @@ class Ppmid(TunnelServerDevice):
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
-        self.gbcs.handlers[_READ_FIRMWARE] = read_firmware
+        self.gbcs.handlers[READ_FIRMWARE] = read_firmware
         self.reader = HanReader(self.zcl)
         self._asked: dict[int, asyncio.Future[Message]] = {}
 

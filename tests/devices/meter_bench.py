@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
+from firmware_emu.device.event_log import LogEntry
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import (
@@ -103,9 +104,9 @@ class Bench:
         )
         tell = self.esme.events.tell
 
-        def note(code: int, other: bytes = b"") -> None:
+        def note(code: int, other: bytes = b"", entry: LogEntry | None = None) -> None:
             self.told.append(code)
-            tell(code, other)
+            tell(code, other, entry)
 
         self.esme.events.tell = note  # type: ignore[method-assign]
 

@@ -7,8 +7,8 @@ Not modelled: randomisation, opting out (ManageEvent).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
@@ -20,10 +20,7 @@ from firmware_emu.zse.clusters.drlc import DRLC
 from firmware_emu.zse.clusters.energy_management import ENERGY_MANAGEMENT
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
-    from hil.devices.hcalcs import Hcalcs
+from hil.devices.base.part import DevicePart
 
 _EVENT, _REPORT, _SCHEDULED = 0x00, 0x00, 0x01
 _STARTED = 0x02
@@ -36,10 +33,55 @@ _LOAD_STATE, _CURRENT_EVENT, _CURRENT_STATUS = 0x0000, 0x0001, 0x0002
 _CLOSED, _FULL = 1, 100
 
 
+class Level(Protocol):
+    """One auxiliary switch of a meter, in percent."""
+
+    level: int
+
+    @property
+    def closed(self) -> bool:
+        """Whether it lets current through."""
+        ...
+
+
+class Switches(Protocol):
+    """The auxiliary switches of a meter."""
+
+    @property
+    def switches(self) -> Mapping[int, Level]:
+        """The switches by number."""
+        ...
+
+    def not_followed(self, number: int, level: int, event: int, reason: str) -> None:
+        """Whatever was to follow switch ``number`` to ``level`` did not."""
+        ...
+
+
+class Leader(DevicePart, Protocol):
+    """A meter with auxiliary switches that others follow."""
+
+    powered: bool
+
+    @property
+    def controls(self) -> Switches:
+        """Its auxiliary switches."""
+        ...
+
+
+class Follower(DevicePart, Protocol):
+    """A Device with one switch that follows a meter's."""
+
+    closed: bool
+
+    def move(self, *, closed: bool) -> None:
+        """Close or open the switch, unless it is stuck."""
+        ...
+
+
 class LoadController:
     """The meter's side: one event a switch, told when the switch moves and when an HCALCS asks."""
 
-    def __init__(self, esme: Esme) -> None:
+    def __init__(self, esme: Leader) -> None:
         self._esme = esme
         self.reported: dict[Eui64, tuple[int, int]] = {}
         """What each HCALCS reported last: event status and duty cycle."""
@@ -125,7 +167,7 @@ class LoadController:
 class LoadSwitchClient:
     """The switch's side: takes the events of the meters it is joined with."""
 
-    def __init__(self, hcalcs: Hcalcs) -> None:
+    def __init__(self, hcalcs: Follower) -> None:
         self._hcalcs = hcalcs
         self._event = 0
         self._endpoint = 0

@@ -16,7 +16,6 @@ import contextlib
 import struct
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import firmware
@@ -26,9 +25,7 @@ from firmware_emu.han.zcl_port import Incoming
 from firmware_emu.zse.clusters.ota import OTA, WAIT_FOR_DATA
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
-
-if TYPE_CHECKING:
-    from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.devices.base.part import DevicePart
 
 MANUFACTURER = 0x10D4
 HARDWARE = 1
@@ -73,7 +70,7 @@ class _Transfer:
 class OtaClient:
     """The OTA client of one Device, on the endpoint that lists the cluster among its clients."""
 
-    def __init__(self, device: GbcsHanDevice) -> None:
+    def __init__(self, device: DevicePart) -> None:
         self._device = device
         self._prefix = device.gbcs.prefix + "ota/"
         self._wanted = asyncio.Event()

@@ -6,16 +6,14 @@ a join is given before the keys are agreed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from firmware_emu.crypto.ecqv import CbkeCredentials
 from firmware_emu.device import joins
 from firmware_emu.errors import ProtectionError, RadioError
 from firmware_emu.han.key_establishment import KeyEstablishmentServer, establish
 from firmware_emu.ids import Eui64
-
-if TYPE_CHECKING:
-    from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.devices.base.part import DevicePart
 
 INITIATOR, RESPONDER = 0, 1
 """Method and role of a join by method A (reference gbcs-messages 6)."""
@@ -23,10 +21,18 @@ RETRY_S, TRIES = 60.0, 30
 """The other side may get its join command later. The bench's own figures."""
 
 
+class Paired(DevicePart, Protocol):
+    """A Device that is joined to others by method A."""
+
+    def paired(self, partner: Eui64) -> None:
+        """A link key was agreed with a Device of the log, on this one's initiative."""
+        ...
+
+
 class Pairing:
     """The partners of one Device by method A."""
 
-    def __init__(self, device: GbcsHanDevice, credentials: CbkeCredentials) -> None:
+    def __init__(self, device: Paired, credentials: CbkeCredentials) -> None:
         self._device = device
         self._credentials = credentials
         self._under_way: set[Eui64] = set()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 
-from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.devices.base.part import DevicePart
 
 
 class Tampering(Enum):
@@ -33,7 +33,7 @@ ENDS: Mapping[Tampering, int] = MappingProxyType(
 """The event of its end, where there is one: cover closed, field removed."""
 
 
-def tamper(device: GbcsHanDevice, how: Tampering) -> None:
+def tamper(device: DevicePart, how: Tampering) -> None:
     """Do it: security log and alert. Where a supply tamper state is set, the supply follows it."""
     device.trace.emit("device", device.name, "tampered", how=how.name.lower())
     device.gbcs.raise_alert(how.value)

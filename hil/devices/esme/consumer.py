@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from firmware_emu.gbcs.axdr import OctetString
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.zse.clusters.metering import METERING
 from hil.devices.esme.model import seconds
+from hil.devices.esme.part import EsmePart
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, Period
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
 
 
 class ConsumerView:
     """The consumer's side of one meter."""
 
-    def __init__(self, esme: Esme) -> None:
+    def __init__(self, esme: EsmePart) -> None:
         self._esme = esme
 
     @property

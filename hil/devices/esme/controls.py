@@ -9,18 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.device.event_log import LogEntry, LogName
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import Boolean, Data, LongUnsigned, Null, OctetString, Unsigned
 from firmware_emu.gbcs.dlms import AccessResult
+from hil.devices.esme.part import EsmePart
 from hil.devices.metering.calendar import Schedule
 from hil.devices.metering.registers import Ring
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
 
 SWITCHES = range(1, 6)
 BOOST_DEPTH = 25
@@ -58,7 +55,7 @@ class Switch:
 class Controls:
     """The switches of one meter, in its store."""
 
-    def __init__(self, esme: Esme) -> None:
+    def __init__(self, esme: EsmePart) -> None:
         self._esme = esme
         self._key = esme.gbcs.prefix + "controls"
         self.on_moved: Callable[[int, int], None] = lambda number, level: None
@@ -157,7 +154,7 @@ class Controls:
     def not_followed(self, number: int, level: int, event: int, reason: str) -> None:
         """What was to follow switch ``number`` to ``level`` did not: log entry with the DRLC ``event`` that told it, and alert 811A."""
         self._esme.trace.emit("device", self._esme.name, "auxiliary switch not followed", number=number, level=level, reason=reason)
-        self._esme.events.tell(CONTROL_FAILED, entry=_entry(int(self._esme.now()), number, level, _FAILURE, event))
+        self._esme.tell(CONTROL_FAILED, entry=_entry(int(self._esme.now()), number, level, _FAILURE, event))
 
     # --- commands
 

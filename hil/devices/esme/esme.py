@@ -16,6 +16,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device import firmware, future_dated, joins
 from firmware_emu.device.dlms_server import DlmsServer
+from firmware_emu.device.event_log import LogEntry
 from firmware_emu.device.future import FutureAction
 from firmware_emu.device.joining import Membership
 from firmware_emu.device.pipeline import GbcsDevice
@@ -33,6 +34,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from hil.devices.base.firmware_version import FIRMWARE_VERSION
 from hil.devices.base.gbcs_device import TunnelServerDevice
 from hil.devices.base.load_control import LoadController
 from hil.devices.esme import logs as esme_logs
@@ -54,7 +56,6 @@ OUTAGE_LONG_S = 180
 _RESTORED, _RESTORED_LONG, _OUTAGE_CODE = 0x8F35, 0x8F36, 0x0067
 _COMMISSIONED = 0x8F69
 METERING_ENDPOINT = 0x22
-FIRMWARE_VERSION = bytes.fromhex("01000000")
 
 __all__ = ["METERING_ENDPOINT", "Esme", "LoadSwitch"]
 
@@ -108,7 +109,7 @@ class Esme(TunnelServerDevice):
             self.read,
             variant.phases,
             variant.elements,
-            self._tell,
+            self.tell,
             self._contactor_moves,
         )
         self.metering.on_billing = self._billed
@@ -117,9 +118,9 @@ class Esme(TunnelServerDevice):
         self.controls.on_moved = self.load_controller.moved
         self.consumer = ConsumerView(self)
         self.desk = PpmidDesk(self)
-        esme_settings.install(self, self.model)
-        esme_model.install(self, self.model)
-        esme_logs.install(self, self.model)
+        esme_settings.install(self, self.model, self.controls)
+        esme_model.install(self, self.model, self.controls)
+        esme_logs.install(self, self.model, self.controls)
         self._dlms = DlmsServer(self.gbcs, self.model)
         self.gbcs.due[future_dated.KIND] = self._execute_due
         self.use(self)
@@ -241,7 +242,7 @@ class Esme(TunnelServerDevice):
         self.metering.cut_off = False
         self.metering.save()
         if state is LoadSwitch.ARMED:
-            self._tell(SUPPLY_ARMED)
+            self.tell(SUPPLY_ARMED)
         return True
 
     def enable_supply(self) -> bool:
@@ -273,9 +274,9 @@ class Esme(TunnelServerDevice):
     def enter_token(self, utrn: str) -> bool:
         """A token typed in at the meter or a PPMID; the supplier is told (810E). Whether it was taken."""
         self.update()
-        taken = self._use(top_up_check_entered(self.gbcs, utrn, self._tell))
+        taken = self._use(top_up_check_entered(self.gbcs, utrn, self.tell))
         if taken:
-            self._tell(CREDIT_ADDED_LOCALLY)
+            self.tell(CREDIT_ADDED_LOCALLY)
         return taken
 
     def _use(self, checked: tuple[TopUpResult, int]) -> bool:
@@ -285,7 +286,7 @@ class Esme(TunnelServerDevice):
             return False
         refusal = metering.account.refusal(amount, terms)
         if refusal is not None:
-            self._tell(refusal)
+            self.tell(refusal)
             self.gbcs.note_failure("the token is over a limit of the meter")
             return False
         now = int(self.now())
@@ -298,12 +299,13 @@ class Esme(TunnelServerDevice):
 
     # --- events
 
-    def _tell(self, code: int) -> None:
-        self.events.tell(code)
+    def tell(self, code: int, other: bytes = b"", entry: LogEntry | None = None) -> None:
+        """One event, as it was configured."""
+        self.events.tell(code, other, entry)
 
     def _billed(self) -> None:
         """The end of a billing period: alert 8F0A with the entry just written, for the supplier's eyes (ECS68)."""
-        entry = esme_logs.newest_billing_entry(self)
+        entry = esme_logs.newest_billing_entry(self, self.model)
         try:
             self.send(billing_alert(self.gbcs, entry))
         except (KeystoreError, ProtectionError) as problem:

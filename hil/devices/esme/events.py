@@ -7,7 +7,6 @@ mask and actions, 256 bits each. Critical codes (8Fxx) cannot be configured.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device.event_log import LogEntry, LogName, configurable_events, route
@@ -16,9 +15,7 @@ from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.axdr import BitString, Data
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.voltage import event_codes
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
+from hil.devices.metering.part import MeterPart
 
 _BITS = 256
 _GROUPS = {0x80: "0-33:97.98", 0x81: "0-30:97.98"}
@@ -38,7 +35,7 @@ def _setting(group: str, place: int) -> Key:
 class EventSettings:
     """Raises the events of one meter as it was configured."""
 
-    def __init__(self, esme: Esme, model: ObjectModel) -> None:
+    def __init__(self, esme: MeterPart, model: ObjectModel) -> None:
         self._esme = esme
         self._model = model
         for high, group in _GROUPS.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from firmware_emu.device.dlms_server import time_range
 from firmware_emu.device.event_log import LogEntry, LogName
@@ -12,13 +11,12 @@ from firmware_emu.device.object_model import Key, ObjectModel, zero_of
 from firmware_emu.gbcs.axdr import Array, CompactArray, Data, DoubleLong, DoubleLongUnsigned, LongUnsigned, Null, OctetString, Structure
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
+from hil.devices.esme.controls import Controls
 from hil.devices.esme.model import seconds
+from hil.devices.esme.part import EsmePart
 from hil.devices.esme.voltage import PHASE_OBIS
 from hil.devices.metering.billing import Snapshot
 from hil.devices.metering.registers import Periods, Ring
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
 
 Row = tuple[int, tuple[Data, ...]]
 """Time of a log entry (seconds since 2000) and its columns."""
@@ -37,14 +35,14 @@ _DESCRIPTIONS = {
 """Type descriptions that depend on the number of elements (RTDS ECS20b, ECS20c, ECS21a)."""
 
 
-def install(esme: Esme, model: ObjectModel) -> None:
+def install(esme: EsmePart, model: ObjectModel, controls: Controls) -> None:
     """Put the logs of ``esme`` behind the buffers of its profiles."""
     for (obis, elements), description in _DESCRIPTIONS.items():
         if elements == esme.variant.elements:
             key = (7, parse_obis(obis), 2)
             declared = zero_of(f"compact-array(type description {description})")
             model.attributes[key] = replace(model.attributes[key], initial=declared)
-    sources = _sources(esme)
+    sources = _sources(esme, controls)
     for key in tuple(model.attributes):
         if key[0] == 7 and key[2] == 2:
             _profile(esme, model, key, sources.get("{}-{}:{}.{}.{}".format(*key[1][:5]), lambda: ()))
@@ -52,7 +50,7 @@ def install(esme: Esme, model: ObjectModel) -> None:
         model.methods[7, parse_obis(obis), 1] = _clear(esme, name)
 
 
-def _sources(esme: Esme) -> dict[str, Callable[[], Iterable[Row]]]:
+def _sources(esme: EsmePart, controls: Controls) -> dict[str, Callable[[], Iterable[Row]]]:
     def events(name: LogName, columns: Callable[[LogEntry], tuple[Data, ...]]) -> Callable[[], Iterable[Row]]:
         return lambda: ((entry.time, columns(entry)) for entry in esme.gbcs.logs[name].entries())
 
@@ -82,7 +80,7 @@ def _sources(esme: Esme) -> dict[str, Callable[[], Iterable[Row]]]:
         "0-0:98.1.4": records(logs.debt_payments, DoubleLongUnsigned),
         "0-0:98.1.5": records(logs.credits, DoubleLongUnsigned),
         "0-0:98.1.8": records(logs.prepayment_daily, DoubleLong),
-        "0-0:99.98.20": records(esme.controls.boosts, DoubleLongUnsigned),
+        "0-0:99.98.20": records(controls.boosts, DoubleLongUnsigned),
         BILLING_BALANCES: records(logs.billing_balances, DoubleLong),
         BILLING: lambda: _snapshots(logs.billing, twin),
         DAILY: lambda: _snapshots(logs.daily, twin),
@@ -97,7 +95,7 @@ def _auxiliary(entry: LogEntry) -> tuple[Data, ...]:
     return LongUnsigned(entry.code), DlmsEnum(entry.other[0]), DoubleLongUnsigned(int.from_bytes(entry.other[1:5], "big"))
 
 
-def _primary(esme: Esme) -> Iterator[Row]:
+def _primary(esme: EsmePart) -> Iterator[Row]:
     """Half hours of a twin element meter: the primary element and the secondary one."""
     registers = esme.registers
     for total, secondary in zip(registers.active_import.profile, registers.secondary_import.profile, strict=True):
@@ -115,9 +113,9 @@ def columns(snapshot: Snapshot, twin: bool) -> tuple[Data, ...]:
     return (*totals, *tables)
 
 
-def newest_billing_entry(esme: Esme) -> Data:
+def newest_billing_entry(esme: EsmePart, model: ObjectModel) -> Data:
     """The newest entry of the billing log as the log itself would hold it alone (RTDS ECS68)."""
-    declared = esme.model.attributes[7, parse_obis(BILLING), 2].initial
+    declared = model.attributes[7, parse_obis(BILLING), 2].initial
     rows = list(_snapshots(esme.metering.logs.billing, esme.variant.elements > 1))[-1:]
     if not isinstance(declared, CompactArray):
         return declared
@@ -134,7 +132,7 @@ def _changes(ring: Ring, twin: bool) -> Iterator[Row]:
         yield record[0], (*columns(Snapshot.of(record[:-6]), twin), *map(DoubleLong, record[-6:]))
 
 
-def _clear(esme: Esme, name: LogName) -> Callable[[Data], AccessResult | Data]:
+def _clear(esme: EsmePart, name: LogName) -> Callable[[Data], AccessResult | Data]:
     def run(parameter: Data) -> AccessResult | Data:
         esme.gbcs.logs[name].clear()
         esme.gbcs.log(0x8F52)
@@ -143,7 +141,7 @@ def _clear(esme: Esme, name: LogName) -> Callable[[Data], AccessResult | Data]:
     return run
 
 
-def _profile(esme: Esme, model: ObjectModel, key: Key, rows: Callable[[], Iterable[Row]]) -> None:
+def _profile(esme: EsmePart, model: ObjectModel, key: Key, rows: Callable[[], Iterable[Row]]) -> None:
     """Make the buffer of a profile a compact array of ``rows`` (whole, or those in a time range)."""
     declared = model.attributes[key].initial
     description = declared.description if isinstance(declared, CompactArray) else None

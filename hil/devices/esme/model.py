@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.device import firmware
@@ -27,12 +26,12 @@ from firmware_emu.gbcs.axdr import (
 )
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
+from hil.devices.esme.controls import Controls
+from hil.devices.esme.part import EsmePart
 from hil.devices.esme.voltage import PHASE_OBIS
 from hil.devices.metering.billing import balances
+from hil.devices.metering.part import MeterPart
 from hil.devices.metering.tariff import watt_hours
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
 
 _WATT_HOURS, _VAR_HOURS, _WATTS, _COUNT, _PRICE = 30, 32, 27, 255, 254
 """Units of DLMS enum 'unit' (RTDS ECS17b, ECS17c, ECS23, ECS24)."""
@@ -41,14 +40,14 @@ _CLOCK = parse_obis("0-0:1.0.0")
 RELIABLE, INVALID, UNRELIABLE = 0, 1, 2
 
 
-def load(esme: Esme) -> ObjectModel:
+def load(esme: MeterPart) -> ObjectModel:
     """The model as declared, without what is live."""
     model = ObjectModel(esme.store, esme.gbcs.prefix)
     model.load(resources.files(__package__).joinpath("objects.csv").read_text(encoding="utf-8"), "objects.csv")
     return model
 
 
-def install(esme: Esme, model: ObjectModel) -> None:
+def install(esme: EsmePart, model: ObjectModel, controls: Controls) -> None:
     """Put the live values of ``esme`` behind its attributes."""
     _registers(esme, model)
     _balances(esme, model)
@@ -62,12 +61,12 @@ def install(esme: Esme, model: ObjectModel) -> None:
     read[70, parse_obis("0-0:96.3.10"), 3] = lambda: DlmsEnum(esme.load_switch)
     read[1, parse_obis("0-0:94.44.0.0"), 2] = lambda: LongUnsigned(randomised_offset(esme))
     read[1, parse_obis("0-0:94.44.0.2"), 2] = lambda: LongUnsigned(esme.offset_number)
-    for number in esme.controls.switches:
-        read[70, parse_obis(f"0-{number}:96.3.10"), 2] = partial(_closed, esme, number)
+    for number in controls.switches:
+        read[70, parse_obis(f"0-{number}:96.3.10"), 2] = partial(_closed, controls, number)
 
 
-def _closed(esme: Esme, number: int) -> Data:
-    return Boolean(esme.controls.level(number) > 0)
+def _closed(controls: Controls, number: int) -> Data:
+    return Boolean(controls.level(number) > 0)
 
 
 def scaler_unit(unit: int, scale: int = 0) -> Structure:
@@ -84,7 +83,7 @@ def _unsigned(values: list[int]) -> Array:
     return Array(tuple(DoubleLongUnsigned(watt_hours(value)) for value in values))
 
 
-def _registers(esme: Esme, model: ObjectModel) -> None:
+def _registers(esme: EsmePart, model: ObjectModel) -> None:
     registers = esme.registers
     twin = esme.variant.elements > 1
 
@@ -146,7 +145,7 @@ def _registers(esme: Esme, model: ObjectModel) -> None:
         model.readers[3, parse_obis(obis), 3] = partial(scaler_unit, _PRICE, _PRICE_SCALE)
 
 
-def _balances(esme: Esme, model: ObjectModel) -> None:
+def _balances(esme: EsmePart, model: ObjectModel) -> None:
     def collection() -> Data:
         esme.update()
         accumulated, emergency, balance, payment, first, second = balances(esme.metering.account)
@@ -160,7 +159,7 @@ def _balances(esme: Esme, model: ObjectModel) -> None:
     model.readers[112, parse_obis("0-0:19.10.0"), 2] = meter_balance
 
 
-def _demand(esme: Esme, model: ObjectModel) -> None:
+def _demand(esme: EsmePart, model: ObjectModel) -> None:
     places = {"import": ("1-0:1.6.0", "0-0:94.44.5.1"), "window": ("1-0:1.6.1", "0-0:94.44.5.0"), "export": ("1-0:2.6.0", "0-0:94.44.5.2")}
 
     def watts(name: str) -> Data:
@@ -181,7 +180,7 @@ def _demand(esme: Esme, model: ObjectModel) -> None:
         model.readers[1, parse_obis(last_reset), 2] = partial(reset, name)
 
 
-def _voltage(esme: Esme, model: ObjectModel) -> None:
+def _voltage(esme: EsmePart, model: ObjectModel) -> None:
     def counter(place: int, over: bool) -> Data:
         esme.update()
         phases = esme.metering.phases
@@ -196,7 +195,7 @@ def _voltage(esme: Esme, model: ObjectModel) -> None:
             model.readers[3, obis, 3] = partial(scaler_unit, _COUNT)
 
 
-def _clock(esme: Esme, model: ObjectModel) -> None:
+def _clock(esme: EsmePart, model: ObjectModel) -> None:
     """ECS70: preset_adjusting_time (method 5) stores the interval, adjust_to_preset_time (method 4) adopts the hub's time."""
     interval: list[tuple[float, float]] = []
 
@@ -228,7 +227,7 @@ def seconds(octets: bytes) -> float | None:
     return None if at is None else (at - EPOCH).total_seconds()
 
 
-def randomised_offset(esme: Esme) -> int:
+def randomised_offset(esme: EsmePart) -> int:
     """The randomised offset in seconds: the limit times the meter's own number, a 65,536th each (the product rule is inferred)."""
     limit = esme.read(1, "0-0:94.44.0.1", 2)
     return limit.value * esme.offset_number >> 16 if isinstance(limit, LongUnsigned) else 0

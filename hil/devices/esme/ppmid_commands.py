@@ -6,8 +6,6 @@ from PPMIDs of its log alone and writes them to its event log.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
 from firmware_emu.errors import DecodeError
@@ -16,10 +14,8 @@ from firmware_emu.han.transactions import Answer, Incoming, Reply
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import ZclStatus
+from hil.devices.esme.part import EsmePart
 from hil.devices.metering.billing import balances
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
 
 _EMERGENCY_CREDIT, _TOP_UP, _TOP_UP_RESPONSE = 0x00, 0x04, 0x03
 _LOCAL_CHANGE_SUPPLY, _SUPPLY_ON = 0x0C, 0x02
@@ -37,7 +33,7 @@ _INT32 = 0x7FFFFFFF
 class PpmidDesk:
     """The requests of PPMIDs to one meter."""
 
-    def __init__(self, esme: Esme) -> None:
+    def __init__(self, esme: EsmePart) -> None:
         self._esme = esme
 
     def attributes(self) -> Attributes:

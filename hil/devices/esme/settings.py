@@ -8,17 +8,15 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from firmware_emu.device.object_model import Key, ObjectModel
 from firmware_emu.gbcs.axdr import Array, Data, DoubleLong, DoubleLongUnsigned, LongUnsigned, Null, OctetString, Structure, decode_data
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
+from hil.devices.esme.controls import Controls
 from hil.devices.esme.load_limit import LoadSwitch
+from hil.devices.esme.part import EsmePart
 from hil.devices.metering.tariff import NO_THRESHOLD
-
-if TYPE_CHECKING:
-    from hil.devices.esme.esme import Esme
 
 Method = Callable[[Data], "AccessResult | Data"]
 
@@ -32,11 +30,11 @@ _ACTIVE_STATUS = 2
 _THRESHOLDS = 3
 
 
-def install(esme: Esme, model: ObjectModel) -> None:
+def install(esme: EsmePart, model: ObjectModel, controls: Controls) -> None:
     """Give the model of ``esme`` its methods and activations."""
     _initial_values(model)
     _activations(esme, model)
-    _scripts(esme, model)
+    _scripts(esme, model, controls)
     _credit(esme, model)
     _charges(esme, model)
     _resets(esme, model)
@@ -57,7 +55,7 @@ def _initial_values(model: ObjectModel) -> None:
 # --- passive values
 
 
-def _activations(esme: Esme, model: ObjectModel) -> None:
+def _activations(esme: EsmePart, model: ObjectModel) -> None:
     copies: dict[Key, list[tuple[Key, Key]]] = {}
     text = resources.files(__package__).joinpath("activations.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
@@ -108,7 +106,7 @@ def _fitted(value: Data, target: Key) -> Data:
 # --- scripts
 
 
-def _scripts(esme: Esme, model: ObjectModel) -> None:
+def _scripts(esme: EsmePart, model: ObjectModel, controls: Controls) -> None:
     def supply(parameter: Data) -> AccessResult | Data:
         if not isinstance(parameter, LongUnsigned):
             return AccessResult.TYPE_UNMATCHED
@@ -125,9 +123,9 @@ def _scripts(esme: Esme, model: ObjectModel) -> None:
 
     methods: dict[str, Method] = {
         "tariff": tariff,
-        "switches": esme.controls.execute,
+        "switches": controls.execute,
         "supply": supply,
-        "limits": esme.controls.limit,
+        "limits": controls.limit,
     }
     for name, method in methods.items():
         obis = parse_obis(_SCRIPTS[name])
@@ -145,7 +143,7 @@ def _amount(run: Callable[[int], None], parameter: Data) -> AccessResult | Data:
     return Null()
 
 
-def _credit(esme: Esme, model: ObjectModel) -> None:
+def _credit(esme: EsmePart, model: ObjectModel) -> None:
     """Credit (class 112): 1 adds to the amount, 2 sets it, 3 invokes emergency credit. Token gateway (115): enter."""
     account = esme.metering.account
 
@@ -181,7 +179,7 @@ def _credit(esme: Esme, model: ObjectModel) -> None:
     model.classes.setdefault(parse_obis("0-0:19.40.0"), set()).add(115)
 
 
-def _charges(esme: Esme, model: ObjectModel) -> None:
+def _charges(esme: EsmePart, model: ObjectModel) -> None:
     """Charge (class 113) of the debts: 2 activates the passive rate, 4 adjusts what is owed (ECS07, reference smets 11, 5.6.3.5)."""
     account = esme.metering.account
 
@@ -217,7 +215,7 @@ def _charges(esme: Esme, model: ObjectModel) -> None:
 # --- counters
 
 
-def _resets(esme: Esme, model: ObjectModel) -> None:
+def _resets(esme: EsmePart, model: ObjectModel) -> None:
     """Method 1 of counters (class 3) and maximum demands (class 4)."""
     metering = esme.metering
 
@@ -245,7 +243,7 @@ def _resets(esme: Esme, model: ObjectModel) -> None:
         model.methods[key[0], key[1], 1] = reset(run)
 
 
-def _privacy(esme: Esme, model: ObjectModel) -> None:
+def _privacy(esme: EsmePart, model: ObjectModel) -> None:
     """ECS14 writes an empty value to take the consumer's PIN away."""
 
     def disable(value: Data) -> AccessResult:

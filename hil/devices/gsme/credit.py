@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from firmware_emu.device import top_up
 from firmware_emu.device.gbz_server import Command, ZclAnswer
 from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
+from firmware_emu.zse.zcl_types import Value
 from hil.devices.gsme import terms as gsme_terms
-from hil.devices.gsme.logs import Result
+from hil.devices.gsme.logs import GasLogs, Logged, Result
 from hil.devices.metering.prepayment import CREDIT_ADDED_LOCALLY, OVER_MAX_CREDIT
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
 
 _TOP_UP_BY_SUPPLIER = 0x0097
 _DEBTS = {1: 1, 3: 2, 5: 3}
@@ -29,11 +28,35 @@ _MAX_CREDIT_REACHED, _TOP_UP_TOO_LARGE = 4, 6
 """Results of a top-up over a limit, recalled from ZigBee."""
 
 
+class Attributes(Protocol):
+    """The attributes of a gas meter."""
+
+    def number(self, cluster: int, attribute: int) -> int:
+        """A numeric attribute as it stands."""
+        ...
+
+    def set(self, cluster: int, attribute: int, value: Value) -> None:
+        """Store an attribute. Raises ValueError for a value its type cannot hold."""
+        ...
+
+
+class Charged(Logged, Protocol):
+    """A gas meter whose account Commands change."""
+
+    message: Message | None
+
+    def activate_emergency_credit(self) -> bool:
+        """Whether emergency credit is active afterwards."""
+        ...
+
+
 class Credit:
     """Executes them on the meter's account. Each is counted up to now first, and acted upon at once."""
 
-    def __init__(self, gsme: Gsme) -> None:
+    def __init__(self, gsme: Charged, model: Attributes, logs: GasLogs) -> None:
         self._gsme = gsme
+        self._model = model
+        self._logs = logs
 
     def commands(self) -> dict[tuple[int, int, bool], Command]:
         """Command by (cluster, id, sent by the server side)."""
@@ -57,7 +80,7 @@ class Credit:
         if debt != _PAYMENT_DEBT and _int(fields, "recovery_frequency") not in gsme_terms.DEBT_PERIODS:
             return ZclStatus.INVALID_VALUE
         self._gsme.update()
-        model, metering, first = self._gsme.model, self._gsme.metering, 0x0200 + 0x10 * debt
+        model, metering, first = self._model, self._gsme.metering, 0x0200 + 0x10 * debt
         if debt == _PAYMENT_DEBT:
             model.set(PREPAYMENT.id, first + 0x09, _int(fields, "balance_percentage"))
             metering.account.payment_debt = max(0, metering.account.payment_debt + _int(fields, "amount"))
@@ -82,7 +105,7 @@ class Credit:
             result, value = self._use(text, *top_up.check(gsme.gbcs, text, message.header.counter))
         else:
             result, value = self._entered(text)
-        credit = gsme.model.number(PREPAYMENT.id, 0x0001)
+        credit = self._model.number(PREPAYMENT.id, 0x0001)
         answer = {"result": result, "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}
         return [ZclAnswer(0x03, PREPAYMENT.to_client[0x03].encode(answer))]
 
@@ -94,7 +117,7 @@ class Credit:
         """One that comes without the supplier's Command, of which the supplier is told (810E)."""
         result, value = self._use(utrn, *top_up.check_entered(self._gsme.gbcs, utrn))
         if result == top_up.TopUpResult.ACCEPTED:
-            gsme_terms.tell(self._gsme, CREDIT_ADDED_LOCALLY)
+            self._gsme.tell(CREDIT_ADDED_LOCALLY)
         return result, value
 
     def _use(self, utrn: str, checked: top_up.TopUpResult, value: int) -> tuple[int, int]:
@@ -105,11 +128,11 @@ class Credit:
             return int(checked), value
         refusal = account.refusal(value, terms)
         if refusal is not None:
-            gsme_terms.tell(gsme, refusal)
+            gsme.tell(refusal)
             gsme.gbcs.note_failure("the token is over a limit of the meter")
             return _TOP_UP_TOO_LARGE if refusal == OVER_MAX_CREDIT else _MAX_CREDIT_REACHED, value
         payment = account.top_up(value, int(gsme.now()), terms)
-        gsme.model.logs.topped_up(utrn, payment, account.payment_debt)
+        self._logs.topped_up(utrn, payment, account.payment_debt)
         gsme.metering.look()
         return int(checked), value
 

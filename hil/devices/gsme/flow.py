@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from firmware_emu.zse.clusters.metering import METERING
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.model import GsmeModel
+from hil.devices.gsme.part import GasSettings
 
 UNCONTROLLED = 0x81BF
 _HOUR_S, _LITRES = 3600, 1000
@@ -29,9 +26,9 @@ class FlowLimit:
     measuring: int
 
     @classmethod
-    def read(cls, model: GsmeModel) -> FlowLimit:
+    def read(cls, settings: GasSettings) -> FlowLimit:
         threshold, multiplier, divisor, settling, measuring = (
-            model.number(METERING.id, attribute) for attribute in (0x0B10, 0x0B12, 0x0B13, 0x0B14, 0x0B15)
+            settings.number(METERING.id, attribute) for attribute in (0x0B10, 0x0B12, 0x0B13, 0x0B14, 0x0B15)
         )
         return cls(Fraction(threshold * max(multiplier, 1), max(divisor, 1)), -(-settling // 10), measuring)
 

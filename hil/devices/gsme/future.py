@@ -5,7 +5,7 @@ Only the parts that carry a time of their own wait for it; day and week profiles
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from firmware_emu.device import alerting
 from firmware_emu.device.future import FutureAction
@@ -15,9 +15,7 @@ from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.zcl import ZclStatus
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
+from hil.devices.metering.part import MeterPart
 
 KIND = "gbz"
 FUTURE_DATEABLE = frozenset({0x006B, 0x006C, 0x006D, 0x006F, 0x00A3})
@@ -50,7 +48,7 @@ def _calendar_of(part: Component) -> str:
     return f".{CALENDAR.to_client[part.command].decode(part.payload).get('calendar_type')!r}"
 
 
-def defer(gsme: Gsme, part: Component, message: Message) -> bool:
+def defer(gsme: MeterPart, part: Component, message: Message) -> bool:
     """Keep or cancel a component that is not to act now; whether it was one."""
     if message.message_code not in FUTURE_DATEABLE:
         return False
@@ -67,11 +65,11 @@ def defer(gsme: Gsme, part: Component, message: Message) -> bool:
     return True
 
 
-def execute_due(gsme: Gsme, action: FutureAction) -> None:
+def execute_due(gsme: MeterPart, apply: Callable[[Component], ZclStatus], action: FutureAction) -> None:
     """Run a stored component and raise its execution alert to the party that sent the Command. Raises DecodeError for foreign data."""
     part = Gbz.decode(action.data).components[0]
     try:
-        done = gsme.model.apply(part) is not ZclStatus.FAILURE
+        done = apply(part) is not ZclStatus.FAILURE
     except DecodeError:
         done = False
     event = _DONE if done else _NOT_DONE

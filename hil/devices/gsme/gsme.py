@@ -29,14 +29,16 @@ from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
+from hil.devices.base.firmware_version import FIRMWARE_VERSION
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.ota_client import OtaClient
 from hil.devices.gsme import future as gsme_future
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.hardware import Hardware
-from hil.devices.gsme.metering import SUPPLY_ARMED, GasMetering, Valve
+from hil.devices.gsme.metering import SUPPLY_ARMED, GasMetering, Settings, Valve
 from hil.devices.gsme.mirror import MirrorPusher
 from hil.devices.gsme.model import GsmeModel
+from hil.devices.gsme.network import Sampling
 from hil.devices.metering.keypad import Keypad
 from hil.devices.metering.prepayment import ARMED_BY_EMERGENCY
 from hil.devices.metering.registers import HALF_HOUR_S, LoadProfile, Register, boiler
@@ -49,7 +51,6 @@ ANSWER_S = 20.0
 BLOCKS_A_WAKE = 1000
 """Blocks of firmware that one wake takes: at a poll for each, some ten minutes of battery. The bench's own figure."""
 _SET_CLOCK = 0x007F
-FIRMWARE_VERSION = bytes.fromhex("01000000")
 METERING_ENDPOINT = 0x31
 
 
@@ -87,12 +88,10 @@ class Gsme(GbcsHanDevice):
         self._stirred = asyncio.Event()
         """What was to happen next may happen earlier now."""
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
-        self.metering = GasMetering(self, load or boiler, self._valve_moves)
+        self.metering = GasMetering(self, load or boiler)
         self.hardware = Hardware(self)
         self.model = GsmeModel(self)
-        self._keypad = Keypad(
-            self.store, self.gbcs.prefix + "keypad", lambda utrn: self.model.credit.enter(utrn), lambda code: gsme_terms.tell(self, code)
-        )
+        self._keypad = Keypad(self.store, self.gbcs.prefix + "keypad", self.model.credit.enter, self.tell)
         self._server = GbzServer(self.gbcs, self.model.zcl)
         self.gbcs.handlers[_SET_CLOCK] = self._set_clock
         self.gbcs.due[gsme_future.KIND] = lambda device, action: self._execute_due(action)
@@ -132,7 +131,7 @@ class Gsme(GbcsHanDevice):
         self._bring(action.when)
         self._busy = True
         try:
-            gsme_future.execute_due(self, action)
+            gsme_future.execute_due(self, self.model.apply, action)
         finally:
             self._busy = False
             self.metering.settings_changed()
@@ -154,6 +153,28 @@ class Gsme(GbcsHanDevice):
             self.register.save()
             self._stirred.set()
         return done
+
+    # --- model
+
+    def settings(self) -> Settings:
+        """What is set and steers the metering."""
+        return Settings.read(self.model)
+
+    def number(self, cluster: int, attribute: int) -> int:
+        """A numeric attribute as it stands."""
+        return self.model.number(cluster, attribute)
+
+    def sampled(self, sampling: Sampling, moment: int) -> None:
+        """A sample of the network data log falls due."""
+        self.model.network.note(sampling, moment, self.register.total)
+
+    def midnight(self, moment: int) -> bool:
+        """Take a midnight's snapshots; whether the block counters begin anew."""
+        return self.model.logs.midnight(moment)
+
+    def tell(self, code: int) -> None:
+        """One event, as it was configured."""
+        gsme_terms.tell(self, code, self.model.event_configuration(code))
 
     # --- time
 
@@ -201,7 +222,8 @@ class Gsme(GbcsHanDevice):
         """State of the valve. Gas flows only while it is ON."""
         return self.metering.valve
 
-    def _valve_moves(self, state: Valve) -> bool:
+    def valve_moves(self, state: Valve) -> bool:
+        """Move the valve, unless it is stuck; whether it did."""
         if self.valve_stuck:
             return False
         self.trace.emit("device", self.name, "valve", state=state.name.lower())
@@ -215,7 +237,7 @@ class Gsme(GbcsHanDevice):
         self.metering.cut_off = False
         self.metering.save()
         if state == Valve.ARMED:
-            gsme_terms.tell(self, SUPPLY_ARMED)
+            self.tell(SUPPLY_ARMED)
         return True
 
     def enable_supply(self) -> bool:

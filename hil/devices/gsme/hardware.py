@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from firmware_emu.zse.clusters.metering import METERING
 from hil.devices.base.tampering import ENDS, Tampering, tamper
-from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.metering import Valve
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
+from hil.devices.metering.part import MeterPart
 
 LOW_BATTERY, BATTERY_RESET, LOCKED_BY_TAMPER = 0x8F1F, 0x8F82, 0x81BE
 NEW_BATTERY_DAYS = 3650
@@ -21,10 +18,27 @@ _LOCKED = 0
 """Supply tamper state: 0 locks the supply, 3 leaves it as it is (reference smets-mapping, GCS24a)."""
 
 
+class Cased(MeterPart, Protocol):
+    """A gas meter in its case."""
+
+    @property
+    def valve(self) -> Valve:
+        """State of the valve."""
+        ...
+
+    def move_valve(self, state: int) -> bool:
+        """Move the valve; False if it is stuck."""
+        ...
+
+    def number(self, cluster: int, attribute: int) -> int:
+        """A numeric attribute as it stands."""
+        ...
+
+
 class Hardware:
     """State in the meter's store. Time does not wear the battery: a fault profile says how much is left."""
 
-    def __init__(self, gsme: Gsme) -> None:
+    def __init__(self, gsme: Cased) -> None:
         self._gsme = gsme
         self._battery = gsme.gbcs.prefix + "battery"
 
@@ -33,13 +47,13 @@ class Hardware:
         gsme = self._gsme
         gsme.update()
         tamper(gsme, how)
-        if gsme.model.number(*_TAMPER_STATE) == _LOCKED and gsme.valve is not Valve.OFF and gsme.move_valve(Valve.OFF):
-            gsme_terms.tell(gsme, LOCKED_BY_TAMPER)
+        if gsme.number(*_TAMPER_STATE) == _LOCKED and gsme.valve is not Valve.OFF and gsme.move_valve(Valve.OFF):
+            gsme.tell(LOCKED_BY_TAMPER)
 
     def restore(self, how: Tampering) -> None:
         """Undo it. What was locked stays so."""
         if how in ENDS:
-            gsme_terms.tell(self._gsme, ENDS[how])
+            self._gsme.tell(ENDS[how])
 
     @property
     def battery_days(self) -> int:
@@ -52,9 +66,9 @@ class Hardware:
         before = self.battery_days
         self._gsme.store.put(self._battery, days_left.to_bytes(2, "big"))
         if days_left < LOW_BATTERY_DAYS <= before:
-            gsme_terms.tell(self._gsme, LOW_BATTERY)
+            self._gsme.tell(LOW_BATTERY)
 
     def change_battery(self) -> None:
         """A new one is put in."""
         self._gsme.store.delete(self._battery)
-        gsme_terms.tell(self._gsme, BATTERY_RESET)
+        self._gsme.tell(BATTERY_RESET)

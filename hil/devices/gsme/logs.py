@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.device.gbz_server import ZclAnswer
@@ -21,13 +21,13 @@ from firmware_emu.zse.declare import Cluster, FieldValue
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.base.outbox import Outbox
 from hil.devices.gsme.alerts import BILLING_UPDATED, billing_alert
+from hil.devices.gsme.metering import GasMetering
+from hil.devices.gsme.part import GsmePart
+from hil.devices.gsme.published import Published
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS
 from hil.devices.metering.billing import balances
 from hil.devices.metering.prepayment import Payment
 from hil.devices.metering.registers import DAILY_DEPTH, Ring
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
 
 Result = ZclStatus | Sequence[ZclAnswer]
 
@@ -45,11 +45,18 @@ _SNAPSHOT = "II9Q"
 _PREPAY = "IIiIIIIi"
 
 
+class Logged(GsmePart, Protocol):
+    """A gas meter whose metering is logged."""
+
+    metering: GasMetering
+
+
 class GasLogs:
     """The rings, and the commands that read them."""
 
-    def __init__(self, gsme: Gsme) -> None:
+    def __init__(self, gsme: Logged, published: Published) -> None:
         self._gsme = gsme
+        self._periods = published
         prefix = gsme.gbcs.prefix + "log/gas/"
         store = gsme.store
         depths = {GENERAL: DAILY_DEPTH, END_OF_BILLING_PERIOD: BILLING_DEPTH, CHANGE_OF_TARIFF: BILLING_DEPTH}
@@ -112,7 +119,7 @@ class GasLogs:
 
     def _ends(self, command: int, midnight: int) -> bool:
         """Whether a billing period (09) or block period (01) that was published ends at ``midnight``."""
-        period = self._gsme.model.published.latest(PRICE.id, command)
+        period = self._periods.latest(PRICE.id, command)
         if period is None:
             return False
         fields = PRICE.to_client[command].decode(period)

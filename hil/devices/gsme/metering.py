@@ -7,23 +7,21 @@ flow and price are constant, so that integers and fractions say everything.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from hil.devices.gsme import tariff as gsme_tariff
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.flow import UNCONTROLLED, FlowLimit, FlowWatch
 from hil.devices.gsme.network import Sampling
+from hil.devices.gsme.part import GasSettings
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS, SUPPLY_STAYS
+from hil.devices.metering.part import MeterPart
 from hil.devices.metering.prepayment import DISABLEMENT_SUSPENDED, Account, Terms
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S, LoadProfile, Register
 from hil.devices.metering.tariff import SwitchingTable, Tariff, TariffRegisters, watt_hours
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
 
 SUPPLY_ARMED = 0x8F32
 _LITRE_SECONDS_A_CUBIC_METRE = 1000 * HOUR_S
@@ -47,21 +45,51 @@ class Settings:
     network: Sampling | None
     flow_limit: FlowLimit
 
+    @classmethod
+    def read(cls, settings: GasSettings) -> Settings:
+        """From the attributes in force and what was published."""
+        return cls(
+            gsme_tariff.read_tariff(settings),
+            gsme_terms.read_terms(settings),
+            gsme_tariff.non_disablement(settings.published),
+            Sampling.read(settings.published),
+            FlowLimit.read(settings),
+        )
+
+
+class Measured(MeterPart, Protocol):
+    """A gas meter whose gas is measured."""
+
+    def settings(self) -> Settings:
+        """What is set, read off the model."""
+        ...
+
+    def valve_moves(self, state: Valve) -> bool:
+        """Move the valve; whether it did."""
+        ...
+
+    def sampled(self, sampling: Sampling, moment: int) -> None:
+        """A sample of the network data log falls due."""
+        ...
+
+    def midnight(self, moment: int) -> bool:
+        """Take a midnight's snapshots; whether the block counters begin anew."""
+        ...
+
 
 class GasMetering:
-    """All that the meter measures and accounts for. ``moves`` moves the valve and says whether it did.
+    """All that the meter measures and accounts for.
 
     ``account`` is what prepayment mode counts down; ``bill`` (millipence) what credit mode counts up. A change of mode moves nothing
     from one to the other (reference smets 3: a gas meter keeps them apart).
     """
 
-    def __init__(self, gsme: Gsme, load: LoadProfile, moves: Callable[[Valve], bool]) -> None:
+    def __init__(self, gsme: Measured, load: LoadProfile) -> None:
         self._gsme = gsme
-        self._moves = moves
         self._key = gsme.gbcs.prefix + "metering"
         self.register = Register(load, store=gsme.store, name=gsme.gbcs.prefix + "register/gas")
         self.rates = TariffRegisters()
-        self.account = Account(lambda code: gsme_terms.tell(gsme, code))
+        self.account = Account(gsme.tell)
         self.bill = Fraction(0)
         self.valve = Valve.ON
         self.cut_off = False
@@ -113,14 +141,7 @@ class GasMetering:
     def settings(self) -> Settings:
         """What is set, read from the model once until it changes."""
         if self._settings is None:
-            model = self._gsme.model
-            self._settings = Settings(
-                gsme_tariff.read_tariff(model),
-                gsme_terms.read_terms(model),
-                gsme_tariff.non_disablement(model.published),
-                Sampling.read(model.published),
-                FlowLimit.read(model),
-            )
+            self._settings = self._gsme.settings()
         return self._settings
 
     def settings_changed(self) -> None:
@@ -200,16 +221,16 @@ class GasMetering:
         script = settings.tariff.table.at(self._until)[0]
         cost = self.rates.add(settings.tariff, script, self.register.advance(end))
         if settings.network is not None and settings.network.takes(end):
-            self._gsme.model.network.note(settings.network, end)
+            self._gsme.sampled(settings.network, end)
         if self.flow.passed(end, self.register.total, settings.flow_limit) and self.valve is Valve.ON and self.move(Valve.OFF):
             self.move(Valve.ARMED)
-            gsme_terms.tell(self._gsme, UNCONTROLLED)
+            self._gsme.tell(UNCONTROLLED)
         if settings.terms.prepayment:
             self.account.use(cost, settings.terms)
             self.account.fall_due(end, settings.tariff.standing_charge, settings.terms)
         else:
             self.bill += cost + (settings.tariff.standing_charge if end % DAY_S == 0 else 0)
-        if end % DAY_S == 0 and self._gsme.model.logs.midnight(end):
+        if end % DAY_S == 0 and self._gsme.midnight(end):
             self.rates.reset_counters()
         self._look()
 
@@ -227,7 +248,7 @@ class GasMetering:
         if self.account.out and not self._handled:
             if settings.non_disablement.at(self._until)[0] == SUPPLY_STAYS:
                 if not self._suspended:
-                    gsme_terms.tell(self._gsme, DISABLEMENT_SUSPENDED)
+                    self._gsme.tell(DISABLEMENT_SUSPENDED)
                 self._suspended = True
             else:
                 self._handled, self._suspended = True, False
@@ -238,11 +259,11 @@ class GasMetering:
             if self.cut_off:
                 self.cut_off = False
                 if self.valve is Valve.OFF and self.move(Valve.ARMED):
-                    gsme_terms.tell(self._gsme, armed)
+                    self._gsme.tell(armed)
 
     def move(self, state: Valve) -> bool:
         """Move the valve at the moment up to which everything is counted; False if it does not."""
-        if not self._moves(state):
+        if not self._gsme.valve_moves(state):
             return False
         self.valve = state
         self.set_flow(self._powered)

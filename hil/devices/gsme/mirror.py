@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
 from firmware_emu.errors import RadioError
 from firmware_emu.gbcs.gbz import Component
+from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.han.transactions import Answer
 from firmware_emu.han.zcl_port import Incoming, Reply
 from firmware_emu.zse.clusters.basic import BASIC
@@ -18,9 +19,8 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
 from firmware_emu.zse.zcl_types import BY_NAME, Value
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
+from hil.devices.gsme.model import GsmeModel
+from hil.devices.gsme.part import GsmePart
 
 REPORTING_INTERVAL_S = 1800
 _SCHEME_B = 2
@@ -48,10 +48,17 @@ _ALL_EVERY = 48
 """Everything is pushed once in so many wakes, changed or not. The bench's own figure."""
 
 
+class Mirrored(GsmePart, Protocol):
+    """A gas meter that the GPF mirrors."""
+
+    descriptors: ClassVar[tuple[SimpleDescriptor, ...]]
+    model: GsmeModel
+
+
 class MirrorPusher:
     """The mirror as its meter sees it. ``flags`` are the notification flags last told by the GPF."""
 
-    def __init__(self, gsme: Gsme) -> None:
+    def __init__(self, gsme: Mirrored) -> None:
         self._gsme = gsme
         self._endpoint: int | None = None
         self._pushes = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from firmware_emu.device import firmware
 from firmware_emu.device.event_log import LogName, configurable_events
@@ -30,16 +30,15 @@ from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
 from firmware_emu.zse.zcl_types import DataType, Value, encode_value, read_value
 from firmware_emu.zse.zcl_types import Reader as ZclReader
 from hil.devices.gsme import future as gsme_future
-from hil.devices.gsme.credit import Credit
+from hil.devices.gsme.credit import Charged, Credit
+from hil.devices.gsme.hardware import Hardware
 from hil.devices.gsme.logs import CHANGE_OF_MODE, CHANGE_OF_SUPPLIER, CHANGE_OF_TARIFF, GasLogs
+from hil.devices.gsme.metering import Valve
 from hil.devices.gsme.network import NETWORK_SAMPLE, NetworkLog
 from hil.devices.gsme.published import Published
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS, in_blocks
 from hil.devices.metering.billing import balances
 from hil.devices.metering.registers import HALF_HOUR_S
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
 
 Result = ZclStatus | Sequence[ZclAnswer]
 _PROFILE_SAMPLE = 0
@@ -58,16 +57,31 @@ _GENERAL_LOG, _SECURITY_LOG = 3, 4
 _CLEARED = 0x8F52
 
 
+class Modelled(Charged, Protocol):
+    """A gas meter behind its attributes."""
+
+    hardware: Hardware
+
+    @property
+    def valve(self) -> Valve:
+        """State of the valve."""
+        ...
+
+    def move_valve(self, state: int) -> bool:
+        """Move the valve as a Command asks; False if it is stuck."""
+        ...
+
+
 class GsmeModel:
     """Attributes with their ZCL types, kept in the meter's store; live ones are functions."""
 
-    def __init__(self, gsme: Gsme) -> None:
+    def __init__(self, gsme: Modelled) -> None:
         self.zcl = ZclModel()
         self._gsme = gsme
-        self.published = Published(gsme)
-        self.logs = GasLogs(gsme)
-        self.network = NetworkLog(gsme)
-        self.credit = Credit(gsme)
+        self.published = Published(gsme.store, gsme.gbcs.prefix)
+        self.logs = GasLogs(gsme, self.published)
+        self.network = NetworkLog(gsme.store, gsme.gbcs.prefix)
+        self.credit = Credit(gsme, self, self.logs)
         self._initial: dict[tuple[int, int], tuple[DataType, Value]] = {}
         self.mirrored: dict[int, list[int]] = {}
         self._measured: dict[tuple[int, int], Callable[[], Value]] = {}
@@ -138,7 +152,7 @@ class GsmeModel:
             return counted(lambda: balances(gsme.metering.account)[place])
 
         self._measured = {
-            (METERING.id, 0x0000): counted(lambda: gsme.register.total),
+            (METERING.id, 0x0000): counted(lambda: gsme.metering.register.total),
             (METERING.id, 0x0007): lambda: int(gsme.now()),
             (METERING.id, 0x0014): counted(lambda: int(gsme.valve)),
             (METERING.id, 0x0205): lambda: gsme.hardware.battery_days,
@@ -276,7 +290,7 @@ class GsmeModel:
         metering = self._gsme.metering
         metering.settings_changed()
         if metering.settings.network is not None and metering.settings.network.start == now:
-            self.network.note(metering.settings.network, now)
+            self.network.note(metering.settings.network, now, metering.register.total)
         return [ZclAnswer(0x0D, NETWORK_SAMPLE.to_bytes(2, "little"))]
 
     def _payment_mode(self, part: Component) -> Result:
@@ -306,11 +320,11 @@ class GsmeModel:
         fields = METERING.to_server[0x08].decode(part.payload)
         self._gsme.update()
         if _int(fields, "sample") == NETWORK_SAMPLE:
-            return self.network.read(_int(fields, "count"), _int(fields, "sample_type"))
+            return self.network.read(self._gsme.metering.settings.network, _int(fields, "count"), _int(fields, "sample_type"))
         if _int(fields, "sample") != _PROFILE_SAMPLE:
             return ZclStatus.NOT_FOUND
         count = _int(fields, "count")
-        found = [one for one in self._gsme.register.profile if one.end - HALF_HOUR_S >= _int(fields, "earliest")][: count or None]
+        found = [one for one in self._gsme.metering.register.profile if one.end - HALF_HOUR_S >= _int(fields, "earliest")][: count or None]
         if not found:
             return ZclStatus.NOT_FOUND
         return [

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from firmware_emu.device.gbz_server import ZclAnswer
+from firmware_emu.device.store import Store
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import ZclStatus
+from hil.devices.gsme.published import Published
 from hil.devices.metering.registers import Ring
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
-    from hil.devices.gsme.published import Published
 
 NETWORK_DEPTH = 41
 NETWORK_SAMPLE = 2
@@ -57,17 +54,15 @@ class Sampling:
 class NetworkLog:
     """Readings of the register, of which the log's samples are the differences."""
 
-    def __init__(self, gsme: Gsme) -> None:
-        self._gsme = gsme
-        self._readings = Ring(gsme.store, gsme.gbcs.prefix + "log/gas/network", "IIQ", NETWORK_DEPTH + 1)
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._readings = Ring(store, prefix + "log/gas/network", "IIQ", NETWORK_DEPTH + 1)
 
-    def note(self, sampling: Sampling, moment: int) -> None:
-        """Note the register at ``moment``, up to which everything is counted."""
-        self._readings.append(sampling.start, moment, self._gsme.register.total)
+    def note(self, sampling: Sampling, moment: int, total: int) -> None:
+        """Note the register, which shows ``total`` at ``moment``."""
+        self._readings.append(sampling.start, moment, total)
 
-    def read(self, count: int, sample_type: int) -> ZclStatus | Sequence[ZclAnswer]:
-        """GetSampledData: the samples of the last recording, the oldest first; none before the first interval has ended."""
-        sampling = self._gsme.metering.settings.network
+    def read(self, sampling: Sampling | None, count: int, sample_type: int) -> ZclStatus | Sequence[ZclAnswer]:
+        """GetSampledData: the samples of ``sampling``, the oldest first; none before the first interval has ended."""
         if sampling is None:
             return ZclStatus.NOT_FOUND
         totals = [total for start, _, total in self._readings if start == sampling.start][-(sampling.samples + 1) :]

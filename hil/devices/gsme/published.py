@@ -6,16 +6,12 @@ non-disablement periods (RTDS GCS21f, GCS21b).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from firmware_emu.device.gbz_server import ZclAnswer
+from firmware_emu.device.store import Store
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
 
 _IN_FORCE = {0xFFFFFFFF: 0, 0xFFFFFFFE: 3}
 """Wildcard identifier to the calendar type it stands for (reference gbcs-messages 7A: 0 delivered, 3 friendly credit)."""
@@ -26,9 +22,9 @@ _PARTS = ("calendar_type", "day", "week", "command_index")
 class Published:
     """Payloads by cluster, command, calendar and part, in the meter's store."""
 
-    def __init__(self, gsme: Gsme) -> None:
-        self._store = gsme.store
-        self._prefix = gsme.gbcs.prefix + "published/"
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix + "published/"
 
     def keep(self, part: Component, fields: dict[str, FieldValue]) -> None:
         """Keep a published payload in the place of what it replaces; a new calendar of a type is the one in force from then on."""

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from firmware_emu.gbcs.axdr import Array, Data, LongUnsigned, OctetString, Structure, Unsigned
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
+from hil.devices.gsme.part import GasSettings
+from hil.devices.gsme.published import Published
 from hil.devices.metering.tariff import SwitchingTable, Tariff
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.model import GsmeModel
-    from hil.devices.gsme.published import Published
 
 GAS_TIERS = GAS_BLOCKS = 4
 DELIVERED, FRIENDLY_CREDIT = 0, 3
@@ -41,42 +38,42 @@ def _shifted(value: int, trailing_digit: int) -> Fraction:
     return Fraction(value, 10 ** (trailing_digit >> 4))
 
 
-def kwh_per_cubic_metre(model: GsmeModel) -> Fraction:
+def kwh_per_cubic_metre(settings: GasSettings) -> Fraction:
     """Calorific value (MJ a cubic metre) x conversion factor / 3.6."""
-    factor = _shifted(model.number(PRICE.id, 0x0302), model.number(PRICE.id, 0x0303))
-    return _shifted(model.number(PRICE.id, 0x0304), model.number(PRICE.id, 0x0306)) * factor / _MEGAJOULES_A_KWH
+    factor = _shifted(settings.number(PRICE.id, 0x0302), settings.number(PRICE.id, 0x0303))
+    return _shifted(settings.number(PRICE.id, 0x0304), settings.number(PRICE.id, 0x0306)) * factor / _MEGAJOULES_A_KWH
 
 
-def in_blocks(model: GsmeModel) -> bool:
+def in_blocks(settings: GasSettings) -> bool:
     """Whether the tariff in force prices by block; without a tariff it does not."""
-    payload = model.published.latest(PRICE.id, 0x04)
+    payload = settings.published.latest(PRICE.id, 0x04)
     if payload is None:
         return False
     scheme = PRICE.to_client[0x04].decode(payload)["type_and_scheme"]
     return isinstance(scheme, int) and scheme & _SCHEME == _BLOCK_SCHEME
 
 
-def read_tariff(model: GsmeModel) -> Tariff:
+def read_tariff(settings: GasSettings) -> Tariff:
     """The tariff in force, in millipence per cubic metre and litres. A threshold is reached at the first whole litre at or past it."""
-    kwh = kwh_per_cubic_metre(model)
-    pounds = Fraction(10**_MILLIPENCE_DIGITS, 10 ** (model.number(PRICE.id, 0x0617) >> 4))
-    if in_blocks(model):
+    kwh = kwh_per_cubic_metre(settings)
+    pounds = Fraction(10**_MILLIPENCE_DIGITS, 10 ** (settings.number(PRICE.id, 0x0617) >> 4))
+    if in_blocks(settings):
         table = SwitchingTable(Array(()), Array(()), Array(()), Array(()), range(BLOCK_SCRIPT, BLOCK_SCRIPT + 1))
-        raw = {key: model.number(PRICE.id, 0x0400 + block) for block, key in enumerate(_FIRST_BLOCK_PRICE)}
+        raw = {key: settings.number(PRICE.id, 0x0400 + block) for block, key in enumerate(_FIRST_BLOCK_PRICE)}
     else:
-        table = switching_table(model.published, DELIVERED, range(1, GAS_TIERS + 1))
-        raw = {tier: model.number(PRICE.id, 0x0400 + 0x10 * tier) for tier in range(1, GAS_TIERS + 1)}
+        table = switching_table(settings.published, DELIVERED, range(1, GAS_TIERS + 1))
+        raw = {tier: settings.number(PRICE.id, 0x0400 + 0x10 * tier) for tier in range(1, GAS_TIERS + 1)}
     prices = {key: price * pounds * kwh for key, price in raw.items()}
-    return Tariff(table, table, prices, {}, (_litres(model, kwh),), model.number(PRICE.id, 0x0301) * pounds)
+    return Tariff(table, table, prices, {}, (_litres(settings, kwh),), settings.number(PRICE.id, 0x0301) * pounds)
 
 
-def _litres(model: GsmeModel, kwh: Fraction) -> tuple[int, ...]:
+def _litres(settings: GasSettings, kwh: Fraction) -> tuple[int, ...]:
     """The block thresholds that were set; the tariff says whether they count kWh or cubic metres."""
-    multiplier, divisor = model.number(PRICE.id, 0x0202) or 1, model.number(PRICE.id, 0x0203) or 1
-    a_cubic_metre = kwh if model.number(PRICE.id, 0x0615) == _KWH else Fraction(1)
+    multiplier, divisor = settings.number(PRICE.id, 0x0202) or 1, settings.number(PRICE.id, 0x0203) or 1
+    a_cubic_metre = kwh if settings.number(PRICE.id, 0x0615) == _KWH else Fraction(1)
     found = []
     for place in range(GAS_BLOCKS - 1):
-        threshold = model.number(PRICE.id, 0x0100 + place)
+        threshold = settings.number(PRICE.id, 0x0100 + place)
         if threshold and a_cubic_metre:
             litres = Fraction(threshold * multiplier, divisor) * 1000 / a_cubic_metre
             found.append(-(-litres.numerator // litres.denominator))

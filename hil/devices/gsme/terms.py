@@ -7,17 +7,14 @@ example of reference smets 3 does. A cap or limit of 0 is one that was never set
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from firmware_emu.device.event_log import route
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from hil.devices.gsme.part import GasSettings
+from hil.devices.metering.part import MeterPart
 from hil.devices.metering.prepayment import ACCUMULATED_DEBT, EMERGENCY_CREDIT, METER_BALANCE, STANDING, TIME_DEBTS, Terms
 from hil.devices.metering.registers import DAY_S, HOUR_S
-
-if TYPE_CHECKING:
-    from hil.devices.gsme.gsme import Gsme
-    from hil.devices.gsme.model import GsmeModel
 
 PREPAYMENT_MODE, SUSPEND_DEBT_DISABLED, COLLECT_DEBT_IN_EMERGENCY = 0x0002, 0x0400, 0x0800
 """Bits of PaymentControlConfiguration, by comparison of 0497, 0097, 0C97 and 0897 (reference gbcs-messages 7A)."""
@@ -29,11 +26,11 @@ _LOG_ID, _PUSH_WAN, _PUSH_HAN, _ALARM = 0x07, 0x08, 0x10, 0x60
 _CONFIGURABLE = (0x80, 0x81)
 
 
-def read_terms(model: GsmeModel) -> Terms:
+def read_terms(settings: GasSettings) -> Terms:
     """From the attributes in force. In credit mode no debt is collected, and the standing charge goes to the bill."""
 
     def number(attribute: int) -> int:
-        return model.number(PREPAYMENT.id, attribute)
+        return settings.number(PREPAYMENT.id, attribute)
 
     configuration = number(0x0000)
     prepayment = bool(configuration & PREPAYMENT_MODE)
@@ -62,12 +59,11 @@ def read_terms(model: GsmeModel) -> Terms:
     )
 
 
-def tell(gsme: Gsme, code: int) -> None:
-    """One event: log, alert, notice and alarm as GCS20 configured it. One never configured is logged; critical ones always alert."""
+def tell(gsme: MeterPart, code: int, configured: int | None) -> None:
+    """One event: log, alert, notice and alarm as GCS20 ``configured`` it (None: it is logged alone). Critical ones always alert."""
     if code >> 8 not in _CONFIGURABLE:
         gsme.gbcs.raise_alert(code)
         return
-    configured = gsme.model.event_configuration(code)
     if configured is None or configured & _LOG_ID:
         gsme.gbcs.log(code)
     if configured is None:
