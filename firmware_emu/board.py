@@ -88,6 +88,11 @@ class RadioTable(_Table):
     baudrate: int = Field(default=115200, ge=57600, le=460800)
     flow_control: Literal["none", "hardware", "software"] = "none"
     ezsp_version: int = Field(default=13, ge=7, le=19, description="what the virtual dongle says it speaks")
+    custody: Literal["refuse", "take-over", "restore"] = Field(
+        default="refuse",
+        description="a dongle that holds another network: refuse it, take it over, or restore the hub's own network into it "
+        "(in both cases a backup of what it holds is saved first)",
+    )
 
 
 class AirTable(_Table):

@@ -17,9 +17,11 @@ from bellows.zigbee.application import ControllerApplication
 
 from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import RadioError
+from firmware_emu.han import zigpy_backup
 from firmware_emu.han.base import SMART_ENERGY, NetworkSettings
+from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.dongle import DongleUser
-from firmware_emu.han.ezsp import OPENING_ERRORS, HeldEzsp, eui64_of, ezsp_key, radio_call
+from firmware_emu.han.ezsp import OPENING_ERRORS, HeldEzsp, command, eui64_of, ezsp_key, radio_call
 from firmware_emu.ids import Eui64
 
 zt: Any = zigpy.types  # its constructors carry no types
@@ -152,13 +154,48 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
             raise RadioError(f"the dongle did not resume its network: {error}") from error
         return self.settings
 
+    async def held(self) -> Held:
+        """See Dongle.held: the firmware tells of its network only when it is up."""
+        (address,) = await radio_call(self._ezsp.getEui64())
+        try:
+            await radio_call(self._ensure_network_running())
+            node_type, parameters = await command(self._ezsp.getNetworkParameters(), "tell its network")
+            if node_type != zigpy.zdo.types.LogicalType.Coordinator + 1:
+                extended = Eui64.from_zigbee(parameters.extendedPanId.serialize())
+                return Held(eui64_of(address), NetworkSettings(extended, int(parameters.radioChannel), int(parameters.panId)), False)
+            await radio_call(self.load_network_info(load_devices=False))
+        except zigpy.exceptions.NetworkNotFormed:
+            return Held(eui64_of(address))
+        except _STACK_ERRORS as error:
+            raise RadioError(f"the dongle does not tell which network it holds: {error}") from error
+        return Held(eui64_of(address), self.settings)
+
+    async def silence(self) -> None:
+        """See Dongle.silence."""
+        await radio_call(self._reset())
+
+    async def backup(self) -> Backup:
+        """See Dongle.backup."""
+        try:
+            await radio_call(self.load_network_info(load_devices=True))
+        except zigpy.exceptions.NetworkNotFormed:
+            raise RadioError("the dongle holds no network: there is nothing to save") from None
+        except _STACK_ERRORS as error:
+            raise RadioError(f"the dongle does not tell its network: {error}") from error
+        return zigpy_backup.encode(self)
+
+    async def restore(self, backup: Backup, *, own_eui64: bool) -> None:
+        """See Dongle.restore."""
+        try:
+            await radio_call(zigpy_backup.write(self, backup, own_eui64=own_eui64))
+            await radio_call(self.start_network())
+        except _STACK_ERRORS as error:
+            raise RadioError(f"the dongle did not take the backup: {error}") from error
+
     @property
     def settings(self) -> NetworkSettings:
         """The network in force."""
-        info = self.state.network_info
-        return NetworkSettings(
-            Eui64.from_zigbee(info.extended_pan_id.serialize()), int(info.channel), int(info.pan_id), info.network_key.key.serialize()
-        )
+        return zigpy_backup.settings_of(self)
 
     async def close(self) -> None:
         """Let go of the port; a dongle that is gone cannot hinder it."""

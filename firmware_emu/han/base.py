@@ -7,7 +7,7 @@ in the hub and in a Device, over a real dongle, the virtual dongle, or a node bo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -124,6 +124,10 @@ class NetworkSettings:
     """None: drawn by the dongle."""
     network_key: bytes | None = None
     """None: drawn afresh. Never logged."""
+    key_sequence: int = field(default=0, compare=False)
+    frame_counter: int = field(default=0, compare=False)
+    """Of the NWK layer, outgoing, when it was read."""
+    update_id: int = field(default=0, compare=False)
 
     def __repr__(self) -> str:
         return f"NetworkSettings({self.extended_pan_id}, channel={self.channel}, pan_id={self.pan_id})"

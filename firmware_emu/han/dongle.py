@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.han.base import ApsFrame, NetworkSettings, SimpleDescriptor
+from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
 from firmware_emu.ids import Eui64
 
@@ -42,6 +43,10 @@ class Dongle(Protocol):
         """Let go of the port, whatever state it is in."""
         ...
 
+    async def address(self) -> Eui64:
+        """Its EUI-64 now: writing a network may change it."""
+        ...
+
     @property
     def firmware(self) -> str:
         """What it says it runs, as ``EZSP 13``."""
@@ -55,6 +60,25 @@ class Dongle(Protocol):
     @property
     def settings(self) -> NetworkSettings:
         """The network in force."""
+        ...
+
+    async def held(self) -> Held:
+        """What it holds, before anything is changed."""
+        ...
+
+    async def silence(self) -> None:
+        """After :meth:`held`: its network is down, as it was before."""
+        ...
+
+    async def backup(self) -> Backup:
+        """Its network, the keys of its Devices with it."""
+        ...
+
+    async def restore(self, backup: Backup, *, own_eui64: bool) -> None:
+        """Write a network in place of what it holds, and start it. ``own_eui64``: without the EUI-64 of the backup.
+
+        Raises NotAvailable for a backup that is not whole; RadioError also where the firmware takes no other EUI-64.
+        """
         ...
 
     async def form(self, settings: NetworkSettings, entropy: Entropy) -> None: ...

@@ -12,6 +12,7 @@ from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.han import inter_pan
 from firmware_emu.han.application import KEY_TABLE_SIZE, HanApplication
 from firmware_emu.han.base import ApsFrame, NetworkSettings
+from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import (
     OPENING_ERRORS,
@@ -67,9 +68,12 @@ class EzspDongle:
         try:
             await self._app.connect()
             check_version(self._ezsp.ezsp_version, self._path)
-            (address,) = await self._ezsp.getEui64()
+            return await self.address()
         except OPENING_ERRORS as error:
             raise opening_problem(error, self._path) from error
+
+    async def address(self) -> Eui64:
+        (address,) = await radio_call(self._ezsp.getEui64())
         self._own = eui64_of(address)
         return self._own
 
@@ -104,6 +108,19 @@ class EzspDongle:
         if settings is not None:
             await self._network_up()
         return settings
+
+    async def held(self) -> Held:
+        return await self._app.held()
+
+    async def silence(self) -> None:
+        await self._app.silence()
+
+    async def backup(self) -> Backup:
+        return await self._app.backup()
+
+    async def restore(self, backup: Backup, *, own_eui64: bool) -> None:
+        await self._app.restore(backup, own_eui64=own_eui64)
+        await self._network_up()
 
     async def _network_up(self) -> None:
         flags = t.uint32_t(_SE_INTER_PAN).serialize()

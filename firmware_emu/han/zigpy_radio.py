@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from firmware_emu.clock import Clock
@@ -22,6 +23,7 @@ from firmware_emu.han.base import (
     Receiver,
     SimpleDescriptor,
 )
+from firmware_emu.han.custody import Backup, Held, write_backup
 from firmware_emu.han.dongle import Dongle, DongleUser
 from firmware_emu.han.ezsp import device_config
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
@@ -61,7 +63,8 @@ class ZigpyRadio:
     """HanRadio over a dongle at ``path`` (a serial port or ``socket://host:port``).
 
     ``kind``: the family of its firmware, one of :data:`FAMILIES`. ``watchdog_s``: seconds between checks of an idle dongle; None: 10 s,
-    an hour on a warp clock; 0: none. A dongle that resets or goes away is opened again and its network resumed; sends wait a while.
+    an hour on a warp clock; 0: none. ``backups``: the folder of
+    :meth:`save_backup`. A dongle that resets or goes away is opened again and its network resumed; sends wait a while.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class ZigpyRadio:
         kind: str = "ezsp",
         watchdog_s: float | None = None,
         entropy: Entropy = SYSTEM,
+        backups: Path | None = None,
     ) -> None:
         if kind not in FAMILIES:
             raise NotAvailable(f"a radio of kind {kind!r}", f"set kind to one of {', '.join(FAMILIES)}")
         self._make = FAMILIES[kind]
         self.path = path
         self.clock = clock
+        self._backups = backups
         self._entropy = entropy
         self.endpoints: list[SimpleDescriptor] = []
         self._config = device_config(path, baudrate, flow_control)
@@ -170,6 +175,38 @@ class ZigpyRadio:
         if self._watchdog_s:
             self._spawn(self._watch())
 
+    async def held(self) -> Held:
+        """What the dongle holds; call :meth:`silence` where nothing else follows. Raises RadioError."""
+        return await self._running().held()
+
+    async def silence(self) -> None:
+        """Leave the dongle as it was found."""
+        await self._running().silence()
+
+    async def backup(self) -> Backup:
+        """The network of the dongle in the open coordinator backup format; it holds keys. Raises RadioError."""
+        return await self._running().backup()
+
+    async def save_backup(self) -> Path:
+        """:meth:`backup` in a file of its own, mode 0600. Raises RadioError, and NotAvailable where the file cannot be written."""
+        if self._backups is None:
+            raise NotAvailable("a folder for backups", "give the radio one: what a dongle holds is saved before it is overwritten")
+        path = write_backup(await self.backup(), self._backups)
+        self._trace.emit("han", "radio", "saved a backup", path=str(path))
+        return path
+
+    async def restore(self, backup: Backup, *, own_eui64: bool = False) -> NetworkSettings:
+        """Write ``backup`` into the dongle and start its network. ``own_eui64``: without its EUI-64. Raises NotAvailable or RadioError."""
+        self._ready.clear()
+        self._book.clear()
+        dongle = self._running()
+        await dongle.restore(backup, own_eui64=own_eui64)
+        self._eui64 = await dongle.address()
+        await self._network_up()
+        settings = dongle.settings
+        self._trace.emit("han", "radio", "restored", target=str(self.eui64), channel=settings.channel, pan=settings.pan_id)
+        return settings
+
     async def resume(self) -> NetworkSettings | None:
         settings = await self._running().resume()
         if settings is not None:
@@ -188,6 +225,7 @@ class ZigpyRadio:
             await self._open()
             dongle = self._running()
         await dongle.form(settings, self._entropy)
+        self._eui64 = await dongle.address()
         await self._network_up()
         formed = dongle.settings
         self._trace.emit("han", "radio", "formed", channel=formed.channel, pan=formed.pan_id, extended_pan=str(formed.extended_pan_id))
@@ -362,7 +400,11 @@ class ZigpyRadio:
             await self.clock.sleep(_RECOVERY_PAUSES_S[min(attempt, len(_RECOVERY_PAUSES_S) - 1)])
             attempt += 1
             try:
+                was = self._eui64
                 await self._open()
+                if was is not None and self._eui64 != was:
+                    found, self._eui64 = self._eui64, was
+                    raise RadioError(f"the dongle at {self.path} is {found} now, and it was {was}: plug that one in, or start the hub anew")
                 if self._formed and await self.resume() is None:
                     raise RadioError("the dongle has lost its network")
                 return

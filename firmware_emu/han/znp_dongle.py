@@ -20,7 +20,9 @@ from zigpy_znp.exceptions import CommandNotRecognized, InvalidCommandResponse
 
 from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import NotAvailable, RadioError
+from firmware_emu.han import zigpy_backup
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, NetworkSettings
+from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import eui64_of, ezsp_eui64, opening_problem
 from firmware_emu.han.inter_pan import InterPanFrame
@@ -97,10 +99,35 @@ class ZnpDongle:
 
     @property
     def settings(self) -> NetworkSettings:
-        info = self._app.state.network_info
-        return NetworkSettings(
-            Eui64.from_zigbee(info.extended_pan_id.serialize()), int(info.channel), int(info.pan_id), info.network_key.key.serialize()
-        )
+        return zigpy_backup.settings_of(self._app)
+
+    async def address(self) -> Eui64:
+        return eui64_of((await self._call(self._app.znp.request(c.SYS.GetExtAddr.Req()))).ExtAddr)
+
+    async def held(self) -> Held:
+        address = await self.address()
+        try:
+            await self._call(self._app.load_network_info())
+        except zigpy.exceptions.NetworkNotFormed:
+            return Held(address)
+        coordinator = self._app.state.node_info.logical_type == zigpy.zdo.types.LogicalType.Coordinator
+        return Held(address, self.settings, coordinator)
+
+    async def silence(self) -> None:
+        """Reading its items has started nothing."""
+
+    async def backup(self) -> Backup:
+        try:
+            await self._call(self._app.load_network_info(load_devices=True))
+        except zigpy.exceptions.NetworkNotFormed:
+            raise RadioError("the dongle holds no network: there is nothing to save") from None
+        return zigpy_backup.encode(self._app)
+
+    async def restore(self, backup: Backup, *, own_eui64: bool) -> None:
+        self._app.started = False
+        await self._call(zigpy_backup.write(self._app, backup, own_eui64=own_eui64))
+        self._app.state.node_info = zigpy.state.NodeInfo()
+        await self._start()
 
     async def form(self, settings: NetworkSettings, entropy: Entropy) -> None:
         self._app.started = False

@@ -7,13 +7,15 @@ key is imported into the radio, and the log's change raises CS14.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.device.store import Store
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import NotAvailable, RadioError
 from firmware_emu.han.base import HanEvent, HanEventKind, HanRadio, NetworkSettings
+from firmware_emu.han.custody import Custody, CustodyRadio, Held, compose, differences
 from firmware_emu.hub.chf import REMOVALS, ChfExecutor
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership
 from firmware_emu.hub.network_key import NetworkKeyRotation
@@ -23,6 +25,8 @@ from firmware_emu.trace import Trace
 
 _KEY = "hub/network/key"
 _FORMED = "hub/network/formed"
+_DONGLE, _RECORD = "hub/network/dongle", "hub/network/record"
+_RECORDED = ("channel", "pan_id", "key_sequence", "frame_counter", "update_id")
 
 
 class Commissioning:
@@ -39,6 +43,7 @@ class Commissioning:
         channel: int,
         profile: HubProfile,
         entropy: Entropy = SYSTEM,
+        custody: Custody = Custody.REFUSE,
     ) -> None:
         self._radio = radio
         self._log = log
@@ -47,6 +52,7 @@ class Commissioning:
         self._now = now
         self._trace = trace
         self._channel = channel
+        self._custody = custody
         self._permitted: dict[Eui64, tuple[bytes, float]] = {}
         self._restored: dict[Eui64, bytes] = {}
         self.rotation = NetworkKeyRotation(radio, store, now, trace, profile, self._rotated, entropy)
@@ -55,17 +61,74 @@ class Commissioning:
     async def bring_up(self) -> NetworkSettings:
         """Resume the network the dongle remembers if it is the one this hub formed, else form it. Raises RadioError.
 
-        A hub that was reset to factory state takes nothing over from its dongle.
+        What the dongle holds is compared with what this hub remembers first, and saved before it is overwritten. A hub that was reset to
+        factory state takes nothing over from its dongle. Raises NotAvailable where the dongle is another one or holds a stranger's
+        network and nobody said what to do with it.
         """
         wanted = self._chf.extended_pan_id
-        settings = await self._radio.resume()
-        ours = self._store.get(_FORMED) == wanted.octets
-        if settings is None or settings.extended_pan_id != wanted or not ours:
+        own = self._own()
+        radio: object = self._radio
+        if isinstance(radio, CustodyRadio):
+            held = await radio.held()
+            found = differences(held, self._dongle(), own, wanted)
+            if found and self._custody is Custody.RESTORE:
+                self.network = await self._restore(radio, held, own)
+                return self.network
+            if found and self._custody is Custody.REFUSE:
+                raise await self._refusal(radio, held, found)
+            stays = held.network is not None and own is not None and not found
+            if held.network is not None and held.coordinator and not stays:
+                await radio.save_backup()
+            settings = await self._radio.resume() if stays else None
+        else:
+            settings = await self._radio.resume()
+        if settings is None or settings.extended_pan_id != wanted or own is None or own.extended_pan_id != wanted:
+            ours = own is not None and own.extended_pan_id == wanted
             settings = await self._form(wanted, self._store.get(_KEY) if ours else None)
         else:
+            self._remember(settings)
             self._trace.emit("han", "hub", "resumed", target=str(settings.extended_pan_id), channel=settings.channel)
         self.network = settings
         return settings
+
+    def _dongle(self) -> Eui64 | None:
+        octets = self._store.get(_DONGLE)
+        return None if octets is None else Eui64(octets)
+
+    def _own(self) -> NetworkSettings | None:
+        """The network this hub formed last."""
+        formed, record = self._store.get(_FORMED), self._store.get(_RECORD)
+        if formed is None:
+            return None
+        settings = NetworkSettings(Eui64(formed), self._channel, network_key=self._store.get(_KEY))
+        return settings if record is None else replace(settings, **json.loads(record))
+
+    async def _restore(self, radio: CustodyRadio, held: Held, own: NetworkSettings | None) -> NetworkSettings:
+        dongle = self._dongle()
+        if own is None or dongle is None:
+            raise NotAvailable("a network of this hub to restore", "it has formed none: type --take-over to form one in this dongle")
+        if held.network is not None and held.coordinator:
+            await radio.save_backup()
+        keys = {entry.device: entry.radio_key for entry in self._log.entries() if entry.radio_key}
+        settings = await radio.restore(compose(dongle, own, keys))
+        self._remember(settings)
+        self._trace.emit("han", "hub", "restored", target=str(settings.extended_pan_id), channel=settings.channel)
+        return settings
+
+    async def _refusal(self, radio: CustodyRadio, held: Held, found: tuple[str, ...]) -> NotAvailable:
+        """Save what is there, leave the dongle as it was, and say what differs and what to type."""
+        saved = "it holds nothing to save"
+        if held.network is not None and held.coordinator:
+            try:
+                saved = f"a backup of it is in {await radio.save_backup()}"
+            except (RadioError, NotAvailable) as trouble:
+                saved = f"it could not be saved ({trouble})"
+        await radio.silence()
+        return NotAvailable(
+            f"the dongle {held.dongle} for this hub",
+            f"{'; '.join(found)}; nothing in it was changed and {saved}: type --take-over to form this hub's network in it, or --restore "
+            "to write this hub's own network into it (on a board: radio.custody)",
+        )
 
     async def _form(self, extended_pan_id: Eui64, network_key: bytes | None) -> NetworkSettings:
         settings = await self._radio.form(NetworkSettings(extended_pan_id, self._channel, network_key=network_key))
@@ -80,6 +143,8 @@ class Commissioning:
     def _remember(self, settings: NetworkSettings) -> None:
         with self._store.transaction():
             self._store.put(_FORMED, settings.extended_pan_id.octets)
+            self._store.put(_DONGLE, self._radio.eui64.octets)
+            self._store.put(_RECORD, json.dumps({name: getattr(settings, name) for name in _RECORDED}).encode())
             if settings.network_key is not None:
                 self._store.put(_KEY, settings.network_key)
 

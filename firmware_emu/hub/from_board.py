@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.han.custody import Custody
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.hub.profile import HanVariant, HubConfig
 from firmware_emu.ids import Eui64
@@ -44,12 +47,23 @@ def hub_config(board: Board) -> HubConfig:
         hold_up_s=board.hub.hold_up_ms / 1000,
         outage_threshold_s=board.hub.outage_threshold_s,
         variant=HanVariant(board.hub.han_variant),
+        custody=Custody(board.radio.custody),
     )
 
 
-def radio_of(board: Board, path: str, clock: Clock, trace: Trace, entropy: Entropy = SYSTEM) -> ZigpyRadio:
-    """The driver of the coordinator's dongle at ``path`` (a serial device or ``socket://host:port``); ``entropy`` makes network keys."""
+def radio_of(board: Board, path: str, clock: Clock, trace: Trace, entropy: Entropy = SYSTEM, backups: Path | None = None) -> ZigpyRadio:
+    """The driver of the coordinator's dongle at ``path`` (a serial device or ``socket://host:port``); ``entropy`` makes network keys.
+
+    ``backups``: folder for what a dongle holds before the hub overwrites it.
+    """
     flow = None if board.radio.flow_control == "none" else board.radio.flow_control
     return ZigpyRadio(
-        path, baudrate=board.radio.baudrate, flow_control=flow, clock=clock, trace=trace, kind=board.radio.kind, entropy=entropy
+        path,
+        baudrate=board.radio.baudrate,
+        flow_control=flow,
+        clock=clock,
+        trace=trace,
+        kind=board.radio.kind,
+        entropy=entropy,
+        backups=backups,
     )

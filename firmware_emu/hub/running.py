@@ -82,7 +82,16 @@ class RunningHub:
         executor = ChfExecutor(self.chf, self.log, config, self._work.set)
         self.chf.executor = executor
         self.commissioning = Commissioning(
-            radio, self.log, executor, store, self.time.now, trace, config.channel, config.profile, keystore.entropy.stream("network key")
+            radio,
+            self.log,
+            executor,
+            store,
+            self.time.now,
+            trace,
+            config.channel,
+            config.profile,
+            keystore.entropy.stream("network key"),
+            config.custody,
         )
         self.channel = WanChannel(
             wan,

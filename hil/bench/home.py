@@ -242,7 +242,7 @@ class Home:
 
     async def _live(self, wan: WanLink) -> None:
         store = SqliteStore(self.folder / "hub.sqlite", self.medium)
-        radio = radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"))
+        radio = radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"), self.folder / "backups")
         hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
         self.jig.hub_side.drive_device_present(True)
         try:

@@ -18,6 +18,7 @@ from rich.console import Console
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.console.attach import console_socket, socket_in
+from firmware_emu.console.commands.dongle import custody_options
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import JsonLines, Record, Trace
 from firmware_emu.wan.tcp import TcpWanLink
@@ -51,6 +52,7 @@ run.add_command(power_cuts)
 @run.command()
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as radio.path=/dev/ttyUSB0")
+@custody_options
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--keys/--no-keys", "export_keys", default=True, help="export the keys of this test HAN beside the capture (zigbee_pc_keys)")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="record hub and dongle (play: radio.path=replay:FILE)")
@@ -166,6 +168,7 @@ _HOME_SHOWS = {
 @run.command()
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as hub.channel=15")
+@custody_options
 @click.option("--wan", metavar="HOST:PORT", help="where the DCC listens, or will (mutual TLS): `chub dcc send --listen HOST:PORT`")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="memory of hub and dongle; without it both are new")
 @click.option("--pki", type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder of keys, instead of the board's")

@@ -10,6 +10,7 @@ import click
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.console.attach import console_socket, socket_in
+from firmware_emu.console.commands.dongle import backup, custody_options, migrate, restore
 from firmware_emu.console.core import Core
 from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.crypto.keystore import Keystore
@@ -27,9 +28,14 @@ def hub() -> None:
     """The hub's firmware alone."""
 
 
+for _one in (backup, restore, migrate):
+    hub.add_command(_one)
+
+
 @hub.command("run")
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as hub.channel=15")
+@custody_options
 @click.option("--radio", required=True, help="the dongle: a serial device or socket://host:port")
 @click.option("--wan", required=True, metavar="HOST:PORT", help="the DCC's end of the SM WAN (mutual TLS)")
 @click.option("--pki", "pki_folder", type=click.Path(path_type=Path), required=True, help="folder of keys and certificates (chub pki make)")
@@ -63,7 +69,7 @@ async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, 
     keystore = Keystore.load(pki_folder)
     link = TcpWanLink.client(host, int(port), files_of(pki_folder / "tls", str(board.hub.chf)))
     store = SqliteStore(nvm)
-    dongle = radio_of(board, radio, clock, trace)
+    dongle = radio_of(board, radio, clock, trace, backups=nvm.parent / "backups")
     try:
         hub = Hub(hub_config(board), dongle, link, store, keystore, clock, trace)
         records: list[Record] = []

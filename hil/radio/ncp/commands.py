@@ -99,6 +99,8 @@ def _read(read: Reader, name: str, kind: str) -> Value:
         return read.eui(name)
     if kind == "L":
         return read.take(read.uint(1, f"length of {name}"), name)
+    if kind == "D":
+        return read.take(read.uint(4, f"length of {name}"), name)
     if kind == "W":
         return read.take(2 * read.uint(1, f"count of {name}"), name)
     if kind == "raw":
@@ -121,8 +123,8 @@ def field_spans(fields: tuple[tuple[str, str], ...], parameters: bytes, version:
             before = read.offset
             if kind in ("st", "es", "sl"):
                 read.take(4 if kind == "sl" else status, name)
-            elif kind != _OPTIONAL or before < len(parameters):
-                _read(read, name, "L" if kind == _OPTIONAL else kind)
+            elif kind not in _OPTIONAL or before < len(parameters):
+                _read(read, name, _OPTIONAL.get(kind, kind))
             spans.append((kind, before, read.offset))
     except DecodeError:
         pass
@@ -137,14 +139,17 @@ def _write(value: Value, kind: str, version: int) -> bytes:
     if isinstance(value, Eui64):
         return value.zigbee
     if isinstance(value, bytes):
-        return bytes([len(value)]) + value if kind in ("L", "L?") else value
+        return len(value).to_bytes(_PREFIX[kind], "little") + value if kind in _PREFIX else value
     if kind == "s8":
         return struct.pack("b", max(-128, min(127, value)))
     return int(value).to_bytes(_UINT.get(kind, 1), "little")
 
 
 _EMPTY: dict[str, Value] = {"L": b"", "raw": b"", "eui": Eui64(bytes(8))}
-_OPTIONAL = "L?"
+_OPTIONAL = {"L?": "L", "D?": "D"}
+"""Not in a reply that has failed."""
+_PREFIX = {"L": 1, "L?": 1, "D": 4, "D?": 4}
+"""Octets of a length in front."""
 
 
 def encode_response(schema: Schema, values: Mapping[str, Value], version: int) -> bytes:
@@ -153,7 +158,7 @@ def encode_response(schema: Schema, values: Mapping[str, Value], version: int) -
     for name, kind in schema.response:
         value = values.get(name)
         if value is None:
-            if kind == _OPTIONAL:
+            if kind in _OPTIONAL:
                 continue
             value = _EMPTY.get(kind, bytes(_FIXED[kind]) if kind in _FIXED else 0)
         out += _write(value, kind, version)

@@ -77,6 +77,10 @@ CONFIGURATION = {
 POLL_POLICY, POLL_CALLBACK = 0x03, 0x31
 PASSTHROUGH_FLAGS, SE_INTER_PAN = 0x01, 0x01
 _NO_EUI = Eui64(bytes(8))
+STACK_TOKEN = "stack:{:04x}:{}"
+"""Name of a stack token by creator code and index."""
+RESTORED_EUI, CUSTOM_EUI, ERASED_EUI = STACK_TOKEN.format(0xE12A, 0), "mfg:0c", b"\xff" * 8
+"""Where hosts write another EUI-64: as often as they like, or once (reference ncp-real 6)."""
 
 
 class Ncp:
@@ -112,6 +116,13 @@ class Ncp:
             self._polling = None
         self._fresh()
         self.stack.power_off()
+        self._identity()
+
+    def _identity(self) -> None:
+        """A written EUI-64 comes into force."""
+        tokens = self.stack.tokens
+        written = (tokens.data.get(name, ERASED_EUI) for name in (RESTORED_EUI, CUSTOM_EUI))
+        tokens.eui64 = next((Eui64.from_zigbee(one) for one in written if one != ERASED_EUI), tokens.factory)
 
     # frames
 

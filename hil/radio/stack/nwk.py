@@ -88,7 +88,7 @@ class Nwk:
         """Radio on with what the tokens say; counters go on beyond what was used before."""
         tokens = self.tokens
         self._counter = tokens.nwk_counter
-        self.mac.pan, self.mac.short = tokens.pan, tokens.short
+        self.mac.eui64, self.mac.pan, self.mac.short = tokens.eui64, tokens.pan, tokens.short
         self.mac.start(tokens.channel, rx_on=tokens.node_type not in (4, 5))
         self.learn(tokens.short, tokens.eui64)
         if tokens.parent is not None:

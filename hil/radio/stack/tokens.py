@@ -49,6 +49,7 @@ class Tokens:
     """The non-volatile state of one node. ``save()`` after a change; secrets never show in ``repr``."""
 
     eui64: Eui64
+    """In force: the one of the factory, or one that a host has written."""
     path: Path | None = field(default=None, repr=False)
     node_type: int = 0
     pan: int = 0xFFFF
@@ -73,6 +74,12 @@ class Tokens:
     link_keys: dict[int, tuple[Eui64, bytes]] = field(default_factory=dict, repr=False)
     children: dict[Eui64, Child] = field(default_factory=dict)
     data: dict[str, bytes] = field(default_factory=dict, repr=False)
+    factory: Eui64 = _NO_EUI
+    """The EUI-64 burnt in."""
+
+    def __post_init__(self) -> None:
+        if self.factory == _NO_EUI:
+            self.factory = self.eui64
 
     @property
     def joined(self) -> bool:
@@ -80,7 +87,7 @@ class Tokens:
 
     def forget_network(self) -> None:
         """As firmware does on leaving: network, network key, children and link keys go, identity and counters stay."""
-        kept = {"eui64", "path", "nwk_counter", "aps_counter", "data"}
+        kept = {"eui64", "factory", "path", "nwk_counter", "aps_counter", "data"}
         blank = Tokens(self.eui64)
         for one in fields(self):
             if one.name not in kept:
@@ -104,6 +111,7 @@ class Tokens:
         state = {
             **{one.name: getattr(self, one.name) for one in fields(self) if one.name not in _SPECIAL},
             "eui64": str(self.eui64),
+            "factory": str(self.factory),
             "extended_pan": str(self.extended_pan),
             "parent": str(self.parent) if self.parent else None,
             "tc_eui64": str(self.tc_eui64) if self.tc_eui64 else None,
@@ -126,10 +134,10 @@ class Tokens:
             return cls(eui64, path)
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
-            known = Eui64.parse(state["eui64"])
+            known = Eui64.parse(state.get("factory", state["eui64"]))
             plain = {name: state[name] for name in _PLAIN if name in state or name not in _SINCE}
             tokens = cls(
-                known,
+                Eui64.parse(state["eui64"]),
                 path,
                 **plain,
                 extended_pan=Eui64.parse(state["extended_pan"]),
@@ -141,6 +149,7 @@ class Tokens:
                 link_keys={int(index): (Eui64.parse(eui), bytes.fromhex(key)) for index, (eui, key) in state["link_keys"].items()},
                 children={Eui64.parse(eui): Child(**child) for eui, child in state["children"].items()},
                 data={name: bytes.fromhex(value) for name, value in state["data"].items()},
+                factory=known,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             what = type(problem).__name__
@@ -153,6 +162,7 @@ class Tokens:
 _SPECIAL = {
     "path",
     "eui64",
+    "factory",
     "extended_pan",
     "parent",
     "tc_eui64",

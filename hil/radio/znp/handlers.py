@@ -30,7 +30,7 @@ from hil.radio.znp.firmware import (
     Znp,
     handles,
 )
-from hil.radio.znp.nvram import CLEAR_CONFIG, CLEAR_STATE, OSAL, STARTUP_OPTION
+from hil.radio.znp.nvram import CLEAR_CONFIG, CLEAR_STATE, EXTADDR, OSAL, STARTUP_OPTION
 
 VERSION = {"transport": 2, "product": 1, "major": 2, "minor": 7, "maintenance": 1, "revision": 20221226}
 """As a CC2652 with a coordinator build of Z-Stack 3.30 of that day answers."""
@@ -115,11 +115,18 @@ def _write(znp: Znp, item: int, sub: int, offset: int, piece: bytes) -> int:
     if offset + len(piece) > len(value):
         return WRONG_LENGTH
     changed = value[:offset] + piece + value[offset + len(piece) :]
-    if item == OSAL and sub == 0x01:
-        return SUCCESS if changed == value else FAILED
+    if item == OSAL and sub == EXTADDR:
+        _new_address(znp, Eui64.from_zigbee(changed))
+        return SUCCESS
     znp.nvram.put(item, sub, changed)
     znp.stack.tokens.save()
     return SUCCESS
+
+
+def _new_address(znp: Znp, eui64: Eui64) -> None:
+    """The MAC layer has it at once, the stack after a reset (reference ncp-real 10)."""
+    znp.stack.tokens.eui64 = znp.stack.nwk.mac.eui64 = eui64
+    znp.stack.tokens.save()
 
 
 @handles("SYS_OSAL_NV_LENGTH")

@@ -7,7 +7,7 @@ import struct
 from firmware_emu.han.base import SimpleDescriptor
 from hil.radio.air.frames import Reader
 from hil.radio.ncp.commands import STACK_VERSION
-from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.ezsp import ERASED_EUI, RESTORED_EUI, STACK_TOKEN, Ncp
 from hil.radio.ncp.handlers.registry import Reply, handles
 from hil.radio.port.fields import Fields
 from hil.radio.stack.status import EzspStatus, Status
@@ -61,6 +61,7 @@ MFG_TOKENS = {
     0x0C: b"\xff" * 8,
     0x0D: b"\xff\xff",
 }
+NEVER_BURNT = frozenset({0x06, 0x08, 0x09, 0x0B})
 
 
 @handles("version")
@@ -188,29 +189,42 @@ def set_value(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("getMfgToken")
 def get_mfg_token(ncp: Ncp, fields: Fields) -> Reply:
-    return {"value": MFG_TOKENS.get(fields.u("token"), b"")}
+    burnt = ncp.stack.tokens.data.get(f"mfg:{fields.u('token'):02x}")
+    return {"value": MFG_TOKENS.get(fields.u("token"), b"") if burnt is None else burnt}
 
 
 @handles("setMfgToken")
 def set_mfg_token(ncp: Ncp, fields: Fields) -> Reply:
-    """Manufacturing tokens are written in the factory; this dongle's are."""
-    return {"status": Status.INVALID_CALL}
+    """A manufacturing token can be burnt while it is erased; calibration, ASH and key establishment cannot (reference ncp-real 6)."""
+    token, name = fields.u("token"), f"mfg:{fields.u('token'):02x}"
+    value = MFG_TOKENS.get(token)
+    if value is None or token in NEVER_BURNT or set(value) != {0xFF} or name in ncp.stack.tokens.data:
+        return {"status": Status.INVALID_CALL}
+    ncp.stack.tokens.data[name] = fields.octets("value")[: len(value)].ljust(len(value), b"\xff")
+    ncp.stack.tokens.save()
+    return {"status": Status.SUCCESS}
 
 
 @handles("getTokenData")
 def get_token_data(ncp: Ncp, fields: Fields) -> Reply:
-    value = ncp.stack.tokens.data.get(f"{fields.u('token')}:{fields.u('index')}")
-    return {"status": Status.NOT_FOUND} if value is None else {"status": Status.SUCCESS, "value": value}
+    value = ncp.stack.tokens.data.get(STACK_TOKEN.format(fields.u("token") & 0xFFFF, fields.u("index")))
+    if value is None and _restored_eui(fields):
+        value = ERASED_EUI
+    return {"status": Status.FATAL} if value is None else {"status": Status.SUCCESS, "value": value}
 
 
 @handles("setTokenData")
 def set_token_data(ncp: Ncp, fields: Fields) -> Reply:
-    key = f"{fields.u('token')}:{fields.u('index')}"
-    if key not in ncp.stack.tokens.data:
-        return {"status": Status.NOT_FOUND}
-    ncp.stack.tokens.data[key] = fields.octets("value")
+    """The restored EUI-64 alone can be written here; it is in force after a reset."""
+    if not _restored_eui(fields):
+        return {"status": Status.FATAL}
+    ncp.stack.tokens.data[RESTORED_EUI] = fields.octets("value")[:8].ljust(8, b"\xff")
     ncp.stack.tokens.save()
     return {"status": Status.SUCCESS}
+
+
+def _restored_eui(fields: Fields) -> bool:
+    return STACK_TOKEN.format(fields.u("token") & 0xFFFF, fields.u("index")) == RESTORED_EUI
 
 
 @handles("tokenFactoryReset")

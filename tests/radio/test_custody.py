@@ -1,0 +1,129 @@
+"""A dongle that holds another network, or is another one: refused, saved, untouched; taken over or restored only when told to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from radio_bench import HUB, METER
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import NotAvailable
+from firmware_emu.han.base import NetworkSettings
+from firmware_emu.han.custody import FORMAT, Held, compose, differences, read_file, write_backup
+from firmware_emu.han.zigpy_radio import ZigpyRadio
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.radio.air.air import Air
+from hil.radio.dongles import virtual_dongle
+from hil.radio.port.dongle_server import DongleServer
+
+OTHER_DONGLE = Eui64.parse("00db1234567890b0")
+STRANGER = Eui64.parse("dddddddddddddddd")
+WANTED = Eui64.parse("00db1234567890a1")
+OWN = NetworkSettings(WANTED, 15, 0x1234, bytes(16))
+FAMILIES = pytest.mark.parametrize("family", ["ezsp", "znp"])
+
+
+class Rig:
+    """Dongles of one family on one air, and hosts for them."""
+
+    def __init__(self, family: str, folder: Path) -> None:
+        self.family, self.folder = family, folder
+        self.clock = Clock(warp=True)
+        self.air = Air(self.clock, 1)
+
+    def dongle(self, eui64: Eui64) -> DongleServer:
+        return virtual_dongle(self.family, self.air, eui64, 13, None, self.clock)
+
+    @contextlib.asynccontextmanager
+    async def radio(self, dongle: DongleServer) -> AsyncIterator[ZigpyRadio]:
+        path = str(await dongle.serve_pty())
+        radio = ZigpyRadio(
+            path, kind=self.family, clock=self.clock, trace=Trace(self.clock.now), watchdog_s=0, backups=self.folder / "backups"
+        )
+        try:
+            await radio.start()
+            yield radio
+        finally:
+            await radio.stop()
+            await dongle.close()
+            dongle.power(True)
+
+
+@FAMILIES
+def test_a_dongle_tells_what_it_holds_and_is_left_silent(family: str, tmp_path: Path) -> None:
+    rig = Rig(family, tmp_path)
+
+    async def main() -> tuple[Held, Held, bool]:
+        dongle = rig.dongle(HUB)
+        async with rig.radio(dongle) as radio:
+            empty = await radio.held()
+            await radio.form(NetworkSettings(STRANGER, 20, 0x1A62, bytes(range(16))))
+        async with rig.radio(dongle) as radio:
+            held = await radio.held()
+            await radio.silence()
+            return empty, held, dongle.ncp.stack.running
+
+    empty, held, running = rig.clock.run(main())
+    assert empty == Held(HUB)
+    assert held == Held(HUB, NetworkSettings(STRANGER, 20, 0x1A62, bytes(range(16))))
+    assert not running
+
+
+@FAMILIES
+def test_a_backup_restored_on_another_dongle_gives_it_eui64_network_keys_and_counters_ahead(family: str, tmp_path: Path) -> None:
+    rig = Rig(family, tmp_path)
+
+    async def main() -> tuple[Path, Eui64, NetworkSettings, int, int, dict[Eui64, bytes]]:
+        old, new = rig.dongle(HUB), rig.dongle(OTHER_DONGLE)
+        async with rig.radio(old) as radio:
+            await radio.form(NetworkSettings(WANTED, 20, 0x1A62, bytes(range(16))))
+            await radio.import_link_key(METER, b"m" * 16)
+            file = await radio.save_backup()
+            before = old.ncp.stack.nwk.counter
+        async with rig.radio(new) as radio:
+            restored = await radio.restore(read_file(file))
+            tokens = new.ncp.stack.tokens
+            return file, radio.eui64, restored, before, new.ncp.stack.nwk.counter, dict(tokens.link_keys.values())
+
+    file, eui64, restored, before, after, keys = rig.clock.run(main())
+    assert eui64 == HUB
+    assert restored == NetworkSettings(WANTED, 20, 0x1A62, bytes(range(16)))
+    assert after > before
+    assert keys == {METER: b"m" * 16}
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert json.loads(file.read_text())["metadata"]["format"] == FORMAT
+
+
+@pytest.mark.parametrize(
+    ("held", "dongle", "own", "words"),
+    [
+        (Held(HUB), HUB, OWN, ""),
+        (Held(HUB, OWN), HUB, OWN, ""),
+        (Held(HUB, OWN), None, None, ""),
+        (Held(HUB, NetworkSettings(WANTED, 20, 0x1234, b"k" * 16)), HUB, OWN, ""),
+        (Held(OTHER_DONGLE), HUB, OWN, "it is the dongle 00db1234567890b0"),
+        (Held(HUB, NetworkSettings(STRANGER, 11, 0x1A62, bytes(16))), None, None, "dddddddddddddddd on PAN 1A62, channel 11"),
+        (Held(HUB, NetworkSettings(WANTED, 15, 0x4321, bytes(16))), HUB, OWN, "on PAN 4321, channel 15, and this hub's is on PAN 1234"),
+        (Held(HUB, NetworkSettings(STRANGER, 11, 0x1A62), False), HUB, OWN, "has joined the network"),
+        (Held(OTHER_DONGLE, NetworkSettings(WANTED, 15, 0x1234, b"k" * 16)), HUB, OWN, "its network key is another one"),
+    ],
+)
+def test_what_differs_is_told_in_words(held: Held, dongle: Eui64 | None, own: NetworkSettings | None, words: str) -> None:
+    found = "; ".join(differences(held, dongle, own, WANTED))
+    assert words in found
+    assert bool(words) == bool(found)
+    assert (b"k" * 16).hex() not in found
+
+
+def test_a_file_that_is_no_coordinator_backup_is_refused_and_none_is_ever_written_over(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(NotAvailable, match="open-coordinator-backup"):
+        read_file(tmp_path / "other.json")
+    first, second = (write_backup(compose(HUB, OWN, {}), tmp_path) for _ in range(2))
+    assert first != second
+    assert first.read_text() == second.read_text()
