@@ -84,7 +84,7 @@ def prepare(extra: str = "") -> Path:
         _make_venv(_python())
     wanted = f"{ROOT}[{extra}]" if extra else str(ROOT)
     say(f"installing commshub and its libraries{f' [{extra}]' if extra else ''} (about a minute, once)")
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", wanted]
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--editable", wanted]
     if subprocess.run(command, cwd=ROOT, check=False, stdout=sys.stderr).returncode:
         stop("pip could not install the libraries: read its lines above; a network or a package index is needed once")
     stamp_file.write_text(stamp)
