@@ -54,6 +54,7 @@ class Checks:
         message = _decode(data)
         accepted: Accepted | None = None
         try:
+            _check_form(message)
             for step in self._profile.order[1:]:
                 if step is Step.ADDRESSED:
                     self._check_addressed(message)
@@ -98,21 +99,19 @@ class Checks:
         header = message.header
         allowed = permissions(self._device_type).get(message.message_code, ())
         roles = self._credentials.roles_of(header.originator)
-        if _BROKER in roles:
-            # For a user the ACB acts as ACB only; for itself it may also stand in cells that were not handed over yet.
-            others = () if header.other.supplementary_party is not None else tuple(role for role in roles if role is not _BROKER)
-            roles = (_BROKER, *others)
-        for role in roles:
-            for permission in allowed:
+        for_another = header.other.supplementary_party is not None
+        rights = [permission for permission in allowed if permission.for_another is for_another]
+        # A party that stands in several cells speaks first as the broker: it may stand in those that were not handed over yet.
+        for role in sorted(roles, key=lambda role: role is not _BROKER):
+            for permission in rights:
                 if permission.role is role:
                     return Accepted(permission, False)
-        if _BROKER in roles and header.other.supplementary_party is not None and any(not permission.signature for permission in allowed):
-            return Accepted(Permission(_BROKER, True, False, False), False)
-        for permission in allowed:
+        for permission in rights:
             if permission.role is None and self._credentials.partner(header.originator) is not None:
                 return Accepted(permission, True)
         who = " and ".join(role.name.lower() for role in roles) or "no Known Remote Party"
-        raise Refused(Step.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}")
+        whom = f" for {header.other.supplementary_party}" if for_another else ""
+        raise Refused(Step.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}{whom}")
 
     def _check_counter(self, message: Message, accepted: Accepted) -> None:
         counter = message.header.counter
@@ -162,9 +161,22 @@ class Checks:
 
 def _decode(data: bytes) -> Message:
     try:
-        message = Message.decode(data)
+        return Message.decode(data)
     except DecodeError as problem:
         raise Refused(Step.WELL_FORMED, str(problem)) from problem
+
+
+def _check_form(message: Message) -> None:
+    """What the header of a Command never has (reference gbcs-messages 1.4; no command of the RTDS has a date-time)."""
+    header = message.header
     if message.signature is None:
         raise Refused(Step.WELL_FORMED, "it ends after the payload, like a pre-command")
-    return message
+    if header.cra is not CraFlag.COMMAND:
+        return
+    if header.date_time:
+        raise Refused(Step.WELL_FORMED, "its header carries a date-time, which responses and alerts alone do")
+    other = header.other
+    if other.supplementary_originator_counter is not None or (
+        other.supplementary_party is not None and other.supplementary_counter is None
+    ):
+        raise Refused(Step.WELL_FORMED, "its other information has a length that is no command's, expected 2, 18 or that of a certificate")

@@ -119,13 +119,15 @@ def standard_profile() -> PipelineProfile:
 class Permission:
     """One right: a party of ``role`` (None: a joined Device) may send this code under ``mac`` and ``signature``.
 
-    ``signed_response``: whether the response is signed (True) or carries a MAC (False).
+    ``signed_response``: whether the response is signed (True) or carries a MAC (False). ``for_another``: the right is to speak for a
+    party that the Device does not know, which the supplementary fields of the header name; without it there are none.
     """
 
     role: RemotePartyRole | None
     mac: bool
     signature: bool
     signed_response: bool
+    for_another: bool = False
 
 
 @cache
@@ -139,9 +141,10 @@ def permissions(device_type: DeviceType) -> Mapping[int, tuple[Permission, ...]]
         if row["device"] not in (device_type.name, "*") or (row["device"] == "*" and role not in held):
             continue
         protection = row["protection"]
-        permission = Permission(role, protection != "signed-only", protection != "mac", row["response"] == "signature")
+        for_another = row["supplementary"] == "yes"
+        permission = Permission(role, protection != "signed-only", protection != "mac", row["response"] == "signature", for_another)
         for text_code in row["codes"].split():
             code = int(text_code, 16)
-            if not any(earlier.role is role for earlier in found.get(code, ())):
+            if not any((earlier.role, earlier.for_another) == (role, for_another) for earlier in found.get(code, ())):
                 found[code] = (*found.get(code, ()), permission)
     return found

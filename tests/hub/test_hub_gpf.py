@@ -210,7 +210,9 @@ def test_each_change_of_the_gpf_log_is_backed_up_to_the_acb_and_an_unjoin_closes
 def test_a_restored_gpf_log_gives_one_result_an_entry_and_one_backup(bench: Bench) -> None:
     async def test(bench: Bench) -> None:
         entries = (DeviceLogEntry(IHD, 6), DeviceLogEntry(PPMID, 5))
-        restore = bench.command(0x008C, asn1_io.write("RestoreDeviceLogCommand", RestoreDeviceLogCommand(entries)), recipient=GPF)
+        restore = bench.command(
+            0x008C, asn1_io.write("RestoreDeviceLogCommand", RestoreDeviceLogCommand(entries)), recipient=GPF, user=None
+        )
         answer = await bench.ask(restore)
         assert isinstance(answer, Asn1Payload)
         assert isinstance(answer.value, RestoreDeviceLogResponse)
