@@ -8,7 +8,6 @@ from dataclasses import replace
 from importlib import resources
 
 import pytest
-from device_rig import ACB, ESME, SUPPLIER, Rig
 
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.profile import permissions
@@ -16,6 +15,7 @@ from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.gbcs.use_cases import Protection, by_code
 from firmware_emu.ids import Eui64
+from tests.device.device_rig import ACB, ESME, SUPPLIER, Rig
 
 STRANGER = Eui64.parse("02bad00000000001")
 BROKER = RemotePartyRole.ACCESS_CONTROL_BROKER
