@@ -52,9 +52,10 @@ class Home:
         return eui64, CODE, self.keystore, self.han.node(eui64), self.clock, self.trace, PARTIES
 
     def command(self, target: Eui64, code: int, payload: bytes, *, signed: bool = False, originator: Eui64 = SUPPLIER) -> bytes:
-        """A protected Command with the next counter."""
+        """A protected Command with the next counter; the access control broker's is for the supplier."""
         self.counter += 1
-        message = Message(GroupingHeader(CraFlag.COMMAND, self.counter, originator, target, OtherInformation(code)), payload)
+        other = OtherInformation(code, SUPPLIER, self.counter) if originator == ACB else OtherInformation(code)
+        message = Message(GroupingHeader(CraFlag.COMMAND, self.counter, originator, target, other), payload)
         if signed:
             message = protect.with_signature(message, self.keystore.private_key(originator, KeyUsage.DIGITAL_SIGNATURE))
         return replace(message, mac=protect.mac_of(message, self.keystore.shared_secret(ACB, target))).encode()
