@@ -1,12 +1,18 @@
-"""Where tests find the official reference messages and request templates, which are never part of this repository."""
+"""Shared by all tests: bench time for coroutine tests, the default PKI, and the official reference data.
+
+The reference data are never part of this repository.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 
@@ -55,3 +61,29 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def keystore(keys: Path) -> Keystore:
     return Keystore.load(keys)
+
+
+_followed: list[Clock] = []
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """A coroutine test runs on the clock that its fixtures follow, and on the machine's where they follow none."""
+    return {"the clock's": lambda: _followed[-1].new_event_loop() if _followed else asyncio.new_event_loop()}
+
+
+@pytest.fixture
+def follow() -> Iterator[Callable[[Clock], Clock]]:
+    """Puts the coroutine test, with its asynchronous fixtures, on a clock, and returns it. Call it in a synchronous fixture."""
+
+    def on(clock: Clock) -> Clock:
+        _followed.append(clock)
+        return clock
+
+    yield on
+    _followed.clear()
+
+
+@pytest.fixture
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    """A warp clock, on which the coroutine test runs."""
+    return follow(Clock(warp=True))

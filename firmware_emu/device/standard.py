@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from firmware_emu.device import firmware, joins, own_keys, provide_credentials, update_credentials
-from firmware_emu.device.pipeline import Due, Handler, UseCases
+from typing import TYPE_CHECKING
 
-_HANDLERS: dict[int, Handler] = {
+from firmware_emu.device import firmware, joins, own_keys, provide_credentials, update_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firmware_emu.device.future import FutureAction
+    from firmware_emu.device.pipeline import GbcsDevice, Handler
+
+STANDARD_HANDLERS: dict[int, Handler] = {
     0x0008: provide_credentials.handle,
     0x011B: provide_credentials.handle,
     0x000A: own_keys.issue,
@@ -22,9 +29,8 @@ _HANDLERS: dict[int, Handler] = {
     **dict.fromkeys((*range(0x0100, 0x010A), 0x0125, 0x0126), update_credentials.handle),
 }
 
-_DUE: dict[str, Due] = {
+STANDARD_DUE: dict[str, Callable[[GbcsDevice, FutureAction], None]] = {
     firmware.KIND: firmware.execute_due,
     update_credentials.KIND: update_credentials.execute_due,
 }
-
-STANDARD = UseCases(_HANDLERS, _DUE)
+"""What future-dated actions of these use cases do when they fall due."""

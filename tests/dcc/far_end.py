@@ -6,7 +6,7 @@ The home stands in for a hub: it has no HAN. Its Devices check, execute and prot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,6 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
-from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.axdr import Null, OctetString
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Result
@@ -99,7 +98,7 @@ class Home:
 
     def _device(self, eui: Eui64, kind: DeviceType) -> GbcsDevice:
         credentials = Credentials.from_keystore(self.store, self.keystore, eui, kind, PARTIES)
-        return GbcsDevice(eui, kind, credentials, self.store, self.clock.now, self.trace, STANDARD, self.answers[eui])
+        return GbcsDevice(eui, kind, credentials, self.store, self.clock.now, self.trace, self.answers[eui])
 
     def _take(self, frame: WanFrame) -> None:
         self.received.append(frame.body)
@@ -114,9 +113,9 @@ class Home:
         self._task = asyncio.create_task(self.channel.run())
 
     async def leave(self) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 @dataclass
@@ -176,8 +175,16 @@ class FarEnd:
 
 
 @pytest.fixture
-def far_end(keystore: Keystore) -> FarEnd:
-    return FarEnd(keystore, Clock(start=datetime(2026, 1, 5, 12, tzinfo=UTC), warp=True))
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock(start=datetime(2026, 1, 5, 12, tzinfo=UTC), warp=True))
+
+
+@pytest.fixture
+async def far_end(keystore: Keystore, clock: Clock) -> AsyncIterator[FarEnd]:
+    """A far end that nothing is connected to yet; it is closed after the test."""
+    far_end = FarEnd(keystore, clock)
+    yield far_end
+    await far_end.close()
 
 
 @pytest.fixture
@@ -185,12 +192,6 @@ def run(far_end: FarEnd) -> Callable[[Callable[[FarEnd], Awaitable[None]]], None
     """Run a test's coroutine on the far end's clock, and close everything after it."""
 
     def go(scenario: Callable[[FarEnd], Awaitable[None]]) -> None:
-        async def whole() -> None:
-            try:
-                await scenario(far_end)
-            finally:
-                await far_end.close()
-
-        far_end.clock.run(whole())
+        far_end.clock.run(scenario(far_end))
 
     return go

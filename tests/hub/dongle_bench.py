@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.zigpy_radio import ZigpyRadio
@@ -55,20 +53,6 @@ class DongleBench(Bench):
         return await self.wait_for(
             lambda: next((one for one in self.decoded(CraFlag.RESPONSE) if one.header.counter == counter), None), within_s
         )
-
-
-def run(keystore: Keystore, folder: Path, test: Callable[[DongleBench], Coroutine[object, object, None]]) -> None:
-    bench = DongleBench(keystore)
-
-    async def main(_: Bench) -> None:
-        await bench.plug_in(folder)
-        try:
-            await test(bench)
-        finally:
-            await bench.cut()
-            await bench.dongle.close()
-
-    bench.run(main, powered=False)
 
 
 async def meter(bench: DongleBench, kind: type[Esme] | type[Gsme], device: Eui64, registered: int) -> Esme | Gsme:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -14,7 +15,6 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.joining import join_han
 from firmware_emu.device.pipeline import GbcsDevice
-from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Boolean, Data, Enum, LongUnsigned, Null, OctetString, Structure
@@ -73,7 +73,7 @@ class Meter:
                 RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR,
             },
         )
-        self.gbcs = GbcsDevice(device, device_type, credentials, store, bench.clock.now, bench.trace, STANDARD)
+        self.gbcs = GbcsDevice(device, device_type, credentials, store, bench.clock.now, bench.trace)
 
     def _take(self, partner: Eui64, data: bytes) -> None:
         self.got.append(data)
@@ -123,20 +123,28 @@ class Bench:
     def new_hub(self, wan: WanLink | None = None) -> Hub:
         return Hub(self.config, self.radio, wan or self.wan.hub, self.store, self.keystore, self.clock, self.trace)
 
+    @contextlib.asynccontextmanager
+    async def running(self, *, powered: bool = True) -> AsyncIterator[Self]:
+        """The far end listens, and the hub has power unless ``powered`` is false; in the end both are gone."""
+        self.dcc = WanChannel(
+            self.wan.dcc, self.dcc_store, self.clock, side=WanSide.DCC, name=str(CHF), trace=Trace(self.clock.now), on_frame=self._take
+        )
+        self.far_end = asyncio.create_task(self.dcc.run())
+        if powered:
+            await self.power_on()
+        try:
+            yield self
+        finally:
+            await self.cut()
+            self.far_end.cancel()
+            await asyncio.gather(self.far_end, return_exceptions=True)
+
     def run(self, test: Callable[[Bench], Coroutine[object, object, None]], *, powered: bool = True) -> None:
+        """One test on a loop of its own, for tests that hypothesis calls more than once."""
+
         async def main() -> None:
-            self.dcc = WanChannel(
-                self.wan.dcc, self.dcc_store, self.clock, side=WanSide.DCC, name=str(CHF), trace=Trace(self.clock.now), on_frame=self._take
-            )
-            self.far_end = asyncio.create_task(self.dcc.run())
-            if powered:
-                await self.power_on()
-            try:
+            async with self.running(powered=powered):
                 await test(self)
-            finally:
-                await self.cut()
-                self.far_end.cancel()
-                await asyncio.gather(self.far_end, return_exceptions=True)
 
         self.clock.run(main())
 

@@ -23,32 +23,29 @@ IMAGE, VERSION, ACTIVATE = b"a gas meter's firmware " * 150, 0x02000000, 0x0012
 
 
 @pytest.mark.requirement("CH-28")
-def test_an_image_from_the_wan_reaches_the_sleepy_meter_and_runs_when_commanded(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme = await gas_meter(bench, lambda half_hour: 1800)
-        signature = p256.sign(bench.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
-        size = 60 + len(IMAGE) + 66
-        header = struct.pack(
-            "<IHHHHHIH32sIHH", 0x0BEEF11E, 0x0100, 60, 4, *image_identity(DeviceType.GSME), VERSION, 2, bytes(32), size, HARDWARE, HARDWARE
-        )
-        data = header + IMAGE + b"\x00\x40" + signature
-        for offset in range(0, len(data), 500):
-            bench.dcc.post(WanKind.IMAGE, ImagePiece(GSME, len(data), offset, data[offset : offset + 500]).encode())
-        await bench.dcc.drained()
-        assert not gsme.mirror.told_of_firmware
-        await bench.clock.sleep(3600)
-        (transferred,) = bench.alerts(0x8F8A)
-        assert (transferred.message_code, transferred.header.recipient) == (0x0128, ACB)
-        (receipt,) = bench.alerts(0x8F72)
-        assert (receipt.message_code, receipt.header.originator, receipt.header.recipient) == (0x00CF, GSME, SUPPLIER)
-        assert hashlib.sha256(IMAGE).digest() in receipt.payload
-        assert not gsme.mirror.told_of_firmware
-        assert int.from_bytes(firmware.running_version(gsme.gbcs), "big") != VERSION
-        order = ActivateFirmwareCommand(hashlib.sha256(IMAGE).digest(), bench.counter + 1, None)
-        response = await ask(bench, gsme, command(bench, ACTIVATE, Asn1Payload("ActivateFirmwareCommand", order).encode(), GSME))
-        outcome = Asn1Payload.decode(response.payload, ACTIVATE, CraFlag.RESPONSE).value
-        assert outcome == ActivateFirmwareOutcome(0, VERSION.to_bytes(4, "big"))
-        assert int.from_bytes(firmware.running_version(gsme.gbcs), "big") == VERSION
-        await gsme.stop()
-
-    bench.run(test)
+async def test_an_image_from_the_wan_reaches_the_sleepy_meter_and_runs_when_commanded(bench: Bench) -> None:
+    gsme = await gas_meter(bench, lambda half_hour: 1800)
+    signature = p256.sign(bench.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
+    size = 60 + len(IMAGE) + 66
+    header = struct.pack(
+        "<IHHHHHIH32sIHH", 0x0BEEF11E, 0x0100, 60, 4, *image_identity(DeviceType.GSME), VERSION, 2, bytes(32), size, HARDWARE, HARDWARE
+    )
+    data = header + IMAGE + b"\x00\x40" + signature
+    for offset in range(0, len(data), 500):
+        bench.dcc.post(WanKind.IMAGE, ImagePiece(GSME, len(data), offset, data[offset : offset + 500]).encode())
+    await bench.dcc.drained()
+    assert not gsme.mirror.told_of_firmware
+    await bench.clock.sleep(3600)
+    (transferred,) = bench.alerts(0x8F8A)
+    assert (transferred.message_code, transferred.header.recipient) == (0x0128, ACB)
+    (receipt,) = bench.alerts(0x8F72)
+    assert (receipt.message_code, receipt.header.originator, receipt.header.recipient) == (0x00CF, GSME, SUPPLIER)
+    assert hashlib.sha256(IMAGE).digest() in receipt.payload
+    assert not gsme.mirror.told_of_firmware
+    assert int.from_bytes(firmware.running_version(gsme.gbcs), "big") != VERSION
+    order = ActivateFirmwareCommand(hashlib.sha256(IMAGE).digest(), bench.counter + 1, None)
+    response = await ask(bench, gsme, command(bench, ACTIVATE, Asn1Payload("ActivateFirmwareCommand", order).encode(), GSME))
+    outcome = Asn1Payload.decode(response.payload, ACTIVATE, CraFlag.RESPONSE).value
+    assert outcome == ActivateFirmwareOutcome(0, VERSION.to_bytes(4, "big"))
+    assert int.from_bytes(firmware.running_version(gsme.gbcs), "big") == VERSION
+    await gsme.stop()

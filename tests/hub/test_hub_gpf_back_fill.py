@@ -52,64 +52,55 @@ async def days_read(bench: Bench) -> list[tuple[int, int]]:
     return [(start + number * DAY, int(str(one["value"]))) for number, one in enumerate(samples)]
 
 
-def test_half_hours_in_which_the_hub_was_off_are_filled_from_the_meters_log(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme = await gas_meter(bench, load)
-        await bench.clock.sleep(3 * HOUR)
-        await bench.cut()
-        await bench.clock.sleep(5 * HOUR)
-        lost = mirrored(bench)
-        await bench.power_on()
-        await bench.clock.sleep(2 * HOUR)
-        own, copy = logged(gsme), mirrored(bench)
-        assert len(copy) >= 19 > len(lost) + 9
-        assert copy.items() <= own.items()
-        assert sorted(copy) == list(range(min(copy), max(copy) + 1, 1800))
-        assert [store_of(bench).missing(what) for what in Missing] == [None] * len(Missing)
-        await gsme.stop()
-
-    bench.run(test)
+async def test_half_hours_in_which_the_hub_was_off_are_filled_from_the_meters_log(bench: Bench) -> None:
+    gsme = await gas_meter(bench, load)
+    await bench.clock.sleep(3 * HOUR)
+    await bench.cut()
+    await bench.clock.sleep(5 * HOUR)
+    lost = mirrored(bench)
+    await bench.power_on()
+    await bench.clock.sleep(2 * HOUR)
+    own, copy = logged(gsme), mirrored(bench)
+    assert len(copy) >= 19 > len(lost) + 9
+    assert copy.items() <= own.items()
+    assert sorted(copy) == list(range(min(copy), max(copy) + 1, 1800))
+    assert [store_of(bench).missing(what) for what in Missing] == [None] * len(Missing)
+    await gsme.stop()
 
 
-def test_a_midnight_that_was_missed_has_its_snapshot_and_both_days_their_consumption(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme = await gas_meter(bench, load)
-        await bench.clock.sleep(2 * DAY - 2 * HOUR)
-        await bench.cut()
-        await bench.clock.sleep(4 * HOUR)
-        await bench.power_on()
-        await bench.clock.sleep(DAY)
-        days = dict(await days_read(bench))
-        own = logged(gsme)
-        first = min(own) - min(own) % DAY
-        for day in (first + DAY, first + 2 * DAY):
-            assert days[day] == sum(amount for start, amount in own.items() if day <= start < day + DAY)
-        midnights = [int.from_bytes(entry[:4], "big") for entry in store_of(bench).daily_read.newest_first()]
-        assert midnights == [first + number * DAY for number in (3, 2, 1)]
-        await gsme.stop()
-
-    bench.run(test)
+async def test_a_midnight_that_was_missed_has_its_snapshot_and_both_days_their_consumption(bench: Bench) -> None:
+    gsme = await gas_meter(bench, load)
+    await bench.clock.sleep(2 * DAY - 2 * HOUR)
+    await bench.cut()
+    await bench.clock.sleep(4 * HOUR)
+    await bench.power_on()
+    await bench.clock.sleep(DAY)
+    days = dict(await days_read(bench))
+    own = logged(gsme)
+    first = min(own) - min(own) % DAY
+    for day in (first + DAY, first + 2 * DAY):
+        assert days[day] == sum(amount for start, amount in own.items() if day <= start < day + DAY)
+    midnights = [int.from_bytes(entry[:4], "big") for entry in store_of(bench).daily_read.newest_first()]
+    assert midnights == [first + number * DAY for number in (3, 2, 1)]
+    await gsme.stop()
 
 
 @pytest.mark.requirement("GPF-07")
 @pytest.mark.requirement("GPF-08")
 @pytest.mark.requirement("GPF-06")
-def test_the_gpf_is_read_out_before_its_hub_is_replaced_and_the_new_one_is_linked_and_filled_anew(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme = await gas_meter(bench, load)
-        await bench.clock.sleep(4 * DAY)
-        before = await days_read(bench)
-        assert len(before) == 4
-        await bench.cut()
-        bench.store, bench.radio.network = MemoryStore(), None
-        bench.radio.link_keys.clear()
-        await gsme.node.leave()
-        await bench.power_on()
-        assert mirrored(bench) == {}
-        await link(bench, gsme)
-        await bench.clock.sleep(2 * HOUR)
-        assert await days_read(bench) == before[1:], "the start of the first day is in no log of the meter"
-        assert set(logged(gsme)) == set(mirrored(bench))
-        await gsme.stop()
-
-    bench.run(test)
+async def test_the_gpf_is_read_out_before_its_hub_is_replaced_and_the_new_one_is_linked_and_filled_anew(bench: Bench) -> None:
+    gsme = await gas_meter(bench, load)
+    await bench.clock.sleep(4 * DAY)
+    before = await days_read(bench)
+    assert len(before) == 4
+    await bench.cut()
+    bench.store, bench.radio.network = MemoryStore(), None
+    bench.radio.link_keys.clear()
+    await gsme.node.leave()
+    await bench.power_on()
+    assert mirrored(bench) == {}
+    await link(bench, gsme)
+    await bench.clock.sleep(2 * HOUR)
+    assert await days_read(bench) == before[1:], "the start of the first day is in no log of the meter"
+    assert set(logged(gsme)) == set(mirrored(bench))
+    await gsme.stop()

@@ -76,82 +76,70 @@ async def prepaying(bench: Bench) -> tuple[Gsme, Ppmid]:
     return gsme, await display(bench)
 
 
-def test_billing_periods_and_a_change_of_mode_leave_snapshots_of_registers_and_balances(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme, ppmid = await prepaying(bench)
-        await bench.clock.sleep(2 * DAY + HOUR)
-        own = [record for ring in gsme.model.logs._registers.values() for record in ring if record[1] == END_OF_PERIOD]
-        billed = await snapshots(ppmid, SNAPSHOTS, END_OF_PERIOD)
-        assert [(time, GB_SNAPSHOT.decode(body)["summation"]) for time, _, body in billed] == [(record[0], record[2]) for record in own]
-        assert len(billed) == 2
-        balances = await snapshots(ppmid, BALANCES, END_OF_PERIOD)
-        assert [GB_PREPAY_SNAPSHOT.decode(body)["payment_debt"] for *_, body in balances] == [90 * POUND] * 2
-        ((_, cause, _),) = await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE)
-        assert cause == 1 << 14
-        await bench.clock.sleep(11 * DAY)
-        assert len(await snapshots(ppmid, SNAPSHOTS, END_OF_PERIOD | ANY_CHANGE)) == BILLING_DEPTH
-        await gsme.stop()
-
-    bench.run(test)
+async def test_billing_periods_and_a_change_of_mode_leave_snapshots_of_registers_and_balances(bench: Bench) -> None:
+    gsme, ppmid = await prepaying(bench)
+    await bench.clock.sleep(2 * DAY + HOUR)
+    own = [record for ring in gsme.model.logs._registers.values() for record in ring if record[1] == END_OF_PERIOD]
+    billed = await snapshots(ppmid, SNAPSHOTS, END_OF_PERIOD)
+    assert [(time, GB_SNAPSHOT.decode(body)["summation"]) for time, _, body in billed] == [(record[0], record[2]) for record in own]
+    assert len(billed) == 2
+    balances = await snapshots(ppmid, BALANCES, END_OF_PERIOD)
+    assert [GB_PREPAY_SNAPSHOT.decode(body)["payment_debt"] for *_, body in balances] == [90 * POUND] * 2
+    ((_, cause, _),) = await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE)
+    assert cause == 1 << 14
+    await bench.clock.sleep(11 * DAY)
+    assert len(await snapshots(ppmid, SNAPSHOTS, END_OF_PERIOD | ANY_CHANGE)) == BILLING_DEPTH
+    await gsme.stop()
 
 
-def test_the_latest_top_ups_and_payments_of_debt_are_there_after_the_next_wake(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme, ppmid = await prepaying(bench)
-        for number in range(1, 13):
-            top_up(bench, gsme, number, number)
-            await bench.clock.sleep(60)
-        assert await amounts(ppmid, 0x08, "top_ups") == []
-        await gsme.wake()
-        assert await amounts(ppmid, 0x08, "top_ups") == [number * POUND for number in (12, 11, 10, 9, 8)]
-        assert await amounts(ppmid, 0x0A, "payments", debt_type=2) == [number * POUND // 10 for number in range(12, 2, -1)]
-        assert await amounts(ppmid, 0x0A, "payments", debt_type=1) == []
-        assert (TOP_UP_DEPTH, PAYMENT_DEPTH) == (5, 10)
-        await gsme.stop()
-
-    bench.run(test)
+async def test_the_latest_top_ups_and_payments_of_debt_are_there_after_the_next_wake(bench: Bench) -> None:
+    gsme, ppmid = await prepaying(bench)
+    for number in range(1, 13):
+        top_up(bench, gsme, number, number)
+        await bench.clock.sleep(60)
+    assert await amounts(ppmid, 0x08, "top_ups") == []
+    await gsme.wake()
+    assert await amounts(ppmid, 0x08, "top_ups") == [number * POUND for number in (12, 11, 10, 9, 8)]
+    assert await amounts(ppmid, 0x0A, "payments", debt_type=2) == [number * POUND // 10 for number in range(12, 2, -1)]
+    assert await amounts(ppmid, 0x0A, "payments", debt_type=1) == []
+    assert (TOP_UP_DEPTH, PAYMENT_DEPTH) == (5, 10)
+    await gsme.stop()
 
 
 @pytest.mark.requirement("SVC-3.2")
-def test_a_change_of_tenancy_hides_the_billing_log_too(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme, ppmid = await prepaying(bench)
-        top_up(bench, gsme, 1, 10)
-        await bench.clock.sleep(DAY + HOUR)
-        logs = (
-            await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE),
-            await snapshots(ppmid, BALANCES, END_OF_PERIOD),
-            await amounts(ppmid, 0x08, "top_ups"),
-            await amounts(ppmid, 0x0A, "payments", debt_type=2),
-        )
-        assert all(logs)
-        fields: dict[str, FieldValue] = {"provider": 0, "event": 1, "tariff_type": 0, "implementation": 0, "control": 0}
-        await gas(bench, None, TENANCY, part(DEVICE_MANAGEMENT, "PublishChangeOfTenancy", **fields))
-        assert await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE | END_OF_PERIOD) == []
-        assert await snapshots(ppmid, BALANCES, END_OF_PERIOD) == []
-        assert await amounts(ppmid, 0x08, "top_ups") == await amounts(ppmid, 0x0A, "payments", debt_type=2) == []
-        await gsme.stop()
-
-    bench.run(test)
+async def test_a_change_of_tenancy_hides_the_billing_log_too(bench: Bench) -> None:
+    gsme, ppmid = await prepaying(bench)
+    top_up(bench, gsme, 1, 10)
+    await bench.clock.sleep(DAY + HOUR)
+    logs = (
+        await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE),
+        await snapshots(ppmid, BALANCES, END_OF_PERIOD),
+        await amounts(ppmid, 0x08, "top_ups"),
+        await amounts(ppmid, 0x0A, "payments", debt_type=2),
+    )
+    assert all(logs)
+    fields: dict[str, FieldValue] = {"provider": 0, "event": 1, "tariff_type": 0, "implementation": 0, "control": 0}
+    await gas(bench, None, TENANCY, part(DEVICE_MANAGEMENT, "PublishChangeOfTenancy", **fields))
+    assert await snapshots(ppmid, SNAPSHOTS, ANY_CHANGE | END_OF_PERIOD) == []
+    assert await snapshots(ppmid, BALANCES, END_OF_PERIOD) == []
+    assert await amounts(ppmid, 0x08, "top_ups") == await amounts(ppmid, 0x0A, "payments", debt_type=2) == []
+    await gsme.stop()
 
 
-def test_a_new_gpf_is_given_the_meters_billing_log(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        gsme, ppmid = await prepaying(bench)
-        top_up(bench, gsme, 1, 10)
-        await bench.clock.sleep(2 * DAY + HOUR)
-        before = (await snapshots(ppmid, SNAPSHOTS, 0xFFFFFFFF), await amounts(ppmid, 0x08, "top_ups"))
-        await bench.cut()
-        bench.store, bench.radio.network = MemoryStore(), None
-        bench.radio.link_keys.clear()
-        for device in (gsme, ppmid):
-            await device.node.leave()
-        await bench.power_on()
-        await link(bench, gsme)
-        await ppmid.stop()
-        ppmid = await display(bench)
-        await bench.clock.sleep(2 * HOUR)
-        assert (await snapshots(ppmid, SNAPSHOTS, 0xFFFFFFFF), await amounts(ppmid, 0x08, "top_ups")) == before
-        await gsme.stop()
-
-    bench.run(test)
+async def test_a_new_gpf_is_given_the_meters_billing_log(bench: Bench) -> None:
+    gsme, ppmid = await prepaying(bench)
+    top_up(bench, gsme, 1, 10)
+    await bench.clock.sleep(2 * DAY + HOUR)
+    before = (await snapshots(ppmid, SNAPSHOTS, 0xFFFFFFFF), await amounts(ppmid, 0x08, "top_ups"))
+    await bench.cut()
+    bench.store, bench.radio.network = MemoryStore(), None
+    bench.radio.link_keys.clear()
+    for device in (gsme, ppmid):
+        await device.node.leave()
+    await bench.power_on()
+    await link(bench, gsme)
+    await ppmid.stop()
+    ppmid = await display(bench)
+    await bench.clock.sleep(2 * HOUR)
+    assert (await snapshots(ppmid, SNAPSHOTS, 0xFFFFFFFF), await amounts(ppmid, 0x08, "top_ups")) == before
+    await gsme.stop()

@@ -66,47 +66,38 @@ async def for_the_supplier(bench: Bench) -> int:
 
 @pytest.mark.requirement("SVC-3.2")
 @pytest.mark.requirement("GPF-14")
-def test_no_log_shows_the_consumer_what_was_before_the_change(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        ppmid = await prepaying(bench)
-        before = await seen(ppmid)
-        assert before["profile data log"] >= 144
-        assert (before["daily consumption log"], before["daily read log"], before["prepayment daily read log"]) == (3, 3, 3)
-        now = int(bench.clock.now())
-        await change(bench, now - now % DAY)
-        after = await seen(ppmid)
-        assert (after["daily consumption log"], after["daily read log"], after["prepayment daily read log"]) == (0, 1, 1)
-        assert 2 <= after["profile data log"] <= 3
-        assert await for_the_supplier(bench) == 3
-        await bench.cut()
-        await bench.power_on()
-        assert await seen(ppmid) == after
-
-    bench.run(test)
+async def test_no_log_shows_the_consumer_what_was_before_the_change(bench: Bench) -> None:
+    ppmid = await prepaying(bench)
+    before = await seen(ppmid)
+    assert before["profile data log"] >= 144
+    assert (before["daily consumption log"], before["daily read log"], before["prepayment daily read log"]) == (3, 3, 3)
+    now = int(bench.clock.now())
+    await change(bench, now - now % DAY)
+    after = await seen(ppmid)
+    assert (after["daily consumption log"], after["daily read log"], after["prepayment daily read log"]) == (0, 1, 1)
+    assert 2 <= after["profile data log"] <= 3
+    assert await for_the_supplier(bench) == 3
+    await bench.cut()
+    await bench.power_on()
+    assert await seen(ppmid) == after
 
 
 @pytest.mark.requirement("SVC-3.2")
-def test_a_change_for_later_hides_nothing_until_its_moment(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        ppmid = await prepaying(bench)
-        before = await seen(ppmid)
-        await change(bench, int(bench.clock.now()) + 6 * HOUR)
-        assert await seen(ppmid) == before
-        await bench.clock.sleep(8 * HOUR)
-        after = await seen(ppmid)
-        assert 3 <= after.pop("profile data log") <= 4
-        assert set(after.values()) == {0}
-
-    bench.run(test)
+async def test_a_change_for_later_hides_nothing_until_its_moment(bench: Bench) -> None:
+    ppmid = await prepaying(bench)
+    before = await seen(ppmid)
+    await change(bench, int(bench.clock.now()) + 6 * HOUR)
+    assert await seen(ppmid) == before
+    await bench.clock.sleep(8 * HOUR)
+    after = await seen(ppmid)
+    assert 3 <= after.pop("profile data log") <= 4
+    assert set(after.values()) == {0}
 
 
-def test_a_change_for_later_leaves_an_earlier_one_in_force(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        ppmid = await prepaying(bench)
-        await change(bench, 0)
-        hidden = await seen(ppmid)
-        assert set(hidden.values()) == {0}
-        await change(bench, int(bench.clock.now()) + 6 * HOUR)
-        assert await seen(ppmid) == hidden
-
-    bench.run(test)
+async def test_a_change_for_later_leaves_an_earlier_one_in_force(bench: Bench) -> None:
+    ppmid = await prepaying(bench)
+    await change(bench, 0)
+    hidden = await seen(ppmid)
+    assert set(hidden.values()) == {0}
+    await change(bench, int(bench.clock.now()) + 6 * HOUR)
+    assert await seen(ppmid) == hidden

@@ -35,30 +35,25 @@ READS = {
         pytest.param(DAILY_READ, True, marks=pytest.mark.clause("RTDS GCS16b: a counter of the GPF's own")),
     ],
 )
-def test_the_answer_opens_to_the_party_whose_certificate_came_along(bench: Bench, code: int, own_counter: bool) -> None:
-    async def test(bench: Bench) -> None:
-        gsme = await gas_meter(bench, lambda half_hour: 1800)
-        gsme.model.set(PREPAYMENT.id, 0x0000, 0x0C97)
-        await bench.clock.sleep(2 * DAY)
-        certificate = bench.keystore.certificate(OTHER_USER, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER)
-        bench.counter += 1
-        header = GroupingHeader(
-            CraFlag.COMMAND, bench.counter, ACB, GPF, OtherInformation(code, OTHER_USER, bench.counter, None, certificate)
-        )
-        bench.send(protect.with_mac(Message(header, Gbz((READS[code],)).encode()), bench.keystore.shared_secret(ACB, GPF)).encode())
-        response = await bench.wait_for(
-            lambda: next((one for one in bench.decoded(CraFlag.RESPONSE) if one.header.counter == bench.counter), None)
-        )
-        other = response.header.other
-        assert (other.supplementary_party, other.supplementary_counter) == (OTHER_USER, bench.counter)
-        assert (other.supplementary_originator_counter is not None) is own_counter
-        (sealed,) = Gbz.decode(response.payload, response.payload_offset).components
-        assert sealed.encrypted
-        counter = other.supplementary_originator_counter or response.header.counter
-        z = bench.keystore.shared_secret(GPF, OTHER_USER)
-        plain = protect.decrypt(sealed.payload, z, originator=GPF, counter=counter, recipient=OTHER_USER)
-        cluster = METERING if sealed.cluster == METERING.id else PREPAYMENT
-        assert cluster.to_client[sealed.command].decode(plain)
-        await gsme.stop()
-
-    bench.run(test)
+async def test_the_answer_opens_to_the_party_whose_certificate_came_along(bench: Bench, code: int, own_counter: bool) -> None:
+    gsme = await gas_meter(bench, lambda half_hour: 1800)
+    gsme.model.set(PREPAYMENT.id, 0x0000, 0x0C97)
+    await bench.clock.sleep(2 * DAY)
+    certificate = bench.keystore.certificate(OTHER_USER, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER)
+    bench.counter += 1
+    header = GroupingHeader(CraFlag.COMMAND, bench.counter, ACB, GPF, OtherInformation(code, OTHER_USER, bench.counter, None, certificate))
+    bench.send(protect.with_mac(Message(header, Gbz((READS[code],)).encode()), bench.keystore.shared_secret(ACB, GPF)).encode())
+    response = await bench.wait_for(
+        lambda: next((one for one in bench.decoded(CraFlag.RESPONSE) if one.header.counter == bench.counter), None)
+    )
+    other = response.header.other
+    assert (other.supplementary_party, other.supplementary_counter) == (OTHER_USER, bench.counter)
+    assert (other.supplementary_originator_counter is not None) is own_counter
+    (sealed,) = Gbz.decode(response.payload, response.payload_offset).components
+    assert sealed.encrypted
+    counter = other.supplementary_originator_counter or response.header.counter
+    z = bench.keystore.shared_secret(GPF, OTHER_USER)
+    plain = protect.decrypt(sealed.payload, z, originator=GPF, counter=counter, recipient=OTHER_USER)
+    cluster = METERING if sealed.cluster == METERING.id else PREPAYMENT
+    assert cluster.to_client[sealed.command].decode(plain)
+    await gsme.stop()

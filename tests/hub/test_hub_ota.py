@@ -66,106 +66,87 @@ def outcomes(bench: Bench) -> list[int]:
 
 
 @pytest.mark.clause("RTDS CCS08")
-def test_an_image_reaches_its_device_block_by_block_and_its_end_is_told(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        meter = await joined_meter(bench)
-        assert (await query(meter))["status"] == 0x7E
-        image = ota_file()
-        await send_image(bench, ESME, image)
-        await bench.cut()
-        await bench.power_on()
-        found = await query(meter)
-        assert (found["status"], found["file_version"], found["image_size"]) == (0, VERSION, len(image))
-        got = b""
-        while len(got) < len(image):
-            block = await ask(meter, 0x03, field_control=0, file_version=VERSION, file_offset=len(got), maximum_data_size=48)
-            assert block["file_offset"] == len(got)
-            assert isinstance(block["data"], bytes)
-            got += block["data"]
-        assert got == image
-        end = await ask(meter, 0x06, status=0, file_version=VERSION)
-        assert end["upgrade_time"] == 0xFFFFFFFF
-        await bench.wait_for(lambda: outcomes(bench) or None)
-        assert outcomes(bench) == [SUCCESS]
-        assert (await query(meter))["status"] == 0x7E
-
-    bench.run(test)
+async def test_an_image_reaches_its_device_block_by_block_and_its_end_is_told(bench: Bench) -> None:
+    meter = await joined_meter(bench)
+    assert (await query(meter))["status"] == 0x7E
+    image = ota_file()
+    await send_image(bench, ESME, image)
+    await bench.cut()
+    await bench.power_on()
+    found = await query(meter)
+    assert (found["status"], found["file_version"], found["image_size"]) == (0, VERSION, len(image))
+    got = b""
+    while len(got) < len(image):
+        block = await ask(meter, 0x03, field_control=0, file_version=VERSION, file_offset=len(got), maximum_data_size=48)
+        assert block["file_offset"] == len(got)
+        assert isinstance(block["data"], bytes)
+        got += block["data"]
+    assert got == image
+    end = await ask(meter, 0x06, status=0, file_version=VERSION)
+    assert end["upgrade_time"] == 0xFFFFFFFF
+    await bench.wait_for(lambda: outcomes(bench) or None)
+    assert outcomes(bench) == [SUCCESS]
+    assert (await query(meter))["status"] == 0x7E
 
 
 @pytest.mark.parametrize(("hardware", "manufacturer", "outcome"), [(6, MAKER, HARDWARE_MISMATCH), (3, MAKER + 1, DISCARDED)])
-def test_an_image_that_does_not_fit_its_device_is_dropped_and_told(bench: Bench, hardware: int, manufacturer: int, outcome: int) -> None:
-    async def test(bench: Bench) -> None:
-        meter = await joined_meter(bench)
-        await send_image(bench, ESME, ota_file())
-        answer = await query(meter, hardware_version=hardware, manufacturer=manufacturer)
-        assert answer["status"] == 0x98
-        await bench.wait_for(lambda: outcomes(bench) or None)
-        assert outcomes(bench) == [outcome]
+async def test_an_image_that_does_not_fit_its_device_is_dropped_and_told(
+    bench: Bench, hardware: int, manufacturer: int, outcome: int
+) -> None:
+    meter = await joined_meter(bench)
+    await send_image(bench, ESME, ota_file())
+    answer = await query(meter, hardware_version=hardware, manufacturer=manufacturer)
+    assert answer["status"] == 0x98
+    await bench.wait_for(lambda: outcomes(bench) or None)
+    assert outcomes(bench) == [outcome]
 
-    bench.run(test)
 
-
-def test_a_transfer_that_the_device_gives_up_is_told_as_failed(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        meter = await joined_meter(bench)
-        await send_image(bench, ESME, ota_file())
-        assert (await ask(meter, 0x06, status=0x96, file_version=VERSION))["status"] == 0
-        await bench.wait_for(lambda: outcomes(bench) or None)
-        assert outcomes(bench) == [FAILURE]
-
-    bench.run(test)
+async def test_a_transfer_that_the_device_gives_up_is_told_as_failed(bench: Bench) -> None:
+    meter = await joined_meter(bench)
+    await send_image(bench, ESME, ota_file())
+    assert (await ask(meter, 0x06, status=0x96, file_version=VERSION))["status"] == 0
+    await bench.wait_for(lambda: outcomes(bench) or None)
+    assert outcomes(bench) == [FAILURE]
 
 
 @pytest.mark.parametrize(("replace", "version", "told"), [(0, VERSION, [DISCARDED]), (1, VERSION + 1, [])])
-def test_a_second_image_replaces_a_waiting_one_only_if_it_says_so(bench: Bench, replace: int, version: int, told: list[int]) -> None:
-    async def test(bench: Bench) -> None:
-        meter = await joined_meter(bench)
-        await send_image(bench, ESME, ota_file())
-        await send_image(bench, ESME, ota_file(version=VERSION + 1, replace=replace))
-        assert (await query(meter))["file_version"] == version
-        await bench.clock.sleep(5)
-        assert outcomes(bench) == told
-
-    bench.run(test)
+async def test_a_second_image_replaces_a_waiting_one_only_if_it_says_so(bench: Bench, replace: int, version: int, told: list[int]) -> None:
+    meter = await joined_meter(bench)
+    await send_image(bench, ESME, ota_file())
+    await send_image(bench, ESME, ota_file(version=VERSION + 1, replace=replace))
+    assert (await query(meter))["file_version"] == version
+    await bench.clock.sleep(5)
+    assert outcomes(bench) == told
 
 
-def test_an_image_for_nobody_or_without_sense_is_discarded(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        await send_image(bench, PPMID, ota_file())
-        await joined_meter(bench)
-        await send_image(bench, ESME, b"no firmware at all" * 20)
-        bench.dcc.post(WanKind.IMAGE, b"short")
-        await bench.wait_for(lambda: len(outcomes(bench)) == 2)
-        assert outcomes(bench) == [DISCARDED, DISCARDED]
-
-    bench.run(test)
+async def test_an_image_for_nobody_or_without_sense_is_discarded(bench: Bench) -> None:
+    await send_image(bench, PPMID, ota_file())
+    await joined_meter(bench)
+    await send_image(bench, ESME, b"no firmware at all" * 20)
+    bench.dcc.post(WanKind.IMAGE, b"short")
+    await bench.wait_for(lambda: len(outcomes(bench)) == 2)
+    assert outcomes(bench) == [DISCARDED, DISCARDED]
 
 
-def test_a_block_beyond_the_image_or_of_another_version_is_aborted(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        meter = await joined_meter(bench)
-        await send_image(bench, ESME, ota_file())
-        for version, offset in ((VERSION, 100_000), (VERSION + 1, 0)):
-            answer = await ask(meter, 0x03, field_control=0, file_version=version, file_offset=offset, maximum_data_size=48)
-            assert answer["status"] == 0x95
-
-    bench.run(test)
+async def test_a_block_beyond_the_image_or_of_another_version_is_aborted(bench: Bench) -> None:
+    meter = await joined_meter(bench)
+    await send_image(bench, ESME, ota_file())
+    for version, offset in ((VERSION, 100_000), (VERSION + 1, 0)):
+        answer = await ask(meter, 0x03, field_control=0, file_version=version, file_offset=offset, maximum_data_size=48)
+        assert answer["status"] == 0x95
 
 
-def test_the_gas_meter_is_told_of_its_firmware_by_flag_0(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        await joined_meter(bench, GSME, 1)
-        assert bench.hub._running is not None
-        assert not bench.hub._running.gpf.mirror.flags(GSME) & 1
-        await send_image(bench, GSME, ota_file())
-        assert bench.hub._running.gpf.mirror.flags(GSME) & 1
-
-    bench.run(test)
+async def test_the_gas_meter_is_told_of_its_firmware_by_flag_0(bench: Bench) -> None:
+    await joined_meter(bench, GSME, 1)
+    assert bench.hub._running is not None
+    assert not bench.hub._running.gpf.mirror.flags(GSME) & 1
+    await send_image(bench, GSME, ota_file())
+    assert bench.hub._running.gpf.mirror.flags(GSME) & 1
 
 
 @pytest.mark.requirement("CH-27")
 @pytest.mark.requirement("CH-28")
-def test_the_hub_s_own_image_is_stored_checked_and_activated_by_a_command_of_its_own(bench: Bench) -> None:
+async def test_the_hub_s_own_image_is_stored_checked_and_activated_by_a_command_of_its_own(bench: Bench) -> None:
     async def version(bench: Bench) -> bytes:
         answer = await bench.ask(bench.dlms(0x0059, (Specification(Choice.GET, 1, parse_obis("0-0:0.2.1"), 2), Null())))
         assert isinstance(answer, AccessResponse)
@@ -173,68 +154,56 @@ def test_the_hub_s_own_image_is_stored_checked_and_activated_by_a_command_of_its
         assert isinstance(item, OctetString)
         return item.octets
 
-    async def test(bench: Bench) -> None:
-        before = await version(bench)
-        key = bench.keystore.private_key(WAN_PROVIDER, KeyUsage.DIGITAL_SIGNATURE)
-        unsigned = ota_file()
-        await send_image(bench, CHF, unsigned[:-64] + p256.sign(key, unsigned[60:-66]))
-        assert await version(bench) == before
-        digest = hashlib.sha256(unsigned[60:-66]).digest()
-        header = GroupingHeader(CraFlag.COMMAND, 5, WAN_PROVIDER, CHF, OtherInformation(0x0012))
-        payload = Asn1Payload("ActivateFirmwareCommand", ActivateFirmwareCommand(digest, 5, None)).encode()
-        command = protect.with_signature(Message(header, payload), key)
-        bench.send(protect.with_mac(command, bench.keystore.shared_secret(ACB, CHF)).encode())
-        await bench.wait_for(lambda: any(one.message_code == 0x0012 for one in bench.decoded(CraFlag.RESPONSE)))
-        assert await version(bench) == VERSION.to_bytes(4, "big")
-
-    bench.run(test)
+    before = await version(bench)
+    key = bench.keystore.private_key(WAN_PROVIDER, KeyUsage.DIGITAL_SIGNATURE)
+    unsigned = ota_file()
+    await send_image(bench, CHF, unsigned[:-64] + p256.sign(key, unsigned[60:-66]))
+    assert await version(bench) == before
+    digest = hashlib.sha256(unsigned[60:-66]).digest()
+    header = GroupingHeader(CraFlag.COMMAND, 5, WAN_PROVIDER, CHF, OtherInformation(0x0012))
+    payload = Asn1Payload("ActivateFirmwareCommand", ActivateFirmwareCommand(digest, 5, None)).encode()
+    command = protect.with_signature(Message(header, payload), key)
+    bench.send(protect.with_mac(command, bench.keystore.shared_secret(ACB, CHF)).encode())
+    await bench.wait_for(lambda: any(one.message_code == 0x0012 for one in bench.decoded(CraFlag.RESPONSE)))
+    assert await version(bench) == VERSION.to_bytes(4, "big")
 
 
-def test_more_devices_than_transfers_wait_their_turn_and_one_that_can_pause_is_told_how_long(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        meters = [await joined_meter(bench, device, kind) for device, kind in ((ESME, 0), (PPMID, 132), (IHD, 128))]
-        for meter in meters:
-            await send_image(bench, meter.node.eui64, ota_file())
-        firsts = [await block(meter, 0) for meter in meters]
-        assert [one["status"] for one in firsts] == [0, 0, WAIT]
-        assert firsts[2]["request_time"] - firsts[2]["current_time"] == 60
-        assert (await block(meters[0], 48, pause_ms=0))["block_request_delay"] == 50
-        assert (await block(meters[0], 48, pause_ms=50))["status"] == 0
-        await ask(meters[0], 0x06, status=0, file_version=VERSION)
-        assert (await block(meters[2], 0))["status"] == 0
-        assert (await block(meters[1], 48))["status"] == 0
-        assert [one.detail["octets"] for one in bench.records if one.event == "image progress"][:1] == [0]
-
-    bench.run(test)
+async def test_more_devices_than_transfers_wait_their_turn_and_one_that_can_pause_is_told_how_long(bench: Bench) -> None:
+    meters = [await joined_meter(bench, device, kind) for device, kind in ((ESME, 0), (PPMID, 132), (IHD, 128))]
+    for meter in meters:
+        await send_image(bench, meter.node.eui64, ota_file())
+    firsts = [await block(meter, 0) for meter in meters]
+    assert [one["status"] for one in firsts] == [0, 0, WAIT]
+    assert firsts[2]["request_time"] - firsts[2]["current_time"] == 60
+    assert (await block(meters[0], 48, pause_ms=0))["block_request_delay"] == 50
+    assert (await block(meters[0], 48, pause_ms=50))["status"] == 0
+    await ask(meters[0], 0x06, status=0, file_version=VERSION)
+    assert (await block(meters[2], 0))["status"] == 0
+    assert (await block(meters[1], 48))["status"] == 0
+    assert [one.detail["octets"] for one in bench.records if one.event == "image progress"][:1] == [0]
 
 
-def test_a_transfer_that_broke_off_gives_its_place_away(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        meters = [await joined_meter(bench, device, kind) for device, kind in ((ESME, 0), (PPMID, 132), (IHD, 128))]
-        for meter in meters:
-            await send_image(bench, meter.node.eui64, ota_file())
-        assert [(await block(meter, 0))["status"] for meter in meters] == [0, 0, WAIT]
-        await bench.clock.sleep(61)
-        assert (await block(meters[2], 0))["status"] == 0
-
-    bench.run(test)
+async def test_a_transfer_that_broke_off_gives_its_place_away(bench: Bench) -> None:
+    meters = [await joined_meter(bench, device, kind) for device, kind in ((ESME, 0), (PPMID, 132), (IHD, 128))]
+    for meter in meters:
+        await send_image(bench, meter.node.eui64, ota_file())
+    assert [(await block(meter, 0))["status"] for meter in meters] == [0, 0, WAIT]
+    await bench.clock.sleep(61)
+    assert (await block(meters[2], 0))["status"] == 0
 
 
-def test_a_mains_device_is_notified_when_its_image_is_complete(bench: Bench) -> None:
-    async def test(bench: Bench) -> None:
-        meter = await joined_meter(bench)
-        told: list[bytes] = []
+async def test_a_mains_device_is_notified_when_its_image_is_complete(bench: Bench) -> None:
+    meter = await joined_meter(bench)
+    told: list[bytes] = []
 
-        def notified(incoming: Incoming) -> ZclStatus:
-            told.append(incoming.frame.payload)
-            return ZclStatus.SUCCESS
+    def notified(incoming: Incoming) -> ZclStatus:
+        told.append(incoming.frame.payload)
+        return ZclStatus.SUCCESS
 
-        meter.zcl.serve(1, OTA.id, notified, server=False)
-        await send_image(bench, ESME, ota_file())
-        await bench.wait_for(lambda: told or None)
-        assert told == [bytes((0, 100))]
-
-    bench.run(test)
+    meter.zcl.serve(1, OTA.id, notified, server=False)
+    await send_image(bench, ESME, ota_file())
+    await bench.wait_for(lambda: told or None)
+    assert told == [bytes((0, 100))]
 
 
 async def block(meter: Meter, offset: int, *, pause_ms: int | None = None) -> dict[str, int]:

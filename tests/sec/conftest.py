@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.dcc.far_end import far_end, run
+from tests.dcc.far_end import clock, far_end, run
 
-__all__ = ["far_end", "run"]
+__all__ = ["clock", "far_end", "run"]

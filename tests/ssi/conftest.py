@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dcc.far_end import far_end, run
+from tests.dcc.far_end import clock, far_end, run
 from tests.ssi.page_world import World
 
-__all__ = ["far_end", "run"]
+__all__ = ["clock", "far_end", "run"]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.joining import Membership
 from firmware_emu.device.pipeline import Executor, GbcsDevice
-from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.gbcs.envelope import Message
@@ -56,7 +55,7 @@ class GbcsHanDevice(HanDevice, ABC):
         self.clock_offset = 0.0
         """The Device's own clock less the bench's, seconds; set with the hub's time."""
         self.clock_reliable = False
-        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, STANDARD)
+        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace)
         self.gbcs.clock_status = 2
         self.gbcs.on_outgoing = self.send
         self.outbox = Outbox(self.store, self.gbcs.prefix)

@@ -15,41 +15,35 @@ from hil.dcc.anomaly.thresholds import ThresholdError
 from hil.dcc.base.outcome import Verdict
 from hil.dcc.base.store import DccStore
 from tests.dcc.far_end import CHF, SUPPLIER, FarEnd
-from tests.dcc.messages import NEW, Run, notification, send
+from tests.dcc.messages import NEW, notification, send
 
 
 @pytest.mark.requirement("GW-32")
-def test_the_volume_of_a_service_over_all_users_is_quarantined_above_the_dccs_threshold(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        AnomalyThresholds(far_end.dcc.store).limit_all_users("11.2", 2, 60.0)
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-        assert (await send(far_end, "11.2", user=far_end.network)).verdict is Verdict.SUCCESS
-        held = await send(far_end, "11.2")
-        assert held.verdict is Verdict.QUARANTINED
-        assert "3 of service 11.2 from all users in 60 s, threshold 2" in held.why
-        released = await far_end.dcc.release(far_end.dcc.quarantine.messages()[0].number)
-        assert released is not None
-        assert released.verdict is Verdict.SUCCESS
-        await far_end.clock.sleep(61)
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_the_volume_of_a_service_over_all_users_is_quarantined_above_the_dccs_threshold(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    AnomalyThresholds(far_end.dcc.store).limit_all_users("11.2", 2, 60.0)
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
+    assert (await send(far_end, "11.2", user=far_end.network)).verdict is Verdict.SUCCESS
+    held = await send(far_end, "11.2")
+    assert held.verdict is Verdict.QUARANTINED
+    assert "3 of service 11.2 from all users in 60 s, threshold 2" in held.why
+    released = await far_end.dcc.release(far_end.dcc.quarantine.messages()[0].number)
+    assert released is not None
+    assert released.verdict is Verdict.SUCCESS
+    await far_end.clock.sleep(61)
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
 
 
 @pytest.mark.requirement("GW-32")
 @pytest.mark.parametrize(("seconds", "passes"), [(89, False), (90, True), (600, True), (601, False)])
-def test_a_value_outside_its_limits_is_quarantined(run: Run, seconds: int, passes: bool) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        AnomalyThresholds(far_end.dcc.store).limit_value("8.11", "JoinTimePeriod", Decimal(90), Decimal(600))
-        await send(far_end, "12.2", None, notification(NEW))
-        added = {"JoinTimePeriod": seconds, "InstallCode": bytes(range(16))}
-        outcome = await send(far_end, "8.11", CHF, {"DeviceID": NEW, "RequestType": "Add", "AddDeviceToCHFWhitelist": added})
-        assert (outcome.verdict is not Verdict.QUARANTINED) is passes, outcome.why
-        assert passes or f"JoinTimePeriod {seconds} in service 8.11, limits 90 to 600" in outcome.why
-
-    run(scenario)
+async def test_a_value_outside_its_limits_is_quarantined(far_end: FarEnd, seconds: int, passes: bool) -> None:
+    await far_end.in_service()
+    AnomalyThresholds(far_end.dcc.store).limit_value("8.11", "JoinTimePeriod", Decimal(90), Decimal(600))
+    await send(far_end, "12.2", None, notification(NEW))
+    added = {"JoinTimePeriod": seconds, "InstallCode": bytes(range(16))}
+    outcome = await send(far_end, "8.11", CHF, {"DeviceID": NEW, "RequestType": "Add", "AddDeviceToCHFWhitelist": added})
+    assert (outcome.verdict is not Verdict.QUARANTINED) is passes, outcome.why
+    assert passes or f"JoinTimePeriod {seconds} in service 8.11, limits 90 to 600" in outcome.why
 
 
 def test_thresholds_that_make_no_sense_are_refused() -> None:

@@ -14,111 +14,90 @@ from firmware_emu.gbcs.protect import with_mac
 from firmware_emu.ids import Eui64
 from hil.dcc.base.outcome import Verdict
 from tests.dcc.far_end import ACB, ESME, SUPPLIER, FarEnd
-from tests.dcc.messages import Run, send
+from tests.dcc.messages import send
 
 
-def test_a_response_nobody_asked_for_is_recorded_and_not_delivered(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        answers: list[bytes] = []
-        far_end.home.change = lambda messages: answers.extend(messages) or messages
-        await send(far_end, "11.2", user=far_end.other)
-        message = Message.decode(answers[0])
-        unasked = replace(message, header=replace(message.header, counter=message.header.counter + 50))
-        far_end.home.say(with_mac(unasked, keystore.shared_secret(ESME, ACB)).encode())
-        await far_end.clock.sleep(1)
-        assert [stray.kind for stray in far_end.dcc.strays()] == ["unasked"]
-        assert len(far_end.other.inbox) == 1
-
-    run(scenario)
+async def test_a_response_nobody_asked_for_is_recorded_and_not_delivered(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    answers: list[bytes] = []
+    far_end.home.change = lambda messages: answers.extend(messages) or messages
+    await send(far_end, "11.2", user=far_end.other)
+    message = Message.decode(answers[0])
+    unasked = replace(message, header=replace(message.header, counter=message.header.counter + 50))
+    far_end.home.say(with_mac(unasked, keystore.shared_secret(ESME, ACB)).encode())
+    await far_end.clock.sleep(1)
+    assert [stray.kind for stray in far_end.dcc.strays()] == ["unasked"]
+    assert len(far_end.other.inbox) == 1
 
 
-def test_a_response_that_comes_twice_is_delivered_once(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.home.change = lambda messages: [*messages, *messages]
-        assert (await send(far_end, "7.3")).verdict is Verdict.SUCCESS
-        await far_end.clock.sleep(1)
-        assert [stray.kind for stray in far_end.dcc.strays()] == ["repeated"]
-        assert len(far_end.supplier.inbox) == 1
-
-    run(scenario)
+async def test_a_response_that_comes_twice_is_delivered_once(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.home.change = lambda messages: [*messages, *messages]
+    assert (await send(far_end, "7.3")).verdict is Verdict.SUCCESS
+    await far_end.clock.sleep(1)
+    assert [stray.kind for stray in far_end.dcc.strays()] == ["repeated"]
+    assert len(far_end.supplier.inbox) == 1
 
 
-def test_a_late_response_is_recorded_delivered_as_late_and_changes_no_outcome(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        held: list[bytes] = []
-        far_end.home.change = lambda messages: held.extend(messages) or []
-        outcome = await send(far_end, "7.3", wait_s=20)
-        assert outcome.verdict is Verdict.NO_ANSWER
-        far_end.home.say(held[0])
-        await far_end.clock.sleep(1)
-        assert [(delivery.kind, delivery.late) for delivery in far_end.supplier.inbox] == [("j", False), ("h", True)]
-        far_end.home.say(held[0])
-        await far_end.clock.sleep(1)
-        assert [stray.kind for stray in far_end.dcc.strays()] == ["repeated"]
-
-    run(scenario)
+async def test_a_late_response_is_recorded_delivered_as_late_and_changes_no_outcome(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    held: list[bytes] = []
+    far_end.home.change = lambda messages: held.extend(messages) or []
+    outcome = await send(far_end, "7.3", wait_s=20)
+    assert outcome.verdict is Verdict.NO_ANSWER
+    far_end.home.say(held[0])
+    await far_end.clock.sleep(1)
+    assert [(delivery.kind, delivery.late) for delivery in far_end.supplier.inbox] == [("j", False), ("h", True)]
+    far_end.home.say(held[0])
+    await far_end.clock.sleep(1)
+    assert [stray.kind for stray in far_end.dcc.strays()] == ["repeated"]
 
 
 @pytest.mark.requirement("GW-59")
-def test_a_response_with_a_broken_signature_is_no_answer(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.home.change = lambda messages: [message[:-1] + bytes([message[-1] ^ 1]) for message in messages]
-        outcome = await send(far_end, "7.3", wait_s=20)
-        assert outcome.verdict is Verdict.NO_ANSWER
-        (stray,) = far_end.dcc.strays()
-        assert stray.kind == "not authentic"
-        assert [delivery.kind for delivery in far_end.supplier.inbox] == ["j"]
-
-    run(scenario)
+async def test_a_response_with_a_broken_signature_is_no_answer(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.home.change = lambda messages: [message[:-1] + bytes([message[-1] ^ 1]) for message in messages]
+    outcome = await send(far_end, "7.3", wait_s=20)
+    assert outcome.verdict is Verdict.NO_ANSWER
+    (stray,) = far_end.dcc.strays()
+    assert stray.kind == "not authentic"
+    assert [delivery.kind for delivery in far_end.supplier.inbox] == ["j"]
 
 
-def test_a_mac_only_the_user_can_check_is_checked_by_the_user_and_the_true_answer_still_counts(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.home.change = lambda messages: [messages[0][:-1] + bytes([messages[0][-1] ^ 1]), messages[0]]
-        outcome = await send(far_end, "11.2")
-        assert outcome.verdict is Verdict.SUCCESS, outcome.why
-        (stray,) = far_end.dcc.strays()
-        assert "refused by the user" in stray.reason
-        assert len(far_end.supplier.inbox) == 1
-
-    run(scenario)
+async def test_a_mac_only_the_user_can_check_is_checked_by_the_user_and_the_true_answer_still_counts(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.home.change = lambda messages: [messages[0][:-1] + bytes([messages[0][-1] ^ 1]), messages[0]]
+    outcome = await send(far_end, "11.2")
+    assert outcome.verdict is Verdict.SUCCESS, outcome.why
+    (stray,) = far_end.dcc.strays()
+    assert "refused by the user" in stray.reason
+    assert len(far_end.supplier.inbox) == 1
 
 
-def test_a_response_through_another_hub_is_not_taken(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        held: list[bytes] = []
-        far_end.home.change = lambda messages: held.extend(messages) or []
-        assert (await send(far_end, "7.3", wait_s=5)).verdict is Verdict.NO_ANSWER
-        with far_end.dcc.store.transaction():
-            far_end.dcc.hub_side.message(Eui64.parse("00db1234567890ff"), held[0])
-        (stray,) = far_end.dcc.strays()
-        assert (stray.kind, "came through hub" in stray.reason) == ("misfit", True)
-
-    run(scenario)
+async def test_a_response_through_another_hub_is_not_taken(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    held: list[bytes] = []
+    far_end.home.change = lambda messages: held.extend(messages) or []
+    assert (await send(far_end, "7.3", wait_s=5)).verdict is Verdict.NO_ANSWER
+    with far_end.dcc.store.transaction():
+        far_end.dcc.hub_side.message(Eui64.parse("00db1234567890ff"), held[0])
+    (stray,) = far_end.dcc.strays()
+    assert (stray.kind, "came through hub" in stray.reason) == ("misfit", True)
 
 
-def test_a_response_with_another_message_code_is_not_taken(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
+async def test_a_response_with_another_message_code_is_not_taken(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
 
-        def recode(messages: list[bytes]) -> list[bytes]:
-            message = Message.decode(messages[0])
-            other = replace(message.header.other, message_code=0x0042)
-            changed = replace(message, header=replace(message.header, other=other))
-            return [with_mac(changed, keystore.shared_secret(ESME, SUPPLIER)).encode()]
+    def recode(messages: list[bytes]) -> list[bytes]:
+        message = Message.decode(messages[0])
+        other = replace(message.header.other, message_code=0x0042)
+        changed = replace(message, header=replace(message.header, other=other))
+        return [with_mac(changed, keystore.shared_secret(ESME, SUPPLIER)).encode()]
 
-        far_end.home.change = recode
-        outcome = await send(far_end, "11.2", wait_s=5)
-        assert outcome.verdict is Verdict.NO_ANSWER
-        assert far_end.dcc.strays()[0].kind == "misfit"
-
-    run(scenario)
+    far_end.home.change = recode
+    outcome = await send(far_end, "11.2", wait_s=5)
+    assert outcome.verdict is Verdict.NO_ANSWER
+    assert far_end.dcc.strays()[0].kind == "misfit"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -130,12 +109,9 @@ def test_no_octets_from_a_hub_raise_or_reach_a_user(far_end: FarEnd, octets: byt
     assert far_end.supplier.inbox == []
 
 
-def test_a_cut_message_is_a_stray_and_the_channel_goes_on(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.home.say(b"\xdf\x09\x02")
-        await far_end.clock.sleep(1)
-        assert far_end.dcc.strays()[0].kind == "unreadable"
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_a_cut_message_is_a_stray_and_the_channel_goes_on(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.home.say(b"\xdf\x09\x02")
+    await far_end.clock.sleep(1)
+    assert far_end.dcc.strays()[0].kind == "unreadable"
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS

@@ -11,270 +11,230 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Refusal, Verdict
+from hil.dcc.base.outcome import Outcome, Refusal, Verdict
 from hil.dcc.base.services import UserRole, response_codes, schedule
 from hil.dcc.duis import signed_pre_command, write_request
 from hil.dcc.gateway.checks import CHECKS
 from hil.dcc.gateway.gateway import UserEntryError
 from hil.dcc.parties.users import User
 from tests.dcc.far_end import ACB, ESME, MPAN, SECOND, SUPPLIER, FarEnd
-from tests.dcc.messages import Run, send
+from tests.dcc.messages import send
 
 Checks = Callable[[FarEnd], Awaitable[Any]]
 
 
-def refused(run: Run, check: str, code: str | None, scenario: Callable[[FarEnd], Awaitable[Any]], says: str) -> None:
-    """``scenario`` ends refused by ``check`` with ``code``, says ``says``, and nothing reaches the hub."""
-
-    async def whole(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        outcome = await scenario(far_end)
-        assert outcome.refusal is not None, outcome
-        assert (outcome.refusal.check, outcome.response_code) == (check, code), outcome.why
-        assert says in outcome.why
-        assert "[" in outcome.refusal.rule or "DUIS" in outcome.refusal.rule or "choice" in outcome.refusal.rule
-        assert outcome.refusal.next_step
-        assert far_end.home.received == []
-        assert [record for record in far_end.records if record.event == "refused" and record.detail.get("check") == check]
-
-    run(whole)
+def refused(far_end: FarEnd, outcome: Outcome, check: str, code: str | None, says: str) -> None:
+    """``check`` refuses with ``code`` and says ``says``, and nothing reaches the hub."""
+    assert outcome.refusal is not None, outcome
+    assert (outcome.refusal.check, outcome.response_code) == (check, code), outcome.why
+    assert says in outcome.why
+    assert "[" in outcome.refusal.rule or "DUIS" in outcome.refusal.rule or "choice" in outcome.refusal.rule
+    assert outcome.refusal.next_step
+    assert far_end.home.received == []
+    assert [record for record in far_end.records if record.event == "refused" and record.detail.get("check") == check]
 
 
 @pytest.mark.requirement("GW-24")
-def test_a_command_variant_that_does_not_suit_the_service_is_refused_with_e12(run: Run) -> None:
-    refused(
-        run, "CK-1 structure", "E12", lambda far_end: send(far_end, "7.3", command_variant=1), "command variant 1 for a critical service"
-    )
+async def test_a_command_variant_that_does_not_suit_the_service_is_refused_with_e12(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    refused(far_end, await send(far_end, "7.3", command_variant=1), "CK-1 structure", "E12", "command variant 1 for a critical service")
 
 
 @pytest.mark.requirement("GW-25")
-def test_a_stranger_is_refused_with_e1(run: Run, keystore: Any) -> None:
+async def test_a_stranger_is_refused_with_e1(far_end: FarEnd, keystore: Any) -> None:
     stranger = User(Eui64.parse("90b3d51f30010008"), UserRole.OU, keystore)
-    refused(run, "CK-2 user", "E1", lambda far_end: send(far_end, "11.2", user=stranger), "is no user")
+    await far_end.in_service()
+    refused(far_end, await send(far_end, "11.2", user=stranger), "CK-2 user", "E1", "is no user")
 
 
 @pytest.mark.requirement("GW-08")
-def test_a_role_that_may_not_send_the_service_is_refused_with_e2(run: Run) -> None:
-    refused(run, "CK-2 user", "E2", lambda far_end: send(far_end, "7.3", user=far_end.other), "role OU may not send 7.3")
+async def test_a_role_that_may_not_send_the_service_is_refused_with_e2(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    refused(far_end, await send(far_end, "7.3", user=far_end.other), "CK-2 user", "E2", "role OU may not send 7.3")
 
 
 @pytest.mark.requirement("GW-25")
-def test_a_suspended_user_is_refused_with_e3_and_a_reinstated_one_is_not(run: Run) -> None:
-    def scenario(far_end: FarEnd) -> Any:
-        far_end.dcc.gateway.suspend(SUPPLIER, "M8 event of default")
-        return send(far_end, "11.2")
-
-    refused(run, "CK-2 user", "E3", scenario, "M8 event of default")
+async def test_a_suspended_user_is_refused_with_e3_and_a_reinstated_one_is_not(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.gateway.suspend(SUPPLIER, "M8 event of default")
+    outcome = await send(far_end, "11.2")
+    refused(far_end, outcome, "CK-2 user", "E3", "M8 event of default")
 
 
 @pytest.mark.requirement("GW-09")
-def test_one_identifier_stands_for_one_role(run: Run, keystore: Any) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        with pytest.raises(UserEntryError, match="one identifier stands for one role"):
-            far_end.dcc.add_user(User(SUPPLIER, UserRole.GS, keystore))
-
-    run(scenario)
+async def test_one_identifier_stands_for_one_role(far_end: FarEnd, keystore: Any) -> None:
+    await far_end.in_service()
+    with pytest.raises(UserEntryError, match="one identifier stands for one role"):
+        far_end.dcc.add_user(User(SUPPLIER, UserRole.GS, keystore))
 
 
 @pytest.mark.requirement("GW-10")
-def test_the_dccs_own_identifier_cannot_become_a_user(run: Run, keystore: Any) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        with pytest.raises(UserEntryError, match="own identifier"):
-            far_end.dcc.add_user(User(ACB, UserRole.OU, keystore))
-
-    run(scenario)
+async def test_the_dccs_own_identifier_cannot_become_a_user(far_end: FarEnd, keystore: Any) -> None:
+    await far_end.in_service()
+    with pytest.raises(UserEntryError, match="own identifier"):
+        far_end.dcc.add_user(User(ACB, UserRole.OU, keystore))
 
 
 @pytest.mark.requirement("GW-26")
-def test_an_unknown_device_is_refused_with_e19(run: Run) -> None:
+async def test_an_unknown_device_is_refused_with_e19(far_end: FarEnd) -> None:
     unknown = Eui64.parse("00db1234567890ff")
-    refused(run, "CK-3 device status", "E19", lambda far_end: send(far_end, "11.2", unknown), "not in the inventory")
+    await far_end.in_service()
+    refused(far_end, await send(far_end, "11.2", unknown), "CK-3 device status", "E19", "not in the inventory")
 
 
-def test_a_service_that_does_not_suit_the_device_is_refused_with_e11(run: Run) -> None:
-    refused(run, "CK-3 device status", "E11", lambda far_end: send(far_end, "8.9", ESME), "8.9 does not go to")
+async def test_a_service_that_does_not_suit_the_device_is_refused_with_e11(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    refused(far_end, await send(far_end, "8.9", ESME), "CK-3 device status", "E11", "8.9 does not go to")
 
 
 @pytest.mark.requirement("GW-26")
 @pytest.mark.parametrize("event", ["decommissioned", "withdrawn", "suspended"])
-def test_a_device_out_of_service_is_refused_with_e5(run: Run, event: str) -> None:
-    def scenario(far_end: FarEnd) -> Any:
-        far_end.dcc.inventory.move(ESME, event, reason="test")
-        return send(far_end, "7.3")
+async def test_a_device_out_of_service_is_refused_with_e5(far_end: FarEnd, event: str) -> None:
+    await far_end.in_service()
+    far_end.dcc.inventory.move(ESME, event, reason="test")
+    outcome = await send(far_end, "7.3")
+    refused(far_end, outcome, "CK-3 device status", "E5", "ESME")
 
-    refused(run, "CK-3 device status", "E5", scenario, "ESME")
 
-
-def test_a_suspended_device_still_tells_its_firmware_version(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.inventory.move(ESME, "suspended", reason="test")
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_a_suspended_device_still_tells_its_firmware_version(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.inventory.move(ESME, "suspended", reason="test")
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
 
 
 @pytest.mark.requirement("GW-51")
 @pytest.mark.requirement("GW-52")
-def test_local_commands_follow_role_and_status(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.inventory.move(ESME, "decommissioned", reason="test")
-        far_end.dcc.inventory.pre_notify(ESME, DeviceType.ESME, manufacturer="BENCH", model="BENCH", firmware="00000001", user=SUPPLIER)
-        assert (await send(far_end, "11.2", command_variant=2)).verdict is Verdict.RETURNED
-        outcome = await send(far_end, "11.2", command_variant=2, user=far_end.network)
-        assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E17")
-        assert "[406]" in outcome.why
-
-    run(scenario)
+async def test_local_commands_follow_role_and_status(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.inventory.move(ESME, "decommissioned", reason="test")
+    far_end.dcc.inventory.pre_notify(ESME, DeviceType.ESME, manufacturer="BENCH", model="BENCH", firmware="00000001", user=SUPPLIER)
+    assert (await send(far_end, "11.2", command_variant=2)).verdict is Verdict.RETURNED
+    outcome = await send(far_end, "11.2", command_variant=2, user=far_end.network)
+    assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E17")
+    assert "[406]" in outcome.why
 
 
 @pytest.mark.requirement("GW-27")
-def test_a_supplier_who_is_not_registered_for_the_mpan_is_refused_with_e4(run: Run) -> None:
-    refused(run, "CK-4 registration", "E4", lambda far_end: send(far_end, "11.2", user=far_end.second), MPAN)
+async def test_a_supplier_who_is_not_registered_for_the_mpan_is_refused_with_e4(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    refused(far_end, await send(far_end, "11.2", user=far_end.second), "CK-4 registration", "E4", MPAN)
 
 
 @pytest.mark.requirement("GW-27")
-def test_registration_is_not_asked_for_a_critical_request_since_the_device_itself_rejects_it(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        outcome = await send(far_end, "7.3", user=far_end.second, wait_s=20)
-        assert outcome.refusal is None or outcome.refusal.check != "CK-4 registration"
-        assert far_end.home.answers[ESME].executed == []
-
-    run(scenario)
+async def test_registration_is_not_asked_for_a_critical_request_since_the_device_itself_rejects_it(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    outcome = await send(far_end, "7.3", user=far_end.second, wait_s=20)
+    assert outcome.refusal is None or outcome.refusal.check != "CK-4 registration"
+    assert far_end.home.answers[ESME].executed == []
 
 
 @pytest.mark.requirement("GW-28")
 @pytest.mark.requirement("GW-54")
-def test_a_request_signed_by_another_is_refused(run: Run) -> None:
-    def scenario(far_end: FarEnd) -> Any:
-        forged = far_end.second.sign(far_end.dcc.request(far_end.supplier, "11.2", ESME))
-        return far_end.dcc.send(far_end.supplier, forged)
-
-    refused(run, "CK-5 credentials", None, scenario, "signature")
+async def test_a_request_signed_by_another_is_refused(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    forged = far_end.second.sign(far_end.dcc.request(far_end.supplier, "11.2", ESME))
+    outcome = await far_end.dcc.send(far_end.supplier, forged)
+    refused(far_end, outcome, "CK-5 credentials", None, "signature")
 
 
 @pytest.mark.requirement("GW-28")
-def test_a_request_changed_after_signing_is_refused(run: Run) -> None:
-    def scenario(far_end: FarEnd) -> Any:
-        signed = far_end.supplier.sign(far_end.dcc.request(far_end.supplier, "11.2", ESME))
-        changed = far_end.dcc.gateway.read(write_request(signed).replace(b":1000<", b":1001<"))
-        assert not isinstance(changed, Refusal)
-        return far_end.dcc.send(far_end.supplier, changed)
-
-    refused(run, "CK-5 credentials", None, scenario, "signature")
+async def test_a_request_changed_after_signing_is_refused(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    signed = far_end.supplier.sign(far_end.dcc.request(far_end.supplier, "11.2", ESME))
+    changed = far_end.dcc.gateway.read(write_request(signed).replace(b":1000<", b":1001<"))
+    assert not isinstance(changed, Refusal)
+    outcome = await far_end.dcc.send(far_end.supplier, changed)
+    refused(far_end, outcome, "CK-5 credentials", None, "signature")
 
 
 @pytest.mark.requirement("GW-29")
-def test_a_certificate_that_has_run_out_is_refused(run: Run, far_end: FarEnd) -> None:
-    async def scenario(far_end: FarEnd) -> Any:
-        far_end.clock._elapsed += 200 * 366 * 86400
-        return await send(far_end, "11.2")
-
-    refused(run, "CK-6 certificate", None, scenario, "is valid")
+async def test_a_certificate_that_has_run_out_is_refused(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.clock._elapsed += 200 * 366 * 86400
+    outcome = await send(far_end, "11.2")
+    refused(far_end, outcome, "CK-6 certificate", None, "is valid")
 
 
 @pytest.mark.requirement("GW-30")
 @pytest.mark.requirement("GW-32")
-def test_a_volume_above_the_threshold_is_quarantined_and_goes_on_when_released(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.gateway.agree_threshold(SUPPLIER, "11.2", 2, 3600)
-        outcomes = [await send(far_end, "11.2") for _ in range(3)]
-        assert [outcome.verdict for outcome in outcomes] == [Verdict.SUCCESS, Verdict.SUCCESS, Verdict.QUARANTINED]
-        assert outcomes[2].within_target is None
-        (held,) = far_end.dcc.quarantine.messages()
-        released = await far_end.dcc.release(held.number)
-        assert released is not None
-        assert released.verdict is Verdict.SUCCESS, released.why
-        assert far_end.dcc.quarantine.messages()[0].state == "released"
-        await far_end.clock.sleep(3601)
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_a_volume_above_the_threshold_is_quarantined_and_goes_on_when_released(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.gateway.agree_threshold(SUPPLIER, "11.2", 2, 3600)
+    outcomes = [await send(far_end, "11.2") for _ in range(3)]
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.SUCCESS, Verdict.SUCCESS, Verdict.QUARANTINED]
+    assert outcomes[2].within_target is None
+    (held,) = far_end.dcc.quarantine.messages()
+    released = await far_end.dcc.release(held.number)
+    assert released is not None
+    assert released.verdict is Verdict.SUCCESS, released.why
+    assert far_end.dcc.quarantine.messages()[0].state == "released"
+    await far_end.clock.sleep(3601)
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
 
 
 @pytest.mark.requirement("GW-32")
-def test_responses_go_through_anomaly_detection_too(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.gateway.agree_threshold(SUPPLIER, "response", 0, 3600)
-        outcome = await send(far_end, "7.3")
-        assert outcome.verdict is Verdict.QUARANTINED
-        assert far_end.supplier.inbox == []
-        await far_end.dcc.release(far_end.dcc.quarantine.messages()[0].number)
-        assert len(far_end.supplier.inbox) == 1
-
-    run(scenario)
+async def test_responses_go_through_anomaly_detection_too(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.gateway.agree_threshold(SUPPLIER, "response", 0, 3600)
+    outcome = await send(far_end, "7.3")
+    assert outcome.verdict is Verdict.QUARANTINED
+    assert far_end.supplier.inbox == []
+    await far_end.dcc.release(far_end.dcc.quarantine.messages()[0].number)
+    assert len(far_end.supplier.inbox) == 1
 
 
 @pytest.mark.requirement("GW-54")
-def test_a_repeated_request_identifier_is_refused(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        request = far_end.dcc.request(far_end.supplier, "11.2", ESME)
-        assert (await far_end.dcc.send(far_end.supplier, request)).verdict is Verdict.SUCCESS
-        outcome = await far_end.dcc.send(far_end.supplier, request)
-        assert outcome.refusal is not None
-        assert outcome.refusal.check == "CK-8 duplicate"
-        assert len(far_end.home.received) == 1
-
-    run(scenario)
+async def test_a_repeated_request_identifier_is_refused(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    request = far_end.dcc.request(far_end.supplier, "11.2", ESME)
+    assert (await far_end.dcc.send(far_end.supplier, request)).verdict is Verdict.SUCCESS
+    outcome = await far_end.dcc.send(far_end.supplier, request)
+    assert outcome.refusal is not None
+    assert outcome.refusal.check == "CK-8 duplicate"
+    assert len(far_end.home.received) == 1
 
 
 @pytest.mark.requirement("GW-17")
-def test_a_signed_pre_command_that_differs_from_the_one_issued_is_refused(run: Run, keystore: Any) -> None:
-    async def scenario(far_end: FarEnd) -> Any:
-        await far_end.in_service()
+async def test_a_signed_pre_command_that_differs_from_the_one_issued_is_refused(far_end: FarEnd, keystore: Any) -> None:
+    await far_end.in_service()
 
-        def tamper(request: Any, pre_command: bytes, command_variant: int = 5, **_: Any) -> Any:
-            other = bytearray(pre_command)
-            other[-1] ^= 1
-            signed = with_signature(Message.decode(bytes(other)), keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE))
-            return far_end.supplier.sign(signed_pre_command(request, signed.encode()))
+    def tamper(request: Any, pre_command: bytes, command_variant: int = 5, **_: Any) -> Any:
+        other = bytearray(pre_command)
+        other[-1] ^= 1
+        signed = with_signature(Message.decode(bytes(other)), keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE))
+        return far_end.supplier.sign(signed_pre_command(request, signed.encode()))
 
-        far_end.supplier.answer = tamper  # type: ignore[method-assign]
-        outcome = await send(far_end, "7.3")
-        assert outcome.refusal is not None
-        assert "not those of the pre-command issued" in outcome.why
-        assert far_end.home.received == []
-
-    run(scenario)
+    far_end.supplier.answer = tamper  # type: ignore[method-assign]
+    outcome = await send(far_end, "7.3")
+    assert outcome.refusal is not None
+    assert "not those of the pre-command issued" in outcome.why
+    assert far_end.home.received == []
 
 
 @pytest.mark.requirement("GW-17")
-def test_a_pre_command_signed_with_another_key_is_refused(run: Run, keystore: Any) -> None:
-    async def scenario(far_end: FarEnd) -> Any:
-        await far_end.in_service()
+async def test_a_pre_command_signed_with_another_key_is_refused(far_end: FarEnd, keystore: Any) -> None:
+    await far_end.in_service()
 
-        def wrong_key(request: Any, pre_command: bytes, command_variant: int = 5, **_: Any) -> Any:
-            signed = with_signature(Message.decode(pre_command), keystore.private_key(SECOND, KeyUsage.DIGITAL_SIGNATURE))
-            return far_end.supplier.sign(signed_pre_command(request, signed.encode()))
+    def wrong_key(request: Any, pre_command: bytes, command_variant: int = 5, **_: Any) -> Any:
+        signed = with_signature(Message.decode(pre_command), keystore.private_key(SECOND, KeyUsage.DIGITAL_SIGNATURE))
+        return far_end.supplier.sign(signed_pre_command(request, signed.encode()))
 
-        far_end.supplier.answer = wrong_key  # type: ignore[method-assign]
-        outcome = await send(far_end, "7.3")
-        assert outcome.refusal is not None
-        assert outcome.refusal.check == "signed pre-command"
-        assert far_end.home.received == []
-
-    run(scenario)
+    far_end.supplier.answer = wrong_key  # type: ignore[method-assign]
+    outcome = await send(far_end, "7.3")
+    assert outcome.refusal is not None
+    assert outcome.refusal.check == "signed pre-command"
+    assert far_end.home.received == []
 
 
 @pytest.mark.requirement("GW-17")
-def test_a_signed_pre_command_nobody_issued_is_refused(run: Run, keystore: Any) -> None:
-    async def scenario(far_end: FarEnd) -> Any:
-        await far_end.in_service()
-        request = far_end.dcc.request(far_end.supplier, "7.3", ESME)
-        outcome = await far_end.dcc.send(far_end.supplier, request)
-        again = far_end.supplier.answer(request, next(one.octets for one in outcome.messages if one.kind == "c"))
-        refusal = far_end.dcc.gateway.receive(again)
-        assert isinstance(refusal, Refusal)
-        assert refusal.check == "CK-8 duplicate"
-
-    run(scenario)
+async def test_a_signed_pre_command_nobody_issued_is_refused(far_end: FarEnd, keystore: Any) -> None:
+    await far_end.in_service()
+    request = far_end.dcc.request(far_end.supplier, "7.3", ESME)
+    outcome = await far_end.dcc.send(far_end.supplier, request)
+    again = far_end.supplier.answer(request, next(one.octets for one in outcome.messages if one.kind == "c"))
+    refusal = far_end.dcc.gateway.receive(again)
+    assert isinstance(refusal, Refusal)
+    assert refusal.check == "CK-8 duplicate"
 
 
 def test_octets_that_are_no_request_fail_the_structure_check(far_end: FarEnd) -> None:
@@ -284,8 +244,9 @@ def test_octets_that_are_no_request_fail_the_structure_check(far_end: FarEnd) ->
 
 
 @pytest.mark.requirement("GW-33")
-def test_a_non_device_service_goes_to_the_dcc_itself_and_no_other_target(run: Run) -> None:
-    refused(run, "CK-1 structure", None, lambda far_end: send(far_end, "8.2", ESME, {"DeviceID": ESME}), "which the DCC itself executes")
+async def test_a_non_device_service_goes_to_the_dcc_itself_and_no_other_target(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    refused(far_end, await send(far_end, "8.2", ESME, {"DeviceID": ESME}), "CK-1 structure", None, "which the DCC itself executes")
 
 
 @pytest.mark.requirement("GW-68")

@@ -18,7 +18,7 @@ from hil.dcc.duis.request import SCHEMA_VERSION, VARIANTS
 from hil.dcc.duis.structure import element_type
 from hil.dcc.transform import use_cases_of
 from tests.dcc.far_end import CHF, ESME, GPF, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
-from tests.dcc.messages import Run, alert_of, octets, send
+from tests.dcc.messages import alert_of, octets, send
 
 STEPS = Path(hil.dcc.__file__).with_name("processing.md")
 
@@ -34,50 +34,41 @@ def documented(title: str) -> list[tuple[str, str]]:
     ("title", "variant"),
     [("A service that is not critical", "11.2"), ("A critical service", "7.3"), ("A service of the DCC itself", "8.2")],
 )
-def test_a_request_takes_the_documented_steps_in_their_order(run: Run, title: str, variant: str) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.records.clear()
-        target, body = (None, {"DeviceID": ESME}) if variant == "8.2" else (ESME, None)
-        outcome = await send(far_end, variant, target, body)
-        assert outcome.ok, outcome.why
-        taken = iter([(record.source.split()[0], record.event) for record in far_end.records])
-        wanted = documented(title)
-        assert len(wanted) >= 3
-        assert [step for step in wanted if step not in taken] == [], "a documented step that was not taken, or not in its place"
-
-    run(scenario)
+async def test_a_request_takes_the_documented_steps_in_their_order(far_end: FarEnd, title: str, variant: str) -> None:
+    await far_end.in_service()
+    far_end.records.clear()
+    target, body = (None, {"DeviceID": ESME}) if variant == "8.2" else (ESME, None)
+    outcome = await send(far_end, variant, target, body)
+    assert outcome.ok, outcome.why
+    taken = iter([(record.source.split()[0], record.event) for record in far_end.records])
+    wanted = documented(title)
+    assert len(wanted) >= 3
+    assert [step for step in wanted if step not in taken] == [], "a documented step that was not taken, or not in its place"
 
 
 @pytest.mark.requirement("GW-01")
 @pytest.mark.requirement("GW-61")
 @pytest.mark.requirement("GW-20")
-def test_one_gateway_carries_requests_responses_and_alerts_asked_for_or_not(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        outcome = await send(far_end, "11.2")
-        far_end.home.say(alert_of(far_end, ESME, SUPPLIER))
-        await far_end.clock.sleep(1)
-        far_end.dcc.alerts.raise_dcc_alert("N16", ESME, (SUPPLIER,), event="commissioned")
-        kinds = [(delivery.kind, delivery.request is not None) for delivery in far_end.supplier.inbox]
-        assert kinds == [("h", True), ("i", False), ("j", False)]
-        assert far_end.supplier.inbox[0].octets == octets(outcome, "g"), "the Device's form"
-        assert (await send(far_end, "8.2", None, {"DeviceID": ESME})).result["devices"], "the gateway's form"
-
-    run(scenario)
+async def test_one_gateway_carries_requests_responses_and_alerts_asked_for_or_not(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    outcome = await send(far_end, "11.2")
+    far_end.home.say(alert_of(far_end, ESME, SUPPLIER))
+    await far_end.clock.sleep(1)
+    far_end.dcc.alerts.raise_dcc_alert("N16", ESME, (SUPPLIER,), event="commissioned")
+    kinds = [(delivery.kind, delivery.request is not None) for delivery in far_end.supplier.inbox]
+    assert kinds == [("h", True), ("i", False), ("j", False)]
+    assert far_end.supplier.inbox[0].octets == octets(outcome, "g"), "the Device's form"
+    assert (await send(far_end, "8.2", None, {"DeviceID": ESME})).result["devices"], "the gateway's form"
 
 
 @pytest.mark.requirement("GW-13")
 @pytest.mark.requirement("GW-14")
-def test_a_service_request_and_a_signed_pre_command_are_each_acknowledged(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.records.clear()
-        assert (await send(far_end, "7.3")).ok
-        told = [record.detail for record in far_end.records if record.event == "acknowledged"]
-        assert [(detail["kind"], detail["code"]) for detail in told] == [("service request", "I99"), ("signed pre-command", "I99")]
-
-    run(scenario)
+async def test_a_service_request_and_a_signed_pre_command_are_each_acknowledged(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.records.clear()
+    assert (await send(far_end, "7.3")).ok
+    told = [record.detail for record in far_end.records if record.event == "acknowledged"]
+    assert [(detail["kind"], detail["code"]) for detail in told] == [("service request", "I99"), ("signed pre-command", "I99")]
 
 
 @pytest.mark.requirement("GW-48")
@@ -103,70 +94,55 @@ def test_every_service_has_a_schema_of_its_parameters_in_one_versioned_specifica
 
 
 @pytest.mark.requirement("GW-23")
-def test_a_message_that_does_not_conform_is_refused_by_element_and_line(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        request = write_request(far_end.dcc.request(far_end.supplier, "8.2", None, {"DeviceID": ESME}))
-        refusal = far_end.dcc.gateway.read(request.replace(ESME.duis.encode(), b"00-DB"))
-        assert not hasattr(refusal, "body")
-        assert refusal.check == "CK-1 structure"  # type: ignore[union-attr]
-        assert "DeviceID" in refusal.value  # type: ignore[union-attr]
-
-    run(scenario)
+async def test_a_message_that_does_not_conform_is_refused_by_element_and_line(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    request = write_request(far_end.dcc.request(far_end.supplier, "8.2", None, {"DeviceID": ESME}))
+    refusal = far_end.dcc.gateway.read(request.replace(ESME.duis.encode(), b"00-DB"))
+    assert not hasattr(refusal, "body")
+    assert refusal.check == "CK-1 structure"  # type: ignore[union-attr]
+    assert "DeviceID" in refusal.value  # type: ignore[union-attr]
 
 
 @pytest.mark.requirement("GW-65")
-def test_what_a_device_does_not_support_is_said_and_not_invented(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        outcome = await send(far_end, "7.4", CHF)
-        assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E11")
-        assert outcome.refusal is not None
-        assert outcome.refusal.next_step.startswith("address it to ")
-        assert far_end.home.received == []
-        proxy = await send(far_end, "7.4", GPF)
-        assert (proxy.verdict, proxy.response_code) == (Verdict.REFUSED, "E11"), "use case 0082 is the gas meter's alone"
-        assert far_end.home.received == []
-
-    run(scenario)
+async def test_what_a_device_does_not_support_is_said_and_not_invented(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    outcome = await send(far_end, "7.4", CHF)
+    assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E11")
+    assert outcome.refusal is not None
+    assert outcome.refusal.next_step.startswith("address it to ")
+    assert far_end.home.received == []
+    proxy = await send(far_end, "7.4", GPF)
+    assert (proxy.verdict, proxy.response_code) == (Verdict.REFUSED, "E11"), "use case 0082 is the gas meter's alone"
+    assert far_end.home.received == []
 
 
 @pytest.mark.requirement("GW-75")
-def test_a_local_command_for_consumption_data_needs_the_same_right_as_one_over_the_wan(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.register_supply(MPAN, UserRole.IS, SUPPLIER)
-        answers = [await send(far_end, "7.4", user=far_end.second, command_variant=way) for way in (1, 2, 3)]
-        assert [(one.verdict, one.response_code) for one in answers] == [(Verdict.REFUSED, "E4")] * 3
-        assert len({one.refusal and one.refusal.value for one in answers}) == 1
-        assert (await send(far_end, "7.4", command_variant=2)).verdict is Verdict.RETURNED
-
-    run(scenario)
+async def test_a_local_command_for_consumption_data_needs_the_same_right_as_one_over_the_wan(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.register_supply(MPAN, UserRole.IS, SUPPLIER)
+    answers = [await send(far_end, "7.4", user=far_end.second, command_variant=way) for way in (1, 2, 3)]
+    assert [(one.verdict, one.response_code) for one in answers] == [(Verdict.REFUSED, "E4")] * 3
+    assert len({one.refusal and one.refusal.value for one in answers}) == 1
+    assert (await send(far_end, "7.4", command_variant=2)).verdict is Verdict.RETURNED
 
 
 @pytest.mark.requirement("GW-66")
-def test_a_user_reports_and_discards_what_is_not_meant_for_it(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        foreign = alert_of(far_end, ESME, NETWORK)
-        far_end.dcc._deliver(SUPPLIER, Delivery("i", far_end.clock.now(), "8F3F", ESME, foreign))
-        assert far_end.supplier.inbox == []
-        (error,) = far_end.supplier.in_error
-        assert (error.code, error.octets) == ("8F3F", None)
-        (report,) = (record for record in far_end.records if record.event == "reported")
-        assert report.source == f"user {SUPPLIER}"
-
-    run(scenario)
+async def test_a_user_reports_and_discards_what_is_not_meant_for_it(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    foreign = alert_of(far_end, ESME, NETWORK)
+    far_end.dcc._deliver(SUPPLIER, Delivery("i", far_end.clock.now(), "8F3F", ESME, foreign))
+    assert far_end.supplier.inbox == []
+    (error,) = far_end.supplier.in_error
+    assert (error.code, error.octets) == ("8F3F", None)
+    (report,) = (record for record in far_end.records if record.event == "reported")
+    assert report.source == f"user {SUPPLIER}"
 
 
-def test_a_message_through_the_broker_is_its_users_own(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        assert (await send(far_end, "11.2", user=far_end.other)).ok
-        assert [delivery.kind for delivery in far_end.other.inbox] == ["h"]
-        assert far_end.other.in_error == []
-
-    run(scenario)
+async def test_a_message_through_the_broker_is_its_users_own(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    assert (await send(far_end, "11.2", user=far_end.other)).ok
+    assert [delivery.kind for delivery in far_end.other.inbox] == ["h"]
+    assert far_end.other.in_error == []
 
 
 @pytest.mark.requirement("PC-04")
@@ -178,16 +154,13 @@ def test_the_message_mapping_catalogue_is_data_for_every_service_that_has_a_gbcs
 
 
 @pytest.mark.requirement("PC-12")
-def test_the_pre_command_is_signed_with_the_users_own_key_at_the_user(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        signed = Message.decode(octets(await send(far_end, "7.3"), "e"))
-        assert signed.signature
-        assert not far_end.dcc.keystore._private.keys() & {(SUPPLIER, "ds"), (SECOND, "ds")}, "the DCC holds no user's key"
-        without = far_end.dcc.request(far_end.supplier, "7.3", ESME)
-        far_end.supplier._keystore._private.clear()
-        outcome = await far_end.dcc.send(far_end.supplier, without)
-        assert outcome.refusal is not None
-        assert (outcome.refusal.hop, outcome.refusal.check) == ("user", "signing")
-
-    run(scenario)
+async def test_the_pre_command_is_signed_with_the_users_own_key_at_the_user(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    signed = Message.decode(octets(await send(far_end, "7.3"), "e"))
+    assert signed.signature
+    assert not far_end.dcc.keystore._private.keys() & {(SUPPLIER, "ds"), (SECOND, "ds")}, "the DCC holds no user's key"
+    without = far_end.dcc.request(far_end.supplier, "7.3", ESME)
+    far_end.supplier._keystore._private.clear()
+    outcome = await far_end.dcc.send(far_end.supplier, without)
+    assert outcome.refusal is not None
+    assert (outcome.refusal.hop, outcome.refusal.check) == ("user", "signing")

@@ -17,7 +17,7 @@ from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from tests.dcc.far_end import CHF, ESME, GPF, GSME, PPMID, FarEnd
-from tests.dcc.messages import Run, send
+from tests.dcc.messages import send
 
 KEY, OTHER_KEY = bytes(16), bytes(range(16))
 NEW_CHF = Eui64.parse("00db1234567890f2")
@@ -107,34 +107,28 @@ class Lists:
 
 @pytest.mark.requirement("SVC-8.9")
 @pytest.mark.requirement("CH-06")
-def test_a_read_of_the_hubs_log_tells_every_difference_in_the_trace(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.home.devices[CHF].executor = Lists(((ESME, KEY), (PPMID, KEY)))
-        outcome = await send(far_end, "8.9", CHF)
-        assert outcome.verdict is Verdict.SUCCESS, outcome.why
-        told = [str(record.detail["kind"]) for record in far_end.records if record.source == "device log"]
-        assert "not in inventory" in told
-        assert "missing in copy" in told
-
-    run(scenario)
+async def test_a_read_of_the_hubs_log_tells_every_difference_in_the_trace(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.home.devices[CHF].executor = Lists(((ESME, KEY), (PPMID, KEY)))
+    outcome = await send(far_end, "8.9", CHF)
+    assert outcome.verdict is Verdict.SUCCESS, outcome.why
+    told = [str(record.detail["kind"]) for record in far_end.records if record.source == "device log"]
+    assert "not in inventory" in told
+    assert "missing in copy" in told
 
 
 @pytest.mark.requirement("INV-22")
 @pytest.mark.requirement("SVC-8.12")
-def test_a_restore_sends_the_old_hubs_copy_and_moves_its_devices(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        old = NEW_CHF
-        far_end.dcc.pre_notify(old, DeviceType.CHF)
-        far_end.dcc.inventory.associate(ESME, "chf", old)
-        far_end.dcc.device_log_copy.keep(old, WhitelistBackup(bytes(12), bytes(range(8)), ((ESME, OTHER_KEY),)), "CS14")
-        far_end.home.devices[CHF].executor = restoring = Lists(())
-        outcome = await send(far_end, "8.12.1", CHF, {"OldCHFID": old})
-        assert outcome.verdict is Verdict.SUCCESS, outcome.why
-        entries = Array((Structure((OctetString(ESME.octets), OctetString(OTHER_KEY))),))
-        assert restoring.restored == [Structure((OctetString(bytes(range(8))), entries))]
-        assert far_end.dcc.inventory.hub_of(ESME) == CHF
-        assert "N30" in [delivery.code for delivery in far_end.supplier.inbox]
-
-    run(scenario)
+async def test_a_restore_sends_the_old_hubs_copy_and_moves_its_devices(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    old = NEW_CHF
+    far_end.dcc.pre_notify(old, DeviceType.CHF)
+    far_end.dcc.inventory.associate(ESME, "chf", old)
+    far_end.dcc.device_log_copy.keep(old, WhitelistBackup(bytes(12), bytes(range(8)), ((ESME, OTHER_KEY),)), "CS14")
+    far_end.home.devices[CHF].executor = restoring = Lists(())
+    outcome = await send(far_end, "8.12.1", CHF, {"OldCHFID": old})
+    assert outcome.verdict is Verdict.SUCCESS, outcome.why
+    entries = Array((Structure((OctetString(ESME.octets), OctetString(OTHER_KEY))),))
+    assert restoring.restored == [Structure((OctetString(bytes(range(8))), entries))]
+    assert far_end.dcc.inventory.hub_of(ESME) == CHF
+    assert "N30" in [delivery.code for delivery in far_end.supplier.inbox]

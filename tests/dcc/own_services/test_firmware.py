@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,6 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import asn1_io, firmware
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
-from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import FirmwareActivationAlert, FirmwareTransferAlert
@@ -80,7 +79,7 @@ class Home:
 
     def _device(self, identity: Eui64, kind: DeviceType) -> GbcsDevice:
         credentials = Credentials.from_keystore(self.store, self.keystore, identity, kind, PARTIES)
-        device = GbcsDevice(identity, kind, credentials, self.store, self.clock.now, self.trace, STANDARD, ReadyAnswers())
+        device = GbcsDevice(identity, kind, credentials, self.store, self.clock.now, self.trace, ReadyAnswers())
         device.on_outgoing = lambda message: self.channel.post(WanKind.MESSAGE, message)
         return device
 
@@ -184,73 +183,55 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Keystore:
     return make_pki(tmp_path_factory.mktemp("homes") / "pki", organisations=None, devices=devices)
 
 
-Go = Callable[[Callable[[Campaign], Awaitable[None]]], None]
-
-
 @pytest.fixture
-def go(homes: Keystore, tmp_path: Path) -> Go:
-    def run(scenario: Callable[[Campaign], Awaitable[None]]) -> None:
-        campaign = Campaign(homes, Clock(start=datetime(2026, 1, 5, 12, tzinfo=UTC), warp=True), tmp_path / "dcc.sqlite")
-
-        async def whole() -> None:
-            await campaign.begin()
-            try:
-                await scenario(campaign)
-            finally:
-                await campaign.close()
-
-        campaign.clock.run(whole())
-
-    return run
+async def campaign(homes: Keystore, tmp_path: Path, clock: Clock) -> AsyncIterator[Campaign]:
+    campaign = Campaign(homes, clock, tmp_path / "dcc.sqlite")
+    await campaign.begin()
+    yield campaign
+    await campaign.close()
 
 
 @pytest.mark.requirement("SVC-11.1")
 @pytest.mark.requirement("SVC-11.3")
 @pytest.mark.requirement("GW-41")
-def test_an_image_reaches_every_home_is_verified_by_its_device_and_runs_only_when_activated(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        image = campaign.image()
-        records: list[Record] = []
-        campaign.trace.subscribe(lambda record: records.append(record) if record.event == "progress" else None)
-        outcome = await campaign.send(image)
-        assert (outcome.verdict, outcome.response_code, outcome.within_target) == (Verdict.SUCCESS, "I0", True), outcome.why
-        assert outcome.result["DeviceIDList"] == [home.esme.duis for home in campaign.homes]
-        await campaign.clock.sleep(60)
-        assert set(campaign.states()) == {VERIFIED}
-        step = int(profile().firmware_piece_octets * profile().firmware_window)
-        told = [record.detail["octets"] for record in records if record.target == str(campaign.homes[1].esme)]
-        assert told == [*range(0, len(image), step), len(image)], "progress is told on the way"
-        assert all(target.at_hub == target.total == len(image) for target in campaign.dcc.firmware.targets())
-        deadline = campaign.dcc.store.rows("SELECT deadline - received AS days FROM firmware_campaigns")[0]["days"]
-        assert deadline == 5 * 86400
-        assert {firmware.running_version(home.meter).hex() for home in campaign.homes} == {OLD}
-        done = await campaign.activate(campaign.homes[0])
-        assert done.verdict is Verdict.SUCCESS, done.why
-        assert [firmware.running_version(home.meter).hex() for home in campaign.homes] == [NEW, OLD, OLD]
-        assert campaign.dcc.inventory.listed(campaign.homes[0].esme).firmware == NEW
-
-    go(scenario)
+async def test_an_image_reaches_every_home_is_verified_by_its_device_and_runs_only_when_activated(campaign: Campaign) -> None:
+    image = campaign.image()
+    records: list[Record] = []
+    campaign.trace.subscribe(lambda record: records.append(record) if record.event == "progress" else None)
+    outcome = await campaign.send(image)
+    assert (outcome.verdict, outcome.response_code, outcome.within_target) == (Verdict.SUCCESS, "I0", True), outcome.why
+    assert outcome.result["DeviceIDList"] == [home.esme.duis for home in campaign.homes]
+    await campaign.clock.sleep(60)
+    assert set(campaign.states()) == {VERIFIED}
+    step = int(profile().firmware_piece_octets * profile().firmware_window)
+    told = [record.detail["octets"] for record in records if record.target == str(campaign.homes[1].esme)]
+    assert told == [*range(0, len(image), step), len(image)], "progress is told on the way"
+    assert all(target.at_hub == target.total == len(image) for target in campaign.dcc.firmware.targets())
+    deadline = campaign.dcc.store.rows("SELECT deadline - received AS days FROM firmware_campaigns")[0]["days"]
+    assert deadline == 5 * 86400
+    assert {firmware.running_version(home.meter).hex() for home in campaign.homes} == {OLD}
+    done = await campaign.activate(campaign.homes[0])
+    assert done.verdict is Verdict.SUCCESS, done.why
+    assert [firmware.running_version(home.meter).hex() for home in campaign.homes] == [NEW, OLD, OLD]
+    assert campaign.dcc.inventory.listed(campaign.homes[0].esme).firmware == NEW
 
 
 @pytest.mark.requirement("SVC-11.1")
-def test_a_device_that_cannot_have_the_image_is_named_on_its_list_and_the_others_get_it(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        first, second, third = campaign.homes
-        campaign.dcc.inventory.certify(DeviceType.ESME, "BENCH", "BENCH", OLD, "Cancelled")
-        campaign.dcc.inventory.certify(DeviceType.ESME, "BENCH", "BENCH", OLD)
-        campaign.dcc.inventory.move(second.esme, "suspended", reason="test")
-        campaign.dcc.register_supply(f"13123456780{third.number:02}", UserRole.IS, NETWORK, 1.0)
-        unknown = Eui64.parse("00db1234567800ff")
-        outcome = await campaign.send(campaign.image(), first.esme, second.esme, third.esme, unknown, first.chf)
-        assert outcome.result["DeviceIDList"] == [first.esme.duis]
-        assert outcome.result["NotCommissionedDeviceIDList"] == [second.esme.duis]
-        assert outcome.result["InvalidDeviceIDList"] == [third.esme.duis, unknown.duis, first.chf.duis]
-        again = await campaign.send(campaign.image(), first.esme)
-        assert "another image is under way" in again.why
-        await campaign.clock.sleep(60)
-        assert (first.pieces != [], second.pieces, third.pieces) == (True, [], [])
-
-    go(scenario)
+async def test_a_device_that_cannot_have_the_image_is_named_on_its_list_and_the_others_get_it(campaign: Campaign) -> None:
+    first, second, third = campaign.homes
+    campaign.dcc.inventory.certify(DeviceType.ESME, "BENCH", "BENCH", OLD, "Cancelled")
+    campaign.dcc.inventory.certify(DeviceType.ESME, "BENCH", "BENCH", OLD)
+    campaign.dcc.inventory.move(second.esme, "suspended", reason="test")
+    campaign.dcc.register_supply(f"13123456780{third.number:02}", UserRole.IS, NETWORK, 1.0)
+    unknown = Eui64.parse("00db1234567800ff")
+    outcome = await campaign.send(campaign.image(), first.esme, second.esme, third.esme, unknown, first.chf)
+    assert outcome.result["DeviceIDList"] == [first.esme.duis]
+    assert outcome.result["NotCommissionedDeviceIDList"] == [second.esme.duis]
+    assert outcome.result["InvalidDeviceIDList"] == [third.esme.duis, unknown.duis, first.chf.duis]
+    again = await campaign.send(campaign.image(), first.esme)
+    assert "another image is under way" in again.why
+    await campaign.clock.sleep(60)
+    assert (first.pieces != [], second.pieces, third.pieces) == (True, [], [])
 
 
 @pytest.mark.parametrize(
@@ -262,173 +243,146 @@ def test_a_device_that_cannot_have_the_image_is_named_on_its_list_and_the_others
         ("model", "firmware 00000004 is not Active for ESME BENCH BENCH"),
     ],
 )
-def test_a_wrong_image_is_refused_before_it_leaves(go: Go, change: str, check: str) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        image, version = campaign.image(), NEW
-        if change == "hash":
-            campaign.dcc.inventory.certify_image(DeviceType.ESME, "BENCH", "BENCH", NEW, bytes(32).hex())
-        elif change == "version":
-            image = campaign.image(version="00000003")
-        elif change == "garbage":
-            image = b"\x00" + image[1:]
-        else:
-            image, version = campaign.image(version="00000004"), "00000004"
-        outcome = await campaign.send(image, version=version)
-        assert outcome.verdict is Verdict.REFUSED
-        assert check in outcome.why
-        await campaign.clock.sleep(60)
-        assert [home.pieces for home in campaign.homes] == [[], [], []]
-
-    go(scenario)
+async def test_a_wrong_image_is_refused_before_it_leaves(campaign: Campaign, change: str, check: str) -> None:
+    image, version = campaign.image(), NEW
+    if change == "hash":
+        campaign.dcc.inventory.certify_image(DeviceType.ESME, "BENCH", "BENCH", NEW, bytes(32).hex())
+    elif change == "version":
+        image = campaign.image(version="00000003")
+    elif change == "garbage":
+        image = b"\x00" + image[1:]
+    else:
+        image, version = campaign.image(version="00000004"), "00000004"
+    outcome = await campaign.send(image, version=version)
+    assert outcome.verdict is Verdict.REFUSED
+    assert check in outcome.why
+    await campaign.clock.sleep(60)
+    assert [home.pieces for home in campaign.homes] == [[], [], []]
 
 
-def test_an_interrupted_transfer_goes_on_where_it_stopped_over_a_cut_and_a_new_dcc(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home = campaign.homes[0]
+async def test_an_interrupted_transfer_goes_on_where_it_stopped_over_a_cut_and_a_new_dcc(campaign: Campaign) -> None:
+    home = campaign.homes[0]
 
-        def cut(count: int) -> None:
-            if count == 6:
-                home.wan.coverage = False
-                home.wan.cut()
+    def cut(count: int) -> None:
+        if count == 6:
+            home.wan.coverage = False
+            home.wan.cut()
 
-        home.on_piece = cut
-        assert (await campaign.send(campaign.image(), home.esme)).ok
-        await campaign.clock.sleep(3600)
-        before = campaign.target(home)
-        assert before.state == SENDING
-        assert 0 < before.at_hub < before.total
-        await campaign.restart()
-        home.wan.coverage = True
-        await campaign.clock.sleep(300)
-        assert campaign.target(home).state == VERIFIED
-        offsets = [piece.offset for piece in home.pieces]
-        assert offsets == sorted(set(offsets)), "no piece twice, none out of order"
-
-    go(scenario)
+    home.on_piece = cut
+    assert (await campaign.send(campaign.image(), home.esme)).ok
+    await campaign.clock.sleep(3600)
+    before = campaign.target(home)
+    assert before.state == SENDING
+    assert 0 < before.at_hub < before.total
+    await campaign.restart()
+    home.wan.coverage = True
+    await campaign.clock.sleep(300)
+    assert campaign.target(home).state == VERIFIED
+    offsets = [piece.offset for piece in home.pieces]
+    assert offsets == sorted(set(offsets)), "no piece twice, none out of order"
 
 
-def test_commands_pass_between_the_pieces_of_an_image(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home = campaign.homes[0]
-        request = campaign.dcc.request(campaign.user, "7.3", home.esme)
-        sent: list[asyncio.Task[Outcome]] = []
+async def test_commands_pass_between_the_pieces_of_an_image(campaign: Campaign) -> None:
+    home = campaign.homes[0]
+    request = campaign.dcc.request(campaign.user, "7.3", home.esme)
+    sent: list[asyncio.Task[Outcome]] = []
 
-        def send(count: int) -> None:
-            if count == 1:
-                sent.append(asyncio.create_task(campaign.dcc.send(campaign.user, request)))
+    def send(count: int) -> None:
+        if count == 1:
+            sent.append(asyncio.create_task(campaign.dcc.send(campaign.user, request)))
 
-        home.on_piece = send
-        assert (await campaign.send(campaign.image(), home.esme)).ok
-        await campaign.clock.sleep(60)
-        assert (await sent[0]).ok
-        assert home.got == [int(profile().firmware_window)], "it waits for the pieces under way and for no more"
-        assert len(home.pieces) > home.got[0]
-
-    go(scenario)
+    home.on_piece = send
+    assert (await campaign.send(campaign.image(), home.esme)).ok
+    await campaign.clock.sleep(60)
+    assert (await sent[0]).ok
+    assert home.got == [int(profile().firmware_window)], "it waits for the pieces under way and for no more"
+    assert len(home.pieces) > home.got[0]
 
 
-def test_an_image_signed_by_another_is_discarded_by_the_device_which_keeps_the_version_it_has(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home = campaign.homes[0]
-        assert (await campaign.send(campaign.image(signer=NETWORK), home.esme)).ok
-        await campaign.clock.sleep(60)
-        target = campaign.target(home)
-        assert (target.state, "8F1C" in (target.reason or "")) == (FAILED, True)
-        outcome = await campaign.activate(home)
-        assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "response code 1")
-        assert firmware.running_version(home.meter).hex() == OLD
-        assert campaign.dcc.inventory.listed(home.esme).firmware == OLD
-        assert (await campaign.send(campaign.image(), home.esme)).ok, "the next try is not in the way of the first"
-
-    go(scenario)
+async def test_an_image_signed_by_another_is_discarded_by_the_device_which_keeps_the_version_it_has(campaign: Campaign) -> None:
+    home = campaign.homes[0]
+    assert (await campaign.send(campaign.image(signer=NETWORK), home.esme)).ok
+    await campaign.clock.sleep(60)
+    target = campaign.target(home)
+    assert (target.state, "8F1C" in (target.reason or "")) == (FAILED, True)
+    outcome = await campaign.activate(home)
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "response code 1")
+    assert firmware.running_version(home.meter).hex() == OLD
+    assert campaign.dcc.inventory.listed(home.esme).firmware == OLD
+    assert (await campaign.send(campaign.image(), home.esme)).ok, "the next try is not in the way of the first"
 
 
-def test_how_the_transfer_on_the_han_ended_is_told_by_the_hub(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home = campaign.homes[0]
-        home.gives = DISCARDED
-        assert (await campaign.send(campaign.image(), home.esme)).ok
-        await campaign.clock.sleep(60)
-        target = campaign.target(home)
-        assert (target.state, target.at_hub) == (FAILED, target.total)
-        assert "discarded the image" in (target.reason or "")
-        (record,) = (record for record in campaign.dcc.alerts.records() if record.code == "8F89")
-        assert (record.state, record.party) == ("internal", None)
-
-    go(scenario)
+async def test_how_the_transfer_on_the_han_ended_is_told_by_the_hub(campaign: Campaign) -> None:
+    home = campaign.homes[0]
+    home.gives = DISCARDED
+    assert (await campaign.send(campaign.image(), home.esme)).ok
+    await campaign.clock.sleep(60)
+    target = campaign.target(home)
+    assert (target.state, target.at_hub) == (FAILED, target.total)
+    assert "discarded the image" in (target.reason or "")
+    (record,) = (record for record in campaign.dcc.alerts.records() if record.code == "8F89")
+    assert (record.state, record.party) == ("internal", None)
 
 
 @pytest.mark.requirement("GW-41")
-def test_a_hub_that_is_not_reached_in_five_days_ends_its_part_of_the_campaign(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home = campaign.homes[0]
-        home.wan.coverage = False
-        home.wan.cut()
-        assert (await campaign.send(campaign.image())).ok
-        await campaign.clock.sleep(5 * 86400 - 60)
-        assert campaign.target(home).state == SENDING
-        await campaign.clock.sleep(120)
-        target = campaign.target(home)
-        assert target.state == FAILED
-        assert target.reason == f"hub {home.chf} had 0 of {target.total} octets after 5 days"
-        assert campaign.states().count(VERIFIED) == HOMES - 1
-        assert AT_HUB not in campaign.states()
-
-    go(scenario)
+async def test_a_hub_that_is_not_reached_in_five_days_ends_its_part_of_the_campaign(campaign: Campaign) -> None:
+    home = campaign.homes[0]
+    home.wan.coverage = False
+    home.wan.cut()
+    assert (await campaign.send(campaign.image())).ok
+    await campaign.clock.sleep(5 * 86400 - 60)
+    assert campaign.target(home).state == SENDING
+    await campaign.clock.sleep(120)
+    target = campaign.target(home)
+    assert target.state == FAILED
+    assert target.reason == f"hub {home.chf} had 0 of {target.total} octets after 5 days"
+    assert campaign.states().count(VERIFIED) == HOMES - 1
+    assert AT_HUB not in campaign.states()
 
 
-def test_a_command_to_activate_another_image_is_refused_by_the_device(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home = campaign.homes[0]
-        assert (await campaign.send(campaign.image(), home.esme)).ok
-        await campaign.clock.sleep(60)
-        request = campaign.dcc.request(campaign.user, "11.3", home.esme, {"FirmwareHash": bytes(32)})
-        outcome = await campaign.dcc.send(campaign.user, request)
-        assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "response code 2")
-        assert firmware.running_version(home.meter).hex() == OLD
-        command = next(message for message in outcome.messages if message.kind == "f")
-        assert Message.decode(command.octets).message_code == 0x0012
-
-    go(scenario)
+async def test_a_command_to_activate_another_image_is_refused_by_the_device(campaign: Campaign) -> None:
+    home = campaign.homes[0]
+    assert (await campaign.send(campaign.image(), home.esme)).ok
+    await campaign.clock.sleep(60)
+    request = campaign.dcc.request(campaign.user, "11.3", home.esme, {"FirmwareHash": bytes(32)})
+    outcome = await campaign.dcc.send(campaign.user, request)
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "response code 2")
+    assert firmware.running_version(home.meter).hex() == OLD
+    command = next(message for message in outcome.messages if message.kind == "f")
+    assert Message.decode(command.octets).message_code == 0x0012
 
 
 @pytest.mark.parametrize(("signer", "runs"), [(SUPPLIER, NEW), (NETWORK, OLD)], ids=["signed by its sender", "signed by another"])
-def test_a_ppmid_runs_by_itself_what_its_sender_signed_and_says_so(go: Go, signer: Eui64, runs: str) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home, ppmid, inventory = campaign.homes[0], eui(0xA4, 0), campaign.dcc.inventory
-        home.meter = home._device(ppmid, DeviceType.PPMID)
-        firmware.set_running_version(home.meter, bytes.fromhex(OLD))
-        campaign.dcc.pre_notify(ppmid, DeviceType.PPMID, firmware=OLD)
-        inventory.certify(DeviceType.PPMID, "BENCH", "BENCH", NEW)
-        inventory.associate(ppmid, "chf", home.chf)
-        inventory.associate(ppmid, "meter", home.esme)
-        inventory.move(ppmid, "joined", reason="test")
-        inventory.move(ppmid, "commissioned", reason="test")
-        body = {"FirmwareImage": campaign.image(signer=signer), "FirmwareVersion": NEW, "DeviceIDList": ppmid.duis}
-        outcome = await campaign.dcc.send(campaign.user, campaign.dcc.request(campaign.user, "11.4", None, body))
-        await campaign.clock.sleep(60)
-        assert firmware.running_version(home.meter).hex() == runs
-        assert inventory.listed(ppmid).firmware == runs
-        if signer == SUPPLIER:
-            assert outcome.verdict is Verdict.SUCCESS, outcome.why
-            assert campaign.states() == [VERIFIED]
-            assert [record.code for record in campaign.dcc.alerts.records(ppmid)] == ["8F8B"]
-        else:
-            assert (outcome.verdict, campaign.states()) == (Verdict.REFUSED, [])
-
-    go(scenario)
+async def test_a_ppmid_runs_by_itself_what_its_sender_signed_and_says_so(campaign: Campaign, signer: Eui64, runs: str) -> None:
+    home, ppmid, inventory = campaign.homes[0], eui(0xA4, 0), campaign.dcc.inventory
+    home.meter = home._device(ppmid, DeviceType.PPMID)
+    firmware.set_running_version(home.meter, bytes.fromhex(OLD))
+    campaign.dcc.pre_notify(ppmid, DeviceType.PPMID, firmware=OLD)
+    inventory.certify(DeviceType.PPMID, "BENCH", "BENCH", NEW)
+    inventory.associate(ppmid, "chf", home.chf)
+    inventory.associate(ppmid, "meter", home.esme)
+    inventory.move(ppmid, "joined", reason="test")
+    inventory.move(ppmid, "commissioned", reason="test")
+    body = {"FirmwareImage": campaign.image(signer=signer), "FirmwareVersion": NEW, "DeviceIDList": ppmid.duis}
+    outcome = await campaign.dcc.send(campaign.user, campaign.dcc.request(campaign.user, "11.4", None, body))
+    await campaign.clock.sleep(60)
+    assert firmware.running_version(home.meter).hex() == runs
+    assert inventory.listed(ppmid).firmware == runs
+    if signer == SUPPLIER:
+        assert outcome.verdict is Verdict.SUCCESS, outcome.why
+        assert campaign.states() == [VERIFIED]
+        assert [record.code for record in campaign.dcc.alerts.records(ppmid)] == ["8F8B"]
+    else:
+        assert (outcome.verdict, campaign.states()) == (Verdict.REFUSED, [])
 
 
-def test_a_ppmid_that_cannot_verify_an_image_keeps_the_version_it_has_and_says_so(go: Go) -> None:
-    async def scenario(campaign: Campaign) -> None:
-        home = campaign.homes[0]
-        ppmid = home._device(eui(0xA4, 0), DeviceType.PPMID)
-        firmware.set_running_version(ppmid, bytes.fromhex(OLD))
-        sent: list[bytes] = []
-        ppmid.on_outgoing = sent.append
-        assert not firmware.receive_image(ppmid, campaign.image(signer=SUPPLIER))
-        alert = Asn1Payload.decode(Message.decode(sent[0]).payload, 0x012B, CraFlag.ALERT).value
-        assert isinstance(alert, FirmwareActivationAlert)
-        assert (alert.firmware_version.hex(), alert.outcome) == (OLD, 1)
-
-    go(scenario)
+async def test_a_ppmid_that_cannot_verify_an_image_keeps_the_version_it_has_and_says_so(campaign: Campaign) -> None:
+    home = campaign.homes[0]
+    ppmid = home._device(eui(0xA4, 0), DeviceType.PPMID)
+    firmware.set_running_version(ppmid, bytes.fromhex(OLD))
+    sent: list[bytes] = []
+    ppmid.on_outgoing = sent.append
+    assert not firmware.receive_image(ppmid, campaign.image(signer=SUPPLIER))
+    alert = Asn1Payload.decode(Message.decode(sent[0]).payload, 0x012B, CraFlag.ALERT).value
+    assert isinstance(alert, FirmwareActivationAlert)
+    assert (alert.firmware_version.hex(), alert.outcome) == (OLD, 1)

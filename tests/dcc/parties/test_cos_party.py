@@ -20,7 +20,7 @@ from hil.dcc.base.services import UserRole
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.parties.cos_party import CosParty
 from tests.dcc.far_end import COS, ESME, MPAN, SECOND, SUPPLIER, FarEnd
-from tests.dcc.messages import Run, octets, send
+from tests.dcc.messages import octets, send
 
 
 def change_to(keystore: Keystore, supplier: Eui64) -> dict[str, object]:
@@ -42,17 +42,14 @@ def change_to(keystore: Keystore, supplier: Eui64) -> dict[str, object]:
 
 
 @pytest.mark.requirement("COS-01")
-def test_the_cos_partys_key_is_in_no_other_keystore_of_the_dcc(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        far_end.home.connect()
-        cos = far_end.dcc.cos
-        assert isinstance(cos, CosParty)
-        with pytest.raises(KeystoreError):
-            far_end.dcc.keystore.private_key(COS, KeyUsage.DIGITAL_SIGNATURE)
-        assert cos._keystore.has_private_key(COS, KeyUsage.DIGITAL_SIGNATURE)
-        assert not cos._keystore.has_private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE)
-
-    run(scenario)
+async def test_the_cos_partys_key_is_in_no_other_keystore_of_the_dcc(far_end: FarEnd, keystore: Keystore) -> None:
+    far_end.home.connect()
+    cos = far_end.dcc.cos
+    assert isinstance(cos, CosParty)
+    with pytest.raises(KeystoreError):
+        far_end.dcc.keystore.private_key(COS, KeyUsage.DIGITAL_SIGNATURE)
+    assert cos._keystore.has_private_key(COS, KeyUsage.DIGITAL_SIGNATURE)
+    assert not cos._keystore.has_private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE)
 
 
 @pytest.mark.requirement("COS-02")
@@ -60,75 +57,67 @@ def test_the_cos_partys_key_is_in_no_other_keystore_of_the_dcc(run: Run, keystor
 @pytest.mark.requirement("COS-06")
 @pytest.mark.requirement("COS-07")
 @pytest.mark.requirement("SVC-6.23")
-def test_the_gaining_suppliers_request_is_signed_by_the_cos_party_and_both_suppliers_are_told(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
-        outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
-        assert outcome.verdict is Verdict.SUCCESS, outcome.why
-        command = Message.decode(octets(outcome, "f"))
-        assert command.header.originator == COS
-        check_signature(command, keystore.public_key(COS, KeyUsage.DIGITAL_SIGNATURE))
-        assert far_end.home.devices[ESME].credentials.party(RemotePartyRole.SUPPLIER) == SECOND
-        assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SECOND
-        assert [delivery.code for delivery in far_end.supplier.inbox] == ["N42"]
-        assert [delivery.code for delivery in far_end.second.inbox if delivery.kind == "j"] == ["N42"]
-        assert (await send(far_end, "7.3", user=far_end.second)).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_the_gaining_suppliers_request_is_signed_by_the_cos_party_and_both_suppliers_are_told(
+    far_end: FarEnd, keystore: Keystore
+) -> None:
+    await far_end.in_service()
+    far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
+    outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
+    assert outcome.verdict is Verdict.SUCCESS, outcome.why
+    command = Message.decode(octets(outcome, "f"))
+    assert command.header.originator == COS
+    check_signature(command, keystore.public_key(COS, KeyUsage.DIGITAL_SIGNATURE))
+    assert far_end.home.devices[ESME].credentials.party(RemotePartyRole.SUPPLIER) == SECOND
+    assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SECOND
+    assert [delivery.code for delivery in far_end.supplier.inbox] == ["N42"]
+    assert [delivery.code for delivery in far_end.second.inbox if delivery.kind == "j"] == ["N42"]
+    assert (await send(far_end, "7.3", user=far_end.second)).verdict is Verdict.SUCCESS
 
 
 @pytest.mark.requirement("COS-02")
 @pytest.mark.requirement("COS-06")
-def test_a_supplier_to_be_takes_the_meter_over_on_its_day_and_both_are_told_when_it_is_done(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        day = far_end.clock.datetime().replace(microsecond=0) + timedelta(days=3)
-        body = {"ExecutionDateTime": day, **change_to(keystore, SECOND)}
-        early = await send(far_end, "6.23", ESME, body, user=far_end.second)
-        assert (early.verdict, early.response_code) == (Verdict.REFUSED, "E4")
-        far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, (day - EPOCH).total_seconds())
-        outcome = await send(far_end, "6.23", ESME, body, user=far_end.second)
-        assert outcome.verdict is Verdict.SUCCESS, outcome.why
-        assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SUPPLIER
-        assert (await send(far_end, "7.3")).ok, "until then the losing supplier goes on"
-        far_end.supplier.inbox.clear()
-        await far_end.clock.sleep(3 * 86400 + 10)
-        device = far_end.home.devices[ESME]
-        for message in device.run_due():
-            far_end.home.say(message)
-        await far_end.clock.sleep(5)
-        assert device.credentials.party(RemotePartyRole.SUPPLIER) == SECOND
-        assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SECOND
-        assert [delivery.code for delivery in far_end.supplier.inbox if delivery.kind == "j"] == ["N42"]
-        assert [delivery.code for delivery in far_end.second.inbox if delivery.kind == "j"] == ["N42"]
-        assert (await send(far_end, "7.3", user=far_end.second)).verdict is Verdict.SUCCESS
-        assert (await send(far_end, "7.4")).response_code == "E4", "the losing supplier is no party of the meter any more"
-
-    run(scenario)
+async def test_a_supplier_to_be_takes_the_meter_over_on_its_day_and_both_are_told_when_it_is_done(
+    far_end: FarEnd, keystore: Keystore
+) -> None:
+    await far_end.in_service()
+    day = far_end.clock.datetime().replace(microsecond=0) + timedelta(days=3)
+    body = {"ExecutionDateTime": day, **change_to(keystore, SECOND)}
+    early = await send(far_end, "6.23", ESME, body, user=far_end.second)
+    assert (early.verdict, early.response_code) == (Verdict.REFUSED, "E4")
+    far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, (day - EPOCH).total_seconds())
+    outcome = await send(far_end, "6.23", ESME, body, user=far_end.second)
+    assert outcome.verdict is Verdict.SUCCESS, outcome.why
+    assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SUPPLIER
+    assert (await send(far_end, "7.3")).ok, "until then the losing supplier goes on"
+    far_end.supplier.inbox.clear()
+    await far_end.clock.sleep(3 * 86400 + 10)
+    device = far_end.home.devices[ESME]
+    for message in device.run_due():
+        far_end.home.say(message)
+    await far_end.clock.sleep(5)
+    assert device.credentials.party(RemotePartyRole.SUPPLIER) == SECOND
+    assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SECOND
+    assert [delivery.code for delivery in far_end.supplier.inbox if delivery.kind == "j"] == ["N42"]
+    assert [delivery.code for delivery in far_end.second.inbox if delivery.kind == "j"] == ["N42"]
+    assert (await send(far_end, "7.3", user=far_end.second)).verdict is Verdict.SUCCESS
+    assert (await send(far_end, "7.4")).response_code == "E4", "the losing supplier is no party of the meter any more"
 
 
 @pytest.mark.requirement("COS-03")
-def test_a_supplier_who_is_not_registered_cannot_take_the_meter_over(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
-        assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4")
-        assert far_end.home.received == []
-
-    run(scenario)
+async def test_a_supplier_who_is_not_registered_cannot_take_the_meter_over(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
+    assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4")
+    assert far_end.home.received == []
 
 
 @pytest.mark.requirement("COS-04")
-def test_the_cos_party_refuses_credentials_that_are_not_the_senders(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
-        outcome = await send(far_end, "6.23", ESME, change_to(keystore, SUPPLIER), user=far_end.second)
-        assert (outcome.verdict, outcome.hop) == (Verdict.REFUSED, "CoS party")
-        assert far_end.home.received == []
-
-    run(scenario)
+async def test_the_cos_party_refuses_credentials_that_are_not_the_senders(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
+    outcome = await send(far_end, "6.23", ESME, change_to(keystore, SUPPLIER), user=far_end.second)
+    assert (outcome.verdict, outcome.hop) == (Verdict.REFUSED, "CoS party")
+    assert far_end.home.received == []
 
 
 @dataclass
@@ -147,12 +136,9 @@ class LosingSupplier:
 
 
 @pytest.mark.requirement("COS-08")
-def test_the_signer_can_be_another(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
-        far_end.dcc.cos = LosingSupplier(SUPPLIER)
-        outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
-        assert outcome.hop == "losing supplier"
-
-    run(scenario)
+async def test_the_signer_can_be_another(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
+    far_end.dcc.cos = LosingSupplier(SUPPLIER)
+    outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
+    assert outcome.hop == "losing supplier"

@@ -15,7 +15,6 @@ from hil.dcc.registration.files import Fuel, Row
 from hil.dcc.registration.incidents import Kind, RegistrationIncidentError, handling
 from hil.dcc.registration.settings import feed_settings
 from tests.dcc.far_end import ESME, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
-from tests.dcc.messages import Run
 from tests.dcc.registration.feed_bench import MPAN_2, RDP, Bench, row
 
 
@@ -85,18 +84,15 @@ def test_there_is_no_dispute_where_both_copies_say_the_same(bench: Bench) -> Non
 
 
 @pytest.mark.requirement("REG-02")
-def test_registrations_feed_charging_and_enrolled_systems_its_shares(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        now = far_end.clock.now()
-        far_end.dcc.register_supply(MPAN_2, UserRole.IS, SECOND)
-        assert registered_systems(far_end.dcc.registration, now) == {SUPPLIER: 1, SECOND: 1}
-        counted = enrolled_systems(far_end.dcc.inventory, far_end.dcc.registration, now)
-        assert (counted.by_supplier, counted.by_network) == ({SUPPLIER: 1}, {NETWORK: 1})
-        far_end.dcc.inventory.move(ESME, "decommissioned", reason="test")
-        assert enrolled_systems(far_end.dcc.inventory, far_end.dcc.registration, now).by_supplier == {}
-
-    run(scenario)
+async def test_registrations_feed_charging_and_enrolled_systems_its_shares(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    now = far_end.clock.now()
+    far_end.dcc.register_supply(MPAN_2, UserRole.IS, SECOND)
+    assert registered_systems(far_end.dcc.registration, now) == {SUPPLIER: 1, SECOND: 1}
+    counted = enrolled_systems(far_end.dcc.inventory, far_end.dcc.registration, now)
+    assert (counted.by_supplier, counted.by_network) == ({SUPPLIER: 1}, {NETWORK: 1})
+    far_end.dcc.inventory.move(ESME, "decommissioned", reason="test")
+    assert enrolled_systems(far_end.dcc.inventory, far_end.dcc.registration, now).by_supplier == {}
 
 
 @pytest.mark.requirement("REG-10")

@@ -15,74 +15,62 @@ from firmware_emu.wan.channel import Hello, WanChannel, WanSide
 from firmware_emu.wan.memory import memory_pair
 from hil.dcc.base.outcome import Verdict
 from tests.dcc.far_end import CHF, ESME, GPF, FarEnd
-from tests.dcc.messages import Run, send
+from tests.dcc.messages import send
 
 SECOND_CHF, SECOND_GPF = Eui64.parse("00db1234567890e2"), Eui64.parse("00db1234567890e3")
 
 
-def test_a_hub_that_nobody_named_is_known_by_its_hello(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        far_end.notify()
-        await far_end.dcc.start()
-        far_end.dcc.attach_hub(far_end.wan.dcc)
-        far_end.home.connect()
-        await far_end.clock.sleep(1)
-        assert far_end.dcc.head_end.connected(CHF)
-        assert far_end.dcc.inventory.listed(CHF).status == "Commissioned"
-        far_end.put_in_service()
-        far_end.wan.cut()
-        await far_end.clock.sleep(30)
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_a_hub_that_nobody_named_is_known_by_its_hello(far_end: FarEnd) -> None:
+    far_end.notify()
+    await far_end.dcc.start()
+    far_end.dcc.attach_hub(far_end.wan.dcc)
+    far_end.home.connect()
+    await far_end.clock.sleep(1)
+    assert far_end.dcc.head_end.connected(CHF)
+    assert far_end.dcc.inventory.listed(CHF).status == "Commissioned"
+    far_end.put_in_service()
+    far_end.wan.cut()
+    await far_end.clock.sleep(30)
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
 
 
 @pytest.mark.requirement("CH-04")
-def test_a_connecting_hub_brings_its_gas_proxy_with_it(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        far_end.notify()
-        await far_end.connect()
-        assert far_end.dcc.inventory.hub_of(GPF) == CHF
-        assert far_end.dcc.inventory.listed(GPF).status == "InstalledNotCommissioned"
-
-    run(scenario)
+async def test_a_connecting_hub_brings_its_gas_proxy_with_it(far_end: FarEnd) -> None:
+    far_end.notify()
+    await far_end.connect()
+    assert far_end.dcc.inventory.hub_of(GPF) == CHF
+    assert far_end.dcc.inventory.listed(GPF).status == "InstalledNotCommissioned"
 
 
-def test_an_unlisted_hub_is_not_commissioned_and_the_trace_says_why(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.connect()
-        assert far_end.dcc.inventory.device(CHF) is None
-        assert [record for record in far_end.records if record.event == "refused" and "pre-notify it" in str(record.detail["reason"])]
-
-    run(scenario)
+async def test_an_unlisted_hub_is_not_commissioned_and_the_trace_says_why(far_end: FarEnd) -> None:
+    await far_end.connect()
+    assert far_end.dcc.inventory.device(CHF) is None
+    assert [record for record in far_end.records if record.event == "refused" and "pre-notify it" in str(record.detail["reason"])]
 
 
-def test_two_hubs_are_served_and_kept_apart(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        hub, dcc = memory_pair(far_end.clock)
-        seen: list[bytes] = []
-        channel = WanChannel(
-            hub,
-            MemoryStore(),
-            far_end.clock,
-            side=WanSide.HUB,
-            name="dcc",
-            trace=far_end.trace,
-            hello=lambda: Hello(SECOND_CHF, SECOND_GPF, 1),
-            on_frame=lambda frame: seen.append(frame.body),
-        )
-        far_end.dcc.pre_notify(SECOND_CHF, DeviceType.CHF)
-        far_end.dcc.attach_hub(dcc)
-        task = asyncio.create_task(channel.run())
-        await far_end.clock.sleep(1)
-        assert far_end.dcc.inventory.listed(SECOND_CHF).status == "Commissioned"
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-        assert seen == []
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    run(scenario)
+async def test_two_hubs_are_served_and_kept_apart(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    hub, dcc = memory_pair(far_end.clock)
+    seen: list[bytes] = []
+    channel = WanChannel(
+        hub,
+        MemoryStore(),
+        far_end.clock,
+        side=WanSide.HUB,
+        name="dcc",
+        trace=far_end.trace,
+        hello=lambda: Hello(SECOND_CHF, SECOND_GPF, 1),
+        on_frame=lambda frame: seen.append(frame.body),
+    )
+    far_end.dcc.pre_notify(SECOND_CHF, DeviceType.CHF)
+    far_end.dcc.attach_hub(dcc)
+    task = asyncio.create_task(channel.run())
+    await far_end.clock.sleep(1)
+    assert far_end.dcc.inventory.listed(SECOND_CHF).status == "Commissioned"
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
+    assert seen == []
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def test_a_message_for_a_hub_without_a_link_is_refused_with_what_to_do(far_end: FarEnd) -> None:
@@ -90,14 +78,11 @@ def test_a_message_for_a_hub_without_a_link_is_refused_with_what_to_do(far_end: 
         far_end.dcc.head_end.post(CHF, b"\x00")
 
 
-def test_frames_that_mean_nothing_are_refused_and_the_channel_goes_on(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        far_end.home.channel.post(WanKind.POWER_LOST, b"\x01")
-        far_end.home.channel.post(WanKind.IMAGE, b"\x01")
-        await far_end.clock.sleep(1)
-        refused = [record for record in far_end.records if record.area == "wan" and record.event == "refused"]
-        assert [record.detail["kind"] for record in refused] == ["power_lost", "image"]
-        assert (await send(far_end, "11.2", ESME)).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_frames_that_mean_nothing_are_refused_and_the_channel_goes_on(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.home.channel.post(WanKind.POWER_LOST, b"\x01")
+    far_end.home.channel.post(WanKind.IMAGE, b"\x01")
+    await far_end.clock.sleep(1)
+    refused = [record for record in far_end.records if record.area == "wan" and record.event == "refused"]
+    assert [record.detail["kind"] for record in refused] == ["power_lost", "image"]
+    assert (await send(far_end, "11.2", ESME)).verdict is Verdict.SUCCESS

@@ -16,7 +16,6 @@ from hil.dcc.base.months import Month
 from hil.dcc.base.store import DccStore
 from hil.sec.demand.demand import Demand, DemandError
 from tests.dcc.far_end import ESME, MPAN, NETWORK, OTHER, SUPPLIER, FarEnd
-from tests.dcc.messages import Run
 
 MARCH = Month(2026, 3)
 
@@ -105,22 +104,19 @@ def test_all_users_at_or_above_110_per_cent_are_reported(desk: Desk) -> None:
 
 
 @pytest.mark.requirement("DM-06")
-def test_enrolled_systems_are_counted_on_the_15th_of_each_month(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        demand = Demand(far_end.dcc.store, far_end.clock.now)
-        counting = asyncio.create_task(demand.count_each_month(far_end.clock, far_end.dcc.inventory, far_end.dcc.registration))
-        await far_end.clock.sleep(86400 * 50)
-        counting.cancel()
-        usage = demand.usage(SUPPLIER)
-        assert usage.enrolled == {Month(2026, 1): 1, Month(2026, 2): 1}
-        assert demand.usage(NETWORK).enrolled == {Month(2026, 1): 1, Month(2026, 2): 1}
-        assert demand.usage(OTHER).enrolled == {Month(2026, 1): 0, Month(2026, 2): 0}
-        times = {row["counted"] for row in far_end.dcc.store.rows("SELECT counted FROM enrolled_counts")}
-        assert times == {Month(2026, 1).begins + 14 * 86400, Month(2026, 2).begins + 14 * 86400}
-        assert far_end.dcc.registration.all_at(far_end.clock.now())[0][0] == MPAN
-
-    run(scenario)
+async def test_enrolled_systems_are_counted_on_the_15th_of_each_month(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    demand = Demand(far_end.dcc.store, far_end.clock.now)
+    counting = asyncio.create_task(demand.count_each_month(far_end.clock, far_end.dcc.inventory, far_end.dcc.registration))
+    await far_end.clock.sleep(86400 * 50)
+    counting.cancel()
+    usage = demand.usage(SUPPLIER)
+    assert usage.enrolled == {Month(2026, 1): 1, Month(2026, 2): 1}
+    assert demand.usage(NETWORK).enrolled == {Month(2026, 1): 1, Month(2026, 2): 1}
+    assert demand.usage(OTHER).enrolled == {Month(2026, 1): 0, Month(2026, 2): 0}
+    times = {row["counted"] for row in far_end.dcc.store.rows("SELECT counted FROM enrolled_counts")}
+    assert times == {Month(2026, 1).begins + 14 * 86400, Month(2026, 2).begins + 14 * 86400}
+    assert far_end.dcc.registration.all_at(far_end.clock.now())[0][0] == MPAN
 
 
 def test_the_command_line_gives_forecasts_and_reads_reports(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -20,23 +19,20 @@ from tests.dcc.far_end import SUPPLIER, FarEnd
 from tests.dcc.messages import send
 
 
-def test_a_running_dcc_monitors_counts_and_archives_until_it_ends(keystore: Keystore, tmp_path: Path) -> None:
+async def test_a_running_dcc_monitors_counts_and_archives_until_it_ends(clock: Clock, keystore: Keystore, tmp_path: Path) -> None:
     path = tmp_path / "dcc.sqlite"
-    far_end = FarEnd(keystore, Clock(start=datetime(2026, 1, 5, 12, tzinfo=UTC), warp=True), path)
+    far_end = FarEnd(keystore, clock, path)
 
-    async def scenario() -> None:
-        await far_end.in_service()
-        async with standing_duties(far_end.dcc):
-            await send(far_end, "11.2", user=far_end.second)
-            await send(far_end, "11.2")
-            await far_end.clock.sleep(95 * 86400)
+    await far_end.in_service()
+    async with standing_duties(far_end.dcc):
         await send(far_end, "11.2", user=far_end.second)
-        store, now = far_end.dcc.store, far_end.clock.now
-        assert Demand(store, now).usage(SUPPLIER).enrolled == {Month(2026, number): 1 for number in (1, 2, 3)}
-        assert len(RequestArchive(store, now, page_settings()).archived(SUPPLIER)) == 1
-        await far_end.close()
-
-    far_end.clock.run(scenario())
+        await send(far_end, "11.2")
+        await far_end.clock.sleep(95 * 86400)
+    await send(far_end, "11.2", user=far_end.second)
+    store, now = far_end.dcc.store, far_end.clock.now
+    assert Demand(store, now).usage(SUPPLIER).enrolled == {Month(2026, number): 1 for number in (1, 2, 3)}
+    assert len(RequestArchive(store, now, page_settings()).archived(SUPPLIER)) == 1
+    await far_end.close()
     shown = CliRunner().invoke(security, ["events", "--store", str(path), "--json"])
     assert [one["kind"] for one in json.loads(shown.output)] == ["service outside eligibility"]
     listed = json.loads(CliRunner().invoke(security, ["algorithms", "--json"]).output)

@@ -16,27 +16,24 @@ from hil.sec.incidents import IncidentLog
 from hil.sec.security.entry import STEPS, UserEntry
 from hil.sec.security.monitor import ProtectiveMonitor, monitor_rules, security_events
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
-from tests.dcc.messages import NEW, Run, notification, send
+from tests.dcc.messages import NEW, notification, send
 
 NEWCOMER = Eui64.parse("90b3d51f30010008")
 
 
 @pytest.mark.requirement("SEC-01")
-def test_no_service_before_user_entry_and_the_security_demonstration(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        entry = UserEntry(far_end.dcc.store, far_end.dcc.gateway, far_end.clock.now)
-        newcomer = User(NEWCOMER, UserRole.OU, keystore)
-        for number, step in enumerate(STEPS):
-            refused = await send(far_end, "8.2", None, {"DeviceID": ESME}, user=newcomer)
-            assert (refused.verdict, refused.response_code) == (Verdict.REFUSED, "E1")
-            with pytest.raises(UserEntryError, match=f"still to do: {step}"):
-                entry.enter(NEWCOMER, UserRole.OU)
-            assert entry.complete(NEWCOMER, step, "letter of the Panel") == STEPS[number + 1 :]
-        entry.enter(NEWCOMER, UserRole.OU)
-        assert (await send(far_end, "8.2", None, {"DeviceID": ESME}, user=newcomer)).verdict is Verdict.SUCCESS
-
-    run(scenario)
+async def test_no_service_before_user_entry_and_the_security_demonstration(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    entry = UserEntry(far_end.dcc.store, far_end.dcc.gateway, far_end.clock.now)
+    newcomer = User(NEWCOMER, UserRole.OU, keystore)
+    for number, step in enumerate(STEPS):
+        refused = await send(far_end, "8.2", None, {"DeviceID": ESME}, user=newcomer)
+        assert (refused.verdict, refused.response_code) == (Verdict.REFUSED, "E1")
+        with pytest.raises(UserEntryError, match=f"still to do: {step}"):
+            entry.enter(NEWCOMER, UserRole.OU)
+        assert entry.complete(NEWCOMER, step, "letter of the Panel") == STEPS[number + 1 :]
+    entry.enter(NEWCOMER, UserRole.OU)
+    assert (await send(far_end, "8.2", None, {"DeviceID": ESME}, user=newcomer)).verdict is Verdict.SUCCESS
 
 
 def test_the_steps_of_user_entry_are_taken_in_their_order(far_end: FarEnd) -> None:
@@ -57,74 +54,62 @@ def watch(far_end: FarEnd, **options: object) -> tuple[IncidentLog, ProtectiveMo
 
 
 @pytest.mark.requirement("SEC-06")
-def test_security_events_of_users_and_hubs_are_kept_with_time_kind_and_source(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        watch(far_end)
-        await send(far_end, "11.2", user=User(NEWCOMER, UserRole.OU, keystore))
-        await send(far_end, "11.2")
-        request = far_end.dcc.request(far_end.supplier, "11.2", ESME)
-        await far_end.dcc.send(far_end.supplier, request)
-        await far_end.dcc.send(far_end.supplier, request)
-        far_end.home.change = lambda messages: [message[:-1] + bytes([message[-1] ^ 1]) for message in messages]
-        await send(far_end, "11.2", wait_s=5)
-        kinds = [(one.kind, one.source) for one in security_events(far_end.dcc.store)]
-        assert kinds == [
-            ("unknown or suspended user", str(NEWCOMER)),
-            ("replayed request", str(SUPPLIER)),
-            ("forged or replayed response", "responses"),
-        ]
-        assert all(one.time > 0 and one.message and one.detail for one in security_events(far_end.dcc.store))
-
-    run(scenario)
+async def test_security_events_of_users_and_hubs_are_kept_with_time_kind_and_source(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    watch(far_end)
+    await send(far_end, "11.2", user=User(NEWCOMER, UserRole.OU, keystore))
+    await send(far_end, "11.2")
+    request = far_end.dcc.request(far_end.supplier, "11.2", ESME)
+    await far_end.dcc.send(far_end.supplier, request)
+    await far_end.dcc.send(far_end.supplier, request)
+    far_end.home.change = lambda messages: [message[:-1] + bytes([message[-1] ^ 1]) for message in messages]
+    await send(far_end, "11.2", wait_s=5)
+    kinds = [(one.kind, one.source) for one in security_events(far_end.dcc.store)]
+    assert kinds == [
+        ("unknown or suspended user", str(NEWCOMER)),
+        ("replayed request", str(SUPPLIER)),
+        ("forged or replayed response", "responses"),
+    ]
+    assert all(one.time > 0 and one.message and one.detail for one in security_events(far_end.dcc.store))
 
 
 @pytest.mark.requirement("SEC-02")
-def test_many_unauthorised_attempts_become_a_security_incident_and_may_suspend_the_user(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        log, _ = watch(far_end, respond=far_end.dcc.gateway.suspend)
-        for attempt in range(3):
-            assert log.incidents() == (), attempt
-            outcome = await send(far_end, "11.2", user=far_end.second)
-            assert outcome.refusal is not None
-            assert outcome.refusal.check == "CK-4 registration"
-        incident = log.incidents()[0]
-        assert incident.security
-        assert str(far_end.second.eui64) in incident.summary
-        assert [one.incident for one in security_events(far_end.dcc.store)] == [incident.number] * 3
-        suspended = await send(far_end, "11.2", user=far_end.second)
-        assert suspended.response_code == "E3"
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-        assert len(log.incidents()) == 1
-
-    run(scenario)
+async def test_many_unauthorised_attempts_become_a_security_incident_and_may_suspend_the_user(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    log, _ = watch(far_end, respond=far_end.dcc.gateway.suspend)
+    for attempt in range(3):
+        assert log.incidents() == (), attempt
+        outcome = await send(far_end, "11.2", user=far_end.second)
+        assert outcome.refusal is not None
+        assert outcome.refusal.check == "CK-4 registration"
+    incident = log.incidents()[0]
+    assert incident.security
+    assert str(far_end.second.eui64) in incident.summary
+    assert [one.incident for one in security_events(far_end.dcc.store)] == [incident.number] * 3
+    suspended = await send(far_end, "11.2", user=far_end.second)
+    assert suspended.response_code == "E3"
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
+    assert len(log.incidents()) == 1
 
 
-def test_attempts_that_are_far_apart_are_no_attack(run: Run) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        log, monitor = watch(far_end)
-        for _ in range(4):
-            await send(far_end, "11.2", user=far_end.second)
-            await far_end.clock.sleep(31)
-        assert log.incidents() == ()
-        monitor.detach()
+async def test_attempts_that_are_far_apart_are_no_attack(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    log, monitor = watch(far_end)
+    for _ in range(4):
         await send(far_end, "11.2", user=far_end.second)
-        assert len(security_events(far_end.dcc.store)) == 4
-
-    run(scenario)
+        await far_end.clock.sleep(31)
+    assert log.incidents() == ()
+    monitor.detach()
+    await send(far_end, "11.2", user=far_end.second)
+    assert len(security_events(far_end.dcc.store)) == 4
 
 
 @pytest.mark.requirement("GOV-17")
 @pytest.mark.parametrize(("version", "listed"), [("SMETS V1.2", False), ("SMETS1", False), ("SMETS V2.0", True), ("SMETS V5.2", True)])
-def test_smets_1_models_are_rejected_at_pre_notification(run: Run, version: str, listed: bool) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        outcome = await send(far_end, "12.2", None, notification(NEW, SMETSCHTSVersion=version))
-        assert outcome.ok is listed, outcome.why
-        assert listed or "SMETS 1" in outcome.why
-        assert (far_end.dcc.inventory.device(NEW) is not None) is listed
-        assert far_end.dcc.inventory.device(CHF) is not None
-
-    run(scenario)
+async def test_smets_1_models_are_rejected_at_pre_notification(far_end: FarEnd, version: str, listed: bool) -> None:
+    await far_end.in_service()
+    outcome = await send(far_end, "12.2", None, notification(NEW, SMETSCHTSVersion=version))
+    assert outcome.ok is listed, outcome.why
+    assert listed or "SMETS 1" in outcome.why
+    assert (far_end.dcc.inventory.device(NEW) is not None) is listed
+    assert far_end.dcc.inventory.device(CHF) is not None

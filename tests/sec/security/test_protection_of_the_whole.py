@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from hil.dcc.parties.cos_party import CosParty
 from hil.dcc.parties.protection import signing_certificate
 from hil.sec.security.primitives import Primitive, primitives, taken
 from tests.dcc.far_end import ACB, COS, ESME, NETWORK, SECOND, SUPPLIER, FarEnd
-from tests.dcc.messages import COMMISSION, Run, octets, send
+from tests.dcc.messages import COMMISSION, octets, send
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {str(path.relative_to(ROOT)): path for package in ("firmware_emu", "hil", "ichis") for path in (ROOT / package).rglob("*.py")}
@@ -64,35 +63,32 @@ def test_randomness_with_a_seed_stays_out_of_the_gateway_and_of_cryptography() -
 
 
 @pytest.mark.requirement("SEC-14")
-def test_a_message_is_authentic_whole_confidential_and_cannot_be_denied(run: Run, keystore: Keystore) -> None:
-    async def scenario(far_end: FarEnd) -> None:
-        await far_end.in_service()
-        outcome = await send(far_end, "7.3", body={})
-        request = outcome.request
-        # Non-repudiation: what the DCC kept still proves, with the public certificate alone, who asked and who signed the Command.
-        row = far_end.dcc.store.row("SELECT xml, command FROM requests WHERE request = ?", (request,))
-        assert row is not None
-        kept = read_request(row["xml"])
-        verify_request(kept, signing_certificate(keystore, SUPPLIER))
-        command = Message.decode(row["command"])
-        protect.check_signature(command, keystore.public_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE))
-        # Authenticity: nobody else's certificate fits. Integrity: one changed octet and nothing holds.
-        with pytest.raises(ProtectionError):
-            verify_request(kept, signing_certificate(keystore, SECOND))
-        changed_xml = write_request(kept).replace(b"CommandVariant>4<", b"CommandVariant>5<")
-        with pytest.raises(ProtectionError):
-            verify_request(read_request(changed_xml), signing_certificate(keystore, SUPPLIER))
-        with pytest.raises(ProtectionError):
-            protect.check_signature(command, keystore.public_key(NETWORK, KeyUsage.DIGITAL_SIGNATURE))
-        z = keystore.shared_secret(ACB, ESME)
-        protect.check_mac(command, z)
-        changed = bytearray(command.encode())
-        changed[-1] ^= 1
-        with pytest.raises(ProtectionError):
-            protect.check_mac(Message.decode(bytes(changed)), z)
-        assert octets(outcome, "f") == command.encode()
-
-    run(scenario)
+async def test_a_message_is_authentic_whole_confidential_and_cannot_be_denied(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    outcome = await send(far_end, "7.3", body={})
+    request = outcome.request
+    # Non-repudiation: what the DCC kept still proves, with the public certificate alone, who asked and who signed the Command.
+    row = far_end.dcc.store.row("SELECT xml, command FROM requests WHERE request = ?", (request,))
+    assert row is not None
+    kept = read_request(row["xml"])
+    verify_request(kept, signing_certificate(keystore, SUPPLIER))
+    command = Message.decode(row["command"])
+    protect.check_signature(command, keystore.public_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE))
+    # Authenticity: nobody else's certificate fits. Integrity: one changed octet and nothing holds.
+    with pytest.raises(ProtectionError):
+        verify_request(kept, signing_certificate(keystore, SECOND))
+    changed_xml = write_request(kept).replace(b"CommandVariant>4<", b"CommandVariant>5<")
+    with pytest.raises(ProtectionError):
+        verify_request(read_request(changed_xml), signing_certificate(keystore, SUPPLIER))
+    with pytest.raises(ProtectionError):
+        protect.check_signature(command, keystore.public_key(NETWORK, KeyUsage.DIGITAL_SIGNATURE))
+    z = keystore.shared_secret(ACB, ESME)
+    protect.check_mac(command, z)
+    changed = bytearray(command.encode())
+    changed[-1] ^= 1
+    with pytest.raises(ProtectionError):
+        protect.check_mac(Message.decode(bytes(changed)), z)
+    assert octets(outcome, "f") == command.encode()
 
 
 @pytest.mark.requirement("SEC-14")
@@ -107,17 +103,16 @@ def test_encrypted_data_of_a_device_opens_for_its_reader_and_not_for_the_dcc(key
 
 
 @pytest.mark.requirement("SEC-04")
-def test_what_the_dcc_keeps_is_closed_to_others_and_holds_no_private_key_or_secret(keystore: Keystore, keys: Path, tmp_path: Path) -> None:
+async def test_what_the_dcc_keeps_is_closed_to_others_and_holds_no_private_key_or_secret(
+    clock: Clock, keystore: Keystore, keys: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "dcc.sqlite"
-    far_end = FarEnd(keystore, Clock(start=datetime(2026, 1, 5, 12, tzinfo=UTC), warp=True), path)
+    far_end = FarEnd(keystore, clock, path)
 
-    async def scenario() -> None:
-        await far_end.in_service()
-        assert (await send(far_end, "8.1.1", body=COMMISSION)).verdict in (Verdict.SUCCESS, Verdict.REFUSED)
-        assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
-        await far_end.close()
-
-    far_end.clock.run(scenario())
+    await far_end.in_service()
+    assert (await send(far_end, "8.1.1", body=COMMISSION)).verdict in (Verdict.SUCCESS, Verdict.REFUSED)
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
+    await far_end.close()
     files = [one for one in path.parent.iterdir() if one.name.startswith("dcc.sqlite")]
     assert all(stat.S_IMODE(one.stat().st_mode) == 0o600 for one in files)
     kept = b"".join(one.read_bytes() for one in files)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hil.radio.ncp.ezsp import Handler
-from hil.radio.ncp.handlers import configuration, keys, messaging, network, routes, tables
+from hil.radio.ncp.handlers.registry import HANDLERS as HANDLERS
 
-_FAMILIES = (configuration, keys, messaging, network, routes, tables)
-HANDLERS: dict[str, Handler] = {name: handler for family in _FAMILIES for name, handler in family.HANDLERS.items()}
+from . import configuration, keys, messaging, network, routes, tables  # noqa: F401  each registers its handlers
