@@ -214,7 +214,7 @@ def test_what_a_terminal_hands_over_is_believed_only_as_far_as_its_own_protectio
         with pytest.raises(RadioError):
             await terminal.put(b"")
         await station.clock.sleep(60)
-        answer = await terminal._get()
+        answer = await (await terminal._open()).fetch_one()
         assert answer.message == b"", "something of it was answered"
         assert esme.load_switch is LoadSwitch.ENABLED
         assert not any(one.event == "executed" for one in home.records[since:])

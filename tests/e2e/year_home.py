@@ -47,13 +47,13 @@ class RareGsme(Gsme):
 
     def reach(self, store: Store) -> None:
         """``store``: the hub's."""
-        self._mailbox = Mailbox(store)
+        self._hub_mailbox = Mailbox(store)
         self._gas = GasStore(store, standard_profile())
 
     async def wake(self) -> None:
         await self.clock.sleep(1)  # its clock is up to a second behind the bench's, and a reading belongs after the end of its half hour
         last = self.clock.now() % DAY_S >= DAY_S - HALF_HOUR_S
-        if last or self._mailbox.count(self.eui64) or len(self.outbox) or not self.knows_gpf():
+        if last or self._hub_mailbox.count(self.eui64) or len(self.outbox) or not self.knows_gpf():
             await super().wake()
             return
         live = self.model.zcl.attributes
