@@ -13,7 +13,7 @@ from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
 from hil.devices.esme.esme import Esme
-from hil.devices.esme.load_limit import LoadSwitch
+from hil.devices.esme.metering import LoadSwitch
 from hil.devices.hand_held import HandHeldTerminal, certify_terminal
 from hil.journeys.steps import expect
 from hil.scenarios.estate import Dwelling, Plan

@@ -44,11 +44,10 @@ from hil.devices.esme.alerts import billing_alert
 from hil.devices.esme.consumer import ConsumerView
 from hil.devices.esme.controls import Controls
 from hil.devices.esme.events import EventSettings
-from hil.devices.esme.load_limit import SUPPLY_ARMED, LoadSwitch
-from hil.devices.esme.metering import EsmeRegisters, Metering
+from hil.devices.esme.metering import SUPPLY_ARMED, EsmeRegisters, LoadSwitch, Metering
 from hil.devices.esme.ppmid_commands import PpmidDesk
 from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
-from hil.devices.metering.prepayment import ARMED_BY_EMERGENCY, CREDIT_ADDED_LOCALLY
+from hil.devices.metering.billing import ARMED_BY_EMERGENCY, CREDIT_ADDED_LOCALLY
 from hil.devices.metering.registers import LoadProfile, house, nothing
 
 OUTAGE_LONG_S = 180

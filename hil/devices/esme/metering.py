@@ -2,6 +2,10 @@
 
 Time is cut at half hours, tariff switches, ends of billing periods and the seconds at which a threshold is crossed; within a piece load
 and price are constant, so that integers and fractions say everything and a year of half hours is quick.
+
+Maximum demand of an electricity meter: the largest half hour since a reset, all day or in a window (reference smets 5).
+
+The load switch of an electricity meter and the load limit that opens it (reference smets 4).
 """
 
 from __future__ import annotations
@@ -9,16 +13,151 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
 from firmware_emu.device.store import Store
-from hil.devices.esme.demand import Demand, Window
-from hil.devices.esme.load_limit import SUPPLY_ARMED, Limit, LoadLimiter, LoadSwitch
+from firmware_emu.gbcs.axdr import Array, Boolean, Data, Number
 from hil.devices.esme.voltage import Phase, Thresholds
-from hil.devices.metering.billing import BillingCalendar, BillingLogs, Past, Snapshot, is_midnight
-from hil.devices.metering.calendar import Schedule
-from hil.devices.metering.prepayment import DISABLEMENT_SUSPENDED, Account, Terms
-from hil.devices.metering.registers import HALF_HOUR_S, HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, Register, house, nothing
-from hil.devices.metering.tariff import Read, Tariff, TariffRegisters
+from hil.devices.metering.billing import DISABLEMENT_SUSPENDED, Account, BillingCalendar, BillingLogs, Past, Snapshot, Terms, is_midnight
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, Register, house, nothing
+from hil.devices.metering.tariff import Read, Schedule, Tariff, TariffRegisters
+
+SUPPLY_ARMED = 0x8F32
+ABOVE_LIMIT, LIMIT_DISABLED, LIMIT_RESTORED = 0x8F01, 0x8F33, 0x8F34
+
+
+class LoadSwitch(IntEnum):
+    """State of the load switch, as class 70 tells it (reference smets 4)."""
+
+    DISABLED = 0
+    ENABLED = 1
+    ARMED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What ECS28a set: watts, seconds above it, seconds until supply returns, and whether supply is disabled at all."""
+
+    watts: int
+    period: int
+    restoration: int
+    disables: bool
+
+    @classmethod
+    def read(cls, read: Read) -> Limit:
+        """From the active attributes of the model."""
+
+        def number(attribute: int) -> int:
+            value = read(71, "0-0:17.0.0", attribute)
+            return int(value) if isinstance(value, Number) else 0
+
+        return cls(number(4), number(6), number(7), read(9000, "0-0:94.44.0.3", 2) == Boolean(True))
+
+
+@dataclass
+class LoadLimiter:
+    """Watches import power. ``counter`` counts the times it was above the limit for the whole period; a limit of 0 W watches nothing."""
+
+    tell: Callable[[int], None]
+    move: Callable[[LoadSwitch], bool]
+    counter: int = 0
+    over_since: int | None = None
+    tripped: bool = False
+    restore_at: int | None = None
+
+    def watch(self, now: int, power: Callable[[], int], switch: LoadSwitch, limit: Limit) -> None:
+        """The state of things at ``now``: power in watts from now on, state of the load switch."""
+        if self.restore_at is not None and switch is not LoadSwitch.ARMED:
+            self.restore_at = None  # somebody else moved the switch meanwhile
+        if self.restore_at is not None and now >= self.restore_at:
+            self.restore_at = None
+            if self.move(LoadSwitch.ENABLED):
+                self.tell(LIMIT_RESTORED)
+        if not limit.watts or power() <= limit.watts:
+            self.over_since, self.tripped = None, False
+            return
+        if self.over_since is None:
+            self.over_since = now
+        if self.tripped or now - self.over_since < limit.period:
+            return
+        self.tripped = True
+        self.counter += 1
+        self.tell(ABOVE_LIMIT)
+        if limit.disables and self.move(LoadSwitch.DISABLED) and self.move(LoadSwitch.ARMED):
+            self.restore_at = now + limit.restoration
+            self.over_since, self.tripped = None, False
+            self.tell(LIMIT_DISABLED)
+
+    def next_moment(self, limit: Limit) -> int | None:
+        """When it has to look again, power unchanged."""
+        if self.restore_at is not None:
+            return self.restore_at
+        return self.over_since + limit.period if self.over_since is not None and not self.tripped else None
+
+    def state(self) -> dict[str, object]:
+        """For the store."""
+        return {"counter": self.counter, "over_since": self.over_since, "tripped": self.tripped, "restore_at": self.restore_at}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """From the store."""
+        self.counter = int(str(state["counter"]))
+        self.over_since, self.restore_at = _moment(state["over_since"]), _moment(state["restore_at"])
+        self.tripped = bool(state["tripped"])
+
+
+def _moment(value: object) -> int | None:
+    return int(str(value)) if value is not None else None
+
+
+_START, _END = 1, 2
+"""Scripts of the window's schedule entries (RTDS ECS37)."""
+
+
+@dataclass
+class Demand:
+    """One maximum demand register: mean watts of the largest half hour, its end, and the last reset (seconds since 2000)."""
+
+    watts: int = 0
+    at: int = 0
+    reset_at: int = 0
+
+    def offer(self, end: int, watt_hours: int) -> None:
+        """A half hour that ended at ``end``."""
+        watts = watt_hours * 3600 // HALF_HOUR_S
+        if watts > self.watts:
+            self.watts, self.at = watts, end
+
+    def reset(self, now: int) -> None:
+        """Start anew."""
+        self.watts, self.at, self.reset_at = 0, now, now
+
+    def state(self) -> dict[str, object]:
+        """For the store."""
+        return {"watts": self.watts, "at": self.at, "reset_at": self.reset_at}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """From the store."""
+        self.watts, self.at, self.reset_at = (int(str(state[name])) for name in ("watts", "at", "reset_at"))
+
+
+class Window:
+    """The configurable daily window (ECS37); a meter without one has the whole day."""
+
+    def __init__(self, entries: Data) -> None:
+        switches = Schedule(entries, Array(())).switches
+        starts = [switch.at for switch in switches if switch.selector == _START]
+        ends = [switch.at for switch in switches if switch.selector == _END]
+        self._span = (starts[0], ends[0]) if starts and ends and starts[0] != ends[0] else None
+
+    def holds(self, end: int) -> bool:
+        """Whether the half hour that ended at ``end`` lies in the window, which may run over midnight."""
+        if self._span is None:
+            return True
+        first, last = self._span
+        begin = (end - HALF_HOUR_S) % DAY_S
+        offset, length = (begin - first) % DAY_S, (last - first) % DAY_S
+        return offset + HALF_HOUR_S <= length
+
 
 BILLING_UPDATED = 0x8F0A
 _START_SUPPLY, _STOP_SUPPLY = 32, 33

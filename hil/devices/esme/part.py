@@ -6,8 +6,7 @@ from typing import Protocol
 
 from firmware_emu.device.event_log import LogEntry
 from firmware_emu.gbcs.axdr import Data
-from hil.devices.esme.load_limit import LoadSwitch
-from hil.devices.esme.metering import EsmeRegisters, Metering
+from hil.devices.esme.metering import EsmeRegisters, LoadSwitch, Metering
 from hil.devices.esme.variant import EsmeVariant
 from hil.devices.metering.part import MeterPart
 

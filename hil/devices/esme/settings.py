@@ -14,7 +14,7 @@ from firmware_emu.gbcs.axdr import Array, Data, DoubleLong, DoubleLongUnsigned, 
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.controls import Controls
-from hil.devices.esme.load_limit import LoadSwitch
+from hil.devices.esme.metering import LoadSwitch
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.tariff import NO_THRESHOLD
 

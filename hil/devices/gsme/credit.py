@@ -16,7 +16,7 @@ from firmware_emu.zse.zcl import ZclStatus
 from firmware_emu.zse.zcl_types import Value
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.logs import GasLogs, Logged, Result
-from hil.devices.metering.prepayment import CREDIT_ADDED_LOCALLY, OVER_MAX_CREDIT
+from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, OVER_MAX_CREDIT
 
 _TOP_UP_BY_SUPPLIER = 0x0097
 _DEBTS = {1: 1, 3: 2, 5: 3}

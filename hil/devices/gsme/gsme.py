@@ -39,8 +39,8 @@ from hil.devices.gsme.metering import SUPPLY_ARMED, GasMetering, Settings, Valve
 from hil.devices.gsme.mirror import MirrorPusher
 from hil.devices.gsme.model import GsmeModel
 from hil.devices.gsme.network import Sampling
+from hil.devices.metering.billing import ARMED_BY_EMERGENCY
 from hil.devices.metering.keypad import Keypad
-from hil.devices.metering.prepayment import ARMED_BY_EMERGENCY
 from hil.devices.metering.registers import HALF_HOUR_S, LoadProfile, Register, boiler
 
 WAKE_PERIOD_S = HALF_HOUR_S

@@ -19,14 +19,13 @@ from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import Cluster, FieldValue
 from firmware_emu.zse.zcl import ZclStatus
-from hil.devices.base.outbox import Outbox
+from hil.devices.base.gbcs_device import Outbox
 from hil.devices.gsme.alerts import BILLING_UPDATED, billing_alert
 from hil.devices.gsme.metering import GasMetering
 from hil.devices.gsme.part import GsmePart
 from hil.devices.gsme.published import Published
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS
-from hil.devices.metering.billing import balances
-from hil.devices.metering.prepayment import Payment
+from hil.devices.metering.billing import Payment, balances
 from hil.devices.metering.registers import DAILY_DEPTH, Ring
 
 Result = ZclStatus | Sequence[ZclAnswer]

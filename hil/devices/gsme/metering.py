@@ -18,8 +18,8 @@ from hil.devices.gsme.flow import UNCONTROLLED, FlowLimit, FlowWatch
 from hil.devices.gsme.network import Sampling
 from hil.devices.gsme.part import GasSettings
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS, SUPPLY_STAYS
+from hil.devices.metering.billing import DISABLEMENT_SUSPENDED, Account, Terms
 from hil.devices.metering.part import MeterPart
-from hil.devices.metering.prepayment import DISABLEMENT_SUSPENDED, Account, Terms
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S, LoadProfile, Register
 from hil.devices.metering.tariff import SwitchingTable, Tariff, TariffRegisters, watt_hours
 

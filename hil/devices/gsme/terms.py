@@ -12,8 +12,8 @@ from firmware_emu.device.event_log import route
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.devices.gsme.part import GasSettings
+from hil.devices.metering.billing import ACCUMULATED_DEBT, EMERGENCY_CREDIT, METER_BALANCE, STANDING, TIME_DEBTS, Terms
 from hil.devices.metering.part import MeterPart
-from hil.devices.metering.prepayment import ACCUMULATED_DEBT, EMERGENCY_CREDIT, METER_BALANCE, STANDING, TIME_DEBTS, Terms
 from hil.devices.metering.registers import DAY_S, HOUR_S
 
 PREPAYMENT_MODE, SUSPEND_DEBT_DISABLED, COLLECT_DEBT_IN_EMERGENCY = 0x0002, 0x0400, 0x0800

@@ -1,21 +1,329 @@
 """Billing of an electricity meter: calendar, snapshots at its ends and at changes, daily reads, payments, values for displays.
 
 Depths: reference smets 2. Registers in Wh, money in millipence; time stamps in seconds since 2000 UTC.
+
+The account of an electricity meter: balance, emergency credit, debts and the thresholds that switch supply, in exact millipence.
+
+Rules: reference smets 3. Which charge is taken from which credit is the credit charge configuration that ECS02 and ECS03 set. A balance
+is a :class:`~fractions.Fraction` of a thousandth of a penny, so that a year of half hours adds up without rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
 
 from firmware_emu.device.store import Store
-from firmware_emu.gbcs.axdr import Array, Data, OctetString, Structure
-from hil.devices.metering.calendar import day_of, falls_on, midnight_of, time_of_day
-from hil.devices.metering.prepayment import Account
+from firmware_emu.gbcs.axdr import Array, Data, Number, OctetString, Structure
+from firmware_emu.gbcs.axdr import Enum as DlmsEnum
+from firmware_emu.gbcs.dlms import parse_obis
 from hil.devices.metering.registers import DAILY_DEPTH, DAY_S, Ring
-from hil.devices.metering.tariff import BLOCK_SETS, BLOCKS, SECONDARY_RATES, TOU_RATES, TariffRegisters, watt_hours
+from hil.devices.metering.tariff import (
+    BLOCK_SETS,
+    BLOCKS,
+    SECONDARY_RATES,
+    TOU_RATES,
+    Read,
+    TariffRegisters,
+    day_of,
+    falls_on,
+    midnight_of,
+    time_of_day,
+    unit_charge,
+    watt_hours,
+)
+
+METER_BALANCE, EMERGENCY_CREDIT, ACCUMULATED_DEBT = (parse_obis(f"0-0:19.10.{n}") for n in range(3))
+STANDING = parse_obis("0-0:19.20.4")
+TIME_DEBTS = (parse_obis("0-0:19.20.1"), parse_obis("0-0:19.20.2"))
+PREPAYMENT_MODE = 2
+"""Payment mode of class 111 attribute 2: 1 credit, 2 prepayment (RTDS ECS02, ECS03)."""
+POUND = 100_000
+"""Millipence in a pound: the debt recovery rate cap is in whole pounds (reference smets 3)."""
+_WHOLE_PAYMENT = 10_000
+"""Debt recovery per payment counts hundredths of a per cent."""
+_WEEK_S, _FIRST_MONDAY = 7 * DAY_S, 2 * DAY_S
+
+CREDIT_ADDED_LOCALLY = 0x810E
+LOW_CREDIT, EMERGENCY_AVAILABLE, BELOW_DISABLEMENT, DISABLEMENT_SUSPENDED = 0x810D, 0x8119, 0x8F0F, 0x8F83
+EMERGENCY_EXHAUSTED, EMERGENCY_ACTIVATED, ARMED_BY_EMERGENCY = 0x81AA, 0x81AB, 0x8168
+DEBT_PAID = (0x81A7, 0x81A8, 0x81A9)
+"""Time debt 1, time debt 2, payment debt."""
+OVER_MAX_CREDIT, OVER_MAX_BALANCE = 0x8F5B, 0x8F47
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was set: thresholds and limits in millipence, debt rates in millipence a period, periods in seconds."""
+
+    prepayment: bool
+    taken_from: frozenset[tuple[bytes, bytes]]
+    disablement: int
+    emergency_limit: int
+    emergency_threshold: int
+    low_credit: int
+    max_credit: int
+    max_balance: int
+    cap: int
+    cap_period: int
+    debt_rates: tuple[Fraction, Fraction]
+    debt_periods: tuple[int, int]
+    proportion: int
+
+    @classmethod
+    def read(cls, read: Read) -> Terms:
+        """From the active attributes of the model."""
+
+        def number(class_id: int, obis: str, attribute: int) -> int:
+            value = read(class_id, obis, attribute)
+            return int(value) if isinstance(value, Number) else 0
+
+        def debts(attribute: int) -> list[Data]:
+            return [read(113, f"0-0:19.20.{place}", attribute) for place in (1, 2)]
+
+        mode = read(111, "0-0:19.0.0", 2)
+        rates = [unit_charge(value).get(0, Fraction(0)) for value in debts(5)]
+        periods = [int(value) if isinstance(value, Number) else 0 for value in debts(8)]
+        threshold = read(21, "0-0:16.0.1", 2)
+        return cls(
+            prepayment=isinstance(mode, Structure) and mode[0] == DlmsEnum(PREPAYMENT_MODE),
+            taken_from=_pairs(read(111, "0-0:19.0.0", 11)),
+            disablement=int(threshold[0]) if isinstance(threshold, Array) and threshold and isinstance(threshold[0], Number) else 0,
+            emergency_limit=number(112, "0-0:19.10.1", 9),
+            emergency_threshold=number(112, "0-0:19.10.1", 10),
+            low_credit=number(111, "0-0:19.0.0", 16),
+            max_credit=number(9000, "0-0:94.44.2.10", 2),
+            max_balance=number(9000, "0-0:94.44.2.20", 2),
+            cap=number(111, "0-0:19.0.0", 18) * POUND,
+            cap_period=number(111, "0-0:19.0.0", 19),
+            debt_rates=(rates[0], rates[1]),
+            debt_periods=(periods[0], periods[1]),
+            proportion=number(113, "0-0:19.20.3", 13),
+        )
+
+    def takes(self, credit: bytes, charge: bytes) -> bool:
+        """Whether ``charge`` is taken from ``credit``. Before anything was set the standing charge is, as in credit mode (RTDS ECS02)."""
+        if not self.taken_from:
+            return (credit, charge) == (METER_BALANCE, STANDING)
+        return (credit, charge) in self.taken_from
+
+
+def _pairs(value: Data) -> frozenset[tuple[bytes, bytes]]:
+    found = set()
+    for item in value.elements if isinstance(value, Array) else ():
+        match item:
+            case Structure(elements=(OctetString(octets=credit), OctetString(octets=charge), _)) if any(credit):
+                found.add((credit, charge))
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """How one top-up was used, in millipence: the order of reference smets 3."""
+
+    amount: int
+    to_payment_debt: int
+    to_accumulated_debt: int
+    to_emergency_credit: int
+
+
+@dataclass
+class Account:
+    """Balances in millipence. ``tell`` is called with the code of each event as it happens.
+
+    ``out`` says that credit is below the disablement threshold, ``arm`` that an armed supply awaits the consumer.
+    """
+
+    tell: Callable[[int], None]
+    balance: Fraction = Fraction(0)
+    emergency: Fraction = Fraction(0)
+    emergency_active: bool = False
+    accumulated: Fraction = Fraction(0)
+    time_debts: list[Fraction] = field(default_factory=lambda: [Fraction(0), Fraction(0)])
+    payment_debt: int = 0
+    cap_window: int = -1
+    cap_used: int = 0
+    low: bool = False
+    available: bool = False
+    out: bool = False
+
+    # --- credit in use
+
+    def left(self, terms: Terms) -> Fraction:
+        """Credit above the disablement threshold, emergency credit in use included."""
+        return self.balance - terms.disablement + (self.emergency if self.emergency_active else 0)
+
+    def _in_use(self, terms: Terms) -> bytes:
+        if not terms.prepayment or self.balance > terms.disablement:
+            return METER_BALANCE
+        return EMERGENCY_CREDIT if self.emergency_active and self.emergency > 0 else ACCUMULATED_DEBT
+
+    def use(self, cost: Fraction, terms: Terms) -> None:
+        """Take what energy cost: the balance down to the disablement threshold, emergency credit, then the balance again."""
+        if terms.prepayment and self.emergency_active and self.balance - cost < terms.disablement:
+            own = max(self.balance - terms.disablement, Fraction(0))
+            borrowed = min(self.emergency, cost - own)
+            self.emergency -= borrowed
+            cost -= borrowed
+            if borrowed and not self.emergency:
+                self.tell(EMERGENCY_EXHAUSTED)
+        self.balance -= cost
+
+    def take(self, charge: bytes, amount: Fraction, terms: Terms) -> Fraction:
+        """Take a charge that falls due from the credit in use, or let it build up as accumulated debt; returns what was taken."""
+        credit = self._in_use(terms)
+        if not terms.takes(credit, charge):
+            return Fraction(0)
+        if credit == METER_BALANCE:
+            self.balance -= amount
+        elif credit == EMERGENCY_CREDIT:
+            taken = min(self.emergency, amount)
+            self.emergency -= taken
+            if not self.emergency:
+                self.tell(EMERGENCY_EXHAUSTED)
+            if amount > taken and terms.takes(ACCUMULATED_DEBT, charge):
+                self.accumulated += amount - taken
+                return amount
+            return taken
+        else:
+            self.accumulated += amount
+        return amount
+
+    def fall_due(self, now: int, standing: Fraction, terms: Terms) -> None:
+        """The charges of moment ``now``: the standing charge at midnight, each time debt at the end of its period."""
+        if now % DAY_S == 0:
+            self.take(STANDING, standing, terms)
+        for place, charge in enumerate(TIME_DEBTS):
+            period = terms.debt_periods[place]
+            if period and self.time_debts[place] > 0 and now % period == 0:
+                wanted = min(terms.debt_rates[place], self.time_debts[place])
+                self.time_debts[place] -= self.take(charge, wanted, terms)
+                if self.time_debts[place] == 0:
+                    self.tell(DEBT_PAID[place])
+
+    # --- thresholds
+
+    def next_threshold(self, terms: Terms) -> Fraction | None:
+        """How much may be used until a threshold is crossed: the nearest of low credit, emergency credit and disablement."""
+        if not terms.prepayment:
+            return None
+        combined = self.balance + (self.emergency if self.emergency_active else 0)
+        rooms = []
+        if not self.low:
+            rooms.append(combined - terms.low_credit)
+        if not self.available and not self.emergency_active and terms.emergency_limit:
+            rooms.append(self.balance - terms.emergency_threshold)
+        if not self.out:
+            rooms.append(self.left(terms))
+        ahead = [room for room in rooms if room >= 0]
+        return min(ahead) if ahead else None
+
+    def check(self, terms: Terms) -> None:
+        """Notice thresholds that were crossed, and crossed back, since the last time."""
+        if not terms.prepayment:
+            self.low = self.available = self.out = False
+            return
+        combined = self.balance + (self.emergency if self.emergency_active else 0)
+        low = combined < terms.low_credit
+        if low and not self.low:
+            self.tell(LOW_CREDIT)
+        available = bool(terms.emergency_limit) and not self.emergency_active and self.balance < terms.emergency_threshold
+        if available and not self.available:
+            self.tell(EMERGENCY_AVAILABLE)
+        out = self.left(terms) < 0
+        if out and not self.out:
+            self.tell(BELOW_DISABLEMENT)
+        self.low, self.available, self.out = low, available, out
+
+    # --- what people do
+
+    def activate_emergency_credit(self, terms: Terms) -> bool:
+        """Lend the emergency credit limit; whether emergency credit is active afterwards (reference smets 3, ECS09)."""
+        if self.emergency_active:
+            return True
+        self.check(terms)
+        if not self.available:
+            return False
+        self.emergency_active, self.emergency, self.available = True, Fraction(terms.emergency_limit), False
+        self.tell(EMERGENCY_ACTIVATED)
+        return True
+
+    def refusal(self, amount: int, terms: Terms) -> int | None:
+        """The event of a top-up that is over a limit, None for one that may be taken. A limit of 0 is one that was never set."""
+        if terms.max_credit and amount > terms.max_credit:
+            return OVER_MAX_CREDIT
+        return OVER_MAX_BALANCE if terms.max_balance and self.balance + amount > terms.max_balance else None
+
+    def top_up(self, amount: int, now: int, terms: Terms) -> Payment:
+        """Use a top-up: payment debt up to the cap, accumulated debt, the shortfall below the threshold, emergency credit, the balance."""
+        rest = Fraction(amount)
+        to_debt = self._payment_debt_share(amount, now, terms) if terms.prepayment else 0
+        self.payment_debt -= to_debt
+        if to_debt and not self.payment_debt:
+            self.tell(DEBT_PAID[2])
+        rest -= to_debt
+        to_accumulated = min(rest, self.accumulated)
+        self.accumulated -= to_accumulated
+        rest -= to_accumulated
+        shortfall = min(rest, max(terms.disablement - self.balance, Fraction(0))) if terms.prepayment else Fraction(0)
+        self.balance += shortfall
+        rest -= shortfall
+        to_emergency = Fraction(0)
+        if self.emergency_active:
+            to_emergency = min(rest, terms.emergency_limit - self.emergency)
+            self.emergency += to_emergency
+            rest -= to_emergency
+            if self.emergency >= terms.emergency_limit:
+                self.emergency_active, self.emergency = False, Fraction(0)
+        self.balance += rest
+        return Payment(amount, to_debt, int(to_accumulated), int(to_emergency))
+
+    def _payment_debt_share(self, amount: int, now: int, terms: Terms) -> int:
+        share = min(amount * terms.proportion // _WHOLE_PAYMENT, self.payment_debt)
+        if terms.cap_period:
+            offset = _FIRST_MONDAY if terms.cap_period == _WEEK_S else 0
+            window = (now - offset) // terms.cap_period
+            if window != self.cap_window:
+                self.cap_window, self.cap_used = window, 0
+            share = min(share, max(terms.cap - self.cap_used, 0))
+            self.cap_used += share
+        return share
+
+    def reset(self) -> None:
+        """ECS04b: balance, emergency credit and accumulated debt to nothing."""
+        self.balance = self.emergency = self.accumulated = Fraction(0)
+        self.emergency_active = False
+
+    # --- the store
+
+    def state(self) -> dict[str, object]:
+        """For the store: fractions as text."""
+        return {
+            "balance": str(self.balance),
+            "emergency": str(self.emergency),
+            "emergency_active": self.emergency_active,
+            "accumulated": str(self.accumulated),
+            "time_debts": [str(debt) for debt in self.time_debts],
+            "payment_debt": self.payment_debt,
+            "cap_window": self.cap_window,
+            "cap_used": self.cap_used,
+            "low": self.low,
+            "available": self.available,
+            "out": self.out,
+        }
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """From the store."""
+        debts = state["time_debts"]
+        self.balance, self.emergency = Fraction(str(state["balance"])), Fraction(str(state["emergency"]))
+        self.accumulated = Fraction(str(state["accumulated"]))
+        self.time_debts = [Fraction(str(debt)) for debt in debts] if isinstance(debts, list) else []
+        self.payment_debt, self.cap_window, self.cap_used = (int(str(state[name])) for name in ("payment_debt", "cap_window", "cap_used"))
+        self.emergency_active, self.low = bool(state["emergency_active"]), bool(state["low"])
+        self.available, self.out = bool(state["available"]), bool(state["out"])
+
 
 BILLING_DEPTH, CREDIT_DEPTH, DEBT_PAYMENT_DEPTH = 12, 5, 10
 DAYS_KEPT, WEEKS_KEPT, MONTHS_KEPT = 8, 5, 13
