@@ -26,10 +26,9 @@ from typing import Any, TypeVar
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
-from firmware_emu.console.core import Core, Opened, Station, openers
-from firmware_emu.console.declare import Noun, Verb, WordError
+from firmware_emu.console.core import Call, Core, Noun, Opened, Station, call_of, openers
+from firmware_emu.console.declare import Verb, WordError
 from firmware_emu.console.result import Result
-from firmware_emu.console.words import Call, call_of
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record, Trace
 

@@ -7,18 +7,19 @@ Time is a command here: on a warp clock no time passes while nothing is asked. A
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.console.declare import Noun, Verb, WordError
+from firmware_emu.console.declare import Verb, WordError, declared
 from firmware_emu.console.result import Result
-from firmware_emu.console.words import Call, bind, nearest, read_line
+from firmware_emu.console.words import nearest, read_line, values
 from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Record, Trace
 
@@ -70,6 +71,53 @@ class Opened:
     board: str
     settings: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+
+
+class Noun:
+    """A noun at the prompt. ``name`` is its word; ``about`` what stands in the list of nouns."""
+
+    name: str
+    about: ClassVar[str]
+    title: ClassVar[str | None] = None
+    """The word of the manual's headings where it is not ``name`` (a noun per Device)."""
+
+    def __init__(self, bench: Core) -> None:
+        self.bench = bench
+
+    async def close(self) -> None:
+        """The bench is about to be torn down."""
+
+    @classmethod
+    def on(cls, bench: Core) -> Iterable[Noun]:
+        """The nouns of this class that the bench has; one unless the class says otherwise."""
+        return (cls(bench),)
+
+    @classmethod
+    def verbs(cls) -> Mapping[str, Verb]:
+        """The declared verbs by name."""
+        found = {}
+        for owner in reversed(cls.__mro__):
+            for method in vars(owner).values():
+                marked = getattr(method, "__dict__", {}).get("console_verb")
+                if marked is not None:
+                    found[marked[0]] = declared(owner, method, *marked)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A verb of a noun with its values, and the words it came from (made up where it came from Python)."""
+
+    noun: Noun
+    verb: Verb
+    words: tuple[str, ...]
+    args: tuple[object, ...] = ()
+    kwargs: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """The words as one would type them."""
+        return shlex.join(self.words)
 
 
 class Core:
@@ -192,6 +240,48 @@ class Said:
     first: int
     last: int
     error: type[CommsHubError] | None = None
+
+
+def bind(core: Core, words: Sequence[str]) -> Call:
+    """The call that words make. Raises WordError."""
+    if words[0] in core.plain:
+        noun, verb = core.plain[words[0]]
+        rest = words[1:]
+    elif len(words) < 2:
+        if words[0] in core.nouns:
+            raise WordError(f"read {words[0]!r} alone, expected a verb after it: {', '.join(core.nouns[words[0]].verbs())}")
+        raise WordError(f"read {words[0]!r}, expected a noun{nearest(words[0], [*core.nouns, *core.plain])}; `help` lists them")
+    else:
+        noun, verb = core.find(words[0], words[1])
+        rest = words[2:]
+    args, kwargs = values(f"{noun.name} {verb.name}", verb.parameters, rest)
+    return Call(noun, verb, tuple(words), args, kwargs)
+
+
+def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, object]) -> Call:
+    """The call that Python makes; texts are read as words are. Raises WordError."""
+    places = [parameter for parameter in verb.parameters if parameter.placed]
+    rest = next((parameter for parameter in verb.parameters if parameter.many), None)
+    pairs = next((parameter for parameter in verb.parameters if parameter.pairs), None)
+    by_name = {parameter.name: parameter for parameter in verb.parameters}
+    if rest is None and len(args) > len(places):
+        raise WordError(f"{noun.name} {verb.name}: read {len(args)} values, expected {verb.usage or 'none'}")
+    read: list[object] = []
+    for number, value in enumerate(args):
+        place = places[number] if number < len(places) else rest
+        assert place is not None
+        read.append(place.read(value))
+    named: dict[str, object] = {}
+    for name, value in kwargs.items():
+        parameter = by_name.get(name.rstrip("_"), pairs)
+        if parameter is None:
+            raise WordError(f"{noun.name} {verb.name}: read {name!r}, expected {verb.usage or 'no value'}")
+        named[name if parameter is pairs else parameter.python] = parameter.read(value)
+    missing = [place for place in places[len(read) :] if place.needed and place.python not in named]
+    if missing:
+        raise WordError(f"{noun.name} {verb.name}: expected {missing[0].name.upper()}, {missing[0].kind.expected}")
+    words = [*(str(value) for value in args), *(f"{name}={value}" for name, value in kwargs.items())]
+    return Call(noun, verb, (noun.name, verb.name, *words), tuple(read), named)
 
 
 def _noun_classes() -> list[type[Noun]]:

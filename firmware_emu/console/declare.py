@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError
-
-if TYPE_CHECKING:
-    from firmware_emu.console.core import Core
 
 METHOD = TypeVar("METHOD", bound=Callable[..., Awaitable[Result]])
 
@@ -146,38 +143,8 @@ def verb(*, plain: str | None = None, looks: bool = False) -> Callable[[METHOD],
     return mark
 
 
-class Noun:
-    """A noun at the prompt. ``name`` is its word; ``about`` what stands in the list of nouns."""
-
-    name: str
-    about: ClassVar[str]
-    title: ClassVar[str | None] = None
-    """The word of the manual's headings where it is not ``name`` (a noun per Device)."""
-
-    def __init__(self, bench: Core) -> None:
-        self.bench = bench
-
-    async def close(self) -> None:
-        """The bench is about to be torn down."""
-
-    @classmethod
-    def on(cls, bench: Core) -> Iterable[Noun]:
-        """The nouns of this class that the bench has; one unless the class says otherwise."""
-        return (cls(bench),)
-
-    @classmethod
-    def verbs(cls) -> Mapping[str, Verb]:
-        """The declared verbs by name."""
-        found = {}
-        for owner in reversed(cls.__mro__):
-            for method in vars(owner).values():
-                marked = getattr(method, "__dict__", {}).get("console_verb")
-                if marked is not None:
-                    found[marked[0]] = _verb(owner, method, *marked)
-        return found
-
-
-def _verb(owner: type[Noun], method: Callable[..., object], name: str, plain: str | None, looks: bool) -> Verb:
+def declared(owner: type, method: Callable[..., object], name: str, plain: str | None, looks: bool) -> Verb:
+    """The declaration of a method that :func:`verb` has marked, in the class that owns it."""
     doc = inspect.getdoc(method) or ""
     heading = vars(owner).get("title") or getattr(owner, "name", "")
     summary = doc.split("\n\n")[0].replace("\n", " ")

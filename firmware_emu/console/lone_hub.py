@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.console.declare import Noun
+from firmware_emu.console.core import Noun
 from firmware_emu.console.nouns.han import Han
 from firmware_emu.console.nouns.hub import Hub as HubNoun
 from firmware_emu.console.nouns.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from firmware_emu.console.words import Call
+from firmware_emu.console.core import Call
 
 if TYPE_CHECKING:
     from firmware_emu.console.core import Core, Said

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device.credentials import Credentials
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import Data, LongUnsigned, OctetString, Structure
 from firmware_emu.gbcs.dlms import DataNotification, invoke_id
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
-
-if TYPE_CHECKING:
-    from firmware_emu.device.pipeline import GbcsDevice
 
 CRITICAL = 0x1000
 NON_CRITICAL = 0x1001
@@ -43,7 +42,24 @@ class AlertRequest:
     supplementary_counter: int | None = None
 
 
-def build(device: GbcsDevice, request: AlertRequest) -> bytes:
+class Originator(Protocol):
+    """The Device that a message is from."""
+
+    eui64: Eui64
+    device_type: DeviceType
+    credentials: Credentials
+    now: Callable[[], float]
+
+    def protect(self, message: Message, *, signed: bool) -> Message:
+        """Sign or MAC one of this Device's own messages. Raises KeystoreError or ProtectionError if the key is not held."""
+        ...
+
+    def alert(self, code: int, extras: tuple[Data, ...] = (), *, message_code: int | None = None) -> bytes:
+        """One alert to the party that the event table or the profile names. Raises ProtectionError or KeystoreError."""
+        ...
+
+
+def build(device: Originator, request: AlertRequest) -> bytes:
     """The protected alert, under a fresh counter of the Device. Raises KeystoreError or ProtectionError where a key is missing."""
     counter = device.credentials.next_counter()
     code = request.message_code or (CRITICAL if request.signed else NON_CRITICAL)
@@ -73,7 +89,7 @@ def date_time(now: float) -> OctetString:
     return OctetString(cosem_time.encode_date_time(EPOCH + timedelta(seconds=now)))
 
 
-def not_supported(device: GbcsDevice, message: Message) -> bytes:
+def not_supported(device: Originator, message: Message) -> bytes:
     """ECS100 (0120, 8F85): names code and counter of the Command that this Device does not have.
 
     Goes to the originator if it is a Known Remote Party, the user then standing as supplementary party of an ACB's

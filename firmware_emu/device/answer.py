@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from cryptography import x509
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.certificates import entity_of, usage_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
+from firmware_emu.device.alerting import Originator
 from firmware_emu.device.credentials import parse_certificate
+from firmware_emu.device.profile import PipelineProfile
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs import cosem_time, protect
 from firmware_emu.gbcs.axdr import Null
@@ -20,9 +22,6 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.reader import MAX_LENGTH
 from firmware_emu.ids import CraFlag, Eui64
-
-if TYPE_CHECKING:
-    from firmware_emu.device.pipeline import GbcsDevice
 
 _DLMS_REQUEST = 0xD9
 _GBZ_PROFILE = b"\x01\x09"
@@ -47,10 +46,17 @@ class Sealed:
         return Protected(self.parameters, self.octets)
 
 
+class Responder(Originator, Protocol):
+    """The Device that answers a Command."""
+
+    profile: PipelineProfile
+    clock_status: int
+
+
 class Reply:
     """One response while its payload is being made."""
 
-    def __init__(self, device: GbcsDevice, message: Message) -> None:
+    def __init__(self, device: Responder, message: Message) -> None:
         self._device = device
         self._message = message
         self._supplementary_counter: int | None = None

@@ -9,7 +9,6 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto import p256
@@ -18,6 +17,7 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device import alerting, asn1_io
 from firmware_emu.device.credentials import Cell
 from firmware_emu.device.future import FutureAction
+from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.profile import standard_profile
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs.asn1_types import (
@@ -29,9 +29,6 @@ from firmware_emu.gbcs.asn1_types import (
 )
 from firmware_emu.gbcs.axdr import OctetString
 from firmware_emu.gbcs.envelope import Message
-
-if TYPE_CHECKING:
-    from firmware_emu.device.pipeline import GbcsDevice
 
 KIND = "firmware"
 SUCCESS, NO_IMAGE, HASH_MISMATCH, ACTIVATION_FAILURE = range(4)

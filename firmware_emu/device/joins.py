@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from firmware_emu.crypto.certificates import entity_of, usage_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import asn1_io
 from firmware_emu.device.credentials import parse_certificate
+from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.asn1_types import DeviceLogEntry, JoinCommand, ReadDeviceLogResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-
-if TYPE_CHECKING:
-    from firmware_emu.device.pipeline import GbcsDevice
 
 CAPACITY = 16
 """Devices the log holds. Profile-supplied: one maker's ESME holds 7 and 4 (HW), a GPF's figure is not established."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto import p256
@@ -11,12 +9,10 @@ from firmware_emu.crypto.certificates import certificate_request, entity_of, pub
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device import asn1_io
 from firmware_emu.device.credentials import parse_certificate
+from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.asn1_types import KeyUsageCommand
 from firmware_emu.gbcs.envelope import Message
-
-if TYPE_CHECKING:
-    from firmware_emu.device.pipeline import GbcsDevice
 
 _USAGES = (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT)
 _REPLACED = {KeyUsage.DIGITAL_SIGNATURE: (0x8F4D, 0x8F4C), KeyUsage.KEY_AGREEMENT: (0x8F4F, 0x8F4E)}

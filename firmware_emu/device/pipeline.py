@@ -8,7 +8,7 @@ durable before anything is executed (reference gbcs-spec-notes 6.2 step 8).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
@@ -43,13 +43,24 @@ class Executor(Protocol):
 
 Handler = Callable[["GbcsDevice", Message], bytes]
 """One use case common to all Devices: the Device and the accepted Command to the response payload."""
+Due = Callable[["GbcsDevice", FutureAction], None]
+"""Does what was accepted for later when it falls due."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What a Device answers before its executor is asked, by message code, and what it does later, by kind of action."""
+
+    handlers: Mapping[int, Handler]
+    due: Mapping[str, Due]
 
 
 class GbcsDevice:
     """A Device that receives Commands, answers them and raises Alerts.
 
     ``clock_now`` gives bench time in seconds since 2000 (UTC). ``executor`` may be set after construction, since most
-    executors want the Device. ``on_outgoing`` is called with each message that is raised outside of :meth:`receive`.
+    executors want the Device. ``use_cases`` are those of :mod:`firmware_emu.device.standard`, or more. ``on_outgoing`` is called
+    with each message that is raised outside of :meth:`receive`.
     """
 
     def __init__(
@@ -60,13 +71,11 @@ class GbcsDevice:
         store: Store,
         clock_now: Callable[[], float],
         trace: Trace,
+        use_cases: UseCases,
         executor: Executor | None = None,
         *,
-        handlers: Mapping[int, Handler] | None = None,
         profile: PipelineProfile | None = None,
     ) -> None:
-        from firmware_emu.device.standard import STANDARD_DUE, STANDARD_HANDLERS  # they know this class, so they are fetched late
-
         self.eui64 = eui64
         self.device_type = device_type
         self.credentials = credentials
@@ -74,7 +83,7 @@ class GbcsDevice:
         self.now = clock_now
         self.trace = trace
         self.executor = executor
-        self.handlers = dict(STANDARD_HANDLERS if handlers is None else handlers)
+        self.handlers = dict(use_cases.handlers)
         self.profile = profile or standard_profile()
         self.checks = Checks(eui64, device_type, credentials, self.profile)
         self.prefix = f"device/{eui64}/"
@@ -83,7 +92,7 @@ class GbcsDevice:
         """Last octet of a date-time in a header where the Device states it: 0 reliable, 2 unreliable, 4 see reference 1.3."""
         self.logs = {name: EventLog(store, self.prefix, name) for name in LogName}
         self.future = FutureActions(store, self.prefix)
-        self.due: dict[str, Callable[[GbcsDevice, FutureAction], None]] = dict(STANDARD_DUE)
+        self.due = dict(use_cases.due)
         self.on_outgoing: Callable[[bytes], None] | None = None
         self._outgoing: list[bytes] | None = None
         self._failures: list[str] = []

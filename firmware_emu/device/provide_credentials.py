@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from firmware_emu.crypto.certificates import entity_of, key_id_of
 from firmware_emu.crypto.roles import CellUsage, RemotePartyRole
 from firmware_emu.device import asn1_io
+from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.gbcs.asn1_types import ProvideCredentialsCommand, RemotePartyDetails, StatusCode, TrustAnchorCellDetails
 from firmware_emu.gbcs.envelope import Message
-
-if TYPE_CHECKING:
-    from firmware_emu.device.pipeline import GbcsDevice
 
 
 def handle(device: GbcsDevice, message: Message) -> bytes:

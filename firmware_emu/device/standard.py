@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from firmware_emu.device import firmware, joins, own_keys, provide_credentials, update_credentials
+from firmware_emu.device.pipeline import Due, Handler, UseCases
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from firmware_emu.device.future import FutureAction
-    from firmware_emu.device.pipeline import GbcsDevice, Handler
-
-STANDARD_HANDLERS: dict[int, Handler] = {
+_HANDLERS: dict[int, Handler] = {
     0x0008: provide_credentials.handle,
     0x011B: provide_credentials.handle,
     0x000A: own_keys.issue,
@@ -29,8 +22,9 @@ STANDARD_HANDLERS: dict[int, Handler] = {
     **dict.fromkeys((*range(0x0100, 0x010A), 0x0125, 0x0126), update_credentials.handle),
 }
 
-STANDARD_DUE: dict[str, Callable[[GbcsDevice, FutureAction], None]] = {
+_DUE: dict[str, Due] = {
     firmware.KIND: firmware.execute_due,
     update_credentials.KIND: update_credentials.execute_due,
 }
-"""What future-dated actions of these use cases do when they fall due."""
+
+STANDARD = UseCases(_HANDLERS, _DUE)

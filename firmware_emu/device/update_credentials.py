@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -19,6 +18,7 @@ from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, KeyUsage, RemotePart
 from firmware_emu.device import asn1_io
 from firmware_emu.device.credentials import Cell, parse_certificate
 from firmware_emu.device.future import FutureAction
+from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import (
@@ -36,9 +36,6 @@ from firmware_emu.gbcs.asn1_types import (
 )
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag
-
-if TYPE_CHECKING:
-    from firmware_emu.device.pipeline import GbcsDevice
 
 KIND = "credentials"
 _REPLACED = 0x8F70

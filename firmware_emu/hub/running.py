@@ -16,6 +16,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import Store
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, HanRadio
@@ -193,7 +194,7 @@ class RunningHub:
         }
         known = {role: party for role, party in parties.items() if party is not None}
         credentials = Credentials.from_keystore(self.store, keystore, eui64, device_type, known)
-        device = GbcsDevice(eui64, device_type, credentials, self.store, lambda: self.time.now(), self.trace)
+        device = GbcsDevice(eui64, device_type, credentials, self.store, lambda: self.time.now(), self.trace, STANDARD)
         device.on_outgoing = self._to_wan
         return device
 

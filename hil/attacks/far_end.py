@@ -10,8 +10,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import CraFlag, Eui64
-from hil.attacks.arena import Arena
-from hil.attacks.attack import Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, Outcome, expects
 from hil.attacks.mutations import field_offsets, flipped, spread, truncated
 from hil.dcc.base.outcome import Refusal
 

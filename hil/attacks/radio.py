@@ -11,8 +11,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters import by_id
 from firmware_emu.zse.declare import Cluster
 from firmware_emu.zse.zcl import GeneralCommand
-from hil.attacks.arena import Arena
-from hil.attacks.attack import Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, Outcome, expects
 from hil.attacks.mutations import flipped, truncated
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Address, ApsCommand, ApsKind, ApsPdu, Block, MacCommand, MacKind, MacPdu, NwkPdu

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from hil.attacks.arena import Arena
-from hil.attacks.attack import Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, Outcome, expects
 from hil.attacks.mutations import truncated
 from hil.faults.effects import dongle_of
 from hil.radio.ncp.ash import CANCEL, FLAG, MAX_FRAME, SUBSTITUTE, frame

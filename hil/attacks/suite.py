@@ -12,8 +12,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record, Trace
 from hil.attacks import far_end, messages, radio, serial, wan
-from hil.attacks.arena import arena_of
-from hil.attacks.attack import Attack, AttackResult, named
+from hil.attacks.arena import Attack, AttackResult, arena_of, named
 from hil.bench.station import open_station
 
 

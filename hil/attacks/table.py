@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from hil.attacks.attack import AttackResult
+from hil.attacks.arena import AttackResult
 
 _HEAD = ("layer", "target", "attack", "sent", "outcome", "what it said", "held")
 _STYLE = "body{font:14px sans-serif}td,th{border:1px solid #999;padding:3px 6px;vertical-align:top}table{border-collapse:collapse}"

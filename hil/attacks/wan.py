@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from firmware_emu.errors import DecodeError
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.framing import LONGEST_BODY, FrameReader, encode
-from hil.attacks.arena import Arena
-from hil.attacks.attack import Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, Outcome, expects
 
 _HUB = "hub, SM WAN"
 _FRAMING = "WAN framing"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from firmware_emu.board import load_board
-from hil.attacks.attack import AttackResult
+from hil.attacks.arena import AttackResult
 from hil.attacks.suite import all_attacks, chosen, run_attacks
 from hil.attacks.table import as_html, as_json, as_markdown, totals
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from firmware_emu.board import DeviceTable
-from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Kind, Noun, Switch, verb
+from firmware_emu.console.core import Core, Noun
+from firmware_emu.console.declare import Kind, Switch, verb
 from firmware_emu.console.frames import AttributeName, CommandName, read_attribute, send_command
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError, NotAvailable

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import ClassVar
 
-from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Noun, WordError
+from firmware_emu.console.core import Core, Noun
+from firmware_emu.console.declare import WordError
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import nearest
 from firmware_emu.ids import Eui64

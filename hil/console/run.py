@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Device, Kind, Noun, WordError, verb
+from firmware_emu.console.core import Core, Noun
+from firmware_emu.console.declare import Device, Kind, WordError, verb
 from firmware_emu.console.records import of_message
 from firmware_emu.console.result import Result, count
 from firmware_emu.trace import Record, Scalar

@@ -14,6 +14,7 @@ from firmware_emu.device.gbz_server import ZclModel
 from firmware_emu.device.joining import HubTime
 from firmware_emu.device.object_model import ObjectModel
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.han.zcl_port import ZclPort
@@ -173,7 +174,7 @@ def _refuse_task(work: Coroutine[object, object, None]) -> None:
 
 def _hub_device(identity: Identity, keystore: Keystore, store: MemoryStore, clock: Clock, trace: Trace) -> GbcsDevice:
     credentials = Credentials.from_keystore(store, keystore, identity.eui64, identity.device_type, identity.cells)
-    return GbcsDevice(identity.eui64, identity.device_type, credentials, store, clock.now, trace)
+    return GbcsDevice(identity.eui64, identity.device_type, credentials, store, clock.now, trace, STANDARD)
 
 
 def _config(identity: Identity) -> HubConfig:

@@ -24,6 +24,7 @@ from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, Kind, classify, randomise, unstuff
 from hil.radio.ncp.commands import VERSIONS, Request, Schema, decode_frame, field_spans, schemas_by_id
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.stack.tokens import Tokens
 
@@ -183,7 +184,7 @@ class PlayedNcp(Ncp):
         self._restart = restart
         self._due: list[asyncio.TimerHandle] = []
         self._asked = False
-        super().__init__(air, Tokens(_NOBODY), recording.ezsp, send)
+        super().__init__(air, Tokens(_NOBODY), recording.ezsp, send, HANDLERS)
 
     def receive(self, data: bytes) -> None:
         try:

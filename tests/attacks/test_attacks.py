@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.board import load_board
-from hil.attacks.attack import AttackResult, Outcome
+from hil.attacks.arena import AttackResult, Outcome
 from hil.attacks.suite import all_attacks, chosen, run_attacks
 from hil.attacks.table import as_html, as_json, as_markdown
 from hil.commands.attack import attack

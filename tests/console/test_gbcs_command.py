@@ -15,8 +15,8 @@ from rich.console import Console
 
 from firmware_emu.cli import chub, main
 from firmware_emu.console.commands.gbcs import gbcs
-from firmware_emu.console.commands.gbcs_explain import show
 from firmware_emu.console.commands.gbcs_input import from_content, from_text
+from firmware_emu.console.tree_table import show
 from firmware_emu.crypto import gcm
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki

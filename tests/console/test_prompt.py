@@ -15,7 +15,8 @@ from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
 from firmware_emu.console import BlockingBench, Result
-from firmware_emu.console.declare import Noun, verb
+from firmware_emu.console.core import Noun
+from firmware_emu.console.declare import verb
 from firmware_emu.console.offers import hint, offers
 from firmware_emu.console.prompt import Prompt, _Completer, history
 from firmware_emu.console.python_prompt import PythonPrompt

@@ -18,6 +18,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.axdr import Null, OctetString
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Result
@@ -98,7 +99,7 @@ class Home:
 
     def _device(self, eui: Eui64, kind: DeviceType) -> GbcsDevice:
         credentials = Credentials.from_keystore(self.store, self.keystore, eui, kind, PARTIES)
-        return GbcsDevice(eui, kind, credentials, self.store, self.clock.now, self.trace, self.answers[eui])
+        return GbcsDevice(eui, kind, credentials, self.store, self.clock.now, self.trace, STANDARD, self.answers[eui])
 
     def _take(self, frame: WanFrame) -> None:
         self.received.append(frame.body)

@@ -10,6 +10,7 @@ from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -30,7 +31,7 @@ def make_rig(pki: Keystore) -> Callable[..., Rig]:
         credentials = Credentials.from_keystore(store, pki, eui64, device_type, PARTIES if parties is None else parties)
         executor = Recorder()
         trace = Trace(lambda: NOW)
-        device = GbcsDevice(eui64, device_type, credentials, store, lambda: NOW, trace, executor)
+        device = GbcsDevice(eui64, device_type, credentials, store, lambda: NOW, trace, STANDARD, executor)
         rig = Rig(device, pki, executor, store)
         device.now = lambda: rig.now
         trace.subscribe(rig.records.append)

@@ -8,6 +8,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
@@ -114,6 +115,7 @@ class Rig:
             self.store,
             lambda: self.now,
             self.device.trace,
+            STANDARD,
             self.executor,
         )
         return self.device

@@ -7,6 +7,7 @@ import pytest
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.profile import Step, standard_profile
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.gbcs.axdr import OctetString
 from firmware_emu.gbcs.dlms import (
     AccessRequest,
@@ -246,6 +247,7 @@ def test_another_order_of_the_checks_is_a_matter_of_the_profile(esme: Rig) -> No
         esme.store,
         device.now,
         device.trace,
+        STANDARD,
         esme.executor,
         profile=profile,
     )

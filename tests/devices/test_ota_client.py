@@ -14,6 +14,7 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import firmware
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import RadioError
 from firmware_emu.gbcs.asn1 import Asn1Payload
@@ -56,7 +57,7 @@ class Server:
         store, keystore, clock = MemoryStore(), self.home.keystore, self.home.clock
         chf = self.home.han.coordinator
         credentials = Credentials.from_keystore(store, keystore, chf, DeviceType.CHF, PARTIES)
-        self.chf = GbcsDevice(chf, DeviceType.CHF, credentials, store, clock.now, self.home.trace)
+        self.chf = GbcsDevice(chf, DeviceType.CHF, credentials, store, clock.now, self.home.trace, STANDARD)
         self.chf.on_outgoing = self._tell
         log = DeviceLog(store, capacity=16, historic_capacity=15, now=lambda: int(clock.now()))
         log.add(LogEntry(self.home.parts(DeviceType.GSME)[0], RegisteredType.GSME))

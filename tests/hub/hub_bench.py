@@ -15,6 +15,7 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.joining import join_han
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Boolean, Data, Enum, LongUnsigned, Null, OctetString, Structure
@@ -73,7 +74,7 @@ class Meter:
                 RemotePartyRole.NETWORK_OPERATOR: NETWORK_OPERATOR,
             },
         )
-        self.gbcs = GbcsDevice(device, device_type, credentials, store, bench.clock.now, bench.trace)
+        self.gbcs = GbcsDevice(device, device_type, credentials, store, bench.clock.now, bench.trace, STANDARD)
 
     def _take(self, partner: Eui64, data: bytes) -> None:
         self.got.append(data)

@@ -14,6 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.dlms import AccessResponse
@@ -59,7 +60,7 @@ def chf(hub_keystore: Keystore) -> GbcsDevice:
     credentials = Credentials.from_keystore(
         store, keystore, config.chf, DeviceType.CHF, {RemotePartyRole.ACCESS_CONTROL_BROKER: config.access_control_broker}
     )
-    device = GbcsDevice(config.chf, DeviceType.CHF, credentials, store, lambda: 473385600.0, Trace(lambda: 0.0))
+    device = GbcsDevice(config.chf, DeviceType.CHF, credentials, store, lambda: 473385600.0, Trace(lambda: 0.0), STANDARD)
     profile = standard_profile()
     log = DeviceLog(
         store, capacity=profile.device_log_capacity, historic_capacity=profile.historic_log_capacity, now=lambda: int(device.now())

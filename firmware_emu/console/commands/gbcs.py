@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from firmware_emu.console.commands import gbcs_explain, gbcs_input, gbcs_literals, gbcs_values, gbcs_verify
+from firmware_emu.console import tree_table
+from firmware_emu.console.commands import gbcs_input, gbcs_literals, gbcs_values, gbcs_verify
 from firmware_emu.console.commands.gbcs_catalogue import use_cases
 from firmware_emu.console.commands.gbcs_options import CounterParameter, EuiParameter, console, form_option, json_option, keys_option
 from firmware_emu.console.commands.gbcs_tokens import prepayment_token
@@ -53,7 +54,7 @@ def explain(context: click.Context, message: str, keys: Path | None, as_json: bo
     if as_json:
         click.echo(json.dumps({**tree.as_json(), **({} if verdict is None else _outcome(verdict))}, indent=1))
     else:
-        gbcs_explain.show(console(), tree)
+        tree_table.show(console(), tree)
     if verdict is None:
         return
     if State.INVALID in (verdict.mac.state, verdict.signature.state) or any(gbcs_verify.is_broken(part) for part in verdict.encrypted):

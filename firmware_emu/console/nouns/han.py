@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Group
 
-from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Device, Noun, WordError, verb
+from firmware_emu.console.core import Core, Noun
+from firmware_emu.console.declare import Device, WordError, verb
 from firmware_emu.console.frames import OFFERS, AttributeName, CommandName, read_attribute, send_command
 from firmware_emu.console.nouns.hub import Hub
 from firmware_emu.console.records import Filter, line

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from firmware_emu.console.declare import Noun, WordError, verb
+from firmware_emu.console.core import Noun
+from firmware_emu.console.declare import WordError, verb
 from firmware_emu.console.result import Result
 from firmware_emu.hub.hub import Hub as Firmware
 from firmware_emu.hub.hub import HubStatus, PowerState

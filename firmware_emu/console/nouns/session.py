@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from firmware_emu.console.declare import Kind, Noun, WordError, verb
+from firmware_emu.console.core import Noun
+from firmware_emu.console.declare import Kind, WordError, verb
 from firmware_emu.console.manual import manual
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.saving import as_test

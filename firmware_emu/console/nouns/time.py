@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Annotated
 
 from firmware_emu.clock import EPOCH, Clock
-from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Kind, Moment, Noun, Seconds, WordError, verb
+from firmware_emu.console.core import Core, Noun
+from firmware_emu.console.declare import Kind, Moment, Seconds, WordError, verb
 from firmware_emu.console.records import alert_code
 from firmware_emu.console.result import Result
 from firmware_emu.gbcs.alerts import alert_codes

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from rich.console import Console, ConsoleOptions, RenderResult
 
-from firmware_emu.console.commands.gbcs_explain import table
-from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Device, Kind, Noun, WordError, verb
+from firmware_emu.console.core import Core, Noun
+from firmware_emu.console.declare import Device, Kind, WordError, verb
 from firmware_emu.console.layers import Known, explain_any, layers
 from firmware_emu.console.octets import Octets, octets_of, record_of
 from firmware_emu.console.records import Filter, line, of_message, quiet
 from firmware_emu.console.result import Result, count
+from firmware_emu.console.tree_table import table
 from firmware_emu.console.why import told, why
 from firmware_emu.console.words import nearest
 from firmware_emu.errors import DecodeError

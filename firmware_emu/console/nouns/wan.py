@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from firmware_emu.console.declare import Noun, verb
+from firmware_emu.console.core import Noun
+from firmware_emu.console.declare import verb
 from firmware_emu.console.nouns.hub import Hub
 from firmware_emu.console.result import Result
 

@@ -17,6 +17,7 @@ from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.joining import Membership
 from firmware_emu.device.pipeline import Executor, GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.gbcs.envelope import Message
@@ -93,7 +94,7 @@ class GbcsHanDevice(HanDevice, ABC):
         self.clock_offset = 0.0
         """The Device's own clock less the bench's, seconds; set with the hub's time."""
         self.clock_reliable = False
-        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace)
+        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, STANDARD)
         self.gbcs.clock_status = 2
         self.gbcs.on_outgoing = self.send
         self.outbox = Outbox(self.store, self.gbcs.prefix)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.air.air import Air
+from hil.radio.air.air import Air, Link
+from hil.radio.air.frames import Delivery, MacPdu
 from hil.radio.ncp.commands import (
     CALLBACK,
+    ApsHead,
     Request,
     Value,
     decode_frame,
@@ -21,14 +22,11 @@ from hil.radio.ncp.commands import (
     schemas,
     schemas_by_id,
 )
+from hil.radio.port.fields import Fields
+from hil.radio.stack.aps import Incoming
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import EzspStatus, Status
 from hil.radio.stack.tokens import Child, Tokens
-
-if TYPE_CHECKING:
-    from hil.radio.air.air import Link
-    from hil.radio.air.frames import MacPdu
-    from hil.radio.stack.aps import Incoming
 
 LOGGER = logging.getLogger(__name__)
 
@@ -76,20 +74,29 @@ CONFIGURATION = {
 """Configuration ids and their values after a reset (table sizes as reference ezsp-ncp 3; the rest EZSP's defaults, recalled)."""
 POLL_POLICY, POLL_CALLBACK = 0x03, 0x31
 PASSTHROUGH_FLAGS, SE_INTER_PAN = 0x01, 0x01
-_NO_EUI = Eui64(bytes(8))
 STACK_TOKEN = "stack:{:04x}:{}"
 """Name of a stack token by creator code and index."""
 RESTORED_EUI, CUSTOM_EUI, ERASED_EUI = STACK_TOKEN.format(0xE12A, 0), "mfg:0c", b"\xff" * 8
 """Where hosts write another EUI-64: as often as they like, or once (reference ncp-real 6)."""
+ENCRYPTION, RETRY, FRAGMENT = 0x0020, 0x0040, 0x8000
+"""APS options."""
+_INCOMING_UNICAST, _INCOMING_MULTICAST, _INCOMING_BROADCAST = 0, 2, 4
+_NO_EUI, _UNKNOWN = Eui64(bytes(8)), Eui64(b"\xff" * 8)
+
+
+Reply = Mapping[str, Value]
+Handler = Callable[["Ncp", Fields], Reply]
+"""What a command does: the co-processor and the fields of the request to those of the response."""
 
 
 class Ncp:
-    """One dongle's firmware above ASH. ``send`` takes whole EZSP frames for the host."""
+    """One dongle's firmware above ASH. ``send`` takes whole EZSP frames for the host; ``handlers`` are its commands by name."""
 
-    def __init__(self, air: Air, tokens: Tokens, version: int, send: Callable[[bytes], None]) -> None:
+    def __init__(self, air: Air, tokens: Tokens, version: int, send: Callable[[bytes], None], handlers: Mapping[str, Handler]) -> None:
         self.version = version
         self.stack = Stack(air, tokens, self)
         self._send = send
+        self._handlers = handlers
         self._sequence = 0
         self._scan: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -137,11 +144,9 @@ class Ncp:
         self._send(self._answer(request))
 
     def _answer(self, request: Request) -> bytes:
-        from hil.radio.ncp.handlers import HANDLERS  # handlers import this module
-
         self.commands += 1
         schema = schemas_by_id(self.version).get(request.frame_id)
-        handler = HANDLERS.get(schema.name) if schema is not None else None
+        handler = self._handlers.get(schema.name) if schema is not None else None
         if schema is None or handler is None:
             return self._invalid(request, EzspStatus.ERROR_INVALID_FRAME_ID)
         if not self.negotiated and schema.name != "version":
@@ -195,9 +200,32 @@ class Ncp:
         self.callback("stackStatusHandler", {"status": status})
 
     def incoming(self, message: Incoming) -> None:
-        from hil.radio.ncp.handlers.messaging import tell_incoming  # handlers import this module
-
-        tell_incoming(self, message)
+        """incomingMessageHandler, for an endpoint, group or ZDO that the host is to see."""
+        pdu = message.pdu
+        group = pdu.group
+        options = (ENCRYPTION if pdu.secured else 0) | (RETRY if pdu.ack_request else 0)
+        kind = _INCOMING_MULTICAST if pdu.delivery is Delivery.GROUP else _INCOMING_BROADCAST if message.broadcast else _INCOMING_UNICAST
+        if kind == _INCOMING_MULTICAST and not any(entry[:2] == group.to_bytes(2, "little") for entry in self.multicast_table.values()):
+            return
+        if pdu.block is not None:
+            options |= FRAGMENT
+            group = pdu.block.number << 8 if pdu.block.first else pdu.block.number
+        head = ApsHead(pdu.profile, pdu.cluster, pdu.source_endpoint, pdu.destination_endpoint, options, group, pdu.counter)
+        self.callback(
+            "incomingMessageHandler",
+            {
+                "type": kind,
+                "aps": head.encode(),
+                "lqi": message.link.lqi,
+                "rssi": message.link.rssi,
+                "sender": message.source,
+                "eui64": message.eui64 or _UNKNOWN,
+                "binding": 0xFF,
+                "address": 0xFF,
+                "timestamp": 0,
+                "message": pdu.payload,
+            },
+        )
 
     def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None:
         self.callback("trustCenterJoinHandler", {"id": short, "eui64": device, "update": update, "decision": decision, "parent": parent})

@@ -16,6 +16,7 @@ from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, Ash, Code, Deliver, Event, Reset, State, Write
 from hil.radio.ncp.commands import VERSIONS
 from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 from hil.radio.stack.tokens import Tokens
@@ -43,7 +44,7 @@ class NcpServer(DongleServer):
             raise RadioError(f"EZSP version {version} is not emulated: expected one of {', '.join(map(str, VERSIONS))}")
         super().__init__(air, clock, faults)
         self.ash = Ash()
-        self.ncp = Ncp(air, Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64), version, self._to_host)
+        self.ncp = Ncp(air, Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64), version, self._to_host, HANDLERS)
         self._timer: asyncio.TimerHandle | None = None
         self._hold: Callable[[], None] | None = None
         self._was_connected = False

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from firmware_emu.ids import Eui64
 from hil.radio.air.frames import NwkCommand, Update
+from hil.radio.stack.nwk_part import NwkPart, NwkUser
 from hil.radio.stack.tokens import Child
-
-if TYPE_CHECKING:
-    from hil.radio.stack.nwk import Nwk, NwkUser
 
 CHILDREN = 32
 """End devices and routers one node takes (EZSP's default of CONFIG_MAX_END_DEVICE_CHILDREN)."""
@@ -27,7 +24,7 @@ class Children:
 
     __slots__ = ("_heard", "_life", "_nwk", "_user", "permit_until")
 
-    def __init__(self, nwk: Nwk, user: NwkUser) -> None:
+    def __init__(self, nwk: NwkPart, user: NwkUser) -> None:
         self._nwk = nwk
         self._user = user
         self._heard: dict[Eui64, float] = {}

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Beacon, NwkCommand
 from hil.radio.stack.mac import Poll
 from hil.radio.stack.routing import link_cost
+from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
 from hil.radio.stack.zdo import capability
-
-if TYPE_CHECKING:
-    from hil.radio.stack.stack import Stack
 
 T = TypeVar("T")
 
@@ -62,7 +60,7 @@ class JoinFailure(Exception):
         self.status = status
 
 
-async def scan(stack: Stack, channels: tuple[int, ...], duration: int) -> list[Found]:
+async def scan(stack: StackPart, channels: tuple[int, ...], duration: int) -> list[Found]:
     """Active scan; beacons in the order heard, one per PAN and source."""
     mac = stack.nwk.mac
     home, rx_on, was_on = mac.channel, mac.rx_on, mac.channel is not None
@@ -85,7 +83,7 @@ async def scan(stack: Stack, channels: tuple[int, ...], duration: int) -> list[F
     return list(found.values())
 
 
-async def join(stack: Stack, node_type: int, channels: tuple[int, ...], extended_pan: Eui64 | None, pan: int | None) -> None:
+async def join(stack: StackPart, node_type: int, channels: tuple[int, ...], extended_pan: Eui64 | None, pan: int | None) -> None:
     """Raises JoinFailure. On return the tokens hold the network and the stack may start on it."""
     tokens, mac = stack.tokens, stack.nwk.mac
     beacons = [
@@ -115,7 +113,7 @@ def _worth(found: Found) -> tuple[int, int, int, int]:
     return -link_cost(found.link), -found.beacon.depth, found.link.lqi, found.link.rssi
 
 
-def _under(stack: Stack, parent: Found, centre: Eui64) -> None:
+def _under(stack: StackPart, parent: Found, centre: Eui64) -> None:
     """Note the parent."""
     tokens = stack.tokens
     tokens.channel, tokens.pan, tokens.update_id = parent.channel, parent.beacon.pan, parent.beacon.update_id
@@ -125,7 +123,7 @@ def _under(stack: Stack, parent: Found, centre: Eui64) -> None:
     tokens.save()
 
 
-async def _associate(stack: Stack, beacon: Beacon, capabilities: int) -> int:
+async def _associate(stack: StackPart, beacon: Beacon, capabilities: int) -> int:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[tuple[int, int]] = loop.create_future()
     heard: asyncio.Future[bool] = loop.create_future()
@@ -146,7 +144,7 @@ async def _associate(stack: Stack, beacon: Beacon, capabilities: int) -> int:
     return short
 
 
-async def _network_key(stack: Stack, parent: int, rx_on: bool) -> tuple[bytes, int, Eui64]:
+async def _network_key(stack: StackPart, parent: int, rx_on: bool) -> tuple[bytes, int, Eui64]:
     loop = asyncio.get_running_loop()
     waiting = stack.network_key
     deadline = loop.time() + KEY_S
@@ -160,7 +158,7 @@ async def _network_key(stack: Stack, parent: int, rx_on: bool) -> tuple[bytes, i
     return waiting.result()
 
 
-async def rejoin(stack: Stack) -> None:
+async def rejoin(stack: StackPart) -> None:
     """Secured rejoin: to the stored parent, else to the best of those heard on the channel. Raises JoinFailure."""
     tokens = stack.tokens
     if await _ask_back(stack, tokens.parent_short, secured=True):
@@ -172,7 +170,7 @@ async def rejoin(stack: Stack) -> None:
     raise JoinFailure(Status.MOVE_FAILED)
 
 
-async def trust_centre_rejoin(stack: Stack, channels: tuple[int, ...], candidates: tuple[bytes, ...]) -> None:
+async def trust_centre_rejoin(stack: StackPart, channels: tuple[int, ...], candidates: tuple[bytes, ...]) -> None:
     """Rejoin without the network key; ``candidates``: the link key and its hash. Raises JoinFailure; on return start the stack anew."""
     tokens, mac = stack.tokens, stack.nwk.mac
     found = await _network(stack, channels)
@@ -199,13 +197,13 @@ async def trust_centre_rejoin(stack: Stack, channels: tuple[int, ...], candidate
     raise JoinFailure(Status.MOVE_FAILED)
 
 
-async def _network(stack: Stack, channels: tuple[int, ...]) -> list[Found]:
+async def _network(stack: StackPart, channels: tuple[int, ...]) -> list[Found]:
     """Who bears the stored extended PAN id, best first; whether they permit joining is no matter to those who come back."""
     heard = [one for one in await scan(stack, channels, 3) if one.beacon.extended_pan == stack.tokens.extended_pan]
     return sorted(heard, key=_worth, reverse=True)
 
 
-async def _ask_back(stack: Stack, parent: int, *, secured: bool) -> bool:
+async def _ask_back(stack: StackPart, parent: int, *, secured: bool) -> bool:
     """One Rejoin Request; whether the parent takes the node back."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[tuple[int, int]] = loop.create_future()
@@ -221,7 +219,7 @@ async def _ask_back(stack: Stack, parent: int, *, secured: bool) -> bool:
     return answer.done() and not answer.result()[1]
 
 
-async def poll(stack: Stack, parent: int, *, long: bool = False) -> Poll:
+async def poll(stack: StackPart, parent: int, *, long: bool = False) -> Poll:
     """One data request and how it ended."""
     ended: asyncio.Future[Poll] = asyncio.get_running_loop().create_future()
     stack.nwk.mac.poll(parent, resolve(ended), long=long)

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Protocol
 
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader, Update
-from hil.radio.stack import nwk_commands
+from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader
 from hil.radio.stack.children import Children
 from hil.radio.stack.mac import Done, Mac
-from hil.radio.stack.nwk_commands import LEAVE_REJOIN, LEAVE_REQUEST
+from hil.radio.stack.nwk_part import NwkUser
 from hil.radio.stack.routing import Routes
 from hil.radio.stack.security import Auxiliary, KeyId, protect, unprotect
-from hil.radio.stack.tokens import RESERVE, Child, Tokens
+from hil.radio.stack.tokens import RESERVE, Tokens
 
 RADIUS = 30
 BROADCAST_MEMORY_S, BROADCAST_MEMORY = 9.0, 32
@@ -30,21 +28,8 @@ INTER_PAN = 3
 COORDINATOR, ROUTER = 1, 2
 _UNSECURED_COMMANDS = (bytes([NwkCommand.REJOIN_REQUEST]), bytes([NwkCommand.REJOIN_RESPONSE]))
 """Heard without the network key: a Device that rejoins by its link key has none."""
-
-
-class NwkUser(Protocol):
-    """The layer above."""
-
-    def nwk_data(self, frame: NwkPdu, link: Link, secured: bool) -> None: ...
-    def child_joined(self, device: Eui64, child: Child, update: Update) -> None: ...
-    def child_gone(self, device: Eui64, child: Child) -> None: ...
-    def told_to_leave(self, rejoin: bool) -> None: ...
-    def device_left(self, device: Eui64, short: int) -> None: ...
-    def associated(self, short: int, status: int) -> None: ...
-    def polled(self, short: int) -> None: ...
-    def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
-    def key_switched(self) -> None: ...
-    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None: ...
+LEAVE_REJOIN, LEAVE_REQUEST = 0x20, 0x40
+"""Options of a leave command: come back at once; it is a request to leave."""
 
 
 class Nwk:
@@ -361,7 +346,7 @@ class Nwk:
             self.user.nwk_data(npdu, link, npdu.secured)
         elif npdu.secured or npdu.payload[:1] in _UNSECURED_COMMANDS:
             try:
-                nwk_commands.received(self, npdu, frame, link)
+                _received(self, npdu, frame, link)
             except DecodeError:
                 self.mac.count("nwk_bad_frame")
 
@@ -437,3 +422,30 @@ class Nwk:
     def forget_counter(self, device: Eui64) -> None:
         """A Device that joins afresh counts its frames from anywhere."""
         self._incoming.pop(device, None)
+
+
+def _received(nwk: Nwk, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
+    """One command, out of ``frame``. Raises DecodeError."""
+    read = Reader(npdu.payload)
+    command = read.uint(1, "NWK command")
+    device = npdu.source_eui or nwk.addresses.get(npdu.source)
+    if command == NwkCommand.LEAVE:
+        options = read.uint(1, "leave options")
+        if options & LEAVE_REQUEST:
+            if npdu.source in (0, nwk.tokens.parent_short):
+                nwk.user.told_to_leave(bool(options & LEAVE_REJOIN))
+        elif device is not None:
+            nwk.user.device_left(device, npdu.source)
+            if not options & LEAVE_REJOIN:
+                nwk.children.forget(device)
+    elif command == NwkCommand.REJOIN_REQUEST and device is not None and nwk.routes_for_others:
+        if npdu.secured or npdu.source_eui is not None:
+            nwk.children.rejoin(device, npdu.source, read.uint(1, "capability"), secured=npdu.secured)
+    elif command == NwkCommand.ROUTE_RECORD and device is not None:
+        nwk.user.route_recorded(npdu.source, device, nwk.routes.recorded(npdu), link)
+    elif command == NwkCommand.ROUTE_REPLY and isinstance(frame.source, int):
+        nwk.routes.reply(npdu, frame.source)
+    elif command == NwkCommand.REJOIN_RESPONSE:
+        nwk.user.associated(read.uint(2, "short address"), read.uint(1, "rejoin status"))
+    elif command == NwkCommand.END_DEVICE_TIMEOUT_REQUEST and device in nwk.tokens.children:
+        nwk.children.grant_timeout(device, npdu.source, read.uint(1, "timeout enumeration"))

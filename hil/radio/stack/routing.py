@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from hil.radio.air.air import Link
 from hil.radio.air.frames import BROADCAST_ROUTERS, MacPdu, NwkCommand, NwkPdu, Reader
-
-if TYPE_CHECKING:
-    from hil.radio.stack.nwk import Nwk
+from hil.radio.stack.nwk_part import NwkPart
 
 DISCOVERY_S = 0.4
 """How long the first answer may take; a value of this bench, no clause."""
@@ -34,7 +31,7 @@ class Routes:
 
     __slots__ = ("_hopeless", "_hops", "_id", "_nwk", "_seen", "_unrecorded", "_waiting", "source")
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkPart) -> None:
         self._nwk = nwk
         self._id = 0
         self.clear()

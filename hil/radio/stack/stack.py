@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
@@ -17,28 +16,16 @@ from hil.radio.air import phy
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, NwkCommand, NwkPdu, Update
 from hil.radio.air.phy import CHANNELS
-from hil.radio.stack import aps_commands, joining, zdo, zdo_server
+from hil.radio.stack import joining, trust, zdo, zdo_server
 from hil.radio.stack.aps import Aps, Incoming
 from hil.radio.stack.nwk import COORDINATOR, Nwk
 from hil.radio.stack.security import KeyId
+from hil.radio.stack.stack_part import StackUser
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
 from hil.radio.stack.trust import TrustCentre
 
 LOGGER = logging.getLogger(__name__)
-
-
-class StackUser(Protocol):
-    """Who runs the node: the EZSP host or a :class:`hil.radio.nodes.node.StackNode`."""
-
-    def stack_status(self, status: Status) -> None: ...
-    def incoming(self, message: Incoming) -> None: ...
-    def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None: ...
-    def child_join(self, device: Eui64, child: Child, joining: bool) -> None: ...
-    def polled(self, short: int) -> None: ...
-    def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
-    def key_switched(self, sequence: int) -> None: ...
-    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None: ...
 
 
 class Stack:
@@ -308,7 +295,7 @@ class Stack:
         if self.tokens.node_type == COORDINATOR:
             self.trust.joined(device, child.short, update, self.tokens.short)
         else:
-            aps_commands.tell_trust_centre(self, device, child.short, update)
+            trust.tell_trust_centre(self, device, child.short, update)
 
     def child_gone(self, device: Eui64, child: Child) -> None:
         self.user.child_join(device, child, False)
@@ -317,7 +304,7 @@ class Stack:
         if self.tokens.node_type == COORDINATOR:
             self.trust.left(device, short)
         elif device in self.tokens.children:
-            aps_commands.tell_trust_centre(self, device, short, Update.LEFT)
+            trust.tell_trust_centre(self, device, short, Update.LEFT)
 
     def told_to_leave(self, rejoin: bool) -> None:
         if rejoin:
@@ -346,7 +333,7 @@ class Stack:
         asyncio.get_running_loop().call_soon(self.user.key_switched, self.tokens.key_sequence)
 
     def aps_command(self, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None:
-        aps_commands.received(self, source, pdu, key_id, nwk_secured)
+        trust.received(self, self.trust, source, pdu, key_id, nwk_secured)
 
     def aps_data(self, message: Incoming) -> bool:
         """True: taken, so acknowledge it."""

@@ -1,4 +1,4 @@
-"""The Trust Centre of a coordinator: who gets the network key, under which link key, and what the host is told.
+"""The Trust Centre of a coordinator: who gets the network key, under which link key, and what the host is told; its APS commands.
 
 A Device gets in only under a link key held for its EUI-64 (transient, from the install code), or the wildcard key where the
 policy does not ask for install codes. Decisions are told as trustCenterJoinHandler does (reference ezsp-ncp 4).
@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING
 
 from firmware_emu.crypto.aes_mmo import transport_key
+from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, Delivery, Update
+from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, Delivery, Reader, Update
 from hil.radio.stack.security import KeyId
+from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
 
-if TYPE_CHECKING:
-    from hil.radio.stack.stack import Stack
-
+_EVERYONE = Eui64(bytes(8))
 WILDCARD = Eui64(b"\xff" * 8)
 TRANSIENT_KEY_S = 300.0
 """How long a permitted key is held (EmberZNet's default of value 0x3B, recalled)."""
@@ -49,7 +48,7 @@ class TrustCentre:
 
     __slots__ = ("_stack", "_transient", "policy")
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: StackPart) -> None:
         self._stack = stack
         self._transient: dict[Eui64, tuple[bytes, float]] = {}
         self.policy = Policy.ALLOW_JOINS
@@ -190,3 +189,74 @@ class TrustCentre:
 def _transported(key: bytes, sequence: int, device: Eui64, centre: Eui64) -> bytes:
     """Transport-Key with a network key; ``device`` is all zero in a broadcast."""
     return bytes([ApsCommand.TRANSPORT_KEY, NETWORK_KEY_TYPE]) + key + bytes([sequence]) + device.zigbee + centre.zigbee
+
+
+# the APS commands that bring keys and tell of Devices, at every node
+
+
+def received(stack: StackPart, trust: TrustCentre, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None:
+    """One APS command; ``key_id`` is None where APS did not protect it. What does not hold is counted and dropped."""
+    read = Reader(pdu.payload)
+    try:
+        command = read.uint(1, "APS command")
+        if command == ApsCommand.TRANSPORT_KEY:
+            _transport_key(stack, source, read, key_id, nwk_secured)
+        elif command == ApsCommand.SWITCH_KEY:
+            sequence = read.uint(1, "key sequence")
+            tokens = stack.tokens
+            from_centre = nwk_secured and source == tokens.tc_eui64
+            if from_centre and tokens.new_key_sequence() and sequence == tokens.alternate_sequence:
+                stack.key_switched()
+        elif command == ApsCommand.UPDATE_DEVICE:
+            _update_device(stack, trust, source, read, nwk_secured)
+        elif command == ApsCommand.TUNNEL:
+            _tunnel(stack, source, read, nwk_secured)
+    except DecodeError:
+        stack.nwk.mac.count("aps_bad_frame")
+
+
+def _transport_key(stack: StackPart, source: Eui64 | None, read: Reader, key_id: KeyId | None, nwk_secured: bool) -> None:
+    """The network key to a node that joins, under the key-transport key of its link key; the next one to a node on the network."""
+    if read.uint(1, "key type") != NETWORK_KEY_TYPE:
+        return
+    key, sequence = read.take(16, "network key"), read.uint(1, "key sequence")
+    destination, centre = read.eui("destination"), read.eui("trust centre")
+    tokens = stack.tokens
+    addressed = destination == tokens.eui64 and key_id is KeyId.TRANSPORT
+    waiting = stack.awaited_key
+    if waiting is not None and not waiting.done() and addressed:
+        waiting.set_result((key, sequence, centre))
+    elif stack.running and nwk_secured and source == centre == tokens.tc_eui64 and (addressed or destination == _EVERYONE):
+        if sequence != tokens.key_sequence:
+            tokens.alternate_key, tokens.alternate_sequence = key, sequence
+            tokens.save()
+    else:
+        stack.nwk.mac.count("aps_link_key_not_authorized")
+
+
+def tell_trust_centre(stack: StackPart, device: Eui64, short: int, update: Update) -> None:
+    """A router's Update-Device, under its link key with the Trust Centre where it has one."""
+    payload = bytes([ApsCommand.UPDATE_DEVICE]) + device.zigbee + short.to_bytes(2, "little") + bytes([update])
+    pdu = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
+    centre = stack.tokens.tc_eui64
+    key = None if centre is None else stack.link_key(centre)
+    stack.nwk.send(0, pdu.encode() if key is None else stack.aps.seal(pdu, key, KeyId.LINK))
+
+
+def _update_device(stack: StackPart, trust: TrustCentre, source: Eui64 | None, read: Reader, nwk_secured: bool) -> None:
+    device, short, status = read.eui("device"), read.uint(2, "short address"), read.uint(1, "status")
+    parent = stack.nwk.shorts.get(source) if source is not None else None
+    if stack.tokens.node_type != COORDINATOR or not nwk_secured or parent is None or status > max(Update):
+        return
+    if status == Update.LEFT:
+        trust.left(device, short)
+    else:
+        trust.joined(device, short, Update(status), parent)
+
+
+def _tunnel(stack: StackPart, source: Eui64 | None, read: Reader, nwk_secured: bool) -> None:
+    """A key for a child that cannot read the network's frames yet goes on without NWK security."""
+    device = read.eui("destination")
+    child = stack.tokens.children.get(device)
+    if child is not None and nwk_secured and source == stack.tokens.tc_eui64:
+        stack.nwk.send(child.short, read.rest(), secured=False)

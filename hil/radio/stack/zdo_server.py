@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from firmware_emu.errors import DecodeError
 from hil.radio.stack import zdo
 from hil.radio.stack.aps import Incoming
-
-if TYPE_CHECKING:
-    from hil.radio.stack.stack import Stack
+from hil.radio.stack.stack_part import StackPart
 
 ZDO_RECEIVES, ZDO_UNSUPPORTED, ZDO_ENDPOINTS = 0x01, 0x02, 0x04
 """EmberZdoConfigurationFlags: the host sees requests the stack answers, gets those it does not know, answers endpoint ones itself."""
 
 
-def received(stack: Stack, message: Incoming) -> None:
+def received(stack: StackPart, message: Incoming) -> None:
     """A ZDO frame: what the stack learns from it, what it answers, and whether the host is to see it."""
     cluster, payload = message.pdu.cluster, message.pdu.payload
     to_user = bool(cluster & zdo.ANSWER) or cluster == zdo.DEVICE_ANNCE or bool(stack.zdo_flags & ZDO_RECEIVES)
@@ -36,7 +32,7 @@ def received(stack: Stack, message: Incoming) -> None:
         stack.user.incoming(message)
 
 
-def _answer(stack: Stack, message: Incoming, to_user: bool) -> bool:
+def _answer(stack: StackPart, message: Incoming, to_user: bool) -> bool:
     """Whether the host is to see the request. Raises DecodeError."""
     cluster, payload = message.pdu.cluster, message.pdu.payload
     if cluster in zdo.ENDPOINT_REQUESTS and stack.zdo_flags & ZDO_ENDPOINTS:

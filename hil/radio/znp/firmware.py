@@ -49,31 +49,24 @@ FORMATION, FORMATION_FAILED, RESTORED = 4, 8, 13
 
 Reply = Mapping[str, Value]
 Handler = Callable[["Znp", Fields], Reply]
-HANDLERS: dict[str, Handler] = {}
-
-
-def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Register a function for the commands ``names``."""
-
-    def register(function: Handler) -> Handler:
-        for name in names:
-            HANDLERS[name] = function
-        return function
-
-    return register
+"""What a command does: the firmware and the fields of the request to those of the response."""
 
 
 class Znp:
-    """One dongle's firmware above its MT frames. ``send`` takes frames for the host, ``restart`` is called for a reset by command."""
+    """One dongle's firmware above its MT frames. ``send`` takes frames for the host, ``restart`` is called for a reset by command;
+    ``handlers`` are its commands by name."""
 
     version = "Z-Stack 3.30"
 
-    def __init__(self, air: Air, tokens: Tokens, send: Callable[[Frame], None], restart: Callable[[], None]) -> None:
+    def __init__(
+        self, air: Air, tokens: Tokens, send: Callable[[Frame], None], restart: Callable[[], None], handlers: Mapping[str, Handler]
+    ) -> None:
         self.stack = Stack(air, tokens, self)
         self.nvram = Nvram(self.stack)
         self.restart = restart
         self.commands = 0
         self._send = send
+        self._handlers = handlers
         self._tasks: set[asyncio.Task[None]] = set()
         self._fresh()
 
@@ -102,7 +95,7 @@ class Znp:
     def receive(self, frame: Frame) -> None:
         """One frame of the host; a synchronous one is answered whatever it is."""
         command = requests().get((frame.subsystem, frame.command))
-        handler = HANDLERS.get(command.name) if command is not None else None
+        handler = self._handlers.get(command.name) if command is not None else None
         self.commands += 1
         if command is None or handler is None:
             if frame.kind is Kind.SREQ:

@@ -1,8 +1,9 @@
-"""What each MT command of a virtual ZNP does; importing this module fills :data:`hil.radio.znp.firmware.HANDLERS`."""
+"""What each MT command of a virtual ZNP does: :data:`HANDLERS` by name."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
@@ -26,11 +27,24 @@ from hil.radio.znp.firmware import (
     MODE_EUI,
     MODE_GROUP,
     SUCCESS,
+    Handler,
     Reply,
     Znp,
-    handles,
 )
 from hil.radio.znp.nvram import CLEAR_CONFIG, CLEAR_STATE, EXTADDR, OSAL, STARTUP_OPTION
+
+HANDLERS: dict[str, Handler] = {}
+
+
+def handles(*names: str) -> Callable[[Handler], Handler]:
+    """Put a function into :data:`HANDLERS` for the commands ``names``."""
+
+    def register(function: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
 
 VERSION = {"transport": 2, "product": 1, "major": 2, "minor": 7, "maintenance": 1, "revision": 20221226}
 """As a CC2652 with a coordinator build of Z-Stack 3.30 of that day answers."""

@@ -17,9 +17,8 @@ from hil.radio.air.air import Air
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 from hil.radio.stack.tokens import Tokens
-from hil.radio.znp import handlers  # noqa: F401  fills the register of commands
 from hil.radio.znp.firmware import Znp
-from hil.radio.znp.handlers import VERSION
+from hil.radio.znp.handlers import HANDLERS, VERSION
 from hil.radio.znp.mt import SOF, Frame, Parser
 
 POWER_ON, EXTERNAL, WATCHDOG = 0, 1, 2
@@ -43,7 +42,7 @@ class ZnpServer(DongleServer):
         """``tokens``: as for the EZSP dongle. Raises RadioError for a token file that is not this dongle's."""
         super().__init__(air, clock, faults)
         stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)
-        self.ncp = Znp(air, stored, self._to_host, partial(self.reset, EXTERNAL))
+        self.ncp = Znp(air, stored, self._to_host, partial(self.reset, EXTERNAL), HANDLERS)
         self._parser = Parser()
 
     def power(self, on: bool) -> None:

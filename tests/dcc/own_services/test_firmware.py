@@ -19,6 +19,7 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import asn1_io, firmware
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import FirmwareActivationAlert, FirmwareTransferAlert
@@ -79,7 +80,7 @@ class Home:
 
     def _device(self, identity: Eui64, kind: DeviceType) -> GbcsDevice:
         credentials = Credentials.from_keystore(self.store, self.keystore, identity, kind, PARTIES)
-        device = GbcsDevice(identity, kind, credentials, self.store, self.clock.now, self.trace, ReadyAnswers())
+        device = GbcsDevice(identity, kind, credentials, self.store, self.clock.now, self.trace, STANDARD, ReadyAnswers())
         device.on_outgoing = lambda message: self.channel.post(WanKind.MESSAGE, message)
         return device
 

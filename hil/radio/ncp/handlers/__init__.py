@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from hil.radio.ncp.handlers.registry import HANDLERS as HANDLERS
+from hil.radio.ncp.ezsp import Handler
+from hil.radio.ncp.handlers import configuration, keys, messaging, network, routes, tables
 
-from . import configuration, keys, messaging, network, routes, tables  # noqa: F401  each registers its handlers
+_FAMILIES = (configuration, keys, messaging, network, routes, tables)
+HANDLERS: dict[str, Handler] = {name: handler for family in _FAMILIES for name, handler in family.HANDLERS.items()}

@@ -7,11 +7,14 @@ import struct
 from firmware_emu.han.base import SimpleDescriptor
 from hil.radio.air.frames import Reader
 from hil.radio.ncp.commands import STACK_VERSION
-from hil.radio.ncp.ezsp import ERASED_EUI, RESTORED_EUI, STACK_TOKEN, Ncp
-from hil.radio.ncp.handlers.registry import Reply, handles
+from hil.radio.ncp.ezsp import ERASED_EUI, RESTORED_EUI, STACK_TOKEN, Handler, Ncp, Reply
+from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
 from hil.radio.stack.status import EzspStatus, Status
 from hil.radio.stack.trust import Policy
+
+HANDLERS: dict[str, Handler] = {}
+handles = register_in(HANDLERS)
 
 TRUST_CENTRE_POLICY = 0x00
 ZDO_FLAGS = 0x2A

@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.handlers.registry import Reply, handles
+from hil.radio.ncp.ezsp import Handler, Ncp, Reply
+from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
 from hil.radio.stack.status import Status
+
+HANDLERS: dict[str, Handler] = {}
+handles = register_in(HANDLERS)
 
 HAVE_TRUST_CENTRE_EUI64, HAVE_PRECONFIGURED_KEY, HAVE_NETWORK_KEY = 0x0040, 0x0100, 0x0200
 CURRENT_MASK, HAVE_LINK_KEY = 0x0087, 0x0010

@@ -1,23 +1,22 @@
-"""Sending: unicast, broadcast, multicast, reply; and what the stack tells of messages (reference ezsp-ncp 3 and 4)."""
+"""Sending: unicast, broadcast, multicast, reply (reference ezsp-ncp 3)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
-from firmware_emu.ids import Eui64
 from hil.radio.air.frames import MAX_MPDU, ApsKind, ApsPdu, Block, Delivery, MacPdu
 from hil.radio.ncp.commands import ApsHead
-from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.handlers.registry import Reply, handles
+from hil.radio.ncp.ezsp import ENCRYPTION, FRAGMENT, RETRY, Handler, Ncp, Reply
+from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
-from hil.radio.stack.aps import Aps, Incoming
+from hil.radio.stack.aps import Aps
 from hil.radio.stack.status import Status
 
-ENCRYPTION, RETRY, FRAGMENT = 0x0020, 0x0040, 0x8000
+HANDLERS: dict[str, Handler] = {}
+handles = register_in(HANDLERS)
+
 DIRECT, VIA_ADDRESS_TABLE, MULTICAST, BROADCAST = 0, 1, 3, 6
-INCOMING_UNICAST, INCOMING_MULTICAST, INCOMING_BROADCAST = 0, 2, 4
-_UNKNOWN = Eui64(b"\xff" * 8)
 CONTENTS_POLICY, TAG_AND_CONTENTS = 0x04, 0x41
 
 
@@ -160,32 +159,3 @@ def send_raw(ncp: Ncp, fields: Fields) -> Reply:
 @handles("maximumPayloadLength")
 def maximum_payload(ncp: Ncp, fields: Fields) -> Reply:
     return {"length": Aps.capacity(False, False)}
-
-
-def tell_incoming(ncp: Ncp, message: Incoming) -> None:
-    """incomingMessageHandler, for an endpoint, group or ZDO that the host is to see."""
-    pdu = message.pdu
-    group = pdu.group
-    options = (ENCRYPTION if pdu.secured else 0) | (RETRY if pdu.ack_request else 0)
-    kind = INCOMING_MULTICAST if pdu.delivery is Delivery.GROUP else INCOMING_BROADCAST if message.broadcast else INCOMING_UNICAST
-    if kind == INCOMING_MULTICAST and not any(entry[:2] == group.to_bytes(2, "little") for entry in ncp.multicast_table.values()):
-        return
-    if pdu.block is not None:
-        options |= FRAGMENT
-        group = pdu.block.number << 8 if pdu.block.first else pdu.block.number
-    head = ApsHead(pdu.profile, pdu.cluster, pdu.source_endpoint, pdu.destination_endpoint, options, group, pdu.counter)
-    ncp.callback(
-        "incomingMessageHandler",
-        {
-            "type": kind,
-            "aps": head.encode(),
-            "lqi": message.link.lqi,
-            "rssi": message.link.rssi,
-            "sender": message.source,
-            "eui64": message.eui64 or _UNKNOWN,
-            "binding": 0xFF,
-            "address": 0xFF,
-            "timestamp": 0,
-            "message": pdu.payload,
-        },
-    )

@@ -7,13 +7,16 @@ import asyncio
 from firmware_emu.ids import Eui64
 from hil.radio.air import phy
 from hil.radio.ncp.commands import NetworkParameters
-from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.handlers.registry import Reply, handles
+from hil.radio.ncp.ezsp import Handler, Ncp, Reply
+from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
 from hil.radio.stack import joining
 from hil.radio.stack.mac import Poll
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child
+
+HANDLERS: dict[str, Handler] = {}
+handles = register_in(HANDLERS)
 
 NO_NETWORK, JOINING, JOINED = 0, 1, 2
 ENERGY_SCAN, ACTIVE_SCAN = 0, 1

@@ -1,27 +1,20 @@
-"""The register of command handlers."""
+"""Tables of command handlers, one a family."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from hil.radio.ncp.commands import Value
-from hil.radio.port.fields import Fields
-
-if TYPE_CHECKING:
-    from hil.radio.ncp.ezsp import Ncp
-
-Reply = Mapping[str, Value]
-Handler = Callable[["Ncp", Fields], Reply]
-HANDLERS: dict[str, Handler] = {}
+from hil.radio.ncp.ezsp import Handler
 
 
-def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Register a function for the commands ``names``."""
+def register_in(table: dict[str, Handler]) -> Callable[..., Callable[[Handler], Handler]]:
+    """A decorator that puts a function into ``table`` for each of the commands it names."""
 
-    def register(function: Handler) -> Handler:
-        for name in names:
-            HANDLERS[name] = function
-        return function
+    def handles(*names: str) -> Callable[[Handler], Handler]:
+        def register(function: Handler) -> Handler:
+            table.update(dict.fromkeys(names, function))
+            return function
 
-    return register
+        return register
+
+    return handles

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from firmware_emu.ids import Eui64
 from hil.radio.ncp.commands import FIRST_SL_STATUS
-from hil.radio.ncp.ezsp import Ncp
-from hil.radio.ncp.handlers.registry import Reply, handles
+from hil.radio.ncp.ezsp import Handler, Ncp, Reply
+from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
 from hil.radio.stack.status import Status
+
+HANDLERS: dict[str, Handler] = {}
+handles = register_in(HANDLERS)
 
 ADDRESS_TABLE_SIZE, MULTICAST_TABLE_SIZE = 0x05, 0x06
 NO_SHORT = 0xFFFF

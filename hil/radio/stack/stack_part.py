@@ -1,0 +1,72 @@
+"""The stack of one node as its parts see it, and its user as it sees that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from firmware_emu.ids import Eui64
+from hil.radio.air.air import Air, Link
+from hil.radio.air.frames import MacPdu
+from hil.radio.stack.aps import Aps, Incoming
+from hil.radio.stack.nwk import Nwk
+from hil.radio.stack.status import Status
+from hil.radio.stack.tokens import Child, Tokens
+from hil.radio.stack.zdo import Described
+
+
+class StackUser(Protocol):
+    """Who runs the node: the EZSP host or a :class:`hil.radio.nodes.node.StackNode`."""
+
+    def stack_status(self, status: Status) -> None: ...
+    def incoming(self, message: Incoming) -> None: ...
+    def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None: ...
+    def child_join(self, device: Eui64, child: Child, joining: bool) -> None: ...
+    def polled(self, short: int) -> None: ...
+    def inter_pan(self, frame: MacPdu, link: Link) -> None: ...
+    def key_switched(self, sequence: int) -> None: ...
+    def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None: ...
+
+
+class StackPart(Protocol):
+    """Everything that joining, the Trust Centre and ZDO may use of the stack."""
+
+    air: Air
+    tokens: Tokens
+    user: StackUser
+    nwk: Nwk
+    aps: Aps
+    running: bool
+    zdo_flags: int
+    association: asyncio.Future[tuple[int, int]] | None
+    awaited_key: asyncio.Future[tuple[bytes, int, Eui64]] | None
+
+    @property
+    def network_key(self) -> asyncio.Future[tuple[bytes, int, Eui64]]:
+        """The network key a joining node waits for."""
+        ...
+
+    def link_key(self, partner: Eui64) -> bytes | None:
+        """The key in force with ``partner``."""
+        ...
+
+    def key_switched(self) -> None:
+        """The next network key comes into force."""
+        ...
+
+    def described(self) -> Described:
+        """The node as ZDO tells of it."""
+        ...
+
+    def send_zdo(self, destination: int, cluster: int, payload: bytes, done: Callable[[Status], None] | None = None) -> None:
+        """One ZDO frame."""
+        ...
+
+    def permit(self, seconds: int) -> Status:
+        """Let Devices associate for ``seconds``."""
+        ...
+
+    def leave(self) -> Status:
+        """Leave the network."""
+        ...
