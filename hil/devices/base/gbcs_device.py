@@ -1,6 +1,6 @@
 """A Device with GBCS on the HAN: Commands arrive through the tunnel, responses and alerts go back through it.
 
-Messages a Device still has to send, kept in its store so that an alert raised before a power cut is not lost.
+What it still has to send is kept in its store, so that an alert raised before a power cut is not lost.
 """
 
 from __future__ import annotations

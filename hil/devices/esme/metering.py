@@ -1,11 +1,8 @@
 """The metrology of an electricity meter: load into registers, rates, costs, balances, supply and logs, exact and kept in the store.
 
 Time is cut at half hours, tariff switches, ends of billing periods and the seconds at which a threshold is crossed; within a piece load
-and price are constant, so that integers and fractions say everything and a year of half hours is quick.
-
-Maximum demand of an electricity meter: the largest half hour since a reset, all day or in a window (reference smets 5).
-
-The load switch of an electricity meter and the load limit that opens it (reference smets 4).
+and price are constant, so that integers and fractions say everything and a year of half hours is quick. The load switch with the load
+limit that opens it (reference smets 4), and maximum demand (reference smets 5), are here too.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
-"""Billing of an electricity meter: calendar, snapshots at its ends and at changes, daily reads, payments, values for displays.
+"""Billing of a meter: the account with its balance, credit and debts; snapshots, daily reads and payments; values for displays.
 
-Depths: reference smets 2. Registers in Wh, money in millipence; time stamps in seconds since 2000 UTC.
-
-The account of an electricity meter: balance, emergency credit, debts and the thresholds that switch supply, in exact millipence.
-
-Rules: reference smets 3. Which charge is taken from which credit is the credit charge configuration that ECS02 and ECS03 set. A balance
-is a :class:`~fractions.Fraction` of a thousandth of a penny, so that a year of half hours adds up without rounding.
+The account is exact, in millipence, and its thresholds switch the supply (reference smets 3): which charge is taken from which credit is
+the credit charge configuration that ECS02 and ECS03 set, and a balance is a :class:`~fractions.Fraction` of a thousandth of a penny, so
+that a year of half hours adds up without rounding. Depths of logs: reference smets 2. Registers in Wh; times in seconds since 2000 UTC.
 """
 
 from __future__ import annotations

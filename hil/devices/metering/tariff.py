@@ -1,11 +1,8 @@
-"""Tariffs of an electricity meter: switching tables, block thresholds and prices read from the object model, and the registers they steer.
+"""Tariffs of a meter: calendars, switching tables, block thresholds and prices read from the object model, and the registers they steer.
 
 A day action is a time-of-use register (script 1 to 48), a set of block registers (101 to 108), or a register of the secondary element
-(201 to 204). Prices are exact fractions of a thousandth of a penny for a kWh.
-
-COSEM dates, times and schedules as a meter reads them: wildcards, last days of a month, special days, class 10 entries.
-
-All times are bench seconds since 2000 in UTC, as a meter's calendars are.
+(201 to 204). Prices are exact fractions of a thousandth of a penny for a kWh. COSEM dates, times and schedules are read with their
+wildcards, last days of a month, special days and class 10 entries; all times are bench seconds since 2000 in UTC.
 """
 
 from __future__ import annotations
