@@ -96,18 +96,15 @@ class FarEnd:
 
     def user(self, eui: Eui64, role: UserRole | None = None) -> User:
         """The user of that identifier, in the role it was entered with (else in ``role``, IS by default). Raises UserEntryError."""
-        row = self.dcc.store.row("SELECT role FROM users WHERE eui = ?", (str(eui),))
-        known = None if row is None else UserRole(row["role"])
-        user = User(eui, role or known or UserRole.IS, self.bench.keystore)
+        user = User(eui, role or self.dcc.context.users.role(eui) or UserRole.IS, self.bench.keystore)
         self.dcc.add_user(user)
         return user
 
     def add_known_users(self) -> None:
         """The receiving services of all users whose keys are here, so that what comes in for them is taken and proven."""
-        for row in self.dcc.store.rows("SELECT eui FROM users WHERE suspended IS NULL"):
-            eui = Eui64.parse(row["eui"])
-            if self.bench.keystore.has_private_key(eui, KeyUsage.DIGITAL_SIGNATURE):
-                self.user(eui)
+        for one in self.dcc.context.users.all():
+            if one.suspended is None and self.bench.keystore.has_private_key(one.eui, KeyUsage.DIGITAL_SIGNATURE):
+                self.user(one.eui)
 
     async def listen(self, host: str, port: int) -> int:
         """Let the hubs of the inventory connect, once; returns the port. Raises WanError, KeystoreError."""

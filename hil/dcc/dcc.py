@@ -18,33 +18,34 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from cryptography import x509
-
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
+from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.answers.answers import Answers
 from hil.dcc.answers.effects import Effects
 from hil.dcc.answers.hub_side import HubSide
 from hil.dcc.answers.responses import Responses, Stray
-from hil.dcc.base.outcome import Delivery, Outcome, Refusal
+from hil.dcc.base.bus import Bus
+from hil.dcc.base.outcome import Outcome, Refusal
 from hil.dcc.base.profile import DccProfile, profile
-from hil.dcc.base.refusals import refused
-from hil.dcc.base.services import Service, UserRole
+from hil.dcc.base.requests import RequestEvent, Requests
+from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis import RequestId, ServiceRequest, new_request, write_request
+from hil.dcc.duis import RequestId, ServiceRequest, new_request
 from hil.dcc.duis.build import Content
+from hil.dcc.duis.command_variant import CommandVariant
 from hil.dcc.gateway.connections import Connections
-from hil.dcc.gateway.context import Arrival, GatewayContext
-from hil.dcc.gateway.deferred import HeldRequests
+from hil.dcc.gateway.context import GatewayContext
+from hil.dcc.gateway.deferred import DeferredRequests
 from hil.dcc.gateway.gateway import Gateway
-from hil.dcc.gateway.journey import Journey, Travel
-from hil.dcc.gateway.quarantine import Quarantine
+from hil.dcc.gateway.journey import Journey
+from hil.dcc.gateway.quarantine import Direction, Quarantine
 from hil.dcc.gateway.sequence import Sequence
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import AuditLine, Device, Inventory
@@ -54,14 +55,17 @@ from hil.dcc.own_services.execution import Execution
 from hil.dcc.own_services.firmware import Firmware
 from hil.dcc.own_services.hub_reports import HubReports
 from hil.dcc.own_services.own_services import OwnServices
+from hil.dcc.own_services.processing import Processing
 from hil.dcc.own_services.schedules import Schedules
 from hil.dcc.own_services.wan_matrix import WanMatrix
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.parties.cos_signer import CosSigner
+from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.receivers import Delivered, Receivers
 from hil.dcc.parties.smki import Repository
 from hil.dcc.parties.users import User
 from hil.dcc.registration import Registration
-from hil.dcc.wan.headend import HeadEnd, HubEvents
+from hil.dcc.wan.headend import HeadEnd
 
 
 class Dcc:
@@ -85,116 +89,101 @@ class Dcc:
         self.trace = trace
         self.settings = settings or profile()
         self.cos = cos
-        self._parties = dict(parties)
-        self._users: dict[Eui64, User] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.store = DccStore(store_path)
-        self.inventory = Inventory(self.store, clock.now, self._status_changed)
+        self.store = store = DccStore(store_path)
+        self.bus = bus = Bus()
+        self.requests = Requests(store, clock.now, bus)
+        self.inventory = Inventory(store, clock.now, bus.tell)
         self.check_list = CheckList(self.inventory)
-        self.registration = Registration(self.store)
-        self.known_parties = KnownParties(self.store)
-        self.device_log_copy = DeviceLogCopy(self.store, self.inventory, clock.now)
-        self.quarantine = Quarantine(self.store, clock.now)
-        self.connections = Connections(self.store, clock)
-        self.counters = OriginatorCounters(self.store, int(self.settings.first_counter))
-        self.acb = AccessControlBroker(self.eui, self.keystore, self.counters)
-        self.context = GatewayContext(self.keystore, self.inventory, self.registration, self.store, clock, self.settings, frozenset(own))
-        self.gateway = Gateway(self.context, self.quarantine, trace)
-        self.alerts = Alerts(
-            self.store,
-            clock,
-            trace,
-            self.settings,
-            self.keystore,
-            self.inventory,
-            self.registration,
-            self.device_log_copy,
-            frozenset(own),
-            self._deliver,
+        self.registration = Registration(store)
+        self.known_parties = KnownParties(store, parties)
+        self.device_log_copy = DeviceLogCopy(store, self.inventory, clock.now)
+        self.counters = OriginatorCounters(store, int(self.settings.first_counter))
+        self.context = GatewayContext(
+            clock=clock,
+            trace=trace,
+            store=store,
+            profile=self.settings,
+            keystore=self.keystore,
+            broker=self.eui,
+            dcc=frozenset(own),
+            requests=self.requests,
+            users=EnteredUsers(store),
+            inventory=self.inventory,
+            device_logs=self.device_log_copy,
+            known_parties=self.known_parties,
+            registration=self.registration,
+            thresholds=AnomalyThresholds(store),
         )
-        self.repository = Repository(self.store, self.keystore, self._tell_certificate)
+        self.receivers = Receivers(bus, trace)
+        self.repository = Repository(store, self.keystore, bus)
         self.repository.load()
-        self.responses = Responses(self.store, self.keystore, self.repository, self.inventory, trace, clock.now)
-        self.schedules = Schedules(self.context, self.counters, trace, self._run_schedule)
-        self.gateway.on_suspended = self.schedules.suspended
-        effects = Effects(
-            self.inventory,
-            self.device_log_copy,
-            self.known_parties,
-            self.alerts,
-            trace,
-            self.schedules.tenancy_changed,
-            self.repository,
-        )
+        self.head_end = HeadEnd(store, clock, trace, bus)
+        self.quarantine = Quarantine(store, clock.now)
+        self.connections = Connections(store, clock)
+        self.gateway = Gateway(self.context, self.quarantine, bus)
+        self.alerts = Alerts(self.context, self.receivers, bus, None if cos is None else cos.eui)
+        self.schedules = Schedules(self.context, bus, self.counters)
+        self.responses = Responses(self.context, self.repository)
         self.answers = Answers(
-            self.store,
-            self.responses,
-            effects,
-            self.gateway,
-            self.quarantine,
-            self.alerts,
-            clock,
-            trace,
-            self._users,
-            frozenset(own),
-            lambda chf, sequence: self.head_end.undelivered(chf, sequence),
-            lambda chf, sequence: self.head_end.withdraw(chf, sequence),
-            self.schedules.of_run,
-            self.settings.scheduled_target_s,
-            self.connections.sent,
+            context=self.context,
+            bus=bus,
+            responses=self.responses,
+            effects=Effects(self.context, self.alerts, self.repository, bus),
+            quarantine=self.quarantine,
+            alerts=self.alerts,
+            receivers=self.receivers,
+            outbox=self.head_end,
+            runs=self.schedules,
         )
-        self.hub_side = HubSide(self.store, self.inventory, self.alerts, self.answers, self.responses, clock, trace)
-        self.head_end = HeadEnd(self.store, clock, trace, HubEvents(self.hub_side.hello, self.hub_side.message, self.alerts.power_lost))
-        self.firmware = Firmware(self.context, self.head_end, trace, self.eui)
-        self.alerts.on_credentials = self.answers.credentials_told
-        self.alerts.cos = lambda: None if self.cos is None else self.cos.eui
-        self.alerts.on_transfer, self.alerts.on_device_alert = self.firmware.transferred, self.firmware.device_told
-        self.alerts.on_activation = self.firmware.activated
-        self.wan_matrix = WanMatrix(self.store)
-        self.hub_reports = HubReports(self.store, self.inventory, clock.now)
-        self.own_services = OwnServices(
-            self.context,
-            self.alerts,
-            self.eui,
-            self.answers.return_local,
-            self._install_parties,
-            self.schedules,
-            self.firmware,
-            self.wan_matrix,
-            self.hub_reports,
+        self.hub_side = HubSide(self.context, bus, self.alerts, self.answers, self.responses)
+        self.firmware = Firmware(self.context, bus, self.head_end)
+        self.wan_matrix = WanMatrix(store)
+        self.hub_reports = HubReports(store, self.inventory, clock.now)
+        own_services = OwnServices(
+            context=self.context,
+            alerts=self.alerts,
+            answers=self.answers,
+            schedules=self.schedules,
+            firmware=self.firmware,
+            wan_matrix=self.wan_matrix,
+            hub_reports=self.hub_reports,
         )
-        self.execution = Execution(self.own_services, self.store, clock, trace)
-        self.journey = Journey(
-            self.context,
-            self.gateway,
-            self.acb,
-            self.counters,
-            self.known_parties,
-            self.device_log_copy,
-            self.head_end,
-            trace,
-            lambda: self.cos,
+        self.sequence = Sequence(self.context, bus)
+        self.deferred = DeferredRequests(self.context, self.sequence)
+        acb = AccessControlBroker(self.eui, self.keystore, self.counters)
+        self.processing = Processing(
+            context=self.context,
+            counters=self.counters,
+            receivers=self.receivers,
+            connections=self.connections,
+            gateway=self.gateway,
+            sequence=self.sequence,
+            deferred=self.deferred,
+            execution=Execution(own_services, self.context),
+            journey=Journey(self.context, self.gateway, acb, self.counters, self.head_end, cos),
+            answers=self.answers,
         )
-        self.sequence = Sequence(self.context, trace)
-        self.held = HeldRequests(self.context, self.sequence, clock, trace, self._go_on)
+        bus.on(AuditLine, self._tell_status)
+        bus.on(Delivered, self.connections.sent)
 
     # Life
 
     async def start(self) -> None:
-        """Go on where the store says: open outages are watched again, held requests held. Hubs are attached by the caller."""
+        """Go on where the store says: open outages and deadlines are watched again, deferred requests deferred, schedules and firmware
+        campaigns run. Hubs are attached by the caller."""
         self.alerts.watch_outages()
-        self.held.resume()
-        self.schedules.start()
+        self.answers.resume()
+        self.deferred.resume(self.processing.go_on)
+        self.schedules.start(self.processing.run_scheduled)
         self.firmware.resume()
 
     async def close(self) -> None:
         """End connections and timers, close the store."""
         await self.alerts.close()
-        await self.held.close()
+        await self.deferred.close()
         await self.schedules.close()
         await self.firmware.close()
-        for task in tuple(self._tasks):
-            task.cancel()
+        await self.answers.close()
         await self.head_end.close()
         self.store.close()
 
@@ -207,7 +196,7 @@ class Dcc:
     def add_user(self, user: User) -> None:
         """User entry (once per identifier), and the user's receiving service is there: what waits for it is delivered."""
         self.gateway.enter_user(user.eui64, user.role)
-        self._users[user.eui64] = user
+        self.receivers.add(user)
         for certificate in self.repository.published():
             user.learn(certificate)
         with self.store.transaction():
@@ -216,7 +205,7 @@ class Dcc:
 
     def remove_user(self, eui: Eui64) -> None:
         """The user's receiving service is away; its rights stay."""
-        self._users.pop(eui, None)
+        self.receivers.remove(eui)
 
     def hold(self, device: Eui64, role: RemotePartyRole, party: Eui64) -> None:
         """The Device holds ``party`` in ``role``, other than this DCC's ``parties`` say (two suppliers in one home)."""
@@ -245,24 +234,8 @@ class Dcc:
         device = self.inventory.pre_notify(
             eui, type, manufacturer=manufacturer, model=model, firmware=firmware, version=version, gpf=gpf, esme_variant=esme_variant
         )
-        self._install_parties(device)
+        self.known_parties.install(device)
         return device
-
-    def _install_parties(self, device: Device) -> None:
-        self.known_parties.install(device, self._parties)
-
-    def _tell_certificate(self, certificate: x509.Certificate) -> None:
-        for user in self._users.values():
-            user.learn(certificate)
-
-    def _deliver(self, party: Eui64, delivery: Delivery) -> bool:
-        user = self._users.get(party)
-        if user is None:
-            return False
-        if not user.deliver(delivery):
-            self.trace.emit("dcc", f"user {party}", "reported", target="dcc", code=delivery.code, reason="not meant for this user")
-        self.connections.sent(party, len(delivery.octets or b""))
-        return True
 
     # Requests
 
@@ -289,75 +262,20 @@ class Dcc:
         request: ServiceRequest,
         *,
         wait_s: float | None = None,
-        released: bool = False,
         connection: int | None = None,
-        returns: int = 5,
+        returns: CommandVariant = CommandVariant.SIGNED_SEND,
     ) -> Outcome:
         """Send a service request as ``user`` and wait for its end. ``wait_s`` shortens or lengthens the wait for the Device;
         ``connection`` is that of the user it comes over (its first by default). ``returns`` is the command variant under which the user
-        returns a signed pre-command: 5 over the SM WAN, 6 for local delivery, 7 both.
+        returns a signed pre-command.
 
         Refusals, missing answers and failures are Outcomes, not exceptions.
         """
-        outcome = await self._send(user, request, wait_s, released, connection, returns)
-        self.sequence.ended(outcome.request)
-        return outcome
-
-    async def _send(
-        self, user: User, request: ServiceRequest, wait_s: float | None, released: bool, connection: int | None, returns: int
-    ) -> Outcome:
-        travel, started = Travel(self.clock), self.clock.now()
-        name = str(request.request_id)
-        self.counters.saw(request.request_id.originator, request.request_id.counter)
-        self.trace.emit("dcc", f"user {user.eui64}", "requested", target="gateway", message=name, variant=request.service_reference_variant)
-        try:
-            signed = request if request.signed else user.sign(request)
-        except CommsHubError as error:
-            return self.execution.refused(request, refused("user-cannot-sign-request", problem=error), travel, started)
-        travel.leg("user signs the request")
-        refusal = self.sequence.problem(signed)
-        refusal = refusal or await self.connections.admit(user.eui64, len(write_request(signed)), connection)
-        arrival = refusal or self.gateway.receive(signed, released=released, returns=returns)
-        travel.leg("arrival checks")
-        if isinstance(arrival, Refusal):
-            return self.execution.refused(request, arrival, travel, started)
-        if self.held.cancels(arrival):
-            return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
-        if arrival.request.preceding is not None or self.held.due(arrival) is not None:
-            refusal = await self.held.wait(arrival)
-            travel.leg("held until its execution time")
-            started = self.clock.now()
-        if refusal is None and not arrival.service.device_service:
-            return self.execution.execute(arrival, travel, started)
-        refusal = refusal or self.journey.travel(user, arrival, travel)
-        if refusal is not None:
-            return self.execution.refused(request, refusal, travel, started)
-        return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
-
-    async def _run_schedule(self, request: ServiceRequest, service: Service, number: int, due: float) -> Refusal | None:
-        arrival = self.gateway.receive_run(request, service, due)
-        if isinstance(arrival, Refusal):
-            return arrival
-        refusal = self.journey.travel(self._users.get(arrival.sender), arrival, Travel(self.clock))
-        if refusal is None:
-            task = asyncio.create_task(self.answers.settle(str(request.request_id)), name=f"run of schedule {number}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return refusal
-
-    async def _go_on(self, arrival: Arrival) -> Refusal | None:
-        """A request that was held by a DCC before this one."""
-        travel = Travel(self.clock)
-        if arrival.service.device_service:
-            return self.journey.travel(self._users.get(arrival.sender), arrival, travel)
-        return self.execution.execute(arrival, travel, self.clock.now()).refusal
-
-    def _cancel_like(self, arrival: Arrival) -> list[str]:
-        return self.held.cancel(arrival.sender, target=arrival.request.request_id.target, variant=arrival.service.variant)
+        return await self.processing.send(user, request, wait_s=wait_s, connection=connection, returns=returns)
 
     def cancel(self, user: User, request: RequestId) -> bool:
-        """Cancel a request of ``user`` that the DCC holds; False if it holds none of that name. Its sender is told (GW-63)."""
-        return bool(self.held.cancel(user.eui64, request=str(request)))
+        """Cancel a request of ``user`` that the DCC defers; False if it defers none of that name. Its sender is told (GW-63)."""
+        return bool(self.deferred.cancel(user.eui64, request=str(request)))
 
     async def outcome(self, user: User, request: RequestId, *, wait_s: float | None = None) -> Outcome:
         """The end of a request sent before, by this Dcc or by one that used the same store. Raises NotAvailable for an unknown one."""
@@ -365,19 +283,21 @@ class Dcc:
 
     async def release(self, number: int) -> Outcome | None:
         """Release a quarantined message: a request goes on as if CK-7 had passed, a Response is delivered (None). Raises NotQuarantined."""
-        held = self.quarantine.settle(number, "released")
-        if held.direction == "response":
-            self.answers.release(held)
+        message = self.quarantine.settle(number, "released")
+        if message.direction is Direction.RESPONSE:
+            self.answers.settle_quarantined(message, RequestEvent.RELEASE_RESPONSE)
             return None
-        read = self.gateway.read(held.octets)
-        user = None if held.user is None else self._users.get(held.user)
+        read = self.gateway.read(message.octets)
+        user = None if message.user is None else self.receivers.get(message.user)
         if isinstance(read, Refusal) or user is None:
-            raise NotAvailable(f"user {held.user}", "add the user before its request is released")
-        return await self.send(user, read, released=True)
+            raise NotAvailable(f"user {message.user}", "add the user before its request is released")
+        return await self.processing.send(user, read, released=True)
 
     def discard(self, number: int) -> None:
         """Discard a quarantined message. Raises NotQuarantined."""
-        self.quarantine.settle(number, "discarded")
+        message = self.quarantine.settle(number, "discarded")
+        if message.direction is Direction.RESPONSE:
+            self.answers.settle_quarantined(message, RequestEvent.DISCARD_RESPONSE)
 
     # From the hubs
 
@@ -385,8 +305,7 @@ class Dcc:
         """Messages that reached nobody, oldest first."""
         return self.responses.strays()
 
-    def _status_changed(self, line: AuditLine) -> None:
-        self.schedules.status_changed(line)
+    def _tell_status(self, line: AuditLine) -> None:
         self.trace.emit(
             "dcc",
             "inventory",

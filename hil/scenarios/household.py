@@ -240,7 +240,7 @@ async def anomaly(stage: Stage) -> None:
     await _installed(stage)
     user = street.user(home)
     async with step("three supplies may be disabled in an hour; the fourth request is held") as values:
-        dcc.gateway.agree_threshold(user.eui64, "7.2", 3, 3600)
+        dcc.context.thresholds.agree(user.eui64, "7.2", 3, 3600)
         for _ in range(3):
             _need(await street.ask(home, "7.2", meter.eui64))
         held = await street.ask(home, "7.2", meter.eui64)

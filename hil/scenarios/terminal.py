@@ -12,6 +12,7 @@ from hil.bench.dcc_board import addition, certify, notification
 from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
+from hil.dcc.duis.command_variant import CommandVariant
 from hil.devices.esme.esme import Esme
 from hil.devices.esme.metering import LoadSwitch
 from hil.devices.hand_held import HandHeldTerminal, certify_terminal
@@ -22,16 +23,16 @@ from hil.scenarios.scenario import Scenario, Stage
 TERMINAL = Eui64.parse("024847000000f001")
 _CODE = InstallCode.parse("A1A2A3A4A5A6A7A8A9AAABACADAEAFB0")
 _JOIN_TIME_S = 600
-_LOCAL, _SIGNED_LOCAL = 2, 6
-"""Command variants: a service request for local delivery, and a signed pre-command for it."""
 
 
 async def _command(stage: Stage, variant: str, target: Eui64, body: dict[str, Content] | None = None) -> tuple[Outcome, bytes]:
     """What the home's supplier gets when it asks for local delivery."""
     street = stage.street
     user = street.user(street.dwellings[0])
-    request = street.dcc.request(user, variant, target, body, command_variant=None if schedule()[variant].critical else _LOCAL)
-    outcome = await street.dcc.send(user, request, returns=_SIGNED_LOCAL)
+    request = street.dcc.request(
+        user, variant, target, body, command_variant=None if schedule()[variant].critical else CommandVariant.RETURN
+    )
+    outcome = await street.dcc.send(user, request, returns=CommandVariant.SIGNED_RETURN)
     expect(outcome.verdict is Verdict.RETURNED, outcome.why)
     return outcome, next(one.octets for one in outcome.messages if one.kind == "d")
 

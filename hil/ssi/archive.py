@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 
 from firmware_emu.ids import Eui64
+from hil.dcc.base.requests import Requests, StoredRequest
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.ssi.settings import PageSettings
@@ -22,6 +23,7 @@ class RequestArchive:
         create_tables(store, "hil.ssi")
         self._store = store
         self._now = now
+        self._requests = Requests(store, now)
         self._settings = settings
 
     @property
@@ -29,19 +31,13 @@ class RequestArchive:
         """Requests received since are live."""
         return self._now() - self._settings.live_days * DAY_S
 
-    def live(self, user: Eui64) -> list[sqlite3.Row]:
+    def live(self, user: Eui64) -> list[StoredRequest]:
         """The user's live requests, the newest first."""
-        return self._store.rows(
-            "SELECT * FROM requests WHERE user = ? AND received >= ? ORDER BY received DESC, rowid DESC", (str(user), self.live_since)
-        )
+        return sorted(self._requests.all(user, since=self.live_since), key=lambda one: one.received)[::-1]
 
     def archive(self) -> int:
         """Copy what is no longer live into the archive; returns how many were new there."""
-        return self._store.execute(
-            "INSERT OR IGNORE INTO archived_requests SELECT request, user, target, variant, received, state, responded, xml, response, ? "
-            "FROM requests WHERE received < ?",
-            (self._now(), self.live_since),
-        )
+        return self._requests.copy_into_archive(self.live_since, self._now())
 
     def archived(self, user: Eui64) -> list[sqlite3.Row]:
         """The user's archived requests, the newest first."""

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from firmware_emu.errors import IdentifierError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
+from hil.dcc.base.requests import OPEN
 from hil.dcc.base.services import SUPPLIERS
 from hil.sec.demand.demand import services_of
 from hil.sec.incidents import IncidentError
@@ -73,7 +74,7 @@ async def overview(page: Page, request: Request, session: Session) -> Response:
     open_incidents = views.incidents.incidents(user, open_only=True)
     counts = {
         "inventory": ("Devices", len(views.devices(user))),
-        "requests": ("Requests under way", sum(one["state"] in ("accepted", "sent", "pre-command", "held", "waiting") for one in requests)),
+        "requests": ("Requests under way", sum(one["state"] in OPEN for one in requests)),
         "alerts": ("Alerts", len(views.alerts(user))),
         "incidents": ("Open incidents", len(open_incidents)),
     }

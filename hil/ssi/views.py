@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.base.months import Month
+from hil.dcc.base.requests import STANDING, Requests, StoredRequest, said_steps
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy, Difference, LogVersion, read_log
@@ -35,14 +35,6 @@ from hil.ssi.orders import HubOrders
 from hil.ssi.settings import PageSettings
 
 FOREIGN = "a Device of another party"
-_STEPS = (
-    ("received", "the gateway accepted the request"),
-    ("pre_command_at", "the pre-command went to the user"),
-    ("returned", "the signed pre-command came back"),
-    ("sent", "the Command went to the hub"),
-    ("responded", "the Response came from the Device"),
-    ("delivered", "the Service Response went to the user"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +81,7 @@ class Views:
         self.performance = Performance(store, self.incidents, now)
         self.demand = Demand(store, now)
         self.coverage = WanMatrix(store)
+        self.requests_table = Requests(store, now)
         self.archive = RequestArchive(store, now, settings)
         self.orders = HubOrders(store, now)
         self.entitlement = Entitlement(self.inventory, self.registration)
@@ -98,11 +91,6 @@ class Views:
         """Changes when something of this user's does, and with nobody else's."""
         who = str(user)
         parts = (
-            self.store.row(
-                "SELECT count(*), max(received), max(sent), max(responded), max(delivered), total(length(state)) FROM requests "
-                "WHERE user = ?",
-                (who,),
-            ),
             self.store.row("SELECT count(*), max(delivered) FROM alerts WHERE party = ?", (who,)),
             self.store.row(
                 "SELECT count(*) FROM incident_entries WHERE incident IN (SELECT incident FROM incident_parties WHERE party = ?)", (who,)
@@ -113,7 +101,7 @@ class Views:
                 (who,),
             ),
         )
-        return "/".join(",".join(map(str, tuple(row or ()))) for row in parts)
+        return "/".join((self.requests_table.fingerprint(user), *(",".join(map(str, tuple(row or ()))) for row in parts)))
 
     # Inventory
 
@@ -153,17 +141,12 @@ class Views:
         return Comparison(chf, copy, read_at, tuple(lines), differences)
 
     def _hub_log(self, user: Eui64, chf: Eui64) -> tuple[Mapping[Eui64, bytes | None] | None, float | None]:
-        rows = self.store.rows(
-            "SELECT response, responded FROM requests WHERE user = ? AND target = ? AND variant = '8.9' AND response IS NOT NULL "
-            "ORDER BY responded DESC",
-            (str(user), str(chf)),
-        )
-        for row in rows:
+        for one in self.requests_table.answered(user, chf, "8.9"):
             try:
-                message = Message.decode(row["response"])
+                message = Message.decode(one.response or b"")
                 payload = decode_payload(message)
                 if isinstance(payload, AccessResponse):
-                    return read_log(message.message_code, payload)[0], row["responded"]
+                    return read_log(message.message_code, payload)[0], one.responded
             except DecodeError:
                 continue  # an answer that says no holds no log; an older one may
         return None, None
@@ -176,14 +159,14 @@ class Views:
 
     def request(self, user: Eui64, name: str) -> tuple[dict[str, object], tuple[Step, ...]] | None:
         """One of the user's own requests with its steps."""
-        row = self.store.row("SELECT * FROM requests WHERE request = ? AND user = ?", (name, str(user)))
-        if row is None:
+        stored = self.requests_table.find(name)
+        if stored is None or stored.user != user:
             return None
-        found = [(float(row[column]), text) for column, text in _STEPS if row[column] is not None]
+        found = [(at, text) for column, text in said_steps() if (at := stored.stamps[column]) is not None]
         found.sort(key=lambda one: one[0])  # steps of one moment stay in their order
         steps = [Step(found[0][0], 0.0, found[0][1])] if found else []
         steps += [Step(now, now - before, text) for (before, _), (now, text) in pairwise(found)]
-        return _request(row), tuple(steps)
+        return _request(stored), tuple(steps)
 
     # Alerts
 
@@ -260,18 +243,20 @@ def _entry(entries: Mapping[Eui64, bytes | None], eui: Eui64) -> str:
     return "listed" if held is None else "with link key" if held else "without link key"
 
 
-def _request(row: sqlite3.Row) -> dict[str, object]:
-    service = schedule()[row["variant"]]
+def _request(stored: StoredRequest) -> dict[str, object]:
+    service = schedule()[stored.variant]
     return {
-        "request": row["request"],
-        "variant": row["variant"],
+        "request": stored.name,
+        "variant": stored.variant,
         "name": service.name,
-        "target": row["target"],
-        "state": row["state"],
-        "received": moment(row["received"]),
+        "target": str(stored.target),
+        "state": stored.state.value,
+        "received": moment(stored.received),
         "critical": service.critical,
-        "hub": row["chf"],
-        "took_s": None if row["responded"] is None else round(row["responded"] - row["received"], 1),
+        "hub": None if stored.chf is None else str(stored.chf),
+        "took_s": None if stored.responded is None else round(stored.responded - stored.received, 1),
+        "waits_for": STANDING[stored.state].waits_for,
+        "next": STANDING[stored.state].next,
     }
 
 

@@ -16,6 +16,7 @@ from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs.dlms import AccessResult
 from firmware_emu.gbcs.envelope import Message
 from hil.dcc.base.outcome import Verdict
+from hil.dcc.duis.command_variant import CommandVariant
 from tests.dcc.far_end import ACB, CHF, COS, ESME, NETWORK, SECOND, SUPPLIER, FarEnd
 from tests.dcc.messages import COMMISSION, octets, send
 
@@ -225,7 +226,7 @@ async def test_a_critical_command_is_signed_first_and_then_returned_for_local_de
 ) -> None:
     await far_end.in_service()
     request = far_end.dcc.request(far_end.supplier, "7.3", ESME)
-    outcome = await far_end.dcc.send(far_end.supplier, request, returns=returns)
+    outcome = await far_end.dcc.send(far_end.supplier, request, returns=CommandVariant(returns))
     assert outcome.verdict is (Verdict.SUCCESS if sent else Verdict.RETURNED), outcome.why
     assert [message.kind for message in outcome.messages if message.kind in "cdef"] == ["c", "e", "f", "d"]
     assert octets(outcome, "d") == octets(outcome, "f")
@@ -243,7 +244,7 @@ async def test_a_critical_command_that_the_dcc_signs_for_its_user_is_returned_as
 ) -> None:
     await far_end.in_service()
     request = far_end.dcc.request(far_end.second, "7.3", ESME)
-    outcome = await far_end.dcc.send(far_end.second, request, returns=returns, wait_s=5)
+    outcome = await far_end.dcc.send(far_end.second, request, returns=CommandVariant(returns), wait_s=5)
     assert Message.decode(octets(outcome, "d")).header.originator == ACB
     assert len(far_end.home.received) == sent
     if not sent:
@@ -255,7 +256,7 @@ async def test_a_critical_command_for_local_delivery_needs_no_hub_on_the_sm_wan(
     far_end.notify()
     far_end.home.connect()
     request = far_end.dcc.request(far_end.supplier, "8.1.1", ESME, COMMISSION)
-    assert (await far_end.dcc.send(far_end.supplier, request, returns=6)).verdict is Verdict.RETURNED
+    assert (await far_end.dcc.send(far_end.supplier, request, returns=CommandVariant.SIGNED_RETURN)).verdict is Verdict.RETURNED
     again = far_end.dcc.request(far_end.supplier, "8.1.1", ESME, COMMISSION)
     assert (await far_end.dcc.send(far_end.supplier, again)).verdict is Verdict.REFUSED
 

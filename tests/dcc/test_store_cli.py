@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, keystore: Keystore) -> Path:
         far_end.dcc.connections.notify(SUPPLIER, "low volume")
         assert (await send(far_end, "8.11", CHF, REMOVAL, command_variant=2)).verdict is Verdict.RETURNED
         assert (await send(far_end, "7.4", command_variant=2)).verdict is Verdict.RETURNED
-        far_end.dcc.gateway.agree_threshold(SUPPLIER, "7.4", 0, 3600)
+        far_end.dcc.context.thresholds.agree(SUPPLIER, "7.4", 0, 3600)
         assert (await send(far_end, "7.4")).verdict is Verdict.QUARANTINED
         for task in tasks:
             task.cancel()

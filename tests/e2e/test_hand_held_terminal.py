@@ -22,6 +22,7 @@ from hil.bench.station import Station, open_station
 from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
+from hil.dcc.duis.command_variant import CommandVariant
 from hil.devices.esme.esme import Esme
 from hil.devices.esme.metering import LoadSwitch
 from hil.devices.hand_held import HandHeldTerminal, certify_terminal
@@ -73,7 +74,7 @@ class Visit:
         """A request for local delivery and the Command that its user gets."""
         dcc, user = self.station.dcc, self.station.supplier
         request = dcc.request(user, variant, target, body, command_variant=None if schedule()[variant].critical else 2)
-        outcome = await dcc.send(user, request, returns=6)
+        outcome = await dcc.send(user, request, returns=CommandVariant.SIGNED_RETURN)
         assert outcome.verdict is Verdict.RETURNED, outcome.why
         return outcome, next(one.octets for one in outcome.messages if one.kind == "d")
 

@@ -24,8 +24,7 @@ from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
-from hil.dcc.gateway.context import TRANSFORM
-from hil.dcc.gateway.journey import LOCAL_ONLY
+from hil.dcc.duis.command_variant import CommandVariant
 from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.users import User
 
@@ -222,11 +221,11 @@ def send(
                 requests = [read_request(document) for document in documents]
             else:
                 who = end.user(sender or bench.sender(target, chosen or UserRole.IS), chosen)
-                wanted = None if schedule()[what[0]].critical else 2 if local else 3 if both else None
+                wanted = None if schedule()[what[0]].critical else _way(local, both)
                 requests = [end.dcc.request(who, what[0], target, content, command_variant=wanted)]
             done: list[Outcome] = []
             for name, request in zip(what, requests, strict=False):
-                outcome = await _send(end, request, chosen, place, wait_s, 6 if local else 7 if both else 5)
+                outcome = await _send(end, request, chosen, place, wait_s, _returns(local, both))
                 done.append(outcome)
                 if not as_json:
                     _print(outcome, name if documents else None)
@@ -242,14 +241,26 @@ def send(
         raise SystemExit(1)
 
 
+def _way(local: bool, both: bool) -> CommandVariant | None:
+    """Of a request that is not critical."""
+    return CommandVariant.RETURN if local else CommandVariant.SEND_AND_RETURN if both else None
+
+
+def _returns(local: bool, both: bool) -> CommandVariant:
+    """Of the signed pre-command of a critical one."""
+    if local:
+        return CommandVariant.SIGNED_RETURN
+    return CommandVariant.SIGNED_SEND_AND_RETURN if both else CommandVariant.SIGNED_SEND
+
+
 async def _send(
-    end: FarEnd, request: ServiceRequest, role: UserRole | None, place: tuple[str, int], wait_s: float | None, returns: int
+    end: FarEnd, request: ServiceRequest, role: UserRole | None, place: tuple[str, int], wait_s: float | None, returns: CommandVariant
 ) -> Outcome:
     user = end.user(request.request_id.originator, role)
     service = schedule().get(request.service_reference_variant)
     hub = end.dcc.inventory.hub_of(request.request_id.target)
-    way = returns if request.command_variant == TRANSFORM else request.command_variant
-    if service is not None and service.device_service and way not in LOCAL_ONLY and hub is not None:
+    way = returns if request.command_variant == CommandVariant.TRANSFORM else CommandVariant(request.command_variant)
+    if service is not None and service.device_service and way.over_wan and hub is not None:
         # Without a hub the gateway refuses it, with the reason.
         await reach(end, hub, place, wait_s)
     return await end.dcc.send(user, request, wait_s=wait_s, returns=returns)

@@ -16,15 +16,17 @@ from firmware_emu.trace import Trace
 from hil.bench.far_end import Bench, open_far_end
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
 from hil.commands.dcc.send import board_option, keys_option, listen_option, place_of, reach
-from hil.dcc.answers.outstanding import owed
+from hil.dcc.answers.outstanding import outstanding
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.profile import profile
+from hil.dcc.base.requests import RequestEvent, Requests, RequestState, StoredRequest
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.gateway.connections import Connections, codes
-from hil.dcc.gateway.quarantine import Held, Quarantine
+from hil.dcc.gateway.quarantine import Direction, Quarantine, QuarantinedMessage
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.own_services.firmware import FAILED
+from hil.dcc.parties.entered_users import EnteredUsers
 
 _device = click.argument("device", type=EUI, required=False)
 
@@ -39,22 +41,22 @@ def requests(store_path: Path, user: Eui64 | None, state: str | None, as_json: b
     with opened(store_path) as store:
         rows = [
             {
-                "request": row["request"],
-                "variant": row["variant"],
-                "state": row["state"],
-                "received": moment(row["received"]),
-                "waits for": _waits(row["state"], row["xml"], row["execute_at"]),
+                "request": one.name,
+                "variant": one.variant,
+                "state": one.state.value,
+                "received": moment(one.received),
+                "waits for": _waits(one),
             }
-            for row in store.rows("SELECT * FROM requests ORDER BY rowid")
-            if (user is None or row["user"] == str(user)) and state in (None, row["state"])
+            for one in Requests(store, now).all(user)
+            if state in (None, one.state)
         ]
     show(rows, "requests", as_json)
 
 
-def _waits(state: str, xml: bytes, execute_at: float | None) -> str:
-    if state == "waiting":
-        return str(read_request(xml).preceding)
-    return moment(execute_at) if state == "held" else ""
+def _waits(stored: StoredRequest) -> str:
+    if stored.state is RequestState.WAITING:
+        return str(read_request(stored.xml).preceding)
+    return moment(stored.execute_at) if stored.state is RequestState.DEFERRED else ""
 
 
 @click.command("owed")
@@ -63,7 +65,7 @@ def _waits(state: str, xml: bytes, execute_at: float | None) -> str:
 def owed_responses(store_path: Path, as_json: bool) -> None:
     """Show the Commands for local delivery whose Response has not been returned (8.13); exit code 1 if one is overdue."""
     with opened(store_path) as store:
-        found = owed(store, now(), profile().owed_after_s)
+        found = outstanding(Requests(store, now), now(), profile().owed_after_s)
     rows: list[dict[str, object]] = [
         {
             "request": one.request,
@@ -164,7 +166,9 @@ def quarantine_show(store_path: Path, as_json: bool) -> None:
 def quarantine_discard(number: int, store_path: Path) -> None:
     """Discard message NUMBER. What it would have done is not done."""
     with opened(store_path) as store:
-        Quarantine(store, lambda: 0.0).settle(number, "discarded")
+        message = Quarantine(store, now).settle(number, "discarded")
+        if message.direction is Direction.RESPONSE and message.request is not None:
+            Requests(store, now).move(message.request, RequestEvent.DISCARD_RESPONSE)
     click.echo(f"message {number} is discarded")
 
 
@@ -202,12 +206,12 @@ def quarantine_release(
         raise SystemExit(1)
 
 
-def _held(desk: Quarantine, number: int) -> Held | None:
-    return next((one for one in desk.messages() if one.number == number), None)
+def _held(quarantine: Quarantine, number: int) -> QuarantinedMessage | None:
+    return next((one for one in quarantine.messages() if one.number == number), None)
 
 
-def _request(held: Held | None) -> ServiceRequest | None:
-    return None if held is None or held.direction != "request" else read_request(held.octets)
+def _request(held: QuarantinedMessage | None) -> ServiceRequest | None:
+    return None if held is None or held.direction is not Direction.REQUEST else read_request(held.octets)
 
 
 @click.command("device-log")
@@ -249,10 +253,10 @@ def connections(context: click.Context) -> None:
 def connections_show(store_path: Path, as_json: bool) -> None:
     """Show every connection, what went over it in the last day, and which expectation of its code is exceeded."""
     with opened(store_path) as store:
-        desk = Connections(store, Clock())
+        notified = Connections(store, Clock())
         rows = []
-        for one in desk.of():
-            load = desk.load(one)
+        for one in notified.of():
+            load = notified.load(one)
             rows.append(
                 {
                     "connection": one.number,
@@ -329,8 +333,5 @@ def users(
 
         clock.run(change())
     with opened(store_path) as store:
-        rows = [
-            {"user": row["eui"], "role": row["role"], "suspended": row["suspended"] or ""}
-            for row in store.rows("SELECT * FROM users ORDER BY eui")
-        ]
+        rows = [{"user": str(one.eui), "role": one.role.value, "suspended": one.suspended or ""} for one in EnteredUsers(store).all()]
     show(rows, "users", as_json)

@@ -1,7 +1,8 @@
-"""Anomaly thresholds of the DCC itself, beside those agreed with each user (reference dcc-notes 8): totals over all users, and
-limits of data values. What is above is quarantined like everything that fails CK-7 [135, fn14].
+"""Anomaly thresholds of each user and of the DCC as a whole (reference dcc-notes 8), and limits of data values.
+
+What is above is quarantined like everything that fails CK-7 [135, fn14].
 """
 
-from hil.dcc.anomaly.thresholds import AnomalyThresholds, AttributeLimit, VolumeThreshold
+from hil.dcc.anomaly.thresholds import ANOMALIES, AnomalyThresholds, AttributeLimit, VolumeThreshold
 
-__all__ = ["AnomalyThresholds", "AttributeLimit", "VolumeThreshold"]
+__all__ = ["ANOMALIES", "AnomalyThresholds", "AttributeLimit", "VolumeThreshold"]

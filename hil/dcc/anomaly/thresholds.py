@@ -1,4 +1,7 @@
-"""Thresholds over all users together, and limits of values in requests. The published figures are unknown: a bench sets its own."""
+"""Thresholds of each user and of all users together, and limits of values in requests: what anomaly detection compares (CK-7).
+
+The published figures are unknown: a bench sets its own.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from hil.dcc.base.refusals import refused
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest
+
+ANOMALIES = frozenset({"ck7-volume", "ck7-all-users", "ck7-value"})
+"""The refusals that put a message into quarantine [135]."""
 
 
 class ThresholdError(CommsHubError):
@@ -51,6 +57,30 @@ class AnomalyThresholds:
 
     def __init__(self, store: DccStore) -> None:
         self._store = store
+
+    def agree(self, user: Eui64, service: str, threshold: int, window_s: float) -> None:
+        """Agree a user's own threshold for one service reference, for ``*`` all of them, or for ``response``, the Responses to it
+        (fn14)."""
+        self._store.execute("INSERT OR REPLACE INTO volume_thresholds VALUES (?, ?, ?, ?)", (str(user), service, threshold, window_s))
+
+    def count(self, user: Eui64, service: str, now: float) -> Refusal | None:
+        """Count one more message and compare with the user's own thresholds for ``service`` and for all (fn14 [136])."""
+        self._store.insert("volumes", user=str(user), service=service, time=now)
+        for row in self._store.rows(
+            "SELECT * FROM volume_thresholds WHERE user = ? AND service IN (?, '*') ORDER BY service DESC", (str(user), service)
+        ):
+            which, values = ("", ()) if row["service"] == "*" else (" AND service = ?", (service,))
+            begins = now - row["window_s"]
+            counted = self._store.row(f"SELECT count(*) AS n FROM volumes WHERE user = ? AND time > ?{which}", (str(user), begins, *values))
+            if counted is not None and counted["n"] > row["threshold"]:
+                return refused(
+                    "ck7-volume",
+                    counted=counted["n"],
+                    service=row["service"],
+                    window=f"{row['window_s']:g}",
+                    threshold=row["threshold"],
+                )
+        return None
 
     def limit_all_users(self, service: str, threshold: int, window_s: float) -> None:
         """Set the threshold of a service over all users together. Raises ThresholdError."""

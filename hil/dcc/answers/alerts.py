@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from firmware_emu.clock import EPOCH, Clock
-from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
@@ -24,16 +23,15 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
-from firmware_emu.trace import Trace
+from hil.dcc.base.bus import Bus
 from hil.dcc.base.outcome import Delivery
-from hil.dcc.base.profile import DccProfile
 from hil.dcc.base.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
-from hil.dcc.base.store import DccStore
+from hil.dcc.gateway.context import GatewayContext
 from hil.dcc.inventory.concerned import mpxns_of
-from hil.dcc.inventory.device_log import DeviceLogCopy
-from hil.dcc.inventory.inventory import COMMISSIONED, Inventory
+from hil.dcc.inventory.inventory import COMMISSIONED
 from hil.dcc.parties.protection import check_protection
-from hil.dcc.registration import Registration
+from hil.dcc.parties.receivers import Receivers
+from hil.dcc.wan.headend import PowerLost
 
 RESTORED = frozenset({0x8F35, 0x8F36})
 """Supply Outage Restored, and the same for an outage of 3 minutes or longer (reference alert-codes)."""
@@ -59,44 +57,48 @@ class AlertRecord:
     detail: Mapping[str, object]
 
 
-class Alerts:
-    """The alert desk. ``deliver`` hands a delivery to a user's receiving service; False if that user is not there now."""
+@dataclass(frozen=True, slots=True)
+class CredentialsChanged:
+    """Told on the bus of every outcome of a future-dated change of credentials."""
 
-    def __init__(
-        self,
-        store: DccStore,
-        clock: Clock,
-        trace: Trace,
-        profile: DccProfile,
-        keystore: Keystore,
-        inventory: Inventory,
-        registration: Registration,
-        logs: DeviceLogCopy,
-        own: frozenset[Eui64],
-        deliver: Callable[[Eui64, Delivery], bool],
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._trace = trace
-        self._profile = profile
-        self._keystore = keystore
-        self._inventory = inventory
-        self._registration = registration
-        self._logs = logs
-        self._own = own
-        self._deliver = deliver
+    message: Message
+    alert: UpdateCredentialsAlert
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareTransferred:
+    """Told on the bus of every CCS08: how a transfer of firmware to a Device ended."""
+
+    alert: FirmwareTransferAlert
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareActivated:
+    """Told on the bus of every CS09: whether a PPMID runs the firmware it was given."""
+
+    device: Eui64
+    alert: FirmwareActivationAlert
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAlerted:
+    """Told on the bus of every Device Alert that was accepted, before it is forwarded."""
+
+    device: Eui64
+    code: str
+
+
+class Alerts:
+    """Device Alerts and DCC Alerts. ``cos`` is the CoS Party's identifier: alerts to it are for the DCC's own business too."""
+
+    def __init__(self, context: GatewayContext, receivers: Receivers, bus: Bus, cos: Eui64 | None) -> None:
+        self._context = context
+        self._receivers = receivers
+        self._bus = bus
+        self._own = context.dcc | ({cos} if cos is not None else set())
         self._watches: dict[Eui64, asyncio.Task[None]] = {}
         self._notified: float | None = None
-        self.on_transfer: Callable[[FirmwareTransferAlert], None] = lambda alert: None
-        """Told of every CCS08: how a transfer of firmware to a Device ended."""
-        self.on_activation: Callable[[Eui64, FirmwareActivationAlert], None] = lambda device, alert: None
-        """Told of every CS09: whether a PPMID runs the firmware it was given."""
-        self.cos: Callable[[], Eui64 | None] = lambda: None
-        """Who the CoS Party is: alerts to it are for the DCC's own business too."""
-        self.on_credentials: Callable[[Message, UpdateCredentialsAlert], None] = lambda message, alert: None
-        """Told of every outcome of a future-dated change of credentials."""
-        self.on_device_alert: Callable[[Eui64, str], None] = lambda device, code: None
-        """Told of every Device Alert that was accepted: Device and code, before it is forwarded."""
+        bus.on(PowerLost, self._power_lost)
 
     # Device Alerts
 
@@ -106,8 +108,8 @@ class Alerts:
         self._notified = notified
         header = message.header
         identifier = str(header.identifier)
-        if self._store.row("SELECT 1 FROM alerts WHERE identifier = ?", (identifier,)) is not None:
-            self._trace.emit("dcc", "alerts", "refused", message=identifier, reason="this alert was received before")
+        if self._context.store.row("SELECT 1 FROM alerts WHERE identifier = ?", (identifier,)) is not None:
+            self._context.trace.emit("dcc", "alerts", "refused", message=identifier, reason="this alert was received before")
             return
         try:
             payload = decode_payload(message)
@@ -121,54 +123,54 @@ class Alerts:
             self._record(message, alert, octets, "dropped", problem)
             return
         if isinstance(alert.content, UpdateCredentialsAlert):
-            self.on_credentials(message, alert.content)
-        if header.recipient in (*self._own, self.cos()):
+            self._bus.tell(CredentialsChanged(message, alert.content))
+        if header.recipient in self._own:
             self._own_alert(chf, message, alert, octets)
         else:
             self._forward(message, alert, octets, (header.recipient,))
 
     def _unwelcome(self, chf: Eui64, message: Message) -> str | None:
         """Why the alert goes no further: not listed, wrong hub, not enrolled [138], not authentic."""
-        device = self._inventory.device(message.header.originator)
+        device = self._context.inventory.device(message.header.originator)
         if device is None:
             return f"{message.header.originator} is not in the inventory"
-        hub = self._inventory.hub_of(device.eui)
+        hub = self._context.inventory.hub_of(device.eui)
         if hub != chf:
             return f"it came through hub {chf}, and {device.eui} is on hub {hub}"
-        if device.type in (DeviceType.CHF, DeviceType.GPF) and message.header.recipient in self._own:
-            commissioned = self._inventory.listed(chf).status == COMMISSIONED
+        if device.type in (DeviceType.CHF, DeviceType.GPF) and message.header.recipient in self._context.dcc:
+            commissioned = self._context.inventory.listed(chf).status == COMMISSIONED
             problem = None if commissioned else f"its hub {chf} is not Commissioned"
         else:
             problem = (
                 None
-                if self._inventory.enrolled(device.eui)
+                if self._context.inventory.enrolled(device.eui)
                 else f"no system of {device.eui} is enrolled: Device Alerts are accepted from enrolled systems only [138]"
             )
         if problem is not None:
             return problem
         try:
-            check_protection(message, self._keystore)
+            check_protection(message, self._context.keystore)
         except CommsHubError as error:
             return f"not authentic: {error}"
         return None
 
     def _own_alert(self, chf: Eui64, message: Message, alert: Alert, octets: bytes) -> None:
         if isinstance(alert.content, WhitelistBackup):
-            version = self._logs.keep(chf, alert.content, "CS14")
+            version = self._context.device_logs.keep(chf, alert.content, "CS14")
             self._record(message, alert, octets, "internal", f"device log copy of hub {chf} is version {version.version}")
             return
         if isinstance(alert.content, DeviceLogBackupAlert):
             kinds = DeviceType.__members__.values()
             known = {entry.device_id: DeviceType(entry.device_type) for entry in alert.content.entries if entry.device_type in kinds}
-            self._logs.keep_gpf(message.header.originator, known)
+            self._context.device_logs.keep_gpf(message.header.originator, known)
             self._record(message, alert, octets, "internal", f"Device log of GPF {message.header.originator}: {len(known)} Devices")
             return
         if isinstance(alert.content, FirmwareTransferAlert):
-            self.on_transfer(alert.content)
+            self._bus.tell(FirmwareTransferred(alert.content))
             self._record(message, alert, octets, "internal", f"transfer to {alert.content.device_id} ended: {alert.content.outcome}")
             return
         if isinstance(alert.content, FirmwareActivationAlert):
-            self.on_activation(message.header.originator, alert.content)
+            self._bus.tell(FirmwareActivated(message.header.originator, alert.content))
             self._record(message, alert, octets, "internal", f"activation at {message.header.originator} ended: {alert.content.outcome}")
             return
         if alert.alert_code in RESTORED:
@@ -181,17 +183,17 @@ class Alerts:
 
     def _forward(self, message: Message, alert: Alert, octets: bytes, parties: tuple[Eui64, ...]) -> None:
         device, code = message.header.originator, f"{alert.alert_code:04X}"
-        self.on_device_alert(device, code)
+        self._bus.tell(DeviceAlerted(device, code))
         count = self._count(device, code)
-        over = count - int(self._profile.storm_threshold)
-        one_in = int(self._profile.storm_one_in)
+        over = count - int(self._context.profile.storm_threshold)
+        one_in = int(self._context.profile.storm_one_in)
         if over > 0 and over % one_in:
             self._record(
                 message,
                 alert,
                 octets,
                 "throttled",
-                f"alert {count} of this code within {self._profile.storm_window_s:g} s: one in {one_in} is forwarded",
+                f"alert {count} of this code within {self._context.profile.storm_window_s:g} s: one in {one_in} is forwarded",
             )
             return
         sequence = over // one_in if over > 0 else None
@@ -210,10 +212,10 @@ class Alerts:
             self._hand_over(number)
 
     def _count(self, device: Eui64, code: str) -> int:
-        row = self._store.row(
+        row = self._context.store.row(
             "SELECT count(*) AS n FROM alerts WHERE kind = 'i' AND device = ? AND code = ? AND time > ? "
             "AND state != 'dropped' AND instr(identifier, '>') = 0",
-            (str(device), code, self._clock.now() - self._profile.storm_window_s),
+            (str(device), code, self._context.clock.now() - self._context.profile.storm_window_s),
         )
         return 1 + (0 if row is None else int(row["n"]))
 
@@ -230,11 +232,11 @@ class Alerts:
         sequence: int | None = None,
         count: int | None = None,
     ) -> int:
-        now = self._clock.now()
+        now = self._context.clock.now()
         raised = now if alert is None or alert.at is None else (alert.at - EPOCH).total_seconds()
         stamp = min(now, raised if self._notified is None else self._notified)
         identifier = f"{message.header.identifier}>{party}" if copy else str(message.header.identifier)
-        number = self._store.insert(
+        number = self._context.store.insert(
             "alerts",
             time=now,
             kind="i",
@@ -249,7 +251,7 @@ class Alerts:
             throttled_sequence=sequence,
             throttled_count=count,
         )
-        self._trace.emit(
+        self._context.trace.emit(
             "dcc",
             "alerts",
             "refused" if state == "dropped" else "received",
@@ -266,43 +268,43 @@ class Alerts:
         """A DCC Alert to each of ``parties``; the meaning of ``code`` and how sure it is go along."""
         known = dcc_alert_codes()[code]
         content = {"meaning": known.meaning, "meaning_confidence": known.confidence, **detail}
-        with self._store.transaction():
+        with self._context.store.transaction():
             for party in parties:
-                number = self._store.insert(
+                number = self._context.store.insert(
                     "alerts",
-                    time=self._clock.now(),
+                    time=self._context.clock.now(),
                     kind="j",
                     code=code,
                     device=str(device),
                     party=str(party),
                     state="waiting",
                     reason=f"for {party}",
-                    clock_start=self._clock.now(),
+                    clock_start=self._context.clock.now(),
                     detail=json.dumps(content),
                 )
                 self._hand_over(number)
 
     def meter_left(self, meter: Eui64, event: str) -> None:
         """A meter was decommissioned or withdrawn: its network operators are told as soon as practicable (INV-19, H6.10)."""
-        mpxns, now = mpxns_of(self._inventory, self._inventory.listed(meter)), self._clock.now()
-        found = (self._registration.party(mpxn, role, now) for mpxn in mpxns for role in sorted(NETWORK_OPERATORS))
+        mpxns, now = mpxns_of(self._context.inventory, self._context.inventory.listed(meter)), self._context.clock.now()
+        found = (self._context.registration.party(mpxn, role, now) for mpxn in mpxns for role in sorted(NETWORK_OPERATORS))
         self.raise_dcc_alert("N1", meter, tuple(dict.fromkeys(party for party in found if party is not None)), event=event)
 
     def relevant(self, chf: Eui64) -> tuple[Eui64, ...]:
         """The registered users whom alerts about this hub concern, once each."""
-        device = self._inventory.device(chf)
-        mpxns = () if device is None else mpxns_of(self._inventory, device)
-        found = (self._registration.party(mpxn, role, self._clock.now()) for mpxn in mpxns for role in OUTAGE_ROLES)
+        device = self._context.inventory.device(chf)
+        mpxns = () if device is None else mpxns_of(self._context.inventory, device)
+        found = (self._context.registration.party(mpxn, role, self._context.clock.now()) for mpxn in mpxns for role in OUTAGE_ROLES)
         return tuple(dict.fromkeys(party for party in found if party is not None))
 
     def _hand_over(self, number: int) -> None:
-        row = self._store.row("SELECT * FROM alerts WHERE number = ?", (number,))
+        row = self._context.store.row("SELECT * FROM alerts WHERE number = ?", (number,))
         if row is None or row["party"] is None:
             return
         party = Eui64.parse(row["party"])
         delivery = Delivery(
             row["kind"],
-            self._clock.now(),
+            self._context.clock.now(),
             row["code"],
             Eui64.parse(row["device"]),
             None if row["octets"] is None else bytes(row["octets"]),
@@ -310,21 +312,25 @@ class Alerts:
             count=row["throttled_count"],
             detail=json.loads(row["detail"]),
         )
-        if self._deliver(party, delivery):
-            self._store.execute("UPDATE alerts SET state = 'delivered', delivered = ? WHERE number = ?", (self._clock.now(), number))
-            self._trace.emit(
+        if self._receivers.deliver(party, delivery):
+            self._context.store.execute(
+                "UPDATE alerts SET state = 'delivered', delivered = ? WHERE number = ?", (self._context.clock.now(), number)
+            )
+            self._context.trace.emit(
                 "dcc",
                 "alerts",
                 "delivered",
                 target=str(party),
                 code=row["code"],
                 message=row["identifier"],
-                seconds=round(self._clock.now() - row["clock_start"], 3),
+                seconds=round(self._context.clock.now() - row["clock_start"], 3),
             )
 
     def deliver_waiting(self, party: Eui64) -> None:
         """The user is there (again): hand over what waits for it."""
-        for row in self._store.rows("SELECT number FROM alerts WHERE party = ? AND state = 'waiting' ORDER BY number", (str(party),)):
+        for row in self._context.store.rows(
+            "SELECT number FROM alerts WHERE party = ? AND state = 'waiting' ORDER BY number", (str(party),)
+        ):
             self._hand_over(row["number"])
 
     def records(self, device: Eui64 | None = None) -> tuple[AlertRecord, ...]:
@@ -344,32 +350,33 @@ class Alerts:
                 row["octets"],
                 json.loads(row["detail"]),
             )
-            for row in self._store.rows("SELECT * FROM alerts ORDER BY number")
+            for row in self._context.store.rows("SELECT * FROM alerts ORDER BY number")
             if device is None or row["device"] == str(device)
         )
 
     # Power outages
 
-    def power_lost(self, chf: Eui64, began: float) -> None:
+    def _power_lost(self, lost: PowerLost) -> None:
         """A hub's last gasp: AD1 goes out unless the supply is back within the threshold (CH-11, ALERT A21)."""
-        now = self._clock.now()
-        self._store.execute(
+        chf, began = lost.chf, lost.began
+        now = self._context.clock.now()
+        self._context.store.execute(
             "INSERT OR REPLACE INTO outages VALUES (?, ?, ?, ?, 0)",
-            (str(chf), began, now, max(now, began + self._profile.outage_threshold_s)),
+            (str(chf), began, now, max(now, began + self._context.profile.outage_threshold_s)),
         )
-        self._trace.emit("dcc", "alerts", "received", target=str(chf), state="power lost", began=began)
+        self._context.trace.emit("dcc", "alerts", "received", target=str(chf), state="power lost", began=began)
         self._watch(chf)
 
     def restored(self, chf: Eui64, sign: str) -> None:
         """The hub is back, as ``sign`` shows."""
-        if self._store.execute("DELETE FROM outages WHERE chf = ?", (str(chf),)):
-            self._trace.emit("dcc", "alerts", "received", target=str(chf), state="power restored", sign=sign)
+        if self._context.store.execute("DELETE FROM outages WHERE chf = ?", (str(chf),)):
+            self._context.trace.emit("dcc", "alerts", "received", target=str(chf), state="power restored", sign=sign)
         if (watch := self._watches.pop(chf, None)) is not None:
             watch.cancel()
 
     def watch_outages(self) -> None:
         """After a restart: go on watching the outages that were open."""
-        for row in self._store.rows("SELECT chf FROM outages WHERE told = 0"):
+        for row in self._context.store.rows("SELECT chf FROM outages WHERE told = 0"):
             self._watch(Eui64.parse(row["chf"]))
 
     def _watch(self, chf: Eui64) -> None:
@@ -378,12 +385,12 @@ class Alerts:
         self._watches[chf] = asyncio.create_task(self._tell_outage(chf), name=f"outage of {chf}")
 
     async def _tell_outage(self, chf: Eui64) -> None:
-        row = self._store.row("SELECT * FROM outages WHERE chf = ?", (str(chf),))
+        row = self._context.store.row("SELECT * FROM outages WHERE chf = ?", (str(chf),))
         if row is None:
             return
-        await self._clock.sleep(max(0.0, row["due"] - self._clock.now()))
-        with self._store.transaction():
-            self._store.execute("UPDATE outages SET told = 1 WHERE chf = ?", (str(chf),))
+        await self._context.clock.sleep(max(0.0, row["due"] - self._context.clock.now()))
+        with self._context.store.transaction():
+            self._context.store.execute("UPDATE outages SET told = 1 WHERE chf = ?", (str(chf),))
             self.raise_dcc_alert("AD1", chf, self.relevant(chf), began=row["began"], payload="PowerOutageEvent")
         self._watches.pop(chf, None)
 

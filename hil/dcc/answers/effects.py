@@ -17,30 +17,33 @@ from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
-from firmware_emu.trace import Trace
 from hil.dcc.answers.alerts import Alerts
+from hil.dcc.base.bus import Bus
 from hil.dcc.base.results import firmware_version
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.duis.readings import other_device, text
+from hil.dcc.gateway.context import GatewayContext
 from hil.dcc.inventory.concerned import joined_pair, mpxns_of
-from hil.dcc.inventory.device_log import DeviceLogCopy, read_log
-from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Inventory
-from hil.dcc.inventory.known_parties import KnownParties
+from hil.dcc.inventory.device_log import read_log
+from hil.dcc.inventory.inventory import COMMISSIONED, METERS
 from hil.dcc.parties.smki import Repository, certificate_in
+
+
+@dataclass(frozen=True, slots=True)
+class TenancyChanged:
+    """Told on the bus when a change of tenancy (3.2) was done for these MPxNs."""
+
+    mpxns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
     """Applies them."""
 
-    inventory: Inventory
-    logs: DeviceLogCopy
-    parties: KnownParties
+    context: GatewayContext
     alerts: Alerts
-    trace: Trace
-    tenancy_changed: Callable[[tuple[str, ...]], None]
-    """A change of tenancy was done for the MPxNs."""
     repository: Repository
+    bus: Bus
 
     def apply(self, request: ServiceRequest, answer: Message) -> None:
         """The answer to ``request`` said yes."""
@@ -49,9 +52,9 @@ class Effects:
             effect(self, request, answer)
 
     def _commission(self, request: ServiceRequest, eui: Eui64) -> None:
-        device = self.inventory.listed(eui)
-        if device.status != COMMISSIONED and self.inventory.may_move(eui, "commissioned"):
-            self.inventory.move(
+        device = self.context.inventory.listed(eui)
+        if device.status != COMMISSIONED and self.context.inventory.may_move(eui, "commissioned"):
+            self.context.inventory.move(
                 eui,
                 "commissioned",
                 reason=f"success of {request.service_reference_variant} [170, 186]",
@@ -61,54 +64,54 @@ class Effects:
             self.alerts.raise_dcc_alert("N16", eui, self._suppliers(eui), event="commissioned", payload="DeviceStatusChangeEvent")
 
     def _suppliers(self, eui: Eui64) -> tuple[Eui64, ...]:
-        hub = self.inventory.hub_of(eui)
+        hub = self.context.inventory.hub_of(eui)
         return () if hub is None else self.alerts.relevant(hub)
 
     def _commissioned(self, request: ServiceRequest, answer: Message) -> None:
         self._commission(request, request.request_id.target)
 
     def _joined(self, request: ServiceRequest, answer: Message) -> None:
-        pair = joined_pair(self.inventory, request)
+        pair = joined_pair(self.context.inventory, request)
         target, other = request.request_id.target, other_device(request, "OtherDeviceID")
         if pair is None:
             if other is not None:
-                self.inventory.associate(other, "meter", target)
+                self.context.inventory.associate(other, "meter", target)
             return
         follower, meter = pair
-        self.inventory.associate(follower.eui, "meter", meter.eui)
-        reasons = self.inventory.commission_refusals(follower.eui)
+        self.context.inventory.associate(follower.eui, "meter", meter.eui)
+        reasons = self.context.inventory.commission_refusals(follower.eui)
         if follower.status != COMMISSIONED and not reasons:
             self._commission(request, follower.eui)
         elif reasons and follower.status != COMMISSIONED:
-            self.trace.emit(
+            self.context.trace.emit(
                 "dcc", "inventory", "refused", target=str(follower.eui), message=str(request.request_id), reason="; ".join(reasons)
             )
 
     def _unjoined(self, request: ServiceRequest, answer: Message) -> None:
         target, other = request.request_id.target, other_device(request, "OtherDeviceID")
         if other is not None:
-            self.inventory.dissociate(other, "meter", target)
-            self.inventory.dissociate(target, "meter", other)
+            self.context.inventory.dissociate(other, "meter", target)
+            self.context.inventory.dissociate(target, "meter", other)
 
     def _log_updated(self, request: ServiceRequest, answer: Message) -> None:
         chf, sender, name = request.request_id.target, request.request_id.originator, str(request.request_id)
         eui = other_device(request, "DeviceID")
-        if eui is None or self.inventory.device(eui) is None:
+        if eui is None or self.context.inventory.device(eui) is None:
             return
         if text(request, "RequestType") == "Add":
-            self.inventory.associate(eui, "chf", chf)
+            self.context.inventory.associate(eui, "chf", chf)
             mpxns = {
                 "import_mpxn": text(request, "ImportMPxN"),
                 "secondary_mpan": text(request, "SecondaryImportMPAN"),
                 "export_mpan": text(request, "ExportMPAN"),
             }
-            self.inventory.describe(eui, user=sender, request=name, **{column: mpxn for column, mpxn in mpxns.items() if mpxn})
-            if self.inventory.may_move(eui, "whitelisted"):
-                self.inventory.move(eui, "whitelisted", reason="8.11 add accepted", user=sender, request=name)
+            self.context.inventory.describe(eui, user=sender, request=name, **{column: mpxn for column, mpxn in mpxns.items() if mpxn})
+            if self.context.inventory.may_move(eui, "whitelisted"):
+                self.context.inventory.move(eui, "whitelisted", reason="8.11 add accepted", user=sender, request=name)
         else:
-            self.inventory.dissociate(eui, "chf", chf)
-            if self.inventory.may_move(eui, "removed from the device log"):
-                self.inventory.move(eui, "removed from the device log", reason="8.11 remove accepted", user=sender, request=name)
+            self.context.inventory.dissociate(eui, "chf", chf)
+            if self.context.inventory.may_move(eui, "removed from the device log"):
+                self.context.inventory.move(eui, "removed from the device log", reason="8.11 remove accepted", user=sender, request=name)
         self.alerts.raise_dcc_alert("N24", eui, (sender,), request=name, payload="UpdateHANDeviceLogResult")
 
     def _log_read(self, request: ServiceRequest, answer: Message) -> None:
@@ -119,10 +122,10 @@ class Effects:
         try:
             hub, backup = read_log(answer.message_code, payload)
         except DecodeError as error:
-            self.trace.emit("dcc", "device log", "refused", target=str(chf), message=str(request.request_id), reason=str(error))
+            self.context.trace.emit("dcc", "device log", "refused", target=str(chf), message=str(request.request_id), reason=str(error))
             return
-        for difference in self.logs.compare(chf, hub):
-            self.trace.emit(
+        for difference in self.context.device_logs.compare(chf, hub):
+            self.context.trace.emit(
                 "dcc",
                 "device log",
                 "differs",
@@ -132,17 +135,17 @@ class Effects:
                 reason=difference.sentence,
             )
         if backup is not None:
-            self.logs.keep(chf, backup, "8.9", str(request.request_id))
+            self.context.device_logs.keep(chf, backup, "8.9", str(request.request_id))
 
     def _log_restored(self, request: ServiceRequest, answer: Message) -> None:
         new, old = request.request_id.target, other_device(request, "OldCHFID")
         if old is None:
             self._gpf_restored(request)
             return
-        for eui in self.inventory.on_hub(old):
-            device = self.inventory.device(eui)
-            if device is not None and (restored := self.logs.copy(old)) is not None and eui in restored.entries:
-                self.inventory.associate(eui, "chf", new)
+        for eui in self.context.inventory.on_hub(old):
+            device = self.context.inventory.device(eui)
+            if device is not None and (restored := self.context.device_logs.copy(old)) is not None and eui in restored.entries:
+                self.context.inventory.associate(eui, "chf", new)
         self.alerts.raise_dcc_alert("N30", new, self.alerts.relevant(new), old=str(old), payload="DeviceLogRestored")
 
     def _gpf_restored(self, request: ServiceRequest) -> None:
@@ -150,31 +153,31 @@ class Effects:
         new, old = request.request_id.target, other_device(request, "OldGPFID")
         if old is None:
             return
-        for eui in self.logs.gpf_log(old):
-            device = self.inventory.device(eui)
+        for eui in self.context.device_logs.gpf_log(old):
+            device = self.context.inventory.device(eui)
             if device is not None and device.type in METERS:
-                self.inventory.associate(new, "meter", eui)
-        hub = self.inventory.hub_of(new)
+                self.context.inventory.associate(new, "meter", eui)
+        hub = self.context.inventory.hub_of(new)
         parties = () if hub is None else self.alerts.relevant(hub)
         self.alerts.raise_dcc_alert("N31", new, parties, old=str(old), payload="DeviceLogRestored")
 
     def _withdrawn(self, request: ServiceRequest, answer: Message) -> None:
-        self.inventory.move(
+        self.context.inventory.move(
             request.request_id.target,
             "withdrawn",
             reason="success of 8.5 [175]",
             user=request.request_id.originator,
             request=str(request.request_id),
         )
-        if self.inventory.listed(request.request_id.target).type in METERS:
+        if self.context.inventory.listed(request.request_id.target).type in METERS:
             self.alerts.meter_left(request.request_id.target, "withdrawn")
 
     def _firmware(self, request: ServiceRequest, answer: Message) -> None:
         version = firmware_version(answer)
-        device = self.inventory.device(request.request_id.target)
+        device = self.context.inventory.device(request.request_id.target)
         if version is not None and device is not None:
             if device.firmware and device.firmware != version:
-                self.trace.emit(
+                self.context.trace.emit(
                     "dcc",
                     "inventory",
                     "differs",
@@ -182,10 +185,12 @@ class Effects:
                     message=str(request.request_id),
                     reason=f"firmware {device.firmware} in the inventory, {version} in the Device",
                 )
-            self.inventory.describe(device.eui, user=request.request_id.originator, request=str(request.request_id), firmware=version)
+            self.context.inventory.describe(
+                device.eui, user=request.request_id.originator, request=str(request.request_id), firmware=version
+            )
 
     def _tenancy(self, request: ServiceRequest, answer: Message) -> None:
-        self.tenancy_changed(mpxns_of(self.inventory, self.inventory.listed(request.request_id.target)))
+        self.bus.tell(TenancyChanged(mpxns_of(self.context.inventory, self.context.inventory.listed(request.request_id.target))))
 
     def _certified(self, request: ServiceRequest, answer: Message) -> None:
         certificate = certificate_in(request)
@@ -201,8 +206,8 @@ class Effects:
     def supplier_changed(self, request: ServiceRequest) -> None:
         """The Device has taken the gaining supplier's credentials."""
         device, gaining = request.request_id.target, request.request_id.originator
-        losing = self.parties.party(device, RemotePartyRole.SUPPLIER)
-        self.parties.hold(device, RemotePartyRole.SUPPLIER, gaining)
+        losing = self.context.known_parties.party(device, RemotePartyRole.SUPPLIER)
+        self.context.known_parties.hold(device, RemotePartyRole.SUPPLIER, gaining)
         both = tuple(dict.fromkeys(party for party in (gaining, losing) if party is not None))
         self.alerts.raise_dcc_alert(
             "N42",
@@ -210,7 +215,7 @@ class Effects:
             both,
             gaining=str(gaining),
             losing=str(losing) if losing else None,
-            mpxns=" ".join(mpxns_of(self.inventory, self.inventory.listed(device))),
+            mpxns=" ".join(mpxns_of(self.context.inventory, self.context.inventory.listed(device))),
             payload="ChangeOfSupplier",
         )
 

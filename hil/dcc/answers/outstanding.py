@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.effects import changes_the_inventory
+from hil.dcc.base.requests import Requests, RequestState
 from hil.dcc.base.services import schedule
-from hil.dcc.base.store import DccStore
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class Outstanding:
     """One Command whose Response its user has not returned. ``overdue``: for longer than the profile's ``owed_after_s``."""
 
     request: str
@@ -22,18 +22,11 @@ class Owed:
     overdue: bool
 
 
-def owed(store: DccStore, now: float, after_s: float) -> tuple[Owed, ...]:
-    """Every Response owed, oldest first."""
-    rows = store.rows("SELECT request, user, target, variant, sent FROM requests WHERE state = 'returned' ORDER BY sent")
+def outstanding(requests: Requests, now: float, after_s: float) -> tuple[Outstanding, ...]:
+    """Every outstanding Response, oldest first."""
+    returned = sorted(requests.in_state(RequestState.RETURNED), key=lambda one: one.sent or 0.0)
     return tuple(
-        Owed(
-            row["request"],
-            Eui64.parse(row["user"]),
-            Eui64.parse(row["target"]),
-            row["variant"],
-            row["sent"],
-            now - row["sent"] > after_s,
-        )
-        for row in rows
-        if changes_the_inventory(schedule()[row["variant"]].reference)
+        Outstanding(one.name, one.user, one.target, one.variant, one.sent or 0.0, now - (one.sent or 0.0) > after_s)
+        for one in returned
+        if changes_the_inventory(schedule()[one.variant].reference)
     )

@@ -31,7 +31,8 @@ class Refusal:
     """Why a hop went no further.
 
     ``check`` names it (``CK-3 device status``), ``rule`` is the rule in words with its source, ``value`` what was read,
-    ``next_step`` what to try; ``code`` the response code where a source gives one. Never holds a secret.
+    ``next_step`` what to try; ``code`` the response code where a source gives one. ``name`` is its key in ``refusals.toml``: the only
+    part that a decision may read. Never holds a secret.
     """
 
     hop: str
@@ -40,6 +41,7 @@ class Refusal:
     value: str
     next_step: str
     code: str | None = None
+    name: str = ""
 
     def __str__(self) -> str:
         code = f" [{self.code}]" if self.code else ""

@@ -42,7 +42,13 @@ class Entry:
     def fill(self, values: Mapping[str, object]) -> Refusal:
         """The refusal with its words filled in. Raises KeyError for a word without a value."""
         return Refusal(
-            self.hop, self.check, self.rule.format(**values), self.value.format(**values), self.next_step.format(**values), self.code
+            self.hop,
+            self.check,
+            self.rule.format(**values),
+            self.value.format(**values),
+            self.next_step.format(**values),
+            self.code,
+            self.name,
         )
 
     def as_json(self) -> dict[str, object]:
@@ -75,14 +81,16 @@ def refused(name: str, /, **values: object) -> Refusal:
 
 
 class Reason(str):
-    """One of several reasons: what, next and source in one line; ``next_step`` by itself."""
+    """One of several reasons: what, next and source in one line; ``next_step`` and the refusal's ``name`` by themselves."""
 
     next_step: str
+    name: str
 
     def __new__(cls, refusal: Refusal) -> Reason:
         source = _SOURCE.findall(refusal.rule)
         made = super().__new__(cls, f"{refusal.value}: {refusal.next_step}" + (f" {source[-1]}" if source else ""))
         made.next_step = refusal.next_step
+        made.name = refusal.name
         return made
 
 

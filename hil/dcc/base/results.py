@@ -29,7 +29,7 @@ _CERTIFICATE_ANSWERS = frozenset({0x000A, 0x000C})
 """CS02c and CS02e answer with a certificate or request; an integer in its place is an error (reference gbcs-messages 6)."""
 _DEFAULT_RESPONSE = 0x0B
 _READ_RESPONSE = 0x01
-_NOT_FOUND = "status 8B"
+_NOT_FOUND = 0x8B
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +70,36 @@ def _gbz(response: Gbz) -> Judgement:
     found = [(one, _zcl_error(one)) for one in response.components]
     good = sum(status is None for _, status in found)
     failed = [
-        f"component {one.sequence} of cluster {one.cluster:04x}: {status}"
+        f"component {one.sequence} of cluster {one.cluster:04x}: {status.text}"
         for one, status in found
-        if status is not None and not (good and status.startswith(_NOT_FOUND))
+        if status is not None and not (good and status.beyond_the_last)
     ]
     beyond = len(found) - good - len(failed)
     said = f"{good} components succeeded" + (f", {beyond} lie beyond the last entry" if beyond else "")
     return Judgement(not failed, "; ".join(failed) or said)
 
 
-def _zcl_error(component: Component) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _ZclError:
+    code: int
+    text: str
+    default_response: bool
+
+    @property
+    def beyond_the_last(self) -> bool:
+        """A log has no such entry: the default response says so, with its status."""
+        return self.default_response and self.code == _NOT_FOUND
+
+
+def _zcl_error(component: Component) -> _ZclError | None:
     if component.encrypted or not component.profile_wide:
         return None
     if component.command == _DEFAULT_RESPONSE and len(component.payload) == 2 and component.payload[1]:
-        return f"status {component.payload[1]:02X} to command {component.payload[0]:02X}"
+        command, status = component.payload
+        return _ZclError(status, f"status {status:02X} to command {command:02X}", default_response=True)
     if component.command == _READ_RESPONSE and len(component.payload) == 3 and component.payload[2]:
-        return f"attribute {int.from_bytes(component.payload[:2], 'little'):04X} status {component.payload[2]:02X}"
+        attribute, status = int.from_bytes(component.payload[:2], "little"), component.payload[2]
+        return _ZclError(status, f"attribute {attribute:04X} status {status:02X}", default_response=False)
     return None
 
 

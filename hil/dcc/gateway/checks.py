@@ -12,33 +12,38 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import KeystoreError, ProtectionError
-from firmware_emu.ids import Eui64
-from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import Reason, refused
+from hil.dcc.base.requests import RequestState
 from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
 from hil.dcc.duis import Verified
+from hil.dcc.duis.command_variant import NON_CRITICAL, SIGNED, CommandVariant
 from hil.dcc.duis.node import CANCELLATION, Node
 from hil.dcc.duis.readings import other_device, text
-from hil.dcc.gateway.context import Arrival, GatewayContext, roles_of, user_role
+from hil.dcc.gateway.context import Arrival, GatewayContext, roles_of
 from hil.dcc.inventory.concerned import joined_pair, mpxns_of
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
 from hil.dcc.inventory.rules import rules
 from hil.dcc.parties.protection import signing_certificate
+
+NOT_LISTED = frozenset({"inv-not-listed", "inv-commission-not-listed"})
+"""Reasons that say that a Device is not in the inventory: the code is then that of an unknown Device."""
 
 
 def structure(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-1: structure and content agree with the schedule."""
     service, request = arrival.service, arrival.request
     if not service.device_service:
-        wanted = {8}
+        wanted = frozenset({CommandVariant.NON_DEVICE})
     elif request.is_signed_pre_command:
-        wanted = {5, 6, 7}
+        wanted = SIGNED
     else:
-        wanted = {4} if service.critical else {1, 2, 3}
+        wanted = frozenset({CommandVariant.TRANSFORM}) if service.critical else NON_CRITICAL
     if request.command_variant not in wanted:
         kind = "non-device" if not service.device_service else "critical" if service.critical else "non-critical"
-        return refused("ck1-command-variant", variant=request.command_variant, kind=kind, wanted=" or ".join(map(str, sorted(wanted))))
+        return refused(
+            "ck1-command-variant", variant=request.command_variant, kind=kind, wanted=" or ".join(f"{one:d}" for one in sorted(wanted))
+        )
     if not service.device_service and request.request_id.target not in context.dcc:
         return refused("ck1-target-not-the-dcc", target=request.request_id.target, variant=service.variant, dcc=min(context.dcc))
     if text(request, "ExecutionDateTime") and not service.future_dated:
@@ -51,16 +56,16 @@ def structure(context: GatewayContext, arrival: Arrival) -> Refusal | None:
 
 def user(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-2: a user in a role that may send the service, not suspended."""
-    row = context.store.row("SELECT role, suspended FROM users WHERE eui = ?", (str(arrival.sender),))
-    if row is None:
+    sender = context.users.find(arrival.sender)
+    if sender is None:
         return refused("ck2-no-user", sender=arrival.sender)
-    if row["suspended"] is not None:
-        return refused("ck2-suspended", sender=arrival.sender, reason=row["suspended"])
+    if sender.suspended is not None:
+        return refused("ck2-suspended", sender=arrival.sender, reason=sender.suspended)
     allowed = roles_of(context, arrival.service)
-    if UserRole(row["role"]) not in allowed:
+    if sender.role not in allowed:
         return refused(
             "ck2-role",
-            role=row["role"],
+            role=sender.role,
             service=f"{arrival.service.variant} {arrival.service.name}",
             allowed=" or ".join(sorted(allowed)) or "nobody: no role has this service",
         )
@@ -86,8 +91,8 @@ def device_status(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     if not arrival.over_wan:
         return None
     if reasons := _commissioning_refusals(context, arrival, device):
-        known = all("is not in the inventory" not in reason for reason in reasons)
-        name = "ck3-commissioning" if known else "ck3-commissioning-not-listed"
+        listed = all(reason.name not in NOT_LISTED for reason in reasons)
+        name = "ck3-commissioning" if listed else "ck3-commissioning-not-listed"
         return refused(name, reasons="; ".join(reasons), next=reasons[0].next_step)
     services = rules().service_status.get(device.status, ())
     if "*" not in services and service.reference not in services:
@@ -106,14 +111,14 @@ def _restore(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """8.12.1: the Lead Supplier of the old hub asks, and there is a copy of its log."""
     old = other_device(arrival.request, "OldCHFID")
     device = None if old is None else context.inventory.device(old)
-    if old is None or device is None or context.store.row("SELECT 1 FROM device_logs WHERE chf = ?", (str(old),)) is None:
+    if old is None or device is None or context.device_logs.copy(old) is None:
         return refused("ck3-no-log-to-restore", hub=old)
     lead = context.registration.lead_supplier(mpxns_of(context.inventory, device), context.clock.now())
     return refused("ck3-not-the-lead", sender=arrival.sender, hub=old, lead=lead) if lead not in (None, arrival.sender) else None
 
 
 def _local(context: GatewayContext, arrival: Arrival, device: Device) -> Refusal | None:
-    role = user_role(context, arrival.sender)
+    role = context.users.role(arrival.sender)
     who = "suppliers" if role in SUPPLIERS else "others"
     if role is not UserRole.RSA and device.status in rules().local_status[who]:
         return None
@@ -137,7 +142,7 @@ def registration(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     service, device = arrival.service, arrival.device
     if not service.device_service or device is None or (service.critical and service.variant != "6.23"):
         return None
-    role = user_role(context, arrival.sender)
+    role = context.users.role(arrival.sender)
     if role not in SUPPLIERS | NETWORK_OPERATORS:
         return None  # other users and nominated agents are not in the registration data
     now = _needed(context, arrival)
@@ -161,10 +166,9 @@ def _needed(context: GatewayContext, arrival: Arrival) -> float:
 def _without_mpxn(context: GatewayContext, arrival: Arrival, device: Device) -> Refusal | None:
     """No MPxN is known yet: installation. A hub without meters serves any supplier; another Device whoever pre-notified it or
     is held by it (choice)."""
-    if device.type in (DeviceType.CHF, DeviceType.GPF) and user_role(context, arrival.sender) in SUPPLIERS:
+    if device.type in (DeviceType.CHF, DeviceType.GPF) and context.users.role(arrival.sender) in SUPPLIERS:
         return None
-    held = context.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(arrival.sender)))
-    if device.notified_by == arrival.sender or held is not None:
+    if device.notified_by == arrival.sender or context.known_parties.knows(device.eui, arrival.sender):
         return None
     return refused("ck4-no-mpxn", target=device.eui, sender=arrival.sender)
 
@@ -193,42 +197,20 @@ def anomaly(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     if arrival.request.is_signed_pre_command:
         return None
     reference = arrival.service.reference
-    own = over_threshold(context, arrival.sender, reference)
-    return own or AnomalyThresholds(context.store).breach(arrival.request, reference, context.clock.now())
-
-
-def over_threshold(context: GatewayContext, party: Eui64, service: str) -> Refusal | None:
-    """Count one more message and compare with the thresholds of ``party`` for ``service`` and for all (fn14 [136])."""
     now = context.clock.now()
-    context.store.insert("volumes", user=str(party), service=service, time=now)
-    for row in context.store.rows(
-        "SELECT * FROM volume_thresholds WHERE user = ? AND service IN (?, '*') ORDER BY service DESC", (str(party), service)
-    ):
-        which, values = ("", ()) if row["service"] == "*" else (" AND service = ?", (service,))
-        begins = now - row["window_s"]
-        counted = context.store.row(f"SELECT count(*) AS n FROM volumes WHERE user = ? AND time > ?{which}", (str(party), begins, *values))
-        if counted is not None and counted["n"] > row["threshold"]:
-            return refused(
-                "ck7-volume",
-                counted=counted["n"],
-                service=row["service"],
-                window=f"{row['window_s']:g}",
-                threshold=row["threshold"],
-            )
-    return None
+    return context.thresholds.count(arrival.sender, reference, now) or context.thresholds.breach(arrival.request, reference, now)
 
 
 def duplicate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-8: a request identifier is used once (MS-02); a signed pre-command answers an open pre-command once."""
-    name = str(arrival.request.request_id)
-    row = context.store.row("SELECT state FROM requests WHERE request = ?", (name,))
+    state = context.requests.state(arrival.name)
     if arrival.request.is_signed_pre_command:
-        if row is not None and row["state"] == "pre-command":
+        if state is RequestState.PRE_COMMAND:
             return None
-        state = "no pre-command was issued for it" if row is None else f"it is {row['state']} already"
-        return refused("ck8-no-pre-command", request=name, state=state)
-    if row is not None:
-        return refused("ck8-duplicate", request=name, state=row["state"])
+        said = "no pre-command was issued for it" if state is None else f"it is {state} already"
+        return refused("ck8-no-pre-command", request=arrival.name, state=said)
+    if state is not None:
+        return refused("ck8-duplicate", request=arrival.name, state=state)
     return None
 
 

@@ -19,6 +19,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.store import DccStore
+from hil.dcc.parties.receivers import Delivered
 
 IN, OUT = "in", "out"
 _DAY_S, _MINUTE_S = 86400.0, 60.0
@@ -145,11 +146,11 @@ class Connections:
             self._count(connection.number, IN, octets)
         return refusal
 
-    def sent(self, user: Eui64, octets: int) -> None:
-        """A message goes out to ``user``."""
-        connections = self.of(user)
+    def sent(self, delivered: Delivered) -> None:
+        """A message has gone out to its user."""
+        connections = self.of(delivered.user)
         if connections:
-            self._count(connections[0].number, OUT, octets)
+            self._count(connections[0].number, OUT, delivered.octets)
 
     def _count(self, number: int, direction: str, octets: int) -> None:
         self.store.insert("connection_traffic", connection=number, time=self.clock.now(), direction=direction, octets=octets)

@@ -8,32 +8,42 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.base.profile import DccProfile
+from hil.dcc.base.requests import Requests
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, Verified, verify_request
+from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Device, Inventory
+from hil.dcc.inventory.known_parties import KnownParties
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.dcc.parties.protection import signing_certificate
 from hil.dcc.registration import Registration
 
-TRANSFORM = 4
-"""The command variant of a critical request, which asks for its pre-command."""
-LOCAL = frozenset({2, 3, 6, 7})
-"""Command variants that return the Command to the user (reference dcc-side 1)."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayContext:
-    """What the checks look things up in."""
+    """What the DCC's parts look things up in, and record with. ``store`` is for its transactions; each table has its own module."""
 
-    keystore: Keystore
-    inventory: Inventory
-    registration: Registration
-    store: DccStore
     clock: Clock
+    trace: Trace
+    store: DccStore
     profile: DccProfile
+    keystore: Keystore
+    broker: Eui64
+    """The Access Control Broker, which is the DCC's own identifier."""
     dcc: frozenset[Eui64]
     """The DCC's own identifiers, the targets of non-device services."""
+    requests: Requests
+    users: EnteredUsers
+    inventory: Inventory
+    device_logs: DeviceLogCopy
+    known_parties: KnownParties
+    registration: Registration
+    thresholds: AnomalyThresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +53,23 @@ class Arrival:
     request: ServiceRequest
     service: Service
     device: Device | None
-    returns: int = 5
-    """Of a critical request: the command variant under which its user will return the signed pre-command (5 over the SM WAN, 6 for
-    local delivery, 7 both). This bench's user says so at once; what counts is asked again when it comes back."""
+    returns: CommandVariant = CommandVariant.SIGNED_SEND
+    """Of a critical request: the command variant under which its user will return the signed pre-command. This bench's user says so at
+    once; what counts is asked again when it comes back."""
     proof: Verified[ServiceRequest] | ProtectionError | KeystoreError | None = None
     """What the signature proved, or why it proved nothing; None for a run of a schedule, which the DCC itself makes. ``request`` is
     the proven one where there is a proof."""
 
     @property
-    def way(self) -> int:
+    def name(self) -> str:
+        """The request's identifier as text."""
+        return str(self.request.request_id)
+
+    @property
+    def way(self) -> CommandVariant:
         """The command variant that says how the Command travels."""
-        return self.returns if self.request.command_variant == TRANSFORM else self.request.command_variant
+        given = CommandVariant(self.request.command_variant)
+        return self.returns if given is CommandVariant.TRANSFORM else given
 
     @property
     def sender(self) -> Eui64:
@@ -61,11 +77,11 @@ class Arrival:
 
     @property
     def local(self) -> bool:
-        return self.way in LOCAL
+        return self.way.local
 
     @property
     def over_wan(self) -> bool:
-        return self.service.device_service and self.way not in (2, 6)
+        return self.service.device_service and self.way not in (CommandVariant.RETURN, CommandVariant.SIGNED_RETURN)
 
 
 def prove(keystore: Keystore, request: ServiceRequest) -> Verified[ServiceRequest] | ProtectionError | KeystoreError:
@@ -74,12 +90,6 @@ def prove(keystore: Keystore, request: ServiceRequest) -> Verified[ServiceReques
         return verify_request(request, signing_certificate(keystore, request.request_id.originator))
     except (ProtectionError, KeystoreError) as error:
         return error
-
-
-def user_role(context: GatewayContext, sender: Eui64) -> UserRole | None:
-    """The role under which this identifier was registered, None for a stranger."""
-    row = context.store.row("SELECT role FROM users WHERE eui = ?", (str(sender),))
-    return None if row is None else UserRole(row["role"])
 
 
 def roles_of(context: GatewayContext, service: Service) -> frozenset[UserRole]:

@@ -6,25 +6,24 @@ A signed pre-command must be, but for the signature, exactly a pre-command that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
-from firmware_emu.trace import Trace
+from hil.dcc.anomaly import ANOMALIES
+from hil.dcc.base.bus import Bus
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
+from hil.dcc.base.requests import RequestEvent
 from hil.dcc.base.services import Service, UserRole
-from hil.dcc.base.store import DccStore
 from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
+from hil.dcc.duis.command_variant import CommandVariant
 from hil.dcc.duis.node import Node
-from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure, over_threshold
+from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure
 from hil.dcc.gateway.context import Arrival, GatewayContext, prove, service_of
-from hil.dcc.gateway.quarantine import Quarantine
-
-ANOMALY = "CK-7 anomaly"
+from hil.dcc.gateway.quarantine import Direction, Quarantine
+from hil.dcc.parties.entered_users import UserSuspended
 
 
 class UserEntryError(CommsHubError):
@@ -34,42 +33,36 @@ class UserEntryError(CommsHubError):
 class Gateway:
     """One gateway for all users."""
 
-    def __init__(self, context: GatewayContext, quarantine: Quarantine, trace: Trace) -> None:
+    def __init__(self, context: GatewayContext, quarantine: Quarantine, bus: Bus) -> None:
         self._context = context
-        self._store: DccStore = context.store
         self._quarantine = quarantine
-        self._trace = trace
-        self.on_suspended: Callable[[Eui64], None] = lambda user: None
-        """Told of every user whose rights are suspended."""
+        self._bus = bus
 
     # Users
 
     def enter_user(self, eui: Eui64, role: UserRole) -> None:
         """User entry: one identifier per role (ID-02, ID-03 [116, 117]). Raises UserEntryError."""
-        row = self._store.row("SELECT role FROM users WHERE eui = ?", (str(eui),))
-        if row is not None and row["role"] != role.value:
-            raise UserEntryError(f"{eui} is a user in role {row['role']}: one identifier stands for one role [116], give {role} another")
+        known = self._context.users.role(eui)
+        if known is not None and known is not role:
+            raise UserEntryError(f"{eui} is a user in role {known}: one identifier stands for one role [116], give {role} another")
         if eui in self._context.dcc:
             raise UserEntryError(f"{eui} is the DCC's own identifier: DCC capacities have identifiers of their own [117]")
-        self._store.execute("INSERT OR IGNORE INTO users (eui, role) VALUES (?, ?)", (str(eui), role.value))
+        self._context.users.enter(eui, role)
 
     def suspend(self, eui: Eui64, reason: str) -> None:
         """Suspend a user's rights (M8 [125])."""
-        self._store.execute("UPDATE users SET suspended = ? WHERE eui = ?", (reason, str(eui)))
-        self.on_suspended(eui)
+        self._context.users.suspend(eui, reason)
+        self._bus.tell(UserSuspended(eui))
 
     def reinstate(self, eui: Eui64) -> None:
         """End a suspension."""
-        self._store.execute("UPDATE users SET suspended = NULL WHERE eui = ?", (str(eui),))
-
-    def agree_threshold(self, eui: Eui64, service: str, threshold: int, window_s: float) -> None:
-        """Agree a volume threshold: at most ``threshold`` messages in a sliding window, for one service reference, for ``*`` all
-        of them, or for ``response``, the Responses to this user (fn14)."""
-        self._store.execute("INSERT OR REPLACE INTO volume_thresholds VALUES (?, ?, ?, ?)", (str(eui), service, threshold, window_s))
+        self._context.users.suspend(eui, None)
 
     # Messages
 
-    def receive(self, request: ServiceRequest, *, released: bool = False, returns: int = 5) -> Arrival | Refusal:
+    def receive(
+        self, request: ServiceRequest, *, released: bool = False, returns: CommandVariant = CommandVariant.SIGNED_SEND
+    ) -> Arrival | Refusal:
         """Run the checks; an accepted service request is recorded in the same transaction. Anomalous ones are quarantined."""
         service = service_of(request)
         if service is None:
@@ -77,51 +70,55 @@ class Gateway:
         proof = prove(self._context.keystore, request)
         if isinstance(proof, Verified):
             request = proof.value
-        name = str(request.request_id)
         arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns, proof)
-        with self._store.transaction():
+        with self._context.store.transaction():
             refusal = first_failure(self._context, arrival, without=RELEASED if released else frozenset())
             if refusal is None and not request.is_signed_pre_command:
                 self._record(arrival, received=self._context.clock.now())
             elif refusal is None:
-                self._store.execute("UPDATE requests SET returned = ? WHERE request = ?", (self._context.clock.now(), name))
-            elif refusal.check == ANOMALY:
-                self._quarantine.hold(arrival.sender, "request", name, refusal.value, write_request(request))
+                self._context.requests.move(arrival.name, RequestEvent.TAKE_SIGNED)
+            elif refusal.name in ANOMALIES:
+                self._quarantine.hold(arrival.sender, Direction.REQUEST, arrival.name, refusal.value, write_request(request))
         if refusal is not None:
             return self._refuse(request, refusal)
         kind = "signed pre-command" if request.is_signed_pre_command else "service request"
-        self._trace.emit(
-            "dcc", "gateway", "acknowledged", target=str(arrival.sender), message=name, kind=kind, variant=service.variant, code="I99"
+        self._context.trace.emit(
+            "dcc",
+            "gateway",
+            "acknowledged",
+            target=str(arrival.sender),
+            message=arrival.name,
+            kind=kind,
+            variant=service.variant,
+            code="I99",
         )
         return arrival
 
     def receive_run(self, request: ServiceRequest, service: Service, due: float) -> Arrival | Refusal:
         """A run of a schedule, which the DCC itself makes: the checks again, without those of a signature it does not carry (CK-12)."""
         arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target))
-        with self._store.transaction():
+        with self._context.store.transaction():
             refusal = first_failure(self._context, arrival, without=UNSIGNED)
             self._record(arrival, received=due, execute_at=due)
-        if refusal is not None:
-            self._store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (str(request.request_id),))
-            return self._refuse(request, refusal)
-        return arrival
+            if refusal is not None:
+                self._context.requests.move(arrival.name, RequestEvent.REFUSE)
+        return arrival if refusal is None else self._refuse(request, refusal)
 
-    def _record(self, arrival: Arrival, **columns: float) -> None:
+    def _record(self, arrival: Arrival, *, received: float, execute_at: float | None = None) -> None:
         request = arrival.request
-        self._store.insert(
-            "requests",
-            request=str(request.request_id),
-            user=str(arrival.sender),
-            target=str(request.request_id.target),
-            variant=arrival.service.variant,
-            state="accepted",
-            xml=write_request(request),
-            **columns,
+        self._context.requests.accept(
+            arrival.name,
+            arrival.sender,
+            request.request_id.target,
+            arrival.service.variant,
+            write_request(request),
+            received=received,
+            execute_at=execute_at,
         )
 
     def accepted(self) -> tuple[tuple[str, bytes], ...]:
         """Every service request that passed the checks, oldest first: its variant, and its XML as it was signed."""
-        return tuple((row["variant"], bytes(row["xml"])) for row in self._store.rows("SELECT variant, xml FROM requests ORDER BY rowid"))
+        return tuple((one.variant, one.xml) for one in self._context.requests.all())
 
     def read(self, octets: bytes) -> ServiceRequest | Refusal:
         """A request as it comes over the wire; what is not one fails CK-1 with element, line and expectation."""
@@ -133,11 +130,8 @@ class Gateway:
     def remember(self, request: ServiceRequest, pre_command: Message) -> bytes:
         """Remember a pre-command and return its octets, which go to the user (GW-15)."""
         octets = pre_command.encode()
-        self._store.execute(
-            "UPDATE requests SET state = 'pre-command', pre_command = ?, pre_command_at = ? WHERE request = ?",
-            (octets, self._context.clock.now(), str(request.request_id)),
-        )
-        self._trace.emit(
+        self._context.requests.move(str(request.request_id), RequestEvent.GIVE_PRE_COMMAND, pre_command=octets)
+        self._context.trace.emit(
             "dcc",
             "gateway",
             "returned",
@@ -150,16 +144,15 @@ class Gateway:
 
     def accept_signed(self, arrival: Arrival) -> Message | Refusal:
         """The message inside a signed pre-command, if it equals the remembered one and its signature holds."""
-        name = str(arrival.request.request_id)
-        row = self._store.row("SELECT pre_command FROM requests WHERE request = ?", (name,))
+        stored = self._context.requests.find(arrival.name)
         try:
             message = Message.decode(Node(arrival.request.body).base64("GBCSPayload"))
         except DecodeError as error:
             return self._refuse(arrival.request, refused("pre-command-unreadable", problem=error))
         if (
-            row is None
-            or row["pre_command"] is None
-            or message.signed_bytes != Message.decode(row["pre_command"]).signed_bytes
+            stored is None
+            or stored.pre_command is None
+            or message.signed_bytes != Message.decode(stored.pre_command).signed_bytes
             or message.mac is not None
         ):
             return self._refuse(arrival.request, refused("pre-command-changed"))
@@ -169,12 +162,8 @@ class Gateway:
             return self._refuse(arrival.request, refused("pre-command-signature", problem=error))
         return message
 
-    def count_response(self, user: Eui64) -> Refusal | None:
-        """Anomaly detection on what goes back (PR-05 [136])."""
-        return over_threshold(self._context, user, "response")
-
     def _refuse(self, request: ServiceRequest, refusal: Refusal) -> Refusal:
-        self._trace.emit(
+        self._context.trace.emit(
             "dcc",
             "gateway",
             "refused",
@@ -185,5 +174,6 @@ class Gateway:
             value=refusal.value,
             code=refusal.code,
             next=refusal.next_step,
+            refusal=refusal.name,
         )
         return refusal

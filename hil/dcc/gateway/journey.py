@@ -6,8 +6,8 @@ Everything here happens without waiting; what the Device answers is the business
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -16,24 +16,32 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-from firmware_emu.trace import Trace
 from hil.dcc.base.outcome import LegMessage, Refusal
 from hil.dcc.base.refusals import refused
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.requests import RequestEvent
 from hil.dcc.duis import ServiceRequest
+from hil.dcc.duis.command_variant import CommandVariant
 from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.gateway.gateway import Gateway
-from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Device
-from hil.dcc.inventory.known_parties import KnownParties
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.parties.cos_signer import CosSigner
 from hil.dcc.parties.users import NotCorrelated, User
 from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformContext, originated_by_dcc, transform
-from hil.dcc.wan.headend import HeadEnd
 
 SLEEPY = frozenset({DeviceType.GSME})
-LOCAL_ONLY, _LOCAL_TOO = frozenset({2, 6}), frozenset({3, 7})
+
+
+class ToHubs(Protocol):
+    """What takes Commands to the hubs."""
+
+    def known(self, chf: Eui64) -> bool:
+        """Whether a link of this hub is there."""
+        ...
+
+    def post(self, chf: Eui64, message: bytes) -> int:
+        """Store a message for the hub; the frame's sequence. Raises WanError."""
+        ...
 
 
 @dataclass
@@ -67,27 +75,19 @@ class Journey:
     gateway: Gateway
     acb: AccessControlBroker
     counters: OriginatorCounters
-    parties: KnownParties
-    logs: DeviceLogCopy
-    head_end: HeadEnd
-    trace: Trace
-    cos: Callable[[], CosSigner | None]
-
-    @property
-    def _store(self) -> DccStore:
-        return self.context.store
+    to_hubs: ToHubs
+    cos: CosSigner | None
 
     def travel(self, user: User | None, arrival: Arrival, travel: Travel) -> Refusal | None:
         """Take an accepted request to the SM WAN, or to the user for local delivery. Returns why it went no further."""
-        request, device = arrival.request, arrival.device
+        request, device, name = arrival.request, arrival.device, arrival.name
         if device is None:
-            return refused("ck3-not-listed", target=request.request_id.target)
-        name = str(request.request_id)
-        cos = self.cos() if arrival.service.variant == "6.23" else None
+            return self._give_up(name, refused("ck3-not-listed", target=request.request_id.target))
+        cos = self.cos if arrival.service.variant == "6.23" else None
         if arrival.service.variant == "6.23" and (refusal := self._ask_cos(cos, request)) is not None:
             return self._give_up(name, refusal)
         try:
-            with self._store.transaction():
+            with self.context.store.transaction():
                 context = self._context(arrival, device, cos)
                 if cos is not None or originated_by_dcc(request, context):
                     context = replace(context, acb_counter=self.counters.next(self.acb.eui if cos is None else cos.eui))
@@ -95,7 +95,7 @@ class Journey:
         except CommsHubError as error:
             return self._give_up(name, refused("transform", problem=error))
         travel.leg("transform")
-        self.trace.emit(
+        self.context.trace.emit(
             "dcc",
             "transform",
             "transformed",
@@ -103,7 +103,7 @@ class Journey:
             message=str(message.header.identifier),
             request=name,
             use_case=f"{message.message_code:04x}",
-            known_party=self.parties.knows(device.eui, arrival.sender),
+            known_party=self.context.known_parties.knows(device.eui, arrival.sender),
         )
         delivery = arrival.way
         if arrival.service.critical and message.header.originator != self.acb.eui:
@@ -124,7 +124,7 @@ class Journey:
         if cos is None:
             return refused("cos-none")
         refusal = cos.confirm(request)
-        self.trace.emit(
+        self.context.trace.emit(
             "dcc",
             "CoS party",
             "refused" if refusal else "confirmed",
@@ -135,7 +135,7 @@ class Journey:
 
     def _context(self, arrival: Arrival, device: Device, cos: CosSigner | None) -> TransformContext:
         sender = arrival.sender
-        known = self.parties.knows(device.eui, sender)
+        known = self.context.known_parties.knows(device.eui, sender)
         return TransformContext(
             device_type=device.type,
             access_control_broker=self.acb.eui,
@@ -144,7 +144,7 @@ class Journey:
             certificate_of=lambda eui, usage: self.context.keystore.certificate(eui, usage).public_bytes(Encoding.DER),
             device_log=self._stored_log,
             known_party=known,
-            originator_role=next((role for role in RemotePartyRole if self.parties.party(device.eui, role) == sender), None),
+            originator_role=next((role for role in RemotePartyRole if self.context.known_parties.party(device.eui, role) == sender), None),
             device_type_of=lambda eui: None if (found := self.context.inventory.device(eui)) is None else found.type,
             registered_type_of=self.context.inventory.registered_type,
             profile=DeviceProfile(
@@ -160,18 +160,18 @@ class Journey:
         if arrival.service.variant != "9.1":
             return None
         number = f"{self.context.keystore.entropy.below(10_000):04d}"
-        self._store.insert("customer_numbers", request=str(arrival.request.request_id), number=number)
+        self.context.requests.draw_number(arrival.name, number)
         return number
 
     def _stored_log(self, hub: Eui64) -> StoredLog | None:
-        copy, of_gpf = self.logs.copy(hub), self.logs.gpf_log(hub)
+        copy, of_gpf = self.context.device_logs.copy(hub), self.context.device_logs.gpf_log(hub)
         if of_gpf:
             return StoredLog(tuple(LogEntry(eui, device_type=kind) for eui, kind in of_gpf.items()))
         if copy is None:
             return None
         return StoredLog(tuple(LogEntry(eui, link_hash) for eui, link_hash in copy.entries.items()), copy.extended_pan_id)
 
-    def _round_trip(self, user: User, arrival: Arrival, message: Message, travel: Travel) -> tuple[Message, int] | Refusal:
+    def _round_trip(self, user: User, arrival: Arrival, message: Message, travel: Travel) -> tuple[Message, CommandVariant] | Refusal:
         """Pre-command to the user, signed pre-command back (PR-02 [155]): the message to send and the command variant of its delivery."""
         request = arrival.request
         pre_command = self.gateway.remember(request, message)
@@ -180,15 +180,15 @@ class Journey:
         try:
             answer = user.answer(request, pre_command, arrival.returns, now=self.context.clock.datetime())
         except NotCorrelated as error:
-            self.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
+            self.context.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
             return refused("user-does-not-correlate", problem=error)
         except CommsHubError as error:
             return refused("user-cannot-sign", problem=error)
         travel.leg("user correlates and signs")
-        self.trace.emit("dcc", f"user {user.eui64}", "signed", target="gateway", message=identifier)
+        self.context.trace.emit("dcc", f"user {user.eui64}", "signed", target="gateway", message=identifier)
         return self.take_signed(answer, travel)
 
-    def take_signed(self, answer: ServiceRequest, travel: Travel) -> tuple[Message, int] | Refusal:
+    def take_signed(self, answer: ServiceRequest, travel: Travel) -> tuple[Message, CommandVariant] | Refusal:
         """A signed pre-command at the gateway: section 4 again, then equality and signature."""
         arrival = self.gateway.receive(answer)
         if isinstance(arrival, Refusal):
@@ -198,10 +198,10 @@ class Journey:
             return signed
         travel.messages.append(LegMessage("e", "signed pre-command", signed.encode()))
         travel.leg("signed pre-command checks")
-        return signed, answer.command_variant
+        return signed, CommandVariant(answer.command_variant)
 
-    def _send(self, arrival: Arrival, device: Device, message: Message, delivery: int, travel: Travel) -> Refusal | None:
-        name = str(arrival.request.request_id)
+    def _send(self, arrival: Arrival, device: Device, message: Message, delivery: CommandVariant, travel: Travel) -> Refusal | None:
+        name = arrival.name
         hub = self.context.inventory.hub_of(device.eui)
         try:
             # No signature yet: the ACB is the originator of a critical use case, for a party the Device does not hold [137].
@@ -210,34 +210,46 @@ class Journey:
             return self._give_up(name, refused("acb", problem=error))
         octets, identifier = command.encode(), str(command.header.identifier)
         shown = None if command.carries_secret else octets
-        self.trace.emit("dcc", "acb", "protected", message=identifier, data=shown)
+        self.context.trace.emit("dcc", "acb", "protected", message=identifier, data=shown)
         travel.messages.append(LegMessage("f", "command", octets))
         now = self.context.clock.now()
         wait = self.context.profile.sleepy_response_wait_s if device.type in SLEEPY else self.context.profile.response_wait_s
-        with self._store.transaction():
-            sequence, state = None, "returned"
-            if delivery not in LOCAL_ONLY:
-                if hub is None or not self.head_end.known(hub):
+        with self.context.store.transaction():
+            sequence, event = None, RequestEvent.GIVE_COMMAND
+            if delivery.over_wan:
+                if hub is None or not self.to_hubs.known(hub):
                     return self._give_up(name, refused("wan-no-link", hub=hub))
-                sequence, state = self.head_end.post(hub, octets), "sent"
-            self._store.execute(
-                "UPDATE requests SET state = ?, command = ?, command_id = ?, sent = ?, deadline = ?, chf = ?, sequence = ? "
-                "WHERE request = ?",
-                (state, octets, identifier, now, now + wait, str(hub) if hub else None, sequence, name),
+                sequence, event = self.to_hubs.post(hub, octets), RequestEvent.POST
+            self.context.requests.move(
+                name,
+                event,
+                command=octets,
+                command_id=identifier,
+                deadline=now + wait,
+                chf=str(hub) if hub else None,
+                sequence=sequence,
             )
-        if delivery in LOCAL_ONLY | _LOCAL_TOO:
-            self.trace.emit(
+        if delivery.local:
+            self.context.trace.emit(
                 "dcc", "gateway", "returned", target=str(arrival.sender), message=identifier, data=shown, kind="command for local delivery"
             )
             travel.messages.append(LegMessage("d", "command for local delivery", octets))
         if sequence is not None:
-            self.trace.emit("wan", "dcc", "sent", target=f"chf {hub}", message=identifier, data=shown)
+            self.context.trace.emit("wan", "dcc", "sent", target=f"chf {hub}", message=identifier, data=shown)
         travel.leg("protect and post")
         return None
 
     def _give_up(self, name: str, refusal: Refusal) -> Refusal:
-        self._store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
-        self.trace.emit(
-            "dcc", refusal.hop, "refused", message=name, check=refusal.check, rule=refusal.rule, value=refusal.value, code=refusal.code
+        self.context.requests.move(name, RequestEvent.REFUSE)
+        self.context.trace.emit(
+            "dcc",
+            refusal.hop,
+            "refused",
+            message=name,
+            check=refusal.check,
+            rule=refusal.rule,
+            value=refusal.value,
+            code=refusal.code,
+            refusal=refusal.name,
         )
         return refusal

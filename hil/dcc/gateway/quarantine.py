@@ -7,10 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
+
+
+class Direction(StrEnum):
+    """Which way a message was going."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
 
 
 class NotQuarantined(CommsHubError):
@@ -18,13 +26,13 @@ class NotQuarantined(CommsHubError):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """One message. ``direction`` is ``request`` or ``response``; ``state`` held, released or discarded."""
+class QuarantinedMessage:
+    """One message. ``state``: held, released or discarded."""
 
     number: int
     time: float
     user: Eui64 | None
-    direction: str
+    direction: Direction
     request: str | None
     reason: str
     octets: bytes
@@ -38,27 +46,27 @@ class Quarantine:
         self._store = store
         self._now = now
 
-    def hold(self, user: Eui64 | None, direction: str, request: str | None, reason: str, octets: bytes) -> int:
+    def hold(self, user: Eui64 | None, direction: Direction, request: str | None, reason: str, octets: bytes) -> int:
         """Hold a message back; returns its number."""
         return self._store.insert(
             "quarantine",
             time=self._now(),
             user=str(user) if user else None,
-            direction=direction,
+            direction=direction.value,
             request=request,
             reason=reason,
             octets=octets,
             state="held",
         )
 
-    def messages(self) -> tuple[Held, ...]:
+    def messages(self) -> tuple[QuarantinedMessage, ...]:
         """Everything ever held, oldest first."""
         return tuple(
-            Held(
+            QuarantinedMessage(
                 row["number"],
                 row["time"],
                 Eui64.parse(row["user"]) if row["user"] else None,
-                row["direction"],
+                Direction(row["direction"]),
                 row["request"],
                 row["reason"],
                 bytes(row["octets"]),
@@ -67,7 +75,7 @@ class Quarantine:
             for row in self._store.rows("SELECT * FROM quarantine ORDER BY number")
         )
 
-    def settle(self, number: int, state: str) -> Held:
+    def settle(self, number: int, state: str) -> QuarantinedMessage:
         """Mark a held message ``released`` or ``discarded`` and return it. Raises NotQuarantined."""
         held = next((one for one in self.messages() if one.number == number and one.state == "held"), None)
         if held is None:

@@ -13,20 +13,21 @@ from hil.dcc.inventory.inventory import Device
 
 
 class KnownParties:
-    """One party per Device and role, in the DCC's store."""
+    """One party per Device and role, in the DCC's store. ``new_devices`` are the parties that a Device holds as its maker delivers it."""
 
-    def __init__(self, store: DccStore) -> None:
+    def __init__(self, store: DccStore, new_devices: Mapping[RemotePartyRole, Eui64]) -> None:
         self._store = store
+        self._new_devices = dict(new_devices)
 
     def hold(self, device: Eui64, role: RemotePartyRole, party: Eui64) -> None:
         """The Device now holds ``party`` in ``role``."""
         self._store.execute("INSERT OR REPLACE INTO held_parties VALUES (?, ?, ?)", (str(device), int(role), str(party)))
 
-    def install(self, device: Device, parties: Mapping[RemotePartyRole, Eui64]) -> None:
-        """A Device as its maker delivers it: ``parties`` in every role that its kind has trust anchor cells for."""
-        for role in {cell.role for cell in cells_of(device.type)} & set(parties):
+    def install(self, device: Device) -> None:
+        """A Device as its maker delivers it: a party in every role that its kind has trust anchor cells for."""
+        for role in {cell.role for cell in cells_of(device.type)} & set(self._new_devices):
             if self.party(device.eui, role) is None:
-                self.hold(device.eui, role, parties[role])
+                self.hold(device.eui, role, self._new_devices[role])
 
     def party(self, device: Eui64, role: RemotePartyRole) -> Eui64 | None:
         """Who the Device holds in ``role``."""

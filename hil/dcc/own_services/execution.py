@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
-from firmware_emu.trace import Trace
+from hil.dcc.anomaly import ANOMALIES
 from hil.dcc.base.outcome import LegMessage, Outcome, Refusal, Verdict
 from hil.dcc.base.refusals import OwnServiceRefused, refused
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.requests import RequestEvent
 from hil.dcc.duis import ServiceRequest
-from hil.dcc.gateway.context import Arrival
-from hil.dcc.gateway.gateway import ANOMALY
+from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.gateway.journey import Travel
 from hil.dcc.inventory.rules import InventoryRefusal
 from hil.dcc.own_services.own_services import OwnServices, Result
@@ -23,9 +21,7 @@ class Execution:
     """``execute`` carries a service out; ``refused`` tells a refusal. Neither waits."""
 
     services: OwnServices
-    store: DccStore
-    clock: Clock
-    trace: Trace
+    context: GatewayContext
 
     def execute(self, arrival: Arrival, travel: Travel, started: float) -> Outcome:
         """Carry out a service that is for no Device; a plain success is I99, one with data I0 (reference dcc-notes 5)."""
@@ -40,11 +36,11 @@ class Execution:
             refusal = refused("own-problem", problem=error)
         else:
             travel.leg("executed by the DCC")
-            self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
-            self.trace.emit("dcc", "gateway", "executed", target=str(arrival.sender), message=name, variant=arrival.service.variant)
+            self.context.requests.move(name, RequestEvent.EXECUTE)
+            self.context.trace.emit("dcc", "gateway", "executed", target=str(arrival.sender), message=name, variant=arrival.service.variant)
             return self._done(arrival, result, travel, started)
-        self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
-        self.trace.emit(
+        self.context.requests.move(name, RequestEvent.REFUSE)
+        self.context.trace.emit(
             "dcc",
             refusal.hop,
             "refused",
@@ -54,11 +50,12 @@ class Execution:
             rule=refusal.rule,
             value=refusal.value,
             code=refusal.code,
+            refusal=refusal.name,
         )
         return self.refused(request, refusal, travel, started)
 
     def _done(self, arrival: Arrival, result: Result, travel: Travel, started: float) -> Outcome:
-        finished, target = self.clock.now(), arrival.service.on_demand_s or arrival.service.future_dated_s
+        finished, target = self.context.clock.now(), arrival.service.on_demand_s or arrival.service.future_dated_s
         return Outcome(
             Verdict.SUCCESS,
             str(arrival.request.request_id),
@@ -76,19 +73,19 @@ class Execution:
         )
 
     def cancelled(self, arrival: Arrival, names: list[str], travel: Travel, started: float) -> Outcome:
-        """The end of a request that cancels what the DCC holds: ``names`` are those it held."""
+        """The end of a request that cancels what the DCC defers: ``names`` are those it deferred."""
         request, name = arrival.request, str(arrival.request.request_id)
         if not names:
-            self.store.execute("UPDATE requests SET state = 'refused' WHERE request = ?", (name,))
+            self.context.requests.move(name, RequestEvent.REFUSE)
             what = f"{arrival.service.variant} to {request.request_id.target}"
             return self.refused(request, refused("not-to-be-cancelled", what=what), travel, started)
-        self.store.execute("UPDATE requests SET state = 'executed' WHERE request = ?", (name,))
+        self.context.requests.move(name, RequestEvent.EXECUTE)
         return self._done(arrival, {"cancelled": names}, travel, started)
 
     def refused(self, request: ServiceRequest, refusal: Refusal, travel: Travel, started: float) -> Outcome:
         """The outcome of a request that went no further."""
         return Outcome(
-            Verdict.QUARANTINED if refusal.check == ANOMALY else Verdict.REFUSED,
+            Verdict.QUARANTINED if refusal.name in ANOMALIES else Verdict.REFUSED,
             str(request.request_id),
             request.service_reference_variant,
             refusal.code,
@@ -98,5 +95,5 @@ class Execution:
             messages=tuple(travel.messages),
             legs=travel.legs,
             started=started,
-            finished=self.clock.now(),
+            finished=self.context.clock.now(),
         )

@@ -15,24 +15,24 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.certificates import public_key_of
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device.firmware import OtaImage
 from firmware_emu.errors import CommsHubError, WanError
-from firmware_emu.gbcs.asn1_types import FirmwareActivationAlert, FirmwareTransferAlert
 from firmware_emu.gbcs.envelope import SIGNATURE_LENGTH
 from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
 from firmware_emu.ids import Eui64
-from firmware_emu.trace import Trace
+from hil.dcc.answers.alerts import DeviceAlerted, FirmwareActivated, FirmwareTransferred
+from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.node import Node
 from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.inventory.concerned import mpxns_of
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
-from hil.dcc.wan.headend import HeadEnd
 
 QUEUED, SENDING, AT_HUB, TRANSFERRED, VERIFIED, FAILED = "queued", "sending", "at hub", "transferred", "verified", "failed"
 OPEN = (QUEUED, SENDING)
@@ -74,16 +74,32 @@ class Target:
         }
 
 
+class ImagesToHubs(Protocol):
+    """What takes pieces of images to the hubs."""
+
+    def post_image(self, chf: Eui64, piece: bytes) -> int:
+        """Store a piece for the hub; the frame's sequence. Raises WanError."""
+        ...
+
+    async def drained(self, chf: Eui64) -> None:
+        """Return when the hub has acknowledged everything posted to it. Raises WanError."""
+        ...
+
+
 @dataclass
 class Firmware:
     """All campaigns, in the DCC's store."""
 
     context: GatewayContext
-    head_end: HeadEnd
-    trace: Trace
-    broker: Eui64
+    bus: Bus
+    head_end: ImagesToHubs
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _hubs: dict[Eui64, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bus.on(FirmwareTransferred, self._transferred)
+        self.bus.on(FirmwareActivated, self._activated)
+        self.bus.on(DeviceAlerted, self._alerted)
 
     # 11.1, 11.4
 
@@ -138,7 +154,7 @@ class Firmware:
         lists: dict[str, list[str]] = {}
         for eui, (name, problem) in bad.items():
             lists.setdefault(name, []).append(eui.duis)
-            self.trace.emit("dcc", "firmware", "refused", target=str(eui), message=request, reason=problem)
+            self.context.trace.emit("dcc", "firmware", "refused", target=str(eui), message=request, reason=problem)
         return {"DeviceIDList": [device.eui.duis for device in good], **lists}
 
     def _countersigned(self, arrival: Arrival, image: OtaImage, data: bytes) -> bytes:
@@ -146,7 +162,7 @@ class Firmware:
         try:
             certificate = self.context.keystore.certificate(arrival.sender, KeyUsage.DIGITAL_SIGNATURE)
             p256.verify(public_key_of(certificate), image.signature, image.image)
-            key = self.context.keystore.private_key(self.broker, KeyUsage.DIGITAL_SIGNATURE)
+            key = self.context.keystore.private_key(self.context.broker, KeyUsage.DIGITAL_SIGNATURE)
             return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
         except CommsHubError as error:
             raise OwnServiceRefused("firmware-image", problem=error) from error
@@ -239,25 +255,27 @@ class Firmware:
             (octets, self.context.clock.now(), request, str(device)),
         )
         if column == "at_hub":
-            self.trace.emit("dcc", "firmware", "progress", target=str(device), message=request, octets=octets)
+            self.context.trace.emit("dcc", "firmware", "progress", target=str(device), message=request, octets=octets)
 
     # What hub and Device tell
 
-    def transferred(self, alert: FirmwareTransferAlert) -> None:
+    def _transferred(self, told: FirmwareTransferred) -> None:
         """CCS08 of a hub: how the transfer to a Device ended."""
+        alert = told.alert
         request = self._whole_at_hub(alert.device_id)
         if request is not None:
             done = alert.outcome == SUCCESS
             self._set(request, alert.device_id, TRANSFERRED if done else FAILED, None if done else _ENDS.get(alert.outcome))
 
-    def device_told(self, device: Eui64, code: str) -> None:
+    def _alerted(self, told: DeviceAlerted) -> None:
         """A Device's alert: one about the image that was distributed to it is noted."""
-        request = self._whole_at_hub(device) if code in RECEIPTS else None
+        request = self._whole_at_hub(told.device) if told.code in RECEIPTS else None
         if request is not None:
-            self._set(request, device, *RECEIPTS[code])
+            self._set(request, told.device, *RECEIPTS[told.code])
 
-    def activated(self, device: Eui64, alert: FirmwareActivationAlert) -> None:
+    def _activated(self, told: FirmwareActivated) -> None:
         """CS09: a PPMID runs the image it was given, or does not."""
+        device, alert = told.device, told.alert
         request, version = self._whole_at_hub(device), alert.firmware_version.hex().upper()
         if alert.outcome == SUCCESS:
             self.context.inventory.describe(device, firmware=version, request=request)
@@ -285,7 +303,9 @@ class Firmware:
             "UPDATE firmware_targets SET state = ?, reason = ?, changed = ? WHERE request = ? AND device = ?",
             (state, reason, self.context.clock.now(), request, str(device)),
         )
-        self.trace.emit("dcc", "firmware", "refused" if state == FAILED else state, target=str(device), message=request, reason=reason)
+        self.context.trace.emit(
+            "dcc", "firmware", "refused" if state == FAILED else state, target=str(device), message=request, reason=reason
+        )
 
     async def close(self) -> None:
         """Stop distributing; the campaigns stay in the store."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
-from firmware_emu.ids import Eui64
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.base.refusals import OwnServiceRefused, because
 from hil.dcc.base.services import SUPPLIERS, UserRole
 from hil.dcc.duis.node import Node
 from hil.dcc.duis.readings import has, other_device, text
-from hil.dcc.gateway.context import Arrival, GatewayContext, user_role
+from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.inventory.concerned import mpxns_of
 from hil.dcc.inventory.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory.rules import InventoryRefusal
@@ -31,15 +31,20 @@ from hil.dcc.own_services.wan_matrix import WanMatrix
 Result = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+class LocalResponses(Protocol):
+    """What takes the Responses that users bring back (8.13)."""
+
+    def return_local(self, arrival: Arrival, octets: bytes) -> Result:
+        """A Response to a Command that was delivered locally. Raises OwnServiceRefused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnServices:
-    """``return_local`` takes a Response that a user brings back (8.13); ``hold_parties`` notes whom a new Device holds."""
+    """The services for no Device, each carried out by the part that knows it."""
 
     context: GatewayContext
     alerts: Alerts
-    acb: Eui64
-    return_local: Callable[[Arrival, bytes], Result]
-    hold_parties: Callable[[Device], None]
+    answers: LocalResponses
     schedules: Schedules
     firmware: Firmware
     wan_matrix: WanMatrix
@@ -81,7 +86,7 @@ class OwnServices:
     def _pre_notify(self, arrival: Arrival) -> Result:
         body = Node(arrival.request.body)
         eui, type_ = body.eui("DeviceID"), device_type_of(body.text("DeviceType"))
-        role = user_role(self.context, arrival.sender)
+        role = self.context.users.role(arrival.sender)
         if (type_ in METERS or type_ in TYPE_1) and role not in SUPPLIERS:
             raise OwnServiceRefused("inventory-supplier-adds", role=role, type=type_.name)
         gpf = body.eui("AssociatedGPFDeviceID") if body.has("AssociatedGPFDeviceID") else None
@@ -102,7 +107,7 @@ class OwnServices:
             request=str(arrival.request.request_id),
             **optional,
         )
-        self.hold_parties(device)
+        self.context.known_parties.install(device)
         return {}
 
     def _decommission(self, arrival: Arrival) -> Result:
@@ -118,12 +123,12 @@ class OwnServices:
 
     def _eligible(self, arrival: Arrival, device: Device) -> None:
         """A Device is its parties' to change: registered for it, held by it, or who pre-notified it. Raises OwnServiceRefused."""
-        role, now, sender = user_role(self.context, arrival.sender), self.context.clock.now(), arrival.sender
+        role, now, sender = self.context.users.role(arrival.sender), self.context.clock.now(), arrival.sender
         mpxns = mpxns_of(self.context.inventory, device)
         registered = role is not None and any(self.context.registration.party(mpxn, role, now) == sender for mpxn in mpxns)
-        held = self.context.store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device.eui), str(sender)))
+        held = self.context.known_parties.knows(device.eui, sender)
         shared = not mpxns and device.type in (DeviceType.CHF, DeviceType.GPF, DeviceType.TYPE_2)
-        if not (registered or held is not None or device.notified_by == sender or shared):
+        if not (registered or held or device.notified_by == sender or shared):
             raise OwnServiceRefused("own-not-the-party", sender=sender, eui=device.eui)
 
     def _update(self, arrival: Arrival) -> Result:
@@ -132,7 +137,7 @@ class OwnServices:
         device = inventory.device(eui)
         if device is None:
             raise OwnServiceRefused("own-not-listed", eui=eui)
-        if user_role(self.context, arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
+        if self.context.users.role(arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
             raise OwnServiceRefused("inventory-other-user", type=device.type.name)
         self._eligible(arrival, device)
         sender, name = arrival.sender, str(request.request_id)
@@ -149,13 +154,15 @@ class OwnServices:
 
     def _opt_in(self, arrival: Arrival) -> Result:
         certificates = {
-            usage.name.lower(): base64.b64encode(self.context.keystore.certificate(self.acb, usage).public_bytes(Encoding.DER)).decode()
+            usage.name.lower(): base64.b64encode(
+                self.context.keystore.certificate(self.context.broker, usage).public_bytes(Encoding.DER)
+            ).decode()
             for usage in (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT)
         }
-        return {"access_control_broker": str(self.acb), **certificates}
+        return {"access_control_broker": str(self.context.broker), **certificates}
 
     def _return_local(self, arrival: Arrival) -> Result:
-        return self.return_local(arrival, Node(arrival.request.body).base64("DeviceGBCSResponse"))
+        return self.answers.return_local(arrival, Node(arrival.request.body).base64("DeviceGBCSResponse"))
 
 
 _DETAILS = {

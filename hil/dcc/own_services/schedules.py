@@ -17,7 +17,8 @@ from datetime import timedelta
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.ids import Eui64
-from firmware_emu.trace import Trace
+from hil.dcc.answers.effects import TenancyChanged
+from hil.dcc.base.bus import Bus
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import Service, UserRole, schedule
@@ -31,11 +32,14 @@ from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import AuditLine, Device
 from hil.dcc.own_services.recurrence import Recurrence, period
 from hil.dcc.parties.acb import OriginatorCounters
+from hil.dcc.parties.entered_users import UserSuspended
 
 SIX = frozenset({"4.8", "4.10", "4.12", "4.15", "4.16", "4.17"})
 """What the consultation lets be scheduled (SCH-01 [404])."""
 MOST_PER_DEVICE = 99
 """DSPSchedules of one reply to 5.2 (DUIS 5.4)."""
+Run = Callable[[ServiceRequest, Service, float], Awaitable[Refusal | None]]
+"""Takes the request of a run, due then, through checks and out; returns why it went no further."""
 _WITHDRAWN, _DECOMMISSIONED = "Withdrawn", "Decommissioned"
 
 
@@ -72,14 +76,18 @@ class Schedule:
 
 @dataclass
 class Schedules:
-    """The schedules of all users. ``run`` takes the request of a run through checks and out; it returns why it went no further."""
+    """The schedules of all users."""
 
     context: GatewayContext
+    bus: Bus
     counters: OriginatorCounters
-    trace: Trace
-    run: Callable[[ServiceRequest, Service, int, float], Awaitable[Refusal | None]]
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.bus.on(TenancyChanged, self._tenancy_changed)
+        self.bus.on(AuditLine, self._status_changed)
+        self.bus.on(UserSuspended, self._suspended)
 
     # 5.1, 5.2, 5.3
 
@@ -167,19 +175,19 @@ class Schedules:
 
     # Removal (SCH-05)
 
-    def tenancy_changed(self, mpxns: tuple[str, ...]) -> None:
+    def _tenancy_changed(self, told: TenancyChanged) -> None:
         """b: a change of tenancy (3.2) was done for these MPxNs: schedules of Other Users for them go (X-25, X-26)."""
         for one in self._lasting():
-            row = self.context.store.row("SELECT role FROM users WHERE eui = ?", (str(one.user),))
             device = self.context.inventory.device(one.device)
-            if row is not None and row["role"] == UserRole.OU.value and device is not None and set(mpxns) & set(self._mpxns(device)):
-                self._remove(one, f"SCH-05b: change of tenancy for {' '.join(mpxns)}")
+            other_user = self.context.users.role(one.user) is UserRole.OU
+            if other_user and device is not None and set(told.mpxns) & set(self._mpxns(device)):
+                self._remove(one, f"SCH-05b: change of tenancy for {' '.join(told.mpxns)}")
 
     def _mpxns(self, device: Device) -> tuple[str, ...]:
         meters = (self.context.inventory.device(eui) for eui in self.context.inventory.meters_of(device.eui))
         return tuple(mpxn for meter in meters if meter is not None for mpxn in meter.mpxns)
 
-    def status_changed(self, line: AuditLine) -> None:
+    def _status_changed(self, line: AuditLine) -> None:
         """c: the Device was decommissioned, or its system withdrawn."""
         if line.to_status not in (_WITHDRAWN, _DECOMMISSIONED) or line.from_status == line.to_status:
             return
@@ -190,10 +198,10 @@ class Schedules:
             if one.device in gone:
                 self._remove(one, f"SCH-05c: {line.device} is {line.to_status}")
 
-    def suspended(self, user: Eui64) -> None:
+    def _suspended(self, told: UserSuspended) -> None:
         """d: the owner's rights are suspended (M8)."""
         for one in self._lasting():
-            if one.user == user:
+            if one.user == told.eui:
                 self._remove(one, "SCH-05d: its owner's rights are suspended (M8)")
 
     def _lasting(self) -> tuple[Schedule, ...]:
@@ -203,17 +211,19 @@ class Schedules:
         self.context.store.execute(
             "UPDATE schedules SET removed = ?, removal = ?, next_run = NULL WHERE number = ?", (self.context.clock.now(), event, one.number)
         )
-        self.trace.emit("dcc", "schedules", "removed", target=str(one.user), schedule=one.number, device=str(one.device), reason=event)
+        self.context.trace.emit(
+            "dcc", "schedules", "removed", target=str(one.user), schedule=one.number, device=str(one.device), reason=event
+        )
         self._changed.set()
 
     # Running
 
-    def start(self) -> None:
+    def start(self, run: Run) -> None:
         """Run what is due, now and from now on."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep_running(), name="schedules")
+            self._task = asyncio.create_task(self._keep_running(run), name="schedules")
 
-    async def _keep_running(self) -> None:
+    async def _keep_running(self, run: Run) -> None:
         while True:
             self._changed.clear()
             row = self.context.store.row("SELECT * FROM schedules WHERE next_run IS NOT NULL ORDER BY next_run, number LIMIT 1")
@@ -226,9 +236,9 @@ class Schedules:
             except TimeoutError:
                 pass
             if row is not None:
-                await self._run(row)
+                await self._run(row, run)
 
-    async def _run(self, row: sqlite3.Row) -> None:
+    async def _run(self, row: sqlite3.Row, run: Run) -> None:
         body, due = Node(read_request(row["xml"]).body), float(row["next_run"])
         recurrence = Recurrence.of(body)
         following = recurrence.next_run(row["runs"] + 1, max(EPOCH + timedelta(seconds=due), self.context.clock.datetime()))
@@ -242,7 +252,7 @@ class Schedules:
             sender = Eui64.parse(row["user"])
             request = self._request(sender, row["variant"], body, due, self.counters.next(sender))
             self.context.store.insert("schedule_runs", request=str(request.request_id), schedule=row["number"], due=due)
-        refusal = await self.run(request, schedule()[row["variant"]], row["number"], due)
+        refusal = await run(request, schedule()[row["variant"]], due)
         if refusal is not None:
             self.context.store.execute("UPDATE schedule_runs SET refusal = ? WHERE request = ?", (str(refusal), str(request.request_id)))
 

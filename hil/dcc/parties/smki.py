@@ -6,7 +6,7 @@ it into their keystores. Kept in the DCC's store, so that the next DCC knows it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,18 +16,26 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware_emu.crypto.certificates import entity_of, parse_certificate, usage_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import KeystoreError
+from hil.dcc.base.bus import Bus
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.duis.node import Node
 
 
 @dataclass(frozen=True, slots=True)
+class CertificatePublished:
+    """Told on the bus of every certificate that a Device has taken."""
+
+    certificate: x509.Certificate
+
+
+@dataclass(frozen=True, slots=True)
 class Repository:
-    """``keystore`` is the DCC's; ``tell`` hands a certificate to the users that are there."""
+    """The certificates published since enrolment. ``keystore`` is the DCC's."""
 
     store: DccStore
     keystore: Keystore
-    tell: Callable[[x509.Certificate], None]
+    bus: Bus
 
     def load(self) -> None:
         """After a restart: what was published before."""
@@ -45,7 +53,7 @@ class Repository:
             "INSERT OR REPLACE INTO device_certificates VALUES (?, ?, ?)", (str(entity_of(certificate)), usage_of(certificate).name, der)
         )
         self.keystore.add_certificate(certificate)
-        self.tell(certificate)
+        self.bus.tell(CertificatePublished(certificate))
 
     @contextmanager
     def as_if_taken(self, certificate: x509.Certificate) -> Iterator[None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
@@ -17,27 +16,43 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
+from hil.dcc.base.bus import Bus
 from hil.dcc.base.store import DccStore
 
 
 @dataclass(frozen=True, slots=True)
-class HubEvents:
-    """Where the frames go. Each is called inside the store's transaction except ``hello``, which opens its own."""
+class HubGreeted:
+    """Told on the bus when a hub has connected, outside any transaction."""
 
-    hello: Callable[[Hello], None]
-    message: Callable[[Eui64, bytes, float | None], None]
-    """Hub, octets, and when the CHF was notified of them (an ALERT frame)."""
-    power_lost: Callable[[Eui64, float], None]
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class HubMessage:
+    """Told on the bus of each GBCS message from a hub, inside the transaction that takes its frame. ``notified``: when the CHF was
+    notified of it, for an alert of another Device (requirements CH-10)."""
+
+    chf: Eui64
+    octets: bytes
+    notified: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLost:
+    """Told on the bus of a hub's last gasp, inside the transaction that takes its frame. ``began``: seconds since 2000."""
+
+    chf: Eui64
+    began: float
 
 
 class HeadEnd:
     """Many hubs. ``attach`` gives a hub's link to it; ``post`` stores a message for a hub."""
 
-    def __init__(self, store: DccStore, clock: Clock, trace: Trace, events: HubEvents, timing: ChannelTiming | None = None) -> None:
+    def __init__(self, store: DccStore, clock: Clock, trace: Trace, bus: Bus, timing: ChannelTiming | None = None) -> None:
         self._store = store
         self._clock = clock
         self._trace = trace
-        self._events = events
+        self._bus = bus
         self._timing = timing
         self._channels: dict[Eui64, WanChannel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,16 +101,16 @@ class HeadEnd:
     def _greeted(self, chf: Eui64, hello: Hello) -> None:
         if hello.chf != chf:
             raise WanError(f"HELLO names {hello.chf}: this link belongs to {chf}")
-        self._events.hello(hello)
+        self._bus.tell(HubGreeted(hello))
 
     def _take(self, chf: Eui64, frame: WanFrame) -> None:
         match frame.kind:
             case WanKind.MESSAGE:
-                self._events.message(chf, frame.body, None)
+                self._bus.tell(HubMessage(chf, frame.body))
             case WanKind.ALERT if len(frame.body) > 4:
-                self._events.message(chf, frame.body[4:], float(int.from_bytes(frame.body[:4], "big")))
+                self._bus.tell(HubMessage(chf, frame.body[4:], float(int.from_bytes(frame.body[:4], "big"))))
             case WanKind.POWER_LOST if len(frame.body) == 4:
-                self._events.power_lost(chf, float(int.from_bytes(frame.body, "big")))
+                self._bus.tell(PowerLost(chf, float(int.from_bytes(frame.body, "big"))))
             case _:
                 # Dropped, not raised: raising would leave the frame unacknowledged and stop the channel for ever.
                 self._trace.emit(

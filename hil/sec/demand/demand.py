@@ -11,6 +11,7 @@ from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
+from hil.dcc.base.requests import Requests
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
@@ -136,9 +137,9 @@ class Demand:
         """What the user has done so far. A request counts in the month in which it arrived (choice)."""
         requests: Counter[tuple[str, Month]] = Counter()
         first: float | None = None
-        for row in self._store.rows("SELECT variant, received FROM requests WHERE user = ? ORDER BY received", (str(user),)):
-            first = row["received"] if first is None else first
-            requests[schedule()[row["variant"]].reference, Month.at(row["received"])] += 1
+        for variant, received in Requests(self._store, self._now).arrivals(user):
+            first = received if first is None else first
+            requests[schedule()[variant].reference, Month.at(received)] += 1
         counts = self._store.rows("SELECT month, systems FROM enrolled_counts WHERE user = ?", (str(user),))
         enrolled = {Month.parse(row["month"]): row["systems"] for row in counts}
         return UserUsage(user, self._role(user), requests, enrolled, None if first is None else Month.at(first), self.part_year)

@@ -9,8 +9,10 @@ from datetime import timedelta
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.ids import Eui64
+from hil.dcc.base.requests import Requests
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.hub_contacts import HubContacts
 from hil.dcc.inventory.inventory import Inventory
 
 
@@ -59,16 +61,14 @@ class Diagnostics:
         found = [f"{device.type.name} {eui} is {device.status} since {_moment(device.since)}, {enrolled}"]
         if hub is None:
             return [*found, "it is on no hub: nothing can be asked of it over the SM WAN"]
-        contact = self._store.row("SELECT last_contact FROM hubs WHERE chf = ?", (str(hub),))
-        found.append(f"hub {hub} never connected" if contact is None else f"hub {hub} greeted last at {_moment(contact['last_contact'])}")
+        contact = HubContacts(self._store).last(hub)
+        found.append(f"hub {hub} never connected" if contact is None else f"hub {hub} greeted last at {_moment(contact)}")
         outage = self._store.row("SELECT began FROM outages WHERE chf = ?", (str(hub),))
         if outage is not None:
             found.append(f"hub {hub} reported a loss of supply at {_moment(outage['began'])} and has not come back")
         found += [difference.sentence for difference in self._logs.compare(hub) if eui in (hub, difference.device)]
-        unanswered = self._store.rows(
-            "SELECT variant, received FROM requests WHERE target = ? AND state = 'unanswered' ORDER BY received DESC LIMIT 3", (str(eui),)
-        )
-        found += [f"service {row['variant']} of {_moment(row['received'])} was not answered" for row in unanswered]
+        unanswered = Requests(self._store, self._now).unanswered_by(eui, 3)
+        found += [f"service {one.variant} of {_moment(one.received)} was not answered" for one in unanswered]
         strays = self._store.row("SELECT count(*) AS n FROM strays WHERE chf = ?", (str(hub),))
         if strays is not None and strays["n"]:
             found.append(f"{strays['n']} messages from hub {hub} reached nobody")

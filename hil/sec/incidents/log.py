@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
+from hil.dcc.base.requests import Requests
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.dcc.registration import Registration
 from hil.sec.incidents.diagnostics import Diagnosis, Diagnostics
 from hil.sec.incidents.responsibility import Responsibility, Responsible
@@ -152,11 +154,11 @@ class IncidentLog:
     def _check_raiser(self, user: Eui64 | None, device: Eui64 | None, request: str | None, diagnostic: int | None) -> None:
         if user is None:
             return
-        if self._store.row("SELECT 1 FROM users WHERE eui = ?", (str(user),)) is None:
+        if EnteredUsers(self._store).find(user) is None:
             raise IncidentError(f"{user} is no user: only users raise incidents, others ask the desk (general queries) [254]")
         if request is not None:
-            row = self._store.row("SELECT user FROM requests WHERE request = ?", (request,))
-            if row is None or row["user"] != str(user):
+            stored = Requests(self._store, self._now).find(request)
+            if stored is None or stored.user != user:
                 raise IncidentError(f"{request} is no Service Request of {user}: name one of its own [254]")
         if device is None:
             return

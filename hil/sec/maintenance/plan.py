@@ -14,6 +14,7 @@ from typing import Any
 from firmware_emu.clock import EPOCH
 from firmware_emu.errors import CommsHubError
 from hil.dcc.base.months import Month
+from hil.dcc.base.requests import Requests
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 
@@ -139,8 +140,8 @@ class MaintenancePlan:
     def requests_by_hour(self) -> dict[int, int]:
         """How many Service Requests arrived in each hour of the day so far."""
         counts = dict.fromkeys(range(24), 0)
-        for row in self._store.rows("SELECT received FROM requests"):
-            counts[(EPOCH + timedelta(seconds=row["received"])).hour] += 1
+        for _, received in Requests(self._store, self._now).arrivals():
+            counts[(EPOCH + timedelta(seconds=received)).hour] += 1
         return counts
 
     def least_disruptive_hour(self, hours: int = 1) -> int:

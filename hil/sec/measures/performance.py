@@ -19,6 +19,7 @@ from importlib import resources
 
 from firmware_emu.errors import CommsHubError
 from hil.dcc.base.months import Month
+from hil.dcc.base.requests import ANSWERED, Requests, RequestState
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
@@ -26,7 +27,13 @@ from hil.sec.incidents import IncidentLog
 
 SEVERE = frozenset({1, 2})
 """Incident categories of measure 4; the others are of measure 5."""
-_ENDED = ("responded", "late", "executed")
+_NOT_CLOCKED = (
+    RequestState.REFUSED,
+    RequestState.QUARANTINED,
+    RequestState.DISCARDED,
+    RequestState.CANCELLED,
+    RequestState.RETURNED,
+)
 
 
 class MeasureError(CommsHubError):
@@ -163,23 +170,15 @@ class Performance:
                 return self._resolutions(month, severe=number == 4)
 
     def _responses(self, month: Month, *, future: bool) -> Iterator[Clocked]:
-        rows = self._store.rows(
-            "SELECT requests.*, schedule_runs.due AS run_at FROM requests LEFT JOIN schedule_runs USING (request) "
-            "WHERE coalesce(execute_at, schedule_runs.due, received) BETWEEN ? AND ? "
-            "AND state NOT IN ('refused', 'quarantined', 'discarded', 'cancelled', 'returned')",
-            (month.begins, month.ends - 1e-6),
-        )
-        for row in rows:
-            service = schedule()[row["variant"]]
-            dated = row["execute_at"] if row["execute_at"] is not None else row["run_at"]
-            target = service.on_demand_s if dated is None else service.future_dated_s
-            if (dated is not None) is not future or target is None:
+        for one in Requests(self._store, self._now).clocked(month.begins, month.ends - 1e-6, _NOT_CLOCKED):
+            service = schedule()[one.variant]
+            target = service.on_demand_s if one.execute_at is None else service.future_dated_s
+            if (one.execute_at is not None) is not future or target is None:
                 continue
-            thinking = 0.0 if row["returned"] is None or row["pre_command_at"] is None else row["returned"] - row["pre_command_at"]
-            started = row["received"] if dated is None else dated
-            ended = started if row["state"] == "executed" else row["responded"] if row["state"] in _ENDED else None
-            where = "no Response" if ended is None else f"hub {row['chf']}" if row["chf"] else "the DCC itself"
-            yield Clocked(f"service {row['variant']} {service.name}", where, started + thinking + target, ended)
+            started = one.received if one.execute_at is None else one.execute_at
+            ended = started if one.state is RequestState.EXECUTED else one.responded if one.state in ANSWERED else None
+            where = "no Response" if ended is None else f"hub {one.chf}" if one.chf else "the DCC itself"
+            yield Clocked(f"service {one.variant} {service.name}", where, started + one.thinking + target, ended)
 
     def _alerts(self, month: Month) -> Iterator[Clocked]:
         rows = self._store.rows(

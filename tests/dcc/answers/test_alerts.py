@@ -95,7 +95,8 @@ async def test_an_alert_for_a_user_who_is_away_waits_for_it(far_end: FarEnd) -> 
 @pytest.mark.requirement("GW-05")
 async def test_a_storm_of_one_code_from_one_device_is_thinned_with_sequence_and_count(clock: Clock, keystore: Keystore) -> None:
     far_end = FarEnd(keystore, clock)
-    far_end.dcc.alerts._profile = replace(far_end.dcc.settings, storm_threshold=5, storm_one_in=10, storm_window_s=600)
+    figures = replace(far_end.dcc.settings, storm_threshold=5, storm_one_in=10, storm_window_s=600)
+    far_end.dcc.alerts._context = replace(far_end.dcc.context, profile=figures)
 
     await far_end.in_service()
     for _ in range(35):

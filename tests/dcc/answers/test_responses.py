@@ -13,6 +13,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_mac
 from firmware_emu.ids import Eui64
 from hil.dcc.base.outcome import Verdict
+from hil.dcc.wan.headend import HubMessage
 from tests.dcc.far_end import ACB, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import send
 
@@ -80,7 +81,7 @@ async def test_a_response_through_another_hub_is_not_taken(far_end: FarEnd) -> N
     far_end.home.change = lambda messages: held.extend(messages) or []
     assert (await send(far_end, "7.3", wait_s=5)).verdict is Verdict.NO_ANSWER
     with far_end.dcc.store.transaction():
-        far_end.dcc.hub_side.message(Eui64.parse("00db1234567890ff"), held[0])
+        far_end.dcc.hub_side.message(HubMessage(Eui64.parse("00db1234567890ff"), held[0]))
     (stray,) = far_end.dcc.strays()
     assert (stray.kind, "came through hub" in stray.reason) == ("misfit", True)
 
@@ -104,7 +105,7 @@ async def test_a_response_with_another_message_code_is_not_taken(far_end: FarEnd
 @given(octets=st.binary(max_size=200))
 def test_no_octets_from_a_hub_raise_or_reach_a_user(far_end: FarEnd, octets: bytes) -> None:
     with far_end.dcc.store.transaction():
-        far_end.dcc.hub_side.message(Eui64.parse("00db1234567890a2"), octets)
+        far_end.dcc.hub_side.message(HubMessage(Eui64.parse("00db1234567890a2"), octets))
     assert far_end.dcc.strays()[-1].octets == octets
     assert far_end.supplier.inbox == []
 

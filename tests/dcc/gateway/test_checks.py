@@ -159,7 +159,7 @@ async def test_a_certificate_that_has_run_out_is_refused(far_end: FarEnd) -> Non
 @pytest.mark.requirement("GW-32")
 async def test_a_volume_above_the_threshold_is_quarantined_and_goes_on_when_released(far_end: FarEnd) -> None:
     await far_end.in_service()
-    far_end.dcc.gateway.agree_threshold(SUPPLIER, "11.2", 2, 3600)
+    far_end.dcc.context.thresholds.agree(SUPPLIER, "11.2", 2, 3600)
     outcomes = [await send(far_end, "11.2") for _ in range(3)]
     assert [outcome.verdict for outcome in outcomes] == [Verdict.SUCCESS, Verdict.SUCCESS, Verdict.QUARANTINED]
     assert outcomes[2].within_target is None
@@ -175,7 +175,7 @@ async def test_a_volume_above_the_threshold_is_quarantined_and_goes_on_when_rele
 @pytest.mark.requirement("GW-32")
 async def test_responses_go_through_anomaly_detection_too(far_end: FarEnd) -> None:
     await far_end.in_service()
-    far_end.dcc.gateway.agree_threshold(SUPPLIER, "response", 0, 3600)
+    far_end.dcc.context.thresholds.agree(SUPPLIER, "response", 0, 3600)
     outcome = await send(far_end, "7.3")
     assert outcome.verdict is Verdict.QUARANTINED
     assert far_end.supplier.inbox == []

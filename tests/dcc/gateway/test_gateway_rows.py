@@ -130,7 +130,7 @@ async def test_a_local_command_for_consumption_data_needs_the_same_right_as_one_
 async def test_a_user_reports_and_discards_what_is_not_meant_for_it(far_end: FarEnd) -> None:
     await far_end.in_service()
     foreign = alert_of(far_end, ESME, NETWORK)
-    far_end.dcc._deliver(SUPPLIER, Delivery("i", far_end.clock.now(), "8F3F", ESME, foreign))
+    far_end.dcc.receivers.deliver(SUPPLIER, Delivery("i", far_end.clock.now(), "8F3F", ESME, foreign))
     assert far_end.supplier.inbox == []
     (error,) = far_end.supplier.in_error
     assert (error.code, error.octets) == ("8F3F", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -139,6 +139,7 @@ class LosingSupplier:
 async def test_the_signer_can_be_another(far_end: FarEnd, keystore: Keystore) -> None:
     await far_end.in_service()
     far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
-    far_end.dcc.cos = LosingSupplier(SUPPLIER)
+    journey = replace(far_end.dcc.processing.journey, cos=LosingSupplier(SUPPLIER))
+    far_end.dcc.processing = replace(far_end.dcc.processing, journey=journey)
     outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
     assert outcome.hop == "losing supplier"
