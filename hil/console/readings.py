@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from firmware_emu.gbcs.tree import Node
 from hil.dcc.base.outcome import Outcome
+from hil.parse_correlate import Field
 
 _UNITS = {27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 13: "m3", 14: "m3"}
 """DLMS units that a meter of this bench answers with (Blue Book, class Register)."""
@@ -27,7 +27,7 @@ def readings(outcome: Outcome) -> dict[str, object]:
     return found
 
 
-def _opened(node: Node, owner: str) -> Iterator[tuple[str, object]]:
+def _opened(node: Field, owner: str) -> Iterator[tuple[str, object]]:
     """What stands in the plaintexts below a node; ``owner`` is the object whose protected attributes they are."""
     owner = node.field.partition(": ")[2].partition(",")[0] or owner
     for child in node.decrypted:
@@ -36,7 +36,7 @@ def _opened(node: Node, owner: str) -> Iterator[tuple[str, object]]:
         yield from _opened(child, owner)
 
 
-def _leaves(node: Node, owner: str) -> Iterator[tuple[str, object]]:
+def _leaves(node: Field, owner: str) -> Iterator[tuple[str, object]]:
     by_field = {child.field: child for child in node.children}
     if "attribute" in by_field and {"value", "status"} & set(by_field):  # a ZCL attribute record
         name = by_field["attribute"].meaning or by_field["attribute"].value
@@ -48,7 +48,7 @@ def _leaves(node: Node, owner: str) -> Iterator[tuple[str, object]]:
         yield name, f"{node.value} ({node.meaning})" if node.meaning else _number(node.value)
 
 
-def _registers(nodes: Sequence[Node], owner: str) -> Iterator[tuple[str, object]]:
+def _registers(nodes: Sequence[Field], owner: str) -> Iterator[tuple[str, object]]:
     """The nodes; a number before a scaler and a unit is a register."""
     waiting = list(nodes)
     while waiting:
@@ -63,7 +63,7 @@ def _registers(nodes: Sequence[Node], owner: str) -> Iterator[tuple[str, object]
             yield from _leaves(node, owner)
 
 
-def _scaler_and_unit(node: Node) -> tuple[int, int] | None:
+def _scaler_and_unit(node: Field) -> tuple[int, int] | None:
     if len(node.children) != 2 or not node.children[0].value.startswith("integer ") or not node.children[1].value.startswith("enum "):
         return None
     scaler, unit = (_number(child.value) for child in node.children)

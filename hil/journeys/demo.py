@@ -10,8 +10,6 @@ from datetime import timedelta
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import RadioError
-from firmware_emu.gbcs.axdr import Data, DoubleLongUnsigned, Structure
-from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField
 from firmware_emu.hub.hub import PowerState
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Scalar
@@ -27,6 +25,7 @@ from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
 from hil.journeys.forgery import signed_by_another, with_flipped_mac_bit
 from hil.journeys.steps import StepFailed, Steps, expect
+from hil.parse_correlate import Value, ZclCommand
 from hil.radio.nodes.node import StackNode
 
 JOIN_TIME_S = 600
@@ -46,7 +45,7 @@ def need(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _opened(outcome: Outcome) -> Structure | ZclCommand:
+def _opened(outcome: Outcome) -> Value | ZclCommand:
     """What the user's key opened in the response. Raises StepFailed."""
     values = outcome.parsed.opened[0].values if outcome.parsed is not None and outcome.parsed.opened else None
     expect(values is not None, "nothing in the response could be decrypted")
@@ -56,28 +55,24 @@ def _opened(outcome: Outcome) -> Structure | ZclCommand:
 
 def _first_number(outcome: Outcome) -> int:
     """The first register of a protected DLMS read (ECS17b: active import, Wh)."""
-    values = _opened(outcome)
-    expect(isinstance(values, Structure), "the decrypted attributes are not a structure")
-    value: Data = values  # type: ignore[assignment]
-    while isinstance(value, Structure):
-        value = value.elements[0]
-    if not isinstance(value, DoubleLongUnsigned):
-        raise StepFailed(f"the first decrypted item is {type(value).__name__}, expected a register")
-    return value.value
+    value = _opened(outcome)
+    expect(isinstance(value, Value), "the decrypted attributes are not a structure")
+    assert isinstance(value, Value)
+    while value.values:
+        value = value.values[0]
+    if value.kind != "double-long-unsigned" or not isinstance(value.content, int):
+        raise StepFailed(f"the first decrypted item is {value.text()}, expected a register")
+    return value.content
 
 
 def _summation(outcome: Outcome) -> int:
     """Current summation delivered of an encrypted gas read (GCS13a)."""
     values = _opened(outcome)
     assert isinstance(values, ZclCommand)
-    rows = values["attributes"]
-    assert isinstance(rows, tuple)
-    for row in rows:
-        fields = {field.name: field.value for field in row if isinstance(field, ZclField)}
-        value = fields.get("value")
-        if fields["attribute"] == CURRENT_SUMMATION and isinstance(value, TypedValue) and isinstance(value.value, int):
-            return value.value
-    raise StepFailed("the response holds no current summation")
+    found = values.attributes().get(CURRENT_SUMMATION)
+    if not isinstance(found, int):
+        raise StepFailed("the response holds no current summation")
+    return found
 
 
 class HomeJourney:

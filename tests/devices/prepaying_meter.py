@@ -29,12 +29,17 @@ BALANCE, EMERGENCY, ACCUMULATED = (f"0-0:19.10.{n}" for n in range(3))
 
 
 def prepayment_mode(threshold: int = 0, *, suspend_emergency: bool = False, suspend_disabled: bool = False) -> list[Item]:
+    """The rows of RTDS ECS03."""
     pairs = [(BALANCE, one) for one in (IMPORT, STANDING, DEBT_1, DEBT_2, PAYMENT)]
     pairs += [(EMERGENCY, one) for one in (PAYMENT, IMPORT, STANDING)]
-    pairs += [] if suspend_emergency else [(EMERGENCY, DEBT_1), (EMERGENCY, DEBT_2)]
-    pairs += [] if suspend_disabled else [(ACCUMULATED, one) for one in (STANDING, DEBT_1, DEBT_2)]
+    pairs += [(EMERGENCY, DEBT_1), (EMERGENCY, DEBT_2)]
+    pairs += [(ACCUMULATED, one) for one in (STANDING, DEBT_1, DEBT_2)] if suspend_emergency else []
+    disabled = {(credit, debt) for credit in (BALANCE, EMERGENCY) for debt in (DEBT_1, DEBT_2)} if suspend_disabled else set()
     rows = tuple(
-        Structure((OctetString(parse_obis(credit)), OctetString(parse_obis(taken)), BitString.of("111"))) for credit, taken in pairs
+        Structure(
+            (OctetString(parse_obis(credit)), OctetString(parse_obis(taken)), BitString.of("110" if (credit, taken) in disabled else "111"))
+        )
+        for credit, taken in pairs
     )
     return [
         put(111, "0-1:19.0.0", 2, Structure((DlmsEnum(2), DlmsEnum(1)))),

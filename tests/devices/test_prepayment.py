@@ -172,7 +172,7 @@ def test_a_debt_in_the_scale_of_the_reference_is_pence_a_day(device_pki: Keystor
     assert bench.esme.metering.account.balance == POUND - 30 * PENNY
 
 
-@pytest.mark.parametrize(("suspend", "accumulated"), [(False, 24 * PENNY + 12 * PENNY), (True, 0)])
+@pytest.mark.parametrize(("suspend", "accumulated"), [(False, 24 * PENNY + 12 * PENNY), (True, 12 * PENNY)])
 def test_charges_build_up_as_accumulated_debt_while_there_is_no_credit(device_pki: Keystore, suspend: bool, accumulated: int) -> None:
     bench = prepaying(device_pki, 0, standing=12 * PENNY)
     bench.do(0x001B, prepayment_mode(0, suspend_disabled=suspend))

@@ -15,18 +15,16 @@ import pytest
 
 from firmware_emu.crypto.roles import CellUsage
 from firmware_emu.device import top_up
-from firmware_emu.gbcs.axdr import CompactArray, DoubleLong, DoubleLongUnsigned, Structure
-from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.utrn import make_utrn
-from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.dcc.duis.build import Content, new_request
 from hil.devices import LoadSwitch, Valve
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S
-from hil.parse_correlate.parse import Parsed
+from hil.parse_correlate import Parsed, Value, ZclCommand
+from hil.parse_correlate.message.dlms import AccessResponse
 from tests.e2e.year_home import YearHome, seconds
 from tests.e2e.year_ledger import (
     BLOCKS,
@@ -202,15 +200,13 @@ class Year:
         assert outcome.parsed is not None
         self.answers.setdefault((target, log or variant), []).append(outcome.parsed)
 
-    def items(self, target: str, read: str) -> list[Structure]:
+    def items(self, target: str, read: str) -> list[Value]:
         """The entries of a DLMS log, oldest first."""
-        found: list[Structure] = []
+        found: list[Value] = []
         for parsed in self.answers[target, read]:
-            content = parsed.opened[0].values if parsed.opened else parsed.payload.data  # type: ignore[union-attr]
-            assert content is not None
-            log = content[0]  # type: ignore[index]
-            assert isinstance(log, CompactArray)
-            found += [entry for entry in log.elements if isinstance(entry, Structure)]
+            content = parsed.opened[0].values.values if parsed.opened else parsed.payload.data  # type: ignore[union-attr]
+            assert content[0].kind == "compact-array"
+            found += content[0].values
         return found
 
     def components(self, target: str, read: str) -> list[ZclCommand]:
@@ -258,10 +254,11 @@ def test_money_is_right_to_the_penny(year: Year) -> None:
 
 def test_what_the_dcc_reads_is_what_was_used_and_paid(year: Year) -> None:
     total = year.answers["esme", "4.1.1"][0].opened[0].values
-    assert isinstance(total, Structure)
-    assert total[0][0] == DoubleLongUnsigned((sum(year.power.energy.values()) + FIRST_DAY_POWER) // 3600)  # type: ignore[index]
-    assert year.answers["esme", "4.18"][0].payload.data == (DoubleLong(year.power.shown()),)  # type: ignore[union-attr]
-    assert year.items("esme", "4.14")[-1][3] == DoubleLong(year.power.shown())
+    assert isinstance(total, Value)
+    assert total.values[0].values[0].content == (sum(year.power.energy.values()) + FIRST_DAY_POWER) // 3600
+    (shown,) = year.answers["esme", "4.18"][0].payload.data  # type: ignore[union-attr]
+    assert (shown.kind, shown.content) == ("double-long", year.power.shown())
+    assert year.items("esme", "4.14")[-1].values[3].content == year.power.shown()
     gas = (sum(year.gas.energy.values()) + FIRST_DAY_GAS) // 3600
     assert attribute(year.components("gpf", "4.1.1")[0], 0x0000) == gas
     assert number(year.components("gpf", "4.6.1")[-1], "current_summation") == gas
@@ -316,41 +313,34 @@ def test_a_log_of_the_electricity_meter_has_its_depth(year: Year, target: str, r
 def test_the_logs_of_voltage_gas_meter_and_gpf_have_their_depths(year: Year) -> None:
     voltages = year.answers["esme", "4.10"][0].payload
     assert isinstance(voltages, AccessResponse)
-    assert max(len(log.elements) for log in voltages.data if isinstance(log, CompactArray)) == 4_320
+    assert max(len(log.values) for log in voltages.data if log.kind == "compact-array") == 4_320
     assert len(year.gas_profile()) == 19_056
     assert len(samples(year.components("gpf", "4.17")[0])) == DAYS + 1
     assert [len(year.components("gpf", read)) for read in ("4.6.1", "4.14")] == [31, 31]
     for read in ("4.4.2", "4.4.3"):  # twelve snapshots of registers and twelve of balances
         assert [number(part, "total_snapshots_found") for part in year.components("gsme", read)] == [12] * 24
-    assert len(group(year.components("gsme", "4.4.4")[0], "entries")) == 10
+    assert len(year.components("gsme", "4.4.4")[0].rows("entries")) == 10
     found = {log: Gbz.decode(year.answers["gsme", log][0].message.payload).components[0].payload for log in ("Event", "Security", "4.4.5")}
     assert {log: EVENTS.to_client[0x01].decode(found[log])["total"] for log in ("Event", "Security")} == {"Event": 100, "Security": 100}
     assert len(PREPAYMENT.to_client[0x05].decode(found["4.4.5"])["top_ups"]) == 5  # type: ignore[arg-type]
 
 
-def pair(entry: Structure) -> tuple[int, int]:
-    assert isinstance(entry[0], DoubleLongUnsigned)
-    assert isinstance(entry[1], DoubleLongUnsigned)
-    return entry[0].value, entry[1].value
+def pair(entry: Value) -> tuple[int, int]:
+    first, second = (value.content for value in entry.values[:2])
+    assert isinstance(first, int)
+    assert isinstance(second, int)
+    return first, second
 
 
 def number(part: ZclCommand, name: str) -> int:
-    value = part[name]
-    assert isinstance(value, int)
+    value = part.number(name)
+    assert value is not None
     return value
 
 
-def group(part: ZclCommand, name: str) -> list[dict[str, object]]:
-    rows = part[name]
-    assert isinstance(rows, tuple)
-    return [{field.name: field.value for field in row if isinstance(field, ZclField)} for row in rows if isinstance(row, tuple)]
-
-
 def samples(part: ZclCommand) -> list[int]:
-    return [value for row in group(part, "samples") if isinstance(value := row["sample"], int)]
+    return [value for row in part.rows("samples") if isinstance(value := row["sample"], int)]
 
 
 def attribute(part: ZclCommand, identifier: int) -> object:
-    value = next(row["value"] for row in group(part, "attributes") if row["attribute"] == identifier)
-    assert isinstance(value, TypedValue)
-    return value.value
+    return part.attributes()[identifier]

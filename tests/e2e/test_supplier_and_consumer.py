@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from firmware_emu.device.event_log import LogName
-from firmware_emu.gbcs.axdr import CompactArray
-from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.zse.clusters.metering import METERING
 from hil.dcc.duis.build import Content
 from hil.devices import Ihd, Ppmid
 from hil.devices.metering.registers import DAY_S
+from hil.parse_correlate.message.dlms import AccessResponse
 from tests.e2e.year_home import YearHome
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
@@ -52,9 +51,8 @@ def test_after_a_change_of_tenancy_no_display_of_the_home_sees_what_was_before_a
             assert await shown(home, display) == (27_000, 6_000, 0)
         log = (await home.ask("4.17", home.esme.eui64, whole(home))).parsed
         assert log is not None
-        days = log.opened[0].values[0]  # type: ignore[index]
-        assert isinstance(days, CompactArray)
-        assert len(days.elements) == 2
+        days = log.opened[0].values.values[0]  # type: ignore[union-attr]
+        assert (days.kind, len(days.values)) == ("compact-array", 2)
         await home.clock.sleep(2 * DAY_S)
         assert (await shown(home, home.ihd))[2] == 12_000
 
@@ -72,8 +70,8 @@ def test_a_cleared_event_log_is_read_empty_but_for_what_came_after_and_the_secur
             assert parsed is not None
             assert isinstance(parsed.payload, AccessResponse)
             entries = parsed.payload.data[0]
-            assert isinstance(entries, CompactArray)
-            return len(entries.elements)
+            assert entries.kind == "compact-array"
+            return len(entries.values)
 
         before = len(esme.log_codes(LogName.EVENT))
         assert await read("Event") == before > 2

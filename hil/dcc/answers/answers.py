@@ -30,7 +30,7 @@ from hil.dcc.gateway.journey import Travel
 from hil.dcc.gateway.quarantine import Direction, Quarantine, QuarantinedMessage
 from hil.dcc.parties.receivers import Receivers
 from hil.dcc.parties.users import User
-from hil.parse_correlate.parse import Parsed
+from hil.parse_correlate import Parsed
 
 
 class Outbox(Protocol):

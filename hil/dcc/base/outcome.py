@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from firmware_emu.ids import Eui64
 
 if TYPE_CHECKING:
-    from hil.parse_correlate.parse import Parsed
+    from hil.parse_correlate import Parsed
 
 
 class Verdict(StrEnum):

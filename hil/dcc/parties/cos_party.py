@@ -22,7 +22,7 @@ from hil.dcc.base.refusals import refused
 from hil.dcc.duis import ServiceRequest, verify_request
 from hil.dcc.duis.node import Node
 from hil.dcc.parties.protection import signing_certificate
-from hil.parse_correlate.correlate import Known, correlate
+from hil.parse_correlate import Entity, Known, correlate
 
 _REPLACED = ("DigitalSigningCertificate", "KeyAgreementCertificate", "KeyAgreementTopUpCertificate")
 
@@ -53,8 +53,13 @@ class CosParty:
         return None
 
     def sign(self, request: ServiceRequest, pre_command: bytes) -> Message | Refusal:
-        """Sign the pre-command if it says what the request asked. Raises KeystoreError without the signing key."""
-        correlation = correlate(request, pre_command, known=Known(originator=self.eui))
+        """Sign the pre-command if it says what the octets of the request ask that its sender signed. Raises KeystoreError without the
+        signing key."""
+        try:
+            proven = verify_request(request, signing_certificate(self._keystore, request.request_id.originator))
+        except (ProtectionError, KeystoreError) as error:
+            return refused("cos-invalid", problem=error)
+        correlation = correlate(proven.octets, pre_command, known=Known(originator=Entity(self.eui.octets)))
         if not correlation.match:
             return refused("cos-does-not-correlate", differences="; ".join(map(str, correlation.differences)))
         return with_signature(Message.decode(pre_command), self._keystore.private_key(self.eui, KeyUsage.DIGITAL_SIGNATURE))

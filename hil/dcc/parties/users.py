@@ -10,21 +10,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
-from firmware_emu.errors import CommsHubError, KeystoreError
+from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.base.outcome import Delivery
 from hil.dcc.base.services import UserRole
-from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command
+from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command, write_request
+from hil.dcc.parties.own_eyes import HeldKeys
 from hil.dcc.parties.protection import check_protection
-from hil.parse_correlate.correlate import Correlation, Known, correlate
-from hil.parse_correlate.parse import Parsed, parse
+from hil.parse_correlate import Correlation, Known, Parsed, correlate, parse
+from hil.parse_correlate import DecodeError as CannotRead
 
 _USER_ROLES = frozenset(
     {RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER}
@@ -77,20 +77,13 @@ class User:
         ``now`` is the user's own time; with it a gas command created at another is not signed. Raises NotCorrelated without having
         signed anything.
         """
-        known = Known(created=now, created_within=CREATED_WITHIN, certificate_of=self._key_agreement_certificate)
-        correlation = correlate(request, pre_command, known=known)
+        known = Known(created=now, created_within=CREATED_WITHIN, certificates_of=HeldKeys(self._keystore).agreement_certificates)
+        correlation = correlate(write_request(request), pre_command, known=known)
         if not correlation.match:
             raise NotCorrelated(correlation)
         key = self._keystore.private_key(self.eui64, KeyUsage.DIGITAL_SIGNATURE)
         signed = with_signature(Message.decode(pre_command), key)
         return self.sign(signed_pre_command(request, signed.encode(), command_variant))
-
-    def _key_agreement_certificate(self, device: Eui64) -> bytes | None:
-        """The certificate this user knows of a Device, DER."""
-        try:
-            return self._keystore.certificate(device, KeyUsage.KEY_AGREEMENT).public_bytes(Encoding.DER)
-        except KeystoreError:
-            return None
 
     def learn(self, certificate: x509.Certificate) -> None:
         """A Device certificate that the SMKI repository publishes: it takes the place of the one before."""
@@ -106,7 +99,10 @@ class User:
         Raises DecodeError, ProtectionError.
         """
         self.prove(Message.decode(octets))
-        return parse(octets, self._keystore)
+        try:
+            return parse(octets, HeldKeys(self._keystore))
+        except CannotRead as trouble:
+            raise DecodeError(trouble.offset, trouble.place, trouble.problem) from trouble
 
     def deliver(self, delivery: Delivery) -> bool:
         """The user's receiving service: takes what the DCC pushes (reference dcc-notes 2). False for a message that is another user's:

@@ -30,16 +30,17 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_mac, with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import ServiceRequest, read_request
-from hil.dcc.duis.node import Node
 from hil.dcc.transform.context import SINGLE_PHASE, DeviceProfile, Edition, StoredLog, TransformContext, TransformError
 from hil.dcc.transform.field_names import field_at
 from hil.dcc.transform.message import transform
+from hil.dcc.transform.reasons import proven_reason
 from hil.dcc.transform.selection import codes_of, select
 
 REQUEST_SUFFIX: Final = "_REQUEST_DUIS.XML"
 COMMAND_SUFFIXES: Final = ("_COMMAND_GBCS.HEX", "_PRECOMMAND_GBCS.HEX")
 CREATED: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """The instant the Reference Test Data Set is built around (rtds README)."""
+UNEXPLAINED: Final = "unexplained"
 CUSTOMER_IDENTIFICATION_NUMBER: Final = "1234"
 """The number that the reference set's customer identification messages show (RTDS ECS50, GCS36)."""
 
@@ -55,7 +56,7 @@ class ReferenceDevice:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first octet that differs: offset in the message, field, hex from there on, and why it may."""
+    """The first octet that differs: offset in the message, field, hex from there on, and the proven reason or :data:`UNEXPLAINED`."""
 
     stem: str
     message: str
@@ -78,6 +79,11 @@ class Report:
     without_message: list[str] = field(default_factory=list)
     profile_from_name: list[str] = field(default_factory=list)
     same_by_name: int = 0
+
+    @property
+    def unexplained(self) -> list[Difference]:
+        """Differences for which no reason is proven."""
+        return [one for one in self.differ if one.reason == UNEXPLAINED]
 
 
 def reference_devices() -> dict[Eui64, ReferenceDevice]:
@@ -202,7 +208,8 @@ class Checker:
                 report.identical_but_signature += 1
                 report.same_by_name += by_name
                 return
-        report.differ.append(_difference(stem, message_file.name, request, reference, result.encode(), expected))
+        reason = proven_reason(stem, request, context, reference, made)
+        report.differ.append(_difference(stem, message_file.name, reference, result.encode(), expected, reason or UNEXPLAINED))
 
 
 def _closest(name: str, request: ServiceRequest, context: TransformContext) -> bool:
@@ -211,7 +218,7 @@ def _closest(name: str, request: ServiceRequest, context: TransformContext) -> b
     return not any(name.startswith(other) and len(other) > len(chosen) for other in codes_of(request.service_reference_variant).values())
 
 
-def _difference(stem: str, name: str, request: ServiceRequest, reference: Message, got: bytes, expected: bytes) -> Difference:
+def _difference(stem: str, name: str, reference: Message, got: bytes, expected: bytes, reason: str) -> Difference:
     # A difference in length shows up in every length field first: the first difference after the lengths says more.
     made = Message.decode(got)
     if made.signed_bytes != reference.signed_bytes and made.header == reference.header:
@@ -228,33 +235,12 @@ def _difference(stem: str, name: str, request: ServiceRequest, reference: Messag
         place,
         expected[other_offset : other_offset + 16].hex(),
         got[offset : offset + 16].hex(),
-        _reason(request, reference, made),
+        reason,
     )
 
 
 def _first_difference(a: bytes, b: bytes) -> int:
     return next((at for at, (left, right) in enumerate(zip(a, b, strict=False)) if left != right), min(len(a), len(b)))
-
-
-def _reason(request: ServiceRequest, reference: Message, made: Message) -> str:
-    body = Node(request.body)
-    codes = codes_of(request.service_reference_variant)
-    if reference.message_code != made.message_code and reference.message_code in codes:
-        here, there = codes[made.message_code], codes[reference.message_code]
-        return f"the request can mean {here} or {there}: the Device's variant or GBCS version decides, which neither request nor keys hold"
-    if any(node.endswith("Certificate") or node == "KAPublicSecurityCredentials" for node in _names(body)):
-        return "the certificates in the request are of 2025, those in the reference message of 2015/16 (reference gbcs-messages 11)"
-    if request.service_reference == "8.7":
-        return "the reference carries a certificate that the keys do not hold for the Device named"
-    if body.has("OldCHFID") or body.has("OldGPFID"):
-        return "needs the stored device log, which the request only names (reference gbcs-messages 11)"
-    return "the values in the reference message do not correspond to those of the request (reference gbcs-messages 11)"
-
-
-def _names(node: Node) -> Iterator[str]:
-    for child in node.children():
-        yield child.name
-        yield from _names(child)
 
 
 def run(templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], names: bool = True) -> Report:

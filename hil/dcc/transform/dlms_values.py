@@ -53,24 +53,23 @@ def adjustment(source: Source, _: str) -> Data:
 
 
 def credit_charges(source: Source, _: str) -> Data:
-    """Which charges each credit pays (RTDS ECS02, ECS03). A second element adds its tariff; debts are taken from emergency credit unless
-    SuspendDebtEmergency; standing charge and time debts accumulate while disabled unless SuspendDebtDisabled."""
+    """Which charges each credit pays (RTDS ECS02, ECS03). Time debts are not taken while supply is disabled if SuspendDebtDisabled; what
+    emergency credit is not to pay gathers in the accumulated debt if SuspendDebtEmergency; a second element adds its tariff at the end."""
     twin = source.context.profile.elements == 2
-    if source.body.has("Credit"):
-        pairs = [(_METER_BALANCE, _IMPORT, "111"), (_METER_BALANCE, _STANDING, "111")]
-        pairs += [(_METER_BALANCE, _SECONDARY, "111")] if twin else []
-    else:
-        debts = ((_DEBT_1, "110"), (_DEBT_2, "110"))
-        pairs = [(_METER_BALANCE, _IMPORT, "111"), (_METER_BALANCE, _STANDING, "111")]
-        pairs += [(_METER_BALANCE, debt, bits) for debt, bits in debts]
-        pairs += [(_METER_BALANCE, _PAYMENT_DEBT, "111"), (_EMERGENCY_CREDIT, _PAYMENT_DEBT, "111")]
+    pairs = [(_METER_BALANCE, _IMPORT, "111"), (_METER_BALANCE, _STANDING, "111")]
+    payers = [_METER_BALANCE]
+    if not source.body.has("Credit"):
+        bits = "110" if source.body.boolean("Prepayment/SuspendDebtDisabled") else "111"
+        debts = [_DEBT_1, _DEBT_2]
+        payers.append(_EMERGENCY_CREDIT)
+        pairs += [(_METER_BALANCE, debt, bits) for debt in debts]
+        pairs += [(credit, _PAYMENT_DEBT, "111") for credit in payers]
         pairs += [(_EMERGENCY_CREDIT, _IMPORT, "111"), (_EMERGENCY_CREDIT, _STANDING, "111")]
-        if not source.body.boolean("Prepayment/SuspendDebtEmergency"):
-            pairs += [(_EMERGENCY_CREDIT, debt, bits) for debt, bits in debts]
-        if twin:
-            pairs += [(_METER_BALANCE, _SECONDARY, "111"), (_EMERGENCY_CREDIT, _SECONDARY, "111")]
-        if not source.body.boolean("Prepayment/SuspendDebtDisabled"):
-            pairs += [(_ACCUMULATED_DEBT, charge, "111") for charge in (_STANDING, _DEBT_1, _DEBT_2)]
+        pairs += [(_EMERGENCY_CREDIT, debt, bits) for debt in debts]
+        if source.body.boolean("Prepayment/SuspendDebtEmergency"):
+            pairs += [(_ACCUMULATED_DEBT, charge, "111") for charge in (_STANDING, *debts)]
+    if twin:
+        pairs += [(credit, _SECONDARY, "111") for credit in payers]
     return Array(tuple(Structure((OctetString(credit), OctetString(charge), BitString.of(bits))) for credit, charge, bits in pairs))
 
 

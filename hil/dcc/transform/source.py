@@ -66,8 +66,9 @@ class Source:
 
     @property
     def reader(self) -> Eui64:
-        """Who asks, as protection parameters name it: the header's originator."""
-        return self.header.originator
+        """Who is to read, as protection parameters name it: the user the access control broker speaks for, else the header's originator
+        (RTDS ECS21b)."""
+        return self.header.other.supplementary_party or self.header.originator
 
     def customer_identification_number(self) -> str:
         """The number the DCC drew. Raises TransformError."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from firmware_emu.device.store import Store
-from firmware_emu.gbcs.axdr import Array, Data, Number, OctetString, Structure
+from firmware_emu.gbcs.axdr import Array, BitString, Data, Number, OctetString, Structure
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import parse_obis
 from hil.devices.metering.registers import DAILY_DEPTH, DAY_S, Ring
@@ -86,7 +86,7 @@ class Terms:
         threshold = read(21, "0-0:16.0.1", 2)
         return cls(
             prepayment=isinstance(mode, Structure) and mode[0] == DlmsEnum(PREPAYMENT_MODE),
-            taken_from=_pairs(read(111, "0-0:19.0.0", 11)),
+            taken_from=_taken(read(111, "0-0:19.0.0", 11)),
             disablement=int(threshold[0]) if isinstance(threshold, Array) and threshold and isinstance(threshold[0], Number) else 0,
             emergency_limit=number(112, "0-0:19.10.1", 9),
             emergency_threshold=number(112, "0-0:19.10.1", 10),
@@ -107,13 +107,22 @@ class Terms:
         return (credit, charge) in self.taken_from
 
 
-def _pairs(value: Data) -> frozenset[tuple[bytes, bytes]]:
-    found = set()
+def _taken(value: Data) -> frozenset[tuple[bytes, bytes]]:
+    """Which charge is taken from which credit, out of the rows that a meter is given (RTDS ECS03): rows of accumulated debt say that
+    debts are not taken from emergency credit, a third bit of 0 that a debt is not taken while supply is disabled. The standing charge
+    builds up in any case."""
+    rows: dict[tuple[bytes, bytes], str] = {}
     for item in value.elements if isinstance(value, Array) else ():
         match item:
-            case Structure(elements=(OctetString(octets=credit), OctetString(octets=charge), _)) if any(credit):
-                found.add((credit, charge))
-    return frozenset(found)
+            case Structure(elements=(OctetString(octets=credit), OctetString(octets=charge), BitString(bits=bits))) if any(credit):
+                rows[credit, charge] = bits
+    taken = {pair for pair in rows if pair[0] != ACCUMULATED_DEBT}
+    if not any(credit == EMERGENCY_CREDIT for credit, _ in rows):
+        return frozenset(taken)
+    if any(credit == ACCUMULATED_DEBT for credit, _ in rows):
+        taken -= {(EMERGENCY_CREDIT, debt) for debt in TIME_DEBTS}
+    taken |= {(ACCUMULATED_DEBT, debt) for debt in TIME_DEBTS if rows.get((METER_BALANCE, debt), "").endswith("1")}
+    return frozenset(taken | {(ACCUMULATED_DEBT, STANDING)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hil.dcc.duis.node import CANCELLATION, UNSPECIFIED_YEAR, Node
+from ..request import ANY_YEAR, CANCELLATION, Node
 
 ANY = "*"
 
@@ -56,7 +56,7 @@ def gas_date(node: Node) -> str:
 def plain_date(node: Node, path: str) -> str:
     """An ``xs:date``; the year 65535 is any year."""
     year, month, date = node.day(path)
-    return day(None if year == UNSPECIFIED_YEAR else year, month, date, None)
+    return day(None if year == ANY_YEAR else year, month, date, None)
 
 
 def clock(node: Node, path: str) -> str:

@@ -7,74 +7,46 @@ from datetime import timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from firmware_emu.crypto.certificates import entity_of, usage_of
-from firmware_emu.crypto.roles import KeyUsage
-from firmware_emu.errors import CommsHubError, DecodeError
-from firmware_emu.ids import Eui64
-from hil.dcc.duis.node import CANCELLATION, Node
-from hil.parse_correlate.correlate.comparison import Comparison, Known, Meaning
+from ..entity import Entity
+from ..errors import DecodeError
+from ..keys import AGREEMENT, entity_of, usage_of
+from ..message import der
+from ..request import CANCELLATION, Node
+from .comparison import Comparison, Known, Meaning
 
 _DIGITAL_SIGNATURE, _KEY_AGREEMENT = "bits 0780", "bits 0308"
 _ROLE_NUMBERS = {"Root": 0, "Recovery": 1, "Supplier": 2, "NetworkOperator": 3, "ACB": 4, "TransCoS": 5, "LoadController": 8}
+SET_GAS_CLOCK = 0x007F
+_KINDS = {der.INTEGER: "integer", 0x83: "sequence number", 0x84: "floor", 0x81: "checks"}
 
 
-_MAX_DEPTH = 8
-"""Nesting of the deepest payload is 5; the bound is ours."""
-
-
-def _length(octets: bytes, at: int) -> tuple[int, int]:
-    """A length in its shortest form, as commands write it, and where the content starts. Raises DecodeError."""
-    first = octets[at] if at < len(octets) else 0xFF
-    if first < 0x80:
-        return first, at + 1
-    size = first & 0x7F
-    length = int.from_bytes(octets[at + 1 : at + 1 + size], "big")
-    if size not in (1, 2) or at + 1 + size > len(octets) or length < (0x80 if size == 1 else 0x100):
-        raise DecodeError(at, "DER length", f"read {octets[at : at + 3].hex() or 'nothing'}, expected the shortest form")
-    return length, at + 1 + size
-
-
-def values(octets: bytes, depth: int = 0) -> list[Meaning]:
-    """DER as nested lists: a constructed value is ``[tag, parts...]``, a certificate its octets, a leaf text that names its type."""
-    if depth > _MAX_DEPTH:
-        raise DecodeError(0, "DER value", f"nested deeper than {_MAX_DEPTH}")
+def values(items: tuple[der.Item, ...]) -> list[Meaning]:
+    """DER as nested lists: a constructed value is ``[tag, parts...]``, a certificate its octets, a leaf text that names its type. Raises
+    DecodeError for a length that is not in its shortest form: commands write no other."""
     found: list[Meaning] = []
-    at = 0
-    while at < len(octets):
-        tag = octets[at]
-        size, start = _length(octets, at + 1)
-        content = octets[start : start + size]
-        if len(content) != size:
-            raise DecodeError(at, "DER value", f"{size} octets announced, {len(content)} left")
-        whole = octets[at : start + size]
-        found.append(_value(tag, content, whole, depth))
-        at = start + size
+    for item in items:
+        if not item.shortest:
+            raise DecodeError(item.offset, "DER length", "is not in its shortest form")
+        found.append(_value(item))
     return found
 
 
-def _value(tag: int, content: bytes, whole: bytes, depth: int) -> Meaning:
-    if tag == 0x30 and _is_certificate(content):
-        return whole
-    if tag & 0x20:
-        return [f"{tag:02x}", *values(content, depth + 1)]
-    kinds = {0x02: "integer", 0x83: "sequence number", 0x84: "floor", 0x81: "checks"}
-    if tag in kinds:
-        minimal = len(content) == 1 or (len(content) > 1 and not (content[0] == 0 and content[1] < 0x80))
-        return f"{kinds[tag]} {int.from_bytes(content, 'big', signed=True)}" if minimal else f"{kinds[tag]} {whole.hex()}"
-    if tag == 0x03:
+def _value(item: der.Item) -> Meaning:
+    if item.is_certificate:
+        return item.octets
+    if item.items or item.tag & 0x20:
+        return [f"{item.tag:02x}", *values(item.items)]
+    content = item.content
+    if item.tag in _KINDS:
+        spare = len(content) > 1 and ((content[0] == 0 and content[1] < 0x80) or (content[0] == 0xFF and content[1] >= 0x80))
+        return f"{_KINDS[item.tag]} {item.number}" if content and not spare else f"{_KINDS[item.tag]} {item.octets.hex()}"
+    if item.tag == der.BIT_STRING:
         return f"bits {content.hex()}"
-    if tag == 0x18:
+    if item.tag == der.GENERALIZED_TIME:
         return f"time {content.decode('latin-1')}"
-    return f"{tag:02x} {content.hex()}"
-
-
-def _is_certificate(content: bytes) -> bool:
-    """A certificate begins with a sequence that begins with version [0]; nothing else in these messages does."""
-    if content[:1] != b"\x30" or len(content) < 8:
-        return False
-    header = 2 + (content[1] & 0x7F if content[1] & 0x80 else 0)
-    return content[header : header + 2] == b"\xa0\x03"
+    return f"{item.tag:02x} {content.hex()}"
 
 
 def _cell(role: int, usage: str, top_up: bool = False) -> list[Meaning]:
@@ -94,7 +66,7 @@ _Asked = Callable[[Node, int], list[Meaning]]
 def _update(mode: int, authority: int, floors_in_changes: bool) -> _Asked:
     def asked(body: Node, counter: int) -> list[Meaning]:
         coming = body.has("SupplierReplacementCertificates")
-        role = 2 if coming else _ROLE_NUMBERS[body.text("RemotePartyRole").strip()]
+        role = 2 if coming else body.one_of("RemotePartyRole", _ROLE_NUMBERS)
         certificates = body.node("SupplierReplacementCertificates" if coming else "ReplacementCertificates")
         certificates = certificates.find("SupplierOrNetworkOperatorCertificates") or certificates
         prefix = "Supplier" if coming else "RemoteParty"
@@ -126,7 +98,8 @@ def _update(mode: int, authority: int, floors_in_changes: bool) -> _Asked:
 
 
 def _usage(body: Node, _: int) -> list[Meaning]:
-    return [["30", {"Digital Signature": _DIGITAL_SIGNATURE, "Key Agreement": _KEY_AGREEMENT}[body.text("CredentialType").strip()]]]
+    usages = (_DIGITAL_SIGNATURE, _KEY_AGREEMENT)
+    return [["30", usages[body.one_of("CredentialType", {"Digital Signature": 0, "Key Agreement": 1})]]]
 
 
 def _clock(body: Node, _: int) -> list[Meaning]:
@@ -152,12 +125,13 @@ _ASKED: dict[int, _Asked] = {
     0x000A: _usage,
     0x000B: lambda body, _: [body.base64("DeviceCertificate")],
     0x000C: _usage,
-    0x000F: lambda body, _: [f"04 {body.eui('OtherDeviceID').octets.hex()}"],
+    0x000F: lambda body, _: [f"04 {body.entity('OtherDeviceID').octets.hex()}"],
     0x0012: _firmware,
-    0x007F: _clock,
+    SET_GAS_CLOCK: _clock,
 }
 _JOINS = {0x000D: 0, 0x00AB: 1, 0x000E: 2, 0x00AF: 3}
-_DEVICE_TYPES = {"0": {"4", "5"}, "1": {"1"}, "2": {"3", "6"}, "3": {"0", "5"}}
+_WITH_CERTIFICATE = 3
+_DEVICE_TYPES = {0: {"4", "5"}, 1: {"1"}, 2: {"3", "6"}, 3: {"0", "5"}}
 """Types that the other Device of a join can have, by method and role: a meter joins auxiliary devices or a PPMID by method A, a PPMID or
 switch joins an electricity meter; by C a gas meter and a PPMID join each other (reference gbcs-messages 6, RTDS CS03)."""
 
@@ -167,10 +141,10 @@ def covers(message_code: int) -> bool:
     return message_code in _ASKED or message_code in _JOINS
 
 
-def compare(payload: bytes, message_code: int, counter: int, body: Node, comparison: Comparison, known: Known) -> None:
+def compare(payload: bytes, base: int, message_code: int, counter: int, body: Node, comparison: Comparison, known: Known) -> None:
     """Compare a DER payload with the body of the service request."""
     try:
-        stated = values(payload)
+        stated = values(der.read_der(payload, base))
     except DecodeError as trouble:
         comparison.add("payload", "DER", str(trouble))
         return
@@ -186,31 +160,39 @@ def _compare_join(stated: list[Meaning], method: int, body: Node, comparison: Co
     if not isinstance(parts, list) or len(parts) not in (4, 5) or parts[0] != "30":
         comparison.add("payload", "a join", str(stated)[:80])
         return
-    other = body.eui("OtherDeviceID")
+    other = body.entity("OtherDeviceID")
     comparison.equal("join method", f"integer {method}", parts[1])
     comparison.equal("OtherDeviceID", f"04 {other.octets.hex()}", parts[2])
-    kinds = _DEVICE_TYPES[str(method)]
-    device_type = known.device_type_of(other) if known.device_type_of else None
+    kinds, stated_kind = _DEVICE_TYPES[method], str(parts[3]).removeprefix("integer ")
+    device_type = known.device_type_of(other)
     if device_type is not None:
-        kinds = {str(int(device_type))}
-    if str(parts[3]).removeprefix("integer ") not in kinds:
+        kinds = {str(device_type)}
+    if stated_kind not in kinds:
         comparison.add("type of the other Device", " or ".join(sorted(kinds)), str(parts[3]))
+    elif len(kinds) > 1:
+        comparison.open("type of the other Device", stated_kind, "the request does not say which it is")
     if len(parts) == 5:
         certificate = parts[4]
-        if method != 3 or not isinstance(certificate, bytes):
+        if method != _WITH_CERTIFICATE or not isinstance(certificate, bytes):
             comparison.add("certificate", "none", str(certificate)[:80])
         else:
             _compare_certificate(certificate, other, comparison, known)
+    elif method == _WITH_CERTIFICATE:
+        comparison.open("certificate", "none", "a join of this method can carry one of the other Device")
 
 
-def _compare_certificate(certificate: bytes, entity: Eui64, comparison: Comparison, known: Known) -> None:
-    held = known.certificate_of(entity) if known.certificate_of else None
-    if held is not None:
-        comparison.equal("certificate", held, certificate)
+def _compare_certificate(certificate: bytes, entity: Entity, comparison: Comparison, known: Known) -> None:
+    held = known.certificates_of(entity)
+    if held:
+        if certificate not in held:
+            comparison.add("certificate", " or ".join(one.hex() for one in held), certificate.hex())
         return
     try:
         read = x509.load_der_x509_certificate(certificate)
         comparison.equal("certificate of", str(entity), str(entity_of(read)))
-        comparison.equal("certificate for", KeyUsage.KEY_AGREEMENT.name, usage_of(read).name)
-    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, CommsHubError) as trouble:
+        comparison.equal("certificate for", AGREEMENT, usage_of(read))
+        finger = read.fingerprint(SHA256()).hex()
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as trouble:
         comparison.add("certificate", "a device certificate", str(trouble))
+        return
+    comparison.open("certificate", f"SHA-256 {finger}", f"no certificate of {entity} was given to hold it against")

@@ -1,4 +1,4 @@
-"""What a correlation finds: fields with both values."""
+"""What a correlation finds: fields that differ with both values, and fields that nothing here can prove."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from firmware_emu.crypto.roles import DeviceType
-from firmware_emu.ids import Eui64
+from ..entity import Entity
 
 Meaning: TypeAlias = "str | int | bool | bytes | Sequence[Meaning] | Mapping[str, Meaning] | None"
 """A value in terms of the request: plain, so that both sides can be compared field by field."""
+MATCH, DIFFERS, NOT_CHECKED = "match", "differs", "not checked"
+GSME, ESME, CHF, GPF, HCALCS, PPMID, TYPE_2 = range(7)
+"""Device types (reference gbcs-messages 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +29,65 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
-    """The verdict: ``match`` where no field differs."""
+class NotChecked:
+    """One field that the inputs cannot prove: what the pre-command says, and what is missing to decide it."""
 
-    match: bool
+    field: str
+    stated: str
+    missing: str
+
+    def __str__(self) -> str:
+        return f"{self.field} ({self.stated}): {self.missing}"
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """``differences`` are proven; ``not_checked`` is what stays open where nothing differs."""
+
     differences: tuple[Difference, ...]
+    not_checked: tuple[NotChecked, ...]
+
+    @property
+    def match(self) -> bool:
+        """Whether nothing differs; ``not_checked`` may hold fields all the same."""
+        return not self.differences
+
+    @property
+    def verdict(self) -> str:
+        """``match``, ``differs``, or ``not checked`` where nothing differs and something stays open."""
+        return DIFFERS if self.differences else NOT_CHECKED if self.not_checked else MATCH
+
+    def as_text(self) -> str:
+        """One line a finding; the first word is the verdict."""
+        open_ = [f"not checked: {one}" for one in self.not_checked]
+        if self.differences:
+            return "\n".join((*(f"differs: {one}" for one in self.differences), *open_))
+        return "\n".join(("match" if not open_ else "match of all that could be checked", *open_))
+
+
+def _no_types(_: Entity) -> int | None:
+    return None
+
+
+def _no_certificates(_: Entity) -> Sequence[bytes]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What a signatory knows besides the request; each fact closes a field that the request does not hold.
 
-    ``created``: the creation time a gas command must carry, give or take ``created_within`` (without it all creation times in the message
-    must agree; they must in any case). ``originator``: who
-    commands where it is not the sender of the request (change of supplier). ``device_type_of`` and ``certificate_of``: type and key
-    agreement certificate (DER) of the other Device of a join."""
+    ``created``: the creation time a gas command must carry, give or take ``created_within``. ``originator`` and ``counter``: who commands
+    with which counter where it is not the sender of the request (change of supplier). ``device_type_of``: type of a Device, as a number.
+    ``certificates_of``: key agreement certificates (DER) of a Device. ``elements``: measuring elements of the meter."""
 
     created: datetime | None = None
-    originator: Eui64 | None = None
-    device_type_of: Callable[[Eui64], DeviceType | None] | None = None
-    certificate_of: Callable[[Eui64], bytes | None] | None = None
+    originator: Entity | None = None
+    counter: int | None = None
+    device_type_of: Callable[[Entity], int | None] = _no_types
+    certificates_of: Callable[[Entity], Sequence[bytes]] = _no_certificates
     created_within: timedelta = timedelta()
+    elements: int | None = None
 
 
 class Unreadable(Exception):
@@ -61,9 +101,10 @@ class Unreadable(Exception):
 
 @dataclass(slots=True)
 class Comparison:
-    """Collects differences."""
+    """Collects what differs and what is not checked."""
 
     differences: list[Difference] = field(default_factory=list)
+    not_checked: list[NotChecked] = field(default_factory=list)
 
     def equal(self, name: str, requested: Meaning, stated: Meaning) -> None:
         """Compare one value, or a nested one field by field."""
@@ -83,8 +124,12 @@ class Comparison:
     def add(self, name: str, requested: str, stated: str) -> None:
         self.differences.append(Difference(name, requested, stated))
 
+    def open(self, name: str, stated: str, missing: str) -> None:
+        """Note a field that cannot be decided."""
+        self.not_checked.append(NotChecked(name, stated, missing))
+
     def result(self) -> Correlation:
-        return Correlation(not self.differences, tuple(self.differences))
+        return Correlation(tuple(self.differences), tuple(self.not_checked))
 
 
 def _is_list(value: Meaning) -> bool:

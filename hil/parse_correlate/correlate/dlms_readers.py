@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from firmware_emu.gbcs.axdr import Data
-from firmware_emu.gbcs.dlms import obis_text
-from hil.dcc.duis.node import Node
-from hil.parse_correlate.correlate import said_dlms as said
-from hil.parse_correlate.correlate.asked import clock, electricity_date, indexed, instant, plain_date
-from hil.parse_correlate.correlate.comparison import Meaning, Unreadable
+from ..message.axdr import Value
+from ..message.dlms import obis_text
+from ..request import Node
+from . import said_dlms as said
+from .asked import clock, electricity_date, indexed, instant, plain_date
+from .comparison import Meaning, Unreadable
 
 Both = tuple[Meaning, Meaning]
-Reader = Callable[[Data, Node, str], Both]
+Reader = Callable[[Value, Node, str], Both]
 
 _SCRIPT_TABLE = "0-0:10.0.100.255"
 _WEEKDAYS = {"Monday": 0, "Tuesday": 1, "Wednesday": 2, "Thursday": 3, "Friday": 4, "Saturday": 5, "Sunday": 6}
 
 
-def _object(data: Data) -> str:
+def _object(data: Value) -> str:
     return obis_text(said.octets(data, 6))
 
 
-def seasons(data: Data, body: Node, path: str) -> Both:
+def seasons(data: Value, body: Node, path: str) -> Both:
     stated: list[Meaning] = []
     for season in said.array(data):
         name, start, week = said.structure(season, 3)
@@ -39,7 +39,7 @@ def seasons(data: Data, body: Node, path: str) -> Both:
     return requested, stated
 
 
-def weeks(data: Data, body: Node, path: str) -> Both:
+def weeks(data: Value, body: Node, path: str) -> Both:
     stated: list[Meaning] = []
     for week in said.array(data):
         name, *days = said.structure(week, 8)
@@ -51,7 +51,7 @@ def weeks(data: Data, body: Node, path: str) -> Both:
     return requested, stated
 
 
-def _stated_days(data: Data) -> list[Meaning]:
+def _stated_days(data: Value) -> list[Meaning]:
     stated: list[Meaning] = []
     for day in said.array(data):
         name, switches = said.structure(day, 2)
@@ -80,15 +80,15 @@ def _register(entry: Node) -> int:
     return entry.integer("TOUTariffAction") if entry.has("TOUTariffAction") else 100 + entry.integer("BlockTariffAction")
 
 
-def days(data: Data, body: Node, path: str) -> Both:
+def days(data: Value, body: Node, path: str) -> Both:
     return _requested_days(body, path, _register), _stated_days(data)
 
 
-def second_element_days(data: Data, body: Node, path: str) -> Both:
+def second_element_days(data: Value, body: Node, path: str) -> Both:
     return _requested_days(body, path, lambda entry: 200 + entry.integer("TOUTariffAction")), _stated_days(data)
 
 
-def _stated_special_days(data: Data) -> list[Meaning]:
+def _stated_special_days(data: Value) -> list[Meaning]:
     stated: list[Meaning] = []
     for entry in said.array(data):
         number, date, day = said.structure(entry, 3)
@@ -96,7 +96,7 @@ def _stated_special_days(data: Data) -> list[Meaning]:
     return stated
 
 
-def special_days(data: Data, body: Node, path: str) -> Both:
+def special_days(data: Value, body: Node, path: str) -> Both:
     nodes = body.nodes(f"{path}/SpecialDay")
     requested: list[Meaning] = [
         {"number": number, "date": electricity_date(node.node("Date")), "day": node.integer("ReferencedDayName")}
@@ -105,7 +105,7 @@ def special_days(data: Data, body: Node, path: str) -> Both:
     return requested, _stated_special_days(data)
 
 
-def numbered_days(data: Data, body: Node, operand: str) -> Both:
+def numbered_days(data: Value, body: Node, operand: str) -> Both:
     path, attribute = operand.split()
     requested: list[Meaning] = [
         {"number": node.attribute(attribute), "date": electricity_date(node), "day": node.attribute(attribute)} for node in body.nodes(path)
@@ -116,7 +116,7 @@ def numbered_days(data: Data, body: Node, operand: str) -> Both:
 _PREPAY = "UpdatePrepayConfigElectricity/ElectricityNonDisablementCalendar"
 
 
-def prepay_special_days(data: Data, body: Node, _: str) -> Both:
+def prepay_special_days(data: Value, body: Node, _: str) -> Both:
     requested: list[Meaning] = [
         {"number": node.attribute("index"), "date": electricity_date(node.node("Date")), "day": node.attribute("index")}
         for node in body.nodes(f"{_PREPAY}/ElectricitySpecialDays/SpecialDay")
@@ -124,7 +124,7 @@ def prepay_special_days(data: Data, body: Node, _: str) -> Both:
     return requested, _stated_special_days(data)
 
 
-def thresholds(data: Data, body: Node, index: str) -> Both:
+def thresholds(data: Value, body: Node, index: str) -> Both:
     for column in body.nodes("ElecTariffElements/ThresholdMatrix/Thresholds"):
         if column.attribute("index") == int(index):
             asked = [node.integer() for node in indexed(column.nodes("BlockThreshold"))]
@@ -132,11 +132,11 @@ def thresholds(data: Data, body: Node, index: str) -> Both:
     return None, said.numbers(data, "double-long-unsigned")
 
 
-def currency(data: Data, body: Node, path: str) -> Both:
+def currency(data: Value, body: Node, path: str) -> Both:
     return body.text(path), "GBP" if said.boolean(data) else "ECB"
 
 
-def _charge(data: Data) -> tuple[Meaning, dict[int | None, int]]:
+def _charge(data: Value) -> tuple[Meaning, dict[int | None, int]]:
     unit, element, table = said.structure(data, 3)
     commodity, price = (said.number(part, "integer") for part in said.structure(unit, 2))
     class_id, name, attribute = said.structure(element, 3)
@@ -154,7 +154,7 @@ def _charge(data: Data) -> tuple[Meaning, dict[int | None, int]]:
     return {"unit scale": commodity, "price scale": price, "measured": measured, "order": order}, amounts
 
 
-def _single(data: Data) -> Meaning:
+def _single(data: Value) -> Meaning:
     frame, amounts = _charge(data)
     return {"frame": frame, "amount": [amounts.get(None)]}
 
@@ -164,17 +164,17 @@ def _single_asked(scale: int, amount: int) -> Meaning:
     return {"frame": frame, "amount": [amount]}
 
 
-def standing_charge(data: Data, body: Node, path: str) -> Both:
+def standing_charge(data: Value, body: Node, path: str) -> Both:
     table = body.node(path)
     return _single_asked(table.integer("StandingChargeScale"), table.integer("StandingCharge")), _single(data)
 
 
-def recovery_rate(data: Data, body: Node, path: str) -> Both:
+def recovery_rate(data: Value, body: Node, path: str) -> Both:
     node = body.node(path)
     return _single_asked(node.integer("DebtRecoveryRatePriceScale"), node.integer("DebtRecoveryRate")), _single(data)
 
 
-def _table(data: Data, scale: int, measured: str, asked: dict[int, int], order: list[int]) -> Both:
+def _table(data: Value, scale: int, measured: str, asked: dict[int, int], order: list[int]) -> Both:
     frame, amounts = _charge(data)
     stated = {str(index): amounts.get(index) for index in order}
     every: list[Meaning] = list(order)
@@ -183,7 +183,7 @@ def _table(data: Data, scale: int, measured: str, asked: dict[int, int], order: 
     return requested, {"frame": frame, **stated}
 
 
-def prices(data: Data, body: Node, path: str) -> Both:
+def prices(data: Value, body: Node, path: str) -> Both:
     table = body.node(path)
     asked: dict[int, int] = {}
     for name in ("BlockTariff", "TOUTariff", "HybridTariff"):
@@ -196,70 +196,34 @@ def prices(data: Data, body: Node, path: str) -> Both:
     return _table(data, table.integer("PriceScale"), "1-0:1.8.0.255", asked, order)
 
 
-def second_element_prices(data: Data, body: Node, path: str) -> Both:
+def second_element_prices(data: Value, body: Node, path: str) -> Both:
     table = body.node(path)
     asked = {node.attribute("index"): node.integer() for node in table.nodes("ElectricityPriceElement")}
     return _table(data, table.integer("PriceScale"), "1-20:1.8.0.255", asked, [1, 2, 3, 4])
 
 
-def account_mode(data: Data, _: Node, mode: str) -> Both:
+def account_mode(data: Value, _: Node, mode: str) -> Both:
     payment, status = said.structure(data, 2)
     return [int(mode), 1], [said.number(payment, "enum"), said.number(status, "enum")]
 
 
-_NAMES = {
-    "0-0:19.10.0.255": "meter balance",
-    "0-0:19.10.1.255": "emergency credit",
-    "0-0:19.10.2.255": "accumulated debt",
-    "0-0:19.20.0.255": "tariff",
-    "0-0:19.20.1.255": "time debt 1",
-    "0-0:19.20.2.255": "time debt 2",
-    "0-0:19.20.3.255": "payment debt",
-    "0-0:19.20.4.255": "standing charge",
-    "0-0:19.20.5.255": "second element tariff",
-}
-
-
-def credit_charges(data: Data, body: Node, _: str) -> Both:
-    """Which credit pays which charge. The request does not say how many elements the meter has: the tariff of a second element may be
-    paid, but then from every credit that pays the first one's."""
-    stated: list[str] = []
-    for entry in said.array(data):
-        credit, charge, bits = said.structure(entry, 3)
-        names = [_NAMES.get(_object(part), _object(part)) for part in (credit, charge)]
-        stated.append(f"{names[0]} pays {names[1]} {said.bits(bits, 3)}")
-    everything, debt = "111", "110"
-    asked = [f"meter balance pays {charge} {everything}" for charge in ("tariff", "standing charge")]
-    if body.has("Prepayment"):
-        asked += [f"meter balance pays {charge} {debt}" for charge in ("time debt 1", "time debt 2")]
-        asked += [f"{credit} pays payment debt {everything}" for credit in ("meter balance", "emergency credit")]
-        asked += [f"emergency credit pays {charge} {everything}" for charge in ("tariff", "standing charge")]
-        if not body.boolean("Prepayment/SuspendDebtEmergency"):
-            asked += [f"emergency credit pays {charge} {debt}" for charge in ("time debt 1", "time debt 2")]
-        if not body.boolean("Prepayment/SuspendDebtDisabled"):
-            asked += [f"accumulated debt pays {charge} {everything}" for charge in ("standing charge", "time debt 1", "time debt 2")]
-    if any("second element tariff" in line for line in stated):
-        asked += [line.replace("tariff", "second element tariff") for line in asked if " pays tariff " in line]
-    return sorted(asked), sorted(stated)
-
-
-def recovery_period(data: Data, body: Node, path: str) -> Both:
+def recovery_period(data: Value, body: Node, path: str) -> Both:
     names = {3600: "HOURLY", 86400: "DAILY"}
     seconds = said.number(data, "double-long-unsigned")
     return body.text(f"{path}/DebtRecoveryRatePeriod"), names.get(seconds, f"every {seconds} s")
 
 
-def balance_change(data: Data, body: Node, _: str) -> Both:
+def balance_change(data: Value, body: Node, _: str) -> Both:
     mode = "PrepaymentMode" if body.has("PrepaymentMode") else "CreditMode"
     return body.integer(f"{mode}/AdjustMeterBalance"), said.number(data, "double-long")
 
 
-def choice(data: Data, body: Node, operand: str) -> Both:
+def choice(data: Value, body: Node, operand: str) -> Both:
     path, on = operand.split()
     return body.text(path).strip() == on, said.boolean(data)
 
 
-def billing_calendar(data: Data, body: Node, path: str) -> Both:
+def billing_calendar(data: Value, body: Node, path: str) -> Both:
     calendar = body.node(path)
     stated: list[Meaning] = []
     for entry in said.array(data):
@@ -278,7 +242,7 @@ def billing_calendar(data: Data, body: Node, path: str) -> Both:
     return requested, stated
 
 
-def daily_reset(data: Data, body: Node, _: str) -> Both:
+def daily_reset(data: Value, body: Node, _: str) -> Both:
     stated: list[Meaning] = []
     for entry in said.array(data):
         at, date = said.structure(entry, 2)
@@ -287,14 +251,14 @@ def daily_reset(data: Data, body: Node, _: str) -> Both:
     return wanted if body.boolean("DailyTariffBlockCounterMatrixReset") else [], stated
 
 
-def clock_window(data: Data, body: Node, _: str) -> Both:
+def clock_window(data: Value, body: Node, _: str) -> Both:
     preset, start, end = said.structure(data, 3)
     asked = body.moment("CurrentDateTime")
     until = asked + timedelta(seconds=body.integer("TolerancePeriod"))
     return ["never", instant(asked), instant(until)], [said.activation(preset), said.moment(start), said.moment(end)]
 
 
-def _schedule(data: Data, special: int) -> list[Meaning]:
+def _schedule(data: Value, special: int) -> list[Meaning]:
     stated: list[Meaning] = []
     for entry in said.array(data):
         number, enabled, scripts, selector, at, window, weekdays, days_, start, end = said.structure(entry, 10)
@@ -316,7 +280,7 @@ def _schedule(data: Data, special: int) -> list[Meaning]:
 
 
 def _asked_entry(number: int, scripts: str, selector: int, node: Node, times: str, special: list[int], dates: list[str]) -> Meaning:
-    named = [day.text("DayOfWeekID") for day in node.nodes("DaysOfWeekApplicability/DayOfWeekApplicability")]
+    weekdays = [day.one_of("DayOfWeekID", _WEEKDAYS) for day in node.nodes("DaysOfWeekApplicability/DayOfWeekApplicability")]
     return {
         "entry": number,
         "enabled": True,
@@ -324,24 +288,24 @@ def _asked_entry(number: int, scripts: str, selector: int, node: Node, times: st
         "selector": selector,
         "at": clock(node, f"{times}/SwitchTime"),
         "window": 0xFFFF,
-        "weekdays": sorted(_WEEKDAYS[name] for name in named),
+        "weekdays": sorted(weekdays),
         "special days": sorted(special),
         "from": dates[0],
         "to": dates[1],
     }
 
 
-def prepay_schedule(data: Data, body: Node, _: str) -> Both:
+def prepay_schedule(data: Value, body: Node, _: str) -> Both:
     requested: list[Meaning] = []
     for number, node in enumerate(body.nodes(f"{_PREPAY}/ElectricityNonDisablementSchedule"), 1):
         special = [day.integer("SpecialDayID") for day in node.nodes("SpecialDaysApplicability/SpecialDayApplicability")]
-        selector = {"START": 32, "STOP": 33}[node.text("NonDisablementScript")]
+        selector = node.one_of("NonDisablementScript", {"START": 32, "STOP": 33})
         dates = [plain_date(node, f"ScheduleDatesAndTime/{name}") for name in ("StartDate", "EndDate")]
         requested.append(_asked_entry(number, "0-0:10.0.106.255", selector, node, "ScheduleDatesAndTime", special, dates))
     return requested, _schedule(data, len(body.nodes(f"{_PREPAY}/ElectricitySpecialDays/SpecialDay")))
 
 
-def switch_schedule(data: Data, body: Node, _: str) -> Both:
+def switch_schedule(data: Value, body: Node, _: str) -> Both:
     requested: list[Meaning] = []
     times = "ALCSScheduleDatesAndTime"
     for number, node in enumerate(body.nodes("ALCSHCALCSConnectionSchedule"), 1):
@@ -353,7 +317,7 @@ def switch_schedule(data: Data, body: Node, _: str) -> Both:
     return requested, _schedule(data, len(body.nodes("ALCSHCALCSSpecialDays/ALCSHCALCSSpecialDay")))
 
 
-def controller_schedule(data: Data, body: Node, _: str) -> Both:
+def controller_schedule(data: Value, body: Node, _: str) -> Both:
     requested: list[Meaning] = []
     times = "AuxiliaryControllerSchedulePeriodAndTime"
     for number, node in enumerate(body.nodes("AuxiliaryControllerSchedule"), 1):
@@ -371,7 +335,7 @@ READERS: dict[str, Reader] = {
     reader.__name__: reader
     for reader in (
         *(seasons, weeks, days, second_element_days, special_days, numbered_days, prepay_special_days, thresholds, currency),
-        *(standing_charge, recovery_rate, prices, second_element_prices, account_mode, credit_charges, recovery_period),
+        *(standing_charge, recovery_rate, prices, second_element_prices, account_mode, recovery_period),
         *(balance_change, choice, billing_calendar, daily_reset, clock_window, prepay_schedule, switch_schedule, controller_schedule),
     )
 }

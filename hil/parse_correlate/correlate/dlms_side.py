@@ -7,16 +7,16 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
-from firmware_emu.gbcs.axdr import Data
-from firmware_emu.gbcs.dlms import AccessRequest, Choice, Specification, obis_text
-from hil.dcc.duis.node import Node
-from hil.parse_correlate.correlate import said_dlms as said
-from hil.parse_correlate.correlate.asked import activation, indexed, instant
-from hil.parse_correlate.correlate.comparison import Comparison, Unreadable
-from hil.parse_correlate.correlate.dlms_readers import READERS
+from ..message.axdr import Value
+from ..message.dlms import Access, AccessRequest
+from ..request import Node
+from . import said_dlms as said
+from .asked import activation, indexed, instant
+from .charges import compare_charges
+from .comparison import Comparison, Known, Unreadable
+from .dlms_readers import READERS
 
-_CHOICES = {"get": Choice.GET, "set": Choice.SET, "action": Choice.ACTION}
-Accesses = list[tuple[Specification, Data]]
+Accesses = list[Access]
 
 
 @cache
@@ -30,50 +30,47 @@ def covers(message_code: int) -> bool:
     return f"{message_code:04x}" in _meanings()
 
 
-def compare(request: AccessRequest, message_code: int, counter: int, body: Node, comparison: Comparison) -> None:
+def compare(request: AccessRequest, message_code: int, counter: int, body: Node, comparison: Comparison, known: Known) -> None:
     """Compare an access request with the body of the service request."""
     comparison.equal("long-invoke-id", 0x20000000 + counter % (1 << 24), request.invoke_id)
-    accesses = list(zip(request.specifications, request.data, strict=True))
+    accesses = list(request.accesses)
     for line in _lines(f"{message_code:04x}"):
         if line.startswith("many "):
             accesses = _MANY[line.removeprefix("many ")](accesses, body, comparison)
         elif not accesses:
             comparison.add(line, "this access", "nothing")
         else:
-            _compare_access(line, *accesses.pop(0), body, comparison)
-    for specification, _ in accesses:
-        comparison.add(_place(specification), "nothing", "an access more")
+            _compare_access(line, accesses.pop(0), body, comparison, known)
+    for access in accesses:
+        comparison.add(access.place, "nothing", "an access more")
 
 
 def _lines(key: str) -> list[str]:
     return [inner for line in _meanings()[key] for inner in (_lines(line.removeprefix("also ")) if line.startswith("also ") else [line])]
 
 
-def _place(specification: Specification) -> str:
-    name = specification.choice.name.lower()
-    return f"{name} {specification.class_id} {obis_text(specification.obis)} {specification.attribute}"
-
-
-def _compare_access(line: str, specification: Specification, data: Data, body: Node, comparison: Comparison) -> None:
+def _compare_access(line: str, access: Access, body: Node, comparison: Comparison, known: Known) -> None:
     verb, class_id, obis, attribute, kind, *rest = line.split(" ", 5)
     place = f"{verb} {class_id} {obis} {attribute}"
-    comparison.equal(f"access {place}", place, _place(specification))
-    if specification.selector is not None:
-        comparison.add(place, "no selection", f"selector {specification.selector}")
+    comparison.equal(f"access {place}", place, access.place)
+    if access.selection is not None:
+        comparison.add(place, "no selection", "a selection")
     meaning = rest[0] if rest else ""
     try:
-        _compare_value(place, kind, meaning, data, body, comparison)
+        _compare_value(place, kind, meaning, access.data, body, comparison, known)
     except Unreadable as trouble:
         comparison.add(f"{place} {meaning}".strip(), trouble.expected, trouble.found)
 
 
-def _compare_value(place: str, kind: str, meaning: str, data: Data, body: Node, comparison: Comparison) -> None:
+def _compare_value(place: str, kind: str, meaning: str, data: Value, body: Node, comparison: Comparison, known: Known) -> None:
     if kind == "null":
         said.nothing(data)
     elif meaning == "when":
         comparison.equal(f"ExecutionDateTime ({place})", activation(body), said.activation(data))
     elif meaning.startswith("="):
         comparison.equal(place, int(meaning[1:]), said.number(data, kind))
+    elif meaning == "charges":
+        compare_charges(place, data, body, comparison, known)
     elif meaning.startswith("@"):
         name, _, operand = meaning[1:].partition(" ")
         requested, stated = READERS[name](data, body, operand)
@@ -82,18 +79,18 @@ def _compare_value(place: str, kind: str, meaning: str, data: Data, body: Node, 
         comparison.equal(meaning, body.integer(meaning), said.number(data, kind))
 
 
-def _take(accesses: Accesses, wanted: list[tuple[str, str, Callable[[Data], object], object]], comparison: Comparison) -> Accesses:
+def _take(accesses: Accesses, wanted: list[tuple[str, str, Callable[[Value], object], object]], comparison: Comparison) -> Accesses:
     """Compare the next accesses with (place, name, reader, value asked); what is left comes back."""
     for place, name, read, asked in wanted:
         if not accesses:
             comparison.add(name, str(asked), "nothing")
             continue
-        specification, data = accesses.pop(0)
-        comparison.equal(f"access {place}", place, _place(specification))
-        if specification.selector is not None:
-            comparison.add(place, "no selection", f"selector {specification.selector}")
+        access = accesses.pop(0)
+        comparison.equal(f"access {place}", place, access.place)
+        if access.selection is not None:
+            comparison.add(place, "no selection", "a selection")
         try:
-            stated = read(data)
+            stated = read(access.data)
         except Unreadable as trouble:
             comparison.add(name, trouble.expected, trouble.found)
             continue
@@ -110,7 +107,7 @@ def _labels(accesses: Accesses, body: Node, comparison: Comparison) -> Accesses:
     return _take(accesses, list(wanted), comparison)
 
 
-def _switch_identity(data: Data) -> str:
+def _switch_identity(data: Value) -> str:
     octets = said.octets(data, 8)
     return "ALCS" if octets == bytes(8) else octets.hex()
 
@@ -121,14 +118,14 @@ def _switch_types(accesses: Accesses, body: Node, comparison: Comparison) -> Acc
             f"set 1 0-0:94.44.0.{20 + node.attribute('index')} 2",
             "SwitchTypeAndId",
             _switch_identity,
-            str(node.eui("HCALCS")) if node.has("HCALCS") else "ALCS",
+            str(node.entity("HCALCS")) if node.has("HCALCS") else "ALCS",
         )
         for node in indexed(body.nodes("SwitchTypeAndId"))
     ]
     return _take(accesses, list(wanted), comparison)
 
 
-def _long_unsigned(data: Data) -> int:
+def _long_unsigned(data: Value) -> int:
     return said.number(data, "long-unsigned")
 
 
@@ -138,10 +135,10 @@ _LIMIT_SCRIPTS = "action 9 0-0:10.0.107.255 1"
 
 def _switch_command(accesses: Accesses, body: Node, comparison: Comparison) -> Accesses:
     kinds = {"ActivateALCSHCALCS": (1, 17), "DeactivateALCSHCALCS": (2, 18), "ResetALCSHCALCS": (0, 32)}
-    node = body.children()[0]
-    attribute, action = kinds[node.name]
+    name = next((name for name in kinds if body.has(name)), "ActivateALCSHCALCS")
+    node, (attribute, action) = body.node(name), kinds[name]
     number = node.attribute("index")
-    wanted: list[tuple[str, str, Callable[[Data], object], object]] = []
+    wanted: list[tuple[str, str, Callable[[Value], object], object]] = []
     if attribute:
         wanted.append((f"set 1 0-0:94.44.{116 + number}.{attribute} 2", "Duration", _long_unsigned, node.integer("Duration")))
     wanted.append((_SWITCH_SCRIPTS, node.name, _long_unsigned, number * 256 + action))
@@ -153,7 +150,7 @@ def _controller(first: int, scripts: str) -> Callable[[Accesses, Node, Compariso
         number = body.attribute("auxiliaryControllerN")
         direction = 2 if body.has("InputFromControlledLoad") else 1
         selector = direction * 4096 + number * 256 + body.integer("CommandedStateLevel")
-        wanted: list[tuple[str, str, Callable[[Data], object], object]] = [
+        wanted: list[tuple[str, str, Callable[[Value], object], object]] = [
             (f"set 1 0-0:94.44.{116 + number}.{first + place} 2", name, said.moment, instant(body.moment(name)))
             for place, name in enumerate(("StartDateTime", "EndDateTime"))
         ]

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 
-from firmware_emu.errors import DecodeError
-from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.zcl_layouts import ZclCommand, ZclField, ZclValue, decode_zcl
-from hil.dcc.duis.node import CANCELLATION, Node
-from hil.parse_correlate.correlate.asked import activation, day, gas_date, indexed, instant
-from hil.parse_correlate.correlate.comparison import Comparison, Known, Meaning
+from ..errors import DecodeError
+from ..message.gbz import Component
+from ..message.zcl import ZclCommand, ZclField, ZclValue, read_zcl
+from ..request import CANCELLATION, Node
+from .asked import activation, day, gas_date, indexed, instant
+from .comparison import Comparison, Known, Meaning
 
 _START_OF_COUNT = datetime(2000, 1, 1, tzinfo=UTC)
 _NEVER, _NEVER_AFTER = 0xFFFFFFFF, 0xFFFFFFFE
@@ -63,10 +63,10 @@ class Reading:
         self.comparison.equal(name, self.created, value if isinstance(value, int) else None)
 
 
-def compare(gbz: Gbz, message_code: int, body: Node, comparison: Comparison, known: Known) -> None:
+def compare(gbz: tuple[Component, ...], message_code: int, body: Node, comparison: Comparison, known: Known) -> None:
     """Compare a GBZ payload with the body of the service request."""
     reading = Reading(body, comparison, known)
-    components = list(gbz.components)
+    components = list(gbz)
     for line in _lines(f"{message_code:04x}"):
         if line.startswith("many "):
             components = _MANY[line.removeprefix("many ")](components, reading)
@@ -74,6 +74,8 @@ def compare(gbz: Gbz, message_code: int, body: Node, comparison: Comparison, kno
             comparison.add(line.partition(":")[0], "this component", "nothing")
         else:
             _compare_component(line, components.pop(0), reading)
+    if reading.created is not None and known.created is None:
+        comparison.open("creation time", _seconds(reading.created), "no creation time was given")
     for component in components:
         comparison.add(f"component {component.sequence}", "nothing", f"cluster {component.cluster:04x} command {component.command:02x}")
 
@@ -90,16 +92,16 @@ def _frame(place: str, component: Component, reading: Reading) -> ZclCommand | N
     reading.comparison.equal(f"{name} command", " ".join(words[:3]), found)
     reading.comparison.equal(f"{name} sequence number", reading.number, component.sequence)
     reading.number += 1
-    at = component.from_date_time
+    at = component.starts
     if "from" in words:
         reading.comparison.equal(f"{name} ExecutionDateTime", activation(reading.body), None if at is None else _activation(at))
     elif at is not None:
         reading.comparison.add(f"{name} from date time", "none", str(at))
-    if component.encrypted or component.header_control:
+    if component.encrypted:
         reading.comparison.add(name, "a plain component", "an encrypted one")
         return None
     try:
-        command = decode_zcl(component, component.payload)
+        command = read_zcl(component, component.payload, component.offset)
     except DecodeError as trouble:
         reading.comparison.add(name, "a payload of its layout", str(trouble))
         return None
@@ -140,8 +142,8 @@ def _compare_field(name: str, meaning: str, field: ZclField, reading: Reading) -
         equal(f"{name} ({path})", body.scaled(path, int(factor)), value if isinstance(value, int) else None)
     elif kind == "is":
         path, _, pairs = operand.partition(":")
-        numbers = dict(pair.split("=") for pair in pairs.split(","))
-        equal(f"{name} ({path})", int(numbers[body.text(path).strip()]), value if isinstance(value, int) else None)
+        numbers = {word: int(number) for word, number in (pair.split("=") for pair in pairs.split(","))}
+        equal(f"{name} ({path})", body.one_of(path, numbers), value if isinstance(value, int) else None)
     elif meaning == "suspension":
         equal(name, _suspension(body), value if isinstance(value, int) else None)
     elif re.fullmatch(r"-?(0x)?[0-9a-f]+", meaning):
@@ -246,7 +248,7 @@ def _friendly_credit_calendar(components: list[Component], reading: Reading) -> 
         switches = []
         for entry in node.nodes("TimeStartAction"):
             at = entry.clock("StartTime")
-            switches.append((60 * at.hour + at.minute, int(entry.text("NonDisablementAction") == "START")))
+            switches.append((60 * at.hour + at.minute, entry.one_of("NonDisablementAction", {"START": 1, "STOP": 0})))
         profiles.append((node.integer("GasDayName"), switches))
     _calendar(components, reading, 3, profiles, base, "SeasonProfiles", base.nodes("SpecialDays/SpecialDay"))
     return components
@@ -291,7 +293,7 @@ def _tariff_information(components: list[Component], reading: Reading, prices: N
         "price_tiers": 0 if block else len(prices.nodes("TOUTariff/TOUPrice")),
         "block_thresholds": thresholds if block else 0,
         "unit_of_measure": 0,
-        "currency": {"GBP": 826, "ECB": 978}[prices.text("CurrencyUnits")],
+        "currency": prices.one_of("CurrencyUnits", {"GBP": 826, "ECB": 978}),
         "price_trailing_digit": 0x50,
         "standing_charge": prices.integer("StandingCharge"),
         "tier_block_mode": 255,

@@ -2,75 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from ..message.axdr import NUMBER_KINDS, Value
+from .asked import ANY, day
+from .comparison import Meaning, Unreadable
 
-from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Null, Number, OctetString, Structure, VisibleString
-from hil.parse_correlate.correlate.asked import ANY, day
-from hil.parse_correlate.correlate.comparison import Meaning, Unreadable
-
-_Kind = TypeVar("_Kind", bound=Data)
 _NO_STATUS = bytes.fromhex("8000ff")
 _BEGINNING = bytes.fromhex("000000008000ff")
 
 
-def of(data: Data, kind: type[_Kind]) -> _Kind:
-    """The value as ``kind``. Raises Unreadable."""
-    if type(data) is not kind:
-        raise Unreadable(f"a {kind.type_name}", f"a {data.type_name}")
+def of(data: Value, kind: str) -> Value:
+    """The value, if it is of that type. Raises Unreadable."""
+    if data.kind != kind:
+        raise Unreadable(f"a {kind}", f"a {data.kind}")
     return data
 
 
-def number(data: Data, type_name: str) -> int:
+def number(data: Value, kind: str) -> int:
     """A number of exactly that type. Raises Unreadable."""
-    if not isinstance(data, Number) or data.type_name != type_name:
-        raise Unreadable(f"a {type_name}", f"a {data.type_name}")
-    return data.value
+    content = of(data, kind).content
+    if kind not in NUMBER_KINDS or not isinstance(content, int):
+        raise Unreadable(f"a {kind}", f"a {data.kind}")
+    return content
 
 
-def octets(data: Data, size: int | None = None) -> bytes:
+def octets(data: Value, size: int | None = None) -> bytes:
     """Octets, of a size where one is given. Raises Unreadable."""
-    found = of(data, OctetString).octets
+    found = of(data, "octet-string").content
+    if not isinstance(found, bytes):
+        raise Unreadable("an octet-string", data.text())
     if size is not None and len(found) != size:
         raise Unreadable(f"{size} octets", f"{len(found)} octets")
     return found
 
 
-def structure(data: Data, size: int) -> tuple[Data, ...]:
+def structure(data: Value, size: int) -> tuple[Value, ...]:
     """The elements of a structure of that size. Raises Unreadable."""
-    elements = of(data, Structure).elements
+    elements = of(data, "structure").values
     if len(elements) != size:
         raise Unreadable(f"a structure of {size}", f"a structure of {len(elements)}")
     return elements
 
 
-def array(data: Data) -> tuple[Data, ...]:
+def array(data: Value) -> tuple[Value, ...]:
     """The elements of an array. Raises Unreadable."""
-    return of(data, Array).elements
+    return of(data, "array").values
 
 
-def boolean(data: Data) -> bool:
+def boolean(data: Value) -> bool:
     """True is FF alone. Raises Unreadable."""
-    value = of(data, Boolean)
-    if value.value and value.true_octet != 0xFF:
-        raise Unreadable("boolean 00 or ff", f"boolean {value.true_octet:02x}")
-    return value.value
+    content = of(data, "boolean").content
+    if content not in (0, 0xFF):
+        raise Unreadable("boolean 00 or ff", f"boolean {data.octets.hex()}")
+    return content == 0xFF
 
 
-def nothing(data: Data) -> None:
+def nothing(data: Value) -> None:
     """Null. Raises Unreadable."""
-    of(data, Null)
+    of(data, "null")
 
 
-def bits(data: Data, size: int) -> str:
+def bits(data: Value, size: int) -> str:
     """A bit-string of that size; bits after the last must be 0. Raises Unreadable."""
-    value = of(data, BitString)
-    spare = len(value.octets) * 8 - value.size
-    if value.size != size or (spare and value.octets[-1] & ((1 << spare) - 1)):
-        raise Unreadable(f"{size} bits", f"{value.size} bits {value.octets.hex()}")
-    return value.bits
+    content = of(data, "bit-string").content
+    if not isinstance(content, str) or len(content) != size:
+        raise Unreadable(f"{size} bits", data.text())
+    return content
 
 
-def text(data: Data) -> str:
+def text(data: Value) -> str:
     """An octet-string that is ASCII text. Raises Unreadable."""
     found = octets(data)
     if not found.isascii():
@@ -78,11 +77,14 @@ def text(data: Data) -> str:
     return found.decode("ascii")
 
 
-def visible(data: Data) -> str:
-    return of(data, VisibleString).text
+def visible(data: Value) -> str:
+    content = of(data, "visible-string").content
+    if not isinstance(content, str):
+        raise Unreadable("a visible-string", data.text())
+    return content
 
 
-def activation(data: Data) -> str:
+def activation(data: Value) -> str:
     """An activation time: ``now``, ``never`` or a moment. Raises Unreadable."""
     found = octets(data, 12)
     if found[:9] == bytes(9) and found[9:] == _NO_STATUS:
@@ -92,7 +94,7 @@ def activation(data: Data) -> str:
     return moment(data)
 
 
-def moment(data: Data) -> str:
+def moment(data: Value) -> str:
     """A date-time that is fully specified. Raises Unreadable."""
     found = octets(data, 12)
     year, month, date, weekday, hour, minute, second, hundredths = int.from_bytes(found[:2], "big"), *found[2:9]
@@ -113,12 +115,12 @@ def _date(found: bytes) -> str:
     )
 
 
-def date(data: Data) -> str:
+def date(data: Value) -> str:
     """A date with wildcards. Raises Unreadable."""
     return _date(octets(data, 5))
 
 
-def season_start(data: Data) -> str:
+def season_start(data: Value) -> str:
     """A date-time whose time is midnight, as its date. Raises Unreadable."""
     found = octets(data, 12)
     if found[5:] != _BEGINNING:
@@ -126,7 +128,7 @@ def season_start(data: Data) -> str:
     return _date(found[:5])
 
 
-def clock(data: Data) -> str:
+def clock(data: Value) -> str:
     """A time of day. Raises Unreadable."""
     found = octets(data, 4)
     if found[3]:
@@ -134,6 +136,6 @@ def clock(data: Data) -> str:
     return ":".join(ANY if part == 0xFF else f"{part:02d}" for part in found[:3])
 
 
-def numbers(data: Data, type_name: str) -> list[Meaning]:
+def numbers(data: Value, type_name: str) -> list[Meaning]:
     """An array of numbers of one type."""
     return [number(element, type_name) for element in array(data)]

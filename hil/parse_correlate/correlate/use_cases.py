@@ -6,8 +6,7 @@ import csv
 from functools import cache
 from importlib.resources import files
 
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import ServiceRequest
+from ..request import ServiceRequest
 
 
 @cache
@@ -21,11 +20,11 @@ def _rows() -> tuple[tuple[str, str, frozenset[int]], ...]:
 
 def codes_for(request: ServiceRequest) -> frozenset[int]:
     """Message codes that can stand for this request; more than one where the type of the Device or its GBCS version decides."""
-    body = Node(request.body)
+    body = request.body
     for variant, content, codes in _rows():
         path, _, value = content.partition("=")
-        if variant != request.service_reference_variant:
+        if variant != request.variant:
             continue
-        if not content or any(not value or (node.element.text or "").strip() == value for node in body.nodes(path)):
+        if not content or any(not value or node.word() == value for node in body.nodes(path)):
             return codes
     return frozenset()

@@ -1,34 +1,32 @@
-"""Responses, alerts and commands as readable trees, with the original octets kept (reference gbcs-messages 4 to 7)."""
+"""Responses, alerts and commands as named fields, with the original octets kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.gbcs.cosem_time import describe_date_time
-from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.explain import explain
-from firmware_emu.gbcs.payload import Payload, decode_payload
-from firmware_emu.gbcs.tree import Node
-from firmware_emu.gbcs.use_cases import find
-from firmware_emu.gbcs.verify import EncryptedPart, State, check_message
-
-Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
+from ..keys import Keys
+from ..message.envelope import KINDS, Message, read_message
+from ..message.moments import date_time_text
+from ..message.payload import Payload, read_payload
+from ..names.tables import use_case
+from ..protection import ABSENT, UNCHECKED, mac_state, signature_state
+from .fields import Field, Json, fields_of
+from .opened import Opened, opened_parts
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """One message, read. ``octets`` are the original ones; ``content`` the named fields of the payload, decrypted ones below their
-    ciphertext; ``opened`` the decrypted parts; ``mac`` and ``signature`` what became of the protection (``unchecked`` without keys)."""
+    ciphertext; ``opened`` the encrypted parts; ``mac`` and ``signature`` are ``valid``, ``invalid``, ``absent``, or ``unchecked``
+    without keys."""
 
     octets: bytes
     message: Message
     payload: Payload
     use_case: str
     title: str
-    content: tuple[Node, ...]
-    opened: tuple[EncryptedPart, ...]
+    content: tuple[Field, ...]
+    opened: tuple[Opened, ...]
     mac: str
     signature: str
 
@@ -38,20 +36,19 @@ class Parsed:
         result: dict[str, Json] = {
             "use_case": self.use_case,
             "title": self.title,
-            "kind": header.cra.name.lower(),
+            "kind": KINDS[header.kind],
             "message_code": f"{header.message_code:04x}",
             "originator": str(header.originator),
             "recipient": str(header.recipient),
             "counter": header.counter,
         }
         if header.date_time:
-            result["time"] = describe_date_time(header.date_time)
-        other = header.other
-        if other.supplementary_party is not None:
-            result["for"] = str(other.supplementary_party)
-            result["for_counter"] = other.supplementary_counter
+            result["time"] = date_time_text(header.date_time)
+        if header.party is not None:
+            result["for"] = str(header.party)
+            result["for_counter"] = header.party_counter
         result["mac"], result["signature"] = self.mac, self.signature
-        result["content"] = [_field(node) for node in self.content]
+        result["content"] = [field.as_json() for field in self.content]
         result["octets"] = self.octets.hex()
         return result
 
@@ -61,47 +58,32 @@ class Parsed:
         for key, value in self.as_json().items():
             if key not in ("use_case", "title", "content", "octets"):
                 lines.append(f"  {key}: {value}")
-        for node in self.content:
-            _lines(node, 1, lines)
+        for field in self.content:
+            _lines(field, 1, lines)
         return "\n".join(lines)
 
 
-def _lines(node: Node, depth: int, lines: list[str]) -> None:
-    shown = " ".join(part for part in (node.value, f"({node.meaning})" if node.meaning else "") if part)
-    lines.append(f"{'  ' * depth}{node.field}{': ' if shown else ''}{shown}")
-    for child in (*node.children, *node.decrypted):
+def _lines(field: Field, depth: int, lines: list[str]) -> None:
+    shown = " ".join(part for part in (field.value, f"({field.meaning})" if field.meaning else "") if part)
+    lines.append(f"{'  ' * depth}{field.field}{': ' if shown else ''}{shown}")
+    for child in (*field.children, *field.decrypted):
         _lines(child, depth + 1, lines)
 
 
-def parse(data: bytes, keystore: Keystore | None = None) -> Parsed:
-    """Read one message to its last octet. Raises DecodeError; a ciphertext that no key of ``keystore`` opens stays closed and says why."""
-    tree = explain(data, keystore)
-    message = Message.decode(data)
-    content = next((node.children for node in tree.nodes if node.field == "content"), ())
-    verdict = None if keystore is None else check_message(message, keystore)
-    use_case = find(message.message_code)
-    unchecked = State.UNCHECKED.value
+def parse(octets: bytes, keys: Keys | None = None) -> Parsed:
+    """Read one message to its last octet. Raises DecodeError; a ciphertext that no key opens stays closed and says why."""
+    message = read_message(octets)
+    payload = read_payload(message)
+    case = use_case(message.header.message_code)
+    opened = opened_parts(message, payload, keys)
     return Parsed(
-        octets=data,
+        octets=octets,
         message=message,
-        payload=decode_payload(message),
-        use_case=use_case.name if use_case else f"{message.message_code:04x}",
-        title=use_case.title if use_case else "",
-        content=content,
-        opened=verdict.encrypted if verdict else (),
-        mac=verdict.mac.state.value if verdict else unchecked if message.mac else State.ABSENT.value,
-        signature=verdict.signature.state.value if verdict else unchecked if message.signature else State.ABSENT.value,
+        payload=payload,
+        use_case=case.name,
+        title=case.title,
+        content=fields_of(payload, message.header.message_code, opened),
+        opened=opened,
+        mac=mac_state(message, keys) if keys is not None else UNCHECKED if message.mac else ABSENT,
+        signature=signature_state(message, keys) if keys is not None else UNCHECKED if message.signature else ABSENT,
     )
-
-
-def _field(node: Node) -> dict[str, Json]:
-    result: dict[str, Json] = {"field": node.field}
-    if node.value:
-        result["value"] = node.value
-    if node.meaning:
-        result["meaning"] = node.meaning
-    if node.children:
-        result["items"] = [_field(child) for child in node.children]
-    if node.decrypted:
-        result["decrypted"] = [_field(child) for child in node.decrypted]
-    return result

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hil.parse_correlate.parse.mmc.document import gaps, to_mmc
+from .document import MmcError, gaps, to_mmc
 
-__all__ = ["gaps", "to_mmc"]
+__all__ = ["MmcError", "gaps", "to_mmc"]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 
-from firmware_emu.gbcs import alert_contents as contents
-from firmware_emu.gbcs import asn1_types as types
-from firmware_emu.gbcs.alerts import Alert
-from firmware_emu.gbcs.axdr import Data, Structure
-from firmware_emu.gbcs.verify import EncryptedPart
-from firmware_emu.gbcs.zcl_layouts import ZclCommand
-from hil.parse_correlate.parse.mmc.electricity_logs import billing_alert
-from hil.parse_correlate.parse.mmc.gas import billing_entry
-from hil.parse_correlate.parse.mmc.hub import credentials_outcome, firmware_outcome
-from hil.parse_correlate.parse.mmc.reading import Zcl
-from hil.parse_correlate.parse.mmc.tree import Content, group, leaf, moment
+from ...message import alerts as contents
+from ...message import asn1
+from ...message.alerts import Alert
+from ...message.axdr import Value
+from ...message.zcl import ZclCommand
+from ..opened import Opened
+from .electricity_logs import billing_alert
+from .gas import billing_entry
+from .hub import credentials_outcome, firmware_outcome
+from .tree import Content, group, leaf, moment
 
 _WARNINGS = (
     "Other",
@@ -28,30 +27,33 @@ _WARNINGS = (
     "Error Measurement Fault",
     "Unspecified Smart Meter Operational Integrity Error",
 )
-WITHOUT_PAYLOAD = {
-    contents.WhitelistBackup: "the hub's device log with hashed link keys (CS14)",
-    contents.SubGhzDevice: "a Device at sub-GHz (DBCH06, DBCH11)",
-    contents.ChannelChanged: "the new sub-GHz channel (DBCH07)",
-    contents.ScanAssessed: "the outcome of a channel scan request (DBCH08)",
-    contents.SubGhzConfiguration: "the new sub-GHz configuration (DBCH09)",
-    contents.MessageDiscarded: "the message that was discarded (DBCH10)",
-    types.DeviceLogBackupAlert: "the GPF's device log (GCS62)",
-    types.FirmwareTransferAlert: "the Device, version and outcome of a firmware transfer (CCS08)",
-    types.FirmwareActivationAlert: "the version and outcome of a PPMID's activation (CS09)",
-}
-"""Alert contents for which DeviceAlertMessagePayload has no element: they travel as GBCSData alone."""
 
 
-def payload(alert: Alert, opened: tuple[EncryptedPart, ...]) -> Content:
+def without_place(alert: Alert) -> str | None:
+    """The content for which DeviceAlertMessagePayload has no element, in words: it travels as GBCSData alone."""
+    match alert.content:
+        case contents.Unnamed(what=what):
+            return what
+        case asn1.LogBackup():
+            return "the GPF's device log (GCS62)"
+        case asn1.ImageTransfer():
+            return "the Device, version and outcome of a firmware transfer (CCS08)"
+        case asn1.ActivationReport():
+            return "the version and outcome of a PPMID's activation (CS09)"
+        case _:
+            return None
+
+
+def payload(alert: Alert, opened: tuple[Opened, ...]) -> Content:
     """The payload element, empty where the alert has no content or the schema no element for it."""
     inner = _inner(alert, opened)
     return group("Payload", inner) if inner else ()
 
 
-def _inner(alert: Alert, opened: tuple[EncryptedPart, ...]) -> Content:
+def _inner(alert: Alert, opened: tuple[Opened, ...]) -> Content:
     found = alert.content
     match found:
-        case contents.FutureDatedDlms():
+        case contents.DelayedDlms():
             place = group(
                 "DLMSCOSEMFDInstructionIdentification",
                 leaf("ClassId", f"{found.class_id:04X}"),
@@ -59,7 +61,7 @@ def _inner(alert: Alert, opened: tuple[EncryptedPart, ...]) -> Content:
                 leaf("AttributeId", f"{found.attribute:02X}"),
             )
             return _outcome("COSEMFutureDatedAlert", _command(found.message_code, found.counter), place)
-        case contents.FutureDatedGbz():
+        case contents.DelayedGbz():
             place = group(
                 "GBZFDInstructionIdentification",
                 leaf("ExtendedHeaderClusterID", f"{found.cluster:04X}"),
@@ -67,27 +69,27 @@ def _inner(alert: Alert, opened: tuple[EncryptedPart, ...]) -> Content:
                 leaf("CommandIdentifier", f"{found.command:02X}"),
             )
             return _outcome("GBZFutureDatedAlert", _command(found.message_code, found.counter), place)
-        case types.UpdateCredentialsAlert():
+        case asn1.DelayedUpdate():
             executed = credentials_outcome("UpdateSecurityCredentialsExecutionOutcome", found.outcome)
             return _outcome("UpdateSecurityCredentialsDeviceAlert", executed)
-        case types.ActivateFirmwareAlert():
-            counter = leaf("OriginatorCounterFromCommand", found.originator_counter)
-            at = leaf("ExecutionDateTime", found.at)
+        case asn1.DelayedActivation():
+            counter = leaf("OriginatorCounterFromCommand", found.counter)
+            at = leaf("ExecutionDateTime", alert.at)
             return _outcome("FirmwareActivationDeviceAlert", at, counter, firmware_outcome(found.outcome))
-        case contents.FirmwareReceipt():
+        case contents.ImageReceived():
             return group("FirmwareVerificationDeviceAlert", leaf("ManufacturerImageHash", found.image_hash))
-        case contents.SupplyOutage():
+        case contents.Outage():
             return _outage(found)
-        case contents.MeterIntegrity() if 0 <= found.issue < len(_WARNINGS):
+        case contents.Integrity() if 0 <= found.issue < len(_WARNINGS):
             return group("SmartMeterIntegrityIssueWarningDeviceAlert", leaf("Warning", _WARNINGS[found.issue]))
-        case contents.CommandNotSupported():
+        case contents.NotSupported():
             code = leaf("MessageCodeofCommandReceived", f"{found.message_code:04X}")
             return group("CommandNotSupportedbyDevice", code, leaf("OriginatorCounterfromCommandReceived", found.counter))
-        case contents.LimitProcessed():
+        case contents.LimitStarted():
             return _limit_processed(found)
         case contents.LimitEnded():
-            return group("LimitAPCLevelEndedDeviceAlert", *_controller(found.controller, found.reason))
-        case contents.OperationalUpdate():
+            return group("LimitAPCLevelEndedDeviceAlert", *_controller(found.controller, found.level))
+        case contents.Operational():
             return _operational(found.text)
         case _:
             return _billing(opened)
@@ -102,8 +104,8 @@ def _outcome(name: str, *parts: Content) -> Content:
     return group("FutureDatedCommandOutcomeDeviceAlert", group(name, *parts))
 
 
-def _outage(found: contents.SupplyOutage) -> Content:
-    start, end = moment(found.start), moment(found.restored)
+def _outage(found: contents.Outage) -> Content:
+    start, end = moment(found.start), moment(found.end)
     if start is None or end is None:
         return ()
     return group("SupplyOutageRestoreAlert", leaf("interruptionValue", start), leaf("restorationValue", end))
@@ -115,7 +117,7 @@ def _controller(controller: int, level: int) -> tuple[Content, ...]:
     return leaf("AuxiliaryControllerN", controller & 0x0F), leaf("ResultingLevel", min(level, 100)), feeding
 
 
-def _limit_processed(found: contents.LimitProcessed) -> Content:
+def _limit_processed(found: contents.LimitStarted) -> Content:
     start, end = moment(found.start), moment(found.end)
     if start is None or end is None:
         return ()
@@ -142,13 +144,12 @@ def _operational(text: str) -> Content:
     )
 
 
-def _billing(opened: tuple[EncryptedPart, ...]) -> Content:
+def _billing(opened: tuple[Opened, ...]) -> Content:
     """Alerts 0061 and 008B carry a billing entry that only its reader can open."""
     for part in opened:
         if isinstance(part.values, ZclCommand):
-            return group("BillingDataLogDeviceAlert", billing_entry(Zcl(part.cluster, part.values)))
-        if isinstance(part.values, Structure):
-            entries: tuple[Data, ...] = part.values.elements
-            inner = billing_alert(entries)
+            return group("BillingDataLogDeviceAlert", billing_entry(part.values))
+        if isinstance(part.values, Value):
+            inner = billing_alert(part.values.values)
             return group("BillingDataLogDeviceAlert", inner) if inner else ()
     return ()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from firmware_emu.gbcs.axdr import Data
-from hil.parse_correlate.parse.mmc.reading import Zcl, at, bits, elements, number, octets, text
-from hil.parse_correlate.parse.mmc.tree import Content, Element, group, leaf
+from ...message.axdr import Value
+from ...message.zcl import ZclCommand
+from .reading import at, bits, elements, number, octets, text
+from .tree import Content, Element, group, leaf
 
 _WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ANY = 0xFF
@@ -54,7 +55,7 @@ def _minutes(count: int) -> str:
     return f"{count // 60:02d}:{count % 60:02d}:00Z"
 
 
-def switching_table(days: Data | None, weeks: Data | None, seasons: Data | None, secondary: bool) -> Content:
+def switching_table(days: Value | None, weeks: Value | None, seasons: Value | None, secondary: bool) -> Content:
     """A tariff switching table from days, weeks and seasons."""
     return group(
         "TariffSwitchingTable",
@@ -64,7 +65,7 @@ def switching_table(days: Data | None, weeks: Data | None, seasons: Data | None,
     )
 
 
-def _day(day: Data, secondary: bool) -> Content:
+def _day(day: Value, secondary: bool) -> Content:
     entries: list[Element] = []
     for switch in elements(at(day, 1)):
         selector = number(at(switch, 2))
@@ -76,26 +77,26 @@ def _day(day: Data, secondary: bool) -> Content:
     return group("DayProfile", leaf("Day", number(at(day, 0))), entries)
 
 
-def _week(week: Data) -> Content:
+def _week(week: Value) -> Content:
     name, *days = elements(week)
     found = octets(name)
     named = tuple(element for index, day in enumerate(days, 1) for element in leaf("ReferencedElecDay", number(day), index=index))
     return group("WeekProfile", leaf("WeekName", found[0] if found else None), named)
 
 
-def _season(season: Data) -> Content:
+def _season(season: Value) -> Content:
     week = octets(at(season, 2))
     start = date("SeasonStartDate", octets(at(season, 1)))
     return group("Season", leaf("SeasonName", text(at(season, 0))), start, leaf("ReferencedWeekName", week[0] if week else None))
 
 
-def tariff_special_days(days: Data | None) -> Content:
+def tariff_special_days(days: Value | None) -> Content:
     """Special days of a tariff."""
     entries = (group("SpecialDay", date("Date", octets(at(day, 1))), leaf("ReferencedDay", number(at(day, 2)))) for day in elements(days))
     return group("TariffSwitchingTableSpecialDays", *entries)
 
 
-def special_days(name: str, item: str, days: Data | None, attribute: str) -> Content:
+def special_days(name: str, item: str, days: Value | None, attribute: str) -> Content:
     """Numbered special days of a schedule."""
     entries = (date(item, octets(at(day, 1)), **{attribute: number(at(day, 0)) or 1}) for day in elements(days))
     return group(name, *entries)
@@ -112,7 +113,7 @@ def chosen(mask: str | None) -> list[int]:
     return [place for place, bit in enumerate(mask or "", 1) if bit == "1"]
 
 
-def schedule_times(name: str, entry: Data) -> Content:
+def schedule_times(name: str, entry: Value) -> Content:
     """Switch time, start and end date with wildcards."""
     switch = leaf("SwitchTime", clock(octets(at(entry, 4))))
     return group(name, switch, date("StartDate", octets(at(entry, 8))), date("EndDate", octets(at(entry, 9))))
@@ -125,7 +126,7 @@ def _plain_date(name: str, found: bytes | None) -> Content:
     return leaf(name, f"{int.from_bytes(found[:2], 'big'):04d}-{found[2]:02d}-{found[3]:02d}Z")
 
 
-def non_disablement(days: Data | None, schedule: Data | None) -> Content:
+def non_disablement(days: Value | None, schedule: Value | None) -> Content:
     """The electricity non-disablement calendar."""
     entries: list[Element] = []
     for entry in elements(schedule):
@@ -145,7 +146,7 @@ def non_disablement(days: Data | None, schedule: Data | None) -> Content:
     return group("NonDisablementCalendar", special_days("ElectricitySpecialDays", "SpecialDay", days, "index"), entries)
 
 
-def gas_days(profiles: Sequence[Zcl], disablement: bool) -> Content:
+def gas_days(profiles: Sequence[ZclCommand], disablement: bool) -> Content:
     """Gas day profiles: tariff tiers, or when supply is not disabled."""
     found: list[Element] = []
     for zcl in profiles:
@@ -165,7 +166,7 @@ def gas_days(profiles: Sequence[Zcl], disablement: bool) -> Content:
     return group("DayProfiles", found)
 
 
-def gas_weeks(profiles: Iterable[Zcl], day_name: str) -> Content:
+def gas_weeks(profiles: Iterable[ZclCommand], day_name: str) -> Content:
     """Gas week profiles."""
     found: list[Element] = []
     for zcl in profiles:
@@ -175,7 +176,7 @@ def gas_weeks(profiles: Iterable[Zcl], day_name: str) -> Content:
     return group("WeekProfiles", found)
 
 
-def gas_seasons(name: str, published: Iterable[Zcl]) -> Content:
+def gas_seasons(name: str, published: Iterable[ZclCommand]) -> Content:
     """Gas seasons."""
     rows = [row for zcl in published for row in zcl.rows("entries")]
     return group(name, *(group("Season", gas_date("SeasonStartDate", row.get("season_start")), _week_of(row)) for row in rows))
@@ -186,7 +187,7 @@ def _week_of(row: dict[str, int | bytes]) -> Content:
     return leaf("ReferencedWeekName", week) if isinstance(week, int) else ()
 
 
-def gas_special_days(name: str, published: Iterable[Zcl], day_name: str) -> Content:
+def gas_special_days(name: str, published: Iterable[ZclCommand], day_name: str) -> Content:
     """Gas special days."""
     found: list[Element] = []
     for zcl in published:

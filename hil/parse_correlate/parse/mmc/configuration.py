@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from firmware_emu.gbcs.axdr import Data
-from hil.parse_correlate.parse.mmc import calendars
-from hil.parse_correlate.parse.mmc.hub import operating_channel
-from hil.parse_correlate.parse.mmc.reading import Answer, at, bits, boolean, elements, number, octets, text
-from hil.parse_correlate.parse.mmc.settings import event_groups
-from hil.parse_correlate.parse.mmc.tree import Content, Element, group, leaf, seconds
+from ...message.axdr import Value
+from . import calendars
+from .hub import operating_channel
+from .reading import Answer, at, bits, boolean, elements, number, octets, text
+from .settings import event_groups
+from .tree import Content, Element, group, leaf, seconds
 
 _PRICE, _METERING, _PREPAYMENT, _CALENDAR = 0x0700, 0x0702, 0x0705, 0x0707
 _PERIODS = {3600: "HOURLY", 86400: "DAILY"}
 _GAS_PERIODS = {0: "HOURLY", 1: "DAILY"}
 
 
-def _table(charge: Data | None) -> dict[int, int]:
+def _table(charge: Value | None) -> dict[int, int]:
     """Prices of a charge table by index."""
     found: dict[int, int] = {}
     for entry in elements(at(charge, 2)):
@@ -27,7 +27,7 @@ def _table(charge: Data | None) -> dict[int, int]:
     return found
 
 
-def _scale(charge: Data | None) -> int | None:
+def _scale(charge: Value | None) -> int | None:
     return number(at(charge, 0, 1))
 
 
@@ -169,7 +169,7 @@ def gas_prepayment(answer: Answer) -> Content:
     )
 
 
-def _switch_entry(entry: Data) -> Content:
+def _switch_entry(entry: Value) -> Content:
     selector = number(at(entry, 3)) or 0
     action = group("ActivateSwitch" if selector & 0xFF == 1 else "DeactivateSwitch")
     special = (group("SpecialDaysApplicability", index=place) for place in calendars.chosen(bits(at(entry, 7))))
@@ -200,7 +200,7 @@ def switches(answer: Answer) -> Content:
     return (*found, *days, *(element for entry in elements(answer.item(11)) for element in _switch_entry(entry)))
 
 
-def _controller_entry(entry: Data) -> Content:
+def _controller_entry(entry: Value) -> Content:
     selector = number(at(entry, 3)) or 0
     feeding = group("InputFromControlledLoad") if selector >> 12 == 2 else ()
     special = (group("SpecialDaysApplicability", identifier=place) for place in calendars.chosen(bits(at(entry, 7))))

@@ -12,19 +12,20 @@ from typing import Final
 
 from lxml import etree
 
-from firmware_emu.errors import CommsHubError
-from firmware_emu.gbcs import asn1_types as types
-from firmware_emu.gbcs.alerts import Alert, DeliveryFailure, GbzAlert, alert_name, read_alert
-from firmware_emu.gbcs.asn1 import Asn1Payload
-from firmware_emu.gbcs.dlms import AccessResponse, AccessResult, Choice, DataNotification
-from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.names import zcl_cluster
-from firmware_emu.ids import CraFlag
-from hil.parse_correlate.parse.mmc import configuration, electricity, electricity_logs, gas, hub
-from hil.parse_correlate.parse.mmc.alerts import WITHOUT_PAYLOAD, payload
-from hil.parse_correlate.parse.mmc.reading import Answer, answer_of
-from hil.parse_correlate.parse.mmc.tree import NAMESPACE, Element, base64_text, build, group, leaf, moment
-from hil.parse_correlate.parse.reading import Parsed
+from ...errors import ParseCorrelateError
+from ...message import asn1, dlms
+from ...message.alerts import Alert, Undelivered, read_alert
+from ...message.asn1 import Asn1Alert, Asn1Response
+from ...message.dlms import AccessResponse, DataNotification
+from ...message.envelope import ALERT, COMMAND, RESPONSE
+from ...message.gbz import Component, GbzAlert
+from ...names.tables import alert_name, zcl_cluster
+from ..fields import ZCL_STATUSES
+from ..reading import Parsed
+from . import configuration, electricity, electricity_logs, gas, hub
+from .alerts import payload, without_place
+from .reading import Answer, answer_of
+from .tree import NAMESPACE, Element, base64_text, build, group, leaf, moment
 
 SCHEMA_VERSION: Final = "5.4"
 _MAX_DATA: Final = 100
@@ -34,41 +35,12 @@ _METERING: Final = 0x0702
 _START_SAMPLING_RESPONSE: Final = 0x0D
 _NO_SAMPLE: Final = 0xFFFF
 _CLOCK_STATUS: Final = {0x00: "reliable", 0x02: "unreliable", 0x04: "reliable"}
-_DATA_RESULTS: Final = {
-    AccessResult.LONG_GET_OR_ACTION_ABORTED: "long-get-aborted",
-    AccessResult.NO_LONG_GET_OR_ACTION_IN_PROGRESS: "no-long-get-in-progress",
-}
-_ACTION_RESULTS: Final = {
-    AccessResult.LONG_GET_OR_ACTION_ABORTED: "long-action-aborted",
-    AccessResult.NO_LONG_GET_OR_ACTION_IN_PROGRESS: "no-long-action-in-progress",
-}
-_ZCL_STATUSES: Final = {
-    0x00: "SUCCESS",
-    0x01: "FAILURE",
-    0x7E: "NOT_AUTHORIZED",
-    0x7F: "RESERVED_FIELD_NOT_ZERO",
-    0x80: "MALFORMED_COMMAND",
-    0x81: "UNSUP_CLUSTER_COMMAND",
-    0x82: "UNSUP_GENERAL_COMMAND",
-    0x83: "UNSUP_MANUF_CLUSTER_COMMAND",
-    0x84: "UNSUP_MANUF_GENERAL_COMMAND",
-    0x85: "INVALID_FIELD",
-    0x86: "UNSUPPORTED_ATTRIBUTE",
-    0x87: "INVALID_VALUE",
-    0x88: "READ_ONLY",
-    0x89: "INSUFFICIENT_SPACE",
-    0x8A: "DUPLICATE_EXISTS",
-    0x8B: "NOT_FOUND",
-    0x8D: "INVALID_DATA_TYPE",
-    0x8F: "WRITE_ONLY",
-    0x94: "TIMEOUT",
-    0xC0: "HARDWARE_FAILURE",
-    0xC1: "SOFTWARE_FAILURE",
-    0xC2: "CALIBRATION_ERROR",
-}
+_ACTION_RESULTS: Final = {15: "long-action-aborted", 16: "no-long-action-in-progress"}
+_NO_ACTION_RESULTS: Final = frozenset((17, 18, 19))
+"""Results that the schema does not know for actions."""
 
 
-class MmcError(CommsHubError):
+class MmcError(ParseCorrelateError):
     """A message that has no place in MMC: names its message code and what the schema lacks."""
 
     def __init__(self, message_code: int, problem: str) -> None:
@@ -80,7 +52,7 @@ class MmcError(CommsHubError):
 @cache
 def _services() -> dict[int, list[tuple[str, str]]]:
     rows: dict[int, list[tuple[str, str]]] = {}
-    text = (files("hil.parse_correlate.parse.mmc") / "services.csv").read_text(encoding="utf-8")
+    text = (files(__package__) / "services.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         rows.setdefault(int(row["message_code"], 16), []).append((row["variant"], row["element"]))
     return rows
@@ -93,10 +65,10 @@ def to_mmc(parsed: Parsed, service_reference_variant: str | None = None) -> byte
     it the first is taken. Raises MmcError for a command, which MMC does not describe.
     """
     header = parsed.message.header
-    if header.cra is CraFlag.COMMAND:
+    if header.kind == COMMAND:
         raise MmcError(header.message_code, "is a command; MMC describes responses and alerts")
     root = etree.Element(f"{{{NAMESPACE}}}GBCSResponse", nsmap={"ra": NAMESPACE}, schemaVersion=SCHEMA_VERSION)
-    if header.cra is CraFlag.ALERT:
+    if header.kind == ALERT:
         body = group("DeviceAlertMessage", _gbcs_data(parsed), _alert_content(parsed))
         service = None
     else:
@@ -111,30 +83,29 @@ def to_mmc(parsed: Parsed, service_reference_variant: str | None = None) -> byte
 def gaps(parsed: Parsed) -> str | None:
     """What of a message the schema has no element for, in words; None where everything named has its place."""
     header = parsed.message.header
-    if header.cra is CraFlag.ALERT:
+    if header.kind == ALERT:
         alert = _alert(parsed)
-        lacking = next((text for kind, text in WITHOUT_PAYLOAD.items() if isinstance(alert.content, kind)), None)
+        lacking = without_place(alert)
         return None if lacking is None else f"DeviceAlertMessagePayload has no element for {lacking}"
-    if header.cra is CraFlag.RESPONSE and header.message_code not in _services():
+    if header.kind == RESPONSE and header.message_code not in _services():
         return f"no service's response element belongs to message code {header.message_code:04x}"
-    if header.cra is CraFlag.RESPONSE and not _services()[header.message_code][0][1]:
+    if header.kind == RESPONSE and not _services()[header.message_code][0][1]:
         return f"SMETSData has no element for service {_services()[header.message_code][0][0]}"
-    value = getattr(parsed.payload, "value", None)
-    if isinstance(value, types.UpdateCredentialsResponse) and value.outcome is not None:
+    value = parsed.payload.value if isinstance(parsed.payload, Asn1Response) else None
+    if isinstance(value, asn1.CredentialsUpdated) and value.outcome is not None:
         outcome = value.outcome
-        if len(outcome.seq_changes) > 1 or len(outcome.replacements) > 3:
+        if len(outcome.changes) > 1 or len(outcome.replacements) > 3:
             return "ExecutionOutcome holds one change of counters and three replacements"
     return None
 
 
 def _service(parsed: Parsed, variant: str | None) -> tuple[str, str] | None:
-    known = _services().get(parsed.message.message_code, [])
+    known = _services().get(parsed.message.header.message_code, [])
     return next((row for row in known if row[0] == variant), known[0] if known else None)
 
 
 def _header(parsed: Parsed, service: tuple[str, str] | None) -> tuple[Element, ...]:
     header = parsed.message.header
-    other = header.other
     variant = service[0] if service else None
     reference = ".".join(variant.split(".")[:2]) if variant else None
     stamp = moment(header.date_time) if header.date_time else None
@@ -145,9 +116,9 @@ def _header(parsed: Parsed, service: tuple[str, str] | None) -> tuple[Element, .
         leaf("BusinessOriginatorID", header.originator),
         leaf("BusinessTargetID", header.recipient),
         leaf("OriginatorCounter", header.counter),
-        leaf("SupplementaryRemotePartyID", other.supplementary_party),
-        leaf("SupplementaryRemotePartyCounter", other.supplementary_counter),
-        leaf("SupplementaryOriginatorCounter", other.supplementary_originator_counter),
+        leaf("SupplementaryRemotePartyID", header.party),
+        leaf("SupplementaryRemotePartyCounter", header.party_counter),
+        leaf("SupplementaryOriginatorCounter", header.party_originator_counter),
         leaf("GBCSHexadecimalMessageCode", f"{header.message_code:04X}"),
         leaf("ServiceReference", reference),
         leaf("ServiceReferenceVariant", variant),
@@ -165,18 +136,18 @@ def _gbcs_data(parsed: Parsed) -> tuple[Element, ...]:
     found = [_data(0, "GBCS message", "gbcs", parsed.octets)]
     content = parsed.payload
     if isinstance(content, AccessResponse):
-        found += [_data(place, f"data {place - 1}", "dlms", item.encode()) for place, item in enumerate(content.data, 1)]
+        found += [_data(place, f"data {place - 1}", "dlms", item.octets) for place, item in enumerate(content.data, 1)]
     elif isinstance(content, DataNotification):
-        found.append(_data(1, "notification body", "dlms", content.body.encode()))
-    elif isinstance(content, Gbz):
-        for place, part in enumerate(content.components, 1):
+        found.append(_data(1, "notification body", "dlms", content.body.octets))
+    elif isinstance(content, tuple):
+        for place, part in enumerate(content, 1):
             kind = "zigbeeCiphered" if part.encrypted else "zigbeePlain"
             found.append(_data(place, f"component {place - 1}", kind, part.payload, part.encrypted))
     else:
         found.append(_data(1, "payload", "gbcs", parsed.message.payload))
     for secret in parsed.opened:
         if secret.plaintext is not None:
-            kind = "dlms" if not isinstance(content, Gbz | GbzAlert) else "zigbeePlain"
+            kind = "dlms" if not isinstance(content, tuple | GbzAlert) else "zigbeePlain"
             found.append(_data(len(found), f"decrypted {secret.field}", kind, secret.plaintext))
     return tuple(found[:_MAX_DATA])
 
@@ -204,37 +175,38 @@ def _required(element: str, parsed: Parsed) -> tuple[Element, ...]:
 def _success(parsed: Parsed) -> bool:
     content = parsed.payload
     if isinstance(content, AccessResponse):
-        return all(result.code is AccessResult.SUCCESS for result in content.results)
-    if isinstance(content, Gbz):
+        return all(answer.result == 0 for answer in content.answers)
+    if isinstance(content, tuple):
         return _gas_success(content, answer_of(parsed))
-    if isinstance(content, Asn1Payload):
+    if isinstance(content, Asn1Response):
         return _asn1_success(content.value)
     return True
 
 
-def _gas_success(gbz: Gbz, answer: Answer) -> bool:
+def _gas_success(components: tuple[Component, ...], answer: Answer) -> bool:
     """Default responses, attribute records and the results that some commands carry; an entry that is not there is no failure."""
-    plain = all(status in (0x00, 0x8B) for component in gbz.components for status in _statuses(component))
-    attributes = all(row.get("status") == 0 for zcl in answer.commands for row in zcl.rows("attributes"))
+    plain = all(status in (0x00, 0x8B) for component in components for status in _statuses(component))
+    attributes = all(row.get("status") == 0 for zcl in answer.commands for row in zcl.rows("attributes") if "status" in row)
     refused = any(zcl.number("cleared_logs") == 0 for zcl in answer.commands) or any(
         zcl.number("sample_id") == _NO_SAMPLE for zcl in answer.all(_METERING, _START_SAMPLING_RESPONSE)
     )
     return plain and attributes and not refused
 
 
-def _asn1_success(value: object) -> bool:
-    if isinstance(value, int):
-        return value == 0
-    if isinstance(value, types.SetTimeResponse):
-        return value.status == 0
-    if isinstance(value, types.UpdateCredentialsResponse):
-        return value.outcome is None or all(int(item.status) == 0 for item in value.outcome.replacements)
-    if isinstance(value, tuple):
-        return all(int(item.status) == 0 for item in value if isinstance(item, types.RemotePartyDetails))
-    if isinstance(value, types.RestoreDeviceLogResponse):
-        return all(item.join_code == 0 for item in value.outcomes)
-    code = getattr(value, "code", 0)
-    return isinstance(code, int) and code == 0
+def _asn1_success(value: asn1.Asn1Value) -> bool:
+    match value:
+        case int():
+            return value == 0
+        case asn1.CredentialsUpdated():
+            return value.outcome is None or all(item.status == 0 for item in value.outcome.replacements)
+        case tuple():
+            return all(role.status == 0 for role in value)
+        case asn1.RestoredLog():
+            return all(code == 0 for _, code in value.outcomes)
+        case asn1.ClockSet() | asn1.DeviceLog() | asn1.Activated() | asn1.Version():
+            return value.code == 0
+        case _:
+            return True
 
 
 def _statuses(component: Component) -> list[int]:
@@ -249,36 +221,31 @@ def _statuses(component: Component) -> list[int]:
 def _debug(parsed: Parsed) -> tuple[Element, ...]:
     """What each access or component answered."""
     content = parsed.payload
-    if isinstance(content, AccessResponse) and content.results:
+    if isinstance(content, AccessResponse) and content.answers:
         entries = []
-        for position, result in enumerate(content.results, 1):
-            action = result.choice is Choice.ACTION
-            names = _ACTION_RESULTS if action else _DATA_RESULTS
-            name = names.get(result.code) or _allowed(result.code, action)
-            shown = leaf("ActionResult" if action else "DataAccessResult", name)
-            entries.append(group("COSEMResponse", shown, ResponseCode=int(result.code), Position=position))
+        for position, answer in enumerate(content.answers, 1):
+            action = answer.choice == "action"
+            shown = leaf("ActionResult" if action else "DataAccessResult", _result(answer.result, action))
+            entries.append(group("COSEMResponse", shown, ResponseCode=answer.result, Position=position))
         return group("DebugInfo", group("COSEMDebug", *entries))
-    if isinstance(content, Gbz):
+    if isinstance(content, tuple):
         clusters = [
             group(
                 "ZIGBEEClusterResponse",
                 leaf("ClusterName", zcl_cluster(part.cluster) or f"{part.cluster:04X}", id=f"{part.cluster:04X}"),
                 group("ZIGBEECommandResponse", leaf("CommandID", f"{_answered(part):02X}"), _zcl_status(status)),
             )
-            for part in content.components
+            for part in content
             for status in _statuses(part)
         ]
         return group("DebugInfo", group("ZIGBEEDebug", *clusters)) if clusters else ()
     return ()
 
 
-_WITHOUT_ACTION: Final = frozenset(
-    (AccessResult.LONG_SET_ABORTED, AccessResult.NO_LONG_SET_IN_PROGRESS, AccessResult.DATA_BLOCK_NUMBER_INVALID)
-)
-
-
-def _allowed(code: AccessResult, action: bool) -> str:
-    return "response-code-not-known" if action and code in _WITHOUT_ACTION else code.name.lower().replace("_", "-")
+def _result(code: int, action: bool) -> str:
+    if action and code in _NO_ACTION_RESULTS:
+        return "response-code-not-known"
+    return (_ACTION_RESULTS.get(code) if action else None) or dlms.RESULTS[code]
 
 
 def _answered(component: Component) -> int:
@@ -287,13 +254,17 @@ def _answered(component: Component) -> int:
 
 
 def _zcl_status(status: int) -> tuple[Element, ...]:
-    return group("Status", leaf("ZCLStatus", _ZCL_STATUSES.get(status, "RESPONSE_CODE_NOT_KNOWN")), ResponseCode=f"{status:02X}")
+    return group("Status", leaf("ZCLStatus", _zcl_name(status)), ResponseCode=f"{status:02X}")
+
+
+def _zcl_name(status: int) -> str:
+    return ZCL_STATUSES[status].upper().replace(" ", "_") if status in ZCL_STATUSES else "RESPONSE_CODE_NOT_KNOWN"
 
 
 def _alert(parsed: Parsed) -> Alert:
     content = parsed.payload
-    assert isinstance(content, DataNotification | GbzAlert | Asn1Payload | DeliveryFailure), "an alert has one of these payloads"
-    return read_alert(parsed.message.message_code, content, parsed.message.payload_offset)
+    assert isinstance(content, DataNotification | GbzAlert | Asn1Alert | Undelivered), "an alert has one of these payloads"
+    return read_alert(parsed.message.header.message_code, content)
 
 
 def _alert_content(parsed: Parsed) -> tuple[Element, ...]:
@@ -301,8 +272,8 @@ def _alert_content(parsed: Parsed) -> tuple[Element, ...]:
     if alert.at is None:
         # DeviceAlertContent demands a time stamp; an alert whose stamp names no moment is carried as GBCSData alone.
         return ()
-    name = alert_name(alert.alert_code) or "not in the table of alerts"
-    code = leaf("GBCSHexAlertCode", f"{alert.alert_code:04X}")
+    name = alert_name(alert.code) or "not in the table of alerts"
+    code = leaf("GBCSHexAlertCode", f"{alert.code:04X}")
     return group(
         "DeviceAlertContent", code, leaf("AlertDescription", name[:250]), leaf("Timestamp", alert.at), payload(alert, parsed.opened)
     )

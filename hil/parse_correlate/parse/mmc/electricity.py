@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from firmware_emu.gbcs.axdr import Array, Data
-from hil.parse_correlate.parse.mmc.electricity_logs import indexed
-from hil.parse_correlate.parse.mmc.reading import Answer, at, boolean, elements, number, octets, text
-from hil.parse_correlate.parse.mmc.tree import Content, Element, group, leaf, moment, seconds, written
+from ...message.axdr import Value
+from .electricity_logs import indexed
+from .reading import Answer, at, boolean, elements, number, octets, text
+from .tree import Content, Element, group, leaf, moment, seconds, written
 
 _UNCHANGED = ("Unchanged", "Locked")
 
@@ -31,7 +31,8 @@ def import_registers(answer: Answer) -> Content:
 
 def import_tou(answer: Answer) -> Content:
     block = at(answer.opened[0]) if answer.opened else None
-    twin = isinstance(at(block, 0), Array)
+    first = at(block, 0)
+    twin = first is not None and first.kind == "array"
     primary = elements(at(block, 0)) if twin else elements(block)
     second = elements(at(block, 1)) if twin else ()
     registers = group("TariffTOURegisterCollection", indexed("TOUPrimaryRegisterValue", primary), indexed("TOUSecondRegisterValue", second))
@@ -91,7 +92,7 @@ def maximum_demand_export(answer: Answer) -> Content:
     return _demand("MaxDemandActiveEnergyExport", answer, 1, 0)
 
 
-def _clock(data: Data | None) -> str | None:
+def _clock(data: Value | None) -> str | None:
     found = octets(data)
     return None if found is None or len(found) != 4 else f"{found[0]:02d}:{found[1]:02d}:{found[2]:02d}Z"
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from firmware_emu.gbcs.axdr import Array, Data
-from hil.parse_correlate.parse.mmc.reading import Answer, at, elements, number
-from hil.parse_correlate.parse.mmc.tree import Content, Element, group, leaf, seconds
+from ...message.axdr import Value
+from .reading import Answer, at, elements, number
+from .tree import Content, Element, group, leaf, seconds
 
 
-def indexed(name: str, values: tuple[Data, ...]) -> Content:
+def indexed(name: str, values: tuple[Value, ...]) -> Content:
     """Numbers with their place from 1."""
     return tuple(element for index, value in enumerate(values, 1) for element in leaf(name, number(value), index=index))
 
 
-def _stamp(data: Data | None) -> Content:
+def _stamp(data: Value | None) -> Content:
     """A time stamp in seconds since 2000."""
     count = number(data)
     return () if count is None else leaf("Timestamp", seconds(count))
 
 
-def _prepayment_entry(name: str, values: tuple[Data, ...], stamp: Data | None) -> Content:
+def _prepayment_entry(name: str, values: tuple[Value, ...], stamp: Value | None) -> Content:
     names = (
         *("AccumulatedDebtRegister", "EmergencyCreditBalance", "MeterBalance"),
         *("PaymentDebtRegister", "TimeDebtRegisters1", "TimeDebtRegisters2"),
@@ -29,13 +29,13 @@ def _prepayment_entry(name: str, values: tuple[Data, ...], stamp: Data | None) -
     return group(name, *inner, _stamp(stamp))
 
 
-def _consumption_parts(entry: Data) -> tuple[list[int | None], list[tuple[Data, ...]], list[Data]]:
+def _consumption_parts(entry: Value) -> tuple[list[int | None], list[tuple[Value, ...]], list[Value]]:
     """An entry's plain numbers before its tables, its tables, and the numbers after them."""
     before: list[int | None] = []
-    tables: list[tuple[Data, ...]] = []
-    after: list[Data] = []
+    tables: list[tuple[Value, ...]] = []
+    after: list[Value] = []
     for value in elements(entry)[1:]:
-        if isinstance(value, Array):
+        if value.kind == "array":
             tables.append(elements(value))
         elif tables:
             after.append(value)
@@ -44,7 +44,7 @@ def _consumption_parts(entry: Data) -> tuple[list[int | None], list[tuple[Data, 
     return before, tables, after
 
 
-def _tables(tables: list[tuple[Data, ...]], tou: str, secondary: str, secondary_first: bool) -> Content:
+def _tables(tables: list[tuple[Value, ...]], tou: str, secondary: str, secondary_first: bool) -> Content:
     second = next((table for table in tables[1:2] if len(table) == 4), None)
     blocks = tables[2:] if second is not None else tables[1:]
     parts = indexed(tou, tables[0] if tables else ())
@@ -78,7 +78,7 @@ def change_log(answer: Answer) -> Content:
     return group("Electricity", consumption, prepayment)
 
 
-def _billing_entry(name: str, entry: Data) -> Content:
+def _billing_entry(name: str, entry: Value) -> Content:
     before, tables, _ = _consumption_parts(entry)
     second = next((table for table in tables[1:2] if len(table) == 4), None)
     blocks = tables[2:] if second is not None else tables[1:]
@@ -105,7 +105,7 @@ def billing_log(answer: Answer) -> Content:
     return group("Electricity", consumption, prepayment)
 
 
-def billing_alert(opened: tuple[Data, ...]) -> Content:
+def billing_alert(opened: tuple[Value, ...]) -> Content:
     """The billing entry that alert 0061 carries."""
     entry = opened[0] if opened else None
     return _billing_entry("ESMEBillingDataLogEntry", entry) if entry is not None else ()

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 
-from hil.parse_correlate.parse.mmc.reading import Answer, Zcl
-from hil.parse_correlate.parse.mmc.tree import Content, Element, group, leaf, seconds, written
+from ...message.zcl import ZclCommand
+from .reading import Answer
+from .tree import Content, Element, group, leaf, seconds, written
 
 _PRICE, _METERING, _PREPAYMENT, _EVENTS = 0x0700, 0x0702, 0x0705, 0x0709
 _MULTIPLIER, _DIVISOR = 0x0301, 0x0302
@@ -60,21 +61,21 @@ def prepay_values(answer: Answer) -> Content:
     return tuple(element for name, identifier in names for element in leaf(name, answer.attribute(_PREPAYMENT, identifier)))
 
 
-def _counters(zcl: Zcl, field: str, item: str) -> list[str | None]:
+def _counters(zcl: ZclCommand, field: str, item: str) -> list[str | None]:
     values = [row.get(item) for row in zcl.rows(field)]
     return [_decimal(value, _VOLUME_DIVISOR) if isinstance(value, int) else None for value in values]
 
 
-def _summation(zcl: Zcl) -> str | None:
+def _summation(zcl: ZclCommand) -> str | None:
     return _decimal(zcl.number("current_summation"), _VOLUME_DIVISOR)
 
 
-def _time(zcl: Zcl) -> Content:
+def _time(zcl: ZclCommand) -> Content:
     count = zcl.number("snapshot_time")
     return () if count is None else leaf("Timestamp", seconds(count))
 
 
-def _prepayment(name: str, zcl: Zcl) -> Content:
+def _prepayment(name: str, zcl: ZclCommand) -> Content:
     fields = (
         ("AccumulatedDebtRegister", "accumulated_debt"),
         ("EmergencyCreditBalance", "emergency_credit_balance"),
@@ -101,7 +102,7 @@ def change_log(answer: Answer) -> Content:
     return group("Gas", *metering, *prepayment)
 
 
-def billing_entry(zcl: Zcl) -> Content:
+def billing_entry(zcl: ZclCommand) -> Content:
     """One metering snapshot as a billing entry (also in alert 008B)."""
     return group(
         "GSMEBillingDataLogEntry",

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
-from firmware_emu.gbcs import asn1_types as types
-from firmware_emu.ids import Eui64
-from hil.parse_correlate.parse.mmc.reading import Answer, at, bits, elements, number, octets
-from hil.parse_correlate.parse.mmc.tree import Content, Element, base64_text, group, leaf, moment, seconds, written
+from ...entity import Entity
+from ...message import asn1
+from .reading import Answer, at, bits, elements, number, octets
+from .tree import Content, Element, base64_text, group, leaf, moment, seconds, written
 
 _ROLES = {
-    RemotePartyRole.ROOT: "Root",
-    RemotePartyRole.RECOVERY: "Recovery",
-    RemotePartyRole.SUPPLIER: "Supplier",
-    RemotePartyRole.NETWORK_OPERATOR: "NetworkOperator",
-    RemotePartyRole.ACCESS_CONTROL_BROKER: "ACB",
-    RemotePartyRole.TRANSITIONAL_COS: "TransCoS",
-    RemotePartyRole.LOAD_CONTROLLER: "LoadController",
+    0: "Root",
+    1: "Recovery",
+    2: "Supplier",
+    3: "NetworkOperator",
+    4: "ACB",
+    5: "TransCoS",
+    8: "LoadController",
 }
 _MODES = {
     2: "SupplierBySupplier",
@@ -27,10 +26,10 @@ _MODES = {
     11: "LoadControllerBySupplier",
 }
 _USAGES = {
-    (KeyUsage.DIGITAL_SIGNATURE, 0): "DigitalSigning",
-    (KeyUsage.KEY_AGREEMENT, 0): "KeyAgreement",
-    (KeyUsage.KEY_AGREEMENT, 1): "KeyAgreementTopUp",
-    (KeyUsage.KEY_CERT_SIGN, 0): "KeyCertSign",
+    (asn1.DIGITAL_SIGNATURE, 0): "DigitalSigning",
+    (asn1.KEY_AGREEMENT, 0): "KeyAgreement",
+    (asn1.KEY_AGREEMENT, 1): "KeyAgreementTopUp",
+    (asn1.KEY_CERT_SIGN, 0): "KeyCertSign",
 }
 _STATUS_NAMES = {
     0: "success",
@@ -53,7 +52,7 @@ _CERTIFICATE_NAMES = (
 )
 _ISSUE_NAMES = ("success", "invalidKeyUsage", "keyPairGenerationFailed", "cRProductionFailed")
 _RETRIEVE_NAMES = ("success", "invalidKeyUsage", "noCertificateHeld", "certificateRetrievalFailure")
-_DEVICE_TYPES: dict[int, str] = {int(kind): kind.name for kind in DeviceType} | {int(DeviceType.TYPE_2): "Type2"}
+_DEVICE_TYPES = {0: "GSME", 1: "ESME", 2: "CHF", 3: "GPF", 4: "HCALCS", 5: "PPMID", 6: "Type2"}
 
 
 def status(name: str, code: int, names: tuple[str, ...]) -> Content:
@@ -66,41 +65,32 @@ def _credential_status(name: str, code: int) -> Content:
     return group(name, leaf("ASN1Status", _STATUS_NAMES.get(code, "notKnown")), ResponseCode=code)
 
 
-def _role(value: int) -> str | None:
-    return _ROLES.get(RemotePartyRole(value)) if value in set(RemotePartyRole) else None
-
-
-def _usage(usage: KeyUsage | types.KeyBits, cell: int | None) -> str | None:
-    return _USAGES.get((usage, cell or 0)) if isinstance(usage, KeyUsage) else None
-
-
-def credentials_outcome(name: str, outcome: types.CredentialsOutcome) -> Content:
+def credentials_outcome(name: str, outcome: asn1.CredentialsOutcome) -> Content:
     """What became of a credentials update. The schema takes one change of counters and three replacements: more are left to GBCSData."""
     changes: Content = ()
-    for change in outcome.seq_changes[:1]:
-        special = change.specialist[0].seq_number if change.specialist else None
+    for change in outcome.changes[:1]:
         changes = group(
             "RemotePartySeqNumberChange",
-            leaf("RemotePartyRole", _role(change.role)),
-            leaf("RemotePartyFloorSeqNumber", change.floor_seq_number),
-            leaf("RemotePartyPrepaymentTopUpFloorSeqNumber", special),
+            leaf("RemotePartyRole", _ROLES.get(change.role)),
+            leaf("RemotePartyFloorSeqNumber", change.floor),
+            leaf("RemotePartyPrepaymentTopUpFloorSeqNumber", change.top_up_floor),
         )
     replacements: list[Element] = []
     for item in outcome.replacements[:3]:
-        cell = item.affected_cell
+        cell = item.cell
         replacements += group(
             "ReplacementOutcome",
-            _credential_status("StatusCode", int(item.status)),
-            leaf("CertificateType", _usage(cell.key_usage, cell.cell_usage)),
-            leaf("RemotePartyRole", _role(cell.remote_party_role)),
-            leaf("ExistingRemotePartyID", item.existing_unique_id),
-            leaf("NewRemotePartyID", item.replacing_unique_id),
-            leaf("ExistingCertificateHash", base64_text(item.existing_key_id)),
-            leaf("NewCertificateHash", base64_text(item.replacing_key_id)),
+            _credential_status("StatusCode", item.status),
+            leaf("CertificateType", _USAGES.get((cell.usage, cell.top_up))),
+            leaf("RemotePartyRole", _ROLES.get(cell.role)),
+            leaf("ExistingRemotePartyID", item.party),
+            leaf("NewRemotePartyID", item.new_party),
+            leaf("ExistingCertificateHash", base64_text(item.key)),
+            leaf("NewCertificateHash", base64_text(item.new_key)),
         )
     return group(
         name,
-        leaf("AuthorisingRemotePartyOriginatorCounter", outcome.authorising_seq_number),
+        leaf("AuthorisingRemotePartyOriginatorCounter", outcome.counter),
         leaf("CredentialsReplacementMode", _MODES.get(outcome.mode)),
         changes,
         replacements,
@@ -109,7 +99,7 @@ def credentials_outcome(name: str, outcome: types.CredentialsOutcome) -> Content
 
 def credentials_update(answer: Answer) -> Content:
     value = answer.value
-    if isinstance(value, types.UpdateCredentialsResponse) and value.outcome is not None:
+    if isinstance(value, asn1.CredentialsUpdated) and value.outcome is not None:
         return credentials_outcome("ExecutionOutcome", value.outcome)
     return ()
 
@@ -119,19 +109,17 @@ def credentials_details(answer: Answer) -> Content:
     entries: list[Element] = []
     value = answer.value
     for party in value if isinstance(value, tuple) else ():
-        if not isinstance(party, types.RemotePartyDetails):
-            continue
-        head = (*leaf("RemotePartyRole", _role(party.role)), *_credential_status("StatusCode", int(party.status)))
+        head = (*leaf("RemotePartyRole", _ROLES.get(party.role)), *_credential_status("StatusCode", party.status))
         if not party.cells:
             entries += group("RemotePartyDetails", head)
-        for cell in party.cells or ():
+        for cell in party.cells:
             entries += group(
                 "RemotePartyDetails",
                 head,
-                leaf("RemotePartyFloorSeqNumber", party.current_seq_number),
-                leaf("CertificateUsage", _usage(cell.key_usage, cell.cell_usage)),
-                leaf("ExistingRemotePartyID", cell.subject_unique_id),
-                leaf("ExistingCertificateHash", base64_text(cell.subject_key_id)),
+                leaf("RemotePartyFloorSeqNumber", party.counter),
+                leaf("CertificateUsage", _USAGES.get((cell.usage, cell.top_up))),
+                leaf("ExistingRemotePartyID", cell.party),
+                leaf("ExistingCertificateHash", base64_text(cell.key)),
             )
     return tuple(entries)
 
@@ -172,22 +160,22 @@ def unjoin(answer: Answer) -> Content:
     return status("unjoinResponseCode", 127 if code is None else code, ("success", "otherDeviceNotInDeviceLog", "otherFailure"))
 
 
-def _entry(entry: types.DeviceLogEntry, name: str) -> Content:
-    return group(name, leaf("DeviceID", entry.device_id), leaf("DeviceType", _DEVICE_TYPES.get(entry.device_type)))
+def _entry(entry: asn1.LogEntry, name: str) -> Content:
+    return group(name, leaf("DeviceID", entry.device), leaf("DeviceType", _DEVICE_TYPES.get(entry.device_type)))
 
 
 def device_log(answer: Answer) -> Content:
     value = answer.value
-    entries = value.entries if isinstance(value, types.ReadDeviceLogResponse) else None
+    entries = value.entries if isinstance(value, asn1.DeviceLog) else None
     return group("DeviceLogEntries", *(_entry(entry, "LogEntry") for entry in entries or ()))
 
 
 def restored_log(answer: Answer) -> Content:
     outcomes: list[Element] = []
-    if isinstance(answer.value, types.RestoreDeviceLogResponse):
-        for outcome in answer.value.outcomes:
-            code = status("joinResponseCode", outcome.join_code, _JOIN_NAMES)
-            outcomes += group("RestoreDeviceLogOutcome", _entry(outcome.entry, "DeviceLogEntry"), code)
+    if isinstance(answer.value, asn1.RestoredLog):
+        for entry, join_code in answer.value.outcomes:
+            code = status("joinResponseCode", join_code, _JOIN_NAMES)
+            outcomes += group("RestoreDeviceLogOutcome", _entry(entry, "DeviceLogEntry"), code)
     return tuple(outcomes)
 
 
@@ -197,7 +185,7 @@ def hub_device_log(answer: Answer) -> Content:
         eui = octets(at(entry, 0))
         entries += group(
             "CHFDeviceLogEntry",
-            leaf("DeviceID", Eui64(eui) if eui is not None and len(eui) == 8 else None),
+            leaf("DeviceID", Entity(eui) if eui is not None and len(eui) == 8 else None),
             leaf("LastCommunicationsDateTime", moment(octets(at(entry, 8)))),
         )
     return group("CHFDeviceLog", entries)
@@ -210,7 +198,7 @@ def hub_connected_log(answer: Answer) -> Content:
             eui, key_hash = octets(at(entry, 0)), octets(at(entry, 1))
             entries += group(
                 name,
-                leaf("DeviceID", Eui64(eui) if eui is not None and len(eui) == 8 else None),
+                leaf("DeviceID", Entity(eui) if eui is not None and len(eui) == 8 else None),
                 leaf("DeviceSecurityDetails", None if key_hash is None else key_hash.hex().upper()),
             )
     return group("CHFConnectedDeviceLog", entries)
@@ -308,25 +296,25 @@ def sub_ghz_configuration(answer: Answer) -> Content:
 
 def clock(answer: Answer) -> Content:
     value = answer.value
-    if not isinstance(value, types.SetTimeResponse):
+    if not isinstance(value, asn1.ClockSet):
         return ()
-    known = status("GasClockTimeStatus", value.status, ("reliable", "invalid", "unreliable"))
-    return (*leaf("DeviceTime", value.device_time), *group("Gas", known))
+    known = status("GasClockTimeStatus", value.code, ("reliable", "invalid", "unreliable"))
+    return (*leaf("DeviceTime", value.at), *group("Gas", known))
 
 
 def firmware(answer: Answer) -> Content:
     value = answer.value
-    return leaf("FirmwareVersion", written(value.firmware_version)) if isinstance(value, types.FirmwareVersionResponse) else ()
+    return leaf("FirmwareVersion", written(value.version)) if isinstance(value, asn1.Version) else ()
 
 
-def firmware_outcome(outcome: types.ActivateFirmwareOutcome) -> Content:
+def firmware_outcome(outcome: asn1.Activated) -> Content:
     names = ("success", "noImageHeld", "hashMismatch", "activationFailure")
-    return (*status("ActivateImageResponseCode", outcome.code, names), *leaf("FirmwareVersion", written(outcome.firmware_version)))
+    return (*status("ActivateImageResponseCode", outcome.code, names), *leaf("FirmwareVersion", written(outcome.version)))
 
 
 def activated(answer: Answer) -> Content:
     value = answer.value
-    return firmware_outcome(value) if isinstance(value, types.ActivateFirmwareOutcome) else ()
+    return firmware_outcome(value) if isinstance(value, asn1.Activated) else ()
 
 
 CONTENTS: dict[str, Callable[[Answer], Content]] = {

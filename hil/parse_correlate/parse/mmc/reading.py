@@ -3,43 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
-from firmware_emu.gbcs.axdr import Array, BitString, Boolean, CompactArray, Data, Number, OctetString, Structure, Utf8String, VisibleString
-from firmware_emu.gbcs.dlms import AccessResponse, AccessResult
-from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField, decode_zcl
-from hil.parse_correlate.parse.reading import Parsed
-
-_Kind = TypeVar("_Kind", bound=Data)
-
-
-@dataclass(frozen=True, slots=True)
-class Zcl:
-    """One ZCL command of a GBZ response, decrypted where it was encrypted and a key fits."""
-
-    cluster: int
-    command: ZclCommand
-
-    def number(self, name: str) -> int | None:
-        """A numeric field."""
-        found = self._field(name)
-        return found.value if found is not None and isinstance(found.value, int) else None
-
-    def octets(self, name: str) -> bytes | None:
-        """A string field."""
-        found = self._field(name)
-        return found.value if found is not None and isinstance(found.value, bytes) else None
-
-    def rows(self, name: str) -> list[dict[str, int | bytes]]:
-        """A repeated group, each row by field name."""
-        found = self._field(name)
-        if found is None or not isinstance(found.value, tuple):
-            return []
-        return [{item.name: item.value for item in row if isinstance(item.value, int | bytes)} for row in found.value]
-
-    def _field(self, name: str) -> ZclField | None:
-        return next((field for field in self.command.fields if field.name == name), None)
+from ...message.asn1 import Asn1Response, Asn1Value
+from ...message.axdr import NUMBER_KINDS, Value
+from ...message.dlms import AccessResponse
+from ...message.gbz import Component
+from ...message.zcl import ZclCommand, read_zcl
+from ..reading import Parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +18,17 @@ class Answer:
     ``commands`` the ZCL commands, ``attributes`` ZCL attribute values by (cluster, id)."""
 
     parsed: Parsed
-    items: tuple[Data | None, ...]
-    opened: tuple[Data, ...]
-    commands: tuple[Zcl, ...]
+    items: tuple[Value | None, ...]
+    opened: tuple[Value, ...]
+    commands: tuple[ZclCommand, ...]
     attributes: dict[tuple[int, int], int | bytes]
 
     @property
-    def value(self) -> object:
+    def value(self) -> Asn1Value:
         """The value of an ASN.1 response."""
-        return getattr(self.parsed.payload, "value", None)
+        return self.parsed.payload.value if isinstance(self.parsed.payload, Asn1Response) else None
 
-    def item(self, index: int) -> Data | None:
+    def item(self, index: int) -> Value | None:
         """A data item that was read."""
         return self.items[index] if index < len(self.items) else None
 
@@ -78,79 +48,69 @@ class Answer:
         value = self.attributes.get((cluster, identifier))
         return value if isinstance(value, bytes) else None
 
-    def all(self, cluster: int, command: int) -> list[Zcl]:
+    def all(self, cluster: int, command: int) -> list[ZclCommand]:
         """Every command of a kind."""
-        return [zcl for zcl in self.commands if zcl.cluster == cluster and zcl.command.layout.command == command]
+        return [zcl for zcl in self.commands if zcl.cluster == cluster and zcl.command == command]
 
-    def first(self, cluster: int, command: int) -> Zcl | None:
+    def first(self, cluster: int, command: int) -> ZclCommand | None:
         return next(iter(self.all(cluster, command)), None)
 
 
 def answer_of(parsed: Parsed) -> Answer:
     """Arrange the parts of a response."""
     payload = parsed.payload
-    items: tuple[Data | None, ...] = ()
-    commands: list[Zcl] = []
+    items: tuple[Value | None, ...] = ()
+    commands: list[ZclCommand] = []
     if isinstance(payload, AccessResponse):
-        pairs = zip(payload.data, payload.results, strict=True)
-        items = tuple(data if result.code is AccessResult.SUCCESS else None for data, result in pairs)
-    if isinstance(payload, Gbz):
-        plain = [zcl for part in parsed.opened if isinstance(part.values, ZclCommand) for zcl in (Zcl(part.cluster, part.values),)]
-        for component in payload.components:
-            if not component.encrypted:
-                command = decode_zcl(component, component.payload)
-                if command is not None:
-                    commands.append(Zcl(component.cluster, command))
-        commands += plain
-    opened = tuple(element for part in parsed.opened if isinstance(part.values, Structure) for element in part.values.elements)
+        items = tuple(answer.data if answer.result == 0 else None for answer in payload.answers)
+    for component in payload if isinstance(payload, tuple) else ():
+        command = _readable(component)
+        if command is not None:
+            commands.append(command)
+    commands += [part.values for part in parsed.opened if isinstance(part.values, ZclCommand)]
+    opened = tuple(value for part in parsed.opened if isinstance(part.values, Value) for value in part.values.values)
     return Answer(parsed, items, opened, tuple(commands), _attributes(commands))
 
 
-def _attributes(commands: list[Zcl]) -> dict[tuple[int, int], int | bytes]:
-    found: dict[tuple[int, int], int | bytes] = {}
-    for zcl in commands:
-        for field in zcl.command.fields:
-            if field.name != "attributes" or not isinstance(field.value, tuple):
-                continue
-            for row in field.value:
-                values = {item.name: item.value for item in row}
-                identifier, value = values.get("attribute"), values.get("value")
-                if isinstance(identifier, int) and isinstance(value, TypedValue):
-                    found[zcl.cluster, identifier] = value.value
-    return found
+def _readable(component: Component) -> ZclCommand | None:
+    return None if component.encrypted else read_zcl(component, component.payload, component.offset)
 
 
-def number(data: Data | None) -> int | None:
+def _attributes(commands: list[ZclCommand]) -> dict[tuple[int, int], int | bytes]:
+    return {(zcl.cluster, identifier): value for zcl in commands for identifier, value in zcl.attributes().items()}
+
+
+def number(data: Value | None) -> int | None:
     """A number of any type."""
-    return data.value if isinstance(data, Number) else None
+    return data.content if data is not None and data.kind in NUMBER_KINDS and isinstance(data.content, int) else None
 
 
-def octets(data: Data | None) -> bytes | None:
-    return data.octets if isinstance(data, OctetString) else None
+def octets(data: Value | None) -> bytes | None:
+    return data.content if data is not None and isinstance(data.content, bytes) else None
 
 
-def boolean(data: Data | None) -> bool | None:
-    return data.value if isinstance(data, Boolean) else None
+def boolean(data: Value | None) -> bool | None:
+    return bool(data.content) if data is not None and data.kind == "boolean" else None
 
 
-def text(data: Data | None) -> str | None:
+def text(data: Value | None) -> str | None:
     """Text of a visible, UTF-8 or ASCII octet string."""
-    if isinstance(data, VisibleString | Utf8String):
-        return data.text
+    if data is not None and data.kind in ("visible-string", "utf8-string") and isinstance(data.content, str):
+        return data.content
     found = octets(data)
     return found.decode("ascii", "replace") if found is not None else None
 
 
-def bits(data: Data | None) -> str | None:
-    return data.bits if isinstance(data, BitString) else None
+def bits(data: Value | None) -> str | None:
+    return data.content.partition(".")[0] if data is not None and data.kind == "bit-string" and isinstance(data.content, str) else None
 
 
-def elements(data: Data | None) -> tuple[Data, ...]:
+def elements(data: Value | None) -> tuple[Value, ...]:
     """Elements of an array, compact array or structure; nothing for anything else."""
-    return data.elements if isinstance(data, Array | Structure | CompactArray) else ()
+    return () if data is None else data.values
 
 
-def at(data: Data | None, *path: int) -> Data | None:
+def at(data: Value | None, *path: int) -> Value | None:
     """The value inside nested structures and arrays, None where there is none."""
     for index in path:
         inner = elements(data)

@@ -6,14 +6,14 @@ import csv
 from functools import cache
 from importlib.resources import files
 
-from hil.parse_correlate.parse.mmc.tree import Content, group, leaf
+from .tree import Content, group, leaf
 
 
 @cache
 def _events() -> dict[str, list[tuple[str, list[str]]]]:
     """Party -> groups in order, each with its event names."""
     table: dict[str, list[tuple[str, list[str]]]] = {}
-    text = (files("hil.parse_correlate.parse.mmc") / "events.csv").read_text(encoding="utf-8")
+    text = (files(__package__) / "events.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         table.setdefault(row["party"], []).append((row["group"], row["events"].split()))
     return table

@@ -6,20 +6,19 @@ import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from lxml import etree
 
-from firmware_emu.gbcs.cosem_time import decode_date_time
-from firmware_emu.ids import Eui64
+from ...entity import Entity
+from ...message.moments import date_time, since_2000
 
 NAMESPACE: Final = "http://www.dccinterface.co.uk/ResponseAndAlert"
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot hold; a Device may put them into a text."""
-_START_OF_COUNT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
-Text: TypeAlias = "str | int | bool | bytes | datetime | Eui64"
+Text: TypeAlias = "str | int | bool | bytes | datetime | Entity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,8 @@ def written(value: object) -> str:
             return value.hex().upper()
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case Eui64():
-            return value.duis
+        case Entity():
+            return value.hyphenated
         case _:
             return str(value)
 
@@ -70,12 +69,12 @@ def base64_text(octets: bytes) -> str:
 
 def seconds(count: int) -> datetime:
     """The moment of a count of seconds since 2000."""
-    return _START_OF_COUNT + timedelta(seconds=count)
+    return since_2000(count)
 
 
 def moment(octets: bytes | None) -> datetime | None:
     """A COSEM date-time, None where it names no moment."""
-    return decode_date_time(octets) if octets is not None and len(octets) == 12 else None
+    return None if octets is None else date_time(octets)
 
 
 def build(parent: etree._Element, elements: Iterable[Element]) -> None:
