@@ -54,6 +54,10 @@ class UseCases:
     handlers: Mapping[int, Handler]
     due: Mapping[str, Due]
 
+    def plus(self, handlers: Mapping[int, Handler] | None = None, due: Mapping[str, Due] | None = None) -> UseCases:
+        """These and more."""
+        return UseCases({**self.handlers, **(handlers or {})}, {**self.due, **(due or {})})
+
 
 class GbcsDevice:
     """A Device that receives Commands, answers them and raises Alerts.

@@ -14,6 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device import firmware
 from firmware_emu.device.joining import Membership
+from firmware_emu.device.pipeline import UseCases
 from firmware_emu.device.store import Store
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import Eui64, InstallCode
@@ -45,11 +46,13 @@ class Hcalcs(TunnelServerDevice):
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
-        self.gbcs.handlers[READ_FIRMWARE] = read_firmware
         self.closed = False
         self.stuck = False
         """A fault of the switch: it takes events and does not move."""
         self.load = LoadSwitchClient(self)
+
+    def use_cases(self) -> UseCases:
+        return super().use_cases().plus({READ_FIRMWARE: read_firmware})
 
     def move(self, *, closed: bool) -> None:
         """Close or open the switch, unless it is stuck."""

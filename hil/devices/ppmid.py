@@ -14,6 +14,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device import firmware
+from firmware_emu.device.pipeline import UseCases
 from firmware_emu.device.store import Store
 from firmware_emu.errors import DecodeError, ProtectionError, RadioError
 from firmware_emu.gbcs import protect
@@ -61,9 +62,11 @@ class Ppmid(TunnelServerDevice):
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
-        self.gbcs.handlers[READ_FIRMWARE] = read_firmware
         self.reader = HanReader(self.zcl)
         self._asked: dict[int, asyncio.Future[Message]] = {}
+
+    def use_cases(self) -> UseCases:
+        return super().use_cases().plus({READ_FIRMWARE: read_firmware})
 
     async def top_up_gas(self, gsme: Eui64, utrn: str) -> Gbz:
         """PCS01: enter a token for a gas meter; returns the meter's answer. Raises ProtectionError if it is not joined, RadioError."""

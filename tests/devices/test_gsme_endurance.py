@@ -99,7 +99,7 @@ def shown(bench: Bench) -> list[object]:
         bench.read(*SUMMATION),
         metering.account.state(),
         metering.bill,
-        metering.valve,
+        metering.supply,
         list(bench.gsme.register.profile),
         list(bench.gsme.register.snapshots),
         bench.gsme.register.today,

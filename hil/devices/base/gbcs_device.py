@@ -16,7 +16,7 @@ from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.joining import Membership
-from firmware_emu.device.pipeline import Executor, GbcsDevice
+from firmware_emu.device.pipeline import Executor, GbcsDevice, UseCases
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.errors import DecodeError, RadioError
@@ -94,12 +94,16 @@ class GbcsHanDevice(HanDevice, ABC):
         self.clock_offset = 0.0
         """The Device's own clock less the bench's, seconds; set with the hub's time."""
         self.clock_reliable = False
-        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, STANDARD)
+        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, self.use_cases())
         self.gbcs.clock_status = 2
         self.gbcs.on_outgoing = self.send
         self.outbox = Outbox(self.store, self.gbcs.prefix)
         self._work = asyncio.Event()
         self._retry = asyncio.Event()
+
+    def use_cases(self) -> UseCases:
+        """What this type of Device answers without its executor: the use cases of all Devices, and its own."""
+        return STANDARD
 
     def use(self, executor: Executor) -> None:
         """Install what executes this type's own use cases."""

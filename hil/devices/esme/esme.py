@@ -6,8 +6,6 @@ apparent power; locks of the supply by tamper states.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -19,7 +17,7 @@ from firmware_emu.device.dlms_server import DlmsServer
 from firmware_emu.device.event_log import LogEntry
 from firmware_emu.device.future import FutureAction
 from firmware_emu.device.joining import Membership
-from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.store import Store
 from firmware_emu.device.top_up import TopUpResult
 from firmware_emu.device.top_up import check as top_up_check
@@ -44,10 +42,11 @@ from hil.devices.esme.alerts import billing_alert
 from hil.devices.esme.consumer import ConsumerView
 from hil.devices.esme.controls import Controls
 from hil.devices.esme.events import EventSettings
-from hil.devices.esme.metering import SUPPLY_ARMED, EsmeRegisters, LoadSwitch, Metering
+from hil.devices.esme.metering import STATES, EsmeRegisters, LoadSwitch, Metering, Settings
 from hil.devices.esme.ppmid_commands import PpmidDesk
 from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
-from hil.devices.metering.billing import ARMED_BY_EMERGENCY, CREDIT_ADDED_LOCALLY
+from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY
+from hil.devices.metering.meter import Meter
 from hil.devices.metering.registers import LoadProfile, house, nothing
 
 OUTAGE_LONG_S = 180
@@ -59,9 +58,11 @@ METERING_ENDPOINT = 0x22
 __all__ = ["METERING_ENDPOINT", "Esme", "LoadSwitch"]
 
 
-class Esme(TunnelServerDevice):
+class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
     """An ESME on the HAN. ``variant``: elements and phases; ``load``, ``secondary`` and ``export``: its loads by half hour of the day."""
 
+    metering: Metering
+    states = STATES
     device_type: ClassVar[DeviceType] = DeviceType.ESME
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
         SimpleDescriptor(0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704, 0x0701), clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706)),
@@ -94,9 +95,6 @@ class Esme(TunnelServerDevice):
         """Originator counter of the Command being executed: what a prepayment token is checked against."""
         self.offset_number = int.from_bytes(eui64.octets[-2:], "big")
         """The meter's own number for randomised offsets."""
-        self._busy = False
-        self._stirred = asyncio.Event()
-        """What was to happen next may happen earlier now."""
         self._readers: dict[Eui64, Callable[[], None]] = {}
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.model = esme_model.load(self)
@@ -121,13 +119,15 @@ class Esme(TunnelServerDevice):
         esme_model.install(self, self.model, self.controls)
         esme_logs.install(self, self.model, self.controls)
         self._dlms = DlmsServer(self.gbcs, self.model)
-        self.gbcs.due[future_dated.KIND] = self._execute_due
         self.use(self)
-        self._wake()
+        self._go_on()
 
     def read(self, class_id: int, obis: str, attribute: int) -> Data:
         """An attribute of the object model as it stands."""
         return self.model.read((class_id, parse_obis(obis), attribute))
+
+    def use_cases(self) -> UseCases:
+        return super().use_cases().plus(due={future_dated.KIND: self._execute_due})
 
     # --- commands
 
@@ -135,15 +135,12 @@ class Esme(TunnelServerDevice):
         """An ESME's own use cases are DLMS access lists."""
         self.counter = message.header.counter
         self.update()
-        self._busy = True
-        try:
+        with self._alone():
             answer = self._dlms.execute(message)
             self.settings_changed()
             self.metering.look()
             self.controls.update(int(self.now()))
             return answer
-        finally:
-            self._busy = False
 
     def receive(self, data: bytes) -> None:
         """One message from the hub. A change of supplier leaves a snapshot (reference gbcs-behaviour 5)."""
@@ -159,12 +156,11 @@ class Esme(TunnelServerDevice):
     def _execute_due(self, device: GbcsDevice, action: FutureAction) -> None:
         """A future-dated setting: everything up to its moment is counted under the old ones."""
         self._bring(action.when)
-        self._busy = True
         try:
-            future_dated.execute_due(device, self.model, action)
-            self.metering.look()
+            with self._alone():
+                future_dated.execute_due(device, self.model, action)
+                self.metering.look()
         finally:
-            self._busy = False
             self._forget()
 
     def _forget(self) -> None:
@@ -180,52 +176,21 @@ class Esme(TunnelServerDevice):
 
     # --- time
 
-    def update(self) -> None:
-        """Bring registers, balances, logs and switches up to now."""
-        if not self._busy:
-            self._bring(self.now())
+    def _count(self, now: float) -> None:
+        super()._count(now)
+        self.controls.update(int(now))
 
-    def _bring(self, now: float) -> None:
-        self._busy = True
-        try:
-            self.metering.update(now)
-            self.controls.update(int(now))
-        finally:
-            self._busy = False
-
-    def set_clock(self, start: float, end: float) -> bool:
-        """As every Device's; what is counted goes on at the adjusted time."""
-        before = int(self.now())
-        done = super().set_clock(start, end)
-        if done:
-            for register in self.registers.all():
-                register.move(int(self.now()) - before)
-                register.save()
-            self._stirred.set()
-        return done
-
-    async def start(self) -> None:
-        await super().start()
-        self.spawn(self._follow_time())
-
-    async def _follow_time(self) -> None:
-        """Be there when something falls due: the end of a half hour, a tariff switch, the second at which credit runs out."""
-        while True:
-            self.update()
-            moments = [self.metering.next_moment()]
-            switch = self.controls.next_moment(int(self.now()))
-            moments += [] if switch is None else [switch]
-            self._stirred.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(min(moments) - self.now(), 0.001)):
-                    await self._stirred.wait()
+    def _next_moment(self) -> float:
+        switch = self.controls.next_moment(int(self.now()))
+        metering = super()._next_moment()
+        return metering if switch is None else min(metering, switch)
 
     # --- supply
 
     @property
     def load_switch(self) -> LoadSwitch:
         """State of the load switch."""
-        return self.metering.switch
+        return self.metering.supply
 
     def _contactor_moves(self, state: LoadSwitch) -> bool:
         if self.contactor_stuck:
@@ -235,21 +200,7 @@ class Esme(TunnelServerDevice):
 
     def move_load_switch(self, state: LoadSwitch) -> bool:
         """Move the contactor as a Command asks; False if it is stuck. Only ENABLED lets current through."""
-        self.update()
-        if not self.metering.move(state):
-            return False
-        self.metering.cut_off = False
-        self.metering.save()
-        if state is LoadSwitch.ARMED:
-            self.tell(SUPPLY_ARMED)
-        return True
-
-    def enable_supply(self) -> bool:
-        """The consumer's button, or a PPMID: closes a switch that is armed; False if there is none to close."""
-        self.update()
-        if self.load_switch is not LoadSwitch.ARMED:
-            return False
-        return self.move_load_switch(LoadSwitch.ENABLED)
+        return self.move_supply(state)
 
     def set_voltage(self, volts: int, phase: int = 1) -> None:
         """A fault profile: the RMS voltage of a phase from now on, in whole volts."""
@@ -258,13 +209,6 @@ class Esme(TunnelServerDevice):
         self._stirred.set()
 
     # --- credit
-
-    def activate_emergency_credit(self) -> bool:
-        """At the meter, from a PPMID or by ECS09: whether it is active afterwards. Supply that lack of credit had cut off is armed."""
-        self.update()
-        active = self.metering.account.activate_emergency_credit(self.metering.settings.terms)
-        self.metering.look(ARMED_BY_EMERGENCY)
-        return active
 
     def token_by_command(self, utrn: str) -> bool:
         """CS01a: a token in a Command, checked under the Command's counter. Whether it was taken."""
@@ -381,12 +325,9 @@ class Esme(TunnelServerDevice):
         """Mains off and on. On return the outage is told to the network operator: 8F35, or 8F36 from three minutes (0067)."""
         if on == self.powered:
             return
-        self.update()
         super().power(on)
-        self.metering.set_flow(on)
         if on:
             self._restored()
-            self.spawn(self._follow_time())
         else:
             self.store.put(self.gbcs.prefix + "outage", int(self.now()).to_bytes(4, "big"))
 
@@ -399,9 +340,6 @@ class Esme(TunnelServerDevice):
         event = _RESTORED_LONG if now - start >= OUTAGE_LONG_S else _RESTORED
         self.gbcs.raise_alert(event, (esme_model.moment(start), esme_model.moment(now)), message_code=_OUTAGE_CODE)
 
-    def _wake(self) -> None:
-        """Begin to count, or go on after the time in which this meter's store was not in use: nothing flowed then."""
-        self.metering.set_flow(False)
-        self.update()
-        self.metering.set_flow(True)
+    def _go_on(self) -> None:
+        super()._go_on()
         self._restored()

@@ -7,19 +7,19 @@ limit that opens it (reference smets 4), and maximum demand (reference smets 5),
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from firmware_emu.device.store import Store
 from firmware_emu.gbcs.axdr import Array, Boolean, Data, Number
 from hil.devices.esme.voltage import Phase, Thresholds
-from hil.devices.metering.billing import DISABLEMENT_SUSPENDED, Account, BillingCalendar, BillingLogs, Past, Snapshot, Terms, is_midnight
-from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, Register, house, nothing
-from hil.devices.metering.tariff import Read, Schedule, Tariff, TariffRegisters
+from hil.devices.metering.billing import BillingCalendar, BillingLogs, Past, Snapshot, Terms, is_midnight
+from hil.devices.metering.meter import SUPPLY_ARMED, Metrology, States
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, Register, house, nothing
+from hil.devices.metering.tariff import Read, Schedule, Tariff
 
-SUPPLY_ARMED = 0x8F32
 ABOVE_LIMIT, LIMIT_DISABLED, LIMIT_RESTORED = 0x8F01, 0x8F33, 0x8F34
 
 
@@ -159,7 +159,6 @@ class Window:
 BILLING_UPDATED = 0x8F0A
 _START_SUPPLY, _STOP_SUPPLY = 32, 33
 """Scripts of the non-disablement calendar: supply is not disabled from the first to the second (RTDS ECS08)."""
-_WATT_SECONDS_PER_KWH = 1000 * HOUR_S
 
 
 def _third(half_hour: int) -> int:
@@ -213,8 +212,11 @@ class Settings:
         )
 
 
-class Metering:
-    """All that the meter measures and accounts for. ``tell`` is called with event codes as they happen, ``moved`` when the switch moved."""
+STATES = States(LoadSwitch.DISABLED, LoadSwitch.ARMED, LoadSwitch.ENABLED)
+
+
+class Metering(Metrology[LoadSwitch, Settings]):
+    """Everything that an ESME measures and accounts for."""
 
     def __init__(
         self,
@@ -225,34 +227,21 @@ class Metering:
         phases: int,
         elements: int,
         tell: Callable[[int], None],
-        moved: Callable[[LoadSwitch], bool],
+        moves: Callable[[LoadSwitch], bool],
     ) -> None:
+        super().__init__(store, name + "metering", STATES, tell, moves)
         self.registers = registers
         self.elements = elements
-        self.tell = tell
-        self._moved = moved
-        self._store, self._key, self._read = store, name + "metering", read
-        self.rates = TariffRegisters()
-        self.account = Account(tell)
+        self._read = read
         self.past = Past()
         self.logs = BillingLogs(store, name + "billing")
         self.limiter = LoadLimiter(tell, self.move)
         numbers = (0,) if phases == 1 else tuple(range(1, phases + 1))
         self.phases = tuple(Phase(store, f"{name}phase/{number}", number, tell) for number in numbers)
         self.demands = {"import": Demand(), "window": Demand(), "export": Demand()}
-        self.switch = LoadSwitch.ENABLED
-        self.cut_off = False
-        """Supply is off because credit ran out; credit arms it again. Not so where a Command disabled it."""
-        self._handled = False
-        self._suspended = False
-        self._powered = True
-        self._settings: Settings | None = None
         self._next: dict[str, int | None] = {}
-        self._known = b""
-        """What the store held when this object last agreed with it."""
         self.on_billing: Callable[[], None] = lambda: None
-        self._parts: Mapping[str, Account | Past | LoadLimiter | Demand | Phase] = {
-            "account": self.account,
+        self._parts: Mapping[str, Past | LoadLimiter | Demand | Phase] = {
             "past": self.past,
             "limiter": self.limiter,
             **{f"demand {key}": demand for key, demand in self.demands.items()},
@@ -260,81 +249,25 @@ class Metering:
         }
         self.recall()
 
-    # --- the store
+    def counting(self) -> tuple[Register, ...]:
+        return self.registers.all()
 
-    def recall(self) -> None:
-        """Take up what the store holds, if that is not what was put there last."""
-        octets = self._store.get(self._key)
-        if octets is None or octets == self._known:
-            return
-        state = json.loads(octets)
-        self._known = octets
+    def _restore(self, state: Mapping[str, Any]) -> None:
         for key, part in self._parts.items():
             part.restore(state[key])
-        self.rates = TariffRegisters(**state["rates"])
-        self.switch = LoadSwitch(state["switch"])
-        self.cut_off, self._handled, self._suspended = state["cut_off"], state["handled"], state["suspended"]
+        self.supply = LoadSwitch(state["switch"])
 
-    def forget(self) -> None:
-        """What was changed in memory may have been rolled back in the store: it is read anew before anything else is counted."""
-        self._known = b""
-        self.settings_changed()
+    def _state(self) -> Mapping[str, object]:
+        return {"switch": int(self.supply)} | {key: part.state() for key, part in self._parts.items()}
 
-    def save(self) -> None:
-        """Make everything durable."""
-        state: dict[str, object] = {key: part.state() for key, part in self._parts.items()}
-        state |= {
-            "rates": self.rates.state(),
-            "switch": int(self.switch),
-            "cut_off": self.cut_off,
-            "handled": self._handled,
-            "suspended": self._suspended,
-        }
-        self._known = json.dumps(state).encode()
-        self._store.put(self._key, self._known)
-        for register in self.registers.all():
-            register.save()
-
-    # --- settings
-
-    @property
-    def settings(self) -> Settings:
-        """What is set, read from the model once until it changes."""
-        if self._settings is None:
-            self._settings = Settings.read(self._read, len(self.phases))
-        return self._settings
+    def _read_settings(self) -> Settings:
+        return Settings.read(self._read, len(self.phases))
 
     def settings_changed(self) -> None:
-        """Something in the model was written."""
-        self._settings = None
+        super().settings_changed()
         self._next.clear()
 
     # --- time
-
-    def update(self, now: float) -> None:
-        """Bring everything up to ``now`` (seconds since 2000 of the Device's own clock) and make it durable."""
-        if self._known and self.registers.active_import.until == int(now) and self._store.get(self._key) == self._known:
-            return
-        with self._store.transaction():
-            for register in self.registers.all():
-                register.recall()
-                if register.until is None:
-                    register.begin(int(now))
-            self.recall()
-            self._look()
-            while self._until < int(now):
-                self._advance(min(self._piece_end(), int(now)))
-            self.save()
-
-    @property
-    def _until(self) -> int:
-        until = self.registers.active_import.until
-        assert until is not None
-        return until
-
-    def next_moment(self) -> int:
-        """When something will happen if nothing changes: the end of the half hour at the latest."""
-        return self._piece_end()
 
     def _piece_end(self) -> int:
         now, settings = self._until, self.settings
@@ -344,7 +277,7 @@ class Metering:
         ends += [self._cached("billing", settings.billing.next), self._cached("blocks", settings.block_reset.next)]
         ends += [self._cached("non-disablement", settings.non_disablement.next), self.limiter.next_moment(settings.limit)]
         ends += [phase.next_moment(thresholds) for phase, thresholds in zip(self.phases, settings.thresholds, strict=True)]
-        ends.append(self._crossing())
+        ends.append(self._threshold())
         return min(end for end in ends if end is not None and end > now)
 
     def _cached(self, name: str, find: Callable[[int], int | None]) -> int | None:
@@ -353,11 +286,8 @@ class Metering:
             self._next[name] = known = find(self._until)
         return known
 
-    def _crossing(self) -> int | None:
-        """The first whole second after a credit threshold will be crossed at the present load and price."""
-        room = self.account.next_threshold(self.settings.terms)
-        if room is None:
-            return None
+    def _threshold(self) -> int | None:
+        """The first whole second after a credit threshold will be crossed at the present load and price, or a block be full."""
         now, tariff = self._until, self.settings.tariff
         script = tariff.table.at(now)[0]
         secondary = self.registers.secondary_import.rate(now) if self.elements > 1 else 0
@@ -365,12 +295,7 @@ class Metering:
         cost = self.rates.price(tariff, script) * primary
         if secondary:
             cost += self.rates.price(tariff, tariff.secondary_table.at(now)[0]) * secondary
-        seconds = int(room * _WATT_SECONDS_PER_KWH / cost) + 1 if cost > 0 else None
-        block = self.rates.room(tariff, script)
-        if block is not None and primary:
-            to_block = -(-block // primary)
-            seconds = to_block if seconds is None else min(seconds, to_block)
-        return None if seconds is None else now + seconds
+        return self._crossing(cost, primary, self.rates.room(tariff, script))
 
     def _advance(self, end: int) -> None:
         settings, now = self.settings, self._until
@@ -426,45 +351,13 @@ class Metering:
 
     # --- supply
 
-    def look(self, armed: int = SUPPLY_ARMED) -> None:
-        """Act on what was changed from outside, and make it durable. ``armed``: the event if that arms a supply that credit had cut off."""
-        with self._store.transaction():
-            self._look(armed)
-            self.save()
+    def _supply_stays(self) -> bool:
+        return self.settings.non_disablement.last(self._until, (_START_SUPPLY, _STOP_SUPPLY)) == _START_SUPPLY
 
     def _look(self, armed: int = SUPPLY_ARMED) -> None:
-        settings, now = self.settings, self._until
-        self.account.check(settings.terms)
-        if self.account.out and not self._handled:
-            if settings.non_disablement.last(now, (_START_SUPPLY, _STOP_SUPPLY)) == _START_SUPPLY:
-                if not self._suspended:
-                    self.tell(DISABLEMENT_SUSPENDED)
-                self._suspended = True
-            else:
-                self._handled, self._suspended = True, False
-                if self.switch is not LoadSwitch.DISABLED and self.move(LoadSwitch.DISABLED):
-                    self.cut_off = True
-        elif not self.account.out:
-            self._handled = self._suspended = False
-            if self.cut_off:
-                self.cut_off = False
-                if self.switch is LoadSwitch.DISABLED and self.move(LoadSwitch.ARMED):
-                    self.tell(armed)
-        self.limiter.watch(now, lambda: self.registers.active_import.rate(now), self.switch, settings.limit)
-
-    def move(self, state: LoadSwitch) -> bool:
-        """Move the contactor at the moment up to which everything is counted; False if it does not."""
-        if not self._moved(state):
-            return False
-        self.switch = state
-        self.set_flow(self._powered)
-        return True
-
-    def set_flow(self, powered: bool) -> None:
-        """Let energy flow or not: only an enabled switch of a powered meter does."""
-        self._powered = powered
-        for register in self.registers.all():
-            register.flowing = powered and self.switch is LoadSwitch.ENABLED
+        super()._look(armed)
+        now = self._until
+        self.limiter.watch(now, lambda: self.registers.active_import.rate(now), self.supply, self.settings.limit)
 
     # --- voltage
 

@@ -6,7 +6,6 @@ Not modelled: sub-GHz.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
@@ -18,7 +17,7 @@ from firmware_emu.device import asn1_io, firmware, joins
 from firmware_emu.device.future import FutureAction
 from firmware_emu.device.gbz_server import GbzServer
 from firmware_emu.device.joining import Membership
-from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, DecodeError, RadioError
 from firmware_emu.gbcs.asn1_types import SetTimeCommand, SetTimeResponse
@@ -30,17 +29,16 @@ from firmware_emu.han.tunnel import TunnelClient
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
-from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.ota_client import OtaClient
 from hil.devices.gsme import future as gsme_future
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.hardware import Hardware
-from hil.devices.gsme.metering import SUPPLY_ARMED, GasMetering, Settings, Valve
+from hil.devices.gsme.metering import STATES, GasMetering, Settings, Valve
 from hil.devices.gsme.mirror import MirrorPusher
 from hil.devices.gsme.model import GsmeModel
 from hil.devices.gsme.network import Sampling
-from hil.devices.metering.billing import ARMED_BY_EMERGENCY
 from hil.devices.metering.keypad import Keypad
+from hil.devices.metering.meter import Meter
 from hil.devices.metering.registers import HALF_HOUR_S, LoadProfile, Register, boiler
 
 WAKE_PERIOD_S = HALF_HOUR_S
@@ -54,9 +52,11 @@ _SET_CLOCK = 0x007F
 METERING_ENDPOINT = 0x31
 
 
-class Gsme(GbcsHanDevice):
+class Gsme(Meter[Valve, Settings]):
     """A GSME on the HAN."""
 
+    metering: GasMetering
+    states = STATES
     device_type: ClassVar[DeviceType] = DeviceType.GSME
     sleepy: ClassVar[bool] = True
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
@@ -84,17 +84,12 @@ class Gsme(GbcsHanDevice):
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
         self.valve_stuck = False
         """A fault of the valve: it does not move, and Commands that would move it answer HARDWARE_FAILURE."""
-        self._busy = False
-        self._stirred = asyncio.Event()
-        """What was to happen next may happen earlier now."""
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.metering = GasMetering(self, load or boiler)
         self.hardware = Hardware(self)
         self.model = GsmeModel(self)
         self._keypad = Keypad(self.store, self.gbcs.prefix + "keypad", self.model.credit.enter, self.tell)
         self._server = GbzServer(self.gbcs, self.model.zcl)
-        self.gbcs.handlers[_SET_CLOCK] = self._set_clock
-        self.gbcs.due[gsme_future.KIND] = lambda device, action: self._execute_due(action)
         self.use(self)
         self.mirror = MirrorPusher(self)
         self.ota = OtaClient(self)
@@ -105,19 +100,21 @@ class Gsme(GbcsHanDevice):
         self._awake = asyncio.Lock()
         self._go_on()
 
+    def use_cases(self) -> UseCases:
+        return super().use_cases().plus({_SET_CLOCK: self._set_clock}, {gsme_future.KIND: self._execute_due})
+
     # --- commands
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:
         """A GSME's own use cases are GBZ, but for Set Clock."""
         self.message = message
         self._bring(self.now())
-        self._busy = True
         try:
-            answer = self._server.execute(message)
-            self.metering.look()
-            return answer
+            with self._alone():
+                answer = self._server.execute(message)
+                self.metering.look()
+                return answer
         finally:
-            self._busy = False
             self.metering.settings_changed()  # what a Command wrote is rolled back if it fails
             self._stirred.set()
 
@@ -126,14 +123,13 @@ class Gsme(GbcsHanDevice):
         self.update()
         super().receive(data)
 
-    def _execute_due(self, action: FutureAction) -> None:
+    def _execute_due(self, device: GbcsDevice, action: FutureAction) -> None:
         """A future-dated setting: everything up to its moment is counted under the old ones."""
         self._bring(action.when)
-        self._busy = True
         try:
-            gsme_future.execute_due(self, self.model.apply, action)
+            with self._alone():
+                gsme_future.execute_due(self, self.model.apply, action)
         finally:
-            self._busy = False
             self.metering.settings_changed()
 
     def _set_clock(self, device: GbcsDevice, message: Message) -> bytes:
@@ -142,17 +138,6 @@ class Gsme(GbcsHanDevice):
         self.set_clock((command.start - EPOCH).total_seconds(), (command.end - EPOCH).total_seconds())
         status = 0 if self.clock_reliable else 2
         return asn1_io.write("SetTimeResponse", SetTimeResponse(EPOCH + timedelta(seconds=int(self.now())), status))
-
-    def set_clock(self, start: float, end: float) -> bool:
-        """As every Device's; what is counted goes on at the adjusted time."""
-        self.update()
-        before = int(self.now())
-        done = super().set_clock(start, end)
-        if done:
-            self.register.move(int(self.now()) - before)
-            self.register.save()
-            self._stirred.set()
-        return done
 
     # --- model
 
@@ -179,36 +164,14 @@ class Gsme(GbcsHanDevice):
     # --- time
 
     def update(self) -> None:
-        """Bring registers, balances, logs and valve up to now; future-dated settings act at their moments on the way."""
+        """As every meter's; future-dated settings act at their moments on the way."""
         if self._busy:
             return
         due = self.gbcs.future.next_due()
         if due is not None and due <= self.now():
             for alert in self.gbcs.run_due():
                 self.send(alert)
-        self._bring(self.now())
-
-    def _bring(self, now: float) -> None:
-        self._busy = True
-        try:
-            self.metering.update(now)
-        finally:
-            self._busy = False
-
-    def _go_on(self) -> None:
-        """Begin to count, or go on after the time in which this meter's store was not in use: nothing is known to have flowed then."""
-        self.metering.set_flow(False)
-        self.update()
-        self.metering.set_flow(True)
-
-    async def _follow_time(self) -> None:
-        """Be there when something falls due: the end of a half hour, a tariff switch, the second at which credit runs out."""
-        while True:
-            self.update()
-            self._stirred.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(self.metering.next_moment() - self.now(), 0.001)):
-                    await self._stirred.wait()
+        super().update()
 
     # --- supply and credit
 
@@ -220,7 +183,7 @@ class Gsme(GbcsHanDevice):
     @property
     def valve(self) -> Valve:
         """State of the valve. Gas flows only while it is ON."""
-        return self.metering.valve
+        return self.metering.supply
 
     def valve_moves(self, state: Valve) -> bool:
         """Move the valve, unless it is stuck; whether it did."""
@@ -231,31 +194,16 @@ class Gsme(GbcsHanDevice):
 
     def move_valve(self, state: int) -> bool:
         """Move the valve as a Command asks; False if it is stuck."""
-        self.update()
-        if not self.metering.move(Valve(state)):
-            return False
-        self.metering.cut_off = False
-        self.metering.save()
-        if state == Valve.ARMED:
-            self.tell(SUPPLY_ARMED)
-        return True
+        return self.move_supply(Valve(state))
 
     def enable_supply(self) -> bool:
-        """The consumer's button opens a valve that is armed; False if there is none to open. A gas meter knows no other way (smets 4)."""
-        self.update()
-        if self.valve is not Valve.ARMED or not self.move_valve(Valve.ON):
+        """As every meter's, and flow is watched from then on. A gas meter knows no other way (reference smets 4)."""
+        if not super().enable_supply():
             return False
         self.metering.flow.begin(int(self.now()), self.metering.settings.flow_limit)
         self.metering.save()
         self._stirred.set()
         return True
-
-    def activate_emergency_credit(self) -> bool:
-        """At the meter, from a PPMID or by GCS06: whether it is active afterwards. A valve that lack of credit had closed is armed."""
-        self.update()
-        active = self.metering.account.activate_emergency_credit(self.metering.settings.terms)
-        self.metering.look(ARMED_BY_EMERGENCY)
-        return active
 
     def enter_token(self, utrn: str) -> bool:
         """A token typed in at the meter, which takes none for a while after several wrong ones. Whether it was taken."""
@@ -272,7 +220,6 @@ class Gsme(GbcsHanDevice):
         await super().start()
         self.mirror.serve()
         self.ota.serve()
-        self.spawn(self._follow_time())
 
     async def join(self) -> None:
         async with self._stay_awake():
@@ -385,15 +332,9 @@ class Gsme(GbcsHanDevice):
 
     def power(self, on: bool) -> None:
         """Battery out and in."""
-        if on == self.powered:
-            return
-        self.update()
         if not on:
             self._drop_tunnel()
         super().power(on)
-        self.metering.set_flow(on)
-        if on:
-            self.spawn(self._follow_time())
 
 
 class _Polling:
