@@ -131,9 +131,10 @@ class ZigpyRadio:
         self._on_event = handler
 
     def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
-        """Register an endpoint, before :meth:`start`. Raises RadioError after it."""
+        """Register an endpoint, before :meth:`start`, in place of an earlier one of its number. Raises RadioError after it."""
         if self._dongle is not None:
             raise RadioError(f"the dongle at {self.path} is open: add endpoint {descriptor.endpoint} before start()")
+        self.endpoints[:] = [other for other in self.endpoints if other.endpoint != descriptor.endpoint]
         self.endpoints.append(descriptor)
 
     async def send(self, destination: Eui64, frame: ApsFrame) -> None:

@@ -17,6 +17,7 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
 from hil.radio.ncp.commands import VERSIONS
+from hil.radio.personality import personality
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 
@@ -28,6 +29,9 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.option("--tcp", "tcp", metavar="HOST:PORT", help="Serve on TCP; several dongles take the ports that follow. Port 0: free ones.")
 @click.option("--family", type=click.Choice(["ezsp", "znp"]), default="ezsp", show_default=True, help="EmberZNet NCP, or TI's Z-Stack ZNP.")
 @click.option("--version", "version", type=int, default=13, show_default=True, help="EZSP version to speak.")
+@click.option(
+    "--personality", "firmware", metavar="NAME", help="The firmware to play, instead of --family and --version: a name or a .toml."
+)
 @click.option("--eui", "eui", default=DEFAULT_EUI, show_default=True, help="EUI-64 of the first dongle; the next ones count up.")
 @click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Dongles on the one air.")
 @click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what outlives a power cut (or FILE.1 ...).")
@@ -48,6 +52,7 @@ def ncp(
     tcp: str | None,
     family: str,
     version: int,
+    firmware: str | None,
     eui: str,
     count: int,
     tokens: Path | None,
@@ -65,6 +70,7 @@ def ncp(
         raise RadioError("--pty and --tcp exclude each other")
     if version not in VERSIONS:
         raise RadioError(f"--version {version}: expected one of {', '.join(map(str, VERSIONS))}")
+    played = None if firmware is None else personality(firmware)
     first = Eui64.parse(eui)
     address = _address(tcp) if tcp else None
     if address is not None and address[1] and address[1] + count - 1 > 65535:
@@ -77,14 +83,14 @@ def ncp(
     for index in range(count):
         device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
         file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
-        servers.append(virtual_dongle(family, air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index)))
+        servers.append(virtual_dongle(family, air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index), played))
     with contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
         if capture is not None:
             air.capture(recording.enter_context(CaptureWriter(capture)))
         if keys is not None:
             export = KeyFile(keys)
             air.capture(lambda frame: _export(export, servers))
-        clock.run(_serve(servers, address, family, as_json))
+        clock.run(_serve(servers, address, family if played is None else played.family, as_json))
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.joiner import EzspNode
 from hil.radio.nodes.node import StackNode
+from hil.radio.personality import Personality
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 from hil.radio.znp.server import ZnpServer
@@ -31,11 +32,15 @@ def virtual_dongle(
     tokens: Path | None,
     clock: Clock | None = None,
     faults: NcpFaults | None = None,
+    firmware: Personality | None = None,
 ) -> DongleServer:
-    """A dongle of ``family`` (``ezsp``, ``znp``); ``version`` is the EZSP version. Raises RadioError."""
-    if family == "znp":
-        return ZnpServer(air, eui64, tokens, clock, faults)
-    return NcpServer(air, eui64, version, tokens, clock, faults)
+    """A dongle of ``family`` (``ezsp``, ``znp``); ``version`` is the EZSP version. ``firmware``: which, in place of both.
+
+    Raises RadioError.
+    """
+    if (family if firmware is None else firmware.family) == "znp":
+        return ZnpServer(air, eui64, tokens, clock, faults, firmware)
+    return NcpServer(air, eui64, version, tokens, clock, faults, firmware)
 
 
 class DeviceRadio:

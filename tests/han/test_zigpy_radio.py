@@ -279,3 +279,12 @@ def test_a_gas_meter_joins_establishes_its_key_and_exchanges_messages_over_the_a
     assert tshark("-Y", f"zbee_aps.profile == 0x0109 && {open_clusters}") == []
     assert len(tshark("-Y", "zbee_zcl_se.ke.cmd.srv_rx.id == 2 || zbee_zcl_se.ke.cmd.srv_tx.id == 2")) == 2
     assert len(tshark("-Y", "zbee_zcl_se.tun.cmd.srv_tx.id == 1")) == len(commands)
+
+
+def test_an_endpoint_that_is_registered_again_takes_the_place_of_the_first() -> None:
+    clock = Clock(warp=True)
+    radio = ZigpyRadio("/dev/null", clock=clock, trace=Trace(clock.now))
+    for _ in range(2):
+        radio.add_endpoint(SimpleDescriptor(1, 0x0500))
+    radio.add_endpoint(SimpleDescriptor(2, 0x0500))
+    assert [one.endpoint for one in radio.endpoints] == [1, 2]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hub_bench import ACB, CODES, ESME, GPF, NETWORK_OPERATOR, SUPPLIER, WAN_PROVIDER, Bench, add_device, codes
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
@@ -23,6 +22,7 @@ from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
 from hil.radio.nodes.node import StackNode
 from hil.radio.port.dongle_server import DongleServer
+from tests.hub.hub_bench import ACB, CODES, ESME, GPF, NETWORK_OPERATOR, SUPPLIER, WAN_PROVIDER, Bench, add_device, codes
 
 STRANGER = NetworkSettings(Eui64.parse("dddddddddddddddd"), 11, 0x1A62, bytes(range(16)))
 NEXT_DONGLE = Eui64.parse("00db1234567890c7")

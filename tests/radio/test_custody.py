@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from radio_bench import HUB, METER
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, RadioError
 from firmware_emu.han.base import NetworkSettings
 from firmware_emu.han.custody import FORMAT, Held, compose, differences, read_file, write_backup
 from firmware_emu.han.zigpy_radio import ZigpyRadio
@@ -19,12 +18,14 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
+from hil.radio.personality import personality
 from hil.radio.port.dongle_server import DongleServer
+from tests.radio.radio_bench import HUB, METER
 
 OTHER_DONGLE = Eui64.parse("00db1234567890b0")
 STRANGER = Eui64.parse("dddddddddddddddd")
 WANTED = Eui64.parse("00db1234567890a1")
-OWN = NetworkSettings(WANTED, 15, 0x1234, bytes(16))
+OWN = NetworkSettings(WANTED, 15, 0x1234, bytes(range(16)))
 FAMILIES = pytest.mark.parametrize("family", ["ezsp", "znp"])
 
 
@@ -127,3 +128,21 @@ def test_a_file_that_is_no_coordinator_backup_is_refused_and_none_is_ever_writte
     first, second = (write_backup(compose(HUB, OWN, {}), tmp_path) for _ in range(2))
     assert first != second
     assert first.read_text() == second.read_text()
+
+
+def test_an_ember_dongle_that_cannot_be_given_another_eui64_says_so_and_takes_the_network_without_it(tmp_path: Path) -> None:
+    rig = Rig("ezsp", tmp_path)
+    backup = compose(HUB, OWN, {METER: b"m" * 16})
+
+    async def main() -> tuple[str, Eui64]:
+        dongle = virtual_dongle("ezsp", rig.air, OTHER_DONGLE, 13, None, rig.clock, firmware=personality("zbdongle-e-7.4"))
+        async with rig.radio(dongle) as radio:
+            with pytest.raises(RadioError) as refused:
+                await radio.restore(backup)
+            await radio.restore(backup, own_eui64=True)
+            return str(refused.value), radio.eui64
+
+    said, eui64 = rig.clock.run(main())
+    assert f"cannot be given the EUI-64 {HUB}" in said
+    assert "--own-eui" in said
+    assert eui64 == OTHER_DONGLE

@@ -15,22 +15,7 @@ from hil.radio.air.frames import Reader
 from hil.radio.port.fields import Fields
 from hil.radio.stack.status import EzspStatus, Status
 
-VERSIONS = (7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19)
-STACK_VERSION = {
-    7: 0x6700,
-    8: 0x6A10,
-    9: 0x7020,
-    10: 0x7110,
-    11: 0x7120,
-    12: 0x7210,
-    13: 0x7440,
-    14: 0x8000,
-    16: 0x8100,
-    17: 0x8110,
-    18: 0x9000,
-    19: 0x9010,
-}
-"""Stack version each protocol version shows; 13 as reference ezsp-ncp 2, the others of the same generation (recalled)."""
+VERSIONS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19)
 FIRST_SL_STATUS = 14
 REPLY, CALLBACK = 0x80, 0x90
 _FIXED = {
@@ -173,6 +158,13 @@ class Request:
     frame_id: int
     parameters: bytes
     legacy: bool
+    control: int = 0
+    """Low octet of the frame control."""
+
+    @property
+    def length(self) -> int:
+        """Octets of the frame, as if in the form of version 8 and later."""
+        return 5 + len(self.parameters)
 
 
 def decode_frame(data: bytes, version: int) -> Request:
@@ -180,19 +172,19 @@ def decode_frame(data: bytes, version: int) -> Request:
     if len(data) < 3:
         raise DecodeError(0, "EZSP frame", f"{len(data)} octets, expected 3 or more")
     if len(data) == 4 and data[2] == 0 and data[1] == 0:
-        return Request(data[0], 0, data[3:], True)
+        return Request(data[0], 0, data[3:], True, data[1])
     if version < 8:
-        if data[2] == 0xFF and len(data) >= 5:
-            return Request(data[0], data[4], data[5:], False)
-        return Request(data[0], data[2], data[3:], True)
+        if version > 4 and data[2] == 0xFF and len(data) >= 5:
+            return Request(data[0], data[4], data[5:], False, data[1])
+        return Request(data[0], data[2], data[3:], True, data[1])
     if len(data) < 5:
         raise DecodeError(len(data), "EZSP frame id", f"{len(data)} octets, expected 5 or more")
-    return Request(data[0], int.from_bytes(data[3:5], "little"), data[5:], False)
+    return Request(data[0], int.from_bytes(data[3:5], "little"), data[5:], False, data[1])
 
 
 def encode_frame(sequence: int, frame_id: int, parameters: bytes, version: int, *, control: int = REPLY, legacy: bool = False) -> bytes:
     """One EZSP frame to the host."""
-    if legacy:
+    if legacy or version < 5:
         return bytes([sequence, control, frame_id]) + parameters
     if version < 8:
         return bytes([sequence, control, 0xFF, 0x00, frame_id]) + parameters

@@ -12,6 +12,7 @@ from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import Delivery, MacPdu
 from hil.radio.ncp.commands import (
     CALLBACK,
+    REPLY,
     ApsHead,
     Request,
     Value,
@@ -22,64 +23,27 @@ from hil.radio.ncp.commands import (
     schemas,
     schemas_by_id,
 )
+from hil.radio.personality import Personality
 from hil.radio.port.fields import Fields
 from hil.radio.stack.aps import Incoming
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import EzspStatus, Status
 from hil.radio.stack.tokens import Child, Tokens
+from hil.radio.stack.trust import Policy
 
 LOGGER = logging.getLogger(__name__)
 
-CONFIGURATION = {
-    0x01: 64,
-    0x02: 16,
-    0x03: 32,
-    0x04: 32,
-    0x05: 16,
-    0x06: 8,
-    0x07: 16,
-    0x08: 16,
-    0x09: 8,
-    0x0C: 0,
-    0x0D: 5,
-    0x10: 30,
-    0x11: 32,
-    0x12: 3000,
-    0x13: 8,
-    0x17: 0,
-    0x19: 2,
-    0x1A: 100,
-    0x1C: 0,
-    0x1D: 0,
-    0x1E: 12,
-    0x1F: 5,
-    0x20: 0,
-    0x21: 0,
-    0x22: 2,
-    0x24: 0,
-    0x26: 0,
-    0x29: 0,
-    0x2A: 0,
-    0x2B: 3,
-    0x2C: 3,
-    0x2D: 1,
-    0x2E: 0,
-    0x2F: 0,
-    0x30: 0,
-    0x37: 0,
-    0x38: 10000,
-    0x39: 0,
-    0x3A: 0,
-}
-"""Configuration ids and their values after a reset (table sizes as reference ezsp-ncp 3; the rest EZSP's defaults, recalled)."""
-POLL_POLICY, POLL_CALLBACK = 0x03, 0x31
+TRUST_CENTRE_POLICY, POLL_POLICY, POLL_CALLBACK = 0x00, 0x03, 0x31
+PACKET_BUFFERS, BROADCAST_TABLE = 0x01, 0x2B
 PASSTHROUGH_FLAGS, SE_INTER_PAN = 0x01, 0x01
+COMPONENTS = dict.fromkeys(("getTokenCount", "getTokenInfo", "getTokenData", "setTokenData"), "token_interface")
+"""Commands of components that not every build has, by the trait of its personality."""
 STACK_TOKEN = "stack:{:04x}:{}"
 """Name of a stack token by creator code and index."""
 RESTORED_EUI, CUSTOM_EUI, ERASED_EUI = STACK_TOKEN.format(0xE12A, 0), "mfg:0c", b"\xff" * 8
 """Where hosts write another EUI-64: as often as they like, or once (reference ncp-real 6)."""
-ENCRYPTION, RETRY, FRAGMENT = 0x0020, 0x0040, 0x8000
-"""APS options."""
+ENCRYPTION, RETRY, FRAGMENT, LOOPBACK = 0x0020, 0x0040, 0x8000, 0x0140
+"""APS options; the last are those of what a node sent to itself (bellows#259 and #468)."""
 _INCOMING_UNICAST, _INCOMING_MULTICAST, _INCOMING_BROADCAST = 0, 2, 4
 _NO_EUI, _UNKNOWN = Eui64(bytes(8)), Eui64(b"\xff" * 8)
 
@@ -92,8 +56,11 @@ Handler = Callable[["Ncp", Fields], Reply]
 class Ncp:
     """One dongle's firmware above ASH. ``send`` takes whole EZSP frames for the host; ``handlers`` are its commands by name."""
 
-    def __init__(self, air: Air, tokens: Tokens, version: int, send: Callable[[bytes], None], handlers: Mapping[str, Handler]) -> None:
-        self.version = version
+    def __init__(
+        self, air: Air, tokens: Tokens, personality: Personality, send: Callable[[bytes], None], handlers: Mapping[str, Handler]
+    ) -> None:
+        self.personality = personality
+        self.version = personality.version
         self.stack = Stack(air, tokens, self)
         self._send = send
         self._handlers = handlers
@@ -107,9 +74,18 @@ class Ncp:
 
     def _fresh(self) -> None:
         self.negotiated = False
-        self.configuration = dict(CONFIGURATION)
-        self.policies: dict[int, int] = {}
+        self.configuration = {one.id: one.value for one in self.personality.settings.values()}
+        self.policies = {one.id: one.value for one in self.personality.policies.values()}
+        self.stack.trust.policy = Policy(self.policies.get(TRUST_CENTRE_POLICY, 0))
         self.values: dict[int, bytes] = {}
+        self.security_set = False
+        """Whether the host has said with which keys it forms or joins, since the start or the last leave."""
+        self.in_flight = 0
+        self.life = getattr(self, "life", 0) + 1
+        self._broadcasts: list[float] = []
+        self.sniffed_channel = 0
+        self.sniffing: Callable[[], None] | None = None
+        """Ends what mfglibStart began."""
         self.address_table: dict[int, tuple[Eui64, int, bool]] = {}
         self.multicast_table: dict[int, bytes] = {}
         self.bindings: dict[int, bytes] = {}
@@ -118,6 +94,7 @@ class Ncp:
     def reset(self) -> None:
         """Reset or power off: RAM is lost, tokens stay, the network is down until the host brings it up."""
         self.stop_scan()
+        self.end_sniffing()
         if self._polling is not None:
             self._polling.cancel()
             self._polling = None
@@ -145,12 +122,19 @@ class Ncp:
 
     def _answer(self, request: Request) -> bytes:
         self.commands += 1
+        if request.length > self.personality.limits["frame_octets"]:
+            return self._invalid(request, EzspStatus.ERROR_COMMAND_TOO_LONG)
+        if request.control & REPLY:
+            return self._invalid(request, EzspStatus.ERROR_WRONG_DIRECTION)
         schema = schemas_by_id(self.version).get(request.frame_id)
         handler = self._handlers.get(schema.name) if schema is not None else None
         if schema is None or handler is None:
             return self._invalid(request, EzspStatus.ERROR_INVALID_FRAME_ID)
         if not self.negotiated and schema.name != "version":
             return self._invalid(request, EzspStatus.ERROR_VERSION_NOT_SET)
+        component = COMPONENTS.get(schema.name)
+        if component is not None and not self.personality.has(component):
+            return self._invalid(request, EzspStatus.ERROR_INVALID_FRAME_ID)
         self.serving = schema.name
         try:
             values = handler(self, decode_request(schema, request.parameters))
@@ -175,6 +159,29 @@ class Ncp:
             parameters = encode_response(schema, values, self.version)
             self._send(encode_frame(self._sequence, schema.frame_id, parameters, self.version, control=CALLBACK))
 
+    # what it has room for
+
+    @property
+    def free_buffers(self) -> int:
+        """Packet buffers that are left; each message on its way takes one."""
+        return min(255, self.configuration[PACKET_BUFFERS]) - 1 - self.in_flight - len(self._broadcasts)
+
+    def broadcasts_full(self) -> bool:
+        """Whether the broadcast table has no room for an own one: entries live some seconds, and room comes back in lumps."""
+        limits, now = self.personality.limits, asyncio.get_running_loop().time()
+        lump = limits["broadcast_lump_s"]
+        swept = now // lump * lump - limits["broadcast_life_s"]
+        self._broadcasts = [at for at in self._broadcasts if at > swept]
+        return len(self._broadcasts) >= self.configuration[BROADCAST_TABLE] - limits["broadcast_reserve"]
+
+    def broadcast_sent(self) -> None:
+        self._broadcasts.append(asyncio.get_running_loop().time())
+
+    def end_sniffing(self) -> None:
+        if self.sniffing is not None:
+            self.sniffing()
+            self.sniffing = None
+
     # work that takes time
 
     @property
@@ -197,6 +204,8 @@ class Ncp:
     # from the stack
 
     def stack_status(self, status: Status) -> None:
+        if status is Status.NETWORK_DOWN:
+            self.security_set = False
         self.callback("stackStatusHandler", {"status": status})
 
     def incoming(self, message: Incoming) -> None:
@@ -210,6 +219,8 @@ class Ncp:
         if pdu.block is not None:
             options |= FRAGMENT
             group = pdu.block.number << 8 if pdu.block.first else pdu.block.number
+        if message.source == self.stack.tokens.short and kind == _INCOMING_UNICAST:
+            options |= LOOPBACK
         head = ApsHead(pdu.profile, pdu.cluster, pdu.source_endpoint, pdu.destination_endpoint, options, group, pdu.counter)
         self.callback(
             "incomingMessageHandler",

@@ -17,6 +17,7 @@ from hil.radio.ncp.ash import FLAG, Ash, Code, Deliver, Event, Reset, State, Wri
 from hil.radio.ncp.commands import VERSIONS
 from hil.radio.ncp.ezsp import Ncp
 from hil.radio.ncp.handlers import HANDLERS
+from hil.radio.personality import Personality, of_version
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 from hil.radio.stack.tokens import Tokens
@@ -35,16 +36,20 @@ class NcpServer(DongleServer):
         tokens: Path | None = None,
         clock: Clock | None = None,
         faults: NcpFaults | None = None,
+        personality: Personality | None = None,
     ) -> None:
-        """``tokens``: file of what survives without power (made where it is missing); None keeps it in memory.
+        """``personality``: the firmware, in place of the family of ``version``.
+
+        ``tokens``: file of what survives without power (made where it is missing); None keeps it in memory.
 
         Raises RadioError for a version that is not emulated or a token file that is not this dongle's.
         """
-        if version not in VERSIONS:
+        if personality is None and version not in VERSIONS:
             raise RadioError(f"EZSP version {version} is not emulated: expected one of {', '.join(map(str, VERSIONS))}")
         super().__init__(air, clock, faults)
         self.ash = Ash()
-        self.ncp = Ncp(air, Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64), version, self._to_host, HANDLERS)
+        stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)
+        self.ncp = Ncp(air, stored, personality or of_version(version), self._to_host, HANDLERS)
         self._timer: asyncio.TimerHandle | None = None
         self._hold: Callable[[], None] | None = None
         self._was_connected = False

@@ -170,9 +170,10 @@ class EzspNode:
         return self._eui64
 
     def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
-        """Register an endpoint, before :meth:`start`. Raises RadioError after it."""
+        """Register an endpoint, before :meth:`start`, in place of an earlier one of its number. Raises RadioError after it."""
         if self._ezsp is not None:
             raise RadioError(f"the dongle at {self.path} is open: add endpoint {descriptor.endpoint} before start()")
+        self._endpoints[:] = [other for other in self._endpoints if other.endpoint != descriptor.endpoint]
         self._endpoints.append(descriptor)
 
     async def send(self, destination: Eui64, frame: ApsFrame) -> None:

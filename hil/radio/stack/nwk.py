@@ -173,9 +173,9 @@ class Nwk:
 
     def _loop_back(self, frame: NwkPdu, done: Done | None) -> None:
         if self.mac.channel is not None:
-            self.user.nwk_data(frame, Link(), True)
-            if done is not None:
-                done(True)
+            self.user.nwk_data(frame, Link(rssi=0), True)
+            if done is not None:  # behind what the node answers itself
+                asyncio.get_running_loop().call_soon(done, True)
 
     def _seal(self, frame: NwkPdu) -> bytes:
         key = self.tokens.network_key

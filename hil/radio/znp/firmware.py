@@ -15,6 +15,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
+from hil.radio.personality import Personality
 from hil.radio.port.fields import Fields
 from hil.radio.stack import fragments, zdo
 from hil.radio.stack.aps import Incoming
@@ -29,8 +30,6 @@ from hil.radio.znp.nvram import Nvram
 
 LOGGER = logging.getLogger(__name__)
 
-CAPABILITIES = 0x0659
-"""SYS, AF, ZDO, UTIL, green power and APP_CNF, as Z-Stack 3.30 answers a ping."""
 SUCCESS, FAILURE, INVALID_PARAMETER, NOT_AVAILABLE = 0x00, 0x01, 0x02, 0x04
 STATUS = {
     Status.SUCCESS: SUCCESS,
@@ -59,10 +58,17 @@ class Znp:
     version = "Z-Stack 3.30"
 
     def __init__(
-        self, air: Air, tokens: Tokens, send: Callable[[Frame], None], restart: Callable[[], None], handlers: Mapping[str, Handler]
+        self,
+        air: Air,
+        tokens: Tokens,
+        send: Callable[[Frame], None],
+        restart: Callable[[], None],
+        firmware: Personality,
+        handlers: Mapping[str, Handler],
     ) -> None:
+        self.personality = firmware
         self.stack = Stack(air, tokens, self)
-        self.nvram = Nvram(self.stack)
+        self.nvram = Nvram(self.stack, firmware)
         self.restart = restart
         self.commands = 0
         self._send = send
@@ -79,6 +85,18 @@ class Znp:
         self.kept: dict[int, bytes] = {}
         self.stamp = 0
         self.restored = False
+
+    def release(self) -> dict[str, Value]:
+        """What SYS_VERSION tells."""
+        major, minor, maintenance, _ = (int(one) for one in self.personality.stack.split("."))
+        return {
+            "transport": 2,
+            "product": 1,
+            "major": major,
+            "minor": minor,
+            "maintenance": maintenance,
+            "revision": self.personality.traits["revision"],
+        }
 
     def reset(self) -> None:
         """Reset or power off: RAM is lost, the network is down until the host starts it."""

@@ -17,7 +17,6 @@ from hil.radio.stack.tokens import Child
 from hil.radio.stack.trust import Policy
 from hil.radio.znp.commands import Value
 from hil.radio.znp.firmware import (
-    CAPABILITIES,
     COORDINATOR_STARTED,
     FAILURE,
     FORMATION,
@@ -46,8 +45,9 @@ def handles(*names: str) -> Callable[[Handler], Handler]:
     return register
 
 
-VERSION = {"transport": 2, "product": 1, "major": 2, "minor": 7, "maintenance": 1, "revision": 20221226}
-"""As a CC2652 with a coordinator build of Z-Stack 3.30 of that day answers."""
+NVINTF_BAD_PARAMETER, NVINTF_BAD_LENGTH, NVINTF_BAD_OFFSET, NVINTF_NOT_FOUND, NVINTF_EXISTS = 4, 5, 6, 10, 13
+REFUSED_ITEMS = frozenset({0x69, 0x6A, 0x6B})
+"""Key establishment's: never shown (reference ncp-real 10)."""
 UNINITIALISED, FAILED, WRONG_LENGTH, NO_KEY = 0x09, 0x0A, 0x0C, 0xA1
 READ_AT_ONCE = 248
 INSTALL_CODE, DERIVED_KEY = 1, 2
@@ -71,12 +71,12 @@ def reset(znp: Znp, fields: Fields) -> Reply:
 
 @handles("SYS_PING")
 def ping(znp: Znp, fields: Fields) -> Reply:
-    return {"capabilities": CAPABILITIES}
+    return {"capabilities": znp.personality.traits["capabilities"]}
 
 
 @handles("SYS_VERSION")
 def version(znp: Znp, fields: Fields) -> Reply:
-    return VERSION
+    return znp.release()
 
 
 @handles("SYS_GET_EXTADDR")
@@ -106,28 +106,29 @@ def _length(znp: Znp, item: int, sub: int) -> int:
     return len(znp.nvram.get(item, sub) or b"")
 
 
-def _create(znp: Znp, item: int, sub: int, value: bytes) -> int:
+def _create(znp: Znp, item: int, sub: int, value: bytes) -> bool:
+    """Whether it was not there yet; one that is there is left as it is."""
     if znp.nvram.get(item, sub) is not None:
-        return SUCCESS
+        return False
     znp.nvram.put(item, sub, value)
     znp.stack.tokens.save()
-    return UNINITIALISED
+    return True
 
 
-def _read(znp: Znp, item: int, sub: int, offset: int, count: int) -> Reply:
+def _read(znp: Znp, item: int, sub: int, offset: int, count: int, absent: int, past: int) -> Reply:
     _fresh_items(znp)
-    value = znp.nvram.get(item, sub)
+    value = None if item == OSAL and sub in REFUSED_ITEMS else znp.nvram.get(item, sub)
     if value is None or offset > len(value):
-        return {"status": FAILED}
+        return {"status": absent if value is None else past}
     return {"status": SUCCESS, "value": value[offset : offset + min(count, READ_AT_ONCE)]}
 
 
-def _write(znp: Znp, item: int, sub: int, offset: int, piece: bytes) -> int:
-    value = znp.nvram.get(item, sub)
+def _write(znp: Znp, item: int, sub: int, offset: int, piece: bytes, absent: int, past: int) -> int:
+    value = None if item == OSAL and sub in REFUSED_ITEMS else znp.nvram.get(item, sub)
     if value is None:
-        return FAILED
+        return absent
     if offset + len(piece) > len(value):
-        return WRONG_LENGTH
+        return past
     changed = value[:offset] + piece + value[offset + len(piece) :]
     if item == OSAL and sub == EXTADDR:
         _new_address(znp, Eui64.from_zigbee(changed))
@@ -150,7 +151,9 @@ def osal_length(znp: Znp, fields: Fields) -> Reply:
 
 @handles("SYS_OSAL_NV_ITEM_INIT")
 def osal_create(znp: Znp, fields: Fields) -> Reply:
-    return {"status": _create(znp, OSAL, fields.u("id"), fields.octets("value").ljust(fields.u("length"), b"\xff")[: fields.u("length")])}
+    length = fields.u("length")
+    made = _create(znp, OSAL, fields.u("id"), fields.octets("value").ljust(length, b"\xff")[:length])
+    return {"status": UNINITIALISED if made else SUCCESS}
 
 
 @handles("SYS_OSAL_NV_DELETE")
@@ -163,12 +166,12 @@ def osal_delete(znp: Znp, fields: Fields) -> Reply:
 
 @handles("SYS_OSAL_NV_READ", "SYS_OSAL_NV_READ_EXT")
 def osal_read(znp: Znp, fields: Fields) -> Reply:
-    return _read(znp, OSAL, fields.u("id"), fields.u("offset"), READ_AT_ONCE)
+    return _read(znp, OSAL, fields.u("id"), fields.u("offset"), READ_AT_ONCE, INVALID_PARAMETER, INVALID_PARAMETER)
 
 
 @handles("SYS_OSAL_NV_WRITE", "SYS_OSAL_NV_WRITE_EXT")
 def osal_write(znp: Znp, fields: Fields) -> Reply:
-    return {"status": _write(znp, OSAL, fields.u("id"), fields.u("offset"), fields.octets("value"))}
+    return {"status": _write(znp, OSAL, fields.u("id"), fields.u("offset"), fields.octets("value"), FAILED, INVALID_PARAMETER)}
 
 
 @handles("SYS_NV_LENGTH")
@@ -178,22 +181,29 @@ def length(znp: Znp, fields: Fields) -> Reply:
 
 @handles("SYS_NV_CREATE")
 def create(znp: Znp, fields: Fields) -> Reply:
-    return {"status": _create(znp, fields.u("item"), fields.u("sub"), b"\xff" * fields.u("length"))}
+    if not fields.u("length"):
+        return {"status": NVINTF_BAD_LENGTH}
+    made = _create(znp, fields.u("item"), fields.u("sub"), b"\xff" * fields.u("length"))
+    return {"status": SUCCESS if made else NVINTF_EXISTS}
 
 
 @handles("SYS_NV_DELETE")
 def delete(znp: Znp, fields: Fields) -> Reply:
-    return {"status": SUCCESS if znp.nvram.delete(fields.u("item"), fields.u("sub")) else FAILED}
+    return {"status": SUCCESS if znp.nvram.delete(fields.u("item"), fields.u("sub")) else NVINTF_NOT_FOUND}
 
 
 @handles("SYS_NV_READ")
 def read(znp: Znp, fields: Fields) -> Reply:
-    return _read(znp, fields.u("item"), fields.u("sub"), fields.u("offset"), fields.u("length"))
+    item, sub = fields.u("item"), fields.u("sub")
+    return _read(znp, item, sub, fields.u("offset"), fields.u("length"), NVINTF_NOT_FOUND, NVINTF_BAD_OFFSET)
 
 
 @handles("SYS_NV_WRITE")
 def write(znp: Znp, fields: Fields) -> Reply:
-    return {"status": _write(znp, fields.u("item"), fields.u("sub"), fields.u("offset"), fields.octets("value"))}
+    item, sub, offset = fields.u("item"), fields.u("sub"), fields.u("offset")
+    if offset:  # the newer driver writes whole items
+        return {"status": NVINTF_BAD_PARAMETER}
+    return {"status": _write(znp, item, sub, 0, fields.octets("value"), NVINTF_NOT_FOUND, NVINTF_BAD_LENGTH)}
 
 
 # -- AF
@@ -202,7 +212,7 @@ def write(znp: Znp, fields: Fields) -> Reply:
 @handles("AF_REGISTER")
 def register(znp: Znp, fields: Fields) -> Reply:
     endpoint = fields.u("endpoint")
-    if not 1 <= endpoint <= 240 and endpoint != 242:
+    if (not 1 <= endpoint <= 240 and endpoint != 242) or endpoint in znp.stack.endpoints:
         return {"status": INVALID_PARAMETER}
     znp.stack.endpoints[endpoint] = SimpleDescriptor(
         endpoint, fields.u("device"), fields.numbers("servers"), fields.numbers("clients"), fields.u("profile")

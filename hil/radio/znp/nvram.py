@@ -10,35 +10,18 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.ids import Eui64
+from hil.radio.personality import Personality
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.tokens import Child, Tokens
 
 EXTADDR, STARTUP_OPTION, NIB, EXTENDED_PAN_ID, ACTIVE_KEY, ALTERNATE_KEY, USE_EXTENDED_PAN_ID = 0x01, 0x03, 0x21, 0x2D, 0x3A, 0x3B, 0x47
 LINK_KEY_TABLE, ON_A_NETWORK, PRECONFIGURED_KEY, PAN_ID, CHANNELS, LOGICAL_TYPE, TCLK_SEED = 0x4C, 0x55, 0x62, 0x83, 0x84, 0x87, 0x101
 CLEAR_CONFIG, CLEAR_STATE = 0x01, 0x02
-DEFAULTS = {
-    STARTUP_OPTION: b"\x00",
-    LOGICAL_TYPE: b"\x00",
-    PRECONFIGURED_KEY: bytes(16),
-    0x63: b"\x00",
-    PAN_ID: b"\xff\xff",
-    CHANNELS: b"\x00\x08\x00\x00",
-    USE_EXTENDED_PAN_ID: bytes(8),
-    0x30: b"\x1e",
-    0x32: b"\x00",
-    0x33: b"\x78",
-    0x36: b"\x00",
-    0x38: b"\xff",
-    0x3E: b"\x01",
-    0x8F: b"\x00",
-    TCLK_SEED: bytes(16),
-}
-"""Items a dongle has from its first start on: options, network, broadcast delivery, concentrator, child ageing, ZDO callbacks."""
 KEPT_ON_CLEAR = frozenset({STARTUP_OPTION, TCLK_SEED})
 OSAL = 0x0000
 ADDRESSES, TCLK, APS_KEYS, SECURITY = 0x0001, 0x0004, 0x0006, 0x0007
-SIZES = {ADDRESSES: 64, TCLK: 32, APS_KEYS: 32, SECURITY: 4}
-"""Rows of the extended tables."""
+_LIMITS = {ADDRESSES: "address_entries", TCLK: "key_entries", APS_KEYS: "link_keys", SECURITY: "security_entries"}
+"""Extended tables, and what a personality calls their rows."""
 _EMPTY_ADDRESS = b"\xff\x00\xff\xff" + b"\xff" * 8
 _ROWS = {ADDRESSES: _EMPTY_ADDRESS, TCLK: bytes(16) + b"\x00\xff\x00\x00", APS_KEYS: bytes(24), SECURITY: bytes(12)}
 _LINK_KEYS = struct.Struct("<HHBx")
@@ -54,8 +37,10 @@ _ROUTER_STATE = (38, 8)
 class Nvram:
     """Items by (item, sub): OSAL items have item 0 and their id as sub."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, firmware: Personality) -> None:
         self._stack = stack
+        self._items = firmware.items
+        self.sizes = {table: firmware.limits[name] for table, name in _LIMITS.items()}
         if not any(name.startswith("nv:") for name in self._tokens.data):
             self.clear()
 
@@ -68,13 +53,16 @@ class Nvram:
         kept = {one: value for one in KEPT_ON_CLEAR if (value := self.get(OSAL, one))}
         for name in [name for name in self._tokens.data if name.startswith("nv:")]:
             del self._tokens.data[name]
-        for sub, value in DEFAULTS.items():
-            self.put(OSAL, sub, kept.get(sub, value))
+        draw = self._stack.air.random(f"{self._tokens.factory} factory items")
+        for sub, item in self._items.items():
+            if item.value != "absent":
+                fresh = draw.randbytes(item.length) if item.value == "random" else bytes.fromhex(item.value)
+                self.put(OSAL, sub, kept.get(sub, fresh))
         self.put(OSAL, STARTUP_OPTION, b"\x00")
-        self.put(OSAL, LINK_KEY_TABLE, bytes(2 + _LINK_KEYS.size * SIZES[APS_KEYS]))
-        for item, count in SIZES.items():
+        self.put(OSAL, LINK_KEY_TABLE, bytes(2 + _LINK_KEYS.size * self.sizes[APS_KEYS]))
+        for table, count in self.sizes.items():
             for sub in range(count):
-                self.put(item, sub, _ROWS[item])
+                self.put(table, sub, _ROWS[table])
         self._tokens.save()
 
     # items
@@ -137,21 +125,21 @@ class Nvram:
         devices = [*tokens.children, *(device for device in keys if device not in tokens.children)]
         rows: list[bytes] = []
         table: list[bytes] = []
-        for at, device in enumerate(devices[: SIZES[ADDRESSES]]):
+        for at, device in enumerate(devices[: self.sizes[ADDRESSES]]):
             child = tokens.children.get(device)
             short = child.short if child is not None else self._stack.nwk.shorts.get(device, 0xFFFE)
             use = (_CHILD if child is not None and not child.router else 0) | (_SECURITY if device in keys else 0)
             rows.append(struct.pack("<BxH", use, short) + device.zigbee)
-            if device in keys and len(table) < SIZES[APS_KEYS]:
+            if device in keys and len(table) < self.sizes[APS_KEYS]:
                 aps = self._stack.aps
                 self.put(APS_KEYS, len(table), keys[device] + struct.pack("<II", aps.counter, aps.incoming_counter(device)))
                 table.append(_LINK_KEYS.pack(at, len(table), _AUTHENTICATED))
-        for sub in range(SIZES[TCLK]):
+        for sub in range(self.sizes[TCLK]):
             self.put(TCLK, sub, _ROWS[TCLK])
-        for sub in range(SIZES[ADDRESSES]):
+        for sub in range(self.sizes[ADDRESSES]):
             self.put(ADDRESSES, sub, rows[sub] if sub < len(rows) else _EMPTY_ADDRESS)
         index = struct.pack("<H", len(table)) + b"".join(table)
-        self.put(OSAL, LINK_KEY_TABLE, index.ljust(2 + _LINK_KEYS.size * SIZES[APS_KEYS], b"\x00"))
+        self.put(OSAL, LINK_KEY_TABLE, index.ljust(2 + _LINK_KEYS.size * self.sizes[APS_KEYS], b"\x00"))
 
     def read_network(self) -> None:
         """From the items into the tokens, before the stack starts."""
@@ -165,7 +153,7 @@ class Nvram:
         tokens.update_id, tokens.parent, tokens.parent_short, tokens.depth = nib[_UPDATE], None, 0xFFFF, 0
         tokens.tc_eui64 = tokens.eui64
         tokens.key_sequence, tokens.network_key = active[0], active[1:17]
-        for sub in range(SIZES[SECURITY]):
+        for sub in range(self.sizes[SECURITY]):
             row = self.get(SECURITY, sub) or bytes(12)
             if row[4:12] == tokens.extended_pan.zigbee:
                 tokens.nwk_counter = max(tokens.nwk_counter, int.from_bytes(row[:4], "little"))
@@ -174,7 +162,7 @@ class Nvram:
 
     def _read_devices(self) -> None:
         tokens = self._tokens
-        rows = [self.get(ADDRESSES, sub) or _EMPTY_ADDRESS for sub in range(SIZES[ADDRESSES])]
+        rows = [self.get(ADDRESSES, sub) or _EMPTY_ADDRESS for sub in range(self.sizes[ADDRESSES])]
         listed: set[Eui64] = set()
         for row in rows:
             device = Eui64.from_zigbee(row[4:12])
@@ -193,7 +181,7 @@ class Nvram:
                 tokens.link_keys[place] = (Eui64.from_zigbee(rows[address][4:12]), value[:16])
                 tokens.aps_counter = max(tokens.aps_counter, int.from_bytes(value[16:20], "little"))
         seed = self.get(OSAL, TCLK_SEED) or bytes(16)
-        for sub in range(SIZES[TCLK]):
+        for sub in range(self.sizes[TCLK]):
             sent, _, eui64, attributes, _, shift = _TCLK.unpack(self.get(TCLK, sub) or _ROWS[TCLK])
             device = Eui64.from_zigbee(eui64)
             if any(eui64) and attributes == _VERIFIED and device not in {known for known, _ in tokens.link_keys.values()}:

@@ -14,11 +14,12 @@ from pathlib import Path
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
+from hil.radio.personality import Personality, personality
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 from hil.radio.stack.tokens import Tokens
 from hil.radio.znp.firmware import Znp
-from hil.radio.znp.handlers import HANDLERS, VERSION
+from hil.radio.znp.handlers import HANDLERS
 from hil.radio.znp.mt import SOF, Frame, Parser
 
 POWER_ON, EXTERNAL, WATCHDOG = 0, 1, 2
@@ -38,11 +39,14 @@ class ZnpServer(DongleServer):
         tokens: Path | None = None,
         clock: Clock | None = None,
         faults: NcpFaults | None = None,
+        firmware: Personality | None = None,
     ) -> None:
-        """``tokens``: as for the EZSP dongle. Raises RadioError for a token file that is not this dongle's."""
+        """``firmware``: which build it plays.
+
+        ``tokens``: as for the EZSP dongle. Raises RadioError for a token file that is not this dongle's."""
         super().__init__(air, clock, faults)
         stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)
-        self.ncp = Znp(air, stored, self._to_host, partial(self.reset, EXTERNAL), HANDLERS)
+        self.ncp = Znp(air, stored, self._to_host, partial(self.reset, EXTERNAL), firmware or personality("znp"), HANDLERS)
         self._parser = Parser()
 
     def power(self, on: bool) -> None:
@@ -67,7 +71,7 @@ class ZnpServer(DongleServer):
             self._booted(reason)
 
     def _booted(self, reason: int) -> None:
-        self.ncp.tell("SYS_RESET_IND", {**VERSION, "reason": reason})
+        self.ncp.tell("SYS_RESET_IND", {**self.ncp.release(), "reason": reason})
 
     @staticmethod
     def _frame_length(octets: bytes) -> int:

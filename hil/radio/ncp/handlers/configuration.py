@@ -6,7 +6,6 @@ import struct
 
 from firmware_emu.han.base import SimpleDescriptor
 from hil.radio.air.frames import Reader
-from hil.radio.ncp.commands import STACK_VERSION
 from hil.radio.ncp.ezsp import ERASED_EUI, RESTORED_EUI, STACK_TOKEN, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
@@ -19,6 +18,8 @@ handles = register_in(HANDLERS)
 TRUST_CENTRE_POLICY = 0x00
 ZDO_FLAGS = 0x2A
 FREE_BUFFERS, VERSION_INFO, NWK_COUNTER, APS_COUNTER = 0x03, 0x11, 0x23, 0x24
+LAST_VALUE = 0x48
+"""Value ids above are not known to any version (bellows 1.2.1)."""
 ENDPOINT_FLAGS = 0x00
 COUNTERS = (
     "rx_broadcast",
@@ -52,7 +53,6 @@ COUNTERS = (
     "relayed",
 )
 """Our counters by EmberCounterType; "" is one that is always 0 here."""
-COUNTER_COUNT = 41
 MFG_TOKENS = {
     0x00: b"\xff\xff",
     0x01: b"commshub bench".ljust(16, b"\xff"),
@@ -70,18 +70,16 @@ NEVER_BURNT = frozenset({0x06, 0x08, 0x09, 0x0B})
 @handles("version")
 def version(ncp: Ncp, fields: Fields) -> Reply:
     ncp.negotiated = True
-    return {"protocol": ncp.version, "stack_type": 2, "stack_version": STACK_VERSION[ncp.version]}
+    return {"protocol": ncp.version, "stack_type": 2, "stack_version": ncp.personality.stack_version}
 
 
 @handles("addEndpoint")
 def add_endpoint(ncp: Ncp, fields: Fields) -> Reply:
-    if ncp.stack.running:
-        return {"status": EzspStatus.ERROR_INVALID_CALL}
     read = Reader(fields.octets("clusters"))
     servers = tuple(read.uint(2, "input cluster") for _ in range(fields.u("inputs")))
     clients = tuple(read.uint(2, "output cluster") for _ in range(fields.u("outputs")))
     endpoint = SimpleDescriptor(fields.u("endpoint"), fields.u("device"), servers, clients, fields.u("profile"))
-    if not 1 <= endpoint.endpoint <= 254:
+    if not 1 <= endpoint.endpoint <= 254 or endpoint.endpoint in ncp.stack.endpoints:
         return {"status": EzspStatus.ERROR_INVALID_VALUE}
     ncp.stack.endpoints[endpoint.endpoint] = endpoint
     return {"status": EzspStatus.SUCCESS}
@@ -95,7 +93,7 @@ def get_extended_value(ncp: Ncp, fields: Fields) -> Reply:
     return {"status": EzspStatus.ERROR_INVALID_ID, "value": bytes(2)}
 
 
-@handles("nop", "gpSinkTableClearAll", "gpClearProxyTable")
+@handles("nop", "gpClearSinkTable", "gpSinkTableClearAll", "gpClearProxyTable")
 def nothing(ncp: Ncp, fields: Fields) -> Reply:
     """No green power table is modelled, so clearing it does nothing."""
     return {}
@@ -118,6 +116,36 @@ def no_ecc_library(ncp: Ncp, fields: Fields) -> Reply:
     return {"status": Status.LIBRARY_NOT_PRESENT}
 
 
+STACK_TOKENS = (
+    (0xFF01, True, False, 2, 1),
+    (0xE263, True, False, 4, 1),
+    (0xE563, True, False, 4, 1),
+    (0xEB79, False, False, 17, 1),
+    (0xEE64, False, False, 16, 1),
+    (0xE475, False, False, 17, 1),
+    (0xE123, True, False, 4, 1),
+    (0xE124, False, False, 26, 1),
+    (0xE125, False, False, 7, 1),
+    (0xE126, False, False, 10, 1),
+    (0xE12A, False, False, 8, 1),
+)
+"""Creator code, counter?, indexed?, octets and entries of the stack tokens whose length is known (reference ncp-real, tokens)."""
+
+
+@handles("getTokenCount")
+def token_count(ncp: Ncp, fields: Fields) -> Reply:
+    return {"count": len(STACK_TOKENS)}
+
+
+@handles("getTokenInfo")
+def token_info(ncp: Ncp, fields: Fields) -> Reply:
+    if fields.u("index") >= len(STACK_TOKENS):
+        return {"status": Status.INDEX_OUT_OF_RANGE}
+    creator, counter, indexed, size, count = STACK_TOKENS[fields.u("index")]
+    told = {"key": 0x10000 | creator, "counter": int(counter), "indexed": int(indexed), "size": size, "count": count}
+    return {"status": Status.SUCCESS, **told}
+
+
 @handles("getConfigurationValue")
 def get_configuration(ncp: Ncp, fields: Fields) -> Reply:
     value = ncp.configuration.get(fields.u("id"))
@@ -128,9 +156,15 @@ def get_configuration(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("setConfigurationValue")
 def set_configuration(ncp: Ncp, fields: Fields) -> Reply:
+    """On 6.x any size in range; later a table may only become smaller than it was compiled (reference ncp-real 3)."""
     identifier, value = fields.u("id"), fields.u("value")
-    if identifier not in ncp.configuration:
+    known = ncp.personality.settings.get(identifier)
+    if known is None:
         return {"status": EzspStatus.ERROR_INVALID_ID}
+    if not known.least <= value <= known.most:
+        return {"status": EzspStatus.ERROR_INVALID_VALUE}
+    if known.read_only or (known.fixed and not ncp.personality.has("grows") and value > known.value):
+        return {"status": EzspStatus.ERROR_OUT_OF_MEMORY}
     ncp.configuration[identifier] = value
     if identifier == ZDO_FLAGS:
         ncp.stack.zdo_flags = value
@@ -140,6 +174,11 @@ def set_configuration(ncp: Ncp, fields: Fields) -> Reply:
 @handles("setPolicy")
 def set_policy(ncp: Ncp, fields: Fields) -> Reply:
     decision = int.from_bytes(fields.octets("decision")[:2], "little")
+    known = ncp.personality.policies.get(fields.u("policy"))
+    if known is None:
+        return {"status": EzspStatus.ERROR_INVALID_ID}
+    if known.known and decision not in known.known:
+        return {"status": EzspStatus.ERROR_INVALID_VALUE}
     ncp.policies[fields.u("policy")] = decision
     if fields.u("policy") == TRUST_CENTRE_POLICY:
         ncp.stack.trust.policy = Policy(decision)
@@ -148,16 +187,19 @@ def set_policy(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("getPolicy")
 def get_policy(ncp: Ncp, fields: Fields) -> Reply:
-    return {"status": EzspStatus.SUCCESS, "decision": ncp.policies.get(fields.u("policy"), 0)}
+    decision = ncp.policies.get(fields.u("policy"))
+    if decision is None:
+        return {"status": EzspStatus.ERROR_INVALID_ID}
+    return {"status": EzspStatus.SUCCESS, "decision": decision}
 
 
 @handles("getValue")
 def get_value(ncp: Ncp, fields: Fields) -> Reply:
     identifier = fields.u("id")
     if identifier == FREE_BUFFERS:
-        value = b"\xff"
+        value = bytes([max(0, ncp.free_buffers)])
     elif identifier == VERSION_INFO:
-        shown = STACK_VERSION[ncp.version]
+        shown = ncp.personality.stack_version
         value = struct.pack("<HBBBBB", 0, shown >> 12 & 15, shown >> 8 & 15, shown >> 4 & 15, shown & 15, 0xAA)
     elif identifier == NWK_COUNTER:
         value = ncp.stack.nwk.counter.to_bytes(4, "little")
@@ -184,7 +226,7 @@ def set_value(ncp: Ncp, fields: Fields) -> Reply:
             ncp.stack.tokens.aps_counter = counter
         ncp.stack.tokens.save()
         return {"status": EzspStatus.SUCCESS}
-    if identifier in (FREE_BUFFERS, VERSION_INFO):
+    if identifier in (FREE_BUFFERS, VERSION_INFO) or identifier > LAST_VALUE:
         return {"status": EzspStatus.ERROR_INVALID_ID}
     ncp.values[identifier] = value
     return {"status": EzspStatus.SUCCESS}
@@ -259,10 +301,11 @@ def source_route_mode(ncp: Ncp, fields: Fields) -> Reply:
 @handles("readCounters", "readAndClearCounters")
 def counters(ncp: Ncp, fields: Fields) -> Reply:
     known = ncp.stack.nwk.mac.counters
-    values = [known.get(name, 0) & 0xFFFF for name in COUNTERS] + [0] * (COUNTER_COUNT - len(COUNTERS))
+    count = ncp.personality.limits["counters"]
+    values = [known.get(name, 0) & 0xFFFF for name in COUNTERS] + [0] * (count - len(COUNTERS))
     if ncp.serving == "readAndClearCounters":
         known.clear()
-    return {"values": struct.pack(f"<{COUNTER_COUNT}H", *values)}
+    return {"values": struct.pack(f"<{count}H", *values)}
 
 
 @handles("getEui64")

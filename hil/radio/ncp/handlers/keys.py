@@ -5,16 +5,18 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.ids import Eui64
+from hil.radio.ncp.commands import FIRST_SL_STATUS
 from hil.radio.ncp.ezsp import Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
+from hil.radio.stack.nwk import COORDINATOR
 from hil.radio.stack.status import Status
 
 HANDLERS: dict[str, Handler] = {}
 handles = register_in(HANDLERS)
 
 HAVE_TRUST_CENTRE_EUI64, HAVE_PRECONFIGURED_KEY, HAVE_NETWORK_KEY = 0x0040, 0x0100, 0x0200
-CURRENT_MASK, HAVE_LINK_KEY = 0x0087, 0x0010
+CURRENT_MASK, HAVE_LINK_KEY, HASHED = 0x0087, 0x0010, 0x0084
 NETWORK, TC_LINK = 1, 2
 KEY_TABLE_SIZE = 0x1E
 TRUST_CENTRE_LINK_KEY, CURRENT_NETWORK_KEY, NEXT_NETWORK_KEY, APPLICATION_LINK_KEY = 1, 3, 4, 5
@@ -24,8 +26,6 @@ NO_INDEX = 0xFF
 
 @handles("setInitialSecurityState")
 def set_security(ncp: Ncp, fields: Fields) -> Reply:
-    if ncp.stack.running or ncp.stack.busy:
-        return {"status": Status.INVALID_CALL}
     tokens, bitmask = ncp.stack.tokens, fields.u("bitmask")
     tokens.security_bitmask = bitmask
     tokens.tc_link_key = fields.octets("preconfigured") if bitmask & HAVE_PRECONFIGURED_KEY else None
@@ -33,15 +33,18 @@ def set_security(ncp: Ncp, fields: Fields) -> Reply:
     tokens.key_sequence = fields.u("sequence") if bitmask & HAVE_NETWORK_KEY else 0
     tokens.tc_eui64 = fields.eui("trust_centre") if bitmask & HAVE_TRUST_CENTRE_EUI64 else None
     tokens.save()
+    ncp.security_set = True
     return {"status": Status.SUCCESS}
 
 
 @handles("getCurrentSecurityState")
 def get_security(ncp: Ncp, fields: Fields) -> Reply:
     tokens = ncp.stack.tokens
-    if not ncp.stack.running:
-        return {"status": Status.NOT_JOINED}
+    hashed = tokens.security_bitmask & HASHED == HASHED
+    traits = ncp.personality.traits
     bitmask = tokens.security_bitmask & CURRENT_MASK | HAVE_LINK_KEY
+    if tokens.node_type == COORDINATOR:
+        bitmask = traits["hashed_key_state"] if hashed else traits["global_key_state"]
     return {"status": Status.SUCCESS, "bitmask": bitmask, "trust_centre": tokens.tc_eui64 or Eui64(b"\xff" * 8)}
 
 
@@ -89,7 +92,7 @@ def get_key(ncp: Ncp, fields: Fields) -> Reply:
     if kind == TRUST_CENTRE_LINK_KEY and tokens.tc_link_key is not None:
         return {
             "status": Status.SUCCESS,
-            "bitmask": 0x02 | HAS_PARTNER,
+            "bitmask": 0x02 | HAS_PARTNER | AUTHORISED,
             "type": kind,
             "key": tokens.tc_link_key,
             "outgoing": ncp.stack.aps.counter,
@@ -182,7 +185,7 @@ def find_link_key(ncp: Ncp, fields: Fields) -> Reply:
 @handles("eraseKeyTableEntry")
 def erase_link_key(ncp: Ncp, fields: Fields) -> Reply:
     if fields.u("index") >= _size(ncp):
-        return {"status": Status.INDEX_OUT_OF_RANGE}
+        return {"status": Status.INDEX_OUT_OF_RANGE if ncp.version >= FIRST_SL_STATUS else Status.KEY_INVALID}
     ncp.stack.tokens.link_keys.pop(fields.u("index"), None)
     ncp.stack.tokens.save()
     return {"status": Status.SUCCESS}

@@ -56,8 +56,6 @@ def send_head(
 ) -> Reply:
     """One message under the APS header of a command."""
     stack = ncp.stack
-    if not stack.running:
-        return {"status": Status.NETWORK_DOWN}
     block = _block(head)
     if block is None or block.first:
         head = replace(head, sequence=stack.aps.next_sequence())
@@ -65,7 +63,12 @@ def send_head(
     tag = fields.u("tag")
     contents = message if ncp.policies.get(CONTENTS_POLICY) == TAG_AND_CONTENTS else b""
 
+    counted = kind in (DIRECT, VIA_ADDRESS_TABLE)
+    life = ncp.life
+
     def sent(status: Status) -> None:
+        if counted and life == ncp.life:
+            ncp.in_flight -= 1
         ncp.callback(
             "messageSentHandler",
             {
@@ -79,6 +82,10 @@ def send_head(
         )
 
     status = stack.aps.send(destination, _pdu(head, message, delivery), sent, radius)
+    if status is Status.SUCCESS and counted:
+        ncp.in_flight += 1
+    elif status is Status.SUCCESS:
+        ncp.broadcast_sent()
     return {"status": status, "sequence": head.sequence}
 
 
@@ -116,8 +123,6 @@ def send_reply(ncp: Ncp, fields: Fields) -> Reply:
     """With the fragment option: the APS acknowledgement of one piece; else a message back to the sender."""
     head = ApsHead.decode(fields.octets("aps"))
     sender = fields.u("sender")
-    if not ncp.stack.running:
-        return {"status": Status.NETWORK_DOWN}
     if head.options & FRAGMENT:
         index = head.group & 0xFF
         piece = ApsPdu(

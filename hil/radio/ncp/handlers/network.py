@@ -35,7 +35,7 @@ def _parameters(ncp: Ncp) -> NetworkParameters:
     return NetworkParameters(tokens.extended_pan, tokens.pan, tokens.power, tokens.channel, 0, 0, tokens.update_id, 0x07FFF800)
 
 
-@handles("networkInit")
+@handles("networkInit", "networkInitExtended")
 def network_init(ncp: Ncp, fields: Fields) -> Reply:
     return {"status": ncp.stack.initialise()}
 

@@ -20,7 +20,7 @@ from hil.radio.stack.status import Status
 HANDLERS: dict[str, Handler] = {}
 handles = register_in(HANDLERS)
 
-SOURCE_ROUTES, BINDINGS = 0x1A, 0x03
+SOURCE_ROUTES, BINDINGS, ROUTES = 0x1A, 0x04, 0x07
 NO_BINDING = bytes(14)
 NO_ROUTE = struct.pack("<HHBBBB", 0xFFFF, 0xFFFF, 3, 0, 0, 0)
 NO_BOOTLOADER = 0xFFFF
@@ -66,8 +66,6 @@ def source_route(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("sendManyToOneRouteRequest")
 def many_to_one(ncp: Ncp, fields: Fields) -> Reply:
-    if not ncp.stack.running:
-        return {"status": Status.NETWORK_DOWN}
     ncp.stack.nwk.routes.call_all()
     return {"status": Status.SUCCESS}
 
@@ -87,7 +85,7 @@ def neighbour_count(ncp: Ncp, fields: Fields) -> Reply:
 def neighbour(ncp: Ncp, fields: Fields) -> Reply:
     known, nwk = _neighbours(ncp), ncp.stack.nwk
     if fields.u("index") >= len(known):
-        return {"status": Status.INDEX_OUT_OF_RANGE}
+        return {"status": Status.FATAL}
     short = known[fields.u("index")]
     link = nwk.neighbours[short]
     cost = link_cost(link)
@@ -105,8 +103,8 @@ def neighbour_counter(ncp: Ncp, fields: Fields) -> Reply:
 def route(ncp: Ncp, fields: Fields) -> Reply:
     table = ncp.stack.nwk.routes.table
     index = fields.u("index")
-    if index >= max(16, len(table)):
-        return {"status": Status.INDEX_OUT_OF_RANGE}
+    if index >= max(ncp.configuration[ROUTES], len(table)):
+        return {"status": Status.FATAL}
     entry = struct.pack("<HHBBBB", *table[index], 0, 0, 0, 0) if index < len(table) else NO_ROUTE
     return {"status": Status.SUCCESS, "route": entry}
 
@@ -123,7 +121,7 @@ def clear_bindings(ncp: Ncp, fields: Fields) -> Reply:
 @handles("setBinding")
 def set_binding(ncp: Ncp, fields: Fields) -> Reply:
     if fields.u("index") >= ncp.configuration[BINDINGS]:
-        return {"status": Status.INDEX_OUT_OF_RANGE}
+        return {"status": Status.INVALID_BINDING_INDEX}
     ncp.bindings[fields.u("index")] = fields.octets("binding")
     return {"status": Status.SUCCESS}
 
@@ -131,14 +129,16 @@ def set_binding(ncp: Ncp, fields: Fields) -> Reply:
 @handles("getBinding")
 def get_binding(ncp: Ncp, fields: Fields) -> Reply:
     if fields.u("index") >= ncp.configuration[BINDINGS]:
-        return {"status": Status.INDEX_OUT_OF_RANGE}
+        return {"status": Status.INVALID_BINDING_INDEX}
     return {"status": Status.SUCCESS, "binding": ncp.bindings.get(fields.u("index"), NO_BINDING)}
 
 
 @handles("deleteBinding")
 def delete_binding(ncp: Ncp, fields: Fields) -> Reply:
-    known = ncp.bindings.pop(fields.u("index"), None) is not None
-    return {"status": Status.SUCCESS if known else Status.INDEX_OUT_OF_RANGE}
+    if fields.u("index") >= ncp.configuration[BINDINGS]:
+        return {"status": Status.INVALID_BINDING_INDEX}
+    ncp.bindings.pop(fields.u("index"), None)
+    return {"status": Status.SUCCESS}
 
 
 @handles("bindingIsActive")
@@ -235,18 +235,10 @@ def library(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles(
     "getXncpInfo",
-    "mfglibStart",
-    "mfglibEnd",
-    "mfglibStartTone",
-    "mfglibStopTone",
-    "mfglibStartStream",
-    "mfglibStopStream",
-    "mfglibSetChannel",
-    "mfglibSetPower",
     "launchStandaloneBootloader",
 )
 def not_linked(ncp: Ncp, fields: Fields) -> Reply:
-    """The manufacturing library, a boot loader and host extensions are not in this firmware."""
+    """A boot loader and host extensions are not in this firmware."""
     return {"status": Status.LIBRARY_NOT_PRESENT}
 
 

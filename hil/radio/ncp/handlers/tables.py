@@ -32,7 +32,7 @@ def find_eui(ncp: Ncp, fields: Fields) -> Reply:
     device = ncp.stack.nwk.addresses.get(short)
     if device is None:
         device = next((known for known, one, _ in ncp.address_table.values() if one == short), None)
-    return {"status": Status.NOT_FOUND if device is None else Status.SUCCESS, "eui64": device or NO_EUI}
+    return {"status": Status.FATAL if device is None else Status.SUCCESS, "eui64": device or NO_EUI}
 
 
 @handles("getAddressTableRemoteEui64", "getAddressTableRemoteNodeId", "getAddressTableInfo")

@@ -1,0 +1,155 @@
+"""What an EZSP firmware refuses before a command does anything: one row a condition, by command (reference ncp-real 3, refusals table).
+
+What depends on the content of a table is refused by the handler of the command; its status stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hil.radio.air import phy
+from hil.radio.ncp.commands import NetworkParameters
+from hil.radio.ncp.ezsp import Ncp
+from hil.radio.port.fields import Fields
+from hil.radio.stack.status import EzspStatus, Status
+
+Condition = Callable[[Ncp, Fields], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A condition, the status that the command then answers, and where that is from. From ``since`` to ``until``: EZSP versions."""
+
+    when: Condition
+    status: Status | EzspStatus
+    source: str
+    since: int = 0
+    until: int = 99
+
+
+UNICAST_REPLIES, HOST_REPLIES = 0x02, 0x21
+FRAGMENT, OPTIONS = 0x8000, slice(6, 8)
+UNICASTS, SOURCE_ROUTES = 0x03, 0x1A
+RESERVED_KEYS = (bytes(16), b"\xff" * 16)
+DISTRIBUTED, HASHED, HAVE_PRECONFIGURED, HAVE_NETWORK_KEY = 0x0002, 0x0084, 0x0100, 0x0200
+
+
+def joined(ncp: Ncp, fields: Fields) -> bool:
+    """The network is up, or one is being joined."""
+    return ncp.stack.running or ncp.stack.busy
+
+
+def down(ncp: Ncp, fields: Fields) -> bool:
+    return not ncp.stack.running
+
+
+def no_security(ncp: Ncp, fields: Fields) -> bool:
+    return not ncp.security_set
+
+
+def bad_channel(ncp: Ncp, fields: Fields) -> bool:
+    return not phy.known(NetworkParameters.decode(fields.octets("parameters")).channel)
+
+
+def bad_power(ncp: Ncp, fields: Fields) -> bool:
+    power = NetworkParameters.decode(fields.octets("parameters")).power
+    return (power - 256 if power > 127 else power) > ncp.personality.limits["tx_power_dbm"]
+
+
+def reserved_security_key(ncp: Ncp, fields: Fields) -> bool:
+    mask = fields.u("bitmask")
+    wanted = [name for name, bit in (("preconfigured", HAVE_PRECONFIGURED), ("network", HAVE_NETWORK_KEY)) if mask & bit]
+    return any(fields.octets(name) in RESERVED_KEYS for name in wanted)
+
+
+def contradicting_security(ncp: Ncp, fields: Fields) -> bool:
+    mask = fields.u("bitmask")
+    return bool(mask & DISTRIBUTED) and mask & HASHED == HASHED
+
+
+def reserved_key(ncp: Ncp, fields: Fields) -> bool:
+    return fields.octets("key") in RESERVED_KEYS
+
+
+def unicasts_full(ncp: Ncp, fields: Fields) -> bool:
+    return ncp.in_flight >= ncp.configuration[UNICASTS]
+
+
+def no_buffer(ncp: Ncp, fields: Fields) -> bool:
+    return ncp.free_buffers <= 0
+
+
+def broadcasts_full(ncp: Ncp, fields: Fields) -> bool:
+    return ncp.broadcasts_full()
+
+
+def reply_not_supplied(ncp: Ncp, fields: Fields) -> bool:
+    options = int.from_bytes(fields.octets("aps")[OPTIONS], "little")
+    return ncp.policies.get(UNICAST_REPLIES) != HOST_REPLIES and not options & FRAGMENT
+
+
+def source_routes_full(ncp: Ncp, fields: Fields) -> bool:
+    known = ncp.stack.nwk.routes.source
+    return fields.u("destination") not in known and len(known) >= ncp.configuration[SOURCE_ROUTES]
+
+
+def transient_keys_full(ncp: Ncp, fields: Fields) -> bool:
+    known = ncp.stack.trust.keys()
+    return fields.eui("eui64") not in known and len(known) >= ncp.personality.limits["transient_keys"]
+
+
+def no_extension(ncp: Ncp, fields: Fields) -> bool:
+    """No firmware here has an application that hosts can extend (XNCP)."""
+    return True
+
+
+_UG100, _RECALLED = "command-prototypes.h, UG100 text; read", "recalled"
+_SENDING = (
+    Refusal(down, Status.NETWORK_DOWN, _UG100),
+    Refusal(no_buffer, Status.NO_BUFFERS, _UG100),
+)
+_FORMING = (
+    Refusal(joined, Status.INVALID_CALL, _RECALLED),
+    Refusal(no_security, Status.SECURITY_STATE_NOT_SET, "ember enums text; read"),
+    Refusal(bad_channel, Status.PHY_INVALID_CHANNEL, _RECALLED),
+    Refusal(bad_power, Status.PHY_INVALID_POWER, _RECALLED),
+)
+_BROADCASTING = (*_SENDING, Refusal(broadcasts_full, Status.NETWORK_BUSY, f"{_UG100}; bellows#743"))
+
+REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
+    "addEndpoint": (Refusal(joined, EzspStatus.ERROR_INVALID_CALL, _UG100),),
+    "setConfigurationValue": (Refusal(joined, EzspStatus.ERROR_INVALID_CALL, f"{_UG100}; ezsp.ts"),),
+    "setInitialSecurityState": (
+        Refusal(joined, Status.INVALID_CALL, "security.h; read"),
+        Refusal(contradicting_security, Status.SECURITY_CONFIGURATION_INVALID, "security.h; which bits contradict is inferred"),
+        Refusal(reserved_security_key, Status.KEY_INVALID, "security.h; read"),
+    ),
+    "getCurrentSecurityState": (Refusal(down, Status.NOT_JOINED, _UG100),),
+    "formNetwork": _FORMING,
+    "joinNetwork": _FORMING[:2],
+    "leaveNetwork": (Refusal(down, Status.INVALID_CALL, _UG100),),
+    "permitJoining": (Refusal(down, Status.INVALID_CALL, _RECALLED),),
+    "clearKeyTable": (Refusal(joined, Status.INVALID_CALL, "security.h; read"),),
+    "setKeyTableEntry": (Refusal(reserved_key, Status.KEY_INVALID, _UG100),),
+    "importTransientKey": (Refusal(transient_keys_full, Status.NO_BUFFERS, _RECALLED),),
+    "addTransientLinkKey": (Refusal(transient_keys_full, Status.NO_BUFFERS, _RECALLED),),
+    "sendUnicast": (*_SENDING, Refusal(unicasts_full, Status.MAX_MESSAGE_LIMIT_REACHED, f"{_UG100}; emberAdapter.ts")),
+    "sendBroadcast": _BROADCASTING,
+    "sendMulticast": _BROADCASTING,
+    "proxyBroadcast": _BROADCASTING,
+    "sendMulticastWithAlias": _BROADCASTING,
+    "sendReply": (*_SENDING, Refusal(reply_not_supplied, Status.INVALID_CALL, _UG100)),
+    "sendManyToOneRouteRequest": (Refusal(down, Status.FATAL, _UG100),),
+    "setSourceRoute": (Refusal(source_routes_full, Status.NO_BUFFERS, _UG100),),
+    "getXncpInfo": (Refusal(no_extension, Status.INVALID_CALL, _UG100),),
+}
+"""Command -> what it refuses, in the order in which it is looked at."""
+
+
+def refused(ncp: Ncp, command: str, fields: Fields) -> Status | EzspStatus | None:
+    """The status that ``command`` answers without having done anything; None where nothing speaks against it."""
+    for one in REFUSALS.get(command, ()):
+        if one.since <= ncp.version <= one.until and one.when(ncp, fields):
+            return one.status
+    return None

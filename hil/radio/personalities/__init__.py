@@ -1,0 +1,1 @@
+"""Named firmwares of virtual dongles, one file each."""
