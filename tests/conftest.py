@@ -6,6 +6,7 @@ The reference data are never part of this repository.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
+from tests.bench_time import followed, new_event_loop
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -63,24 +65,15 @@ def keystore(keys: Path) -> Keystore:
     return Keystore.load(keys)
 
 
-_followed: list[Clock] = []
-
-
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """A coroutine test runs on the clock that its fixtures follow, and on the machine's where they follow none."""
-    return {"the clock's": lambda: _followed[-1].new_event_loop() if _followed else asyncio.new_event_loop()}
+    return {"bench time": new_event_loop}
 
 
 @pytest.fixture
 def follow() -> Iterator[Callable[[Clock], Clock]]:
     """Puts the coroutine test, with its asynchronous fixtures, on a clock, and returns it. Call it in a synchronous fixture."""
-
-    def on(clock: Clock) -> Clock:
-        _followed.append(clock)
-        return clock
-
-    yield on
-    _followed.clear()
+    with contextlib.ExitStack() as stack:
+        yield lambda clock: stack.enter_context(followed(clock))
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,21 +16,14 @@ from ichis.profile import load_profile
 
 
 @pytest.fixture
-def on_bench(tmp_path: Path) -> Callable[[Callable[[Bench], Awaitable[Any]]], Any]:
-    """Run ``body(bench)`` on the warp clock, on a bench that is opened before and closed after."""
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock(start=load_board("simulated").clock.start, warp=True))
 
-    def run(body: Callable[[Bench], Awaitable[Any]], *settings: str) -> Any:
-        board = load_board("simulated", settings)
-        clock = Clock(start=board.clock.start, warp=True)
 
-        async def main() -> Any:
-            bench = Bench(board, load_profile("ichis_default"), Condition(), clock, Trace(clock.now), tmp_path)
-            await bench.open()
-            try:
-                return await body(bench)
-            finally:
-                await bench.close()
-
-        return clock.run(main())
-
-    return run
+@pytest.fixture
+async def bench(clock: Clock, tmp_path: Path) -> AsyncIterator[Bench]:
+    """The simulated board's bench, open."""
+    bench = Bench(load_board("simulated"), load_profile("ichis_default"), Condition(), clock, Trace(clock.now), tmp_path)
+    await bench.open()
+    yield bench
+    await bench.close()

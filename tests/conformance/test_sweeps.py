@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from hil.conformance.bench import Bench
 from hil.conformance.steps import align, outage
-from hil.dcc.answers.alerts import AlertRecord
 
 HOLD_UP_S = 0.5
 SEED = 20260105
@@ -28,50 +25,44 @@ def seeded(count: int, low: float, high: float) -> list[float]:
 
 @pytest.mark.requirement("CH-12")
 @pytest.mark.requirement("CH-05")
-def test_interruptions_from_a_millisecond_to_ten_seconds_keep_the_hub_up_or_bring_it_back_whole(on_bench: Callable[..., Any]) -> None:
-    async def body(bench: Bench) -> None:
-        await bench.reach("running")
-        for seconds in sorted([*INTERRUPTIONS, *(round(10 ** random.Random(n).uniform(-3, 1), 4) for n in range(20))]):
-            await bench.clock.sleep(120)
-            bench.begin()
-            kept, counter = bench.kept(), bench.own_counter()
-            await bench.jig.supply.output(False)
-            await bench.clock.sleep(seconds)
-            bridged = seconds < HOLD_UP_S
-            assert bench.station.bench_jig.hub_side.powered is bridged, seconds
-            assert (bench.station.hub is not None) is bridged, seconds
-            await bench.jig.supply.output(True)
-            await bench.until_running()
-            await bench.clock.sleep(2)
-            assert len(bench.noted("power", "boot")) == (0 if bridged else 1), seconds
-            assert codes(bench) == ([] if bridged else ["8F35"]), seconds
-            assert bench.kept() == kept, seconds
-            assert bench.own_counter() == counter + (0 if bridged else 1), seconds
-
-    on_bench(body)
+async def test_interruptions_from_a_millisecond_to_ten_seconds_keep_the_hub_up_or_bring_it_back_whole(bench: Bench) -> None:
+    await bench.reach("running")
+    for seconds in sorted([*INTERRUPTIONS, *(round(10 ** random.Random(n).uniform(-3, 1), 4) for n in range(20))]):
+        await bench.clock.sleep(120)
+        bench.begin()
+        kept, counter = bench.kept(), bench.own_counter()
+        await bench.jig.supply.output(False)
+        await bench.clock.sleep(seconds)
+        bridged = seconds < HOLD_UP_S
+        assert bench.station.bench_jig.hub_side.powered is bridged, seconds
+        assert (bench.station.hub is not None) is bridged, seconds
+        await bench.jig.supply.output(True)
+        await bench.until_running()
+        await bench.clock.sleep(2)
+        assert len(bench.noted("power", "boot")) == (0 if bridged else 1), seconds
+        assert codes(bench) == ([] if bridged else ["8F35"]), seconds
+        assert bench.kept() == kept, seconds
+        assert bench.own_counter() == counter + (0 if bridged else 1), seconds
 
 
 @pytest.mark.requirement("CH-11")
 @pytest.mark.requirement("CH-12")
 @pytest.mark.requirement("CH-13")
-def test_outages_up_to_five_minutes_are_told_by_their_length_at_every_step(on_bench: Callable[..., Any]) -> None:
-    async def body(bench: Bench) -> None:
-        await bench.reach("running")
-        steps = sorted([*seeded(24, 2, 300), 2.0, 60.0, 120.0, 179.0, 180.0, 181.0, 300.0])
-        for seconds in steps:
-            await bench.clock.sleep(60)
-            bench.begin()
-            kept = bench.kept()
-            await outage(bench, seconds)
-            await bench.until_running()
-            await bench.clock.sleep(2)
-            expected = ["8F35"] if seconds < 180 else ["8F36", "AD1"]
-            assert codes(bench) == expected, seconds
-            assert bench.kept() == kept, seconds
-            assert len(bench.noted("power", "boot")) == 1, seconds
-            assert len(bench.noted("power", "last gasp")) == 1, seconds
-
-    on_bench(body)
+async def test_outages_up_to_five_minutes_are_told_by_their_length_at_every_step(bench: Bench) -> None:
+    await bench.reach("running")
+    steps = sorted([*seeded(24, 2, 300), 2.0, 60.0, 120.0, 179.0, 180.0, 181.0, 300.0])
+    for seconds in steps:
+        await bench.clock.sleep(60)
+        bench.begin()
+        kept = bench.kept()
+        await outage(bench, seconds)
+        await bench.until_running()
+        await bench.clock.sleep(2)
+        expected = ["8F35"] if seconds < 180 else ["8F36", "AD1"]
+        assert codes(bench) == expected, seconds
+        assert bench.kept() == kept, seconds
+        assert len(bench.noted("power", "boot")) == 1, seconds
+        assert len(bench.noted("power", "last gasp")) == 1, seconds
 
 
 @pytest.mark.requirement("CH-12")
@@ -89,34 +80,27 @@ def test_outages_up_to_five_minutes_are_told_by_their_length_at_every_step(on_be
         (181.0, ["8F36", "AD1"]),
     ],
 )
-def test_the_boundary_is_at_three_minutes_to_the_millisecond(on_bench: Callable[..., Any], seconds: float, expected: list[str]) -> None:
-    async def body(bench: Bench) -> list[AlertRecord]:
-        await bench.reach("running")
-        await outage(bench, seconds)
+async def test_the_boundary_is_at_three_minutes_to_the_millisecond(bench: Bench, seconds: float, expected: list[str]) -> None:
+    await bench.reach("running")
+    await outage(bench, seconds)
+    await bench.until_running()
+    await bench.clock.sleep(2)
+    assert codes(bench) == expected
+
+
+async def test_ac_lost_alone_is_ridden_through_within_the_hold_up_and_reported_beyond(bench: Bench) -> None:
+    await bench.reach("running")
+    for seconds in (0.0, 0.001, 0.01, 0.1, 0.3, 0.49, 0.6, 5.0, 60.0, 179.0, 180.0, 240.0, 300.0):
+        await bench.clock.sleep(60)
+        await align(bench)
+        bench.begin()
+        kept = bench.kept()
+        await bench.jig.lines.drive("AC LO", True)
+        await bench.clock.sleep(seconds)
+        assert len(bench.noted("power", "last gasp")) == 1, seconds
+        await bench.jig.lines.drive("AC LO", False)
         await bench.until_running()
         await bench.clock.sleep(2)
-        assert codes(bench) == expected
-        return bench.alerts("8F36")
-
-    on_bench(body)
-
-
-def test_ac_lost_alone_is_ridden_through_within_the_hold_up_and_reported_beyond(on_bench: Callable[..., Any]) -> None:
-    async def body(bench: Bench) -> None:
-        await bench.reach("running")
-        for seconds in (0.0, 0.001, 0.01, 0.1, 0.3, 0.49, 0.6, 5.0, 60.0, 179.0, 180.0, 240.0, 300.0):
-            await bench.clock.sleep(60)
-            await align(bench)
-            bench.begin()
-            kept = bench.kept()
-            await bench.jig.lines.drive("AC LO", True)
-            await bench.clock.sleep(seconds)
-            assert len(bench.noted("power", "last gasp")) == 1, seconds
-            await bench.jig.lines.drive("AC LO", False)
-            await bench.until_running()
-            await bench.clock.sleep(2)
-            assert len(bench.noted("power", "boot")) == (0 if seconds < HOLD_UP_S else 1), seconds
-            assert codes(bench) == (["8F35"] if seconds < 180 else ["8F36", "AD1"]), seconds
-            assert bench.kept() == kept, seconds
-
-    on_bench(body)
+        assert len(bench.noted("power", "boot")) == (0 if seconds < HOLD_UP_S else 1), seconds
+        assert codes(bench) == (["8F35"] if seconds < 180 else ["8F36", "AD1"]), seconds
+        assert bench.kept() == kept, seconds

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from tests.devices.device_home import Home, Scene
+from tests.devices.device_home import Home
 from tests.devices.hub_in_memory import HubSide, MemoryHan
 
 
@@ -22,19 +22,16 @@ def device_pki(tmp_path_factory: pytest.TempPathFactory) -> Keystore:
 
 
 @pytest.fixture
-def at_home(device_pki: Keystore) -> Scene:
-    """Run a coroutine function with a Home, on a warp clock that starts at a full hour of 2026."""
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    """A warp clock that starts at a full hour of 2026."""
+    return follow(Clock(start=datetime(2026, 1, 1, 10, 0, 5, tzinfo=UTC), warp=True))
 
-    def run(scene: Callable[[Home], Coroutine[None, None, None]]) -> None:
-        clock = Clock(start=datetime(2026, 1, 1, 10, 0, 5, tzinfo=UTC), warp=True)
 
-        async def main() -> None:
-            han = MemoryHan(Eui64.parse("00db1234567890a2"))
-            trace = Trace(clock.now)
-            home = Home(device_pki, clock, han, HubSide(han, device_pki, clock), trace)
-            trace.subscribe(home.records.append)
-            await scene(home)
-
-        clock.run(main())
-
-    return run
+@pytest.fixture
+async def home(device_pki: Keystore, clock: Clock) -> Home:
+    """A home for one Device."""
+    han = MemoryHan(Eui64.parse("00db1234567890a2"))
+    trace = Trace(clock.now)
+    home = Home(device_pki, clock, han, HubSide(han, device_pki, clock), trace)
+    trace.subscribe(home.records.append)
+    return home

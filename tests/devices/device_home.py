@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 
 from firmware_emu.clock import Clock
@@ -70,10 +69,6 @@ class Home:
         else:
             protect.check_mac(message, self.keystore.shared_secret(header.originator, header.recipient))
         return message
-
-
-Scene = Callable[[Callable[[Home], Coroutine[None, None, None]]], None]
-"""The fixture ``at_home``: runs a coroutine function with a Home on a warp clock."""
 
 
 def join(method: int, other: HanDevice) -> bytes:

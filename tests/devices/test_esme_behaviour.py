@@ -19,7 +19,7 @@ from firmware_emu.gbcs.envelope import Message
 from hil.devices import Esme, LoadSwitch
 from hil.devices.esme.variant import POLYPHASE
 from hil.devices.metering.registers import DAY_S, HOUR_S
-from tests.devices.device_home import SUPPLIER, Home, Scene
+from tests.devices.device_home import SUPPLIER, Home
 from tests.devices.meter_bench import Bench, Item, at_once, entry, flat, limit, octets, put, run
 from tests.devices.prepaying_meter import adjust, prepayment_mode
 
@@ -249,67 +249,58 @@ def test_a_billing_calendar_fills_the_billing_log(device_pki: Keystore, date: st
     assert len({b - a for a, b in pairwise(moments)}) == (2 if date == "ffffff01ff" else 1)
 
 
-def test_the_supplier_is_told_of_the_end_of_a_billing_period_with_its_entry(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        esme = Esme(*home.parts(DeviceType.ESME))
-        await esme.start()
-        await esme.join()
-        await home.hub.open(esme.eui64)
-        await home.answer()
-        calendar = Array((Structure((OctetString(bytes((12, 0, 0, 0))), OctetString(b"\xff" * 5))),))
-        esme.model.write((22, bytes.fromhex("00000f0000ff"), 4), calendar)
-        esme.settings_changed()
-        await home.clock.sleep(3 * HOUR_S)
-        alert: Message = await home.answer()
-        assert (alert.message_code, alert.header.recipient) == (0x0061, SUPPLIER)
-        body = DataNotification.decode(alert.payload).body
-        assert body[0] == LongUnsigned(0x8F0A)  # type: ignore[index]
-        protected = Protected.of(body.elements[2:])  # type: ignore[attr-defined]
-        assert protected is not None
-        z = home.keystore.shared_secret(esme.eui64, SUPPLIER)
-        plain = protect.decrypt(protected.octets, z, originator=esme.eui64, counter=alert.header.counter, recipient=SUPPLIER)
-        log = open_protected(plain)[0]
-        assert isinstance(log, CompactArray)
-        assert len(log.elements) == 1
-        assert log.elements[0][1] == DoubleLongUnsigned(next(iter(esme.metering.logs.billing))[1])  # type: ignore[index]
-        await esme.stop()
-
-    at_home(scene)
+async def test_the_supplier_is_told_of_the_end_of_a_billing_period_with_its_entry(home: Home) -> None:
+    esme = Esme(*home.parts(DeviceType.ESME))
+    await esme.start()
+    await esme.join()
+    await home.hub.open(esme.eui64)
+    await home.answer()
+    calendar = Array((Structure((OctetString(bytes((12, 0, 0, 0))), OctetString(b"\xff" * 5))),))
+    esme.model.write((22, bytes.fromhex("00000f0000ff"), 4), calendar)
+    esme.settings_changed()
+    await home.clock.sleep(3 * HOUR_S)
+    alert: Message = await home.answer()
+    assert (alert.message_code, alert.header.recipient) == (0x0061, SUPPLIER)
+    body = DataNotification.decode(alert.payload).body
+    assert body[0] == LongUnsigned(0x8F0A)  # type: ignore[index]
+    protected = Protected.of(body.elements[2:])  # type: ignore[attr-defined]
+    assert protected is not None
+    z = home.keystore.shared_secret(esme.eui64, SUPPLIER)
+    plain = protect.decrypt(protected.octets, z, originator=esme.eui64, counter=alert.header.counter, recipient=SUPPLIER)
+    log = open_protected(plain)[0]
+    assert isinstance(log, CompactArray)
+    assert len(log.elements) == 1
+    assert log.elements[0][1] == DoubleLongUnsigned(next(iter(esme.metering.logs.billing))[1])  # type: ignore[index]
+    await esme.stop()
 
 
-def test_credit_runs_out_at_its_second_while_nobody_asks(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        bench = Bench(home.keystore)
-        bench.esme = esme = Esme(*home.parts(DeviceType.ESME), load=lambda half_hour: 3600)
-        await esme.start()
-        bench.do(0x0019, flat(10_000))
-        bench.do(0x001C, adjust(20_000))
-        bench.do(0x001B, prepayment_mode())
-        await home.clock.sleep(1990)
-        assert esme.load_switch is LoadSwitch.ENABLED
-        await home.clock.sleep(12)
-        assert esme.load_switch is LoadSwitch.DISABLED
-        assert esme.registers.active_import.parts == 3600 * 2001
-        await esme.stop()
-
-    at_home(scene)
+async def test_credit_runs_out_at_its_second_while_nobody_asks(home: Home) -> None:
+    bench = Bench(home.keystore)
+    bench.esme = esme = Esme(*home.parts(DeviceType.ESME), load=lambda half_hour: 3600)
+    await esme.start()
+    bench.do(0x0019, flat(10_000))
+    bench.do(0x001C, adjust(20_000))
+    bench.do(0x001B, prepayment_mode())
+    await home.clock.sleep(1990)
+    assert esme.load_switch is LoadSwitch.ENABLED
+    await home.clock.sleep(12)
+    assert esme.load_switch is LoadSwitch.DISABLED
+    assert esme.registers.active_import.parts == 3600 * 2001
+    await esme.stop()
 
 
-def test_an_adjusted_clock_neither_makes_nor_loses_energy(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        esme = Esme(*home.parts(DeviceType.ESME), load=lambda half_hour: 3600)
-        await esme.start()
-        start = home.clock.now()
-        esme.hub_time = HubTime(7, True)  # the hub's clock is 7 s ahead of the bench's
-        await home.clock.sleep(100)
-        assert esme.set_clock(start, start + 1000)
-        await home.clock.sleep(100)
-        esme.update()
-        assert esme.registers.active_import.parts in (3600 * 199, 3600 * 200)
-        assert esme.registers.active_import.until == int(home.clock.now()) + 7
-        await esme.stop()
-
-    at_home(scene)
+async def test_an_adjusted_clock_neither_makes_nor_loses_energy(home: Home) -> None:
+    esme = Esme(*home.parts(DeviceType.ESME), load=lambda half_hour: 3600)
+    await esme.start()
+    start = home.clock.now()
+    esme.hub_time = HubTime(7, True)  # the hub's clock is 7 s ahead of the bench's
+    await home.clock.sleep(100)
+    assert esme.set_clock(start, start + 1000)
+    await home.clock.sleep(100)
+    esme.update()
+    assert esme.registers.active_import.parts in (3600 * 199, 3600 * 200)
+    assert esme.registers.active_import.until == int(home.clock.now()) + 7
+    await esme.stop()
 
 
 @pytest.mark.parametrize(("limit_s", "number", "offset"), [(0, 0x90A0, 0), (1799, 0x90A0, 1016), (1799, 0xFFFF, 1798)])

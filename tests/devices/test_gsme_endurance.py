@@ -16,7 +16,7 @@ from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.declare import FieldValue
 from hil.devices import Gsme, Valve
 from hil.devices.metering.registers import DAY_S, HOUR_S, boiler
-from tests.devices.device_home import Home, Scene
+from tests.devices.device_home import Home
 from tests.devices.gas_money import (
     BLOCKS,
     KWH_A_LITRE,
@@ -131,24 +131,21 @@ def test_a_clock_that_is_set_moves_the_count_and_nothing_flows_or_is_lost_by_it(
     assert bench.read(*SUMMATION) == HOUR_S + 60
 
 
-def test_a_battery_taken_out_stops_the_count_and_put_in_again_all_is_there(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        gsme = Gsme(*home.parts(DeviceType.GSME))
-        await gsme.start()
-        await home.clock.go(HOUR_S)
-        gsme.power(False)
-        total = gsme.register.total
-        assert gsme.metering.tiers() == (total, 0, 0, 0)
-        assert total > 0
-        await home.clock.go(DAY_S)
-        gsme.power(True)
-        assert (gsme.register.total, gsme.metering.tiers()[0]) == (total, total)
-        await home.clock.go(HOUR_S)
-        gsme.update()
-        assert gsme.register.total == gsme.metering.tiers()[0] > total
-        await gsme.stop()
-
-    at_home(scene)
+async def test_a_battery_taken_out_stops_the_count_and_put_in_again_all_is_there(home: Home) -> None:
+    gsme = Gsme(*home.parts(DeviceType.GSME))
+    await gsme.start()
+    await home.clock.go(HOUR_S)
+    gsme.power(False)
+    total = gsme.register.total
+    assert gsme.metering.tiers() == (total, 0, 0, 0)
+    assert total > 0
+    await home.clock.go(DAY_S)
+    gsme.power(True)
+    assert (gsme.register.total, gsme.metering.tiers()[0]) == (total, total)
+    await home.clock.go(HOUR_S)
+    gsme.update()
+    assert gsme.register.total == gsme.metering.tiers()[0] > total
+    await gsme.stop()
 
 
 def test_a_power_cut_and_a_restart_lose_nothing_and_count_nothing_between(bench: Bench) -> None:

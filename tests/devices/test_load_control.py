@@ -10,7 +10,7 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import RadioError
 from firmware_emu.zse.clusters.drlc import DRLC
 from hil.devices import Esme, Hcalcs
-from tests.devices.device_home import SUPPLIER, Home, Scene, at_hub, join
+from tests.devices.device_home import SUPPLIER, Home, at_hub, join
 
 
 async def pair(home: Home) -> tuple[Esme, Hcalcs]:
@@ -38,51 +38,42 @@ def is_closed(hcalcs: Hcalcs) -> bool:
     return hcalcs.closed
 
 
-def test_a_switch_follows_its_meter_and_reports_that_it_does(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        esme, hcalcs = await pair(home)
-        assert not is_closed(hcalcs)
-        force(esme, 100)
-        await home.clock.sleep(1)
-        assert is_closed(hcalcs)
-        assert esme.load_controller.reported == {hcalcs.eui64: (2, 100)}
-        await home.clock.sleep(3600)
-        esme.update()
-        await home.clock.sleep(1)
-        assert not is_closed(hcalcs)
-        assert esme.load_controller.reported == {hcalcs.eui64: (2, 0)}
-        force(esme, 100, number=2)
-        await home.clock.sleep(1)
-        assert not is_closed(hcalcs)
-        await asyncio.gather(esme.stop(), hcalcs.stop())
-
-    at_home(scene)
+async def test_a_switch_follows_its_meter_and_reports_that_it_does(home: Home) -> None:
+    esme, hcalcs = await pair(home)
+    assert not is_closed(hcalcs)
+    force(esme, 100)
+    await home.clock.sleep(1)
+    assert is_closed(hcalcs)
+    assert esme.load_controller.reported == {hcalcs.eui64: (2, 100)}
+    await home.clock.sleep(3600)
+    esme.update()
+    await home.clock.sleep(1)
+    assert not is_closed(hcalcs)
+    assert esme.load_controller.reported == {hcalcs.eui64: (2, 0)}
+    force(esme, 100, number=2)
+    await home.clock.sleep(1)
+    assert not is_closed(hcalcs)
+    await asyncio.gather(esme.stop(), hcalcs.stop())
 
 
-def test_a_switch_that_was_without_power_asks_what_it_missed(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        esme, hcalcs = await pair(home)
-        hcalcs.power(False)
-        force(esme, 100)
-        await home.clock.sleep(60)
-        assert not is_closed(hcalcs)
-        hcalcs.power(True)
-        await home.clock.sleep(5)
-        assert is_closed(hcalcs)
-        await asyncio.gather(esme.stop(), hcalcs.stop())
-
-    at_home(scene)
+async def test_a_switch_that_was_without_power_asks_what_it_missed(home: Home) -> None:
+    esme, hcalcs = await pair(home)
+    hcalcs.power(False)
+    force(esme, 100)
+    await home.clock.sleep(60)
+    assert not is_closed(hcalcs)
+    hcalcs.power(True)
+    await home.clock.sleep(5)
+    assert is_closed(hcalcs)
+    await asyncio.gather(esme.stop(), hcalcs.stop())
 
 
-def test_a_device_that_is_not_the_meter_moves_nothing(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        esme, hcalcs = await pair(home)
-        payload = esme.load_controller._event(1)
-        answer = await home.hub.zcl.request(hcalcs.eui64, 0x51, DRLC.id, 0x00, payload, source_endpoint=123, to_server=False)
-        assert answer.default_response is not None
-        assert answer.default_response.status == 0x7E
-        with pytest.raises(RadioError):
-            await home.hub.zcl.find_endpoint(hcalcs.eui64, DRLC.id)
-        await asyncio.gather(esme.stop(), hcalcs.stop())
-
-    at_home(scene)
+async def test_a_device_that_is_not_the_meter_moves_nothing(home: Home) -> None:
+    esme, hcalcs = await pair(home)
+    payload = esme.load_controller._event(1)
+    answer = await home.hub.zcl.request(hcalcs.eui64, 0x51, DRLC.id, 0x00, payload, source_endpoint=123, to_server=False)
+    assert answer.default_response is not None
+    assert answer.default_response.status == 0x7E
+    with pytest.raises(RadioError):
+        await home.hub.zcl.find_endpoint(hcalcs.eui64, DRLC.id)
+    await asyncio.gather(esme.stop(), hcalcs.stop())

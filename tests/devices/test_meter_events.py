@@ -11,7 +11,7 @@ from firmware_emu.gbcs.axdr import DoubleLongUnsigned
 from hil.devices import Esme, LoadSwitch
 from hil.devices.esme.variant import POLYPHASE
 from hil.devices.metering.registers import DAY_S
-from tests.devices.device_home import Home, Scene
+from tests.devices.device_home import Home
 from tests.devices.meter_bench import Bench, put
 from tests.devices.prepaying_meter import POUND, adjust, configuration, prepaying, top_up
 
@@ -63,18 +63,15 @@ def test_credit_arms_the_supply_and_tells_it_and_emergency_credit_by_its_own_eve
     assert (bench.esme.load_switch, bench.told[-1]) == (LoadSwitch.ARMED, 0x8F32)
 
 
-def test_a_swell_is_told_after_its_period_although_nobody_asks_the_meter(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        bench = Bench(home.keystore)
-        bench.esme = esme = Esme(*home.parts(DeviceType.ESME))
-        bench.do(0x0045, [put(71, "0-0:17.0.4", 4, DoubleLongUnsigned(253)), put(71, "0-0:17.0.4", 6, DoubleLongUnsigned(60))])
-        await esme.start()
-        await home.clock.sleep(10)
-        esme.set_voltage(255)
-        await home.clock.sleep(59)
-        assert esme.log_codes(LogName.POWER) == []
-        await home.clock.sleep(2)
-        assert esme.log_codes(LogName.POWER) == [0x8024]
-        await esme.stop()
-
-    at_home(scene)
+async def test_a_swell_is_told_after_its_period_although_nobody_asks_the_meter(home: Home) -> None:
+    bench = Bench(home.keystore)
+    bench.esme = esme = Esme(*home.parts(DeviceType.ESME))
+    bench.do(0x0045, [put(71, "0-0:17.0.4", 4, DoubleLongUnsigned(253)), put(71, "0-0:17.0.4", 6, DoubleLongUnsigned(60))])
+    await esme.start()
+    await home.clock.sleep(10)
+    esme.set_voltage(255)
+    await home.clock.sleep(59)
+    assert esme.log_codes(LogName.POWER) == []
+    await home.clock.sleep(2)
+    assert esme.log_codes(LogName.POWER) == [0x8024]
+    await esme.stop()

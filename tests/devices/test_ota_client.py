@@ -28,7 +28,7 @@ from firmware_emu.ids import CraFlag
 from firmware_emu.zse.clusters.ota import OTA
 from hil.devices import Gsme
 from hil.devices.base.ota_client import BLOCK, HARDWARE, Fetched, OtaClient, image_identity
-from tests.devices.device_home import ACB, PARTIES, SUPPLIER, Home, Scene
+from tests.devices.device_home import ACB, PARTIES, SUPPLIER, Home
 
 IMAGE = bytes(range(256)) * 40
 VERSION = 0x02000000
@@ -94,131 +94,110 @@ def activate(image: bytes, counter: int) -> bytes:
     return Asn1Payload("ActivateFirmwareCommand", ActivateFirmwareCommand(hashlib.sha256(image).digest(), counter, None)).encode()
 
 
-def test_an_image_is_fetched_and_checked_but_runs_only_by_command(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        server, gsme = Server(home), await joined(home)
-        server.hold(gsme, image_file(home))
-        assert await gsme.ota.fetch() is Fetched.KEPT
-        assert alerts(gsme) == [TOLD_VERIFIED]
-        assert server.told == [TRANSFERRED]
-        before = firmware.running_version(gsme.gbcs)
-        assert before != VERSION.to_bytes(4, "big")
-        assert await gsme.ota.fetch() is Fetched.NOTHING
-        for image, code in ((b"another", 2), (IMAGE, 0)):
-            command = home.command(gsme.eui64, 0x0012, activate(image, home.counter + 1), signed=True)
-            home.hub.mailbox.append(command)
-            await gsme.wake()
-            outcome = Asn1Payload.decode((await home.answer()).payload, 0x0012, CraFlag.RESPONSE).value
-            assert isinstance(outcome, ActivateFirmwareOutcome)
-            assert outcome.code == code
-        assert firmware.running_version(gsme.gbcs) == VERSION.to_bytes(4, "big")
-        await gsme.stop()
-
-    at_home(scene)
+async def test_an_image_is_fetched_and_checked_but_runs_only_by_command(home: Home) -> None:
+    server, gsme = Server(home), await joined(home)
+    server.hold(gsme, image_file(home))
+    assert await gsme.ota.fetch() is Fetched.KEPT
+    assert alerts(gsme) == [TOLD_VERIFIED]
+    assert server.told == [TRANSFERRED]
+    before = firmware.running_version(gsme.gbcs)
+    assert before != VERSION.to_bytes(4, "big")
+    assert await gsme.ota.fetch() is Fetched.NOTHING
+    for image, code in ((b"another", 2), (IMAGE, 0)):
+        command = home.command(gsme.eui64, 0x0012, activate(image, home.counter + 1), signed=True)
+        home.hub.mailbox.append(command)
+        await gsme.wake()
+        outcome = Asn1Payload.decode((await home.answer()).payload, 0x0012, CraFlag.RESPONSE).value
+        assert isinstance(outcome, ActivateFirmwareOutcome)
+        assert outcome.code == code
+    assert firmware.running_version(gsme.gbcs) == VERSION.to_bytes(4, "big")
+    await gsme.stop()
 
 
-def test_an_image_that_its_supplier_did_not_sign_is_discarded_and_both_sides_tell(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        server, gsme = Server(home), await joined(home)
-        server.hold(gsme, image_file(home, good=False))
-        assert await gsme.ota.fetch() is Fetched.DISCARDED
-        assert alerts(gsme) == [TOLD_NOT_VERIFIED]
-        assert server.told == [NOT_TRANSFERRED]
-        assert gsme.store.get(gsme.gbcs.prefix + "firmware/pending") is None
-        await gsme.stop()
-
-    at_home(scene)
+async def test_an_image_that_its_supplier_did_not_sign_is_discarded_and_both_sides_tell(home: Home) -> None:
+    server, gsme = Server(home), await joined(home)
+    server.hold(gsme, image_file(home, good=False))
+    assert await gsme.ota.fetch() is Fetched.DISCARDED
+    assert alerts(gsme) == [TOLD_NOT_VERIFIED]
+    assert server.told == [NOT_TRANSFERRED]
+    assert gsme.store.get(gsme.gbcs.prefix + "firmware/pending") is None
+    await gsme.stop()
 
 
-def test_a_transfer_goes_on_where_a_power_cut_broke_it_off(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        server, gsme = Server(home), await joined(home)
-        server.hold(gsme, image_file(home))
-        assert await gsme.ota.fetch(blocks=150) is Fetched.PART
-        await gsme.stop()
-        again = Gsme(gsme.eui64, gsme.install_code, home.keystore, gsme.node, home.clock, home.trace, PARTIES, store=gsme.store)
-        await again.start()
-        again.coordinator = gsme.coordinator
-        left = -(-(len(image_file(home)) - 150 * BLOCK) // BLOCK)
-        assert await again.ota.fetch(blocks=left - 1) is Fetched.PART
-        assert await again.ota.fetch(blocks=1) is Fetched.KEPT
-        assert not again.ota.under_way
-        await again.stop()
-
-    at_home(scene)
+async def test_a_transfer_goes_on_where_a_power_cut_broke_it_off(home: Home) -> None:
+    server, gsme = Server(home), await joined(home)
+    server.hold(gsme, image_file(home))
+    assert await gsme.ota.fetch(blocks=150) is Fetched.PART
+    await gsme.stop()
+    again = Gsme(gsme.eui64, gsme.install_code, home.keystore, gsme.node, home.clock, home.trace, PARTIES, store=gsme.store)
+    await again.start()
+    again.coordinator = gsme.coordinator
+    left = -(-(len(image_file(home)) - 150 * BLOCK) // BLOCK)
+    assert await again.ota.fetch(blocks=left - 1) is Fetched.PART
+    assert await again.ota.fetch(blocks=1) is Fetched.KEPT
+    assert not again.ota.under_way
+    await again.stop()
 
 
-def test_an_end_that_did_not_reach_the_hub_is_told_at_the_next_try(at_home: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scene(home: Home) -> None:
-        server, gsme = Server(home), await joined(home)
-        server.hold(gsme, image_file(home))
-        real = gsme.zcl.request
+async def test_an_end_that_did_not_reach_the_hub_is_told_at_the_next_try(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, gsme = Server(home), await joined(home)
+    server.hold(gsme, image_file(home))
+    real = gsme.zcl.request
 
-        async def deaf(partner: object, endpoint: int, cluster: int, command: int, *rest: object, **options: object) -> object:
-            if (cluster, command) == (OTA.id, 0x06):
-                raise RadioError("the hub is away", "TIMEOUT")
-            return await real(partner, endpoint, cluster, command, *rest, **options)  # type: ignore[arg-type]
+    async def deaf(partner: object, endpoint: int, cluster: int, command: int, *rest: object, **options: object) -> object:
+        if (cluster, command) == (OTA.id, 0x06):
+            raise RadioError("the hub is away", "TIMEOUT")
+        return await real(partner, endpoint, cluster, command, *rest, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(gsme.zcl, "request", deaf)
-        with pytest.raises(RadioError):
-            await gsme.ota.fetch()
-        assert alerts(gsme) == [TOLD_VERIFIED]
-        assert (server.told, gsme.ota.under_way) == ([], True)
-        monkeypatch.setattr(gsme.zcl, "request", real)
-        assert await gsme.ota.fetch() is Fetched.NOTHING
-        assert alerts(gsme) == []
-        assert (server.told, gsme.ota.under_way) == ([TRANSFERRED], False)
-        await gsme.stop()
-
-    at_home(scene)
+    monkeypatch.setattr(gsme.zcl, "request", deaf)
+    with pytest.raises(RadioError):
+        await gsme.ota.fetch()
+    assert alerts(gsme) == [TOLD_VERIFIED]
+    assert (server.told, gsme.ota.under_way) == ([], True)
+    monkeypatch.setattr(gsme.zcl, "request", real)
+    assert await gsme.ota.fetch() is Fetched.NOTHING
+    assert alerts(gsme) == []
+    assert (server.told, gsme.ota.under_way) == ([TRANSFERRED], False)
+    await gsme.stop()
 
 
-def test_an_image_for_other_hardware_is_not_taken(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        server, gsme = Server(home), await joined(home)
-        server.hold(gsme, image_file(home, hardware=HARDWARE + 1))
-        assert await gsme.ota.fetch() is Fetched.NOTHING
-        assert server.told == [NOT_TRANSFERRED]
-        await gsme.stop()
-
-    at_home(scene)
+async def test_an_image_for_other_hardware_is_not_taken(home: Home) -> None:
+    server, gsme = Server(home), await joined(home)
+    server.hold(gsme, image_file(home, hardware=HARDWARE + 1))
+    assert await gsme.ota.fetch() is Fetched.NOTHING
+    assert server.told == [NOT_TRANSFERRED]
+    await gsme.stop()
 
 
-def test_a_sleepy_meter_fetches_over_several_wakes_once_the_flags_say_so(at_home: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sleepy_meter_fetches_over_several_wakes_once_the_flags_say_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hil.devices.gsme.gsme.BLOCKS_A_WAKE", 100)
 
-    async def scene(home: Home) -> None:
-        server, gsme = Server(home), await joined(home)
-        server.hold(gsme, image_file(home))
+    server, gsme = Server(home), await joined(home)
+    server.hold(gsme, image_file(home))
+    await gsme.wake()
+    assert not gsme.ota.under_way
+    gsme.mirror.flags = (1, 0, 0, 0, 0)
+    for _ in range(2):
         await gsme.wake()
-        assert not gsme.ota.under_way
-        gsme.mirror.flags = (1, 0, 0, 0, 0)
-        for _ in range(2):
-            await gsme.wake()
-            assert gsme.ota.under_way
-        await gsme.wake()
-        assert server.told == [TRANSFERRED]
-        alert = await home.answer()
-        assert alert.header.cra is CraFlag.ALERT
-        assert alert.message_code == 0x00CF
-        await gsme.stop()
-
-    at_home(scene)
+        assert gsme.ota.under_way
+    await gsme.wake()
+    assert server.told == [TRANSFERRED]
+    alert = await home.answer()
+    assert alert.header.cra is CraFlag.ALERT
+    assert alert.message_code == 0x00CF
+    await gsme.stop()
 
 
-def test_a_mains_device_asks_again_when_the_hub_notifies_it(at_home: Scene) -> None:
-    async def scene(home: Home) -> None:
-        server, gsme = Server(home), await joined(home)
-        follower = OtaClient(gsme)
-        gsme.zcl.serve(gsme.descriptors[0].endpoint, OTA.id, follower._notified, server=False)
-        gsme.spawn(follower.follow())
-        await home.clock.sleep(10)
-        assert server.told == []
-        server.hold(gsme, image_file(home))
-        notify = OTA.to_client[0x00].encode({"payload_type": 0, "query_jitter": 100})
-        await home.hub.zcl.command(gsme.eui64, gsme.descriptors[0].endpoint, OTA.id, 0x00, notify, source_endpoint=125, to_server=False)
-        await home.clock.sleep(300)
-        assert server.told == [TRANSFERRED]
-        await gsme.stop()
-
-    at_home(scene)
+async def test_a_mains_device_asks_again_when_the_hub_notifies_it(home: Home) -> None:
+    server, gsme = Server(home), await joined(home)
+    follower = OtaClient(gsme)
+    gsme.zcl.serve(gsme.descriptors[0].endpoint, OTA.id, follower._notified, server=False)
+    gsme.spawn(follower.follow())
+    await home.clock.sleep(10)
+    assert server.told == []
+    server.hold(gsme, image_file(home))
+    notify = OTA.to_client[0x00].encode({"payload_type": 0, "query_jitter": 100})
+    await home.hub.zcl.command(gsme.eui64, gsme.descriptors[0].endpoint, OTA.id, 0x00, notify, source_endpoint=125, to_server=False)
+    await home.clock.sleep(300)
+    assert server.told == [TRANSFERRED]
+    await gsme.stop()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,18 +64,18 @@ def test_nothing_is_counted_while_nothing_flows() -> None:
     assert (register.total, len(register.profile)) == (0, 48)
 
 
-def test_the_logs_of_a_meter_are_packed_as_declared_and_cut_to_the_asked_range(device_pki: Keystore) -> None:
-    clock = Clock(start=datetime(2026, 1, 1, tzinfo=UTC), warp=True)
+@pytest.fixture
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock(start=datetime(2026, 1, 1, tzinfo=UTC), warp=True))
 
-    async def scene() -> None:
-        esme = Esme(ESME, InstallCode(bytes(16)), device_pki, MemoryHan(ESME).node(ESME), clock, Trace(clock.now), {})
-        begin = int(clock.now())
-        await clock.sleep(2 * DAY + 60)
-        for obis, expected in (("0-0:99.1.0", 48), ("0-0:98.1.9", 1), ("0-0:99.1.3", 1)):
-            select = esme.model.selections[7, parse_obis(obis), 2]
-            value = select(1, Structure((DoubleLongUnsigned(begin + 1), DoubleLongUnsigned(begin + DAY))))
-            assert isinstance(value, CompactArray)
-            assert decode_data(value.encode()) == value
-            assert len(value.elements) == expected, obis
 
-    clock.run(scene())
+async def test_the_logs_of_a_meter_are_packed_as_declared_and_cut_to_the_asked_range(device_pki: Keystore, clock: Clock) -> None:
+    esme = Esme(ESME, InstallCode(bytes(16)), device_pki, MemoryHan(ESME).node(ESME), clock, Trace(clock.now), {})
+    begin = int(clock.now())
+    await clock.sleep(2 * DAY + 60)
+    for obis, expected in (("0-0:99.1.0", 48), ("0-0:98.1.9", 1), ("0-0:99.1.3", 1)):
+        select = esme.model.selections[7, parse_obis(obis), 2]
+        value = select(1, Structure((DoubleLongUnsigned(begin + 1), DoubleLongUnsigned(begin + DAY))))
+        assert isinstance(value, CompactArray)
+        assert decode_data(value.encode()) == value
+        assert len(value.elements) == expected, obis

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from firmware_emu.board import load_board
+from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, RadioError
 from firmware_emu.gbcs.envelope import Message
@@ -124,178 +124,169 @@ def flipped(message: bytes) -> bytes:
     return message[:-1] + bytes((message[-1] ^ 1,))
 
 
-def visit(folder: Path, play: Callable[[Visit], Awaitable[None]]) -> None:
-    path = folder / "visited.toml"
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    path = tmp_path / "visited.toml"
     path.write_text(_BOARD, encoding="utf-8")
-    board = load_board(str(path))
-    clock = Clock(start=board.clock.start, warp=True)
+    return load_board(str(path))
 
-    async def main() -> None:
-        trace, records = Trace(clock.now), list[Record]()
-        trace.subscribe(records.append)
-        async with open_station(board, clock, trace, folder) as station:
-            station.sm_wan.coverage = False
-            list_hub(station.dcc, board)
-            await station.host.power_up()
-            await station.until("the HAN", lambda: station.hub is not None and station.hub.status.network is not None)
-            made = Visit(station, records, make_terminal(station, TERMINAL))
-            await made.terminal.start()
-            try:
-                await play(made)
-            finally:
-                await made.terminal.stop()
 
-    clock.run(main())
+@pytest.fixture
+def clock(board: Board, follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock(start=board.clock.start, warp=True))
+
+
+@pytest.fixture
+async def home(board: Board, clock: Clock, tmp_path: Path) -> AsyncIterator[Visit]:
+    trace, records = Trace(clock.now), list[Record]()
+    trace.subscribe(records.append)
+    async with open_station(board, clock, trace, tmp_path) as station:
+        station.sm_wan.coverage = False
+        list_hub(station.dcc, board)
+        await station.host.power_up()
+        await station.until("the HAN", lambda: station.hub is not None and station.hub.status.network is not None)
+        made = Visit(station, records, make_terminal(station, TERMINAL))
+        await made.terminal.start()
+        yield made
+        await made.terminal.stop()
 
 
 @pytest.mark.requirement("CH-21")
 @pytest.mark.requirement("GW-16")
 @pytest.mark.requirement("GW-50")
-def test_a_terminal_brings_a_home_without_sm_wan_into_service_and_its_responses_are_brought_back(tmp_path: Path) -> None:
-    async def play(home: Visit) -> None:
-        station, esme, terminal = home.station, home.esme, home.terminal
-        await terminal.join()
-        assert home.log() == [TERMINAL]
-        await home.install_meter()
-        assert home.status(esme.eui64) == "Whitelisted", "the Response of 8.11 that was brought back has had no effect"
+async def test_a_terminal_brings_a_home_without_sm_wan_into_service_and_its_responses_are_brought_back(home: Visit) -> None:
+    station, esme, terminal = home.station, home.esme, home.terminal
+    await terminal.join()
+    assert home.log() == [TERMINAL]
+    await home.install_meter()
+    assert home.status(esme.eui64) == "Whitelisted", "the Response of 8.11 that was brought back has had no effect"
 
-        command, _ = await home.locally("4.1.1", esme.eui64)
-        assert Message.decode(command).header.originator == station.supplier.eui64
-        assert esme.load_switch is LoadSwitch.ENABLED
-        disable, response = await home.locally("7.2", esme.eui64)
-        assert esme.load_switch is LoadSwitch.DISABLED
+    command, _ = await home.locally("4.1.1", esme.eui64)
+    assert Message.decode(command).header.originator == station.supplier.eui64
+    assert esme.load_switch is LoadSwitch.ENABLED
+    disable, response = await home.locally("7.2", esme.eui64)
+    assert esme.load_switch is LoadSwitch.DISABLED
 
-        again = await home.bring_back(response)
-        assert not again.ok, "a Response counts once"
-        executed = len([one for one in home.records if one.event == "executed"])
-        terminal.load(disable)
-        assert await terminal.deliver(wait_s=30) == [], "a replayed Command was answered"
-        assert len([one for one in home.records if one.event == "executed"]) == executed
-        terminal.loaded.clear()
+    again = await home.bring_back(response)
+    assert not again.ok, "a Response counts once"
+    executed = len([one for one in home.records if one.event == "executed"])
+    terminal.load(disable)
+    assert await terminal.deliver(wait_s=30) == [], "a replayed Command was answered"
+    assert len([one for one in home.records if one.event == "executed"]) == executed
+    terminal.loaded.clear()
 
-        await terminal.leave()
-        await station.until("the terminal out of the log", lambda: TERMINAL not in home.log())
-        assert station.hub is not None
-        assert station.hub.status.historic_log == (), "a hand-held terminal is never in the historic log"
+    await terminal.leave()
+    await station.until("the terminal out of the log", lambda: TERMINAL not in home.log())
+    assert station.hub is not None
+    assert station.hub.status.historic_log == (), "a hand-held terminal is never in the historic log"
 
-        _, commission = await home.ask_local(
-            "8.1.1", esme.eui64, {"CurrentDateTime": station.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 7200}
-        )
-        await terminal.join()
-        terminal.load(commission)
-        (response,) = await terminal.deliver()
-        assert esme.clock_reliable
-        await terminal.leave()
-        assert not station.dcc.head_end.connected(home.chf), "none of it has needed the SM WAN"
+    _, commission = await home.ask_local(
+        "8.1.1", esme.eui64, {"CurrentDateTime": station.clock.datetime() - timedelta(minutes=1), "TolerancePeriod": 7200}
+    )
+    await terminal.join()
+    terminal.load(commission)
+    (response,) = await terminal.deliver()
+    assert esme.clock_reliable
+    await terminal.leave()
+    assert not station.dcc.head_end.connected(home.chf), "none of it has needed the SM WAN"
 
-        station.sm_wan.coverage = True
-        await station.until("the hub's first contact", lambda: home.status(home.chf) == "Commissioned", 7200)
-        brought = await home.bring_back(response)
-        assert brought.ok, brought.why
-        assert home.status(esme.eui64) == "Commissioned"
-        enabled = await station.ask(station.supplier, "7.1", esme.eui64)
-        assert enabled.ok, enabled.why
-
-    visit(tmp_path, play)
+    station.sm_wan.coverage = True
+    await station.until("the hub's first contact", lambda: home.status(home.chf) == "Commissioned", 7200)
+    brought = await home.bring_back(response)
+    assert brought.ok, brought.why
+    assert home.status(esme.eui64) == "Commissioned"
+    enabled = await station.ask(station.supplier, "7.1", esme.eui64)
+    assert enabled.ok, enabled.why
 
 
 @pytest.mark.requirement("CH-21")
-def test_what_a_terminal_hands_over_is_believed_only_as_far_as_its_own_protection_goes(tmp_path: Path) -> None:
-    async def play(home: Visit) -> None:
-        station, esme, terminal = home.station, home.esme, home.terminal
-        await terminal.join()
-        await home.install_meter()
-        _, disable = await home.ask_local("7.2", esme.eui64)
-        _, read = await home.ask_local("4.1.1", esme.eui64)
-        response = terminal.responses[0]
-        since = len(home.records)
-        stray = read.replace(esme.eui64.octets, STRANGER.octets)
-        for octets in (flipped(disable), flipped(read), response, stray, bytes(40), disable[:60]):
-            await terminal.put(octets)
-        with pytest.raises(RadioError):
-            await terminal.put(b"")
-        await station.clock.sleep(60)
-        answer = await (await terminal._open()).fetch_one()
-        assert answer.message == b"", "something of it was answered"
-        assert esme.load_switch is LoadSwitch.ENABLED
-        assert not any(one.event == "executed" for one in home.records[since:])
-        refused = home.refused(since)
-        assert any("is of kind RESPONSE" in reason for reason in refused), refused
-        assert any(f"{STRANGER} is neither this hub nor a Device" in reason for reason in refused), refused
-        over_wan = [one for one in home.records[since:] if one.event == "stored for wan" and one.data in (response, stray, read, disable)]
-        assert over_wan == [], "the SM WAN got something of a terminal"
-        terminal.load(disable)
-        assert len(await terminal.deliver()) == 1
-        assert esme.load_switch is LoadSwitch.DISABLED
-
-    visit(tmp_path, play)
+async def test_what_a_terminal_hands_over_is_believed_only_as_far_as_its_own_protection_goes(home: Visit) -> None:
+    station, esme, terminal = home.station, home.esme, home.terminal
+    await terminal.join()
+    await home.install_meter()
+    _, disable = await home.ask_local("7.2", esme.eui64)
+    _, read = await home.ask_local("4.1.1", esme.eui64)
+    response = terminal.responses[0]
+    since = len(home.records)
+    stray = read.replace(esme.eui64.octets, STRANGER.octets)
+    for octets in (flipped(disable), flipped(read), response, stray, bytes(40), disable[:60]):
+        await terminal.put(octets)
+    with pytest.raises(RadioError):
+        await terminal.put(b"")
+    await station.clock.sleep(60)
+    answer = await (await terminal._open()).fetch_one()
+    assert answer.message == b"", "something of it was answered"
+    assert esme.load_switch is LoadSwitch.ENABLED
+    assert not any(one.event == "executed" for one in home.records[since:])
+    refused = home.refused(since)
+    assert any("is of kind RESPONSE" in reason for reason in refused), refused
+    assert any(f"{STRANGER} is neither this hub nor a Device" in reason for reason in refused), refused
+    over_wan = [one for one in home.records[since:] if one.event == "stored for wan" and one.data in (response, stray, read, disable)]
+    assert over_wan == [], "the SM WAN got something of a terminal"
+    terminal.load(disable)
+    assert len(await terminal.deliver()) == 1
+    assert esme.load_switch is LoadSwitch.DISABLED
 
 
 @pytest.mark.requirement("CH-21")
-def test_outside_its_hour_a_terminal_is_refused_and_put_out_and_the_next_power_on_lets_it_in(tmp_path: Path) -> None:
-    async def play(home: Visit) -> None:
-        station, terminal = home.station, home.terminal
+async def test_outside_its_hour_a_terminal_is_refused_and_put_out_and_the_next_power_on_lets_it_in(home: Visit) -> None:
+    station, terminal = home.station, home.terminal
+    await terminal.join()
+    await home.install_meter()
+    second = make_terminal(home.station, STRANGER)
+    await second.start()
+    since = len(home.records)
+    with pytest.raises(CommsHubError):
+        await second.join()
+    assert "another hand-held terminal is on the HAN" in home.refused(since)
+
+    _, read = await home.ask_local("4.1.1", home.esme.eui64)
+    await terminal.put(read)
+    before = len(home.records)
+    await station.clock.sleep(WINDOW_S)
+    assert home.log() == [home.esme.eui64]
+    over_wan = [one.message for one in home.records[before:] if one.event == "stored for wan"]
+    asked = Message.decode(read).header
+    assert f"{asked.recipient}:{asked.originator}:response:{asked.counter}" in over_wan, "a Response that was not fetched is lost"
+    await station.until("the terminal off the HAN", lambda: not terminal.node.joined)
+    with pytest.raises(RadioError):
+        await terminal.put(b"anything")
+    since = len(home.records)
+    with pytest.raises(CommsHubError):
         await terminal.join()
-        await home.install_meter()
-        second = make_terminal(home.station, STRANGER)
-        await second.start()
-        since = len(home.records)
-        with pytest.raises(CommsHubError):
-            await second.join()
-        assert "another hand-held terminal is on the HAN" in home.refused(since)
+    assert "a hand-held terminal may come in the first 60 minutes from power-on" in home.refused(since)
+    await home.hub_lives()
 
-        _, read = await home.ask_local("4.1.1", home.esme.eui64)
-        await terminal.put(read)
-        before = len(home.records)
-        await station.clock.sleep(WINDOW_S)
-        assert home.log() == [home.esme.eui64]
-        over_wan = [one.message for one in home.records[before:] if one.event == "stored for wan"]
-        asked = Message.decode(read).header
-        assert f"{asked.recipient}:{asked.originator}:response:{asked.counter}" in over_wan, "a Response that was not fetched is lost"
-        await station.until("the terminal off the HAN", lambda: not terminal.node.joined)
-        with pytest.raises(RadioError):
-            await terminal.put(b"anything")
-        since = len(home.records)
-        with pytest.raises(CommsHubError):
-            await terminal.join()
-        assert "a hand-held terminal may come in the first 60 minutes from power-on" in home.refused(since)
-        await home.hub_lives()
-
-        await station.jig.supply.output(False)
-        await station.clock.sleep(60)
-        await station.host.power_up()
-        await station.until("the HAN again", lambda: station.hub is not None and station.hub.status.network is not None)
-        await terminal.join()
-        assert TERMINAL in home.log()
-        await second.stop()
-
-    visit(tmp_path, play)
+    await station.jig.supply.output(False)
+    await station.clock.sleep(60)
+    await station.host.power_up()
+    await station.until("the HAN again", lambda: station.hub is not None and station.hub.status.network is not None)
+    await terminal.join()
+    assert TERMINAL in home.log()
+    await second.stop()
 
 
 @pytest.mark.requirement("CH-21")
-def test_octets_of_a_stranger_get_no_answer_and_do_no_harm(tmp_path: Path) -> None:
-    async def play(home: Visit) -> None:
-        station, terminal = home.station, home.terminal
-        await terminal.join()
-        await home.install_meter()
-        await terminal.leave()
-        await station.until("the terminal out of the log", lambda: TERMINAL not in home.log())
-        node, heard = StackNode(station.air, STRANGER), list[tuple[InterPanSender, InterPanFrame]]()
-        found = next(one for one in await node.beacons() if one.beacon.coordinator)
-        receiver: InterPanReceiver = lambda sender, frame: heard.append((sender, frame))  # noqa: E731
-        node.inter_pan_receiver = receiver
-        node.listen_inter_pan(found.channel)
-        hub, pan, log = station.board.hub.gpf, found.beacon.pan, home.log()
-        for cluster in (INTRODUCTION, KEYS, TUNNELS, 0x0019, 0x0000):
-            for payload in (b"", b"\x01", bytes(95), bytes(range(61)), b"\x01\x00\x00", b"\x01\x07\x09\xff", b"\x00\x01\x0b\x00\x86"):
-                await node.send_inter_pan(hub, pan, InterPanFrame(cluster, payload))
-                await node.send_inter_pan(0xFFFF, pan, InterPanFrame(cluster, payload))
-                await node.send_inter_pan(hub, pan, InterPanFrame(cluster, payload, profile=0xC05E))
-        await station.clock.sleep(60)
-        assert heard == []
-        assert home.log() == log
-        await home.hub_lives()
-        await terminal.join()
-        await home.locally("4.1.1", home.esme.eui64)
-
-    visit(tmp_path, play)
+async def test_octets_of_a_stranger_get_no_answer_and_do_no_harm(home: Visit) -> None:
+    station, terminal = home.station, home.terminal
+    await terminal.join()
+    await home.install_meter()
+    await terminal.leave()
+    await station.until("the terminal out of the log", lambda: TERMINAL not in home.log())
+    node, heard = StackNode(station.air, STRANGER), list[tuple[InterPanSender, InterPanFrame]]()
+    found = next(one for one in await node.beacons() if one.beacon.coordinator)
+    receiver: InterPanReceiver = lambda sender, frame: heard.append((sender, frame))  # noqa: E731
+    node.inter_pan_receiver = receiver
+    node.listen_inter_pan(found.channel)
+    hub, pan, log = station.board.hub.gpf, found.beacon.pan, home.log()
+    for cluster in (INTRODUCTION, KEYS, TUNNELS, 0x0019, 0x0000):
+        for payload in (b"", b"\x01", bytes(95), bytes(range(61)), b"\x01\x00\x00", b"\x01\x07\x09\xff", b"\x00\x01\x0b\x00\x86"):
+            await node.send_inter_pan(hub, pan, InterPanFrame(cluster, payload))
+            await node.send_inter_pan(0xFFFF, pan, InterPanFrame(cluster, payload))
+            await node.send_inter_pan(hub, pan, InterPanFrame(cluster, payload, profile=0xC05E))
+    await station.clock.sleep(60)
+    assert heard == []
+    assert home.log() == log
+    await home.hub_lives()
+    await terminal.join()
+    await home.locally("4.1.1", home.esme.eui64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -105,21 +105,27 @@ class YearHome:
 
     # --- life
 
+    @contextlib.asynccontextmanager
+    async def living(self) -> AsyncIterator[None]:
+        """The home is brought up and commissioned; in the end everything is switched off."""
+        life = asyncio.create_task(self.hub.run())
+        try:
+            await self._commission()
+            yield
+        finally:
+            for device in self.devices.values():
+                await device.stop()
+            life.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await life
+            await self.dcc.close()
+
     def run(self, year: Callable[[YearHome], Coroutine[None, None, None]]) -> None:
-        """Bring up and commission the home, run ``year``, switch everything off."""
+        """``year`` in the living home, on a loop of its own."""
 
         async def main() -> None:
-            life = asyncio.create_task(self.hub.run())
-            try:
-                await self._commission()
+            async with self.living():
                 await year(self)
-            finally:
-                for device in self.devices.values():
-                    await device.stop()
-                life.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await life
-                await self.dcc.close()
 
         self.clock.run(main())
 

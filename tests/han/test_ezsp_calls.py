@@ -6,7 +6,6 @@ import bellows.ash
 import bellows.exception
 import pytest
 
-from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.ezsp import radio_call
 
@@ -21,18 +20,18 @@ from firmware_emu.han.ezsp import radio_call
         (AttributeError("no line", name="send_data", obj=None), "RESET"),
     ],
 )
-def test_whatever_ends_a_command_is_a_radio_error(broken: Exception, status: str | None) -> None:
+async def test_whatever_ends_a_command_is_a_radio_error(broken: Exception, status: str | None) -> None:
     async def call() -> None:
         raise broken
 
     with pytest.raises(RadioError) as told:
-        Clock(warp=True).run(radio_call(call()))
+        await radio_call(call())
     assert told.value.status == status
 
 
-def test_a_mistake_of_our_own_is_not_told_as_the_dongle_s() -> None:
+async def test_a_mistake_of_our_own_is_not_told_as_the_dongle_s() -> None:
     async def call() -> None:
         raise AttributeError("typing error", name="send_unicats", obj=object())
 
     with pytest.raises(AttributeError, match="typing error"):
-        Clock(warp=True).run(radio_call(call()))
+        await radio_call(call())

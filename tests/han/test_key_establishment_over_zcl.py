@@ -44,69 +44,57 @@ class Home:
         self.established.append((partner, key))
 
 
-def test_both_ends_come_to_the_same_key_without_link_key_security(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
-    async def main() -> None:
-        home = Home(wire, clock, issue(authority, HUB))
-        key = await establish(home.meter, HUB, issue(authority, METER))
-        await clock.sleep(1)
-        assert home.established == [(METER, key)]
-        assert wire.ports[HUB].link_keys == {METER: key}
-        assert len(key) == 16
-        assert not any(frame.secured for _, _, frame in wire.sent)
-        assert home.server.partner is None
-
-    clock.run(main())
+async def test_both_ends_come_to_the_same_key_without_link_key_security(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
+    home = Home(wire, clock, issue(authority, HUB))
+    key = await establish(home.meter, HUB, issue(authority, METER))
+    await clock.sleep(1)
+    assert home.established == [(METER, key)]
+    assert wire.ports[HUB].link_keys == {METER: key}
+    assert len(key) == 16
+    assert not any(frame.secured for _, _, frame in wire.sent)
+    assert home.server.partner is None
 
 
-def test_a_certificate_of_another_authority_ends_with_unknown_issuer_on_both_sides(
+async def test_a_certificate_of_another_authority_ends_with_unknown_issuer_on_both_sides(
     wire: Wire, clock: Clock, authority: ImplicitAuthority
 ) -> None:
-    async def main() -> None:
-        home = Home(wire, clock, issue(authority, HUB))
-        stranger = ImplicitAuthority.generate(Eui64.parse("2222222222222222"))
-        with pytest.raises(KeyEstablishmentFailed) as caught:
-            await establish(home.meter, HUB, issue(stranger, METER))
-        assert caught.value.status is TerminateStatus.UNKNOWN_ISSUER
-        assert not home.established
-        assert "issuer" in home.failures[0]
-
-    clock.run(main())
+    home = Home(wire, clock, issue(authority, HUB))
+    stranger = ImplicitAuthority.generate(Eui64.parse("2222222222222222"))
+    with pytest.raises(KeyEstablishmentFailed) as caught:
+        await establish(home.meter, HUB, issue(stranger, METER))
+    assert caught.value.status is TerminateStatus.UNKNOWN_ISSUER
+    assert not home.established
+    assert "issuer" in home.failures[0]
 
 
-def test_a_second_partner_is_told_to_come_again_in_thirty_seconds(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
-    async def main() -> None:
-        home = Home(wire, clock, issue(authority, HUB))
-        other = home.node(wire, clock, OTHER)
+async def test_a_second_partner_is_told_to_come_again_in_thirty_seconds(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
+    home = Home(wire, clock, issue(authority, HUB))
+    other = home.node(wire, clock, OTHER)
 
-        async def stay_silent_after_the_first_message() -> None:
-            certificate = issue(authority, METER).certificate
-            await home.meter.request(HUB, 9, KE, 0x00, b"\x02\x00\x0a\x0a" + certificate, secured=False)
+    async def stay_silent_after_the_first_message() -> None:
+        certificate = issue(authority, METER).certificate
+        await home.meter.request(HUB, 9, KE, 0x00, b"\x02\x00\x0a\x0a" + certificate, secured=False)
 
-        await stay_silent_after_the_first_message()
-        with pytest.raises(KeyEstablishmentFailed) as caught:
-            await establish(other, HUB, issue(authority, OTHER))
-        assert (caught.value.status, caught.value.wait_s) == (TerminateStatus.NO_RESOURCES, 30)
-        await clock.sleep(caught.value.wait_s)
-        key = await establish(other, HUB, issue(authority, OTHER))
-        await clock.sleep(1)
-        assert home.established == [(OTHER, key)]
-        assert home.failures == [f"{METER} sent no ephemeral message in time"]
-
-    clock.run(main())
+    await stay_silent_after_the_first_message()
+    with pytest.raises(KeyEstablishmentFailed) as caught:
+        await establish(other, HUB, issue(authority, OTHER))
+    assert (caught.value.status, caught.value.wait_s) == (TerminateStatus.NO_RESOURCES, 30)
+    await clock.sleep(caught.value.wait_s)
+    key = await establish(other, HUB, issue(authority, OTHER))
+    await clock.sleep(1)
+    assert home.established == [(OTHER, key)]
+    assert home.failures == [f"{METER} sent no ephemeral message in time"]
 
 
-def test_a_partner_that_starts_afresh_replaces_its_own_session(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
-    async def main() -> None:
-        home = Home(wire, clock, issue(authority, HUB))
-        credentials = issue(authority, METER)
-        await home.meter.request(HUB, 9, KE, 0x00, b"\x02\x00\x0a\x0a" + credentials.certificate, secured=False)
-        assert home.server.partner == METER
-        assert await establish(home.meter, HUB, credentials)
-
-    clock.run(main())
+async def test_a_partner_that_starts_afresh_replaces_its_own_session(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
+    home = Home(wire, clock, issue(authority, HUB))
+    credentials = issue(authority, METER)
+    await home.meter.request(HUB, 9, KE, 0x00, b"\x02\x00\x0a\x0a" + credentials.certificate, secured=False)
+    assert home.server.partner == METER
+    assert await establish(home.meter, HUB, credentials)
 
 
-def test_an_altered_confirmation_ends_with_bad_key_confirm(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
+async def test_an_altered_confirmation_ends_with_bad_key_confirm(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
     def alter(source: Eui64, destination: Eui64, frame: ApsFrame) -> ApsFrame:
         zcl = ZclFrame.decode(frame.payload)
         if zcl.is_cluster_command and zcl.command == 0x02 and source == METER:
@@ -114,42 +102,35 @@ def test_an_altered_confirmation_ends_with_bad_key_confirm(wire: Wire, clock: Cl
             return ApsFrame(frame.cluster, altered.encode(), frame.source_endpoint, frame.destination_endpoint, frame.secured)
         return frame
 
-    async def main() -> None:
-        home = Home(wire, clock, issue(authority, HUB))
-        wire.filter = alter
-        with pytest.raises(KeyEstablishmentFailed) as caught:
-            await establish(home.meter, HUB, issue(authority, METER))
-        assert caught.value.status is TerminateStatus.BAD_KEY_CONFIRM
-        assert not home.established
-        assert not wire.ports[HUB].link_keys
-
-    clock.run(main())
+    home = Home(wire, clock, issue(authority, HUB))
+    wire.filter = alter
+    with pytest.raises(KeyEstablishmentFailed) as caught:
+        await establish(home.meter, HUB, issue(authority, METER))
+    assert caught.value.status is TerminateStatus.BAD_KEY_CONFIRM
+    assert not home.established
+    assert not wire.ports[HUB].link_keys
 
 
-def test_a_responder_that_falls_silent_is_given_up_after_its_announced_time(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
-    async def main() -> None:
-        home = Home(wire, clock, issue(authority, HUB))
+async def test_a_responder_that_falls_silent_is_given_up_after_its_announced_time(
+    wire: Wire, clock: Clock, authority: ImplicitAuthority
+) -> None:
+    home = Home(wire, clock, issue(authority, HUB))
 
-        def mute(source: Eui64, destination: Eui64, frame: ApsFrame) -> ApsFrame | None:
-            zcl = ZclFrame.decode(frame.payload)
-            return None if source == HUB and zcl.is_cluster_command and zcl.command == 0x01 else frame
+    def mute(source: Eui64, destination: Eui64, frame: ApsFrame) -> ApsFrame | None:
+        zcl = ZclFrame.decode(frame.payload)
+        return None if source == HUB and zcl.is_cluster_command and zcl.command == 0x01 else frame
 
-        wire.filter = mute
-        before = clock.now()
-        with pytest.raises(KeyEstablishmentFailed, match="sent no ephemeral message"):
-            await establish(home.meter, HUB, issue(authority, METER))
-        assert clock.now() - before == pytest.approx(15)
-
-    clock.run(main())
+    wire.filter = mute
+    before = clock.now()
+    with pytest.raises(KeyEstablishmentFailed, match="sent no ephemeral message"):
+        await establish(home.meter, HUB, issue(authority, METER))
+    assert clock.now() - before == pytest.approx(15)
 
 
-def test_a_device_that_is_gone_shows_as_a_radio_error(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
-    async def main() -> None:
-        home = Home(wire, clock, issue(authority, HUB))
-        started = asyncio.ensure_future(establish(home.meter, HUB, issue(authority, METER)))
-        await asyncio.sleep(0)
-        del wire.ports[HUB]
-        with pytest.raises(RadioError):
-            await started
-
-    clock.run(main())
+async def test_a_device_that_is_gone_shows_as_a_radio_error(wire: Wire, clock: Clock, authority: ImplicitAuthority) -> None:
+    home = Home(wire, clock, issue(authority, HUB))
+    started = asyncio.ensure_future(establish(home.meter, HUB, issue(authority, METER)))
+    await asyncio.sleep(0)
+    del wire.ports[HUB]
+    with pytest.raises(RadioError):
+        await started

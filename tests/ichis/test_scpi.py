@@ -7,7 +7,6 @@ import contextlib
 import os
 import tty
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -59,21 +58,16 @@ async def test_a_supply_by_scpi_powers_the_hub_and_reads_what_it_draws(tmp_path:
 
 
 @pytest.mark.parametrize("lists", [False, True])
-def test_a_dip_is_played_in_bench_time_by_list_or_step_by_step(tmp_path: Path, lists: bool) -> None:
-    clock = Clock(start=datetime(2026, 1, 5, tzinfo=UTC), warp=True)
-
-    async def main() -> None:
-        async with served(tmp_path, clock, supply_lists=lists) as jig:
-            await jig.supply.set_voltage(12)
-            await jig.supply.output(True)
-            began = clock.now()
-            await jig.supply.play([(6.0, 1.0), (12.0, 0.5)])
-            assert clock.now() - began == pytest.approx(1.5, abs=0.05)
-            low = [when for when, volts in jig.waveform() if 5.9 < volts < 6.1]
-            assert max(low) - min(low) == pytest.approx(1.0, abs=0.05)
-            assert jig.hub_side.powered
-
-    clock.run(main())
+async def test_a_dip_is_played_in_bench_time_by_list_or_step_by_step(clock: Clock, tmp_path: Path, lists: bool) -> None:
+    async with served(tmp_path, clock, supply_lists=lists) as jig:
+        await jig.supply.set_voltage(12)
+        await jig.supply.output(True)
+        began = clock.now()
+        await jig.supply.play([(6.0, 1.0), (12.0, 0.5)])
+        assert clock.now() - began == pytest.approx(1.5, abs=0.05)
+        low = [when for when, volts in jig.waveform() if 5.9 < volts < 6.1]
+        assert max(low) - min(low) == pytest.approx(1.0, abs=0.05)
+        assert jig.hub_side.powered
 
 
 async def test_lines_travel_as_modem_lines_of_the_served_port(tmp_path: Path) -> None:

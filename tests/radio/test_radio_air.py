@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import ACK_WAIT_S, Air, Link, MacFrame
@@ -34,70 +36,58 @@ def data(destination: int, payload: bytes = b"x", *, kind: MacKind = MacKind.DAT
     return MacPdu(kind, 9, 1, destination, None, 5, ack, False, payload)
 
 
-def run(body: object, seed: int = 0) -> None:
-    clock = Clock(warp=True)
-    clock.run(body(Air(clock, seed)))  # type: ignore[operator]
+@pytest.fixture
+def air(clock: Clock) -> Air:
+    return Air(clock, 0)
 
 
-def test_a_frame_reaches_whom_it_is_for_on_its_channel_and_is_acknowledged() -> None:
-    async def body(air: Air) -> None:
-        sender, right = Ear(air, HUB, 5), Ear(air, METER, 1)
-        other, deaf, elsewhere = Ear(air, DISPLAY, 2), Ear(air, DISPLAY, 1), Ear(air, DISPLAY, 1, channel=20)
-        deaf.listening = False
-        outcomes: list[tuple[bool, bool]] = []
-        air.transmit(sender, data(1), lambda acked, pending: outcomes.append((acked, pending)))
-        await asyncio.sleep(0.01)
-        assert [payload for _, payload, _ in right.heard] == [b"x"]
-        assert not sender.heard
-        assert not other.heard
-        assert not deaf.heard
-        assert not elsewhere.heard
-        assert outcomes == [(True, False)]
-
-    run(body)
+async def test_a_frame_reaches_whom_it_is_for_on_its_channel_and_is_acknowledged(air: Air) -> None:
+    sender, right = Ear(air, HUB, 5), Ear(air, METER, 1)
+    other, deaf, elsewhere = Ear(air, DISPLAY, 2), Ear(air, DISPLAY, 1), Ear(air, DISPLAY, 1, channel=20)
+    deaf.listening = False
+    outcomes: list[tuple[bool, bool]] = []
+    air.transmit(sender, data(1), lambda acked, pending: outcomes.append((acked, pending)))
+    await asyncio.sleep(0.01)
+    assert [payload for _, payload, _ in right.heard] == [b"x"]
+    assert not sender.heard
+    assert not other.heard
+    assert not deaf.heard
+    assert not elsewhere.heard
+    assert outcomes == [(True, False)]
 
 
-def test_a_frame_nobody_takes_is_not_acknowledged_after_the_waiting_time() -> None:
-    async def body(air: Air) -> None:
-        sender = Ear(air, HUB, 5)
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[float] = loop.create_future()
-        begun = loop.time()
-        air.transmit(sender, data(1), lambda acked, pending: ended.set_result(-1.0 if acked else loop.time()))
-        assert abs(await ended - begun - ACK_WAIT_S) < 1e-6
-
-    run(body)
+async def test_a_frame_nobody_takes_is_not_acknowledged_after_the_waiting_time(air: Air) -> None:
+    sender = Ear(air, HUB, 5)
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[float] = loop.create_future()
+    begun = loop.time()
+    air.transmit(sender, data(1), lambda acked, pending: ended.set_result(-1.0 if acked else loop.time()))
+    assert abs(await ended - begun - ACK_WAIT_S) < 1e-6
 
 
-def test_a_broadcast_reaches_all_and_is_not_acknowledged() -> None:
-    async def body(air: Air) -> None:
-        sender, one, two = Ear(air, HUB, 5), Ear(air, METER, 1), Ear(air, DISPLAY, 2)
-        frames: list[MacFrame] = []
-        air.capture(frames.append)
-        air.transmit(sender, data(0xFFFF, ack=False))
-        await asyncio.sleep(0.01)
-        assert len(one.heard) == len(two.heard) == 1
-        assert len(frames) == 1
-
-    run(body)
+async def test_a_broadcast_reaches_all_and_is_not_acknowledged(air: Air) -> None:
+    sender, one, two = Ear(air, HUB, 5), Ear(air, METER, 1), Ear(air, DISPLAY, 2)
+    frames: list[MacFrame] = []
+    air.capture(frames.append)
+    air.transmit(sender, data(0xFFFF, ack=False))
+    await asyncio.sleep(0.01)
+    assert len(one.heard) == len(two.heard) == 1
+    assert len(frames) == 1
 
 
-def test_links_delay_weaken_and_lose_frames_in_the_share_they_state() -> None:
-    async def body(air: Air) -> None:
-        sender, ear = Ear(air, HUB, 5), Ear(air, METER, 1)
-        air.set_link(HUB, METER, Link(loss=0.25, delay_s=0.5, rssi=-80, lqi=60))
-        begun = asyncio.get_running_loop().time()
-        for _ in range(2000):
-            air.transmit(sender, data(1, ack=False))
-        await asyncio.sleep(1)
-        assert 1400 < len(ear.heard) < 1600
-        assert {(at - begun, rssi) for at, _, rssi in ear.heard} == {(0.5, -80)}
-        air.set_link(HUB, METER, Link(loss=1.0))
+async def test_links_delay_weaken_and_lose_frames_in_the_share_they_state(air: Air) -> None:
+    sender, ear = Ear(air, HUB, 5), Ear(air, METER, 1)
+    air.set_link(HUB, METER, Link(loss=0.25, delay_s=0.5, rssi=-80, lqi=60))
+    begun = asyncio.get_running_loop().time()
+    for _ in range(2000):
         air.transmit(sender, data(1, ack=False))
-        await asyncio.sleep(1)
-        assert len(ear.heard) < 1600
-
-    run(body)
+    await asyncio.sleep(1)
+    assert 1400 < len(ear.heard) < 1600
+    assert {(at - begun, rssi) for at, _, rssi in ear.heard} == {(0.5, -80)}
+    air.set_link(HUB, METER, Link(loss=1.0))
+    air.transmit(sender, data(1, ack=False))
+    await asyncio.sleep(1)
+    assert len(ear.heard) < 1600
 
 
 def test_loss_is_drawn_from_the_seed_link_by_link() -> None:
@@ -116,31 +106,29 @@ def test_loss_is_drawn_from_the_seed_link_by_link() -> None:
             assert bool(bystander.heard) == busy
             out.extend(payload for _, payload, _ in ear.heard)
 
-        run(body, seed)
+        clock = Clock(warp=True)
+        clock.run(body(Air(clock, seed)))
         return out
 
     assert heard(1, busy=False) == heard(1, busy=True)
     assert heard(1, busy=False) != heard(2, busy=False)
 
 
-def test_a_sniffer_sees_frames_and_acknowledgements_with_the_pending_bit() -> None:
-    async def body(air: Air) -> None:
-        sender, parent = Ear(air, METER, 5), Ear(air, HUB, 0)
-        parent.pending = True
-        frames: list[MacFrame] = []
-        end = air.capture(frames.append)
-        outcomes: list[tuple[bool, bool]] = []
-        air.transmit(sender, data(0, b"\x04", kind=MacKind.COMMAND), lambda acked, pending: outcomes.append((acked, pending)))
-        await asyncio.sleep(0.01)
-        assert outcomes == [(True, True)]
-        assert [frame.octets.hex() for frame in frames] == ["63880901000000050004", "120009"]
-        assert {frame.channel for frame in frames} == {15}
-        end()
-        air.transmit(sender, data(0))
-        await asyncio.sleep(0.01)
-        assert len(frames) == 2
-
-    run(body)
+async def test_a_sniffer_sees_frames_and_acknowledgements_with_the_pending_bit(air: Air) -> None:
+    sender, parent = Ear(air, METER, 5), Ear(air, HUB, 0)
+    parent.pending = True
+    frames: list[MacFrame] = []
+    end = air.capture(frames.append)
+    outcomes: list[tuple[bool, bool]] = []
+    air.transmit(sender, data(0, b"\x04", kind=MacKind.COMMAND), lambda acked, pending: outcomes.append((acked, pending)))
+    await asyncio.sleep(0.01)
+    assert outcomes == [(True, True)]
+    assert [frame.octets.hex() for frame in frames] == ["63880901000000050004", "120009"]
+    assert {frame.channel for frame in frames} == {15}
+    end()
+    air.transmit(sender, data(0))
+    await asyncio.sleep(0.01)
+    assert len(frames) == 2
 
 
 def test_energy_is_the_noise_floor_unless_something_is_set() -> None:

@@ -186,19 +186,16 @@ class Ezsp:
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.1, 0.2])
-def test_every_command_and_reply_crosses_a_line_that_loses_and_damages(loss: float) -> None:
-    async def main() -> None:
-        line, ezsp = Line(Ash(), loss, 5), Ezsp()
-        host = line.host = bellows.ash.AshProtocol(ezsp)
-        host.connection_made(line)
-        host.send_reset()
-        await asyncio.sleep(0.01)
-        wanted = [bytes([number]) * 5 for number in range(40)]
-        for payload in wanted:
-            await host.send_data(payload)
-        await asyncio.sleep(30)
-        assert line.delivered == wanted
-        assert ezsp.received == [b"re:" + payload for payload in wanted]
-        assert line.link.idle
-
-    Clock(warp=True).run(main())
+async def test_every_command_and_reply_crosses_a_line_that_loses_and_damages(clock: Clock, loss: float) -> None:
+    line, ezsp = Line(Ash(), loss, 5), Ezsp()
+    host = line.host = bellows.ash.AshProtocol(ezsp)
+    host.connection_made(line)
+    host.send_reset()
+    await asyncio.sleep(0.01)
+    wanted = [bytes([number]) * 5 for number in range(40)]
+    for payload in wanted:
+        await host.send_data(payload)
+    await asyncio.sleep(30)
+    assert line.delivered == wanted
+    assert ezsp.received == [b"re:" + payload for payload in wanted]
+    assert line.link.idle

@@ -27,8 +27,8 @@ COMMANDS = 60
 
 
 class Bench:
-    def __init__(self, faults: NcpFaults) -> None:
-        self.clock = Clock(warp=True)
+    def __init__(self, clock: Clock, faults: NcpFaults) -> None:
+        self.clock = clock
         self.dongle = NcpServer(Air(self.clock, 1), HUB, clock=self.clock, faults=faults)
         self.lost: list[BaseException | None] = []
         self.told = asyncio.Event()
@@ -69,20 +69,18 @@ async def talk(ezsp: EZSP) -> None:
     ],
     ids=lambda faults: f"seed {faults.seed}",
 )
-def test_the_host_gets_every_answer_once_and_in_order_over_a_faulty_line(faults: NcpFaults, caplog: pytest.LogCaptureFixture) -> None:
-    bench = Bench(NcpFaults())
-
-    async def main() -> None:
-        async with bench.host() as ezsp:
-            before = bench.dongle.ncp.commands
-            with caplog.at_level(logging.DEBUG, bellows.ash.__name__):
-                bench.dongle.faults = faults
-                await talk(ezsp)
-            assert bench.dongle.ncp.commands - before == COMMANDS
-            assert bench.lost == []
-            bench.dongle.faults = NcpFaults()
-
-    bench.clock.run(main())
+async def test_the_host_gets_every_answer_once_and_in_order_over_a_faulty_line(
+    clock: Clock, faults: NcpFaults, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench(clock, NcpFaults())
+    async with bench.host() as ezsp:
+        before = bench.dongle.ncp.commands
+        with caplog.at_level(logging.DEBUG, bellows.ash.__name__):
+            bench.dongle.faults = faults
+            await talk(ezsp)
+        assert bench.dongle.ncp.commands - before == COMMANDS
+        assert bench.lost == []
+        bench.dongle.faults = NcpFaults()
     if faults.damaged:
         assert "NakFrame" in caplog.text
     if faults.lost:
@@ -102,70 +100,54 @@ def test_the_same_seed_hits_the_same_frames_and_another_seed_others() -> None:
     assert arrived != [other.to_host(frame) for frame in frames]
 
 
-def test_a_slow_dongle_answers_late_and_acknowledges_at_once() -> None:
-    bench = Bench(NcpFaults())
+async def test_a_slow_dongle_answers_late_and_acknowledges_at_once(clock: Clock) -> None:
+    bench = Bench(clock, NcpFaults())
+    async with bench.host() as ezsp:
+        bench.dongle.faults = NcpFaults(late_s=3.0)
+        began = bench.clock.now()
+        await ezsp.nop()
+        assert 3.0 <= bench.clock.now() - began < 3.5
+        assert bench.lost == []
 
-    async def main() -> None:
-        async with bench.host() as ezsp:
-            bench.dongle.faults = NcpFaults(late_s=3.0)
-            began = bench.clock.now()
+
+async def test_a_dongle_that_acknowledges_and_never_answers_times_out_at_the_host(clock: Clock) -> None:
+    bench = Bench(clock, NcpFaults())
+    async with bench.host() as ezsp:
+        bench.dongle.faults = NcpFaults(mute=True)
+        with pytest.raises(TimeoutError):
             await ezsp.nop()
-            assert 3.0 <= bench.clock.now() - began < 3.5
-            assert bench.lost == []
-
-    bench.clock.run(main())
+        bench.dongle.faults = NcpFaults()
+        await ezsp.nop()
 
 
-def test_a_dongle_that_acknowledges_and_never_answers_times_out_at_the_host() -> None:
-    bench = Bench(NcpFaults())
-
-    async def main() -> None:
-        async with bench.host() as ezsp:
-            bench.dongle.faults = NcpFaults(mute=True)
-            with pytest.raises(TimeoutError):
-                await ezsp.nop()
-            bench.dongle.faults = NcpFaults()
+async def test_a_hung_dongle_is_given_up_and_serves_again_after_its_plug_was_pulled(clock: Clock) -> None:
+    bench = Bench(clock, NcpFaults())
+    async with bench.host() as ezsp:
+        bench.dongle.faults = NcpFaults(silent=True)
+        with pytest.raises((bellows.ash.NcpFailure, TimeoutError)):
             await ezsp.nop()
-
-    bench.clock.run(main())
-
-
-def test_a_hung_dongle_is_given_up_and_serves_again_after_its_plug_was_pulled() -> None:
-    bench = Bench(NcpFaults())
-
-    async def main() -> None:
-        async with bench.host() as ezsp:
-            bench.dongle.faults = NcpFaults(silent=True)
-            with pytest.raises((bellows.ash.NcpFailure, TimeoutError)):
-                await ezsp.nop()
-            assert bench.lost
-            await ezsp.disconnect()
-            bench.dongle.faults = NcpFaults()
-            bench.dongle.power(False)
-            bench.dongle.power(True)
-            await ezsp.connect(use_thread=False)
-            await ezsp.nop()
-
-    bench.clock.run(main())
+        assert bench.lost
+        await ezsp.disconnect()
+        bench.dongle.faults = NcpFaults()
+        bench.dongle.power(False)
+        bench.dongle.power(True)
+        await ezsp.connect(use_thread=False)
+        await ezsp.nop()
 
 
 @pytest.mark.parametrize("how", ["reset", "error"])
-def test_the_host_is_told_of_a_dongle_that_resets_or_fails_by_itself(how: str) -> None:
-    bench = Bench(NcpFaults())
-
-    async def main() -> None:
-        async with bench.host():
-            if how == "reset":
-                bench.dongle.reset()
-            else:
-                bench.dongle.fail(Code.ASSERT)
-            async with asyncio.timeout(5):
-                await bench.told.wait()
-            code = t.NcpResetCode.RESET_WATCHDOG if how == "reset" else t.NcpResetCode.RESET_ASSERT
-            assert isinstance(bench.lost[0], bellows.ash.NcpFailure)
-            assert bench.lost[0].code is code
-
-    bench.clock.run(main())
+async def test_the_host_is_told_of_a_dongle_that_resets_or_fails_by_itself(clock: Clock, how: str) -> None:
+    bench = Bench(clock, NcpFaults())
+    async with bench.host():
+        if how == "reset":
+            bench.dongle.reset()
+        else:
+            bench.dongle.fail(Code.ASSERT)
+        async with asyncio.timeout(5):
+            await bench.told.wait()
+        code = t.NcpResetCode.RESET_WATCHDOG if how == "reset" else t.NcpResetCode.RESET_ASSERT
+        assert isinstance(bench.lost[0], bellows.ash.NcpFailure)
+        assert bench.lost[0].code is code
 
 
 def test_faults_are_read_from_a_line_of_text() -> None:

@@ -48,19 +48,15 @@ def test_the_journey_of_the_demo_passes(tmp_path: Path, over: str) -> None:
     assert told["verdict"] == "pass"
 
 
-def test_a_dongle_that_is_not_the_device_of_its_row_is_told_with_what_to_write(tmp_path: Path) -> None:
-    clock = Clock(warp=True)
+async def test_a_dongle_that_is_not_the_device_of_its_row_is_told_with_what_to_write(clock: Clock, tmp_path: Path) -> None:
     air = Air(clock)
     esme, gsme = (row for row in load_board(str(board(tmp_path))).device if row.mpxn)
 
-    async def main() -> None:
-        own = await device_radio(esme, air, clock, tmp_path)
-        assert isinstance(own.node, EzspNode)
-        await own.check()
-        await own.node.stop()
-        other = await device_radio(gsme.model_copy(update={"node": own.node.path}), air, clock, tmp_path)
-        with pytest.raises(BoardError, match=f'eui = "{esme.eui}"'):
-            await other.check()
-        await own.close()
-
-    clock.run(main())
+    own = await device_radio(esme, air, clock, tmp_path)
+    assert isinstance(own.node, EzspNode)
+    await own.check()
+    await own.node.stop()
+    other = await device_radio(gsme.model_copy(update={"node": own.node.path}), air, clock, tmp_path)
+    with pytest.raises(BoardError, match=f'eui = "{esme.eui}"'):
+        await other.check()
+    await own.close()

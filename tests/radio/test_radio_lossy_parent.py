@@ -17,8 +17,8 @@ JOINS = 40
 
 
 class Home:
-    def __init__(self, seed: int) -> None:
-        self.air = Air(Clock(warp=True), seed)
+    def __init__(self, clock: Clock, seed: int) -> None:
+        self.air = Air(clock, seed)
         self.hub = Coordinator(self.air)
         self.heard: list[bytes] = []
         self.meter = StackNode(self.air, METER)
@@ -31,45 +31,39 @@ class Home:
         assert await self.meter.join(LINK_KEY, extended_pan_id=EXTENDED_PAN, sleepy=True) == HUB
 
 
-def test_what_a_parent_holds_for_a_sleepy_child_is_held_until_the_child_has_it() -> None:
+async def test_what_a_parent_holds_for_a_sleepy_child_is_held_until_the_child_has_it(clock: Clock) -> None:
     """The poll's acknowledgement may be lost: then the child does not listen when the frame goes out, and asks again."""
-    home = Home(seed=3)
+    home = Home(clock, seed=3)
 
-    async def main() -> None:
-        await home.join()
-        home.hub.stack.import_link_key(0, METER, OTHER_KEY)
-        await home.meter.import_link_key(HUB, OTHER_KEY)
-        home.air.default = Link(loss=0.2)
-        sent: list[bytes] = []
-        for number in range(MESSAGES):
-            payload = number.to_bytes(2, "big")
-            task = asyncio.create_task(home.hub.send(METER, payload))
-            await home.air.clock.sleep(0.05)
-            await home.meter.send(HUB, ApsFrame(0x0702, b"poll", 1, 1))
-            assert await task is Status.SUCCESS
-            sent.append(payload)
-            await home.air.clock.sleep(9)
-        assert home.heard == sent
-
-    home.air.clock.run(main())
+    await home.join()
+    home.hub.stack.import_link_key(0, METER, OTHER_KEY)
+    await home.meter.import_link_key(HUB, OTHER_KEY)
+    home.air.default = Link(loss=0.2)
+    sent: list[bytes] = []
+    for number in range(MESSAGES):
+        payload = number.to_bytes(2, "big")
+        task = asyncio.create_task(home.hub.send(METER, payload))
+        await home.air.clock.sleep(0.05)
+        await home.meter.send(HUB, ApsFrame(0x0702, b"poll", 1, 1))
+        assert await task is Status.SUCCESS
+        sent.append(payload)
+        await home.air.clock.sleep(9)
+    assert home.heard == sent
 
 
-def test_a_repeated_association_request_leaves_the_device_a_child() -> None:
+async def test_a_repeated_association_request_leaves_the_device_a_child(clock: Clock) -> None:
     """Its first acknowledgement is lost, so the request is repeated: a Device that associated also gets the network key."""
-    home = Home(seed=5)
+    home = Home(clock, seed=5)
 
-    async def main() -> None:
-        home.hub.form()
-        home.air.default = Link(loss=0.2)
-        without_key = 0
-        for _ in range(JOINS):
-            home.hub.permit(METER)
-            try:
-                await home.meter.join(LINK_KEY, extended_pan_id=EXTENDED_PAN, sleepy=True)
-                await home.meter.leave()
-            except RadioError as refused:
-                without_key += refused.status == Status.NO_NETWORK_KEY_RECEIVED.name
-            await home.air.clock.sleep(12)
-        assert without_key <= JOINS // 10
-
-    home.air.clock.run(main())
+    home.hub.form()
+    home.air.default = Link(loss=0.2)
+    without_key = 0
+    for _ in range(JOINS):
+        home.hub.permit(METER)
+        try:
+            await home.meter.join(LINK_KEY, extended_pan_id=EXTENDED_PAN, sleepy=True)
+            await home.meter.leave()
+        except RadioError as refused:
+            without_key += refused.status == Status.NO_NETWORK_KEY_RECEIVED.name
+        await home.air.clock.sleep(12)
+    assert without_key <= JOINS // 10

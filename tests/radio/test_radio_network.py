@@ -27,8 +27,8 @@ FAR = Link(loss=1.0)
 
 
 class Home:
-    def __init__(self, seed: int = 1) -> None:
-        self.clock = Clock(warp=True)
+    def __init__(self, clock: Clock, seed: int = 1) -> None:
+        self.clock = clock
         self.air = Air(self.clock, seed)
         self.pcap = Pcap(self.air)
         self.hub = Coordinator(self.air)
@@ -67,197 +67,161 @@ class Home:
 
 
 @pytest.mark.parametrize("sleepy", [False, True])
-def test_a_new_network_key_is_given_out_and_taken_by_all_at_the_switch(sleepy: bool) -> None:
-    home = Home()
-
-    async def main() -> None:
-        meter = home.node(METER)
-        await home.join(meter, sleepy=sleepy)
-        trust = home.hub.stack.trust
-        assert trust.broadcast_switch() is Status.INVALID_CALL
-        assert trust.broadcast_next_key(NEXT_KEY) is Status.SUCCESS
-        await asyncio.sleep(5)
-        assert meter.stack.tokens.alternate_key == NEXT_KEY
-        await home.both_ways(home.hub, meter)
-        assert set(home.key_sequences()) == {0}
-        assert trust.broadcast_switch() is Status.SUCCESS
-        home.pcap.frames.clear()
-        await asyncio.sleep(0.1)
-        await meter.poll()
-        assert meter.stack.tokens.key_sequence == 1, "the command alone, before any frame under the new key"
-        await home.both_ways(home.hub, meter)
-        assert home.hub.stack.tokens.network_key == meter.stack.tokens.network_key == NEXT_KEY
-        assert home.key_sequences()[-1] == 1
-        assert home.hub.key_sequences == [1]
-
-    home.clock.run(main())
+async def test_a_new_network_key_is_given_out_and_taken_by_all_at_the_switch(clock: Clock, sleepy: bool) -> None:
+    home = Home(clock)
+    meter = home.node(METER)
+    await home.join(meter, sleepy=sleepy)
+    trust = home.hub.stack.trust
+    assert trust.broadcast_switch() is Status.INVALID_CALL
+    assert trust.broadcast_next_key(NEXT_KEY) is Status.SUCCESS
+    await asyncio.sleep(5)
+    assert meter.stack.tokens.alternate_key == NEXT_KEY
+    await home.both_ways(home.hub, meter)
+    assert set(home.key_sequences()) == {0}
+    assert trust.broadcast_switch() is Status.SUCCESS
+    home.pcap.frames.clear()
+    await asyncio.sleep(0.1)
+    await meter.poll()
+    assert meter.stack.tokens.key_sequence == 1, "the command alone, before any frame under the new key"
+    await home.both_ways(home.hub, meter)
+    assert home.hub.stack.tokens.network_key == meter.stack.tokens.network_key == NEXT_KEY
+    assert home.key_sequences()[-1] == 1
+    assert home.hub.key_sequences == [1]
 
 
-def test_a_device_that_missed_the_switch_command_takes_the_key_with_the_first_frame_under_it() -> None:
-    home = Home()
-
-    async def main() -> None:
-        meter = home.node(METER)
-        await home.join(meter)
-        assert home.hub.stack.trust.broadcast_next_key(None) is Status.SUCCESS
-        await asyncio.sleep(1)
-        home.air.set_link(HUB, METER, FAR)
-        assert home.hub.stack.trust.broadcast_switch() is Status.SUCCESS
-        await asyncio.sleep(1)
-        home.air.set_link(HUB, METER, Link())
-        assert meter.stack.tokens.key_sequence == 0
-        await home.both_ways(home.hub, meter)
-        assert meter.stack.tokens.key_sequence == 1
-
-    home.clock.run(main())
+async def test_a_device_that_missed_the_switch_command_takes_the_key_with_the_first_frame_under_it(clock: Clock) -> None:
+    home = Home(clock)
+    meter = home.node(METER)
+    await home.join(meter)
+    assert home.hub.stack.trust.broadcast_next_key(None) is Status.SUCCESS
+    await asyncio.sleep(1)
+    home.air.set_link(HUB, METER, FAR)
+    assert home.hub.stack.trust.broadcast_switch() is Status.SUCCESS
+    await asyncio.sleep(1)
+    home.air.set_link(HUB, METER, Link())
+    assert meter.stack.tokens.key_sequence == 0
+    await home.both_ways(home.hub, meter)
+    assert meter.stack.tokens.key_sequence == 1
 
 
-def test_one_device_is_given_the_next_key_under_its_link_key_alone() -> None:
-    home = Home()
-
-    async def main() -> None:
-        meter, display = home.node(METER), home.node(DISPLAY)
-        await home.join(meter)
-        await home.join(display)
-        stack = home.hub.stack
-        assert stack.trust.send_next_key(METER, stack.nwk.shorts[METER], NEXT_KEY) is Status.SUCCESS
-        await asyncio.sleep(1)
-        assert (meter.stack.tokens.alternate_key, display.stack.tokens.alternate_key) == (NEXT_KEY, None)
-
-    home.clock.run(main())
+async def test_one_device_is_given_the_next_key_under_its_link_key_alone(clock: Clock) -> None:
+    home = Home(clock)
+    meter, display = home.node(METER), home.node(DISPLAY)
+    await home.join(meter)
+    await home.join(display)
+    stack = home.hub.stack
+    assert stack.trust.send_next_key(METER, stack.nwk.shorts[METER], NEXT_KEY) is Status.SUCCESS
+    await asyncio.sleep(1)
+    assert (meter.stack.tokens.alternate_key, display.stack.tokens.alternate_key) == (NEXT_KEY, None)
 
 
 @pytest.mark.parametrize("sleepy", [False, True])
-def test_a_device_that_slept_through_a_new_key_comes_back_by_its_link_key(sleepy: bool) -> None:
-    home = Home()
-
-    async def main() -> None:
-        meter = home.node(METER)
-        await home.join(meter, sleepy=sleepy)
-        meter.power(False)
-        trust = home.hub.stack.trust
-        trust.broadcast_next_key(NEXT_KEY)
-        trust.broadcast_switch()
-        await asyncio.sleep(10)
-        meter.power(True)
-        home.hub.stack.import_link_key(0, METER, LINK_KEY)
-        trust.policy = Policy.ALLOW_JOINS
-        with pytest.raises(RadioError):
-            await meter.rejoin()
-        assert home.hub.joins[-1] == (METER, Update.UNSECURED_REJOIN, Decision.DENY_JOIN)
-        trust.policy |= Policy.ALLOW_UNSECURED_REJOINS
-        assert await meter.rejoin() == HUB
-        assert home.hub.joins[-1] == (METER, Update.UNSECURED_REJOIN, Decision.USE_PRECONFIGURED_KEY)
-        await home.both_ways(home.hub, meter)
-
-    home.clock.run(main())
+async def test_a_device_that_slept_through_a_new_key_comes_back_by_its_link_key(clock: Clock, sleepy: bool) -> None:
+    home = Home(clock)
+    meter = home.node(METER)
+    await home.join(meter, sleepy=sleepy)
+    meter.power(False)
+    trust = home.hub.stack.trust
+    trust.broadcast_next_key(NEXT_KEY)
+    trust.broadcast_switch()
+    await asyncio.sleep(10)
+    meter.power(True)
+    home.hub.stack.import_link_key(0, METER, LINK_KEY)
+    trust.policy = Policy.ALLOW_JOINS
+    with pytest.raises(RadioError):
+        await meter.rejoin()
+    assert home.hub.joins[-1] == (METER, Update.UNSECURED_REJOIN, Decision.DENY_JOIN)
+    trust.policy |= Policy.ALLOW_UNSECURED_REJOINS
+    assert await meter.rejoin() == HUB
+    assert home.hub.joins[-1] == (METER, Update.UNSECURED_REJOIN, Decision.USE_PRECONFIGURED_KEY)
+    await home.both_ways(home.hub, meter)
 
 
 @pytest.mark.parametrize("sleepy", [False, True])
-def test_a_device_finds_the_hub_that_replaced_its_own_by_the_hash_of_its_link_key(sleepy: bool) -> None:
-    home = Home()
-
-    async def main() -> None:
-        meter = home.node(METER)
-        await home.join(meter, sleepy=sleepy)
-        home.hub.stack.power_off()
-        new = Coordinator(home.air, OTHER_HUB)
-        new.form(20)
-        new.stack.import_link_key(0, METER, LINK_KEY)
-        new.stack.trust.policy = Policy.ALLOW_JOINS | Policy.ALLOW_UNSECURED_REJOINS
-        with pytest.raises(RadioError):
-            await Home.node(home, DISPLAY).rejoin()
-        new.stack.import_link_key(0, METER, aes_mmo(LINK_KEY))
-        assert await meter.rejoin() == OTHER_HUB
-        assert meter.stack.link_key(OTHER_HUB) == aes_mmo(LINK_KEY)
-        assert meter.stack.link_key(HUB) is None
-        await home.both_ways(new, meter)
-
-    home.clock.run(main())
+async def test_a_device_finds_the_hub_that_replaced_its_own_by_the_hash_of_its_link_key(clock: Clock, sleepy: bool) -> None:
+    home = Home(clock)
+    meter = home.node(METER)
+    await home.join(meter, sleepy=sleepy)
+    home.hub.stack.power_off()
+    new = Coordinator(home.air, OTHER_HUB)
+    new.form(20)
+    new.stack.import_link_key(0, METER, LINK_KEY)
+    new.stack.trust.policy = Policy.ALLOW_JOINS | Policy.ALLOW_UNSECURED_REJOINS
+    with pytest.raises(RadioError):
+        await Home.node(home, DISPLAY).rejoin()
+    new.stack.import_link_key(0, METER, aes_mmo(LINK_KEY))
+    assert await meter.rejoin() == OTHER_HUB
+    assert meter.stack.link_key(OTHER_HUB) == aes_mmo(LINK_KEY)
+    assert meter.stack.link_key(HUB) is None
+    await home.both_ways(new, meter)
 
 
 @pytest.mark.parametrize("sleepy", [False, True])
-def test_a_device_out_of_range_of_the_hub_joins_and_talks_through_a_router(sleepy: bool) -> None:
-    home = Home()
-
-    async def main() -> None:
-        display, meter = home.node(DISPLAY), home.node(METER)
-        await home.join(display)
-        home.air.set_link(HUB, METER, FAR)
-        home.hub.permit(METER)
-        assert display.stack.permit(60) is Status.SUCCESS
-        assert await meter.join(LINK_KEY, sleepy=sleepy) == HUB
-        assert home.hub.joins[-1] == (METER, Update.UNSECURED_JOIN, Decision.USE_PRECONFIGURED_KEY)
-        assert METER in display.stack.tokens.children
-        assert METER not in home.hub.stack.tokens.children
-        assert meter.stack.tokens.depth == 2
-        await home.both_ways(home.hub, meter)
-        home.hub.stack.nwk.routes.clear()
-        await home.both_ways(home.hub, meter)
-
-    home.clock.run(main())
+async def test_a_device_out_of_range_of_the_hub_joins_and_talks_through_a_router(clock: Clock, sleepy: bool) -> None:
+    home = Home(clock)
+    display, meter = home.node(DISPLAY), home.node(METER)
+    await home.join(display)
+    home.air.set_link(HUB, METER, FAR)
+    home.hub.permit(METER)
+    assert display.stack.permit(60) is Status.SUCCESS
+    assert await meter.join(LINK_KEY, sleepy=sleepy) == HUB
+    assert home.hub.joins[-1] == (METER, Update.UNSECURED_JOIN, Decision.USE_PRECONFIGURED_KEY)
+    assert METER in display.stack.tokens.children
+    assert METER not in home.hub.stack.tokens.children
+    assert meter.stack.tokens.depth == 2
+    await home.both_ways(home.hub, meter)
+    home.hub.stack.nwk.routes.clear()
+    await home.both_ways(home.hub, meter)
 
 
-def test_a_router_does_not_let_in_whom_the_trust_centre_does_not_know() -> None:
-    home = Home()
-
-    async def main() -> None:
-        display, meter = home.node(DISPLAY), home.node(METER)
-        await home.join(display)
-        home.air.set_link(HUB, METER, FAR)
-        assert display.stack.permit(60) is Status.SUCCESS
-        with pytest.raises(RadioError) as refused:
-            await meter.join(LINK_KEY)
-        assert refused.value.status == "NO_NETWORK_KEY_RECEIVED"
-        assert home.hub.joins[-1] == (METER, Update.UNSECURED_JOIN, Decision.DENY_JOIN)
-        await asyncio.sleep(30)
-        assert METER not in display.stack.tokens.children
-
-    home.clock.run(main())
+async def test_a_router_does_not_let_in_whom_the_trust_centre_does_not_know(clock: Clock) -> None:
+    home = Home(clock)
+    display, meter = home.node(DISPLAY), home.node(METER)
+    await home.join(display)
+    home.air.set_link(HUB, METER, FAR)
+    assert display.stack.permit(60) is Status.SUCCESS
+    with pytest.raises(RadioError) as refused:
+        await meter.join(LINK_KEY)
+    assert refused.value.status == "NO_NETWORK_KEY_RECEIVED"
+    assert home.hub.joins[-1] == (METER, Update.UNSECURED_JOIN, Decision.DENY_JOIN)
+    await asyncio.sleep(30)
+    assert METER not in display.stack.tokens.children
 
 
-def test_an_end_device_whose_router_is_gone_goes_on_with_another_parent() -> None:
-    home = Home()
-
-    async def main() -> None:
-        display, meter = home.node(DISPLAY), home.node(METER)
-        await home.join(display)
-        home.air.set_link(HUB, METER, FAR)
-        home.hub.permit(METER)
-        display.stack.permit(60)
-        await meter.join(LINK_KEY, sleepy=True)
-        await asyncio.sleep(1)
-        display.power(False)
-        home.air.set_link(HUB, METER, Link())
-        meter.power(False)
-        meter.power(True)
-        assert await meter.resume()
-        assert meter.stack.tokens.parent_short == 0
-        await home.both_ways(home.hub, meter)
-
-    home.clock.run(main())
+async def test_an_end_device_whose_router_is_gone_goes_on_with_another_parent(clock: Clock) -> None:
+    home = Home(clock)
+    display, meter = home.node(DISPLAY), home.node(METER)
+    await home.join(display)
+    home.air.set_link(HUB, METER, FAR)
+    home.hub.permit(METER)
+    display.stack.permit(60)
+    await meter.join(LINK_KEY, sleepy=True)
+    await asyncio.sleep(1)
+    display.power(False)
+    home.air.set_link(HUB, METER, Link())
+    meter.power(False)
+    meter.power(True)
+    assert await meter.resume()
+    assert meter.stack.tokens.parent_short == 0
+    await home.both_ways(home.hub, meter)
 
 
-def test_frames_of_no_network_cross_both_ways() -> None:
-    home = Home()
-
-    async def main() -> None:
-        home.hub.form()
-        terminal = home.node(METER)
-        answers: list[tuple[InterPanSender, InterPanFrame]] = []
-        terminal.inter_pan_receiver = lambda sender, frame: answers.append((sender, frame))
-        (found,) = await terminal.beacons()
-        assert found.beacon.extended_pan == EXTENDED_PAN
-        terminal.listen_inter_pan(found.channel)
-        asked = InterPanFrame(0x0800, bytes(81))
-        await terminal.send_inter_pan(HUB, found.beacon.pan, asked)
-        (got,) = home.hub.inter_pan_frames
-        assert inter_pan.decode(got.encode()) == (InterPanSender(METER, 0xFFFF), asked)
-        with pytest.raises(RadioError):
-            await terminal.send_inter_pan(OTHER_HUB, found.beacon.pan, asked)
-        assert not terminal.joined
-
-    home.clock.run(main())
+async def test_frames_of_no_network_cross_both_ways(clock: Clock) -> None:
+    home = Home(clock)
+    home.hub.form()
+    terminal = home.node(METER)
+    answers: list[tuple[InterPanSender, InterPanFrame]] = []
+    terminal.inter_pan_receiver = lambda sender, frame: answers.append((sender, frame))
+    (found,) = await terminal.beacons()
+    assert found.beacon.extended_pan == EXTENDED_PAN
+    terminal.listen_inter_pan(found.channel)
+    asked = InterPanFrame(0x0800, bytes(81))
+    await terminal.send_inter_pan(HUB, found.beacon.pan, asked)
+    (got,) = home.hub.inter_pan_frames
+    assert inter_pan.decode(got.encode()) == (InterPanSender(METER, 0xFFFF), asked)
+    with pytest.raises(RadioError):
+        await terminal.send_inter_pan(OTHER_HUB, found.beacon.pan, asked)
+    assert not terminal.joined
 
 
 @pytest.mark.parametrize("destination", [METER, 0xFFFF, 0x1234])
@@ -273,34 +237,30 @@ def test_an_inter_pan_frame_is_read_back_as_it_was_written(destination: Eui64 | 
 
 
 @pytest.mark.parametrize("sleepy", [False, True])
-def test_a_concentrator_is_told_the_way_and_sends_along_it(sleepy: bool) -> None:
-    home = Home()
-
-    async def main() -> None:
-        display, meter = home.node(DISPLAY), home.node(METER)
-        await home.join(display)
-        home.air.set_link(HUB, METER, FAR)
-        home.hub.permit(METER)
-        display.stack.permit(60)
-        await meter.join(LINK_KEY, sleepy=sleepy)
-        await asyncio.sleep(1)
-        relay = display.stack.tokens.short
-        home.hub.stack.nwk.routes.call_all()
-        await asyncio.sleep(1)
-        await meter.send(HUB, ApsFrame(0x0702, b"up", 1, 1))
-        if sleepy:  # an end device leaves records to its parent
-            home.hub.stack.nwk.routes.source[meter.stack.tokens.short] = (relay,)
-        else:
-            assert home.hub.records == [(METER, (relay,))]
-        home.pcap.frames.clear()
-        await home.both_ways(home.hub, meter)
-        routed = []
-        for one in home.pcap.frames:
-            mac = MacPdu.decode(one.octets)
-            if mac.kind is MacKind.DATA:
-                npdu = NwkPdu.decode(mac.payload)
-                if npdu.source == 0 and npdu.destination == meter.stack.tokens.short:
-                    routed.append(npdu.relays)
-        assert set(routed) == {b"\x01\x00" + relay.to_bytes(2, "little")}
-
-    home.clock.run(main())
+async def test_a_concentrator_is_told_the_way_and_sends_along_it(clock: Clock, sleepy: bool) -> None:
+    home = Home(clock)
+    display, meter = home.node(DISPLAY), home.node(METER)
+    await home.join(display)
+    home.air.set_link(HUB, METER, FAR)
+    home.hub.permit(METER)
+    display.stack.permit(60)
+    await meter.join(LINK_KEY, sleepy=sleepy)
+    await asyncio.sleep(1)
+    relay = display.stack.tokens.short
+    home.hub.stack.nwk.routes.call_all()
+    await asyncio.sleep(1)
+    await meter.send(HUB, ApsFrame(0x0702, b"up", 1, 1))
+    if sleepy:  # an end device leaves records to its parent
+        home.hub.stack.nwk.routes.source[meter.stack.tokens.short] = (relay,)
+    else:
+        assert home.hub.records == [(METER, (relay,))]
+    home.pcap.frames.clear()
+    await home.both_ways(home.hub, meter)
+    routed = []
+    for one in home.pcap.frames:
+        mac = MacPdu.decode(one.octets)
+        if mac.kind is MacKind.DATA:
+            npdu = NwkPdu.decode(mac.payload)
+            if npdu.source == 0 and npdu.destination == meter.stack.tokens.short:
+                routed.append(npdu.relays)
+    assert set(routed) == {b"\x01\x00" + relay.to_bytes(2, "little")}

@@ -18,8 +18,8 @@ from tests.radio.radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KE
 
 
 class Home:
-    def __init__(self) -> None:
-        self.clock = Clock(warp=True)
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.air = Air(self.clock, 1)
         self.hub = Coordinator(self.air)
         self.meter = self.node()
@@ -47,98 +47,75 @@ def data(counter: int, payload: bytes, *, ack: bool = False) -> ApsPdu:
     )
 
 
-def test_an_aps_frame_repeated_in_a_fresh_nwk_frame_is_refused_by_its_counter() -> None:
-    home = Home()
-
-    async def main() -> None:
-        await home.join()
-        octets = home.meter.stack.aps.seal(data(200, b"once"), LINK_KEY, KeyId.LINK)
-        for _ in range(2):
-            home.meter.stack.nwk.send(0, octets)
-            await asyncio.sleep(0.1)
-        assert home.hub.payloads == [b"once"]
-        assert home.counted["aps_frame_counter_failure"] == 1
-
-    home.clock.run(main())
-
-
-def test_a_retransmission_is_acknowledged_again_and_not_delivered_again() -> None:
-    home = Home()
-
-    async def main() -> None:
-        await home.join()
-        before = home.counted["tx_unicast"]
-        for _ in range(3):
-            home.meter.stack.nwk.send(0, data(200, b"once", ack=True).encode())
-            await asyncio.sleep(0.1)
-        assert home.hub.payloads == [b"once"]
-        assert home.counted["aps_duplicate"] == 2
-        assert home.counted["tx_unicast"] == before + 3
-
-    home.clock.run(main())
-
-
-def test_a_network_key_in_the_clear_is_not_taken() -> None:
-    home = Home()
-
-    async def main() -> None:
-        home.hub.form()
-        home.hub.permit(METER, OTHER_KEY)
-        joining = asyncio.ensure_future(home.meter.join(LINK_KEY))
-        await asyncio.sleep(1)
-        child = home.hub.stack.tokens.children[METER]
-        payload = bytes([ApsCommand.TRANSPORT_KEY, 1]) + bytes(16) + b"\x00" + METER.zigbee + HUB.zigbee
-        home.hub.stack.nwk.send(child.short, ApsPdu(ApsKind.COMMAND, 1, addressed=False, payload=payload).encode(), secured=False)
-        with pytest.raises(RadioError) as refused:
-            await joining
-        assert refused.value.status == "NO_NETWORK_KEY_RECEIVED"
-
-    home.clock.run(main())
-
-
-def test_data_without_network_security_is_dropped() -> None:
-    home = Home()
-
-    async def main() -> None:
-        await home.join()
-        home.meter.stack.nwk.send(0, data(200, b"in the clear").encode(), secured=False)
+async def test_an_aps_frame_repeated_in_a_fresh_nwk_frame_is_refused_by_its_counter(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    octets = home.meter.stack.aps.seal(data(200, b"once"), LINK_KEY, KeyId.LINK)
+    for _ in range(2):
+        home.meter.stack.nwk.send(0, octets)
         await asyncio.sleep(0.1)
-        assert home.hub.payloads == []
-        assert home.counted["aps_unsecured"] == 1
-
-    home.clock.run(main())
+    assert home.hub.payloads == [b"once"]
+    assert home.counted["aps_frame_counter_failure"] == 1
 
 
-def test_what_was_held_for_a_device_is_dropped_when_it_joins_afresh() -> None:
-    home = Home()
+async def test_a_retransmission_is_acknowledged_again_and_not_delivered_again(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    before = home.counted["tx_unicast"]
+    for _ in range(3):
+        home.meter.stack.nwk.send(0, data(200, b"once", ack=True).encode())
+        await asyncio.sleep(0.1)
+    assert home.hub.payloads == [b"once"]
+    assert home.counted["aps_duplicate"] == 2
+    assert home.counted["tx_unicast"] == before + 3
+
+
+async def test_a_network_key_in_the_clear_is_not_taken(clock: Clock) -> None:
+    home = Home(clock)
+    home.hub.form()
+    home.hub.permit(METER, OTHER_KEY)
+    joining = asyncio.ensure_future(home.meter.join(LINK_KEY))
+    await asyncio.sleep(1)
+    child = home.hub.stack.tokens.children[METER]
+    payload = bytes([ApsCommand.TRANSPORT_KEY, 1]) + bytes(16) + b"\x00" + METER.zigbee + HUB.zigbee
+    home.hub.stack.nwk.send(child.short, ApsPdu(ApsKind.COMMAND, 1, addressed=False, payload=payload).encode(), secured=False)
+    with pytest.raises(RadioError) as refused:
+        await joining
+    assert refused.value.status == "NO_NETWORK_KEY_RECEIVED"
+
+
+async def test_data_without_network_security_is_dropped(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    home.meter.stack.nwk.send(0, data(200, b"in the clear").encode(), secured=False)
+    await asyncio.sleep(0.1)
+    assert home.hub.payloads == []
+    assert home.counted["aps_unsecured"] == 1
+
+
+async def test_what_was_held_for_a_device_is_dropped_when_it_joins_afresh(clock: Clock) -> None:
+    home = Home(clock)
     heard: list[ApsFrame] = []
 
-    async def main() -> None:
-        await home.join(sleepy=True)
-        await asyncio.sleep(60)
-        sending = asyncio.ensure_future(home.hub.send(METER, b"for the old one"))
-        await asyncio.sleep(0.1)
-        home.meter.power(False)
-        fresh = home.node()
-        fresh.receiver = lambda sender, frame: heard.append(frame)
-        await home.join(fresh, sleepy=True)
-        assert sending.done()
-        assert sending.result() is Status.DELIVERY_FAILED
-        assert heard == []
-
-    home.clock.run(main())
+    await home.join(sleepy=True)
+    await asyncio.sleep(60)
+    sending = asyncio.ensure_future(home.hub.send(METER, b"for the old one"))
+    await asyncio.sleep(0.1)
+    home.meter.power(False)
+    fresh = home.node()
+    fresh.receiver = lambda sender, frame: heard.append(frame)
+    await home.join(fresh, sleepy=True)
+    assert sending.done()
+    assert sending.result() is Status.DELIVERY_FAILED
+    assert heard == []
 
 
-def test_a_message_under_a_key_the_other_side_does_not_hold_is_counted_and_fails() -> None:
-    home = Home()
-
-    async def main() -> None:
-        await home.join()
-        await home.meter.import_link_key(HUB, OTHER_KEY)
-        with pytest.raises(RadioError) as failed:
-            await home.meter.send(HUB, ApsFrame(0x0702, b"x", 1, 1))
-        assert failed.value.status == "DELIVERY_FAILED"
-        assert home.counted["aps_decryption_failure"] == 3
-        assert home.hub.payloads == []
-
-    home.clock.run(main())
+async def test_a_message_under_a_key_the_other_side_does_not_hold_is_counted_and_fails(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    await home.meter.import_link_key(HUB, OTHER_KEY)
+    with pytest.raises(RadioError) as failed:
+        await home.meter.send(HUB, ApsFrame(0x0702, b"x", 1, 1))
+    assert failed.value.status == "DELIVERY_FAILED"
+    assert home.counted["aps_decryption_failure"] == 3
+    assert home.hub.payloads == []

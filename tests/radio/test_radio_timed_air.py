@@ -25,8 +25,8 @@ from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER,
 
 
 class Home:
-    def __init__(self, seed: int = 1, devices: tuple[Eui64, ...] = (METER,), *, timed: bool = True) -> None:
-        self.clock = Clock(warp=True)
+    def __init__(self, clock: Clock, seed: int = 1, devices: tuple[Eui64, ...] = (METER,), *, timed: bool = True) -> None:
+        self.clock = clock
         self.air = TimedAir(self.clock, seed) if timed else Air(self.clock, seed)
         self.pcap = Pcap(self.air)
         self.hub = Coordinator(self.air)
@@ -46,26 +46,22 @@ def payload(node: StackNode, text: bytes) -> ApsFrame:
     return ApsFrame(0x0702, text, 1, 1)
 
 
-def test_a_frame_is_on_the_air_as_long_as_its_octets_take_and_then_acknowledged() -> None:
-    home = Home()
-
-    async def main() -> None:
-        await home.join()
-        home.pcap.frames.clear()
-        await home.nodes[0].send(HUB, payload(home.nodes[0], bytes(40)))
-        data, ack = home.pcap.frames[:2]
-        assert MacPdu.decode(ack.octets).kind is MacKind.ACK
-        # seen when it begins, the acknowledgement when it has ended: 4 + 1 + 1 + 2 octets beside the MPDU, 32 us each, 192 us between
-        expected = (len(data.octets) + 8) * 32e-6 + 192e-6 + (3 + 8) * 32e-6
-        assert ack.time - data.time == pytest.approx(expected, abs=2e-6)
-
-    home.clock.run(main())
+async def test_a_frame_is_on_the_air_as_long_as_its_octets_take_and_then_acknowledged(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    home.pcap.frames.clear()
+    await home.nodes[0].send(HUB, payload(home.nodes[0], bytes(40)))
+    data, ack = home.pcap.frames[:2]
+    assert MacPdu.decode(ack.octets).kind is MacKind.ACK
+    # seen when it begins, the acknowledgement when it has ended: 4 + 1 + 1 + 2 octets beside the MPDU, 32 us each, 192 us between
+    expected = (len(data.octets) + 8) * 32e-6 + 192e-6 + (3 + 8) * 32e-6
+    assert ack.time - data.time == pytest.approx(expected, abs=2e-6)
 
 
 def test_the_same_messages_take_longer_below_one_gigahertz() -> None:
     taken = []
     for channel in (15, phy.sub_ghz(28, 3)):
-        home = Home()
+        home = Home(Clock(warp=True))
         home.nodes[0]._channels = (channel,)
 
         async def main(home: Home = home, channel: int = channel) -> float:
@@ -84,7 +80,7 @@ def test_the_same_messages_take_longer_below_one_gigahertz() -> None:
 def test_nodes_that_hear_each_other_take_turns_and_hidden_ones_collide() -> None:
     lost = []
     for hidden in (False, True):
-        home = Home(devices=(METER, DISPLAY))
+        home = Home(Clock(warp=True), devices=(METER, DISPLAY))
 
         async def main(home: Home = home, hidden: bool = hidden) -> int:
             await home.join()
@@ -105,34 +101,26 @@ def test_nodes_that_hear_each_other_take_turns_and_hidden_ones_collide() -> None
     assert lost[1] > 2 * max(1, lost[0])
 
 
-def test_a_channel_that_is_never_clear_lets_nobody_send() -> None:
-    home = Home()
-
-    async def main() -> None:
-        await home.join()
-        home.air.set_energy(15, -60)
-        assert await home.hub.send(METER, b"into the noise") is Status.DELIVERY_FAILED
-        assert isinstance(home.air, TimedAir)
-        assert home.air.no_access > 0
-        home.air.set_energy(15, NOISE_DBM)
-        assert await home.hub.send(METER, b"now") is Status.SUCCESS
-
-    home.clock.run(main())
+async def test_a_channel_that_is_never_clear_lets_nobody_send(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    home.air.set_energy(15, -60)
+    assert await home.hub.send(METER, b"into the noise") is Status.DELIVERY_FAILED
+    assert isinstance(home.air, TimedAir)
+    assert home.air.no_access > 0
+    home.air.set_energy(15, NOISE_DBM)
+    assert await home.hub.send(METER, b"now") is Status.SUCCESS
 
 
-def test_noise_on_the_channel_costs_the_weak_link_and_not_the_strong_one() -> None:
-    home = Home(devices=(METER, DISPLAY), timed=False)
-
-    async def main() -> None:
-        await home.join()
-        home.air.set_link(HUB, METER, Link.at(-85))
-        home.air.set_link(HUB, DISPLAY, Link.at(-50))
-        home.air.set_link(METER, DISPLAY, rooms.FAR)  # else the hub would go that way
-        home.air.set_energy(15, -80)
-        assert await home.hub.send(METER, b"weak") is Status.DELIVERY_FAILED
-        assert await home.hub.send(DISPLAY, b"strong") is Status.SUCCESS
-
-    home.clock.run(main())
+async def test_noise_on_the_channel_costs_the_weak_link_and_not_the_strong_one(clock: Clock) -> None:
+    home = Home(clock, devices=(METER, DISPLAY), timed=False)
+    await home.join()
+    home.air.set_link(HUB, METER, Link.at(-85))
+    home.air.set_link(HUB, DISPLAY, Link.at(-50))
+    home.air.set_link(METER, DISPLAY, rooms.FAR)  # else the hub would go that way
+    home.air.set_energy(15, -80)
+    assert await home.hub.send(METER, b"weak") is Status.DELIVERY_FAILED
+    assert await home.hub.send(DISPLAY, b"strong") is Status.SUCCESS
 
 
 @given(st.integers(-130, 0), st.integers(0, 40))
@@ -160,7 +148,7 @@ def test_channel_and_page_are_told_apart_as_ezsp_has_them(channel: int) -> None:
 
 def test_the_same_seed_gives_the_same_collisions() -> None:
     def run(seed: int) -> list[tuple[float, bytes]]:
-        home = Home(seed, (METER, DISPLAY))
+        home = Home(Clock(warp=True), seed, (METER, DISPLAY))
 
         async def main() -> None:
             await home.join()
@@ -204,31 +192,28 @@ room = "garage"
 """
 
 
-def test_a_meter_in_a_far_room_joins_through_the_one_between(tmp_path: Path) -> None:
+async def test_a_meter_in_a_far_room_joins_through_the_one_between(clock: Clock, tmp_path: Path) -> None:
     (tmp_path / "long_house.toml").write_text(BOARD, encoding="utf-8")
     board = load_board(str(tmp_path / "long_house.toml"))
-    home = Home()
+    home = Home(clock)
     rooms.lay(board, home.air)
     esme, gsme = (StackNode(home.air, row.eui, channels=(15,)) for row in board.device)
     hub = Coordinator(home.air, board.hub.gpf)
 
-    async def main() -> None:
-        hub.form()
-        for node, sleepy in ((esme, False), (gsme, True)):
-            hub.permit(node.eui64)
-            if sleepy:
-                esme.stack.permit(60)
-            await node.join(LINK_KEY, sleepy=sleepy)
-            await asyncio.sleep(1)
-        assert gsme.stack.tokens.parent_short == esme.stack.tokens.short
-        assert home.air.link(board.hub.gpf, gsme.eui64).loss == 1.0
-        for _ in range(3):
-            await gsme.send(board.hub.gpf, payload(gsme, b"from the garage"))
-        assert hub.payloads == [b"from the garage"] * 3
-        strengths = [message.link.rssi for message in hub.received if message.pdu.profile]
-        assert statistics.fmean(strengths) == -60
-
-    home.clock.run(main())
+    hub.form()
+    for node, sleepy in ((esme, False), (gsme, True)):
+        hub.permit(node.eui64)
+        if sleepy:
+            esme.stack.permit(60)
+        await node.join(LINK_KEY, sleepy=sleepy)
+        await asyncio.sleep(1)
+    assert gsme.stack.tokens.parent_short == esme.stack.tokens.short
+    assert home.air.link(board.hub.gpf, gsme.eui64).loss == 1.0
+    for _ in range(3):
+        await gsme.send(board.hub.gpf, payload(gsme, b"from the garage"))
+    assert hub.payloads == [b"from the garage"] * 3
+    strengths = [message.link.rssi for message in hub.received if message.pdu.profile]
+    assert statistics.fmean(strengths) == -60
 
 
 def test_a_room_that_is_on_no_map_is_told_with_those_that_are(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ class Host(zigbee.ControllerApplication):  # type: ignore[misc, name-defined]
 
 
 class Bench:
-    def __init__(self, *, tokens: Path | None = None) -> None:
-        self.clock = Clock(warp=True)
+    def __init__(self, clock: Clock, *, tokens: Path | None = None) -> None:
+        self.clock = clock
         self.air = Air(self.clock, 1)
         self.dongle = ZnpServer(self.air, HUB, tokens, self.clock)
 
@@ -75,110 +75,99 @@ def theirs(eui64: Eui64) -> zt.EUI64:
     return zt.EUI64(eui64.zigbee)
 
 
-def test_zigpy_znp_forms_a_network_and_finds_it_again() -> None:
-    bench = Bench()
-
-    async def main() -> None:
-        async with bench.host() as host:
-            await host.form()
-            formed = host.state.network_info
-            assert host.state.node_info.ieee == theirs(HUB)
-            await host.disconnect()
-            again = Host(host.config["device"]["path"])
-            await again.connect()
-            await again.start_network()
-            resumed = again.state.network_info
-            assert (resumed.pan_id, resumed.extended_pan_id, resumed.network_key.key, resumed.channel) == (
-                formed.pan_id,
-                formed.extended_pan_id,
-                formed.network_key.key,
-                formed.channel,
-            )
-            await again.disconnect()
-
-    bench.clock.run(main())
+async def test_zigpy_znp_forms_a_network_and_finds_it_again(clock: Clock) -> None:
+    bench = Bench(clock)
+    async with bench.host() as host:
+        await host.form()
+        formed = host.state.network_info
+        assert host.state.node_info.ieee == theirs(HUB)
+        await host.disconnect()
+        again = Host(host.config["device"]["path"])
+        await again.connect()
+        await again.start_network()
+        resumed = again.state.network_info
+        assert (resumed.pan_id, resumed.extended_pan_id, resumed.network_key.key, resumed.channel) == (
+            formed.pan_id,
+            formed.extended_pan_id,
+            formed.network_key.key,
+            formed.channel,
+        )
+        await again.disconnect()
 
 
 @pytest.mark.requirement("CH-02")
-def test_a_device_joins_by_its_link_key_talks_both_ways_is_backed_up_and_removed() -> None:
-    bench = Bench()
-
-    async def main() -> None:
-        async with bench.host() as host:
-            await host.form()
-            permitting = asyncio.ensure_future(host.permit_with_link_key(theirs(METER), zt.KeyData(LINK_KEY), 60))
-            await asyncio.sleep(1)
-            meter = bench.meter()
-            heard: list[ApsFrame] = []
-            meter.receiver = lambda sender, frame: heard.append(frame)
-            assert await meter.join(LINK_KEY) == HUB
-            await asyncio.sleep(1)
-            assert theirs(METER) in host.devices
-            await meter.send(HUB, ApsFrame(0x0702, b"up", 1, 1, profile=0x0104))
-            await asyncio.sleep(0.1)
-            (packet,) = [one for one in host.packets if one.cluster_id == 0x0702]
-            assert (packet.data.serialize(), packet.profile_id) == (b"up", 0x0104)
-            assert zt.TransmitOptions.APS_Encryption in packet.tx_options
-            await host.send_packet(
-                zt.ZigbeePacket(
-                    src=zt.AddrModeAddress(zt.AddrMode.NWK, 0),
-                    src_ep=1,
-                    dst=packet.src,
-                    dst_ep=1,
-                    tsn=9,
-                    profile_id=0x0104,
-                    cluster_id=0x0702,
-                    data=zt.SerializableBytes(b"down"),
-                    tx_options=zt.TransmitOptions.ACK | zt.TransmitOptions.APS_Encryption,
-                    radius=0,
-                )
+async def test_a_device_joins_by_its_link_key_talks_both_ways_is_backed_up_and_removed(clock: Clock) -> None:
+    bench = Bench(clock)
+    async with bench.host() as host:
+        await host.form()
+        permitting = asyncio.ensure_future(host.permit_with_link_key(theirs(METER), zt.KeyData(LINK_KEY), 60))
+        await asyncio.sleep(1)
+        meter = bench.meter()
+        heard: list[ApsFrame] = []
+        meter.receiver = lambda sender, frame: heard.append(frame)
+        assert await meter.join(LINK_KEY) == HUB
+        await asyncio.sleep(1)
+        assert theirs(METER) in host.devices
+        await meter.send(HUB, ApsFrame(0x0702, b"up", 1, 1, profile=0x0104))
+        await asyncio.sleep(0.1)
+        (packet,) = [one for one in host.packets if one.cluster_id == 0x0702]
+        assert (packet.data.serialize(), packet.profile_id) == (b"up", 0x0104)
+        assert zt.TransmitOptions.APS_Encryption in packet.tx_options
+        await host.send_packet(
+            zt.ZigbeePacket(
+                src=zt.AddrModeAddress(zt.AddrMode.NWK, 0),
+                src_ep=1,
+                dst=packet.src,
+                dst_ep=1,
+                tsn=9,
+                profile_id=0x0104,
+                cluster_id=0x0702,
+                data=zt.SerializableBytes(b"down"),
+                tx_options=zt.TransmitOptions.ACK | zt.TransmitOptions.APS_Encryption,
+                radius=0,
             )
-            assert [(frame.payload, frame.secured) for frame in heard] == [(b"down", True)]
-            key = bytes(range(16))
-            bench.dongle.ncp.stack.import_link_key(0, METER, key)
-            await host.load_network_info(load_devices=True)
-            info = host.state.network_info
-            assert [(one.partner_ieee, one.key.serialize()) for one in info.key_table] == [(theirs(METER), key)]
-            assert info.network_key.key.serialize() == bench.dongle.ncp.stack.tokens.network_key
-            assert info.network_key.tx_counter == bench.dongle.ncp.stack.nwk.counter
-            permitting.cancel()
+        )
+        assert [(frame.payload, frame.secured) for frame in heard] == [(b"down", True)]
+        key = bytes(range(16))
+        bench.dongle.ncp.stack.import_link_key(0, METER, key)
+        await host.load_network_info(load_devices=True)
+        info = host.state.network_info
+        assert [(one.partner_ieee, one.key.serialize()) for one in info.key_table] == [(theirs(METER), key)]
+        assert info.network_key.key.serialize() == bench.dongle.ncp.stack.tokens.network_key
+        assert info.network_key.tx_counter == bench.dongle.ncp.stack.nwk.counter
+        permitting.cancel()
 
-    bench.clock.run(main())
 
-
-def test_a_backup_is_restored_on_another_dongle_and_the_device_does_not_notice(tmp_path: Path) -> None:
-    bench = Bench()
+async def test_a_backup_is_restored_on_another_dongle_and_the_device_does_not_notice(clock: Clock, tmp_path: Path) -> None:
+    bench = Bench(clock)
     key = bytes(range(16))
 
-    async def main() -> None:
-        async with bench.host() as host:
-            await host.form()
-            permitting = asyncio.ensure_future(host.permit_with_link_key(theirs(METER), zt.KeyData(LINK_KEY), 60))
-            await asyncio.sleep(1)
-            meter = bench.meter()
-            await meter.join(LINK_KEY, sleepy=True)
-            bench.dongle.ncp.stack.import_link_key(0, METER, key)
-            await meter.import_link_key(HUB, key)
-            await asyncio.sleep(1)
-            permitting.cancel()
-            await asyncio.sleep(1)
-            await host.load_network_info(load_devices=True)
-            network, node = host.state.network_info, host.state.node_info
-            network.network_key = network.network_key.replace(tx_counter=network.network_key.tx_counter + 10000)
-            bench.dongle.power(False)
-            other = ZnpServer(bench.air, HUB, tmp_path / "other.json", bench.clock)
-            restored = Host(str(await other.serve_pty()))
-            await restored.connect()
-            await restored.write_network_info(network_info=network, node_info=node)
-            await restored.disconnect()
-            again = Host(restored.config["device"]["path"])
-            await again.connect()
-            await again.start_network()
-            assert other.ncp.stack.tokens.link_keys == {0: (METER, key)}
-            await meter.send(HUB, ApsFrame(0x0702, b"as if nothing had been", 1, 1, profile=0x0104))
-            await asyncio.sleep(0.1)
-            assert [one.data.serialize() for one in again.packets if one.cluster_id == 0x0702] == [b"as if nothing had been"]
-            await again.disconnect()
-            await other.close()
-
-    bench.clock.run(main())
+    async with bench.host() as host:
+        await host.form()
+        permitting = asyncio.ensure_future(host.permit_with_link_key(theirs(METER), zt.KeyData(LINK_KEY), 60))
+        await asyncio.sleep(1)
+        meter = bench.meter()
+        await meter.join(LINK_KEY, sleepy=True)
+        bench.dongle.ncp.stack.import_link_key(0, METER, key)
+        await meter.import_link_key(HUB, key)
+        await asyncio.sleep(1)
+        permitting.cancel()
+        await asyncio.sleep(1)
+        await host.load_network_info(load_devices=True)
+        network, node = host.state.network_info, host.state.node_info
+        network.network_key = network.network_key.replace(tx_counter=network.network_key.tx_counter + 10000)
+        bench.dongle.power(False)
+        other = ZnpServer(bench.air, HUB, tmp_path / "other.json", bench.clock)
+        restored = Host(str(await other.serve_pty()))
+        await restored.connect()
+        await restored.write_network_info(network_info=network, node_info=node)
+        await restored.disconnect()
+        again = Host(restored.config["device"]["path"])
+        await again.connect()
+        await again.start_network()
+        assert other.ncp.stack.tokens.link_keys == {0: (METER, key)}
+        await meter.send(HUB, ApsFrame(0x0702, b"as if nothing had been", 1, 1, profile=0x0104))
+        await asyncio.sleep(0.1)
+        assert [one.data.serialize() for one in again.packets if one.cluster_id == 0x0702] == [b"as if nothing had been"]
+        await again.disconnect()
+        await other.close()

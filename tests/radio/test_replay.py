@@ -176,38 +176,29 @@ def test_a_file_that_is_no_recording_is_told_by_its_line(tmp_path: Path, text: s
         load_recording(tmp_path / "x.jsonl")
 
 
-def test_a_command_that_the_recording_does_not_hold_is_named() -> None:
-    async def main() -> list[str]:
-        said: list[bytes] = []
-        dongle = PlayedDongle(Recording(13, False, ()), clock)
-        dongle.ncp._say = said.append
-        dongle.ncp.receive(bytes.fromhex("00000100000d"))
-        return dongle.ncp.unanswered
-
-    clock = Clock(warp=True)
-    assert clock.run(main()) == ["version"]
+async def test_a_command_that_the_recording_does_not_hold_is_named(clock: Clock) -> None:
+    said: list[bytes] = []
+    dongle = PlayedDongle(Recording(13, False, ()), clock)
+    dongle.ncp._say = said.append
+    dongle.ncp.receive(bytes.fromhex("00000100000d"))
+    assert dongle.ncp.unanswered == ["version"]
 
 
-def test_a_relay_passes_the_octets_of_a_real_port_and_hears_them() -> None:
+async def test_a_relay_passes_the_octets_of_a_real_port_and_hears_them(clock: Clock) -> None:
     heard: list[str] = []
-
-    async def main() -> None:
-        dongle = NcpServer(Air(clock), Eui64.parse("02c4b00000000002"), clock=clock)
-        relay = SerialRelay(str(await dongle.serve_pty()), 115200, clock, lambda sender, octets: heard.append(sender))
-        host = relay.path.open("r+b", buffering=0)
-        host.write(b"\x1a" + frame(0xC0))
-        answered = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().add_reader(host, lambda: answered.done() or answered.set_result(host.read(100)))
-        assert await asyncio.wait_for(answered, 5) == frame(0xC1, b"\x02\x0b")
-        asyncio.get_running_loop().remove_reader(host)
-        host.close()
-        relay.close()
-        await dongle.close()
-        with pytest.raises(NotAvailable, match="the port /dev/no-such-port is not available"):
-            SerialRelay("/dev/no-such-port", 115200, clock, lambda sender, octets: None)
-
-    clock = Clock(warp=True)
-    clock.run(main())
+    dongle = NcpServer(Air(clock), Eui64.parse("02c4b00000000002"), clock=clock)
+    relay = SerialRelay(str(await dongle.serve_pty()), 115200, clock, lambda sender, octets: heard.append(sender))
+    host = relay.path.open("r+b", buffering=0)
+    host.write(b"\x1a" + frame(0xC0))
+    answered = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().add_reader(host, lambda: answered.done() or answered.set_result(host.read(100)))
+    assert await asyncio.wait_for(answered, 5) == frame(0xC1, b"\x02\x0b")
+    asyncio.get_running_loop().remove_reader(host)
+    host.close()
+    relay.close()
+    await dongle.close()
+    with pytest.raises(NotAvailable, match="the port /dev/no-such-port is not available"):
+        SerialRelay("/dev/no-such-port", 115200, clock, lambda sender, octets: None)
     assert heard == ["host", "dongle"]
 
 

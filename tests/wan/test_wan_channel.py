@@ -171,77 +171,73 @@ def ends(
     return hub, dcc
 
 
-def bench(main: Callable[[Clock, MemoryWan], object]) -> None:
-    clock = Clock(start=START, warp=True)
-    clock.run(main(clock, MemoryWan(clock)))  # type: ignore[arg-type]
+@pytest.fixture
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock(start=START, warp=True))
 
 
-def test_the_hub_learns_the_time_and_the_dcc_learns_who_it_is() -> None:
-    async def main(clock: Clock, wan: MemoryWan) -> None:
-        times: list[int] = []
-        hellos: list[Hello] = []
-        trace = Trace(clock.now)
-        hub = WanChannel(
-            wan.hub,
-            MemoryStore(),
-            clock,
-            side=WanSide.HUB,
-            name="dcc",
-            trace=trace,
-            hello=lambda: Hello(CHF, GPF, 3),
-            on_frame=lambda _: None,
-            on_time=times.append,
-        )
-        dcc = WanChannel(
-            wan.dcc, MemoryStore(), clock, side=WanSide.DCC, name="hub", trace=trace, on_frame=lambda _: None, on_hello=hellos.append
-        )
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(hub.run()), group.create_task(dcc.run())]
-            await clock.sleep(5)
-            assert (hub.in_use, dcc.in_use) == (True, True)
-            for task in running:
-                task.cancel()
-        assert hellos == [Hello(CHF, GPF, 3)]
-        assert times == [int((START - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds())]
-
-    bench(main)
+@pytest.fixture
+def wan(clock: Clock) -> MemoryWan:
+    return MemoryWan(clock)
 
 
-def test_without_coverage_the_back_off_doubles_to_its_limit_and_the_outbox_waits() -> None:
-    async def main(clock: Clock, wan: MemoryWan) -> None:
-        records: list[Record] = []
-        got: list[bytes] = []
-        hub, dcc = ends(clock, wan, MemoryStore(), MemoryStore(), lambda _: None, lambda frame: got.append(frame.body), records)
-        wan.coverage = False
-        hub.post(WanKind.MESSAGE, b"waited")
+async def test_the_hub_learns_the_time_and_the_dcc_learns_who_it_is(clock: Clock, wan: MemoryWan) -> None:
+    times: list[int] = []
+    hellos: list[Hello] = []
+    trace = Trace(clock.now)
+    hub = WanChannel(
+        wan.hub,
+        MemoryStore(),
+        clock,
+        side=WanSide.HUB,
+        name="dcc",
+        trace=trace,
+        hello=lambda: Hello(CHF, GPF, 3),
+        on_frame=lambda _: None,
+        on_time=times.append,
+    )
+    dcc = WanChannel(
+        wan.dcc, MemoryStore(), clock, side=WanSide.DCC, name="hub", trace=trace, on_frame=lambda _: None, on_hello=hellos.append
+    )
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(hub.run()), group.create_task(dcc.run())]
+        await clock.sleep(5)
+        assert (hub.in_use, dcc.in_use) == (True, True)
+        for task in running:
+            task.cancel()
+    assert hellos == [Hello(CHF, GPF, 3)]
+    assert times == [int((START - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds())]
+
+
+async def test_without_coverage_the_back_off_doubles_to_its_limit_and_the_outbox_waits(clock: Clock, wan: MemoryWan) -> None:
+    records: list[Record] = []
+    got: list[bytes] = []
+    hub, dcc = ends(clock, wan, MemoryStore(), MemoryStore(), lambda _: None, lambda frame: got.append(frame.body), records)
+    wan.coverage = False
+    hub.post(WanKind.MESSAGE, b"waited")
+    tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
+    await clock.sleep(200)
+    assert [record.detail["retry_s"] for record in records] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert [frame.body for frame in hub.waiting()] == [b"waited"]
+    wan.coverage = True
+    await hub.drained()
+    assert got == [b"waited"]
+    for task in tasks:
+        task.cancel()
+
+
+async def test_a_far_end_that_lost_its_store_is_not_taken_for_a_repeat(clock: Clock, wan: MemoryWan) -> None:
+    got: list[bytes] = []
+    dcc_store = MemoryStore()
+    for body in (b"before the reset", b"after the reset"):
+        hub, dcc = ends(clock, wan, MemoryStore(), dcc_store, lambda _: None, lambda frame: got.append(frame.body))
         tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
-        await clock.sleep(200)
-        assert [record.detail["retry_s"] for record in records] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-        assert [frame.body for frame in hub.waiting()] == [b"waited"]
-        wan.coverage = True
+        hub.post(WanKind.MESSAGE, body)
         await hub.drained()
-        assert got == [b"waited"]
         for task in tasks:
             task.cancel()
-
-    bench(main)
-
-
-def test_a_far_end_that_lost_its_store_is_not_taken_for_a_repeat() -> None:
-    async def main(clock: Clock, wan: MemoryWan) -> None:
-        got: list[bytes] = []
-        dcc_store = MemoryStore()
-        for body in (b"before the reset", b"after the reset"):
-            hub, dcc = ends(clock, wan, MemoryStore(), dcc_store, lambda _: None, lambda frame: got.append(frame.body))
-            tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
-            hub.post(WanKind.MESSAGE, body)
-            await hub.drained()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        assert got == [b"before the reset", b"after the reset"]
-
-    bench(main)
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert got == [b"before the reset", b"after the reset"]
 
 
 class Swallowing:
@@ -271,42 +267,36 @@ class Swallowing:
 
 
 @pytest.mark.parametrize("lost", [WanKind.MESSAGE, WanKind.ACKNOWLEDGE, WanKind.HELLO, WanKind.TIME])
-def test_a_frame_lost_in_an_open_connection_is_sent_again_and_delivered_once(lost: WanKind) -> None:
-    async def main(clock: Clock, wan: MemoryWan) -> None:
-        got: list[bytes] = []
-        wan.hub, wan.dcc = Swallowing(wan.hub, lost, 2), Swallowing(wan.dcc, lost, 2)  # type: ignore[assignment]
-        hub, dcc = ends(clock, wan, MemoryStore(), MemoryStore(), lambda _: None, lambda frame: got.append(frame.body))
-        for number in range(3):
-            hub.post(WanKind.MESSAGE, bytes([number]))
-        tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
-        await hub.drained()
-        assert got == [b"\0", b"\1", b"\2"]
-        for task in tasks:
-            task.cancel()
-
-    bench(main)
+async def test_a_frame_lost_in_an_open_connection_is_sent_again_and_delivered_once(clock: Clock, wan: MemoryWan, lost: WanKind) -> None:
+    got: list[bytes] = []
+    wan.hub, wan.dcc = Swallowing(wan.hub, lost, 2), Swallowing(wan.dcc, lost, 2)  # type: ignore[assignment]
+    hub, dcc = ends(clock, wan, MemoryStore(), MemoryStore(), lambda _: None, lambda frame: got.append(frame.body))
+    for number in range(3):
+        hub.post(WanKind.MESSAGE, bytes([number]))
+    tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
+    await hub.drained()
+    assert got == [b"\0", b"\1", b"\2"]
+    for task in tasks:
+        task.cancel()
 
 
-def test_a_frame_whose_keeping_fails_is_not_acknowledged_and_comes_again() -> None:
-    async def main(clock: Clock, wan: MemoryWan) -> None:
-        store, got = MemoryStore(), []
+async def test_a_frame_whose_keeping_fails_is_not_acknowledged_and_comes_again(clock: Clock, wan: MemoryWan) -> None:
+    store, got = MemoryStore(), []
 
-        def refuse(frame: WanFrame) -> None:
-            store.put("half", frame.body)
-            raise WanError("no room")
+    def refuse(frame: WanFrame) -> None:
+        store.put("half", frame.body)
+        raise WanError("no room")
 
-        hub, dcc = ends(clock, wan, MemoryStore(), store, lambda _: None, refuse)
-        tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
-        hub.post(WanKind.MESSAGE, b"x")
-        await clock.sleep(10)
-        assert [frame.body for frame in hub.waiting()] == [b"x"]
-        assert store.get("half") is None
-        tasks[1].cancel()
-        _, dcc = ends(clock, wan, MemoryStore(), store, lambda _: None, lambda frame: got.append(frame.body))
-        tasks[1] = asyncio.create_task(dcc.run())
-        await hub.drained()
-        assert got == [b"x"]
-        for task in tasks:
-            task.cancel()
-
-    bench(main)
+    hub, dcc = ends(clock, wan, MemoryStore(), store, lambda _: None, refuse)
+    tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
+    hub.post(WanKind.MESSAGE, b"x")
+    await clock.sleep(10)
+    assert [frame.body for frame in hub.waiting()] == [b"x"]
+    assert store.get("half") is None
+    tasks[1].cancel()
+    _, dcc = ends(clock, wan, MemoryStore(), store, lambda _: None, lambda frame: got.append(frame.body))
+    tasks[1] = asyncio.create_task(dcc.run())
+    await hub.drained()
+    assert got == [b"x"]
+    for task in tasks:
+        task.cancel()

@@ -7,6 +7,7 @@ import contextlib
 import random
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,45 +41,46 @@ class FollowingLink(TcpWanLink):
         await super().connect()
 
 
+@pytest.fixture
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock())
+
+
 @pytest.mark.requirement("CH-03")
-def test_a_dcc_process_killed_again_and_again_keeps_each_message_once_and_in_order(tmp_path: Path) -> None:
-    clock = Clock()
+async def test_a_dcc_process_killed_again_and_again_keeps_each_message_once_and_in_order(clock: Clock, tmp_path: Path) -> None:
     files = issue_tls(tmp_path, [CHF])
     wanted = [f"message {number}".encode() for number in range(60)]
     seeded = random.Random(5)
 
-    async def main() -> None:
-        store = SqliteStore(tmp_path / "hub.db")
-        hub = WanChannel(
-            FollowingLink(tmp_path, files[str(CHF)]),
-            store,
-            clock,
-            side=WanSide.HUB,
-            name="dcc",
-            trace=Trace(clock.now),
-            hello=lambda: Hello(CHF, CHF, 0),
-            on_frame=never,
-            timing=ChannelTiming(first_back_off_s=0.02, longest_back_off_s=0.05),
-        )
-        for body in wanted:
-            hub.post(WanKind.MESSAGE, body)
-        running = asyncio.create_task(hub.run())
-        kills = 0
-        while hub.waiting():
-            process = await asyncio.create_subprocess_exec(sys.executable, Path(__file__).parent / "kept_by_dcc.py", tmp_path, str(CHF))
-            before = len(hub.waiting())
-            target = max(0, before - seeded.randrange(5, 20))
-            while len(hub.waiting()) > target and process.returncode is None:
-                await clock.sleep(0.003)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
-            kills += 1
-        running.cancel()
-        assert kills >= 3
-
     def never(frame: WanFrame) -> None:
         raise AssertionError(f"the DCC sent {frame.kind.name}")
 
-    clock.run(main())
+    store = SqliteStore(tmp_path / "hub.db")
+    hub = WanChannel(
+        FollowingLink(tmp_path, files[str(CHF)]),
+        store,
+        clock,
+        side=WanSide.HUB,
+        name="dcc",
+        trace=Trace(clock.now),
+        hello=lambda: Hello(CHF, CHF, 0),
+        on_frame=never,
+        timing=ChannelTiming(first_back_off_s=0.02, longest_back_off_s=0.05),
+    )
+    for body in wanted:
+        hub.post(WanKind.MESSAGE, body)
+    running = asyncio.create_task(hub.run())
+    kills = 0
+    while hub.waiting():
+        process = await asyncio.create_subprocess_exec(sys.executable, Path(__file__).parent / "kept_by_dcc.py", tmp_path, str(CHF))
+        before = len(hub.waiting())
+        target = max(0, before - seeded.randrange(5, 20))
+        while len(hub.waiting()) > target and process.returncode is None:
+            await clock.sleep(0.003)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        kills += 1
+    running.cancel()
+    assert kills >= 3
     with contextlib.closing(SqliteStore(tmp_path / "dcc.db")) as kept:
         assert [kept.get(key) for key in kept.keys("kept/")] == wanted

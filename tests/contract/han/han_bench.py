@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -136,19 +135,6 @@ class Home:
 
     async def to_hub(self, payload: bytes, *, secured: bool = True) -> None:
         await self.node.send(self.radio.eui64, ApsFrame(TUNNEL, payload, METER_ENDPOINT, HUB_ENDPOINT, secured=secured))
-
-
-def run(home: Home, test: Callable[[Home], Awaitable[None]]) -> None:
-    """Run one test on its home, on the home's clock."""
-
-    async def main() -> None:
-        await home.open()
-        try:
-            await test(home)
-        finally:
-            await home.close()
-
-    home.clock.run(main())
 
 
 def require(kind: str) -> None:

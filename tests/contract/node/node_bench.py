@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Self
 
 from firmware_emu.clock import Clock
 from firmware_emu.han.base import ApsFrame, HanEvent, HanNode, NetworkSettings, SimpleDescriptor
@@ -29,39 +31,38 @@ class NodeBench:
     """A hub's radio and one node, on a warp clock."""
 
     kind: str
-    clock: Clock = field(default_factory=lambda: Clock(warp=True))
+    clock: Clock
     events: list[HanEvent] = field(default_factory=list)
     at_hub: list[tuple[Eui64, ApsFrame]] = field(default_factory=list)
     at_node: list[tuple[Eui64, ApsFrame]] = field(default_factory=list)
 
-    def run(self, body: Callable[[NodeBench], Awaitable[None]]) -> None:
-        async def main() -> None:
-            air = Air(self.clock, 1)
-            dongles = [NcpServer(air, HUB, 13, None, self.clock)]
-            self.radio = ZigpyRadio(str(await dongles[0].serve_pty()), clock=self.clock, trace=Trace(self.clock.now))
-            self.radio.add_endpoint(SimpleDescriptor(1, 0x0508, (0x000A, 0x0019), (0x0704,)))
-            self.radio.on_event = self.events.append
-            self.radio.receiver = lambda sender, frame: self.at_hub.append((sender, frame))
-            await self.radio.start()
-            await self.radio.form(NetworkSettings(HUB, channel=15))
-            self.node: HanNode
-            if self.kind == "stack":
-                self.node = StackNode(air, DEVICE)
-            else:
-                dongles.append(NcpServer(air, DEVICE, 13, None, self.clock))
-                self.node = EzspNode(str(await dongles[1].serve_pty()), clock=self.clock)
-            self.node.add_endpoint(SimpleDescriptor(1, 0x0501, (0x0702,), (0x000A,)))
-            self.node.receiver = lambda sender, frame: self.at_node.append((sender, frame))
-            try:
-                await body(self)
-            finally:
-                if isinstance(self.node, EzspNode):
-                    await self.node.stop()
-                await self.radio.stop()
-                for dongle in dongles:
-                    await dongle.close()
-
-        self.clock.run(main())
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Self]:
+        """The hub's network is formed, and the node is there; in the end both are closed."""
+        air = Air(self.clock, 1)
+        dongles = [NcpServer(air, HUB, 13, None, self.clock)]
+        self.radio = ZigpyRadio(str(await dongles[0].serve_pty()), clock=self.clock, trace=Trace(self.clock.now))
+        self.radio.add_endpoint(SimpleDescriptor(1, 0x0508, (0x000A, 0x0019), (0x0704,)))
+        self.radio.on_event = self.events.append
+        self.radio.receiver = lambda sender, frame: self.at_hub.append((sender, frame))
+        await self.radio.start()
+        await self.radio.form(NetworkSettings(HUB, channel=15))
+        self.node: HanNode
+        if self.kind == "stack":
+            self.node = StackNode(air, DEVICE)
+        else:
+            dongles.append(NcpServer(air, DEVICE, 13, None, self.clock))
+            self.node = EzspNode(str(await dongles[1].serve_pty()), clock=self.clock)
+        self.node.add_endpoint(SimpleDescriptor(1, 0x0501, (0x0702,), (0x000A,)))
+        self.node.receiver = lambda sender, frame: self.at_node.append((sender, frame))
+        try:
+            yield self
+        finally:
+            if isinstance(self.node, EzspNode):
+                await self.node.stop()
+            await self.radio.stop()
+            for dongle in dongles:
+                await dongle.close()
 
     async def join(self, *, sleepy: bool = False) -> None:
         """Permit, join, and let announcements settle."""
