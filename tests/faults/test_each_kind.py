@@ -14,7 +14,7 @@ from hil.faults import FAULT_PATTERNS, SentenceError
 from hil.faults.grammar import read_sentence
 from tests.faults.fault_rig import Rig
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+in_the_home = pytest.mark.asyncio(loop_scope="module")
 FRAMES = [
     # sentence, what the trace says it did
     ("han drop 20%", "dropped"),
@@ -68,6 +68,7 @@ async def _nothing_was_done_twice(rig: Rig, since: int, *, reads: int = 1) -> No
 
 
 @pytest.mark.parametrize(("sentence", "verb"), FRAMES)
+@in_the_home
 async def test_a_fault_of_frames_is_felt_and_survived(rig: Rig, sentence: str, verb: str) -> None:
     since = len(rig.records)
     rig.faults.add(sentence)
@@ -78,6 +79,7 @@ async def test_a_fault_of_frames_is_felt_and_survived(rig: Rig, sentence: str, v
     await _nothing_was_done_twice(rig, since)
 
 
+@in_the_home
 async def test_a_connection_is_made_although_its_greeting_comes_twice_and_what_comes_twice_is_taken_once(rig: Rig) -> None:
     since = len(rig.records)
     rig.faults.add("wan duplicate")
@@ -92,6 +94,7 @@ async def test_a_connection_is_made_although_its_greeting_comes_twice_and_what_c
 
 
 @pytest.mark.parametrize("sentence", DONGLE)
+@in_the_home
 async def test_a_fault_of_the_dongle_or_its_line_is_laid_on_and_taken_off_and_the_read_goes_through(rig: Rig, sentence: str) -> None:
     since, ncp = len(rig.records), rig.station.ncp
     sound = ncp.faults
@@ -104,6 +107,7 @@ async def test_a_fault_of_the_dongle_or_its_line_is_laid_on_and_taken_off_and_th
 
 
 @pytest.mark.parametrize("kind", ["torn", "cut"])
+@in_the_home
 async def test_a_hub_that_dies_at_a_write_boots_again_and_does_what_it_was_asked_once(rig: Rig, kind: str) -> None:
     since, boots = len(rig.records), rig.station.hub.status.boots
     rig.faults.add(f"nvm {kind} at 2nd write")
@@ -113,6 +117,7 @@ async def test_a_hub_that_dies_at_a_write_boots_again_and_does_what_it_was_asked
     await _nothing_was_done_twice(rig, since)
 
 
+@in_the_home
 async def test_a_dip_shorter_than_the_hold_up_is_ridden_through_and_a_longer_one_boots_the_hub(rig: Rig) -> None:
     since, boots = len(rig.records), rig.station.hub.status.boots
     rig.faults.add("supply dip 5ms every 10s")
@@ -126,6 +131,7 @@ async def test_a_dip_shorter_than_the_hold_up_is_ridden_through_and_a_longer_one
     await _nothing_was_done_twice(rig, since)
 
 
+@in_the_home
 async def test_a_supply_that_the_host_switches_off_during_a_dip_stays_off(rig: Rig) -> None:
     rig.faults.add("supply dip 5s")
     await rig.station.clock.sleep(1)
@@ -139,6 +145,7 @@ async def test_a_supply_that_the_host_switches_off_during_a_dip_stays_off(rig: R
     await rig.settle()
 
 
+@in_the_home
 async def test_a_supply_that_sags_below_the_brown_out_threshold_stops_the_hub_until_it_is_back(rig: Rig) -> None:
     since, profile = len(rig.records), rig.station.jig.profile
     rig.faults.add(f"supply sag {profile['brownout_threshold'] - 1:g}V for 5s")
@@ -150,6 +157,7 @@ async def test_a_supply_that_sags_below_the_brown_out_threshold_stops_the_hub_un
     await _nothing_was_done_twice(rig, since)
 
 
+@in_the_home
 async def test_a_loss_of_the_mains_is_told_by_its_alert(rig: Rig) -> None:
     since, alerts = len(rig.records), len(rig.station.dcc.alerts.records())
     rig.faults.add("mains lost for 200s")
@@ -161,6 +169,7 @@ async def test_a_loss_of_the_mains_is_told_by_its_alert(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("sentence", ["dongle reset", "dongle unplugged for 5s"])
+@in_the_home
 async def test_a_dongle_that_restarts_is_taken_up_again_with_its_network(rig: Rig, sentence: str) -> None:
     since, network = len(rig.records), rig.station.hub.status.network
     rig.faults.add(sentence)
@@ -171,6 +180,7 @@ async def test_a_dongle_that_restarts_is_taken_up_again_with_its_network(rig: Ri
 
 
 @pytest.mark.parametrize("kind", ["stuck", "open"])
+@in_the_home
 async def test_an_ac_lost_line_that_does_not_follow_the_host_costs_the_warning_and_not_the_state(rig: Rig, kind: str) -> None:
     since, alerts = len(rig.records), len(rig.station.dcc.alerts.records())
     before = [(entry.device, entry.key_hash) for entry in rig.station.hub.status.device_log]
@@ -191,6 +201,7 @@ async def test_an_ac_lost_line_that_does_not_follow_the_host_costs_the_warning_a
     await _nothing_was_done_twice(rig, since)
 
 
+@in_the_home
 async def test_octets_of_the_serial_pair_are_lost_and_damaged_and_pass_again_when_the_faults_are_off(rig: Rig) -> None:
     async def echo(octets: bytes) -> bytes:
         await rig.station.jig.data.write(octets)
@@ -208,6 +219,7 @@ async def test_octets_of_the_serial_pair_are_lost_and_damaged_and_pass_again_whe
     assert await echo(b"hub?") == b"hub?"
 
 
+@in_the_home
 async def test_a_hub_that_is_told_a_time_ahead_has_it_until_it_is_told_the_right_one(rig: Rig) -> None:
     clock = rig.station.clock
     rig.faults.add("clock skew 90s")
@@ -221,6 +233,7 @@ async def test_a_hub_that_is_told_a_time_ahead_has_it_until_it_is_told_the_right
     await rig.settle()
 
 
+@in_the_home
 async def test_faults_are_numbered_listed_cleared_traced_and_saved(rig: Rig, tmp_path: Path) -> None:
     since = len(rig.records)
     one, other = rig.faults.add("wan duplicate to hub"), rig.faults.add("han drop 5% to gsme")
@@ -244,6 +257,7 @@ async def test_faults_are_numbered_listed_cleared_traced_and_saved(rig: Rig, tmp
     assert told[-1] == (f"fault {other.number}", "cleared")
 
 
+@in_the_home
 async def test_the_same_seed_befalls_the_same_frames(rig: Rig) -> None:
     from hil.faults.faults import Faults
 
