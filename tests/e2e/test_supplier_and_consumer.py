@@ -68,7 +68,9 @@ async def test_after_a_change_of_tenancy_no_display_of_the_home_sees_what_was_be
 
 @pytest.mark.requirement("SVC-3.3")
 @pytest.mark.requirement("SVC-6.13")
-async def test_a_cleared_event_log_is_read_empty_but_for_what_came_after_and_the_security_log_says_that_it_was_cleared(home: YearHome) -> None:
+async def test_a_cleared_event_log_is_read_empty_but_for_what_came_after_and_the_security_log_says_that_it_was_cleared(
+    home: YearHome,
+) -> None:
     esme = home.esme
 
     async def read(log: str) -> int:
