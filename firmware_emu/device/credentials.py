@@ -263,8 +263,9 @@ class Credentials:
 
     def next_counter(self) -> int:
         """A fresh originator counter of this Device's own; durable before it is returned, so never used twice."""
-        value = self._read_counter("own") + 1
-        self._write_counter("own", value)
+        with self._store.transaction():  # read inside it too: whoever else has this store open then sees the value as taken
+            value = self._read_counter("own") + 1
+            self._write_counter("own", value)
         return value
 
     def _read_counter(self, name: str) -> int:

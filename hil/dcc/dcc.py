@@ -252,8 +252,7 @@ class Dcc:
     ) -> ServiceRequest:
         """A service request with the user's next counter; ``target`` None is the DCC itself. ``top_up`` steps the counter as prepayment
         tokens need it (reference gbcs-messages 1.5), ``preceding`` has to succeed before it runs. Raises RequestError."""
-        counter = self.counters.next(user.eui64)
-        identifier = counter << 32 if top_up else counter
+        identifier = self.counters.next(user.eui64, top_up=top_up)
         return new_request(variant, user.eui64, target or self.eui, identifier, body, command_variant, preceding=preceding)
 
     async def send(

@@ -43,10 +43,10 @@ EUI = EuiType()
 
 @contextmanager
 def opened(path: Path) -> Iterator[DccStore]:
-    """The store of a DCC that has run. Raises NotAvailable."""
+    """The store of a DCC that has run, opened beside the process that owns it. Raises NotAvailable."""
     if not path.exists():
         raise NotAvailable(str(path), "name the store of a DCC that has run (--store)")
-    store = DccStore(path)
+    store = DccStore(path, owner=False)
     try:
         yield store
     finally:

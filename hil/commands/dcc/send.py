@@ -161,7 +161,7 @@ def _label(bench: Bench, variant: str, about: Eui64 | None) -> dict[str, Content
 def _next_counter(store_path: Path | None, sender: Eui64) -> int:
     if store_path is None:
         raise click.UsageError("say which counter the RequestID gets: --counter N, or --store S for the next of that store")
-    store = DccStore(store_path)
+    store = DccStore(store_path, owner=False)
     try:
         return OriginatorCounters(store, int(profile().first_counter)).next(sender)
     finally:

@@ -28,7 +28,8 @@ CREATE INDEX IF NOT EXISTS volumes_by_user ON volumes (user, service, time);
 CREATE TABLE IF NOT EXISTS quarantine (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, user TEXT, direction TEXT NOT NULL, request TEXT, reason TEXT NOT NULL,
     octets BLOB NOT NULL, state TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS counters (originator TEXT PRIMARY KEY, value INTEGER NOT NULL);
+-- The highest counter used, as 8 octets: SQLite's integers have a sign, counters have none.
+CREATE TABLE IF NOT EXISTS counters (originator TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
     request TEXT PRIMARY KEY, user TEXT NOT NULL, target TEXT NOT NULL, variant TEXT NOT NULL, received REAL NOT NULL,
     state TEXT NOT NULL, xml BLOB NOT NULL, pre_command BLOB, pre_command_at REAL, command BLOB, command_id TEXT UNIQUE,

@@ -6,32 +6,55 @@ outbox become durable together or not at all, so that a DCC killed between two s
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-Value = str | int | float | bytes | None
+from firmware_emu.sqlite_file import Form, SqliteFile, Value
+
+
+def _schema() -> str:
+    return resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+
+
+def _statements(database: sqlite3.Connection) -> None:
+    for statement in re.sub(r"--[^\n]*", "", _schema()).split(";"):
+        database.execute(statement)
+
+
+def _wide_counters(database: sqlite3.Connection) -> None:
+    """Counters have 64 bits without a sign, SQLite's integers 63: each becomes its 8 octets, which sort as the numbers do."""
+    rows = database.execute("SELECT originator, value FROM counters").fetchall()
+    for originator, value in rows:
+        if isinstance(value, int):
+            database.execute("UPDATE counters SET value = ? WHERE originator = ?", (value.to_bytes(8, "big"), originator))
+
+
+FORM = Form(
+    "the DCC's store",
+    0x43444343,
+    (_statements, _wide_counters),
+    frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _schema())),
+)
+"""Marked ``CDCC``. A new table or column needs a step of its own at the end (``_statements`` again, where tables are all that is new)."""
 
 
 class DccStore:
     """SQLite behind the DCC's parts. ``path`` None keeps it in memory (it then ends with the object).
 
-    Survives the death of the process (write-ahead log); a power cut of the DCC's own machine may cost the last
-    transactions but never tears one (SQLite ``synchronous=NORMAL``).
+    What a commit holds is on the medium when it returns, so what the DCC has acknowledged to a hub or a user outlives a power cut of its
+    own machine. One process at a time owns it; ``owner`` False opens a store that is there beside its owner, for a look and for single
+    transactions. Raises NotAvailable, as :class:`firmware_emu.sqlite_file.SqliteFile` does.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, owner: bool = True) -> None:
         self.path = path
-        if path is not None:
-            path.touch(mode=0o600)  # what is at rest here is for the DCC alone
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
+        self._file = SqliteFile(path, FORM, owner=owner)
+        self._file.connection.row_factory = sqlite3.Row
         self._depth = 0
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -39,48 +62,48 @@ class DccStore:
         if self._depth:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
+        self._file.begin()
         self._depth = 1
         try:
             yield
         except BaseException:  # whatever ended it, nothing of it stays; the error goes on
-            self._db.execute("ROLLBACK")
+            self._file.rollback()
             raise
         else:
-            self._db.execute("COMMIT")
+            self._file.commit()
         finally:
             self._depth = 0
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Run one statement; returns the number of rows it changed."""
-        return self._db.execute(sql, values).rowcount
+        return self._file.execute(sql, values).rowcount
 
     def insert(self, table: str, **values: Value) -> int:
         """Insert one row into ``table`` (a name of schema.sql); returns its row number."""
         columns = ", ".join(values)
         marks = ", ".join("?" * len(values))
-        number = self._db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values())).lastrowid
+        number = self._file.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values())).lastrowid
         return number or 0
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
         """All rows of a query, readable by column name."""
-        return self._db.execute(sql, values).fetchall()
+        return self._file.execute(sql, values).fetchall()
 
     def row(self, sql: str, values: Sequence[Value] = ()) -> sqlite3.Row | None:
         """The first row of a query, None if there is none."""
-        found: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        found: sqlite3.Row | None = self._file.execute(sql, values).fetchone()
         return found
 
     def revision(self) -> tuple[int, int]:
         """Two numbers of which one changes with every change of the file, whoever makes it: another process, this one."""
-        return int(self._db.execute("PRAGMA data_version").fetchone()[0]), self._db.total_changes
+        return int(self._file.execute("PRAGMA data_version").fetchone()[0]), self._file.connection.total_changes
 
     def named(self, prefix: str) -> NamedValues:
         """Named octets under ``prefix``, as :class:`firmware_emu.device.store.Store` asks for; part of this file's transactions."""
         return NamedValues(self, prefix)
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
 
 
 class NamedValues:

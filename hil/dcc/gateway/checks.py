@@ -11,6 +11,7 @@ from collections.abc import Callable
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.device.checks import LARGEST_COUNTER
 from firmware_emu.errors import KeystoreError, ProtectionError
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import Reason, refused
@@ -46,6 +47,10 @@ def structure(context: GatewayContext, arrival: Arrival) -> Refusal | None:
         )
     if not service.device_service and request.request_id.target not in context.dcc:
         return refused("ck1-target-not-the-dcc", target=request.request_id.target, variant=service.variant, dcc=min(context.dcc))
+    # A Device takes no counter above 2^63 - 1 (reference gbcs-behaviour 4); the last value of all would leave the user none.
+    largest = LARGEST_COUNTER if service.device_service else (1 << 64) - 2
+    if request.request_id.counter > largest:
+        return refused("ck1-counter", counter=request.request_id.counter, largest=largest)
     if text(request, "ExecutionDateTime") and not service.future_dated:
         return refused("ck1-not-future-dated", variant=service.variant)
     on_demand = service.on_demand_2013 if context.profile.edition_2013 else service.on_demand_s is not None

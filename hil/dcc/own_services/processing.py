@@ -51,7 +51,6 @@ class Processing:
         """See :meth:`hil.dcc.dcc.Dcc.send`. ``released``: it comes from quarantine."""
         travel, started = Travel(self.context.clock), self.context.clock.now()
         name, variant = str(request.request_id), request.service_reference_variant
-        self.counters.saw(request.request_id.originator, request.request_id.counter)
         self.context.trace.emit("dcc", f"user {user.eui64}", "requested", target="gateway", message=name, variant=variant)
         try:
             signed = request if request.signed else user.sign(request)
@@ -64,6 +63,8 @@ class Processing:
         travel.leg("arrival checks")
         if isinstance(arrival, Refusal):
             return self.execution.refused(request, arrival, travel, started)
+        # Only now, when the request is proven: nobody else moves a user's counter.
+        self.counters.saw(arrival.sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
         if self.deferred.cancels(arrival):
             return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
         if arrival.request.preceding is not None or self.deferred.due(arrival) is not None:

@@ -5,40 +5,56 @@ It changes nothing inside the general-signing block (reference gbcs-messages 3, 
 
 from __future__ import annotations
 
+from typing import Final
+
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_mac, with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
 
+LARGEST_COUNTER: Final = (1 << 64) - 1
+"""A RequestID's counter has 64 bits without a sign (reference duis-gateway 1.5)."""
+
 
 class OriginatorCounters:
-    """One rising counter per originator, kept over restarts (reference gbcs-messages 1.5)."""
+    """One rising counter per originator, kept over restarts (reference gbcs-messages 1.5); that of prepayment top-ups counts apart, in
+    steps of 2^32, because tokens carry its upper half alone. Which of the two a value belongs to, its message says, not its bits."""
 
     def __init__(self, store: DccStore, first: int) -> None:
         self._store = store
         self._first = first
 
-    def next(self, originator: Eui64) -> int:
-        """The next value; durable at return or with the transaction it is called in."""
+    def next(self, originator: Eui64, *, top_up: bool = False) -> int:
+        """The next value; durable at return or with the transaction it is called in. Raises CommsHubError at the end of the range."""
+        step = 1 << 32 if top_up else 1
         with self._store.transaction():
-            value = max(self.last(originator) + 1, self._first)
-            self.saw(originator, value)
+            last = self.last(originator, top_up=top_up)
+            value = max((last // step + 1) * step, self._first * step)
+            if value > LARGEST_COUNTER:
+                raise CommsHubError(
+                    f"{originator} has used its counters up to {last}, the end of their 64 bits: give it another identifier"
+                )
+            self.saw(originator, value, top_up=top_up)
         return value
 
-    def last(self, originator: Eui64) -> int:
+    def last(self, originator: Eui64, *, top_up: bool = False) -> int:
         """The highest value used so far, 0 for none."""
-        row = self._store.row("SELECT value FROM counters WHERE originator = ?", (str(originator),))
-        return 0 if row is None else int(row["value"])
+        row = self._store.row("SELECT value FROM counters WHERE originator = ?", (_row(originator, top_up),))
+        return 0 if row is None else int.from_bytes(row["value"], "big")
 
-    def saw(self, originator: Eui64, value: int) -> None:
-        """``value`` was used: the next one will be higher. Values of prepayment top-ups count apart and are left out."""
-        if value & 0xFFFFFFFF or value < 1 << 32:
-            self._store.execute(
-                "INSERT INTO counters VALUES (?, ?) ON CONFLICT (originator) DO UPDATE SET value = max(value, excluded.value)",
-                (str(originator), value),
-            )
+    def saw(self, originator: Eui64, value: int, *, top_up: bool = False) -> None:
+        """``value`` was used: the next one will be higher."""
+        self._store.execute(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (originator) DO UPDATE SET value = max(value, excluded.value)",
+            (_row(originator, top_up), value.to_bytes(8, "big")),
+        )
+
+
+def _row(originator: Eui64, top_up: bool) -> str:
+    return f"{originator} top-up" if top_up else str(originator)
 
 
 class AccessControlBroker:

@@ -1,0 +1,75 @@
+"""One owner for what can have only one: a store, a console's socket, a served port, a serial port, an instrument.
+
+The owner holds a lock (``flock``) on a small file for as long as it lives, and has written into it who it is. The lock ends with the
+process, however that ends; the file stays, because removing it would let two processes lock two files of the same name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from firmware_emu.errors import NotAvailable
+
+
+class OwnedElsewhere(NotAvailable):
+    """Another process has it: ``pid`` and ``command`` say which (0 and nothing where the owner has not written them yet)."""
+
+    def __init__(self, what: str, pid: int, command: str) -> None:
+        super().__init__(
+            what, f"process {pid or 'unknown'} has it ({command or 'no command line known'}): end that process, or name another"
+        )
+        self.pid = pid
+        self.command = command
+
+
+class Owner:
+    """What this process owns, until :meth:`release`."""
+
+    def __init__(self, file: int) -> None:
+        self._file: int | None = file
+
+    @classmethod
+    def take(cls, lock: Path, what: str) -> Self:
+        """Own ``what`` by the file ``lock``. Raises OwnedElsewhere where another process does, NotAvailable where no lock can be made."""
+        try:
+            file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as wrong:
+            raise NotAvailable(what, f"its lock {lock} cannot be opened ({wrong.strerror}): name a writable place") from wrong
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as wrong:
+            pid, _, command = os.read(file, 4096).decode("utf-8", "replace").partition("\n")
+            os.close(file)
+            raise OwnedElsewhere(what, int(pid) if pid.isdecimal() else 0, command.strip()) from wrong
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n{' '.join(sys.argv)}\n".encode(), 0)
+        return cls(file)
+
+    @classmethod
+    def of_file(cls, path: Path, what: str) -> Self:
+        """Own a file: its lock lies beside it."""
+        return cls.take(path.with_name(path.name + ".owner"), what)
+
+    @classmethod
+    def of_place(cls, place: str, what: str) -> Self:
+        """Own what is no file of ours, as a serial port or a TCP port; its lock lies among this user's short-lived files."""
+        folder = Path(tempfile.gettempdir()) / f"chub-{os.getuid()}"
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise NotAvailable(what, f"{folder} belongs to another user: remove it")
+        return cls.take(folder / (re.sub(r"[^A-Za-z0-9.-]", "_", place)[-200:] + ".owner"), what)
+
+    def release(self) -> None:
+        """Let go; a second time does nothing."""
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None

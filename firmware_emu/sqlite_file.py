@@ -1,0 +1,161 @@
+"""A store in one SQLite file: opened by its owner, checked before anything is read, durable at each commit, one line for each trouble.
+
+Write-ahead log with ``synchronous = FULL``: a commit is on the medium when it returns. ``application_id`` says whose store it is,
+``user_version`` which release's form it has; each form but the first is reached by a step from the one before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_emu.errors import NotAvailable
+from firmware_emu.ownership import Owner
+
+Value = str | int | float | bytes | None
+MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a store must look like: ``what`` names it in a sentence, ``mark`` is its application id, ``steps`` lead to each version in
+    turn (the first from nothing), ``tables`` are those of the last."""
+
+    what: str
+    mark: int
+    steps: tuple[Callable[[sqlite3.Connection], None], ...]
+    tables: frozenset[str]
+
+
+class SqliteFile:
+    """The file ``path``, or memory where it is None.
+
+    ``owner`` False opens beside the process that owns it, to read and for single transactions; the store must be there. Raises
+    OwnedElsewhere, and NotAvailable for a store that is damaged, foreign, of a later release, read-only, full or not there.
+    """
+
+    def __init__(self, path: Path | None, form: Form, *, owner: bool = True) -> None:
+        self.path = path
+        self._name = form.what if path is None else f"{form.what} {path}"
+        self._owner = Owner.of_file(path, self._name) if owner and path is not None else None
+        self._epoch: int | None = None
+        try:
+            with self.told():
+                if path is not None and owner:
+                    path.touch(mode=MODE)
+                self.connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
+            self._prepare(form, owner)
+        except BaseException:  # whatever it was, the lock goes with it
+            self.close()
+            raise
+
+    def _prepare(self, form: Form, owner: bool) -> None:
+        with self.told():
+            self.connection.execute("PRAGMA busy_timeout = 5000")
+            found = self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise NotAvailable(self._name, f"it is damaged ({' '.join(found.split())}): {self._way_out()}")
+        with self.told():
+            mark = int(self.connection.execute("PRAGMA application_id").fetchone()[0])
+            version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
+            tables = self._tables()
+        if mark not in (0, form.mark) or (mark == 0 and tables and not tables & form.tables):
+            held = ", ".join(sorted(tables)[:4]) or "none"
+            raise NotAvailable(self._name, f"it is the store of something else (tables {held}): name another file")
+        if version > len(form.steps):
+            raise NotAvailable(self._name, f"it has version {version}, expected at most {len(form.steps)}: use a later release")
+        if owner:
+            self._own(form, version)
+        elif version < len(form.steps) and self.path is not None:
+            # Of an earlier release: whoever owns it would have brought it up, so nobody does, and this is the moment.
+            self._owner = Owner.of_file(self.path, self._name)
+            self._own(form, version)
+            self._owner.release()
+            self._owner = self._epoch = None
+        if gone := form.tables - self._tables():
+            raise NotAvailable(self._name, f"its table {min(gone)} is gone: {self._way_out()}")
+
+    def _own(self, form: Form, version: int) -> None:
+        with self.told():
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = FULL")
+            for number, step in enumerate(form.steps[version:], version + 1):
+                self.connection.execute("BEGIN IMMEDIATE")
+                step(self.connection)
+                self.connection.execute(f"PRAGMA user_version = {number}")
+                self.connection.execute("COMMIT")
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(f"PRAGMA application_id = {form.mark}")
+            self.connection.execute("CREATE TABLE IF NOT EXISTS owner (epoch INTEGER NOT NULL)")
+            if self.connection.execute("UPDATE owner SET epoch = epoch + 1").rowcount == 0:
+                self.connection.execute("INSERT INTO owner VALUES (1)")
+            self._epoch = int(self.connection.execute("SELECT epoch FROM owner").fetchone()[0])
+            self.connection.execute("COMMIT")
+        if self.path is not None:
+            for file in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
+                with contextlib.suppress(FileNotFoundError):
+                    os.chmod(file, MODE)  # it holds keys: the mode is set at each opening, whoever changed it since
+
+    def _tables(self) -> frozenset[str]:
+        return frozenset(row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+
+    def _way_out(self) -> str:
+        path = self.path
+        return f"restore it from a copy, or delete {path}, {path}-wal and {path}-shm to begin anew"
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Troubles of the medium become NotAvailable, in one line with a way out; mistakes in a statement stay what they are."""
+        try:
+            yield
+        except sqlite3.OperationalError as wrong:
+            name = getattr(wrong, "sqlite_errorname", "")
+            if name.startswith("SQLITE_FULL"):
+                raise NotAvailable(self._name, f"{wrong}: make room on the medium and start again") from wrong
+            if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
+                raise NotAvailable(self._name, f"{wrong}: give a path to a writable file, or a new one") from wrong
+            if name.startswith("SQLITE_BUSY"):
+                raise NotAvailable(self._name, f"{wrong}: another process is writing to it, try again") from wrong
+            raise
+        except sqlite3.DatabaseError as wrong:
+            if getattr(wrong, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+                raise NotAvailable(self._name, f"it is damaged or no store at all ({wrong}): {self._way_out()}") from wrong
+            raise
+        except OSError as wrong:
+            raise NotAvailable(self._name, f"{wrong.strerror}: give a path to a writable file, or a new one") from wrong
+
+    def execute(self, sql: str, values: Sequence[Value] = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        with self.told():
+            return self.connection.execute(sql, values)
+
+    def begin(self) -> None:
+        """Begin to write. Raises NotAvailable where another process took the store over meanwhile."""
+        self.execute("BEGIN IMMEDIATE")
+        if self._epoch is not None and self.connection.execute("SELECT epoch FROM owner").fetchone()[0] != self._epoch:
+            self.connection.execute("ROLLBACK")
+            raise NotAvailable(self._name, "another process has opened it as its owner since: nothing more is written, start again")
+
+    def commit(self) -> None:
+        """Make it durable; what cannot be is rolled back."""
+        try:
+            self.execute("COMMIT")
+        except NotAvailable:
+            self.rollback()
+            raise
+
+    def rollback(self) -> None:
+        """Take back what was not committed."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Let go of the file and of its ownership."""
+        if hasattr(self, "connection"):
+            self.connection.close()
+        if self._owner is not None:
+            self._owner.release()
