@@ -77,7 +77,6 @@ def test_every_check_has_a_defect() -> None:
     assert set(DEFECTS) == {check.id for check in CHECKS}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", DEFECTS)
 def test_the_seeded_defect_makes_exactly_its_check_fail(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_a_han_in_memory(monkeypatch)

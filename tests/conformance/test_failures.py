@@ -21,6 +21,7 @@ from hil.conformance.runner import Result
 from hil.report.conformance import RunRecord, render, write_record
 from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
+from tests.patience import PATIENCE_S
 
 CHUB = [str(Path(sys.executable).parent / "chub")]
 
@@ -108,7 +109,6 @@ def test_a_disk_that_takes_no_more_ends_the_run_and_the_report_is_still_written(
     assert not supplies[-1].socket.feed.feeding
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("kilobytes", [8500, 9500], ids=["too small from the start", "fills up"])
 def test_a_disk_of_ten_megabytes_that_fills_up_leaves_a_report(kilobytes: int, tmp_path: Path) -> None:
     small = tmp_path / "small"
@@ -117,7 +117,11 @@ def test_a_disk_of_ten_megabytes_that_fills_up_leaves_a_report(kilobytes: int, t
         pytest.skip("a small file system cannot be mounted here: needs root")
     try:
         done = subprocess.run(
-            [*CHUB, "ichis", "check", "--json"], env={**os.environ, "CHUB_RUNS": str(small)}, capture_output=True, text=True, timeout=200
+            [*CHUB, "ichis", "check", "--json"],
+            env={**os.environ, "CHUB_RUNS": str(small)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 1, done.stderr[-2000:]
         record = json.loads((Path(json.loads(done.stdout)["report"]).parent / "report.json").read_text())
@@ -128,7 +132,6 @@ def test_a_disk_of_ten_megabytes_that_fills_up_leaves_a_report(kilobytes: int, t
         subprocess.run(["umount", str(small)], check=True)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.requirement("ICH-11")
 def test_the_suite_runs_over_a_supply_in_another_process_with_no_change_but_the_board(tmp_path: Path) -> None:
     with served(tmp_path):
@@ -139,7 +142,6 @@ def test_the_suite_runs_over_a_supply_in_another_process_with_no_change_but_the_
     assert len(verdicts) >= 40
 
 
-@pytest.mark.timeout(240)
 def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         running = subprocess.Popen(
@@ -154,7 +156,7 @@ def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(
             if "SST-02" in line:
                 server.send_signal(signal.SIGKILL)
                 break
-        out, errors = running.communicate(timeout=200)
+        out, errors = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 1, errors[-2000:]
     record = json.loads((Path(json.loads(out)["report"]).parent / "report.json").read_text())
     assert record["verdict"] == "inconclusive"
@@ -175,7 +177,7 @@ def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_n
         if "5/77" in line:
             break
     running.send_signal(signal.SIGINT)
-    out, errors = running.communicate(timeout=60)
+    out, errors = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 1, errors[-2000:]
     record = json.loads((Path(json.loads(out)["report"]).parent / "report.json").read_text())
     assert record["verdict"] == "inconclusive"
@@ -188,7 +190,7 @@ def test_a_served_jig_that_is_told_to_end_takes_its_terminals_away(tmp_path: Pat
     with served(tmp_path) as server:
         assert (tmp_path / "served" / "supply").is_symlink()
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=PATIENCE_S)
         assert server.returncode == 0
     assert not (tmp_path / "served" / "supply").is_symlink()
 
@@ -212,7 +214,7 @@ class served:
     def __exit__(self, *_: object) -> None:
         if self._server.poll() is None:
             self._server.send_signal(signal.SIGINT)
-        self._server.communicate(timeout=20)
+        self._server.communicate(timeout=PATIENCE_S)
 
 
 def check(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -220,6 +222,6 @@ def check(folder: Path) -> subprocess.CompletedProcess[str]:
         [*CHUB, "ichis", "check", "--board", str(folder / "board.toml"), "--json"],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=PATIENCE_S,
         env={**os.environ, "CHUB_RUNS": str(folder / "runs")},
     )

@@ -28,6 +28,7 @@ from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.console.offers import Offer
 from firmware_emu.errors import CommsHubError, NotAvailable
 from hil.bench.station import Station
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Blocking
                 await asyncio.Event().wait()
 
         served: Future[None] = bench.handle.submit(serve())
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE_S)
         yield bench, path
         served.cancel()
     assert not path.exists()
@@ -93,7 +94,7 @@ def test_records_are_shown_as_they_come(talk: AttachedTalk) -> None:
 
     talk.watch(show)
     list(talk.say("watch event=powered,unpowered; esme power off; esme power on"))
-    assert come.wait(10)
+    assert come.wait(PATIENCE_S)
     assert any("unpowered" in line for line in shown)
     list(talk.say("watch off"))
 
@@ -152,13 +153,13 @@ def test_a_home_opens_its_console_and_a_hub_that_goes_is_told(tmp_path: Path) ->
             with pytest.raises(CommsHubError, match="the DCC is in another process"):
                 list(talk.say("esme add"))
             home.send_signal(signal.SIGINT)
-            assert gone.wait(20)
+            assert gone.wait(PATIENCE_S)
             with pytest.raises(CommsHubError, match="the hub is gone"):
                 list(talk.say("hub status"))
             assert "the hub is gone" in talk.state()
         finally:
             talk.close()
-        assert home.wait(20) == 0
+        assert home.wait(PATIENCE_S) == 0
 
 
 def test_a_hub_alone_has_the_firmwares_nouns_and_answers_for_itself(running: tuple[BlockingBench, Path]) -> None:

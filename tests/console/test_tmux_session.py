@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ["env", f"PYTHONPATH={ROOT}", sys.executable]
 CHUB = [*PYTHON, "-c", "from firmware_emu.cli import main; main()"]
-SECONDS = 60.0
 
 
 class Terminal:
@@ -44,7 +45,9 @@ class Terminal:
         self._tmux("respawn-pane", "-k", "-c", str(folder), f'{shlex.join(command)}; echo "ended with $?"; exec cat')
 
     def _tmux(self, *arguments: str) -> str:
-        return subprocess.run(["tmux", *arguments], env=self._environment, capture_output=True, text=True, check=True, timeout=20).stdout
+        return subprocess.run(
+            ["tmux", *arguments], env=self._environment, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+        ).stdout
 
     def keys(self, *names: str) -> None:
         """Press keys by their tmux names (Enter, Tab, C-c)."""
@@ -61,13 +64,13 @@ class Terminal:
 
     def until(self, pattern: str, *more: str, after: str = "") -> str:
         """Wait until the screen shows ``pattern``, behind the last ``after`` if given; what is there then."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             shown = self.screen(*more)
             if (not after or after in shown) and re.search(pattern, text := shown.rpartition(after)[2] if after else shown, re.MULTILINE):
                 return text
             left = deadline - time.monotonic()
-            assert left > 0, f"no {pattern!r} within {SECONDS:.0f} s; the screen shows:\n{shown}"
+            assert left > 0, f"no {pattern!r} within {PATIENCE_S:.0f} s; the screen shows:\n{shown}"
             if select.select([self._written], [], [], min(left, 1.0))[0]:
                 self.typescript += os.read(self._written, 1 << 16)
 
@@ -91,7 +94,6 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     made.close()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.requirement("CH-34")
 def test_a_session_with_real_keys_is_recorded_and_its_saved_test_passes_on_its_own(terminal: Terminal, tmp_path: Path) -> None:
     assert "board simulated, seed 7" in terminal.until(r"simulated> *\n")
@@ -151,7 +153,7 @@ def test_a_session_with_real_keys_is_recorded_and_its_saved_test_passes_on_its_o
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "CHUB_RUNS": str(tmp_path / "alone")},
     )

@@ -41,6 +41,7 @@ from hil.devices.hcalcs import Hcalcs
 from hil.devices.ihd import Ihd
 from hil.devices.ppmid import Ppmid
 from tests.e2e.home_of_six import HomeOfSix, board_of_six
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark"),
@@ -236,7 +237,7 @@ def tshark(folder: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         env={**os.environ, "WIRESHARK_CONFIG_DIR": str(folder)},
     ).stdout
 

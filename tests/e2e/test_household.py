@@ -17,6 +17,7 @@ from firmware_emu.wan.tls import files_of
 from hil.bench.household import PatientLink
 from hil.bench.keys import pki_folder
 from hil.bench.run_folder import RunFolder
+from tests.patience import PATIENCE_S
 
 BOARD = load_board("simulated")
 
@@ -33,12 +34,12 @@ async def test_a_patient_hub_is_met_by_a_dcc_that_starts_later_and_tells_once_th
     trace.subscribe(lambda record: waiting.set())
     link = PatientLink(TcpWanLink.client("127.0.0.1", port, files_of(tls, str(chf))), clock, trace, every_s=0.02)
     connecting = asyncio.create_task(link.connect())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await waiting.wait()
     assert not connecting.done()
     server = TcpWanServer("127.0.0.1", port, files_of(tls, "dcc"))
     await server.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await connecting
         await link.send(WanFrame(WanKind.HELLO, 1, chf.octets + BOARD.hub.gpf.octets + bytes(4)))
         await server.link(chf).connect()

@@ -14,6 +14,8 @@ from pathlib import Path
 import junitparser
 import pytest
 
+from tests.patience import PATIENCE_S
+
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 
 ROWS: dict[str, tuple[str, ...]] = {
@@ -67,7 +69,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "CHUB_RUNS": str(folder / "runs")},
     )
@@ -136,7 +138,7 @@ class TestTheCaptureInTshark:
             capture_output=True,
             text=True,
             check=True,
-            timeout=100,
+            timeout=PATIENCE_S,
             env={**os.environ, "WIRESHARK_CONFIG_DIR": str(folder)},
         )
         return done.stdout

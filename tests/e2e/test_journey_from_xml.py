@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.dcc import dcc
+from tests.patience import PATIENCE_S
 
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 ESME, GSME, PPMID, IHD = "02-E5-3E-00-00-00-00-01", "02-65-3E-00-00-00-00-01", "02-99-1D-00-00-00-00-01", "02-1D-D0-00-00-00-00-01"
@@ -36,7 +37,7 @@ class Bench:
 
     def chub(self, *arguments: str, exit_code: int = 0) -> str:
         assert self.home.poll() is None, (self.folder / "home.err").read_text(encoding="utf-8")[-1500:]
-        done = subprocess.run([*CHUB, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*CHUB, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == exit_code, f"{arguments}: {done.stdout[-1500:]} {done.stderr[-1500:]}"
         return done.stdout
 
@@ -118,7 +119,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield bench
 
 
-pytestmark = [pytest.mark.xdist_group("journey from xml"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.xdist_group("journey from xml")]
 
 
 def _opened(fields: object) -> Iterator[dict[str, object]]:
@@ -207,7 +208,7 @@ def test_a_removed_device_leaves_and_a_file_that_was_sent_before_is_refused_and_
 
 def test_ctrl_c_switches_the_supply_off_and_ends_the_home_well(bench: Bench) -> None:
     bench.home.send_signal(signal.SIGINT)
-    assert bench.home.wait(timeout=20) == 0, (bench.folder / "home.err").read_text(encoding="utf-8")[-1500:]
+    assert bench.home.wait(timeout=PATIENCE_S) == 0, (bench.folder / "home.err").read_text(encoding="utf-8")[-1500:]
     printed = [json.loads(line) for line in (bench.folder / "home.out").read_text(encoding="utf-8").splitlines()]
     assert printed[0]["event"] == "ready"
     assert ("hub", "supply off") in [(line["source"], line["event"]) for line in printed]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 
 
@@ -20,7 +22,7 @@ def chub(folder: Path, *arguments: str) -> tuple[int, list[str], str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "CHUB_RUNS": str(folder / "runs")},
     )

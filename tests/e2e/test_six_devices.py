@@ -8,8 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from firmware_emu.clock import Clock
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.trace import Record, Trace
@@ -143,7 +141,6 @@ def check(home: HomeOfSix, day: Day, began: float) -> None:
     assert for_users <= {(identifier, str(party)) for identifier, party in told}
 
 
-@pytest.mark.timeout(120)
 def test_a_home_of_six_devices_lives_a_day_on_bad_air_and_everything_arrives_once(tmp_path: Path) -> None:
     board = board_of_six(tmp_path)
     clock = Clock(start=board.clock.start, warp=True)

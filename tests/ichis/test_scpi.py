@@ -23,6 +23,7 @@ from ichis.jig import OPEN_OHM
 from ichis.profile import load_profile
 from ichis.scpi import ScpiInstrument, ScpiSupply
 from ichis.served_jig import serve
+from tests.patience import PATIENCE_S
 
 PROFILE = load_profile("ichis_default")
 
@@ -77,7 +78,7 @@ async def test_lines_travel_as_modem_lines_of_the_served_port(tmp_path: Path) ->
         side = jig.hub_side
 
         async def until(holds: Callable[[HubSide], bool]) -> None:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while not holds(side):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 

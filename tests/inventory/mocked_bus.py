@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 _LINE = "import os; was = os.path.realpath; os.path.realpath = lambda name: '{}' if str(name).startswith('/dev/') else was(name); "
 """umockdev 0.17 does not let the ioctls of a serial line through: the line behind a port has to be one that needs none."""
 SETPRIV = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
@@ -118,7 +120,7 @@ def chub_inventory(
     described.write_text(_HUB + "".join(device.describe(number) for number, device in enumerate(devices, 1)))
     script = f'{shell}\nexec "$0" -c "{before}from firmware_emu.cli import main; main()" inventory "$@"'
     command = [*launcher, umockdev, "-d", str(described), "--", "sh", "-c", script, sys.executable, *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=folder)
 
 
 def found(folder: Path, devices: Sequence[Plugged], *options: str, **more: Any) -> dict[str, Any]:
@@ -139,4 +141,4 @@ def chub_ncp(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         yield process.stdout.readline().strip(), process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_S)

@@ -34,6 +34,7 @@ from hil.devices.esme.esme import METERING_ENDPOINT, Esme
 from hil.radio.air.air import Air
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode
+from tests.patience import PATIENCE_S
 
 FOLDER = Path(__file__).parent / "herdsman"
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
@@ -43,8 +44,6 @@ DONGLE = Eui64.parse("00db1234567890a0")
 HOST = Eui64.parse("00db1234567890ff")
 ESME = next(device for device, kind in DEFAULT_DEVICES.items() if kind is DeviceType.ESME)
 BASIC, METERING = 0x0000, 0x0702
-HOST_S = 60.0
-INSTALL_S = 60.0
 
 
 def install(package: Path, folder: Path) -> None:
@@ -59,9 +58,9 @@ def install(package: Path, folder: Path) -> None:
         shutil.copy(package, fresh)
         command = [npm, "install", "--no-audit", "--no-fund", "--no-progress", "--fetch-retries=1", "--fetch-timeout=20000"]
         try:
-            done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+            done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         except subprocess.TimeoutExpired:
-            pytest.skip(f"npm did not install zigbee-herdsman within {INSTALL_S:g} s: npm's registry is slow or not reachable")
+            pytest.skip(f"npm did not install zigbee-herdsman within {PATIENCE_S:g} s: npm's registry is slow or not reachable")
         if done.returncode:
             reasons = [line.removeprefix("npm error ") for line in done.stderr.splitlines() if line.startswith("npm error ")]
             pytest.skip(f"npm cannot install zigbee-herdsman: {'; '.join(reasons[:2]) or 'it gave no reason'}")
@@ -123,7 +122,7 @@ def dongle(version: int) -> Iterator[str]:
         yield process.stdout.readline().strip()
     finally:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert errors == ""
 
 
@@ -136,7 +135,7 @@ def test_zigbee_herdsman_forms_permits_and_stops_on_chub_ncp_without_a_complaint
         done = subprocess.run(
             command(herdsman, path=path, folder=str(tmp_path), channel=20, seconds=60, code=code),
             capture_output=True,
-            timeout=HOST_S,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert done.returncode == 0, done.stderr.decode()
@@ -168,7 +167,7 @@ async def serve_and_drive(herdsman: Path, folder: Path, esme: Esme, ncp: NcpServ
     log = asyncio.create_task(process.stderr.read())
     said = b""
     try:
-        async with asyncio.timeout(HOST_S):
+        async with asyncio.timeout(PATIENCE_S):
             while line := await process.stdout.readline():
                 said += line
                 if json.loads(line)["event"] == "permitted":

@@ -13,6 +13,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from hil.radio.air.air import Air, Link
 from hil.radio.nodes.node import StackNode
+from tests.patience import PATIENCE_S
 from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator, Pcap
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not here: apt-get install tshark")
@@ -20,7 +21,7 @@ needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark
 
 def tshark(path: Path, *options: str, keys: tuple[bytes, ...] = (LINK_KEY,)) -> list[str]:
     uat = [text for key in keys for text in ("-o", f'uat:zigbee_pc_keys:"{key.hex(":")}","Normal","k"')]
-    done = subprocess.run(["tshark", "-r", str(path), *uat, *options], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["tshark", "-r", str(path), *uat, *options], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     return done.stdout.splitlines()
 
 

@@ -13,6 +13,7 @@ from firmware_emu.errors import NotAvailable
 from firmware_emu.han.capture import CaptureWriter
 from hil.commands.capture import capture
 from hil.radio.air.air import MacFrame
+from tests.patience import PATIENCE_S
 
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()", "capture"]
 FRAME = MacFrame(1.0, 15, b"\x02\x00\x07", -50, 200)
@@ -33,7 +34,7 @@ def test_frames_written_after_the_reader_came_reach_it_through_a_fifo(tmp_path: 
                 grown = file.read_bytes()
                 assert live.read(len(grown) - first) == grown[first:]
             writer(FRAME)  # into a pipe without a reader: the end
-            assert chub.wait(timeout=20) == 0
+            assert chub.wait(timeout=PATIENCE_S) == 0
     assert not fifo.exists()
 
 

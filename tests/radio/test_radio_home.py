@@ -15,6 +15,7 @@ from firmware_emu.errors import BoardError
 from hil.radio.air.air import Air
 from hil.radio.dongles import device_radio
 from hil.radio.nodes.joiner import EzspNode
+from tests.patience import PATIENCE_S
 
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 SECOND_DONGLES = """
@@ -36,7 +37,9 @@ def board(folder: Path) -> Path:
 
 
 def demo(folder: Path, *options: str) -> dict[str, object]:
-    run = subprocess.run([*CHUB, "run", "demo", "--json", *options], cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    run = subprocess.run(
+        [*CHUB, "run", "demo", "--json", *options], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     told: dict[str, object] = json.loads(run.stdout)
     return told

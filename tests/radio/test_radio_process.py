@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 
 SCRIPT = """
@@ -53,13 +55,13 @@ def dongle(*options: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
 
 
 def drive(path: str, script: str = SCRIPT) -> dict[str, object]:
-    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
@@ -106,7 +108,7 @@ def test_the_token_file_carries_the_network_to_another_process(tmp_path: Path) -
     ],
 )
 def test_wrong_options_are_one_line_and_exit_code_two(options: tuple[str, ...], said: str) -> None:
-    done = subprocess.run([*CHUB, "ncp", *options], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*CHUB, "ncp", *options], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert said in done.stderr
@@ -117,7 +119,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_two() -> None:
     with dongle("--tcp", "127.0.0.1:0") as process:
         assert process.stdout is not None
         where = process.stdout.readline().strip().removeprefix("socket://")
-        done = subprocess.run([*CHUB, "ncp", "--tcp", where], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([*CHUB, "ncp", "--tcp", where], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 2
     assert "cannot listen" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -135,7 +137,7 @@ def test_a_capture_with_its_keys_opens_in_wireshark(tmp_path: Path) -> None:
         ["tshark", "-r", str(capture), "-Y", "zbee_aps.zdp_cluster == 0x0036", "-T", "fields", "-e", "zbee_aps.zdp_cluster"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=True,
         env={**os.environ, "WIRESHARK_CONFIG_DIR": str(tmp_path)},
     )

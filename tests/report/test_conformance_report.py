@@ -19,6 +19,7 @@ from hil.report.compare import compare, facts_moved
 from hil.report.conformance import FORMAT, CheckRow, RunRecord, read_record, render, run_verdict, thinned, write_record
 from hil.report.measurements import Bounds, Quantity, Verdict
 from hil.report.signature import bench_key, sign, verify
+from tests.patience import PATIENCE_S
 
 
 def row(name: str, value: float | None, verdict: str = "pass", **more: object) -> CheckRow:
@@ -211,7 +212,7 @@ def chromium(tmp_path: Path, *options: str) -> str:
         ],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr[-1000:]
     return done.stdout
@@ -230,7 +231,6 @@ window.addEventListener("load", () => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
-@pytest.mark.timeout(200)
 @pytest.mark.parametrize(("view", "width"), [("screen", 1200), ("narrow", 700), ("print", 703)])
 def test_a_real_browser_shows_plots_and_verdicts_and_cuts_no_table(view: str, width: int, record: RunRecord, tmp_path: Path) -> None:
     page = render(record)
@@ -250,7 +250,6 @@ def test_a_real_browser_shows_plots_and_verdicts_and_cuts_no_table(view: str, wi
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
-@pytest.mark.timeout(200)
 def test_the_screenshot_and_the_printed_pages_are_artefacts(record: RunRecord, tmp_path: Path, record_property: object) -> None:
     write_record(record, tmp_path)
     page = (tmp_path / "report.html").as_uri()

@@ -12,6 +12,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from tests.dcc.far_end import CHF, ESME, SUPPLIER
+from tests.patience import PATIENCE_S
 from tests.ssi.page_world import World
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not here: pip install selenium")
@@ -24,7 +25,6 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists() or not DRIVER.exists(), reason="no chromium here: apt-get install chromium chromium-driver"),
-    pytest.mark.timeout(240),
 ]
 DESKTOP, PHONE = (1200, 900), (390, 844)
 SERIOUS = {"serious", "critical"}
@@ -37,7 +37,7 @@ class Served:
         self.path = folder / "dcc.sqlite"
         self.world = World(self.path, now=Clock().now())
         chub = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
-        command = [*chub, "dcc", "serve", "--store", str(self.path), "--port", "0", "--for", "220"]
+        command = [*chub, "dcc", "serve", "--store", str(self.path), "--port", "0", "--for", f"{PATIENCE_S:g}"]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
@@ -47,7 +47,7 @@ class Served:
 
     def close(self) -> None:
         self.process.terminate()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(PATIENCE_S) == 0
         self.world.store.close()
 
 
@@ -67,6 +67,8 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
         "--no-sandbox",
         "--disable-gpu",
         "--no-first-run",
+        "--disable-component-update",
+        "--disable-quic",
         "--disable-background-networking",
         "--disable-sync",
         f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
@@ -109,7 +111,7 @@ class Keyboard:
 
     def until(self, words: str) -> None:
         # The page may change under the look: the next look sees it.
-        wait = WebDriverWait(self.driver, 20, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException))
+        wait = WebDriverWait(self.driver, PATIENCE_S, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException))
         wait.until(lambda driver: words in driver.find_element(By.TAG_NAME, "main").text, words)
 
 
@@ -222,7 +224,7 @@ def test_a_change_shows_without_a_reload_and_waits_for_the_keyboard_to_leave_the
     driver.execute_script("window.here = true")
     before = len(driver.find_elements(By.CSS_SELECTOR, "main tbody tr"))
     served.world.request(SUPPLIER, ESME, 100 + before, Clock().now())
-    WebDriverWait(driver, 15).until(lambda _: len(driver.find_elements(By.CSS_SELECTOR, "main tbody tr")) == before + 1)
+    WebDriverWait(driver, PATIENCE_S).until(lambda _: len(driver.find_elements(By.CSS_SELECTOR, "main tbody tr")) == before + 1)
     assert "Updated just now" in driver.find_element(By.CSS_SELECTOR, "[data-live-status]").text
     driver.find_element(By.CSS_SELECTOR, "main tbody a").send_keys("")
     driver.execute_script("document.querySelector('main tbody a').focus()")
@@ -230,7 +232,7 @@ def test_a_change_shows_without_a_reload_and_waits_for_the_keyboard_to_leave_the
     keyboard.until("There is news")
     assert len(driver.find_elements(By.CSS_SELECTOR, "main tbody tr")) == before + 1
     driver.execute_script("document.activeElement.blur()")
-    WebDriverWait(driver, 15).until(lambda _: len(driver.find_elements(By.CSS_SELECTOR, "main tbody tr")) == before + 2)
+    WebDriverWait(driver, PATIENCE_S).until(lambda _: len(driver.find_elements(By.CSS_SELECTOR, "main tbody tr")) == before + 2)
     assert driver.execute_script("return window.here")
 
 

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 _BENCH = Path(__file__).resolve().parents[2] / "tools" / "bench"
 
 
@@ -17,7 +19,7 @@ def bench(*options: str) -> dict[str, dict[str, Any]]:
         [sys.executable, str(_BENCH), *options, "--json"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "CHUB_PREPARED": "1"},
     )
