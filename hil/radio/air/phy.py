@@ -60,5 +60,10 @@ def in_mask(mask: int) -> tuple[int, ...]:
     return tuple(channel for channel in CHANNELS if mask >> channel & 1)
 
 
+def energy_octet(dbm: int) -> int:
+    """An energy level as an energy scan's octet: 0 at -100 dBm, 255 at 0 dBm; a scale of this bench."""
+    return max(0, min(255, round(2.55 * (dbm + 100))))
+
+
 def phy_of(channel: int) -> Phy:
     return GFSK if channel & SUB_GHZ else OQPSK

@@ -38,6 +38,7 @@ class StackNode:
 
     def __init__(self, air: Air, eui64: Eui64, *, tokens: Path | None = None, channels: tuple[int, ...] = CHANNELS) -> None:
         self.stack = Stack(air, Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64), self)
+        self.stack.rules = zdo.DEVICE
         self.receiver: Receiver | None = None
         self.inter_pan_receiver: InterPanReceiver | None = None
         self.on_left: Callable[[], None] | None = None
@@ -336,7 +337,7 @@ class StackNode:
         """A Device's node has nobody to tell."""
 
     def stack_status(self, status: Status) -> None:
-        if self._status is not None and not self._status.done():
+        if status is not Status.CHANNEL_CHANGED and self._status is not None and not self._status.done():
             self._status.set_result(status)
         if status is Status.NETWORK_DOWN and self.on_left is not None:
             self.on_left()

@@ -21,6 +21,8 @@ from hil.radio.stack.security import APS_OVERHEAD, Auxiliary, KeyId, protect, un
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import RESERVE
 
+MGMT_NWK_UPDATE = 0x0038
+"""The ZDO request that a node obeys although it came from itself."""
 MAX_PAYLOAD = 82
 """Octets of ASDU in one frame with NWK security and without APS security (reference zigbee-han 5)."""
 ACK_WAIT_S = 1.6
@@ -161,7 +163,16 @@ class Aps:
             if destination >= 0xFFF8:
                 pdu = replace(pdu, ack_request=False)
             plain = replace(pdu, secured=False, ack_request=False)
-            self._nwk.send(destination, plain.encode(), lambda ok: sent(Status.SUCCESS if ok else Status.DELIVERY_FAILED), radius=radius)
+            life = self._life
+
+            def gone(ok: bool) -> None:
+                sent(Status.SUCCESS if ok else Status.DELIVERY_FAILED)
+                if ok and destination >= 0xFFF8 and life == self._life and not plain.profile and plain.cluster == MGMT_NWK_UPDATE:
+                    # firmware obeys its own word to all (zigpy#1190)
+                    tokens = self._nwk.tokens
+                    self._user.aps_data(Incoming(tokens.short, tokens.eui64, plain, True, Link(rssi=0)))
+
+            self._nwk.send(destination, plain.encode(), gone, radius=radius)
             return Status.SUCCESS
         if pdu.ack_request:
             self._outgoing[self._key(destination, pdu)] = one

@@ -10,6 +10,7 @@ from typing import TypeVar
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Beacon, NwkCommand
+from hil.radio.air.phy import CHANNELS
 from hil.radio.stack.mac import Poll
 from hil.radio.stack.routing import link_cost
 from hil.radio.stack.stack_part import StackPart
@@ -163,7 +164,9 @@ async def rejoin(stack: StackPart) -> None:
     tokens = stack.tokens
     if await _ask_back(stack, tokens.parent_short, secured=True):
         return
-    for found in await _network(stack, (tokens.channel,)):
+    here = await _network(stack, (tokens.channel,))
+    for found in here or await _network(stack, CHANNELS):
+        stack.nwk.mac.start(found.channel, rx_on=stack.nwk.mac.rx_on)
         if found.beacon.source != tokens.parent_short and await _ask_back(stack, found.beacon.source, secured=True):
             _under(stack, found, tokens.tc_eui64 or Eui64(bytes(8)))
             return

@@ -41,6 +41,10 @@ class Stack:
         self.endpoints: dict[int, SimpleDescriptor] = {}
         self.manufacturer = 0x1049
         self.zdo_flags = 0
+        self.rules = zdo.EMBER
+        self.binds = False
+        """Whether the host lets others bind here although the firmware by itself does not."""
+        self.bindings: list[bytes] = []
         self.running = False
         self.busy = False
         self.association: asyncio.Future[tuple[int, int]] | None = None
@@ -357,4 +361,53 @@ class Stack:
     def described(self) -> zdo.Described:
         tokens = self.tokens
         asleep = {device: child.short for device, child in tokens.children.items() if not child.rx_on and child.authenticated}
-        return zdo.Described(tokens.eui64, tokens.short, tokens.node_type, self.manufacturer, tuple(self.endpoints.values()), asleep)
+        return zdo.Described(
+            tokens.eui64,
+            tokens.short,
+            tokens.node_type,
+            self.manufacturer,
+            tuple(self.endpoints.values()),
+            asleep,
+            tokens.extended_pan,
+            self._neighbours(),
+            tuple(self.nwk.routes.table),
+            tuple(self.bindings),
+        )
+
+    def _neighbours(self) -> tuple[zdo.Neighbour, ...]:
+        """Those heard directly and the end devices that joined here, as a Mgmt_Lqi_rsp tells them."""
+        tokens, nwk = self.tokens, self.nwk
+        unknown = Link()
+        children = [
+            zdo.Neighbour(
+                device,
+                child.short,
+                1 if child.router else 2,
+                int(child.rx_on),
+                zdo.CHILD,
+                2,
+                tokens.depth + 1,
+                nwk.neighbours.get(child.short, unknown).lqi,
+            )
+            for device, child in tokens.children.items()
+            if child.authenticated
+        ]
+        known = {one.short for one in children}
+        others = []
+        for short, link in nwk.neighbours.items():
+            if short in known or short == tokens.short or short not in nwk.addresses:
+                continue
+            relation = zdo.PARENT if short == tokens.parent_short else zdo.SIBLING
+            others.append(
+                zdo.Neighbour(nwk.addresses[short], short, 0 if not short else 1, 1, relation, 2, 0 if not short else 15, link.lqi)
+            )
+        return tuple([*children, *others] if self.rules.children_first else [*others, *children])
+
+    def change_channel(self, channel: int, update_id: int) -> None:
+        """Go to another channel with the network; an end device that missed the word finds its parent again by a scan."""
+        if not self.running or not phy.known(channel) or channel == self.tokens.channel:
+            return
+        self.tokens.channel, self.tokens.update_id = channel, update_id
+        self.tokens.save()
+        self.nwk.mac.start(channel, rx_on=self.nwk.mac.rx_on)
+        self.user.stack_status(Status.CHANNEL_CHANGED)

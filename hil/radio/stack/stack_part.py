@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import MacPdu
@@ -13,7 +14,7 @@ from hil.radio.stack.aps import Aps, Incoming
 from hil.radio.stack.nwk import Nwk
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
-from hil.radio.stack.zdo import Described
+from hil.radio.stack.zdo import Described, Rules
 
 
 class StackUser(Protocol):
@@ -39,6 +40,10 @@ class StackPart(Protocol):
     aps: Aps
     running: bool
     zdo_flags: int
+    rules: Rules
+    binds: bool
+    bindings: list[bytes]
+    endpoints: dict[int, SimpleDescriptor]
     association: asyncio.Future[tuple[int, int]] | None
     awaited_key: asyncio.Future[tuple[bytes, int, Eui64]] | None
 
@@ -53,6 +58,10 @@ class StackPart(Protocol):
 
     def key_switched(self) -> None:
         """The next network key comes into force."""
+        ...
+
+    def change_channel(self, channel: int, update_id: int) -> None:
+        """Go to another channel with the network."""
         ...
 
     def described(self) -> Described:

@@ -1,7 +1,7 @@
 """The ZDO server of one node: it answers discovery and management requests by itself, as stack firmware does.
 
-Layouts: ZigBee PRO r21 2.4; requests of clusters 0x0000.., answers with bit 15 set. Powers of bindings, LQI and routing tables
-are answered NOT_SUPPORTED.
+Layouts: ZigBee PRO r21 2.4; requests of clusters 0x0000.., answers with bit 15 set. Firmwares differ in what they answer:
+:class:`Rules`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,63 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.frames import Reader
 
 NWK_ADDR, IEEE_ADDR, NODE_DESC, POWER_DESC, SIMPLE_DESC, ACTIVE_EP, MATCH_DESC = range(7)
+BIND, UNBIND, MGMT_LQI, MGMT_RTG, MGMT_BIND = 0x0021, 0x0022, 0x0031, 0x0032, 0x0033
 DEVICE_ANNCE, MGMT_LEAVE, MGMT_PERMIT_JOINING, MGMT_NWK_UPDATE = 0x0013, 0x0034, 0x0036, 0x0038
 ANSWER = 0x8000
 ENDPOINT_REQUESTS = frozenset({SIMPLE_DESC, ACTIVE_EP, MATCH_DESC})
-SUPPORTED = frozenset({NWK_ADDR, IEEE_ADDR, NODE_DESC, POWER_DESC, SIMPLE_DESC, ACTIVE_EP, MATCH_DESC, MGMT_LEAVE, MGMT_PERMIT_JOINING})
+BINDING_REQUESTS = frozenset({BIND, UNBIND, MGMT_BIND})
+TABLES = frozenset({MGMT_LQI, MGMT_RTG, MGMT_BIND})
+SUPPORTED = (
+    frozenset({NWK_ADDR, IEEE_ADDR, NODE_DESC, POWER_DESC, MGMT_LEAVE, MGMT_PERMIT_JOINING, MGMT_NWK_UPDATE, BIND, UNBIND})
+    | ENDPOINT_REQUESTS
+    | TABLES
+)
+ANSWERED_HERE = frozenset({IEEE_ADDR, NODE_DESC, POWER_DESC}) | ENDPOINT_REQUESTS
+TABLE_FULL, NO_ENTRY, NOT_AUTHORIZED = 0x8C, 0x88, 0x8D
+CHANGE_CHANNEL, CHANGE_MANAGER, LONGEST_SCAN = 0xFE, 0xFF, 5
 SUCCESS, INVALID_REQUEST, DEVICE_NOT_FOUND, INVALID_EP, NOT_ACTIVE, NOT_SUPPORTED = 0x00, 0x80, 0x81, 0x82, 0x83, 0x84
 WILDCARD_PROFILE = 0xFFFF
+NO_PAN = Eui64(bytes(8))
+
+
+CHILD, SIBLING, PARENT, NO_RELATION = 1, 2, 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a firmware answers itself. ``scans``: energy scans; ``binds``: Bind and Unbind over the air; ``room``: bindings it keeps."""
+
+    scans: bool
+    binds: bool
+    room: int
+    children_first: bool
+    """The order of Mgmt_Lqi_rsp."""
+
+
+EMBER = Rules(scans=False, binds=False, room=32, children_first=False)
+"""EmberZNet, its binding policy at the default (reference ncp-real, ZDO)."""
+Z_STACK = Rules(scans=True, binds=True, room=4, children_first=True)
+DEVICE = Rules(scans=False, binds=True, room=10, children_first=False)
+"""A Device: its room is a value of this bench."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One entry of a neighbour table. ``permit``: 0 no, 1 yes, 2 not known."""
+
+    eui64: Eui64
+    short: int
+    kind: int
+    """0 coordinator, 1 router, 2 end device."""
+    rx_on: int
+    relation: int
+    permit: int
+    depth: int
+    lqi: int
+
+    def encode(self, extended_pan: Eui64) -> bytes:
+        flags = self.kind | self.rx_on << 2 | self.relation << 4
+        return extended_pan.zigbee + self.eui64.zigbee + struct.pack("<HBBBB", self.short, flags, self.permit, self.depth, self.lqi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +85,12 @@ class Described:
     endpoints: tuple[SimpleDescriptor, ...]
     asleep: Mapping[Eui64, int]
     """Sleepy children by short address: their parent answers address requests for them."""
+    extended_pan: Eui64 = NO_PAN
+    neighbours: tuple[Neighbour, ...] = ()
+    routes: tuple[tuple[int, int], ...] = ()
+    """Destination and next hop."""
+    bindings: tuple[bytes, ...] = ()
+    """As in a Bind_req, behind its sequence."""
 
 
 def capability(node_type: int) -> int:
@@ -42,10 +99,10 @@ def capability(node_type: int) -> int:
 
 
 def node_descriptor(me: Described) -> bytes:
-    """13 octets; buffer 82, transfers up to 1,500 octets either way."""
+    """13 octets; buffer 82; a coordinator as bellows#468 shows it, a Device takes transfers up to 1,500 octets either way."""
     kind = {1: 0, 2: 1}.get(me.node_type, 2)
-    server_mask = 0x2C00 | (0x01 if me.node_type == 1 else 0)
-    return struct.pack("<BBBHBHHHB", kind, 0x40, capability(me.node_type), me.manufacturer, 82, 1500, server_mask, 1500, 0)
+    server_mask, transfer = (0x2C41, 128) if me.node_type == 1 else (0x2C00, 1500)
+    return struct.pack("<BBBHBHHHB", kind, 0x40, capability(me.node_type), me.manufacturer, 82, transfer, server_mask, transfer, 0)
 
 
 def simple_descriptor(endpoint: SimpleDescriptor) -> bytes:
@@ -96,6 +153,10 @@ def answer(me: Described, cluster: int, payload: bytes, *, broadcast: bool) -> b
         return None if broadcast else sequence + bytes([NOT_SUPPORTED])
     if cluster in (MGMT_LEAVE, MGMT_PERMIT_JOINING):
         return None if broadcast else sequence + b"\x00"
+    if cluster in TABLES:
+        return None if broadcast else sequence + _table(me, cluster, read.uint(1, "start index"))
+    if cluster not in ANSWERED_HERE:
+        return None
     target = read.uint(2, "address of interest")
     for child, known in me.asleep.items():
         if cluster == IEEE_ADDR and known == target:
@@ -118,6 +179,36 @@ def answer(me: Described, cluster: int, payload: bytes, *, broadcast: bool) -> b
     if broadcast and not found:
         return None
     return sequence + b"\x00" + short + bytes([len(found)]) + found
+
+
+def _table(me: Described, cluster: int, start: int) -> bytes:
+    """Status, total, first, count and as many entries as fit into one frame."""
+    if cluster == MGMT_LQI:
+        rows, most = [one.encode(me.extended_pan) for one in me.neighbours], 3
+    elif cluster == MGMT_RTG:
+        rows, most = [struct.pack("<HBH", destination, 0, hop) for destination, hop in me.routes], 10
+    else:
+        rows, most = list(me.bindings), 3
+    told = rows[start : start + most]
+    return bytes([SUCCESS, len(rows), start, len(told)]) + b"".join(told)
+
+
+def read_binding(payload: bytes) -> tuple[Eui64, bytes]:
+    """Source EUI-64 and the whole binding of a Bind_req or Unbind_req. Raises DecodeError."""
+    read = Reader(payload, 1)
+    source = read.eui("source EUI-64")
+    read.uint(1, "source endpoint")
+    read.uint(2, "cluster")
+    mode = read.uint(1, "address mode")
+    read.take(9 if mode == 3 else 2, "destination")
+    return source, payload[1 : read.offset]
+
+
+def read_update(payload: bytes) -> tuple[int, int, int]:
+    """Channels as a mask, duration and network update id of a Mgmt_NWK_Update_req (0 where there is none). Raises DecodeError."""
+    read = Reader(payload, 1)
+    channels, duration = read.uint(4, "channels"), read.uint(1, "scan duration")
+    return channels, duration, payload[6] if len(payload) > 6 else 0
 
 
 def _simple(me: Described, endpoint: int, short: bytes) -> bytes:

@@ -68,6 +68,7 @@ class Znp:
     ) -> None:
         self.personality = firmware
         self.stack = Stack(air, tokens, self)
+        self.stack.rules = zdo.Z_STACK
         self.nvram = Nvram(self.stack, firmware)
         self.restart = restart
         self.commands = 0
@@ -220,6 +221,8 @@ class Znp:
         if message.pdu.cluster == zdo.DEVICE_ANNCE:
             short, device, capabilities = zdo.read_announce(payload)
             self.tell("ZDO_END_DEVICE_ANNCE_IND", {"source": message.source, "id": short, "eui64": device, "capabilities": capabilities})
+        if message.pdu.cluster == zdo.MGMT_NWK_UPDATE | zdo.ANSWER and len(payload) >= 11:
+            self._energy_told(message.source, payload)
         if self.zdo_to_host:
             self.tell(
                 "ZDO_MSG_CB_INCOMING",
@@ -233,6 +236,20 @@ class Znp:
                     "data": payload[1:],
                 },
             )
+
+    def _energy_told(self, source: int, payload: bytes) -> None:
+        channels, total, failures = int.from_bytes(payload[2:6], "little"), payload[6:8], payload[8:10]
+        self.tell(
+            "ZDO_MGMT_NWK_UPDATE_NOTIFY",
+            {
+                "source": source,
+                "status": payload[1],
+                "channels": channels,
+                "total": int.from_bytes(total, "little"),
+                "failures": int.from_bytes(failures, "little"),
+                "energy": payload[11:],
+            },
+        )
 
     def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None:
         if update == Update.LEFT:

@@ -11,11 +11,10 @@ from firmware_emu.ids import Eui64
 from hil.radio.air import phy
 from hil.radio.air.frames import BROADCAST, Delivery
 from hil.radio.port.fields import Fields
-from hil.radio.stack import joining, zdo
+from hil.radio.stack import zdo
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child
 from hil.radio.stack.trust import Policy
-from hil.radio.znp.commands import Value
 from hil.radio.znp.firmware import (
     COORDINATOR_STARTED,
     FAILURE,
@@ -53,7 +52,8 @@ READ_AT_ONCE = 248
 INSTALL_CODE, DERIVED_KEY = 1, 2
 NO_DEVICE, DEVICE_OCTETS = b"\xff\xff", 36
 _NO_RELATION = 0xFF
-CHANGE_CHANNEL, LONGEST_SCAN = 0xFE, 5
+NOT_RUNNING = 0xC2
+"""ZNwkInvalidRequest."""
 
 
 # -- SYS
@@ -228,7 +228,7 @@ def unregister(znp: Znp, fields: Fields) -> Reply:
 @handles("AF_DATA_REQUEST", "AF_DATA_REQUEST_SRCRTG")
 def send(znp: Znp, fields: Fields) -> Reply:
     if not znp.stack.running:
-        return {"status": 0xC2}
+        return {"status": NOT_RUNNING}
     destination = fields.u("destination")
     znp.transmit(destination, Delivery.BROADCAST if destination >= 0xFFF8 else Delivery.UNICAST, fields, fields.octets("data"))
     return {"status": SUCCESS}
@@ -237,7 +237,7 @@ def send(znp: Znp, fields: Fields) -> Reply:
 @handles("AF_DATA_REQUEST_EXT")
 def send_extended(znp: Znp, fields: Fields) -> Reply:
     if not znp.stack.running:
-        return {"status": 0xC2}
+        return {"status": NOT_RUNNING}
     if fields.u("pan"):
         return {"status": INVALID_PARAMETER}
     data = fields.octets("data")
@@ -300,7 +300,7 @@ def zdo_to_host(znp: Znp, fields: Fields) -> Reply:
 @handles("ZDO_MGMT_PERMIT_JOIN_REQ")
 def permit(znp: Znp, fields: Fields) -> Reply:
     if not znp.stack.running:
-        return {"status": 0xC2}
+        return {"status": NOT_RUNNING}
     destination, duration = fields.u("destination"), fields.u("duration")
     payload = bytes([znp.stack.aps.next_sequence(), duration, fields.u("significance")])
     if destination in (znp.stack.tokens.short, BROADCAST, 0xFFFC, 0xFFFD):
@@ -314,7 +314,7 @@ def permit(znp: Znp, fields: Fields) -> Reply:
 @handles("ZDO_MGMT_LEAVE_REQ")
 def leave(znp: Znp, fields: Fields) -> Reply:
     if not znp.stack.running:
-        return {"status": 0xC2}
+        return {"status": NOT_RUNNING}
     return {"status": SUCCESS if znp.stack.remove(fields.eui("eui64"), fields.u("destination")) is Status.SUCCESS else FAILURE}
 
 
@@ -326,21 +326,17 @@ def route(znp: Znp, fields: Fields) -> Reply:
 
 @handles("ZDO_MGMT_NWK_UPDATE_REQ")
 def network_update(znp: Znp, fields: Fields) -> Reply:
-    """To itself: an energy scan (duration 0 to 5), or another channel (0xFE). Other nodes are not asked."""
-    channels, duration = phy.in_mask(fields.u("channels")), fields.u("duration")
-    if fields.u("destination") != znp.stack.tokens.short or not channels or not znp.stack.running:
+    """An energy scan (duration 0 to 5) here or elsewhere, or another channel (0xFE) for all."""
+    stack, duration = znp.stack, fields.u("duration")
+    if not stack.running:
+        return {"status": NOT_RUNNING}
+    if not phy.in_mask(fields.u("channels")) or zdo.LONGEST_SCAN < duration < zdo.CHANGE_CHANNEL:
         return {"status": INVALID_PARAMETER}
-    if duration == CHANGE_CHANNEL:
-        znp.stack.tokens.channel = channels[0]
-        znp.stack.tokens.save()
-        znp.stack.nwk.mac.start(channels[0])
-        return {"status": SUCCESS}
-    if duration > LONGEST_SCAN:
-        return {"status": INVALID_PARAMETER}
-    energy = bytes(max(0, min(255, round(2.55 * (znp.stack.air.energy(channel) + 100)))) for channel in channels)
-    told: dict[str, Value] = {"channels": sum(1 << channel for channel in channels), "energy": energy}
-    loop = asyncio.get_running_loop()
-    loop.call_later(len(channels) * joining.scan_s(duration), znp.tell, "ZDO_MGMT_NWK_UPDATE_NOTIFY", told)
+    destination = BROADCAST if duration == zdo.CHANGE_CHANNEL else fields.u("destination")
+    update_id = stack.tokens.update_id + 1 & 0xFF
+    tail = bytes([update_id]) if duration == zdo.CHANGE_CHANNEL else bytes([fields.u("count")])
+    payload = bytes([stack.aps.next_sequence()]) + fields.u("channels").to_bytes(4, "little") + bytes([duration]) + tail
+    stack.send_zdo(destination, zdo.MGMT_NWK_UPDATE, payload)
     return {"status": SUCCESS}
 
 

@@ -15,7 +15,7 @@ from hil.radio.stack.trust import Policy
 HANDLERS: dict[str, Handler] = {}
 handles = register_in(HANDLERS)
 
-TRUST_CENTRE_POLICY = 0x00
+TRUST_CENTRE_POLICY, BINDING_POLICY, NO_BINDING_CHANGES = 0x00, 0x01, 0x10
 ZDO_FLAGS = 0x2A
 FREE_BUFFERS, VERSION_INFO, NWK_COUNTER, APS_COUNTER = 0x03, 0x11, 0x23, 0x24
 LAST_VALUE = 0x48
@@ -180,6 +180,8 @@ def set_policy(ncp: Ncp, fields: Fields) -> Reply:
     if known.known and decision not in known.known:
         return {"status": EzspStatus.ERROR_INVALID_VALUE}
     ncp.policies[fields.u("policy")] = decision
+    if fields.u("policy") == BINDING_POLICY:
+        ncp.stack.binds = decision != NO_BINDING_CHANGES
     if fields.u("policy") == TRUST_CENTRE_POLICY:
         ncp.stack.trust.policy = Policy(decision)
     return {"status": EzspStatus.SUCCESS}
