@@ -106,7 +106,7 @@ class TapOff:
         return part.cluster != MESSAGING.id and isinstance(when, int) and when > self._device.now()
 
     def _came_true(self, payload: bytes) -> None:
-        """Alert 00CD names message code, counter, cluster, frame control and command of the part that acts now (reference gbcs-messages 7.2)."""
+        """Alert 00CD names code, counter, cluster, frame control and command of the part that acts now (reference gbcs-messages 7.2)."""
         rest = payload[10:]
         if int.from_bytes(payload[3:5], "big") != _DONE_LATER or len(rest) < 14:
             return
