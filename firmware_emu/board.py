@@ -61,7 +61,7 @@ class _Table(BaseModel):
 
 
 class ClockTable(_Table):
-    """How bench time passes. ``auto`` is warp where every part is virtual, wall where one is real."""
+    """Passage of bench time. ``auto`` is warp where every part is virtual, wall where one is real."""
 
     mode: Literal["auto", "warp", "wall"] = "auto"
     start: Annotated[datetime, AfterValidator(_utc)] | None = None
@@ -110,7 +110,7 @@ class WanTable(_Table):
 
 
 class JigTable(_Table):
-    """What powers the hub and drives the ICHIS lines."""
+    """The instruments that power the hub and drive the ICHIS lines."""
 
     kind: Literal["simulated", "instruments"] = "simulated"
     profile: str = "ichis_default"
@@ -192,7 +192,7 @@ class Board(_Table):
 
     @property
     def warp(self) -> bool:
-        """Whether bench time may jump: asked for, or every part is virtual."""
+        """True if bench time may jump: asked for, or every part is virtual."""
         if self.clock.mode == "auto":
             return self.radio.path == "virtual" and self.wan.kind == "memory" and self.jig.kind == "simulated"
         return self.clock.mode == "warp"
@@ -207,7 +207,7 @@ class Board(_Table):
 
 
 def board_folders() -> list[Path]:
-    """Where boards are looked for by name: ``board_configs`` of the checkout, else those of the installed wheel."""
+    """Folders that are searched for boards by name: ``board_configs`` of the checkout, else those of the installed wheel."""
     checkout = Path(__file__).resolve().parent.parent / "board_configs"
     if checkout.is_dir():
         return [checkout]

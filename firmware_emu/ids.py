@@ -73,7 +73,7 @@ class CraFlag(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class MessageIdentifier:
-    """What names one message: originator, recipient, CRA flag, originator counter (GBCS 4.3, 25 octets)."""
+    """Identifier of one message: originator, recipient, CRA flag, originator counter (GBCS 4.3, 25 octets)."""
 
     originator: Eui64
     recipient: Eui64

@@ -17,7 +17,7 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What happened at one hop.
+    """Event at one hop.
 
     ``time`` is bench time in seconds since 2000-01-01T00:00:00Z; ``area`` one of dcc, wan, hub, han, device, ichis,
     power, nvm, bench; ``source`` and ``target`` say who (``esme 00db...``, ``chf``, ``gateway``); ``event`` is a verb

@@ -47,7 +47,7 @@ class Handle:
         self.trace = Trace(self.clock.now)
         self.core: Core
         self.show: Callable[[Record], None] | None = None
-        """Where records that are watched go; None: nobody looks."""
+        """Receiver of watched records; None: nobody looks."""
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         self._opened: Future[None] = Future()
@@ -243,7 +243,7 @@ class Bench(_Face):
 
 
 class Opening:
-    """What :meth:`Bench.open` gives: ``with`` makes a :class:`BlockingBench` of it, ``async with`` a :class:`Bench`."""
+    """Result of :meth:`Bench.open`: ``with`` makes a :class:`BlockingBench` of it, ``async with`` a :class:`Bench`."""
 
     def __init__(self, board: str, settings: Sequence[str], seed: int | None, speed: float | None, faults: Sequence[str]) -> None:
         self._wanted = (board, settings, seed, speed, faults)

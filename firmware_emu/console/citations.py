@@ -135,7 +135,7 @@ class Citation:
 
 @cache
 def references() -> References:
-    """What ``references.toml`` says."""
+    """The content of ``references.toml``."""
     table = tomllib.loads(resources.files("firmware_emu").joinpath("references.toml").read_text(encoding="utf-8"))
     sources = {name: Source(name, **row) for name, row in table["source"].items()}
     notes = {

@@ -33,13 +33,13 @@ of it: what is due at the same instant would be under way still."""
 
 
 class Supply(Protocol):
-    """What switches the hub on."""
+    """Switch of the hub's supply."""
 
     async def power_up(self) -> None: ...
 
 
 class Station(Protocol):
-    """What the firmware's nouns need of a bench; the rig's nouns know what else it is."""
+    """Parts of a bench that the firmware's nouns need; the rig's nouns know what else it is."""
 
     @property
     def hub(self) -> Hub | None: ...
@@ -144,7 +144,7 @@ class Core:
         self.records = records
         """The run's growing trace."""
         self.said: list[Said] = []
-        """What was said at this console, with what came of it: the session."""
+        """Lines that were said at this console, with their results: the session."""
         self.offers: dict[str, Callable[[Sequence[str]], Sequence[str] | Mapping[str, str]]] = {
             "devices": lambda _: {row.name: f"{row.type} {row.eui}" for row in board.device}
         }
@@ -294,5 +294,5 @@ def _noun_classes() -> list[type[Noun]]:
 
 
 def openers() -> Mapping[str, Opener]:
-    """Who can open a station, by name; a bench without a rig has none."""
+    """Openers of stations, by name; a bench without a rig has none."""
     return {entry.name: entry.load() for entry in entry_points(group="chub.bench")}

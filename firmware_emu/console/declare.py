@@ -25,7 +25,7 @@ class WordError(CommsHubError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a word is read. ``offers`` names a list of the bench to complete from (devices, variants ...), or holds the words."""
+    """Reading rule of a word. ``offers`` names a list of the bench to complete from (devices, variants ...), or holds the words."""
 
     expected: str
     read: Callable[[str], object] = str
@@ -85,7 +85,7 @@ class Parameter:
 
     @property
     def placed(self) -> bool:
-        """Whether it has a place among the words."""
+        """True if it has a place among the words."""
         return not self.many and not self.pairs and not self.named
 
     @property

@@ -24,7 +24,7 @@ from firmware_emu.zse.zcl import GeneralCommand
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What helps to read octets: keys of the test bench, the EZSP version, the cluster where a layer below does not tell it."""
+    """Knowledge that helps to read octets: keys of the test bench, the EZSP version, the cluster where a layer below does not tell it."""
 
     keystore: Keystore | None = None
     han_keys: tuple[bytes, ...] = ()
@@ -53,7 +53,7 @@ def layers() -> tuple[Layer, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What octets were taken for, how sure that is (0 to 1), and what else they could be."""
+    """Reading of octets: its kind, how sure that is (0 to 1), and what else they could be."""
 
     layer: Layer
     tree: Tree

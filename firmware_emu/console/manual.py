@@ -48,7 +48,7 @@ def _parts() -> list[tuple[str, str, str]]:
 
 
 def usage_line(title: str, verb: Verb) -> str:
-    """What the manual must print under a verb's heading."""
+    """Usage line that the manual must print under a verb's heading."""
     noun = title.rpartition(" ")[0]
     noun = "DEVICE" if noun == "device" else noun
     forms = [f"{noun} {verb.name}", *([verb.plain] if verb.plain else [])]

@@ -1,4 +1,4 @@
-"""What to offer while a line is typed: nouns, verbs, and values from the declarations."""
+"""Completion while a line is typed: nouns, verbs, and values from the declarations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Offer:
 
 
 def offers(core: Core, line: str, more: Sequence[Offer] = ()) -> list[Offer]:
-    """What the last word of ``line`` may become; ``more`` are words that the prompt itself knows."""
+    """Words that the last word of ``line`` may become; ``more`` are words that the prompt itself knows."""
     words = _typed(line)
     begun, before = words[-1], words[:-1]
     if not before:

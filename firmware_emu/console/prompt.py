@@ -53,7 +53,7 @@ class Prompt:
 
     @property
     def talk(self) -> Talk:
-        """Whom the prompt talks to now."""
+        """The partner that the prompt talks to now."""
         return self._talks[-1]
 
     def run(self) -> None:

@@ -122,5 +122,5 @@ _TOLD = BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply of
 
 
 def quiet(record: Record) -> bool:
-    """What a prompt shows where nothing else was asked for: what went wrong, joins and alerts; not what faults do, and nothing twice."""
+    """True for a record that a prompt shows unasked: trouble, joins and alerts; not what faults do, and nothing twice."""
     return record.event in _TOLD and record.area != "bench" and record.source != "radio"

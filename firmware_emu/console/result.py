@@ -1,4 +1,4 @@
-"""What a verb gives back: one object for the prompt, for ``--json`` and for Python."""
+"""Results of verbs: one object for the prompt, for ``--json`` and for Python."""
 
 from __future__ import annotations
 

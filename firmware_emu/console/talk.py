@@ -1,4 +1,4 @@
-"""What a prompt talks to: a bench in this process, or a hub that runs elsewhere."""
+"""Partners of a prompt: a bench in this process, or a hub that runs elsewhere."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def differing(record: Record, hops: Sequence[Record], keystore: Keystore | None)
 
 
 def octet_differences(before: bytes, after: bytes) -> list[str]:
-    """Where two strings of octets differ: ``offset 17: 00 was, 01 is``."""
+    """Differences between two strings of octets: ``offset 17: 00 was, 01 is``."""
     found = [f"offset {at}: {old:02x} was, {new:02x} is" for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new]
     if len(before) != len(after):
         found.append(f"{len(before)} octets were, {len(after)} are")

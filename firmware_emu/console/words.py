@@ -32,7 +32,7 @@ def read_line(text: str) -> list[list[str]]:
 
 
 def unfinished(text: str) -> bool:
-    """Whether more lines must follow: an open quote or bracket, or a backslash at the end."""
+    """True if more lines must follow: an open quote or bracket, or a backslash at the end."""
     if text.endswith("\\"):
         return True
     try:

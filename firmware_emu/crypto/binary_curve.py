@@ -120,7 +120,7 @@ class KoblitzCurve:
         return (self.n.bit_length() + 7) // 8
 
     def contains(self, point: Point) -> bool:
-        """Whether the equation holds."""
+        """True if the point lies on the curve."""
         gf = self.gf
         left = gf.multiply(point.y, point.y ^ point.x)
         return left == gf.multiply(gf.square(point.x), point.x ^ self.a) ^ 1

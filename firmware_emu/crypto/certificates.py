@@ -70,7 +70,7 @@ def parse_certificate(octets: bytes) -> x509.Certificate:
 
 
 def name_of(cert: x509.Certificate) -> str:
-    """What to call a certificate in a sentence: its subject, or its EUI-64, and its serial number."""
+    """Name of a certificate for a sentence: its subject, or its EUI-64, and its serial number."""
     subject = cert.subject.rfc4514_string()
     if not subject:
         found = _hardware_serial(cert)

@@ -38,7 +38,7 @@ def curve_of(suite: int) -> KoblitzCurve:
 
 @dataclass(frozen=True, slots=True)
 class CbkeCredentials:
-    """What a Device needs for key establishment.
+    """Credentials of a Device for key establishment.
 
     ``certificate`` is the implicit certificate (48 octets in suite 1, 74 in suite 2), ``private_key`` the static private scalar,
     ``ca_public_key`` the issuing authority's compressed point, ``suite`` 1 or 2. ``repr`` hides the private key.
@@ -49,7 +49,7 @@ class CbkeCredentials:
     ca_public_key: bytes
     suite: int
     entropy: Entropy = field(default=SYSTEM, repr=False, compare=False)
-    """Where its ephemeral keys come from."""
+    """Source of its ephemeral keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ImplicitCertificate:
 
     @property
     def may_agree_keys(self) -> bool:
-        """Whether the key usage allows key establishment; suite 1 does not state one."""
+        """True if the key usage allows key establishment; suite 1 does not state one."""
         return self.key_usage is None or bool(self.key_usage & KEY_AGREEMENT)
 
     def encode(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Where fresh keys and nonces come from: the system's generator, unless whoever builds a simulated bench hands in another source."""
+"""Source of fresh keys and nonces: the system's generator, unless the builder of a simulated bench hands in another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a keystore holds and what is wrong with it: the reading behind ``chub pki show`` and ``chub pki check``."""
+"""Content and faults of a keystore: the reading behind ``chub pki show`` and ``chub pki check``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PairSummary:
 
 @dataclass(frozen=True, slots=True)
 class PartySummary:
-    """What is held of one party. ``role`` is in words; ``device`` where it has no role."""
+    """Holdings of one party. ``role`` is in words; ``device`` where it has no role."""
 
     entity: Eui64
     role: str

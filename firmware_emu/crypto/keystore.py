@@ -47,7 +47,7 @@ def _suffix(usage: KeyUsage, cell: CellUsage) -> str:
 
 
 def _slot_of(cert: x509.Certificate, cell: CellUsage) -> _Slot:
-    """Where a certificate belongs by what it carries; ``cell`` tells a supplier's two key agreement pairs apart."""
+    """Place of a certificate, by what it carries; ``cell`` tells a supplier's two key agreement pairs apart."""
     usage = usage_of(cert)
     if organisational_unit(cert) in _XML_UNITS:
         return entity_of(cert), _XML
@@ -76,7 +76,7 @@ class Keystore:
         self._cbke_authority: ImplicitAuthority | None = None
         self._secrets: dict[tuple[Eui64, Eui64, CellUsage], bytes] = {}
         self.entropy: Entropy = SYSTEM
-        """Where whoever holds this keystore draws fresh keys from."""
+        """Source of the fresh keys that the holder of this keystore draws."""
 
     def __repr__(self) -> str:
         return f"Keystore({len(self._certificates)} certificates, {len(self._private)} private keys, {len(self._authorities)} authorities)"
@@ -249,11 +249,11 @@ class Keystore:
         return self._held(self._private, (eui, _suffix(usage, cell)), "private key")
 
     def has_certificate(self, eui: Eui64, usage: KeyUsage, cell: CellUsage = CellUsage.MANAGEMENT) -> bool:
-        """Whether a certificate is held."""
+        """True if a certificate is held."""
         return (eui, _suffix(usage, cell)) in self._certificates
 
     def has_private_key(self, eui: Eui64, usage: KeyUsage, cell: CellUsage = CellUsage.MANAGEMENT) -> bool:
-        """Whether a private key is held."""
+        """True if a private key is held."""
         return (eui, _suffix(usage, cell)) in self._private
 
     def xml_signing_certificate(self, eui: Eui64) -> x509.Certificate:
@@ -265,11 +265,11 @@ class Keystore:
         return self._held(self._private, (eui, _XML), "private key")
 
     def has_xml_signing_certificate(self, eui: Eui64) -> bool:
-        """Whether a certificate for signing XML is held."""
+        """True if a certificate for signing XML is held."""
         return (eui, _XML) in self._certificates
 
     def has_xml_signing_key(self, eui: Eui64) -> bool:
-        """Whether a private key for signing XML is held."""
+        """True if a private key for signing XML is held."""
         return (eui, _XML) in self._private
 
     def _held(self, kept: dict[_Slot, _Kept], slot: _Slot, what: str) -> _Kept:
@@ -306,7 +306,7 @@ class Keystore:
         return key
 
     def has_authority_key(self, cert: x509.Certificate) -> bool:
-        """Whether the private key of an authority is held."""
+        """True if the private key of an authority is held."""
         return key_id_of(cert) in self._authority_keys
 
     def shared_secret(self, a: Eui64, b: Eui64, cell: CellUsage = CellUsage.MANAGEMENT) -> bytes:
@@ -359,11 +359,11 @@ class Keystore:
         return self._cbke_authority
 
     def has_cbke(self, eui: Eui64) -> bool:
-        """Whether key establishment credentials of a Device are held."""
+        """True if key establishment credentials of a Device are held."""
         return eui in self._cbke
 
     def subset(self, *euis: Eui64, private: Iterable[Eui64]) -> Keystore:
-        """What one party holds: the certificates of ``euis`` (of all where none is named) and of the authorities, and of ``private`` alone
+        """Holdings of one party: the certificates of ``euis`` (of all where none is named) and of the authorities, and of ``private`` alone
         the private keys and key establishment credentials. The private keys of authorities of either kind stay behind.
         """
         owners = frozenset(private)

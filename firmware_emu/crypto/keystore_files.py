@@ -59,7 +59,7 @@ SUFFIXES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a file name claims about its content: whose pair and which, by its suffix in SUFFIXES."""
+    """Claim of a file name about its content: the pair and its party, by its suffix in SUFFIXES."""
 
     entity: Eui64
     suffix: str
@@ -257,7 +257,7 @@ def authority_stem(certificate: x509.Certificate) -> str:
 
 
 def is_keystore_file(path: Path) -> bool:
-    """Whether a file in a keystore's folder bears a name that :meth:`Keystore.save` gives."""
+    """True if a file in a keystore's folder bears a name that :meth:`Keystore.save` gives."""
     stem = path.stem
     pair = path.suffix in (".pem", ".key") and (_PAIR.fullmatch(stem) is not None or stem.startswith("authority-"))
     return pair or path.name == CBKE_AUTHORITY or (path.suffix == ".json" and _CBKE.fullmatch(stem) is not None)

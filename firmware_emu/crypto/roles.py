@@ -1,4 +1,4 @@
-"""Who a certificate speaks for and what it may be used for: remote party roles, key usages, cell usages, device types.
+"""Holder and purpose of a certificate: remote party roles, key usages, cell usages, device types.
 
 Numbers are those of GBCS trust anchor cells (reference gbcs-behaviour 2, gbcs-messages 1.6 and 6).
 """
@@ -27,7 +27,7 @@ class RemotePartyRole(IntEnum):
 
 
 class KeyUsage(Enum):
-    """What a key pair is for. The value is the bit of X.509 key usage that stands for it (reference gbcs-behaviour 2)."""
+    """Purpose of a key pair. The value is the bit of X.509 key usage that stands for it (reference gbcs-behaviour 2)."""
 
     DIGITAL_SIGNATURE = 0
     KEY_AGREEMENT = 4

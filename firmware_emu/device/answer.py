@@ -124,7 +124,7 @@ def _sent_certificate(der: bytes, party: Eui64) -> x509.Certificate:
 
 
 def failure_payload(message: Message, result: AccessResult = AccessResult.OTHER_REASON) -> bytes | None:
-    """What answers a Command whose execution broke down: every item failed, by ``result`` where it is an access request.
+    """Answer to a Command whose execution broke down: every item failed, by ``result`` where it is an access request.
 
     None where no such answer is defined.
     """
@@ -144,7 +144,7 @@ def failure_payload(message: Message, result: AccessResult = AccessResult.OTHER_
 
 
 def not_tried(part: Component) -> Component:
-    """What answers a component that follows a failed one (RTDS GCS01a, GCS15b ERROR: command FF, FAILURE)."""
+    """Answer to a component that follows a failed one (RTDS GCS01a, GCS15b ERROR: command FF, FAILURE)."""
     direction = 0x00 if part.from_server else 0x08
     return Component(part.cluster, direction, part.sequence, _DEFAULT_RESPONSE, bytes((_NO_COMMAND, _ZCL_FAILURE)))
 

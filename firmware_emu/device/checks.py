@@ -167,7 +167,7 @@ def _decode(data: bytes) -> Message:
 
 
 def _check_form(message: Message) -> None:
-    """What the header of a Command never has (reference gbcs-messages 1.4; no command of the RTDS has a date-time)."""
+    """Refuse a header that no Command has (reference gbcs-messages 1.4; no command of the RTDS has a date-time)."""
     header = message.header
     if message.signature is None:
         raise Refused(Step.WELL_FORMED, "it ends after the payload, like a pre-command")

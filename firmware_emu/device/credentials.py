@@ -1,4 +1,4 @@
-"""What a GBCS Device holds to know others and itself: trust anchor cells, its own keys, and the counters.
+"""Identity of a GBCS Device and of those it knows: trust anchor cells, its own keys, and the counters.
 
 Everything lives in the :class:`~firmware_emu.device.store.Store` under ``device/<entity id>/``, so a power cut loses
 nothing and a rolled-back transaction takes all of it back. Reference gbcs-spec-notes 13.1 (cells), 4.3 (counters).
@@ -35,7 +35,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """How the cell is named in the store."""
+        """Name of the cell in the store."""
         return _cell_key(self)
 
 
@@ -66,7 +66,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
 
 @lru_cache(maxsize=4096)
 def _entity(der: bytes) -> Eui64:
-    """Who a certificate speaks for, looked up once."""
+    """Entity that a certificate speaks for, looked up once."""
     return entity_of(parse_certificate(der))
 
 
@@ -144,7 +144,7 @@ class Credentials:
         return self._store.get(f"{self._prefix}anchor/{cell.key}")
 
     def _holder(self, cell: Cell) -> Eui64 | None:
-        """Who stands in ``cell``."""
+        """Entity that stands in ``cell``."""
         der = self._anchor_der(cell)
         return None if der is None else _entity(der)
 
@@ -153,7 +153,7 @@ class Credentials:
         self._store.put(f"{self._prefix}anchor/{cell.key}", _der(certificate))
 
     def party(self, role: RemotePartyRole) -> Eui64 | None:
-        """Who stands in the cells of ``role``; None if all are empty. Root has no entity id (reference 13.2)."""
+        """Entity that stands in the cells of ``role``; None if all are empty. Root has no entity id (reference gbcs-spec-notes 13.2)."""
         if role is RemotePartyRole.ROOT:
             return None
         for cell in self.cells:

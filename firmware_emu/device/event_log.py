@@ -28,7 +28,7 @@ class LogName(Enum):
 
 
 class AlertKind(Enum):
-    """How an alert is protected: critical ones are signed, the others carry a MAC (reference gbcs-spec-notes 7.2)."""
+    """Protection of an alert: critical ones are signed, the others carry a MAC (reference gbcs-spec-notes 7.2)."""
 
     SIGNED = "signed"
     MAC = "mac"
@@ -36,7 +36,7 @@ class AlertKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EventRoute:
-    """Where an event goes: ``log`` entries, and the alert with its parties. Empty ``parties``: as the profile says."""
+    """Route of an event: ``log`` entries, and the alert with its parties. Empty ``parties``: as the profile says."""
 
     code: int
     logs: tuple[LogName, ...]

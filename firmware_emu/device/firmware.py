@@ -70,7 +70,7 @@ class OtaImage:
 
 
 def authorising_role(device_type: DeviceType) -> RemotePartyRole:
-    """Whose signature an image carries: the supplier's unless the profile names another (``image_signature``)."""
+    """Role whose signature an image carries: the supplier's unless the profile names another (``image_signature``)."""
     return standard_profile().image_signature.get(device_type, RemotePartyRole.SUPPLIER)
 
 

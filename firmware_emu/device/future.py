@@ -1,4 +1,4 @@
-"""What a Device has accepted and will do later: future-dated parts of Commands, kept in the store until they fall due.
+"""Future-dated parts of Commands that a Device has accepted, kept in the store until they fall due.
 
 Reference gbcs-behaviour 7: the reply says only "accepted"; each later execution sends an alert.
 """

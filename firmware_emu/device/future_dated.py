@@ -29,7 +29,7 @@ ACTIVATIONS: dict[int, tuple[int, dict[int, int]]] = {
 
 
 def is_activation(key: Key) -> bool:
-    """Whether writing ``key`` activates passive values."""
+    """True if writing ``key`` activates passive values."""
     return ACTIVATIONS.get(key[0], (0, {}))[0] == key[2]
 
 

@@ -47,7 +47,7 @@ Command = Callable[[Component], "ZclStatus | Sequence[ZclAnswer]"]
 
 
 class ZclModel:
-    """What a ZigBee Device serves: attributes by (cluster, id), commands by (cluster, command id, sent by the server side)."""
+    """Model of a ZigBee Device: attributes by (cluster, id), commands by (cluster, command id, sent by the server side)."""
 
     def __init__(self) -> None:
         self.attributes: dict[tuple[int, int], LiveAttribute] = {}

@@ -27,7 +27,7 @@ _BASE, _JITTER = 0x0000, 0x0001
 _MASTER = 0x01
 
 DEFAULT_BASE_MIN, DEFAULT_JITTER_S = 2, 60
-"""What a Device uses that has not read the hub's values (stack default, reference gbcs-spec-notes 10.5)."""
+"""Keep-alive values of a Device that has not read the hub's (stack default, reference gbcs-spec-notes 10.5)."""
 MISSES = 3
 """Misses in a row after which the search for the hub starts (reference gbcs-spec-notes 10.5)."""
 KEEP_ALIVE_ANSWER_S = 5.0

@@ -32,7 +32,7 @@ def entries(device: GbcsDevice) -> list[DeviceLogEntry]:
 
 
 def is_joined(device: GbcsDevice, other: Eui64) -> bool:
-    """Whether ``other`` stands in the Device's log."""
+    """True if ``other`` stands in the Device's log."""
     return device.store.get(f"{device.prefix}joined/{other}") is not None
 
 

@@ -59,7 +59,7 @@ class Attribute:
     also: tuple[Data, ...] = ()
 
     def takes(self, value: Data) -> bool:
-        """Whether ``value`` is of a type the attribute may hold."""
+        """True if ``value`` is of a type the attribute may hold."""
         return any(same_type(declared, value) for declared in (self.initial, *self.also))
 
 
@@ -128,7 +128,7 @@ def _parsed(text: str, name: str) -> tuple[tuple[Key, Attribute], ...]:
 
 
 def same_type(declared: Data, value: Data) -> bool:
-    """Whether ``value`` has the type of ``declared``: equal tags all the way, array lengths and string lengths free.
+    """True if ``value`` has the type of ``declared``: equal tags all the way, array lengths and string lengths free.
 
     An array that is declared empty takes any elements.
     """

@@ -30,7 +30,7 @@ from firmware_emu.trace import Trace
 
 
 class Executor(Protocol):
-    """What a type of Device does with an accepted Command; the use cases common to all Devices never get here."""
+    """Executor of a type of Device for accepted Commands; the use cases common to all Devices never get here."""
 
     def execute(self, use_case: UseCase, message: Message) -> bytes:
         """Act on ``message`` and return the response payload.
@@ -49,7 +49,7 @@ Due = Callable[["GbcsDevice", FutureAction], None]
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """What a Device answers before its executor is asked, by message code, and what it does later, by kind of action."""
+    """Use cases that a Device answers before its executor is asked, by message code, and its later work, by kind of action."""
 
     handlers: Mapping[int, Handler]
     due: Mapping[str, Due]

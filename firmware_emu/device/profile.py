@@ -1,4 +1,4 @@
-"""What no source states about the receipt of a Command, as data: order of checks, consequences, authority per code.
+"""Values of the receipt of a Command that no source states, as data: order of checks, consequences, authority per code.
 
 ``pipeline_profile.toml`` and ``authority.csv`` carry a ``source`` beside each value; nothing here is hard-coded.
 """
@@ -33,7 +33,7 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What follows when a step fails: ``event`` code (0: none), whether it also goes out as an alert, and the clause."""
+    """Consequence of a failed step: ``event`` code (0: none), whether it also goes out as an alert, and the clause."""
 
     event: int
     alert: bool
@@ -66,9 +66,9 @@ class PipelineProfile:
     date_time_codes: frozenset[int]
     no_reader_counter: frozenset[int]
     image_signature: Mapping[DeviceType, RemotePartyRole]
-    """Whose signature a firmware image carries, where that is not the supplier's."""
+    """Role whose signature a firmware image carries, where that is not the supplier's."""
     too_long: AccessResult
-    """What answers each item of a Command whose response would be longer than one message can be."""
+    """Answer to each item of a Command whose response would be longer than one message can be."""
 
     @classmethod
     def read(cls, text: str, name: str) -> PipelineProfile:

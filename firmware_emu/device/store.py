@@ -1,4 +1,4 @@
-"""What a Device keeps through a power cut: a small store of named octets with real transactions.
+"""Memory of a Device that outlives a power cut: a small store of named octets with real transactions.
 
 Two implementations stand behind :class:`Store`: :class:`MemoryStore` here (lives as long as the process) and the
 hub's SQLite store. Everything a Device must not lose (certificates, keys, counters, logs) goes through this seam.

@@ -1,4 +1,4 @@
-"""What alerts say after their code and time stamp (reference gbcs-messages 7.2), one dataclass a layout."""
+"""Content of alerts after their code and time stamp (reference gbcs-messages 7.2), one dataclass a layout."""
 
 from __future__ import annotations
 

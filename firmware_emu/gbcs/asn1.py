@@ -33,7 +33,7 @@ _ENTITIES = frozenset(("EntityId", "UnjoinCommand"))
 
 
 class LengthForm(Enum):
-    """How lengths from 128 to 255 are written."""
+    """Form of lengths from 128 to 255."""
 
     DER = "81 nn"
     DEVICE = "82 00 nn"
@@ -48,7 +48,7 @@ def types_by_code() -> dict[tuple[int, int, int], str]:
 
 
 def is_asn1(message_code: int, cra: CraFlag) -> bool:
-    """Whether messages of that code carry ASN.1."""
+    """True if messages of that code carry ASN.1."""
     return (message_code, int(cra)) in _codes()
 
 

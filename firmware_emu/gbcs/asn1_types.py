@@ -292,7 +292,7 @@ class FirmwareActivationAlert(Record):
 
 
 Asn1Value: TypeAlias = "int | bytes | datetime | Eui64 | KeyUsage | KeyBits | Record | tuple[Asn1Value, ...] | None"
-"""What an ASN.1 payload holds: a record, a response code, an identifier, opaque DER, or a tuple of these. None is NULL."""
+"""Content of an ASN.1 payload: a record, a response code, an identifier, opaque DER, or a tuple of these. None is NULL."""
 
 RECORDS: dict[str, type[Record]] = {record.__name__: record for record in Record.__subclasses__()}
 """The dataclass of every SEQUENCE by its name in the schema."""

@@ -211,7 +211,7 @@ def read_description(reader: Reader, depth: int) -> TypeDescription:
 
 
 class _Budget:
-    """How many more values may be made of the octets of one compact array."""
+    """Number of further values that the octets of one compact array may be made into."""
 
     __slots__ = ("left",)
 

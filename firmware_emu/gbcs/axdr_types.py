@@ -320,7 +320,7 @@ class Time(Fixed):
 
 @dataclass(frozen=True, slots=True)
 class TypeDescription:
-    """What the elements of a compact array are: a simple ``tag``; 02 with ``elements``; 01 with ``count`` of the one in ``elements``."""
+    """Type of a compact array's elements: a simple ``tag``; 02 with ``elements``; 01 with ``count`` of the one in ``elements``."""
 
     tag: int
     elements: tuple[TypeDescription, ...] = ()

@@ -82,7 +82,7 @@ EVENT_LOG_CLOCK = bytes.fromhex("00005e2c64ff")
 
 
 class Choice(IntEnum):
-    """What one access specification does."""
+    """Kind of access that one specification asks for."""
 
     GET = 1
     SET = 2
@@ -118,7 +118,7 @@ def invoke_id(counter: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """What to reach. ``attribute`` is the method number for ACTION; only GET_WITH_SELECTION has a selector."""
+    """Target of one access. ``attribute`` is the method number for ACTION; only GET_WITH_SELECTION has a selector."""
 
     choice: Choice
     class_id: int
@@ -213,7 +213,7 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one access went; ``choice`` is GET, SET or ACTION (a get with selection answers as GET)."""
+    """Result of one access; ``choice`` is GET, SET or ACTION (a get with selection answers as GET)."""
 
     choice: Choice
     code: AccessResult
@@ -334,7 +334,7 @@ class ProtectedAttribute:
 
 @dataclass(frozen=True, slots=True)
 class ProtectionParameters:
-    """Who encrypts for whom (reference gbcs-messages 5.5): the transaction id is 04 and the counter."""
+    """Parties of an encryption (reference gbcs-messages 5.5): the transaction id is 04 and the counter."""
 
     counter: int
     originator: Eui64

@@ -87,7 +87,7 @@ class OtherInformation:
 
 @dataclass(frozen=True, slots=True)
 class GroupingHeader:
-    """Who says what to whom, in which order (reference gbcs-messages 1.2). ``date_time`` is empty or a 12-octet COSEM date-time."""
+    """Parties and order of a message (reference gbcs-messages 1.2). ``date_time`` is empty or a 12-octet COSEM date-time."""
 
     cra: CraFlag
     counter: int
@@ -143,7 +143,7 @@ class Message:
 
     @property
     def carries_secret(self) -> bool:
-        """Whether a secret stands in it in clear (CCS01 commands: an install code), so that no trace may hold its octets."""
+        """True if a secret stands in it in clear (CCS01 commands: an install code), so that no trace may hold its octets."""
         return self.header.other.message_code in SECRET_IN_CLEAR
 
     @property
@@ -152,7 +152,7 @@ class Message:
 
     @property
     def signed_bytes(self) -> bytes:
-        """What a signature covers: from the 09 after DF to the last payload octet (reference gbcs-messages 2.1)."""
+        """Octets that a signature covers: from the 09 after DF to the last payload octet (reference gbcs-messages 2.1)."""
         if self._signed:
             return self._signed
         return b"".join((self.header.encode(), length_octets(len(self.payload)), self.payload))
@@ -169,7 +169,7 @@ class Message:
 
     @property
     def payload_offset(self) -> int:
-        """Where the payload starts in the encoded message."""
+        """Offset of the payload in the encoded message."""
         signed = len(self.signed_bytes)
         before = 1 + signed - len(self.payload)
         if self.mac is None:

@@ -1,4 +1,4 @@
-"""What a message carries, told by its message code and first octets (reference gbcs-messages 4)."""
+"""Payloads: the message code and the first octets tell their kind (reference gbcs-messages 4)."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from firmware_emu.gbcs.dlms import Choice, parse_obis
 
 
 class UseCaseKind(Enum):
-    """What a row stands for: a command with its response, an alert, a ZSE-only message, an image distributed outside GBCS messages."""
+    """Kind of a row: a command with its response, an alert, a ZSE-only message, an image distributed outside GBCS messages."""
 
     COMMAND = "command"
     ALERT = "alert"
@@ -31,7 +31,7 @@ class UseCaseKind(Enum):
 
 
 class Protection(Enum):
-    """How the command or alert is protected (reference gbcs-messages 2). A signed command also carries the ACB's MAC."""
+    """Protection of the command or alert (reference gbcs-messages 2). A signed command also carries the ACB's MAC."""
 
     MAC = "mac-only"
     SIGNATURE = "signed"
@@ -172,11 +172,11 @@ class UseCase:
 
     @property
     def response_signed(self) -> bool:
-        """Whether the answer is signed: that of a signed command, and that of CS02b ACB by ACB (reference gbcs-messages 2)."""
+        """True if the answer is signed: that of a signed command, and that of CS02b ACB by ACB (reference gbcs-messages 2)."""
         return self.protection is Protection.SIGNATURE or self.code == ACB_BY_ACB
 
     def applies_to(self, device_type: DeviceType) -> bool:
-        """Whether a device of that type is among the targets."""
+        """True if a device of that type is among the targets."""
         return device_type.name in self.targets
 
     def access_list(self, variant: str | None = None) -> AccessList:

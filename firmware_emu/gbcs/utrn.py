@@ -35,7 +35,7 @@ class ValueClass(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token says: the low 10 bits of the upper half of its counter, its value in units of the class, and its truncated tag."""
+    """Content of a token: the low 10 bits of the upper half of its counter, its value in units of the class, and its truncated tag."""
 
     counter_bits: int
     value_class: int

@@ -72,7 +72,7 @@ class EncryptedPart:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of every protected part of a message."""
+    """Result of checking every protected part of a message."""
 
     message: Message
     mac: Check
@@ -116,7 +116,7 @@ def mac_secret(header: GroupingHeader, keystore: Keystore) -> bytes:
 
 
 def reading_party(header: GroupingHeader) -> tuple[Eui64, int]:
-    """Who may read the encrypted content of a response or alert, and the counter of its key (reference gbcs-messages 2.4)."""
+    """The party that may read the encrypted content of a response or alert, and the counter of its key (reference gbcs-messages 2.4)."""
     other = header.other
     party = header.recipient if other.supplementary_party is None else other.supplementary_party
     counter = header.counter if other.supplementary_originator_counter is None else other.supplementary_originator_counter

@@ -14,7 +14,7 @@ from firmware_emu.gbcs.protect import MAC_AAD_PREFIX, other_info
 from firmware_emu.ids import Eui64
 
 COUNTERS_TRIED = 8
-"""How far above and below the header's counter another one is looked for; the bound is ours."""
+"""Distance from the header's counter, above and below, within which another counter is tried; the bound is ours."""
 
 
 def why_mac_fails(message: Message, keystore: Keystore, z: bytes) -> str:

@@ -57,7 +57,7 @@ class TypedValue:
 
 ZclValue: TypeAlias = "int | bytes | TypedValue | tuple[tuple[ZclField, ...], ...] | None"
 Given: TypeAlias = "int | str | bytes | TypedValue | Sequence[Mapping[str, Given]] | None"
-"""What :func:`encode_zcl` takes for a field: repeated groups as a sequence of mappings."""
+"""Values that :func:`encode_zcl` takes for a field: repeated groups as a sequence of mappings."""
 
 
 @dataclass(frozen=True, slots=True)

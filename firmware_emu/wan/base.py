@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class WanKind(IntEnum):
-    """What a WAN frame carries."""
+    """Kind of a WAN frame's content."""
 
     HELLO = 1
     """Hub to DCC at each connection: CHF EUI-64, GPF EUI-64 (8 octets each), then the boot count (4)."""

@@ -29,7 +29,7 @@ _UTC = struct.Struct(">I")
 
 
 class ChannelStore(Protocol):
-    """What the channel needs of a store (``device.store.Store`` and the hub's SQLite store are such).
+    """Store that the channel needs (``device.store.Store`` and the hub's SQLite store are such).
 
     Each ``transaction`` is all or nothing and durable at its end; one begun inside another ends with the outer.
     """
@@ -42,7 +42,7 @@ class ChannelStore(Protocol):
 
 
 class WanSide(Enum):
-    """Who says HELLO (the hub) and who answers with TIME (the DCC)."""
+    """Side of the channel: the hub says HELLO, the DCC answers with TIME."""
 
     HUB = "hub"
     DCC = "dcc"
@@ -128,7 +128,7 @@ class WanChannel:
 
     @property
     def in_use(self) -> bool:
-        """Whether a connection is up and the greeting is done."""
+        """True while a connection is up and the greeting is done."""
         return self._in_use
 
     def post(self, kind: WanKind, body: bytes) -> int:
@@ -141,7 +141,7 @@ class WanChannel:
         return sequence
 
     def waiting(self) -> tuple[WanFrame, ...]:
-        """What is stored and not yet acknowledged, oldest first."""
+        """Frames that are stored and not yet acknowledged, oldest first."""
         return tuple(frame for key in self._outbox() if (frame := self._stored(key)) is not None)
 
     def withdraw(self, sequence: int) -> bool:

@@ -25,7 +25,7 @@ class ShapedLink:
         self._link = link
         self.shape: Shape | None = None
         self.coverage = True
-        """Whether a connection can be made; :meth:`cut` ends one that is there."""
+        """True while a connection can be made; :meth:`cut` ends one that is there."""
         self._arrived: deque[WanFrame] = deque()
         self._changed = asyncio.Event()
         self._down: WanError | None = None

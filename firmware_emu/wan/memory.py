@@ -23,7 +23,7 @@ class MemoryWan:
         self.clock = clock
         self.latency_s = latency_s
         self.coverage = True
-        """Whether the hub can reach the DCC. Set False for install and leave; use :meth:`cut` to end a connection too."""
+        """True while the hub can reach the DCC. Set False for install and leave; use :meth:`cut` to end a connection too."""
         self.hub = MemoryWanLink(self, "hub")
         self.dcc = MemoryWanLink(self, "dcc")
         self.hub.peer, self.dcc.peer = self.dcc, self.hub

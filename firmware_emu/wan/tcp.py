@@ -81,7 +81,7 @@ class _Stream:
 
 
 class _TcpLink:
-    """What both ends do with a connection once they have it."""
+    """Handling of a connection that both ends share."""
 
     _stream: _Stream | None = None
 

@@ -1,4 +1,4 @@
-"""How a cluster is written down: attributes and commands as data, with the codec that follows from the declaration.
+"""Declarations of clusters: attributes and commands as data, with the codec that follows from the declaration.
 
 A command's fields are declared as text, one a field: ``"provider uint32"``; ``"extended_control bitmap8 ?"`` may be absent at
 the end. :func:`repeat` declares a repeated group, counted by an earlier field or running to the end of the frame. A wrong

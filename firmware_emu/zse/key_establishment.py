@@ -24,7 +24,7 @@ GENERATE_TIME_S = 10
 UNKNOWN_TIME = 0xFF
 """A generate time that the partner does not know (reference cbke 7); :data:`GENERATE_TIME_S` is used."""
 SLACK_S = 5
-"""What is waited beyond the announced time, for the way there and back. Our own figure: the source only says "plus slack"."""
+"""Waiting time beyond the announced time, for the way there and back. Our own figure: the source only says "plus slack"."""
 BUSY_WAIT_S = 30
 """Wait time of a Terminate sent because another session is under way: the C hub's figure (reference cbke 7)."""
 
@@ -58,7 +58,7 @@ class Role(Enum):
 
 
 class State(Enum):
-    """Where a session stands; it waits for the message it is named after."""
+    """State of a session; it waits for the message it is named after."""
 
     IDLE = "idle"
     INITIATE = "initiate"
@@ -69,7 +69,7 @@ class State(Enum):
 
 
 class Event(Enum):
-    """What can happen to a session."""
+    """Event that moves a session on."""
 
     START = "start"
     INITIATE = "initiate"
@@ -81,7 +81,7 @@ class Event(Enum):
 
 
 class Step(Enum):
-    """What is done on the way to the next state."""
+    """Step on the way to the next state."""
 
     OFFER = "offer the certificate"
     ACCEPT_CERTIFICATE = "check the certificate, send or answer with ephemeral data"
@@ -218,7 +218,7 @@ class Session:
 
     @property
     def over(self) -> bool:
-        """Whether it has come to an end, good or bad."""
+        """True once the session has come to an end, good or bad."""
         return self.state in (State.ESTABLISHED, State.FAILED)
 
     def handle(self, event: Event, payload: bytes = b"") -> list[Action]:

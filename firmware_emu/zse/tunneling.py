@@ -1,4 +1,4 @@
-"""What travels in the Tunneling cluster 0x0704 under GBCS: fixed parameters, statuses, and the GSME's one-octet header.
+"""The Tunneling cluster 0x0704 under GBCS: fixed parameters, statuses, and the GSME's one-octet header.
 
 Toward ESME, HCALCS and PPMID a TransferData holds a raw GBCS message. The sleepy GSME is client of the CHF's tunnel server and
 each TransferData starts with GET, GET-RESPONSE or PUT (reference zigbee-han 7, chts 4).

@@ -19,7 +19,7 @@ Value: TypeAlias = "bool | int | float | bytes | str | Collection | None"
 
 
 class Kind(Enum):
-    """How a type's octets are read."""
+    """Reading rule of a type's octets."""
 
     NONE = "none"
     UNSIGNED = "unsigned"

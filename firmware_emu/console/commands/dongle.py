@@ -55,7 +55,7 @@ def _radio(path: str, kind: str, baudrate: int, clock: Clock, backups: Path | No
 
 
 def _described(backup: Backup) -> dict[str, object]:
-    """What a backup is of; none of its keys."""
+    """Description of a backup, without its keys."""
     devices = backup.get("devices")
     return {
         "dongle": backup.get("coordinator_ieee"),

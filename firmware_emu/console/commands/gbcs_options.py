@@ -20,7 +20,7 @@ _WIDE = 180
 
 
 def console() -> Console:
-    """Where to print for people."""
+    """The console that prints for people."""
     return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 

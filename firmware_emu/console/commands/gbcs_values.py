@@ -45,7 +45,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What :func:`firmware_emu.gbcs.build.build_command` takes beside the header."""
+    """Values that :func:`firmware_emu.gbcs.build.build_command` takes beside the header."""
 
     data: Mapping[int, Data] = field(default_factory=dict)
     components: Sequence[Mapping[str, Given] | None] = ()

@@ -1,4 +1,4 @@
-"""What ``chub gbcs verify`` finds out about many messages, and how it says so."""
+"""The work of ``chub gbcs verify``: verdicts on many messages, and their wording."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.verify import Check, EncryptedPart, State, check_message
 
 _DOES_NOT_OPEN = "does not open"
-"""How the problem of a ciphertext begins whose key is held; any other problem is a key that is missing."""
+"""First words of the problem of a ciphertext whose key is held; any other problem is a key that is missing."""
 _COUNTED = (State.VALID, State.INVALID, State.UNCHECKED)
 
 
 def is_broken(part: EncryptedPart) -> bool:
-    """Whether the key of a ciphertext is held and does not open it."""
+    """True if the key of a ciphertext is held and does not open it."""
     return part.plaintext is None and part.problem.startswith(_DOES_NOT_OPEN)
 
 
@@ -114,7 +114,7 @@ class Tally:
             self.failures.append(Failure(file, part.offset, part.field, part.problem))
 
     def as_json(self) -> dict[str, object]:
-        """What ``--json`` prints."""
+        """The object that ``--json`` prints."""
         return {
             "messages": self.messages,
             "parsed": self.parsed,

@@ -118,7 +118,7 @@ def _unrepeated(devices: Sequence[tuple[Eui64, DeviceType]]) -> Mapping[Eui64, D
 @click.argument("directory", type=_FOLDER, metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(directory: Path, as_json: bool) -> None:
-    """What a keystore (folder, or JSON of DCC Boxed) holds, never its secrets."""
+    """Show the content of a keystore (folder, or JSON of DCC Boxed), never its secrets."""
     store = Keystore.load(directory)
     found = inspection.parties(store)
     hubs = [str(hub) for hub in tls_credentials.hubs_of(directory)]

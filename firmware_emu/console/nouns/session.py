@@ -16,7 +16,7 @@ Topic = Annotated[str, Kind("a noun, a verb or a plain word", str, "topics")]
 
 
 class Session(Noun):
-    """What was said at this console, and the console itself."""
+    """The lines said at this console, and the console itself."""
 
     name = "session"
     about = "what was said so far: show it, save it as a test; help"

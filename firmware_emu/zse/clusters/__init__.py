@@ -61,6 +61,6 @@ def by_id(identifier: int) -> Cluster | None:
 
 
 def needs_link_key(identifier: int) -> bool:
-    """Whether the cluster's unicasts need APS encryption with the link key (ZSE 5.4.6 through reference gbcs-spec-notes 10.5)."""
+    """True if the cluster's unicasts need APS encryption with the link key (ZSE 5.4.6 through reference gbcs-spec-notes 10.5)."""
     cluster = _BY_ID.get(identifier)
     return cluster is not None and cluster.secured

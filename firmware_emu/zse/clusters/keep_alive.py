@@ -5,7 +5,7 @@ from __future__ import annotations
 from firmware_emu.zse.declare import Cluster, attributes
 
 BASE_MINUTES = 10
-"""What the hub serves: the ZSE default (reference gbcs-spec-notes 10.5)."""
+"""The values that the hub serves: the ZSE default (reference gbcs-spec-notes 10.5)."""
 JITTER_S = 300
 
 KEEP_ALIVE = Cluster(

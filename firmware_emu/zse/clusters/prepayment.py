@@ -23,7 +23,7 @@ def _debt(number: int) -> tuple[Attribute, ...]:
 
 
 def _costs(first: int, count: int, period: str) -> tuple[Attribute, ...]:
-    """What was consumed cost: the period under way and those before it, delivered and received."""
+    """Costs of consumption: of the period under way and of those before it, delivered and received."""
     names = [f"current_{period}", f"previous_{period}", *(f"previous_{period}_{number}" for number in range(2, count))]
     return attributes(
         *(
