@@ -14,11 +14,11 @@ from firmware_emu.ids import Eui64
 LOGGER = logging.getLogger(__name__)
 
 ZDO_TIMEOUT_S = 10.0
-"""How long a ZDO answer is awaited: our own figure, over the 7.68 s that a sleepy child's parent may hold a frame."""
+"""Waiting time for a ZDO answer: our own figure, over the 7.68 s that a sleepy child's parent may hold a frame."""
 
 
 class ZdoPort(Protocol):
-    """What the book needs of a radio."""
+    """Radio functions that the book needs."""
 
     async def send_zdo(self, short: int | None, cluster: int, payload: bytes) -> None: ...
     async def lookup_short(self, device: Eui64) -> int | None: ...

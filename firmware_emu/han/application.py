@@ -31,11 +31,11 @@ KEY_TABLE_SIZE = 32
 
 
 _STACK_ERRORS = (zigpy.exceptions.ZigbeeException, zigpy.exceptions.RadioException, AssertionError)
-"""What bellows and zigpy raise where a dongle refuses; bellows asserts on statuses it does not expect."""
+"""Exceptions that bellows and zigpy raise where a dongle refuses; bellows asserts on statuses it does not expect."""
 
 
 class CallbackListener(Protocol):
-    """Who hears every callback of the EZSP object."""
+    """Receiver of every callback of the EZSP object."""
 
     def callback(self, version: int, name: str, args: list[Any]) -> None: ...
 

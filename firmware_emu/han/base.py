@@ -62,7 +62,7 @@ class ApsPort(Protocol):
 
     @property
     def receiver(self) -> Receiver | None:
-        """Who gets the frames; set by the owner before :meth:`send` is used."""
+        """Receiver of the frames; set by the owner before :meth:`send` is used."""
         ...
 
     @receiver.setter
@@ -93,7 +93,7 @@ class ApsPort(Protocol):
 
 
 class HanEventKind(Enum):
-    """What the coordinator tells about a Device's radio."""
+    """Kind of event that the coordinator reports about a Device's radio."""
 
     JOINED = "joined"
     """Associated, authenticated by the link key that was permitted for it, and given the network key."""
@@ -116,7 +116,7 @@ class HanEvent:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """What a HAN is formed with. Extended PAN ID is the GPF's entity id (GBCS v1 text, reference chts 1)."""
+    """Settings that a HAN is formed with. Extended PAN ID is the GPF's entity id (GBCS v1 text, reference chts 1)."""
 
     extended_pan_id: Eui64
     channel: int = 11

@@ -1,4 +1,4 @@
-"""What the HAN said, as a file that Wireshark opens: pcapng with channel, RSSI and LQI of each frame, and the key file beside it.
+"""Captures of the HAN that Wireshark opens: pcapng with channel, RSSI and LQI of each frame, and the key file beside it.
 
 Link type 283, IEEE 802.15.4 TAP, without FCS (reference validators 2). Keys inside a pcapng are ignored by Wireshark for ZigBee, so
 they go into ``zigbee_pc_keys``: **that file exports the keys of the HAN**, is made for its owner alone (mode 0600), and is written

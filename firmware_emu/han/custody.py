@@ -1,4 +1,4 @@
-"""Whose network a dongle holds: told before anything in the dongle is changed; and backups of it.
+"""Owner of the network that a dongle holds: told before anything in the dongle is changed; and backups of it.
 
 A backup is JSON in the open coordinator backup format (zigpy/open-coordinator-backup), which zigpy and zigbee-herdsman read too. It
 holds keys: files are written with mode 0600 and never over one another.
@@ -27,7 +27,7 @@ Backup = Mapping[str, object]
 
 
 class Custody(Enum):
-    """What a hub does at a dongle that holds something else than it remembers."""
+    """Conduct of a hub at a dongle that holds something else than it remembers."""
 
     REFUSE = "refuse"
     TAKE_OVER = "take-over"
@@ -38,7 +38,7 @@ class Custody(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a dongle holds. ``network`` None: nothing. ``coordinator`` False: it joined a network of somebody else."""
+    """Content of a dongle. ``network`` None: nothing. ``coordinator`` False: it joined a network of somebody else."""
 
     dongle: Eui64
     network: NetworkSettings | None = None
@@ -50,7 +50,7 @@ class CustodyRadio(Protocol):
     """A radio that can be looked at before it is used, and whose network can be saved and written."""
 
     async def held(self) -> Held:
-        """What the dongle holds, without sending anything over the air of its own accord. Raises RadioError."""
+        """The dongle's content, without sending anything over the air of its own accord. Raises RadioError."""
         ...
 
     async def silence(self) -> None:
@@ -71,7 +71,7 @@ class CustodyRadio(Protocol):
 
 
 def differences(held: Held, dongle: Eui64 | None, own: NetworkSettings | None, wanted: Eui64) -> tuple[str, ...]:
-    """What is not as the hub remembers it, in words; nothing where the dongle is the hub's own or is empty.
+    """Differences from what the hub remembers, in words; nothing where the dongle is the hub's own or is empty.
 
     ``dongle`` and ``own``: the dongle and the network that the hub remembers (None: none). ``wanted``: its extended PAN id now. A
     network of that id that the hub does not remember is its own of an earlier life. A key or a channel that differs on the same

@@ -1,4 +1,4 @@
-"""What the hub's radio needs of a dongle, whatever family its firmware is of: one class each behind this protocol."""
+"""Protocol of a dongle for the hub's radio: one class for each family of firmware stands behind it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from firmware_emu.ids import Eui64
 
 
 class DongleUser(Protocol):
-    """Who owns the dongle, and is told what comes from it."""
+    """Owner of the dongle, who is told what comes from it."""
 
     @property
     def clock(self) -> Clock: ...
@@ -49,12 +49,12 @@ class Dongle(Protocol):
 
     @property
     def firmware(self) -> str:
-        """What it says it runs, as ``EZSP 13``."""
+        """The firmware by its own account, as ``EZSP 13``."""
         ...
 
     @property
     def warning(self) -> str | None:
-        """What to know of this firmware before it is used."""
+        """Warning about this firmware before it is used."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class Dongle(Protocol):
         ...
 
     async def held(self) -> Held:
-        """What it holds, before anything is changed."""
+        """The dongle's content, before anything is changed."""
         ...
 
     async def silence(self) -> None:
@@ -94,7 +94,7 @@ class Dongle(Protocol):
         ...
 
     async def lookup_short(self, device: Eui64) -> int | None:
-        """What its tables say, without asking the air."""
+        """Answer of its tables, without asking the air."""
         ...
 
     async def lookup_device(self, short: int) -> Eui64 | None: ...

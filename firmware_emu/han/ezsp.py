@@ -1,4 +1,4 @@
-"""What the coordinator and a joining Device share of an EZSP dongle: opening it, the warp clock, sending with fragments.
+"""Common ground of the coordinator and a joining Device on an EZSP dongle: opening it, the warp clock, sending with fragments.
 
 Stands on bellows' own ``EZSP`` object, unmodified. bellows reassembles what arrives (EZSP 13 and before) but fragments nothing
 that is sent, so that is done here (reference ezsp-ncp 3).
@@ -38,7 +38,7 @@ FRAGMENT_OCTETS = 61
 WHOLE_OCTETS = {False: 82, True: 65}
 """The longest ASDU that goes in one frame, without and with APS security (reference zigbee-han 5)."""
 SENT_TIMEOUT_S = 20.0
-"""How long the stack may take to say what became of a frame. Our own figure: bellows waits 3 s, 8 s for a sleepy partner."""
+"""Time for the stack to say what became of a frame. Our own figure: bellows waits 3 s, 8 s for a sleepy partner."""
 RECOMMENDED_VERSION = 13
 """EZSP version of EmberZNet 7.4: bellows loses fragments from 14 on (reference ezsp-ncp 2)."""
 
@@ -178,7 +178,7 @@ def opening_problem(error: BaseException, path: str) -> CommsHubError:
 
 
 OPENING_ERRORS = (OSError, TimeoutError, bellows.ash.AshException, bellows.exception.EzspError, bellows.exception.ControllerError)
-"""What bellows lets out of opening and configuring a dongle."""
+"""Exceptions that bellows lets out of opening and configuring a dongle."""
 
 
 def check_version(version: int, path: str) -> None:

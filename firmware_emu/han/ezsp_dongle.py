@@ -36,7 +36,7 @@ _RAW_SENT_S = 5.0
 _POLICY = (
     t.EzspDecisionBitmask.ALLOW_JOINS | t.EzspDecisionBitmask.ALLOW_UNSECURED_REJOINS | t.EzspDecisionBitmask.JOINS_USE_INSTALL_CODE_KEY
 )
-"""Who joins needs a key of its own; who comes back without the network key gets it under its link key."""
+"""A Device that joins needs a key of its own; one that comes back without the network key gets it under its link key."""
 
 
 class EzspDongle:

@@ -34,7 +34,7 @@ class InterPanFrame:
 
 @dataclass(frozen=True, slots=True)
 class InterPanSender:
-    """Who sent an inter-PAN frame: its EUI-64, the PAN it is on (0xFFFF: none), and whether it went to all."""
+    """Sender of an inter-PAN frame: its EUI-64, the PAN it is on (0xFFFF: none), and whether it went to all."""
 
     eui64: Eui64
     pan: int

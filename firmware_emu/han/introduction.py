@@ -1,4 +1,4 @@
-"""How a hand-held terminal tells a hub who it is, and what it is told: one sealed message each way, after key establishment.
+"""Introduction of a hand-held terminal to a hub, and the answer: one sealed message each way, after key establishment.
 
 The reference has the step (inter-PAN key establishment, then "own install code and id", reference chts 3) and no layout. What stands here
 is profile-supplied: a number for the kind of message, then AES-128-GCM under the key that was established, which serves for
@@ -23,7 +23,7 @@ _ADMISSION = struct.Struct(">H")
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """What a terminal says of itself."""
+    """Identity that a terminal claims."""
 
     terminal: Eui64
     install_code: InstallCode
@@ -34,7 +34,7 @@ class Introduction:
 
     @classmethod
     def unseal(cls, key: bytes, sender: Eui64, octets: bytes) -> Self:
-        """What ``sender`` says. Raises DecodeError (no such message), ProtectionError (not under this key)."""
+        """Words of ``sender``. Raises DecodeError (no such message), ProtectionError (not under this key)."""
         plain = _unseal(_TO_HUB, key, sender, octets)
         if len(plain) != 8 + _CODE_OCTETS or plain[:8] != sender.octets:
             raise DecodeError(1, "identity", f"{len(plain)} octets, expected the sender's own EUI-64 and its install code")
@@ -43,7 +43,7 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What the hub answers: for how many seconds from now the terminal may be on the HAN."""
+    """Answer of the hub: the seconds from now for which the terminal may be on the HAN."""
 
     seconds: int
 
@@ -53,7 +53,7 @@ class Admission:
 
     @classmethod
     def unseal(cls, key: bytes, terminal: Eui64, octets: bytes) -> Self:
-        """What the hub tells ``terminal``. Raises DecodeError, ProtectionError."""
+        """Answer of the hub to ``terminal``. Raises DecodeError, ProtectionError."""
         plain = _unseal(_TO_TERMINAL, key, terminal, octets)
         if len(plain) != _ADMISSION.size:
             raise DecodeError(1, "time on the HAN", f"{len(plain)} octets, expected {_ADMISSION.size}")

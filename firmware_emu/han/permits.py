@@ -1,4 +1,4 @@
-"""Who may join, and until when: each Device with its own link key, nobody with the well-known one (reference ezsp-ncp 3)."""
+"""Permits to join, each until its time: each Device with its own link key, nobody with the well-known one (reference ezsp-ncp 3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Permits:
 
     @property
     def open(self) -> bool:
-        """Whether any window is noted."""
+        """True if any window is noted."""
         return bool(self._windows)
 
     def add(self, device: Eui64, link_key: bytes, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a ZCL transaction is: the command that arrived, the answer to it, the question in flight."""
+"""ZCL transactions: the command that arrived, the answer to it, the question in flight."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Reply:
 
 
 Answer: TypeAlias = Reply | ZclStatus | None
-"""What a handler returns: a reply; a status, sent as default response; None: nothing is sent (the handler does it itself)."""
+"""Result of a handler: a reply; a status, sent as default response; None: nothing is sent (the handler does it itself)."""
 
 Handler: TypeAlias = Callable[[Incoming], Answer | Awaitable[Answer]]
 ReportHandler: TypeAlias = Callable[[Incoming, tuple[AttributeRecord, ...]], ZclStatus]
@@ -83,7 +83,7 @@ class Service:
 
 
 def only_answers(incoming: Incoming) -> bool:
-    """Whether the command is declared as the answer to another: nobody waits for it any more, so it is dropped."""
+    """True if the command is declared as the answer to another: nobody waits for it any more, so it is dropped."""
     declared = clusters.by_id(incoming.cluster)
     if declared is None:
         return False

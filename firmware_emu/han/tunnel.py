@@ -64,7 +64,7 @@ def _pieces(data: bytes, limit: int) -> tuple[bytes, ...]:
 
 
 class _Arriving:
-    """What comes through one tunnel, blocks put together again."""
+    """Data that come through one tunnel, blocks put together again."""
 
     def __init__(self) -> None:
         self._message: gbt.Reassembly | None = None
@@ -252,7 +252,7 @@ class TunnelServer:
 
     @property
     def partners(self) -> tuple[Eui64, ...]:
-        """Who has a tunnel open."""
+        """Partners that have a tunnel open."""
         return tuple(self._tunnels)
 
     async def transfer(self, partner: Eui64, data: bytes) -> None:

@@ -55,7 +55,7 @@ __all__ = ["ANSWER_TIMEOUT_S", "Answer", "Handler", "Incoming", "Reply", "Report
 LOGGER = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 10.0
-"""How long an answer is awaited where the caller does not say. Our own value: no source states one for every cluster."""
+"""Waiting time for an answer where the caller does not say. Our own value: no source states one for every cluster."""
 
 BROADCAST_ENDPOINT = 0xFF
 

@@ -31,7 +31,7 @@ def settings_of(app: Any) -> NetworkSettings:
 
 
 def encode(app: Any) -> Backup:
-    """What ``app`` has read from its dongle, Devices and all."""
+    """Backup of what ``app`` has read from its dongle, Devices and all."""
     made: Backup = NetworkBackup(network_info=app.state.network_info, node_info=app.state.node_info).as_open_coordinator_json()
     return made
 

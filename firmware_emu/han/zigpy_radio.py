@@ -38,7 +38,7 @@ WATCHDOG_S = 10.0
 _WARP_WATCHDOG_S = 3600.0
 _RECOVERY_PAUSES_S = (0.5, 1, 2, 5, 10, 30, 60, 300, 600)
 _READY_TIMEOUT_S = 30.0
-"""How long a send waits for a dongle that is being opened again."""
+"""Waiting time of a send for a dongle that is being opened again."""
 
 
 def _ezsp(user: DongleUser, config: dict[str, Any]) -> Dongle:
@@ -177,7 +177,7 @@ class ZigpyRadio:
             self._spawn(self._watch())
 
     async def held(self) -> Held:
-        """What the dongle holds; call :meth:`silence` where nothing else follows. Raises RadioError."""
+        """The dongle's content; call :meth:`silence` where nothing else follows. Raises RadioError."""
         return await self._running().held()
 
     async def silence(self) -> None:
@@ -351,11 +351,11 @@ class ZigpyRadio:
             await self._running().send(short, self.eui64, frame)
 
     async def lookup_short(self, device: Eui64) -> int | None:
-        """What the dongle's tables say."""
+        """Answer of the dongle's tables."""
         return await self._running().lookup_short(device)
 
     async def lookup_device(self, short: int) -> Eui64 | None:
-        """What the dongle's tables say."""
+        """Answer of the dongle's tables."""
         return await self._running().lookup_device(short)
 
     # -- below -----------------------------------------------------------------------------------------------------------------

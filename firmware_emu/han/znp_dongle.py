@@ -35,7 +35,7 @@ SENT_TIMEOUT_S = 20.0
 """As for EZSP: our own figure."""
 _BROADCAST_RX_ON, _BROADCAST_ROUTERS, _EVERYBODY, _NO_SHORT = 0xFFFD, 0xFFFC, 0xFFFF, 0xFFFE
 _TROUBLE = (TimeoutError, InvalidCommandResponse, CommandNotRecognized, zigpy.exceptions.ZigbeeException, RuntimeError, OSError)
-"""What zigpy-znp lets out of a request: RuntimeError is a dongle that is gone."""
+"""Exceptions that zigpy-znp lets out of a request: RuntimeError is a dongle that is gone."""
 
 
 class _Announced(t.LongBytes):  # type: ignore[misc]

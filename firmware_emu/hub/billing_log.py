@@ -27,7 +27,7 @@ _TOP_UPS, _DEBT_PAYMENTS = (PREPAYMENT.id, 0x05), (PREPAYMENT.id, 0x06)
 
 
 class BillingLog:
-    """What the meter published, and how it is read."""
+    """Billing data that the meter published, and their reading."""
 
     def __init__(self, gas: GasStore) -> None:
         self._gas = gas

@@ -61,7 +61,7 @@ _SECURITY_ROW = TypeDescription(0x02, (TypeDescription(0x06), TypeDescription(0x
 
 
 class ChfExecutor:
-    """What the CHF does with its own Commands. ``changed`` is called when the radio has something to catch up with."""
+    """Executor of the CHF's own Commands. ``changed`` is called when the radio has something to catch up with."""
 
     def __init__(self, device: GbcsDevice, log: DeviceLog, config: HubConfig, changed: Callable[[], None]) -> None:
         self._device = device

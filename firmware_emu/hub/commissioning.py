@@ -254,7 +254,7 @@ class Commissioning:
             self._trace.emit("hub", "chf", "historic key in use", target=str(device))
 
     def may_establish(self, device: Eui64) -> bool:
-        """Whether key establishment with ``device`` may run: it is in the log."""
+        """True if key establishment with ``device`` may run: it is in the log."""
         return self._log.get(device) is not None
 
     async def established(self, device: Eui64, key: bytes) -> None:

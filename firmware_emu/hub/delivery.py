@@ -28,7 +28,7 @@ from firmware_emu.zse.tunneling import TunnelStatus
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """What every worker uses. ``on_message`` must have stored the message when it returns: only then is the transfer confirmed.
+    """Context of every worker. ``on_message`` must have stored the message when it returns: only then is the transfer confirmed.
     ``on_undelivered`` is called in the transaction that gives a message up. ``now``: the hub's time, seconds since 2000."""
 
     zcl: ZclPort
@@ -43,7 +43,7 @@ class DeliveryContext:
     on_undelivered: Callable[[LogEntry, Waiting], None]
 
     def limit_s(self, entry: LogEntry) -> int:
-        """How long a message may wait for this Device."""
+        """Seconds that a message may wait for this Device."""
         return self.profile.mailbox_retention_s if fetches(entry) else self.profile.delivery_given_up_s
 
     def give_up(self, entry: LogEntry) -> None:
@@ -75,7 +75,7 @@ def identifier_of(message: bytes) -> str | None:
 
 
 def is_alert(message: bytes) -> bool:
-    """Whether the octets are a GBCS Alert."""
+    """True if the octets are a GBCS Alert."""
     try:
         return Message.decode(message).header.cra is CraFlag.ALERT
     except DecodeError:
@@ -83,7 +83,7 @@ def is_alert(message: bytes) -> bool:
 
 
 def fetches(entry: LogEntry) -> bool:
-    """Whether the Device comes for its messages (the sleepy GSME) rather than being sent them."""
+    """True if the Device comes for its messages (the sleepy GSME) rather than being sent them."""
     return entry.sleepy or entry.registered_type is RegisteredType.GSME
 
 
@@ -107,7 +107,7 @@ class Delivery:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a tunnel to the Device."""
+        """True if there is a tunnel to the Device."""
         return self._client.is_open
 
     def wake(self) -> None:
