@@ -40,7 +40,7 @@ class RegisteredType(IntEnum):
 
 
 class Membership(Enum):
-    """How far a Device in the log has come."""
+    """Progress of a Device in the log."""
 
     LISTED = "listed"
     """In the log; has not joined."""
@@ -75,7 +75,7 @@ class LogEntry:
 
     @property
     def key_hash(self) -> bytes:
-        """What CS14 and CCS07 show: 16 octets, or none without a link key.
+        """Hash that CS14 and CCS07 show: 16 octets, or none without a link key.
 
         AES-MMO of the key, as a ZigBee trust centre swap-out has it (engineering knowledge; the GBCS text is not stored).
         """
@@ -85,7 +85,8 @@ class LogEntry:
 
     @property
     def radio_key(self) -> bytes:
-        """What the radio uses with it: the link key or, until one is established after a restore, the restored hash; empty if neither."""
+        """Key that the radio uses with it: the link key or, until one is established after a restore, the restored hash; empty if
+        neither."""
         return self.link_key or self.restored_hash
 
     def __repr__(self) -> str:

@@ -19,7 +19,7 @@ GAS = frozenset({DeviceType.GSME, DeviceType.GPF})
 
 
 def parties_of(board: Board, kind: DeviceType) -> dict[RemotePartyRole, Eui64]:
-    """Whom a Device of that kind holds when it leaves the factory."""
+    """Parties that a Device of that kind holds when it leaves the factory."""
     parties = board.parties
     return {
         RemotePartyRole.SUPPLIER: parties.gas_supplier if kind in GAS else parties.supplier,

@@ -1,4 +1,4 @@
-"""What the Gas Proxy Function keeps of its gas meter: the mirrored attributes and the logs made from them (reference chts 5).
+"""Store of the Gas Proxy Function for its gas meter: the mirrored attributes and the logs made from them (reference chts 5).
 
 A push of the meter is one transaction. Logs are rings; times are seconds since 2000, volumes whole units of the meter's
 CurrentSummationDelivered.
@@ -36,7 +36,7 @@ _MISSING = "gpf/missing/"
 
 
 class Missing(Enum):
-    """What may be missing here and stand in the meter's own logs."""
+    """Entries that may be missing here and stand in the meter's own logs."""
 
     SAMPLES = "samples"
     SNAPSHOTS = "snapshots"

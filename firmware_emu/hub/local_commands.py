@@ -22,7 +22,7 @@ _WAN_KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where a Response goes."""
+    """Destination of a Response."""
 
     terminal: Eui64 | None
     wan: bool
@@ -48,7 +48,7 @@ class LocalCommands:
         return True
 
     def way_of(self, response: GroupingHeader) -> Way:
-        """Where a Device's message goes that is for nobody on the HAN; the note of a Response has served then."""
+        """Destination of a Device's message that is for nobody on the HAN; the note of a Response has served then."""
         if response.cra is not CraFlag.RESPONSE:
             return Way(None, True)
         command = MessageIdentifier(response.recipient, response.originator, CraFlag.COMMAND, response.counter)

@@ -45,7 +45,7 @@ class Mailbox:
         return self._read(keys[0]) if keys else None
 
     def count(self, device: Eui64) -> int:
-        """How many messages wait for ``device``."""
+        """Number of messages that wait for ``device``."""
         return len(self._store.keys(f"{_PREFIX}{device}/"))
 
     def counts(self) -> dict[Eui64, int]:

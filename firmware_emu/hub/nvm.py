@@ -1,4 +1,4 @@
-"""What the hub keeps over a power cut: a store in one SQLite file, durable at each commit.
+"""Memory of the hub that outlives a power cut: a store in one SQLite file, durable at each commit.
 
 A commit is on the medium when it returns, and one that was torn half way is not there at the next opening
 (:mod:`firmware_emu.sqlite_file`). A power cut can be placed at a commit by a :class:`CommitFault` object.

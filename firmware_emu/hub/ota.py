@@ -78,7 +78,7 @@ class ImagePiece:
 
 @dataclass(frozen=True, slots=True)
 class HeldImage:
-    """What an OTA file's header says of the file."""
+    """Header of an OTA file."""
 
     manufacturer: int
     image_type: int
@@ -257,7 +257,7 @@ class OtaStore:
         )
 
     def _admits(self, device: Eui64) -> bool:
-        """Whether ``device`` may go on: its transfer is under way, or not too many others are."""
+        """True if ``device`` may go on: its transfer is under way, or not too many others are."""
         now = self._chf.now()
         self._under_way = {one: last for one, last in self._under_way.items() if now - last < self._profile.ota_wait_s}
         if device not in self._under_way and len(self._under_way) >= self._profile.ota_transfers_at_once:

@@ -20,7 +20,7 @@ _REASON = "hub/power/reason"
 
 
 class PowerEvent(Enum):
-    """What the connector tells. AC Lost is pin 9; supply is the 12 V rail."""
+    """Event that the connector reports. AC Lost is pin 9; supply is the 12 V rail."""
 
     SUPPLY_ON = "supply on"
     SUPPLY_OFF = "supply off"
@@ -31,7 +31,7 @@ class PowerEvent(Enum):
 
 
 class PowerState(Enum):
-    """Where the hub is."""
+    """Power state of the hub."""
 
     OFF = "off"
     BOOTING = "booting"
@@ -43,7 +43,7 @@ class PowerState(Enum):
 
 
 class PowerAction(Enum):
-    """What a transition asks for, in order."""
+    """Action of a transition, in order."""
 
     BOOT = "boot"
     LAST_GASP = "send the last gasp"
@@ -93,7 +93,7 @@ class Outage:
 
     @property
     def seconds(self) -> int:
-        """How long it lasted at least."""
+        """Shortest time that it can have lasted."""
         return max(0, self.end - self.start - self.uncertain_s)
 
 

@@ -1,4 +1,4 @@
-"""Where a message goes, by its envelope alone (GBCS messages pass unaltered, requirements CH-15)."""
+"""Routing of a message by its envelope alone (GBCS messages pass unaltered, requirements CH-15)."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Router:
         self._wake(device)
 
     def _from_terminal(self, terminal: Eui64, data: bytes) -> None:
-        """What a hand-held terminal hands over: a Command for the hub or a Device of its log, whose protection decides. Anything else
+        """Take what a hand-held terminal hands over: a Command for the hub or a Device of its log, whose protection decides. Anything else
         is refused without an answer, and nothing goes to the SM WAN."""
         try:
             message = Message.decode(data)

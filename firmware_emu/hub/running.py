@@ -267,7 +267,7 @@ class RunningHub:
 
     @property
     def commissioned(self) -> bool:
-        """Whether the CHF has ever reached the SM WAN (requirements CH-01)."""
+        """True if the CHF has ever reached the SM WAN (requirements CH-01)."""
         return self.store.get(COMMISSIONED) is not None
 
     def _told_the_time(self, utc: int) -> None:

@@ -26,7 +26,7 @@ from hil.radio.stack.stack import Stack
 
 
 class Outcome(StrEnum):
-    """What the target does with a hostile message."""
+    """Conduct of the target at a hostile message."""
 
     REFUSED = "refused"
     """It says why, in its trace: the record of the security log of whoever watches the bench."""
@@ -134,7 +134,7 @@ class Arena:
         self.answers: dict[str, bytes] = {}
         """An honest response of each target."""
         self.told: list[tuple[Outcome, str]] = []
-        """What the attacker itself was told, for the attack under way."""
+        """Answers that the attacker itself got, for the attack under way."""
         self.crashes: list[str] = []
 
     async def prepare(self) -> None:
@@ -181,7 +181,7 @@ class Arena:
         return await self.journey.ask("8.9" if target == "CHF" else "4.1.1", self.targets[target])
 
     def state(self) -> dict[str, object]:
-        """What no attack may change."""
+        """State that no attack may change."""
         hub = self.station.hub
         assert hub is not None
         return {
@@ -199,7 +199,7 @@ class Arena:
         return device.node.stack
 
     def counted(self) -> dict[str, int]:
-        """What the radios of hub and meter counted so far: a frame that is dropped below the firmware leaves no other trace."""
+        """Counters of the radios of hub and meter so far: a frame that is dropped below the firmware leaves no other trace."""
         ncp = self.station.ncp
         stacks = {"hub's radio": ncp.ncp.stack if ncp is not None else None, "meter's radio": self.stack_of(self.esme)}
         return {
@@ -285,7 +285,7 @@ class Arena:
         return wrong
 
     def _found(self, first: int, *, by_insider: bool) -> list[tuple[Outcome, str]]:
-        """What the trace says of hostile messages since that record, and what the attacker was told; the IHD, if it is the attacker."""
+        """Outcomes of hostile messages in the trace since that record, and the attacker's answers; the IHD, if it is the attacker."""
         found = list(self.told)
         for record in self.records[first:]:
             outcome = _EVENTS.get(record.event)

@@ -9,7 +9,7 @@ from firmware_emu.gbcs.explain import explain
 
 
 def field_offsets(message: bytes) -> list[int]:
-    """Where the fields of a GBCS message begin, from its declarations; every eighth octet where it cannot be read."""
+    """Offsets of the fields of a GBCS message, from its declarations; every eighth octet where it cannot be read."""
     try:
         tree = explain(message)
     except DecodeError:

@@ -53,7 +53,7 @@ def as_html(results: Sequence[AttackResult]) -> str:
 
 
 def totals(results: Sequence[AttackResult]) -> str:
-    """How many attacks sent how many messages, and how many held."""
+    """Totals: attacks, messages sent, attacks held."""
     sent, held = sum(result.sent for result in results), sum(result.held for result in results)
     targets = len({result.target for result in results})
     return f"{len(results)} attacks on {targets} targets, {sent} messages; {held} held, {len(results) - held} did not."

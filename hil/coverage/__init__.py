@@ -1,1 +1,1 @@
-"""How far the emulated Devices answer: each request of a folder sent to one, the answer's shape compared with the reference's."""
+"""Coverage of the emulated Devices: each request of a folder is sent to one, and its answer's shape compared with the reference's."""

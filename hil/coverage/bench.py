@@ -61,13 +61,13 @@ class Identity:
 
     @property
     def cells(self) -> Mapping[RemotePartyRole, Eui64]:
-        """Who stands in the Device's cells."""
+        """Parties in the Device's cells."""
         broker = self.parties[RemotePartyRole.ACCESS_CONTROL_BROKER]
         return {role: broker if self.held_by_dcc and role in USERS else party for role, party in self.parties.items()}
 
 
 Model = ObjectModel | ZclModel | None
-"""What a Device serves its Commands from; None for a type that has ASN.1 Commands alone."""
+"""Model from which a Device serves its Commands; None for a type that has ASN.1 Commands alone."""
 
 
 def exchange(
@@ -79,7 +79,7 @@ def exchange(
     *,
     new: bool = False,
 ) -> tuple[list[bytes], list[Record]]:
-    """What a Device that has lived until ``at`` sends when it receives ``data`` then, and what it recorded meanwhile.
+    """Messages that a Device that has lived until ``at`` sends when it receives ``data`` then, and its records meanwhile.
 
     ``prepare`` is called with the Device and its model just before. ``new``: one that has not lived. Raises NotAvailable for a type
     that is not emulated.

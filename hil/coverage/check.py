@@ -160,7 +160,7 @@ class Coverage:
         report.other_exchanges_differ.append(difference)
 
     def _protected(self, message: Message) -> Message:
-        """What the DCC sends; what one Device sends to another is under the secret of the two (reference gbcs-messages 10)."""
+        """Message as the DCC sends it; one from Device to Device is under the secret of the two (reference gbcs-messages 10)."""
         header = message.header
         if self._keystore.role(header.originator) is None:
             return protect.with_mac(message, self._keystore.shared_secret(header.originator, header.recipient))
@@ -221,7 +221,7 @@ class Coverage:
         return bench.Identity(target, device.device_type, parties, home, held_by_dcc, _variant(profile))
 
     def _stored_log(self, request: ServiceRequest) -> StoredLog:
-        """What the DCC kept of the log of a hub or GPF that the request replaces: the home's Devices."""
+        """Log of a hub or GPF as the DCC kept it, which the request replaces: the home's Devices."""
         target = request.request_id.target
         return StoredLog(
             tuple(LogEntry(eui64, bytes(16), device.device_type) for eui64, device in list(self._devices.items())[:4] if eui64 != target)
@@ -229,7 +229,7 @@ class Coverage:
 
 
 def _prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: PendingKey | None) -> None:
-    """What the command builds on: a key pair to be certified, a firmware image to be activated, a join to be undone."""
+    """Prepare what the command builds on: a key pair to be certified, a firmware image to be activated, a join to be undone."""
     if pending is not None:
         device.credentials.set_pending_key(pending.usage, pending.key)
     firmware_image.give(device, keystore)

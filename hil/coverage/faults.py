@@ -138,7 +138,7 @@ def _of_attributes(cluster: int, values: ZclCommand) -> tuple[Fault, ...]:
 
 
 def lacks_all(response: Payload) -> bool:
-    """Whether a response finds nothing of something that it was asked for: a Device without a past answers so."""
+    """True if a response finds nothing of something that it was asked for: a Device without a past answers so."""
     if not isinstance(response, Gbz):
         return False
     statuses = [part.payload[1] for part in response.components if part.command == _DEFAULT_RESPONSE and part.profile_wide]

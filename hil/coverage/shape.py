@@ -71,7 +71,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """Where two shapes part."""
+    """Point where two shapes part."""
 
     path: str
     expected: str
@@ -161,7 +161,7 @@ def _gbz(payload: Gbz, parts: tuple[EncryptedPart, ...], command: Gbz) -> Shape:
 
 
 def _asked(component: Component) -> str:
-    """What a component asks for: cluster and command, with the attribute ids of a read."""
+    """Request of a component: cluster and command, with the attribute ids of a read."""
     ids = component.payload.hex() if component.profile_wide else ""
     return f"{component.cluster:04x}/{component.command:02x}{' ' if ids else ''}{ids}"
 
@@ -268,5 +268,5 @@ def _series(expected: Series, got: Series, path: str) -> Iterator[Parting]:
 
 
 def same(expected: Shape, got: Shape) -> bool:
-    """Whether the two shapes agree."""
+    """True if the two shapes agree."""
     return next(partings(expected, got), None) is None

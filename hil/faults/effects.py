@@ -1,4 +1,4 @@
-"""How each kind of fault is laid on a home and taken off again: one function a kind, named in :data:`EFFECTS`."""
+"""Effects: each kind of fault is laid on a home and taken off again by one function, named in :data:`EFFECTS`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LASTS_S: dict[tuple[str, str], float] = {
     ("dongle", "reset"): 0.0,
     ("supply", "dip"): 0.0,
 }
-"""How long a fault lasts where its sentence does not say: the bench's own figures. Kinds that are not here last until cleared."""
+"""Duration of a fault whose sentence does not say: the bench's own figures. Kinds that are not here last until cleared."""
 
 
 def dongle_of(home: Home) -> DongleServer:
@@ -185,7 +185,7 @@ class StuckLines:
         self._symbol = symbol
         self._told = told
         self.wanted = wanted
-        """What the host last wanted of it."""
+        """State that the host last wanted of it."""
 
     async def drive(self, symbol: str, active: bool) -> None:
         if symbol == self._symbol:
@@ -235,4 +235,4 @@ EFFECTS: dict[tuple[str, str], Effect] = {
     ("line", "stuck"): line,
     ("line", "open"): line,
 }
-"""What is laid on as a whole. Faults of frames, and states of the dongle, are kept by :class:`hil.faults.faults.Faults`."""
+"""Faults that are laid on as a whole. Faults of frames, and states of the dongle, are kept by :class:`hil.faults.faults.Faults`."""

@@ -72,7 +72,7 @@ class _Active:
         self.home.trace.emit("bench", f"fault {self.number}", verb, target=self.sentence.area, **said)  # type: ignore[arg-type]
 
     def befalls(self) -> bool:
-        """Whether this frame is one that the fault befalls; counts it."""
+        """True if the fault applies to this frame; counts it."""
         if self.frame is None or not self.schedule.works(self.home.clock.now() - self.began):
             return False
         self.seen += 1
@@ -131,7 +131,7 @@ class Faults:
             self.add(sentence)
 
     def read(self, sentence: str) -> Sentence:
-        """What a sentence says on this home's board, without adding it. Raises SentenceError, NotAvailable."""
+        """Meaning of a sentence on this home's board, without adding it. Raises SentenceError, NotAvailable."""
         found = read_sentence(sentence, [row.name for row in self._home.board.device])
         if found.area in ("dongle", "tty"):
             dongle_of(self._home)
@@ -273,7 +273,7 @@ class Faults:
         target: Eui64 | None = None,
         to: str | None = None,
     ) -> tuple[Arrival, ...]:
-        """What arrives of a frame of ``area`` after every fault that befalls it."""
+        """Arrivals of a frame of ``area`` after every fault that applies to it."""
         arrivals: tuple[Arrival, ...] = ((0.0, octets),)
         for active in self._of(area):
             fault = active.frame

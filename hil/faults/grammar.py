@@ -111,7 +111,7 @@ def _pattern(text: str, says: str) -> Pattern:
 
 
 def fixed(head: Iterable[str | Slot]) -> int:
-    """How many fixed words a head has."""
+    """Number of fixed words in a head."""
     return sum(isinstance(part, str) for part in head)
 
 
@@ -164,7 +164,7 @@ def _words_for(name: str, area: str, devices: Sequence[str]) -> tuple[str, ...]:
 
 
 def _value(name: str, word: str, area: str, devices: Sequence[str]) -> Value | None:
-    """What ``word`` is in a slot of that name; None where it does not fit."""
+    """Value of ``word`` in a slot of that name; None where it does not fit."""
     if name == "DURATION":
         found = _DURATION.fullmatch(word)
         return None if found is None else float(found[1]) * _SECONDS[found[2]]
@@ -238,7 +238,7 @@ def _head(text: str, words: Sequence[str], devices: Sequence[str]) -> tuple[Patt
 
 
 def next_words(words: Sequence[str], devices: Sequence[str]) -> list[str]:
-    """What may stand after ``words`` (whole ones), for completion: words, and values by their name in capitals."""
+    """Words that may follow ``words`` (whole ones), for completion: words, and values by their name in capitals."""
     fits, at = list(FAULT_PATTERNS), 0
     while at < len(words):
         fits = [one for one in fits if len(one.head) > at and _fits(one.head[at], words[at], one.area, devices)] or fits

@@ -1,4 +1,4 @@
-"""What a fault does to a frame, as values that compose: each takes octets and gives what arrives of them, and how much later."""
+"""Faults of frames as values that compose: each takes octets and gives what arrives of them, and how much later."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class FrameFault(Protocol):
 
     @property
     def verb(self) -> str:
-        """What the trace says was done to the frame."""
+        """Verb of the trace for the change to the frame."""
         ...
 
     def apply(self, octets: bytes, draw: Random) -> tuple[Arrival, ...]:
-        """What arrives of one frame that it befalls."""
+        """Arrivals of one frame that the fault applies to."""
         ...
 
 
@@ -89,7 +89,7 @@ class Reorder:
 
 
 def in_turn(faults: Sequence[FrameFault], octets: bytes, draw: Random) -> tuple[Arrival, ...]:
-    """What arrives when each of ``faults`` befalls what the one before it left."""
+    """Arrivals after each of ``faults`` in turn, each on the result of the one before it."""
     arrivals: tuple[Arrival, ...] = ((0.0, octets),)
     for fault in faults:
         arrivals = tuple((late + more, octets) for late, before in arrivals for more, octets in fault.apply(before, draw))
@@ -107,7 +107,7 @@ class Schedule:
     nth: int | None = None
 
     def works(self, elapsed_s: float) -> bool:
-        """Whether it works that long after it was added."""
+        """True while it works, that long after it was added."""
         since = elapsed_s - self.begin_s
         if since < 0:
             return False

@@ -1,4 +1,4 @@
-"""What a Communications Hub and the DCC's services cost, and who pays: exact decimal functions, each with its paragraph.
+"""Costs of a Communications Hub and of the DCC's services, and their payers: exact decimal functions, each with its paragraph.
 
 Money is :class:`decimal.Decimal` in pounds, rounded to the penny only where an amount becomes a charge; a share-out never
 gains or loses a penny. Numbers in square brackets are paragraphs of the SEC stage 2 consultation. The consultation's text is

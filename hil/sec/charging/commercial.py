@@ -22,7 +22,7 @@ class AnnualCosts:
 
 
 def annual_charges(costs: AnnualCosts, margin: Decimal, correction_gbp: Decimal = Decimal(0)) -> dict[str, Decimal]:
-    """What is charged for a year, part by part, and ``total`` [363].
+    """Charges of a year, part by part, and ``total`` [363].
 
     ``margin`` (0.05 is 5 %) is taken on the DCC's own costs alone: nothing is earned on what passes through [375]. ``correction_gbp``
     is the K factor of the year before (:func:`k_factor_gbp`).
@@ -42,7 +42,7 @@ def annual_charges(costs: AnnualCosts, margin: Decimal, correction_gbp: Decimal 
 
 
 def k_factor_gbp(charged_gbp: Decimal, allowed_gbp: Decimal, credits_gbp: Sequence[Decimal] = ()) -> Decimal:
-    """What next year's charges are corrected by: what was charged short, less the credits held through the year [384].
+    """Correction of next year's charges: the amount charged short, less the credits held through the year [384].
 
     Negative where next year becomes cheaper.
     """
@@ -55,7 +55,7 @@ def bonus_pool_gbp(implementation_costs_gbp: Sequence[Decimal]) -> Decimal:
 
 
 def bonus_gbp(pool_gbp: Decimal, milestones_met_by_all: int) -> Decimal:
-    """What of the pool is earned: each of three milestones, met by all providers together, a third of it (choice) [380]."""
+    """Part of the pool that is earned: each of three milestones, met by all providers together, a third of it (choice) [380]."""
     milestones = int(figure("bonus_milestones"))
     if not 0 <= milestones_met_by_all <= milestones:
         raise ChargingError(f"read {milestones_met_by_all} milestones, expected 0 to {milestones}")

@@ -16,7 +16,7 @@ from hil.sec.charging.money import ChargingError, pence, share_out
 
 
 class Responsible(StrEnum):
-    """Whose fault it is [331-335]."""
+    """Party that a fault is laid to [331-335]."""
 
     USER = "user fault"
     DCC = "DCC service fault"
@@ -43,7 +43,7 @@ def fault_causes() -> Mapping[str, FaultCause]:
 
 
 def fault_responsibility(cause: str) -> FaultCause:
-    """Who is responsible for a hub that failed of ``cause`` [331-335]. Raises ChargingError."""
+    """Party responsible for a hub that failed of ``cause`` [331-335]. Raises ChargingError."""
     found = fault_causes().get(cause)
     if found is None:
         raise ChargingError(f"read the cause {cause!r}, expected one of: {'; '.join(fault_causes())}")
@@ -51,7 +51,7 @@ def fault_responsibility(cause: str) -> FaultCause:
 
 
 def replacement_charge_gbp(cause: str, hub_price_gbp: Decimal) -> Decimal:
-    """What a replacement costs the supplier: nothing for a DCC service fault [334], the hub's price for a user fault."""
+    """Price of a replacement for the supplier: nothing for a DCC service fault [334], the hub's price for a user fault."""
     return Decimal(0) if fault_responsibility(cause).responsible is Responsible.DCC else pence(hub_price_gbp)
 
 

@@ -1,4 +1,4 @@
-"""What a hub costs while it is there: asset charge, maintenance charge, HAN variant, prices, float, first tranche.
+"""Costs of a hub while it is there: asset charge, maintenance charge, HAN variant, prices, float, first tranche.
 
 A hub's state on the last day of a month decides that month's charge (choice: the consultation charges by the month and says
 nothing of days).
@@ -16,7 +16,7 @@ from hil.sec.charging.figures import figure
 from hil.sec.charging.money import ChargingError, pence, share_out
 
 Charges = dict[str, Decimal]
-"""Who pays how many pounds."""
+"""Pounds by the party that pays them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ def asset_charge_schedule(hub: HubAsset) -> dict[Month, Decimal]:
 
 
 def remaining_asset_value_gbp(hub: HubAsset, month: Month) -> Decimal:
-    """What is not charged yet at the end of ``month``."""
+    """Value that is not charged yet at the end of ``month``."""
     return sum((charge for when, charge in asset_charge_schedule(hub).items() if when > month), Decimal(0))
 
 
 def asset_charges(hubs: Iterable[HubAsset], enrolled_systems: Mapping[str, int], month: Month) -> Charges:
-    """Who pays the asset charges of ``month``.
+    """Asset charges of ``month`` by the party that pays them.
 
     Before installation the receiving supplier from delivery on [315]; after it everyone by their share of enrolled systems
     [317, 318]; nobody after removal or payoff [319].
@@ -100,7 +100,7 @@ class VariantReceipt:
 
 @dataclass(frozen=True, slots=True)
 class VariantCharge:
-    """What one receipt costs the installing supplier, and what comes back to it."""
+    """Cost of one receipt to the installing supplier, and the part that comes back to it."""
 
     supplier: str
     amount_gbp: Decimal
@@ -151,7 +151,7 @@ def float_gbp(next_monthly_finance_charges_gbp: Sequence[Decimal]) -> Decimal:
 
 
 def first_tranche_hubs(hubs: int) -> int:
-    """How many hubs are the first tranche: 15 % of them [293]; a part of a hub is a hub (choice)."""
+    """Number of hubs in the first tranche: 15 % of them [293]; a part of a hub is a hub (choice)."""
     return int((figure("first_tranche") * hubs).to_integral_value(ROUND_CEILING))
 
 

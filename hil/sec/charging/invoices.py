@@ -14,7 +14,7 @@ from hil.sec.charging.money import ChargingError, pence, share_out
 
 
 class Account(StrEnum):
-    """Where the money goes: hub charges have an invoice and an account of their own [298, 299]."""
+    """Account of a payment: hub charges have an invoice and an account of their own [298, 299]."""
 
     SERVICES = "DCC charges"
     HUBS = "Communications Hub charges"
@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """What one party owes on one account for one month."""
+    """Debt of one party on one account for one month."""
 
     party: str
     account: Account
@@ -85,7 +85,7 @@ def accelerated_liability(liability_gbp: Decimal, shares: Mapping[str, int]) -> 
 
 
 def payable_gbp(invoice: Invoice, disputed_gbp: Decimal, *, manifest_error: bool) -> Decimal:
-    """What is due now of an invoice in dispute: all of it, pay first and dispute later, save where the error is manifest [369]."""
+    """Amount due now of an invoice in dispute: all of it, pay first and dispute later, save where the error is manifest [369]."""
     if not 0 <= disputed_gbp <= invoice.total_gbp:
         raise ChargingError(f"read {disputed_gbp} GBP in dispute, expected 0 to the invoice's {invoice.total_gbp}")
     return invoice.total_gbp - disputed_gbp if manifest_error else invoice.total_gbp

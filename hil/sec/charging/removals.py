@@ -1,4 +1,4 @@
-"""What it costs to take a hub away, who pays, and who pays for the visit (``removals.csv``, one row a kind of removal)."""
+"""Removals of hubs: their costs, the payer, and the payer of the visit (``removals.csv``, one row a kind of removal)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RemovalRule:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What one removal costs whom. ``charges`` are the remaining asset cost in pounds by party, nobody where the DCC bears it."""
+    """Costs of one removal by party. ``charges`` are the remaining asset cost in pounds, nobody's where the DCC bears it."""
 
     rule: RemovalRule
     charges: Mapping[str, Decimal]
@@ -66,7 +66,7 @@ def removal_rules() -> Mapping[str, RemovalRule]:
 
 
 def recovered_gbp(remaining_asset_value_gbp: Decimal) -> Decimal:
-    """What the CSP recovers of a removed hub: 80 % of its remaining asset value [333]."""
+    """Sum that the CSP recovers of a removed hub: 80 % of its remaining asset value [333]."""
     if remaining_asset_value_gbp < 0:
         raise ChargingError(f"read a remaining asset value of {remaining_asset_value_gbp} GBP, expected none below zero")
     return pence(figure("asset_value_recovered") * remaining_asset_value_gbp)
@@ -75,7 +75,7 @@ def recovered_gbp(remaining_asset_value_gbp: Decimal) -> Decimal:
 def settle_removal(
     kind: str, remaining_asset_value_gbp: Decimal, removing_supplier: str, counted: Mapping[str, int] | None = None
 ) -> Settlement:
-    """Who pays the remaining asset cost of a removed hub, and for the visit.
+    """Payers of the remaining asset cost of a removed hub, and of the visit.
 
     The removing supplier [338, 339], save in the exceptions: smeared over ``counted``, which is each supplier's number of what the
     rule names [341-346]; borne by the DCC [334, 337] or the CSP [347]. What is charged is what the CSP recovers [333] (choice: the
@@ -96,7 +96,7 @@ def settle_removal(
 
 
 def site_visit_payer(purpose: str, supplier: str) -> str:
-    """Who pays for a visit: the supplier for installation, maintenance and removal; the DCC for type and batch faults; the
+    """Payer of a visit: the supplier for installation, maintenance and removal; the DCC for type and batch faults; the
     CSP, on the DCC's side, for a refresh [311, 347]."""
     if purpose in ("installation", "maintenance", "removal"):
         return supplier

@@ -42,7 +42,7 @@ class UsageLine:
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What one user gets for one month [272]."""
+    """Report to one user for one month [272]."""
 
     user: Eui64
     role: UserRole
@@ -106,7 +106,7 @@ class Demand:
         return tuple(Month.at(self._now()) + ahead for ahead in range(1, AHEAD + 1))
 
     def forecast_of(self, user: Eui64, service: str, month: Month) -> int | None:
-        """What the user last forecast, None if nothing."""
+        """The user's last forecast, None if nothing."""
         asked = (str(user), service, str(month))
         row = self._store.row("SELECT requests FROM forecasts WHERE user = ? AND service = ? AND month = ?", asked)
         return None if row is None else int(row["requests"])
@@ -134,7 +134,7 @@ class Demand:
     # Usage
 
     def usage(self, user: Eui64) -> UserUsage:
-        """What the user has done so far. A request counts in the month in which it arrived (choice)."""
+        """The user's requests so far. A request counts in the month in which it arrived (choice)."""
         requests: Counter[tuple[str, Month]] = Counter()
         first: float | None = None
         for variant, received in Requests(self._store, self._now).arrivals(user):

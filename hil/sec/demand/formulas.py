@@ -24,7 +24,7 @@ REPORTABLE = Fraction(11, 10)
 
 
 class PartYear(StrEnum):
-    """How a window that began before the First Service Month is scaled (TR-6 [411])."""
+    """Scaling of a window that began before the First Service Month (TR-6 [411])."""
 
     SENSIBLE = "sensible"
     """By 12 / (12 - p): to a whole year. Requests from before the First Service Month are left out."""
@@ -74,7 +74,7 @@ def thresholds_for(role: UserRole, service: str | None = None) -> tuple[Threshol
 
 @dataclass(frozen=True, slots=True)
 class UserUsage:
-    """What one user did. ``requests``: by service and month, only its own requests (TR-1); ``enrolled``: its systems on each 15th,
+    """Usage of one user. ``requests``: by service and month, only its own requests (TR-1); ``enrolled``: its systems on each 15th,
     as supplier (TR-2) or network operator (TR-3); ``first_request``: month of its first Service Request of any type."""
 
     user: Eui64

@@ -18,7 +18,7 @@ from hil.dcc.inventory.inventory import Inventory
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What remote diagnosis of one Device found, in sentences. ``number`` is named when an incident is raised."""
+    """Findings of remote diagnosis of one Device, in sentences. ``number`` is named when an incident is raised."""
 
     number: int
     time: float

@@ -24,7 +24,7 @@ OPEN = ("raised", "allocated", "investigating")
 
 
 class IncidentError(CommsHubError):
-    """What cannot be done with an incident, and what has to come first."""
+    """Step that cannot be taken with an incident, and the one that has to come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class IncidentLog:
         return self._settle(user, number, "resolved", resolution)
 
     def close(self, user: Eui64 | None, number: int, text: str = "closed") -> Incident:
-        """Who is responsible closes it: the DCC its own (IM-06), the supplier its own (IM-07)."""
+        """Close an incident by the party responsible: the DCC its own (IM-06), the supplier its own (IM-07)."""
         incident = self.incident(number)
         if incident.owner != user:
             who = f"{incident.owner or 'the DCC'}, not by {user or 'the DCC'}"
@@ -227,7 +227,7 @@ class IncidentLog:
         return self._settle(user, number, "closed", text)
 
     def reopen(self, user: Eui64, number: int, why: str) -> Incident:
-        """Who raised it says that it is not resolved."""
+        """Reopen an incident: the party that raised it says that it is not resolved."""
         incident = self.incident(number)
         if incident.user != user:
             raise IncidentError(f"incident {number} is reopened by who raised it, not by {user}")

@@ -12,7 +12,7 @@ from hil.sec.incidents.log import IncidentError, IncidentLog
 from hil.sec.incidents.rules import after_working_days
 
 RECIPIENTS = ("SEC Panel", "Ofgem")
-"""Who gets the report [235]."""
+"""Recipients of the report [235]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who is responsible for an incident, and who is interested in it (IM-05 to IM-08 [227-232])."""
+"""Responsible and interested parties of an incident (IM-05 to IM-08 [227-232])."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Responsibility:
         return () if listed is None else mpxns_of(self._inventory, listed)
 
     def responsible(self, area: str, device: Eui64 | None, *, visit: bool, at: float) -> Responsible:
-        """Who closes it. Where nobody is registered the DCC keeps it until somebody is (choice)."""
+        """Party that closes an incident. Where nobody is registered the DCC keeps it until somebody is (choice)."""
         row = self._rules.areas[area]
         whose = row.on_visit if visit else row.whose
         mpxns = self._hub_mpxns(device)
@@ -76,7 +76,7 @@ class Responsibility:
 
 
 def default_area(kind: DeviceType | None) -> str:
-    """Where a fault of a Device of this kind is looked for first."""
+    """Area in which a fault of a Device of this kind is looked for first."""
     match kind:
         case DeviceType.CHF:
             return "communications network"

@@ -16,7 +16,7 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Where a fault lies. ``whose`` and ``on_visit``: DCC, meter, gas meter or lead; ``source`` the paragraph."""
+    """Place of a fault. ``whose`` and ``on_visit``: DCC, meter, gas meter or lead; ``source`` the paragraph."""
 
     name: str
     whose: str

@@ -22,7 +22,7 @@ HOUR_S = 3600.0
 
 
 class MaintenanceError(CommsHubError):
-    """What may not be done yet, and what is missing."""
+    """Step that may not be taken yet, and what is missing."""
 
 
 @cache
@@ -138,7 +138,7 @@ class MaintenancePlan:
     # The least disruptive time
 
     def requests_by_hour(self) -> dict[int, int]:
-        """How many Service Requests arrived in each hour of the day so far."""
+        """Number of Service Requests that arrived in each hour of the day so far."""
         counts = dict.fromkeys(range(24), 0)
         for _, received in Requests(self._store, self._now).arrivals():
             counts[(EPOCH + timedelta(seconds=received)).hour] += 1
@@ -173,7 +173,7 @@ class MaintenancePlan:
 
 
 def _length(spans: list[tuple[float, float]]) -> Fraction:
-    """How long the spans are together, overlaps counted once."""
+    """Length of the spans together, overlaps counted once."""
     total, reached = Fraction(0), float("-inf")
     for begins, ends in sorted(spans):
         if ends > max(begins, reached):

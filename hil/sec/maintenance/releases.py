@@ -13,7 +13,7 @@ from hil.dcc.base.tables import create_tables
 from hil.sec.maintenance.plan import MaintenanceError, settings
 
 INFORMED = ("users", "Technical Sub-Committee")
-"""Who is informed of a change with a material risk of disruption [215]."""
+"""Parties informed of a change with a material risk of disruption [215]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Change:
 
     @property
     def owed(self) -> tuple[str, ...]:
-        """What is still owed before it may be made."""
+        """Steps still owed before it may be made."""
         if not self.material_risk:
             return ()
         missing = [f"inform the {who}" for who in INFORMED if who not in self.informed]
@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePolicy:
-    """What the policy says of one kind of release [211]."""
+    """Policy for one kind of release [211]."""
 
     kind: str
     priority: int
@@ -112,7 +112,7 @@ class Releases:
         return Release(number, kind, names, at)
 
     def calendar(self) -> tuple[Release, ...]:
-        """What is planned: by day, the most urgent kind first."""
+        """Plan of releases: by day, the most urgent kind first."""
         rows = self._store.rows("SELECT * FROM releases")
         found = (Release(row["number"], row["kind"], tuple(json.loads(row["changes"])), row["at"]) for row in rows)
         return tuple(sorted(found, key=lambda one: (one.at // 86400, policies()[one.kind].priority)))

@@ -41,7 +41,7 @@ class MeasureError(CommsHubError):
 
 
 class Rule(StrEnum):
-    """What a figure demands of the report [260, 261]."""
+    """Demand of a figure on the report [260, 261]."""
 
     REPORT = "report the figure"
     CAUSE = "report, and explain the cause"

@@ -31,7 +31,7 @@ class MonitorRules:
     window_s: float
 
     def kind(self, record: Record) -> str | None:
-        """What kind of security event a record is, None for most."""
+        """Kind of security event that a record is, None for most."""
         if record.area != "dcc" or record.event != "refused":
             return None
         for kind, source, match in self.events:
