@@ -30,7 +30,7 @@ LONGEST = 1024
 
 
 class Kind(IntEnum):
-    """What a frame asks; the answer has the same kind with bit 7 set."""
+    """Question of a frame; the answer has the same kind with bit 7 set."""
 
     PING = 0x01
     IDENTIFY = 0x02
@@ -93,7 +93,7 @@ class NoAnswer(JigError):
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a reader met: frames read, frames with a wrong checksum."""
+    """Counts of a reader: frames read, frames with a wrong checksum."""
 
     frames: int
     damaged: int
@@ -109,7 +109,7 @@ class FrameReader:
 
     @property
     def wanted(self) -> int:
-        """How many more octets the frame that has begun needs at least."""
+        """Least number of further octets that the frame that has begun needs."""
         if len(self._buffer) < 7:
             return _OVERHEAD - len(self._buffer)
         return max(1, _OVERHEAD + int.from_bytes(self._buffer[5:7], "big") - len(self._buffer))
@@ -175,7 +175,7 @@ class BenchLink:
         return millivolts / 1000
 
     async def counters(self) -> Counters:
-        """What the hub's reader met."""
+        """Counts of the hub's reader."""
         return Counters(*_COUNTERS.unpack(await self.ask(Kind.COUNTERS)))
 
 

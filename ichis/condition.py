@@ -1,4 +1,4 @@
-"""How the modelled connector and the hub's input stage are. The default is healthy; a seeded defect is one value changed.
+"""Condition of the modelled connector and of the hub's input stage. The default is healthy; a seeded defect is one value changed.
 
 Every figure here belongs to the model, not to any specification.
 """
@@ -67,9 +67,9 @@ class Condition:
     device_present_flicker_s: float = 0.0
     """The line drops once for so long, one second after it was driven."""
     device_present_drift_v: float | None = None
-    """Where the host's contact drifts to once the hub has been out for half a second."""
+    """Volts that the host's contact drifts to once the hub has been out for half a second."""
     device_present_release_s: float = 0.0
-    """How long the host's contact hangs between the levels after the hub was taken out."""
+    """Seconds for which the host's contact hangs between the levels after the hub was taken out."""
     removal_touch_s: float = 0.0
     """The contact touches again for so long, half a second after the hub was taken out."""
     ac_lost_delay_s: float = 0.0
@@ -82,7 +82,7 @@ class Condition:
     """Relative error of the hub's bit clock."""
     swallowed_octets: frozenset[int] = frozenset()
     deaf_octets_after_error: int = 0
-    """How many octets the hub's UART loses after one that it could not read."""
+    """Octets that the hub's UART loses after one that it could not read."""
     hub_repeats_sequence: bool = False
     hub_counts_errors: bool = True
     hub_reading_gain: float = 1.0

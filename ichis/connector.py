@@ -11,7 +11,7 @@ from firmware_emu.errors import JigError
 
 
 class Direction(Enum):
-    """Who drives a pin, as one end sees it."""
+    """Driver of a pin, as one end sees it."""
 
     POWER = "power"
     INPUT = "input"
@@ -54,12 +54,12 @@ class Pin:
 
     @property
     def reads_open(self) -> Level:
-        """What the end that listens reads when the contact is broken."""
+        """Level that the listening end reads when the contact is broken."""
         return Level.HIGH if self.pull_up else Level.FLOATING
 
     @property
     def open_means_active(self) -> bool:
-        """Whether a broken contact looks like the active state: true of AC Lost, which is fail-safe for outages."""
+        """True if a broken contact looks like the active state: so AC Lost, which is fail-safe for outages."""
         return self.active is not None and self.reads_open is self.active
 
     def level(self, active: bool) -> Level:

@@ -96,12 +96,12 @@ class LineModel:
 
     @property
     def releasing(self) -> bool:
-        """Whether Device Present still hangs between its levels after the hub was taken out."""
+        """True while Device Present hangs between its levels after the hub was taken out."""
         return self._clock.now() - self._removed_at < self._feed.condition.device_present_release_s
 
     @property
     def long_empty(self) -> bool:
-        """Whether the socket has been empty for half a second."""
+        """True once the socket has been empty for half a second."""
         return not self._feed.seated and self._clock.now() - self._removed_at > _AFTER_REMOVAL_S
 
     # --- the host's end

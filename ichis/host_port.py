@@ -31,14 +31,14 @@ class HostCondition:
 
     open_volts: float | None = None
     unseated_volts: float | None = None
-    """What it gives with nothing in the socket, where that is another voltage."""
+    """Volts with nothing in the socket, where they differ."""
     source_ohm: float = 0.3
     limit_a: float | None = None
     """Above this current the supply collapses."""
     pulse_limit_a: float | None = None
-    """What it gives for 10 ms out of its own capacitors."""
+    """Amperes for 10 ms out of its own capacitors."""
     peak_s: float | None = None
-    """How long it gives more than 1 A; as long as asked if None."""
+    """Seconds for which it gives more than 1 A; as long as asked if None."""
     sag_v: float = 0.0
     """Lost after five seconds of load."""
     ripple_v_per_a: float = 0.08
@@ -175,7 +175,7 @@ class HostPort:
 
     @property
     def fed(self) -> bool:
-        """Whether the host gives a supply."""
+        """True if the host gives a supply."""
         return self._supply
 
     @property
@@ -206,7 +206,7 @@ class HostPort:
         return self.open_volts() - sag + overshoot - self._amperes * condition.source_ohm
 
     def amperes(self) -> float:
-        """What the rig draws, if there is anything to draw from."""
+        """Amperes that the rig draws, if there is anything to draw from."""
         return self._amperes if self.volts() > 1 else 0.0
 
     def ripple(self) -> float:
@@ -231,7 +231,7 @@ class HostPort:
         return open_level
 
     def changes(self, symbol: str, since: float) -> list[tuple[float, Level]]:
-        """What the host did with a line from then on."""
+        """Changes of a line by the host from then on."""
         return [change for change in self._changes[symbol] if change[0] >= since]
 
     def contact_volts(self, number: int) -> float:

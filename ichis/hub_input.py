@@ -60,12 +60,12 @@ class HubInput:
 
     @property
     def feeding(self) -> bool:
-        """Whether current can flow into the hub."""
+        """True if current can flow into the hub."""
         contacts = not {1, 2} <= self.condition.open_pins and not {3, 4} <= self.condition.open_pins
         return self._on and self._setting > 0 and self.seated and contacts and not self._collapsed
 
     def _collapses(self) -> bool:
-        """Whether the supply goes into, or stays in, current limit: the running hub wants more than it may give."""
+        """True if the supply goes into, or stays in, current limit: the running hub wants more than it may give."""
         short = self._on and self._setting > 0 and self._limit_a * self._setting < self.condition.load_w
         return short and (self._hub.powered or self._collapsed)
 
@@ -134,7 +134,7 @@ class HubInput:
         self._enter(before, decide=False)
 
     def wire_data(self, wired: bool) -> None:
-        """Whether the host has pins 7 and 8."""
+        """Set if the host has pins 7 and 8."""
         self.data_wired = wired
         self._decide()
 

@@ -1,4 +1,4 @@
-"""What the hub sees of the connector, and what it drives. Whoever runs the hub sets the callbacks."""
+"""The hub's side of the connector: its inputs and its outputs. Whoever runs the hub sets the callbacks."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Makers:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What was seen of one hub in one host's port. ``problems`` is empty where they work together."""
+    """Observations of one hub in one host's port. ``problems`` is empty where they work together."""
 
     host: str
     hub: str
@@ -141,7 +141,7 @@ class _Mated:
                 self.present_at = self._clock.now()
 
     def forget(self) -> None:
-        """What was seen so far does not count."""
+        """Forget everything seen so far."""
         self.ac_lost_at, self.stops = None, []
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a jig can do: supply, lines, serial pair, probes, mating. Real drivers and the simulated jig stand behind these."""
+"""Abilities of a jig: supply, lines, serial pair, probes, mating. Real drivers and the simulated jig stand behind these."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ichis.connector import Level
 from ichis.uart import LineProfile
 
 OPEN_OHM = 1e9
-"""What a probe reads between contacts that are not joined."""
+"""Reading of a probe between contacts that are not joined."""
 
 
 class Supply(Protocol):
@@ -100,7 +100,7 @@ class Mating(Protocol):
     async def withdraw(self) -> None: ...
 
     async def wire_data(self, wired: bool) -> None:
-        """Whether the host has pins 7 and 8 wired: an intimate meter does, a hot shoe need not."""
+        """Set if the host has pins 7 and 8 wired: an intimate meter has, a hot shoe need not."""
         ...
 
 
@@ -129,7 +129,7 @@ class Mains(Protocol):
 
 
 class HubJig(Protocol):
-    """What the rig is as a hub: load, lines, probes, and the host's mains, with one identity."""
+    """The rig as a hub: load, lines, probes, and the host's mains, with one identity."""
 
     @property
     def identity(self) -> str: ...

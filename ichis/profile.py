@@ -75,7 +75,7 @@ class Limit:
 
     @property
     def profile_supplied(self) -> bool:
-        """Whether no published source states the figure."""
+        """True if no published source states the figure."""
         return self.source == "profile"
 
 
@@ -89,7 +89,7 @@ class Choice:
 
     @property
     def profile_supplied(self) -> bool:
-        """Whether no published source states it."""
+        """True if no published source states it."""
         return self.source == "profile"
 
 
@@ -103,7 +103,7 @@ class Profile:
     limits: Mapping[str, Limit]
     choices: Mapping[str, Choice]
     not_measured: tuple[str, ...] = ()
-    """What a full specification would limit and no check of this bench measures."""
+    """Points that a full specification would limit and no check of this bench measures."""
 
     def __getitem__(self, key: str) -> float:
         """The value of a limit."""

@@ -20,7 +20,7 @@ _POLL_S = 0.01
 
 
 class _Port:
-    """What pyserial's port manager takes for a serial port."""
+    """Serial port as pyserial's port manager expects one."""
 
     def __init__(self, changed: Callable[[str, bool], None]) -> None:
         self._changed = changed
@@ -61,7 +61,7 @@ class _Connection:
         self._writer = writer
 
     def write(self, octets: bytes) -> None:
-        """What the port manager sends."""
+        """Take what the port manager sends."""
         self._writer.write(octets)
 
 

@@ -24,7 +24,7 @@ from ichis.pty_wire import PtyWire
 from ichis.uart import LineProfile
 
 MOST_VOLTS, MOST_AMPERES = 30.0, 5.0
-"""What the modelled supply can give."""
+"""Limits of the modelled supply."""
 
 
 class SourceModel:

@@ -33,7 +33,7 @@ class LineProfile:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a UART made of the levels."""
+    """Reading of the levels by a UART."""
 
     octets: bytes
     framing_errors: int
@@ -61,7 +61,7 @@ def levels_of(octets: bytes, line: LineProfile) -> list[tuple[float, bool]]:
 
 
 def octets_of(levels: Sequence[tuple[float, bool]], line: LineProfile) -> Received:
-    """What a UART with these settings reads: sampled in the middle of each bit after each start edge."""
+    """Octets that a UART with these settings reads: sampled in the middle of each bit after each start edge."""
     edges: list[float] = [0.0]
     for seconds, _ in levels:
         edges.append(edges[-1] + seconds)
@@ -99,7 +99,7 @@ def octets_of(levels: Sequence[tuple[float, bool]], line: LineProfile) -> Receiv
 
 
 def carried(octets: bytes, sender: LineProfile, receiver: LineProfile) -> Received:
-    """What ``receiver`` reads when ``sender`` sends ``octets`` over one wire."""
+    """Octets that ``receiver`` reads when ``sender`` sends ``octets`` over one wire."""
     if sender == receiver and (sender.bits == 8 or all(octet < 1 << sender.bits for octet in octets)):
         return Received(octets, 0, 0)
     return octets_of(levels_of(octets, sender), receiver)

@@ -42,7 +42,7 @@ TAMPER: Mapping[str, int] = {
     "strong magnetic field": 0x8F75,
     "terminal cover removed": 0x8F76,
 }
-"""What is done to a meter, and the event of it (reference alert-codes.csv)."""
+"""Tampering with a meter, and its event (reference alert-codes.csv)."""
 _SUFFERS: Mapping[str, tuple[type[HanDevice], ...]] = {"voltage": (Esme,), "credit": (Esme, Gsme), "outage": (HanDevice,)}
 _LOADS = ("import", "secondary", "export")
 _KEYS = frozenset({"at", "device", "what", "value", "minutes"})
@@ -68,7 +68,7 @@ class Day:
     events: tuple[Event, ...]
 
     def load(self, device: str, kind: str = "import") -> LoadProfile | None:
-        """What a Device carries; None where the day says nothing of it."""
+        """Load of a Device; None where the day says nothing of it."""
         figures = self.loads.get((device, kind))
         return None if figures is None else figures.__getitem__
 

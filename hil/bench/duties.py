@@ -1,4 +1,4 @@
-"""What a DCC does by itself for as long as it runs: protective monitoring, the count on each 15th, the archive of requests."""
+"""Standing duties of a DCC while it runs: protective monitoring, the count on each 15th, the archive of requests."""
 
 from __future__ import annotations
 

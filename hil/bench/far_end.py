@@ -74,7 +74,7 @@ class Bench:
             raise IdentifierError("a Device", text, "an EUI-64 as 02-C4-B0-00-00-00-00-01" + also) from None
 
     def sender(self, target: Eui64 | None, role: UserRole) -> Eui64:
-        """Who sends if nobody is named: with a board the supplier that the target holds, else the first party of the role."""
+        """Sender of a request that names nobody: with a board the supplier that the target holds, else the first party of the role."""
         if self.board is not None and role.party is RemotePartyRole.SUPPLIER and target is not None:
             return supplier_of(self.board, target)
         found = self.keystore.find(role.party)

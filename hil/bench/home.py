@@ -57,7 +57,7 @@ D = TypeVar("D", bound=HanDevice)
 
 
 def _place(crash: Exception) -> str:
-    """Where it was raised. Its text stays out of traces: what it quotes may be a key."""
+    """Place of the crash. Its text stays out of traces: what it quotes may be a key."""
     last = crash.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -91,7 +91,7 @@ class Home:
         self.trace = trace
         self.folder = folder
         self.entropy: Entropy = SeededEntropy(seed) if board.radio.path == "virtual" else SYSTEM
-        """Where fresh keys come from: from the seed where the dongle is virtual, so that a run can be repeated to the octet."""
+        """Source of fresh keys: the seed where the dongle is virtual, so that a run can be repeated to the octet."""
         self.keystore = keystore.drawing_from(self.entropy)
         self.air = TimedAir(clock, seed) if board.air.timing else Air(clock, seed)
         rooms.lay(board, self.air)
@@ -104,22 +104,22 @@ class Home:
         """Why the hub ended by itself, if it did."""
         self._hub_life: asyncio.Task[None] | None = None
         self.radio_path = board.radio.path
-        """Where the dongle is: a serial device, also of the virtual one once it is there."""
+        """Path of the dongle: a serial device, also of the virtual one once it is there."""
         self.wan = None if wan is None else ShapedLink(wan)
         """The hub's end of the SM WAN; what befalls its frames can be laid on it."""
         self.medium = Medium()
-        """What the hub's store is kept on."""
+        """Medium of the hub's store."""
         self._revival: asyncio.Task[None] | None = None
         self._dead: asyncio.Task[None] | None = None
         self.record: Path | None = None
-        """Where what hub and dongle say to each other is recorded; set it before :meth:`bring_up`."""
+        """File that records what hub and dongle say to each other; set it before :meth:`bring_up`."""
         self._recorder: Recorder | None = None
         self._relay: SerialRelay | None = None
         self.devices: dict[str, HanDevice] = {}
         self._radios: list[DeviceRadio] = []
         self._stores: list[SqliteStore] = []
         self.day = load_day(board.day) if board.day is not None else None
-        """What the meters carry, and what befalls them; None: their own ordinary load."""
+        """The meters' day: loads and mishaps; None: their own ordinary load."""
         self._day_life: asyncio.Task[None] | None = None
 
     # --- bring up
@@ -320,7 +320,7 @@ class Home:
             await self.clock.sleep(every_s)
 
     def profile_notes(self) -> list[str]:
-        """What the bench took from profiles because no source states it; every report shows it."""
+        """Values that the bench took from profiles because no source states them; every report shows them."""
         limits = self.jig.profile.limits
         supplied = ", ".join(f"{key} = {limit.value:g} {limit.unit}" for key, limit in limits.items() if limit.profile_supplied)
         return [f"Profile-supplied, not limits of ICHIS ({self.jig.profile.name}; {self.jig.profile.version}): {supplied}."]

@@ -19,13 +19,13 @@ from hil.devices.esme.esme import Esme
 from hil.devices.gsme.gsme import Gsme
 
 KNOCK_S = 0.25
-"""How often the hub tries to reach a DCC that does not listen. The bench's own figure."""
+"""Period at which the hub tries to reach a DCC that does not listen. The bench's own figure."""
 TRY_AGAIN_S = 1.0
 """Pause of the installer between two rounds. The bench's own figure."""
 LOOK_S = 0.5
-"""How often the mailbox of the gas meter is looked at. The bench's own figure."""
+"""Period at which the mailbox of the gas meter is looked at. The bench's own figure."""
 WAKE_BLIND_S = 5.0
-"""How often the gas meter is woken where its hub's mailbox cannot be seen. The bench's own figure."""
+"""Period at which the gas meter is woken where its hub's mailbox cannot be seen. The bench's own figure."""
 
 
 class PatientLink:
@@ -74,7 +74,7 @@ class Household:
         home.trace.subscribe(self._displays)
 
     def _displays(self, record: Record) -> None:
-        """What a meter's own display says after a Command, or when the gas meter falls asleep: to compare with what was read."""
+        """Print a meter's own display after a Command, or when the gas meter falls asleep: to compare with what was read."""
         if record.area != "device" or record.event not in ("executed", "asleep"):
             return
         meter = next((device for device in self.home.devices.values() if device.name == record.source), None)

@@ -55,7 +55,7 @@ def device_type(kind: str) -> DeviceType:
 
 
 def state_folder() -> Path:
-    """Where generated things that outlive a run are kept (``XDG_STATE_HOME``)."""
+    """Folder of generated things that outlive a run (``XDG_STATE_HOME``)."""
     return Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "commshub"
 
 

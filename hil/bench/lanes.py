@@ -1,4 +1,4 @@
-"""What the report of a home draws: whose lane a trace record belongs to, and the supply around each loss of it."""
+"""Drawings of a home's report: the lane of each trace record, and the supply around each loss of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hub's store is kept on, and how a write to it is torn: see :class:`firmware_emu.hub.nvm.CommitFault`."""
+"""Medium of a hub's store, and torn writes to it: see :class:`firmware_emu.hub.nvm.CommitFault`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PowerGone(asyncio.CancelledError):
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """What is on the medium after a cut: the store's file and its write-ahead log."""
+    """Content of the medium after a cut: the store's file and its write-ahead log."""
 
     path: Path
     main: bytes
@@ -36,7 +36,7 @@ _BLOCK = 512
 
 
 def _alike(one: bytes, other: bytes) -> int:
-    """How many octets at the beginning of both are the same, in whole blocks."""
+    """Number of octets at the beginning of both that are the same, in whole blocks."""
     at = 0
     while at + _BLOCK <= min(len(one), len(other)) and one[at : at + _BLOCK] == other[at : at + _BLOCK]:
         at += _BLOCK

@@ -25,7 +25,7 @@ _LIBRARIES = ("commshub", "bellows", "zigpy", "cryptography")
 
 
 def versions() -> dict[str, str]:
-    """What the run ran on: Python and the libraries that shape its bytes."""
+    """Versions that the run ran on: Python and the libraries that shape its bytes."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}}
 
 

@@ -162,7 +162,7 @@ _HOME_SHOWS = {
     "bench": ("added", "cleared", "torn", "cut", "dipped", "sagged", "lost", "reset", "unplugged", "laid on"),
     "device": ("executed", "refused", "paired", "unpaired", "valve", "load switch", "display", "failed"),
 }
-"""What ``chub run home`` prints: events by area."""
+"""Events that ``chub run home`` prints, by area."""
 
 
 @run.command()

@@ -49,7 +49,7 @@ class Bench:
         self.present: list[tuple[float, bool]] = []
         """Device Present as the host read it while a step watched it: bench time, whether active."""
         self.values: dict[str, float] = {}
-        """What steps of the present check measured on the way."""
+        """Values that steps of the present check measured on the way."""
         self.kept_before: dict[str, bytes] = {}
         self.counter_before = 0
         trace.subscribe(self.records.append)
@@ -89,7 +89,7 @@ class Bench:
         await self.jig.supply.measure_voltage()
 
     async def identities(self) -> dict[str, str]:
-        """What the jig and its instruments say they are."""
+        """Identities that the jig and its instruments state."""
         return {
             "jig": self.jig.identity,
             "supply": await self.jig.supply.identity(),
@@ -194,12 +194,12 @@ class Bench:
         await (self.jig.mating.insert() if seated else self.jig.mating.withdraw())
 
     async def is_running(self) -> bool:
-        """Whether the hub runs, as far as this bench can see."""
+        """True if the hub runs, as far as this bench can see."""
         return self.running
 
     @property
     def running(self) -> bool:
-        """Whether the hub runs on its HAN and is connected to the SM WAN."""
+        """True if the hub runs on its HAN and is connected to the SM WAN."""
         hub = self.station.hub
         return (
             hub is not None
@@ -219,7 +219,7 @@ class Bench:
     # --- since the check began
 
     def begin(self) -> None:
-        """What is noted from now on belongs to the check."""
+        """Begin a check: records from now on belong to it."""
         self._began = self.clock.now()
         self._records_before = len(self.records)
         self._alerts_before = len(self.station.dcc.alerts.records())
@@ -268,7 +268,7 @@ class Bench:
     # --- what the hub keeps
 
     def kept(self) -> dict[str, bytes]:
-        """What of the hub's store must outlive every power cut: anchors, own keys, network, device log. Secrets: compare only."""
+        """Part of the hub's store that must outlive every power cut: anchors, own keys, network, device log. Secrets: compare only."""
         path = self.station.folder / "hub.sqlite"
         if not path.exists():
             return {}

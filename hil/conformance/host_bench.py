@@ -30,7 +30,7 @@ class HostBench:
     """One port under test. Implements :class:`hil.conformance.runner.CheckBench`."""
 
     engineer: Engineer | None = None
-    """Who is asked where no instrument is named; the console if None."""
+    """Engineer who is asked where no instrument is named; the console if None."""
 
     def __init__(self, board: Board, profile: Profile, condition: HostCondition, clock: Clock, trace: Trace) -> None:
         """``condition`` is of the modelled port; a real one has its own."""
@@ -43,7 +43,7 @@ class HostBench:
         self.seen: list[tuple[float, float]] = []
         """Bench time and volts of the last course that a step watched."""
         self.changes: dict[str, Sequence[tuple[float, Level]]] = {}
-        """What the host did with its lines meanwhile, by symbol."""
+        """Changes that the host made to its lines meanwhile, by symbol."""
 
     @property
     def jig(self) -> HubJig:
@@ -64,7 +64,7 @@ class HostBench:
             await jig.close()
 
     async def identities(self) -> dict[str, str]:
-        """What the instruments say they are, and what is under test."""
+        """Identities that the instruments state, and the unit under test."""
         jig = self.jig
         return {
             "jig": jig.identity,
@@ -247,7 +247,7 @@ async def line_active(bench: HostBench, of: Value | None) -> float:
 
 
 async def reached(bench: HostBench, _: Value | None) -> float:
-    """How often the last repeating step came where it should."""
+    """Number of rounds of the last repeating step that came where they should."""
     return bench.values["reached"]
 
 

@@ -1,4 +1,4 @@
-"""What a check reads once its stimulus is done: each gives one number in the check's unit. Raises CommsHubError where it cannot."""
+"""Readings of a check once its stimulus is done: each gives one number in the check's unit. Raises CommsHubError where it cannot."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def path_ohms(bench: Bench, _: Value | None) -> float:
 
 
 async def setting_error(bench: Bench, _: Value | None) -> float:
-    """How far the volts at the supply's terminals are from the nominal that was set."""
+    """Distance of the volts at the supply's terminals from the nominal that was set."""
     return abs(await bench.jig.supply.measure_voltage() - bench.profile["supply_nominal"])
 
 
@@ -77,7 +77,7 @@ async def holdup(bench: Bench, _: Value | None) -> float:
 
 
 async def found(bench: Bench, _: Value | None) -> float:
-    """What the last searching step found."""
+    """Value that the last searching step found."""
     return bench.values["found"]
 
 
@@ -99,7 +99,7 @@ async def present_settle(bench: Bench, of: Value | None) -> float:
 
 
 async def told(bench: Bench, of: Value | None) -> float:
-    """How often the host would tell of an insertion (``inserted``, 0x81A2) or a removal (``removed``, 0x81A3), debounced."""
+    """Number of insertions (``inserted``, 0x81A2) or removals (``removed``, 0x81A3) that the host would report, debounced."""
     changes, until = bench.present, bench.clock.now()
     ends = [*(when for when, _ in changes[1:]), until]
     steady = [active for (when, active), end in zip(changes, ends, strict=True) if end - when > bench.profile["presence_debounce"]]
@@ -124,7 +124,7 @@ async def seen_after(bench: Bench, of: Value | None) -> float:
 
 
 async def starts(bench: Bench, _: Value | None) -> float:
-    """How often the hub started since the check began."""
+    """Number of starts of the hub since the check began."""
     return float(len(bench.events("power", True)))
 
 
@@ -133,7 +133,7 @@ async def stops(bench: Bench, _: Value | None) -> float:
 
 
 async def boots(bench: Bench, _: Value | None) -> float:
-    """How often the hub's firmware booted since the check began."""
+    """Number of boots of the hub's firmware since the check began."""
     return float(len(bench.noted("power", "boot")))
 
 
@@ -170,13 +170,13 @@ async def commissioned_within(bench: Bench, _: Value | None) -> float:
 
 
 async def kept_same(bench: Bench, _: Value | None) -> float:
-    """How much of what the hub must keep is not what it was."""
+    """Number of kept things that are not as they were."""
     before, now = bench.kept_before, bench.kept()
     return float(sum(before.get(key) != now.get(key) for key in before.keys() | now.keys()))
 
 
 async def counter_step(bench: Bench, _: Value | None) -> float:
-    """How far the CHF's own originator counter went on; negative where it fell back."""
+    """Advance of the CHF's own originator counter; negative where it fell back."""
     return float(bench.own_counter() - bench.counter_before)
 
 
@@ -207,7 +207,7 @@ async def outage_length(bench: Bench, _: Value | None) -> float:
 
 
 async def outage_start_error(bench: Bench, _: Value | None) -> float:
-    """How far the start that AD1 carries is from when AC Lost was driven, seconds."""
+    """Seconds between the start that AD1 carries and the moment AC Lost was driven."""
     raised = bench.alerts("AD1")
     if not raised:
         return _FAR_OFF

@@ -26,7 +26,7 @@ class RealHubBench(Bench):
 
     _real: RealHubJig | None = None
     engineer: Engineer | None = None
-    """Who is asked where no instrument is named; the console if None."""
+    """Engineer who is asked where no instrument is named; the console if None."""
 
     @property
     def station(self) -> ConformanceStation:

@@ -68,12 +68,12 @@ class Result:
 
     @property
     def profile_supplied(self) -> bool:
-        """Whether the limit stands on a profile value that no source states."""
+        """True if the limit stands on a profile value that no source states."""
         return self.check.source == "profile" or any(text.endswith(": profile") for text in self.limit_sources)
 
 
 def quantity_of(check: Check, profile: Profile) -> Quantity:
-    """What the check measures, declared before it is taken. Raises BoardError."""
+    """Quantity that the check measures, declared before it is taken. Raises BoardError."""
     low, high = check.limits(profile)
     return Quantity(check.title, check.unit, Bounds(low, high))
 

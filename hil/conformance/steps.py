@@ -125,7 +125,7 @@ async def withdraw(bench: Bench, _: Value) -> None:
 
 
 async def data_wired(bench: Bench, value: Value) -> None:
-    """Whether the host has pins 7 and 8."""
+    """Set if the host has pins 7 and 8."""
     await bench.jig.mating.wire_data(bool(value))
 
 

@@ -79,7 +79,7 @@ def _story(message: str, hops: Sequence[Record]) -> Story:
 
 
 def compare(before: Iterable[Record], after: Iterable[Record]) -> list[Difference]:
-    """What differs between two runs."""
+    """Differences between two runs."""
     one, other = stories(before), stories(after)
     matcher = difflib.SequenceMatcher(None, [story.name for story in one], [story.name for story in other], autojunk=False)
     found: list[Difference] = []

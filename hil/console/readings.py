@@ -28,7 +28,7 @@ def readings(outcome: Outcome) -> dict[str, object]:
 
 
 def _opened(node: Field, owner: str) -> Iterator[tuple[str, object]]:
-    """What stands in the plaintexts below a node; ``owner`` is the object whose protected attributes they are."""
+    """Values in the plaintexts below a node; ``owner`` is the object whose protected attributes they are."""
     owner = node.field.partition(": ")[2].partition(",")[0] or owner
     for child in node.decrypted:
         yield from _leaves(child, owner)

@@ -1,4 +1,4 @@
-"""What the rig's nouns share: the station behind the bench, and service requests by the user that a Device holds."""
+"""Common ground of the rig's nouns: the station behind the bench, and service requests by the user that a Device holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hil.dcc.duis.build import Content
 
 _LONG_MS = 10_000
 WAIT_S = 7200.0
-"""How long a Device may take: a sleepy gas meter wakes every half hour."""
+"""Waiting time for a Device: a sleepy gas meter wakes every half hour."""
 
 
 class RigNoun(Noun):
@@ -53,7 +53,7 @@ class RigNoun(Noun):
         return known[name]
 
     def targets(self) -> dict[str, Eui64]:
-        """Whom a service request can be for."""
+        """Possible targets of a service request."""
         board = self.bench.board
         return {"chf": board.hub.chf, "gpf": board.hub.gpf, **{row.name: row.eui for row in board.device}}
 

@@ -1,4 +1,4 @@
-"""Whether a dongle will serve, by its name or by what it answers, and the board file that uses it."""
+"""Fitness of a dongle, by its name or by its answers, and the board file that uses it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OLD_ZNP = "{}: expected 2.7 or newer, which is Z-Stack 3.30: flash that coordin
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the firmware of a dongle will serve: ``yes``, ``no`` or ``not known``, and why.
+    """Fitness of a dongle's firmware: ``yes``, ``no`` or ``not known``, and why.
 
     ``baudrate`` is where it answered, ``family`` the kind of radio that a board names it as.
     """
@@ -36,7 +36,7 @@ class Verdict:
 
 
 def verdict_by_name(one: Found) -> Verdict:
-    """What the name of a dongle lets expect."""
+    """The dongle's USB name suggests this verdict."""
     if one.known is None or one.known.firmware == "":
         return Verdict("not known", "name it with --probe --dongle PORT to have it asked")
     if one.known.firmware in _FAMILIES:
@@ -45,7 +45,7 @@ def verdict_by_name(one: Found) -> Verdict:
 
 
 def verdict_by_probe(port: str, first: int) -> Verdict:
-    """What the dongle answers. Raises NotAvailable or JigError where the port cannot be used."""
+    """The dongle's answers give this verdict. Raises NotAvailable or JigError where the port cannot be used."""
     # Here, because these import bellows and pyserial, which a list does not need.
     from firmware_emu.han.ezsp import RECOMMENDED_VERSION, check_version
     from hil.inventory.firmware_probe import QUESTIONS, Kind, probe

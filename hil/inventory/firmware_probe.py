@@ -1,4 +1,4 @@
-"""What runs on a radio dongle: asked in the languages that such dongles speak, the one this bench uses first.
+"""Firmware of a radio dongle: asked in the languages that such dongles speak, the one this bench uses first.
 
 Only questions that change nothing are put, but EZSP begins with a reset: never ask a dongle that a program uses. What a dongle
 answers before its baud rate is right is not readable, so every question goes out at the rates at which such firmware is built.
@@ -41,7 +41,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """What answered, at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that."""
+    """Firmware that answered, and at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that."""
 
     kind: Kind
     version: str
@@ -246,4 +246,4 @@ QUESTIONS: Mapping[int, tuple[Callable[[DataLink, int], Awaitable[Firmware | Non
     230400: (_ezsp, _cpc),
     57600: (_ezsp,),
 }
-"""What is asked at which rate: EZSP at those a board may name, the others where the sources above look for them."""
+"""Questions by baud rate: EZSP at those a board may name, the others where the sources above look for them."""

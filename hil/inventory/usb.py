@@ -1,4 +1,4 @@
-"""What belongs on a bench: the table of known USB devices, and who may open or holds a port now."""
+"""USB devices of a bench: the table of known ones, and who may open or holds a port now."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Known:
     confidence: str
 
     def fits(self, device: UsbDevice) -> bool:
-        """Whether the row describes the device."""
+        """True if the row describes the device."""
         if self.usb.startswith("class:"):
             fits = self.usb.removeprefix("class:") in device.interfaces
         else:
@@ -68,7 +68,7 @@ class Found:
 
     @property
     def free(self) -> bool:
-        """Whether the port may be opened now."""
+        """True if the port may be opened now."""
         return self.state == "free"
 
 

@@ -46,7 +46,7 @@ def need(outcome: Outcome) -> Outcome:
 
 
 def _opened(outcome: Outcome) -> Value | ZclCommand:
-    """What the user's key opened in the response. Raises StepFailed."""
+    """Content of the response that the user's key opened. Raises StepFailed."""
     values = outcome.parsed.opened[0].values if outcome.parsed is not None and outcome.parsed.opened else None
     expect(values is not None, "nothing in the response could be decrypted")
     assert values is not None
@@ -216,7 +216,7 @@ class HomeJourney:
         await self.station.until("the hub", lambda: self.station.hub is not None and self.station.hub.status.power is PowerState.RUNNING)
 
     def versions(self) -> int:
-        """How many versions of the hub's log the DCC has."""
+        """Number of versions of the hub's log that the DCC has."""
         return len(self.station.dcc.device_log_copy.versions(self.chf))
 
     async def _new_backup(self, before: int, device: Eui64, *, present: bool) -> None:

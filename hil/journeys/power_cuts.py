@@ -32,7 +32,7 @@ from hil.journeys.steps import StepFailed, Steps
 TRIES, PAUSE_S = 6, 30.0
 """An installer whose Device does not get in tries again: how often, and after how many seconds. The bench's own figures."""
 KEPT = (None, 0.0, 0.5, 0.9)
-"""How much of the write gets on the medium: None is a cut before it begins. A torn write draws one of the others."""
+"""Fraction of the write that gets on the medium: None is a cut before it begins. A torn write draws one of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class CutResult:
-    """What came of a cut. ``recovery_s``: bench seconds from the boot after it until HAN and SM WAN are up again; None: never.
+    """Outcome of a cut. ``recovery_s``: bench seconds from the boot after it until HAN and SM WAN are up again; None: never.
 
     ``happened``: False where the journey makes fewer writes. ``wrong``: what did not hold, in sentences.
     """
@@ -95,7 +95,7 @@ class PatientJourney(HomeJourney):
 
 
 def durable(path: Path) -> dict[str, bytes]:
-    """What a store's file holds as it would be found now: committed entries only."""
+    """Content of a store's file as it would be found now: committed entries only."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         return {str(key): bytes(value) for key, value in database.execute("SELECT key, value FROM entry")}
 

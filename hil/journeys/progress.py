@@ -1,4 +1,4 @@
-"""How a run is told on a console: its steps as they come, and a table at the end."""
+"""Progress of a run on a console: its steps as they come, and a table at the end."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Moved:
 
 
 def compare(before: RunRecord, after: RunRecord, threshold: float = _MOVED) -> list[Moved]:
-    """What moved; a measurement when by more than ``threshold`` of its size."""
+    """Changes from ``before`` to ``after``; a measurement counts when it moved by more than ``threshold`` of its size."""
     one, other = _rows(before), _rows(after)
     found: list[Moved] = []
     for key in dict.fromkeys((*one, *other)):

@@ -43,7 +43,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What is to be measured."""
+    """Quantity to be measured."""
 
     name: str
     unit: str

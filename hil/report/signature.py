@@ -26,7 +26,7 @@ _SIGNED = ("report.html", "report.json", "junit.xml", "trace.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What verification found. ``problems`` is empty where every file is as it was signed."""
+    """Findings of a verification. ``problems`` is empty where every file is as it was signed."""
 
     fingerprint: str
     files: tuple[str, ...]

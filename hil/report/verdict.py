@@ -1,4 +1,4 @@
-"""What a run leaves behind in memory: steps with their verdicts, and what was drawn from. Everything here prints as JSON."""
+"""Results of a run in memory: steps with their verdicts, and the records they were drawn from. Everything here prints as JSON."""
 
 from __future__ import annotations
 

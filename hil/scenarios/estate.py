@@ -43,7 +43,7 @@ _JOIN_TIME_S = 600
 _CLOCK_SLACK = timedelta(minutes=1)
 """The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
 _METERS = ("ESME", "GSME")
-"""Who is commissioned by 8.1.1, and holds a supplier that may have changed since it left the factory."""
+"""Types that 8.1.1 commissions, and that hold a supplier that may have changed since they left the factory."""
 _AT_ONCE = 8
 """Homes that are installed at the same time. The bench's own figure."""
 _HOLD_UP_S = 0.5
@@ -116,7 +116,7 @@ class Dwelling:
         self._han = Han()
         self._radio = MemoryRadio(self._han, board.hub.gpf)
         self.rows: dict[str, DeviceTable] = {row.type: row for row in board.device} | {f"spare {row.type}": row for row in spares}
-        """What is on the labels, by type; ``spare ESME`` is on the shelf."""
+        """Labels by type; ``spare ESME`` is on the shelf."""
         self._nodes = {row.eui: MemoryNode(self._han, row.eui) for row in self.rows.values()}
         self.hub: Hub | None = None
         self._life: asyncio.Task[None] | None = None
@@ -163,7 +163,7 @@ class Dwelling:
 
     @property
     def on_han(self) -> bool:
-        """Whether the hub runs and has its HAN."""
+        """True if the hub runs and has its HAN."""
         return self.hub is not None and self.hub.status.network is not None
 
     async def mains_lost(self) -> None:
@@ -207,10 +207,10 @@ class Plan:
     spares: tuple[str, ...] = ()
     """Types of which each home has another Device on the shelf, with keys and power and on no network."""
     spare_hub: bool = False
-    """Whether each home has another hub on the shelf."""
+    """True if each home has another hub on the shelf."""
     registered: int | None = None
     coverage: bool = True
-    """Whether the SM WAN reaches the homes from the start."""
+    """True if the SM WAN reaches the homes from the start."""
 
 
 class Street:

@@ -175,7 +175,7 @@ async def meter_exchange(stage: Stage) -> None:
 
 
 async def change_of_tenancy(stage: Stage) -> None:
-    """What was used before the new tenant came is not shown to him; the supplier still reads all of it."""
+    """A new tenant is not shown what was used before he came; the supplier still reads all of it."""
     street, home, step = stage.street, _home(stage), stage.steps.step
     meter = _meter(home)
     await _installed(stage)

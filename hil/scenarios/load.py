@@ -24,7 +24,7 @@ from hil.dcc.parties.users import User
 from hil.scenarios.estate import Dwelling, Street
 
 READS = ("4.1.1", "4.1.2", "4.3", "4.11.1", "4.16", "6.2.4", "7.4")
-"""What the users ask the electricity meters, in turn; the last of them is the state of the supply."""
+"""Requests of the users to the electricity meters, in turn; the last of them reads the state of the supply."""
 CRITICAL = ("7.2", "7.1")
 """Every tenth request is one of these: disable and enable supply, in two steps with correlate and signature."""
 _EVERY = 10
@@ -44,7 +44,7 @@ class Load:
 
 @dataclass(slots=True)
 class LoadReport:
-    """What came of a load. ``problems`` is empty where every message arrived once, where it belongs."""
+    """Outcome of a load. ``problems`` is empty where every message arrived once, where it belongs."""
 
     requests: int
     answered: int
@@ -123,7 +123,7 @@ class LoadRun:
         return report
 
     def _shares(self) -> list[tuple[User, list[tuple[Dwelling, str]]]]:
-        """Who asks what of which home: each user's homes in turn."""
+        """Requests of each user by home: each user's homes in turn."""
         users = list(self.street.users.values())
         homes = {user.eui64: [one for one in self.street.dwellings if self.street.user(one) is user] for user in users}
         shares: dict[Eui64, list[tuple[Dwelling, str]]] = {user.eui64: [] for user in users}

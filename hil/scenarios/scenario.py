@@ -1,4 +1,4 @@
-"""What a scenario is: a name, what it shows, the street it needs, and the steps that show it."""
+"""A scenario: a name, its point, the homes it needs, and the steps that show it."""
 
 from __future__ import annotations
 

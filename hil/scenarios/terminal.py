@@ -26,7 +26,7 @@ _JOIN_TIME_S = 600
 
 
 async def _command(stage: Stage, variant: str, target: Eui64, body: dict[str, Content] | None = None) -> tuple[Outcome, bytes]:
-    """What the home's supplier gets when it asks for local delivery."""
+    """Answer to the home's supplier when it asks for local delivery."""
     street = stage.street
     user = street.user(street.dwellings[0])
     request = street.dcc.request(

@@ -1,4 +1,4 @@
-"""Who may sign in: accounts of persons, given by the DCC or by an administrator of the user; sessions and their limits.
+"""Accounts of persons who may sign in, given by the DCC or by an administrator of the user; sessions and their limits.
 
 SSI-01, SSI-11, SSI-14, SSI-17 to SSI-19 [240, 243, 252, 396, 398]. One sign-in opens every part of the page (single sign-on). A token
 is shown once, when its account is made; only its SHA-256 is kept.
@@ -40,7 +40,7 @@ class Account:
     closed: bool
 
     def may(self, function: str) -> bool:
-        """Whether this user type has this part of the page; accounts are for administrators (SSI-17)."""
+        """True if this user type has this part of the page; accounts are for administrators (SSI-17)."""
         return self.role in functions()[function] and (function != "accounts" or self.administrator)
 
 
@@ -116,7 +116,7 @@ class Accounts:
         self._store.execute("UPDATE page_accounts SET reviewed = ? WHERE name = ?", (self._now(), name))
 
     def review_due(self, account: Account) -> bool:
-        """Whether the account was not reviewed for too long; it cannot be used until it is."""
+        """True if the account was not reviewed for too long; it cannot be used until it is."""
         return self._now() - account.reviewed > self._settings.review_days * DAY_S
 
     def _account(self, name: str) -> Account:

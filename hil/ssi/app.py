@@ -22,7 +22,7 @@ from hil.ssi.page import COOKIE, NOTHING_HERE, Handler, Page, Refused, page_of, 
 from hil.ssi.pages import ROUTES
 
 LIVE_S = 1.0
-"""How often a live page asks the store whether something of its user's has changed. The bench's own figure."""
+"""Period at which a live page asks the store for changes of its user's things. The bench's own figure."""
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"

@@ -1,4 +1,4 @@
-"""What belongs to a user: which Devices it may see (SSI-10 [250])."""
+"""Entitlement of a user: the Devices it may see (SSI-10 [250])."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ NOTHING_HERE = "There is nothing here that you may see. Go back to a list and ch
 
 @dataclass
 class Page:
-    """What the handlers share. ``mutual_tls``: users sign in by client certificate and by nothing else."""
+    """Common state of the handlers. ``mutual_tls``: users sign in by client certificate and by nothing else."""
 
     views: Views
     accounts: Accounts
@@ -76,7 +76,7 @@ class Page:
         return HTMLResponse(html, status)
 
     def session(self, request: Request) -> Session | None:
-        """Who asks. Raises AccountError (403), TooManyRequests (429)."""
+        """Session of the request. Raises AccountError (403), TooManyRequests (429)."""
         if not self.mutual_tls:
             return self.accounts.session(request.cookies.get(COOKIE))
         try:

@@ -59,7 +59,7 @@ class PageServer:
 
     @property
     def url(self) -> str:
-        """Where a browser finds it."""
+        """Address for a browser."""
         return f"{'http' if self._tls is None else 'https'}://{self.host}:{self._port}"
 
     async def start(self) -> str:

@@ -39,7 +39,7 @@ def page_settings() -> PageSettings:
 
 
 def page_setting_sources() -> dict[str, str]:
-    """Where each value comes from."""
+    """Source of each value."""
     return {field.name: _content()[field.name]["source"] for field in fields(PageSettings)}
 
 

@@ -1,4 +1,4 @@
-"""What the page shows: plain rows out of the DCC's store, each limited to what the user asking is entitled to."""
+"""Content of the page: plain rows out of the DCC's store, each limited to what the user asking is entitled to."""
 
 from __future__ import annotations
 

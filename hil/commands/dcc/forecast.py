@@ -102,7 +102,7 @@ def aggregate(month: str, store_path: Path, as_json: bool) -> None:
 @store_option
 @json_option
 def over(month: str, reading: str, store_path: Path, as_json: bool) -> None:
-    """What is reported to the Panel and all parties for MONTH: at or above 110 % of forecast or threshold; exit code 1 if any."""
+    """Report to the Panel and all parties for MONTH: usage at or above 110 % of forecast or threshold; exit code 1 if any."""
     with opened(store_path) as store:
         found = Demand(store, now, PartYear(reading)).over(Month.parse(month))
     rows = [

@@ -1,4 +1,4 @@
-"""What the commands of ``chub dcc`` on a stored DCC have in common: the store, a table or JSON, times."""
+"""Options that the commands of ``chub dcc`` on a stored DCC share: the store, a table or JSON, times."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.users import User
 
 JOIN_TIME_S = 600
-"""How long an 8.11 made from a board lets the Device join; DUIS allows 1 to 3,600 s."""
+"""Seconds for which an 8.11 made from a board lets the Device join; DUIS allows 1 to 3,600 s."""
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _STORE = click.Path(dir_okay=False, path_type=Path)
 keys_option = click.option("--keys", type=_FOLDER, help="Folder of keys; without it the folder of --board.")
@@ -148,7 +148,7 @@ def request(
 
 
 def _label(bench: Bench, variant: str, about: Eui64 | None) -> dict[str, Content]:
-    """What the board knows of the Device that a 12.2 or 8.11 is about."""
+    """The board's knowledge of the Device that a 12.2 or 8.11 is about."""
     if about is None:
         return {}
     rows = () if bench.board is None else bench.board.device

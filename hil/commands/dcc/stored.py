@@ -133,7 +133,7 @@ def firmware(request_id: str | None, store_path: Path, as_json: bool) -> None:
 @click.group("quarantine", invoke_without_command=True)
 @click.pass_context
 def quarantine(context: click.Context) -> None:
-    """What anomaly detection holds back: show it, release it, discard it."""
+    """Messages that anomaly detection holds back: show, release or discard them."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
