@@ -30,7 +30,7 @@ class OwnedElsewhere(NotAvailable):
 
 
 class Owner:
-    """What this process owns, until :meth:`release`."""
+    """Files that this process owns, until :meth:`release`."""
 
     def __init__(self, file: int) -> None:
         self._file: int | None = file

@@ -22,7 +22,7 @@ MODE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a store must look like: ``what`` names it in a sentence, ``mark`` is its application id, ``steps`` lead to each version in
+    """Layout that a store must have: ``what`` names it in a sentence, ``mark`` is its application id, ``steps`` lead to each version in
     turn (the first from nothing), ``tables`` are those of the last."""
 
     what: str

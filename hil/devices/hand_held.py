@@ -34,7 +34,7 @@ from hil.radio.stack.joining import Found
 
 TERMINAL_ENDPOINT = 0x71
 ANSWER_S = 30.0
-"""How long the hub's answer to an introduction, or to a GET, is awaited. The bench's own figure."""
+"""Waiting time for the hub's answer to an introduction, or to a GET. The bench's own figure."""
 FETCH_PAUSE_S = 2.0
 """Pause between two GETs that found nothing. The bench's own figure."""
 _BASIS = "profile-supplied: no source states how a terminal tells its identity and install code"

@@ -30,9 +30,9 @@ from hil.devices.base.reader import HanReader
 
 _TOP_UP, _EMERGENCY_CREDIT = 0x009B, 0x0090
 _ORIGINATING_DEVICE = 2
-"""What RTDS PCS01 and PCS02 write as the originating device."""
+"""Originating device that RTDS PCS01 and PCS02 write."""
 GSME_ANSWER_S = 3600.0
-"""How long an answer is awaited: a gas meter fetches its mailbox every half hour."""
+"""Waiting time for an answer: a gas meter fetches its mailbox every half hour."""
 
 
 class Ppmid(TunnelServerDevice):

@@ -23,7 +23,7 @@ _LARGEST_FILE = 100_000
 
 
 class Keys(Protocol):
-    """Where certificates and private keys come from. ``usage`` is :data:`SIGNING` or :data:`AGREEMENT`."""
+    """Source of certificates and private keys. ``usage`` is :data:`SIGNING` or :data:`AGREEMENT`."""
 
     def certificates(self, entity: Entity, usage: str) -> Sequence[x509.Certificate]:
         """Every certificate known of that entity."""
@@ -36,7 +36,8 @@ class Keys(Protocol):
 
 
 def entity_of(certificate: x509.Certificate) -> Entity | None:
-    """Whose certificate: the unique identifier of an organisation, the hardware module name of a Device; None where it names neither."""
+    """Holder of a certificate: the unique identifier of an organisation, the hardware module name of a Device; None where it names
+    neither."""
     try:
         for attribute in certificate.subject.get_attributes_for_oid(NameOID.X500_UNIQUE_IDENTIFIER):
             value = attribute.value

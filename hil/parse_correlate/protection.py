@@ -47,7 +47,7 @@ def _between(one: Entity, other: Entity, keys: Keys) -> Iterator[bytes]:
 
 
 def mac_state(message: Message, keys: Keys) -> str:
-    """Whether the MAC holds; ``unchecked`` where no key is held for it. The MAC of a command is the access control broker's, whichever
+    """State of the MAC; ``unchecked`` where no key is held for it. The MAC of a command is the access control broker's, whichever
     party originated it; between two Devices it is theirs."""
     header = message.header
     if message.mac is None:
@@ -67,7 +67,7 @@ def _is_device(entity: Entity, keys: Keys) -> bool:
 
 
 def signature_state(message: Message, keys: Keys) -> str:
-    """Whether the signature of the header's originator holds; ``unchecked`` without its certificate."""
+    """State of the signature of the header's originator; ``unchecked`` without its certificate."""
     if not message.signature:
         return ABSENT
     half = len(message.signature) // 2
@@ -89,7 +89,7 @@ def _nonce(header: Header) -> bytes:
 
 
 def reader_of(header: Header) -> Entity:
-    """Who may read encrypted content: the supplementary party, else the recipient."""
+    """Party that may read encrypted content: the supplementary party, else the recipient."""
     return header.party or header.recipient
 
 

@@ -1,4 +1,4 @@
-"""Whether this installation is what was released.
+"""Check of this installation against its release.
 
 A release carries ``RELEASE.json``: the SHA-256 of every file of the package, signed (Ed25519) over its octets, with the public key. The key
 that signs is named by its fingerprint; a user compares it once with the one the publisher states, as with the detached signature of the

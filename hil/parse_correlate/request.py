@@ -190,7 +190,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest:
-    """Who asks whom for what: EUI-64s and counter of the RequestID, service reference and variant, and the element in the body."""
+    """Sender, recipient and wish of a request: EUI-64s and counter of the RequestID, service reference and variant, the element in the
+    body."""
 
     originator: Entity
     target: Entity

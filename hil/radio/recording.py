@@ -87,7 +87,7 @@ def blank_keys(frame: bytes, version: int, *, answer: bool) -> bytes:
 
 
 class _Side:
-    """What one end says: octets in, EZSP frames and resets out."""
+    """Speech of one end: octets in, EZSP frames and resets out."""
 
     def __init__(self, sender: str) -> None:
         self._sender = sender
@@ -178,7 +178,7 @@ class PlayedNcp(Ncp):
     def __init__(self, recording: Recording, air: Air, send: Callable[[bytes], None], restart: Callable[[int], None]) -> None:
         self.recording = recording
         self.place = 0
-        """Where the recording stands: the next line."""
+        """Place in the recording: the next line."""
         self.unanswered: list[str] = []
         """Commands that the recording does not hold from there on."""
         self._say = send

@@ -36,7 +36,7 @@ from hil.dcc.wan.headend import PowerLost
 RESTORED = frozenset({0x8F35, 0x8F36})
 """Supply Outage Restored, and the same for an outage of 3 minutes or longer (reference alert-codes)."""
 OUTAGE_ROLES = (UserRole.IS, UserRole.ES, UserRole.GS, UserRole.ED)
-"""Who gets DCC Alerts about a hub (services schedule row A2; X-01: the printed DNO reads as none)."""
+"""Roles that get DCC Alerts about a hub (services schedule row A2; X-01: the printed DNO reads as none)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,10 @@ from hil.parse_correlate import Parsed
 
 
 class Outbox(Protocol):
-    """What is on its way to the hubs."""
+    """Frames on their way to the hubs."""
 
     def undelivered(self, chf: Eui64, sequence: int) -> bool:
-        """Whether the hub has not acknowledged the frame of this sequence."""
+        """True if the hub has not acknowledged the frame of this sequence."""
         ...
 
     def withdraw(self, chf: Eui64, sequence: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a Device's successful answer changes at the DCC: inventory, associations, device log copy, known parties, alerts.
+"""Effects of a Device's successful answer at the DCC: inventory, associations, device log copy, known parties, alerts.
 
 One function per service reference (sec2-rules section 7, reference dcc-side 3 and 4). They run in the transaction that takes
 the answer, and only after the answer was proven by the DCC or by the user it is for.
@@ -237,5 +237,5 @@ _EFFECTS: Mapping[str, Callable[[Effects, ServiceRequest, Message], None]] = {
 
 
 def changes_the_inventory(reference: str) -> bool:
-    """Whether the success of this service changes what the DCC keeps, so that its Response is owed if it was run locally."""
+    """True if the success of this service changes what the DCC keeps, so that its Response is owed if it was run locally."""
     return reference in _EFFECTS

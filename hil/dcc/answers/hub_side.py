@@ -1,4 +1,4 @@
-"""What hubs tell the DCC: that they are there, and the GBCS messages they carry (sec2-rules 7; INV-08 [170, 185])."""
+"""Contact of hubs with the DCC: that they are there, and the GBCS messages they carry (sec2-rules 7; INV-08 [170, 185])."""
 
 from __future__ import annotations
 

@@ -67,7 +67,8 @@ class Responses:
         return stored.name, step
 
     def _proof(self, stored: StoredRequest, message: Message) -> Proof:
-        """What the DCC can check. The answer to a new certificate may be signed with the key it certifies. Raises ProtectionError."""
+        """Proof of the parts that the DCC can check. The answer to a new certificate may be signed with the key it certifies. Raises
+        ProtectionError."""
         try:
             return check_protection(message, self._context.keystore)
         except ProtectionError:

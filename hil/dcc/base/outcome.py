@@ -1,4 +1,4 @@
-"""What became of one service request: verdict, code, the hop that stopped it, times of every leg, the messages themselves."""
+"""Outcome of one service request: verdict, code, the hop that stopped it, times of every leg, the messages themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """How a request ended."""
+    """End of a request."""
 
     SUCCESS = "success"
     FAILED = "failed"
@@ -81,11 +81,11 @@ class Outcome:
     target_s: float | None = None
     within_target: bool | None = None
     result: Mapping[str, object] = field(default_factory=dict)
-    """What a service executed by the DCC itself returned (8.2, 12.2 ...)."""
+    """Result of a service that the DCC itself executed (8.2, 12.2 ...)."""
 
     @property
     def ok(self) -> bool:
-        """Whether the request did what it asked."""
+        """True if the request did what it asked."""
         return self.verdict in (Verdict.SUCCESS, Verdict.RETURNED)
 
     @property

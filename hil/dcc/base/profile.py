@@ -43,5 +43,5 @@ def profile() -> DccProfile:
 
 
 def profile_sources() -> dict[str, str]:
-    """Where each value comes from, for reports."""
+    """Source of each value, for reports."""
     return {name: str(entry["source"]) for name, entry in _content().items()}

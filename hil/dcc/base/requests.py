@@ -21,7 +21,7 @@ from hil.dcc.base.store import DccStore
 
 
 class RequestState(StrEnum):
-    """Where a request stands. The words are those of the store."""
+    """State of a request. The words are those of the store."""
 
     NEW = "new"
     """Not recorded: the checks on arrival have not passed."""
@@ -47,7 +47,7 @@ class RequestState(StrEnum):
 
 
 class RequestEvent(StrEnum):
-    """What can happen to a request."""
+    """Event in the life of a request."""
 
     ACCEPT = "accept"
     AWAIT_PREDECESSOR = "await predecessor"
@@ -71,7 +71,7 @@ class RequestEvent(StrEnum):
 
 
 class Effect(StrEnum):
-    """What follows from a step, in the order of its row; the part that moved the request carries it out."""
+    """Effect of a step, in the order of its row; the part that moved the request carries it out."""
 
     CHANGE_RECORDS = "the Device's yes changes inventory, device log and parties, once it is proven"
     HAND_OVER = "the Response goes to its user, or waits until that user is there"
@@ -79,7 +79,7 @@ class Effect(StrEnum):
 
 
 class Resume(StrEnum):
-    """What a DCC that starts does with a request that it finds in a state."""
+    """Action of a starting DCC on a request that it finds in a state."""
 
     NOTHING = "nothing: it has its end, or a user moves it on"
     GO_ON = "it goes on from here"
@@ -150,7 +150,7 @@ LIFE: tuple[Step, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a state means to those who wait: what the request ``waits_for``, what to do ``next``, and what a starting DCC does."""
+    """Meaning of a state to those who wait: what the request ``waits_for``, what to do ``next``, and what a starting DCC does."""
 
     waits_for: str
     next: str
@@ -205,7 +205,7 @@ def step_of(name: str, state: RequestState, event: RequestEvent) -> Step:
 
 
 def may_happen(state: RequestState, event: RequestEvent) -> bool:
-    """Whether the table has a row for the event in this state."""
+    """True if the table has a row for the event in this state."""
     return (state, event) in _TABLE
 
 
@@ -254,7 +254,7 @@ class StoredRequest:
 
     @property
     def awaits_delivery(self) -> bool:
-        """Whether a Response is here that its user has not got."""
+        """True if a Response is here that its user has not got."""
         return self.state in ANSWERED and self.delivered is None
 
     @property
@@ -340,7 +340,7 @@ class Requests:
     # Reading
 
     def state(self, name: str) -> RequestState | None:
-        """Where the request stands, None if none of that name was recorded."""
+        """State of the request, None if none of that name was recorded."""
         row = self._store.row("SELECT state FROM requests WHERE request = ?", (name,))
         return None if row is None else RequestState(row["state"])
 

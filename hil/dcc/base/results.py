@@ -1,4 +1,4 @@
-"""Whether a Device's Response says that the Command was done, read from what the DCC may see (reference gbcs-messages 5.2, 6, 7A).
+"""Judgement of a Device's Response: done or not, read from what the DCC may see (reference gbcs-messages 5.2, 6, 7A).
 
 The DCC holds no user's keys: encrypted parts stay closed, and only their status is judged.
 """
@@ -41,7 +41,7 @@ class Judgement:
 
 
 def judge(message: Message) -> Judgement:
-    """What the Response says. A payload that cannot be read counts as not done, with the reason."""
+    """Judgement of the Response. A payload that cannot be read counts as not done, with the reason."""
     try:
         payload = decode_payload(message)
     except DecodeError as error:

@@ -75,7 +75,7 @@ class Service:
     future_dated_s: float | None
     device_types: frozenset[str]
     on_demand_2013: bool
-    """Whether the 2013 schedule has an on-demand category (N/A there: False)."""
+    """True if the 2013 schedule has an on-demand category (N/A there: False)."""
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:

@@ -21,12 +21,12 @@ class CommandVariant(IntEnum):
 
     @property
     def local(self) -> bool:
-        """Whether the Command goes back to the user for local delivery."""
+        """True if the Command goes back to the user for local delivery."""
         return self in _LOCAL
 
     @property
     def over_wan(self) -> bool:
-        """Whether the Command goes to the hub."""
+        """True if the Command goes to the hub."""
         return self in _OVER_WAN
 
 

@@ -18,7 +18,7 @@ def text(request: ServiceRequest, *path: str) -> str | None:
 
 
 def has(request: ServiceRequest, name: str) -> bool:
-    """Whether an element of this local name is in the body."""
+    """True if an element of this local name is in the body."""
     return bool(request.body.xpath(f".//*[local-name()='{name}']"))
 
 

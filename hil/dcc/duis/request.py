@@ -1,4 +1,4 @@
-"""What a service request is: its identifier, its service reference variant, its body.
+"""Service requests: identifier, service reference variant, body.
 
 The variants with their body elements are data (``variants.csv``; DUIS schema 5.4, reference service-requests.csv).
 """
@@ -106,7 +106,7 @@ class ServiceRequest:
 
     @property
     def is_signed_pre_command(self) -> bool:
-        """Whether the body is a SignedPreCommand, that is, a GBCS message that the user signed."""
+        """True if the body is a SignedPreCommand, that is, a GBCS message that the user signed."""
         return self.element == "SignedPreCommand"
 
     @property
@@ -116,5 +116,5 @@ class ServiceRequest:
 
     @property
     def signed(self) -> bool:
-        """Whether the document carries an XML signature (nothing is said about its validity)."""
+        """True if the document carries an XML signature (nothing is said about its validity)."""
         return self.document.find(f"{{{SIGNATURE_NAMESPACE}}}Signature") is not None

@@ -38,7 +38,7 @@ _TRANSFORMS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Verified(Generic[T]):
-    """What a signature proved: ``value`` was read from ``octets``, and ``octets`` are exactly what was signed.
+    """Proven content: ``value`` was read from ``octets``, and ``octets`` are exactly what was signed.
 
     Only the verifier makes one (:func:`verify_request`)."""
 

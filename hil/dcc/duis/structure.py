@@ -142,7 +142,7 @@ def _wrong_built_in(kind: str, text: str) -> str | None:
 
 
 def is_base64(kind: str | None) -> bool:
-    """Whether octets of this type are written as base64 (else as hexadecimal digits)."""
+    """True if octets of this type are written as base64 (else as hexadecimal digits)."""
     while kind is not None and kind in _tables()[1]:
         kind = _tables()[1][kind].base
     return kind in ("base64Binary", "Certificate")

@@ -233,9 +233,9 @@ CHECKS: tuple[Callable[[GatewayContext, Arrival], Refusal | None], ...] = (
 
 
 RELEASED = frozenset({anomaly})
-"""What is not asked of a request that comes from quarantine."""
+"""Checks that a request from quarantine is spared."""
 UNSIGNED = frozenset({credentials, duplicate})
-"""What is not asked of a run of a schedule: its signature was that of the 5.1, its identifier is the DCC's own."""
+"""Checks that a run of a schedule is spared: its signature was that of the 5.1, its identifier is the DCC's own."""
 
 
 def first_failure(

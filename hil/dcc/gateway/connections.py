@@ -68,7 +68,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What went over a connection: messages and octets by direction in the last day, messages in the code's window."""
+    """Load of a connection: messages and octets by direction in the last day, messages in the code's window."""
 
     messages: Mapping[str, int]
     octets: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""What the gateway works with: one arrival (a request with its service and Device), and the context it is looked up in."""
+"""Context of the gateway: one arrival (a request with its service and Device), and the parts it is looked up in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hil.dcc.registration import Registration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayContext:
-    """What the DCC's parts look things up in, and record with. ``store`` is for its transactions; each table has its own module."""
+    """Parts that the DCC looks things up in, and records with. ``store`` is for its transactions; each table has its own module."""
 
     clock: Clock
     trace: Trace
@@ -57,7 +57,8 @@ class Arrival:
     """Of a critical request: the command variant under which its user will return the signed pre-command. This bench's user says so at
     once; what counts is asked again when it comes back."""
     proof: Verified[ServiceRequest] | ProtectionError | KeystoreError | None = None
-    """What the signature proved, or why it proved nothing; None for a run of a schedule, which the DCC itself makes. ``request`` is
+    """Content that the signature proved, or the reason why it proved none; None for a run of a schedule, which the DCC makes. ``request``
+    is
     the proven one where there is a proof."""
 
     @property
@@ -93,7 +94,7 @@ def prove(keystore: Keystore, request: ServiceRequest) -> Verified[ServiceReques
 
 
 def roles_of(context: GatewayContext, service: Service) -> frozenset[UserRole]:
-    """Who may send the service, by the edition that the profile names."""
+    """Roles that may send the service, by the edition that the profile names."""
     return service.roles_2013 if context.profile.edition_2013 and service.roles_2013 else service.roles
 
 

@@ -31,7 +31,7 @@ GoOn = Callable[[Arrival], Awaitable[Refusal | None]]
 
 @dataclass
 class DeferredRequests:
-    """What waits for a time or for another request."""
+    """Requests that wait for a time or for another request."""
 
     context: GatewayContext
     sequence: Sequence
@@ -47,7 +47,7 @@ class DeferredRequests:
         return moment if moment > self.context.clock.now() else None
 
     def cancels(self, arrival: Arrival) -> bool:
-        """Whether the request says "never": it cancels what the DCC defers of the same service for the same Device."""
+        """True if the request says "never": it cancels what the DCC defers of the same service for the same Device."""
         body = Node(arrival.request.body)
         if arrival.service.future_dated != {"dcc"} or not body.has("ExecutionDateTime"):
             return False

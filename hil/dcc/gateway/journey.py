@@ -33,10 +33,10 @@ SLEEPY = frozenset({DeviceType.GSME})
 
 
 class ToHubs(Protocol):
-    """What takes Commands to the hubs."""
+    """Carrier of Commands to the hubs."""
 
     def known(self, chf: Eui64) -> bool:
-        """Whether a link of this hub is there."""
+        """True if a link of this hub is there."""
         ...
 
     def post(self, chf: Eui64, message: bytes) -> int:
@@ -46,7 +46,7 @@ class ToHubs(Protocol):
 
 @dataclass
 class Travel:
-    """What one request gathered on its way: times per leg in milliseconds, and its messages."""
+    """Times per leg in milliseconds, and the messages, that one request gathered on its way."""
 
     clock: Clock
     legs: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What anomaly detection holds back, until an operator releases or discards it (sec2-rules CK-10, CK-11, PR-05 [135, 136]).
+"""Messages that anomaly detection holds back, until an operator releases or discards them (sec2-rules CK-10, CK-11, PR-05 [135, 136]).
 
 A quarantined message is left out of response times and listed apart (choice).
 """

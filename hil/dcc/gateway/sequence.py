@@ -20,7 +20,7 @@ from hil.dcc.gateway.context import Arrival, GatewayContext
 
 @dataclass
 class Sequence:
-    """Who waits for whom; every step of a request is a reason to look again."""
+    """Requests that wait for others; every step of a request is a reason to look again."""
 
     context: GatewayContext
     bus: Bus
@@ -54,7 +54,7 @@ class Sequence:
         return found
 
     def succeeded(self, name: str) -> tuple[bool | None, str]:
-        """Whether the request of this name succeeded (None: no end yet), and its state in a word."""
+        """Success of the request of this name (None: no end yet), and its state in a word."""
         stored = self.context.requests.find(name)
         if stored is None:
             return None, "never received"

@@ -109,7 +109,7 @@ class DeviceLogCopy:
                 self._store.insert("gpf_logs", gpf=str(gpf), device=str(eui), type=kind.value, time=self._now())
 
     def gpf_log(self, gpf: Eui64) -> dict[Eui64, DeviceType]:
-        """What :meth:`keep_gpf` kept last; empty if nothing."""
+        """Log that :meth:`keep_gpf` kept last; empty if none."""
         rows = self._store.rows("SELECT device, type FROM gpf_logs WHERE gpf = ? ORDER BY rowid", (str(gpf),))
         return {Eui64.parse(row["device"]): DeviceType(row["type"]) for row in rows}
 

@@ -152,7 +152,7 @@ class Inventory:
         return tuple(one for one in listed if one is not None)
 
     def enrolled(self, eui: Eui64) -> bool:
-        """Whether a system this Device belongs to is enrolled (INV-12 [173, 174]); for a CHF: whether any of its systems is."""
+        """True if a system this Device belongs to is enrolled (INV-12 [173, 174]); for a CHF: if any of its systems is."""
         device = self.device(eui)
         if device is None:
             return False
@@ -206,7 +206,7 @@ class Inventory:
         )
 
     def certified_hash(self, type: DeviceType, manufacturer: str, model: str, firmware: str) -> str | None:
-        """What :meth:`certify_image` was told, None if nothing."""
+        """Hash that :meth:`certify_image` was given, None if none."""
         row = self._store.row(
             "SELECT hash FROM certified_images WHERE type = ? AND manufacturer = ? AND model = ? AND firmware = ?",
             (type.name, manufacturer, model, firmware),
@@ -287,7 +287,7 @@ class Inventory:
         return self.listed(eui)
 
     def may_move(self, eui: Eui64, event: str) -> bool:
-        """Whether :meth:`move` would do it."""
+        """True if :meth:`move` would do it."""
         device, move = self.device(eui), move_of(event)
         return (
             device is not None

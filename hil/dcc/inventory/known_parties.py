@@ -30,10 +30,10 @@ class KnownParties:
                 self.hold(device.eui, role, self._new_devices[role])
 
     def party(self, device: Eui64, role: RemotePartyRole) -> Eui64 | None:
-        """Who the Device holds in ``role``."""
+        """Party that the Device holds in ``role``."""
         row = self._store.row("SELECT party FROM held_parties WHERE device = ? AND party_role = ?", (str(device), int(role)))
         return None if row is None else Eui64.parse(row["party"])
 
     def knows(self, device: Eui64, party: Eui64) -> bool:
-        """Whether the Device holds ``party`` in any role."""
+        """True if the Device holds ``party`` in any role."""
         return self._store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device), str(party))) is not None

@@ -56,7 +56,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """Who changed what, when and why (sec2-rules INV-23)."""
+    """Change of an entry: by whom, when and why (sec2-rules INV-23)."""
 
     time: float
     device: Eui64

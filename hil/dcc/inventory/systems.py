@@ -1,4 +1,4 @@
-"""What a smart metering system is made of, and what is still to be done after its installation (sec2-rules 7; glossary; H5.14-H5.27).
+"""Smart metering systems: their parts, and the duties that are left after installation (sec2-rules 7; glossary; H5.14-H5.27).
 
 The duties of installers after commissioning stand in a legal text that the consultation only summarises: which they are is the
 bench's own to say, as a list of named conditions.
@@ -30,7 +30,7 @@ class MeteringSystem:
 
     @property
     def complete(self) -> bool:
-        """Whether its core is there: electricity meter and hub; gas meter, GPF and hub. Type 1 Devices may be any number."""
+        """True if its core is there: electricity meter and hub; gas meter, GPF and hub. Type 1 Devices may be any number."""
         return self.chf is not None and (self.gpf is not None or self.meter.type is not DeviceType.GSME)
 
 

@@ -45,7 +45,7 @@ _ENDS = {
     FAILURE: "the Device did not complete the transfer",
 }
 _RETRY_S = 60.0
-"""How often a hub that has no link yet is asked again. The bench's own figure."""
+"""Period at which a hub that has no link yet is asked again. The bench's own figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Target:
 
 
 class ImagesToHubs(Protocol):
-    """What takes pieces of images to the hubs."""
+    """Carrier of pieces of images to the hubs."""
 
     def post_image(self, chf: Eui64, piece: bytes) -> int:
         """Store a piece for the hub; the frame's sequence. Raises WanError."""

@@ -1,4 +1,4 @@
-"""What suppliers report of Communications Hubs with 8.14: installed, installed without SM WAN, returned faulty, returned without fault.
+"""Suppliers' reports on Communications Hubs (8.14): installed, installed without SM WAN, returned faulty, returned without fault.
 
 The reports are kept as they came, in the words of DUIS 5.4; charging and incidents read them. What they change in the inventory
 (choices): an installation without SM WAN leaves the hub InstalledNotCommissioned (its first contact commissions it later), and a

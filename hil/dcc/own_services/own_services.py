@@ -32,7 +32,7 @@ Result = Mapping[str, object]
 
 
 class LocalResponses(Protocol):
-    """What takes the Responses that users bring back (8.13)."""
+    """Taker of the Responses that users bring back (8.13)."""
 
     def return_local(self, arrival: Arrival, octets: bytes) -> Result:
         """A Response to a Command that was delivered locally. Raises OwnServiceRefused."""

@@ -35,7 +35,7 @@ from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.entered_users import UserSuspended
 
 SIX = frozenset({"4.8", "4.10", "4.12", "4.15", "4.16", "4.17"})
-"""What the consultation lets be scheduled (SCH-01 [404])."""
+"""Services that the consultation lets be scheduled (SCH-01 [404])."""
 MOST_PER_DEVICE = 99
 """DSPSchedules of one reply to 5.2 (DUIS 5.4)."""
 Run = Callable[[ServiceRequest, Service, float], Awaitable[Refusal | None]]

@@ -1,4 +1,4 @@
-"""What the DCC holds about SM WAN coverage, for 12.1 (services schedule table 5.2): by full postcode, and by UPRN where one is held.
+"""SM WAN coverage as the DCC holds it, for 12.1 (services schedule table 5.2): by full postcode, and by UPRN where one is held.
 
 The words are those of DUIS 5.4 (DSPWANMatrixResponse); how coverage data arrive is not modelled: entries are put in.
 """
@@ -60,7 +60,7 @@ class WanMatrix:
         )
 
     def look_up(self, *, postcode: str = "", uprn: str = "") -> tuple[Coverage, ...]:
-        """What is held; by UPRN if one is given, else by postcode, whatever its spacing."""
+        """Coverage that is held; by UPRN if one is given, else by postcode, whatever its spacing."""
         column, value = ("uprn", uprn) if uprn else ("postcode", _plain(postcode))
         return tuple(
             Coverage(row["region"], bool(row["covered"]), row["technology"], row["likelihood"], row["anticipated"], row["equipment"])

@@ -1,4 +1,4 @@
-"""Who signs a change of supplier, as the main DCC systems see it: a protocol, and nothing that could sign (COS-01 [142]).
+"""The signer of a change of supplier as the main DCC systems see it: a protocol, and nothing that could sign (COS-01 [142]).
 
 The enduring arrangement, in which the losing supplier signs, can take the CoS Party's place behind it (COS-07 [147]).
 """
@@ -14,7 +14,7 @@ from hil.dcc.duis import ServiceRequest
 
 
 class CosSigner(Protocol):
-    """Who signs a change of supplier's credentials."""
+    """Signer of a change of supplier's credentials."""
 
     @property
     def eui(self) -> Eui64: ...

@@ -15,7 +15,7 @@ from hil.parse_correlate import AGREEMENT, Entity
 
 
 class HeldKeys:
-    """What a keystore holds, as :class:`hil.parse_correlate.Keys`."""
+    """Content of a keystore, as :class:`hil.parse_correlate.Keys`."""
 
     def __init__(self, keystore: Keystore) -> None:
         self._keystore = keystore

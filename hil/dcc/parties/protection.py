@@ -20,7 +20,7 @@ from firmware_emu.ids import Eui64
 
 
 class Proof(StrEnum):
-    """What was proven, and by what."""
+    """Parts of a message that were proven, and the proof."""
 
     SIGNATURE = "signature"
     MAC = "MAC"

@@ -57,7 +57,7 @@ class Repository:
 
     @contextmanager
     def as_if_taken(self, certificate: x509.Certificate) -> Iterator[None]:
-        """What holds if the Device has taken the certificate: the DCC's keystore with it, and without it again if an error ends this."""
+        """Hold as if the Device had taken the certificate: the DCC's keystore with it, and without it again if an error ends this."""
         device, usage = entity_of(certificate), usage_of(certificate)
         before = self.keystore.certificate(device, usage)
         self.keystore.add_certificate(certificate)

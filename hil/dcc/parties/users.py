@@ -30,7 +30,7 @@ _USER_ROLES = frozenset(
     {RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER}
 )
 CREATED_WITHIN = timedelta(minutes=10)
-"""How far the creation time in a gas pre-command may lie from the moment the user reads it. The bench's own figure."""
+"""Largest distance of the creation time in a gas pre-command from the moment the user reads it. The bench's own figure."""
 
 
 class NotCorrelated(CommsHubError):
@@ -51,7 +51,7 @@ class User:
         self._keystore = keystore.subset(*keystore.entities(), private=(eui64,))
         self.inbox: list[Delivery] = []
         self.in_error: list[Delivery] = []
-        """What was received in error: without the octets, which are discarded."""
+        """Messages received in error: without the octets, which are discarded."""
 
     def __repr__(self) -> str:
         return f"User({self.eui64}, {self.role})"

@@ -1,4 +1,4 @@
-"""What registrations are counted for: charging, demand, and non-domestic supply (REG-02, REG-10, REG-23 [75, 81-83])."""
+"""Counts of registrations: for charging, demand, and non-domestic supply (REG-02, REG-10, REG-23 [75, 81-83])."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NON_DOMESTIC_CLASSES = frozenset(range(3, 9))
 
 
 def registered_systems(registration: Registration, at: float) -> Mapping[Eui64, int]:
-    """How many MPxNs each supplier is registered for, which charging goes by before systems are enrolled [75]."""
+    """Number of MPxNs each supplier is registered for, which charging goes by before systems are enrolled [75]."""
     return dict(Counter(user for _, role, user in registration.all_at(at) if role in SUPPLIERS))
 
 
@@ -84,7 +84,7 @@ class NonDomestic:
         return None if marker is None else marker == "non-domestic"
 
     def count(self) -> int:
-        """How many MPxNs are non-domestic."""
+        """Number of MPxNs that are non-domestic."""
         return sum(self.is_non_domestic(row["mpxn"]) is True for row in self._store.rows("SELECT mpxn FROM registration_items"))
 
 
@@ -98,7 +98,7 @@ class Batch:
 
 
 def smoothed(rows: int, settings: FeedSettings | None = None) -> tuple[Batch, ...]:
-    """How a provider sends ``rows`` rows: in batches of the size and spacing that the interface asks for [390]."""
+    """Batches in which a provider sends ``rows`` rows: of the size and spacing that the interface asks for [390]."""
     used = settings or feed_settings()
     return tuple(
         Batch(first, min(used.batch_rows, rows - first), number * used.spacing_s)

@@ -1,4 +1,4 @@
-"""Where the DCC's copy and the provider's disagree: which of them is master until it is resolved (sec2-rules RG-05 [89])."""
+"""Disputes between the DCC's copy and the provider's: which of them is master until it is resolved (sec2-rules RG-05 [89])."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class Disputes:
         return self.dispute(number)
 
     def holds_back(self, row: Row) -> bool:
-        """Whether a file's row is not taken now: its MPxN is in dispute and the DCC's copy is master."""
+        """True if a file's row is not taken now: its MPxN is in dispute and the DCC's copy is master."""
         return any(one.master == DCC for one in self._open(row.mpxn, row.role))
 
     def open_on(self, mpxn: str, role: UserRole) -> bool:
-        """Whether this registration is in dispute."""
+        """True if this registration is in dispute."""
         return bool(self._open(mpxn, role))
 
     def resolve(self, number: int, user: Eui64, begins: float, resolution: str) -> Dispute:

@@ -31,7 +31,7 @@ from hil.dcc.registration.settings import FeedSettings, feed_settings
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a file. ``state``: taken, held (an earlier one is missing), repeated, rejected, malformed, overload.
+    """Receipt of a file. ``state``: taken, held (an earlier one is missing), repeated, rejected, malformed, overload.
 
     ``signature`` is the DCC's, over :attr:`octets`, so that the provider knows who answered (mutual authentication [389]).
     """
@@ -84,7 +84,7 @@ class RegistrationFeed:
             self._store.execute("INSERT OR IGNORE INTO rdp_feeds VALUES (?, ?, 0, ?)", (str(provider), fuel.value, self._now()))
 
     def provider_of(self, operator: Eui64) -> Eui64 | None:
-        """Whom a network operator named."""
+        """Provider that a network operator named."""
         row = self._store.row("SELECT provider FROM rdp_nominations WHERE operator = ?", (str(operator),))
         return None if row is None else Eui64.parse(row["provider"])
 

@@ -26,7 +26,7 @@ class RegistrationIncidentError(CommsHubError):
 
 
 class Kind(StrEnum):
-    """What may go wrong with a file [87 b1]."""
+    """Trouble with a file [87 b1]."""
 
     NOT_RECEIVED = "not received"
     MALFORMED = "malformed"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """How a kind is handled: the steps before an incident is raised, and what the DCC does with the file (``handling.toml``)."""
+    """Handling of a kind: the steps before an incident is raised, and what the DCC does with the file (``handling.toml``)."""
 
     steps: tuple[str, ...]
     action: str

@@ -27,7 +27,7 @@ class Refresh:
 
 
 class Refreshes:
-    """What was asked for, in the DCC's store."""
+    """Refreshes that were asked for, in the DCC's store."""
 
     def __init__(self, store: DccStore, now: Callable[[], float], settings: FeedSettings) -> None:
         self._store = store

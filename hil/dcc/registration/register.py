@@ -33,7 +33,7 @@ class Registration:
         return tuple((row["mpxn"], UserRole(row["role"]), Eui64.parse(row["user"])) for row in rows)
 
     def party(self, mpxn: str, role: UserRole, at: float) -> Eui64 | None:
-        """Who is registered in ``role`` for ``mpxn`` at ``at``."""
+        """Party that is registered in ``role`` for ``mpxn`` at ``at``."""
         row = self._store.row(
             "SELECT user FROM registration WHERE mpxn = ? AND role = ? AND begins <= ? ORDER BY begins DESC LIMIT 1", (mpxn, role.value, at)
         )
@@ -53,5 +53,5 @@ class Registration:
         return None
 
     def is_supplier_of(self, user: Eui64, mpxns: tuple[str, ...], at: float) -> bool:
-        """Whether ``user`` is a registered supplier of any of these."""
+        """True if ``user`` is a registered supplier of any of these."""
         return any(self.party(mpxn, role, at) == user for mpxn in mpxns for role in SUPPLIERS)

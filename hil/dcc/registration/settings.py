@@ -42,5 +42,5 @@ def feed_settings() -> FeedSettings:
 
 
 def feed_setting_sources() -> dict[str, str]:
-    """Where each value comes from."""
+    """Source of each value."""
     return {name: str(entry["source"]) for name, entry in _content().items()}

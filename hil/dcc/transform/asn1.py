@@ -200,7 +200,7 @@ _PAYLOADS: dict[str, Callable[[Source], bytes]] = {
 
 
 def knows(use_case: str) -> bool:
-    """Whether the use case has an ASN.1 payload."""
+    """True if the use case has an ASN.1 payload."""
     return use_case in _PAYLOADS
 
 

@@ -47,7 +47,7 @@ CUSTOMER_IDENTIFICATION_NUMBER: Final = "1234"
 
 @dataclass(frozen=True, slots=True)
 class ReferenceDevice:
-    """What an inventory would hold of a Device: its type, profile, and the parties whose certificates it holds."""
+    """A Device as an inventory would hold it: its type, profile, and the parties whose certificates it holds."""
 
     device_type: DeviceType
     profile: DeviceProfile = SINGLE_PHASE
@@ -213,7 +213,7 @@ class Checker:
 
 
 def _closest(name: str, request: ServiceRequest, context: TransformContext) -> bool:
-    """Whether no other use case of the request's service fits the name better: ECS08a begins with ECS08 too."""
+    """True if no other use case of the request's service fits the name better: ECS08a begins with ECS08 too."""
     chosen = select(request, context).use_case
     return not any(name.startswith(other) and len(other) > len(chosen) for other in codes_of(request.service_reference_variant).values())
 

@@ -1,4 +1,4 @@
-"""What a transform needs besides the request: facts about the target that the inventory holds, parties, counters, times."""
+"""Context of a transform beside the request: facts about the target that the inventory holds, parties, counters, times."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredLog:
-    """What the DCC kept of a hub's device log (alerts CS14 and GCS62), for restoring it on another hub."""
+    """Copy of a hub's device log at the DCC (alerts CS14 and GCS62), for restoring it on another hub."""
 
     entries: tuple[LogEntry, ...]
     extended_pan_id: bytes = bytes(8)

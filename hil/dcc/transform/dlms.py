@@ -82,7 +82,7 @@ def _lists() -> dict[str, tuple[_Line, ...]]:
 
 
 def knows(use_case: str) -> bool:
-    """Whether the use case has an access list."""
+    """True if the use case has an access list."""
     return use_case in _lists()
 
 

@@ -161,7 +161,7 @@ def clock_preset(source: Source, _: str) -> Data:
 
 
 def registered_type(source: Source, path: str) -> Data:
-    """What kind of Device is added to the CHF device log (reference chts-notes 3); an ESME unless the inventory knows better."""
+    """Type of Device that is added to the CHF device log (reference chts-notes 3); an ESME unless the inventory knows better."""
     lookup = source.context.registered_type_of
     known = lookup(source.body.eui(path)) if lookup else None
     return Enum(_REGISTERED_ESME if known is None else known)
@@ -214,7 +214,7 @@ def switch_labels(source: Source) -> list[Access]:
 
 
 def switch_types(source: Source) -> list[Access]:
-    """What each switch named is: eight zero octets for one inside the meter, else the EUI-64 of the HCALCS."""
+    """Kind of each switch named: eight zero octets for one inside the meter, else the EUI-64 of the HCALCS."""
     nodes = sorted(source.body.nodes("SwitchTypeAndId"), key=lambda node: node.attribute("index"))
     return [
         _set(

@@ -38,7 +38,7 @@ def _lists() -> dict[str, list[str]]:
 
 
 def knows(use_case: str) -> bool:
-    """Whether the use case has a component list."""
+    """True if the use case has a component list."""
     return use_case in _lists()
 
 
@@ -96,7 +96,7 @@ def _payment_configuration(source: Source, _: str) -> bytes:
 
 
 def _samples(source: Source, seconds: str) -> bytes:
-    """How many samples of so many seconds the period holds, and one more."""
+    """Number of samples of so many seconds that the period holds, and one more."""
     start, end = (source.body.moment(path) for path in source.period)
     intervals = max(0, int((end - start).total_seconds()) // int(seconds))
     return number("u16", min(intervals + 1, 0xFFFF))

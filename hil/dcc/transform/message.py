@@ -30,7 +30,7 @@ def transform(request: ServiceRequest, context: TransformContext) -> Message:
 
 
 def originated_by_dcc(request: ServiceRequest, context: TransformContext) -> bool:
-    """Whether a DCC party originates the command, and so gives it a counter of its own. Raises TransformError."""
+    """True if a DCC party originates the command, and so gives it a counter of its own. Raises TransformError."""
     return not _originated_by_user(request, context, select(request, context))
 
 

@@ -1,4 +1,4 @@
-"""Where values of a payload come from: the request, the context, the header that was chosen for it."""
+"""Sources of a payload's values: the request, the context, the header that was chosen for it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Source:
 
     @property
     def reader(self) -> Eui64:
-        """Who is to read, as protection parameters name it: the user the access control broker speaks for, else the header's originator
+        """Reader as protection parameters name it: the user the access control broker speaks for, else the header's originator
         (RTDS ECS21b)."""
         return self.header.other.supplementary_party or self.header.originator
 

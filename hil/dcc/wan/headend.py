@@ -124,11 +124,11 @@ class HeadEnd:
                 )
 
     def connected(self, chf: Eui64) -> bool:
-        """Whether the hub's connection is up and greeted."""
+        """True if the hub's connection is up and greeted."""
         return chf in self._channels and self._channels[chf].in_use
 
     def known(self, chf: Eui64) -> bool:
-        """Whether a link of this hub has been attached."""
+        """True if a link of this hub has been attached."""
         return chf in self._channels
 
     def post(self, chf: Eui64, message: bytes) -> int:
@@ -144,7 +144,7 @@ class HeadEnd:
         return self._channels[chf].post(WanKind.IMAGE, piece)
 
     def undelivered(self, chf: Eui64, sequence: int) -> bool:
-        """Whether the hub has not acknowledged this frame."""
+        """True if the hub has not acknowledged this frame."""
         return chf not in self._channels or any(frame.sequence == sequence for frame in self._channels[chf].waiting())
 
     def withdraw(self, chf: Eui64, sequence: int) -> bool:

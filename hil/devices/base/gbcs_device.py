@@ -102,7 +102,7 @@ class GbcsHanDevice(HanDevice, ABC):
         self._retry = asyncio.Event()
 
     def use_cases(self) -> UseCases:
-        """What this type of Device answers without its executor: the use cases of all Devices, and its own."""
+        """Use cases that this type of Device answers without its executor: those of all Devices, and its own."""
         return STANDARD
 
     def use(self, executor: Executor) -> None:

@@ -1,4 +1,4 @@
-"""What every Device of the rig has: a radio node, credentials, a join over the air, a keep-alive watch, and a power switch.
+"""Common parts of every Device of the rig: a radio node, credentials, a join over the air, a keep-alive watch, and a power switch.
 
 After the keep-alive limit it looks for its hub again: on a network under another key, or another hub in its place. That one lets it in
 by the hash of its old link key, which the DCC holds too; so the Device agrees a link key of its own with it at once, as a ZigBee trust
@@ -72,7 +72,7 @@ class HanDevice:
         self.coordinator: Eui64 | None = None
         self.powered = True
         self.key_borrowed = False
-        """Whether the link key with the hub is still the hash of the one with its predecessor."""
+        """True while the link key with the hub is the hash of the one with its predecessor."""
         self.hub_time: HubTime | None = None
         self._hub_time_read_at = 0.0
         self.watch: KeepAliveWatch | None = None
@@ -105,7 +105,7 @@ class HanDevice:
         await self.joined(membership)
 
     async def joined(self, membership: Membership) -> None:
-        """What this Device does first on a network it has just joined or come back to."""
+        """First actions of this Device on a network it has just joined or come back to."""
         self.watch_hub()
 
     async def stop(self) -> None:

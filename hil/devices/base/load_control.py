@@ -40,7 +40,7 @@ class Level(Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether it lets current through."""
+        """True if it lets current through."""
         ...
 
 
@@ -84,7 +84,7 @@ class LoadController:
     def __init__(self, esme: Leader) -> None:
         self._esme = esme
         self.reported: dict[Eui64, tuple[int, int]] = {}
-        """What each HCALCS reported last: event status and duty cycle."""
+        """Last report of each HCALCS: event status and duty cycle."""
 
     def _followers(self) -> list[Eui64]:
         return [entry.device_id for entry in joins.entries(self._esme.gbcs) if entry.device_type == DeviceType.HCALCS]
@@ -153,7 +153,7 @@ class LoadController:
         await self._tell(device, int(self._esme.now()))
 
     async def _tell(self, device: Eui64, event: int) -> bool | None:
-        """Whether the HCALCS then shows itself closed, None if it follows none."""
+        """True if the HCALCS then shows itself closed, None if it follows none."""
         number, zcl = self._number(device), self._esme.zcl
         if number is None:
             return None

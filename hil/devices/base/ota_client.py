@@ -34,7 +34,7 @@ BLOCK = 44
 """Octets asked for at a time: a block response then fits one APS frame of 61 octets. The bench's own figure."""
 QUERY_PERIOD_S = 86_400.0
 RETRY_S = 600.0
-"""How often a mains Device asks for an image, and when again after a transfer that broke off. The bench's own figures."""
+"""Period at which a mains Device asks for an image, and after which it asks again when a transfer broke off. The bench's own figures."""
 _KEPT = 4096
 """Octets in a piece of the store. The bench's own figure."""
 _STATE = struct.Struct(">III")
@@ -45,7 +45,7 @@ _HARDWARE_PRESENT = 0x01
 
 
 class Fetched(Enum):
-    """What one try came to."""
+    """Result of one try."""
 
     NOTHING = "no image waits"
     PART = "the rest waits for another try"
@@ -105,7 +105,7 @@ class OtaClient:
 
     @property
     def under_way(self) -> bool:
-        """Whether part of a file, or the end of a transfer that the hub does not know of, is in the store."""
+        """True if part of a file, or the end of a transfer that the hub does not know of, is in the store."""
         store = self._device.store
         return any(store.get(self._prefix + name) is not None for name in ("state", "end"))
 

@@ -29,7 +29,7 @@ class Reading:
 
 
 class HanReader:
-    """What a display reads: metering values, and what suppliers have published."""
+    """Reader of a display: metering values, and publications of suppliers."""
 
     def __init__(self, zcl: ZclPort) -> None:
         self._zcl = zcl
@@ -54,7 +54,7 @@ class HanReader:
         command: str,
         fields: Mapping[str, FieldValue] | None = None,
     ) -> dict[str, FieldValue] | None:
-        """What a supplier has published, by the name of the command that asks for it (``GetTariffInformation``): price, calendar, message,
+        """Publication of a supplier, by the name of the command that asks for it (``GetTariffInformation``): price, calendar, message,
         supplier's contact. None if there is nothing. Raises RadioError if the other side does not answer."""
         asked = cluster.command_named(command)
         for endpoint in await self._zcl.port.match_descriptors(device, cluster.id, server=True):

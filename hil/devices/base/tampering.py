@@ -1,4 +1,4 @@
-"""What is done to a meter by hand: covers taken off, a magnet held to it. Each is an event at the Device (reference event-table)."""
+"""Tampering with a meter by hand: covers taken off, a magnet held to it. Each is an event at the Device (reference event-table)."""
 
 from __future__ import annotations
 

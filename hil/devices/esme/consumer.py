@@ -1,4 +1,4 @@
-"""What an electricity meter shows to the consumer's Devices on the HAN, less what lies before a change of tenancy (ECS12)."""
+"""Values that an electricity meter shows to the consumer's Devices on the HAN, less what lies before a change of tenancy (ECS12)."""
 
 from __future__ import annotations
 

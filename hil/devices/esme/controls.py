@@ -48,7 +48,7 @@ class Switch:
 
     @property
     def closed(self) -> bool:
-        """Whether it lets current through."""
+        """True if it lets current through."""
         return self.level > 0
 
 
@@ -152,7 +152,7 @@ class Controls:
         self._esme.trace.emit("device", self._esme.name, "auxiliary switch", number=number, level=level)
 
     def not_followed(self, number: int, level: int, event: int, reason: str) -> None:
-        """What was to follow switch ``number`` to ``level`` did not: log entry with the DRLC ``event`` that told it, and alert 811A."""
+        """Record that switch ``number`` was not followed to ``level``: log entry with the DRLC ``event`` that told it, and alert 811A."""
         self._esme.trace.emit("device", self._esme.name, "auxiliary switch not followed", number=number, level=level, reason=reason)
         self._esme.tell(CONTROL_FAILED, entry=_entry(int(self._esme.now()), number, level, _FAILURE, event))
 

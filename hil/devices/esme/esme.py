@@ -264,7 +264,7 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
 
     @property
     def pin_protected(self) -> bool:
-        """Whether a privacy PIN is set."""
+        """True if a privacy PIN is set."""
         return self.store.get(self.gbcs.prefix + "pin") is not None
 
     def disable_privacy_pin(self) -> None:

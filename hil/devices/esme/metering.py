@@ -33,7 +33,7 @@ class LoadSwitch(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What ECS28a set: watts, seconds above it, seconds until supply returns, and whether supply is disabled at all."""
+    """Settings of ECS28a: watts, seconds above it, seconds until supply returns, and whether supply is disabled at all."""
 
     watts: int
     period: int
@@ -147,7 +147,7 @@ class Window:
         self._span = (starts[0], ends[0]) if starts and ends and starts[0] != ends[0] else None
 
     def holds(self, end: int) -> bool:
-        """Whether the half hour that ended at ``end`` lies in the window, which may run over midnight."""
+        """True if the half hour that ended at ``end`` lies in the window, which may run over midnight."""
         if self._span is None:
             return True
         first, last = self._span
@@ -166,7 +166,7 @@ def _third(half_hour: int) -> int:
 
 
 class EsmeRegisters:
-    """What the meter counts: active energy in Wh, reactive in varh. ``active_import`` is that of all elements together."""
+    """Registers of the meter: active energy in Wh, reactive in varh. ``active_import`` is that of all elements together."""
 
     def __init__(self, store: Store, name: str, load: LoadProfile, secondary: LoadProfile, export: LoadProfile) -> None:
         def register(load: LoadProfile, part: str, depth: int = OTHER_PROFILE_DEPTH) -> Register:
@@ -328,7 +328,7 @@ class Metering(Metrology[LoadSwitch, Settings]):
         self.demands["export"].offer(end, exported)
 
     def _ends(self, end: int) -> None:
-        """What a moment ends: periods of charges, the day, the billing period, the block period."""
+        """End the periods that end at a moment: of charges, the day, the billing period, the block period."""
         settings = self.settings
         self.account.fall_due(end, settings.tariff.standing_charge, settings.terms)
         if is_midnight(end):
@@ -342,7 +342,7 @@ class Metering(Metrology[LoadSwitch, Settings]):
             self.rates.reset_counters()
 
     def snapshot(self) -> Snapshot:
-        """What the registers show now."""
+        """Snapshot of the registers now."""
         return Snapshot.take(self._until, self.registers.active_import.total, self.registers.secondary_import.total, self.rates)
 
     def changed(self) -> None:

@@ -50,7 +50,7 @@ class EsmePart(MeterPart, Protocol):
         ...
 
     def activate_emergency_credit(self) -> bool:
-        """Whether emergency credit is active afterwards."""
+        """Activate emergency credit; True if it is active afterwards."""
         ...
 
     def token_by_command(self, utrn: str) -> bool:

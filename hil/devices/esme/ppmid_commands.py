@@ -1,4 +1,4 @@
-"""What a PPMID may ask of an electricity meter over the HAN: enter a token, activate emergency credit, enable an armed supply.
+"""Requests of a PPMID to an electricity meter over the HAN: enter a token, activate emergency credit, enable an armed supply.
 
 The requests are ZigBee commands without GBCS protection (PECS01 to PECS03, reference smets 9 and gbcs-spec-notes 14); the meter takes them
 from PPMIDs of its log alone and writes them to its event log.

@@ -1,4 +1,5 @@
-"""What settings and methods of an electricity meter's object model do: activation of passive values, credit and charge, scripts, resets."""
+"""Effects of settings and methods of an electricity meter's object model: activation of passive values, credit and charge, scripts,
+resets."""
 
 from __future__ import annotations
 

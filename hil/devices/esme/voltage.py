@@ -37,7 +37,8 @@ def event_codes() -> Mapping[tuple[str, str, int], int]:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What ECS29 set for one phase: average over and under, averaging period, and (threshold, period) of each extreme. 0: not watched."""
+    """Settings of ECS29 for one phase: average over and under, averaging period, and (threshold, period) of each extreme. 0: not
+    watched."""
 
     over: int
     under: int

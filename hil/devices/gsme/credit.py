@@ -46,7 +46,7 @@ class Charged(Logged, Protocol):
     message: Message | None
 
     def activate_emergency_credit(self) -> bool:
-        """Whether emergency credit is active afterwards."""
+        """Activate emergency credit; True if it is active afterwards."""
         ...
 
 
@@ -121,7 +121,7 @@ class Credit:
         return result, value
 
     def _use(self, utrn: str, checked: top_up.TopUpResult, value: int) -> tuple[int, int]:
-        """What an authentic token is worth, unless a limit of the meter forbids it: the result, and the value in millipence."""
+        """Worth of an authentic token, unless a limit of the meter forbids it: the result, and the value in millipence."""
         gsme = self._gsme
         account, terms = gsme.metering.account, gsme.metering.settings.terms
         if checked is not top_up.TopUpResult.ACCEPTED:

@@ -19,7 +19,7 @@ _HOUR_S, _LITRES = 3600, 1000
 
 @dataclass(frozen=True, slots=True)
 class FlowLimit:
-    """What GCS24 set: cubic metres an hour, seconds to settle, seconds to measure."""
+    """Settings of GCS24: cubic metres an hour, seconds to settle, seconds to measure."""
 
     threshold: Fraction
     settling: int

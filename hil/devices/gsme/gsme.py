@@ -44,7 +44,7 @@ from hil.devices.metering.registers import HALF_HOUR_S, LoadProfile, Register, b
 WAKE_PERIOD_S = HALF_HOUR_S
 """A gas meter normally wakes and pushes every 30 minutes (reference chts 5)."""
 POLL_S = 0.5
-"""How often an awake meter asks its parent for what it holds. The bench's own figure."""
+"""Period at which an awake meter asks its parent for what it holds. The bench's own figure."""
 ANSWER_S = 20.0
 BLOCKS_A_WAKE = 1000
 """Blocks of firmware that one wake takes: at a poll for each, some ten minutes of battery. The bench's own figure."""
@@ -142,7 +142,7 @@ class Gsme(Meter[Valve, Settings]):
     # --- model
 
     def settings(self) -> Settings:
-        """What is set and steers the metering."""
+        """Settings that steer the metering."""
         return Settings.read(self.model)
 
     def number(self, cluster: int, attribute: int) -> int:
@@ -211,7 +211,7 @@ class Gsme(Meter[Valve, Settings]):
         return self._keypad.enter(utrn, self.now())
 
     def knows_gpf(self) -> bool:
-        """Whether this hub's GPF stands in the meter's log: before that no metering data goes to the mirror (reference zigbee-han 6)."""
+        """True if this hub's GPF stands in the meter's log: before that no metering data goes to the mirror (reference zigbee-han 6)."""
         return any(entry.device_type == DeviceType.GPF and entry.device_id == self.coordinator for entry in joins.entries(self.gbcs))
 
     # --- HAN
@@ -268,7 +268,7 @@ class Gsme(Meter[Valve, Settings]):
             self.trace.emit("device", self.name, "asleep")
 
     def _heard_time(self) -> bool:
-        """Whether the hub gave its time in this wake."""
+        """True if the hub gave its time in this wake."""
         return self.clock.now() - self._hub_time_read_at < WAKE_PERIOD_S / 2
 
     def swapped(self, centre: Eui64) -> None:

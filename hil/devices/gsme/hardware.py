@@ -57,7 +57,7 @@ class Hardware:
 
     @property
     def battery_days(self) -> int:
-        """What the battery will last."""
+        """Days that the battery will last."""
         octets = self._gsme.store.get(self._battery)
         return NEW_BATTERY_DAYS if octets is None else int.from_bytes(octets, "big")
 

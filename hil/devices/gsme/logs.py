@@ -64,7 +64,7 @@ class GasLogs:
         self._top_ups = Ring(store, prefix + "top_ups", "IiQB", TOP_UP_DEPTH)
         self._payments = Ring(store, prefix + "payments", "IIBI", PAYMENT_DEPTH)
         self.to_publish = Outbox(store, prefix + "publish/")
-        """What the GPF is to have at the next push: cluster, command and payload of one published command each."""
+        """Publications that the GPF is to have at the next push: cluster, command and payload of one published command each."""
 
     # --- writing
 
@@ -117,7 +117,7 @@ class GasLogs:
             gsme.trace.emit("device", gsme.name, "alert not sent", code=f"{BILLING_UPDATED:04x}", reason=str(problem))
 
     def _ends(self, command: int, midnight: int) -> bool:
-        """Whether a billing period (09) or block period (01) that was published ends at ``midnight``."""
+        """True if a billing period (09) or block period (01) that was published ends at ``midnight``."""
         period = self._periods.latest(PRICE.id, command)
         if period is None:
             return False

@@ -59,7 +59,7 @@ class Measured(MeterPart, Protocol):
     """A gas meter whose gas is measured."""
 
     def settings(self) -> Settings:
-        """What is set, read off the model."""
+        """Settings, read off the model."""
         ...
 
     def valve_moves(self, state: Valve) -> bool:
@@ -123,7 +123,7 @@ class GasMetering(Metrology[Valve, Settings]):
         return tuple(watt_hours(self.rates.counters[block][0]) for block in range(GAS_BLOCKS))
 
     def script(self) -> int:
-        """What the tariff has in force: a tier from 1, or the block script."""
+        """Tier or script that the tariff has in force: a tier from 1, or the block script."""
         return self.settings.tariff.table.at(self._until)[0]
 
     def block(self) -> int:

@@ -1,4 +1,4 @@
-"""How a gas meter mirrors itself to the GPF (reference zigbee-han 6): RequestMirror, ConfigureMirror, Report Attributes.
+"""Mirroring of a gas meter to the GPF (reference zigbee-han 6): RequestMirror, ConfigureMirror, Report Attributes.
 
 Each half hour the meter reports what has changed since the mirror took it; everything once a day and to a new mirror.
 """
@@ -41,7 +41,7 @@ _SCHEME_B_FLAGS = (0x0000, 0x0001, 0x0002, 0x0003, 0x0004)
 _GENERAL = 1
 """Cause of a midnight's snapshot."""
 _QUESTIONS_S = 30.0
-"""How long the meter stays awake for a question that it has fetched. The bench's own figure."""
+"""Seconds for which the meter stays awake for a question that it has fetched. The bench's own figure."""
 _RECORDS_A_FRAME = 4
 """Attributes a report frame: keeps a report in one APS frame of 61 octets. The bench's own figure."""
 _ALL_EVERY = 48
@@ -63,7 +63,7 @@ class MirrorPusher:
         self._endpoint: int | None = None
         self._pushes = 0
         self._held: dict[tuple[int, int], Value] = {}
-        """What the mirror holds, by cluster and attribute."""
+        """Values that the mirror holds, by cluster and attribute."""
         self.flags: tuple[int, ...] = ()
         self._open: set[tuple[int, int]] = set()
         """Questions that were fetched and are not wholly answered."""
@@ -71,7 +71,7 @@ class MirrorPusher:
 
     @property
     def told_of_firmware(self) -> bool:
-        """Whether the flags say that the hub holds an image for this meter."""
+        """True if the flags say that the hub holds an image for this meter."""
         return bool(self.flags and self.flags[0] & _NEW_FIRMWARE)
 
     def serve(self) -> None:
@@ -105,7 +105,7 @@ class MirrorPusher:
 
     @staticmethod
     def _last(question: tuple[int, int], asked: bytes, answer: bytes | None) -> bool:
-        """Whether there is no more to ask: fewer samples than asked for, the last of the midnights' snapshots, which are asked for last, or
+        """True if there is no more to ask: fewer samples than asked for, the last of the midnights' snapshots, which are asked for last, or
         a whole log. ``answer`` None: nothing was found."""
         cluster = METERING if question[0] == METERING.id else PREPAYMENT
         fields = cluster.to_server[question[1]].decode(asked)
@@ -149,7 +149,7 @@ class MirrorPusher:
             waiting.done(key)
 
     def pushed(self, cluster: int, attribute: int) -> Value | None:
-        """What the mirror holds of an attribute; None if it was never reported."""
+        """Value of an attribute in the mirror; None if it was never reported."""
         return self._held.get((cluster, attribute))
 
     def forget(self) -> None:

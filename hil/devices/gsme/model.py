@@ -359,7 +359,7 @@ class GsmeModel:
         return [ZclAnswer(0x04, b"\x00\x01" + octets)]
 
     def event_configuration(self, code: int) -> int | None:
-        """What GCS20 configured for an event, None if nothing."""
+        """Configuration that GCS20 gave an event, None if none."""
         octets = self._gsme.store.get(self._event_name(code))
         return None if octets is None else octets[0]
 

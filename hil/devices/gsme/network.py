@@ -41,7 +41,7 @@ class Sampling:
         return cls(start, max(1, interval), min(most or NETWORK_DEPTH, NETWORK_DEPTH))
 
     def takes(self, moment: int) -> bool:
-        """Whether the register is noted at ``moment``: at the start, and at the end of each interval."""
+        """True if the register is noted at ``moment``: at the start, and at the end of each interval."""
         number, rest = divmod(moment - self.start, self.interval)
         return not rest and 0 <= number <= self.samples
 

@@ -22,5 +22,5 @@ class GsmePart(MeterPart, Protocol):
     """Everything that a part may use of a GSME beside what every meter has."""
 
     def knows_gpf(self) -> bool:
-        """Whether this hub's GPF stands in the meter's log."""
+        """True if this hub's GPF stands in the meter's log."""
         ...

@@ -1,4 +1,4 @@
-"""What suppliers have published to a gas meter, kept as it came, so that reads bring it back: calendars, billing period, sampling.
+"""Publications of suppliers to a gas meter, kept as they came, so that reads bring them back: calendars, billing period, sampling.
 
 Calendars have identifiers. A read names one of them, or FFFFFFFF for the tariff's calendar in force and FFFFFFFE for that of the
 non-disablement periods (RTDS GCS21f, GCS21b).
@@ -38,7 +38,7 @@ class Published:
         self._store.put(f"{self._prefix}{part.cluster:04x}/{part.command:02x}/{index}", part.payload)
 
     def latest(self, cluster: int, command: int) -> bytes | None:
-        """What was published last by a command that has one payload."""
+        """Last publication by a command that has one payload."""
         keys = self._store.keys(f"{self._prefix}{cluster:04x}/{command:02x}/")
         return self._store.get(keys[-1]) if keys else None
 

@@ -45,7 +45,7 @@ def kwh_per_cubic_metre(settings: GasSettings) -> Fraction:
 
 
 def in_blocks(settings: GasSettings) -> bool:
-    """Whether the tariff in force prices by block; without a tariff it does not."""
+    """True if the tariff in force prices by block; without a tariff it does not."""
     payload = settings.published.latest(PRICE.id, 0x04)
     if payload is None:
         return False

@@ -53,7 +53,7 @@ OVER_MAX_CREDIT, OVER_MAX_BALANCE = 0x8F5B, 0x8F47
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was set: thresholds and limits in millipence, debt rates in millipence a period, periods in seconds."""
+    """Terms that were set: thresholds and limits in millipence, debt rates in millipence a period, periods in seconds."""
 
     prepayment: bool
     taken_from: frozenset[tuple[bytes, bytes]]
@@ -101,7 +101,7 @@ class Terms:
         )
 
     def takes(self, credit: bytes, charge: bytes) -> bool:
-        """Whether ``charge`` is taken from ``credit``. Before anything was set the standing charge is, as in credit mode (RTDS ECS02)."""
+        """True if ``charge`` is taken from ``credit``. Before anything was set the standing charge is, as in credit mode (RTDS ECS02)."""
         if not self.taken_from:
             return (credit, charge) == (METER_BALANCE, STANDING)
         return (credit, charge) in self.taken_from
@@ -127,7 +127,7 @@ def _taken(value: Data) -> frozenset[tuple[bytes, bytes]]:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """How one top-up was used, in millipence: the order of reference smets 3."""
+    """Use of one top-up, in millipence: the order of reference smets 3."""
 
     amount: int
     to_payment_debt: int
@@ -212,7 +212,7 @@ class Account:
     # --- thresholds
 
     def next_threshold(self, terms: Terms) -> Fraction | None:
-        """How much may be used until a threshold is crossed: the nearest of low credit, emergency credit and disablement."""
+        """Amount that may be used until a threshold is crossed: the nearest of low credit, emergency credit and disablement."""
         if not terms.prepayment:
             return None
         combined = self.balance + (self.emergency if self.emergency_active else 0)
@@ -384,7 +384,7 @@ class Snapshot:
 
     @classmethod
     def take(cls, now: int, total: int, secondary_total: int, registers: TariffRegisters) -> Snapshot:
-        """What the registers show at ``now``."""
+        """Snapshot of the registers at ``now``."""
         return cls(
             now,
             total,
@@ -489,5 +489,5 @@ def _pair(value: Sequence[object]) -> tuple[int, Fraction]:
 
 
 def is_midnight(now: int) -> bool:
-    """Whether ``now`` is a midnight UTC."""
+    """True if ``now`` is a midnight UTC."""
     return now % DAY_S == 0

@@ -76,7 +76,7 @@ class Metrology(ABC, Generic[S, SET]):
         self._powered = True
         self._settings: SET | None = None
         self._known = b""
-        """What the store held when this object last agreed with it."""
+        """Content of the store when this object last agreed with it."""
 
     # --- of each kind
 
@@ -86,11 +86,11 @@ class Metrology(ABC, Generic[S, SET]):
 
     @abstractmethod
     def _read_settings(self) -> SET:
-        """What is set, read from the model."""
+        """Settings, read from the model."""
 
     @abstractmethod
     def _supply_stays(self) -> bool:
-        """Whether supply is not to be cut off at this time."""
+        """True if supply is not to be cut off at this time."""
 
     @abstractmethod
     def _piece_end(self) -> int:
@@ -106,7 +106,7 @@ class Metrology(ABC, Generic[S, SET]):
 
     @abstractmethod
     def _state(self) -> Mapping[str, object]:
-        """What is this kind's own, for the store."""
+        """State of this kind's own, for the store."""
 
     # --- the store
 
@@ -142,7 +142,7 @@ class Metrology(ABC, Generic[S, SET]):
 
     @property
     def settings(self) -> SET:
-        """What is set, read from the model once until it changes."""
+        """Settings, read from the model once until they change."""
         if self._settings is None:
             self._settings = self._read_settings()
         return self._settings
@@ -152,7 +152,7 @@ class Metrology(ABC, Generic[S, SET]):
         self._settings = None
 
     def forget(self) -> None:
-        """What was changed in memory may have been rolled back in the store: it is read anew before anything else is counted."""
+        """Forget changes in memory that may have been rolled back in the store: it is read anew before anything else is counted."""
         self._known = b""
         self.settings_changed()
 
@@ -245,7 +245,7 @@ class Meter(GbcsHanDevice, Generic[S, SET]):
     _busy = False
     """Something is being counted or executed, in the course of which nobody else counts."""
     _stirred: asyncio.Event
-    """What was to happen next may happen earlier now."""
+    """Set when the next event may come earlier now."""
 
     @abstractmethod
     def tell(self, code: int) -> None:

@@ -20,7 +20,7 @@ _EPOCH = date(2000, 1, 1)
 _ANY, _ANY_YEAR = 0xFF, 0xFFFF
 _LAST, _SECOND_LAST = 0xFE, 0xFD
 LOOK_BACK_DAYS = 31
-"""How far back the last switch of a schedule is looked for. The bench's own figure: schedules have days of the week."""
+"""Days in which the last switch of a schedule is looked for. The bench's own figure: schedules have days of the week."""
 
 
 def day_of(seconds: int) -> date:
@@ -34,7 +34,7 @@ def midnight_of(day: date) -> int:
 
 
 def falls_on(octets: bytes, day: date) -> bool:
-    """Whether a COSEM date (5 octets, or the first 5 of a date-time) with its wildcards is ``day`` (reference gbcs-messages 5.3)."""
+    """True if a COSEM date (5 octets, or the first 5 of a date-time) with its wildcards is ``day`` (reference gbcs-messages 5.3)."""
     year, month, day_of_month, weekday = int.from_bytes(octets[:2], "big"), octets[2], octets[3], octets[4]
     if year not in (_ANY_YEAR, day.year) or month not in (_ANY, day.month) or weekday not in (_ANY, day.isoweekday()):
         return False
@@ -59,17 +59,17 @@ def begun(octets: bytes, day: date) -> date | None:
 
 
 def _every_year(octets: bytes) -> bool:
-    """Whether a date is a plain day of any year."""
+    """True if a date is a plain day of any year."""
     return octets[:2] == b"\xff\xff" and 1 <= octets[2] <= 12 and 1 <= octets[3] <= 28 and octets[4] == _ANY
 
 
 def not_before(octets: bytes, day: date) -> bool:
-    """Whether ``day`` is on or after a COSEM date, parts that are wildcards left out of the comparison."""
+    """True if ``day`` is on or after a COSEM date, parts that are wildcards left out of the comparison."""
     return _compared(octets, day) <= _own(octets, day)
 
 
 def not_after(octets: bytes, day: date) -> bool:
-    """Whether ``day`` is on or before a COSEM date."""
+    """True if ``day`` is on or before a COSEM date."""
     return _compared(octets, day) >= _own(octets, day)
 
 
@@ -112,7 +112,7 @@ class Switch:
     end: bytes
 
     def runs_on(self, day: date, special: frozenset[int]) -> bool:
-        """Whether it runs on ``day``, which is the special days of these indexes. A special day that it names replaces the weekday."""
+        """True if it runs on ``day``, which is the special days of these indexes. A special day that it names replaces the weekday."""
         if not (not_before(self.begin, day) and not_after(self.end, day)):
             return False
         if any(index < len(self.special) and self.special[index] == "1" for index in special):
@@ -324,7 +324,7 @@ def _thresholds(value: Data) -> tuple[int, ...]:
 
 @dataclass
 class TariffRegisters:
-    """What was used at each rate, in watt-seconds. Block registers go on for ever; block counters start anew each period."""
+    """Use at each rate, in watt-seconds. Block registers go on for ever; block counters start anew each period."""
 
     tou: list[int] = field(default_factory=lambda: [0] * TOU_RATES)
     secondary: list[int] = field(default_factory=lambda: [0] * SECONDARY_RATES)

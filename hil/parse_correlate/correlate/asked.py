@@ -1,4 +1,4 @@
-"""What a request asks, in plain values: dates as text with ``*`` for any, times as text, activation as ``now``, ``never`` or a time."""
+"""Questions of a request in plain values: dates as text with ``*`` for any, times as text, activation as ``now``, ``never`` or a time."""
 
 from __future__ import annotations
 

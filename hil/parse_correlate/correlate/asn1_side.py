@@ -137,7 +137,7 @@ switch joins an electricity meter; by C a gas meter and a PPMID join each other 
 
 
 def covers(message_code: int) -> bool:
-    """Whether the meaning of this message code is known here."""
+    """True if the meaning of this message code is known here."""
     return message_code in _ASKED or message_code in _JOINS
 
 

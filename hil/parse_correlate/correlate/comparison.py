@@ -1,4 +1,4 @@
-"""What a correlation finds: fields that differ with both values, and fields that nothing here can prove."""
+"""Findings of a correlation: fields that differ with both values, and fields that nothing here can prove."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Correlation:
 
     @property
     def match(self) -> bool:
-        """Whether nothing differs; ``not_checked`` may hold fields all the same."""
+        """True if nothing differs; ``not_checked`` may hold fields all the same."""
         return not self.differences
 
     @property
@@ -75,7 +75,7 @@ def _no_certificates(_: Entity) -> Sequence[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a signatory knows besides the request; each fact closes a field that the request does not hold.
+    """Knowledge of a signatory besides the request; each fact closes a field that the request does not hold.
 
     ``created``: the creation time a gas command must carry, give or take ``created_within``. ``originator`` and ``counter``: who commands
     with which counter where it is not the sender of the request (change of supplier). ``device_type_of``: type of a Device, as a number.

@@ -15,7 +15,7 @@ _CHANGE_OF_SUPPLIER = "6.23"
 
 
 def correlate(request: bytes, pre_command: bytes, *, known: Known | None = None) -> Correlation:
-    """Whether a pre-command says what the request asks, every field that does not, and every field that cannot be decided.
+    """Compare a pre-command with the request: every field that does not say what the request asks, and every field that cannot be decided.
 
     ``request``: the octets of the service request whose signature was verified (or that the caller is about to sign). ``known``: facts of
     the signatory's own about fields that no request holds. A pre-command with a trailing signature-length octet 00 is accepted (reference

@@ -36,7 +36,7 @@ def _meanings() -> dict[str, list[str]]:
 
 
 def covers(message_code: int) -> bool:
-    """Whether the meaning of this message code is known here."""
+    """True if the meaning of this message code is known here."""
     return f"{message_code:04x}" in _meanings()
 
 

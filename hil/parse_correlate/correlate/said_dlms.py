@@ -1,4 +1,4 @@
-"""What DLMS values of a pre-command say, in plain values. Every reader insists on the exact type: another one is a difference."""
+"""DLMS values of a pre-command in plain values. Every reader insists on the exact type: another one is a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What alerts say behind code and time stamp (reference gbcs-messages 7)."""
+"""Content of alerts behind code and time stamp (reference gbcs-messages 7)."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class LimitEnded:
 
 @dataclass(frozen=True, slots=True)
 class Operational:
-    """What a controller tells as text."""
+    """Text that a controller tells."""
 
     text: str
 

@@ -37,7 +37,7 @@ class CounterChange:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What became of one cell; identifiers of subject and key before and after."""
+    """Outcome for one cell; identifiers of subject and key before and after."""
 
     cell: Cell
     status: int
@@ -49,7 +49,7 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsOutcome:
-    """What became of a credentials update."""
+    """Outcome of a credentials update."""
 
     counter: int
     mode: int
@@ -76,7 +76,7 @@ class HeldCell:
 
 @dataclass(frozen=True, slots=True)
 class RoleDetails:
-    """What a Device holds of one role; status alone where that is no success."""
+    """Credentials that a Device holds of one role; status alone where that is no success."""
 
     role: int
     status: int

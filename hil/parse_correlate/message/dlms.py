@@ -54,7 +54,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """What a DLMS command asks."""
+    """Request of a DLMS command."""
 
     invoke_id: int
     accesses: tuple[Access, ...]
@@ -71,7 +71,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class AccessResponse:
-    """What a Device answered to a DLMS command."""
+    """Answer of a Device to a DLMS command."""
 
     invoke_id: int
     answers: tuple[Answered, ...]

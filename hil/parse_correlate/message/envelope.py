@@ -47,7 +47,7 @@ class Message:
 
     @property
     def signed_octets(self) -> bytes:
-        """What a signature covers: the block without its tag, up to the end of the payload."""
+        """Octets that a signature covers: the block without its tag, up to the end of the payload."""
         tail = 0 if self.signature is None else 1 + len(self.signature)
         return self.block[1 : len(self.block) - tail]
 

@@ -1,4 +1,4 @@
-"""What a message carries, told by its kind, message code and first octets (reference gbcs-messages 4)."""
+"""Payloads: kind of message, message code and first octets tell theirs (reference gbcs-messages 4)."""
 
 from __future__ import annotations
 

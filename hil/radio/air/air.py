@@ -35,7 +35,8 @@ class MacFrame:
 
 
 SENSITIVITY_DBM, STRONG_DBM = -97, -47
-"""Where half of the frames are lost, and where link quality is full: values of this bench, as a CC2652 or EFR32 at 2.4 GHz."""
+"""Strengths at which half of the frames are lost, and at which link quality is full: values of this bench, as a CC2652 or EFR32 at 2.4
+GHz."""
 NOISE_DBM = -95
 INTERFERENCE_DB = 4
 """By so much a frame has to be over what else is on the channel for half of the frames to be read; a value of this bench."""
@@ -65,7 +66,7 @@ class Link:
 
 
 class Radio(Protocol):
-    """What the medium needs to know of a radio."""
+    """View that the medium has of a radio."""
 
     eui64: Eui64
     channel: int | None
@@ -104,7 +105,7 @@ class Air:
         self._captures: list[Callable[[MacFrame], None]] = []
         self._energy: dict[int, int] = {}
         self.disturbance: Disturbance | None = None
-        """What befalls frames on their way, on top of their links."""
+        """Disturbance of frames on their way, on top of their links."""
 
     def attach(self, radio: Radio) -> Callable[[], None]:
         """Put ``radio`` on the medium; returns the function that takes it off."""
@@ -124,7 +125,8 @@ class Air:
         return self._links.get((source, target), self.default)
 
     def set_energy(self, channel: int, dbm: int) -> None:
-        """What an energy scan measures on ``channel`` (default: the noise floor), and what its frames have to be heard over."""
+        """Set the strength that an energy scan measures on ``channel`` (default: the noise floor), and that its frames have to be heard
+        over."""
         self._energy[channel] = dbm
 
     def energy(self, channel: int) -> int:
@@ -167,7 +169,7 @@ class Air:
         return draw.random() < loss
 
     def _spoiled(self, radio: Radio, link: Link, sending: object) -> bool:
-        """Whether ``radio`` could not read a frame for what else was on the air meanwhile."""
+        """True if ``radio`` could not read a frame for what else was on the air meanwhile."""
         return False
 
     def _acknowledge(self, radio: Radio, source: Radio, channel: int, frame: MacPdu, link: Link, outcome: Outcome | None) -> bool:

@@ -147,7 +147,7 @@ class MacPdu:
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """What a ZigBee beacon tells (superframe specification and ZigBee beacon payload)."""
+    """Content of a ZigBee beacon (superframe specification and ZigBee beacon payload)."""
 
     pan: int
     source: int

@@ -47,7 +47,7 @@ def page_of(channel: int) -> tuple[int, int]:
 
 
 def known(channel: int) -> bool:
-    """Whether there is such a channel."""
+    """True if there is such a channel."""
     page, number = page_of(channel)
     return number < PAGES[page] if page else channel in CHANNELS
 

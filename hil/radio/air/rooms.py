@@ -1,4 +1,4 @@
-"""Who hears whom in a home: the rooms of a board, and the strength at which a radio in one is heard in another."""
+"""Hearing between the rooms of a home: the strength at which a radio in one room is heard in another."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from hil.radio.air.phy import phy_of
 MIN_EXPONENT, MAX_EXPONENT, MAX_BACKOFFS = 3, 5, 4
 """macMinBE, macMaxBE, macMaxCSMABackoffs (IEEE 802.15.4-2006 7.4.2)."""
 BUSY_DBM = -82
-"""What clear channel assessment takes for another's frame."""
+"""Strength from which clear channel assessment takes a signal for another's frame."""
 CAPTURE_DB = 3
 """A frame so much stronger than what overlaps with it is still read."""
 _MEMORY_S = 0.05

@@ -123,7 +123,7 @@ def unstuff(body: bytes) -> bytes | None:
 
 
 def classify(body: bytes) -> Kind:
-    """What kind of frame an intact body is."""
+    """Kind of an intact body."""
     control = body[0]
     if not control & 0x80:
         return Kind.DATA if len(body) - 1 <= MAX_DATA else Kind.BAD

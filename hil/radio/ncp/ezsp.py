@@ -41,7 +41,7 @@ COMPONENTS = dict.fromkeys(("getTokenCount", "getTokenInfo", "getTokenData", "se
 STACK_TOKEN = "stack:{:04x}:{}"
 """Name of a stack token by creator code and index."""
 RESTORED_EUI, CUSTOM_EUI, ERASED_EUI = STACK_TOKEN.format(0xE12A, 0), "mfg:0c", b"\xff" * 8
-"""Where hosts write another EUI-64: as often as they like, or once (reference ncp-real 6)."""
+"""Tokens where hosts write another EUI-64: as often as they like, or once (reference ncp-real 6)."""
 ENCRYPTION, RETRY, FRAGMENT, LOOPBACK = 0x0020, 0x0040, 0x8000, 0x0140
 """APS options; the last are those of what a node sent to itself (bellows#259 and #468)."""
 _INCOMING_UNICAST, _INCOMING_MULTICAST, _INCOMING_BROADCAST = 0, 2, 4
@@ -50,7 +50,7 @@ _NO_EUI, _UNKNOWN = Eui64(bytes(8)), Eui64(b"\xff" * 8)
 
 Reply = Mapping[str, Value]
 Handler = Callable[["Ncp", Fields], Reply]
-"""What a command does: the co-processor and the fields of the request to those of the response."""
+"""Function of a command: from the co-processor and the fields of the request to those of the response."""
 
 
 class Ncp:
@@ -79,7 +79,7 @@ class Ncp:
         self.stack.trust.policy = Policy(self.policies.get(TRUST_CENTRE_POLICY, 0))
         self.values: dict[int, bytes] = {}
         self.security_set = False
-        """Whether the host has said with which keys it forms or joins, since the start or the last leave."""
+        """True if the host has said with which keys it forms or joins, since the start or the last leave."""
         self.in_flight = 0
         self.life = getattr(self, "life", 0) + 1
         self._broadcasts: list[float] = []
@@ -167,7 +167,7 @@ class Ncp:
         return min(255, self.configuration[PACKET_BUFFERS]) - 1 - self.in_flight - len(self._broadcasts)
 
     def broadcasts_full(self) -> bool:
-        """Whether the broadcast table has no room for an own one: entries live some seconds, and room comes back in lumps."""
+        """True if the broadcast table has no room for an own one: entries live some seconds, and room comes back in lumps."""
         limits, now = self.personality.limits, asyncio.get_running_loop().time()
         lump = limits["broadcast_lump_s"]
         swept = now // lump * lump - limits["broadcast_life_s"]

@@ -1,4 +1,4 @@
-"""What an EZSP firmware refuses before a command does anything: one row a condition, by command (reference ncp-real 3, refusals table).
+"""Refusals of an EZSP firmware before a command does anything: one row a condition, by command (reference ncp-real 3, refusals table).
 
 What depends on the content of a table is refused by the handler of the command; its status stands there.
 """

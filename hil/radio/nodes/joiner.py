@@ -424,11 +424,11 @@ class EzspNode:
             await self._sender.send(short, self.eui64, frame)
 
     async def lookup_short(self, device: Eui64) -> int | None:
-        """What the dongle's tables say."""
+        """Answer of the dongle's tables."""
         (*_, short) = await radio_call(self._open_ezsp().lookupNodeIdByEui64(eui64=ezsp_eui64(device)))
         return int(short) if int(short) < 0xFFF8 else None
 
     async def lookup_device(self, short: int) -> Eui64 | None:
-        """What the dongle's tables say."""
+        """Answer of the dongle's tables."""
         status, address = await radio_call(self._open_ezsp().lookupEui64ByNodeId(nodeId=short))
         return eui64_of(address) if status_text(status) == "OK" else None

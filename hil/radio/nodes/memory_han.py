@@ -134,7 +134,7 @@ class MemoryRadio(Port):
         self.permitted[device] = (link_key, asyncio.get_running_loop().time() + seconds)
 
     def admits(self, device: Eui64, key: bytes) -> bool:
-        """Whether ``device`` gets the network key under ``key`` when it comes back."""
+        """True if ``device`` gets the network key under ``key`` when it comes back."""
         permitted, until = self.permitted.get(device, (b"", 0.0))
         return key in (self.link_keys.get(device), permitted if asyncio.get_running_loop().time() <= until else None)
 

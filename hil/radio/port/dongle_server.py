@@ -1,4 +1,4 @@
-"""What virtual dongles of every family have in common: a port for one host, a plug, and faults on the line between."""
+"""Common parts of virtual dongles of every family: a port for one host, a plug, and faults on the line between."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ C = TypeVar("C")
 
 
 class Firmware(Protocol):
-    """What runs on the dongle."""
+    """Firmware that runs on the dongle."""
 
     stack: Stack
 
     @property
     def version(self) -> int | str:
-        """What it says it is."""
+        """Version that it states."""
         ...
 
     def reset(self) -> None:
@@ -58,7 +58,7 @@ class DongleServer(ABC):
 
     @property
     def faults(self) -> NcpFaults:
-        """What is wrong with the dongle; set it at any time, the draws begin again with its seed."""
+        """Faults of the dongle; set them at any time, the draws begin again with their seed."""
         return self._line.faults
 
     @faults.setter

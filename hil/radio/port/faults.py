@@ -1,4 +1,4 @@
-"""What can be wrong with a dongle and its serial line, as one value that may be laid on a running dongle.
+"""Faults of a dongle and its serial line, as one value that may be laid on a running dongle.
 
 Faults of the line are drawn once for each ASH frame, from the seed: the same frames in the same order are hit in the same way (what
 a host sends again, and when, is its own affair). They are honest: a damaged frame has one bit turned over and is found by its CRC, a
@@ -88,17 +88,17 @@ class FaultyLine:
         """Nothing is wrong."""
         self._frame_length = frame_length
         self.spoiled = False
-        """Whether a frame was lost or damaged since the owner set it False: somebody's timer has to run out now."""
+        """True if a frame was lost or damaged since the owner set it False: somebody's timer has to run out now."""
         self._draw = random.Random(f"{faults.seed} dongle line")
         self._from_host = bytearray()
 
     def to_host(self, frame: bytes) -> bytes:
-        """What arrives of one whole frame; nothing for a lost one."""
+        """Octets that arrive of one whole frame; nothing for a lost one."""
         faults = self.faults
         return self._passed(frame, faults.lost, faults.damaged, faults.doubled)
 
     def from_host(self, octets: bytes) -> Iterator[bytes]:
-        """What arrives, a frame at a time; a frame that has not ended yet waits."""
+        """Octets that arrive, a frame at a time; a frame that has not ended yet waits."""
         faults = self.faults
         if not (faults.refused or faults.missed or faults.repeated):
             if self._from_host:

@@ -106,7 +106,7 @@ class PtyPort:
         return there
 
     def _events(self) -> int:
-        """What has happened to the slave side since the last look, as a mask."""
+        """Events on the slave side since the last look, as a mask."""
         seen = 0
         with contextlib.suppress(BlockingIOError):
             for _, mask, _, _ in _EVENT.iter_unpack(os.read(self._watch, _EVENT.size * 64)):
@@ -132,7 +132,7 @@ class PtyPort:
 
 
 def _held(descriptor: int) -> int:
-    """How many octets can be read from a terminal now."""
+    """Number of octets that can be read from a terminal now."""
     return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 

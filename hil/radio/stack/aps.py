@@ -118,7 +118,7 @@ class Aps:
 
     @property
     def waiting(self) -> bool:
-        """Whether an acknowledgement is awaited."""
+        """True while an acknowledgement is awaited."""
         return bool(self._outgoing)
 
     @staticmethod
@@ -261,7 +261,7 @@ class Aps:
             del seen[next(iter(seen))]
 
     def _repeated(self, source: int, pdu: ApsPdu) -> bool:
-        """Whether it came before; a repeated one is acknowledged again where it was acknowledged."""
+        """True if it came before; a repeated one is acknowledged again where it was acknowledged."""
         known = self._seen.get(source, {}).get(self._key(source, pdu)[1:])
         if known is None or asyncio.get_running_loop().time() - known[0] >= DUPLICATE_S:
             return False

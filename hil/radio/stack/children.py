@@ -1,4 +1,4 @@
-"""What a parent does for its children: association, rejoin, end device timeouts."""
+"""Duties of a parent to its children: association, rejoin, end device timeouts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHILDREN = 32
 """End devices and routers one node takes (EZSP's default of CONFIG_MAX_END_DEVICE_CHILDREN)."""
 MAX_DEPTH = 15
 AUTHENTICATION_S = 10.0
-"""How long a child of a router may hold a short address without ever using the network key; a value of this bench, no clause."""
+"""Seconds for which a child of a router may hold a short address without ever using the network key; a value of this bench, no clause."""
 MAX_TIMEOUT = 10
 """Highest end device timeout enumeration a parent grants, 1,024 minutes (GBCS 10.7.3, reference chts 3)."""
 COORDINATOR = 1
@@ -42,7 +42,7 @@ class Children:
 
     @property
     def capacity(self) -> bool:
-        """Whether another child is taken."""
+        """True if another child is taken."""
         return len(self._nwk.tokens.children) < CHILDREN and self._nwk.tokens.depth < MAX_DEPTH
 
     def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None:

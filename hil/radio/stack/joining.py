@@ -24,7 +24,7 @@ BASE_SUPERFRAME_SYMBOLS = 960
 ASSOCIATION_S = 0.5
 """macResponseWaitTime, 32 base superframes (IEEE 802.15.4-2006)."""
 KEY_S = 5.0
-"""How long a joining node waits for the network key; a value of this bench, no clause."""
+"""Waiting time of a joining node for the network key; a value of this bench, no clause."""
 REJOIN_S = 3.0
 POLL_S = 0.05
 
@@ -201,7 +201,7 @@ async def trust_centre_rejoin(stack: StackPart, channels: tuple[int, ...], candi
 
 
 async def _network(stack: StackPart, channels: tuple[int, ...]) -> list[Found]:
-    """Who bears the stored extended PAN id, best first; whether they permit joining is no matter to those who come back."""
+    """Networks that bear the stored extended PAN id, best first; whether they permit joining is no matter to those who come back."""
     heard = [one for one in await scan(stack, channels, 3) if one.beacon.extended_pan == stack.tokens.extended_pan]
     return sorted(heard, key=_worth, reverse=True)
 

@@ -18,15 +18,15 @@ RETRIES = 3
 """macMaxFrameRetries (IEEE 802.15.4-2006 7.4.2)."""
 RETRY_S = 0.002
 INDIRECT_S = 7.68
-"""How long a parent keeps a frame for a sleepy child (bellows configures 7,680 ms, reference ezsp-ncp 3)."""
+"""Seconds for which a parent keeps a frame for a sleepy child (bellows configures 7,680 ms, reference ezsp-ncp 3)."""
 POLL_WAIT_S = 0.05
-"""How long a child listens after an acknowledgement with the frame pending bit."""
+"""Seconds for which a child listens after an acknowledgement with the frame pending bit."""
 
 Done = Callable[[bool], None]
 
 
 class Poll(Enum):
-    """How one data request ended."""
+    """End of one data request."""
 
     NO_ACK = "the parent did not acknowledge"
     NO_DATA = "nothing pending"

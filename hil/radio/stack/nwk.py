@@ -62,7 +62,7 @@ class Nwk:
         self._incoming: dict[Eui64, int] = {}
         self.routes = Routes(self)
         self.neighbours: dict[int, Link] = {}
-        """How each node that was heard directly was heard last."""
+        """Last hearing of each node that was heard directly."""
         self._seen: dict[int, dict[int, float]] = {}
         self._sequence = self._random.randrange(256)
         self._counter = 0
@@ -205,7 +205,7 @@ class Nwk:
         return self._hop(destination)
 
     def has_end_device(self, short: int) -> bool:
-        """Whether ``short`` is an end device of this node, which answers for it."""
+        """True if ``short`` is an end device of this node, which answers for it."""
         device = self.addresses.get(short)
         child = self.tokens.children.get(device) if device is not None else None
         return child is not None and not child.router and child.authenticated
@@ -316,7 +316,7 @@ class Nwk:
         self._forward(npdu, None, via=via)
 
     def _repeated(self, frame: NwkPdu) -> bool:
-        """Whether this broadcast was known; it is now."""
+        """True if this broadcast was known; it is now."""
         now = asyncio.get_running_loop().time()
         seen = self._seen.setdefault(frame.source, {})
         before = seen.pop(frame.sequence, None)

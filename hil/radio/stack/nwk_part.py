@@ -34,7 +34,7 @@ class NwkPart(Protocol):
 
     @property
     def routes_for_others(self) -> bool:
-        """Whether the node is a router or the coordinator."""
+        """True if the node is a router or the coordinator."""
         ...
 
     def learn(self, short: int, device: Eui64) -> None:
@@ -54,7 +54,7 @@ class NwkPart(Protocol):
         ...
 
     def has_end_device(self, short: int) -> bool:
-        """Whether ``short`` is an end device of this node, which answers for it."""
+        """True if ``short`` is an end device of this node, which answers for it."""
         ...
 
     def relay_broadcast(self, frame: NwkPdu, payload: bytes) -> None:

@@ -15,7 +15,7 @@ from hil.radio.air.frames import BROADCAST_ROUTERS, MacPdu, NwkCommand, NwkPdu, 
 from hil.radio.stack.nwk_part import NwkPart
 
 DISCOVERY_S = 0.4
-"""How long the first answer may take; a value of this bench, no clause."""
+"""Waiting time for the first answer; a value of this bench, no clause."""
 HOPELESS_S = 5.0
 """After a discovery that found nothing the next one waits so long; a value of this bench, no clause."""
 _REQUEST = struct.Struct("<BBHB")

@@ -43,7 +43,7 @@ class Stack:
         self.zdo_flags = 0
         self.rules = zdo.EMBER
         self.binds = False
-        """Whether the host lets others bind here although the firmware by itself does not."""
+        """True if the host lets others bind here although the firmware by itself does not."""
         self.bindings: list[bytes] = []
         self.running = False
         self.busy = False
@@ -273,7 +273,7 @@ class Stack:
         return self.tokens.tc_link_key if partner == self.tokens.tc_eui64 else None
 
     def link_keys(self, partner: Eui64 | None) -> tuple[bytes, ...]:
-        """What may open a frame from ``partner``: while joining the trust centre is not known yet."""
+        """Keys that may open a frame from ``partner``: while joining the trust centre is not known yet."""
         if partner is None:
             return ()
         if self.awaited_key is not None and self._candidates:

@@ -18,7 +18,7 @@ from hil.radio.stack.zdo import Described, Rules
 
 
 class StackUser(Protocol):
-    """Who runs the node: the EZSP host or a :class:`hil.radio.nodes.node.StackNode`."""
+    """Runner of the node: the EZSP host or a :class:`hil.radio.nodes.node.StackNode`."""
 
     def stack_status(self, status: Status) -> None: ...
     def incoming(self, message: Incoming) -> None: ...

@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Status(Enum):
-    """What the stack answers: (EmberStatus, sl_status)."""
+    """Status that the stack answers: (EmberStatus, sl_status)."""
 
     SUCCESS = (0x00, 0x00)
     FATAL = (0x01, 0x01)
@@ -64,7 +64,8 @@ class Status(Enum):
 
 
 class EzspStatus(Enum):
-    """What the EZSP layer itself answers: (EzspStatus, sl_status). From version 14 on the details are lost (reference ncp-real 2)."""
+    """Status that the EZSP layer itself answers: (EzspStatus, sl_status). From version 14 on the details are lost (reference ncp-real
+    2)."""
 
     SUCCESS = (0x00, 0x00)
     ERROR_VERSION_NOT_SET = (0x30, 0xC1E)

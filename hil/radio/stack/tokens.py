@@ -1,4 +1,4 @@
-"""What a dongle remembers without power: identity, network, keys, counters, children. In a file (mode 0600) or in memory.
+"""Memory of a dongle that needs no power: identity, network, keys, counters, children. In a file (mode 0600) or in memory.
 
 Outgoing counters are stored as a ceiling :data:`RESERVE` ahead, as firmware does to spare its flash: after a power cut the
 counter goes on at the ceiling and so never repeats.
@@ -95,7 +95,7 @@ class Tokens:
         self.save()
 
     def new_key_sequence(self) -> bool:
-        """Whether the alternate key is newer than the one in force."""
+        """True if the alternate key is newer than the one in force."""
         return self.alternate_key is not None and 0 < (self.alternate_sequence - self.key_sequence & 0xFF) < 0x80
 
     def switch_key(self) -> None:

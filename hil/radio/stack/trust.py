@@ -20,9 +20,9 @@ from hil.radio.stack.status import Status
 _EVERYONE = Eui64(bytes(8))
 WILDCARD = Eui64(b"\xff" * 8)
 TRANSIENT_KEY_S = 300.0
-"""How long a permitted key is held (EmberZNet's default of value 0x3B, recalled)."""
+"""Seconds for which a permitted key is held (EmberZNet's default of value 0x3B, recalled)."""
 AUTHENTICATION_S = 10.0
-"""How long a child may hold a short address without ever using the network key; a value of this bench, no clause."""
+"""Seconds for which a child may hold a short address without ever using the network key; a value of this bench, no clause."""
 NETWORK_KEY_TYPE = 1
 COORDINATOR = 1
 

@@ -39,7 +39,8 @@ CHILD, SIBLING, PARENT, NO_RELATION = 1, 2, 0, 3
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a firmware answers itself. ``scans``: energy scans; ``binds``: Bind and Unbind over the air; ``room``: bindings it keeps."""
+    """Requests that a firmware answers itself. ``scans``: energy scans; ``binds``: Bind and Unbind over the air; ``room``: bindings it
+    keeps."""
 
     scans: bool
     binds: bool
@@ -76,7 +77,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What ZDO tells about the node itself."""
+    """Description of the node itself for ZDO."""
 
     eui64: Eui64
     short: int

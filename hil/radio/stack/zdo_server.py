@@ -40,7 +40,7 @@ def received(stack: StackPart, message: Incoming) -> None:
 
 
 def _answer(stack: StackPart, message: Incoming, to_user: bool) -> bool:
-    """Whether the host is to see the request. Raises DecodeError."""
+    """True if the host is to see the request. Raises DecodeError."""
     cluster, payload = message.pdu.cluster, message.pdu.payload
     if cluster in zdo.ENDPOINT_REQUESTS and stack.zdo_flags & ZDO_ENDPOINTS:
         return True
@@ -67,7 +67,7 @@ def _answer(stack: StackPart, message: Incoming, to_user: bool) -> bool:
 
 
 def _supported(stack: StackPart, cluster: int, payload: bytes) -> bool:
-    """Whether this firmware answers the request itself. Raises DecodeError."""
+    """True if this firmware answers the request itself. Raises DecodeError."""
     if cluster == zdo.MGMT_NWK_UPDATE and not stack.rules.scans:
         return zdo.read_update(payload)[1] > zdo.LONGEST_SCAN
     return cluster in zdo.SUPPORTED

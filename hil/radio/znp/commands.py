@@ -43,7 +43,7 @@ def commands() -> Mapping[str, Command]:
 
 @cache
 def requests() -> Mapping[tuple[int, int], Command]:
-    """What a host may send, by subsystem and number."""
+    """Requests that a host may send, by subsystem and number."""
     return {(one.subsystem, one.number): one for one in commands().values() if one.kind != "I"}
 
 

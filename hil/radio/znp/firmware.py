@@ -1,4 +1,4 @@
-"""What the firmware of a virtual ZNP does with each command, and what it tells the host of the network.
+"""Firmware of a virtual ZNP: the effect of each command, and what it tells the host of the network.
 
 Not modelled: green power, touchlink, bindings, groups, inter-PAN (its stub APS is not in coordinator
 builds of Z-Stack 3), another EUI-64 than the one of the dongle, the key change of Zigbee 3 (Smart Energy has key establishment).
@@ -48,7 +48,7 @@ FORMATION, FORMATION_FAILED, RESTORED = 4, 8, 13
 
 Reply = Mapping[str, Value]
 Handler = Callable[["Znp", Fields], Reply]
-"""What a command does: the firmware and the fields of the request to those of the response."""
+"""Function of a command: from the firmware and the fields of the request to those of the response."""
 
 
 class Znp:
@@ -88,7 +88,7 @@ class Znp:
         self.restored = False
 
     def release(self) -> dict[str, Value]:
-        """What SYS_VERSION tells."""
+        """Release that SYS_VERSION tells."""
         major, minor, maintenance, _ = (int(one) for one in self.personality.stack.split("."))
         return {
             "transport": 2,

@@ -1,4 +1,4 @@
-"""What each MT command of a virtual ZNP does: :data:`HANDLERS` by name."""
+"""Functions of the MT commands of a virtual ZNP: :data:`HANDLERS` by name."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _length(znp: Znp, item: int, sub: int) -> int:
 
 
 def _create(znp: Znp, item: int, sub: int, value: bytes) -> bool:
-    """Whether it was not there yet; one that is there is left as it is."""
+    """True if it was not there yet; one that is there is left as it is."""
     if znp.nvram.get(item, sub) is not None:
         return False
     znp.nvram.put(item, sub, value)

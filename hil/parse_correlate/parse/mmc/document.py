@@ -81,7 +81,7 @@ def to_mmc(parsed: Parsed, service_reference_variant: str | None = None) -> byte
 
 
 def gaps(parsed: Parsed) -> str | None:
-    """What of a message the schema has no element for, in words; None where everything named has its place."""
+    """Parts of a message that the schema has no element for, in words; None where everything named has its place."""
     header = parsed.message.header
     if header.kind == ALERT:
         alert = _alert(parsed)
@@ -219,7 +219,7 @@ def _statuses(component: Component) -> list[int]:
 
 
 def _debug(parsed: Parsed) -> tuple[Element, ...]:
-    """What each access or component answered."""
+    """Answers by access or component."""
     content = parsed.payload
     if isinstance(content, AccessResponse) and content.answers:
         entries = []

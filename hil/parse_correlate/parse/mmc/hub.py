@@ -66,7 +66,7 @@ def _credential_status(name: str, code: int) -> Content:
 
 
 def credentials_outcome(name: str, outcome: asn1.CredentialsOutcome) -> Content:
-    """What became of a credentials update. The schema takes one change of counters and three replacements: more are left to GBCSData."""
+    """Outcome of a credentials update. The schema takes one change of counters and three replacements: more are left to GBCSData."""
     changes: Content = ()
     for change in outcome.changes[:1]:
         changes = group(

@@ -1,4 +1,4 @@
-"""What the content of an MMC document is made from: the parts of a parsed response, by place."""
+"""Parts of a parsed response, by place, that the content of an MMC document is made from."""
 
 from __future__ import annotations
 

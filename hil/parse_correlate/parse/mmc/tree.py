@@ -32,7 +32,7 @@ class Element:
 
 
 Content: TypeAlias = tuple[Element, ...]
-"""What a reader of one response gives."""
+"""Result of reading one response."""
 
 
 def leaf(name: str, value: Text | None, **attributes: object) -> tuple[Element, ...]:

@@ -1,4 +1,4 @@
-"""What each EZSP command does, one module a family; :data:`HANDLERS` is name -> function of the co-processor and the fields."""
+"""Functions of the EZSP commands, one module a family; :data:`HANDLERS` is name -> function of the co-processor and the fields."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def delete_binding(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("bindingIsActive")
 def binding_active(ncp: Ncp, fields: Fields) -> Reply:
-    """Whether a message of the binding waits for its acknowledgement."""
+    """True if a message of the binding waits for its acknowledgement."""
     return {"active": 0}
 
 

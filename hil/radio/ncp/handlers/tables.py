@@ -68,7 +68,7 @@ def _extend(ncp: Ncp, device: Eui64, extended: bool) -> None:
 
 @handles("addressTableEntryIsActive")
 def address_active(ncp: Ncp, fields: Fields) -> Reply:
-    """Whether a message to the entry waits for its acknowledgement; this stack waits by address, not by entry."""
+    """True if a message to the entry waits for its acknowledgement; this stack waits by address, not by entry."""
     return {"active": 0}
 
 
