@@ -21,7 +21,7 @@ from firmware_emu.hub.hub import PowerState
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from hil.conformance.station import ConformanceStation, open_conformance_station
-from hil.dcc.answers.alerts import AlertRecord
+from hil.dcc.answers.alert_table import AlertRecord
 from hil.dcc.duis.build import Content
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition

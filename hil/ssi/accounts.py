@@ -17,6 +17,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.ssi.settings import PageSettings, functions
 
 DAY_S = 86400.0
@@ -127,12 +128,12 @@ class Accounts:
         return Account(name, user, self._role(user), bool(row["administrator"]), row["made_by"], row["reviewed"], row["closed"] is not None)
 
     def _role(self, user: Eui64) -> UserRole:
-        row = self._store.row("SELECT role, suspended FROM users WHERE eui = ?", (str(user),))
-        if row is None:
+        found = EnteredUsers(self._store).find(user)
+        if found is None:
             raise AccountError(f"{user} is no user: the page is for those who finished user entry [240]")
-        if row["suspended"] is not None:
+        if found.suspended is not None:
             raise AccountError(f"the rights of {user} are suspended")
-        return UserRole(row["role"])
+        return found.role
 
     # Sessions
 

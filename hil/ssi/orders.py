@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
-from hil.dcc.base.services import SUPPLIERS, UserRole
+from hil.dcc.base.services import SUPPLIERS
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.own_services.wan_matrix import WanMatrix
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.sec.charging.distribution import Distribution, hub_distribution
 
 KINDS = ("forecast", "order")
@@ -43,8 +44,7 @@ class HubOrders:
 
     def place(self, user: Eui64, kind: str, month: Month, postcode: str, hubs: int) -> HubOrder:
         """Forecast or order. Raises OrderError."""
-        row = self._store.row("SELECT role FROM users WHERE eui = ?", (str(user),))
-        if row is None or UserRole(row["role"]) not in SUPPLIERS:
+        if EnteredUsers(self._store).role(user) not in SUPPLIERS:
             raise OrderError("suppliers forecast and order hubs [248]")
         if kind not in KINDS or not 0 < hubs <= MOST_HUBS or not 5 <= len(postcode.strip()) <= 8:
             raise OrderError(f"read {kind} of {hubs} hubs for {postcode!r}, expected {' or '.join(KINDS)} of 1 or more for a full postcode")

@@ -15,6 +15,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
+from hil.dcc.answers.alert_table import DCC_ALERT, AlertTable
 from hil.dcc.base.months import Month
 from hil.dcc.base.requests import STANDING, Requests, StoredRequest, said_steps
 from hil.dcc.base.services import schedule
@@ -34,6 +35,8 @@ from hil.ssi.hops import Hops
 from hil.ssi.orders import HubOrders
 from hil.ssi.settings import PageSettings
 
+MOST_ALERTS = 500
+"""A page of alerts holds no more. The bench's own figure."""
 FOREIGN = "a Device of another party"
 
 
@@ -82,6 +85,7 @@ class Views:
         self.demand = Demand(store, now)
         self.coverage = WanMatrix(store)
         self.requests_table = Requests(store, now)
+        self.alert_table = AlertTable(store)
         self.archive = RequestArchive(store, now, settings)
         self.orders = HubOrders(store, now)
         self.entitlement = Entitlement(self.inventory, self.registration)
@@ -91,7 +95,6 @@ class Views:
         """Changes when something of this user's does, and with nobody else's."""
         who = str(user)
         parts = (
-            self.store.row("SELECT count(*), max(delivered) FROM alerts WHERE party = ?", (who,)),
             self.store.row(
                 "SELECT count(*) FROM incident_entries WHERE incident IN (SELECT incident FROM incident_parties WHERE party = ?)", (who,)
             ),
@@ -101,7 +104,13 @@ class Views:
                 (who,),
             ),
         )
-        return "/".join((self.requests_table.fingerprint(user), *(",".join(map(str, tuple(row or ()))) for row in parts)))
+        return "/".join(
+            (
+                self.requests_table.fingerprint(user),
+                self.alert_table.fingerprint(user),
+                *(",".join(map(str, tuple(row or ()))) for row in parts),
+            )
+        )
 
     # Inventory
 
@@ -172,19 +181,18 @@ class Views:
 
     def alerts(self, user: Eui64) -> list[dict[str, object]]:
         """Alerts to this user, the newest first."""
-        rows = self.store.rows("SELECT * FROM alerts WHERE party = ? ORDER BY number DESC LIMIT 500", (str(user),))
         return [
             {
-                "time": moment(row["time"]),
-                "kind": "DCC Alert" if row["kind"] == "j" else "Device Alert",
-                "code": row["code"],
-                "device": row["device"],
-                "state": row["state"],
-                "reason": row["reason"],
-                "after_s": None if row["delivered"] is None else round(row["delivered"] - row["clock_start"], 1),
-                "throttled": row["throttled_count"],
+                "time": moment(one.time),
+                "kind": "DCC Alert" if one.kind == DCC_ALERT else "Device Alert",
+                "code": one.code,
+                "device": str(one.device),
+                "state": one.state.value,
+                "reason": one.reason,
+                "after_s": None if one.delivered is None else round(one.delivered - one.clock_start, 1),
+                "throttled": one.throttled_count,
             }
-            for row in rows
+            for one in self.alert_table.last_to(user, MOST_ALERTS)
         ]
 
     # Measures and demand

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from firmware_emu.ids import Eui64
+from hil.commands.dcc.life import life, why
 from hil.commands.dcc.options import EUI, json_option, moment, opened, store_option
 from hil.commands.dcc.refusals import refusals
 from hil.commands.dcc.send import listen, prepare, request, send
 from hil.commands.dcc.stored import connections, device_log, firmware, owed_responses, quarantine, requests, schedules, users
+from hil.dcc.answers.alert_table import AlertRecord, AlertTable
 from hil.dcc.inventory.inventory import Inventory
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "device_log",
     "firmware",
     "inventory",
+    "life",
     "listen",
     "owed_responses",
     "prepare",
@@ -31,6 +34,7 @@ __all__ = [
     "schedules",
     "send",
     "users",
+    "why",
 ]
 
 
@@ -73,12 +77,31 @@ def inventory(device: Eui64 | None, store_path: Path, audit: bool, as_json: bool
 def alerts(store_path: Path, device: Eui64 | None, as_json: bool) -> None:
     """Show every alert received or raised: to whom it went, or why it did not."""
     with opened(store_path) as store:
-        where, values = ("", ()) if device is None else (" WHERE device = ?", (str(device),))
-        rows = store.rows(f"SELECT * FROM alerts{where} ORDER BY number", values)
-        if as_json:
-            shown = [dict(zip(row.keys(), row, strict=True)) for row in rows]
-            click.echo(json.dumps([one | {"octets": one["octets"].hex() if one["octets"] else None} for one in shown], indent=2))
-        for row in () if as_json else rows:
-            took = "" if row["delivered"] is None else f"  after {row['delivered'] - row['clock_start']:.1f} s"
-            who = f"{row['device']}  {row['state']:9}  {row['party'] or '-':16}"
-            click.echo(f"{moment(row['time'])}  {row['code'] or '?':5}  {who}  {row['reason']}{took}")
+        found = AlertTable(store).all(device)
+    if as_json:
+        click.echo(json.dumps([_as_json(one) for one in found], indent=2))
+    for one in () if as_json else found:
+        took = "" if one.delivered is None else f"  after {one.delivered - one.clock_start:.1f} s"
+        who = f"{one.device}  {one.state:9}  {one.party or '-'!s:16}"
+        click.echo(f"{moment(one.time)}  {one.code or '?':5}  {who}  {one.reason}{took}")
+
+
+def _as_json(one: AlertRecord) -> dict[str, object]:
+    """The columns of the table, in their order."""
+    return {
+        "number": one.number,
+        "time": one.time,
+        "kind": one.kind,
+        "code": one.code,
+        "device": str(one.device),
+        "party": None if one.party is None else str(one.party),
+        "identifier": one.identifier,
+        "state": one.state.value,
+        "reason": one.reason,
+        "clock_start": one.clock_start,
+        "delivered": one.delivered,
+        "throttled_sequence": one.throttled_sequence,
+        "throttled_count": one.throttled_count,
+        "octets": one.octets.hex() if one.octets else None,
+        "detail": json.dumps(one.detail),
+    }

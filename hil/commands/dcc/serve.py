@@ -24,6 +24,7 @@ from hil.bench.duties import standing_duties
 from hil.bench.far_end import Bench
 from hil.commands.dcc.options import EUI, json_option, now, opened, show, store_option
 from hil.dcc.base.store import DccStore
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.ssi.accounts import Accounts
 from hil.ssi.app import make_app
 from hil.ssi.page import Page
@@ -129,10 +130,10 @@ async def _serve(page: Page, host: str, port: int, folder: Path | None, for_s: f
 def first_accounts(page: Page) -> list[tuple[str, str]]:
     """An administrator's account, given by the DCC, for each user that has none; user and token."""
     made = []
-    for row in page.views.store.rows("SELECT eui, role FROM users WHERE suspended IS NULL ORDER BY eui"):
-        user = Eui64.parse(row["eui"])
-        if not page.accounts.accounts(user):
-            made.append((f"{user} {row['role']}", page.accounts.open(f"administrator of {user}", user, administrator=True)))
+    for user in EnteredUsers(page.views.store).all():
+        if user.suspended is None and not page.accounts.accounts(user.eui):
+            token = page.accounts.open(f"administrator of {user.eui}", user.eui, administrator=True)
+            made.append((f"{user.eui} {user.role}", token))
     return made
 
 

@@ -25,7 +25,8 @@ from hil.dcc.gateway.connections import Connections, codes
 from hil.dcc.gateway.quarantine import Direction, Quarantine, QuarantinedMessage
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
-from hil.dcc.own_services.firmware import FAILED
+from hil.dcc.own_services.firmware import FAILED, targets_in
+from hil.dcc.own_services.schedules import schedules_in
 from hil.dcc.parties.entered_users import EnteredUsers
 
 _device = click.argument("device", type=EUI, required=False)
@@ -92,16 +93,16 @@ def schedules(device: Eui64 | None, store_path: Path, gone: bool, as_json: bool)
     with opened(store_path) as store:
         rows = [
             {
-                "schedule": row["number"],
-                "user": row["user"],
-                "device": row["device"],
-                "service": row["variant"],
-                "frequency": row["frequency"],
-                "next run": moment(row["next_run"]),
-                "removed": row["removal"] or "",
+                "schedule": one.number,
+                "user": str(one.user),
+                "device": str(one.device),
+                "service": one.variant,
+                "frequency": one.frequency,
+                "next run": moment(one.next_run),
+                "removed": one.removal or "",
             }
-            for row in store.rows("SELECT * FROM schedules ORDER BY number")
-            if (gone or row["removed"] is None) and (device is None or row["device"] == str(device))
+            for one in schedules_in(store)
+            if (gone or one.removed is None) and device in (None, one.device)
         ]
     show(rows, "schedules", as_json)
 
@@ -113,20 +114,17 @@ def schedules(device: Eui64 | None, store_path: Path, gone: bool, as_json: bool)
 def firmware(request_id: str | None, store_path: Path, as_json: bool) -> None:
     """Show how far each Device of the firmware campaigns has come, or of one: REQUEST_ID of its 11.1."""
     with opened(store_path) as store:
-        rows = [
-            {name: row[name] for name in ("request", "device", "chf", "state", "at_hub", "total", "reason")}
-            for row in store.rows("SELECT * FROM firmware_targets ORDER BY rowid")
-            if request_id in (None, row["request"])
-        ]
+        found = [one for one in targets_in(store) if request_id in (None, one.request)]
     if as_json:
+        rows = [{name: shown for name, shown in one.as_json().items() if name != "changed"} for one in found]
         click.echo(json.dumps(rows, indent=2))
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[state]}"))
     with Progress(*columns, console=Console(), auto_refresh=False) as progress:
-        for row in rows:
-            state = f"{row['state']}: {row['reason']}" if row["state"] == FAILED else row["state"]
-            progress.add_task(f"{row['device']}", total=row["total"], completed=row["at_hub"], state=state)
-    if not rows:
+        for one in found:
+            state = f"{one.state}: {one.reason}" if one.state == FAILED else one.state
+            progress.add_task(str(one.device), total=one.total, completed=one.at_hub, state=state)
+    if not found:
         click.echo("firmware: nothing")
 
 

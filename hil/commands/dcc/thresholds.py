@@ -69,7 +69,7 @@ def all_users(service: str, threshold: int, window_s: float, store_path: Path) -
 def of_user(user: Eui64, service: str, threshold: int, window_s: float, store_path: Path) -> None:
     """Agree with USER at most THRESHOLD messages of SERVICE (* all, response its Responses) in WINDOW_S seconds."""
     with opened(store_path) as store:
-        store.execute("INSERT OR REPLACE INTO volume_thresholds VALUES (?, ?, ?, ?)", (str(user), service, threshold, window_s))
+        AnomalyThresholds(store).agree(user, service, threshold, window_s)
 
 
 @thresholds.command("value")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from firmware_emu.clock import EPOCH
@@ -23,6 +22,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
+from hil.dcc.answers.alert_table import DCC_ALERT, DEVICE_ALERT, AlertRecord, AlertState, AlertTable, OutageTable
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.outcome import Delivery
 from hil.dcc.base.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
@@ -37,24 +37,6 @@ RESTORED = frozenset({0x8F35, 0x8F36})
 """Supply Outage Restored, and the same for an outage of 3 minutes or longer (reference alert-codes)."""
 OUTAGE_ROLES = (UserRole.IS, UserRole.ES, UserRole.GS, UserRole.ED)
 """Roles that get DCC Alerts about a hub (services schedule row A2; X-01: the printed DNO reads as none)."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRecord:
-    """One alert as recorded. ``state``: delivered, waiting (for its user), internal, throttled, dropped."""
-
-    number: int
-    time: float
-    kind: str
-    code: str
-    device: Eui64
-    party: Eui64 | None
-    state: str
-    reason: str
-    clock_start: float
-    delivered: float | None
-    octets: bytes | None
-    detail: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +77,8 @@ class Alerts:
         self._context = context
         self._receivers = receivers
         self._bus = bus
+        self._table = AlertTable(context.store)
+        self._outages = OutageTable(context.store)
         self._own = context.dcc | ({cos} if cos is not None else set())
         self._watches: dict[Eui64, asyncio.Task[None]] = {}
         self._notified: float | None = None
@@ -108,7 +92,7 @@ class Alerts:
         self._notified = notified
         header = message.header
         identifier = str(header.identifier)
-        if self._context.store.row("SELECT 1 FROM alerts WHERE identifier = ?", (identifier,)) is not None:
+        if self._table.seen(identifier):
             self._context.trace.emit("dcc", "alerts", "refused", message=identifier, reason="this alert was received before")
             return
         try:
@@ -117,10 +101,10 @@ class Alerts:
                 raise DecodeError(message.payload_offset, "alert", f"a {type(payload).__name__} is no alert")
             alert = read_alert(message.message_code, payload, message.payload_offset)
         except DecodeError as error:
-            self._record(message, None, octets, "dropped", f"it cannot be read: {error}")
+            self._record(message, None, octets, AlertState.DROPPED, f"it cannot be read: {error}")
             return
         if (problem := self._unwelcome(chf, message)) is not None:
-            self._record(message, alert, octets, "dropped", problem)
+            self._record(message, alert, octets, AlertState.DROPPED, problem)
             return
         if isinstance(alert.content, UpdateCredentialsAlert):
             self._bus.tell(CredentialsChanged(message, alert.content))
@@ -157,21 +141,27 @@ class Alerts:
     def _own_alert(self, chf: Eui64, message: Message, alert: Alert, octets: bytes) -> None:
         if isinstance(alert.content, WhitelistBackup):
             version = self._context.device_logs.keep(chf, alert.content, "CS14")
-            self._record(message, alert, octets, "internal", f"device log copy of hub {chf} is version {version.version}")
+            self._record(message, alert, octets, AlertState.INTERNAL, f"device log copy of hub {chf} is version {version.version}")
             return
         if isinstance(alert.content, DeviceLogBackupAlert):
             kinds = DeviceType.__members__.values()
             known = {entry.device_id: DeviceType(entry.device_type) for entry in alert.content.entries if entry.device_type in kinds}
             self._context.device_logs.keep_gpf(message.header.originator, known)
-            self._record(message, alert, octets, "internal", f"Device log of GPF {message.header.originator}: {len(known)} Devices")
+            self._record(
+                message, alert, octets, AlertState.INTERNAL, f"Device log of GPF {message.header.originator}: {len(known)} Devices"
+            )
             return
         if isinstance(alert.content, FirmwareTransferAlert):
             self._bus.tell(FirmwareTransferred(alert.content))
-            self._record(message, alert, octets, "internal", f"transfer to {alert.content.device_id} ended: {alert.content.outcome}")
+            self._record(
+                message, alert, octets, AlertState.INTERNAL, f"transfer to {alert.content.device_id} ended: {alert.content.outcome}"
+            )
             return
         if isinstance(alert.content, FirmwareActivationAlert):
             self._bus.tell(FirmwareActivated(message.header.originator, alert.content))
-            self._record(message, alert, octets, "internal", f"activation at {message.header.originator} ended: {alert.content.outcome}")
+            self._record(
+                message, alert, octets, AlertState.INTERNAL, f"activation at {message.header.originator} ended: {alert.content.outcome}"
+            )
             return
         if alert.alert_code in RESTORED:
             self.restored(chf, f"alert {alert.alert_code:04X}")
@@ -179,12 +169,12 @@ class Alerts:
         if parties and message.header.originator == chf:
             self._forward(message, alert, octets, parties)
         else:
-            self._record(message, alert, octets, "internal", "for the DCC itself; the DCC keeps no data of the Gas Proxy [191]")
+            self._record(message, alert, octets, AlertState.INTERNAL, "for the DCC itself; the DCC keeps no data of the Gas Proxy [191]")
 
     def _forward(self, message: Message, alert: Alert, octets: bytes, parties: tuple[Eui64, ...]) -> None:
         device, code = message.header.originator, f"{alert.alert_code:04X}"
         self._bus.tell(DeviceAlerted(device, code))
-        count = self._count(device, code)
+        count = 1 + self._table.count(device, code, self._context.clock.now() - self._context.profile.storm_window_s)
         over = count - int(self._context.profile.storm_threshold)
         one_in = int(self._context.profile.storm_one_in)
         if over > 0 and over % one_in:
@@ -192,7 +182,7 @@ class Alerts:
                 message,
                 alert,
                 octets,
-                "throttled",
+                AlertState.THROTTLED,
                 f"alert {count} of this code within {self._context.profile.storm_window_s:g} s: one in {one_in} is forwarded",
             )
             return
@@ -202,7 +192,7 @@ class Alerts:
                 message,
                 alert,
                 octets,
-                "waiting",
+                AlertState.WAITING,
                 f"for {party}",
                 party=party,
                 copy=index > 0,
@@ -211,20 +201,12 @@ class Alerts:
             )
             self._hand_over(number)
 
-    def _count(self, device: Eui64, code: str) -> int:
-        row = self._context.store.row(
-            "SELECT count(*) AS n FROM alerts WHERE kind = 'i' AND device = ? AND code = ? AND time > ? "
-            "AND state != 'dropped' AND instr(identifier, '>') = 0",
-            (str(device), code, self._context.clock.now() - self._context.profile.storm_window_s),
-        )
-        return 1 + (0 if row is None else int(row["n"]))
-
     def _record(
         self,
         message: Message,
         alert: Alert | None,
         octets: bytes,
-        state: str,
+        state: AlertState,
         reason: str,
         *,
         party: Eui64 | None = None,
@@ -236,16 +218,15 @@ class Alerts:
         raised = now if alert is None or alert.at is None else (alert.at - EPOCH).total_seconds()
         stamp = min(now, raised if self._notified is None else self._notified)
         identifier = f"{message.header.identifier}>{party}" if copy else str(message.header.identifier)
-        number = self._context.store.insert(
-            "alerts",
+        number = self._table.add(
+            DEVICE_ALERT,
+            "" if alert is None else f"{alert.alert_code:04X}",
+            message.header.originator,
+            state,
+            reason,
             time=now,
-            kind="i",
-            code="" if alert is None else f"{alert.alert_code:04X}",
-            device=str(message.header.originator),
             party=str(party) if party else None,
             identifier=identifier,
-            state=state,
-            reason=reason,
             clock_start=stamp,
             octets=octets,
             throttled_sequence=sequence,
@@ -254,9 +235,9 @@ class Alerts:
         self._context.trace.emit(
             "dcc",
             "alerts",
-            "refused" if state == "dropped" else "received",
+            "refused" if state is AlertState.DROPPED else "received",
             message=str(message.header.identifier),
-            state=state,
+            state=state.value,
             code=None if alert is None else f"{alert.alert_code:04X}",
             reason=reason,
         )
@@ -270,15 +251,14 @@ class Alerts:
         content = {"meaning": known.meaning, "meaning_confidence": known.confidence, **detail}
         with self._context.store.transaction():
             for party in parties:
-                number = self._context.store.insert(
-                    "alerts",
+                number = self._table.add(
+                    DCC_ALERT,
+                    code,
+                    device,
+                    AlertState.WAITING,
+                    f"for {party}",
                     time=self._context.clock.now(),
-                    kind="j",
-                    code=code,
-                    device=str(device),
                     party=str(party),
-                    state="waiting",
-                    reason=f"for {party}",
                     clock_start=self._context.clock.now(),
                     detail=json.dumps(content),
                 )
@@ -298,61 +278,39 @@ class Alerts:
         return tuple(dict.fromkeys(party for party in found if party is not None))
 
     def _hand_over(self, number: int) -> None:
-        row = self._context.store.row("SELECT * FROM alerts WHERE number = ?", (number,))
-        if row is None or row["party"] is None:
+        one = self._table.find(number)
+        if one is None or one.party is None:
             return
-        party = Eui64.parse(row["party"])
         delivery = Delivery(
-            row["kind"],
+            one.kind,
             self._context.clock.now(),
-            row["code"],
-            Eui64.parse(row["device"]),
-            None if row["octets"] is None else bytes(row["octets"]),
-            sequence=row["throttled_sequence"],
-            count=row["throttled_count"],
-            detail=json.loads(row["detail"]),
+            one.code,
+            one.device,
+            one.octets,
+            sequence=one.throttled_sequence,
+            count=one.throttled_count,
+            detail=one.detail,
         )
-        if self._receivers.deliver(party, delivery):
-            self._context.store.execute(
-                "UPDATE alerts SET state = 'delivered', delivered = ? WHERE number = ?", (self._context.clock.now(), number)
-            )
+        if self._receivers.deliver(one.party, delivery):
+            self._table.delivered(number, self._context.clock.now())
             self._context.trace.emit(
                 "dcc",
                 "alerts",
                 "delivered",
-                target=str(party),
-                code=row["code"],
-                message=row["identifier"],
-                seconds=round(self._context.clock.now() - row["clock_start"], 3),
+                target=str(one.party),
+                code=one.code,
+                message=one.identifier,
+                seconds=round(self._context.clock.now() - one.clock_start, 3),
             )
 
     def deliver_waiting(self, party: Eui64) -> None:
         """The user is there (again): hand over what waits for it."""
-        for row in self._context.store.rows(
-            "SELECT number FROM alerts WHERE party = ? AND state = 'waiting' ORDER BY number", (str(party),)
-        ):
-            self._hand_over(row["number"])
+        for number in self._table.waiting(party):
+            self._hand_over(number)
 
     def records(self, device: Eui64 | None = None) -> tuple[AlertRecord, ...]:
-        """Every alert received or raised, oldest first."""
-        return tuple(
-            AlertRecord(
-                row["number"],
-                row["time"],
-                row["kind"],
-                row["code"],
-                Eui64.parse(row["device"]),
-                Eui64.parse(row["party"]) if row["party"] else None,
-                row["state"],
-                row["reason"],
-                row["clock_start"],
-                row["delivered"],
-                row["octets"],
-                json.loads(row["detail"]),
-            )
-            for row in self._context.store.rows("SELECT * FROM alerts ORDER BY number")
-            if device is None or row["device"] == str(device)
-        )
+        """Every alert received or raised, or those about one Device, oldest first."""
+        return self._table.all(device)
 
     # Power outages
 
@@ -360,24 +318,21 @@ class Alerts:
         """A hub's last gasp: AD1 goes out unless the supply is back within the threshold (CH-11, ALERT A21)."""
         chf, began = lost.chf, lost.began
         now = self._context.clock.now()
-        self._context.store.execute(
-            "INSERT OR REPLACE INTO outages VALUES (?, ?, ?, ?, 0)",
-            (str(chf), began, now, max(now, began + self._context.profile.outage_threshold_s)),
-        )
+        self._outages.lost(chf, began, now, max(now, began + self._context.profile.outage_threshold_s))
         self._context.trace.emit("dcc", "alerts", "received", target=str(chf), state="power lost", began=began)
         self._watch(chf)
 
     def restored(self, chf: Eui64, sign: str) -> None:
         """The hub is back, as ``sign`` shows."""
-        if self._context.store.execute("DELETE FROM outages WHERE chf = ?", (str(chf),)):
+        if self._outages.restored(chf):
             self._context.trace.emit("dcc", "alerts", "received", target=str(chf), state="power restored", sign=sign)
         if (watch := self._watches.pop(chf, None)) is not None:
             watch.cancel()
 
     def watch_outages(self) -> None:
         """After a restart: go on watching the outages that were open."""
-        for row in self._context.store.rows("SELECT chf FROM outages WHERE told = 0"):
-            self._watch(Eui64.parse(row["chf"]))
+        for chf in self._outages.untold():
+            self._watch(chf)
 
     def _watch(self, chf: Eui64) -> None:
         if (watch := self._watches.pop(chf, None)) is not None:
@@ -385,13 +340,13 @@ class Alerts:
         self._watches[chf] = asyncio.create_task(self._tell_outage(chf), name=f"outage of {chf}")
 
     async def _tell_outage(self, chf: Eui64) -> None:
-        row = self._context.store.row("SELECT * FROM outages WHERE chf = ?", (str(chf),))
-        if row is None:
+        outage = self._outages.of(chf)
+        if outage is None:
             return
-        await self._context.clock.sleep(max(0.0, row["due"] - self._context.clock.now()))
+        await self._context.clock.sleep(max(0.0, outage.due - self._context.clock.now()))
         with self._context.store.transaction():
-            self._context.store.execute("UPDATE outages SET told = 1 WHERE chf = ?", (str(chf),))
-            self.raise_dcc_alert("AD1", chf, self.relevant(chf), began=row["began"], payload="PowerOutageEvent")
+            self._outages.told(chf)
+            self.raise_dcc_alert("AD1", chf, self.relevant(chf), began=outage.began, payload="PowerOutageEvent")
         self._watches.pop(chf, None)
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from firmware_emu.errors import CommsHubError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from hil.dcc.base.requests import RequestEvent, RequestState, Step, StoredRequest, may_happen
+from hil.dcc.base.store import DccStore
 from hil.dcc.duis import read_request
 from hil.dcc.gateway.context import GatewayContext
 from hil.dcc.parties.protection import Proof, check_protection
@@ -118,3 +119,9 @@ class Responses:
             )
             for row in self._context.store.rows("SELECT * FROM strays ORDER BY number")
         )
+
+
+def strays_from(store: DccStore, chf: Eui64) -> int:
+    """How many messages from this hub reached nobody."""
+    row = store.row("SELECT count(*) AS n FROM strays WHERE chf = ?", (str(chf),))
+    return 0 if row is None else int(row["n"])

@@ -2,8 +2,8 @@
 
 :data:`LIFE` is the whole of it. What moves a request calls :meth:`Requests.move` with an event; an event that the table does not have
 for the request's state raises :class:`WrongEvent` and changes nothing. The table is sans-IO: it names the effects of a step, and the
-part that moved the request carries them out. ``hil/dcc/processing.md`` is generated from it (:func:`document`), the page takes the
-steps of a request from it, and ``chub dcc why`` what a request waits for.
+part that moved the request carries them out. ``hil/dcc/processing.md`` is generated from it (:mod:`hil.dcc.base.processing`), the page and
+its ladder take the steps of a request from it, and ``chub dcc why`` what a request waits for.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class Resume(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Step:
     """One row: in ``state``, ``event`` leads to ``to``. ``stamp`` is the column that takes the time of the step, ``writes`` the columns
-    that the mover gives with the event, ``clears`` those that become empty; ``said`` is the step in words, empty where the page shows none.
+    that the mover gives with the event, ``clears`` those that become empty, ``unless`` the one that must be empty; ``said`` is the step
+    in words, empty where the page shows none.
     """
 
     state: RequestState
@@ -101,6 +102,7 @@ class Step:
     clears: tuple[str, ...] = ()
     effects: tuple[Effect, ...] = ()
     said: str = ""
+    unless: str = ""
 
 
 _S, _E = RequestState, RequestEvent
@@ -136,12 +138,12 @@ LIFE: tuple[Step, ...] = (
     Step(_S.SENT, _E.TIME_OUT, _S.UNANSWERED, effects=(Effect.TELL_NO_ANSWER,)),
     Step(_S.RETURNED, _E.RESPOND, _S.RESPONDED, "responded", ("response",), effects=_ANSWER, said=_CAME),
     Step(_S.UNANSWERED, _E.RESPOND, _S.LATE, "responded", ("response",), effects=_ANSWER, said=_CAME),
-    Step(_S.RESPONDED, _E.DELIVER, _S.RESPONDED, "delivered", said=_WENT),
-    Step(_S.RESPONDED, _E.DISPROVE, _S.SENT, clears=("response", "responded")),
-    Step(_S.RESPONDED, _E.QUARANTINE, _S.QUARANTINED),
-    Step(_S.LATE, _E.DELIVER, _S.LATE, "delivered", said=_WENT),
-    Step(_S.LATE, _E.DISPROVE, _S.SENT, clears=("response", "responded")),
-    Step(_S.LATE, _E.QUARANTINE, _S.QUARANTINED),
+    Step(_S.RESPONDED, _E.DELIVER, _S.RESPONDED, "delivered", said=_WENT, unless="delivered"),
+    Step(_S.RESPONDED, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
+    Step(_S.RESPONDED, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
+    Step(_S.LATE, _E.DELIVER, _S.LATE, "delivered", said=_WENT, unless="delivered"),
+    Step(_S.LATE, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
+    Step(_S.LATE, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
     Step(_S.QUARANTINED, _E.RELEASE_RESPONSE, _S.RESPONDED, effects=_ANSWER),
     Step(_S.QUARANTINED, _E.DISCARD_RESPONSE, _S.DISCARDED),
 )
@@ -323,7 +325,11 @@ class Requests:
 
     def move(self, name: str, event: RequestEvent, **columns: Value) -> Step:
         """``event`` has happened to the request; ``columns`` are those that its row of the table writes. Raises WrongEvent."""
-        step = step_of(name, self.state(name) or RequestState.NEW, event)
+        row = self._store.row("SELECT state, delivered FROM requests WHERE request = ?", (name,))
+        state = RequestState.NEW if row is None else RequestState(row["state"])
+        step = step_of(name, state, event)
+        if row is None or (step.unless and row[step.unless] is not None):
+            raise WrongEvent(name, state, event)
         assert set(columns) == set(step.writes), f"{event} writes {step.writes}, given {sorted(columns)}"
         values: dict[str, Value] = {"state": step.to.value, **columns, **dict.fromkeys(step.clears)}
         if step.stamp:

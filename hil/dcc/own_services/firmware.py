@@ -29,6 +29,7 @@ from hil.dcc.answers.alerts import DeviceAlerted, FirmwareActivated, FirmwareTra
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import schedule
+from hil.dcc.base.store import DccStore
 from hil.dcc.duis.node import Node
 from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.inventory.concerned import mpxns_of
@@ -196,8 +197,7 @@ class Firmware:
 
     def targets(self, request: str | None = None) -> tuple[Target, ...]:
         """Every Device of one campaign, or of all."""
-        rows = self.context.store.rows("SELECT * FROM firmware_targets ORDER BY rowid")
-        return tuple(_target(row) for row in rows if request in (None, row["request"]))
+        return tuple(one for one in targets_in(self.context.store) if request in (None, one.request))
 
     # Out to the hubs
 
@@ -315,6 +315,11 @@ class Firmware:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def targets_in(store: DccStore) -> tuple[Target, ...]:
+    """Every Device of every campaign, oldest first."""
+    return tuple(map(_target, store.rows("SELECT * FROM firmware_targets ORDER BY rowid")))
 
 
 def _target(row: sqlite3.Row) -> Target:

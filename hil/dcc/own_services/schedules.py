@@ -22,6 +22,7 @@ from hil.dcc.base.bus import Bus
 from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import Service, UserRole, schedule
+from hil.dcc.base.store import DccStore
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
 from hil.dcc.duis.node import Node
@@ -166,7 +167,7 @@ class Schedules:
 
     def all(self) -> tuple[Schedule, ...]:
         """Every schedule there ever was, oldest first."""
-        return tuple(map(_schedule, self.context.store.rows("SELECT * FROM schedules ORDER BY number")))
+        return schedules_in(self.context.store)
 
     def of_run(self, request: str) -> int | None:
         """The schedule whose run this request is, None for any other request."""
@@ -277,6 +278,11 @@ class Schedules:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+
+
+def schedules_in(store: DccStore) -> tuple[Schedule, ...]:
+    """Every schedule there ever was, oldest first."""
+    return tuple(map(_schedule, store.rows("SELECT * FROM schedules ORDER BY number")))
 
 
 def _schedule(row: sqlite3.Row) -> Schedule:

@@ -21,6 +21,7 @@ from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.dcc.registration.disputes import Disputes
 from hil.dcc.registration.files import FileError, Fuel, RegistrationFile, Row, decode, row_errors
 from hil.dcc.registration.incidents import RegistrationIncidents
@@ -170,7 +171,7 @@ class RegistrationFeed:
         return counts[0], counts[1]
 
     def _take(self, file: RegistrationFile, octets: bytes, digest: str) -> Receipt:
-        errors = row_errors(file, {row["eui"]: row["role"] for row in self._store.rows("SELECT eui, role FROM users")})
+        errors = row_errors(file, {str(one.eui): one.role.value for one in EnteredUsers(self._store).all()})
         sound = [row for number, row in enumerate(file.rows, 2) if number not in errors]
         if file.refresh:
             self._forget(file)

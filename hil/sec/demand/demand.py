@@ -16,6 +16,7 @@ from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.inventory.inventory import Inventory
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.dcc.registration import Registration
 from hil.dcc.registration.counts import enrolled_systems
 from hil.sec.demand.formulas import Finding, PartYear, UserUsage, findings, thresholds_for
@@ -171,13 +172,13 @@ class Demand:
         return tuple(finding for user in self._users() for finding in self.report(user, month).findings)
 
     def _users(self) -> tuple[Eui64, ...]:
-        return tuple(Eui64.parse(row["eui"]) for row in self._store.rows("SELECT eui FROM users ORDER BY eui"))
+        return tuple(one.eui for one in EnteredUsers(self._store).all())
 
     def _role(self, user: Eui64) -> UserRole:
-        row = self._store.row("SELECT role FROM users WHERE eui = ?", (str(user),))
-        if row is None:
+        role = EnteredUsers(self._store).role(user)
+        if role is None:
             raise DemandError(f"{user} is no user: demand is counted for users only [271]")
-        return UserRole(row["role"])
+        return role
 
 
 def services_of(role: UserRole) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.sec.incidents.log import IncidentError, IncidentLog
 
 CHANNELS = ("telephone", "email", "SSI")
@@ -54,7 +55,7 @@ class ServiceDesk:
         """
         if channel not in CHANNELS or kind not in KINDS:
             raise IncidentError(f"read channel {channel!r} and kind {kind!r}, expected {' or '.join(CHANNELS)} and {' or '.join(KINDS)}")
-        known = user is not None and self._store.row("SELECT 1 FROM users WHERE eui = ?", (str(user),)) is not None
+        known = user is not None and EnteredUsers(self._store).find(user) is not None
         if not known and channel == "SSI":
             raise IncidentError(f"{party} is no user: the self-service interface is for users [240], call or write to the desk")
         if not known and kind == "incident":

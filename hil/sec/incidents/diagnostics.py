@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.ids import Eui64
+from hil.dcc.answers.alert_table import OutageTable
+from hil.dcc.answers.responses import strays_from
 from hil.dcc.base.requests import Requests
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
@@ -63,15 +65,14 @@ class Diagnostics:
             return [*found, "it is on no hub: nothing can be asked of it over the SM WAN"]
         contact = HubContacts(self._store).last(hub)
         found.append(f"hub {hub} never connected" if contact is None else f"hub {hub} greeted last at {_moment(contact)}")
-        outage = self._store.row("SELECT began FROM outages WHERE chf = ?", (str(hub),))
+        outage = OutageTable(self._store).of(hub)
         if outage is not None:
-            found.append(f"hub {hub} reported a loss of supply at {_moment(outage['began'])} and has not come back")
+            found.append(f"hub {hub} reported a loss of supply at {_moment(outage.began)} and has not come back")
         found += [difference.sentence for difference in self._logs.compare(hub) if eui in (hub, difference.device)]
         unanswered = Requests(self._store, self._now).unanswered_by(eui, 3)
         found += [f"service {one.variant} of {_moment(one.received)} was not answered" for one in unanswered]
-        strays = self._store.row("SELECT count(*) AS n FROM strays WHERE chf = ?", (str(hub),))
-        if strays is not None and strays["n"]:
-            found.append(f"{strays['n']} messages from hub {hub} reached nobody")
+        if astray := strays_from(self._store, hub):
+            found.append(f"{astray} messages from hub {hub} reached nobody")
         return found
 
 

@@ -18,6 +18,7 @@ from functools import cache
 from importlib import resources
 
 from firmware_emu.errors import CommsHubError
+from hil.dcc.answers.alert_table import AlertTable
 from hil.dcc.base.months import Month
 from hil.dcc.base.requests import ANSWERED, Requests, RequestState
 from hil.dcc.base.services import schedule
@@ -181,14 +182,10 @@ class Performance:
             yield Clocked(f"service {one.variant} {service.name}", where, started + one.thinking + target, ended)
 
     def _alerts(self, month: Month) -> Iterator[Clocked]:
-        rows = self._store.rows(
-            "SELECT * FROM alerts WHERE clock_start BETWEEN ? AND ? AND state IN ('delivered', 'waiting') AND party IS NOT NULL",
-            (month.begins, month.ends - 1e-6),
-        )
-        for row in rows:
+        for one in AlertTable(self._store).clocked(month.begins, month.ends - 1e-6):
             # An alert that waits for a user who is away was ready when it was taken.
-            ended = row["delivered"] if row["delivered"] is not None else row["time"]
-            yield Clocked(f"alert {row['code']}", f"from {row['device']}", row["clock_start"] + ALERT_S, ended)
+            ended = one.delivered if one.delivered is not None else one.time
+            yield Clocked(f"alert {one.code}", f"from {one.device}", one.clock_start + ALERT_S, ended)
 
     def _resolutions(self, month: Month, *, severe: bool) -> Iterator[Clocked]:
         for one in self._incidents.incidents():

@@ -16,6 +16,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
+from hil.dcc.parties.entered_users import EnteredUsers
 from hil.sec.incidents import IncidentLog
 
 CATEGORY = 2
@@ -111,7 +112,7 @@ class ProtectiveMonitor:
             user = Eui64.parse(source)
         except IdentifierError:
             return None
-        return user if self._store.row("SELECT 1 FROM users WHERE eui = ?", (str(user),)) is not None else None
+        return user if EnteredUsers(self._store).find(user) is not None else None
 
 
 def security_events(store: DccStore) -> tuple[SecurityEvent, ...]:

@@ -1,0 +1,118 @@
+"""How a request is processed, written out of :data:`hil.dcc.base.requests.LIFE`: the text of ``hil/dcc/processing.md``.
+
+A walk is what one kind of request meets, in order. A hop is a trace record; where it is also a step of the table, it names that step, and
+a walk whose steps do not follow one another in the table is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hil.dcc.base.requests import LIFE, STANDING, RequestEvent, RequestState, Step, step_of
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One numbered line: what happens, the trace record that it leaves (source, event), and the event of the table it is."""
+
+    text: str
+    source: str
+    event: str
+    step: RequestEvent | None = None
+
+
+_SIGN = Hop("The user signs the request with the key of its role and sends it", "user", "requested")
+_TRANSFORM = Hop("The request is transformed to the Device's form", "transform", "transformed")
+_PROTECT = Hop("The Access Control Broker adds the Message Authentication Code; that makes it a Command", "acb", "protected")
+_WAY_BACK = (
+    Hop("The Command goes to the hub over the SM WAN", "dcc", "sent", RequestEvent.POST),
+    Hop("The hub's answer comes in", "chf", "received"),
+    Hop("The DCC matches it with the Command and proves what it can", "responses", "verified", RequestEvent.RESPOND),
+    Hop("The Device's octets go to the user unchanged", "gateway", "delivered", RequestEvent.DELIVER),
+    Hop("The user verifies, decrypts and reads them", "user", "parsed"),
+)
+
+WALKS: Mapping[str, tuple[Hop, ...]] = {
+    "A service that is not critical": (
+        _SIGN,
+        Hop(
+            "The gateway runs the checks of section 4 in their order, stops at the first that fails, and acknowledges",
+            "gateway",
+            "acknowledged",
+            RequestEvent.ACCEPT,
+        ),
+        _TRANSFORM,
+        _PROTECT,
+        *_WAY_BACK,
+    ),
+    "A critical service": (
+        _SIGN,
+        Hop("The gateway runs the checks of section 4 and acknowledges", "gateway", "acknowledged", RequestEvent.ACCEPT),
+        _TRANSFORM,
+        Hop("The pre-command is remembered and returned to the user", "gateway", "returned", RequestEvent.GIVE_PRE_COMMAND),
+        Hop("The user compares it with its request, and signs it if it means the same", "user", "signed"),
+        Hop(
+            "The signed pre-command passes the checks again, and must be the one returned, but for the signature",
+            "gateway",
+            "acknowledged",
+            RequestEvent.TAKE_SIGNED,
+        ),
+        _PROTECT,
+        *_WAY_BACK,
+    ),
+    "A service of the DCC itself": (
+        _SIGN,
+        Hop(
+            "The gateway runs the checks that apply to services without a Device, and acknowledges",
+            "gateway",
+            "acknowledged",
+            RequestEvent.ACCEPT,
+        ),
+        Hop("The DCC carries it out and answers in the same exchange", "gateway", "executed", RequestEvent.EXECUTE),
+    ),
+}
+
+_HEAD = """# How a request is processed, step by step
+
+This page is written by `chub dcc life --markdown` from the table in `hil/dcc/base/requests.py`; change the table, not the page.
+
+What users and DCC do with one service request, in order (sec2-rules 4 and 5; paragraphs 130, 148, 153 to 156 of the SEC stage 2
+consultation). Each step leaves the trace record named at its end, source and event, which `chub dcc send --trace FILE` writes and the
+console's ladder draws. A step that goes no further leaves `refused` in its place, with check, rule, value and what comes next
+(`chub dcc refusals`).
+"""
+
+
+def steps_of(walk: tuple[Hop, ...]) -> tuple[Step, ...]:
+    """The steps of the table that a walk takes. Raises WrongEvent where one does not follow from the one before."""
+    state, taken = RequestState.NEW, []
+    for hop in walk:
+        if hop.step is not None:
+            taken.append(step_of("of the walk", state, hop.step))
+            state = taken[-1].to
+    return tuple(taken)
+
+
+def document() -> str:
+    """The page, as Markdown."""
+    parts = [_HEAD]
+    for title, walk in WALKS.items():
+        states = [RequestState.NEW, *(step.to for step in steps_of(walk))]
+        path = " -> ".join(dict.fromkeys(states))
+        lines = [f"{number}. {hop.text}: `{hop.source} {hop.event}`" for number, hop in enumerate(walk, 1)]
+        parts.append(f"## {title}\n\n" + "\n".join(lines) + f"\n\nIts states: {path}.\n")
+    rows = [f"| {step.state} | {step.event} | {step.to} | {'; '.join(step.effects)} |" for step in LIFE]
+    parts.append(
+        "## Every step there is\n\nAn event that has no row for the request's state changes nothing.\n\n"
+        "| state | event | next state | what follows |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+    rows = [f"| {state} | {one.waits_for} | {one.next} | {one.resume} |" for state, one in STANDING.items()]
+    parts.append("## Every state\n\n| state | waits for | to do | a DCC that starts |\n|---|---|---|---|\n" + "\n".join(rows) + "\n")
+    arrows = dict.fromkeys(f"    {_id(step.state)} --> {_id(step.to)}: {step.event}" for step in LIFE)
+    parts.append("## As a picture\n\n```mermaid\nstateDiagram-v2\n" + "\n".join(arrows) + "\n```\n")
+    return "\n".join(parts)
+
+
+def _id(state: RequestState) -> str:
+    return "[*]" if state is RequestState.NEW else state.value.replace("-", "_")
