@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from firmware_emu.ids import Eui64
-from hil.dcc.base.store import DccStore, Value
+from firmware_emu.sqlite_file import Value
+from hil.dcc.base.store import DccStore
 
 DEVICE_ALERT, DCC_ALERT = "i", "j"
 """Kinds of alert: the type letters of sec2-rules 3."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.roles import DeviceType
@@ -70,6 +71,22 @@ class DeviceAlerted:
     code: str
 
 
+class DropKind(StrEnum):
+    """Why a Device Alert was dropped."""
+
+    UNREADABLE = "unreadable"
+    NOT_LISTED = "not listed"
+    WRONG_HUB = "wrong hub"
+    NOT_ENROLLED = "not enrolled"
+    NOT_AUTHENTIC = "not authentic"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drop:
+    kind: DropKind
+    reason: str
+
+
 class Alerts:
     """Device Alerts and DCC Alerts. ``cos`` is the CoS Party's identifier: alerts to it are for the DCC's own business too."""
 
@@ -101,10 +118,10 @@ class Alerts:
                 raise DecodeError(message.payload_offset, "alert", f"a {type(payload).__name__} is no alert")
             alert = read_alert(message.message_code, payload, message.payload_offset)
         except DecodeError as error:
-            self._record(message, None, octets, AlertState.DROPPED, f"it cannot be read: {error}")
+            self._record(message, None, octets, AlertState.DROPPED, f"it cannot be read: {error}", drop=DropKind.UNREADABLE)
             return
         if (problem := self._unwelcome(chf, message)) is not None:
-            self._record(message, alert, octets, AlertState.DROPPED, problem)
+            self._record(message, alert, octets, AlertState.DROPPED, problem.reason, drop=problem.kind)
             return
         if isinstance(alert.content, UpdateCredentialsAlert):
             self._bus.tell(CredentialsChanged(message, alert.content))
@@ -113,14 +130,14 @@ class Alerts:
         else:
             self._forward(message, alert, octets, (header.recipient,))
 
-    def _unwelcome(self, chf: Eui64, message: Message) -> str | None:
+    def _unwelcome(self, chf: Eui64, message: Message) -> _Drop | None:
         """Why the alert goes no further: not listed, wrong hub, not enrolled [138], not authentic."""
         device = self._context.inventory.device(message.header.originator)
         if device is None:
-            return f"{message.header.originator} is not in the inventory"
+            return _Drop(DropKind.NOT_LISTED, f"{message.header.originator} is not in the inventory")
         hub = self._context.inventory.hub_of(device.eui)
         if hub != chf:
-            return f"it came through hub {chf}, and {device.eui} is on hub {hub}"
+            return _Drop(DropKind.WRONG_HUB, f"it came through hub {chf}, and {device.eui} is on hub {hub}")
         if device.type in (DeviceType.CHF, DeviceType.GPF) and message.header.recipient in self._context.dcc:
             commissioned = self._context.inventory.listed(chf).status == COMMISSIONED
             problem = None if commissioned else f"its hub {chf} is not Commissioned"
@@ -131,11 +148,11 @@ class Alerts:
                 else f"no system of {device.eui} is enrolled: Device Alerts are accepted from enrolled systems only [138]"
             )
         if problem is not None:
-            return problem
+            return _Drop(DropKind.NOT_ENROLLED, problem)
         try:
             check_protection(message, self._context.keystore)
         except CommsHubError as error:
-            return f"not authentic: {error}"
+            return _Drop(DropKind.NOT_AUTHENTIC, f"not authentic: {error}")
         return None
 
     def _own_alert(self, chf: Eui64, message: Message, alert: Alert, octets: bytes) -> None:
@@ -213,6 +230,7 @@ class Alerts:
         copy: bool = False,
         sequence: int | None = None,
         count: int | None = None,
+        drop: DropKind | None = None,
     ) -> int:
         now = self._context.clock.now()
         raised = now if alert is None or alert.at is None else (alert.at - EPOCH).total_seconds()
@@ -232,15 +250,13 @@ class Alerts:
             throttled_sequence=sequence,
             throttled_count=count,
         )
-        self._context.trace.emit(
-            "dcc",
-            "alerts",
-            "refused" if state is AlertState.DROPPED else "received",
-            message=str(message.header.identifier),
-            state=state.value,
-            code=None if alert is None else f"{alert.alert_code:04X}",
-            reason=reason,
-        )
+        name, shown = str(message.header.identifier), None if alert is None else f"{alert.alert_code:04X}"
+        if drop is None:
+            self._context.trace.emit("dcc", "alerts", "received", message=name, state=state.value, code=shown, reason=reason)
+        else:
+            self._context.trace.emit(
+                "dcc", "alerts", "refused", message=name, state=state.value, code=shown, reason=reason, kind=drop.value
+            )
         return number
 
     # DCC Alerts

@@ -9,7 +9,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.answers.answers import Answers
-from hil.dcc.answers.responses import Responses
+from hil.dcc.answers.responses import Responses, StrayKind
 from hil.dcc.base.bus import Bus
 from hil.dcc.gateway.context import GatewayContext
 from hil.dcc.inventory.hub_contacts import HubContacts
@@ -54,7 +54,7 @@ class HubSide:
         try:
             message = Message.decode(octets)
         except DecodeError as error:
-            self.responses.stray(chf, "unreadable", None, octets, str(error))
+            self.responses.stray(chf, StrayKind.UNREADABLE, None, octets, str(error))
             return
         self.context.trace.emit("wan", f"chf {chf}", "received", target="dcc", message=str(message.header.identifier), data=octets)
         match message.header.cra:
@@ -63,4 +63,4 @@ class HubSide:
             case CraFlag.ALERT:
                 self.alerts.take(chf, message, octets, told.notified)
             case CraFlag.COMMAND:
-                self.responses.stray(chf, "command", message, octets, "a hub sends no Commands to the DCC")
+                self.responses.stray(chf, StrayKind.COMMAND, message, octets, "a hub sends no Commands to the DCC")

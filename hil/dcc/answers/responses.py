@@ -6,6 +6,7 @@ Late, repeated, unasked, forged or misrouted Responses are recorded with the rea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from firmware_emu.errors import CommsHubError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
@@ -21,13 +22,25 @@ _REPEATED_OTHER_INFORMATION = 18
 """A Response repeats so many octets of the Command's other information (reference gbcs-messages 1.5)."""
 
 
+class StrayKind(StrEnum):
+    """Why a message reached nobody."""
+
+    UNREADABLE = "unreadable"
+    COMMAND = "command"
+    """A hub sends no Commands to the DCC."""
+    UNASKED = "unasked"
+    REPEATED = "repeated"
+    MISFIT = "misfit"
+    NOT_AUTHENTIC = "not authentic"
+
+
 @dataclass(frozen=True, slots=True)
 class Stray:
     """A message that reached nobody, with the reason."""
 
     time: float
     chf: Eui64 | None
-    kind: str
+    kind: StrayKind
     message: str | None
     reason: str
     octets: bytes
@@ -47,18 +60,18 @@ class Responses:
         command = MessageIdentifier(header.recipient, header.originator, CraFlag.COMMAND, header.counter)
         stored = self._context.requests.of_command(str(command))
         if stored is None:
-            self.stray(chf, "unasked", message, octets, "no command of the DCC has this identifier")
+            self.stray(chf, StrayKind.UNASKED, message, octets, "no command of the DCC has this identifier")
             return None
         if not may_happen(stored.state, RequestEvent.RESPOND):
-            self.stray(chf, "repeated", message, octets, f"request {stored.name} is {stored.state} already")
+            self.stray(chf, StrayKind.REPEATED, message, octets, f"request {stored.name} is {stored.state} already")
             return None
         if (problem := self._misfit(chf, stored, message)) is not None:
-            self.stray(chf, "misfit", message, octets, problem)
+            self.stray(chf, StrayKind.MISFIT, message, octets, problem)
             return None
         try:
             proof = self._proof(stored, message)
         except CommsHubError as error:
-            self.stray(chf, "not authentic", message, octets, str(error))
+            self.stray(chf, StrayKind.NOT_AUTHENTIC, message, octets, str(error))
             return None
         step = self._context.requests.move(stored.name, RequestEvent.RESPOND, response=octets)
         late = step.to is RequestState.LATE
@@ -92,19 +105,25 @@ class Responses:
             return f"it came through hub {chf}, and {message.header.originator} is on hub {hub}"
         return None
 
-    def stray(self, chf: Eui64 | None, kind: str, message: Message | None, octets: bytes, reason: str) -> None:
+    def stray(self, chf: Eui64 | None, kind: StrayKind, message: Message | None, octets: bytes, reason: str) -> None:
         """Record what is not delivered."""
         name = None if message is None else str(message.header.identifier)
         self._context.store.insert(
-            "strays", time=self._context.clock.now(), chf=str(chf) if chf else None, kind=kind, message=name, reason=reason, octets=octets
+            "strays",
+            time=self._context.clock.now(),
+            chf=str(chf) if chf else None,
+            kind=kind.value,
+            message=name,
+            reason=reason,
+            octets=octets,
         )
-        self._context.trace.emit("dcc", "responses", "refused", message=name, kind=kind, reason=reason)
+        self._context.trace.emit("dcc", "responses", "refused", message=name, kind=kind.value, reason=reason)
 
     def refused_by_user(self, request: str, octets: bytes, reason: str) -> None:
         """The user's own keys disproved it: the command is outstanding again."""
         with self._context.store.transaction():
             self._context.requests.move(request, RequestEvent.DISPROVE)
-            self.stray(None, "not authentic", Message.decode(octets), octets, f"refused by the user: {reason}")
+            self.stray(None, StrayKind.NOT_AUTHENTIC, Message.decode(octets), octets, f"refused by the user: {reason}")
 
     def strays(self) -> tuple[Stray, ...]:
         """Messages that reached nobody, oldest first."""
@@ -112,7 +131,7 @@ class Responses:
             Stray(
                 row["time"],
                 Eui64.parse(row["chf"]) if row["chf"] else None,
-                row["kind"],
+                StrayKind(row["kind"]),
                 row["message"],
                 row["reason"],
                 bytes(row["octets"]),

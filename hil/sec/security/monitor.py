@@ -25,9 +25,10 @@ CATEGORY = 2
 
 @dataclass(frozen=True, slots=True)
 class MonitorRules:
-    """``monitor.toml``: kinds by source of the record and detail; ``attack_events`` alike in ``window_s`` seconds are an attack."""
+    """``monitor.toml``: kinds of event by the record's source and the name of its refusal, or the kind of the message that reached
+    nobody; ``attack_events`` alike in ``window_s`` seconds are an attack."""
 
-    events: tuple[tuple[str, str, Mapping[str, str]], ...]
+    events: Mapping[tuple[str, str], str]
     attack_events: int
     window_s: float
 
@@ -35,17 +36,15 @@ class MonitorRules:
         """Kind of security event that a record is, None for most."""
         if record.area != "dcc" or record.event != "refused":
             return None
-        for kind, source, match in self.events:
-            if record.source == source and all(str(record.detail.get(name, "")).startswith(begin) for name, begin in match.items()):
-                return kind
-        return None
+        named = record.detail.get("refusal") or record.detail.get("kind")
+        return self.events.get((record.source, str(named)))
 
 
 @cache
 def monitor_rules() -> MonitorRules:
     """The rules as they are shipped; ``dataclasses.replace`` makes a bench's own."""
     content = tomllib.loads(resources.files("hil.sec.security").joinpath("monitor.toml").read_text(encoding="utf-8"))
-    events = tuple((row["kind"], row["source"], row["match"]) for row in content["event"])
+    events = {(row["source"], name): row["kind"] for row in content["event"] for name in (*row.get("refusals", ()), *row.get("kinds", ()))}
     return MonitorRules(events, content["settings"]["attack_events"], content["settings"]["window_s"])
 
 

@@ -183,7 +183,6 @@ TABLES = {
     "schedule_runs": {"hil/dcc/own_services/schedules.py"},
     "firmware_targets": {"hil/dcc/own_services/firmware.py"},
     "firmware_campaigns": {"hil/dcc/own_services/firmware.py"},
-    "counters": {"hil/dcc/parties/acb.py"},
     "connections": {"hil/dcc/gateway/connections.py"},
 }
 """Tables that other parts ask for: each is read and written in one module."""

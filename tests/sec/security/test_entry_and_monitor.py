@@ -8,7 +8,10 @@ import pytest
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
+from hil.dcc.answers.alerts import DropKind
+from hil.dcc.answers.responses import StrayKind
 from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.refusals import catalogue
 from hil.dcc.base.services import UserRole
 from hil.dcc.gateway.gateway import UserEntryError
 from hil.dcc.parties.users import User
@@ -113,3 +116,8 @@ async def test_smets_1_models_are_rejected_at_pre_notification(far_end: FarEnd, 
     assert listed or "SMETS 1" in outcome.why
     assert (far_end.dcc.inventory.device(NEW) is not None) is listed
     assert far_end.dcc.inventory.device(CHF) is not None
+
+
+def test_the_monitor_knows_events_by_names_that_the_dcc_gives() -> None:
+    given = {*catalogue(), *StrayKind, *DropKind}
+    assert {name for _, name in monitor_rules().events} <= given
