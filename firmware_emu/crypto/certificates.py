@@ -329,7 +329,7 @@ def _issuer_among(cert: x509.Certificate, candidates: list[x509.Certificate]) ->
             continue
         try:
             cert.verify_directly_issued_by(candidate)
-        except (InvalidSignature, ValueError, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             continue
         return candidate
     raise ProtectionError(f"{name_of(cert)} is not signed by {name_of(named[0])}, which it names as its issuer")

@@ -34,11 +34,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import key_id_of, parse_certificate
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.crypto.roles import CellUsage, KeyUsage
-from firmware_emu.errors import DecodeError, KeystoreError
+from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 
 DIRECTORY_MODE: Final = 0o700
@@ -119,6 +120,15 @@ def _certificates(octets: bytes, where: str) -> list[x509.Certificate]:
         raise KeystoreError(where, f"is not an X.509 certificate ({wrong}): expected PEM or DER; fetch it again or remove it") from wrong
 
 
+def _check_leaf(certificate: x509.Certificate, where: str) -> None:
+    """A party's or a Device's own certificate, by its profile; a Device's subject is empty. Warnings are for ``chub pki lint``."""
+    profile = Profile.ORGANISATION if len(list(certificate.subject)) else Profile.DEVICE
+    try:
+        check_profile(certificate.public_bytes(Encoding.DER), profile)
+    except ProtectionError as wrong:
+        raise KeystoreError(where, f"{wrong.reason}; `chub pki lint --profile {profile} {where}` shows each rule") from wrong
+
+
 def _private_key(octets: bytes, where: str) -> PrivateKey:
     try:
         key = load_pem_private_key(octets, None) if b"-----BEGIN" in octets else load_der_private_key(octets, None)
@@ -143,6 +153,8 @@ def _read_folder(folder: Path) -> Contents:
         if path.suffix == ".pem":
             cell = SUFFIXES[label.suffix][1] if label else CellUsage.MANAGEMENT
             for found in _certificates(_octets(path), str(path)):
+                if label is not None:
+                    _check_leaf(found, str(path))
                 contents.certificates.append(FiledCertificate(str(path), found, label, cell))
         elif path.suffix == ".key":
             contents.keys.append(FiledKey(str(path), _private_key(_octets(path), str(path)), label))

@@ -9,10 +9,11 @@ from typing import Protocol
 from cryptography import x509
 
 from firmware_emu.clock import EPOCH
+from firmware_emu.crypto.certificate_profile import Profile
 from firmware_emu.crypto.certificates import entity_of, usage_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device.alerting import Originator
-from firmware_emu.device.credentials import parse_certificate
+from firmware_emu.device.credentials import sound_certificate
 from firmware_emu.device.profile import PipelineProfile
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs import cosem_time, protect
@@ -117,7 +118,7 @@ class Reply:
 
 
 def _sent_certificate(der: bytes, party: Eui64) -> x509.Certificate:
-    certificate = parse_certificate(der)
+    certificate = sound_certificate(der, Profile.ORGANISATION)
     if entity_of(certificate) != party or usage_of(certificate) is not KeyUsage.KEY_AGREEMENT:
         raise ProtectionError(f"the certificate in the Command is not a key agreement certificate of {party}")
     return certificate

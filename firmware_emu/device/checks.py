@@ -148,7 +148,7 @@ class Checks:
             return
         try:
             protect.check_signature(message, self._signer(message, accepted))
-        except ProtectionError as problem:
+        except (ProtectionError, KeystoreError) as problem:
             raise Refused(Step.SIGNATURE, str(problem)) from problem
 
     def _signer(self, message: Message, accepted: Accepted) -> p256.PublicKey:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from firmware_emu.crypto import p256
+from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import entity_of, public_key_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, DeviceType, KeyUsage, RemotePartyRole
@@ -62,6 +63,12 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(der)
     except ValueError as problem:
         raise ProtectionError(f"{len(der)} octets that are no DER certificate") from problem
+
+
+def sound_certificate(der: bytes, profile: Profile) -> x509.Certificate:
+    """A certificate that was sent, if it keeps ``profile``. Raises ProtectionError, whatever the octets are."""
+    check_profile(der, profile)
+    return parse_certificate(der)
 
 
 @lru_cache(maxsize=4096)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from firmware_emu.crypto.certificate_profile import Profile
 from firmware_emu.crypto.certificates import entity_of, usage_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import asn1_io
-from firmware_emu.device.credentials import parse_certificate
+from firmware_emu.device.credentials import sound_certificate
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.asn1_types import DeviceLogEntry, JoinCommand, ReadDeviceLogResponse
@@ -52,7 +53,7 @@ def add(device: GbcsDevice, other: Eui64, other_type: int, method: int, certific
         return 4
     if {device.device_type.value, other_type} == {kind.value for kind in _PAIR}:
         try:
-            partner = parse_certificate(certificate or b"")
+            partner = sound_certificate(certificate or b"", Profile.DEVICE)
             if entity_of(partner) != other or usage_of(partner) is not KeyUsage.KEY_AGREEMENT:
                 return 11
         except (ProtectionError, KeystoreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto import p256
+from firmware_emu.crypto.certificate_profile import Profile, lint, refusals
 from firmware_emu.crypto.certificates import certificate_request, entity_of, public_key_of, usage_of
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device import asn1_io
@@ -15,6 +16,7 @@ from firmware_emu.gbcs.asn1_types import KeyUsageCommand
 from firmware_emu.gbcs.envelope import Message
 
 _USAGES = (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT)
+_USAGE_RULES = frozenset({"KU-01", "KU-03"})
 _REPLACED = {KeyUsage.DIGITAL_SIGNATURE: (0x8F4D, 0x8F4C), KeyUsage.KEY_AGREEMENT: (0x8F4F, 0x8F4E)}
 """Events by key usage: replacement succeeded, failed."""
 
@@ -32,19 +34,20 @@ def issue(device: GbcsDevice, message: Message) -> bytes:
 
 def update(device: GbcsDevice, message: Message) -> bytes:
     """CS02d: take the certificate of the pending pair into use."""
+    octets = asn1_io.read(message, bytes)
+    found = refusals(lint(octets, Profile.DEVICE))
+    if found:
+        # The usage is judged first: the published example's certificate has another usage and, for that, a signature that is stale.
+        usage_is_wrong = any(one.rule in _USAGE_RULES for one in found)
+        device.note_failure("invalid key usage" if usage_is_wrong else "; ".join(map(str, found)))
+        return asn1_io.code(3 if usage_is_wrong else 1)
     try:
-        certificate = parse_certificate(asn1_io.read(message, bytes))
+        certificate = parse_certificate(octets)
         usage = usage_of(certificate)
+        right_identity = entity_of(certificate) == device.eui64
     except (ProtectionError, KeystoreError) as problem:
         device.note_failure(str(problem))
         return asn1_io.code(1)
-    if usage not in _USAGES:
-        device.note_failure("invalid key usage")
-        return asn1_io.code(3)
-    try:
-        right_identity = entity_of(certificate) == device.eui64
-    except KeystoreError:
-        right_identity = False
     pending = device.credentials.pending_key(usage)
     if not right_identity:
         failure, reason = 2, "the certificate is not this Device's"

@@ -1,7 +1,9 @@
 """CS02b and CS02g: replace who stands in the trust anchor cells (reference gbcs-behaviour 5, gbcs-messages 6.1, gbcs-spec-notes 12, 13.3).
 
-Choices of this module that no source states: the replacements of one role are made together or not at all; a floor takes
-effect (and is reported) only for a role that had a cell replaced, and never lowers the counter of a party that stays.
+Each replacement stands alone: one may fail and the others are kept (published error examples). A path that does not hold answers 10
+noTrustAnchor, as published; a breach of the profile in a sound path 5 badCertificate, which is a choice (reference smki-profiles 5). A
+choice, too: a floor takes effect (and is reported) only for a role that had a cell replaced, and never lowers the counter of a party
+that stays.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from firmware_emu.clock import EPOCH
+from firmware_emu.crypto.certificate_profile import Profile, lint, refusals
 from firmware_emu.crypto.certificates import check_path, entity_of, key_id_of, role_of, usage_of
 from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.device import asn1_io
-from firmware_emu.device.credentials import Cell, parse_certificate
+from firmware_emu.device.credentials import Cell, parse_certificate, sound_certificate
 from firmware_emu.device.future import FutureAction
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import KeystoreError, ProtectionError
@@ -58,6 +61,9 @@ _MODES: Mapping[int, tuple[frozenset[RemotePartyRole], RemotePartyRole | None]] 
     11: (frozenset({_R.LOAD_CONTROLLER}), _R.LOAD_CONTROLLER),
 }
 """Replacement mode to the roles it may replace, and the role whose counter field [4] floors (reference 13.3)."""
+
+_BY_RECOVERY = frozenset({8, 9})
+"""Modes in which the broker's certificates may stand in for another party's (reference smki-profiles 7, inferred)."""
 
 _CODE_OF_MODE = {**{mode: 0x0100 + mode for mode in range(10)}, 10: 0x0125, 11: 0x0126}
 
@@ -111,7 +117,6 @@ def _execute(device: GbcsDevice, command: UpdateCredentialsCommand, code: int, c
     if not fits:
         for part in parts:
             part.status, part.reason = StatusCode.OTHER, "mode or counter inside the command do not fit its header"
-    _together(parts)
     outcomes = tuple(_outcome(device, part) for part in parts)
     stayed = {role: device.credentials.party(role) for role in RemotePartyRole}
     replaced = set()
@@ -147,37 +152,45 @@ def _examine(
     root = device.credentials.anchor(Cell(RemotePartyRole.ROOT, KeyUsage.KEY_CERT_SIGN))
     if root is None:
         return _Replacement(replacement.target_cell, cell, None, StatusCode.NO_TRUST_ANCHOR, "the root cell is empty")
+    is_root = cell.role is RemotePartyRole.ROOT
+    found = refusals(lint(replacement.certificate, Profile.ROOT if is_root else Profile.ORGANISATION))
+    if found:
+        # The policy of another environment makes a sound certificate of a path that leads elsewhere (RFC 5280 6.1.5 g).
+        path_only = {one.rule for one in found} == {"POL-06"}
+        status = StatusCode.NO_TRUST_ANCHOR if path_only else StatusCode.BAD_CERTIFICATE
+        return _Replacement(replacement.target_cell, cell, None, status, "; ".join(map(str, found)))
     try:
         certificate = parse_certificate(replacement.certificate)
-        path = [parse_certificate(der) for der in command.certification_path]
-        if cell.role is not RemotePartyRole.ROOT:
-            check_path(certificate, path, at, anchors=(root,))
-        _check_fits(cell, certificate)
+        _check_fits(device, cell, certificate, command.control.mode)
     except (ProtectionError, KeystoreError) as problem:
         return _Replacement(replacement.target_cell, cell, None, StatusCode.BAD_CERTIFICATE, str(problem))
+    try:
+        if not is_root:
+            path = [sound_certificate(der, Profile.ISSUING) for der in command.certification_path]
+            check_path(certificate, path, at, anchors=(root,))
+    except (ProtectionError, KeystoreError) as problem:
+        return _Replacement(replacement.target_cell, cell, None, StatusCode.NO_TRUST_ANCHOR, str(problem))
     return _Replacement(replacement.target_cell, cell, certificate, StatusCode.SUCCESS)
 
 
-def _check_fits(cell: Cell, certificate: x509.Certificate) -> None:
+def _check_fits(device: GbcsDevice, cell: Cell, certificate: x509.Certificate, mode: int) -> None:
     if usage_of(certificate) is not cell.usage:
         raise ProtectionError(f"the certificate is for {usage_of(certificate).name.lower()}, the cell for {cell.usage.name.lower()}")
     role = role_of(certificate)
-    if role is not cell.role:
+    # Every published CS02g puts a supplier's certificates into the cells of the load controller (reference smki-profiles 3).
+    if role is not cell.role and (cell.role, role) != (_R.LOAD_CONTROLLER, _R.SUPPLIER):
         found = "none" if role is None else role.name.lower()
         raise ProtectionError(f"the certificate's role is {found}, the cell's {cell.role.name.lower()}")
-    if cell.role is not RemotePartyRole.ROOT and entity_of(certificate) == NO_ENTITY:
+    if cell.role is RemotePartyRole.ROOT:
+        return
+    entity = entity_of(certificate)
+    if entity == NO_ENTITY:
         raise ProtectionError("the certificate names no entity")
-
-
-def _together(parts: list[_Replacement]) -> None:
-    """Fail every replacement of a role of which one fails, or whose certificates name different entities."""
-    for role in {part.cell.role for part in parts if part.cell is not None}:
-        group = [part for part in parts if part.cell is not None and part.cell.role is role]
-        parties = {entity_of(part.certificate) for part in group if part.certificate is not None}
-        if len(parties) > 1 or any(part.status is not StatusCode.SUCCESS for part in group):
-            for part in group:
-                if part.status is StatusCode.SUCCESS:
-                    part.status, part.reason = StatusCode.OTHER, f"another one of {role.name.lower()} failed or names another entity"
+    if entity == device.eui64:
+        raise ProtectionError("the certificate is this Device's own")
+    broker = device.credentials.party(_R.ACCESS_CONTROL_BROKER)
+    if entity == broker and cell.role is not _R.ACCESS_CONTROL_BROKER and mode not in _BY_RECOVERY:
+        raise ProtectionError(f"the certificate is the access control broker's, the cell is for the {cell.role.name.lower()}")
 
 
 def _outcome(device: GbcsDevice, part: _Replacement) -> ReplacementOutcome:

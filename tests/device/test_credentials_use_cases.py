@@ -87,24 +87,24 @@ def test_a_replacement_survives_a_power_cut_and_is_not_undone_by_the_factory_set
     assert esme.device.credentials.party(RemotePartyRole.SUPPLIER) == SECOND_SUPPLIER
 
 
-def test_a_certificate_of_the_wrong_role_is_not_taken_and_nothing_changes(esme: Rig, pki: Keystore) -> None:
+def test_a_certificate_of_the_wrong_role_is_not_taken_and_the_others_stand_alone(esme: Rig, pki: Keystore) -> None:
     network_operator = Eui64.parse("90b3d51f30020000")
     wrong = TrustAnchorReplacement(der(pki.certificate(network_operator, DS)), TrustAnchorCell(2, DS))
     good = replacements(pki, SECOND_SUPPLIER, 2)[1:]
     result = outcome(esme.ask(0x0107, update(pki, 7, 1, (wrong, *good), role=5), 1, originator=COS, signed=True))
-    assert [part.status for part in result.replacements] == [StatusCode.BAD_CERTIFICATE, StatusCode.OTHER, StatusCode.OTHER]
-    assert all(part.existing_key_id == part.replacing_key_id for part in result.replacements)
+    assert [part.status for part in result.replacements] == [StatusCode.BAD_CERTIFICATE, StatusCode.SUCCESS, StatusCode.SUCCESS]
+    assert [part.existing_key_id == part.replacing_key_id for part in result.replacements] == [True, False, False]
     assert esme.device.credentials.party(RemotePartyRole.SUPPLIER) == SUPPLIER
 
 
-def test_a_certificate_without_a_path_to_the_root_is_bad(esme: Rig, pki: Keystore) -> None:
+def test_a_certificate_without_a_path_to_the_root_has_no_trust_anchor(esme: Rig, pki: Keystore) -> None:
     forged_key = generate()
     issuer = Issuer(pki.authority(RemotePartyRole.ISSUING_AUTHORITY), forged_key)
     valid = Validity(datetime(2015, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
     forged = organisation_certificate(SECOND_SUPPLIER, RemotePartyRole.SUPPLIER, DS, generate().public_key(), issuer, valid)
     item = (TrustAnchorReplacement(der(forged), TrustAnchorCell(2, DS)),)
     result = outcome(esme.ask(0x0107, update(pki, 7, 1, item, role=5), 1, originator=COS, signed=True))
-    assert result.replacements[0].status is StatusCode.BAD_CERTIFICATE
+    assert result.replacements[0].status is StatusCode.NO_TRUST_ANCHOR
 
 
 def test_a_mode_may_replace_no_other_role_than_its_own(esme: Rig, pki: Keystore) -> None:

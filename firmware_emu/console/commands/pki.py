@@ -1,8 +1,9 @@
-"""``chub pki``: make, extend, show and check the keys and certificates of a bench."""
+"""``chub pki``: make, extend, show, check and lint the keys and certificates of a bench."""
 
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,11 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from firmware_emu.crypto import inspection, tls_credentials
+from firmware_emu.crypto.certificate_profile import Finding, Profile, refusals
+from firmware_emu.crypto.certificate_profile import lint as lint_certificate
 from firmware_emu.crypto.certificates import key_id_of
+from firmware_emu.crypto.implicit_profile import ZSE, lint_implicit
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, DEFAULT_ORGANISATIONS, add_devices, make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import IdentifierError
+from firmware_emu.errors import IdentifierError, KeystoreError
 from firmware_emu.ids import Eui64
 
 _FOLDER = click.Path(path_type=Path)
@@ -207,3 +211,45 @@ def check(context: click.Context, directory: Path, at: datetime | None, as_json:
         click.echo(f"{directory}: {len(findings)} findings" if findings else f"{directory}: all {len(store.entities())} parties hold")
     if findings:
         context.exit(1)
+
+
+@pki.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE...")
+@click.option(
+    "--profile", type=click.Choice([*(one.value for one in Profile), ZSE]), required=True, help="What the certificates are to be."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def lint(context: click.Context, files: tuple[Path, ...], profile: str, as_json: bool) -> None:
+    """Hold certificates (PEM, DER; zse: octets or hexadecimal) against their profile, rule by rule. Exit code 1 where one is refused."""
+    judged = {str(path): lint_implicit(path.read_bytes()) if profile == ZSE else _lint_file(path, Profile(profile)) for path in files}
+    if as_json:
+        shown = [
+            {
+                "file": name,
+                "refused": bool(refusals(found)),
+                "findings": [_as_json(one) for one in found],
+            }
+            for name, found in judged.items()
+        ]
+        click.echo(json.dumps(shown, indent=1))
+    else:
+        for name, found in judged.items():
+            verdict = "refused" if refusals(found) else "passes with findings" if found else "passes"
+            click.echo("\n  ".join((f"{name}: {verdict}", *map(str, found))))
+    if any(refusals(found) for found in judged.values()):
+        context.exit(1)
+
+
+def _as_json(one: Finding) -> dict[str, str]:
+    return {"rule": one.rule, "severity": one.severity.value, "problem": one.problem, "clause": one.clause}
+
+
+def _lint_file(path: Path, profile: Profile) -> tuple[Finding, ...]:
+    octets = path.read_bytes()
+    if b"-----BEGIN CERTIFICATE-----" in octets:
+        try:
+            octets = ssl.PEM_cert_to_DER_cert(octets.decode("ascii").strip())
+        except ValueError as wrong:
+            raise KeystoreError(str(path), f"is not PEM ({wrong}): expected one certificate") from wrong
+    return lint_certificate(octets, profile)

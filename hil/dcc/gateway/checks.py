@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from firmware_emu.clock import EPOCH
+from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.checks import LARGEST_COUNTER
@@ -187,6 +190,7 @@ def certificate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-6: the sender's certificate leads to a trusted authority and is in date."""
     try:
         cert = signing_certificate(context.keystore, arrival.sender)
+        check_profile(cert.public_bytes(Encoding.DER), Profile.ORGANISATION)
         check_path(cert, context.keystore.authorities(), context.clock.datetime())
     except (ProtectionError, KeystoreError) as error:
         return refused("ck6-certificate", problem=error)

@@ -7,13 +7,12 @@ by its own checks (COS-03 [144]) and correlates before it signs (COS-04 [145, 14
 
 from __future__ import annotations
 
-from cryptography import x509
-
 from firmware_emu.clock import Clock
-from firmware_emu.crypto.certificates import check_path, entity_of, role_of
+from firmware_emu.crypto.certificate_profile import Profile, check_profile
+from firmware_emu.crypto.certificates import check_path, entity_of, parse_certificate, role_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
-from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
+from firmware_emu.errors import DecodeError, IdentifierError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
@@ -44,11 +43,13 @@ class CosParty:
                 path = f"SupplierReplacementCertificates/{element}"
                 if not body.has(path):
                     continue
-                certificate = x509.load_der_x509_certificate(body.base64(path))
+                octets = body.base64(path)
+                check_profile(octets, Profile.ORGANISATION)
+                certificate = parse_certificate(octets)
                 if entity_of(certificate) != sender or role_of(certificate) is not RemotePartyRole.SUPPLIER:
                     return refused("cos-other-credentials", element=element, entity=entity_of(certificate), sender=sender)
                 check_path(certificate, self._keystore.authorities(), self._clock.datetime())
-        except (ProtectionError, KeystoreError, IdentifierError, ValueError) as error:
+        except (ProtectionError, KeystoreError, IdentifierError, DecodeError, ValueError) as error:
             return refused("cos-invalid", problem=error)
         return None
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import entity_of, parse_certificate, usage_of
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import KeystoreError
+from firmware_emu.errors import DecodeError, ProtectionError
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest
@@ -73,6 +74,8 @@ def certificate_in(request: ServiceRequest) -> x509.Certificate | None:
     if request.service_reference_variant != "6.15.2":
         return None
     try:
-        return parse_certificate(Node(request.body).base64("DeviceCertificate"))
-    except KeystoreError:
+        octets = Node(request.body).base64("DeviceCertificate")
+        check_profile(octets, Profile.DEVICE)
+        return parse_certificate(octets)
+    except (ProtectionError, DecodeError):
         return None

@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
@@ -86,7 +88,9 @@ class User:
         return self.sign(signed_pre_command(request, signed.encode(), command_variant))
 
     def learn(self, certificate: x509.Certificate) -> None:
-        """A Device certificate that the SMKI repository publishes: it takes the place of the one before."""
+        """A Device certificate that the SMKI repository publishes: it takes the place of the one before. Raises ProtectionError for one
+        that is no Device's."""
+        check_profile(certificate.public_bytes(Encoding.DER), Profile.DEVICE)
         self._keystore.add_certificate(certificate)
 
     def prove(self, message: Message) -> None:
