@@ -26,7 +26,9 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
+from firmware_emu import extensions
 from firmware_emu.errors import BoardError
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
 
@@ -50,6 +52,24 @@ _MPXN_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^(\d{13}|\d{6,10})
 Eui = Annotated[Eui64, _identifier(Eui64.parse), _EUI_SCHEMA]
 Code = Annotated[InstallCode, _identifier(InstallCode.parse), _CODE_SCHEMA]
 Point = Annotated[Mpxn, _identifier(Mpxn), _MPXN_SCHEMA]
+
+
+def _installed(group: str) -> AfterValidator:
+    def known(name: str) -> str:
+        if name not in extensions.names(group):
+            raise ValueError(f"expected one of {', '.join(extensions.names(group))}")
+        return name
+
+    return AfterValidator(known)
+
+
+def _one_of(group: str) -> FieldInfo:
+    """The schema lists what is installed when it is asked for."""
+    return Field(json_schema_extra=lambda schema: schema.update(enum=list(extensions.names(group))))  # type: ignore[no-any-return]
+
+
+DeviceKind = Annotated[str, _installed(extensions.DEVICE), _one_of(extensions.DEVICE)]
+RadioKind = Annotated[str, _installed(extensions.RADIO), _one_of(extensions.RADIO)]
 
 
 def _utc(value: datetime) -> datetime:
@@ -83,7 +103,7 @@ class HubTable(_Table):
 class RadioTable(_Table):
     """The coordinator's dongle. ``path`` is a serial device, ``socket://host:port``, or ``virtual`` for the virtual dongle."""
 
-    kind: Literal["ezsp", "znp"] = "ezsp"
+    kind: RadioKind = "ezsp"
     path: str = "virtual"
     baudrate: int = Field(default=115200, ge=57600, le=460800)
     flow_control: Literal["none", "hardware", "software"] = "none"
@@ -144,7 +164,7 @@ class DeviceTable(_Table):
     """A Device of the home: what is on its label and in the supplier's books."""
 
     name: str
-    type: Literal["ESME", "GSME", "PPMID", "IHD", "HCALCS"]
+    type: DeviceKind
     eui: Eui
     install_code: Code
     manufacturer: str = Field(default="0001", pattern="^[0-9A-Fa-f]{4}$")
@@ -153,18 +173,20 @@ class DeviceTable(_Table):
     mpxn: Point | None = None
     node: str = Field(default="air", description="its radio: air (simulated), virtual-dongle (a second EZSP dongle on that air), or a port")
     room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
-    variant: Literal["single element", "twin element", "polyphase"] = Field(
-        default="single element", description="an ESME's elements and phases"
-    )
+    variant: str | None = Field(default=None, description="one of the variants of its type, as an ESME's elements and phases")
     store: Literal["memory", "file"] = Field(
         default="memory", description="where it keeps what a power cut must not take: in this process, or in a file of the run's folder"
     )
 
     @field_validator("variant", mode="after")
     @classmethod
-    def _of_an_esme(cls, variant: str, info: ValidationInfo) -> str:
-        if variant != "single element" and info.data.get("type") != "ESME":
-            raise ValueError("only an ESME has a variant")
+    def _of_its_type(cls, variant: str | None, info: ValidationInfo) -> str | None:
+        if variant is not None and "type" in info.data:
+            known: tuple[str, ...] = getattr(extensions.load(extensions.DEVICE, info.data["type"]), "variants", ())
+            if variant not in known:
+                raise ValueError(
+                    f"expected one of {', '.join(known)}" if known else f"a Device of type {info.data['type']} has no variants"
+                )
         return variant
 
 

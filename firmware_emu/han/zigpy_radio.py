@@ -24,8 +24,9 @@ from firmware_emu.han.base import (
     SimpleDescriptor,
 )
 from firmware_emu.han.custody import Backup, Held, write_backup
-from firmware_emu.han.dongle import Dongle, DongleUser
+from firmware_emu.han.dongle import Dongle
 from firmware_emu.han.ezsp import device_config
+from firmware_emu.han.family import family
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
 from firmware_emu.han.permits import Permits
 from firmware_emu.ids import Eui64
@@ -41,30 +42,12 @@ _READY_TIMEOUT_S = 30.0
 """Waiting time of a send for a dongle that is being opened again."""
 
 
-def _ezsp(user: DongleUser, config: dict[str, Any]) -> Dongle:
-    from firmware_emu.han.ezsp_dongle import EzspDongle  # each family has a library of its own
-
-    return EzspDongle(user, config)
-
-
-def _znp(user: DongleUser, config: dict[str, Any]) -> Dongle:
-    try:
-        from firmware_emu.han.znp_dongle import ZnpDongle
-    except ModuleNotFoundError as missing:
-        raise NotAvailable("a radio of kind 'znp'", f"install {missing.name}: pip install 'commshub[znp]'") from missing
-    return ZnpDongle(user, config)
-
-
-FAMILIES: dict[str, Callable[[DongleUser, dict[str, Any]], Dongle]] = {"ezsp": _ezsp, "znp": _znp}
-"""Kind of radio in a board file -> who drives it."""
-
-
 class ZigpyRadio:
     """HanRadio over a dongle at ``path`` (a serial port or ``socket://host:port``).
 
-    ``kind``: the family of its firmware, one of :data:`FAMILIES`. ``watchdog_s``: seconds between checks of an idle dongle; None: 10 s,
-    an hour on a warp clock; 0: none. ``backups``: the folder of
-    :meth:`save_backup`. A dongle that resets or goes away is opened again and its network resumed; sends wait a while.
+    ``kind``: the family of its firmware (:mod:`firmware_emu.han.family`). ``watchdog_s``: seconds between checks of an idle dongle;
+    None: 10 s, an hour on a warp clock; 0: none. ``backups``: the folder of :meth:`save_backup`. A dongle that resets or goes away is
+    opened again and its network resumed; sends wait a while.
     """
 
     def __init__(
@@ -80,9 +63,7 @@ class ZigpyRadio:
         entropy: Entropy = SYSTEM,
         backups: Path | None = None,
     ) -> None:
-        if kind not in FAMILIES:
-            raise NotAvailable(f"a radio of kind {kind!r}", f"set kind to one of {', '.join(FAMILIES)}")
-        self._make = FAMILIES[kind]
+        self._make = family(kind).driver()
         self.path = path
         self.clock = clock
         self._backups = backups

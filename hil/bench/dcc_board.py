@@ -17,12 +17,12 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.hub.from_board import GAS, parties_of
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.bench.keys import device_type
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis.build import Content
 from hil.dcc.parties.cos_signer import CosSigner
 from hil.dcc.parties.users import User
+from hil.devices.kinds import device_type, duis_type
 
 ROLES: Mapping[str, UserRole] = MappingProxyType(
     {
@@ -106,7 +106,7 @@ def notification(row: DeviceTable) -> dict[str, Content]:
         "DeviceID": row.eui,
         "DeviceManufacturer": row.manufacturer,
         "DeviceModel": row.model,
-        "DeviceType": row.type,
+        "DeviceType": duis_type(row),
     }
     if kind is not DeviceType.TYPE_2:
         body |= {"SMETSCHTSVersion": "SMETS V5.2", "FirmwareVersion": row.firmware}

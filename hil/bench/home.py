@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,17 +28,11 @@ from firmware_emu.wan.base import WanLink
 from firmware_emu.wan.faults import ShapedLink
 from hil.bench.day import check_day, live, load_day
 from hil.bench.entropy import SeededEntropy
-from hil.bench.keys import device_type
 from hil.bench.medium import Medium, PowerGone
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
-from hil.devices.esme.esme import Esme
-from hil.devices.esme.variant import VARIANTS
-from hil.devices.gsme.gsme import Gsme
-from hil.devices.hcalcs import Hcalcs
-from hil.devices.ihd import Ihd
-from hil.devices.metering.registers import LoadProfile
-from hil.devices.ppmid import Ppmid
+from hil.devices.base.place import Place
+from hil.devices.kinds import kind
 from hil.radio.air import rooms
 from hil.radio.air.air import Air
 from hil.radio.air.timed_air import TimedAir
@@ -51,8 +45,6 @@ from ichis.host import Host
 from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
 
-DEVICES: Mapping[str, type[HanDevice]] = {"ESME": Esme, "GSME": Gsme, "PPMID": Ppmid, "IHD": Ihd, "HCALCS": Hcalcs}
-"""The emulated Devices by their type in a board."""
 D = TypeVar("D", bound=HanDevice)
 
 
@@ -62,10 +54,6 @@ def _place(crash: Exception) -> str:
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     return "raised nowhere" if last is None else f"at {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
-
-
-def _no_load(device: str, kind: str) -> LoadProfile | None:
-    return None
 
 
 class Home:
@@ -171,40 +159,11 @@ class Home:
     async def _device(self, row: DeviceTable) -> HanDevice:
         radio = await device_radio(row, self.air, self.clock, self.folder)
         self._radios.append(radio)
-        parties, load = parties_of(self.board, device_type(row.type)), self.day.load if self.day is not None else _no_load
-        kind = DEVICES[row.type]
-        made: HanDevice
-        if issubclass(kind, Esme):
-            made = kind(
-                row.eui,
-                row.install_code,
-                self.keystore,
-                radio.node,
-                self.clock,
-                self.trace,
-                parties,
-                store=self._store(row),
-                variant=VARIANTS[row.variant],
-                load=load(row.name, "import"),
-                secondary=load(row.name, "secondary"),
-                export=load(row.name, "export"),
-            )
-        elif issubclass(kind, Gsme):
-            made = kind(
-                row.eui,
-                row.install_code,
-                self.keystore,
-                radio.node,
-                self.clock,
-                self.trace,
-                parties,
-                store=self._store(row),
-                load=load(row.name, "import"),
-            )
-        elif issubclass(kind, GbcsHanDevice):
-            made = kind(row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties, store=self._store(row))
-        else:
-            made = kind(row.eui, row.install_code, self.keystore, radio.node, self.clock, self.trace, parties)
+        cls, day = kind(row.type), self.day
+        load = (lambda what: None) if day is None else (lambda what: day.load(row.name, what))
+        store = self._store(row) if issubclass(cls, GbcsHanDevice) else None
+        parties = parties_of(self.board, cls.device_type)
+        made = cls.from_board(Place(row, self.keystore, radio.node, self.clock, self.trace, parties, store, load))
         await made.start()
         await radio.check()
         return made

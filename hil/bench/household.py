@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from typing import Any
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, WanError
@@ -15,7 +16,6 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanLink
 from hil.bench.home import Home
 from hil.devices.base.han_device import HanDevice
-from hil.devices.esme.esme import Esme
 from hil.devices.gsme.gsme import Gsme
 
 KNOCK_S = 0.25
@@ -79,11 +79,9 @@ class Household:
             return
         meter = next((device for device in self.home.devices.values() if device.name == record.source), None)
         tell = self.home.trace.emit
-        if isinstance(meter, Esme):
-            meter.update()
-            tell("device", meter.name, "display", import_wh=meter.registers.active_import.total, load_switch=meter.load_switch.name.lower())
-        elif isinstance(meter, Gsme) and record.event == "asleep":
-            tell("device", meter.name, "display", register=meter.register.total, valve=meter.valve.name.lower())
+        if meter is not None and (record.event == "asleep") is meter.sleepy and (shown := meter.display()):
+            values: dict[str, Any] = {name.replace(", ", "_").replace(" ", "_").lower(): value for name, value in shown.items()}
+            tell("device", meter.name, "display", **values)
 
     async def run(self, over: Callable[[], bool]) -> None:
         """Supply on; until ``over()``, or the hub ends by itself. Raises what the hub ended with."""

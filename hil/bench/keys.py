@@ -14,14 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.ids import Eui64
-
-_KINDS = {
-    "ESME": DeviceType.ESME,
-    "GSME": DeviceType.GSME,
-    "PPMID": DeviceType.PPMID,
-    "IHD": DeviceType.TYPE_2,
-    "HCALCS": DeviceType.HCALCS,
-}
+from hil.devices.kinds import device_type
 
 
 def organisations(board: Board) -> dict[str, tuple[RemotePartyRole, Eui64]]:
@@ -45,13 +38,8 @@ def devices(board: Board) -> dict[Eui64, DeviceType]:
     return {
         board.hub.chf: DeviceType.CHF,
         board.hub.gpf: DeviceType.GPF,
-        **{device.eui: _KINDS[device.type] for device in board.device},
+        **{device.eui: device_type(device.type) for device in board.device},
     }
-
-
-def device_type(kind: str) -> DeviceType:
-    """The GBCS device type of a board's ``type``."""
-    return _KINDS[kind]
 
 
 def state_folder() -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu import extensions
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.capture import CaptureWriter, KeyFile
@@ -21,13 +22,20 @@ from hil.radio.personality import personality
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 
+_FAMILIES = extensions.names(extensions.RADIO)
 DEFAULT_EUI = "00db1234567890a0"
 
 
 @click.command("ncp")
 @click.option("--pty", "pty", is_flag=True, help="Serve each dongle on a pseudo-terminal (the default).")
 @click.option("--tcp", "tcp", metavar="HOST:PORT", help="Serve on TCP; several dongles take the ports that follow. Port 0: free ones.")
-@click.option("--family", type=click.Choice(["ezsp", "znp"]), default="ezsp", show_default=True, help="EmberZNet NCP, or TI's Z-Stack ZNP.")
+@click.option(
+    "--family",
+    type=click.Choice(_FAMILIES),
+    default="ezsp",
+    show_default=True,
+    help="EmberZNet NCP, TI's Z-Stack ZNP, or another.",
+)
 @click.option("--version", "version", type=int, default=13, show_default=True, help="EZSP version to speak.")
 @click.option(
     "--personality", "firmware", metavar="NAME", help="The firmware to play, instead of --family and --version: a name or a .toml."

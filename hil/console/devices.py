@@ -11,7 +11,7 @@ from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Kind, Switch, verb
 from firmware_emu.console.frames import AttributeName, CommandName, read_attribute, send_command
 from firmware_emu.console.result import Result
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from hil.bench.dcc_board import addition, notification
 from hil.bench.home import Home
@@ -19,9 +19,8 @@ from hil.bench.station import Station
 from hil.console.rig import RigNoun
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis.build import Content
+from hil.devices import kinds
 from hil.devices.base.han_device import HanDevice
-from hil.devices.esme.esme import Esme
-from hil.devices.gsme.gsme import Gsme
 
 JOIN_TIME_S = 600
 CLOCK_SLACK = timedelta(minutes=1)
@@ -46,10 +45,9 @@ class DeviceNoun(RigNoun):
     @classmethod
     def on(cls, bench: Core) -> Iterable[Noun]:
         """One noun for each Device of the board."""
-        kinds: dict[str, type[DeviceNoun]] = {"GSME": GasMeter}
         if not isinstance(bench.station, Home):
             return ()
-        return [kinds.get(row.type, DeviceNoun)(bench, row) for row in bench.board.device]
+        return [(Sleeper if kinds.kind(row.type).sleepy else DeviceNoun)(bench, row) for row in bench.board.device]
 
     @property
     def device(self) -> HanDevice:
@@ -114,11 +112,7 @@ class DeviceNoun(RigNoun):
             "joined": device.node.joined,
             **({"at the DCC": self._status() or None} if isinstance(self.home, Station) else {}),
         }
-        if isinstance(device, Esme):
-            device.update()
-            values |= {"import, Wh": device.registers.active_import.total, "load switch": device.load_switch.name.lower()}
-        elif isinstance(device, Gsme):
-            values |= {"register": device.register.total, "valve": device.valve.name.lower()}
+        values |= device.display()
         return Result(f"{self.table.type} {self.name}", values, raw=device)
 
     @verb()
@@ -199,16 +193,13 @@ class DeviceNoun(RigNoun):
         return found is not None and str(found.status) == "Commissioned"
 
 
-class GasMeter(DeviceNoun):
-    """A gas meter sleeps, and can be woken."""
+class Sleeper(DeviceNoun):
+    """A Device that sleeps, as a gas meter does, and can be woken."""
 
     title = "gsme"
 
     @verb()
     async def wake(self) -> Result:
         """Wake it now, instead of at its next half hour: it fetches what waits for it and pushes its data."""
-        device = self.device
-        if not isinstance(device, Gsme):
-            raise CommsHubError(f"{self.name} is no simulated gas meter")
-        await device.wake()
-        return Result(f"{self.name} was awake", {"register": device.register.total})
+        await self.device.wake()
+        return Result(f"{self.name} was awake", dict(self.device.display()))

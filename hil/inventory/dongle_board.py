@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tomlkit
 
+from firmware_emu import extensions
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.han.family import family
 from hil.inventory.usb import Found
 
 _OTHER_FIRMWARE = {"deconz": "deCONZ", "zboss": "ZBOSS", "zigate": "ZiGate"}
-_FAMILIES = {"ezsp": "EmberZNet NCP", "znp": "Z-Stack ZNP"}
 _UNFIT = (
     "{}: this bench speaks EZSP and ZNP; flash EmberZNet NCP 7.4 (EZSP 13) if the dongle has an EFR32, Z-Stack 3.30 if it has a "
     "CC1352 or CC2652, else use one that has"
 )
-_OLD_ZNP = "{}: expected 2.7 or newer, which is Z-Stack 3.30: flash that coordinator firmware"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +38,16 @@ def verdict_by_name(one: Found) -> Verdict:
     """The dongle's USB name suggests this verdict."""
     if one.known is None or one.known.firmware == "":
         return Verdict("not known", "name it with --probe --dongle PORT to have it asked")
-    if one.known.firmware in _FAMILIES:
-        return Verdict("not known", f"sold with {_FAMILIES[one.known.firmware]} firmware: --probe asks it", family=one.known.firmware)
+    if one.known.firmware in extensions.names(extensions.RADIO):
+        sold = family(one.known.firmware).firmware
+        return Verdict("not known", f"sold with {sold} firmware: --probe asks it", family=one.known.firmware)
     return Verdict("no", _UNFIT.format(f"sold with {_OTHER_FIRMWARE[one.known.firmware]} firmware"))
 
 
 def verdict_by_probe(port: str, first: int) -> Verdict:
     """The dongle's answers give this verdict. Raises NotAvailable or JigError where the port cannot be used."""
     # Here, because these import bellows and pyserial, which a list does not need.
-    from firmware_emu.han.ezsp import RECOMMENDED_VERSION, check_version
-    from hil.inventory.firmware_probe import QUESTIONS, Kind, probe
+    from hil.inventory.firmware_probe import probe, questions
     from ichis.port import SerialPort
     from ichis.uart import LineProfile
 
@@ -60,29 +59,17 @@ def verdict_by_probe(port: str, first: int) -> Verdict:
         finally:
             link.close()
         if firmware is None:
-            rates = ", ".join(str(rate) for rate in sorted(QUESTIONS))
+            rates = ", ".join(str(rate) for rate in sorted(questions()))
             return Verdict(
                 "no",
                 f"no answer to EZSP, Z-Stack, OpenThread, CPC, a router or a boot loader at {rates} baud: unplug it and "
                 "plug it in again, then flash EmberZNet NCP 7.4 (EZSP 13)",
             )
-        if firmware.kind is Kind.ZNP:
-            if not re.match(r"2\.([7-9]|\d\d)|[3-9]", firmware.version):
-                return Verdict("no", _OLD_ZNP.format(f"it runs {firmware}"))
-            return Verdict("yes", str(firmware), firmware.baudrate, "znp")
-        if firmware.kind is not Kind.EZSP or firmware.ezsp is None:
+        if not firmware.family:
             return Verdict("no", _UNFIT.format(f"it runs {firmware}"))
-        try:
-            check_version(firmware.ezsp, port)
-        except CommsHubError as old:
-            return Verdict("no", str(old))
-        if firmware.ezsp > RECOMMENDED_VERSION:
-            return Verdict(
-                "yes",
-                f"{firmware}; long messages of Devices are lost from EZSP {RECOMMENDED_VERSION + 1} on: better flash 7.4",
-                firmware.baudrate,
-            )
-        return Verdict("yes", str(firmware), firmware.baudrate)
+        declared = family(firmware.family)
+        judgement = declared.part(declared.judge)(firmware, port)
+        return Verdict("yes", judgement.why, firmware.baudrate, declared.name) if judgement.serves else Verdict("no", judgement.why)
 
     clock = Clock()
     return clock.run(ask())

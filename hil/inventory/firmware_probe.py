@@ -11,9 +11,10 @@ import binascii
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeVar
 
+from firmware_emu.errors import CommsHubError
+from firmware_emu.han.family import families
 from hil.radio.ncp import ash
 from ichis.jig import DataLink
 from ichis.uart import LineProfile
@@ -25,32 +26,36 @@ EZSP_WAIT_S = 1.5
 ANSWER_S = 0.4
 _PIECE_S = 0.05
 _RST, _RSTACK, _FIRST_DATA, _FIRST_ACK = 0xC0, 0xC1, 0x00, 0x81
+_ROUTER, _BOOTLOADER = "Zigbee router", "Gecko Bootloader"
 _CANCEL, _FLAG = b"\x1a", 0x7E
-
-
-class Kind(Enum):
-    """Families of firmware."""
-
-    EZSP = "EmberZNet NCP"
-    ZNP = "Z-Stack ZNP"
-    SPINEL = "OpenThread RCP"
-    CPC = "multiprotocol RCP (CPC)"
-    ROUTER = "Zigbee router"
-    BOOTLOADER = "Gecko Bootloader"
 
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """Firmware that answered, and at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that."""
+    """Firmware that answered, and at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that; ``family``: the
+    family of dongles that it is, "" for firmware that this bench has no use for."""
 
-    kind: Kind
+    name: str
     version: str
     baudrate: int
     ezsp: int | None = None
+    family: str = ""
 
     def __str__(self) -> str:
         spoken = "" if self.ezsp is None else f", EZSP {self.ezsp}"
-        return f"{self.kind.value} {self.version}{spoken} at {self.baudrate} baud"
+        return f"{self.name} {self.version}{spoken} at {self.baudrate} baud"
+
+
+Question = Callable[[DataLink, int], Awaitable[Firmware | None]]
+"""Ask a dongle for one kind of firmware, at a rate that is set already; None: it does not run that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether firmware of a family will serve, and why."""
+
+    serves: bool
+    why: str
 
 
 async def probe(link: DataLink, line: LineProfile, first: int = 115200) -> Firmware | None:
@@ -58,9 +63,10 @@ async def probe(link: DataLink, line: LineProfile, first: int = 115200) -> Firmw
 
     Raises JigError where the port goes away.
     """
-    for baudrate in sorted(QUESTIONS, key=lambda rate: rate != first):
+    asked = questions()
+    for baudrate in sorted(asked, key=lambda rate: rate != first):
         await link.set_line(LineProfile(baudrate, line.bits, line.parity, line.stop, line.inverted))
-        for ask in QUESTIONS[baudrate]:
+        for ask in asked[baudrate]:
             found = await ask(link, baudrate)
             if found is not None:
                 return found
@@ -100,7 +106,7 @@ def _version(octets: bytes) -> tuple[int, int] | None:
     return None
 
 
-async def _ezsp(link: DataLink, baudrate: int) -> Firmware | None:
+async def ask_ezsp(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(_CANCEL * 32 + ash.frame(_RST))
     if await _answer(link, EZSP_WAIT_S, _rstack) is None:
         return None
@@ -110,7 +116,22 @@ async def _ezsp(link: DataLink, baudrate: int) -> Firmware | None:
         return None
     await link.write(ash.frame(_FIRST_ACK))
     ezsp, stack = told
-    return Firmware(Kind.EZSP, ".".join(f"{stack:04x}"), baudrate, ezsp)
+    return Firmware("EmberZNet NCP", ".".join(f"{stack:04x}"), baudrate, ezsp, "ezsp")
+
+
+def judge_ezsp(firmware: Firmware, port: str) -> Judgement:
+    """By the version that it speaks."""
+    from firmware_emu.han.ezsp import RECOMMENDED_VERSION, check_version  # these import bellows, which asking does not need
+
+    assert firmware.ezsp is not None
+    try:
+        check_version(firmware.ezsp, port)
+    except CommsHubError as old:
+        return Judgement(False, str(old))
+    if firmware.ezsp > RECOMMENDED_VERSION:
+        lost = f"long messages of Devices are lost from EZSP {RECOMMENDED_VERSION + 1} on: better flash 7.4"
+        return Judgement(True, f"{firmware}; {lost}")
+    return Judgement(True, str(firmware))
 
 
 # -- ZNP: MT frames, SYS_PING and SYS_VERSION (zigbee-herdsman 11.1.1, adapter/z-stack/unpi and znp/definition)
@@ -136,13 +157,20 @@ def _mt_answer(octets: bytes, command: bytes) -> bytes | None:
     return None
 
 
-async def _znp(link: DataLink, baudrate: int) -> Firmware | None:
+async def ask_znp(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(_mt(b"\x21\x01"))
     if await _answer(link, ANSWER_S, lambda octets: _mt_answer(octets, b"\x61\x01")) is None:
         return None
     await link.write(_mt(b"\x21\x02"))
     version = await _answer(link, ANSWER_S, lambda octets: _mt_answer(octets, b"\x61\x02")) or b""
-    return Firmware(Kind.ZNP, ".".join(str(part) for part in version[2:5]) or "of unknown version", baudrate)
+    return Firmware("Z-Stack ZNP", ".".join(str(part) for part in version[2:5]) or "of unknown version", baudrate, family="znp")
+
+
+def judge_znp(firmware: Firmware, port: str) -> Judgement:
+    """By its version: 2.7 is Z-Stack 3.30."""
+    if not re.match(r"2\.([7-9]|\d\d)|[3-9]", firmware.version):
+        return Judgement(False, f"it runs {firmware}: expected 2.7 or newer, which is Z-Stack 3.30: flash that coordinator firmware")
+    return Judgement(True, str(firmware))
 
 
 # -- Spinel in HDLC: PROP_VALUE_GET of NCP_VERSION (zigbee-on-host 0.3.0, spinel/)
@@ -180,7 +208,7 @@ def _spinel_version(octets: bytes) -> str | None:
 async def _spinel(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(hdlc(_GET_VERSION))
     version = await _answer(link, ANSWER_S, _spinel_version)
-    return None if version is None else Firmware(Kind.SPINEL, version, baudrate)
+    return None if version is None else Firmware("OpenThread RCP", version, baudrate)
 
 
 # -- CPC: unnumbered PROP_VALUE_GET of SECONDARY_CPC_VERSION (universal-silabs-flasher 1.2.0, cpc.py and cpc_types.py)
@@ -212,17 +240,17 @@ def _cpc_version(octets: bytes) -> str | None:
 async def _cpc(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(cpc(_CPC_GET))
     version = await _answer(link, ANSWER_S, _cpc_version)
-    return None if version is None else Firmware(Kind.CPC, version, baudrate)
+    return None if version is None else Firmware("multiprotocol RCP (CPC)", version, baudrate)
 
 
 # -- prompts: a boot loader's menu, a router's command line (universal-silabs-flasher 1.2.0, gecko_bootloader.py and router.py)
 
 
-def _prompt(octets: bytes) -> tuple[Kind, str] | None:
+def _prompt(octets: bytes) -> tuple[str, str] | None:
     menu = re.search(rb"(?:Gecko|Serial) Bootloader v(.*?)\r\n", octets)
     if menu is not None:
-        return Kind.BOOTLOADER, menu[1].decode("ascii", "replace")
-    return (Kind.ROUTER, "") if octets.rstrip().endswith(b">") else None
+        return _BOOTLOADER, menu[1].decode("ascii", "replace")
+    return (_ROUTER, "") if octets.rstrip().endswith(b">") else None
 
 
 def _router_version(octets: bytes) -> str | None:
@@ -233,17 +261,26 @@ def _router_version(octets: bytes) -> str | None:
 async def _prompts(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(b"\r\n")
     found = await _answer(link, ANSWER_S, _prompt)
-    if found is None or found[0] is Kind.BOOTLOADER:
+    if found is None or found[0] == _BOOTLOADER:
         return None if found is None else Firmware(found[0], found[1], baudrate)
     await link.write(b"version\r\n")
     version = await _answer(link, ANSWER_S, _router_version)
-    return None if version is None else Firmware(Kind.ROUTER, version, baudrate)
+    return None if version is None else Firmware(_ROUTER, version, baudrate)
 
 
-QUESTIONS: Mapping[int, tuple[Callable[[DataLink, int], Awaitable[Firmware | None]], ...]] = {
-    115200: (_ezsp, _prompts, _znp, _spinel, _cpc),
-    460800: (_ezsp, _spinel, _cpc),
-    230400: (_ezsp, _cpc),
-    57600: (_ezsp,),
+_OTHERS: Mapping[int, tuple[tuple[int, Question], ...]] = {
+    115200: ((10, _prompts), (90, _spinel), (91, _cpc)),
+    460800: ((90, _spinel), (91, _cpc)),
+    230400: ((91, _cpc),),
 }
-"""Questions by baud rate: EZSP at those a board may name, the others where the sources above look for them."""
+"""Firmware that this bench has no use for, by rate: its turn, and who asks for it."""
+
+
+def questions() -> dict[int, list[Question]]:
+    """Everything that is asked, by rate and in its turn: the families that are installed at theirs, the others where the sources above
+    look for them."""
+    turns: dict[int, list[tuple[int, Question]]] = {rate: list(asked) for rate, asked in _OTHERS.items()}
+    for family in families():
+        for rate in family.rates:
+            turns.setdefault(rate, []).append((family.order, family.part(family.ask)))
+    return {rate: [ask for _, ask in sorted(asked, key=lambda one: one[0])] for rate, asked in turns.items()}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
+from firmware_emu.han import family as families
 from firmware_emu.han.base import HanNode
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
@@ -16,10 +17,25 @@ from hil.radio.nodes.node import StackNode
 from hil.radio.personality import Personality
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
-from hil.radio.znp.server import ZnpServer
 
 if TYPE_CHECKING:
     from firmware_emu.board import DeviceTable
+
+
+class VirtualDongle(Protocol):
+    """How a family's virtual dongle is made; ``version`` is the EZSP version, for those who speak that."""
+
+    def __call__(
+        self,
+        air: Air,
+        eui64: Eui64,
+        version: int,
+        tokens: Path | None,
+        clock: Clock | None,
+        faults: NcpFaults | None,
+        firmware: Personality | None,
+    ) -> DongleServer: ...
+
 
 ON_THE_AIR, VIRTUAL_DONGLE = "air", "virtual-dongle"
 
@@ -34,13 +50,13 @@ def virtual_dongle(
     faults: NcpFaults | None = None,
     firmware: Personality | None = None,
 ) -> DongleServer:
-    """A dongle of ``family`` (``ezsp``, ``znp``); ``version`` is the EZSP version. ``firmware``: which, in place of both.
+    """A dongle of the family of that name; ``version`` is the EZSP version. ``firmware``: which, in place of both.
 
-    Raises RadioError.
+    Raises RadioError; NotAvailable, which names the families there are.
     """
-    if (family if firmware is None else firmware.family) == "znp":
-        return ZnpServer(air, eui64, tokens, clock, faults, firmware)
-    return NcpServer(air, eui64, version, tokens, clock, faults, firmware)
+    declared = families.family(family if firmware is None else firmware.family)
+    made: VirtualDongle = declared.part(declared.virtual)
+    return made(air, eui64, version, tokens, clock, faults, firmware)
 
 
 class DeviceRadio:

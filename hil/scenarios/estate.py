@@ -27,8 +27,7 @@ from firmware_emu.trace import Trace
 from firmware_emu.wan.faults import ShapedLink
 from firmware_emu.wan.memory import MemoryWan
 from hil.bench.dcc_board import addition, certify, dcc_of, hold_and_register, list_hub, notification, supplier_of
-from hil.bench.home import DEVICES
-from hil.bench.keys import device_type, devices, made_pki, organisations
+from hil.bench.keys import devices, made_pki, organisations
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
@@ -36,6 +35,8 @@ from hil.dcc.duis.build import Content
 from hil.dcc.parties.cos_party import CosParty
 from hil.dcc.parties.users import User
 from hil.devices.base.han_device import HanDevice
+from hil.devices.base.place import Place
+from hil.devices.kinds import device_type, kind
 from hil.radio.nodes.memory_han import Han, MemoryNode, MemoryRadio
 
 _DCC_STORE = "dcc.sqlite"
@@ -125,14 +126,8 @@ class Dwelling:
     async def start(self) -> None:
         """Meters made, hub powered."""
         for name, row in self.rows.items():
-            made = DEVICES[row.type](
-                row.eui,
-                row.install_code,
-                self.keystore,
-                self._nodes[row.eui],
-                self.clock,
-                self.trace,
-                parties_of(self.board, device_type(row.type)),
+            made = kind(row.type).from_board(
+                Place(row, self.keystore, self._nodes[row.eui], self.clock, self.trace, parties_of(self.board, device_type(row.type)))
             )
             await made.start()
             self.devices[name] = made

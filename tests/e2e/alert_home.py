@@ -27,13 +27,14 @@ from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
 from hil.bench.dcc_board import addition, certify, list_hub, notification, supplier_of
-from hil.bench.keys import device_type, load_keys
+from hil.bench.keys import load_keys
 from hil.bench.station import Station
 from hil.dcc.parties.users import User
 from hil.devices import Esme, Gsme, Hcalcs
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.variant import POLYPHASE, SINGLE_ELEMENT
+from hil.devices.kinds import device_type
 from hil.radio.nodes.node import StackNode
 from tests.devices.meter_bench import Item
 

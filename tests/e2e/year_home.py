@@ -27,12 +27,13 @@ from firmware_emu.wan.memory import memory_pair
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import AttributeRecord
 from hil.bench.dcc_board import addition, certify, dcc_of, hold_and_register, list_hub, notification, supplier_of, user_of
-from hil.bench.keys import device_type, load_keys
+from hil.bench.keys import load_keys
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis.build import Content
 from hil.devices import Esme, Gsme, Ihd, Ppmid
 from hil.devices.base.han_device import HanDevice
+from hil.devices.kinds import device_type
 from hil.devices.metering.registers import LoadProfile
 from tests.hub.hub_bench import Han, MemoryNode, MemoryRadio
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.inventory.dongle_board import verdict_by_probe
-from hil.inventory.firmware_probe import QUESTIONS, Firmware, Kind, probe
+from hil.inventory.firmware_probe import Firmware, probe, questions
 from ichis.uart import LineProfile
 from tests.inventory.mocked_bus import chub_ncp
 
@@ -62,25 +62,25 @@ async def ask(line: Line, first: int = 115200) -> Firmware | None:
         (
             115200,
             {b"\xfe\x00\x21\x01\x20": bytes.fromhex("fe02610179011a"), b"\xfe\x00\x21\x02\x23": bytes.fromhex("fe056102020102070161")},
-            Firmware(Kind.ZNP, "2.7.1", 115200),
+            Firmware("Z-Stack ZNP", "2.7.1", 115200, family="znp"),
         ),
         (
             460800,
             {SPINEL_GET: SPINEL_IS},
-            Firmware(Kind.SPINEL, "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 460800),
+            Firmware("OpenThread RCP", "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 460800),
         ),
         (
             115200,
             {SPINEL_GET: b"\x00\x7e" + SPINEL_IS[1:]},
-            Firmware(Kind.SPINEL, "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 115200),
+            Firmware("OpenThread RCP", "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 115200),
         ),
-        (460800, {CPC_GET: b"\x14\x00" + CPC_IS}, Firmware(Kind.CPC, "4.4.2", 460800)),
-        (230400, {CPC_GET: CPC_IS}, Firmware(Kind.CPC, "4.4.2", 230400)),
-        (115200, {b"\r\n": MENU}, Firmware(Kind.BOOTLOADER, "2.04.02", 115200)),
+        (460800, {CPC_GET: b"\x14\x00" + CPC_IS}, Firmware("multiprotocol RCP (CPC)", "4.4.2", 460800)),
+        (230400, {CPC_GET: CPC_IS}, Firmware("multiprotocol RCP (CPC)", "4.4.2", 230400)),
+        (115200, {b"\r\n": MENU}, Firmware("Gecko Bootloader", "2.04.02", 115200)),
         (
             115200,
             {b"version\r\n": b"stack ver. [7.4.4 GA build 0]\r\n> ", b"\r\n": b"\r\n> "},
-            Firmware(Kind.ROUTER, "7.4.4 GA build 0", 115200),
+            Firmware("Zigbee router", "7.4.4 GA build 0", 115200),
         ),
         (57600, {RST: RSTACK}, None),
     ],
@@ -94,7 +94,7 @@ async def test_the_rate_of_the_dongles_name_is_tried_first_and_each_once() -> No
     line = Line(0, {})
     assert await ask(line, 460800) is None
     assert list(dict(line.asked)) == [460800, 115200, 230400, 57600]
-    assert len(line.asked) == sum(len(questions) for questions in QUESTIONS.values())
+    assert len(line.asked) == sum(len(questions) for questions in questions().values())
 
 
 async def test_no_question_could_choose_an_upload_in_a_boot_loaders_menu() -> None:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
+from firmware_emu import extensions
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from firmware_emu.han.custody import Backup, Custody, Held, read_file, write_backup, write_file
-from firmware_emu.han.zigpy_radio import FAMILIES, ZigpyRadio
+from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 
@@ -39,8 +40,13 @@ def custody_options(command: F) -> F:
     return with_custody  # type: ignore[return-value]  # the same function with two options more
 
 
+_FAMILIES = extensions.names(extensions.RADIO)
 _KIND = click.option(
-    "--kind", type=click.Choice(sorted(FAMILIES)), default="ezsp", show_default=True, help="family of the dongle's firmware"
+    "--kind",
+    type=click.Choice(_FAMILIES),
+    default="ezsp",
+    show_default=True,
+    help="family of the dongle's firmware",
 )
 _BAUD = click.option("--baudrate", type=int, default=115200, show_default=True)
 _JSON = click.option("--json", "as_json", is_flag=True, help="one JSON object")
@@ -126,7 +132,7 @@ async def _restored(wanted: Backup, dongle: ZigpyRadio, own_eui: bool) -> dict[s
 @click.argument("old")
 @click.argument("new")
 @_KIND
-@click.option("--new-kind", type=click.Choice(sorted(FAMILIES)), default=None, help="family of NEW, where it is another one")
+@click.option("--new-kind", type=click.Choice(_FAMILIES), default=None, help="family of NEW, where it is another one")
 @_BAUD
 @_OWN
 @_BEFORE

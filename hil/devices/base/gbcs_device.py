@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Self
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -28,6 +29,7 @@ from firmware_emu.trace import Trace
 from hil.devices.base.han_device import HanDevice
 from hil.devices.base.ota_client import OtaClient
 from hil.devices.base.pairing import Pairing
+from hil.devices.base.place import Place
 
 CAPACITY = 64
 """Messages kept; the oldest goes first. The bench's own figure: no source states one."""
@@ -100,6 +102,11 @@ class GbcsHanDevice(HanDevice, ABC):
         self.outbox = Outbox(self.store, self.gbcs.prefix)
         self._work = asyncio.Event()
         self._retry = asyncio.Event()
+
+    @classmethod
+    def from_board(cls, place: Place) -> Self:
+        row = place.row
+        return cls(row.eui, row.install_code, place.keystore, place.node, place.clock, place.trace, place.parties, store=place.store)
 
     def use_cases(self) -> UseCases:
         """Use cases that this type of Device answers without its executor: those of all Devices, and its own."""

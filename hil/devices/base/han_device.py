@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -25,6 +25,7 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.basic import BASIC
+from hil.devices.base.place import Place
 
 MANUFACTURER_NAME = b"CHUB BENCH"
 _MAINS, _BATTERY = 0x01, 0x03
@@ -49,6 +50,10 @@ class HanDevice:
     device_type: ClassVar[DeviceType] = DeviceType.TYPE_2
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = ()
     sleepy: ClassVar[bool] = False
+    variants: ClassVar[tuple[str, ...]] = ()
+    """The variants of this type by name, the ordinary one first."""
+    duis_type: ClassVar[str] = ""
+    """The device type in service requests, where that is not the type's name in a board."""
 
     def __init__(
         self,
@@ -77,6 +82,15 @@ class HanDevice:
         self._hub_time_read_at = 0.0
         self.watch: KeepAliveWatch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def from_board(cls, place: Place) -> Self:
+        """The Device that a board puts at a place."""
+        return cls(place.row.eui, place.row.install_code, place.keystore, place.node, place.clock, place.trace, place.parties)
+
+    def display(self) -> dict[str, int | str]:
+        """What the Device's own display shows."""
+        return {}
 
     # --- life
 
@@ -228,6 +242,9 @@ class HanDevice:
 
     def _hub_found(self) -> None:
         self.trace.emit("han", self.name, "hub found", target=str(self.coordinator))
+
+    async def wake(self) -> None:
+        """Switch the HAN interface on now; a Device that does not sleep has it on."""
 
     # --- tasks
 

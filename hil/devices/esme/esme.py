@@ -7,7 +7,7 @@ apparent power; locks of the supply by tamper states.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -35,6 +35,7 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
 from hil.devices.base.gbcs_device import TunnelServerDevice
 from hil.devices.base.load_control import LoadController
+from hil.devices.base.place import Place
 from hil.devices.esme import logs as esme_logs
 from hil.devices.esme import model as esme_model
 from hil.devices.esme import settings as esme_settings
@@ -44,7 +45,7 @@ from hil.devices.esme.controls import Controls
 from hil.devices.esme.events import EventSettings
 from hil.devices.esme.metering import STATES, EsmeRegisters, LoadSwitch, Metering, Settings
 from hil.devices.esme.ppmid_commands import PpmidDesk
-from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
+from hil.devices.esme.variant import SINGLE_ELEMENT, VARIANTS, EsmeVariant
 from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY
 from hil.devices.metering.meter import Meter
 from hil.devices.metering.registers import LoadProfile, house, nothing
@@ -63,6 +64,7 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
 
     metering: Metering
     states = STATES
+    variants: ClassVar[tuple[str, ...]] = tuple(VARIANTS)
     device_type: ClassVar[DeviceType] = DeviceType.ESME
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
         SimpleDescriptor(0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704, 0x0701), clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706)),
@@ -125,6 +127,28 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
     def read(self, class_id: int, obis: str, attribute: int) -> Data:
         """An attribute of the object model as it stands."""
         return self.model.read((class_id, parse_obis(obis), attribute))
+
+    @classmethod
+    def from_board(cls, place: Place) -> Self:
+        row = place.row
+        return cls(
+            row.eui,
+            row.install_code,
+            place.keystore,
+            place.node,
+            place.clock,
+            place.trace,
+            place.parties,
+            store=place.store,
+            variant=VARIANTS[row.variant or SINGLE_ELEMENT.name],
+            load=place.load("import"),
+            secondary=place.load("secondary"),
+            export=place.load("export"),
+        )
+
+    def display(self) -> dict[str, int | str]:
+        self.update()
+        return {"import, Wh": self.registers.active_import.total, "load switch": self.load_switch.name.lower()}
 
     def use_cases(self) -> UseCases:
         return super().use_cases().plus(due={future_dated.KIND: self._execute_due})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -30,6 +30,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
 from hil.devices.base.ota_client import OtaClient
+from hil.devices.base.place import Place
 from hil.devices.gsme import future as gsme_future
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.hardware import Hardware
@@ -99,6 +100,24 @@ class Gsme(Meter[Valve, Settings]):
         self._mailbox: MailboxClient | None = None
         self._awake = asyncio.Lock()
         self._go_on()
+
+    @classmethod
+    def from_board(cls, place: Place) -> Self:
+        row = place.row
+        return cls(
+            row.eui,
+            row.install_code,
+            place.keystore,
+            place.node,
+            place.clock,
+            place.trace,
+            place.parties,
+            store=place.store,
+            load=place.load("import"),
+        )
+
+    def display(self) -> dict[str, int | str]:
+        return {"register": self.register.total, "valve": self.valve.name.lower()}
 
     def use_cases(self) -> UseCases:
         return super().use_cases().plus({_SET_CLOCK: self._set_clock}, {gsme_future.KIND: self._execute_due})

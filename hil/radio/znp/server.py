@@ -36,14 +36,16 @@ class ZnpServer(DongleServer):
         self,
         air: Air,
         eui64: Eui64,
+        version: int = 0,
         tokens: Path | None = None,
         clock: Clock | None = None,
         faults: NcpFaults | None = None,
         firmware: Personality | None = None,
     ) -> None:
-        """``firmware``: which build it plays.
+        """``firmware``: which build it plays. ``version`` is the EZSP version of other dongles and means nothing here.
 
-        ``tokens``: as for the EZSP dongle. Raises RadioError for a token file that is not this dongle's."""
+        ``tokens``: as for the EZSP dongle. Raises RadioError for a token file that is not this dongle's.
+        """
         super().__init__(air, clock, faults)
         stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)
         self.ncp = Znp(air, stored, self._to_host, partial(self.reset, EXTERNAL), firmware or personality("znp"), HANDLERS)
