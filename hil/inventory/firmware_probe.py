@@ -32,8 +32,10 @@ _CANCEL, _FLAG = b"\x1a", 0x7E
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """Firmware that answered, and at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that; ``family``: the
-    family of dongles that it is, "" for firmware that this bench has no use for."""
+    """Firmware that answered, and at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that.
+
+    ``family`` names the family of dongles that it is, "" stands for firmware that this bench has no use for.
+    """
 
     name: str
     version: str
