@@ -107,13 +107,15 @@ class FarEnd:
                 self.user(one.eui)
 
     async def listen(self, host: str, port: int) -> int:
-        """Let the hubs of the inventory connect, once; returns the port. Raises WanError, KeystoreError."""
+        """Let the hubs of the inventory connect, once, and do from now on what the store says is due: deferred requests, schedules,
+        firmware campaigns, deadlines, outages. Returns the port. Raises WanError, KeystoreError."""
         if self._server is None:
             self._server = TcpWanServer(host, port, files_of(self.bench.folder / "tls", "dcc"))
             await self._server.start()
             self.trace.subscribe(self._note)
             for hub in self.dcc.inventory.devices(DeviceType.CHF):
                 self.dcc.attach_hub(self._server.link(hub.eui), hub.eui)
+            await self.dcc.start()
         return self._server.port
 
     def _note(self, record: Record) -> None:

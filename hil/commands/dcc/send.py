@@ -266,16 +266,18 @@ async def _send(
     return await end.dcc.send(user, request, wait_s=wait_s, returns=returns)
 
 
-async def reach(end: FarEnd, hub: Eui64, place: tuple[str, int], wait_s: float | None) -> None:
-    """Let ``hub`` connect at ``place``, and say so where it does not."""
+async def reach(end: FarEnd, hub: Eui64, place: tuple[str, int], wait_s: float | None) -> bool:
+    """Let ``hub`` connect at ``place``, and say so where it does not. Whether it is connected."""
     if end.dcc.head_end.connected(hub):
-        return
+        return True
     end.add_known_users()
     port = await end.listen(*place)
     click.echo(f"waiting for hub {hub} at {place[0]}:{port}", err=True)
     wait_s = wait_s or end.dcc.settings.response_wait_s
-    if not await end.reach(hub, wait_s):
-        click.echo(f"hub {hub} did not connect within {wait_s:g} s: point its --wan at this --listen", err=True)
+    if await end.reach(hub, wait_s):
+        return True
+    click.echo(f"hub {hub} did not connect within {wait_s:g} s: point its --wan at this --listen", err=True)
+    return False
 
 
 def _print(outcome: Outcome, name: str | None) -> None:

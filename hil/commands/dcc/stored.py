@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from firmware_emu.clock import Clock
+from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.bench.far_end import Bench, open_far_end
@@ -191,8 +192,8 @@ def quarantine_release(
                 end.user(held.user)
             request = _request(held)
             hub = None if request is None else end.dcc.inventory.hub_of(request.request_id.target)
-            if hub is not None:
-                await reach(end, hub, place, wait_s)
+            if hub is not None and not await reach(end, hub, place, wait_s):
+                raise NotAvailable(f"hub {hub}", f"message {number} stays in quarantine; release it where the hub connects (--listen)")
             return await end.dcc.release(number)
 
     outcome = clock.run(run())
