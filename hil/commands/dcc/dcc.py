@@ -153,6 +153,7 @@ _COMMANDS = tuple(
     f"hil.commands.dcc.{name}"
     for name in (
         "parse_correlate",
+        "lie",
         "inventory",
         "charges",
         "registration",

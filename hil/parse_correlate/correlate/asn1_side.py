@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -188,11 +189,13 @@ def _compare_certificate(certificate: bytes, entity: Entity, comparison: Compari
             comparison.add("certificate", " or ".join(one.hex() for one in held), certificate.hex())
         return
     try:
-        read = x509.load_der_x509_certificate(certificate)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # the library warns of what RFC 5280 forbids, a serial number that is not positive
+            read = x509.load_der_x509_certificate(certificate)
         comparison.equal("certificate of", str(entity), str(entity_of(read)))
         comparison.equal("certificate for", AGREEMENT, usage_of(read))
         finger = read.fingerprint(SHA256()).hex()
-    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as trouble:
+    except (ValueError, UserWarning, x509.InvalidVersion, UnsupportedAlgorithm) as trouble:
         comparison.add("certificate", "a device certificate", str(trouble))
         return
     comparison.open("certificate", f"SHA-256 {finger}", f"no certificate of {entity} was given to hold it against")
