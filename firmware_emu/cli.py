@@ -12,6 +12,7 @@ import click
 
 from firmware_emu import __version__
 from firmware_emu.errors import CommsHubError
+from firmware_emu.extras import lacking, load
 
 
 class _Nouns(click.Group):
@@ -30,7 +31,7 @@ class _Nouns(click.Group):
         entry = self._entry_points().get(cmd_name)
         if entry is None:
             return None
-        command = entry.load()
+        command = load(entry)
         assert isinstance(command, click.Command), f"{entry.value} is not a click command"
         return command
 
@@ -54,6 +55,11 @@ def main() -> None:
         sys.exit(130)
     except CommsHubError as trouble:
         click.echo(f"chub: {trouble}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as missing:
+        if (known := lacking(missing)) is None:
+            raise
+        click.echo(f"chub: {known}", err=True)
         sys.exit(2)
     except OSError as trouble:
         click.echo(f"chub: {trouble.filename or 'system'}: {trouble.strerror or trouble}", err=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from firmware_emu.clock import Clock
+from firmware_emu.extras import load
 from firmware_emu.trace import Trace
 from ichis.connector import PINS
 from ichis.interop import Pairing, load_makers, pair
@@ -30,7 +31,7 @@ class _Commands(click.Group):
         if known is not None:
             return known
         for entry in entry_points(group="chub.ichis", name=cmd_name):
-            command = entry.load()
+            command = load(entry)
             if isinstance(command, click.Command):
                 return command
         return None

@@ -73,18 +73,17 @@ def _make_venv(python: str) -> None:
         stop(f"cannot make a virtual environment ({reason}); Debian: apt-get install python3-venv")
 
 
-def prepare(extra: str = "") -> Path:
-    """The environment with this checkout installed (``extra`` is ``""`` or ``"dev"``); returns its ``bin`` folder."""
-    stamp_file = VENV / f".prepared-{extra or 'core'}"
+def prepare(extra: str) -> Path:
+    """The environment with this checkout installed with that extra of its libraries; returns its ``bin`` folder."""
+    stamp_file = VENV / f".prepared-{extra}"
     stamp = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
     if stamp_file.exists() and stamp_file.read_text() == stamp:
         return VENV / "bin"
     began = time.monotonic()
     if not (VENV / "bin" / "python").exists():
         _make_venv(_python())
-    wanted = f"{ROOT}[{extra}]" if extra else str(ROOT)
-    say(f"installing commshub and its libraries{f' [{extra}]' if extra else ''} (about a minute, once)")
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--editable", wanted]
+    say(f"installing commshub and its libraries [{extra}] (about a minute, once)")
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--editable", f"{ROOT}[{extra}]"]
     if subprocess.run(command, cwd=ROOT, check=False, stdout=sys.stderr).returncode:
         stop("pip could not install the libraries: read its lines above; a network or a package index is needed once")
     stamp_file.write_text(stamp)

@@ -13,14 +13,15 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.console.declare import Verb, WordError, declared
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import nearest, read_line, values
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.extras import load
 from firmware_emu.trace import Record, Trace
 
 if TYPE_CHECKING:
@@ -153,7 +154,11 @@ class Core:
         """Which records are shown as they come; None: none."""
         self._active = 0
         self.nouns: dict[str, Noun] = {}
-        for kind in _noun_classes() if kinds is None else kinds:
+        self.absent: dict[str, NotAvailable] = {}
+        """Nouns whose libraries are not installed, each with what to do."""
+        if kinds is None:
+            kinds, self.absent = _noun_classes()
+        for kind in kinds:
             for noun in kind.on(self):
                 self.nouns[noun.name] = noun
         self.offers["topics"] = lambda _: [*self.nouns, *self.plain]
@@ -168,13 +173,18 @@ class Core:
             await noun.close()
 
     def find(self, noun: str, verb: str) -> tuple[Noun, Verb]:
-        """Raises WordError with the nearest word there is."""
+        """Raises WordError with the nearest word there is; NotAvailable for a noun whose libraries are not installed."""
         if noun not in self.nouns:
-            raise WordError(f"read {noun!r}, expected a noun{nearest(noun, [*self.nouns, *self.plain])}; `help` lists them")
+            raise self.unknown(noun)
         verbs = self.nouns[noun].verbs()
         if verb not in verbs:
             raise WordError(f"read {verb!r}, expected a verb of {noun}: {', '.join(verbs)}")
         return self.nouns[noun], verbs[verb]
+
+    def unknown(self, noun: str) -> CommsHubError:
+        """What is wrong with a word that is no noun here."""
+        told = f"read {noun!r}, expected a noun{nearest(noun, [*self.nouns, *self.plain])}; `help` lists them"
+        return self.absent.get(noun) or WordError(told)
 
     def parse(self, line: str) -> list[Call]:
         """The calls of a line: words to noun, verb and values. Raises WordError."""
@@ -250,7 +260,7 @@ def bind(core: Core, words: Sequence[str]) -> Call:
     elif len(words) < 2:
         if words[0] in core.nouns:
             raise WordError(f"read {words[0]!r} alone, expected a verb after it: {', '.join(core.nouns[words[0]].verbs())}")
-        raise WordError(f"read {words[0]!r}, expected a noun{nearest(words[0], [*core.nouns, *core.plain])}; `help` lists them")
+        raise core.unknown(words[0])
     else:
         noun, verb = core.find(words[0], words[1])
         rest = words[2:]
@@ -284,15 +294,22 @@ def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, ob
     return Call(noun, verb, (noun.name, verb.name, *words), tuple(read), named)
 
 
-def _noun_classes() -> list[type[Noun]]:
-    found = []
+def _noun_classes() -> tuple[list[type[Noun]], dict[str, NotAvailable]]:
+    """The nouns of all packages, and those whose libraries are not installed, each with what to do."""
+    found: list[type[Noun]] = []
+    absent: dict[str, NotAvailable] = {}
     for entry in sorted(entry_points(group="chub.console"), key=lambda entry: entry.name):
-        kind = entry.load()
+        try:
+            kind = load(entry)
+        except NotAvailable as lacking:
+            absent[entry.name] = lacking
+            continue
+        assert isinstance(kind, type), f"{entry.value} is not a noun"
         assert issubclass(kind, Noun), f"{entry.value} is not a noun"
         found.append(kind)
-    return found
+    return found, absent
 
 
 def openers() -> Mapping[str, Opener]:
-    """Openers of stations, by name; a bench without a rig has none."""
-    return {entry.name: entry.load() for entry in entry_points(group="chub.bench")}
+    """Openers of stations, by name; a bench without a rig has none. Raises NotAvailable where a library of one is not installed."""
+    return {entry.name: cast("Opener", load(entry)) for entry in entry_points(group="chub.bench")}

@@ -6,15 +6,18 @@ the radio and of the far end by the entry-point group ``chub.explain``.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from typing import cast
 
 from firmware_emu.console.explain_der import explain_der
 from firmware_emu.console.explain_zcl import explain_tunnel_data, explain_zcl
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
+from firmware_emu.extras import load
 from firmware_emu.gbcs import explain as gbcs
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotification
 from firmware_emu.gbcs.explain_dlms import explain_notification, explain_request, explain_response
@@ -47,8 +50,12 @@ class Layer:
 
 @cache
 def layers() -> tuple[Layer, ...]:
-    """All layers there are, the firmware's and the rig's."""
-    return tuple(layer for entry in sorted(entry_points(group="chub.explain")) for layer in entry.load())
+    """All layers there are, the firmware's and, where its libraries are installed, the rig's."""
+    found: list[Layer] = []
+    for entry in sorted(entry_points(group="chub.explain")):
+        with contextlib.suppress(NotAvailable):
+            found += cast("tuple[Layer, ...]", load(entry))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,33 @@
+"""Parts of the project whose libraries ``pip install commshub`` does not bring: each names the extra that does.
+
+Extras and what is in them are read from the package's own metadata, so that they stand in ``pyproject.toml`` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import EntryPoint, requires
+
+from firmware_emu.errors import NotAvailable
+
+_DISTRIBUTIONS = {"serial": "pyserial", "usb": "pyusb", "pcapng": "python-pcapng", "multipart": "python-multipart"}
+"""Libraries whose module and package have different names."""
+
+
+def load(entry: EntryPoint) -> object:
+    """What an entry point names. Raises NotAvailable, naming the extra, where a library of it is not installed."""
+    try:
+        return entry.load()
+    except ModuleNotFoundError as missing:
+        raise (lacking(missing) or missing) from missing
+
+
+def lacking(missing: ModuleNotFoundError) -> NotAvailable | None:
+    """The error for a reader; None where the module belongs to no extra: that is a fault of the project."""
+    module = (missing.name or "").partition(".")[0]
+    name = _DISTRIBUTIONS.get(module, module.replace("_", "-")).lower()
+    for requirement in requires("commshub") or ():
+        found = re.match(r"""([\w.-]+).*\bextra == ["'](\w+)["']""", requirement)
+        if found and found[1].lower().replace("_", "-") == name:
+            return NotAvailable(f"the library {name}", f"pip install 'commshub[{found[2]}]'")
+    return None

@@ -1,0 +1,70 @@
+"""What works with the libraries of ``pip install commshub`` alone, and what is told where an extra is needed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.errors import NotAvailable
+from firmware_emu.extras import lacking, load
+from tests.patience import PATIENCE_S
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MODULES = {"pyserial": "serial", "pyusb": "usb", "pyvisa-py": "pyvisa_py", "python-multipart": "multipart", "python-pcapng": "pcapng"}
+LISTED = [word for extra, words in PROJECT["optional-dependencies"].items() if extra not in ("test", "dev", "fuzz") for word in words]
+NAMES = sorted({name for word in LISTED if (name := re.split(r"[<>=\[]", word)[0]) != "commshub"})
+"""Libraries that an extra brings."""
+CORE = ("board", "cite", "console", "gbcs", "pki")
+"""Nouns that need no extra."""
+
+
+def chub(*words: str) -> subprocess.CompletedProcess[str]:
+    """``chub`` where the libraries of every extra cannot be imported."""
+    without = [MODULES.get(name, name.replace("-", "_")) for name in NAMES]
+    script = f"import sys; sys.modules.update(dict.fromkeys({without!r})); from firmware_emu.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+@pytest.mark.parametrize("noun", sorted(entry.name for entry in entry_points(group="chub.nouns")))
+def test_a_noun_works_without_extras_or_names_the_one_it_needs_in_one_line(noun: str) -> None:
+    done = chub(noun, "--help")
+    if noun in CORE:
+        assert (done.returncode, done.stderr) == (0, "")
+        return
+    if done.returncode == 0:
+        return
+    assert done.returncode == 2
+    assert re.fullmatch(r"chub: the library [\w-]+ is not available: pip install 'commshub\[(\w+)\]'\n", done.stderr), done.stderr
+
+
+def test_messages_are_read_without_extras() -> None:
+    done = chub("gbcs", "use-cases", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_bench_names_the_extra_that_it_needs_in_one_line() -> None:
+    done = chub("console", "-c", "hub form")
+    assert done.returncode == 2
+    assert "pip install 'commshub[" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_library_of_an_extra_leads_to_its_extra(name: str) -> None:
+    told = lacking(ModuleNotFoundError(name=MODULES.get(name, name.replace("-", "_")) + ".inside"))
+    assert told is not None
+    assert f"the library {name} is not available" in str(told)
+
+
+def test_a_module_of_the_project_that_is_missing_is_no_matter_of_extras() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        load(EntryPoint("gone", "hil.gone:gone", "chub.nouns"))
+    with pytest.raises(NotAvailable, match=r"commshub\[dcc\]"):
+        raise lacking(ModuleNotFoundError(name="lxml.etree")) or AssertionError
