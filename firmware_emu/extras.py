@@ -23,11 +23,18 @@ def load(entry: EntryPoint) -> object:
 
 
 def lacking(missing: ModuleNotFoundError) -> NotAvailable | None:
-    """The error for a reader; None where the module belongs to no extra: that is a fault of the project."""
+    """The error for a reader, with the smallest extra that brings the module.
+
+    None where the module belongs to no extra: that is a fault of the project.
+    """
     module = (missing.name or "").partition(".")[0]
     name = _DISTRIBUTIONS.get(module, module.replace("_", "-")).lower()
+    libraries: dict[str, set[str]] = {}
     for requirement in requires("commshub") or ():
-        found = re.match(r"""([\w.-]+).*\bextra == ["'](\w+)["']""", requirement)
-        if found and found[1].lower().replace("_", "-") == name:
-            return NotAvailable(f"the library {name}", f"pip install 'commshub[{found[2]}]'")
-    return None
+        if found := re.match(r"""([\w.-]+).*\bextra == ["'](\w+)["']""", requirement):
+            libraries.setdefault(found[2], set()).add(found[1].lower().replace("_", "-"))
+    bringing = [extra for extra, brought in libraries.items() if name in brought]
+    if not bringing:
+        return None
+    smallest = min(bringing, key=lambda extra: len(libraries[extra]))
+    return NotAvailable(f"the library {name}", f"pip install 'commshub[{smallest}]'")
