@@ -19,7 +19,7 @@ NEEDED = (3, 11)
 
 
 def say(text: str) -> None:
-    """What is being done, on stderr so that ``--json`` output stays clean."""
+    """Tell what is being done, on stderr so that ``--json`` output stays clean."""
     print(f"-- {text}", file=sys.stderr, flush=True)
 
 

@@ -20,7 +20,7 @@ from ichis.condition import Condition
 
 @dataclass(frozen=True)
 class Defect:
-    """What is wrong. ``board``: settings laid over the board; ``hub``: another firmware; ``station``: called once a station is up."""
+    """A seeded defect. ``board``: settings laid over the board; ``hub``: another firmware; ``station``: called once a station is up."""
 
     condition: Condition = field(default_factory=Condition)
     board: tuple[str, ...] = ()
@@ -185,7 +185,7 @@ def forgets_unwarned(station: ConformanceStation) -> None:
 
 
 def forgets_after_five_minutes(station: ConformanceStation) -> None:
-    """What it keeps is kept by a store that lasts for five minutes."""
+    """Keep things in a store that lasts for five minutes."""
 
     def act(seconds: float, warned: bool, seated: bool) -> None:
         if warned and seated and seconds > 305:

@@ -1,4 +1,4 @@
-"""What goes wrong in a run: it ends cleanly, the supply is off, and the report says what happened and what was not tested."""
+"""Runs in which something goes wrong: they end cleanly, the supply is off, and the report says what happened and what was not tested."""
 
 from __future__ import annotations
 

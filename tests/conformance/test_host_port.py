@@ -90,7 +90,7 @@ def test_the_seeded_defect_of_a_port_makes_exactly_its_check_fail(name: str) -> 
 
 
 class _Knobs:
-    """What the load and the relay of the served port are told, as an instrument is."""
+    """Commands that the load and the relay of the served port get, as an instrument does."""
 
     def __init__(self, set_to: object) -> None:
         self._set = set_to

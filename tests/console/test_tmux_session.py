@@ -59,7 +59,7 @@ class Terminal:
         self.keys("Enter")
 
     def screen(self, *more: str) -> str:
-        """What stands on the screen, without the blanks at the ends of lines; ``-S -``: and what has scrolled off it."""
+        """Text on the screen, without the blanks at the ends of lines; ``-S -``: and the text that has scrolled off it."""
         return "\n".join(line.rstrip() for line in self._tmux("capture-pane", "-p", *more).splitlines())
 
     def until(self, pattern: str, *more: str, after: str = "") -> str:

@@ -53,7 +53,7 @@ def _organisation(usage: KeyUsage = KeyUsage.DIGITAL_SIGNATURE, unit: int = Remo
 
 
 def _profile(cert: x509.Certificate) -> dict[str, object]:
-    """What the published and our certificates must have in common."""
+    """Features that the published and our certificates must have in common."""
     return {
         "subject": [(attribute.oid, attribute._type) for attribute in cert.subject if attribute.oid != x509.NameOID.COMMON_NAME],
         "extensions": {(extension.oid, extension.critical) for extension in cert.extensions},

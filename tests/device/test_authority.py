@@ -1,4 +1,4 @@
-"""What a service's roles may send, the Device takes: no Command that the gateway lets through ends at a meter that refuses its sender."""
+"""Rights at the DCC and at the Device agree: no Command that the gateway lets through ends at a meter that refuses its sender."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def services() -> dict[str, list[str]]:
 
 
 LATER_DEVICES = frozenset({"6.24.1"})
-"""Whose Command for a load controller's cell is for Devices that have one."""
+"""Services whose Command for a load controller's cell is for Devices that have one."""
 BY_THE_DCC = frozenset({"8.7.1", "8.8.1"})
 """Which of the joins goes to a Device is the transform's choice by what it is joined with."""
 

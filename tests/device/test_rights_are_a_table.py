@@ -1,4 +1,4 @@
-"""What the table of rights does not grant is refused: for a party the Device does not know, for a partner, and by the header's fields."""
+"""Rights that the table does not grant are refused: for a party the Device does not know, for a partner, and by the header's fields."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Home:
     counter: int = 1000
 
     def parts(self, device_type: DeviceType) -> tuple[Eui64, InstallCode, Keystore, MemoryNode, Clock, Trace, dict[RemotePartyRole, Eui64]]:
-        """What a Device is made of."""
+        """Parts that a Device is made of."""
         eui64 = next(entity for entity, kind in DEFAULT_DEVICES.items() if kind is device_type)
         return eui64, CODE, self.keystore, self.han.node(eui64), self.clock, self.trace, PARTIES
 

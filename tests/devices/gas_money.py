@@ -29,7 +29,7 @@ from tests.devices.meter_bench import Hand
 GSME = Eui64.parse("00db1234567890a1")
 PENNY, POUND = 1000, 100_000
 KWH_A_LITRE = Fraction(395, 10) * Fraction(102264, 100_000) / Fraction(36, 10) / 1000
-"""What the test publishes: 39.5 MJ a cubic metre, conversion factor 1.02264."""
+"""Factor from the values that the test publishes: 39.5 MJ a cubic metre, conversion factor 1.02264."""
 TARIFF, MODE, DEBT, CONFIGURATION, ADJUST, SUPPLY = 0x006B, 0x006D, 0x006E, 0x006F, 0x0086, 0x0081
 CREDIT, PREPAY = 0x0C94, 0x0C97
 SUMMATION, TIERS, BLOCKS = (0x0702, 0x0000), (0x0100, 0x0102, 0x0104, 0x0106), (0x0700, 0x0701, 0x0702, 0x0703)

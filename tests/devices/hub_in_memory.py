@@ -97,7 +97,7 @@ class MemoryNode:
 
 
 class HubSide:
-    """What a hub offers on its HAN, enough for a Device to live."""
+    """Hub's services on its HAN, enough for a Device to live."""
 
     def __init__(self, han: MemoryHan, keystore: Keystore, clock: Clock) -> None:
         self.clock = clock

@@ -137,7 +137,7 @@ class Bench:
         return AccessResponse.decode(self.esme.execute(by_code(code), message))
 
     def read(self, class_id: int, obis: str, attribute: int = 2) -> Data:
-        """What a read gets."""
+        """Result of a read."""
         self.esme.update()
         return self.esme.read(class_id, obis, attribute)
 

@@ -10,7 +10,7 @@ from tests.devices.settings_table import rows
 
 
 def written() -> dict[tuple[int, bytes, int], str]:
-    """What the use cases of an ESME set, with the name of one that does."""
+    """Attributes that the use cases of an ESME set, with the name of one that does."""
     return {
         (item.class_id, item.obis, item.attribute): case.name
         for case in catalogue().values()

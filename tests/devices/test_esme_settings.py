@@ -45,7 +45,7 @@ def another(value: Data, seed: int = 1) -> Data:
 
 
 def active_place(key: Key) -> tuple[Key, Key] | None:
-    """Where a passive attribute is read once it is active, and what activates it."""
+    """Place where a passive attribute is read once it is active, and the activation."""
     class_id, obis, attribute = key
     own = {20: (10, {7: 3, 8: 4, 9: 5}), 113: (7, {6: 5}), 9000: (6, {4: 2})}.get(class_id)
     for row in rows("activations.csv"):

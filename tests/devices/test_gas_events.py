@@ -1,4 +1,4 @@
-"""What happens at a gas meter by itself or by hand, and what it tells: billing, tampering, the battery, wrong tokens, an armed valve."""
+"""Events at a gas meter by itself or by hand, and its alerts: billing, tampering, the battery, wrong tokens, an armed valve."""
 
 from __future__ import annotations
 

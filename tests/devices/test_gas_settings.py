@@ -140,7 +140,7 @@ WANTED: dict[tuple[int, int], dict[str, Json]] = {
     (0x0707, 0x04): {"calendar": 0xFFFFFFFF},
     (0x0705, 0x08): {"latest_end": 0xFFFFFFFE, "count": 5},
 }
-"""What the reads of the catalogue ask for: the calendar in force, every top-up."""
+"""Arguments of the catalogue's reads: the calendar in force, every top-up."""
 
 
 def write(bench: GasBench, code: int, parts: list[Component]) -> None:

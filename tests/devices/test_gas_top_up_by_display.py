@@ -16,7 +16,7 @@ from tests.devices.device_home import SUPPLIER, Home
 
 
 async def carry(home: Home, gsme: Gsme, ppmid: Ppmid) -> None:
-    """What a hub does: pass each of the two Devices' messages on to the other."""
+    """Pass each of the two Devices' messages on to the other, as a hub does."""
     while True:
         data = await home.hub.received.get()
         if Message.decode(data).header.originator == ppmid.eui64:

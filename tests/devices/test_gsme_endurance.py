@@ -87,7 +87,7 @@ SNAPSHOT: dict[str, FieldValue] = {
     "tiers_and_blocks": 4,
     "block_summations": ({"value": 0},) * 4,
 }
-"""What Saturday's end finds."""
+"""Snapshot that Saturday's end finds."""
 
 
 def shown(bench: Bench) -> list[object]:

@@ -389,7 +389,7 @@ def marks(row: Row) -> list[pytest.MarkDecorator]:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Told]]:
-    """What every user heard, row by row, in one life of the home."""
+    """Alerts that every user heard, row by row, in one life of the home."""
     heard: dict[int, list[Told]] = {}
     clock = Clock(start=datetime(2026, 1, 5, 6, tzinfo=UTC), warp=True)
 

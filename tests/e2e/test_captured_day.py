@@ -127,13 +127,13 @@ PUBLISHED: Mapping[int, tuple[tuple[Cluster, str, dict[str, FieldValue]], ...]] 
         ),
     ),
 }
-"""What the gas supplier publishes, by message code."""
+"""Publications of the gas supplier, by message code."""
 WANTED = {cluster.id for cluster in clusters.ALL} - {0x0001, 0x0003, 0x0009, 0x0015}
 """The clusters of reference zigbee-han 3, and Basic; Power Configuration, Identify, Alarms and Commissioning are optional and not used."""
 
 
 class Household(HomeOfSix):
-    """What happens in the home in that day."""
+    """Events of that day in the home."""
 
     def publish(self) -> None:
         """The gas supplier's Commands leave for the meter."""
@@ -162,7 +162,7 @@ class Household(HomeOfSix):
         return header + IMAGE + b"\x00\x40" + p256.sign(keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
 
     async def read(self) -> None:
-        """What the displays read, off the GPF and the meter."""
+        """Read as the displays do, off the GPF and the meter."""
         ihd, ppmid = self.station.devices["ihd"], self.station.one(Ppmid)
         assert isinstance(ihd, Ihd)
         assert (await ihd.reader.metering(self.gpf)).total == self.station.one(Gsme).register.total

@@ -1,4 +1,4 @@
-"""What a board says of a home's meters: their kind, their store, their day."""
+"""A board's word on a home's meters: their kind, their store, their day."""
 
 from __future__ import annotations
 

@@ -168,14 +168,14 @@ class Year:
         assert outcome.ok, outcome.why
 
     async def _gas_reads(self) -> None:
-        """What the DCC reads of the gas meter itself after the year."""
+        """Read the gas meter itself from the DCC after the year."""
         span = period(START - timedelta(days=1), midnight(LAST) + timedelta(minutes=20))
         reads = [(variant, {} if variant == "4.18" else span, "") for variant in ("4.18", "4.4.2", "4.4.3", "4.4.4", "4.4.5")]
         reads += [("6.13", {**span, "LogToRead": log}, log) for log in ("Event", "Security")]
         await asyncio.gather(*(self._read("gsme", variant, body, log=log) for variant, body, log in reads))
 
     async def _reads(self) -> None:
-        """What it reads of the others: every log whole. The import profile is longer than one message can be: it is read in parts."""
+        """Read the others: every log whole. The import profile is longer than one message can be: it is read in parts."""
         begin, end = START - timedelta(days=1), midnight(LAST) + timedelta(minutes=20)
         parts = [begin + timedelta(days=100) * number for number in range(5)]
         ends = [*parts[1:], end]

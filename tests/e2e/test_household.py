@@ -1,4 +1,4 @@
-"""What makes a home live by itself: a hub that waits for its DCC, requests left in a run's folder."""
+"""A home that lives by itself: a hub that waits for its DCC, requests left in a run's folder."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def check(home: Home) -> None:
 
 
 def check_nvm(home: Home) -> None:
-    """What the dead hub's memory holds is what the DCC's copy says."""
+    """Compare the dead hub's memory with the DCC's copy."""
     store = SqliteStore(home.folder / "hub.sqlite")
     log = DeviceLog(store, capacity=16, historic_capacity=15, now=lambda: 0)
     (entry,) = log.entries()

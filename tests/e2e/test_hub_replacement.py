@@ -80,7 +80,7 @@ class Replacement:
     keys: list[dict[Eui64, bytes]] = field(default_factory=list)
     """Link keys of the Devices with their hub: under the old hub, and under the new one."""
     died: int = 0
-    """How much of the trace there was when the old hub died."""
+    """Length of the trace when the old hub died."""
     alerts_before: int = 0
     network_keys: list[bytes | None] = field(default_factory=list)
     mirrored_before_link: dict[tuple[int, int], object] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class Replacement:
         return "" if device is None else str(device.status)
 
     def settled(self, *devices: HanDevice) -> bool:
-        """Whether they are on the new hub's network with link keys of their own."""
+        """True if they are on the new hub's network with link keys of their own."""
         return all(device.coordinator == self.new.hub.gpf and not device.key_borrowed for device in devices)
 
     def link_keys(self) -> dict[Eui64, bytes]:
@@ -243,7 +243,7 @@ class Replacement:
         self.paired = self.paired_both_ways()
 
     def mirror(self) -> dict[tuple[int, int], object]:
-        """What the new GPF holds of the gas meter."""
+        """Values of the gas meter in the new GPF."""
         gas = GasStore(self.store, standard_profile())
         return {(cluster, one): record.value for cluster in (BASIC.id, METERING.id) for one, record in gas.attributes(cluster).items()}
 

@@ -62,7 +62,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What ``chub run demo --json`` prints."""
+    """Output of ``chub run demo --json``."""
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
         [*CHUB, "run", "demo", "--json"],

@@ -70,7 +70,7 @@ class Bench:
         return {row["eui"]: row for row in json.loads(self.here("inventory", "--json"))}
 
     def told(self) -> list[dict[str, object]]:
-        """What the home has traced."""
+        """Records of the home's trace."""
         return [json.loads(line) for line in (self.folder / "home.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
@@ -141,7 +141,7 @@ def _fields(field: dict[str, object]) -> Iterator[dict[str, object]]:
 
 
 def _shown(bench: Bench, meter: str, value: str) -> list[object]:
-    """What the meter's own display said, oldest first."""
+    """Values that the meter's own display showed, oldest first."""
     records = [record for record in bench.told() if record["event"] == "display" and str(record["source"]).startswith(meter)]
     return [record["detail"][value] for record in records]  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""What a user gets wrong is answered in one line that says what to do, with exit code 2 and no traceback."""
+"""Mistakes of a user are answered in one line that says what to do, with exit code 2 and no traceback."""
 
 from __future__ import annotations
 

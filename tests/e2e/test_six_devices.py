@@ -48,7 +48,7 @@ ALERTED = (0x8F3E, 0x8F3F)
 
 @dataclass
 class Day:
-    """What happened, by message identifier."""
+    """Events of the day, by message identifier."""
 
     records: list[Record] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)

@@ -35,7 +35,7 @@ async def home(dark_home: YearHome) -> AsyncIterator[YearHome]:
 
 
 async def shown(home: YearHome, display: Ihd | Ppmid) -> tuple[object, ...]:
-    """What a display of the home reads of the electricity meter: total, today, yesterday."""
+    """Readings of a display of the home off the electricity meter: total, today, yesterday."""
     esme = home.esme.eui64
     for endpoint in await display.node.match_descriptors(esme, METERING.id, server=True):
         values = await display.zcl.read_attributes(esme, endpoint, METERING.id, (TOTAL, TODAY, YESTERDAY))

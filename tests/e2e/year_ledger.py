@@ -52,7 +52,7 @@ GAS_RATES, GAS_BLOCKS, GAS_STANDING = (6_007, 5_501), (5_003, 6_101), 29_017
 
 @dataclass
 class Ledger:
-    """What a meter must show: energy by register in unit-seconds, and money in exact millipence."""
+    """Ledger that a meter must agree with: energy by register in unit-seconds, and money in exact millipence."""
 
     balance: Fraction
     time_debt: int

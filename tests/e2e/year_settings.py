@@ -1,4 +1,4 @@
-"""What the suppliers of the year set, as bodies of service requests; and what they cost, for the sum that the test makes itself."""
+"""Settings of the suppliers of the year, as bodies of service requests; and their prices, for the sum that the test makes itself."""
 
 from __future__ import annotations
 

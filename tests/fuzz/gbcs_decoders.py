@@ -1,4 +1,4 @@
-"""What is fuzzed: every decoder of ``firmware_emu.gbcs`` over one input, with what must hold of each.
+"""Targets of the fuzzer: every decoder of ``firmware_emu.gbcs`` over one input, with what must hold of each.
 
 Only DecodeError may leave a decoder, and what decodes must encode again to the octets it came from. An input that starts with DD or DF is a
 message; otherwise its first octet picks a decoder (:data:`DECODERS`) and the rest is what that one reads.
@@ -30,7 +30,7 @@ _ASN1_TYPES = sorted(set(types_by_code().values()))
 
 
 class DecodesDifferently(AssertionError):
-    """What decoded encodes to other octets, or its explanation leaves octets out."""
+    """Decoded value that encodes to other octets, or whose explanation leaves octets out."""
 
 
 def _same(what: str, encoded: bytes, octets: bytes) -> None:

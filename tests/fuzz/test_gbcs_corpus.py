@@ -82,7 +82,7 @@ def _hostile(size: int) -> dict[str, bytes]:
 
 
 def _lines(octets: bytes) -> int:
-    """How many lines of Python reading, explaining and checking these octets runs."""
+    """Number of lines of Python that reading, explaining and checking these octets runs."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> object:

@@ -40,7 +40,7 @@ Read = TypeVar("Read")
 
 
 def outcome(read: Callable[[], Read]) -> Read | DecodeError:
-    """What a decoder returns, or the one error it may raise."""
+    """Result of a decoder, or the one error it may raise."""
     try:
         return read()
     except DecodeError as error:

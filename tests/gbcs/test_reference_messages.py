@@ -185,7 +185,7 @@ def _period(request: AccessRequest, chosen: AccessList) -> tuple[object, object]
 
 
 def _rebuilt(message: Message) -> bool:
-    """Whether one of the catalogue's forms rebuilds a command from its values."""
+    """True if one of the catalogue's forms rebuilds a command from its values."""
     use_case = by_code(message.message_code)
     payload = decode_payload(message)
     if isinstance(payload, AccessRequest):

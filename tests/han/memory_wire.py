@@ -17,7 +17,7 @@ OTHER = Eui64.parse("00db1234567890a2")
 
 @dataclass
 class Wire:
-    """What joins the ports. ``filter`` may drop (None) or alter a frame on its way."""
+    """Wire that joins the ports. ``filter`` may drop (None) or alter a frame on its way."""
 
     ports: dict[Eui64, MemoryPort] = field(default_factory=dict)
     filter: Callable[[Eui64, Eui64, ApsFrame], ApsFrame | None] = lambda source, destination, frame: frame

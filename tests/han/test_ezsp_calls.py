@@ -1,4 +1,4 @@
-"""What bellows says when a dongle breaks off is told as the HAN's own error, so that nobody above has to know bellows."""
+"""Errors of bellows when a dongle breaks off become the HAN's own, so that nobody above has to know bellows."""
 
 from __future__ import annotations
 

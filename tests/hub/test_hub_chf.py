@@ -56,7 +56,7 @@ def backed_up(backup: Data) -> dict[Eui64, bytes]:
 
 
 def last_backup(bench: Bench) -> dict[Eui64, bytes]:
-    """What the last CS14 holds."""
+    """Content of the last CS14."""
     notification = decode_payload(bench.alerts(0x8F12)[-1])
     assert isinstance(notification, DataNotification)
     assert isinstance(notification.body, Structure)

@@ -1,4 +1,4 @@
-"""What the GPF missed it reads out of the gas meter's own logs: after an outage of the hub, and after its replacement."""
+"""The GPF reads out of the gas meter's own logs what it missed: after an outage of the hub, and after its replacement."""
 
 from __future__ import annotations
 

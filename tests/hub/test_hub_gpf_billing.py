@@ -24,7 +24,7 @@ SNAPSHOTS, BALANCES = (METERING, 0x06, 0x06, GB_SNAPSHOT), (PREPAYMENT, 0x07, 0x
 
 
 async def asked(ppmid: Ppmid, cluster: Cluster, command: int, fields: dict[str, FieldValue]) -> bytes | None:
-    """What the GPF answers a display on the HAN; None if it has nothing."""
+    """Answer of the GPF to a display on the HAN; None if it has nothing."""
     (endpoint, *_) = await ppmid.zcl.port.match_descriptors(GPF, METERING.id, server=True)
     answer = await ppmid.zcl.request(GPF, endpoint, cluster.id, command, cluster.to_server[command].encode(fields))
     return None if answer.default_response is not None else answer.payload

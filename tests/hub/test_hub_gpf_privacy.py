@@ -31,7 +31,7 @@ READS: tuple[tuple[str, Cluster, int, dict[str, FieldValue], str], ...] = (
 
 
 async def seen(reader: Ppmid) -> dict[str, int]:
-    """How many entries of each log the display sees."""
+    """Number of entries of each log that the display sees."""
     found = {}
     (endpoint, *_) = await reader.zcl.port.match_descriptors(GPF, METERING.id, server=True)
     for name, cluster, command, fields, count in READS:

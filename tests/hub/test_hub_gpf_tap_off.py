@@ -1,4 +1,4 @@
-"""What suppliers publish to the gas meter is read off the GPF by the Devices that it is joined with, once the meter has taken it."""
+"""Suppliers' publications to the gas meter are read off the GPF by the Devices that it is joined with, once the meter has taken them."""
 
 from __future__ import annotations
 

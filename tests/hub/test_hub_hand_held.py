@@ -1,4 +1,4 @@
-"""What a hand-held terminal and a hub say to each other, and where the Response of a local Command goes."""
+"""Talk between a hand-held terminal and a hub, and the way of a local Command's Response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a dongle is taken for by its answers. The far ends say what real ones say, recorded or made with the makers' own encoders."""
+"""A dongle's kind by its answers. The far ends say what real ones say, recorded or made with the makers' own encoders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``chub inventory`` makes of a USB bus: umockdev's, read by the real libusb."""
+"""``chub inventory`` on a USB bus: umockdev's, read by the real libusb."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ FOLDER = Path(__file__).parent / "herdsman"
 CHUB = [sys.executable, "-c", "from firmware_emu.cli import main; main()"]
 CODE = InstallCode.parse("83FED3407A939723A5C639B26916D505")
 DONGLE = Eui64.parse("00db1234567890a0")
-"""What `chub ncp` calls its first dongle."""
+"""Name of the first dongle of `chub ncp`."""
 HOST = Eui64.parse("00db1234567890ff")
 ESME = next(device for device, kind in DEFAULT_DEVICES.items() if kind is DeviceType.ESME)
 BASIC, METERING = 0x0000, 0x0702
@@ -86,7 +86,7 @@ def command(herdsman: Path, **options: object) -> list[str]:
 
 
 def events(said: bytes) -> dict[str, Any]:
-    """What the host told, by event; the reads in a list."""
+    """Reports of the host, by event; the reads in a list."""
     told: dict[str, Any] = {"reads": []}
     for line in said.decode().splitlines():
         one = json.loads(line)
@@ -98,7 +98,7 @@ def events(said: bytes) -> dict[str, Any]:
 
 
 def complaints(log: bytes) -> list[str]:
-    """What the host's log calls an error or a warning."""
+    """Lines that the host's log calls an error or a warning."""
     return [line for line in log.decode().splitlines() if line.startswith(("error", "warning"))]
 
 

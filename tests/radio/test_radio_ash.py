@@ -172,7 +172,7 @@ class Line:
 
 
 class Ezsp:
-    """What the host's link delivers to."""
+    """Receiver of the host's link."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []

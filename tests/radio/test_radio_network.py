@@ -1,4 +1,4 @@
-"""What a network goes through: a new network key, a swapped hub, Devices behind routers, frames of no network."""
+"""Events in a network's life: a new network key, a swapped hub, Devices behind routers, frames of no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stack does not let through: replays, duplicates, keys in the clear, frames for a Device that has begun afresh."""
+"""The stack lets none of these through: replays, duplicates, keys in the clear, frames for a Device that has begun afresh."""
 
 from __future__ import annotations
 

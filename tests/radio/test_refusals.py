@@ -1,4 +1,4 @@
-"""What a firmware refuses, and what it has room for: the virtual dongle says no where a real one does (rows of public reports in names)."""
+"""Refusals and room of a firmware: the virtual dongle says no where a real one does (rows of public reports in names)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Host:
         self.ncp.negotiated = True
 
     def ask(self, name: str, parameters: bytes = b"") -> bytes:
-        """What follows the header of the reply."""
+        """Octets after the header of the reply."""
         schema: Schema = schemas(self.ncp.version)[name]
         self.ncp.receive(encode_frame(1, schema.frame_id, parameters, self.ncp.version, control=0))
         reply = self.heard.pop()

@@ -1,4 +1,4 @@
-"""What hub and dongle said is recorded without keys, and plays as a dongle that cannot be told from the recorded one."""
+"""Talk between hub and dongle is recorded without keys, and plays as a dongle that cannot be told from the recorded one."""
 
 from __future__ import annotations
 

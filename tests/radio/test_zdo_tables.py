@@ -35,7 +35,7 @@ class Home:
         await self.clock.sleep(1)
 
     async def ask(self, cluster: int, payload: bytes, destination: int | None = None) -> bytes:
-        """What follows the sequence in the answer to a request of the coordinator."""
+        """Octets after the sequence in the answer to a request of the coordinator."""
         stack = self.hub.stack
         before = len(self.hub.received)
         short = stack.tokens.short if destination is None else destination

@@ -1,4 +1,4 @@
-"""What can go wrong between a Device's way to the hub that took over and its own key with it."""
+"""Trouble between a Device's way to the hub that took over and its own key with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets in: accounts, tokens, sessions, client certificates over mutual TLS."""
+"""Entry to the page: accounts, tokens, sessions, client certificates over mutual TLS."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Keyboard:
 
     @property
     def focused(self) -> str:
-        """What a screen reader would call the focused element: its label, text or name."""
+        """Name of the focused element for a screen reader: its label, text or name."""
         found = self.driver.execute_script(
             "const e = document.activeElement; const l = e.labels && e.labels[0];"
             "return (e.getAttribute('aria-label') || (l && l.textContent) || e.textContent || e.id || e.tagName).trim()"

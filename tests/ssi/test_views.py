@@ -21,7 +21,7 @@ from tests.ssi.page_world import CHF_2, ESME_2, GAS, MPAN_2, RIVAL, World, form_
 
 UNKNOWN = Eui64.parse("00db1234567890ff")
 FOREIGN = (str(ESME_2), str(CHF_2), MPAN_2, str(RIVAL), RIVAL.duis)
-"""What nobody but RIVAL may read anywhere."""
+"""Words that nobody but RIVAL may read anywhere."""
 
 
 def leaks(html: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""What `tools/bench` runs: a file ``bench_<noun>.py`` with a click command ``benchmark`` is ``tools/bench <noun>``."""
+"""Benchmarks of `tools/bench`: a file ``bench_<noun>.py`` with a click command ``benchmark`` is ``tools/bench <noun>``."""

@@ -1,4 +1,4 @@
-"""What the virtual HAN costs: an EZSP command beside a bare pty echo, joins, frames on the air."""
+"""Cost of the virtual HAN: an EZSP command beside a bare pty echo, joins, frames on the air."""
 
 import asyncio
 import logging

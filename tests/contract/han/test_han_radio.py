@@ -1,4 +1,4 @@
-"""What every coordinator's radio and every Device's radio do together: the same tests on virtual and on real dongles."""
+"""Contract of every coordinator's radio and every Device's radio: the same tests on virtual and on real dongles."""
 
 from __future__ import annotations
 

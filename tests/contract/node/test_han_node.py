@@ -1,4 +1,4 @@
-"""What every Device's radio does, whatever stands behind it."""
+"""Contract of every Device's radio, whatever stands behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every WanLink does: the same tests on the link in memory and on TCP with mutual TLS."""
+"""Contract of every WanLink: the same tests on the link in memory and on TCP with mutual TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway is as a whole: its message types, its documented steps, delivery, roles, encryption, and messages gone astray."""
+"""The gateway as a whole: its message types, its documented steps, delivery, roles, encryption, and messages gone astray."""
 
 from __future__ import annotations
 

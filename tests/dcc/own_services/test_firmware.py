@@ -56,7 +56,7 @@ class Home:
     trace: Trace
     keystore: Keystore
     gives: int = SUCCESS
-    """How the transfer over the HAN ends."""
+    """End of the transfer over the HAN."""
     on_piece: Callable[[int], None] = lambda count: None
     """Told of every piece that comes, with their number."""
     pieces: list[ImagePiece] = field(default_factory=list)

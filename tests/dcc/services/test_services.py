@@ -61,7 +61,7 @@ def variants_of(row: str) -> list[Service]:
 
 @dataclass
 class Done:
-    """What became of every template in credit mode, of tariffs in prepayment mode, of what was future dated, and of other roles."""
+    """Outcomes of every template in credit mode, of tariffs in prepayment mode, of future dated ones, and of other roles."""
 
     world: World
     templates: dict[str, bytes]
@@ -70,7 +70,7 @@ class Done:
     future: dict[str, Outcome] = field(default_factory=dict)
     refused: dict[tuple[str, UserRole], Outcome] = field(default_factory=dict)
     code_of: dict[tuple[str, UserRole], str | None] = field(default_factory=dict)
-    """What CK-2 says in each role."""
+    """Answer of CK-2 in each role."""
     code_of_2013: dict[tuple[str, UserRole], str | None] = field(default_factory=dict)
     """The same where the bench follows the 2013 schedule."""
 
@@ -103,7 +103,7 @@ def done(duis: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 
 async def in_prepayment_mode(found: Done) -> None:
-    """What needs prepayment mode: emergency credit, and tariffs and prices; afterwards the meters are in credit mode, as the rest finds
+    """Run what needs prepayment mode: emergency credit, and tariffs and prices; afterwards the meters are in credit mode, as the rest finds
     them."""
     for name in (name for name, service in found.variants.items() if service.reference == "2.5"):
         found.outcomes[name] = await found.world.perform(found.templates[name])
@@ -140,7 +140,7 @@ async def hold(found: Done, service: Service, template: bytes) -> None:
 
 
 def takes_time(variant: str) -> bool:
-    """Whether the service's element has an ExecutionDateTime (DUIS 5.4)."""
+    """True if the service's element has an ExecutionDateTime (DUIS 5.4)."""
     body = element_type("Request").part("Body")
     assert body is not None
     part = element_type(body.type).part(VARIANTS[variant].element)

@@ -157,7 +157,7 @@ class World:
         return device
 
     def _list(self) -> None:
-        """What enrolment leaves in the inventory and the registration data."""
+        """List the Devices as enrolment leaves them in the inventory and the registration data."""
         for eui, kind in {**self.types, OLD_CHF: DeviceType.CHF, OLD_GPF: DeviceType.GPF}.items():
             self.dcc.pre_notify(eui, kind, esme_variant="A" if kind is DeviceType.ESME else "")
         for mpxn in (MPAN, SECOND_MPAN):

@@ -1,4 +1,4 @@
-"""What a DCC does by itself while it runs, and what the command line shows of its security."""
+"""Standing duties of a DCC while it runs, and its security on the command line."""
 
 from __future__ import annotations
 
