@@ -59,6 +59,7 @@ def test_no_module_of_tests_has_the_place_and_name_of_a_module_of_the_product() 
 
 
 OWN_LOOPS = {
+    "tests/dcc/test_service_cli.py": "the hub runs in a thread of its own while a command waits for it",
     "tests/test_clock.py": "the clock itself is under test",
     "tests/e2e/test_home_from_board.py": "the loop ends by the fault that is awaited",
     "tests/console/test_console_manual.py": "a notebook has a loop of its own",

@@ -121,9 +121,8 @@ class _LoadKnobs(_Knobs):
         return await self._jig.load.measure_current()
 
 
-def test_load_multimeter_and_mains_relay_by_scpi_give_the_same_verdicts(tmp_path: Path) -> None:
+async def test_load_multimeter_and_mains_relay_by_scpi_give_the_same_verdicts(clock: Clock, tmp_path: Path) -> None:
     """Pseudo-terminals through pyvisa-py; the engineer is asked for the lines."""
-    clock = Clock(warp=True)
     asked: list[str] = []
     board = load_board(
         "simulated",
@@ -135,30 +134,27 @@ def test_load_multimeter_and_mains_relay_by_scpi_give_the_same_verdicts(tmp_path
         ),
     )
 
-    async def main() -> list[Result]:
-        port = SimulatedHubJig(PROFILE, clock, Trace(clock.now), HostCondition(ripple_v_per_a=0.3))
-        load, relay = _LoadKnobs(port), _Knobs(lambda _, on: port.mains.switch(on))
-        identity = "CHUB BENCH,SIMULATED {},0001,1.0"
-        terminals = [
-            ScpiTerminal(ScpiInterpreter(identity.format(name.upper()), knobs, port.probes), tmp_path / name)  # type: ignore[arg-type]
-            for name, knobs in (("load", load), ("probes", load), ("relay", relay))
-        ]
-        tasks = [asyncio.create_task(terminal.run()) for terminal in terminals]
-        bench = HostBench(board, PROFILE, HostCondition(), clock, Trace(clock.now))
-        bench.engineer = Engineer(clock, lambda question: asked.append(question) or "")  # type: ignore[func-returns-value]
-        await bench.open()
-        runner = Runner(bench, HOST_CHECKS)
-        try:
-            return [await runner.run(check) for check in CHECKS if check.id in ("HSU-01", "HSU-02", "HSU-06", "HSU-09", "HLI-02")]
-        finally:
-            await bench.close()
-            for task in tasks:
-                task.cancel()
-            for terminal in terminals:
-                terminal.close()
-            await port.close()
-
-    results = clock.run(main())
+    port = SimulatedHubJig(PROFILE, clock, Trace(clock.now), HostCondition(ripple_v_per_a=0.3))
+    load, relay = _LoadKnobs(port), _Knobs(lambda _, on: port.mains.switch(on))
+    identity = "CHUB BENCH,SIMULATED {},0001,1.0"
+    terminals = [
+        ScpiTerminal(ScpiInterpreter(identity.format(name.upper()), knobs, port.probes), tmp_path / name)  # type: ignore[arg-type]
+        for name, knobs in (("load", load), ("probes", load), ("relay", relay))
+    ]
+    tasks = [asyncio.create_task(terminal.run()) for terminal in terminals]
+    bench = HostBench(board, PROFILE, HostCondition(), clock, Trace(clock.now))
+    bench.engineer = Engineer(clock, lambda question: asked.append(question) or "")  # type: ignore[func-returns-value]
+    await bench.open()
+    runner = Runner(bench, HOST_CHECKS)
+    try:
+        results = [await runner.run(check) for check in CHECKS if check.id in ("HSU-01", "HSU-02", "HSU-06", "HSU-09", "HLI-02")]
+    finally:
+        await bench.close()
+        for task in tasks:
+            task.cancel()
+        for terminal in terminals:
+            terminal.close()
+        await port.close()
     assert {result.check.id: str(result.verdict) for result in results} == {
         "HSU-01": "pass",
         "HSU-02": "pass",

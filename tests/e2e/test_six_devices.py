@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
+from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.trace import Record, Trace
@@ -141,25 +145,30 @@ def check(home: HomeOfSix, day: Day, began: float) -> None:
     assert for_users <= {(identifier, str(party)) for identifier, party in told}
 
 
-def test_a_home_of_six_devices_lives_a_day_on_bad_air_and_everything_arrives_once(tmp_path: Path) -> None:
-    board = board_of_six(tmp_path)
-    clock = Clock(start=board.clock.start, warp=True)
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    return board_of_six(tmp_path)
+
+
+@pytest.fixture
+def clock(board: Board, follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock(start=board.clock.start, warp=True))
+
+
+async def test_a_home_of_six_devices_lives_a_day_on_bad_air_and_everything_arrives_once(board: Board, clock: Clock, tmp_path: Path) -> None:
     day = Day()
 
-    async def main() -> None:
-        trace = Trace(clock.now)
-        trace.subscribe(day.records.append)
-        async with open_station(board, clock, trace, tmp_path, seed=SEED) as station:
-            station.air.default = LINK
-            home = HomeOfSix(station)
-            await home.bring_up()
-            await home.join()
-            await home.commission()
-            began = await live(home, day, SEED)
-            check(home, day, began)
-            repeated = day.since(began, "device", "refused") + day.since(began, "dcc", "refused")
-            assert repeated, "nothing came twice: this seed shows no suppression"
-            assert station.hub is not None
-            assert not any(station.hub.status.mailbox.values())
-
-    clock.run(main())
+    trace = Trace(clock.now)
+    trace.subscribe(day.records.append)
+    async with open_station(board, clock, trace, tmp_path, seed=SEED) as station:
+        station.air.default = LINK
+        home = HomeOfSix(station)
+        await home.bring_up()
+        await home.join()
+        await home.commission()
+        began = await live(home, day, SEED)
+        check(home, day, began)
+        repeated = day.since(began, "device", "refused") + day.since(began, "dcc", "refused")
+        assert repeated, "nothing came twice: this seed shows no suppression"
+        assert station.hub is not None
+        assert not any(station.hub.status.mailbox.values())

@@ -32,9 +32,9 @@ FAMILIES = pytest.mark.parametrize("family", ["ezsp", "znp"])
 class Rig:
     """Dongles of one family on one air, and hosts for them."""
 
-    def __init__(self, family: str, folder: Path) -> None:
+    def __init__(self, family: str, folder: Path, clock: Clock) -> None:
         self.family, self.folder = family, folder
-        self.clock = Clock(warp=True)
+        self.clock = clock
         self.air = Air(self.clock, 1)
 
     def dongle(self, eui64: Eui64) -> DongleServer:
@@ -56,42 +56,38 @@ class Rig:
 
 
 @FAMILIES
-def test_a_dongle_tells_what_it_holds_and_is_left_silent(family: str, tmp_path: Path) -> None:
-    rig = Rig(family, tmp_path)
+async def test_a_dongle_tells_what_it_holds_and_is_left_silent(clock: Clock, family: str, tmp_path: Path) -> None:
+    rig = Rig(family, tmp_path, clock)
 
-    async def main() -> tuple[Held, Held, bool]:
-        dongle = rig.dongle(HUB)
-        async with rig.radio(dongle) as radio:
-            empty = await radio.held()
-            await radio.form(NetworkSettings(STRANGER, 20, 0x1A62, bytes(range(16))))
-        async with rig.radio(dongle) as radio:
-            held = await radio.held()
-            await radio.silence()
-            return empty, held, dongle.ncp.stack.running
-
-    empty, held, running = rig.clock.run(main())
+    dongle = rig.dongle(HUB)
+    async with rig.radio(dongle) as radio:
+        empty = await radio.held()
+        await radio.form(NetworkSettings(STRANGER, 20, 0x1A62, bytes(range(16))))
+    async with rig.radio(dongle) as radio:
+        held = await radio.held()
+        await radio.silence()
+        running = dongle.ncp.stack.running
     assert empty == Held(HUB)
     assert held == Held(HUB, NetworkSettings(STRANGER, 20, 0x1A62, bytes(range(16))))
     assert not running
 
 
 @FAMILIES
-def test_a_backup_restored_on_another_dongle_gives_it_eui64_network_keys_and_counters_ahead(family: str, tmp_path: Path) -> None:
-    rig = Rig(family, tmp_path)
+async def test_a_backup_restored_on_another_dongle_gives_it_eui64_network_keys_and_counters_ahead(
+    clock: Clock, family: str, tmp_path: Path
+) -> None:
+    rig = Rig(family, tmp_path, clock)
 
-    async def main() -> tuple[Path, Eui64, NetworkSettings, int, int, dict[Eui64, bytes]]:
-        old, new = rig.dongle(HUB), rig.dongle(OTHER_DONGLE)
-        async with rig.radio(old) as radio:
-            await radio.form(NetworkSettings(WANTED, 20, 0x1A62, bytes(range(16))))
-            await radio.import_link_key(METER, b"m" * 16)
-            file = await radio.save_backup()
-            before = old.ncp.stack.nwk.counter
-        async with rig.radio(new) as radio:
-            restored = await radio.restore(read_file(file))
-            tokens = new.ncp.stack.tokens
-            return file, radio.eui64, restored, before, new.ncp.stack.nwk.counter, dict(tokens.link_keys.values())
-
-    file, eui64, restored, before, after, keys = rig.clock.run(main())
+    old, new = rig.dongle(HUB), rig.dongle(OTHER_DONGLE)
+    async with rig.radio(old) as radio:
+        await radio.form(NetworkSettings(WANTED, 20, 0x1A62, bytes(range(16))))
+        await radio.import_link_key(METER, b"m" * 16)
+        file = await radio.save_backup()
+        before = old.ncp.stack.nwk.counter
+    async with rig.radio(new) as radio:
+        restored = await radio.restore(read_file(file))
+        tokens = new.ncp.stack.tokens
+        eui64, after, keys = radio.eui64, new.ncp.stack.nwk.counter, dict(tokens.link_keys.values())
     assert eui64 == HUB
     assert restored == NetworkSettings(WANTED, 20, 0x1A62, bytes(range(16)))
     assert after > before
@@ -130,19 +126,18 @@ def test_a_file_that_is_no_coordinator_backup_is_refused_and_none_is_ever_writte
     assert first.read_text() == second.read_text()
 
 
-def test_an_ember_dongle_that_cannot_be_given_another_eui64_says_so_and_takes_the_network_without_it(tmp_path: Path) -> None:
-    rig = Rig("ezsp", tmp_path)
+async def test_an_ember_dongle_that_cannot_be_given_another_eui64_says_so_and_takes_the_network_without_it(
+    clock: Clock, tmp_path: Path
+) -> None:
+    rig = Rig("ezsp", tmp_path, clock)
     backup = compose(HUB, OWN, {METER: b"m" * 16})
 
-    async def main() -> tuple[str, Eui64]:
-        dongle = virtual_dongle("ezsp", rig.air, OTHER_DONGLE, 13, None, rig.clock, firmware=personality("zbdongle-e-7.4"))
-        async with rig.radio(dongle) as radio:
-            with pytest.raises(RadioError) as refused:
-                await radio.restore(backup)
-            await radio.restore(backup, own_eui64=True)
-            return str(refused.value), radio.eui64
-
-    said, eui64 = rig.clock.run(main())
+    dongle = virtual_dongle("ezsp", rig.air, OTHER_DONGLE, 13, None, rig.clock, firmware=personality("zbdongle-e-7.4"))
+    async with rig.radio(dongle) as radio:
+        with pytest.raises(RadioError) as refused:
+            await radio.restore(backup)
+        await radio.restore(backup, own_eui64=True)
+        said, eui64 = str(refused.value), radio.eui64
     assert f"cannot be given the EUI-64 {HUB}" in said
     assert "--own-eui" in said
     assert eui64 == OTHER_DONGLE

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -181,27 +181,29 @@ async def serve_and_drive(herdsman: Path, folder: Path, esme: Esme, ncp: NcpServ
     return events(said), text
 
 
+@pytest.fixture
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock())
+
+
 @pytest.mark.needs("zigbee-herdsman")
 @pytest.mark.requirement("CH-33")
-def test_zigbee_herdsman_lets_the_simulated_esme_join_and_reads_its_basic_and_metering_clusters(herdsman: Path, tmp_path: Path) -> None:
-    clock = Clock()
-
-    async def main() -> tuple[dict[str, Any], bytes, int]:
-        air = Air(clock, 1)
-        ncp = NcpServer(air, HOST, clock=clock)
-        keystore = make_pki(tmp_path / "keys", devices={ESME: DeviceType.ESME})
-        esme = Esme(ESME, CODE, keystore, StackNode(air, ESME), clock, Trace(clock.now), {})
-        await esme.start()
-        assert joins.add(esme.gbcs, HOST, DeviceType.TYPE_2.value, 2) == 0
-        esme.log_may_have_changed()
-        try:
-            told, log = await serve_and_drive(herdsman, tmp_path, esme, ncp)
-        finally:
-            await esme.stop()
-            await ncp.close()
-        return told, log, esme.registers.active_import.total
-
-    told, log, total = clock.run(main())
+async def test_zigbee_herdsman_lets_the_simulated_esme_join_and_reads_its_basic_and_metering_clusters(
+    clock: Clock, herdsman: Path, tmp_path: Path
+) -> None:
+    air = Air(clock, 1)
+    ncp = NcpServer(air, HOST, clock=clock)
+    keystore = make_pki(tmp_path / "keys", devices={ESME: DeviceType.ESME})
+    esme = Esme(ESME, CODE, keystore, StackNode(air, ESME), clock, Trace(clock.now), {})
+    await esme.start()
+    assert joins.add(esme.gbcs, HOST, DeviceType.TYPE_2.value, 2) == 0
+    esme.log_may_have_changed()
+    try:
+        told, log = await serve_and_drive(herdsman, tmp_path, esme, ncp)
+    finally:
+        await esme.stop()
+        await ncp.close()
+    total = esme.registers.active_import.total
     assert told["joined"]["ieee"] == f"0x{ESME.octets.hex()}"
     assert told["endpoints"]["list"] == [0x21, METERING_ENDPOINT]
     basic, refused, metering = (ZclFrame.decode(bytes.fromhex(one["frame"])) for one in told["reads"])

@@ -26,8 +26,8 @@ NODE_DESCRIPTOR = ApsHead(0, 2, 0, 0, 0x0040, 0, 0)
 class Host:
     """Asks an NCP without a line between."""
 
-    def __init__(self, version: int = 13, name: str | None = None) -> None:
-        self.clock = Clock(warp=True)
+    def __init__(self, version: int = 13, name: str | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock(warp=True)
         self.heard: list[bytes] = []
         firmware = of_version(version) if name is None else personality(name)
         self.ncp = Ncp(Air(self.clock, 1), Tokens(HUB), firmware, self.heard.append, HANDLERS)
@@ -64,31 +64,25 @@ async def settle(host: Host, seconds: float = 0.2) -> None:
     await host.clock.sleep(seconds)
 
 
-def test_forming_and_joining_need_a_security_state_since_the_start_and_since_the_last_leave() -> None:
-    host = Host()
+async def test_forming_and_joining_need_a_security_state_since_the_start_and_since_the_last_leave(clock: Clock) -> None:
+    host = Host(clock=clock)
 
-    async def main() -> list[int]:
-        said = [host.form(), host.secure(), host.form()]
-        await settle(host)
-        said += [host.ask("leaveNetwork")[0]]
-        await settle(host)
-        return [*said, host.form()]
-
-    assert host.clock.run(main()) == [0xA8, 0, 0, 0, 0xA8]
+    said = [host.form(), host.secure(), host.form()]
+    await settle(host)
+    said += [host.ask("leaveNetwork")[0]]
+    await settle(host)
+    assert [*said, host.form()] == [0xA8, 0, 0, 0, 0xA8]
 
 
-def test_a_bad_channel_power_or_key_and_contradicting_bits_are_refused_by_their_status() -> None:
-    host = Host()
+async def test_a_bad_channel_power_or_key_and_contradicting_bits_are_refused_by_their_status(clock: Clock) -> None:
+    host = Host(clock=clock)
 
-    async def main() -> list[int]:
-        zero = host.ask("setInitialSecurityState", struct.pack("<H", 0x0300) + bytes(32) + b"\x00" + bytes(8))[0]
-        contradicting = host.secure(0x0B86)
-        assert host.secure() == 0
-        loud = NetworkParameters(HUB, 0x1A62, 60, 15, 0, 0, 0, 0)
-        far = NetworkParameters(HUB, 0x1A62, 8, 40, 0, 0, 0, 0)
-        return [zero, contradicting, host.form(loud), host.form(far)]
-
-    assert host.clock.run(main()) == [0xB2, 0xB7, 0x8B, 0x8A]
+    zero = host.ask("setInitialSecurityState", struct.pack("<H", 0x0300) + bytes(32) + b"\x00" + bytes(8))[0]
+    contradicting = host.secure(0x0B86)
+    assert host.secure() == 0
+    loud = NetworkParameters(HUB, 0x1A62, 60, 15, 0, 0, 0, 0)
+    far = NetworkParameters(HUB, 0x1A62, 8, 40, 0, 0, 0, 0)
+    assert [zero, contradicting, host.form(loud), host.form(far)] == [0xB2, 0xB7, 0x8B, 0x8A]
 
 
 @pytest.mark.parametrize(
@@ -109,16 +103,13 @@ def test_on_6x_a_table_may_grow_before_the_network_is_up() -> None:
     assert Host(7).ask("setConfigurationValue", struct.pack("<BH", 0x1E, 20)) == b"\x00"
 
 
-def test_row_11_configuration_is_closed_once_the_network_is_up_and_unknown_policies_and_values_are_told() -> None:
-    host = Host()
+async def test_row_11_configuration_is_closed_once_the_network_is_up_and_unknown_policies_and_values_are_told(clock: Clock) -> None:
+    host = Host(clock=clock)
 
-    async def main() -> list[int]:
-        said = [host.ask("setPolicy", b"\xee\x00\x00")[0], host.ask("setPolicy", b"\x03\x77\x00")[0], host.ask("getPolicy", b"\xee")[0]]
-        said += [host.ask("setValue", b"\xee\x01\x00")[0], host.ask("getValue", b"\xee")[0]]
-        assert (host.secure(), host.form()) == (0, 0)
-        return [*said, host.ask("setConfigurationValue", struct.pack("<BH", 0x0D, 5))[0]]
-
-    assert host.clock.run(main()) == [0x37, 0x36, 0x37, 0x37, 0x37, 0x38]
+    said = [host.ask("setPolicy", b"\xee\x00\x00")[0], host.ask("setPolicy", b"\x03\x77\x00")[0], host.ask("getPolicy", b"\xee")[0]]
+    said += [host.ask("setValue", b"\xee\x01\x00")[0], host.ask("getValue", b"\xee")[0]]
+    assert (host.secure(), host.form()) == (0, 0)
+    assert [*said, host.ask("setConfigurationValue", struct.pack("<BH", 0x0D, 5))[0]] == [0x37, 0x36, 0x37, 0x37, 0x37, 0x38]
 
 
 def test_from_version_14_on_the_details_of_an_ezsp_refusal_are_lost() -> None:
@@ -126,48 +117,45 @@ def test_from_version_14_on_the_details_of_an_ezsp_refusal_are_lost() -> None:
     assert host.ask("setConfigurationValue", struct.pack("<BH", 0xEE, 1)) == (0x0C1E).to_bytes(4, "little")
 
 
-def test_an_endpoint_is_added_once_and_before_the_network_is_up() -> None:
-    host = Host()
+async def test_an_endpoint_is_added_once_and_before_the_network_is_up(clock: Clock) -> None:
+    host = Host(clock=clock)
     endpoint = b"\x01" + struct.pack("<HHBBB", 0x0109, 0x0500, 0, 0, 0)
 
-    async def main() -> list[int]:
-        said = [host.ask("addEndpoint", endpoint)[0], host.ask("addEndpoint", endpoint)[0]]
-        assert (host.secure(), host.form()) == (0, 0)
-        return [*said, host.ask("addEndpoint", b"\x02" + endpoint[1:])[0]]
-
-    assert host.clock.run(main()) == [0x00, 0x36, 0x38]
+    said = [host.ask("addEndpoint", endpoint)[0], host.ask("addEndpoint", endpoint)[0]]
+    assert (host.secure(), host.form()) == (0, 0)
+    assert [*said, host.ask("addEndpoint", b"\x02" + endpoint[1:])[0]] == [0x00, 0x36, 0x38]
 
 
-def test_row_8_a_burst_of_unicasts_and_broadcasts_meets_the_limits_and_finds_room_again() -> None:
-    host = Host()
+async def test_row_8_a_burst_of_unicasts_and_broadcasts_meets_the_limits_and_finds_room_again(clock: Clock) -> None:
+    host = Host(clock=clock)
 
-    async def main() -> tuple[list[int], list[int], int, int, int]:
-        assert (host.secure(), host.form()) == (0, 0)
-        unicasts = [host.unicast(0x1234, NODE_DESCRIPTOR, b"\x01\x34\x12", tag) for tag in range(40)]
-        broadcasts = [host.broadcast() for _ in range(70)]
-        free = host.ask("getValue", b"\x03")[2]
-        await settle(host, 30)
-        return unicasts, broadcasts, free, host.unicast(0x1234, NODE_DESCRIPTOR, b"\x01\x34\x12"), host.broadcast()
-
-    unicasts, broadcasts, free, later_unicast, later_broadcast = host.clock.run(main())
+    assert (host.secure(), host.form()) == (0, 0)
+    unicasts = [host.unicast(0x1234, NODE_DESCRIPTOR, b"\x01\x34\x12", tag) for tag in range(40)]
+    broadcasts = [host.broadcast() for _ in range(70)]
+    free = host.ask("getValue", b"\x03")[2]
+    await settle(host, 30)
+    unicasts, broadcasts, free, later_unicast, later_broadcast = (
+        unicasts,
+        broadcasts,
+        free,
+        host.unicast(0x1234, NODE_DESCRIPTOR, b"\x01\x34\x12"),
+        host.broadcast(),
+    )
     assert unicasts == [0] * 32 + [0x72] * 8
     assert broadcasts == [0] * 58 + [0xA1] * 12
     assert free == 254 - 32 - 58
     assert (later_unicast, later_broadcast) == (0, 0)
 
 
-def test_row_12_what_a_node_asks_itself_comes_as_reply_answer_then_sent() -> None:
-    host = Host()
+async def test_row_12_what_a_node_asks_itself_comes_as_reply_answer_then_sent(clock: Clock) -> None:
+    host = Host(clock=clock)
 
-    async def main() -> tuple[list[int], bytes]:
-        assert (host.secure(), host.form()) == (0, 0)
-        await settle(host)
-        host.heard.clear()
-        assert host.unicast(0, NODE_DESCRIPTOR, b"\x01\x00\x00") == 0
-        await settle(host)
-        return [decode_frame(one, 13).frame_id for one in host.heard], host.told("incomingMessageHandler")[0]
-
-    order, answer = host.clock.run(main())
+    assert (host.secure(), host.form()) == (0, 0)
+    await settle(host)
+    host.heard.clear()
+    assert host.unicast(0, NODE_DESCRIPTOR, b"\x01\x00\x00") == 0
+    await settle(host)
+    order, answer = [decode_frame(one, 13).frame_id for one in host.heard], host.told("incomingMessageHandler")[0]
     assert order == [0x45, 0x3F], "incomingMessageHandler, then messageSentHandler"
     head = ApsHead.decode(answer[1:12])
     assert (head.cluster, head.options) == (0x8002, 0x0140)
@@ -175,24 +163,18 @@ def test_row_12_what_a_node_asks_itself_comes_as_reply_answer_then_sent() -> Non
 
 
 @pytest.mark.parametrize(("mask", "state"), [(0x0B84, 0x00F4), (0x0B04, 0x007C)])
-def test_row_13_the_security_state_of_a_coordinator_reads_as_on_real_ones(mask: int, state: int) -> None:
-    host = Host()
+async def test_row_13_the_security_state_of_a_coordinator_reads_as_on_real_ones(clock: Clock, mask: int, state: int) -> None:
+    host = Host(clock=clock)
 
-    async def main() -> bytes:
-        assert (host.secure(mask), host.form()) == (0, 0)
-        return host.ask("getCurrentSecurityState")
-
-    assert int.from_bytes(host.clock.run(main())[1:3], "little") == state
+    assert (host.secure(mask), host.form()) == (0, 0)
+    assert int.from_bytes(host.ask("getCurrentSecurityState")[1:3], "little") == state
 
 
-def test_row_14_the_link_key_of_the_trust_centre_is_told_with_partner_authorised_and_counter() -> None:
-    host = Host(12)
+async def test_row_14_the_link_key_of_the_trust_centre_is_told_with_partner_authorised_and_counter(clock: Clock) -> None:
+    host = Host(12, clock=clock)
 
-    async def main() -> bytes:
-        assert (host.secure(), host.form()) == (0, 0)
-        return host.ask("getKey", b"\x01")
-
-    assert int.from_bytes(host.clock.run(main())[1:3], "little") == 0x001A
+    assert (host.secure(), host.form()) == (0, 0)
+    assert int.from_bytes(host.ask("getKey", b"\x01")[1:3], "little") == 0x001A
 
 
 def test_row_18_defaults_are_those_of_real_dongles() -> None:
@@ -214,18 +196,15 @@ def test_row_18_defaults_are_those_of_real_dongles() -> None:
     assert host.ask("getValue", b"\x03") == b"\x00\x01\xfe"
 
 
-def test_a_reply_needs_its_policy_or_a_fragment() -> None:
-    host = Host()
+async def test_a_reply_needs_its_policy_or_a_fragment(clock: Clock) -> None:
+    host = Host(clock=clock)
 
-    async def main() -> list[int]:
-        assert (host.secure(), host.form()) == (0, 0)
-        plain = struct.pack("<H", 0x1234) + ApsHead(0x0109, 0x0702, 1, 1, 0, 0, 5).encode() + b"\x01x"
-        piece = struct.pack("<H", 0x1234) + ApsHead(0x0109, 0x0702, 1, 1, 0x8000, 0xFF00, 5).encode() + b"\x00"
-        first = [host.ask("sendReply", plain)[0], host.ask("sendReply", piece)[0]]
-        host.ask("setPolicy", b"\x02\x21\x00")
-        return [*first, host.ask("sendReply", plain)[0]]
-
-    assert host.clock.run(main()) == [0x70, 0x00, 0x00]
+    assert (host.secure(), host.form()) == (0, 0)
+    plain = struct.pack("<H", 0x1234) + ApsHead(0x0109, 0x0702, 1, 1, 0, 0, 5).encode() + b"\x01x"
+    piece = struct.pack("<H", 0x1234) + ApsHead(0x0109, 0x0702, 1, 1, 0x8000, 0xFF00, 5).encode() + b"\x00"
+    first = [host.ask("sendReply", plain)[0], host.ask("sendReply", piece)[0]]
+    host.ask("setPolicy", b"\x02\x21\x00")
+    assert [*first, host.ask("sendReply", plain)[0]] == [0x70, 0x00, 0x00]
 
 
 def test_a_frame_of_the_wrong_direction_or_too_long_is_answered_with_its_reason() -> None:

@@ -20,8 +20,8 @@ from tests.radio.radio_bench import DISPLAY, HUB, LINK_KEY, METER, OTHER_KEY, Co
 class Home:
     """A coordinator, a router and a sleepy end device on one air."""
 
-    def __init__(self) -> None:
-        self.clock = Clock(warp=True)
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.air = Air(self.clock, 1)
 
     async def build(self) -> None:
@@ -48,14 +48,15 @@ class Home:
         raise AssertionError("no answer")
 
 
-def test_row_17_a_coordinator_tells_its_neighbours_and_children_routes_and_bindings_to_itself() -> None:
-    home = Home()
+async def test_row_17_a_coordinator_tells_its_neighbours_and_children_routes_and_bindings_to_itself(clock: Clock) -> None:
+    home = Home(clock)
 
-    async def main() -> tuple[bytes, bytes, bytes]:
-        await home.build()
-        return await home.ask(zdo.MGMT_LQI, b"\x00"), await home.ask(zdo.MGMT_RTG, b"\x00"), await home.ask(zdo.MGMT_BIND, b"\x00")
-
-    lqi, routes, bindings = home.clock.run(main())
+    await home.build()
+    lqi, routes, bindings = (
+        await home.ask(zdo.MGMT_LQI, b"\x00"),
+        await home.ask(zdo.MGMT_RTG, b"\x00"),
+        await home.ask(zdo.MGMT_BIND, b"\x00"),
+    )
     status, total, start, count = lqi[:4]
     assert (status, total, start, count) == (0, 2, 0, 2)
     entries = [lqi[4 + 22 * at : 26 + 22 * at] for at in range(count)]
@@ -68,64 +69,55 @@ def test_row_17_a_coordinator_tells_its_neighbours_and_children_routes_and_bindi
     assert routes[0] == bindings[0] == 0
 
 
-def test_a_device_takes_and_drops_a_binding_and_a_coordinator_refuses_one_by_default() -> None:
-    home = Home()
+async def test_a_device_takes_and_drops_a_binding_and_a_coordinator_refuses_one_by_default(clock: Clock) -> None:
+    home = Home(clock)
 
-    async def main() -> tuple[bytes, bytes, bytes, bytes]:
-        await home.build()
-        short = home.meter.stack.tokens.short
-        binding = METER.zigbee + b"\x01" + struct.pack("<HB", 0x0702, 3) + HUB.zigbee + b"\x01"
-        bound = await home.ask(zdo.BIND, binding, short)
-        listed = await home.ask(zdo.MGMT_BIND, b"\x00", short)
-        gone = await home.ask(zdo.UNBIND, binding, short)
-        own = HUB.zigbee + b"\x01" + struct.pack("<HB", 0x000A, 3) + METER.zigbee + b"\x01"
-        return bound, listed, gone, await home.ask(zdo.BIND, own)
-
-    bound, listed, gone, refused = home.clock.run(main())
+    await home.build()
+    short = home.meter.stack.tokens.short
+    binding = METER.zigbee + b"\x01" + struct.pack("<HB", 0x0702, 3) + HUB.zigbee + b"\x01"
+    bound = await home.ask(zdo.BIND, binding, short)
+    listed = await home.ask(zdo.MGMT_BIND, b"\x00", short)
+    gone = await home.ask(zdo.UNBIND, binding, short)
+    own = HUB.zigbee + b"\x01" + struct.pack("<HB", 0x000A, 3) + METER.zigbee + b"\x01"
+    refused = await home.ask(zdo.BIND, own)
     assert bound == gone == b"\x00"
     assert listed[1] == 1
     assert refused == bytes([zdo.NOT_AUTHORIZED])
 
 
-def test_an_energy_scan_is_answered_by_z_stack_and_not_by_ember() -> None:
-    home = Home()
+async def test_an_energy_scan_is_answered_by_z_stack_and_not_by_ember(clock: Clock) -> None:
+    home = Home(clock)
     request = (0x07FFF800).to_bytes(4, "little") + b"\x02\x01"
 
-    async def main() -> tuple[bytes, bytes]:
-        await home.build()
-        home.air.set_energy(20, -40)
-        ember = await home.ask(zdo.MGMT_NWK_UPDATE, request)
-        home.hub.stack.rules = zdo.Z_STACK
-        return ember, await home.ask(zdo.MGMT_NWK_UPDATE, request)
-
-    ember, z_stack = home.clock.run(main())
+    await home.build()
+    home.air.set_energy(20, -40)
+    ember = await home.ask(zdo.MGMT_NWK_UPDATE, request)
+    home.hub.stack.rules = zdo.Z_STACK
+    z_stack = await home.ask(zdo.MGMT_NWK_UPDATE, request)
     assert ember == bytes([zdo.NOT_SUPPORTED])
     assert (z_stack[0], z_stack[9]) == (0, 16)
     assert z_stack[10 + 9] > max(z_stack[10 + at] for at in range(16) if at != 9), "channel 20 is the loud one"
 
 
 @pytest.mark.parametrize("destination", [0xFFFF, 0xFFFC])
-def test_a_channel_change_that_is_broadcast_moves_the_network_and_its_devices_follow(destination: int) -> None:
-    home = Home()
+async def test_a_channel_change_that_is_broadcast_moves_the_network_and_its_devices_follow(clock: Clock, destination: int) -> None:
+    home = Home(clock)
 
-    async def main() -> tuple[int, int, list[Status], Status]:
-        await home.build()
-        stack = home.hub.stack
-        pdu = ApsPdu(
-            ApsKind.DATA,
-            stack.aps.next_sequence(),
-            Delivery.BROADCAST,
-            cluster=zdo.MGMT_NWK_UPDATE,
-            payload=b"\x01" + (1 << 25).to_bytes(4, "little") + bytes([zdo.CHANGE_CHANNEL, 1]),
-        )
-        sent: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-        assert stack.aps.send(destination, pdu, sent.set_result) is Status.SUCCESS
-        assert await sent is Status.SUCCESS
-        await home.clock.sleep(2)
-        answered = await home.hub.send(METER, b"hello")
-        return stack.tokens.channel, home.meter.stack.tokens.channel, home.hub.statuses, answered
-
-    channel, followed, statuses, answered = home.clock.run(main())
+    await home.build()
+    stack = home.hub.stack
+    pdu = ApsPdu(
+        ApsKind.DATA,
+        stack.aps.next_sequence(),
+        Delivery.BROADCAST,
+        cluster=zdo.MGMT_NWK_UPDATE,
+        payload=b"\x01" + (1 << 25).to_bytes(4, "little") + bytes([zdo.CHANGE_CHANNEL, 1]),
+    )
+    sent: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+    assert stack.aps.send(destination, pdu, sent.set_result) is Status.SUCCESS
+    assert await sent is Status.SUCCESS
+    await home.clock.sleep(2)
+    answered = await home.hub.send(METER, b"hello")
+    channel, followed, statuses, answered = stack.tokens.channel, home.meter.stack.tokens.channel, home.hub.statuses, answered
     assert channel == followed == 25
     assert Status.CHANNEL_CHANGED in statuses
     assert answered is Status.SUCCESS
