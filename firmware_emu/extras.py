@@ -15,7 +15,7 @@ _DISTRIBUTIONS = {"serial": "pyserial", "usb": "pyusb", "pcapng": "python-pcapng
 
 
 def load(entry: EntryPoint) -> object:
-    """What an entry point names. Raises NotAvailable, naming the extra, where a library of it is not installed."""
+    """Object that an entry point names. Raises NotAvailable, naming the extra, where a library of it is not installed."""
     try:
         return entry.load()
     except ModuleNotFoundError as missing:

@@ -1,4 +1,4 @@
-"""What works with the libraries of ``pip install commshub`` alone, and what is told where an extra is needed."""
+"""Commands that work with the libraries of ``pip install commshub`` alone, and the lines that name an extra where one is needed."""
 
 from __future__ import annotations
 

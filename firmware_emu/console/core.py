@@ -182,7 +182,7 @@ class Core:
         return self.nouns[noun], verbs[verb]
 
     def unknown(self, noun: str) -> CommsHubError:
-        """What is wrong with a word that is no noun here."""
+        """Refusal of a word that is no noun here."""
         told = f"read {noun!r}, expected a noun{nearest(noun, [*self.nouns, *self.plain])}; `help` lists them"
         return self.absent.get(noun) or WordError(told)
 

@@ -1,4 +1,4 @@
-"""What stands in a certificate, read field by field without judging it, also where a library would refuse it."""
+"""Facts of a certificate, read field by field without judging it, also where a library would refuse it."""
 
 from __future__ import annotations
 

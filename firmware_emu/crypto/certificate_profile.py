@@ -21,7 +21,7 @@ from firmware_emu.errors import ProtectionError
 
 
 class Profile(StrEnum):
-    """What a certificate is to be. ``issuing`` and ``root`` are those of organisations."""
+    """Profile that a certificate is to follow. ``issuing`` and ``root`` are those of organisations."""
 
     ORGANISATION = "organisation"
     DEVICE = "device"
@@ -30,7 +30,7 @@ class Profile(StrEnum):
 
 
 class Severity(Enum):
-    """How bad a finding is; ``ERROR`` and ``FATAL`` refuse."""
+    """Severity of a finding; ``ERROR`` and ``FATAL`` refuse."""
 
     NOTICE = "notice"
     WARN = "warn"
@@ -167,7 +167,7 @@ def _usage(facts: Facts) -> int | None:
 
 
 def _basic(facts: Facts) -> tuple[bool, int | None] | None:
-    """Whether it says that it is an authority, and its path length."""
+    """True if it says that it is an authority, and its path length."""
     found = facts.extension(_BASIC)
     if found is None:
         return None

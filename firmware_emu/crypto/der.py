@@ -48,7 +48,7 @@ class Reader:
         return found
 
     def parts(self, value: Value, tag: int) -> list[Value]:
-        """What is inside a value of the kind ``tag``. Raises NotDer where it is of another kind."""
+        """Values inside a value of the kind ``tag``. Raises NotDer where it is of another kind."""
         if value.tag != tag:
             raise NotDer(f"tag {value.tag:02x}, expected {tag:02x}")
         return self.all(value.content)
@@ -92,7 +92,7 @@ def oid(content: bytes) -> str:
 
 
 def minimal_integer(content: bytes) -> bool:
-    """Whether an integer is written in as few octets as can be (X.690 8.3.2)."""
+    """True if an integer is written in as few octets as can be (X.690 8.3.2)."""
     return len(content) == 1 or (
         len(content) > 1 and not (content[0] == 0 and content[1] < 0x80) and not (content[0] == 0xFF and content[1] > 0x7F)
     )

@@ -40,7 +40,7 @@ class DongleFamily:
     tells_refusals: bool = True
 
     def driver(self) -> Driver:
-        """Who drives such a dongle. Raises NotAvailable where its library is not installed."""
+        """Driver of such a dongle. Raises NotAvailable where its library is not installed."""
         try:
             found = resolve_name(self.dongle)
         except ModuleNotFoundError as missing:
@@ -50,7 +50,7 @@ class DongleFamily:
         return made
 
     def part(self, name: str) -> Any:
-        """What a ``module:name`` of this declaration stands for."""
+        """Object that a ``module:name`` of this declaration stands for."""
         return resolve_name(name)
 
 

@@ -31,7 +31,7 @@ _WAIT_S = 60
 
 
 class Reaction(StrEnum):
-    """What the other end did with a pre-command."""
+    """Reaction of the other end to a pre-command."""
 
     NOTICED = "noticed"
     SIGNED = "signed anyway"

@@ -64,7 +64,7 @@ class LyingService:
         return _response(request, "I99")
 
     def score(self) -> Score:
-        """What has become of everything that was given out."""
+        """Fate of everything that was given out."""
         score = Score()
         for identifier, (variant, lie) in self.given.items():
             reaction = Reaction.SIGNED if identifier in self.signed else Reaction.NOTICED

@@ -54,7 +54,7 @@ Question = Callable[[DataLink, int], Awaitable[Firmware | None]]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether firmware of a family will serve, and why."""
+    """Fitness of firmware of a family, and why."""
 
     serves: bool
     why: str

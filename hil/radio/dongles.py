@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class VirtualDongle(Protocol):
-    """How a family's virtual dongle is made; ``version`` is the EZSP version, for those who speak that."""
+    """Maker of a family's virtual dongle; ``version`` is the EZSP version, for those who speak that."""
 
     def __call__(
         self,

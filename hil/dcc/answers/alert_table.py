@@ -17,7 +17,7 @@ DEVICE_ALERT, DCC_ALERT = "i", "j"
 
 
 class AlertState(StrEnum):
-    """What became of an alert."""
+    """Fate of an alert."""
 
     DELIVERED = "delivered"
     WAITING = "waiting"
@@ -84,7 +84,7 @@ class AlertTable:
         return None if row is None else _record(row)
 
     def seen(self, identifier: str) -> bool:
-        """Whether a Device Alert of this message identifier was received."""
+        """True if a Device Alert of this message identifier was received."""
         return self.store.row("SELECT 1 FROM alerts WHERE identifier = ?", (identifier,)) is not None
 
     def count(self, device: Eui64, code: str, since: float) -> int:

@@ -141,6 +141,6 @@ class Responses:
 
 
 def strays_from(store: DccStore, chf: Eui64) -> int:
-    """How many messages from this hub reached nobody."""
+    """Number of messages from this hub that reached nobody."""
     row = store.row("SELECT count(*) AS n FROM strays WHERE chf = ?", (str(chf),))
     return 0 if row is None else int(row["n"])

@@ -1,4 +1,4 @@
-"""How a request is processed, written out of :data:`hil.dcc.base.requests.LIFE`: the text of ``hil/dcc/processing.md``.
+"""The processing of a request, written out of :data:`hil.dcc.base.requests.LIFE`: the text of ``hil/dcc/processing.md``.
 
 A walk is what one kind of request meets, in order. A hop is a trace record; where it is also a step of the table, it names that step, and
 a walk whose steps do not follow one another in the table is not written.

@@ -89,7 +89,7 @@ class HanDevice:
         return cls(place.row.eui, place.row.install_code, place.keystore, place.node, place.clock, place.trace, place.parties)
 
     def display(self) -> dict[str, int | str]:
-        """What the Device's own display shows."""
+        """Values on the Device's own display."""
         return {}
 
     # --- life
