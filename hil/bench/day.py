@@ -50,7 +50,7 @@ _PENNY = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class DayEvent:
     """Something that happens each day ``at`` so many seconds after midnight, and lasts for ``lasts`` seconds (None: for good)."""
 
     at: int
@@ -65,7 +65,7 @@ class Day:
     """The loads by Device and kind (48 figures each), and the events in their order."""
 
     loads: Mapping[tuple[str, str], tuple[int, ...]]
-    events: tuple[Event, ...]
+    events: tuple[DayEvent, ...]
 
     def load(self, device: str, kind: str = "import") -> LoadProfile | None:
         """Load of a Device; None where the day says nothing of it."""
@@ -113,7 +113,7 @@ def _figures(found: object, key: str, name: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _event(row: object, key: str, name: str) -> Event:
+def _event(row: object, key: str, name: str) -> DayEvent:
     if not isinstance(row, dict) or not row.keys() <= _KEYS:
         raise BoardError(name, key, f"expected a table of {', '.join(sorted(_KEYS))}")
     what, value, minutes = row.get("what"), row.get("value", 0), row.get("minutes")
@@ -127,7 +127,7 @@ def _event(row: object, key: str, name: str) -> Event:
         at = time.fromisoformat(str(row.get("at")))
     except ValueError:
         raise BoardError(name, f"{key}.at", f"read {row.get('at')!r}, expected a time of day as 13:05") from None
-    return Event(
+    return DayEvent(
         at.hour * 3600 + at.minute * 60 + at.second, str(row.get("device")), str(what), value, None if minutes is None else minutes * 60
     )
 
@@ -139,7 +139,7 @@ async def live(day: Day, devices: Mapping[str, HanDevice], clock: Clock) -> None
             group.create_task(_repeat(event, devices[event.device], clock))
 
 
-async def _repeat(event: Event, device: HanDevice, clock: Clock) -> None:
+async def _repeat(event: DayEvent, device: HanDevice, clock: Clock) -> None:
     while True:
         await clock.sleep((event.at - clock.now()) % DAY_S or DAY_S)
         device.trace.emit("device", device.name, "befallen", what=event.what, value=event.value)
@@ -155,7 +155,7 @@ def check_day(day: Day, devices: Mapping[str, HanDevice]) -> None:
         _check(event, devices)
 
 
-def _check(event: Event, devices: Mapping[str, HanDevice]) -> None:
+def _check(event: DayEvent, devices: Mapping[str, HanDevice]) -> None:
     device = devices.get(event.device)
     suits = _SUFFERS.get(event.what, (GbcsHanDevice,))
     if device is None or not isinstance(device, suits):
@@ -163,7 +163,7 @@ def _check(event: Event, devices: Mapping[str, HanDevice]) -> None:
         raise BoardError("day", "event.device", f"{event.what} cannot befall {event.device!r}: expected {known}")
 
 
-def _begin(event: Event, device: HanDevice) -> None:
+def _begin(event: DayEvent, device: HanDevice) -> None:
     if event.what == "outage":
         device.power(False)
     elif event.what == "voltage" and isinstance(device, Esme):
@@ -176,7 +176,7 @@ def _begin(event: Event, device: HanDevice) -> None:
         device.gbcs.raise_alert(TAMPER[event.what])
 
 
-def _end(event: Event, device: HanDevice) -> None:
+def _end(event: DayEvent, device: HanDevice) -> None:
     if event.what == "outage":
         device.power(True)
     elif event.what == "voltage" and isinstance(device, Esme):

@@ -29,7 +29,7 @@ QUIET_S = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class BenchKeys:
     """The keys of a bench: a folder of them, and the board they belong to, where one was named."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Bench:
     board: Board | None = None
 
     @classmethod
-    def of(cls, keys: Path | None, board_name: str | None) -> Bench:
+    def of(cls, keys: Path | None, board_name: str | None) -> BenchKeys:
         """From ``--keys`` or ``--board``; a board names its own folder unless one is given. Raises BoardError, KeystoreError."""
         board = None if board_name is None else load_board(board_name)
         if keys is None and board is None:
@@ -87,7 +87,7 @@ class Bench:
 class FarEnd:
     """An open DCC; :meth:`listen` lets the hubs of its inventory in."""
 
-    bench: Bench
+    bench: BenchKeys
     dcc: Dcc
     clock: Clock
     trace: Trace
@@ -139,7 +139,7 @@ class FarEnd:
 
 
 @contextlib.asynccontextmanager
-async def open_far_end(bench: Bench, store: Path, clock: Clock, trace: Trace) -> AsyncIterator[FarEnd]:
+async def open_far_end(bench: BenchKeys, store: Path, clock: Clock, trace: Trace) -> AsyncIterator[FarEnd]:
     """The DCC whose memory is ``store``, closed at the end. Raises KeystoreError."""
     found = bench.keystore.find(RemotePartyRole.TRANSITIONAL_COS)
     cos = CosParty(found[0], bench.keystore, clock) if found else None

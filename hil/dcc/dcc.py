@@ -29,7 +29,7 @@ from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.answers.answers import Answers
 from hil.dcc.answers.effects import Effects
-from hil.dcc.answers.hub_side import HubSide
+from hil.dcc.answers.hub_side import HubReceiver
 from hil.dcc.answers.responses import Responses, Stray
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.outcome import Outcome, Refusal
@@ -45,14 +45,14 @@ from hil.dcc.gateway.context import GatewayContext
 from hil.dcc.gateway.deferred import DeferredRequests
 from hil.dcc.gateway.gateway import Gateway
 from hil.dcc.gateway.journey import Journey
-from hil.dcc.gateway.quarantine import Direction, Quarantine
+from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
 from hil.dcc.gateway.sequence import Sequence
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import AuditLine, Device, Inventory
 from hil.dcc.inventory.known_parties import KnownParties
 from hil.dcc.inventory.systems import CheckList
 from hil.dcc.own_services.execution import Execution
-from hil.dcc.own_services.firmware import Firmware
+from hil.dcc.own_services.firmware import FirmwareDistribution
 from hil.dcc.own_services.hub_reports import HubReports
 from hil.dcc.own_services.own_services import OwnServices
 from hil.dcc.own_services.processing import Processing
@@ -135,8 +135,8 @@ class Dcc:
             outbox=self.head_end,
             runs=self.schedules,
         )
-        self.hub_side = HubSide(self.context, bus, self.alerts, self.answers, self.responses)
-        self.firmware = Firmware(self.context, bus, self.head_end)
+        self.hub_side = HubReceiver(self.context, bus, self.alerts, self.answers, self.responses)
+        self.firmware = FirmwareDistribution(self.context, bus, self.head_end)
         self.wan_matrix = WanMatrix(store)
         self.hub_reports = HubReports(store, self.inventory, clock.now)
         own_services = OwnServices(
@@ -283,7 +283,7 @@ class Dcc:
     async def release(self, number: int) -> Outcome | None:
         """Release a quarantined message: a request goes on as if CK-7 had passed, a Response is delivered (None). Raises NotQuarantined."""
         message = self.quarantine.settle(number, "released")
-        if message.direction is Direction.RESPONSE:
+        if message.direction is MessageDirection.RESPONSE:
             self.answers.settle_quarantined(message, RequestEvent.RELEASE_RESPONSE)
             return None
         read = self.gateway.read(message.octets)
@@ -295,7 +295,7 @@ class Dcc:
     def discard(self, number: int) -> None:
         """Discard a quarantined message. Raises NotQuarantined."""
         message = self.quarantine.settle(number, "discarded")
-        if message.direction is Direction.RESPONSE:
+        if message.direction is MessageDirection.RESPONSE:
             self.answers.settle_quarantined(message, RequestEvent.DISCARD_RESPONSE)
 
     # From the hubs

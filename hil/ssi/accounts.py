@@ -29,7 +29,7 @@ class AccountError(CommsHubError):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PageAccount:
     """One person's account for one user. ``made_by`` is the DCC or the administrator who made it."""
 
     name: str
@@ -46,11 +46,11 @@ class Account:
 
 
 @dataclass(slots=True)
-class Session:
+class PageSession:
     """One person signed in. ``form`` goes into every form, so that no other site can send one for them."""
 
     key: str
-    account: Account
+    account: PageAccount
     seen: float
     form: str
     by_certificate: bool = False
@@ -65,11 +65,11 @@ class Accounts:
         self._store = store
         self._now = now
         self._settings = settings
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, PageSession] = {}
 
     # Accounts
 
-    def open(self, name: str, user: Eui64, *, administrator: bool = False, by: Account | None = None) -> str:
+    def open(self, name: str, user: Eui64, *, administrator: bool = False, by: PageAccount | None = None) -> str:
         """Make an account and return its token, which is shown this once. ``by`` None is the DCC, which alone makes administrators.
 
         Raises AccountError: the user has not finished user entry, the name is taken, or ``by`` may not.
@@ -94,12 +94,12 @@ class Accounts:
         )
         return token
 
-    def accounts(self, user: Eui64) -> tuple[Account, ...]:
+    def accounts(self, user: Eui64) -> tuple[PageAccount, ...]:
         """The accounts of one user."""
         rows = self._store.rows("SELECT name FROM page_accounts WHERE user = ? ORDER BY name", (str(user),))
         return tuple(self._account(row["name"]) for row in rows)
 
-    def review(self, by: Account, name: str, *, keep: bool) -> Account:
+    def review(self, by: PageAccount, name: str, *, keep: bool) -> PageAccount:
         """An administrator reviews an account of its own user: it stays, or it is closed and its sessions end. Raises AccountError."""
         found = next((one for one in self.accounts(by.user) if one.name == name), None)
         if not by.administrator or found is None:
@@ -116,16 +116,18 @@ class Accounts:
         """The DCC reviews an administrator's account, which nobody else does."""
         self._store.execute("UPDATE page_accounts SET reviewed = ? WHERE name = ?", (self._now(), name))
 
-    def review_due(self, account: Account) -> bool:
+    def review_due(self, account: PageAccount) -> bool:
         """True if the account was not reviewed for too long; it cannot be used until it is."""
         return self._now() - account.reviewed > self._settings.review_days * DAY_S
 
-    def _account(self, name: str) -> Account:
+    def _account(self, name: str) -> PageAccount:
         row = self._store.row("SELECT * FROM page_accounts WHERE name = ?", (name,))
         if row is None:
             raise AccountError(f"there is no account {name!r}")
         user = Eui64.parse(row["user"])
-        return Account(name, user, self._role(user), bool(row["administrator"]), row["made_by"], row["reviewed"], row["closed"] is not None)
+        return PageAccount(
+            name, user, self._role(user), bool(row["administrator"]), row["made_by"], row["reviewed"], row["closed"] is not None
+        )
 
     def _role(self, user: Eui64) -> UserRole:
         found = EnteredUsers(self._store).find(user)
@@ -137,7 +139,7 @@ class Accounts:
 
     # Sessions
 
-    def sign_in(self, token: str) -> Session:
+    def sign_in(self, token: str) -> PageSession:
         """A session for the account of ``token``. Raises AccountError, in the same words whatever is wrong with the token."""
         row = self._store.row("SELECT name FROM page_accounts WHERE digest = ? AND closed IS NULL", (_digest(token),))
         if row is None:
@@ -148,26 +150,26 @@ class Accounts:
             raise AccountError(f"this account was not reviewed for {self._settings.review_days:g} days: ask {who} to review it [398]")
         return self._new(account)
 
-    def sign_in_by_certificate(self, user: Eui64) -> Session:
+    def sign_in_by_certificate(self, user: Eui64) -> PageSession:
         """The session of who proved to be ``user`` by a client certificate; its key is the certificate's. Raises AccountError."""
         key = f"certificate {user}"
         role = self._role(user)
         if (session := self._sessions.get(key)) is not None:
             return self._counted(session)
-        return self._new(Account(str(user), user, role, True, DCC, self._now(), False), key)
+        return self._new(PageAccount(str(user), user, role, True, DCC, self._now(), False), key)
 
-    def _new(self, account: Account, key: str | None = None) -> Session:
+    def _new(self, account: PageAccount, key: str | None = None) -> PageSession:
         now = self._now()
         self._sessions = {name: one for name, one in self._sessions.items() if now - one.seen <= self._settings.idle_s}
         if len(self._sessions) >= self._settings.sessions:
             raise AccountError("the page is full: try again later [398]")
         if sum(one.account.user == account.user for one in self._sessions.values()) >= self._settings.sessions_per_user:
             raise AccountError(f"{self._settings.sessions_per_user} persons of this user are signed in, which is the most [252]")
-        session = Session(key or secrets.token_urlsafe(24), account, now, secrets.token_urlsafe(16), by_certificate=key is not None)
+        session = PageSession(key or secrets.token_urlsafe(24), account, now, secrets.token_urlsafe(16), by_certificate=key is not None)
         self._sessions[session.key] = session
         return self._counted(session)
 
-    def session(self, key: str | None) -> Session | None:
+    def session(self, key: str | None) -> PageSession | None:
         """The session of a cookie; None for none, for one that was idle too long, and for a user whose rights have gone."""
         session = None if key is None else self._sessions.get(key)
         if session is None or session.by_certificate:
@@ -177,13 +179,13 @@ class Accounts:
             return None
         return self._counted(session)
 
-    def _stands(self, session: Session) -> bool:
+    def _stands(self, session: PageSession) -> bool:
         try:
             return not self._account(session.account.name).closed
         except AccountError:
             return False
 
-    def _counted(self, session: Session) -> Session:
+    def _counted(self, session: PageSession) -> PageSession:
         """One more request of this session. Raises AccountError above the limits of [398]."""
         now = self._now()
         times = session.times

@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from firmware_emu.errors import CommsHubError
-from hil.ssi.accounts import AccountError, Session, TooManyRequests
-from hil.ssi.page import COOKIE, NOTHING_HERE, Handler, Page, Refused, page_of, text_of
+from hil.ssi.accounts import AccountError, PageSession, TooManyRequests
+from hil.ssi.page import COOKIE, NOTHING_HERE, Handler, Page, PageRefused, page_of, text_of
 from hil.ssi.pages import ROUTES
 
 LIVE_S = 1.0
@@ -43,17 +43,17 @@ def guarded(handler: Handler, function: str) -> Callable[[Request], Awaitable[Re
 
     async def guard(request: Request) -> Response:
         page = page_of(request)
-        session: Session | None = None
+        session: PageSession | None = None
         try:
             session = page.session(request)
             if session is None:
                 return RedirectResponse("/sign-in", 303)
             if function and not session.account.may(function):
-                raise Refused(403, f"Your role ({session.account.role}) does not have this part of the page.")
+                raise PageRefused(403, f"Your role ({session.account.role}) does not have this part of the page.")
             if request.method == "POST" and not secrets.compare_digest(str((await request.form()).get("form", "")), session.form):
-                raise Refused(403, "This form is not one of this session's. Open the page again and send it from there.")
+                raise PageRefused(403, "This form is not one of this session's. Open the page again and send it from there.")
             return await handler(page, request, session)
-        except Refused as refusal:
+        except PageRefused as refusal:
             return page.render("refused", session, request, refusal.status, text=refusal.text)
         except TooManyRequests as error:
             return page.render("refused", None, request, 429, text=str(error))
@@ -79,7 +79,7 @@ async def sign_in(request: Request) -> Response:
     return answer
 
 
-async def sign_out(page: Page, request: Request, session: Session) -> Response:
+async def sign_out(page: Page, request: Request, session: PageSession) -> Response:
     """End the session."""
     page.accounts.sign_out(session.key)
     answer = RedirectResponse("/sign-in", 303)
@@ -87,7 +87,7 @@ async def sign_out(page: Page, request: Request, session: Session) -> Response:
     return answer
 
 
-async def live(page: Page, request: Request, session: Session) -> Response:
+async def live(page: Page, request: Request, session: PageSession) -> Response:
     """Server-sent events: one when something of this user's has changed. Holds no data itself."""
 
     async def events() -> AsyncIterator[str]:

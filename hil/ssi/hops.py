@@ -15,7 +15,7 @@ _AREAS = frozenset({"dcc", "wan", "hub", "han", "device"})
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class LadderHop:
     """One hop in words: seconds since the first, who, what, to whom."""
 
     after_s: float
@@ -41,7 +41,7 @@ class Hops:
         names = {request} | {one.message for one in self._records if one.detail.get("request") == request and one.message is not None}
         return [one for one in self._records if one.message in names]
 
-    def ladder(self, request: str, user: Eui64, target: str, hub: str | None) -> tuple[str, list[Hop]]:
+    def ladder(self, request: str, user: Eui64, target: str, hub: str | None) -> tuple[str, list[LadderHop]]:
         """The ladder as SVG, empty where no hop is known, and the same hops in words."""
         found = self.of(request)
         if not found:
@@ -65,7 +65,7 @@ class Hops:
             "hcalcs": "Device",
         }
         lanes.setdefault(target, "Device")
-        hops = [Hop(one.time - found[0].time, one.source, one.event, one.target or "") for one in found]
+        hops = [LadderHop(one.time - found[0].time, one.source, one.event, one.target or "") for one in found]
         drawn = arrows(found, lanes)
         svg = draw_ladder(drawn, lanes, began=found[0].time, title=f"Ladder of request {request}") if drawn else ""
         return svg, hops

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import KeystoreError
-from hil.ssi.accounts import AccountError, Accounts, Session
+from hil.ssi.accounts import AccountError, Accounts, PageSession
 from hil.ssi.peer import peer_of
 from hil.ssi.settings import PageSettings, functions
 from hil.ssi.views import Views, moment
@@ -35,7 +35,7 @@ TITLES = {
 }
 
 
-class Refused(Exception):
+class PageRefused(Exception):
     """Ends a request with a page that says why; ``status`` 403 or 404. What is another's and what is not there read the same."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -67,7 +67,7 @@ class Page:
             self._environment.filters |= {"moment": moment, "query": lambda text: quote(str(text), safe="")}
         return self._environment
 
-    def render(self, name: str, session: Session | None, request: Request, status: int = 200, **values: object) -> HTMLResponse:
+    def render(self, name: str, session: PageSession | None, request: Request, status: int = 200, **values: object) -> HTMLResponse:
         """A page of ``templates``."""
         menu = [] if session is None else [(name, TITLES[name]) for name in functions() if session.account.may(name)]
         html = self.environment.get_template(f"{name}.html.j2").render(
@@ -75,7 +75,7 @@ class Page:
         )
         return HTMLResponse(html, status)
 
-    def session(self, request: Request) -> Session | None:
+    def session(self, request: Request) -> PageSession | None:
         """Session of the request. Raises AccountError (403), TooManyRequests (429)."""
         if not self.mutual_tls:
             return self.accounts.session(request.cookies.get(COOKIE))
@@ -85,7 +85,7 @@ class Page:
             raise AccountError(f"your certificate names no user: {error}") from error
 
 
-Handler = Callable[[Page, Request, Session], Awaitable[Response]]
+Handler = Callable[[Page, Request, PageSession], Awaitable[Response]]
 
 
 def page_of(request: Request) -> Page:

@@ -22,21 +22,21 @@ from hil.dcc.base.services import SUPPLIERS
 from hil.sec.demand.demand import services_of
 from hil.sec.incidents import IncidentError
 from hil.sec.incidents.responsibility import default_area
-from hil.ssi.accounts import AccountError, Session
+from hil.ssi.accounts import AccountError, PageSession
 from hil.ssi.orders import KINDS, OrderError
-from hil.ssi.page import NOTHING_HERE, Handler, Page, Refused, text_of
+from hil.ssi.page import NOTHING_HERE, Handler, Page, PageRefused, text_of
 
 
 def _eui(text: str) -> Eui64:
     try:
         return Eui64.parse(text)
     except IdentifierError:
-        raise Refused(404, NOTHING_HERE) from None
+        raise PageRefused(404, NOTHING_HERE) from None
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 12:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     return int(text)
 
 
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ListPart:
     """One part of a long list: its number, how many there are, and the query that asks for its neighbours."""
 
     number: int
@@ -59,16 +59,16 @@ class Part:
     query: str
 
 
-def _part(request: Request, rows: Sequence[T]) -> tuple[Sequence[T], Part]:
+def _part(request: Request, rows: Sequence[T]) -> tuple[Sequence[T], ListPart]:
     """The part of a list that ``?part=`` names, the nearest where there is none of that number."""
     parts = max(1, -(-len(rows) // PER_PAGE))
     asked = request.query_params.get("part", "1")
     number = min(max(int(asked) if asked.isdecimal() and len(asked) < 7 else 1, 1), parts)
     query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "part"])
-    return rows[(number - 1) * PER_PAGE : number * PER_PAGE], Part(number, parts, len(rows), query)
+    return rows[(number - 1) * PER_PAGE : number * PER_PAGE], ListPart(number, parts, len(rows), query)
 
 
-async def overview(page: Page, request: Request, session: Session) -> Response:
+async def overview(page: Page, request: Request, session: PageSession) -> Response:
     views, user = page.views, session.account.user
     requests = views.requests(user)
     open_incidents = views.incidents.incidents(user, open_only=True)
@@ -82,7 +82,7 @@ async def overview(page: Page, request: Request, session: Session) -> Response:
     return page.render("overview", session, request, counts=shown, requests=requests[:8], incidents=open_incidents[:5])
 
 
-async def inventory(page: Page, request: Request, session: Session) -> Response:
+async def inventory(page: Page, request: Request, session: PageSession) -> Response:
     search = request.query_params.get("search", "")[:80]
     found, part = _part(request, page.views.devices(session.account.user, search))
     hubs = {one.eui: page.views.inventory.hub_of(one.eui) for one in found}
@@ -90,28 +90,28 @@ async def inventory(page: Page, request: Request, session: Session) -> Response:
     return page.render("inventory", session, request, devices=found, hubs=hubs, enrolled=enrolled, search=search, part=part)
 
 
-async def device(page: Page, request: Request, session: Session) -> Response:
+async def device(page: Page, request: Request, session: PageSession) -> Response:
     found = page.views.device(session.account.user, _eui(request.path_params["eui"]))
     if found is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     history = page.views.history(session.account.user, found)
     return page.render("device", session, request, device=found, history=history, hub=page.views.inventory.hub_of(found.eui))
 
 
-async def device_logs(page: Page, request: Request, session: Session) -> Response:
+async def device_logs(page: Page, request: Request, session: PageSession) -> Response:
     hubs = page.views.entitlement.hubs(session.account.user, page.views.now())
     found = [page.views.comparison(session.account.user, one.eui) for one in hubs]
     return page.render("device-logs", session, request, comparisons=[one for one in found if one is not None])
 
 
-async def device_log(page: Page, request: Request, session: Session) -> Response:
+async def device_log(page: Page, request: Request, session: PageSession) -> Response:
     found = page.views.comparison(session.account.user, _eui(request.path_params["chf"]))
     if found is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     return page.render("device-log", session, request, comparison=found)
 
 
-async def requests(page: Page, request: Request, session: Session) -> Response:
+async def requests(page: Page, request: Request, session: PageSession) -> Response:
     archived = request.query_params.get("archived") is not None
     rows, old = _part(request, page.views.archive.archived(session.account.user) if archived else [])
     live, part = _part(request, [] if archived else page.views.requests(session.account.user))
@@ -127,45 +127,45 @@ async def requests(page: Page, request: Request, session: Session) -> Response:
     )
 
 
-async def request_detail(page: Page, request: Request, session: Session) -> Response:
+async def request_detail(page: Page, request: Request, session: PageSession) -> Response:
     user, name = session.account.user, request.path_params["name"]
     found = page.views.request(user, name)
     if found is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     row, steps = found
     hub = row["hub"]
     svg, hops = page.views.hops.ladder(name, user, str(row["target"]), None if hub is None else str(hub))
     return page.render("request", session, request, row=row, steps=steps, svg=Markup(svg), hops=hops)
 
 
-async def alerts(page: Page, request: Request, session: Session) -> Response:
+async def alerts(page: Page, request: Request, session: PageSession) -> Response:
     return page.render("alerts", session, request, alerts=page.views.alerts(session.account.user))
 
 
-async def incidents(page: Page, request: Request, session: Session) -> Response:
+async def incidents(page: Page, request: Request, session: PageSession) -> Response:
     found = page.views.incidents.incidents(session.account.user)
     return page.render("incidents", session, request, incidents=found, at=page.views.now())
 
 
-async def incident(page: Page, request: Request, session: Session) -> Response:
+async def incident(page: Page, request: Request, session: PageSession) -> Response:
     user = session.account.user
     found = page.views.incidents.seen_by(user, _number(request.path_params["number"]))
     if found is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     entries = [one for one in page.views.incidents.entries(found.number) if one.to in (None, user)]
     own = page.views.device(user, found.device) is not None if found.device is not None else False
     return page.render("incident", session, request, incident=found, entries=entries, mine=found.owner == user, own=own, user=user)
 
 
-async def new_incident(page: Page, request: Request, session: Session) -> Response:
+async def new_incident(page: Page, request: Request, session: PageSession) -> Response:
     return page.render("new-incident", session, request, devices=page.views.devices(session.account.user), diagnosis=None, problem="")
 
 
-async def diagnose(page: Page, request: Request, session: Session) -> Response:
+async def diagnose(page: Page, request: Request, session: PageSession) -> Response:
     user = session.account.user
     found = page.views.diagnose(user, text_of(await request.form(), "device", 40))
     if found is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     number, findings, eui = found
     kind = page.views.inventory.listed(eui).type
     return page.render(
@@ -183,12 +183,12 @@ async def diagnose(page: Page, request: Request, session: Session) -> Response:
     )
 
 
-async def raise_incident(page: Page, request: Request, session: Session) -> Response:
+async def raise_incident(page: Page, request: Request, session: PageSession) -> Response:
     user, form = session.account.user, await request.form()
     eui = _eui(text_of(form, "device", 40))
     summary, tied = text_of(form, "summary", 300), text_of(form, "request", 80)
     if page.views.device(user, eui) is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     if not summary:
         raise IncidentError("say in a sentence what is wrong")
     raised = page.views.incidents.raise_incident(
@@ -204,11 +204,11 @@ async def raise_incident(page: Page, request: Request, session: Session) -> Resp
     return RedirectResponse(f"/incidents/{raised.number}", 303)
 
 
-async def step_incident(page: Page, request: Request, session: Session) -> Response:
+async def step_incident(page: Page, request: Request, session: PageSession) -> Response:
     user, form, log = session.account.user, await request.form(), page.views.incidents
     found = log.seen_by(user, _number(request.path_params["number"]))
     if found is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     text = text_of(form, "text")
     if not text:
         raise IncidentError("say what was done")
@@ -228,7 +228,7 @@ async def step_incident(page: Page, request: Request, session: Session) -> Respo
     return RedirectResponse(f"/incidents/{found.number}", 303)
 
 
-async def measures(page: Page, request: Request, session: Session) -> Response:
+async def measures(page: Page, request: Request, session: PageSession) -> Response:
     month = _month(page, request.query_params.get("month", ""))
     account = session.account
     return page.render(
@@ -243,20 +243,20 @@ async def measures(page: Page, request: Request, session: Session) -> Response:
     )
 
 
-async def give_forecast(page: Page, request: Request, session: Session) -> Response:
+async def give_forecast(page: Page, request: Request, session: PageSession) -> Response:
     form, demand = await request.form(), page.views.demand
     counts = {month: _number(text_of(form, str(month), 12)) for month in demand.next_months()}
     demand.forecast(session.account.user, text_of(form, "service", 10), counts)
     return RedirectResponse("/measures", 303)
 
 
-async def coverage(page: Page, request: Request, session: Session) -> Response:
+async def coverage(page: Page, request: Request, session: PageSession) -> Response:
     postcode = request.query_params.get("postcode", "")[:10]
     found = page.views.coverage.look_up(postcode=postcode) if postcode.strip() else None
     return page.render("coverage", session, request, postcode=postcode, found=found)
 
 
-async def hubs(page: Page, request: Request, session: Session) -> Response:
+async def hubs(page: Page, request: Request, session: PageSession) -> Response:
     month = _month(page, request.query_params.get("month", ""))
     user = session.account.user
     return page.render(
@@ -270,7 +270,7 @@ async def hubs(page: Page, request: Request, session: Session) -> Response:
     )
 
 
-async def order_hubs(page: Page, request: Request, session: Session) -> Response:
+async def order_hubs(page: Page, request: Request, session: PageSession) -> Response:
     form = await request.form()
     if session.account.role not in SUPPLIERS:
         raise OrderError("suppliers forecast and order hubs [248]")
@@ -279,11 +279,11 @@ async def order_hubs(page: Page, request: Request, session: Session) -> Response
     return RedirectResponse(f"/hubs?month={month}", 303)
 
 
-async def reports(page: Page, request: Request, session: Session) -> Response:
+async def reports(page: Page, request: Request, session: PageSession) -> Response:
     return page.render("reports", session, request, rows=page.views.portfolio(session.account.user))
 
 
-async def report_file(page: Page, request: Request, session: Session) -> Response:
+async def report_file(page: Page, request: Request, session: PageSession) -> Response:
     rows, out = page.views.portfolio(session.account.user), io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("type", "manufacturer", "model", "firmware", "status", "devices"))
@@ -296,24 +296,24 @@ def _forms() -> dict[str, str]:
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(folder.iterdir(), key=lambda one: one.name) if one.is_file()}
 
 
-async def forms(page: Page, request: Request, session: Session) -> Response:
+async def forms(page: Page, request: Request, session: PageSession) -> Response:
     return page.render("forms", session, request, names={name: text.splitlines()[0].lstrip("# ") for name, text in _forms().items()})
 
 
-async def form_file(page: Page, request: Request, session: Session) -> Response:
+async def form_file(page: Page, request: Request, session: PageSession) -> Response:
     found = _forms().get(request.path_params["name"])
     if found is None:
-        raise Refused(404, NOTHING_HERE)
+        raise PageRefused(404, NOTHING_HERE)
     name = request.path_params["name"]
     return PlainTextResponse(found, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-async def feedback(page: Page, request: Request, session: Session) -> Response:
+async def feedback(page: Page, request: Request, session: PageSession) -> Response:
     given = [one for one in page.views.desk.contacts(session.account.user) if one.kind == "feedback"]
     return page.render("feedback", session, request, given=given)
 
 
-async def give_feedback(page: Page, request: Request, session: Session) -> Response:
+async def give_feedback(page: Page, request: Request, session: PageSession) -> Response:
     text = text_of(await request.form(), "text")
     if not text:
         raise AccountError("write what you think before you send it")
@@ -321,20 +321,20 @@ async def give_feedback(page: Page, request: Request, session: Session) -> Respo
     return RedirectResponse("/feedback", 303)
 
 
-async def accounts(page: Page, request: Request, session: Session) -> Response:
+async def accounts(page: Page, request: Request, session: PageSession) -> Response:
     listed = page.accounts.accounts(session.account.user)
     due = {one.name for one in listed if page.accounts.review_due(one)}
     return page.render("accounts", session, request, accounts=listed, due=due, made=None, token="")
 
 
-async def make_account(page: Page, request: Request, session: Session) -> Response:
+async def make_account(page: Page, request: Request, session: PageSession) -> Response:
     name = text_of(await request.form(), "name", 60)
     token = page.accounts.open(name, session.account.user, by=session.account)
     listed = page.accounts.accounts(session.account.user)
     return page.render("accounts", session, request, accounts=listed, due=set(), made=name, token=token)
 
 
-async def review_account(page: Page, request: Request, session: Session) -> Response:
+async def review_account(page: Page, request: Request, session: PageSession) -> Response:
     form = await request.form()
     page.accounts.review(session.account, text_of(form, "name", 60), keep=text_of(form, "verdict", 10) != "close")
     return RedirectResponse("/accounts", 303)

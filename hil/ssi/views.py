@@ -20,7 +20,7 @@ from hil.dcc.base.months import Month
 from hil.dcc.base.requests import STANDING, Requests, StoredRequest, said_steps
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
-from hil.dcc.inventory.device_log import DeviceLogCopy, Difference, LogVersion, read_log
+from hil.dcc.inventory.device_log import DeviceLogCopy, LogDifference, LogVersion, read_log
 from hil.dcc.inventory.inventory import AuditLine, Device, Inventory
 from hil.dcc.own_services.wan_matrix import WanMatrix
 from hil.dcc.registration import Registration
@@ -41,7 +41,7 @@ FOREIGN = "a Device of another party"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimedStep:
     """One step of a request as the store has it: when, and how long after the step before."""
 
     at: float
@@ -60,14 +60,14 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class LogComparison:
     """Copy, hub and inventory of one hub."""
 
     chf: Eui64
     version: LogVersion | None
     read_at: float | None
     lines: tuple[LogLine, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[LogDifference, ...]
 
 
 class Views:
@@ -130,7 +130,7 @@ class Views:
 
     # Device log
 
-    def comparison(self, user: Eui64, chf: Eui64) -> Comparison | None:
+    def comparison(self, user: Eui64, chf: Eui64) -> LogComparison | None:
         """The DCC's copy, the hub's own log as this user last read it (8.9), and the inventory; None for another party's hub."""
         own = {one.eui for one in self.entitlement.devices(user, self.now())}
         if chf not in own:
@@ -147,7 +147,7 @@ class Views:
             inventory = "not listed" if device is None else inventory if eui in own else "not yours to see"
             lines.append(LogLine(shown, _entry(copied, eui), "not read" if hub is None else _entry(hub, eui), inventory))
         differences = tuple(one for one in self.logs.compare(chf, hub) if one.device in own or one.device not in known)
-        return Comparison(chf, copy, read_at, tuple(lines), differences)
+        return LogComparison(chf, copy, read_at, tuple(lines), differences)
 
     def _hub_log(self, user: Eui64, chf: Eui64) -> tuple[Mapping[Eui64, bytes | None] | None, float | None]:
         for one in self.requests_table.answered(user, chf, "8.9"):
@@ -166,15 +166,15 @@ class Views:
         """The user's live requests."""
         return [_request(row) for row in self.archive.live(user)]
 
-    def request(self, user: Eui64, name: str) -> tuple[dict[str, object], tuple[Step, ...]] | None:
+    def request(self, user: Eui64, name: str) -> tuple[dict[str, object], tuple[TimedStep, ...]] | None:
         """One of the user's own requests with its steps."""
         stored = self.requests_table.find(name)
         if stored is None or stored.user != user:
             return None
         found = [(at, text) for column, text in said_steps() if (at := stored.stamps[column]) is not None]
         found.sort(key=lambda one: one[0])  # steps of one moment stay in their order
-        steps = [Step(found[0][0], 0.0, found[0][1])] if found else []
-        steps += [Step(now, now - before, text) for (before, _), (now, text) in pairwise(found)]
+        steps = [TimedStep(found[0][0], 0.0, found[0][1])] if found else []
+        steps += [TimedStep(now, now - before, text) for (before, _), (now, text) in pairwise(found)]
         return _request(stored), tuple(steps)
 
     # Alerts

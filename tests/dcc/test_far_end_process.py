@@ -8,7 +8,7 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from hil.bench.far_end import Bench, open_far_end
+from hil.bench.far_end import BenchKeys, open_far_end
 from hil.dcc.base.requests import RequestState
 from tests.dcc.far_end import CHF, ESME, FarEnd
 
@@ -25,7 +25,7 @@ async def test_while_it_listens_a_dcc_does_what_its_store_owes(clock: Clock, tmp
     task.cancel()
     await before.close()
 
-    async with open_far_end(Bench(keys, keystore), path, clock, before.trace) as end:
+    async with open_far_end(BenchKeys(keys, keystore), path, clock, before.trace) as end:
         end.add_known_users()
         await clock.sleep(600)
         assert end.dcc.requests.state(str(dated.request_id)) is RequestState.DEFERRED, "no hub can connect yet"

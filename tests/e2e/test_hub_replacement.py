@@ -37,7 +37,7 @@ from hil.bench.station import Station
 from hil.dcc.answers.alerts import AlertRecord
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis.build import Content
-from hil.dcc.inventory.device_log import Difference
+from hil.dcc.inventory.device_log import LogDifference
 from hil.devices import Esme, Gsme, Ihd, Ppmid, Valve
 from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.esme import LoadSwitch
@@ -87,7 +87,7 @@ class Replacement:
     mirrored_after_link: dict[tuple[int, int], object] = field(default_factory=dict)
     paired: bool = False
     gpf_read: Outcome = field(init=False)
-    differences: tuple[Difference, ...] = field(init=False)
+    differences: tuple[LogDifference, ...] = field(init=False)
     owner: Eui64 | None = None
     network: NetworkSettings | None = None
     log: dict[Eui64, bytes] = field(default_factory=dict)

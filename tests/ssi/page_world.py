@@ -19,7 +19,7 @@ from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.ids import Eui64
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
-from hil.dcc.own_services.wan_matrix import Coverage
+from hil.dcc.own_services.wan_matrix import WanCoverage
 from hil.sec.incidents import IncidentLog
 from hil.ssi.accounts import Accounts
 from hil.ssi.app import make_app
@@ -103,7 +103,7 @@ class World:
             self.views.logs.keep(hub, backup, "CS14")
         for eui in (ESME, ESME_2):
             inventory.move(eui, "commissioned", reason="8.1.1 succeeded")
-        self.views.coverage.cover(Coverage("North", True, "Long range radio", "High"), postcode="AB1 2CD")
+        self.views.coverage.cover(WanCoverage("North", True, "Long range radio", "High"), postcode="AB1 2CD")
 
     def _request(self, user: Eui64, target: Eui64) -> str:
         return self.request(user, target, 1, self.now - 3600)

@@ -10,7 +10,7 @@ import click
 from firmware_emu.clock import EPOCH
 from hil.commands.dcc.options import json_option, moment, now, opened, show, store_option
 from hil.dcc.base.months import Month
-from hil.sec.maintenance.plan import Item, MaintenancePlan
+from hil.sec.maintenance.plan import MaintenanceItem, MaintenancePlan
 
 __all__ = ["maintenance"]
 
@@ -38,7 +38,7 @@ def maintenance() -> None:
     """Planned maintenance: what needs the Panel's agreement, the month's schedule, availability [207-216]."""
 
 
-def _row(one: Item) -> dict[str, object]:
+def _row(one: MaintenanceItem) -> dict[str, object]:
     return {
         "number": one.number,
         "what": one.what,

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from hil.dcc.base.refusals import Entry, catalogue
+from hil.dcc.base.refusals import RefusalEntry, catalogue
 
 
 @click.command("refusals")
@@ -28,6 +28,6 @@ def refusals(words: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"{len(found)} refusals; code '-': the codes are published, their meanings are not (reference response-codes.csv)")
 
 
-def _speaks_of(entry: Entry, word: str) -> bool:
+def _speaks_of(entry: RefusalEntry, word: str) -> bool:
     text = " ".join((entry.name, entry.code or "", entry.hop, entry.check, entry.rule, entry.value, entry.next_step))
     return word.lower() in text.lower()

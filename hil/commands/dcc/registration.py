@@ -16,7 +16,7 @@ from hil.dcc.base.tables import create_tables
 from hil.dcc.registration.disputes import Disputes
 from hil.dcc.registration.feed import RegistrationFeed
 from hil.dcc.registration.files import Fuel
-from hil.dcc.registration.incidents import Kind, RegistrationIncidents, handling
+from hil.dcc.registration.incidents import FeedIncidentKind, RegistrationIncidents, handling
 from hil.dcc.registration.refreshes import Refreshes
 from hil.dcc.registration.register import Registration
 from hil.dcc.registration.settings import feed_setting_sources, feed_settings
@@ -136,7 +136,7 @@ def incidents(
         register = RegistrationIncidents(store, now, feed_settings())
         if raised is not None:
             try:
-                provider, fuel, kind = Eui64.parse(raised[0]), Fuel(raised[1]), Kind(raised[2])
+                provider, fuel, kind = Eui64.parse(raised[0]), Fuel(raised[1]), FeedIncidentKind(raised[2])
             except ValueError as error:
                 kinds = ", ".join(one.value for one in handling())
                 raise click.BadParameter(f"{error}; KIND is one of {kinds}", param_hint="--open") from None

@@ -17,7 +17,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.bench import dcc_board as from_board
 from hil.bench.duties import standing_duties
-from hil.bench.far_end import Bench, FarEnd, open_far_end
+from hil.bench.far_end import BenchKeys, FarEnd, open_far_end
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.profile import profile
 from hil.dcc.base.services import UserRole, schedule
@@ -67,7 +67,7 @@ def place_of(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _device(bench: Bench, text: str | None, hint: str) -> Eui64 | None:
+def _device(bench: BenchKeys, text: str | None, hint: str) -> Eui64 | None:
     try:
         return None if text is None else bench.device(text)
     except IdentifierError as error:
@@ -85,7 +85,7 @@ def prepare(board_name: str, store_path: Path, keys: Path | None, as_json: bool)
     The board's users, its hub as the DCC lists it, the certified products, who is registered for which MPxN, and the supplier that
     the gas Devices hold. Done twice it changes nothing more.
     """
-    bench = Bench.of(keys, board_name)
+    bench = BenchKeys.of(keys, board_name)
     clock = Clock()
 
     async def run() -> dict[str, object]:
@@ -137,7 +137,7 @@ def request(
     """
     if variant not in schedule():
         raise NotAvailable(f"service {variant}", f"name a variant such as 7.4; there are {len(schedule())}")
-    bench = Bench.of(keys, board_name)
+    bench = BenchKeys.of(keys, board_name)
     recipient, about = _device(bench, target, "TARGET"), _device(bench, device_name, "--device")
     who = sender or bench.sender(recipient or about, UserRole.IS)
     content = {**_label(bench, variant, about), **_content(body)}
@@ -147,7 +147,7 @@ def request(
     click.echo(write_request(user.sign(made) if sign else made), nl=False)
 
 
-def _label(bench: Bench, variant: str, about: Eui64 | None) -> dict[str, Content]:
+def _label(bench: BenchKeys, variant: str, about: Eui64 | None) -> dict[str, Content]:
     """The board's knowledge of the Device that a 12.2 or 8.11 is about."""
     if about is None:
         return {}
@@ -207,7 +207,7 @@ def send(
         raise NotAvailable(next(name for name in what if not Path(name).is_file()), "name files alone, or a variant and its Device")
     if not documents and (what[0] not in schedule() or len(what) > 2):
         raise NotAvailable(f"service {' '.join(what)}", f"name a variant such as 7.4, or DUIS XML files; there are {len(schedule())}")
-    place, content, bench = place_of(listen), _content(body), Bench.of(keys, board_name)
+    place, content, bench = place_of(listen), _content(body), BenchKeys.of(keys, board_name)
     target = _device(bench, what[1] if len(what) > 1 else None, "TARGET") if not documents else None
     clock = Clock()
     trace = Trace(clock.now)
@@ -310,7 +310,7 @@ def listen(
     as_json: bool,
 ) -> None:
     """Let the hubs connect and take what they tell: one line for every connection, alert, response and change of the inventory."""
-    place, bench = place_of(listen), Bench.of(keys, board_name)
+    place, bench = place_of(listen), BenchKeys.of(keys, board_name)
     statuses = [(_device(bench, name, "--until"), status) for name, _, status in (text.rpartition("=") for text in wanted)]
     clock = Clock()
     trace = Trace(clock.now)

@@ -21,7 +21,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.tls import files_of
 from hil.bench.duties import standing_duties
-from hil.bench.far_end import Bench
+from hil.bench.far_end import BenchKeys
 from hil.commands.dcc.options import EUI, json_option, now, opened, show, store_option
 from hil.dcc.base.store import DccStore
 from hil.dcc.parties.entered_users import EnteredUsers
@@ -70,7 +70,7 @@ def serve(
         if store_path is not None:
             store = stack.enter_context(opened(store_path))
             clock = Clock()
-            folder = Bench.of(keys, None).folder if mtls else None
+            folder = BenchKeys.of(keys, None).folder if mtls else None
             clock.run(_serve(page_on(store, clock, mutual_tls=mtls), host, port, folder, for_s))
             return
         assert board_name is not None
@@ -78,7 +78,7 @@ def serve(
         _quiet()
         board = load_board(board_name)
         clock = Clock(speed=speed or board.clock.speed)
-        folder = Bench.of(keys, board_name).folder if mtls else None
+        folder = BenchKeys.of(keys, board_name).folder if mtls else None
         clock.run(_serve_station(board_name, clock, state, host, port, folder, for_s))
 
 

@@ -14,7 +14,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.bench.far_end import Bench, open_far_end
+from hil.bench.far_end import BenchKeys, open_far_end
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
 from hil.commands.dcc.send import board_option, keys_option, listen_option, place_of, reach
 from hil.dcc.answers.outstanding import outstanding
@@ -23,7 +23,7 @@ from hil.dcc.base.profile import profile
 from hil.dcc.base.requests import RequestEvent, Requests, RequestState, StoredRequest
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.gateway.connections import Connections, codes
-from hil.dcc.gateway.quarantine import Direction, Quarantine, QuarantinedMessage
+from hil.dcc.gateway.quarantine import MessageDirection, Quarantine, QuarantinedMessage
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.own_services.firmware import FAILED, targets_in
@@ -166,7 +166,7 @@ def quarantine_discard(number: int, store_path: Path) -> None:
     """Discard message NUMBER. What it would have done is not done."""
     with opened(store_path) as store:
         message = Quarantine(store, now).settle(number, "discarded")
-        if message.direction is Direction.RESPONSE and message.request is not None:
+        if message.direction is MessageDirection.RESPONSE and message.request is not None:
             Requests(store, now).move(message.request, RequestEvent.DISCARD_RESPONSE)
     click.echo(f"message {number} is discarded")
 
@@ -183,7 +183,7 @@ def quarantine_release(
     number: int, store_path: Path, keys: Path | None, board_name: str | None, listen: str, wait_s: float | None, as_json: bool
 ) -> None:
     """Release message NUMBER: a request goes on as if its volume had been in order, a Response is delivered to its user."""
-    bench, place, clock = Bench.of(keys, board_name), place_of(listen), Clock()
+    bench, place, clock = BenchKeys.of(keys, board_name), place_of(listen), Clock()
 
     async def run() -> Outcome | None:
         async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end:
@@ -210,7 +210,7 @@ def _held(quarantine: Quarantine, number: int) -> QuarantinedMessage | None:
 
 
 def _request(held: QuarantinedMessage | None) -> ServiceRequest | None:
-    return None if held is None or held.direction is not Direction.REQUEST else read_request(held.octets)
+    return None if held is None or held.direction is not MessageDirection.REQUEST else read_request(held.octets)
 
 
 @click.command("device-log")
@@ -320,7 +320,7 @@ def users(
 ) -> None:
     """Show the users with their roles, or suspend or reinstate one (with --keys or --board)."""
     if suspend is not None or reinstate is not None:
-        bench, clock = Bench.of(keys, board_name), Clock()
+        bench, clock = BenchKeys.of(keys, board_name), Clock()
 
         async def change() -> None:
             async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end:

@@ -129,7 +129,7 @@ class AlertTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
+class OpenOutage:
     """A hub's supply is away since ``began``; its users are told at ``due``, unless it is back by then."""
 
     chf: Eui64
@@ -155,10 +155,10 @@ class OutageTable:
         """The hub's users know."""
         self.store.execute("UPDATE outages SET told = 1 WHERE chf = ?", (str(chf),))
 
-    def of(self, chf: Eui64) -> Outage | None:
+    def of(self, chf: Eui64) -> OpenOutage | None:
         """The hub's open outage."""
         row = self.store.row("SELECT * FROM outages WHERE chf = ?", (str(chf),))
-        return None if row is None else Outage(chf, row["began"], row["due"])
+        return None if row is None else OpenOutage(chf, row["began"], row["due"])
 
     def untold(self) -> tuple[Eui64, ...]:
         """The hubs whose users do not know yet."""

@@ -20,20 +20,20 @@ from hil.dcc.answers.responses import Responses
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.outcome import Delivery, LegMessage, Outcome, Refusal, Verdict
 from hil.dcc.base.refusals import OwnServiceRefused, refused
-from hil.dcc.base.requests import STANDING, Effect, RequestEvent, RequestMoved, RequestState, Resume, Step, StoredRequest
+from hil.dcc.base.requests import STANDING, Effect, LifeStep, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
 from hil.dcc.base.results import judge
 from hil.dcc.base.services import schedule
 from hil.dcc.duis import RequestId, read_request
 from hil.dcc.duis.readings import text
 from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.gateway.journey import Travel
-from hil.dcc.gateway.quarantine import Direction, Quarantine, QuarantinedMessage
+from hil.dcc.gateway.quarantine import MessageDirection, Quarantine, QuarantinedMessage
 from hil.dcc.parties.receivers import Receivers
 from hil.dcc.parties.users import User
 from hil.parse_correlate import Parsed
 
 
-class Outbox(Protocol):
+class HubOutbox(Protocol):
     """Frames on their way to the hubs."""
 
     def undelivered(self, chf: Eui64, sequence: int) -> bool:
@@ -64,7 +64,7 @@ class Answers:
     quarantine: Quarantine
     alerts: Alerts
     receivers: Receivers
-    outbox: Outbox
+    outbox: HubOutbox
     runs: Runs
     _changed: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -84,13 +84,13 @@ class Answers:
         name, step = taken
         user = self.context.requests.get(name).user
         if (anomaly := self.context.thresholds.count(user, "response", self.context.clock.now())) is not None:
-            self.quarantine.hold(user, Direction.RESPONSE, name, anomaly.value, octets)
+            self.quarantine.hold(user, MessageDirection.RESPONSE, name, anomaly.value, octets)
             self.context.requests.move(name, RequestEvent.QUARANTINE)
             return True
         self._follow(step, name)
         return True
 
-    def _follow(self, step: Step, name: str, alert: str = "") -> None:
+    def _follow(self, step: LifeStep, name: str, alert: str = "") -> None:
         """Carry out the effects of a step, in their order; ``alert`` is the one that tells of no answer."""
         for effect in step.effects:
             stored = self.context.requests.get(name)

@@ -17,7 +17,7 @@ from hil.dcc.wan.headend import HubGreeted, HubMessage
 
 
 @dataclass(frozen=True, slots=True)
-class HubSide:
+class HubReceiver:
     """Listens to what the head end tells of its hubs."""
 
     context: GatewayContext

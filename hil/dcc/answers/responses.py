@@ -11,7 +11,7 @@ from enum import StrEnum
 from firmware_emu.errors import CommsHubError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
-from hil.dcc.base.requests import RequestEvent, RequestState, Step, StoredRequest, may_happen
+from hil.dcc.base.requests import LifeStep, RequestEvent, RequestState, StoredRequest, may_happen
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import read_request
 from hil.dcc.gateway.context import GatewayContext
@@ -53,7 +53,7 @@ class Responses:
         self._context = context
         self._repository = repository
 
-    def take(self, chf: Eui64 | None, message: Message, octets: bytes) -> tuple[str, Step] | None:
+    def take(self, chf: Eui64 | None, message: Message, octets: bytes) -> tuple[str, LifeStep] | None:
         """The request that this Response answers, and the step that it took with it; None for a stray. ``chf`` None: brought by a user
         (8.13)."""
         header = message.header

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hil.dcc.base.requests import LIFE, STANDING, RequestEvent, RequestState, Step, step_of
+from hil.dcc.base.requests import LIFE, STANDING, LifeStep, RequestEvent, RequestState, step_of
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class WalkLine:
     """One numbered line: what happens, the trace record that it leaves (source, event), and the event of the table it is."""
 
     text: str
@@ -22,21 +22,21 @@ class Hop:
     step: RequestEvent | None = None
 
 
-_SIGN = Hop("The user signs the request with the key of its role and sends it", "user", "requested")
-_TRANSFORM = Hop("The request is transformed to the Device's form", "transform", "transformed")
-_PROTECT = Hop("The Access Control Broker adds the Message Authentication Code; that makes it a Command", "acb", "protected")
+_SIGN = WalkLine("The user signs the request with the key of its role and sends it", "user", "requested")
+_TRANSFORM = WalkLine("The request is transformed to the Device's form", "transform", "transformed")
+_PROTECT = WalkLine("The Access Control Broker adds the Message Authentication Code; that makes it a Command", "acb", "protected")
 _WAY_BACK = (
-    Hop("The Command goes to the hub over the SM WAN", "dcc", "sent", RequestEvent.POST),
-    Hop("The hub's answer comes in", "chf", "received"),
-    Hop("The DCC matches it with the Command and proves what it can", "responses", "verified", RequestEvent.RESPOND),
-    Hop("The Device's octets go to the user unchanged", "gateway", "delivered", RequestEvent.DELIVER),
-    Hop("The user verifies, decrypts and reads them", "user", "parsed"),
+    WalkLine("The Command goes to the hub over the SM WAN", "dcc", "sent", RequestEvent.POST),
+    WalkLine("The hub's answer comes in", "chf", "received"),
+    WalkLine("The DCC matches it with the Command and proves what it can", "responses", "verified", RequestEvent.RESPOND),
+    WalkLine("The Device's octets go to the user unchanged", "gateway", "delivered", RequestEvent.DELIVER),
+    WalkLine("The user verifies, decrypts and reads them", "user", "parsed"),
 )
 
-WALKS: Mapping[str, tuple[Hop, ...]] = {
+WALKS: Mapping[str, tuple[WalkLine, ...]] = {
     "A service that is not critical": (
         _SIGN,
-        Hop(
+        WalkLine(
             "The gateway runs the checks of section 4 in their order, stops at the first that fails, and acknowledges",
             "gateway",
             "acknowledged",
@@ -48,11 +48,11 @@ WALKS: Mapping[str, tuple[Hop, ...]] = {
     ),
     "A critical service": (
         _SIGN,
-        Hop("The gateway runs the checks of section 4 and acknowledges", "gateway", "acknowledged", RequestEvent.ACCEPT),
+        WalkLine("The gateway runs the checks of section 4 and acknowledges", "gateway", "acknowledged", RequestEvent.ACCEPT),
         _TRANSFORM,
-        Hop("The pre-command is remembered and returned to the user", "gateway", "returned", RequestEvent.GIVE_PRE_COMMAND),
-        Hop("The user compares it with its request, and signs it if it means the same", "user", "signed"),
-        Hop(
+        WalkLine("The pre-command is remembered and returned to the user", "gateway", "returned", RequestEvent.GIVE_PRE_COMMAND),
+        WalkLine("The user compares it with its request, and signs it if it means the same", "user", "signed"),
+        WalkLine(
             "The signed pre-command passes the checks again, and must be the one returned, but for the signature",
             "gateway",
             "acknowledged",
@@ -63,13 +63,13 @@ WALKS: Mapping[str, tuple[Hop, ...]] = {
     ),
     "A service of the DCC itself": (
         _SIGN,
-        Hop(
+        WalkLine(
             "The gateway runs the checks that apply to services without a Device, and acknowledges",
             "gateway",
             "acknowledged",
             RequestEvent.ACCEPT,
         ),
-        Hop("The DCC carries it out and answers in the same exchange", "gateway", "executed", RequestEvent.EXECUTE),
+        WalkLine("The DCC carries it out and answers in the same exchange", "gateway", "executed", RequestEvent.EXECUTE),
     ),
 }
 
@@ -84,7 +84,7 @@ console's ladder draws. A step that goes no further leaves `refused` in its plac
 """
 
 
-def steps_of(walk: tuple[Hop, ...]) -> tuple[Step, ...]:
+def steps_of(walk: tuple[WalkLine, ...]) -> tuple[LifeStep, ...]:
     """The steps of the table that a walk takes. Raises WrongEvent where one does not follow from the one before."""
     state, taken = RequestState.NEW, []
     for hop in walk:

@@ -22,7 +22,7 @@ _SOURCE = re.compile(r"\[[^]]+\]|\([^()]*choice\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RefusalEntry:
     """One refusal of the list; ``value`` and ``next_step`` hold words in braces, which ``example`` fills."""
 
     name: str
@@ -66,11 +66,11 @@ class Entry:
 
 
 @cache
-def catalogue() -> dict[str, Entry]:
+def catalogue() -> dict[str, RefusalEntry]:
     """The list, by name, in the order of the checks."""
     tables = tomllib.loads(resources.files(__package__).joinpath("refusals.toml").read_text(encoding="utf-8"))
     return {
-        name: Entry(name, row["hop"], row["check"], row["rule"], row["value"], row["next"], row.get("code"), row["example"])
+        name: RefusalEntry(name, row["hop"], row["check"], row["rule"], row["value"], row["next"], row.get("code"), row["example"])
         for name, row in tables.items()
     }
 
@@ -80,13 +80,13 @@ def refused(name: str, /, **values: object) -> Refusal:
     return catalogue()[name].fill(values)
 
 
-class Reason(str):
+class RefusalReason(str):
     """One of several reasons: what, next and source in one line; ``next_step`` and the refusal's ``name`` by themselves."""
 
     next_step: str
     name: str
 
-    def __new__(cls, refusal: Refusal) -> Reason:
+    def __new__(cls, refusal: Refusal) -> RefusalReason:
         source = _SOURCE.findall(refusal.rule)
         made = super().__new__(cls, f"{refusal.value}: {refusal.next_step}" + (f" {source[-1]}" if source else ""))
         made.next_step = refusal.next_step
@@ -94,9 +94,9 @@ class Reason(str):
         return made
 
 
-def because(name: str, /, **values: object) -> Reason:
+def because(name: str, /, **values: object) -> RefusalReason:
     """The refusal ``name`` as one of several reasons."""
-    return Reason(refused(name, **values))
+    return RefusalReason(refused(name, **values))
 
 
 class OwnServiceRefused(CommsHubError):

@@ -88,7 +88,7 @@ class Resume(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LifeStep:
     """One row: in ``state``, ``event`` leads to ``to``. ``stamp`` is the column that takes the time of the step, ``writes`` the columns
     that the mover gives with the event, ``clears`` those that become empty, ``unless`` the one that must be empty; ``said`` is the step
     in words, empty where the page shows none.
@@ -112,40 +112,40 @@ _TO_HUB = "the Command went to the hub"
 _CAME = "the Response came from the Device"
 _WENT = "the Service Response went to the user"
 
-LIFE: tuple[Step, ...] = (
-    Step(_S.NEW, _E.ACCEPT, _S.ACCEPTED, "received", said="the gateway accepted the request"),
-    Step(_S.ACCEPTED, _E.AWAIT_PREDECESSOR, _S.WAITING),
-    Step(_S.ACCEPTED, _E.DEFER, _S.DEFERRED, writes=("execute_at",)),
-    Step(_S.ACCEPTED, _E.RELEASE, _S.ACCEPTED, "received"),
-    Step(_S.ACCEPTED, _E.GIVE_PRE_COMMAND, _S.PRE_COMMAND, "pre_command_at", ("pre_command",), said="the pre-command went to the user"),
-    Step(_S.ACCEPTED, _E.POST, _S.SENT, "sent", _POSTED, said=_TO_HUB),
-    Step(_S.ACCEPTED, _E.GIVE_COMMAND, _S.RETURNED, "sent", _POSTED),
-    Step(_S.ACCEPTED, _E.EXECUTE, _S.EXECUTED),
-    Step(_S.ACCEPTED, _E.REFUSE, _S.REFUSED),
-    Step(_S.WAITING, _E.AWAIT_PREDECESSOR, _S.WAITING),
-    Step(_S.WAITING, _E.PREDECESSOR_SUCCEEDED, _S.ACCEPTED),
-    Step(_S.WAITING, _E.CANCEL, _S.CANCELLED),
-    Step(_S.WAITING, _E.REFUSE, _S.REFUSED),
-    Step(_S.DEFERRED, _E.DEFER, _S.DEFERRED, writes=("execute_at",)),
-    Step(_S.DEFERRED, _E.RELEASE, _S.ACCEPTED, "received"),
-    Step(_S.DEFERRED, _E.CANCEL, _S.CANCELLED),
-    Step(_S.DEFERRED, _E.REFUSE, _S.REFUSED),
-    Step(_S.PRE_COMMAND, _E.TAKE_SIGNED, _S.PRE_COMMAND, "returned", said="the signed pre-command came back"),
-    Step(_S.PRE_COMMAND, _E.POST, _S.SENT, "sent", _POSTED, said=_TO_HUB),
-    Step(_S.PRE_COMMAND, _E.GIVE_COMMAND, _S.RETURNED, "sent", _POSTED),
-    Step(_S.PRE_COMMAND, _E.REFUSE, _S.REFUSED),
-    Step(_S.SENT, _E.RESPOND, _S.RESPONDED, "responded", ("response",), effects=_ANSWER, said=_CAME),
-    Step(_S.SENT, _E.TIME_OUT, _S.UNANSWERED, effects=(Effect.TELL_NO_ANSWER,)),
-    Step(_S.RETURNED, _E.RESPOND, _S.RESPONDED, "responded", ("response",), effects=_ANSWER, said=_CAME),
-    Step(_S.UNANSWERED, _E.RESPOND, _S.LATE, "responded", ("response",), effects=_ANSWER, said=_CAME),
-    Step(_S.RESPONDED, _E.DELIVER, _S.RESPONDED, "delivered", said=_WENT, unless="delivered"),
-    Step(_S.RESPONDED, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
-    Step(_S.RESPONDED, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
-    Step(_S.LATE, _E.DELIVER, _S.LATE, "delivered", said=_WENT, unless="delivered"),
-    Step(_S.LATE, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
-    Step(_S.LATE, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
-    Step(_S.QUARANTINED, _E.RELEASE_RESPONSE, _S.RESPONDED, effects=_ANSWER),
-    Step(_S.QUARANTINED, _E.DISCARD_RESPONSE, _S.DISCARDED),
+LIFE: tuple[LifeStep, ...] = (
+    LifeStep(_S.NEW, _E.ACCEPT, _S.ACCEPTED, "received", said="the gateway accepted the request"),
+    LifeStep(_S.ACCEPTED, _E.AWAIT_PREDECESSOR, _S.WAITING),
+    LifeStep(_S.ACCEPTED, _E.DEFER, _S.DEFERRED, writes=("execute_at",)),
+    LifeStep(_S.ACCEPTED, _E.RELEASE, _S.ACCEPTED, "received"),
+    LifeStep(_S.ACCEPTED, _E.GIVE_PRE_COMMAND, _S.PRE_COMMAND, "pre_command_at", ("pre_command",), said="the pre-command went to the user"),
+    LifeStep(_S.ACCEPTED, _E.POST, _S.SENT, "sent", _POSTED, said=_TO_HUB),
+    LifeStep(_S.ACCEPTED, _E.GIVE_COMMAND, _S.RETURNED, "sent", _POSTED),
+    LifeStep(_S.ACCEPTED, _E.EXECUTE, _S.EXECUTED),
+    LifeStep(_S.ACCEPTED, _E.REFUSE, _S.REFUSED),
+    LifeStep(_S.WAITING, _E.AWAIT_PREDECESSOR, _S.WAITING),
+    LifeStep(_S.WAITING, _E.PREDECESSOR_SUCCEEDED, _S.ACCEPTED),
+    LifeStep(_S.WAITING, _E.CANCEL, _S.CANCELLED),
+    LifeStep(_S.WAITING, _E.REFUSE, _S.REFUSED),
+    LifeStep(_S.DEFERRED, _E.DEFER, _S.DEFERRED, writes=("execute_at",)),
+    LifeStep(_S.DEFERRED, _E.RELEASE, _S.ACCEPTED, "received"),
+    LifeStep(_S.DEFERRED, _E.CANCEL, _S.CANCELLED),
+    LifeStep(_S.DEFERRED, _E.REFUSE, _S.REFUSED),
+    LifeStep(_S.PRE_COMMAND, _E.TAKE_SIGNED, _S.PRE_COMMAND, "returned", said="the signed pre-command came back"),
+    LifeStep(_S.PRE_COMMAND, _E.POST, _S.SENT, "sent", _POSTED, said=_TO_HUB),
+    LifeStep(_S.PRE_COMMAND, _E.GIVE_COMMAND, _S.RETURNED, "sent", _POSTED),
+    LifeStep(_S.PRE_COMMAND, _E.REFUSE, _S.REFUSED),
+    LifeStep(_S.SENT, _E.RESPOND, _S.RESPONDED, "responded", ("response",), effects=_ANSWER, said=_CAME),
+    LifeStep(_S.SENT, _E.TIME_OUT, _S.UNANSWERED, effects=(Effect.TELL_NO_ANSWER,)),
+    LifeStep(_S.RETURNED, _E.RESPOND, _S.RESPONDED, "responded", ("response",), effects=_ANSWER, said=_CAME),
+    LifeStep(_S.UNANSWERED, _E.RESPOND, _S.LATE, "responded", ("response",), effects=_ANSWER, said=_CAME),
+    LifeStep(_S.RESPONDED, _E.DELIVER, _S.RESPONDED, "delivered", said=_WENT, unless="delivered"),
+    LifeStep(_S.RESPONDED, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
+    LifeStep(_S.RESPONDED, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
+    LifeStep(_S.LATE, _E.DELIVER, _S.LATE, "delivered", said=_WENT, unless="delivered"),
+    LifeStep(_S.LATE, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
+    LifeStep(_S.LATE, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
+    LifeStep(_S.QUARANTINED, _E.RELEASE_RESPONSE, _S.RESPONDED, effects=_ANSWER),
+    LifeStep(_S.QUARANTINED, _E.DISCARD_RESPONSE, _S.DISCARDED),
 )
 """Every step there is. ``TIME_OUT`` has a row for ``sent`` alone: a Response that waits for its user is an answer."""
 
@@ -185,7 +185,7 @@ ANSWERED = frozenset({_S.RESPONDED, _S.LATE})
 FAILED = frozenset({_S.REFUSED, _S.UNANSWERED, _S.CANCELLED, _S.DISCARDED})
 """Ends of which none is a success."""
 
-_TABLE: Mapping[tuple[RequestState, RequestEvent], Step] = {(step.state, step.event): step for step in LIFE}
+_TABLE: Mapping[tuple[RequestState, RequestEvent], LifeStep] = {(step.state, step.event): step for step in LIFE}
 
 
 class WrongEvent(CommsHubError):
@@ -198,7 +198,7 @@ class WrongEvent(CommsHubError):
         self.event = event
 
 
-def step_of(name: str, state: RequestState, event: RequestEvent) -> Step:
+def step_of(name: str, state: RequestState, event: RequestEvent) -> LifeStep:
     """The row of the table. Raises WrongEvent."""
     step = _TABLE.get((state, event))
     if step is None:
@@ -221,7 +221,7 @@ class RequestMoved:
     """Told on the bus after each step of a request."""
 
     name: str
-    step: Step
+    step: LifeStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +306,7 @@ class Requests:
 
     def accept(
         self, name: str, user: Eui64, target: Eui64, variant: str, xml: bytes, *, received: float, execute_at: float | None = None
-    ) -> Step:
+    ) -> LifeStep:
         """Record a request that passed the checks on arrival. ``execute_at``: it is the run of a schedule, due then."""
         step = step_of(name, RequestState.NEW, RequestEvent.ACCEPT)
         self._store.insert(
@@ -323,7 +323,7 @@ class Requests:
         self._tell(name, step)
         return step
 
-    def move(self, name: str, event: RequestEvent, **columns: Value) -> Step:
+    def move(self, name: str, event: RequestEvent, **columns: Value) -> LifeStep:
         """``event`` has happened to the request; ``columns`` are those that its row of the table writes. Raises WrongEvent."""
         row = self._store.row("SELECT state, delivered FROM requests WHERE request = ?", (name,))
         state = RequestState.NEW if row is None else RequestState(row["state"])
@@ -339,7 +339,7 @@ class Requests:
         self._tell(name, step)
         return step
 
-    def _tell(self, name: str, step: Step) -> None:
+    def _tell(self, name: str, step: LifeStep) -> None:
         if self._bus is not None:
             self._bus.tell(RequestMoved(name, step))
 

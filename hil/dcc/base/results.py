@@ -33,19 +33,19 @@ _NOT_FOUND = 0x8B
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ResponseJudgement:
     """``done`` and a short sentence that names what the Device answered."""
 
     done: bool
     text: str
 
 
-def judge(message: Message) -> Judgement:
+def judge(message: Message) -> ResponseJudgement:
     """Judgement of the Response. A payload that cannot be read counts as not done, with the reason."""
     try:
         payload = decode_payload(message)
     except DecodeError as error:
-        return Judgement(False, f"the Response cannot be read: {error}")
+        return ResponseJudgement(False, f"the Response cannot be read: {error}")
     match payload:
         case AccessResponse():
             return _dlms(payload)
@@ -54,17 +54,17 @@ def judge(message: Message) -> Judgement:
         case Asn1Payload():
             return _asn1(payload, message.message_code)
         case _:
-            return Judgement(False, f"a {type(payload).__name__} where a Response was expected")
+            return ResponseJudgement(False, f"a {type(payload).__name__} where a Response was expected")
 
 
-def _dlms(response: AccessResponse) -> Judgement:
+def _dlms(response: AccessResponse) -> ResponseJudgement:
     failed = [
         f"item {index} {result.code.name}" for index, result in enumerate(response.results) if result.code is not AccessResult.SUCCESS
     ]
-    return Judgement(not failed, "; ".join(failed) or f"{len(response.results)} accesses succeeded")
+    return ResponseJudgement(not failed, "; ".join(failed) or f"{len(response.results)} accesses succeeded")
 
 
-def _gbz(response: Gbz) -> Judgement:
+def _gbz(response: Gbz) -> ResponseJudgement:
     """A log is read entry by entry: components beyond its last one find nothing (8B), which is no failure as long as others found some
     (so in the reference responses to 4.4 and 4.6)."""
     found = [(one, _zcl_error(one)) for one in response.components]
@@ -76,7 +76,7 @@ def _gbz(response: Gbz) -> Judgement:
     ]
     beyond = len(found) - good - len(failed)
     said = f"{good} components succeeded" + (f", {beyond} lie beyond the last entry" if beyond else "")
-    return Judgement(not failed, "; ".join(failed) or said)
+    return ResponseJudgement(not failed, "; ".join(failed) or said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +103,36 @@ def _zcl_error(component: Component) -> _ZclError | None:
     return None
 
 
-def _asn1(payload: Asn1Payload, code: int) -> Judgement:
+def _asn1(payload: Asn1Payload, code: int) -> ResponseJudgement:
     value = payload.value
     match value:
         case bool() | None:
-            return Judgement(True, "accepted")
+            return ResponseJudgement(True, "accepted")
         case int():
-            return Judgement(value == 0 and code not in _CERTIFICATE_ANSWERS, f"response code {int(value)}")
+            return ResponseJudgement(value == 0 and code not in _CERTIFICATE_ANSWERS, f"response code {int(value)}")
         case UpdateCredentialsResponse(outcome=None):
-            return Judgement(True, "accepted for a later execution")
+            return ResponseJudgement(True, "accepted for a later execution")
         case UpdateCredentialsResponse(outcome=outcome) if outcome is not None:
             return _statuses(tuple(one.status for one in outcome.replacements))
         case ActivateFirmwareOutcome() | ReadDeviceLogResponse() | FirmwareVersionResponse():
-            return Judgement(value.code == 0, f"response code {value.code}")
+            return ResponseJudgement(value.code == 0, f"response code {value.code}")
         case SetTimeResponse():
-            return Judgement(
+            return ResponseJudgement(
                 value.status == 0,
                 {0: "clock reliable", 1: "clock invalid", 2: "clock unreliable"}.get(value.status, f"status {value.status}"),
             )
         case RestoreDeviceLogResponse():
             failed = [f"{one.entry.device_id} code {one.join_code}" for one in value.outcomes if one.join_code]
-            return Judgement(not failed, "; ".join(failed) or f"{len(value.outcomes)} entries restored")
+            return ResponseJudgement(not failed, "; ".join(failed) or f"{len(value.outcomes)} entries restored")
         case tuple():
             return _statuses(tuple(one.status for one in value if isinstance(one, RemotePartyDetails)))
         case _:
-            return Judgement(True, f"answered with {payload.type_name}")
+            return ResponseJudgement(True, f"answered with {payload.type_name}")
 
 
-def _statuses(statuses: tuple[StatusCode, ...]) -> Judgement:
+def _statuses(statuses: tuple[StatusCode, ...]) -> ResponseJudgement:
     failed = [status.name for status in statuses if status is not StatusCode.SUCCESS]
-    return Judgement(not failed, ", ".join(failed) or f"{len(statuses)} cells or roles: success")
+    return ResponseJudgement(not failed, ", ".join(failed) or f"{len(statuses)} cells or roles: success")
 
 
 def firmware_version(message: Message) -> str | None:

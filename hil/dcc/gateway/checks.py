@@ -17,7 +17,7 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.checks import LARGEST_COUNTER
 from firmware_emu.errors import KeystoreError, ProtectionError
 from hil.dcc.base.outcome import Refusal
-from hil.dcc.base.refusals import Reason, refused
+from hil.dcc.base.refusals import RefusalReason, refused
 from hil.dcc.base.requests import RequestState
 from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
 from hil.dcc.duis import Verified
@@ -133,7 +133,7 @@ def _local(context: GatewayContext, arrival: Arrival, device: Device) -> Refusal
     return refused("ck3-local", role=role, type=device.type.name, status=device.status)
 
 
-def _commissioning_refusals(context: GatewayContext, arrival: Arrival, device: Device) -> tuple[Reason, ...]:
+def _commissioning_refusals(context: GatewayContext, arrival: Arrival, device: Device) -> tuple[RefusalReason, ...]:
     if arrival.service.variant == "8.1.1":
         return context.inventory.commission_refusals(device.eui)
     pair = joined_pair(context.inventory, arrival.request)

@@ -67,7 +67,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ConnectionLoad:
     """Load of a connection: messages and octets by direction in the last day, messages in the code's window."""
 
     messages: Mapping[str, int]
@@ -162,7 +162,7 @@ class Connections:
         )
         return [row["time"] for row in rows]
 
-    def load(self, connection: Connection) -> Load:
+    def load(self, connection: Connection) -> ConnectionLoad:
         """The communication profile of the last day beside what the code expects (GW-71)."""
         code = connection.code
         rows = self.store.rows(
@@ -178,7 +178,7 @@ class Connections:
         ]
         if code.expected is not None and in_window > code.expected:
             over.append(f"{in_window} messages in {code.window_s:g} s, {code.expected} expected")
-        return Load(messages, octets, in_window, tuple(over))
+        return ConnectionLoad(messages, octets, in_window, tuple(over))
 
 
 def _rate(connection: Connection, times: list[float], now: float) -> Refusal | None:

@@ -22,7 +22,7 @@ from hil.dcc.duis.command_variant import CommandVariant
 from hil.dcc.duis.node import Node
 from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure
 from hil.dcc.gateway.context import Arrival, GatewayContext, prove, service_of
-from hil.dcc.gateway.quarantine import Direction, Quarantine
+from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
 from hil.dcc.parties.entered_users import UserSuspended
 
 
@@ -78,7 +78,7 @@ class Gateway:
             elif refusal is None:
                 self._context.requests.move(arrival.name, RequestEvent.TAKE_SIGNED)
             elif refusal.name in ANOMALIES:
-                self._quarantine.hold(arrival.sender, Direction.REQUEST, arrival.name, refusal.value, write_request(request))
+                self._quarantine.hold(arrival.sender, MessageDirection.REQUEST, arrival.name, refusal.value, write_request(request))
         if refusal is not None:
             return self._refuse(request, refusal)
         kind = "signed pre-command" if request.is_signed_pre_command else "service request"

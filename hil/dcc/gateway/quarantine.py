@@ -14,7 +14,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
 
 
-class Direction(StrEnum):
+class MessageDirection(StrEnum):
     """Which way a message was going."""
 
     REQUEST = "request"
@@ -32,7 +32,7 @@ class QuarantinedMessage:
     number: int
     time: float
     user: Eui64 | None
-    direction: Direction
+    direction: MessageDirection
     request: str | None
     reason: str
     octets: bytes
@@ -46,7 +46,7 @@ class Quarantine:
         self._store = store
         self._now = now
 
-    def hold(self, user: Eui64 | None, direction: Direction, request: str | None, reason: str, octets: bytes) -> int:
+    def hold(self, user: Eui64 | None, direction: MessageDirection, request: str | None, reason: str, octets: bytes) -> int:
         """Hold a message back; returns its number."""
         return self._store.insert(
             "quarantine",
@@ -66,7 +66,7 @@ class Quarantine:
                 row["number"],
                 row["time"],
                 Eui64.parse(row["user"]) if row["user"] else None,
-                Direction(row["direction"]),
+                MessageDirection(row["direction"]),
                 row["request"],
                 row["reason"],
                 bytes(row["octets"]),

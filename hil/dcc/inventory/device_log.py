@@ -44,7 +44,7 @@ class LogVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class LogDifference:
     """One finding of the comparison; ``sentence`` says what is where and what to do."""
 
     device: Eui64
@@ -130,7 +130,7 @@ class DeviceLogCopy:
                         eui, "removed from the device log", reason=f"{source} of hub {chf} lists it no more", request=request
                     )
 
-    def compare(self, chf: Eui64, hub: Mapping[Eui64, bytes | None] | None = None) -> tuple[Difference, ...]:
+    def compare(self, chf: Eui64, hub: Mapping[Eui64, bytes | None] | None = None) -> tuple[LogDifference, ...]:
         """Copy, hub's own log and inventory against each other (DL-06); ``hub`` None leaves the hub's log out.
 
         A hash of None in ``hub`` means that the read did not carry hashes.
@@ -139,21 +139,21 @@ class DeviceLogCopy:
         copied = {} if newest is None else dict(newest.entries)
         known = (self._inventory.device(eui) for eui in self._inventory.on_hub(chf))
         listed = {device.eui for device in known if device is not None and device.type is not DeviceType.GPF}
-        found: list[Difference] = []
+        found: list[LogDifference] = []
         for eui in sorted(set(copied) | set(hub or ()) | listed):
             found += self._compare_one(chf, eui, copied, hub, eui in listed)
         return tuple(found)
 
     def _compare_one(
         self, chf: Eui64, eui: Eui64, copied: Mapping[Eui64, bytes], hub: Mapping[Eui64, bytes | None] | None, listed: bool
-    ) -> list[Difference]:
+    ) -> list[LogDifference]:
         device = self._inventory.device(eui)
         if device is not None and device.type is DeviceType.GPF:
             return []  # the hub's own second Device: it may be missing from the log (reference gbcs-messages 9)
         found = []
         if hub is not None and eui in hub and eui not in copied:
             found.append(
-                Difference(
+                LogDifference(
                     eui,
                     "missing in copy",
                     f"{eui} is in the log of hub {chf} and not in the DCC's copy: a CS14 was missed; read the log (8.9).",
@@ -161,7 +161,7 @@ class DeviceLogCopy:
             )
         if hub is not None and eui in copied and eui not in hub:
             found.append(
-                Difference(
+                LogDifference(
                     eui,
                     "missing on hub",
                     f"{eui} is in the DCC's copy and not in the log of hub {chf}: the hub lost it; "
@@ -178,14 +178,14 @@ class DeviceLogCopy:
                 else "they hold different link keys"
             )
             found.append(
-                Difference(
+                LogDifference(
                     eui, "credential mismatch", f"For {eui} on hub {chf} {what}: read the log (8.9), and rejoin the Device if it stays so."
                 )
             )
         present = eui in (copied if hub is None else hub)
         if device is None:
             found.append(
-                Difference(
+                LogDifference(
                     eui,
                     "not in inventory",
                     f"{eui} is on hub {chf} and not in the inventory: pre-notify it (12.2) or remove it from the log (8.11).",
@@ -195,7 +195,7 @@ class DeviceLogCopy:
             other = self._inventory.hub_of(eui)
             where = "no hub" if other is None else f"hub {other}"
             found.append(
-                Difference(
+                LogDifference(
                     eui,
                     "associated elsewhere",
                     f"The log of hub {chf} has {eui}, which the inventory puts on {where}: correct the association.",
@@ -203,7 +203,7 @@ class DeviceLogCopy:
             )
         elif listed and not present:
             found.append(
-                Difference(
+                LogDifference(
                     eui,
                     "missing in log",
                     f"The inventory puts {eui} ({device.status}) on hub {chf}, whose log does not have it: "

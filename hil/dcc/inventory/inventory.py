@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.dcc.base.refusals import Reason, because
+from hil.dcc.base.refusals import RefusalReason, because
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.exemptions import Exemptions
 from hil.dcc.inventory.rows import (
@@ -336,7 +336,7 @@ class Inventory:
                 reason="deleted by 8.4",
             )
 
-    def commission_refusals(self, eui: Eui64, meters: tuple[Eui64, ...] | None = None) -> tuple[Reason, ...]:
+    def commission_refusals(self, eui: Eui64, meters: tuple[Eui64, ...] | None = None) -> tuple[RefusalReason, ...]:
         """Every reason why the Device may not be commissioned now (INV-10, INV-11 [171, 187]); empty: it may.
 
         ``meters`` are the meters a GPF or Type 1 Device is about to be joined to (default: those it is associated with).

@@ -32,7 +32,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class InventoryRules:
     """The content of inventory.toml."""
 
     statuses: dict[str, str]
@@ -42,10 +42,10 @@ class Rules:
 
 
 @cache
-def rules() -> Rules:
+def rules() -> InventoryRules:
     """Statuses, moves and the status tables of CK-3 and LC-02."""
     data = tomllib.loads(resources.files(__package__).joinpath("inventory.toml").read_text(encoding="utf-8"))
-    return Rules(
+    return InventoryRules(
         {row["name"]: row["meaning"] for row in data["status"]},
         tuple(
             Move(

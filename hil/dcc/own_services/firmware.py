@@ -88,7 +88,7 @@ class ImagesToHubs(Protocol):
 
 
 @dataclass
-class Firmware:
+class FirmwareDistribution:
     """All campaigns, in the DCC's store."""
 
     context: GatewayContext

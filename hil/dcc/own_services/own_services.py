@@ -23,7 +23,7 @@ from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.inventory.concerned import mpxns_of
 from hil.dcc.inventory.inventory import METERS, TYPE_1, Device, device_type_of
 from hil.dcc.inventory.rules import InventoryRefusal
-from hil.dcc.own_services.firmware import Firmware
+from hil.dcc.own_services.firmware import FirmwareDistribution
 from hil.dcc.own_services.hub_reports import HubReports
 from hil.dcc.own_services.schedules import Schedules
 from hil.dcc.own_services.wan_matrix import WanMatrix
@@ -46,7 +46,7 @@ class OwnServices:
     alerts: Alerts
     answers: LocalResponses
     schedules: Schedules
-    firmware: Firmware
+    firmware: FirmwareDistribution
     wan_matrix: WanMatrix
     hub_reports: HubReports
 

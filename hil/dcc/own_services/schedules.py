@@ -45,7 +45,7 @@ _WITHDRAWN, _DECOMMISSIONED = "Withdrawn", "Decommissioned"
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class RequestSchedule:
     """One schedule. ``removal`` says which event removed it (SCH-05) or that it came to its end; None while it lasts."""
 
     number: int
@@ -149,7 +149,7 @@ class Schedules:
             self._remove(one, "SCH-05a: its owner asked (5.3)")
         return {}
 
-    def _named(self, arrival: Arrival) -> tuple[Schedule, ...]:
+    def _named(self, arrival: Arrival) -> tuple[RequestSchedule, ...]:
         body, sender = Node(arrival.request.body), arrival.sender
         if body.has("DeviceID"):
             return self.of(sender, body.eui("DeviceID"))
@@ -161,11 +161,11 @@ class Schedules:
 
     # Reading
 
-    def of(self, user: Eui64, device: Eui64 | None = None) -> tuple[Schedule, ...]:
+    def of(self, user: Eui64, device: Eui64 | None = None) -> tuple[RequestSchedule, ...]:
         """The schedules of a user that last, all or those for one Device."""
         return tuple(one for one in self.all() if one.user == user and one.removed is None and device in (None, one.device))
 
-    def all(self) -> tuple[Schedule, ...]:
+    def all(self) -> tuple[RequestSchedule, ...]:
         """Every schedule there ever was, oldest first."""
         return schedules_in(self.context.store)
 
@@ -205,10 +205,10 @@ class Schedules:
             if one.user == told.eui:
                 self._remove(one, "SCH-05d: its owner's rights are suspended (M8)")
 
-    def _lasting(self) -> tuple[Schedule, ...]:
+    def _lasting(self) -> tuple[RequestSchedule, ...]:
         return tuple(map(_schedule, self.context.store.rows("SELECT * FROM schedules WHERE removed IS NULL ORDER BY number")))
 
-    def _remove(self, one: Schedule, event: str) -> None:
+    def _remove(self, one: RequestSchedule, event: str) -> None:
         self.context.store.execute(
             "UPDATE schedules SET removed = ?, removal = ?, next_run = NULL WHERE number = ?", (self.context.clock.now(), event, one.number)
         )
@@ -280,13 +280,13 @@ class Schedules:
             self._task = None
 
 
-def schedules_in(store: DccStore) -> tuple[Schedule, ...]:
+def schedules_in(store: DccStore) -> tuple[RequestSchedule, ...]:
     """Every schedule there ever was, oldest first."""
     return tuple(map(_schedule, store.rows("SELECT * FROM schedules ORDER BY number")))
 
 
-def _schedule(row: sqlite3.Row) -> Schedule:
-    return Schedule(
+def _schedule(row: sqlite3.Row) -> RequestSchedule:
+    return RequestSchedule(
         row["number"],
         Eui64.parse(row["user"]),
         Eui64.parse(row["device"]),

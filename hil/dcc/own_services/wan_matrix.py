@@ -15,7 +15,7 @@ from hil.dcc.gateway.context import Arrival
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class WanCoverage:
     """One region's word on one place. ``likelihood`` is High, Medium or Low; ``anticipated`` a date where there is no coverage yet."""
 
     region: str
@@ -43,7 +43,7 @@ class WanMatrix:
 
     store: DccStore
 
-    def cover(self, coverage: Coverage, *, postcode: str = "", uprn: str = "") -> None:
+    def cover(self, coverage: WanCoverage, *, postcode: str = "", uprn: str = "") -> None:
         """Note what a region offers at a postcode, or at a UPRN."""
         self.store.execute(
             "INSERT OR REPLACE INTO wan_matrix VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -59,11 +59,11 @@ class WanMatrix:
             ),
         )
 
-    def look_up(self, *, postcode: str = "", uprn: str = "") -> tuple[Coverage, ...]:
+    def look_up(self, *, postcode: str = "", uprn: str = "") -> tuple[WanCoverage, ...]:
         """Coverage that is held; by UPRN if one is given, else by postcode, whatever its spacing."""
         column, value = ("uprn", uprn) if uprn else ("postcode", _plain(postcode))
         return tuple(
-            Coverage(row["region"], bool(row["covered"]), row["technology"], row["likelihood"], row["anticipated"], row["equipment"])
+            WanCoverage(row["region"], bool(row["covered"]), row["technology"], row["likelihood"], row["anticipated"], row["equipment"])
             for row in self.store.rows(f"SELECT * FROM wan_matrix WHERE {column} = ? ORDER BY region", (value,))
         )
 

@@ -25,7 +25,7 @@ class RegistrationIncidentError(CommsHubError):
     """An incident that cannot be raised or resolved yet: says what is missing."""
 
 
-class Kind(StrEnum):
+class FeedIncidentKind(StrEnum):
     """Trouble with a file [87 b1]."""
 
     NOT_RECEIVED = "not received"
@@ -44,10 +44,10 @@ class Handling:
 
 
 @cache
-def handling() -> Mapping[Kind, Handling]:
+def handling() -> Mapping[FeedIncidentKind, Handling]:
     """The error handling of registration files, by kind [87, 389]."""
     content = tomllib.loads(resources.files("hil.dcc.registration").joinpath("handling.toml").read_text(encoding="utf-8"))
-    return {Kind(name): Handling(tuple(row["steps"]), row["action"], row["source"]) for name, row in content.items()}
+    return {FeedIncidentKind(name): Handling(tuple(row["steps"]), row["action"], row["source"]) for name, row in content.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class RegistrationIncident:
     time: float
     provider: Eui64
     fuel: Fuel
-    kind: Kind
+    kind: FeedIncidentKind
     what: str
     steps: tuple[str, ...]
     state: str
@@ -75,7 +75,7 @@ class RegistrationIncidents:
         self._now = now
         self._settings = settings
 
-    def open(self, provider: Eui64, fuel: Fuel, kind: Kind, what: str, steps: tuple[str, ...]) -> RegistrationIncident:
+    def open(self, provider: Eui64, fuel: Fuel, kind: FeedIncidentKind, what: str, steps: tuple[str, ...]) -> RegistrationIncident:
         """Raise one, after its steps. Raises RegistrationIncidentError where a step is missing [87 b3]."""
         missing = [step for step in handling()[kind].steps if step not in steps]
         if missing:
@@ -113,7 +113,7 @@ class RegistrationIncidents:
                     row["time"],
                     Eui64.parse(row["provider"]),
                     Fuel(row["fuel"]),
-                    Kind(row["kind"]),
+                    FeedIncidentKind(row["kind"]),
                     row["what"],
                     tuple(json.loads(row["steps"])),
                     row["state"],

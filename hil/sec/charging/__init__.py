@@ -5,7 +5,7 @@ gains or loses a penny. Numbers in square brackets are paragraphs of the SEC sta
 known here by the requirement rows alone: what they leave open is a reading of ours, marked ``(choice)``.
 """
 
-from hil.sec.charging.figures import Figure, figure, figures
+from hil.sec.charging.figures import ChargeFigure, figure, figures
 from hil.sec.charging.money import ChargingError, gbp, pence, share_out
 
-__all__ = ["ChargingError", "Figure", "figure", "figures", "gbp", "pence", "share_out"]
+__all__ = ["ChargeFigure", "ChargingError", "figure", "figures", "gbp", "pence", "share_out"]

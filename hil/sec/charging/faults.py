@@ -15,7 +15,7 @@ from hil.sec.charging.figures import figure
 from hil.sec.charging.money import ChargingError, pence, share_out
 
 
-class Responsible(StrEnum):
+class FaultResponsible(StrEnum):
     """Party that a fault is laid to [331-335]."""
 
     USER = "user fault"
@@ -27,7 +27,7 @@ class FaultCause:
     """One cause of a fault (``fault_causes.csv``) with who is responsible; ``source`` its paragraph, or that it is a choice."""
 
     cause: str
-    responsible: Responsible
+    responsible: FaultResponsible
     counts_as_type_fault: bool
     source: str
 
@@ -37,7 +37,7 @@ def fault_causes() -> Mapping[str, FaultCause]:
     """Every cause the bench knows, by name."""
     lines = resources.files("hil.sec.charging").joinpath("fault_causes.csv").read_text(encoding="utf-8").splitlines()
     return {
-        row["cause"]: FaultCause(row["cause"], Responsible(row["responsible"]), row["type_fault"] == "yes", row["source"])
+        row["cause"]: FaultCause(row["cause"], FaultResponsible(row["responsible"]), row["type_fault"] == "yes", row["source"])
         for row in csv.DictReader(lines)
     }
 
@@ -52,7 +52,7 @@ def fault_responsibility(cause: str) -> FaultCause:
 
 def replacement_charge_gbp(cause: str, hub_price_gbp: Decimal) -> Decimal:
     """Price of a replacement for the supplier: nothing for a DCC service fault [334], the hub's price for a user fault."""
-    return Decimal(0) if fault_responsibility(cause).responsible is Responsible.DCC else pence(hub_price_gbp)
+    return Decimal(0) if fault_responsibility(cause).responsible is FaultResponsible.DCC else pence(hub_price_gbp)
 
 
 @dataclass(frozen=True, slots=True)

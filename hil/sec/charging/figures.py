@@ -11,7 +11,7 @@ from importlib import resources
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ChargeFigure:
     """One figure. ``source`` names the paragraph, or says that it is profile-supplied."""
 
     name: str
@@ -21,10 +21,10 @@ class Figure:
 
 
 @cache
-def figures() -> Mapping[str, Figure]:
+def figures() -> Mapping[str, ChargeFigure]:
     """All of them by name."""
     content = tomllib.loads(resources.files("hil.sec.charging").joinpath("figures.toml").read_text(encoding="utf-8"))
-    return {name: Figure(name, Decimal(row["value"]), row["unit"], row["source"]) for name, row in content.items()}
+    return {name: ChargeFigure(name, Decimal(row["value"]), row["unit"], row["source"]) for name, row in content.items()}
 
 
 def figure(name: str) -> Decimal:

@@ -13,7 +13,7 @@ from hil.sec.charging.figures import figure
 from hil.sec.charging.money import ChargingError, pence, share_out
 
 
-class Account(StrEnum):
+class ChargeAccount(StrEnum):
     """Account of a payment: hub charges have an invoice and an account of their own [298, 299]."""
 
     SERVICES = "DCC charges"
@@ -25,7 +25,7 @@ class Line:
     """One line of a bill; ``paragraph`` is the rule it stands on."""
 
     party: str
-    account: Account
+    account: ChargeAccount
     what: str
     amount_gbp: Decimal
     paragraph: str
@@ -36,7 +36,7 @@ class Invoice:
     """Debt of one party on one account for one month."""
 
     party: str
-    account: Account
+    account: ChargeAccount
     month: Month
     issued: date
     lines: tuple[Line, ...]
@@ -54,7 +54,7 @@ def billing_dates(month: Month) -> tuple[date, date]:
 
 def invoices(lines: Iterable[Line], month: Month) -> tuple[Invoice, ...]:
     """One invoice a party and account: hub charges never share one with other charges [298, 299]."""
-    sorted_lines: dict[tuple[str, Account], list[Line]] = {}
+    sorted_lines: dict[tuple[str, ChargeAccount], list[Line]] = {}
     for line in lines:
         if line.amount_gbp != pence(line.amount_gbp):
             raise ChargingError(f"read {line.amount_gbp} GBP for {line.what}, expected whole pence on an invoice")
@@ -72,7 +72,7 @@ def explicit_charges(party: str, used: Mapping[str, int], prices_gbp: Mapping[st
     ``used`` counts uses by schedule name (``SVC.4.8``, ``ALERT.A1``: two name spaces, X-13). What has no price has no explicit charge.
     """
     return tuple(
-        Line(party, Account.SERVICES, f"{count} x {name}", pence(prices_gbp[name] * count), "[400] K7.5(b)")
+        Line(party, ChargeAccount.SERVICES, f"{count} x {name}", pence(prices_gbp[name] * count), "[400] K7.5(b)")
         for name, count in sorted(used.items())
         if name in prices_gbp and count
     )
@@ -81,7 +81,7 @@ def explicit_charges(party: str, used: Mapping[str, int], prices_gbp: Mapping[st
 def accelerated_liability(liability_gbp: Decimal, shares: Mapping[str, int]) -> tuple[Line, ...]:
     """An acceleration event: the liability sum, socialised over the users [300, K9.7]."""
     spread = share_out(pence(liability_gbp), shares)
-    return tuple(Line(party, Account.HUBS, "acceleration event", amount, "[300] K9.7") for party, amount in spread.items())
+    return tuple(Line(party, ChargeAccount.HUBS, "acceleration event", amount, "[300] K9.7") for party, amount in spread.items())
 
 
 def payable_gbp(invoice: Invoice, disputed_gbp: Decimal, *, manifest_error: bool) -> Decimal:
@@ -95,4 +95,4 @@ def bad_debt(debtor: str, unpaid_gbp: Decimal, shares: Mapping[str, int]) -> tup
     """A debt that is not paid, socialised over the others [369]."""
     others = {party: share for party, share in shares.items() if party != debtor}
     spread = share_out(pence(unpaid_gbp), others)
-    return tuple(Line(party, Account.SERVICES, f"bad debt of {debtor}", amount, "[369]") for party, amount in spread.items())
+    return tuple(Line(party, ChargeAccount.SERVICES, f"bad debt of {debtor}", amount, "[369]") for party, amount in spread.items())

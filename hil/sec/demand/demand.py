@@ -19,7 +19,7 @@ from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.parties.entered_users import EnteredUsers
 from hil.dcc.registration import Registration
 from hil.dcc.registration.counts import enrolled_systems
-from hil.sec.demand.formulas import Finding, PartYear, UserUsage, findings, thresholds_for
+from hil.sec.demand.formulas import PartYear, UsageFinding, UserUsage, findings, thresholds_for
 
 AHEAD = 6
 """A forecast covers each of the next six months [271]."""
@@ -38,7 +38,7 @@ class UsageLine:
     name: str
     used: int
     forecast: int | None
-    findings: tuple[Finding, ...]
+    findings: tuple[UsageFinding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class UsageReport:
     missing_forecasts: tuple[str, ...]
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[UsageFinding, ...]:
         return tuple(finding for line in self.lines for finding in line.findings)
 
     def as_json(self) -> dict[str, object]:
@@ -167,7 +167,7 @@ class Demand:
             total.update({service: count for (service, when), count in self.usage(user).requests.items() if when == month})
         return dict(sorted(total.items(), key=lambda item: _order(item[0])))
 
-    def over(self, month: Month) -> tuple[Finding, ...]:
+    def over(self, month: Month) -> tuple[UsageFinding, ...]:
         """The report to the SEC Panel and all parties: usage at or above 110 % of forecast or threshold (DM-04, TR-8 [272])."""
         return tuple(finding for user in self._users() for finding in self.report(user, month).findings)
 

@@ -125,7 +125,7 @@ class UserUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class UsageFinding:
     """Why a user's usage of a service is reported. ``limit`` is the forecast or the threshold, ``used`` what is compared with it."""
 
     user: Eui64
@@ -145,7 +145,7 @@ def reportable(used: Fraction, limit: Fraction) -> bool:
     return used > 0 and used >= REPORTABLE * limit
 
 
-def findings(usage: UserUsage, service: str, month: Month, forecast: int | None) -> tuple[Finding, ...]:
+def findings(usage: UserUsage, service: str, month: Month, forecast: int | None) -> tuple[UsageFinding, ...]:
     """Every reason to report a user's use of ``service`` in ``month``: over its forecast, and over each threshold of its role.
 
     Without a forecast only the thresholds are tested (choice); the missing forecast is listed elsewhere.
@@ -153,12 +153,12 @@ def findings(usage: UserUsage, service: str, month: Month, forecast: int | None)
     used = Fraction(usage.requests.get((service, month), 0))
     found = []
     if forecast is not None and reportable(used, Fraction(forecast)):
-        found.append(Finding(usage.user, service, month, "the forecast", used, Fraction(forecast)))
+        found.append(UsageFinding(usage.user, service, month, "the forecast", used, Fraction(forecast)))
     for threshold in thresholds_for(usage.role, service):
         metric = usage.metric(threshold, month)
         limit = threshold.value(month)
         if metric is not None and reportable(metric, limit):
-            found.append(Finding(usage.user, service, month, f"threshold {threshold.id}", metric, limit))
+            found.append(UsageFinding(usage.user, service, month, f"threshold {threshold.id}", metric, limit))
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.parties.entered_users import EnteredUsers
 from hil.dcc.registration import Registration
 from hil.sec.incidents.diagnostics import Diagnosis, Diagnostics
-from hil.sec.incidents.responsibility import Responsibility, Responsible
+from hil.sec.incidents.responsibility import IncidentResponsible, Responsibility
 from hil.sec.incidents.rules import IncidentRules, incident_rules
 
 OPEN = ("raised", "allocated", "investigating")
@@ -61,7 +61,7 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IncidentEntry:
     """One line of an incident's history. ``kind``: activity, diagnostic, state or notice (then ``to`` was told)."""
 
     time: float
@@ -169,7 +169,7 @@ class IncidentLog:
             hours = self.rules.diagnostics_valid_s / 3600
             raise IncidentError(f"diagnosis {diagnostic} is older than {hours:g} h: run the remote diagnostics again [226]")
 
-    def _allocate(self, number: int, who: Eui64 | None, found: Responsible) -> None:
+    def _allocate(self, number: int, who: Eui64 | None, found: IncidentResponsible) -> None:
         self._store.execute(
             "UPDATE incidents SET state = 'allocated', owner = ?, rule = ?, shared = ? WHERE number = ?",
             (str(found.party or ""), found.rule, int(found.shared), number),
@@ -313,10 +313,10 @@ class IncidentLog:
         rows = self._store.rows("SELECT party FROM incident_parties WHERE incident = ? ORDER BY rowid", (number,))
         return tuple(Eui64.parse(row["party"]) for row in rows)
 
-    def entries(self, number: int) -> tuple[Entry, ...]:
+    def entries(self, number: int) -> tuple[IncidentEntry, ...]:
         """The whole history, oldest first."""
         return tuple(
-            Entry(row["time"], row["who"], row["kind"], Eui64.parse(row["to_party"]) if row["to_party"] else None, row["text"])
+            IncidentEntry(row["time"], row["who"], row["kind"], Eui64.parse(row["to_party"]) if row["to_party"] else None, row["text"])
             for row in self._store.rows("SELECT * FROM incident_entries WHERE incident = ? ORDER BY number", (number,))
         )
 

@@ -14,7 +14,7 @@ from hil.sec.incidents.rules import IncidentRules
 
 
 @dataclass(frozen=True, slots=True)
-class Responsible:
+class IncidentResponsible:
     """``party`` None is the DCC. ``rule`` says why, with its paragraph; ``shared``: the equipment serves more than one supplier."""
 
     party: Eui64 | None
@@ -35,14 +35,14 @@ class Responsibility:
         listed = None if device is None else self._inventory.device(device)
         return () if listed is None else mpxns_of(self._inventory, listed)
 
-    def responsible(self, area: str, device: Eui64 | None, *, visit: bool, at: float) -> Responsible:
+    def responsible(self, area: str, device: Eui64 | None, *, visit: bool, at: float) -> IncidentResponsible:
         """Party that closes an incident. Where nobody is registered the DCC keeps it until somebody is (choice)."""
         row = self._rules.areas[area]
         whose = row.on_visit if visit else row.whose
         mpxns = self._hub_mpxns(device)
         shared = whose == "lead" and len(self._suppliers(mpxns, at)) > 1
         if whose == "DCC":
-            return Responsible(None, f"{area}: the DCC closes it, {row.source}", False)
+            return IncidentResponsible(None, f"{area}: the DCC closes it, {row.source}", False)
         if whose == "lead":
             found = self._registration.lead_supplier(mpxns, at)
             rule = f"{area}{', a visit is needed' if visit else ''}: the Lead Supplier (EIS, GIS, EES) closes it, {row.source}"
@@ -53,8 +53,8 @@ class Responsibility:
             found = self._registration.lead_supplier(self.mpxns(device), at)
             rule = f"{area}: the supplier registered for the meter closes it, {row.source}"
         if found is None:
-            return Responsible(None, f"{rule}; nobody is registered for {', '.join(mpxns) or 'it'}, so the DCC keeps it", False)
-        return Responsible(found, rule, shared)
+            return IncidentResponsible(None, f"{rule}; nobody is registered for {', '.join(mpxns) or 'it'}, so the DCC keeps it", False)
+        return IncidentResponsible(found, rule, shared)
 
     def interested(self, device: Eui64 | None, at: float) -> tuple[Eui64, ...]:
         """Everyone registered for the MPxNs it concerns [227]."""

@@ -32,7 +32,7 @@ def settings() -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class MaintenanceItem:
     """One maintenance item. ``agreed`` is the Panel's agreement in words, None without; ``needs_agreement`` says why it is needed."""
 
     number: int
@@ -62,19 +62,19 @@ class MaintenancePlan:
         self._now = now
         self._panel_hours = panel_hours or tuple(settings()["protected_hours"])
 
-    def plan(self, what: str, begins: float, ends: float, *, disrupts: bool) -> Item:
+    def plan(self, what: str, begins: float, ends: float, *, disrupts: bool) -> MaintenanceItem:
         """Put an item into the plan. Raises MaintenanceError for one that is over before it begins."""
         if ends <= begins:
             raise MaintenanceError(f"maintenance {what!r} ends before it begins: give times that follow each other")
         number = self._store.insert("maintenance_items", what=what, begins=begins, ends=ends, disrupts=int(disrupts), planned=self._now())
         return self.item(number)
 
-    def agree(self, number: int, agreement: str) -> Item:
+    def agree(self, number: int, agreement: str) -> MaintenanceItem:
         """The SEC Panel agrees [213]."""
         self._store.execute("UPDATE maintenance_items SET agreed = ? WHERE number = ?", (agreement, number))
         return self.item(number)
 
-    def publish(self, month: Month) -> tuple[Item, ...]:
+    def publish(self, month: Month) -> tuple[MaintenanceItem, ...]:
         """Publish a month's schedule, before the month begins [213]. Raises MaintenanceError afterwards, or while agreement is missing."""
         items = self.month(month)
         waiting = [f"{one.number} ({'; '.join(one.needs_agreement)})" for one in items if one.state == "needs agreement"]
@@ -86,19 +86,19 @@ class MaintenancePlan:
             self._store.execute("UPDATE maintenance_items SET published = ? WHERE number = ?", (self._now(), one.number))
         return self.month(month)
 
-    def month(self, month: Month) -> tuple[Item, ...]:
+    def month(self, month: Month) -> tuple[MaintenanceItem, ...]:
         """The month's items in the order of their beginning."""
         rows = self._store.rows(
             "SELECT number FROM maintenance_items WHERE begins >= ? AND begins < ? ORDER BY begins", (month.begins, month.ends)
         )
         return tuple(self.item(row["number"]) for row in rows)
 
-    def item(self, number: int) -> Item:
+    def item(self, number: int) -> MaintenanceItem:
         """One item. Raises MaintenanceError."""
         row = self._store.row("SELECT * FROM maintenance_items WHERE number = ?", (number,))
         if row is None:
             raise MaintenanceError(f"there is no maintenance item {number}")
-        return Item(
+        return MaintenanceItem(
             number,
             row["what"],
             row["begins"],

@@ -41,7 +41,7 @@ class MeasureError(CommsHubError):
     """A report that lacks what its figures demand."""
 
 
-class Rule(StrEnum):
+class MeasureRule(StrEnum):
     """Demand of a figure on the report [260, 261]."""
 
     REPORT = "report the figure"
@@ -51,7 +51,7 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class MeasureLevel:
     """One measure's service levels, in percent [262]."""
 
     number: int
@@ -62,11 +62,11 @@ class Level:
 
 
 @cache
-def levels() -> tuple[Level, ...]:
+def levels() -> tuple[MeasureLevel, ...]:
     """All five."""
     lines = resources.files("hil.sec.measures").joinpath("levels.csv").read_text(encoding="utf-8").splitlines()
     return tuple(
-        Level(int(row["number"]), row["name"], Fraction(row["target"]), Fraction(row["minimum"]), row["paragraph"])
+        MeasureLevel(int(row["number"]), row["name"], Fraction(row["target"]), Fraction(row["minimum"]), row["paragraph"])
         for row in csv.DictReader(lines)
     )
 
@@ -86,10 +86,10 @@ class Clocked:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MeasureFigure:
     """One measure of one month. ``causes`` are the late ones by what and where, the most frequent first."""
 
-    level: Level
+    level: MeasureLevel
     month: Month
     counted: int
     within: int
@@ -100,27 +100,27 @@ class Figure:
         return Fraction(100 * self.within, self.counted) if self.counted else None
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> MeasureRule:
         """At or above target: the figure. At or above minimum: the cause too; equality is no failure (choice). Below: the steps too."""
         if self.percent is None:
-            return Rule.NOTHING
+            return MeasureRule.NOTHING
         if self.percent >= self.level.target:
-            return Rule.REPORT
-        return Rule.CAUSE if self.percent >= self.level.minimum else Rule.STEPS
+            return MeasureRule.REPORT
+        return MeasureRule.CAUSE if self.percent >= self.level.minimum else MeasureRule.STEPS
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A figure with what was said about it. ``owed`` is what still has to be said."""
 
-    figure: Figure
+    figure: MeasureFigure
     cause: str
     steps: str
 
     @property
     def owed(self) -> tuple[str, ...]:
-        cause = "cause" if self.figure.rule in (Rule.CAUSE, Rule.STEPS) and not self.cause else None
-        steps = "steps" if self.figure.rule is Rule.STEPS and not self.steps else None
+        cause = "cause" if self.figure.rule in (MeasureRule.CAUSE, MeasureRule.STEPS) and not self.cause else None
+        steps = "steps" if self.figure.rule is MeasureRule.STEPS and not self.steps else None
         return tuple(one for one in (cause, steps) if one)
 
     def as_json(self) -> dict[str, object]:
@@ -151,7 +151,7 @@ class Performance:
         self._incidents = incidents
         self._now = now
 
-    def figure(self, number: int, month: Month) -> Figure:
+    def figure(self, number: int, month: Month) -> MeasureFigure:
         """One measure of one month, for the whole system [256, 259]. Raises MeasureError for a number that is none."""
         level = next((one for one in levels() if one.number == number), None)
         if level is None:
@@ -159,7 +159,7 @@ class Performance:
         now = self._now()
         clocked = [one for one in self._clocked(number, month) if one.ended is not None or now > one.due]
         late = Counter(f"{one.what}, {one.where}" for one in clocked if not one.within)
-        return Figure(level, month, len(clocked), sum(one.within for one in clocked), tuple(late.most_common()))
+        return MeasureFigure(level, month, len(clocked), sum(one.within for one in clocked), tuple(late.most_common()))
 
     def _clocked(self, number: int, month: Month) -> Iterator[Clocked]:
         match number:

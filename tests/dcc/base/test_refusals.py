@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import hil.dcc
 from hil.commands.dcc.dcc import dcc
-from hil.dcc.base.refusals import Entry, because, catalogue
+from hil.dcc.base.refusals import RefusalEntry, because, catalogue
 from hil.dcc.base.services import response_codes
 
 ROOT = Path(hil.dcc.__file__).parent
@@ -64,7 +64,7 @@ def test_the_words_a_call_fills_in_are_those_of_its_entry() -> None:
 @pytest.mark.requirement("GW-31")
 @pytest.mark.requirement("GW-69")
 @pytest.mark.parametrize("entry", catalogue().values(), ids=lambda entry: entry.name)
-def test_a_refusal_says_what_why_and_what_next(entry: Entry) -> None:
+def test_a_refusal_says_what_why_and_what_next(entry: RefusalEntry) -> None:
     shown = entry.fill(entry.example)
     assert set(entry.example) == entry.words
     for text in (shown.hop, shown.check, shown.rule, shown.value, shown.next_step):

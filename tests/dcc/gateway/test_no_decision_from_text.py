@@ -12,7 +12,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
 from hil.dcc.base import refusals, requests, results
-from hil.dcc.base.refusals import Entry
+from hil.dcc.base.refusals import RefusalEntry
 from hil.sec.security.monitor import monitor_rules
 from tests.dcc.far_end import ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import COMMISSION, send
@@ -25,12 +25,12 @@ def scramble(monkeypatch: pytest.MonkeyPatch) -> None:
     other = {name: replace(entry, check="x", rule="y [1]", value="z", next_step="w") for name, entry in refusals.catalogue().items()}
     words = {name: entry.words for name, entry in refusals.catalogue().items()}
 
-    def fill(entry: Entry, values: object) -> refusals.Refusal:
+    def fill(entry: RefusalEntry, values: object) -> refusals.Refusal:
         return refusals.Refusal(entry.hop, entry.check, entry.rule, entry.value, entry.next_step, entry.code, entry.name)
 
     monkeypatch.setattr(refusals, "catalogue", lambda: other)
-    monkeypatch.setattr(Entry, "fill", fill)
-    monkeypatch.setattr(Entry, "words", property(lambda entry: words[entry.name]))
+    monkeypatch.setattr(RefusalEntry, "fill", fill)
+    monkeypatch.setattr(RefusalEntry, "words", property(lambda entry: words[entry.name]))
     judge: Callable[..., results.Judgement] = results.judge
     for module in ("hil.dcc.answers.answers", "hil.dcc.gateway.sequence"):
         monkeypatch.setattr(f"{module}.judge", lambda message: replace(judge(message), text="v"))

@@ -10,7 +10,7 @@ from firmware_emu.crypto.roles import DeviceType
 from hil.dcc.base.outcome import Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.own_services.own_services import _ACTIONS
-from hil.dcc.own_services.wan_matrix import Coverage
+from hil.dcc.own_services.wan_matrix import WanCoverage
 from tests.dcc.far_end import ACB, CHF, ESME, GPF, MPAN, NETWORK, PPMID, SUPPLIER, FarEnd
 from tests.dcc.messages import NEW, notification, send
 
@@ -140,8 +140,8 @@ def test_the_dcc_carries_out_every_service_that_is_for_no_device() -> None:
 @pytest.mark.requirement("SVC-12.1")
 async def test_the_wan_matrix_tells_what_is_held_about_an_address_and_invents_nothing(far_end: FarEnd) -> None:
     await far_end.in_service()
-    far_end.dcc.wan_matrix.cover(Coverage("North", True, "Cellular", "High"), postcode="M22 0RR")
-    far_end.dcc.wan_matrix.cover(Coverage("South", False, "Mesh", "Low", anticipated="2027-01-01"), uprn="100")
+    far_end.dcc.wan_matrix.cover(WanCoverage("North", True, "Cellular", "High"), postcode="M22 0RR")
+    far_end.dcc.wan_matrix.cover(WanCoverage("South", False, "Mesh", "Low", anticipated="2027-01-01"), uprn="100")
     place = {"PostCode": "m220rr", "AddressIdentifier": "1"}
     for user in (far_end.supplier, far_end.network, far_end.other):
         outcome = await send(far_end, "12.1", None, {"PartialAddress": place}, user=user)

@@ -15,7 +15,7 @@ from hil.commands.dcc.registration import registration
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.registration.files import Fuel, RegistrationFile, Row
-from hil.dcc.registration.incidents import Kind, handling
+from hil.dcc.registration.incidents import FeedIncidentKind, handling
 from tests.dcc.far_end import MPAN, NETWORK, SUPPLIER
 from tests.dcc.registration.feed_bench import RDP
 
@@ -55,7 +55,7 @@ def test_a_signed_file_is_received_and_shown(store_path: Path, tmp_path: Path, k
 
 def test_refreshes_incidents_disputes_and_settings_are_listed(store_path: Path) -> None:
     assert said(store_path, "refresh", str(RDP), "--fuel", "gas")[0]["overdue"] is False
-    steps = [word for step in handling()[Kind.NOT_RECEIVED].steps for word in ("--step", step)]
+    steps = [word for step in handling()[FeedIncidentKind.NOT_RECEIVED].steps for word in ("--step", step)]
     raised = said(store_path, "incidents", "--open", str(RDP), "gas", "not received", "file 7", *steps)
     assert raised[0]["state"] == "open"
     assert said(store_path, "incidents", "--resolve", "1", "it came")[0]["state"] == "resolved"

@@ -12,7 +12,7 @@ from hil.dcc.base.services import UserRole
 from hil.dcc.registration.counts import NonDomestic, enrolled_systems, registered_systems, smoothed
 from hil.dcc.registration.disputes import DisputeError
 from hil.dcc.registration.files import Fuel, Row
-from hil.dcc.registration.incidents import Kind, RegistrationIncidentError, handling
+from hil.dcc.registration.incidents import FeedIncidentKind, RegistrationIncidentError, handling
 from hil.dcc.registration.settings import feed_settings
 from tests.dcc.far_end import ESME, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
 from tests.dcc.registration.feed_bench import MPAN_2, RDP, Bench, row
@@ -25,8 +25,8 @@ def bench(keystore: Keystore) -> Bench:
 
 @pytest.mark.requirement("REG-06")
 @pytest.mark.requirement("REG-07")
-@pytest.mark.parametrize("kind", list(Kind))
-def test_an_incident_of_each_kind_is_raised_after_its_steps_recorded_and_resolved(bench: Bench, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(FeedIncidentKind))
+def test_an_incident_of_each_kind_is_raised_after_its_steps_recorded_and_resolved(bench: Bench, kind: FeedIncidentKind) -> None:
     steps = handling()[kind].steps
     with pytest.raises(RegistrationIncidentError, match=steps[-1]):
         bench.feed.incidents.open(RDP, Fuel.ELECTRICITY, kind, "sequence 3", steps[:-1])
@@ -40,8 +40,8 @@ def test_an_incident_of_each_kind_is_raised_after_its_steps_recorded_and_resolve
 
 @pytest.mark.requirement("REG-07")
 def test_a_repeated_incident_is_resolved_only_with_what_prevents_the_next(bench: Bench) -> None:
-    steps = handling()[Kind.MALFORMED].steps
-    first, second = (bench.feed.incidents.open(RDP, Fuel.GAS, Kind.MALFORMED, "sequence 3", steps) for _ in range(2))
+    steps = handling()[FeedIncidentKind.MALFORMED].steps
+    first, second = (bench.feed.incidents.open(RDP, Fuel.GAS, FeedIncidentKind.MALFORMED, "sequence 3", steps) for _ in range(2))
     bench.feed.incidents.resolve(first.number, "sent again")
     assert second.prevention_due
     with pytest.raises(RegistrationIncidentError, match="say what prevents it"):
@@ -51,12 +51,12 @@ def test_a_repeated_incident_is_resolved_only_with_what_prevents_the_next(bench:
 
 @pytest.mark.requirement("REG-19")
 def test_the_error_handling_says_what_becomes_of_an_incorrect_or_missing_file(bench: Bench) -> None:
-    assert set(handling()) == set(Kind)
+    assert set(handling()) == set(FeedIncidentKind)
     assert all("389" in one.source for one in handling().values())
-    assert handling()[Kind.MALFORMED].action == "nothing of the file is taken; its sequence number stays due"
+    assert handling()[FeedIncidentKind.MALFORMED].action == "nothing of the file is taken; its sequence number stays due"
     assert bench.feed.receive(b"rubbish", b"").state == "malformed"
     assert bench.send(bench.file(1, row())).state == "taken"
-    assert handling()[Kind.ERRONEOUS].action.startswith("the sound rows are taken")
+    assert handling()[FeedIncidentKind.ERRONEOUS].action.startswith("the sound rows are taken")
 
 
 @pytest.mark.requirement("REG-08")

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from hil.sec.charging.faults import (
+    FaultResponsible,
     HubFault,
-    Responsible,
     allocate_damages,
     batch_fault_damages,
     batch_faults,
@@ -80,9 +80,9 @@ def test_damages_go_to_suppliers_by_their_share_of_all_faults() -> None:
 
 @pytest.mark.requirement("CHG-14")
 def test_each_cause_of_a_fault_has_one_who_is_responsible() -> None:
-    assert fault_responsibility("hub failed in use").responsible is Responsible.DCC
-    assert fault_responsibility("lost or stolen").responsible is Responsible.USER
-    assert {one.responsible for one in fault_causes().values()} == set(Responsible)
+    assert fault_responsibility("hub failed in use").responsible is FaultResponsible.DCC
+    assert fault_responsibility("lost or stolen").responsible is FaultResponsible.USER
+    assert {one.responsible for one in fault_causes().values()} == set(FaultResponsible)
     assert all("[" in one.source for one in fault_causes().values())
     with pytest.raises(ChargingError, match="expected one of: hub failed in use"):
         fault_responsibility("gremlins")
@@ -91,7 +91,7 @@ def test_each_cause_of_a_fault_has_one_who_is_responsible() -> None:
 @pytest.mark.requirement("CHG-19")
 def test_a_single_mode_hub_replaced_for_mesh_reach_is_a_dcc_service_fault_under_the_type_fault_rules() -> None:
     cause = "single mode hub without mesh reach"
-    assert fault_responsibility(cause).responsible is Responsible.DCC
+    assert fault_responsibility(cause).responsible is FaultResponsible.DCC
     assert type_faults([fault(cause=cause), fault(cause="lost or stolen")], date(2026, 1, 1), date(2027, 1, 1)) == (fault(cause=cause),)
     assert settle_removal(cause, D(100), "A").charges == {}
 

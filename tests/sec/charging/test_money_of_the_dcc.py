@@ -21,7 +21,7 @@ from hil.sec.charging.commercial import (
     milestone_credit_gbp,
 )
 from hil.sec.charging.invoices import (
-    Account,
+    ChargeAccount,
     Line,
     accelerated_liability,
     bad_debt,
@@ -38,7 +38,7 @@ COSTS = AnnualCosts(D(1000), D(200), D(30), D(20), D(10))
 
 
 def lines(*amounts: str) -> list[Line]:
-    return [Line("A", Account.SERVICES, "a service", D(amount), "[400]") for amount in amounts]
+    return [Line("A", ChargeAccount.SERVICES, "a service", D(amount), "[400]") for amount in amounts]
 
 
 @pytest.mark.requirement("CHG-21")
@@ -49,9 +49,12 @@ def test_each_service_and_alert_that_was_used_is_charged_at_its_explicit_price()
 
 @pytest.mark.requirement("CHG-23")
 def test_hub_charges_have_an_invoice_and_an_account_of_their_own() -> None:
-    hub = Line("A", Account.HUBS, "asset charge", D("5.00"), "[317]")
+    hub = Line("A", ChargeAccount.HUBS, "asset charge", D("5.00"), "[317]")
     made = invoices([*lines("1.00", "2.50"), hub], MARCH)
-    assert [(one.party, one.account, one.total_gbp) for one in made] == [("A", Account.HUBS, D("5.00")), ("A", Account.SERVICES, D("3.50"))]
+    assert [(one.party, one.account, one.total_gbp) for one in made] == [
+        ("A", ChargeAccount.HUBS, D("5.00")),
+        ("A", ChargeAccount.SERVICES, D("3.50")),
+    ]
     with pytest.raises(ChargingError, match="whole pence"):
         invoices(lines("0.001"), MARCH)
 
@@ -67,7 +70,7 @@ def test_invoices_go_out_early_in_the_next_month_and_providers_are_paid_at_its_e
 def test_an_acceleration_event_is_socialised_over_the_users() -> None:
     made = accelerated_liability(D("100.00"), {"A": 1, "B": 1, "C": 1})
     assert sum(line.amount_gbp for line in made) == D("100.00")
-    assert {line.account for line in made} == {Account.HUBS}
+    assert {line.account for line in made} == {ChargeAccount.HUBS}
     assert [line.amount_gbp for line in made] == [D("33.34"), D("33.33"), D("33.33")]
 
 

@@ -19,7 +19,7 @@ from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.registration import Registration
 from hil.sec.incidents import IncidentLog
-from hil.sec.measures import MeasureError, Performance, Rule, levels
+from hil.sec.measures import MeasureError, MeasureRule, Performance, levels
 from hil.sec.measures.providers import PROVIDERS, ProviderThresholds
 from tests.dcc.far_end import ESME, SUPPLIER
 
@@ -156,7 +156,7 @@ def test_the_month_is_reported_in_percent_for_the_whole_system(desk: Desk) -> No
         desk.request(1.0)
     desk.request(31.0)
     figure = desk.performance.figure(1, MARCH)
-    assert (figure.percent, figure.rule) == (99, Rule.REPORT)
+    assert (figure.percent, figure.rule) == (99, MeasureRule.REPORT)
     assert figure.causes == ((f"service 4.1.1 Read Instantaneous Import Registers, hub {HUB}", 1),)
     assert [one.figure.level.number for one in desk.performance.report(MARCH)] == [1, 2, 3, 4, 5]
     with pytest.raises(MeasureError, match="expected 1 to 5"):
@@ -167,7 +167,7 @@ def test_the_month_is_reported_in_percent_for_the_whole_system(desk: Desk) -> No
 def test_below_target_and_at_or_above_minimum_the_cause_is_explained(desk: Desk) -> None:
     for took in (*[1.0] * 96, *[31.0] * 4):
         desk.request(took)
-    assert desk.performance.figure(1, MARCH).rule is Rule.CAUSE
+    assert desk.performance.figure(1, MARCH).rule is MeasureRule.CAUSE
     with pytest.raises(MeasureError, match="owes measure 1: cause"):
         desk.performance.report(MARCH)
     assert desk.performance.explain(1, MARCH, "one mast was down").owed == ()
@@ -178,7 +178,7 @@ def test_below_target_and_at_or_above_minimum_the_cause_is_explained(desk: Desk)
 def test_below_minimum_the_steps_are_stated_too(desk: Desk) -> None:
     for took in (*[1.0] * 95, *[31.0] * 5):
         desk.request(took)
-    assert desk.performance.figure(1, MARCH).rule is Rule.STEPS
+    assert desk.performance.figure(1, MARCH).rule is MeasureRule.STEPS
     assert desk.performance.statement(1, MARCH).owed == ("cause", "steps")
     assert desk.performance.explain(1, MARCH, "one mast was down").owed == ("steps",)
     with pytest.raises(MeasureError, match="owes measure 1: steps"):
@@ -190,7 +190,7 @@ def test_a_clock_that_still_runs_is_not_counted(desk: Desk) -> None:
     desk.now = MARCH.begins + 70
     desk.request(None, state="sent")
     assert desk.figure(1) == (0, 0)
-    assert desk.performance.figure(1, MARCH).rule is Rule.NOTHING
+    assert desk.performance.figure(1, MARCH).rule is MeasureRule.NOTHING
     desk.now = MARCH.begins + 91
     assert desk.figure(1) == (0, 1)
 
