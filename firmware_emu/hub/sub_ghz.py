@@ -44,7 +44,7 @@ _SCAN_NOW = 0
 _OUTCOME_ACCEPTED, _TRIGGER_REMOTE = b"\x00", b"\x00"
 _LOG_DEPTH = 100
 _SUSPEND_STATUS, _SUSPEND = 0x00, 0x00
-_ROW = TypeDescription(0x02, (TypeDescription(0x06), TypeDescription(0x12), TypeDescription(0x09), TypeDescription(0x09)))
+_ROW = TypeDescription(0x02, (TypeDescription(0x06), TypeDescription(0x12), TypeDescription(0x09)))
 
 
 class SubGhz:
@@ -93,8 +93,7 @@ class SubGhz:
                 (
                     DoubleLongUnsigned(entry.time),
                     LongUnsigned(entry.code),
-                    OctetString(entry.other[:4]),
-                    OctetString(entry.other[4:]),
+                    OctetString(entry.other),
                 )
             )
             for entry in self._log.entries()

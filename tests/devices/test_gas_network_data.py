@@ -28,7 +28,7 @@ def start(bench: GasBench, at: int = 0) -> None:
     (answer,) = bench.ask(
         START_SAMPLING, [Component(METERING.id, 0x01, 0, 0x07, METERING.to_server[0x07].encode(fields))], NETWORK_OPERATOR
     )
-    assert (answer.command, answer.payload) == (0x0D, b"\x02\x00")
+    assert (answer.frame_control, answer.command, answer.payload) == (0x09, 0x0D, b"\x02\x00")
 
 
 def samples(bench: GasBench) -> tuple[int, list[int]]:

@@ -15,8 +15,10 @@ from firmware_emu.gbcs.dlms import parse_obis
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
+from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
 from hil.devices.metering.registers import Register, Ring, house
 from tests.devices.hub_in_memory import MemoryHan
+from tests.devices.meter_bench import Bench
 
 DAY = 86_400
 ESME = Eui64.parse("00db1234567890a0")
@@ -55,6 +57,13 @@ def test_a_ring_keeps_its_newest_records_in_order(depth: int, per_page: int, cou
         ring.append(number, -number)
     expected = [(number, -number) for number in range(max(0, count - depth), count)]
     assert (list(ring), len(ring)) == (expected, len(expected))
+
+
+@pytest.mark.parametrize(("variant", "members"), [(SINGLE_ELEMENT, 1), (TWIN_ELEMENT, 2)])
+def test_the_time_of_use_registers_have_a_member_for_each_element(device_pki: Keystore, variant: EsmeVariant, members: int) -> None:
+    value = Bench(device_pki, variant=variant).read(1, "0-0:94.44.34.1")
+    assert isinstance(value, Structure)
+    assert [len(one.elements) for one in value.elements] == [48, 4][:members]  # type: ignore[attr-defined]
 
 
 def test_nothing_is_counted_while_nothing_flows() -> None:

@@ -76,6 +76,7 @@ async def test_a_scan_is_assessed_told_and_logged(bench: Bench) -> None:
     (entry,) = log.elements
     assert isinstance(entry, Structure)
     assert entry.elements[1] == LongUnsigned(0x8F27)
+    assert [value.type_name for value in entry.elements] == ["double-long-unsigned", "long-unsigned", "octet-string"]
     channel = await bench.ask(bench.dlms(0x010A, (Specification(Choice.GET, 1, CHANNEL, 2), Null())))
     assert isinstance(channel, AccessResponse)
     assert isinstance(channel.data[0], BitString)

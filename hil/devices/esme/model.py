@@ -112,7 +112,8 @@ def _registers(esme: EsmePart, model: ObjectModel) -> None:
         return Structure((DoubleLongUnsigned(total), scaler_unit(_WATTS), DoubleLongUnsigned(total - secondary)))
 
     def rates() -> Data:
-        return Structure((_unsigned(esme.metering.rates.tou), _unsigned(esme.metering.rates.secondary)))
+        secondary = (_unsigned(esme.metering.rates.secondary),) if twin else ()
+        return Structure((_unsigned(esme.metering.rates.tou), *secondary))
 
     def blocks() -> Data:
         counted = esme.metering.rates

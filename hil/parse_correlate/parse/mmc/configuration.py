@@ -286,7 +286,9 @@ def channel_log(answer: Answer) -> Content:
     for entry in elements(answer.item(0)):
         count, code = number(at(entry, 0)), number(at(entry, 1))
         if count is not None:
-            channel = next((found for value in elements(entry) if (found := operating_channel(bits(value)))), ())
+            # RTDS DBCH02: time, code, and an octet-string; that it begins with the channel's mask is this product's choice.
+            mask = (octets(at(entry, 2)) or b"")[:4]
+            channel = operating_channel(f"{int.from_bytes(mask, 'big'):032b}") if len(mask) == 4 else ()
             shown = leaf("EventCode", None if code is None else f"{code:04X}")
             entries += group("LogEntry", leaf("Timestamp", seconds(count)), shown, channel)
     return tuple(entries)
