@@ -25,7 +25,7 @@ from firmware_emu.trace import Trace
 
 _KEY = "hub/network/key"
 _FORMED = "hub/network/formed"
-_DONGLE, _RECORD = "hub/network/dongle", "hub/network/record"
+_DONGLE, _RECORD = "hub/network/dongle", "hub/dongle/record"
 _RECORDED = ("channel", "pan_id", "key_sequence", "frame_counter", "update_id")
 
 

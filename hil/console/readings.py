@@ -39,7 +39,7 @@ def _opened(node: Field, owner: str) -> Iterator[tuple[str, object]]:
 def _leaves(node: Field, owner: str) -> Iterator[tuple[str, object]]:
     by_field = {child.field: child for child in node.children}
     if "attribute" in by_field and {"value", "status"} & set(by_field):  # a ZCL attribute record
-        name = by_field["attribute"].meaning or by_field["attribute"].value
+        name = (by_field["attribute"].meaning or by_field["attribute"].value).lower()
         yield name, _number(by_field["value"].value) if "value" in by_field else by_field["status"].meaning
     elif node.children:
         yield from _registers(node.children, owner)

@@ -221,7 +221,8 @@ def threshold_of_dcc(seconds: float) -> Callable[[ConformanceStation], None]:
     """The DCC's own threshold for AD1."""
 
     def change(station: ConformanceStation) -> None:
-        station.dcc.alerts._profile = replace(station.dcc.alerts._profile, outage_threshold_s=seconds)
+        context = station.dcc.alerts._context
+        station.dcc.alerts._context = replace(context, profile=replace(context.profile, outage_threshold_s=seconds))
 
     return change
 
