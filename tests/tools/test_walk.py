@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +24,8 @@ def test_the_three_journeys_are_walked_and_their_files_counted() -> None:
     assert "hil/dcc/dcc.py" in walks["7.2"]["calls"]
     assert not any(name.startswith("hil/dcc/transform/") for name in walks["ESME alert"]["calls"])
     assert any(name.startswith("ichis/") for name in walks["power cut of 20 s"]["calls"])
+    page = (_TOOL.parents[1] / "firmware_emu" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    told = [re.findall(r"^\| `([\w/]+\.py)` \| `[\w.]+` \|", part, re.MULTILINE) for part in page.split("\n### ")[1:]]
+    for walk, files in zip(walks.values(), told, strict=True):
+        assert files
+        assert sorted(set(files) - set(walk["calls"])) == [], f"ARCHITECTURE.md names files that {walk['journey']} does not enter"
