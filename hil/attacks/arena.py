@@ -20,6 +20,7 @@ from hil.devices.gsme.gsme import Gsme
 from hil.devices.ihd import Ihd
 from hil.journeys.demo import HomeJourney
 from hil.journeys.steps import Steps
+from hil.journeys.strategy import State
 from hil.radio.air.air import MacFrame
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.stack import Stack
@@ -140,9 +141,7 @@ class Arena:
     async def prepare(self) -> None:
         """Install and commission the home, and gather honest messages."""
         asyncio.get_running_loop().set_exception_handler(self._crashed)
-        await self.journey.start()
-        await self.journey.install()
-        await self.journey.commission()
+        await self.journey.reach(State.PAIRED)
         leave = self.station.air.capture(self.air.append)
         for target in self.targets:
             outcome = await self.ask(target)

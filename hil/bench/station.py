@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from firmware_emu.board import Board
+from firmware_emu.board import Board, DeviceTable
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
@@ -19,6 +19,7 @@ from hil.bench.keys import load_keys
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis.build import Content
 from hil.dcc.parties.users import User
+from hil.devices.base.han_device import HanDevice
 
 
 class Station(Home):
@@ -33,6 +34,8 @@ class Station(Home):
         self.other_supplier = user_of(board, "other_supplier", keystore)
         self.network_operator = user_of(board, "network_operator", keystore)
         self.other_user = user_of(board, "other_user", keystore)
+        everybody = (self.supplier, self.gas_supplier, self.other_supplier, self.network_operator, self.other_user)
+        self._users = {user.eui64: user for user in everybody}
 
     @property
     def sm_wan(self) -> ShapedLink:
@@ -40,10 +43,27 @@ class Station(Home):
         assert self.wan is not None
         return self.wan
 
+    @property
+    def formed(self) -> bool:
+        """Whether the hub runs on its HAN."""
+        return self.hub is not None and self.hub.status.network is not None
+
+    async def power_up(self) -> None:
+        """Supply on."""
+        await self.host.power_up()
+
+    def emulated(self, row: DeviceTable) -> HanDevice:
+        """The Device with that label."""
+        return self.device(row.name)
+
+    def user(self, eui: Eui64) -> User:
+        """The user of that identity. Raises KeyError."""
+        return self._users[eui]
+
     async def bring_up(self) -> None:
         """The home, and the DCC with its users and what it must know of them; nothing has power yet."""
         await super().bring_up()
-        for user in (self.supplier, self.gas_supplier, self.other_supplier, self.network_operator, self.other_user):
+        for user in self._users.values():
             self.dcc.add_user(user)
         hold_and_register(self.dcc, self.board)
         await self.dcc.start()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import NotAvailable
 from firmware_emu.gbcs.alert_contents import SupplyOutage
 from firmware_emu.gbcs.alerts import Alert, read_alert
@@ -18,11 +17,10 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.hub.hub import PowerState
-from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from hil.conformance.station import ConformanceStation, open_conformance_station
 from hil.dcc.answers.alert_table import AlertRecord
-from hil.dcc.duis.build import Content
+from hil.journeys.strategy import NotReached, State, Strategy
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition
 from ichis.jig import Jig
@@ -154,39 +152,10 @@ class Bench:
         for row in station.board.device:
             if station.dcc.alerts.relevant(self.board.hub.chf):
                 return
-            station.dcc.inventory.certify(DeviceType.ESME, row.manufacturer, row.model, row.firmware)
-            if station.dcc.inventory.device(row.eui) is None:
-                await self._ask(
-                    "12.2",
-                    None,
-                    {
-                        "DeviceID": row.eui,
-                        "DeviceManufacturer": row.manufacturer,
-                        "DeviceModel": row.model,
-                        "DeviceType": row.type,
-                        "SMETSCHTSVersion": "SMETS V5.2",
-                        "FirmwareVersion": row.firmware,
-                        "ESMEVariant": "A",
-                    },
-                )
-            await self._ask(
-                "8.11",
-                self.board.hub.chf,
-                {
-                    "DeviceID": row.eui,
-                    "RequestType": "Add",
-                    "AddDeviceToCHFWhitelist": {
-                        "JoinTimePeriod": 60,
-                        "InstallCode": row.install_code.octets.hex().upper(),
-                        "ImportMPxN": str(row.mpxn),
-                    },
-                },
-            )
-
-    async def _ask(self, variant: str, target: Eui64 | None, body: Mapping[str, Content]) -> None:
-        outcome = await self.station.ask(self.station.supplier, variant, target, body)
-        if not outcome.ok:
-            raise NotAvailable("a meter in the hub's device log", outcome.why)
+            try:
+                await Strategy(station).bring(row, State.LISTED)
+            except NotReached as failed:
+                raise NotAvailable("a meter in the hub's device log", failed.outcome.why) from failed
 
     async def seat(self, seated: bool) -> None:
         """Put the hub into its socket, or take it out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from firmware_emu.board import DeviceTable
@@ -13,20 +12,23 @@ from firmware_emu.console.frames import AttributeName, CommandName, read_attribu
 from firmware_emu.console.result import Result
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
-from hil.bench.dcc_board import addition, notification
 from hil.bench.home import Home
 from hil.bench.station import Station
 from hil.console.rig import RigNoun
 from hil.dcc.base.outcome import Outcome
-from hil.dcc.duis.build import Content
 from hil.devices import kinds
 from hil.devices.base.han_device import HanDevice
+from hil.journeys.strategy import NotReached, State, Strategy
 
-JOIN_TIME_S = 600
-CLOCK_SLACK = timedelta(minutes=1)
-"""The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
-TOLERANCE_S = 7200
-LOG_WAIT_S = 120.0
+_ON_THE_HAN, _JOINED = "is on the HAN", "joined the HAN"
+_ADDING = (
+    ("12.2 pre-notify", State.NOTIFIED),
+    ("8.11 add", State.LISTED),
+    ("join", State.JOINED),
+    ("8.1.1 commission", State.COMMISSIONED),
+    ("8.7 pair", State.PAIRED),
+)
+"""Steps of an installation, and the state that each brings a Device to."""
 
 Other = Annotated[str, Kind("gpf or a Device of the board", str, "targets")]
 
@@ -58,19 +60,18 @@ class DeviceNoun(RigNoun):
     async def add(self) -> Result:
         """Install it: pre-notify (12.2), add to the hub's log (8.11), join the HAN; a meter is commissioned (8.1.1) and all are paired."""
         done: list[tuple[str, str]] = []
-        for name, step in (
-            ("12.2 pre-notify", self._notify),
-            ("8.11 add", self._list),
-            ("join", self._join),
-            ("8.1.1 commission", self._commission),
-            ("8.7 pair", self._pair),
-        ):
-            outcome = await step()
-            if outcome is None:
-                continue
-            if isinstance(outcome, Outcome) and not outcome.ok:
-                return Result(f"{name} {self.name}: {outcome.why}", columns=("step", "result"), rows=done, ok=False, raw=outcome)
-            done.append((name, str(outcome.verdict) if isinstance(outcome, Outcome) else outcome))
+        strategy = self._strategy()
+        for name, state in _ADDING:
+            there = strategy.where(self.table) >= State.JOINED
+            try:
+                outcome = await strategy.bring(self.table, state)
+            except NotReached as failed:
+                said = f"{name} {self.name}: {failed.outcome.why}"
+                return Result(said, columns=("step", "result"), rows=done, ok=False, raw=failed.outcome)
+            if outcome is not None:
+                done.append((name, str(outcome.verdict)))
+            elif state is State.JOINED:
+                done.append((name, _ON_THE_HAN if there else _JOINED))
         status = self._status()
         return Result(f"{self.name} added: {status}", {"status": status}, ("step", "result"), done)
 
@@ -136,13 +137,8 @@ class DeviceNoun(RigNoun):
         found = self.station.dcc.inventory.device(self.table.eui)
         return "" if found is None else str(found.status)
 
-    async def _notify(self) -> Outcome | None:
-        if self.station.dcc.inventory.device(self.table.eui) is not None:
-            return None
-        return await self.ask("12.2", None, notification(self.table), about=self.table.eui)
-
-    async def _list(self) -> Outcome:
-        return await self.ask("8.11", self.bench.board.hub.chf, addition(self.table, JOIN_TIME_S), about=self._sender())
+    def _strategy(self) -> Strategy:
+        return Strategy(self.station, lambda row: self._sender())
 
     def _sender(self) -> Eui64:
         """About whom a request to the hub is: the Device itself, or, where it is no meter, a meter of its hub. Its supplier sends it."""
@@ -155,42 +151,15 @@ class DeviceNoun(RigNoun):
 
     async def _join(self) -> str:
         if self.device.node.joined:
-            return "is on the HAN"
-        await self.device.join()
-        if not isinstance(self.home, Station):
-            return "joined the HAN"
-        wanted = ("InstalledNotCommissioned", "Commissioned")
-        await self.station.until(f"the status of {self.name} at the DCC", lambda: self._status() in wanted, LOG_WAIT_S)
-        return "joined the HAN"
-
-    async def _commission(self) -> Outcome | None:
-        if self.table.type not in ("ESME", "GSME") or self._status() == "Commissioned":
-            return None
-        body: dict[str, Content] = {"CurrentDateTime": self.bench.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": TOLERANCE_S}
-        return await self.ask("8.1.1", self.table.eui, body)
-
-    async def _pair(self) -> Outcome | None:
-        meter = next((row.name for row in self.bench.board.device if row.type == "ESME"), None)
-        commissioned = meter is not None and self._commissioned(meter)
-        outcome = None
-        for kind, variant, target, other in (
-            ("GSME", "8.7.2", self.name, "gpf"),
-            ("PPMID", "8.7.1", meter, self.name),
-            ("PPMID", "8.7.1", self.name, meter),
-            ("IHD", "8.7.2", meter, self.name),
-        ):
-            if self.table.type == kind and target is not None and other is not None and (kind == "GSME" or commissioned):
-                outcome = await self._associate(variant, target, other)
-                if not outcome.ok:
-                    break
-        return outcome
+            return _ON_THE_HAN
+        if isinstance(self.home, Station):
+            await self._strategy().join_device(self.table)
+        else:
+            await self.device.join()
+        return _JOINED
 
     async def _associate(self, variant: str, target: str, other: str) -> Outcome:
         return await self.ask(variant, self.target(target), {"OtherDeviceID": self.target(other)})
-
-    def _commissioned(self, name: str) -> bool:
-        found = self.station.dcc.inventory.device(self.target(name))
-        return found is not None and str(found.status) == "Commissioned"
 
 
 class Sleeper(DeviceNoun):

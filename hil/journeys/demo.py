@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 
+from firmware_emu.board import DeviceTable
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import RadioError
@@ -15,25 +15,26 @@ from firmware_emu.hub.hub import PowerState
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Scalar
 from firmware_emu.zse.clusters.metering import METERING
-from hil.bench.dcc_board import addition, certify, list_hub, notification
+from hil.bench.dcc_board import list_hub
 from hil.bench.station import Station
 from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.duis.build import Content
-from hil.dcc.parties.users import User
+from hil.dcc.inventory.inventory import METERS
 from hil.devices.esme.esme import Esme, LoadSwitch
 from hil.devices.gsme.gsme import Gsme
 from hil.devices.ihd import Ihd
+from hil.devices.kinds import device_type
 from hil.devices.ppmid import Ppmid
 from hil.journeys.forgery import signed_by_another, with_flipped_mac_bit
 from hil.journeys.steps import StepFailed, Steps, expect
+from hil.journeys.strategy import State, Strategy
 from hil.parse_correlate import Value, ZclCommand
 from hil.radio.nodes.node import StackNode
 
-JOIN_TIME_S = 600
 CURRENT_SUMMATION = 0x0000
 """Metering attribute."""
-CLOCK_SLACK = timedelta(minutes=1)
-"""The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
+_SET_CLOCK = {DeviceType.ESME: "ECS70", DeviceType.GSME: "GCS28"}
+"""The use case of 8.1.1 by type of meter."""
 SPARE_HUB = (Eui64.parse("02c4b000000000f1"), Eui64.parse("02c4b000000000f2"))
 SPARE_METER = Eui64.parse("02e53e00000000f1")
 STRANGER = Eui64.parse("021dd000000000f1")
@@ -76,10 +77,11 @@ def _summation(outcome: Outcome) -> int:
     return found
 
 
-class HomeJourney:
-    """Runs on an open station; ``records`` is the run's growing trace."""
+class HomeJourney(Strategy):
+    """Runs on an open station; ``records`` is the run's growing trace. Each step on the way is shown, measured and judged."""
 
     def __init__(self, station: Station, steps: Steps, records: Sequence[Record]) -> None:
+        super().__init__(station)
         self.station = station
         self.steps = steps
         self.records = records
@@ -92,19 +94,9 @@ class HomeJourney:
         self.critical_command = b""
         self._answer: asyncio.Task[Outcome] | None = None
 
-    @property
-    def chf(self) -> Eui64:
-        return self.station.board.hub.chf
-
-    @property
-    def gpf(self) -> Eui64:
-        return self.station.board.hub.gpf
-
     async def run(self) -> None:
         """All chapters in order. Raises StepFailed at the first step that does not show what it must."""
-        await self.start()
-        await self.install()
-        await self.commission()
+        await self.reach(State.PAIRED)
         await self.use()
         await self.refuse()
         await self.outages()
@@ -115,29 +107,40 @@ class HomeJourney:
         """Median time from request to response over the whole chain, real milliseconds."""
         return statistics.median(self.round_trips_ms) if self.round_trips_ms else 0.0
 
-    def user_for(self, target: Eui64) -> User:
-        """The supplier that the target holds."""
-        gas = target in (self.gpf, self.gsme.eui64)
-        return self.station.gas_supplier if gas else self.station.supplier
+    async def ask(self, variant: str, target: Eui64, body: Mapping[str, Content] | None = None, *, wait_s: float | None = None) -> Outcome:
+        """A service request by the supplier of the target."""
+        return await self.send(target, variant, target, body or {}, wait_s=wait_s)
 
-    async def ask(self, variant: str, target: Eui64, body: dict[str, Content] | None = None, *, wait_s: float | None = None) -> Outcome:
-        """A service request by the supplier of the target; a success counts into the round trip times."""
-        outcome = await self.station.ask(self.user_for(target), variant, target, body, wait_s=wait_s)
-        if outcome.ok and outcome.legs:
+    async def send(
+        self, about: Eui64, variant: str, target: Eui64 | None, body: Mapping[str, Content], wait_s: float | None = None
+    ) -> Outcome:
+        """As every strategy's; a success counts into the round trip times."""
+        outcome = await super().send(about, variant, target, body, wait_s)
+        if outcome.ok and outcome.legs and target is not None:
             self.round_trips_ms.append(sum(outcome.legs.values()))
         return outcome
 
-    # --- chapters
+    # --- the way into service
 
-    async def start(self) -> None:
+    async def reach(self, state: State) -> None:
+        """As every strategy; on the way a Device that nobody has listed tries to join too."""
+        if self.state < State.JOINED <= state:
+            await super().reach(State.LISTED)
+            await self.refuse_stranger()
+        await super().reach(state)
+
+    async def power(self) -> None:
         station, step = self.station, self.steps.step
         async with step("the DCC lists the hub"):
             list_hub(station.dcc, station.board)
         async with step("supply on") as values:
-            await station.host.power_up()
+            await station.power_up()
             expect(station.jig.hub_side.powered, "the hub did not start from the nominal supply")
             values["volts at the hub"] = round(station.jig.pin_volts(), 2)
             values["amperes"] = round(await station.jig.supply.measure_current(), 3)
+
+    async def form(self) -> None:
+        station, step = self.station, self.steps.step
         async with step("boot") as values:
             await station.until("the hub's boot", lambda: station.hub is not None and station.hub.status.power is PowerState.RUNNING)
             values["device present"] = (await station.jig.lines.read("CH_PR")).value
@@ -158,38 +161,50 @@ class HomeJourney:
             expect(network.extended_pan_id == self.gpf, f"extended PAN id is {network.extended_pan_id}, expected the GPF's id {self.gpf}")
             values["extended PAN id"], values["channel"] = str(network.extended_pan_id), network.channel
 
-    def status(self, eui: Eui64) -> str:
-        """Status of a Device in the inventory."""
-        device = self.station.dcc.inventory.device(eui)
-        return "" if device is None else str(device.status)
-
     def _expect_status(self, values: dict[str, Scalar], eui: Eui64, wanted: str) -> None:
         values["status"] = status = self.status(eui)
         expect(status == wanted, f"status of {eui} is {status or 'none'}, expected {wanted}")
 
-    async def install(self) -> None:
-        for row in self.station.board.device:
-            async with self.steps.step(f"12.2 pre-notify {row.name}") as values:
-                certify(self.station.dcc, row)
-                need(await self.station.ask(self.user_for(row.eui), "12.2", None, notification(row)))
-                values["status"] = self.status(row.eui)
-        for row in self.station.board.device:
-            async with self.steps.step(f"8.11 add {row.name}") as values:
-                before = self.versions()
-                need(await self.ask("8.11", self.chf, addition(row, JOIN_TIME_S)))
-                await self._new_backup(before, row.eui, present=True)
-                values["device log versions at the DCC"] = self.versions()
-        await self.refuse_stranger()
-        for row in self.station.board.device:
-            async with self.steps.step(f"{row.name} joins") as values:
-                before = self.versions()
-                await self.join(row.name)
-                await self._new_backup(before, row.eui, present=True)
-                self._expect_status(values, row.eui, "InstalledNotCommissioned")
+    async def notify(self, row: DeviceTable) -> Outcome | None:
+        async with self.steps.step(f"12.2 pre-notify {row.name}") as values:
+            outcome = await super().notify(row)
+            values["status"] = self.status(row.eui)
+            return outcome
+
+    async def list_device(self, row: DeviceTable) -> Outcome | None:
+        async with self.steps.step(f"8.11 add {row.name}") as values:
+            before = self.versions()
+            outcome = await super().list_device(row)
+            await self._new_backup(before, row.eui, present=True)
+            values["device log versions at the DCC"] = self.versions()
+            return outcome
+
+    async def join_device(self, row: DeviceTable) -> Outcome | None:
+        async with self.steps.step(f"{row.name} joins") as values:
+            before = self.versions()
+            await self.join(row.name)
+            await self._new_backup(before, row.eui, present=True)
+            self._expect_status(values, row.eui, "InstalledNotCommissioned")
+        return None
 
     async def join(self, name: str) -> None:
         """The Device of that name joins the HAN."""
         await self.station.device(name).join()
+
+    async def commission_device(self, row: DeviceTable) -> Outcome | None:
+        kind = device_type(row.type)
+        if kind not in METERS:
+            return None
+        async with self.steps.step(f"8.1.1 commission {kind.name.lower()}") as values:
+            outcome = await super().commission_device(row)
+            values["use case"] = _SET_CLOCK[kind]
+            self._expect_status(values, row.eui, "Commissioned")
+            return outcome
+
+    async def associate(self, variant: str, target: Eui64, other: Eui64) -> Outcome:
+        types = {self.gpf: "GPF"} | {row.eui: row.type for row in self.station.board.device}
+        async with self.steps.step(f"{variant} join {types[target]} with {types[other]}"):
+            return need(await super().associate(variant, target, other))
 
     async def gas_pushes(self) -> None:
         """The gas meter wakes and tells the hub what it has."""
@@ -226,26 +241,6 @@ class HomeJourney:
             return self.versions() > before and copy is not None and (device in copy.entries) is present
 
         await self.station.until(f"a verified CS14 {'with' if present else 'without'} {device}", there)
-
-    async def commission(self) -> None:
-        station, step = self.station, self.steps.step
-        for device, row in ((self.esme, "ECS70"), (self.gsme, "GCS28")):
-            async with step(f"8.1.1 commission {device.name.split()[0]}") as values:
-                outcome = await self.ask(
-                    "8.1.1", device.eui64, {"CurrentDateTime": station.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": 7200}, wait_s=7200
-                )
-                need(outcome)
-                values["use case"] = row
-                self._expect_status(values, device.eui64, "Commissioned")
-        joins = (
-            ("ESME with PPMID", "8.7.1", self.esme.eui64, self.ppmid.eui64),
-            ("PPMID with ESME", "8.7.1", self.ppmid.eui64, self.esme.eui64),
-            ("GSME with GPF", "8.7.2", self.gsme.eui64, self.gpf),
-            ("ESME with IHD", "8.7.2", self.esme.eui64, self.ihd.eui64),
-        )
-        for name, variant, target, other in joins:
-            async with step(f"{variant} join {name}"):
-                need(await self.ask(variant, target, {"OtherDeviceID": other}, wait_s=7200))
 
     async def use(self) -> None:
         station, step = self.station, self.steps.step

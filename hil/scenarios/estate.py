@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from firmware_emu.board import Board, DeviceTable, HubTable
@@ -26,7 +25,7 @@ from firmware_emu.ids import Eui64, InstallCode, Mpxn
 from firmware_emu.trace import Trace
 from firmware_emu.wan.faults import ShapedLink
 from firmware_emu.wan.memory import MemoryWan
-from hil.bench.dcc_board import addition, certify, dcc_of, hold_and_register, list_hub, notification, supplier_of
+from hil.bench.dcc_board import dcc_of, hold_and_register, list_hub, supplier_of
 from hil.bench.keys import devices, made_pki, organisations
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.services import UserRole
@@ -37,14 +36,10 @@ from hil.dcc.parties.users import User
 from hil.devices.base.han_device import HanDevice
 from hil.devices.base.place import Place
 from hil.devices.kinds import device_type, kind
+from hil.journeys.strategy import State, Strategy
 from hil.radio.nodes.memory_han import Han, MemoryNode, MemoryRadio
 
 _DCC_STORE = "dcc.sqlite"
-_JOIN_TIME_S = 600
-_CLOCK_SLACK = timedelta(minutes=1)
-"""The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
-_METERS = ("ESME", "GSME")
-"""Types that 8.1.1 commissions, and that hold a supplier that may have changed since they left the factory."""
 _AT_ONCE = 8
 """Homes that are installed at the same time. The bench's own figure."""
 _HOLD_UP_S = 0.5
@@ -208,6 +203,42 @@ class Plan:
     """True if the SM WAN reaches the homes from the start."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Premises:
+    """One home of an estate and the DCC that it has at the moment."""
+
+    estate: Street
+    dwelling: Dwelling
+
+    @property
+    def board(self) -> Board:
+        return self.dwelling.board
+
+    @property
+    def clock(self) -> Clock:
+        return self.dwelling.clock
+
+    @property
+    def dcc(self) -> Dcc:
+        return self.estate.dcc
+
+    @property
+    def formed(self) -> bool:
+        return self.dwelling.on_han
+
+    async def power_up(self) -> None:
+        self.dwelling.supply(True)
+
+    def emulated(self, row: DeviceTable) -> HanDevice:
+        return next(self.dwelling.devices[name] for name, known in self.dwelling.rows.items() if known is row)
+
+    def user(self, eui: Eui64) -> User:
+        return self.estate.users[eui]
+
+    async def until(self, what: str, holds: Callable[[], bool], timeout_s: float = 120.0) -> None:
+        await self.estate.until(what, holds, timeout_s)
+
+
 class Street:
     """Made by :func:`open_street`. The DCC can be killed and begun again on what it stored; homes live on meanwhile."""
 
@@ -292,7 +323,7 @@ class Street:
         return await self.dcc.send(user, self.dcc.request(user, variant, target, body), wait_s=wait_s)
 
     async def install(self, done: Callable[[Dwelling], None] = lambda _: None) -> None:
-        """Every home: its Devices pre-notified, listed, joined and commissioned. Raises NotAvailable for a step that fails."""
+        """Every home: its Devices pre-notified, listed, joined and commissioned. Raises NotReached, or what a step raises."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(dwelling: Dwelling) -> None:
@@ -303,29 +334,18 @@ class Street:
         await self.each(one)
 
     async def _install(self, dwelling: Dwelling) -> None:
-        chf = dwelling.board.hub.chf
-        await self.until(f"hub {chf}", lambda: self.status(chf) == "Commissioned" and dwelling.on_han)
+        strategy = self.strategy(dwelling)
+        await strategy.reach(State.FORMED)
         for row in dwelling.board.device:
-            await self.install_device(dwelling, row.type)
+            await strategy.bring(row, State.COMMISSIONED)
 
     async def install_device(self, dwelling: Dwelling, name: str) -> None:
-        """One Device of a home: pre-notified, listed, joined, and a meter commissioned. Raises NotAvailable for a step that fails."""
-        row, chf = dwelling.rows[name], dwelling.board.hub.chf
-        certify(self.dcc, row)
-        if row.type in _METERS:
-            self.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, supplier_of(dwelling.board, row.eui))
-        self._need(await self.ask(dwelling, "12.2", None, notification(row), of=row.eui))
-        self._need(await self.ask(dwelling, "8.11", chf, addition(row, _JOIN_TIME_S)))
-        await dwelling.devices[name].join()
-        await self.until(f"{row.name} in the log", lambda: self.status(row.eui) == "InstalledNotCommissioned")
-        if row.type in _METERS:
-            began = self.clock.datetime() - _CLOCK_SLACK
-            self._need(await self.ask(dwelling, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200}, wait_s=7200))
+        """One Device of a home: pre-notified, listed, joined, and a meter commissioned. Raises NotReached, or what a step raises."""
+        await self.strategy(dwelling).bring(dwelling.rows[name], State.COMMISSIONED)
 
-    @staticmethod
-    def _need(outcome: Outcome) -> None:
-        if not outcome.ok:
-            raise NotAvailable(f"an installed home ({outcome.variant})", outcome.why)
+    def strategy(self, dwelling: Dwelling) -> Strategy:
+        """Whoever brings a home of this estate into service."""
+        return Strategy(_Premises(self, dwelling))
 
     def status(self, eui: Eui64) -> str:
         """Status of a Device in the inventory."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import Eui64, InstallCode
-from hil.bench.dcc_board import addition, certify, notification
+from hil.bench.dcc_board import addition
 from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
@@ -17,12 +14,12 @@ from hil.devices.esme.esme import Esme
 from hil.devices.esme.metering import LoadSwitch
 from hil.devices.hand_held import HandHeldTerminal, certify_terminal
 from hil.journeys.steps import expect
+from hil.journeys.strategy import CLOCK_SLACK, JOIN_TIME_S, TOLERANCE_S, State
 from hil.scenarios.estate import Dwelling, Plan
 from hil.scenarios.scenario import Scenario, Stage
 
 TERMINAL = Eui64.parse("024847000000f001")
 _CODE = InstallCode.parse("A1A2A3A4A5A6A7A8A9AAABACADAEAFB0")
-_JOIN_TIME_S = 600
 
 
 async def _command(stage: Stage, variant: str, target: Eui64, body: dict[str, Content] | None = None) -> tuple[Outcome, bytes]:
@@ -83,17 +80,14 @@ async def _visit(stage: Stage, terminal: HandHeldTerminal) -> None:
         await terminal.join()
         values["basis"] = "profile-supplied: how a terminal introduces itself"
     async with step("8.11 by the terminal: the hub lets the meter in, and 8.13 tells the DCC") as values:
-        certify(street.dcc, row)
-        street.dcc.hold(row.eui, RemotePartyRole.SUPPLIER, home.board.parties.supplier)
-        outcome = await street.ask(home, "12.2", None, notification(row))
-        expect(outcome.ok, outcome.why)
-        await _locally(stage, terminal, "8.11", chf, addition(row, _JOIN_TIME_S))
+        await street.strategy(home).bring(row, State.NOTIFIED)
+        await _locally(stage, terminal, "8.11", chf, addition(row, JOIN_TIME_S))
         await meter.join()
         values["status"] = street.status(row.eui)
         expect(values["status"] == "Whitelisted", f"status is {values['status']}")
     async with step("8.1.1 by the terminal; its Response is kept until the hub is known") as values:
-        began = street.clock.datetime() - timedelta(minutes=1)
-        _, command = await _command(stage, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": 7200})
+        began = street.clock.datetime() - CLOCK_SLACK
+        _, command = await _command(stage, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": TOLERANCE_S})
         terminal.load(command)
         (commissioned,) = await terminal.deliver()
         values["the meter's clock is set"] = meter.clock_reliable

@@ -13,6 +13,7 @@ from firmware_emu.trace import Record, Trace
 from hil.bench.station import open_station
 from hil.journeys.demo import HomeJourney
 from hil.journeys.steps import Steps
+from hil.journeys.strategy import State
 from tests.bench_time import followed
 from tests.faults.fault_rig import Rig
 
@@ -29,8 +30,6 @@ async def rig(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     trace.subscribe(records.append)
     async with open_station(load_board("simulated"), clock, trace, tmp_path_factory.mktemp("home")) as station:
         journey = HomeJourney(station, Steps(records, lambda _: None, lambda _: None), records)
-        await journey.start()
-        await journey.install()
-        await journey.commission()
+        await journey.reach(State.PAIRED)
         yield Rig(station, records, journey)
         assert station.hub_trouble is None

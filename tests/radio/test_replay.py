@@ -20,6 +20,7 @@ from hil.bench.station import Station, open_station
 from hil.commands.run import run
 from hil.journeys.demo import HomeJourney
 from hil.journeys.steps import Steps
+from hil.journeys.strategy import State
 from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, frame, randomise
 from hil.radio.ncp.commands import decode_frame, encode_frame, schemas
@@ -55,8 +56,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     folder, keys = tmp_path_factory.mktemp("recorded"), dict[str, bytes]()
 
     async def work(station: Station, journey: HomeJourney) -> None:
-        await journey.start()
-        await journey.install()
+        await journey.reach(State.JOINED)
         keys.update(station.han_keys())
 
     records = on_a_station(load_board("simulated"), folder / "home", work, folder / "field.jsonl")
@@ -78,7 +78,7 @@ def test_a_hub_forms_the_recorded_network_on_the_played_dongle(
     file, _, before = recorded
 
     async def work(station: Station, journey: HomeJourney) -> None:
-        await journey.start()
+        await journey.reach(State.FORMED)
         assert isinstance(station.ncp, PlayedDongle)
         assert station.ncp.ncp.unanswered == []
         assert station.hub is not None
