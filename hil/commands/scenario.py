@@ -21,7 +21,7 @@ from hil.journeys.steps import StepFailed, Steps
 from hil.report.verdict import Run
 from hil.report.write import write_html, write_junit
 from hil.scenarios.catalogue import SCENARIOS
-from hil.scenarios.estate import Plan, open_street
+from hil.scenarios.estate import Plan, open_estate
 from hil.scenarios.load import Load, LoadReport, LoadRun
 from hil.scenarios.scenario import Scenario, Stage, UnknownScenario
 
@@ -67,14 +67,14 @@ def scenario(name: str | None, board_name: str, seed: int | None, as_json: bool)
 
 
 async def play(chosen: Scenario, board: Board, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps) -> Run:
-    """One scenario on a street of its own; the first step that fails ends it."""
+    """One scenario on an estate of its own; the first step that fails ends it."""
     notes: list[str] = []
-    async with open_street(board, chosen.plan, clock, trace, folder.path) as street:
+    async with open_estate(board, chosen.plan, clock, trace, folder.path) as estate:
         try:
-            await chosen.play(Stage(street, steps, folder.records))
+            await chosen.play(Stage(estate, steps, folder.records))
         except StepFailed:
             notes.append("The scenario ended at the first step that failed; the steps after it were not tried.")
-        facts = {**folder.facts, "homes": len(street.dwellings), "suppliers": len(street.suppliers)}
+        facts = {**folder.facts, "homes": len(estate.dwellings), "suppliers": len(estate.suppliers)}
     return Run(chosen.title, facts, steps.done, folder.records, (), notes, {})
 
 
@@ -128,9 +128,9 @@ def load(
 
 async def _load(board: Board, plan: Plan, wanted: Load, clock: Clock, folder: Path, progress: Progress) -> LoadReport:
     installed, asked = progress.add_task("homes installed", total=plan.homes), progress.add_task("requests", total=wanted.requests)
-    async with open_street(board, plan, clock, Trace(clock.now), folder) as street:
-        await street.install(lambda _: progress.advance(installed))
-        return await LoadRun(street, wanted, lambda done: progress.update(asked, completed=done)).run()
+    async with open_estate(board, plan, clock, Trace(clock.now), folder) as estate:
+        await estate.install(lambda _: progress.advance(installed))
+        return await LoadRun(estate, wanted, lambda done: progress.update(asked, completed=done)).run()
 
 
 def _tell(report: LoadReport) -> None:

@@ -1,1 +1,1 @@
-"""Scenarios over a home or a street of them: each one command and one test."""
+"""Scenarios over a home or an estate of them: each one command and one test."""

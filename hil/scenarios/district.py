@@ -27,31 +27,31 @@ _CODE = bytes(range(256)) * 8
 
 async def power_cut(stage: Stage) -> None:
     """50 homes lose their mains for four minutes, half of them once more for one."""
-    street, step = stage.street, stage.steps.step
-    async with step(f"{len(street.dwellings)} homes are installed") as values:
-        await street.install()
-        values["commissioned meters"] = sum(street.status(row.eui) == "Commissioned" for one in street.boards for row in one.device)
-    before = len(street.dcc.alerts.records())
+    estate, step = stage.estate, stage.steps.step
+    async with step(f"{len(estate.dwellings)} homes are installed") as values:
+        await estate.install()
+        values["commissioned meters"] = sum(estate.status(row.eui) == "Commissioned" for one in estate.boards for row in one.device)
+    before = len(estate.dcc.alerts.records())
     async with step("the mains goes everywhere, for four minutes") as values:
-        await street.each(lambda one: one.mains_lost())
-        await street.clock.sleep(_LONG_S)
+        await estate.each(lambda one: one.mains_lost())
+        await estate.clock.sleep(_LONG_S)
         values["outages that the DCC tells (AD1)"] = _devices(stage, before, "AD1")
-        expect(_devices(stage, before, "AD1") == len(street.dwellings), "not every hub that is silent for three minutes is told")
+        expect(_devices(stage, before, "AD1") == len(estate.dwellings), "not every hub that is silent for three minutes is told")
     async with step("the mains is back: each hub and each meter tells its outage once") as values:
-        await street.each(lambda one: one.mains_restored())
-        told = 2 * len(street.dwellings)  # each hub tells the DCC, each meter its supplier
-        await street.until("every hub's and meter's alert 8F36", lambda: _devices(stage, before, "8F36") == told, 600)
+        await estate.each(lambda one: one.mains_restored())
+        told = 2 * len(estate.dwellings)  # each hub tells the DCC, each meter its supplier
+        await estate.until("every hub's and meter's alert 8F36", lambda: _devices(stage, before, "8F36") == told, 600)
         values["alerts 8F36"], values["alerts 8F35"] = _alerts(stage, before, "8F36"), _devices(stage, before, "8F35")
         expect(_alerts(stage, before, "8F36") == told, "an outage was told more than once")
         expect(_devices(stage, before, "8F35") == 0, "a long outage was told as a short one")
-    half = street.dwellings[::2]
-    before = len(street.dcc.alerts.records())
+    half = estate.dwellings[::2]
+    before = len(estate.dcc.alerts.records())
     async with step(f"{len(half)} of them lose it again, for one minute") as values:
-        await street.each(lambda one: one.mains_lost(), half)
-        await street.clock.sleep(_SHORT_S)
-        await street.each(lambda one: one.mains_restored(), half)
-        await street.until("the alerts 8F35", lambda: _devices(stage, before, "8F35") == 2 * len(half), 600)
-        await street.clock.sleep(_LONG_S)
+        await estate.each(lambda one: one.mains_lost(), half)
+        await estate.clock.sleep(_SHORT_S)
+        await estate.each(lambda one: one.mains_restored(), half)
+        await estate.until("the alerts 8F35", lambda: _devices(stage, before, "8F35") == 2 * len(half), 600)
+        await estate.clock.sleep(_LONG_S)
         values["alerts 8F35"], values["alerts AD1"] = _alerts(stage, before, "8F35"), _devices(stage, before, "AD1")
         values["alerts 8F36"] = _alerts(stage, before, "8F36")
         expect(_devices(stage, before, "AD1") + _devices(stage, before, "8F36") == 0, "a short outage was told as a long one")
@@ -60,20 +60,20 @@ async def power_cut(stage: Stage) -> None:
 
         async def ask(one: Dwelling) -> None:
             nonlocal read
-            outcome = await street.ask(one, "4.1.1", one.devices["ESME"].eui64)
+            outcome = await estate.ask(one, "4.1.1", one.devices["ESME"].eui64)
             expect(outcome.ok, outcome.why)
             read += 1
 
-        await street.each(ask)
+        await estate.each(ask)
         values["answers"] = read
 
 
 def _devices(stage: Stage, before: int, code: str) -> int:
-    return len({record.device for record in stage.street.dcc.alerts.records()[before:] if record.code == code})
+    return len({record.device for record in stage.estate.dcc.alerts.records()[before:] if record.code == code})
 
 
 def _alerts(stage: Stage, before: int, code: str) -> int:
-    return sum(record.code == code for record in stage.street.dcc.alerts.records()[before:])
+    return sum(record.code == code for record in stage.estate.dcc.alerts.records()[before:])
 
 
 def _image(keystore: Keystore, supplier: Eui64) -> bytes:
@@ -92,12 +92,12 @@ def _version(home: Dwelling) -> int:
 
 async def firmware_campaign(stage: Stage) -> None:
     """20 meters get a new firmware: one hub is out of reach for six days, one hub's memory is damaged, one home loses its mains."""
-    street, step = stage.street, stage.steps.step
-    homes, dcc = street.dwellings, street.dcc
+    estate, step = stage.estate, stage.steps.step
+    homes, dcc = estate.dwellings, estate.dcc
     unreached, damaged, cut = homes[3], homes[11], homes[16]
-    image = _image(street.keystore, street.suppliers[0])
+    image = _image(estate.keystore, estate.suppliers[0])
     async with step(f"{len(homes)} homes are installed"):
-        await street.install()
+        await estate.install()
         row = homes[0].rows["ESME"]
         dcc.inventory.certify(DeviceType.ESME, row.manufacturer, row.model, f"{_NEW:08X}")
 
@@ -106,26 +106,26 @@ async def firmware_campaign(stage: Stage) -> None:
         if (record.event, record.target) == ("image complete", str(damaged.rows["ESME"].eui)):
             asyncio.get_running_loop().call_soon(_tip_a_bit, damaged)
 
-    stop = street.trace.subscribe(damage)
+    stop = estate.trace.subscribe(damage)
     async with step("11.1 with one image for all; one hub has no coverage, in another's memory a bit tips over") as values:
         unreached.wan.coverage = False
         await unreached.wan.cut("no SM WAN coverage")
         meters = ",".join(one.rows["ESME"].eui.duis for one in homes)
-        outcome = await street.ask(
+        outcome = await estate.ask(
             homes[0], "11.1", None, {"FirmwareImage": image, "FirmwareVersion": f"{_NEW:08X}", "DeviceIDList": meters}
         )
         expect(outcome.ok, outcome.why)
         values["octets"], values["Devices"] = len(image), len(homes)
     async with step("on the way a home loses its mains") as values:
-        await street.clock.sleep(0.5)
+        await estate.clock.sleep(0.5)
         await cut.mains_lost()
-        await street.clock.sleep(_LONG_S)
+        await estate.clock.sleep(_LONG_S)
         await cut.mains_restored()
-        await street.until("the other meters' receipts", lambda: _in(stage, VERIFIED) == len(homes) - 2, 2 * _DAY_S, 60.0)
+        await estate.until("the other meters' receipts", lambda: _in(stage, VERIFIED) == len(homes) - 2, 2 * _DAY_S, 60.0)
         values["verified"] = _in(stage, VERIFIED)
     stop()
     async with step("after five days the campaign has its end: 18 verified, two failed, each with its reason") as values:
-        await street.clock.sleep(6 * _DAY_S)
+        await estate.clock.sleep(6 * _DAY_S)
         targets = {target.device: target for target in dcc.firmware.targets()}
         for name, home in (("unreached", unreached), ("damaged", damaged)):
             target = targets[home.rows["ESME"].eui]
@@ -136,21 +136,21 @@ async def firmware_campaign(stage: Stage) -> None:
         expect(not any(_version(one) == _NEW for one in homes), "an image ran without 11.3")
         held = OtaImage.decode(image).hash
         unreached.wan.coverage = True
-        await street.until("the last hub", lambda: dcc.head_end.connected(unreached.board.hub.chf), 7200)
+        await estate.until("the last hub", lambda: dcc.head_end.connected(unreached.board.hub.chf), 7200)
         for one in homes:
-            outcome = await street.ask(one, "11.3", one.rows["ESME"].eui, {"FirmwareHash": held})
+            outcome = await estate.ask(one, "11.3", one.rows["ESME"].eui, {"FirmwareHash": held})
             expect(outcome.ok is (one not in (unreached, damaged)), outcome.why)
         values["run the new one"] = sum(_version(one) == _NEW for one in homes)
         expect(values["run the new one"] == len(homes) - 2, "not every verified image runs, or another one")
     async with step("the inventory has the version of each") as values:
-        await street.clock.sleep(60)
+        await estate.clock.sleep(60)
         listed = [dcc.inventory.listed(one.rows["ESME"].eui).firmware for one in homes]
         values["new"], values["old"] = listed.count(f"{_NEW:08X}"), len(listed) - listed.count(f"{_NEW:08X}")
         expect(values["old"] == 2, f"{values['old']} are listed with the old version")
 
 
 def _in(stage: Stage, state: str) -> int:
-    return sum(target.state == state for target in stage.street.dcc.firmware.targets())
+    return sum(target.state == state for target in stage.estate.dcc.firmware.targets())
 
 
 def _tip_a_bit(home: Dwelling) -> None:

@@ -74,7 +74,7 @@ def spare_hub_of(hub: HubTable) -> HubTable:
 
 
 def board_of_home(board: Board, number: int, supplier: Eui64, kinds: Sequence[str]) -> Board:
-    """The board of one home of the street: ``kinds`` of Devices, all supplied by ``supplier`` but for gas, which has the board's own."""
+    """The board of one home of the estate: ``kinds`` of Devices, all supplied by ``supplier`` but for gas, which has the board's own."""
     hub = board.hub.model_copy(update={"chf": numbered(board.hub.chf, number), "gpf": numbered(board.hub.gpf, number)})
     rows = tuple(
         row.model_copy(
@@ -94,7 +94,7 @@ def board_of_home(board: Board, number: int, supplier: Eui64, kinds: Sequence[st
 
 
 class Dwelling:
-    """One home of a street. ``wan`` is the hub's end of its link, on which faults can be laid."""
+    """One home of an estate. ``wan`` is the hub's end of its link, on which faults can be laid."""
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ class Dwelling:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A street: so many homes of these Devices, shared out among so many suppliers. ``registered``: only so many of these supply a
+    """An estate: so many homes of these Devices, shared out among so many suppliers. ``registered``: only so many of these supply a
     home; the others are there to take over."""
 
     homes: int
@@ -207,7 +207,7 @@ class Plan:
 class _Premises:
     """One home of an estate and the DCC that it has at the moment."""
 
-    estate: Street
+    estate: Estate
     dwelling: Dwelling
 
     @property
@@ -239,8 +239,8 @@ class _Premises:
         await self.estate.until(what, holds, timeout_s)
 
 
-class Street:
-    """Made by :func:`open_street`. The DCC can be killed and begun again on what it stored; homes live on meanwhile."""
+class Estate:
+    """Made by :func:`open_estate`. The DCC can be killed and begun again on what it stored; homes live on meanwhile."""
 
     def __init__(self, board: Board, plan: Plan, clock: Clock, trace: Trace, folder: Path) -> None:
         self.board, self.plan, self.clock, self.trace, self.folder = board, plan, clock, trace, folder
@@ -268,7 +268,7 @@ class Street:
         if self.plan.spare_hub:
             hubs = [spare_hub_of(one.hub) for one in self.boards]
             everyone |= {hub.chf: DeviceType.CHF for hub in hubs} | {hub.gpf: DeviceType.GPF for hub in hubs}
-        return made_pki(f"street-{self.plan.homes}", parties, everyone)
+        return made_pki(f"estate-{self.plan.homes}", parties, everyone)
 
     def _dcc(self) -> Dcc:
         cos = CosParty(self.board.parties.cos_party, self.keystore, self.clock)
@@ -395,11 +395,11 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_street(board: Board, plan: Plan, clock: Clock, trace: Trace, folder: Path) -> AsyncIterator[Street]:
-    """A street whose homes have power and are connected, and nothing is installed yet. Raises KeystoreError, NotAvailable."""
-    street = Street(board, plan, clock, trace, folder)
+async def open_estate(board: Board, plan: Plan, clock: Clock, trace: Trace, folder: Path) -> AsyncIterator[Estate]:
+    """An estate whose homes have power and are connected, and nothing is installed yet. Raises KeystoreError, NotAvailable."""
+    estate = Estate(board, plan, clock, trace, folder)
     try:
-        await street.open()
-        yield street
+        await estate.open()
+        yield estate
     finally:
-        await street.close()
+        await estate.close()

@@ -21,7 +21,7 @@ from firmware_emu.wan.base import WanFrame
 from hil.dcc.base.outcome import Outcome
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.parties.users import User
-from hil.scenarios.estate import Dwelling, Street
+from hil.scenarios.estate import Dwelling, Estate
 
 READS = ("4.1.1", "4.1.2", "4.3", "4.11.1", "4.16", "6.2.4", "7.4")
 """Requests of the users to the electricity meters, in turn; the last of them reads the state of the supply."""
@@ -85,10 +85,10 @@ class LoadReport:
 
 
 class LoadRun:
-    """Carries a load out on an installed street."""
+    """Carries a load out on an installed estate."""
 
-    def __init__(self, street: Street, load: Load, progress: Callable[[int], None] = lambda done: None) -> None:
-        self.street, self.load = street, load
+    def __init__(self, estate: Estate, load: Load, progress: Callable[[int], None] = lambda done: None) -> None:
+        self.estate, self.load = estate, load
         self._progress = progress
         self._random = random.Random(load.seed)
         self._up = asyncio.Event()
@@ -99,13 +99,13 @@ class LoadRun:
         self._done = 0
         self._executed: Counter[str] = Counter()
         self._report = LoadReport(load.requests, 0, 0, 0, 0, load.kills, 0)
-        self._inboxes = {eui: len(user.inbox) for eui, user in street.users.items()}
+        self._inboxes = {eui: len(user.inbox) for eui, user in estate.users.items()}
 
     async def run(self) -> LoadReport:
         """The whole load; its report."""
-        street, report = self.street, self._report
-        stop = street.trace.subscribe(self._note)
-        for dwelling in street.dwellings:
+        estate, report = self.estate, self._report
+        stop = estate.trace.subscribe(self._note)
+        for dwelling in estate.dwellings:
             dwelling.wan.shape = self._shape
         began = time.monotonic()
         try:
@@ -116,7 +116,7 @@ class LoadRun:
                 killer.cancel()
         finally:
             stop()
-            for dwelling in street.dwellings:
+            for dwelling in estate.dwellings:
                 dwelling.wan.shape = None
         report.real_s = time.monotonic() - began
         self._count()
@@ -124,8 +124,8 @@ class LoadRun:
 
     def _shares(self) -> list[tuple[User, list[tuple[Dwelling, str]]]]:
         """Requests of each user by home: each user's homes in turn."""
-        users = list(self.street.users.values())
-        homes = {user.eui64: [one for one in self.street.dwellings if self.street.user(one) is user] for user in users}
+        users = list(self.estate.users.values())
+        homes = {user.eui64: [one for one in self.estate.dwellings if self.estate.user(one) is user] for user in users}
         shares: dict[Eui64, list[tuple[Dwelling, str]]] = {user.eui64: [] for user in users}
         for number in range(self.load.requests):
             user = users[number % len(users)]
@@ -150,21 +150,21 @@ class LoadRun:
     async def _client(self, user: User, rows: Sequence[tuple[Dwelling, str]]) -> None:
         for dwelling, variant in rows:
             target = next(row.eui for row in dwelling.board.device if row.type == "ESME")
-            began = self.street.clock.now()
+            began = self.estate.clock.now()
             outcome = await self._answer(user, variant, target)
-            self._report.bench_s.append(self.street.clock.now() - began)
+            self._report.bench_s.append(self.estate.clock.now() - began)
             if outcome.parsed is not None:
                 self._report.answered += 1
             else:
                 self._report.problems.append(f"{variant} to {target}: {outcome.why}")
             self._done += 1
             self._progress(self._done)
-            await self.street.clock.sleep(_BETWEEN_S)
+            await self.estate.clock.sleep(_BETWEEN_S)
 
     async def _answer(self, user: User, variant: str, target: Eui64) -> Outcome:
         """Send, and if the DCC dies meanwhile, ask the next one for the end, or send anew what it has never heard of."""
         await self._up.wait()
-        request = self.street.dcc.request(user, variant, target)
+        request = self.estate.dcc.request(user, variant, target)
         self._asked[str(request.request_id)] = (user, target)
         known = False
         while True:
@@ -178,7 +178,7 @@ class LoadRun:
                 known = False
 
     async def _while_it_lives(self, user: User, request: ServiceRequest, known: bool) -> Outcome:
-        dcc, generation = self.street.dcc, self._generation
+        dcc, generation = self.estate.dcc, self._generation
         task = asyncio.create_task(dcc.outcome(user, request.request_id) if known else dcc.send(user, request))
         self._pending.add(task)
         try:
@@ -196,14 +196,14 @@ class LoadRun:
         for number in range(1, self.load.kills + 1):
             at = self.load.requests * number // (self.load.kills + 1)
             while self._done < at:
-                await self.street.clock.sleep(_BETWEEN_S)
+                await self.estate.clock.sleep(_BETWEEN_S)
             self._up.clear()
             self._generation += 1
             for task in tuple(self._pending):
                 task.cancel()
-            await self.street.kill_dcc()
-            await self.street.clock.sleep(1.0)
-            await self.street.begin_dcc_again()
+            await self.estate.kill_dcc()
+            await self.estate.clock.sleep(1.0)
+            await self.estate.begin_dcc_again()
             self._up.set()
 
     # --- the count
@@ -211,7 +211,7 @@ class LoadRun:
     def _count(self) -> None:
         report = self._report
         seen: Counter[str] = Counter()
-        for user in self.street.users.values():
+        for user in self.estate.users.values():
             for delivery in user.inbox[self._inboxes[user.eui64] :]:
                 if delivery.request is None or delivery.octets is None:
                     continue
@@ -229,7 +229,7 @@ class LoadRun:
         report.problems += [f"{name} was answered {count} times" for name, count in seen.items() if count > 1]
         report.problems += [f"{name} was never answered" for name in self._asked if not seen[name]]
         report.problems += [f"the meter executed {name} {count} times" for name, count in self._executed.items() if count > 1]
-        report.problems += [f"reached nobody: {stray.kind} {stray.message}: {stray.reason}" for stray in self.street.dcc.strays()]
+        report.problems += [f"reached nobody: {stray.kind} {stray.message}: {stray.reason}" for stray in self.estate.dcc.strays()]
 
 
 class _Died(CommsHubError):

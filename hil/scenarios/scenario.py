@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Record
 from hil.journeys.steps import Steps
-from hil.scenarios.estate import Plan, Street
+from hil.scenarios.estate import Estate, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An open street whose homes have power, the steps to report, and the growing trace."""
+    """An open estate whose homes have power, the steps to report, and the growing trace."""
 
-    street: Street
+    estate: Estate
     steps: Steps
     records: Sequence[Record]
 
@@ -29,7 +29,7 @@ Play = Callable[[Stage], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``play`` runs on a street as ``plan`` says. Raises StepFailed where a step does not show what it must."""
+    """``play`` runs on an estate as ``plan`` says. Raises StepFailed where a step does not show what it must."""
 
     name: str
     title: str

@@ -24,18 +24,18 @@ _CODE = InstallCode.parse("A1A2A3A4A5A6A7A8A9AAABACADAEAFB0")
 
 async def _command(stage: Stage, variant: str, target: Eui64, body: dict[str, Content] | None = None) -> tuple[Outcome, bytes]:
     """Answer to the home's supplier when it asks for local delivery."""
-    street = stage.street
-    user = street.user(street.dwellings[0])
-    request = street.dcc.request(
+    estate = stage.estate
+    user = estate.user(estate.dwellings[0])
+    request = estate.dcc.request(
         user, variant, target, body, command_variant=None if schedule()[variant].critical else CommandVariant.RETURN
     )
-    outcome = await street.dcc.send(user, request, returns=CommandVariant.SIGNED_RETURN)
+    outcome = await estate.dcc.send(user, request, returns=CommandVariant.SIGNED_RETURN)
     expect(outcome.verdict is Verdict.RETURNED, outcome.why)
     return outcome, next(one.octets for one in outcome.messages if one.kind == "d")
 
 
 async def _bring_back(stage: Stage, response: bytes) -> Outcome:
-    outcome = await stage.street.ask(stage.street.dwellings[0], "8.13", None, {"DeviceGBCSResponse": response})
+    outcome = await stage.estate.ask(stage.estate.dwellings[0], "8.13", None, {"DeviceGBCSResponse": response})
     expect(outcome.ok, outcome.why)
     return outcome
 
@@ -62,7 +62,7 @@ def _terminal(home: Dwelling) -> HandHeldTerminal:
 
 async def local_command(stage: Stage) -> None:
     """No coverage on the day of the visit, and yet a meter that is installed, read and switched before it is over."""
-    terminal = _terminal(stage.street.dwellings[0])
+    terminal = _terminal(stage.estate.dwellings[0])
     await terminal.start()
     try:
         await _visit(stage, terminal)
@@ -71,22 +71,22 @@ async def local_command(stage: Stage) -> None:
 
 
 async def _visit(stage: Stage, terminal: HandHeldTerminal) -> None:
-    street, home, step = stage.street, stage.street.dwellings[0], stage.steps.step
+    estate, home, step = stage.estate, stage.estate.dwellings[0], stage.steps.step
     row, chf = home.rows["ESME"], home.board.hub.chf
     meter = home.devices["ESME"]
     assert isinstance(meter, Esme)
     async with step("the hub is powered without coverage; a terminal introduces itself and is let onto the HAN") as values:
-        await street.until("the HAN", lambda: home.on_han)
+        await estate.until("the HAN", lambda: home.on_han)
         await terminal.join()
         values["basis"] = "profile-supplied: how a terminal introduces itself"
     async with step("8.11 by the terminal: the hub lets the meter in, and 8.13 tells the DCC") as values:
-        await street.strategy(home).bring(row, State.NOTIFIED)
+        await estate.strategy(home).bring(row, State.NOTIFIED)
         await _locally(stage, terminal, "8.11", chf, addition(row, JOIN_TIME_S))
         await meter.join()
-        values["status"] = street.status(row.eui)
+        values["status"] = estate.status(row.eui)
         expect(values["status"] == "Whitelisted", f"status is {values['status']}")
     async with step("8.1.1 by the terminal; its Response is kept until the hub is known") as values:
-        began = street.clock.datetime() - CLOCK_SLACK
+        began = estate.clock.datetime() - CLOCK_SLACK
         _, command = await _command(stage, "8.1.1", row.eui, {"CurrentDateTime": began, "TolerancePeriod": TOLERANCE_S})
         terminal.load(command)
         (commissioned,) = await terminal.deliver()
@@ -107,7 +107,7 @@ async def _visit(stage: Stage, terminal: HandHeldTerminal) -> None:
         expect(len(executed) == 1, f"it was carried out {len(executed)} times")
         terminal.loaded.clear()
     async with step("an hour after power-on the terminal is put out, and is not let in again") as values:
-        await street.clock.sleep(standard_profile().hand_held_window_s)
+        await estate.clock.sleep(standard_profile().hand_held_window_s)
         assert home.hub is not None
         expect(not terminal.node.joined, "it is on the HAN")
         expect(TERMINAL not in {one.device for one in home.hub.status.device_log}, "it is in the log")
@@ -117,13 +117,13 @@ async def _visit(stage: Stage, terminal: HandHeldTerminal) -> None:
             values["the terminal sees"] = str(refused)
         expect("the terminal sees" in values, "it was let in")
     async with step("with coverage the hub is commissioned; the Response that was kept commissions the meter") as values:
-        expect(not street.dcc.head_end.connected(chf), "the SM WAN was there all the time")
+        expect(not estate.dcc.head_end.connected(chf), "the SM WAN was there all the time")
         home.wan.coverage = True
-        await street.until("the CHF's status Commissioned", lambda: street.status(chf) == "Commissioned", 7200)
+        await estate.until("the CHF's status Commissioned", lambda: estate.status(chf) == "Commissioned", 7200)
         await _bring_back(stage, commissioned)
-        values["status"] = street.status(row.eui)
+        values["status"] = estate.status(row.eui)
         expect(values["status"] == "Commissioned", f"status is {values['status']}")
-        outcome = await street.ask(home, "7.1", row.eui)
+        outcome = await estate.ask(home, "7.1", row.eui)
         expect(outcome.ok, outcome.why)
 
 

@@ -13,7 +13,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.commands.run import run
 from hil.dcc.base.outcome import Delivery
-from hil.scenarios.estate import Plan, Street, open_street
+from hil.scenarios.estate import Estate, Plan, open_estate
 from hil.scenarios.load import Load, LoadReport, LoadRun
 
 
@@ -22,11 +22,11 @@ def carried_out(folder: Path, wanted: Load, spoil: object = None) -> LoadReport:
     clock = Clock(start=board.clock.start, warp=True)
 
     async def main() -> LoadReport:
-        async with open_street(board, Plan(6, 3), clock, Trace(clock.now), folder) as street:
-            await street.install()
-            running = LoadRun(street, wanted)
+        async with open_estate(board, Plan(6, 3), clock, Trace(clock.now), folder) as estate:
+            await estate.install()
+            running = LoadRun(estate, wanted)
             if callable(spoil):
-                spoil(street)
+                spoil(estate)
             return await running.run()
 
     return clock.run(main())
@@ -50,8 +50,8 @@ def test_every_request_is_answered_once_to_its_user_while_links_fail_and_the_dcc
 
 
 def test_a_response_given_twice_or_to_another_user_is_found(tmp_path: Path) -> None:
-    def spoil(street: Street) -> None:
-        one, other, _ = street.users.values()
+    def spoil(estate: Estate) -> None:
+        one, other, _ = estate.users.values()
         deliver = one.deliver
 
         def to_both(delivery: Delivery) -> None:
@@ -66,8 +66,8 @@ def test_a_response_given_twice_or_to_another_user_is_found(tmp_path: Path) -> N
 
 
 def test_a_home_that_does_not_answer_is_found(tmp_path: Path) -> None:
-    def spoil(street: Street) -> None:
-        street.dwellings[0].devices["ESME"].power(False)
+    def spoil(estate: Estate) -> None:
+        estate.dwellings[0].devices["ESME"].power(False)
 
     report = carried_out(tmp_path, Load(12, 0.0, 0), spoil)
     assert any("was never answered" in problem for problem in report.problems)

@@ -11,7 +11,7 @@ from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.trace import Record, Trace
-from hil.scenarios.estate import Plan, open_street
+from hil.scenarios.estate import Plan, open_estate
 
 HOUR_S = 3600.0
 
@@ -31,12 +31,12 @@ async def test_a_meter_that_loses_its_mains_before_it_has_a_key_with_the_new_hub
 ) -> None:
     trace = Trace(clock.now)
 
-    async with open_street(board, Plan(1, spare_hub=True), clock, trace, tmp_path) as street:
-        await street.install()
-        home = street.dwellings[0]
+    async with open_estate(board, Plan(1, spare_hub=True), clock, trace, tmp_path) as estate:
+        await estate.install()
+        home = estate.dwellings[0]
         meter, old = home.devices["ESME"], home.board.hub
         home.supply(False)
-        await street.replace_hub(home)
+        await estate.replace_hub(home)
         new = home.board.hub
         cuts: list[Record] = []
 
@@ -46,20 +46,20 @@ async def test_a_meter_that_loses_its_mains_before_it_has_a_key_with_the_new_hub
                 meter.power(False)
 
         trace.subscribe(cut_at_once)
-        outcome = await street.ask(home, "8.12.1", new.chf, {"OldCHFID": old.chf})
+        outcome = await estate.ask(home, "8.12.1", new.chf, {"OldCHFID": old.chf})
         assert outcome.ok, outcome.why
-        await street.until("the cut", lambda: bool(cuts), 2 * HOUR_S, 5)
+        await estate.until("the cut", lambda: bool(cuts), 2 * HOUR_S, 5)
         await clock.sleep(2 * HOUR_S)
         assert home.hub is not None
         (entry,) = home.hub.status.device_log
-        copy = street.dcc.device_log_copy.copy(old.chf)
+        copy = estate.dcc.device_log_copy.copy(old.chf)
         assert copy is not None
         assert entry.key_hash == copy.entries[meter.eui64], "still the one that was restored"
         assert meter.coordinator == new.gpf
         assert meter.key_borrowed
         meter.power(True)
-        await street.until("a key of its own", lambda: not meter.key_borrowed, HOUR_S)
+        await estate.until("a key of its own", lambda: not meter.key_borrowed, HOUR_S)
         await clock.sleep(60)
         (entry,) = home.hub.status.device_log
         assert entry.key_hash not in (copy.entries[meter.eui64], aes_mmo(copy.entries[meter.eui64]))
-        assert (await street.ask(home, "7.2", meter.eui64)).ok
+        assert (await estate.ask(home, "7.2", meter.eui64)).ok
