@@ -80,16 +80,25 @@ class Children:
             self.forget(device)
 
     def rejoin(self, device: Eui64, short: int, capability: int, *, secured: bool) -> None:
-        """A rejoin: the Device keeps its address. ``secured``: it holds the network key, else the trust centre has to give it that."""
+        """A rejoin: the Device keeps its address. ``secured``: it holds the network key, else the trust centre has to give it that.
+
+        Without the key nothing is proven: a Device that is known stays where it is, and is told its address again."""
         nwk, tokens = self._nwk, self._nwk.tokens
         child = tokens.children.get(device)
+        given = short
         if child is None:
-            child = tokens.children[device] = Child(short, capability)
-        child.short, child.capability, child.authenticated = short, capability, secured
-        nwk.learn(short, device)
+            child = tokens.children[device] = Child(short, capability, authenticated=secured)
+        elif secured or not child.authenticated:
+            child.short, child.capability, child.authenticated = short, capability, secured
+        else:
+            given = child.short
+        if secured:
+            nwk.learn(short, device)
+        else:
+            nwk.expect(short, device)
         tokens.save()
         self.watch(device, child)
-        answer = bytes([NwkCommand.REJOIN_RESPONSE]) + short.to_bytes(2, "little") + b"\x00"
+        answer = bytes([NwkCommand.REJOIN_RESPONSE]) + given.to_bytes(2, "little") + b"\x00"
         nwk.send(short, answer, command=True, secured=secured, radius=1, destination_eui=device, source_eui=True)
         self._user.child_joined(device, child, Update.SECURED_REJOIN if secured else Update.UNSECURED_REJOIN)
 

@@ -109,6 +109,10 @@ class Nwk:
         self.addresses[short] = device
         self.shorts[device] = short
 
+    def expect(self, short: int, device: Eui64) -> None:
+        """Who may be at ``short``, where nobody is known there: enough to answer it, and nothing is taken from what was proven."""
+        self.addresses.setdefault(short, device)
+
     def free_short(self) -> int:
         while True:
             short = self._random.randrange(1, 0xFFF7)
@@ -291,12 +295,13 @@ class Nwk:
         tokens = self.tokens
         if npdu.source == tokens.short:
             return
-        if npdu.source_eui is not None:
-            self.learn(npdu.source, npdu.source_eui)
-        if frame.source == npdu.source:
-            self.routes.forget(npdu.source)
-        elif isinstance(frame.source, int) and frame.destination != BROADCAST and self.routes_for_others:
-            self.routes.set(npdu.source, frame.source)
+        if npdu.secured:  # nothing is learned from a frame whose sender did not prove the network key
+            if npdu.source_eui is not None:
+                self.learn(npdu.source, npdu.source_eui)
+            if frame.source == npdu.source:
+                self.routes.forget(npdu.source)
+            elif isinstance(frame.source, int) and frame.destination != BROADCAST and self.routes_for_others:
+                self.routes.set(npdu.source, frame.source)
         if npdu.destination >= BROADCAST_ROUTERS - 4:
             self._take_broadcast(npdu, frame, link)
         elif npdu.destination == tokens.short:

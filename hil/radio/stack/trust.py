@@ -88,8 +88,9 @@ class TrustCentre:
         else:
             key = self._admission_key(device)
         if key is None:
-            if parent == stack.tokens.short:
-                stack.nwk.children.forget(device)
+            child = stack.tokens.children.get(device)
+            if parent == stack.tokens.short and not (child is not None and child.authenticated):
+                stack.nwk.children.forget(device)  # a child that has proven itself stays: whoever asked in its name has not
             stack.user.trust_centre_join(short, device, update, Decision.DENY_JOIN, parent)
             return
         stack.user.trust_centre_join(short, device, update, Decision.USE_PRECONFIGURED_KEY, parent)
