@@ -13,6 +13,7 @@
     ├── JigError                                 a jig, supply or line that did not do what was asked
     ├── BoardError(file, key, problem)           a board file that cannot be used as it stands
     ├── KeystoreError(where, problem)            a key or certificate that cannot be read
+    ├── HubFault(problem)                        the hub ended by a fault of its own
     └── NotAvailable(what, how_to_get_it)        a part, file or library that is not here
 
 Every message carries what was read, what was expected, and the next thing to do. None of these crosses a protocol
@@ -20,6 +21,8 @@ boundary: the hub and the devices answer with the status the specification asks 
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class CommsHubError(Exception):
@@ -108,6 +111,10 @@ class KeystoreError(CommsHubError):
         self.problem = problem
 
 
+class HubFault(CommsHubError):
+    """The hub ended by a fault of its own, not by the supply or the dongle; the cause is chained."""
+
+
 class NotAvailable(CommsHubError):
     """Something that is needed is not here. ``how_to_get_it`` is the next action of the reader."""
 
@@ -115,3 +122,18 @@ class NotAvailable(CommsHubError):
         super().__init__(f"{what} is not available: {how_to_get_it}")
         self.what = what
         self.how_to_get_it = how_to_get_it
+
+
+def fault_named(crash: BaseException) -> str:
+    """What an exception that nobody expected is called where it is told: its kind and its place, and the text of our own errors alone.
+
+    The text of another stays out of traces and reports: what it quotes may be a key."""
+    while isinstance(crash, BaseExceptionGroup):
+        crash = crash.exceptions[0]
+    if isinstance(crash, CommsHubError):
+        return f"{type(crash).__name__}: {crash}"
+    last = crash.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    place = "raised nowhere" if last is None else f"at {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
+    return f"{type(crash).__name__} {place}"

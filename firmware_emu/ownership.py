@@ -67,6 +67,15 @@ class Owner:
             raise NotAvailable(what, f"{folder} belongs to another user: remove it")
         return cls.take(folder / (re.sub(r"[^A-Za-z0-9.-]", "_", place)[-200:] + ".owner"), what)
 
+    @staticmethod
+    def holder(path: Path) -> tuple[int, str] | None:
+        """Pid and command line of the process that owns a file; None where none does."""
+        try:
+            Owner.of_file(path, str(path)).release()
+        except OwnedElsewhere as other:
+            return other.pid, other.command
+        return None
+
     def release(self) -> None:
         """Let go; a second time does nothing."""
         if self._file is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
@@ -15,6 +16,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device.alerting import date_time
 from firmware_emu.device.store import Store
+from firmware_emu.errors import CommsHubError, HubFault, fault_named
 from firmware_emu.gbcs.axdr import Data
 from firmware_emu.han.base import HanRadio, NetworkSettings
 from firmware_emu.han.zcl_port import ZclPort
@@ -25,6 +27,7 @@ from firmware_emu.hub.running import RunningHub
 from firmware_emu.ids import Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
+from firmware_emu.wan.channel import SetAside, set_aside
 
 __all__ = ["Hub", "HubConfig", "HubProfile", "HubStatus", "PowerEvent", "PowerState"]
 
@@ -33,11 +36,33 @@ RESTORED_SHORT, RESTORED_LONG = 0x8F35, 0x8F36
 RESTORED_LONG_ALERT = 0x0067
 """ECS80 carries start and restoration; that the hub's own alert is laid out as the ESME's is profile-supplied."""
 _SUPPLY_INTERRUPTED = 0x8F57
+FAILURE = "hub/failure"
+"""Where the store keeps why the hub last ended by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the hub last ended by itself, and when (seconds since 2000)."""
+
+    time: int
+    reason: str
+
+
+def last_failure(store: Store) -> Failure | None:
+    """What a hub that ended by itself left in its store; None where none did since the last factory reset."""
+    kept = store.get(FAILURE)
+    return None if kept is None else Failure(**json.loads(kept))
+
+
+def frames_set_aside(store: Store) -> tuple[SetAside, ...]:
+    """Frames of the DCC that the hub failed at."""
+    return set_aside(store, "dcc")
 
 
 @dataclass(frozen=True, slots=True)
 class HubStatus:
-    """A look at the hub. ``mailbox``: messages waiting by Device; ``time``: seconds since 2000, None while it is off."""
+    """A look at the hub. ``mailbox``: messages waiting by Device; ``time``: seconds since 2000, None while it is off; ``failure``: why it
+    last ended by itself; ``set_aside``: frames of the DCC that it failed at."""
 
     power: PowerState
     boots: int
@@ -52,6 +77,8 @@ class HubStatus:
     mailbox: dict[Eui64, int]
     mirror_owner: Eui64 | None
     time: float | None
+    failure: Failure | None = None
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class Hub:
@@ -101,7 +128,23 @@ class Hub:
         self._trace.emit("power", "hub", "boot", reason=self._power.reason.value, boots=self._power.boots)
         self._running = RunningHub(self.config, self._radio, self._wan, self._store, self._keystore, self._clock, self._trace, self._power)
         self._take(PowerEvent.BOOTED)
-        await self._running.run()
+        try:
+            await self._running.run()
+        except CommsHubError as trouble:
+            self._keep_failure(str(trouble))
+            raise
+        except Exception as crash:  # a fault of the hub's own: named, kept for who looks later, and told to who runs the hub
+            raise self._fault(crash) from crash
+
+    def _fault(self, crash: Exception) -> HubFault:
+        fault = HubFault(f"the hub ended by a fault of its own: {fault_named(crash)}")
+        self._keep_failure(str(fault))
+        self._trace.emit("hub", "hub", "failed", reason=str(fault))
+        return fault
+
+    def _keep_failure(self, reason: str) -> None:
+        with contextlib.suppress(CommsHubError):  # a store that takes nothing any more is the failure itself
+            self._store.put(FAILURE, json.dumps({"time": int(self._clock.now()), "reason": reason}).encode())
 
     async def _end_life(self) -> None:
         life, self._life = self._life, None
@@ -216,6 +259,8 @@ class Hub:
             mailbox={} if running is None else running.mailbox.counts(),
             mirror_owner=None if running is None else running.gpf.mirror.owner,
             time=None if running is None else running.time.now(),
+            failure=last_failure(self._store),
+            set_aside=frames_set_aside(self._store),
         )
 
     @property

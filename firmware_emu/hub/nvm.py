@@ -39,16 +39,17 @@ class CommitFault(Protocol):
 class SqliteStore:
     """A ``device.store.Store`` in the file ``path`` (made if missing; mode 0600, since it holds keys).
 
-    Outside a transaction each ``put`` and ``delete`` is its own. One process at a time. Raises NotAvailable when the file is another
+    Outside a transaction each ``put`` and ``delete`` is its own. One process at a time owns it; ``owner`` False
+    looks at it beside that. Raises NotAvailable when the file is another
     process's, cannot be opened, is damaged, or was written by a later version.
     """
 
-    def __init__(self, path: Path, fault: CommitFault | None = None) -> None:
+    def __init__(self, path: Path, fault: CommitFault | None = None, *, owner: bool = True) -> None:
         self._path = path
         self._fault = fault
         self._depth = 0
         self._off = False
-        self._file = SqliteFile(None if str(path) == ":memory:" else path, FORM)
+        self._file = SqliteFile(None if str(path) == ":memory:" else path, FORM, owner=owner)
 
     def get(self, key: str) -> bytes | None:
         """The value, or None."""

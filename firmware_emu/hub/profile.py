@@ -41,6 +41,8 @@ class HubProfile:
     hand_held_window_s: int
     hand_held_cluster: int
     hand_held_at_once: int
+    earliest_time: int
+    latest_time: int
 
     @classmethod
     def read(cls, text: str, name: str) -> HubProfile:

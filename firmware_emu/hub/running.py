@@ -71,7 +71,7 @@ class RunningHub:
         self._group: asyncio.TaskGroup | None = None
         self._work = asyncio.Event()
         self._future = asyncio.Event()
-        self.time = HubTime(store, clock, trace)
+        self.time = HubTime(store, clock, trace, config.profile)
         self.chf = self._device(keystore, config.chf, DeviceType.CHF)
         self.log = DeviceLog(
             store,
@@ -272,6 +272,8 @@ class RunningHub:
 
     def _told_the_time(self, utc: int) -> None:
         self.time.set(utc)
+        if not self.time.reliable:
+            return
         self.gpf.device.clock_status = 0
         if not self.commissioned:
             self.store.put(COMMISSIONED, int(self.time.now()).to_bytes(4, "big"))

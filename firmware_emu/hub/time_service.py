@@ -19,8 +19,9 @@ TIME, KEEP_ALIVE = 0x000A, 0x0025
 class HubTime:
     """Seconds since 2000, UTC: bench time plus what the WAN provider said the difference is. Kept over power cuts."""
 
-    def __init__(self, store: Store, clock: Clock, trace: Trace) -> None:
+    def __init__(self, store: Store, clock: Clock, trace: Trace, profile: HubProfile) -> None:
         self._store = store
+        self._profile = profile
         self._clock = clock
         self._trace = trace
         stored = store.get(_OFFSET)
@@ -32,7 +33,11 @@ class HubTime:
         return self._clock.now() + self._offset
 
     def set(self, utc: int) -> None:
-        """Take the time of the WAN provider; under a second off is left as it is."""
+        """Take the time of the WAN provider; under a second off is left as it is, and a time outside the profile's bounds is refused."""
+        if not self._profile.earliest_time <= utc <= self._profile.latest_time:
+            bounds = f"expected {self._profile.earliest_time} to {self._profile.latest_time} seconds since 2000"
+            self._trace.emit("hub", "chf", "refused", reason=f"the WAN provider tells {utc}, {bounds}")
+            return
         offset = utc - int(self._clock.now())
         if self.reliable and abs(offset - self._offset) <= 1:
             return

@@ -19,13 +19,37 @@ from typing import Protocol
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
-from firmware_emu.errors import DecodeError, WanError
+from firmware_emu.errors import DecodeError, NotAvailable, WanError, fault_named
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 
 _COUNTER = struct.Struct(">Q")
 _UTC = struct.Struct(">I")
+_SHOWN = 32
+"""Octets of a frame that the trace shows: its header, and nothing of what may be secret."""
+_ASIDE = 50
+"""How many frames that were set aside are kept, the latest (own limit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A frame that whoever took it failed at: it was acknowledged, is not handed over again, and can be looked at."""
+
+    sequence: int
+    kind: WanKind
+    reason: str
+    body: bytes
+
+
+def set_aside(store: ChannelStore, name: str) -> tuple[SetAside, ...]:
+    """The frames from the peer ``name`` that were set aside, oldest first."""
+    found = []
+    for key in sorted(store.keys(f"wan/{name}/aside/")):
+        octets = store.get(key) or b"\x00\x00"
+        reason, _, body = octets[1:].partition(b"\0")
+        found.append(SetAside(int(key.rpartition("/")[2]), WanKind(octets[0]), reason.decode("utf-8", "replace"), body))
+    return tuple(found)
 
 
 class ChannelStore(Protocol):
@@ -267,10 +291,35 @@ class WanChannel:
         if frame.sequence <= (self._number("received") or 0):
             self._repeated(frame)
             return
+        try:
+            with self._store.transaction():
+                self._store.put(f"{self._prefix}received", _COUNTER.pack(frame.sequence))
+                self._on_frame(frame)
+        except (NotAvailable, WanError):
+            raise  # there is no room for it, or the store is another's: the frame is not taken and comes again
+        except Exception as fault:  # a fault in whoever took it must not meet the same frame again at each boot
+            self._set_aside(frame, fault)
+            return
+        self._trace.emit("wan", self._side.value, "received", target=self._name, kind=kind, sequence=frame.sequence)
+
+    def _set_aside(self, frame: WanFrame, fault: Exception) -> None:
+        reason = fault_named(fault).replace("\0", " ")
+        aside = f"{self._prefix}aside/"
         with self._store.transaction():
             self._store.put(f"{self._prefix}received", _COUNTER.pack(frame.sequence))
-            self._on_frame(frame)
-        self._trace.emit("wan", self._side.value, "received", target=self._name, kind=kind, sequence=frame.sequence)
+            self._store.put(f"{aside}{frame.sequence:020d}", bytes([frame.kind]) + reason.encode()[:200] + b"\0" + frame.body)
+            for key in sorted(self._store.keys(aside))[:-_ASIDE]:
+                self._store.delete(key)
+        self._trace.emit(
+            "wan",
+            self._side.value,
+            "set aside",
+            target=self._name,
+            data=frame.body[:_SHOWN],
+            kind=frame.kind.name.lower(),
+            sequence=frame.sequence,
+            reason=reason,
+        )
 
     def _repeated(self, frame: WanFrame) -> None:
         kind = frame.kind.name.lower()

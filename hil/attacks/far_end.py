@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -100,9 +101,34 @@ def _xml_bomb(arena: Arena) -> Iterator[bytes]:
     yield b"\x00\xff\xfe"
 
 
+def _xml_split(arena: Arena) -> Iterator[bytes]:
+    """Comments and instructions inside values, which a signature does not see, and text that stands beside elements."""
+    xml = _xml(arena)
+    value = re.compile(rb">[^<>\s]{3,}(?=</)")
+    for found in list(value.finditer(xml))[:8]:
+        for inside in (b"<!---->", b"<?x y?>"):
+            at = found.start() + 2
+            yield xml[:at] + inside + xml[at:]
+
+
+def _xml_wrapped(arena: Arena) -> Iterator[bytes]:
+    """The signature of another request, a reference to a part, an object beside it, a schema version that is not served."""
+    xml = _xml(arena)
+    others = [one for _, one in arena.station.dcc.gateway.accepted() if one != xml]
+    cut = xml.index(b"<ds:Signature")
+    for other in others[-2:]:
+        yield xml[:cut] + other[other.index(b"<ds:Signature") :]
+    yield xml.replace(b'URI=""', b'URI="#x"', 1)
+    yield xml.replace(b"</ds:Signature>", b"<ds:Object/></ds:Signature>", 1)
+    for version in (b"5.3", b"99.9"):
+        yield xml.replace(b'schemaVersion="5.4"', b'schemaVersion="' + version + b'"', 1)
+
+
 _REQUESTS: tuple[tuple[str, str, Callable[[Arena], Iterator[bytes]]], ...] = (
     ("xml-cut", "a signed request cut at twenty places", _xml_cut),
     ("xml-changed", "a signed request with a value changed, with its signature changed", _xml_changed),
+    ("xml-split", "a comment or an instruction inside a value of a signed request", _xml_split),
+    ("xml-wrapped", "a signature of another request or over something else, another schema version", _xml_wrapped),
     ("xml-replayed", "an accepted request, again", _xml_replayed),
     ("xml-bomb", "entities that grow or point to files, nesting without end, no XML at all", _xml_bomb),
 )

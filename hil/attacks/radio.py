@@ -118,6 +118,15 @@ def _in_clear(to_hub: bool) -> Callable[[Arena], Iterator[bytes]]:
     return make
 
 
+def _from_elsewhere(arena: Arena) -> Iterator[bytes]:
+    """In the meter's name and in clear, from a short address that is not the meter's: data, rejoins, a leave."""
+    pan = _addresses(arena)[0]
+    payloads = ((False, b"\x40\x01\x04\x07\x09\x01\x01\x09"), (True, b"\x06\x8e"), (True, b"\x06\x80"), (True, b"\x04\x00"))
+    for number, (command, payload) in enumerate(payloads):
+        nwk = NwkPdu(0, 0x4242, 5, 9 + number, command, secured=False, source_eui=arena.esme.eui64, payload=payload)
+        yield MacPdu(MacKind.DATA, 0x50 + number, pan, 0, None, 0x4242, True, False, nwk.encode()).encode()
+
+
 def _foreign_key(to_hub: bool) -> Callable[[Arena], Iterator[bytes]]:
     def make(arena: Arena) -> Iterator[bytes]:
         _, meter, hub = _addresses(arena)
@@ -167,6 +176,7 @@ _AIR: tuple[tuple[str, str, str, str, frozenset[Outcome], Callable[[Arena], Iter
     ("nwk/replayed-renumbered", "NWK", HUB, "captured frames with other MAC sequences", _SILENT, _replayed_renumbered),
     ("nwk/in-clear/hub", "NWK", HUB, "tunnel data, leave and rejoin without security, as if from the meter", _SILENT, _in_clear(True)),
     ("nwk/in-clear/esme", "NWK", METER, "tunnel data, leave and rejoin without security, as if from the hub", _SILENT, _in_clear(False)),
+    ("nwk/from-elsewhere", "NWK", METER, "in the meter's name from another short address, without security", _SILENT, _from_elsewhere),
     ("nwk/foreign-key/hub", "NWK", HUB, "sealed with keys that are not the network's, the well-known one too", _SILENT, _foreign_key(True)),
     ("nwk/foreign-key/esme", "NWK", METER, "sealed with keys that are not the network's", _SILENT, _foreign_key(False)),
     ("aps/transport-key", "APS", METER, "a network key under no key and the well-known one; remove, switch key", _SILENT, _transport_key),

@@ -11,14 +11,14 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record, Trace
-from hil.attacks import far_end, messages, radio, serial, wan
+from hil.attacks import far_end, messages, process, radio, serial, wan
 from hil.attacks.arena import Attack, AttackResult, arena_of, named
 from hil.bench.station import open_station
 
 
 def all_attacks() -> tuple[Attack, ...]:
     """Every attack there is, by layer from the radio up."""
-    return (*serial.attacks(), *radio.attacks(), *wan.attacks(), *messages.attacks(), *far_end.attacks())
+    return (*serial.attacks(), *radio.attacks(), *wan.attacks(), *messages.attacks(), *far_end.attacks(), *process.attacks())
 
 
 def chosen(names: tuple[str, ...]) -> tuple[Attack, ...]:

@@ -19,7 +19,7 @@ from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.device.store import Store
-from firmware_emu.errors import BoardError, CommsHubError, NotAvailable
+from firmware_emu.errors import BoardError, CommsHubError, HubFault, NotAvailable
 from firmware_emu.hub.from_board import hub_config, parties_of, radio_of
 from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.hub.nvm import SqliteStore
@@ -46,14 +46,6 @@ from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
 
 D = TypeVar("D", bound=HanDevice)
-
-
-def _place(crash: Exception) -> str:
-    """Place of the crash. Its text stays out of traces: what it quotes may be a key."""
-    last = crash.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return "raised nowhere" if last is None else f"at {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
 
 
 class Home:
@@ -200,7 +192,12 @@ class Home:
             self._hub_life.cancel()
 
     async def _live(self, wan: WanLink) -> None:
-        store = SqliteStore(self.folder / "hub.sqlite", self.medium)
+        try:
+            store = SqliteStore(self.folder / "hub.sqlite", self.medium)
+        except CommsHubError as trouble:  # another process's, damaged, full: there is no hub without its memory
+            self.hub_trouble = trouble
+            self.trace.emit("hub", "hub", "failed", reason=str(trouble))
+            return
         radio = radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"), self.folder / "backups")
         hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
         self.jig.hub_side.drive_device_present(True)
@@ -209,17 +206,8 @@ class Home:
         except CommsHubError as trouble:
             if asyncio.current_task() is not self._dead:  # what a hub that is dead meets on its way is no trouble
                 self.hub_trouble = trouble
-                self.trace.emit("hub", "hub", "failed", reason=str(trouble))
-        except Exception as crash:  # a fault of the hub's own: recorded as the hub's end, and raised again at the home's
-            if asyncio.current_task() is not self._dead:
-                first: Exception = crash
-                while isinstance(first, ExceptionGroup):
-                    first = first.exceptions[0]
-                kind = type(first).__name__
-                self.hub_trouble = CommsHubError(f"the hub ended by {kind}: a fault of the hub itself, {_place(first)}")
-                self.hub_trouble.__cause__ = crash
-                self.trace.emit("hub", "hub", "failed", reason=str(self.hub_trouble), exception=kind)
-            raise
+                if not isinstance(trouble, HubFault):  # which the hub has told itself
+                    self.trace.emit("hub", "hub", "failed", reason=str(trouble))
         finally:
             if self.hub is hub:  # else the supply is back already, and another life has begun
                 self.jig.hub_side.drive_device_present(False)

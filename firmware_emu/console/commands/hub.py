@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from firmware_emu.board import Board, load_board
-from firmware_emu.clock import Clock
+from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.console.commands.dongle import backup, custody_options, migrate, restore
 from firmware_emu.console.core import Core
@@ -16,8 +19,9 @@ from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.from_board import hub_config, radio_of
-from firmware_emu.hub.hub import Hub
+from firmware_emu.hub.hub import Hub, frames_set_aside, last_failure
 from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.ownership import Owner
 from firmware_emu.trace import JsonLines, Record, Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
@@ -60,6 +64,41 @@ def run_hub(
     if trace_file is not None:
         trace.subscribe(JsonLines(trace_file))
     clock.run(_run(board, radio, wan, pki_folder, nvm, console or socket_in(nvm.parent), clock, trace))
+
+
+@hub.command("status")
+@click.option("--nvm", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="The hub's non-volatile memory.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def status(context: click.Context, nvm: Path, as_json: bool) -> None:
+    """What a hub left in its memory: who runs on it, why it last ended by itself, the frames that it failed at.
+
+    Exit code 1 where it ended by itself or set a frame aside.
+    """
+    running = Owner.holder(nvm)
+    store = SqliteStore(nvm, owner=False)
+    try:
+        failure, aside = last_failure(store), frames_set_aside(store)
+    finally:
+        store.close()
+    if as_json:
+        shown = {
+            "running": None if running is None else {"pid": running[0], "command": running[1]},
+            "failure": None if failure is None else asdict(failure),
+            "set_aside": [{"sequence": one.sequence, "kind": one.kind.name.lower(), "reason": one.reason} for one in aside],
+        }
+        click.echo(json.dumps(shown, indent=1))
+    else:
+        click.echo("it does not run" if running is None else f"process {running[0]} runs on it ({running[1]})")
+        click.echo("it never ended by itself" if failure is None else f"{_moment(failure.time)} {failure.reason}")
+        for one in aside:
+            click.echo(f"set aside: {one.kind.name.lower()} frame {one.sequence}, {len(one.body)} octets: {one.reason}")
+    if failure is not None or aside:
+        context.exit(1)
+
+
+def _moment(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
 
 
 async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, console: Path, clock: Clock, trace: Trace) -> None:

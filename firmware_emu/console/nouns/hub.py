@@ -45,6 +45,8 @@ class Hub(Noun):
                 "commissioned": status.commissioned,
                 "WAN connected": status.wan_connected,
                 "waiting for the WAN": status.wan_waiting,
+                "set aside": len(status.set_aside),
+                "last failure": None if status.failure is None else status.failure.reason,
                 "channel": None if network is None else network.channel,
                 "Devices in the log": len(status.device_log),
                 "tunnels": [self.device_name(device) for device in status.tunnels],

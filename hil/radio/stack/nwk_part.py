@@ -41,6 +41,10 @@ class NwkPart(Protocol):
         """Remember an address pair; the latest word counts."""
         ...
 
+    def expect(self, short: int, device: Eui64) -> None:
+        """Who may be at a short address that nobody is known by; nothing is proven yet."""
+        ...
+
     def free_short(self) -> int:
         """A short address that nobody is known by."""
         ...

@@ -1,0 +1,104 @@
+"""A hub that ends by itself says so and why; what it failed at is set aside; times outside the rule are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from firmware_emu.console.commands.hub import hub as hub_commands
+from firmware_emu.errors import HubFault
+from firmware_emu.hub.hub import frames_set_aside, last_failure
+from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.hub.profile import standard_profile
+from firmware_emu.hub.routing import Router
+from firmware_emu.hub.running import RunningHub
+from firmware_emu.wan.base import WanKind
+from tests.hub.hub_bench import Bench
+
+SECRET = "00112233445566778899aabbccddeeff"
+
+
+async def test_a_frame_that_the_hub_fails_at_is_set_aside_and_named_and_the_next_one_is_taken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[bytes] = []
+
+    def take(self: Router, message: bytes) -> None:
+        if message == b"poison":
+            raise KeyError(SECRET)
+        taken.append(message)
+
+    monkeypatch.setattr(Router, "from_wan", take)
+
+    bench.dcc.post(WanKind.MESSAGE, b"poison")
+    bench.dcc.post(WanKind.MESSAGE, b"honest")
+    await bench.wait_for(lambda: b"honest" in taken)
+    assert [(one.body, one.kind) for one in bench.hub.status.set_aside] == [(b"poison", WanKind.MESSAGE)]
+    told = next(record for record in bench.records if record.event == "set aside")
+    assert "KeyError at" in str(told.detail["reason"])
+    assert SECRET not in str(told.detail)
+    await bench.clock.sleep(1)
+    assert bench.dcc.waiting() == ()
+    assert [one.body for one in frames_set_aside(bench.store)] == [b"poison"]
+
+
+@pytest.mark.parametrize("utc", [0, 1, 86400, (1 << 32) - 4, (1 << 32) - 1, 3_155_760_000])
+async def test_a_time_of_2000_or_2100_or_the_end_of_its_32_bits_is_refused_and_the_hub_lives_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, utc: int
+) -> None:
+    running = bench.hub._running
+    assert running is not None
+    before = running.time.now()
+    running._told_the_time(utc)
+    await bench.clock.sleep(10)
+    assert running.time.now() - before == pytest.approx(10)
+    assert any("the WAN provider tells" in str(record.detail.get("reason")) for record in bench.records)
+
+
+async def test_a_time_of_2038_is_inside_the_rule_and_taken(bench: Bench) -> None:
+    running = bench.hub._running
+    assert running is not None
+    running._told_the_time(1_200_798_847)
+    await bench.clock.sleep(5)
+    assert running.time.now() == pytest.approx(1_200_798_852, abs=1)
+    profile = standard_profile()
+    assert profile.latest_time + 20 * 366 * 86400 < 1 << 32
+
+
+async def test_a_fault_of_the_hubs_own_is_told_kept_and_raised_by_name(bench_without_power: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(self: RunningHub) -> None:
+        raise ZeroDivisionError(SECRET)
+
+    monkeypatch.setattr(RunningHub, "_stay_alive", fails)
+
+    bench = bench_without_power
+    with pytest.raises(HubFault, match="ZeroDivisionError at"):
+        await bench.hub.run()
+    failure = last_failure(bench.store)
+    assert failure is not None
+    assert "ZeroDivisionError at" in failure.reason
+    assert SECRET not in failure.reason
+    assert [record for record in bench.records if (record.area, record.event) == ("hub", "failed")]
+
+
+def test_hub_status_is_a_command_that_tells_what_is_in_the_memory(tmp_path: Path) -> None:
+    nvm = tmp_path / "hub.sqlite"
+    store = SqliteStore(nvm)
+    done = CliRunner().invoke(hub_commands, ["status", "--nvm", str(nvm)])
+    assert done.exit_code == 0
+    assert "runs on it" in done.output
+    store.put(
+        "hub/failure", json.dumps({"time": 820_454_400, "reason": "the hub ended by a fault of its own: KeyError at x.py:1"}).encode()
+    )
+    store.put("wan/dcc/aside/00000000000000000007", bytes([WanKind.MESSAGE]) + b"KeyError at y.py:2\0" + b"poison")
+    store.close()
+    done = CliRunner().invoke(hub_commands, ["status", "--nvm", str(nvm), "--json"])
+    assert done.exit_code == 1
+    shown = json.loads(done.output)
+    assert shown["running"] is None
+    assert shown["failure"]["reason"].endswith("x.py:1")
+    assert shown["set_aside"] == [{"sequence": 7, "kind": "message", "reason": "KeyError at y.py:2"}]
+    assert "set aside: message frame 7, 6 octets" in CliRunner().invoke(hub_commands, ["status", "--nvm", str(nvm)]).output
