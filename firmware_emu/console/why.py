@@ -108,15 +108,15 @@ def _rule(record: Record) -> str:
 def _next(record: Record) -> str:
     if record.detail.get("next"):
         return str(record.detail["next"])
-    text = " ".join((record.event, record.area, detail(record))).lower()
-    row = next(row for row in _steps() if all(word.lower() in text for word in row["words"]))
-    return str(row["next"]).replace("{number}", str(record.number))
+    named = {**record.detail, "event": record.event, "area": record.area}
+    row = next(row for row in _steps() if all(named.get(name) == value for name, value in row.items() if name != "next"))
+    return row["next"].replace("{number}", str(record.number))
 
 
 @cache
-def _steps() -> list[dict[str, list[str]]]:
+def _steps() -> list[dict[str, str]]:
     table = tomllib.loads(resources.files("firmware_emu.console").joinpath("why_next.toml").read_text("utf-8"))
-    rows: list[dict[str, list[str]]] = table["row"]
+    rows: list[dict[str, str]] = table["row"]
     return rows
 
 

@@ -232,8 +232,9 @@ class Commissioning:
         entry = self._log.get(event.device)
         if entry is None:
             if event.kind is not HanEventKind.RESET:
+                kind = "no link key" if event.kind is HanEventKind.REFUSED else "not in the log"
                 self._trace.emit(
-                    "hub", "chf", "refused", target=str(event.device), reason=event.reason or "it is not in the CHF Device Log"
+                    "hub", "chf", "refused", target=str(event.device), reason=event.reason or "it is not in the CHF Device Log", kind=kind
                 )
             return
         if event.kind in (HanEventKind.JOINED, HanEventKind.REJOINED):

@@ -114,7 +114,7 @@ class Router:
             if way.wan:
                 self._send(data)
         else:
-            self._refuse(identifier, shown, f"{recipient} is neither this hub nor in the CHF Device Log")
+            self._refuse(identifier, shown, f"{recipient} is neither this hub nor in the CHF Device Log", kind="no recipient")
 
     def _queue(self, device: Eui64, identifier: MessageIdentifier, data: bytes) -> None:
         self._mailbox.put(device, data, int(self._now()))
@@ -141,7 +141,7 @@ class Router:
             code=f"{header.message_code:04x}",
             way="hand-held terminal",
         )
-        own, entry = self._own.get(recipient), self._log.get(recipient)
+        own, entry, kind = self._own.get(recipient), self._log.get(recipient), None
         if header.cra is not CraFlag.COMMAND:
             reason = f"a hand-held terminal hands over Commands, and this is of kind {header.cra.name}"
         elif own is not None:
@@ -154,7 +154,7 @@ class Router:
             self._executed()
             return
         elif entry is None or not entry.registered_type.gets_gbcs:
-            reason = f"{recipient} is neither this hub nor a Device in the CHF Device Log that gets messages"
+            reason, kind = f"{recipient} is neither this hub nor a Device in the CHF Device Log that gets messages", "no recipient"
         elif len(data) > LONGEST:
             reason = f"{len(data)} octets for {recipient}: the hub keeps at most {LONGEST}"
         elif not self._local.came_from(terminal, identifier):
@@ -163,7 +163,7 @@ class Router:
             self._tap(message)
             self._queue(recipient, identifier, data)
             return
-        self._trace.emit("hub", "hub", "refused", target=str(terminal), message=str(identifier), reason=reason)
+        self._trace.emit("hub", "hub", "refused", target=str(terminal), message=str(identifier), reason=reason, kind=kind)
 
     def _answer(self, data: bytes, source: str) -> None:
         """An answer of the CHF or GPF: to a Device that asked over the HAN, else to the DCC."""
@@ -174,8 +174,8 @@ class Router:
         else:
             self._send(data)
 
-    def _refuse(self, identifier: MessageIdentifier, data: bytes | None, reason: str) -> None:
-        self._trace.emit("hub", "hub", "refused", message=str(identifier), data=data, reason=reason)
+    def _refuse(self, identifier: MessageIdentifier, data: bytes | None, reason: str, *, kind: str | None = None) -> None:
+        self._trace.emit("hub", "hub", "refused", message=str(identifier), data=data, reason=reason, kind=kind)
         self._not_delivered(identifier)
 
     def undelivered(self, entry: LogEntry, waiting: Waiting) -> None:

@@ -319,7 +319,8 @@ class RunningHub:
             if frame.secured:
                 self.commissioning.heard_with_historic_key(sender)
             return True
-        self.trace.emit("han", "chf", "refused", target=str(sender), data=frame.payload, reason="the sender is not in the CHF Device Log")
+        reason = "the sender is not in the CHF Device Log"
+        self.trace.emit("han", "chf", "refused", target=str(sender), data=frame.payload, reason=reason, kind="not in the log")
         return False
 
     def _on_radio(self, event: HanEvent) -> None:

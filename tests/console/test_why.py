@@ -128,3 +128,17 @@ def test_a_fault_that_acts_is_a_cause_and_not_the_trouble() -> None:
 def test_a_message_that_was_not_in_trouble_is_said_to_be_well(bench: BlockingBench) -> None:
     good = next(one.message for one in bench.records if one.event == "executed" and one.message)
     assert bench.why(good).said == f"{good}: it was neither refused nor lost"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"step": "counter"}, "a counter above the last"),
+        ({"kind": "not in the log"}, "add the Device to the hub's log"),
+        ({"kind": "repeated"}, "a repeated message was recognised"),
+        ({}, "what came before"),
+    ],
+)
+def test_what_to_try_next_follows_from_names_and_not_from_sentences(names: dict[str, Scalar], said: str) -> None:
+    for reason in ("its counter, MAC and signature are not in the CHF Device Log, received before, not commissioned", "x"):
+        assert said in why([record(1, "refused", reason=reason, **names)]).next_step

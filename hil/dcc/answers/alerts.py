@@ -78,6 +78,8 @@ class DropKind(StrEnum):
     NOT_LISTED = "not listed"
     WRONG_HUB = "wrong hub"
     NOT_ENROLLED = "not enrolled"
+    HUB_NOT_COMMISSIONED = "hub not commissioned"
+    REPEATED = "repeated"
     NOT_AUTHENTIC = "not authentic"
 
 
@@ -110,7 +112,8 @@ class Alerts:
         header = message.header
         identifier = str(header.identifier)
         if self._table.seen(identifier):
-            self._context.trace.emit("dcc", "alerts", "refused", message=identifier, reason="this alert was received before")
+            reason = "this alert was received before"
+            self._context.trace.emit("dcc", "alerts", "refused", message=identifier, reason=reason, kind=DropKind.REPEATED.value)
             return
         try:
             payload = decode_payload(message)
@@ -139,16 +142,11 @@ class Alerts:
         if hub != chf:
             return _Drop(DropKind.WRONG_HUB, f"it came through hub {chf}, and {device.eui} is on hub {hub}")
         if device.type in (DeviceType.CHF, DeviceType.GPF) and message.header.recipient in self._context.dcc:
-            commissioned = self._context.inventory.listed(chf).status == COMMISSIONED
-            problem = None if commissioned else f"its hub {chf} is not Commissioned"
-        else:
-            problem = (
-                None
-                if self._context.inventory.enrolled(device.eui)
-                else f"no system of {device.eui} is enrolled: Device Alerts are accepted from enrolled systems only [138]"
-            )
-        if problem is not None:
-            return _Drop(DropKind.NOT_ENROLLED, problem)
+            if self._context.inventory.listed(chf).status != COMMISSIONED:
+                return _Drop(DropKind.HUB_NOT_COMMISSIONED, f"its hub {chf} is not Commissioned")
+        elif not self._context.inventory.enrolled(device.eui):
+            why = f"no system of {device.eui} is enrolled: Device Alerts are accepted from enrolled systems only [138]"
+            return _Drop(DropKind.NOT_ENROLLED, why)
         try:
             check_protection(message, self._context.keystore)
         except CommsHubError as error:
