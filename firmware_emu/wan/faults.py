@@ -1,6 +1,6 @@
 """A WAN link whose frames can be lost, late, doubled, out of order or damaged, and whose coverage can be taken away.
 
-It wraps any link, real or in memory; what befalls a frame is decided by the :data:`Shape` that is laid on it.
+It wraps any link, real or in memory; the :data:`Shape` that is set on it decides the fate of each frame.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A day of a home as data: what its meters carry each half hour, and what befalls them when; it repeats itself.
+"""A day of a home as data: what its meters carry each half hour, and the mishaps they have, each at its time; it repeats itself.
 
 A day is a TOML file, of ``hil/devices/days`` by its name or any by its path::
 
@@ -133,7 +133,7 @@ def _event(row: object, key: str, name: str) -> DayEvent:
 
 
 async def live(day: Day, devices: Mapping[str, HanDevice], clock: Clock) -> None:
-    """Let the events befall the Devices, day after day, until cancelled. :func:`check_day` said before that they can."""
+    """Have the events happen to the Devices, day after day, until cancelled. :func:`check_day` has said that they can."""
     async with asyncio.TaskGroup() as group:
         for event in day.events:
             group.create_task(_repeat(event, devices[event.device], clock))
@@ -142,7 +142,7 @@ async def live(day: Day, devices: Mapping[str, HanDevice], clock: Clock) -> None
 async def _repeat(event: DayEvent, device: HanDevice, clock: Clock) -> None:
     while True:
         await clock.sleep((event.at - clock.now()) % DAY_S or DAY_S)
-        device.trace.emit("device", device.name, "befallen", what=event.what, value=event.value)
+        device.trace.emit("device", device.name, "happened", what=event.what, value=event.value)
         _begin(event, device)
         if event.lasts is not None:
             await clock.sleep(event.lasts)
@@ -160,7 +160,7 @@ def _check(event: DayEvent, devices: Mapping[str, HanDevice]) -> None:
     suits = _SUFFERS.get(event.what, (GbcsHanDevice,))
     if device is None or not isinstance(device, suits):
         known = ", ".join(name for name, one in devices.items() if isinstance(one, suits)) or "none here"
-        raise BoardError("day", "event.device", f"{event.what} cannot befall {event.device!r}: expected {known}")
+        raise BoardError("day", "event.device", f"{event.what} cannot happen to {event.device!r}: expected {known}")
 
 
 def _begin(event: DayEvent, device: HanDevice) -> None:

@@ -86,7 +86,7 @@ class Home:
         self.radio_path = board.radio.path
         """Path of the dongle: a serial device, also of the virtual one once it is there."""
         self.wan = None if wan is None else ShapedLink(wan)
-        """The hub's end of the SM WAN; what befalls its frames can be laid on it."""
+        """The hub's end of the SM WAN; WAN faults are injected here."""
         self.medium = Medium()
         """Medium of the hub's store."""
         self._revival: asyncio.Task[None] | None = None

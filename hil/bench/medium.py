@@ -67,7 +67,7 @@ class Medium:
     def cut_at(self, nth: int, kept: float | None, on_cut: Callable[[Torn | None], None]) -> None:
         """At the ``nth`` commit from now the power goes: before it (``kept`` None), or with ``kept`` (0..1) of it written.
 
-        ``on_cut`` is called then, with what has to be laid on the medium before the store is opened again.
+        ``on_cut`` is called then, with the octets that have to be on the medium before the store is opened again.
         """
         self._cut_at, self._kept, self._on_cut = self.writes + nth, kept, on_cut
 

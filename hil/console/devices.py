@@ -141,7 +141,7 @@ class DeviceNoun(RigNoun):
         return Strategy(self.station, lambda row: self._sender())
 
     def _sender(self) -> Eui64:
-        """About whom a request to the hub is: the Device itself, or, where it is no meter, a meter of its hub. Its supplier sends it."""
+        """The Device whose supplier sends this hub request: this one or, where it is no meter, a meter of its hub."""
         rows = {row.eui: row.type for row in self.bench.board.device}
         if self.table.type in ("ESME", "GSME"):
             return self.table.eui

@@ -32,7 +32,7 @@ class Fault(RigNoun):
         return self._faults
 
     def adopt(self, faults: Faults) -> None:
-        """Use these, which whoever made the home has laid on it already."""
+        """Use these faults, which the maker of the home has set already."""
         self._faults = faults
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from hil.faults import Faults
 
 
 def console_of(home: Home, seed: int, records: list[Record], faults: Faults) -> Core:
-    """A console for a home that is open already, with the faults that were laid on it."""
+    """A console for a home that is open already, with the faults that are set on it."""
     core = Core(home.board, home.clock, home.trace, seed, home, records)
     noun = core.nouns["fault"]
     assert isinstance(noun, Fault)

@@ -1,4 +1,4 @@
-"""Effects: each kind of fault is laid on a home and taken off again by one function, named in :data:`EFFECTS`."""
+"""Effects: one function starts and ends each kind of fault in a home; :data:`EFFECTS` names it."""
 
 from __future__ import annotations
 
@@ -235,4 +235,4 @@ EFFECTS: dict[tuple[str, str], Effect] = {
     ("line", "stuck"): line,
     ("line", "open"): line,
 }
-"""Faults that are laid on as a whole. Faults of frames, and states of the dongle, are kept by :class:`hil.faults.faults.Faults`."""
+"""Faults that act on a whole part. Faults of frames, and states of the dongle, are kept by :class:`hil.faults.faults.Faults`."""

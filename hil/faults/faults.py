@@ -71,7 +71,7 @@ class _Active:
         said: dict[str, Scalar] = {"sentence": self.sentence.text, **detail}
         self.home.trace.emit("bench", f"fault {self.number}", verb, target=self.sentence.area, **said)  # type: ignore[arg-type]
 
-    def befalls(self) -> bool:
+    def applies(self) -> bool:
         """True if the fault applies to this frame; counts it."""
         if self.frame is None or not self.schedule.works(self.home.clock.now() - self.began):
             return False
@@ -170,7 +170,7 @@ class Faults:
         self._hook()
 
     async def close(self) -> None:
-        """All off, and what they had laid on taken back."""
+        """Clear all faults, and undo their effects."""
         tasks = [active.task for active in self._active.values() if active.task is not None]
         self.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -265,7 +265,7 @@ class Faults:
             mute, silent = mute or sentence.kind == "mute", silent or sentence.kind == "stuck"
         return NcpFaults(**shares, late_s=late, mute=mute, silent=silent, seed=self._seed)
 
-    def befallen(
+    def arrivals(
         self,
         area: str,
         octets: bytes,
@@ -274,13 +274,13 @@ class Faults:
         to: str | None = None,
     ) -> tuple[Arrival, ...]:
         """Arrivals of a frame of ``area`` after every fault that applies to it."""
-        arrivals: tuple[Arrival, ...] = ((0.0, octets),)
+        arriving: tuple[Arrival, ...] = ((0.0, octets),)
         for active in self._of(area):
             fault = active.frame
             if fault is None or active.source not in (None, source) or active.target not in (None, target):
                 continue
             end: Value | None = active.sentence.word("to") if area == "wan" else None
-            if (end is not None and end != to) or not active.befalls():
+            if (end is not None and end != to) or not active.applies():
                 continue
             active.told(
                 fault.verb,
@@ -288,11 +288,11 @@ class Faults:
                 sender=None if source is None else str(source),
                 receiver=to if target is None else str(target),
             )
-            arrivals = tuple((late + more, out) for late, before in arrivals for more, out in fault.apply(before, active.draw))
-        return arrivals
+            arriving = tuple((late + more, out) for late, before in arriving for more, out in fault.apply(before, active.draw))
+        return arriving
 
     def _han(self, source: Eui64, target: Eui64, octets: bytes) -> Sequence[Arrival]:
-        return self.befallen("han", octets, source, target)
+        return self.arrivals("han", octets, source, target)
 
     def _wan(self, to: str, frame: WanFrame) -> Sequence[tuple[float, WanFrame]]:
         for active in self._of("clock"):
@@ -301,7 +301,7 @@ class Faults:
                 active.told("told a skewed time", seconds=ahead)
                 frame = WanFrame(frame.kind, frame.sequence, _UTC.pack(_UTC.unpack(frame.body)[0] + int(ahead)))
         arrived = []
-        for late_s, body in self.befallen("wan", frame.body or b"\x00", to=to):
+        for late_s, body in self.arrivals("wan", frame.body or b"\x00", to=to):
             if body != (frame.body or b"\x00"):
                 raise WanError("a record of the SM WAN connection does not verify")
             arrived.append((late_s, frame))
@@ -315,7 +315,7 @@ class _FaultyPair:
         self._pair, self._faults = pair, faults
 
     async def write(self, octets: bytes) -> None:
-        for _, one in self._faults.befallen("pair", octets):
+        for _, one in self._faults.arrivals("pair", octets):
             await self._pair.write(one)
 
     async def read(self, count: int, timeout_s: float) -> bytes:

@@ -12,7 +12,7 @@ Arrival = tuple[float, bytes]
 
 
 class FrameFault(Protocol):
-    """A fault of a frame. ``share`` (0..1) says how many frames it befalls; drawing is the caller's business."""
+    """A fault of a frame. ``share`` (0..1) is the share of frames that it applies to; the caller draws."""
 
     @property
     def share(self) -> float: ...

@@ -1,8 +1,8 @@
 """Many homes and one DCC in one process: what a load, a campaign, a power cut over a district does to the far end.
 
-A home here is the hub's own firmware, meters with all their behaviour, and an SM WAN link that faults can be laid on. Not modelled,
-other than in :mod:`hil.bench.home`: dongle, air and jig. The HAN is in memory (:mod:`hil.radio.nodes.memory_han`), the supply comes
-and goes without a course.
+A home here is the hub's own firmware, meters with all their behaviour, and an SM WAN link that takes faults. Not modelled,
+unlike in :mod:`hil.bench.home`: dongle, air and jig. The HAN is in memory (:mod:`hil.radio.nodes.memory_han`), and supply transitions are
+instantaneous.
 """
 
 from __future__ import annotations

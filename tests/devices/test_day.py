@@ -56,7 +56,7 @@ def test_a_day_of_trouble_does_to_the_meters_what_it_says(device_pki: Keystore) 
     assert bench.told.count(0x8F0F) == 1
     assert 0x8F76 in bench.esme.log_codes(LogName.SECURITY)
     assert 0x8F1F in [code for name in LogName for code in gsme.log_codes(name)]
-    told = [record.detail["what"] for record in bench.records if record.event == "befallen"]
+    told = [record.detail["what"] for record in bench.records if record.event == "happened"]
     assert told == ["voltage", "terminal cover removed", "outage", "credit"]
 
 

@@ -263,7 +263,7 @@ async def test_the_same_seed_befalls_the_same_frames(rig: Rig) -> None:
 
     async def draws(seed: int) -> list[bool]:
         faults = Faults(rig.station, seed, ["pair drop 50%"])
-        fallen = [faults.befallen("pair", b"x") == () for _ in range(40)]
+        fallen = [faults.arrivals("pair", b"x") == () for _ in range(40)]
         await faults.close()
         await asyncio.sleep(0)
         return fallen

@@ -16,7 +16,7 @@ OF_EVERY_MACHINE = {"setpriv"}
 
 
 def asked_for(pattern: str) -> set[str]:
-    """What the tests of this suite look for before they would skip."""
+    """Programs that the tests of this suite look for before they would skip."""
     files = (ROOT / "tests").rglob("*.py")
     return {name for file in files for name in re.findall(pattern, file.read_text(encoding="utf-8"))}
 

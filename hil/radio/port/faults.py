@@ -1,4 +1,4 @@
-"""Faults of a dongle and its serial line, as one value that may be laid on a running dongle.
+"""Faults of a dongle and its serial line, as one value that may be set on a running dongle.
 
 Faults of the line are drawn once for each ASH frame, from the seed: the same frames in the same order are hit in the same way (what
 a host sends again, and when, is its own affair). They are honest: a damaged frame has one bit turned over and is found by its CRC, a
