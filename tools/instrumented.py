@@ -136,13 +136,53 @@ class Mutants:
     def set(self, place: str, change: Change | None) -> None:
         """Change what ``place`` gives from now on; nothing for an empty place. What was remembered is forgotten."""
         self._place, self._change = place, change
+        self.forget()
+
+    def forget(self) -> None:
+        """Empty the caches of the rewritten modules."""
         for name, module in list(sys.modules.items()):
             if name.startswith(self.prefixes):
                 for value in list(vars(module).values()):
                     if isinstance(value, functools._lru_cache_wrapper):
                         value.cache_clear()
 
+    def constants(self) -> Iterator[tuple[str, str, Change]]:
+        """Every constant of the rewritten modules that can be changed: module, what is changed, and a change for :meth:`constant`."""
+        for name, module in sorted(sys.modules.items()):
+            if not name.startswith(self.prefixes):
+                continue
+            for constant, value in sorted(vars(module).items()):
+                if constant.startswith("__"):
+                    continue
+                for way, change in _constant_changes(value):
+                    yield name, f"{constant}, {way}", _setting(module, constant, change)
 
+
+def _constant_changes(value: Any) -> Iterator[tuple[str, Change]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            first = next(iter(changes(type(inner))), None) if isinstance(inner, _PLAIN) else None
+            if first is not None:
+                yield f"{key!r}: {first[0]}", _entry_change(key, first[1])
+    elif isinstance(value, _PLAIN) or (isinstance(value, tuple) and value and all(isinstance(one, _PLAIN) for one in value)):
+        yield from changes(type(value))
+
+
+def _entry_change(key: Any, change: Change) -> Change:
+    return lambda value: type(value)({**value, key: change(value[key])})
+
+
+def _setting(module: ModuleType, constant: str, change: Change) -> Change:
+    """A change that sets the constant to another value when it is given True, and back when it is given False."""
+    sound = vars(module)[constant]
+
+    def switch(on: bool) -> None:
+        setattr(module, constant, change(sound) if on else sound)
+
+    return switch
+
+
+_PLAIN = (int, bytes, str, datetime, date, time, timedelta, Decimal)
 MUTANTS = Mutants()
 
 
@@ -170,6 +210,8 @@ def changes(kind: type) -> Iterator[tuple[str, Change]]:
         yield "a second more", lambda value: value + timedelta(seconds=1)
     elif issubclass(kind, Decimal):
         yield "plus one", lambda value: value + 1
+    elif issubclass(kind, dict):
+        yield "one less", lambda value: dict(list(value.items())[:-1])
     elif issubclass(kind, list | tuple):
         yield "one less", lambda value: value[:-1] if type(value) in (list, tuple) else value
         yield "backwards", lambda value: value[::-1] if type(value) in (list, tuple) else value
