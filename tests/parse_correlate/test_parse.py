@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from hil.commands.dcc.dcc import dcc
+from hil.dcc.base.store import DccStore
 from hil.dcc.duis.document import load_schema
 from hil.parse_correlate import DecodeError, KeyFolder, MmcError, ParseCorrelateError, Parsed, gaps, parse, to_mmc
 from hil.parse_correlate.message.asn1 import Asn1Alert, Asn1Response
@@ -158,3 +159,18 @@ def test_the_command_line_parses_correlates_and_transforms(rtds: Path, duis: Pat
     assert CliRunner().invoke(dcc, ["correlate", request, other]).exit_code == 1
     made = CliRunner().invoke(dcc, ["transform", request, *keys, "--schema", str(duis / "xsd"), "--json"])
     assert json.loads(made.output)["message"] == Path(pre_command).read_text().strip().lower()
+
+
+@pytest.mark.clause("SEC consultation 165")
+def test_a_user_who_asks_for_it_gets_an_incident_where_a_pre_command_differs(rtds: Path, duis: Path, tmp_path: Path) -> None:
+    path = tmp_path / "dcc.sqlite"
+    store = DccStore(path)
+    store.execute("INSERT INTO users (eui, role) VALUES (?, 'IS')", ("90b3d51f30010000",))
+    store.close()
+    request = str(duis / "templates" / "ECS44_7.3_SUCCESS_REQUEST_DUIS.XML")
+    good, other = (str(next(rtds.rglob(f"ECS44_7.3_{kind}_PRECOMMAND_GBCS.HEX"))) for kind in ("SUCCESS", "ERROR"))
+    assert CliRunner().invoke(dcc, ["correlate", request, good, "--incident", str(path)]).exit_code == 0
+    told = CliRunner().invoke(dcc, ["correlate", request, other, "--incident", str(path)])
+    assert (told.exit_code, told.output.splitlines()[-1]) == (1, "incident 1 raised")
+    listed = json.loads(CliRunner().invoke(dcc, ["incidents", "list", "--store", str(path), "--json"]).output)
+    assert [(one["area"], "differs from the request: originator counter" in one["summary"]) for one in listed] == [("data services", True)]
