@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from tests.ssi.page_world import World
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not here: pip install selenium")
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.chrome.remote_connection import ChromeRemoteConnection  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.remote.client_config import ClientConfig  # noqa: E402
 from selenium.webdriver.remote.webdriver import WebDriver  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
@@ -75,10 +78,23 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ):
         options.add_argument(word)
-    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=str(DRIVER)))
-    made.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # a window of nobody's has no focus to show
-    yield made
-    made.quit()
+    process = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        started = next(found for line in process.stdout if (found := re.search(r"started successfully on port (\d+)", line)))
+        there = ClientConfig(remote_server_addr=f"http://127.0.0.1:{started[1]}", timeout=int(PATIENCE_S))
+        made = webdriver.Remote(ChromeRemoteConnection(there.remote_server_addr, client_config=there), options=options)
+        tell(made, "Emulation.setFocusEmulationEnabled", enabled=True)  # a window of nobody's has no focus to show
+        yield made
+        made.quit()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def tell(driver: WebDriver, command: str, **values: object) -> None:
+    """A command of the browser's own protocol."""
+    driver.execute("executeCdpCommand", {"cmd": command, "params": values})
 
 
 class Keyboard:
@@ -116,9 +132,7 @@ class Keyboard:
 
 
 def at_width(driver: WebDriver, size: tuple[int, int]) -> None:
-    driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-    )
+    tell(driver, "Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=size == PHONE)
 
 
 def sign_in(driver: WebDriver, served: Served) -> Keyboard:
