@@ -142,7 +142,7 @@ def check_profile(octets: bytes, profile: Profile) -> None:
         raise ProtectionError(f"it is no {profile} certificate: " + "; ".join(f"{one.rule} {one.problem}" for one in found))
 
 
-# What several rules look at
+# Facts that several rules look at
 
 
 def _ou(facts: Facts) -> bytes:

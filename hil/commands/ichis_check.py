@@ -35,7 +35,7 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "limit", "unit", "margin", "s
     type=click.Choice(["hub", "host"]),
     default="hub",
     show_default=True,
-    help="what is under test: a hub, or the port of a meter or hot shoe, with the rig as the hub",
+    help="the part under test: a hub, or the port of a meter or hot shoe, with the rig as the hub",
 )
 @click.option("--select", multiple=True, metavar="GROUP", help="groups or checks, by the beginning of their name; repeatable")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="rounds of all checks")

@@ -56,7 +56,7 @@ run.add_command(power_cuts)
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--keys/--no-keys", "export_keys", default=True, help="export the keys of this test HAN beside the capture (zigbee_pc_keys)")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="record hub and dongle (play: radio.path=replay:FILE)")
-@click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
+@click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="add a fault, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
 def demo(
@@ -169,7 +169,7 @@ _HOME_SHOWS = {
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as hub.channel=15")
 @custody_options
-@click.option("--wan", metavar="HOST:PORT", help="where the DCC listens, or will (mutual TLS): `chub dcc send --listen HOST:PORT`")
+@click.option("--wan", metavar="HOST:PORT", help="address of the DCC, now or later (mutual TLS): `chub dcc send --listen HOST:PORT`")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="memory of hub and dongle; without it both are new")
 @click.option("--pki", type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder of keys, instead of the board's")
 @click.option("--no-hub", is_flag=True, help="power the dongle alone: the hub runs elsewhere (`chub hub run --radio ...`)")
@@ -177,7 +177,7 @@ _HOME_SHOWS = {
 @click.option("--console", type=click.Path(dir_okay=False, path_type=Path), help="socket for `chub console --attach` (else in --state)")
 @click.option("--trace", "trace_file", type=click.Path(dir_okay=False, path_type=Path), help="append one JSON line per hop to this file")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="record hub and dongle (play: radio.path=replay:FILE)")
-@click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="lay a fault on, as 'han drop 20% to gsme'; may be repeated")
+@click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="add a fault, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def home(
     board_name: str,

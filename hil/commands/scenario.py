@@ -92,7 +92,7 @@ def _list(as_json: bool) -> None:
 @click.option("--users", type=click.IntRange(1, 500), default=20, show_default=True, help="suppliers that share the homes")
 @click.option("--requests", type=click.IntRange(1), default=2000, show_default=True, help="service requests of all users together")
 @click.option("--link-failures", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="chance of a frame to end its link")
-@click.option("--kills", type=click.IntRange(0), default=2, show_default=True, help="how often the DCC dies and begins again")
+@click.option("--kills", type=click.IntRange(0), default=2, show_default=True, help="number of times that the DCC dies and begins again")
 @_BOARD
 @_SEED
 @_JSON

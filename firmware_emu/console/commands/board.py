@@ -11,13 +11,13 @@ from firmware_emu.board import board_folders, board_names, board_schema, load_bo
 
 @click.group()
 def board() -> None:
-    """Boards: what a bench is made of."""
+    """Boards: the parts of a bench."""
 
 
 @board.command("list")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of lines")
 def list_boards(as_json: bool) -> None:
-    """Names of the boards, with what each is."""
+    """List the boards, each with its description."""
     boards = {name: load_board(name).description for name in board_names()}
     if as_json:
         click.echo(json.dumps(boards, indent=2))

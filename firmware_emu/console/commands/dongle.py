@@ -52,7 +52,7 @@ _BAUD = click.option("--baudrate", type=int, default=115200, show_default=True)
 _JSON = click.option("--json", "as_json", is_flag=True, help="one JSON object")
 _OWN = click.option("--own-eui", is_flag=True, help="leave the dongle its own EUI-64: its Devices have to rejoin")
 _BEFORE = click.option(
-    "--backups", type=click.Path(file_okay=False, path_type=Path), default=Path("backups"), show_default=True, help="what was in it before"
+    "--backups", type=click.Path(file_okay=False, path_type=Path), default=Path("backups"), show_default=True, help="folder of backups"
 )
 
 

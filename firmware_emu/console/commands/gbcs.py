@@ -108,11 +108,11 @@ def verify(context: click.Context, paths: tuple[str, ...], keys: Path, as_json: 
     "--originator",
     type=EuiParameter(),
     required=True,
-    help="Who sends: the user, or the broker for a user the device does not know.",
+    help="Sender: the user, or the broker for a user the device does not know.",
 )
 @click.option("--target", type=EuiParameter(), required=True, help="The device.")
 @click.option("--counter", type=CounterParameter(), required=True, help="The originator counter.")
-@click.option("--variant", help="Which form of the use case, where it has several.")
+@click.option("--variant", help="Form of the use case, where it has several.")
 @click.option("--from", "start", metavar="TIME", help="Start of the period to read, as 2026-01-01T00:00:00Z.")
 @click.option("--to", "end", metavar="TIME", help="End of that period.")
 @click.option("--supplementary-party", type=EuiParameter(), help="The user the device does not know.")

@@ -54,4 +54,6 @@ def keys_option(required: bool) -> Callable[[_Command], _Command]:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-form_option = click.option("--as", "form", type=click.Choice(["hex", "base64", "binary"]), default="hex", help="How to print the message.")
+form_option = click.option(
+    "--as", "form", type=click.Choice(["hex", "base64", "binary"]), default="hex", help="Form of the printed message."
+)

@@ -71,7 +71,7 @@ def run_hub(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def status(context: click.Context, nvm: Path, as_json: bool) -> None:
-    """What a hub left in its memory: who runs on it, why it last ended by itself, the frames that it failed at.
+    """Show what a hub left in its memory: the process that runs on it, why it last ended by itself, the frames that it failed at.
 
     Exit code 1 where it ended by itself or set a frame aside.
     """

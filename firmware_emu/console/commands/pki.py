@@ -216,7 +216,7 @@ def check(context: click.Context, directory: Path, at: datetime | None, as_json:
 @pki.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE...")
 @click.option(
-    "--profile", type=click.Choice([*(one.value for one in Profile), ZSE]), required=True, help="What the certificates are to be."
+    "--profile", type=click.Choice([*(one.value for one in Profile), ZSE]), required=True, help="Profile that the certificates follow."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context

@@ -10,7 +10,7 @@ from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fie
 
 _MIRROR_ISSUED = ("event uint32",)
 
-# What a GB meter does not use: received energy, energy carriers, pressure, alarm masks (zigpy's table; all ids are in tshark's too).
+# Unused by a GB meter: received energy, energy carriers, pressure, alarm masks (zigpy's table; all ids are in tshark's too).
 _NOT_GB = (
     *numbered(0x0101, 2, 15, "current_tier_{}_summation_received", "uint48"),
     *attributes(

@@ -55,7 +55,7 @@ def type_fault(faults: int, installed: int, months: int, as_json: bool) -> None:
 @click.argument("cause", required=False)
 @json_option
 def cause(cause: str | None, as_json: bool) -> None:
-    """Say who is responsible for a hub fault of CAUSE, or list all causes [331-335]."""
+    """Name the party responsible for a hub fault of CAUSE, or list all causes [331-335]."""
     found = fault_causes().values() if cause is None else (fault_responsibility(cause),)
     show([{"cause": one.cause, "responsible": one.responsible.value, "source": one.source} for one in found], "Fault causes", as_json)
 
@@ -63,8 +63,8 @@ def cause(cause: str | None, as_json: bool) -> None:
 @charges.command("removal")
 @click.argument("kind", type=click.Choice(list(removal_rules())))
 @click.argument("remaining_gbp")
-@click.option("--supplier", default="the removing supplier", help="Who removes the hub.")
-@click.option("--count", "counts", multiple=True, metavar="SUPPLIER=N", help="What a smear counts, a supplier; may be repeated.")
+@click.option("--supplier", default="the removing supplier", help="Party that removes the hub.")
+@click.option("--count", "counts", multiple=True, metavar="SUPPLIER=N", help="Number that a smear counts for a supplier; may be repeated.")
 @json_option
 def removal(kind: str, remaining_gbp: str, supplier: str, counts: tuple[str, ...], as_json: bool) -> None:
     """Settle the removal of a hub with REMAINING_GBP of asset value left [331-347]."""

@@ -122,7 +122,7 @@ def _moment(text: str | None) -> datetime:
 @click.argument("messages", type=_FOLDER)
 @_keys_option
 @_device_option
-@click.option("--names/--no-names", default=True, help="Let file names say what requests cannot: phases, elements, GBCS version.")
+@click.option("--names/--no-names", default=True, help="Take from file names what requests cannot say: phases, elements, GBCS version.")
 @_json_option
 def transform_check(templates: Path, messages: Path, keys: Path, told: tuple[str, ...], names: bool, as_json: bool) -> None:
     """Transform every request of a folder and compare with the reference messages of the same stem; exit code 1 while a difference has no

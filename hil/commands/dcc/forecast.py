@@ -22,7 +22,7 @@ _reading = click.option(
     type=click.Choice([one.value for one in PartYear]),
     default=PartYear.SENSIBLE.value,
     show_default=True,
-    help="How a part of a year is scaled [411].",
+    help="Scaling of a part of a year [411].",
 )
 
 

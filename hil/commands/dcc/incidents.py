@@ -116,7 +116,7 @@ def diagnose(device: Eui64, user: Eui64, store_path: Path, as_json: bool) -> Non
 @incidents.command("raise")
 @click.argument("summary")
 @click.option("--as", "user", type=EUI, help="The user; without it the DCC raises it.")
-@click.option("--area", type=click.Choice(list(incident_rules().areas)), help="Where the fault lies; by the Device's kind if not given.")
+@click.option("--area", type=click.Choice(list(incident_rules().areas)), help="Place of the fault; by the Device's kind if not given.")
 @click.option("--category", type=int, default=3, show_default=True, help="1 (most severe) to 5.")
 @click.option("--device", type=EUI, help="The Device it is about.")
 @click.option("--request", help="The user's own Service Request it is tied to.")
@@ -136,7 +136,7 @@ def raise_incident(
     store_path: Path,
     as_json: bool,
 ) -> None:
-    """Raise an incident about SUMMARY; it is allocated at once to who is responsible."""
+    """Raise an incident about SUMMARY; it is allocated at once to the party responsible."""
     with opened(store_path) as store:
         listed = None if device is None else Inventory(store, now).device(device)
         one = log_of(store).raise_incident(
@@ -196,7 +196,7 @@ def categorise(number: int, category: int, store_path: Path, as_json: bool) -> N
 @incidents.command("major")
 @_number
 @click.option("--managers", nargs=2, metavar="RESPONSIBLE DCC", help="Declare it: the two managers' names.")
-@click.option("--affected", multiple=True, type=EUI, help="Who else is affected; may be repeated.")
+@click.option("--affected", multiple=True, type=EUI, help="Another affected party; may be repeated.")
 @click.option("--report", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Report it: a JSON object of the fields.")
 @store_option
 @json_option

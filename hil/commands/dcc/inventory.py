@@ -75,7 +75,7 @@ def inventory(device: Eui64 | None, store_path: Path, audit: bool, as_json: bool
 @click.option("--device", type=EUI, help="Alerts of one Device or hub alone.")
 @json_option
 def alerts(store_path: Path, device: Eui64 | None, as_json: bool) -> None:
-    """Show every alert received or raised: to whom it went, or why it did not."""
+    """Show every alert received or raised: its recipients, or the reason why it went to nobody."""
     with opened(store_path) as store:
         found = AlertTable(store).all(device)
     if as_json:

@@ -71,7 +71,7 @@ class Liar:
 @click.option("--field", help="Be wrong in every field whose name holds this; 'list' shows the names.")
 @click.option("--flip", "bit", type=int, metavar="N", help="Flip bit N.")
 @click.option("--random", "at_random", is_flag=True, help="Flip bits at random.")
-@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many random lies a request.")
+@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="Random lies a request.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the random ones.")
 @click.option(
     "--adapter", metavar="COMMAND", help="A program to score, with {request} and {precommand} for files; exit code 0 signs, 1 notices."

@@ -30,7 +30,7 @@ def life(markdown: bool, as_json: bool) -> None:
 @store_option
 @json_option
 def why(request_id: str, store_path: Path, as_json: bool) -> None:
-    """Tell where the request REQUEST_ID stands: the steps it took, what it waits for, what to do, and what can happen to it next."""
+    """Show the state of the request REQUEST_ID: the steps it took, what it waits for, what to do, and what can happen to it next."""
     with opened(store_path) as store:
         stored = Requests(store, now).get(request_id)
     told = _told(stored)

@@ -35,7 +35,7 @@ MOMENT = MomentType()
 
 @click.group("maintenance")
 def maintenance() -> None:
-    """Planned maintenance: what needs the Panel's agreement, the month's schedule, availability [207-216]."""
+    """Planned maintenance: the Panel's agreement, the month's schedule, availability [207-216]."""
 
 
 def _row(one: MaintenanceItem) -> dict[str, object]:

@@ -25,7 +25,7 @@ __all__ = ["registration"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _keys = click.option("--keys", type=click.Path(exists=True, path_type=Path), required=True, help="Keystore with the DCC's key.")
-_fuel = click.option("--fuel", type=click.Choice([fuel.value for fuel in Fuel]), required=True, help="Which interface.")
+_fuel = click.option("--fuel", type=click.Choice([fuel.value for fuel in Fuel]), required=True, help="Fuel of the interface.")
 
 
 @click.group("registration")
@@ -86,7 +86,7 @@ def nominate(operator: Eui64, provider: Eui64, fuel: str, keys: Path, store_path
 
 @registration.command("refresh")
 @click.argument("provider", type=EUI, required=False)
-@click.option("--fuel", type=click.Choice([fuel.value for fuel in Fuel]), help="Which interface, to ask for one.")
+@click.option("--fuel", type=click.Choice([fuel.value for fuel in Fuel]), help="Fuel of the interface, to ask for one.")
 @click.option("--reason", default="asked by an operator", help="Why.")
 @store_option
 @json_option
@@ -119,7 +119,7 @@ def refresh(provider: Eui64 | None, fuel: str | None, reason: str, store_path: P
 @click.option("--open", "raised", nargs=4, metavar="PROVIDER FUEL KIND WHAT", help="Raise one, with its --step options.")
 @click.option("--step", "steps", multiple=True, help="A step that was taken before raising it.")
 @click.option("--resolve", "resolved", nargs=2, metavar="NUMBER RESOLUTION", help="Resolve one.")
-@click.option("--prevention", help="What prevents it next time.")
+@click.option("--prevention", help="Step that prevents it next time.")
 @store_option
 @json_option
 def incidents(
@@ -165,7 +165,7 @@ def incidents(
 @store_option
 @json_option
 def disputes(store_path: Path, as_json: bool) -> None:
-    """List where the DCC's copy and a provider's disagree, and which is master."""
+    """List the disputes between the DCC's copy and a provider's, and which is master."""
     with opened(store_path) as store:
         create_tables(store, "hil.dcc.registration")
         rows = [

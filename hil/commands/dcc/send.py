@@ -35,7 +35,7 @@ _STORE = click.Path(dir_okay=False, path_type=Path)
 keys_option = click.option("--keys", type=_FOLDER, help="Folder of keys; without it the folder of --board.")
 board_option = click.option("--board", "board_name", help="Board name or path: its keys, its parties, its Devices by name.")
 listen_option = click.option(
-    "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where hubs connect (mutual TLS)."
+    "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Address at which hubs connect (mutual TLS)."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 _role = click.option("--role", type=click.Choice([role.value for role in UserRole]), help="The user's role where the store has none.")
@@ -80,7 +80,7 @@ def _device(bench: BenchKeys, text: str | None, hint: str) -> Eui64 | None:
 @keys_option
 @_json
 def prepare(board_name: str, store_path: Path, keys: Path | None, as_json: bool) -> None:
-    """Fill a DCC's store with what no service request carries.
+    """Fill a DCC's store from a board: users, registration data and other facts that no service request carries.
 
     The board's users, its hub as the DCC lists it, the certified products, who is registered for which MPxN, and the supplier that
     the gas Devices hold. Done twice it changes nothing more.
@@ -117,7 +117,7 @@ def _plain(value: object) -> str:
 @click.option("--counter", type=click.IntRange(1), help="Originator counter of the RequestID, instead of the store's next.")
 @_sender
 @click.option("--device", "device_name", help="A Device of the board: fills the body of 12.2, and of 8.11 to add it, from its label.")
-@click.option("--body", default="{}", help="What the request's element holds, as JSON; goes over what --device fills in.")
+@click.option("--body", default="{}", help="Content of the request's element, as JSON; it replaces what --device fills in.")
 @click.option("--sign/--no-sign", default=True, show_default=True, help="With the sender's XML signature.")
 def request(
     variant: str,
@@ -175,7 +175,7 @@ def _next_counter(store_path: Path | None, sender: Eui64) -> int:
 @board_option
 @_sender
 @_role
-@click.option("--body", default="{}", help="What the request's element holds, as JSON (with VARIANT).")
+@click.option("--body", default="{}", help="Content of the request's element, as JSON (with VARIANT).")
 @listen_option
 @click.option("--wait", "wait_s", type=float, help="Seconds to wait for the hub and then for the answer.")
 @click.option("--local", is_flag=True, help="Return the Command for local delivery instead of sending it (with VARIANT).")

@@ -113,7 +113,7 @@ def schedules(device: Eui64 | None, store_path: Path, gone: bool, as_json: bool)
 @store_option
 @json_option
 def firmware(request_id: str | None, store_path: Path, as_json: bool) -> None:
-    """Show how far each Device of the firmware campaigns has come, or of one: REQUEST_ID of its 11.1."""
+    """Show the progress of each Device of all firmware campaigns, or of one: REQUEST_ID of its 11.1."""
     with opened(store_path) as store:
         found = [one for one in targets_in(store) if request_id in (None, one.request)]
     if as_json:
@@ -163,7 +163,7 @@ def quarantine_show(store_path: Path, as_json: bool) -> None:
 @click.argument("number", type=int)
 @store_option
 def quarantine_discard(number: int, store_path: Path) -> None:
-    """Discard message NUMBER. What it would have done is not done."""
+    """Discard message NUMBER. It takes no effect."""
     with opened(store_path) as store:
         message = Quarantine(store, now).settle(number, "discarded")
         if message.direction is MessageDirection.RESPONSE and message.request is not None:

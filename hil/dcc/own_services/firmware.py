@@ -257,7 +257,7 @@ class FirmwareDistribution:
         if column == "at_hub":
             self.context.trace.emit("dcc", "firmware", "progress", target=str(device), message=request, octets=octets)
 
-    # What hub and Device tell
+    # Reports of hub and Device
 
     def _transferred(self, told: FirmwareTransferred) -> None:
         """CCS08 of a hub: how the transfer to a Device ended."""
