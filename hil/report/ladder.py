@@ -53,8 +53,11 @@ def _text(record: Record) -> str:
     return f"{record.event} {said}".strip()[:44]
 
 
-def draw_ladder(found: Sequence[Arrow], lanes: Mapping[str, str], *, began: float, title: str) -> str:
-    """The arrows as an ``<svg>`` element; ``began`` is the bench time that counts as zero."""
+def draw_ladder(
+    found: Sequence[Arrow], lanes: Mapping[str, str], *, began: float, title: str, marks: Mapping[int, str] | None = None
+) -> str:
+    """The arrows as an ``<svg>`` element; ``began`` is the bench time that counts as zero. ``marks`` are words that stand at the left
+    under an arrow, by its number from 0."""
     used = {lane for arrow in found for lane in (arrow.source, arrow.target)}
     names = [lane for lane in dict.fromkeys(lanes.values()) if lane in used]
     x = {name: _LEFT + _COLUMN // 2 + i * _COLUMN for i, name in enumerate(names)}
@@ -75,5 +78,8 @@ def draw_ladder(found: Sequence[Arrow], lanes: Mapping[str, str], *, began: floa
         out.append(f'<line x1="{start}" y1="{y}" x2="{end}" y2="{y}" stroke="{colour}"/>')
         out.append(f'<path d="M{end} {y}l{back} -4v8z" fill="{colour}"/>')
         out.append(f'<text x="{(start + end) / 2}" y="{y - 4}" text-anchor="middle" class="what">{escape(arrow.text)}</text>')
+    for row, words in (marks or {}).items():
+        y = _TOP + _ROW * (row + 1) + _ROW // 2
+        out.append(f'<text x="4" y="{y}" class="state">{escape(words)}</text>')
     out.append("</svg>")
     return "\n".join(out)

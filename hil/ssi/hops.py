@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
+from hil.dcc.base.processing import WalkLine, states_along
 from hil.report.ladder import arrows, draw_ladder
 
 KEPT = 20_000
@@ -41,8 +43,8 @@ class Hops:
         names = {request} | {one.message for one in self._records if one.detail.get("request") == request and one.message is not None}
         return [one for one in self._records if one.message in names]
 
-    def ladder(self, request: str, user: Eui64, target: str, hub: str | None) -> tuple[str, list[LadderHop]]:
-        """The ladder as SVG, empty where no hop is known, and the same hops in words."""
+    def ladder(self, request: str, user: Eui64, target: str, hub: str | None, walk: Sequence[WalkLine]) -> tuple[str, list[LadderHop]]:
+        """The ladder as SVG with the states that a request of this ``walk`` came to, empty where no hop is known; its hops in words."""
         found = self.of(request)
         if not found:
             return "", []
@@ -67,5 +69,18 @@ class Hops:
         lanes.setdefault(target, "Device")
         hops = [LadderHop(one.time - found[0].time, one.source, one.event, one.target or "") for one in found]
         drawn = arrows(found, lanes)
-        svg = draw_ladder(drawn, lanes, began=found[0].time, title=f"Ladder of request {request}") if drawn else ""
+        svg = (
+            draw_ladder(drawn, lanes, began=found[0].time, title=f"Ladder of request {request}", marks=_states(found, lanes, walk))
+            if drawn
+            else ""
+        )
         return svg, hops
+
+
+def _states(records: Sequence[Record], lanes: Mapping[str, str], walk: Sequence[WalkLine]) -> dict[int, str]:
+    """The states that the request came to, each under the last arrow up to the record that changed it."""
+    marks: dict[int, str] = {}
+    for index, state in states_along([(one.source.split()[0], one.event) for one in records], walk):
+        row = len(arrows(records[: index + 1], lanes)) - 1
+        marks[row] = f"{marks[row]}, {state}" if row in marks else str(state)
+    return marks

@@ -17,8 +17,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from firmware_emu.errors import IdentifierError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
+from hil.dcc.base.processing import walk_of
 from hil.dcc.base.requests import OPEN
-from hil.dcc.base.services import SUPPLIERS
+from hil.dcc.base.services import SUPPLIERS, schedule
 from hil.sec.demand.demand import services_of
 from hil.sec.incidents import IncidentError
 from hil.sec.incidents.responsibility import default_area
@@ -133,8 +134,8 @@ async def request_detail(page: Page, request: Request, session: PageSession) -> 
     if found is None:
         raise PageRefused(404, NOTHING_HERE)
     row, steps = found
-    hub = row["hub"]
-    svg, hops = page.views.hops.ladder(name, user, str(row["target"]), None if hub is None else str(hub))
+    hub, walk = row["hub"], walk_of(schedule()[str(row["variant"])])
+    svg, hops = page.views.hops.ladder(name, user, str(row["target"]), None if hub is None else str(hub), walk)
     return page.render("request", session, request, row=row, steps=steps, svg=Markup(svg), hops=hops)
 
 

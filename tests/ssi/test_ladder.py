@@ -34,6 +34,7 @@ async def test_a_live_request_is_shown_with_its_ladder_to_its_user_alone(far_end
     html = pages[SUPPLIER].text
     assert html.count("<svg") == 1
     assert all(f">{lane}</text>" in html for lane in ("user", "DCC"))
+    assert re.findall(r'class="state">([^<]*)<', html) == ["accepted", "sent, responded"]
     hops = re.findall(r'data-label="Who">([^<]*)</td><td role="cell" data-label="What">([^<]*)<', html)
     assert ("gateway", "acknowledged") in hops
     assert ("transform", "transformed") in hops

@@ -6,10 +6,11 @@ a walk whose steps do not follow one another in the table is not written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hil.dcc.base.requests import LIFE, STANDING, LifeStep, RequestEvent, RequestState, step_of
+from hil.dcc.base.services import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ _WAY_BACK = (
     WalkLine("The user verifies, decrypts and reads them", "user", "parsed"),
 )
 
+_NOT_CRITICAL, _CRITICAL, _OF_THE_DCC = "A service that is not critical", "A critical service", "A service of the DCC itself"
 WALKS: Mapping[str, tuple[WalkLine, ...]] = {
-    "A service that is not critical": (
+    _NOT_CRITICAL: (
         _SIGN,
         WalkLine(
             "The gateway runs the checks of section 4 in their order, stops at the first that fails, and acknowledges",
@@ -46,7 +48,7 @@ WALKS: Mapping[str, tuple[WalkLine, ...]] = {
         _PROTECT,
         *_WAY_BACK,
     ),
-    "A critical service": (
+    _CRITICAL: (
         _SIGN,
         WalkLine("The gateway runs the checks of section 4 and acknowledges", "gateway", "acknowledged", RequestEvent.ACCEPT),
         _TRANSFORM,
@@ -61,7 +63,7 @@ WALKS: Mapping[str, tuple[WalkLine, ...]] = {
         _PROTECT,
         *_WAY_BACK,
     ),
-    "A service of the DCC itself": (
+    _OF_THE_DCC: (
         _SIGN,
         WalkLine(
             "The gateway runs the checks that apply to services without a Device, and acknowledges",
@@ -92,6 +94,24 @@ def steps_of(walk: tuple[WalkLine, ...]) -> tuple[LifeStep, ...]:
             taken.append(step_of("of the walk", state, hop.step))
             state = taken[-1].to
     return tuple(taken)
+
+
+def walk_of(service: Service) -> tuple[WalkLine, ...]:
+    """The walk that requests of this service take."""
+    return WALKS[_OF_THE_DCC if not service.device_service else _CRITICAL if service.critical else _NOT_CRITICAL]
+
+
+def states_along(seen: Sequence[tuple[str, str]], walk: Sequence[WalkLine]) -> tuple[tuple[int, RequestState], ...]:
+    """Trace records of one request (source, event), in their order, that change its state: their number and the state after them."""
+    found, state, lines = [], RequestState.NEW, list(walk)
+    for index, record in enumerate(seen):
+        if lines and record == (lines[0].source, lines[0].event):
+            line = lines.pop(0)
+            if line.step is not None:
+                before, state = state, step_of("of the walk", state, line.step).to
+                if state is not before:
+                    found.append((index, state))
+    return tuple(found)
 
 
 def document() -> str:
