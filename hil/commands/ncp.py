@@ -15,6 +15,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64
+from hil.commands.ncp_certify import certify
 from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
 from hil.radio.ncp.commands import VERSIONS
@@ -26,7 +27,7 @@ _FAMILIES = extensions.names(extensions.RADIO)
 DEFAULT_EUI = "00db1234567890a0"
 
 
-@click.command("ncp")
+@click.group("ncp", invoke_without_command=True)
 @click.option("--pty", "pty", is_flag=True, help="Serve each dongle on a pseudo-terminal (the default).")
 @click.option("--tcp", "tcp", metavar="HOST:PORT", help="Serve on TCP; several dongles take the ports that follow. Port 0: free ones.")
 @click.option(
@@ -55,7 +56,9 @@ DEFAULT_EUI = "00db1234567890a0"
     "missed, repeated (0..1 a frame of the line), late_s=SECONDS, mute, silent.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
+@click.pass_context
 def ncp(
+    context: click.Context,
     pty: bool,
     tcp: str | None,
     family: str,
@@ -74,6 +77,8 @@ def ncp(
 
     The first line of each dongle is what a host opens: a device path, or socket://HOST:PORT.
     """
+    if context.invoked_subcommand is not None:
+        return
     if pty and tcp:
         raise RadioError("--pty and --tcp exclude each other")
     if version not in VERSIONS:
@@ -99,6 +104,9 @@ def ncp(
             export = KeyFile(keys)
             air.capture(lambda frame: _export(export, servers))
         clock.run(_serve(servers, address, family if played is None else played.family, as_json))
+
+
+ncp.add_command(certify)
 
 
 def _address(text: str) -> tuple[str, int]:

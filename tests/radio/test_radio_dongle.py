@@ -394,7 +394,7 @@ async def test_a_power_cut_of_the_dongle_is_noticed_by_the_host_and_the_network_
         await again.disconnect()
 
 
-async def test_tcp_serves_one_host_after_another_from_a_fresh_reset(wall_clock: Clock) -> None:
+async def test_tcp_serves_one_host_after_another(wall_clock: Clock) -> None:
     bench = Bench(wall_clock)
     port = await bench.dongle.serve_tcp("127.0.0.1", 0)
     with pytest.raises(RadioError, match="cannot listen"):
@@ -410,21 +410,24 @@ async def test_tcp_serves_one_host_after_another_from_a_fresh_reset(wall_clock: 
     await bench.dongle.close()
 
 
-async def test_a_second_tcp_host_takes_the_dongle_over_from_the_first(wall_clock: Clock) -> None:
+async def test_a_tcp_connection_says_nothing_that_was_not_asked_for_and_a_second_host_is_turned_away(wall_clock: Clock) -> None:
     bench = Bench(wall_clock)
     port = await bench.dongle.serve_tcp()
-    readers = []
-    for _ in range(2):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        assert await reader.readuntil(b"\x7e") == bytes.fromhex("c1020b0a527e")
-        readers.append((reader, writer))
+    first, writer = await asyncio.open_connection("127.0.0.1", port)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(first.read(1), 0.2)
+    writer.write(bytes.fromhex("1ac038bc7e"))
+    assert await first.readuntil(b"\x7e") == bytes.fromhex("c1020b0a527e")
+    second, other = await asyncio.open_connection("127.0.0.1", port)
     with contextlib.suppress(ConnectionResetError):
-        assert await readers[0][0].read() == b""
+        assert await second.read() == b""
+    writer.write(bytes.fromhex("1ac038bc7e"))
+    assert await first.readuntil(b"\x7e") == bytes.fromhex("c1020b0a527e"), "the first one is served on"
     await bench.dongle.close()
     with contextlib.suppress(ConnectionResetError):
-        assert await readers[1][0].read() == b""
-    for _, writer in readers:
-        writer.close()
+        assert await first.read() == b""
+    for one in (writer, other):
+        one.close()
 
 
 async def test_the_counters_of_a_real_join_show_in_the_host(clock: Clock) -> None:

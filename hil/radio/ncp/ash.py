@@ -186,12 +186,6 @@ class Ash:
         self._error = code
         return self._complain(b"", 0.0)
 
-    def accept(self) -> list[Event]:
-        """A host has connected to a port that resets on connection: as if it had sent RST."""
-        self._buffer.clear()
-        self._clear()
-        return self._reset(b"", 0.0)
-
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Octets from the host, in any pieces."""
         out: list[Event] = []

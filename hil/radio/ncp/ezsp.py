@@ -62,6 +62,7 @@ class Ncp:
         self.personality = personality
         self.version = personality.version
         self.stack = Stack(air, tokens, self)
+        self.stack.any_endpoint = personality.has("any_endpoint")
         self._send = send
         self._handlers = handlers
         self._sequence = 0

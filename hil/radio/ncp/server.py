@@ -88,9 +88,6 @@ class NcpServer(DongleServer):
     def _received(self, octets: bytes) -> None:
         self._act(self.ash.receive(octets, self._now()))
 
-    def _greet(self) -> None:
-        self._act(self.ash.accept())
-
     def _hung_up(self) -> None:
         """As :meth:`DongleServer._hung_up`; the next host begins with RST."""
         self._line.spoiled = False

@@ -17,6 +17,8 @@ from hil.radio.port.pty_port import PtyPort
 from hil.radio.stack.stack import Stack
 
 C = TypeVar("C")
+GOING_S = 0.2
+"""How long a host that connects while another is served may wait for that one to go; a value of this bench."""
 
 
 class Firmware(Protocol):
@@ -50,6 +52,7 @@ class DongleServer(ABC):
         """Hears all octets of the line: who sent them (``host`` or ``dongle``), and they."""
         self._port: PtyPort | None = None
         self._tcp_host: TcpHost | None = None
+        self._next_host: TcpHost | None = None
         self._server: asyncio.Server | None = None
 
     @property
@@ -79,7 +82,7 @@ class DongleServer(ABC):
         return self._port.path
 
     async def serve_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; returns the port. One host at a time, the latest; each connection finds the dongle freshly reset.
+        """Listen; returns the port. One host at a time, the first; the line is as plain as a serial one: a connection resets nothing.
 
         Raises RadioError where the port is taken.
         """
@@ -111,10 +114,6 @@ class DongleServer(ABC):
     @abstractmethod
     def _received(self, octets: bytes) -> None:
         """Octets that have arrived from the host."""
-
-    @abstractmethod
-    def _greet(self) -> None:
-        """A TCP host has connected: the dongle is freshly reset."""
 
     @abstractmethod
     def _hung_up(self) -> None:
@@ -162,17 +161,26 @@ class DongleServer(ABC):
             self._settle()
 
     def connected(self, host: TcpHost) -> None:
-        """A TCP host has connected; an earlier one is dropped."""
-        if self._tcp_host is not None:
-            self._tcp_host.drop()
-        self._tcp_host, self._write = host, host.write
-        if self.on:
-            self._greet()
+        """A TCP host has connected; while another is served it is turned away, unless that one is just going."""
+        if self._tcp_host is None:
+            self._tcp_host, self._write = host, host.write
+        else:
+            self._next_host = host
+            asyncio.get_running_loop().call_later(GOING_S, self._turn_away, host)
+
+    def _turn_away(self, host: TcpHost) -> None:
+        if self._next_host is host:
+            self._next_host = None
+            host.drop()
 
     def disconnected(self, host: TcpHost) -> None:
         if self._tcp_host is host:
             self._tcp_host = self._write = None
             self._hung_up()
+            if self._next_host is not None:
+                following, self._next_host = self._next_host, None
+                self._tcp_host, self._write = following, following.write
+                self.octets(following.early)
 
     def _put(self, octets: bytes) -> None:
         """One frame to the host, or what arrives of it."""
@@ -203,6 +211,8 @@ class TcpHost(asyncio.Protocol):
     def __init__(self, server: DongleServer) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
+        self.early = b""
+        """What it said before its turn."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -220,6 +230,8 @@ class TcpHost(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._server.host is self:
             self._server.octets(data)
+        else:
+            self.early += data
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.disconnected(self)

@@ -41,6 +41,8 @@ class Stack:
         self.endpoints: dict[int, SimpleDescriptor] = {}
         self.manufacturer = 0x1049
         self.zdo_flags = 0
+        self.any_endpoint = False
+        """Whether messages for endpoints that were not registered are handed up too."""
         self.rules = zdo.EMBER
         self.binds = False
         """True if the host lets others bind here although the firmware by itself does not."""
@@ -345,7 +347,8 @@ class Stack:
         if pdu.profile == 0 and pdu.destination_endpoint == 0 and pdu.delivery is not Delivery.GROUP:
             zdo_server.received(self, message)
             return True
-        if pdu.delivery is not Delivery.GROUP and pdu.destination_endpoint != 0xFF and pdu.destination_endpoint not in self.endpoints:
+        known = pdu.destination_endpoint == 0xFF or pdu.destination_endpoint in self.endpoints or self.any_endpoint
+        if pdu.delivery is not Delivery.GROUP and not known:
             self.nwk.mac.count("aps_no_endpoint")
             LOGGER.warning(
                 "%s has no endpoint %d: a message from 0x%04x is dropped (endpoints do not outlive a reset and are added before "

@@ -105,6 +105,9 @@ def _update(stack: StackPart, message: Incoming) -> None:
         if wanted:
             own = message.source == stack.tokens.short
             loop.call_later(0.0 if own else FOLLOW_S, stack.change_channel, wanted[0], update_id)
+        if not message.broadcast:  # zigpy asks itself in this way and waits for an answer; what is in it is inferred
+            told = sequence + b"\x00" + channels.to_bytes(4, "little") + bytes(5)
+            stack.send_zdo(message.source, zdo.MGMT_NWK_UPDATE | zdo.ANSWER, told)
     elif duration == zdo.CHANGE_MANAGER or message.broadcast:
         return
     elif not stack.rules.scans:

@@ -46,6 +46,9 @@ MESSAGE_DATA, RESERVED_MESSAGES = 220, 8
 COORDINATOR_STARTED, COORDINATOR_STARTING, IDLE = 9, 8, 0
 FORMATION, FORMATION_FAILED, RESTORED = 4, 8, 13
 
+_ZDO = 5
+_TOLD_APART = frozenset({zdo.MGMT_NWK_UPDATE | zdo.ANSWER, zdo.MGMT_PERMIT_JOINING | zdo.ANSWER})
+"""Answers that have an indication with fields of its own here."""
 Reply = Mapping[str, Value]
 Handler = Callable[["Znp", Fields], Reply]
 """Function of a command: from the firmware and the fields of the request to those of the response."""
@@ -72,6 +75,7 @@ class Znp:
         self.nvram = Nvram(self.stack, firmware)
         self.restart = restart
         self.commands = 0
+        self.serving = ""
         self._send = send
         self._handlers = handlers
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,6 +83,7 @@ class Znp:
 
     def _fresh(self) -> None:
         self.reassembly = Reassembly()
+        self.groups: set[tuple[int, int]] = set()
         self.zdo_to_host = False
         self.channels = 0
         self.stored = b""
@@ -120,6 +125,7 @@ class Znp:
             if frame.kind is Kind.SREQ:
                 self._not_recognised(frame, 2)
             return
+        self.serving = command.name
         try:
             values = handler(self, decode(command.fields, frame.data))
         except DecodeError as problem:
@@ -223,6 +229,8 @@ class Znp:
             self.tell("ZDO_END_DEVICE_ANNCE_IND", {"source": message.source, "id": short, "eui64": device, "capabilities": capabilities})
         if message.pdu.cluster == zdo.MGMT_NWK_UPDATE | zdo.ANSWER and len(payload) >= 11:
             self._energy_told(message.source, payload)
+        if message.pdu.cluster & zdo.ANSWER and message.pdu.cluster not in _TOLD_APART:
+            self._answer_told(message.source, message.pdu.cluster, payload)
         if self.zdo_to_host:
             self.tell(
                 "ZDO_MSG_CB_INCOMING",
@@ -236,6 +244,12 @@ class Znp:
                     "data": payload[1:],
                 },
             )
+
+    def _answer_told(self, source: int, cluster: int, payload: bytes) -> None:
+        """An answer as an indication of its own: 0x80 and the low octet of its cluster (reference ncp-real 12)."""
+        head = b"" if cluster & 0x7FFF in (zdo.NWK_ADDR, zdo.IEEE_ADDR) else source.to_bytes(2, "little")
+        tail = b"\x00\x00" if not head and not payload[1] else b""  # no list of associated Devices
+        self._send(Frame(Kind.AREQ, _ZDO, 0x80 | cluster & 0x7F, head + payload[1:] + tail))
 
     def _energy_told(self, source: int, payload: bytes) -> None:
         channels, total, failures = int.from_bytes(payload[2:6], "little"), payload[6:8], payload[8:10]

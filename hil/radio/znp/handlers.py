@@ -90,6 +90,14 @@ def draw(znp: Znp, fields: Fields) -> Reply:
     return {"value": znp.stack.air.random(f"{znp.stack.tokens.eui64} random {znp.stamp}").randrange(1 << 16)}
 
 
+@handles("SYS_STACK_TUNE")
+def tune(znp: Znp, fields: Fields) -> Reply:
+    """Operation 0 is the transmit power; the others change nothing here."""
+    if not fields.u("operation"):
+        znp.stack.tokens.power = fields.u("value")
+    return {"value": fields.u("value")}
+
+
 @handles("SYS_SET_TX_POWER")
 def power(znp: Znp, fields: Fields) -> Reply:
     znp.stack.tokens.power = fields.u("power")
@@ -133,8 +141,7 @@ def _write(znp: Znp, item: int, sub: int, offset: int, piece: bytes, absent: int
     if item == OSAL and sub == EXTADDR:
         _new_address(znp, Eui64.from_zigbee(changed))
         return SUCCESS
-    znp.nvram.put(item, sub, changed)
-    znp.stack.tokens.save()
+    znp.nvram.put_by_host(item, sub, changed)
     return SUCCESS
 
 
@@ -297,6 +304,50 @@ def zdo_to_host(znp: Znp, fields: Fields) -> Reply:
     return {"status": SUCCESS}
 
 
+ZDO_REQUESTS = {
+    "ZDO_NODE_DESC_REQ": zdo.NODE_DESC,
+    "ZDO_POWER_DESC_REQ": zdo.POWER_DESC,
+    "ZDO_SIMPLE_DESC_REQ": zdo.SIMPLE_DESC,
+    "ZDO_ACTIVE_EP_REQ": zdo.ACTIVE_EP,
+    "ZDO_MATCH_DESC_REQ": zdo.MATCH_DESC,
+    "ZDO_MGMT_LQI_REQ": zdo.MGMT_LQI,
+    "ZDO_MGMT_RTG_REQ": zdo.MGMT_RTG,
+    "ZDO_MGMT_BIND_REQ": zdo.MGMT_BIND,
+}
+"""MT commands that carry a ZDO request as it goes over the air, behind its sequence number."""
+
+
+def _ask(znp: Znp, destination: int, cluster: int, request: bytes) -> Reply:
+    if not znp.stack.running:
+        return {"status": NOT_RUNNING}
+    znp.stack.send_zdo(destination, cluster, bytes([znp.stack.aps.next_sequence()]) + request)
+    return {"status": SUCCESS}
+
+
+@handles(*ZDO_REQUESTS)
+def zdo_request(znp: Znp, fields: Fields) -> Reply:
+    return _ask(znp, fields.u("destination"), ZDO_REQUESTS[znp.serving], fields.octets("request"))
+
+
+@handles("ZDO_NWK_ADDR_REQ")
+def network_address(znp: Znp, fields: Fields) -> Reply:
+    return _ask(znp, 0xFFFD, zdo.NWK_ADDR, fields.eui("eui64").zigbee + bytes([fields.u("kind"), fields.u("start")]))
+
+
+@handles("ZDO_IEEE_ADDR_REQ")
+def eui64_address(znp: Znp, fields: Fields) -> Reply:
+    short = fields.u("id")
+    return _ask(znp, short, zdo.IEEE_ADDR, short.to_bytes(2, "little") + bytes([fields.u("kind"), fields.u("start")]))
+
+
+@handles("ZDO_BIND_REQ", "ZDO_UNBIND_REQ")
+def binding(znp: Znp, fields: Fields) -> Reply:
+    target = fields.eui("target").zigbee + bytes([fields.u("to")]) if fields.u("mode") == MODE_EUI else fields.eui("target").zigbee[:2]
+    head = fields.eui("source").zigbee + bytes([fields.u("from")]) + fields.u("cluster").to_bytes(2, "little")
+    cluster = zdo.BIND if znp.serving == "ZDO_BIND_REQ" else zdo.UNBIND
+    return _ask(znp, fields.u("destination"), cluster, head + bytes([fields.u("mode")]) + target)
+
+
 @handles("ZDO_MGMT_PERMIT_JOIN_REQ")
 def permit(znp: Znp, fields: Fields) -> Reply:
     if not znp.stack.running:
@@ -316,6 +367,27 @@ def leave(znp: Znp, fields: Fields) -> Reply:
     if not znp.stack.running:
         return {"status": NOT_RUNNING}
     return {"status": SUCCESS if znp.stack.remove(fields.eui("eui64"), fields.u("destination")) is Status.SUCCESS else FAILURE}
+
+
+@handles("ZDO_STARTUP_FROM_APP")
+def start_up(znp: Znp, fields: Fields) -> Reply:
+    """Z-Stack 3 begins to form a network and always says 0 (reference ncp-real 11)."""
+    if not znp.stack.running:
+        znp.start()
+    return {"status": SUCCESS}
+
+
+@handles("ZDO_EXT_FIND_GROUP")
+def find_group(znp: Znp, fields: Fields) -> Reply:
+    known = (fields.u("endpoint"), fields.u("group")) in znp.groups
+    return {"status": SUCCESS if known else FAILURE, "group": fields.u("group")}
+
+
+@handles("ZDO_EXT_ADD_GROUP")
+def add_group(znp: Znp, fields: Fields) -> Reply:
+    """Kept until a reset; messages to a group are handed up whether it is known or not."""
+    znp.groups.add((fields.u("endpoint"), fields.u("group")))
+    return {"status": SUCCESS}
 
 
 @handles("ZDO_EXT_ROUTE_CHK", "ZDO_EXT_ROUTE_DISC")
@@ -385,6 +457,7 @@ def network(znp: Znp, fields: Fields) -> Reply:
     tokens = znp.stack.tokens
     return {
         "id": tokens.short,
+        "state": COORDINATOR_STARTED if znp.stack.running else IDLE,
         "pan": tokens.pan,
         "parent": tokens.parent_short,
         "extended_pan": tokens.extended_pan,

@@ -40,6 +40,8 @@ class Nvram:
     def __init__(self, stack: Stack, firmware: Personality) -> None:
         self._stack = stack
         self._items = firmware.items
+        self._written: set[tuple[int, int]] = set()
+        """What a host has written while the network runs: it stays as it is until the next start, which reads it."""
         self.sizes = {table: firmware.limits[name] for table, name in _LIMITS.items()}
         if not any(name.startswith("nv:") for name in self._tokens.data):
             self.clear()
@@ -75,6 +77,18 @@ class Nvram:
     def put(self, item: int, sub: int, value: bytes) -> None:
         """Kept at the next :meth:`Tokens.save`."""
         self._tokens.data[f"nv:{item:04x}:{sub:04x}"] = value
+
+    def put_by_host(self, item: int, sub: int, value: bytes) -> None:
+        """Kept over the running stack, and saved."""
+        self.put(item, sub, value)
+        if self._stack.running:
+            self._written.add((item, sub))
+        self._tokens.save()
+
+    def _note(self, item: int, sub: int, value: bytes) -> None:
+        """What the stack has to say of an item, unless a host has written it meanwhile."""
+        if (item, sub) not in self._written:
+            self.put(item, sub, value)
 
     def delete(self, item: int, sub: int) -> bool:
         gone = self._tokens.data.pop(f"nv:{item:04x}:{sub:04x}", None) is not None
@@ -114,8 +128,8 @@ class Nvram:
             ON_A_NETWORK: b"\x01",
             PAN_ID: tokens.pan.to_bytes(2, "little"),
         }.items():
-            self.put(OSAL, sub, value)
-        self.put(SECURITY, 0, struct.pack("<I", self._stack.nwk.counter) + tokens.extended_pan.zigbee)
+            self._note(OSAL, sub, value)
+        self._note(SECURITY, 0, struct.pack("<I", self._stack.nwk.counter) + tokens.extended_pan.zigbee)
         self._write_devices()
 
     def _write_devices(self) -> None:
@@ -132,14 +146,14 @@ class Nvram:
             rows.append(struct.pack("<BxH", use, short) + device.zigbee)
             if device in keys and len(table) < self.sizes[APS_KEYS]:
                 aps = self._stack.aps
-                self.put(APS_KEYS, len(table), keys[device] + struct.pack("<II", aps.counter, aps.incoming_counter(device)))
+                self._note(APS_KEYS, len(table), keys[device] + struct.pack("<II", aps.counter, aps.incoming_counter(device)))
                 table.append(_LINK_KEYS.pack(at, len(table), _AUTHENTICATED))
         for sub in range(self.sizes[TCLK]):
-            self.put(TCLK, sub, _ROWS[TCLK])
+            self._note(TCLK, sub, _ROWS[TCLK])
         for sub in range(self.sizes[ADDRESSES]):
-            self.put(ADDRESSES, sub, rows[sub] if sub < len(rows) else _EMPTY_ADDRESS)
+            self._note(ADDRESSES, sub, rows[sub] if sub < len(rows) else _EMPTY_ADDRESS)
         index = struct.pack("<H", len(table)) + b"".join(table)
-        self.put(OSAL, LINK_KEY_TABLE, index.ljust(2 + _LINK_KEYS.size * self.sizes[APS_KEYS], b"\x00"))
+        self._note(OSAL, LINK_KEY_TABLE, index.ljust(2 + _LINK_KEYS.size * self.sizes[APS_KEYS], b"\x00"))
 
     def read_network(self) -> None:
         """From the items into the tokens, before the stack starts."""
@@ -158,6 +172,7 @@ class Nvram:
             if row[4:12] == tokens.extended_pan.zigbee:
                 tokens.nwk_counter = max(tokens.nwk_counter, int.from_bytes(row[:4], "little"))
         self._read_devices()
+        self._written.clear()
         tokens.save()
 
     def _read_devices(self) -> None:

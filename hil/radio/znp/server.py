@@ -87,10 +87,6 @@ class ZnpServer(DongleServer):
         for frame in self._parser.feed(octets):
             self._work(self.ncp.receive, frame)
 
-    def _greet(self) -> None:
-        self._hung_up()
-        self._restart()
-
     def _hung_up(self) -> None:
         """As :meth:`DongleServer._hung_up`; the network stays up, as on a dongle with a supply."""
         self._parser.clear()

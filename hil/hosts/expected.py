@@ -1,0 +1,28 @@
+"""What a foreign host is refused on a firmware as it is refused on the real one, each with where that is from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STOCK = ("zbdongle-e-7.4",)
+ZIGPY = ("bellows", "zigpy-cli", "ZHA")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One refusal: by whom it is met, on which firmware, at what, and what the host then says (a pattern)."""
+
+    hosts: tuple[str, ...]
+    firmwares: tuple[str, ...]
+    verb: str
+    said: str
+    source: str
+
+
+_TOKENS = "stock firmware has no token-interface component to write an EUI-64: ember-zli#15, silabs-firmware-builder pull 22"
+
+EXPECTED = (
+    Expected(ZIGPY, STOCK, "restore to another dongle", "does not support|upgrade your adapter firmware|DestructiveWrite", _TOKENS),
+    Expected(ZIGPY, STOCK, "EUI write", "", _TOKENS),
+    Expected(("universal-silabs-flasher",), STOCK, "EUI write", "", _TOKENS),
+)

@@ -1,0 +1,319 @@
+"""Every foreign host x pty and TCP x five firmwares x what it is asked to do: each cell passes, or is refused as the real firmware does.
+
+A host that is not installed, or that has no such function, is skipped with the reason. Each lives in a folder of its own under the
+user's cache (:func:`home`); :data:`HOSTS` says how it gets there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_emu.clock import Clock
+from hil.hosts.expected import EXPECTED
+from hil.hosts.session import FIRST, NEXT_CHANNEL, Outcome, Rig, drive, once
+from hil.radio.personality import Personality, personality
+
+FIRMWARES = ("zbdongle-e-7.4", "zbt-1-7.4", "pmg24-8.2.2", "zbt-2-9.1", "cc2652-3.30")
+TRANSPORTS = ("pty", "tcp")
+VERBS = (
+    "start",
+    "form",
+    "restart",
+    "permit by install code",
+    "join",
+    "interview",
+    "read metering",
+    "bind",
+    "network map",
+    "energy scan",
+    "channel change",
+    "key change",
+    "backup",
+    "packet capture",
+    "restore to another dongle",
+    "EUI write",
+    "stop",
+)
+DRIVERS = Path(__file__).parent / "drivers"
+PASS, REFUSED, SKIP, FAIL = "pass", "refused as the firmware", "skip", "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One thing that one host was asked to do. ``source``: what was read, or why it is refused or skipped."""
+
+    host: str
+    transport: str
+    firmware: str
+    verb: str
+    verdict: str
+    source: str
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "host": self.host,
+            "transport": self.transport,
+            "firmware": self.firmware,
+            "verb": self.verb,
+            "verdict": self.verdict,
+            "source": self.source,
+        }
+
+
+Run = Callable[[Rig, Personality], Awaitable[list[Outcome]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host. ``families``: the firmwares it speaks to; ``missing`` gives the reason why it cannot run, None where it can."""
+
+    name: str
+    families: tuple[str, ...]
+    missing: Callable[[], str | None]
+    run: Run
+
+
+def home() -> Path:
+    """Where hosts live that are not this project's own libraries."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "commshub" / "hosts"
+
+
+def _program(folder: str, name: str) -> Path:
+    return home() / folder / "bin" / name
+
+
+def _unless(package: str, program: str, needs: str = "") -> Callable[[], str | None]:
+    """None where ``program`` is in the venv of ``package``."""
+    how = f"not installed: python -m venv {home() / package}, and pip install {package} in it{needs}"
+    return lambda: None if _program(package, program).exists() else how
+
+
+def _library(name: str) -> Callable[[], str | None]:
+    def missing() -> str | None:
+        try:
+            __import__(name)
+        except ModuleNotFoundError:
+            return f"not installed: pip install {name.replace('_', '-')}"
+        return None
+
+    return missing
+
+
+# --- hosts that are driven through a program of ours
+
+
+async def _bellows(rig: Rig, firmware: Personality) -> list[Outcome]:
+    return await drive(rig, [sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="bellows")])
+
+
+async def _zigpy_znp(rig: Rig, firmware: Personality) -> list[Outcome]:
+    return await drive(rig, [sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="zigpy_znp")])
+
+
+async def _zha(rig: Rig, firmware: Personality) -> list[Outcome]:
+    library = {"ezsp": "bellows", "znp": "zigpy_znp"}[firmware.family]
+    return await drive(rig, [str(_program("zha", "python")), str(DRIVERS / "zha_app.py"), rig.options(library=library)])
+
+
+async def _herdsman(rig: Rig, firmware: Personality) -> list[Outcome]:
+    adapter = {"ezsp": "ember", "znp": "zstack"}[firmware.family]
+    node = home() / "herdsman" / "node_modules" / "node" / "bin" / "node"
+    program = str(node) if node.exists() else "node"
+    path = {"path": rig.first.replace("socket://", "tcp://"), "second": rig.second.replace("socket://", "tcp://")}
+    return await drive(rig, [program, str(DRIVERS / "herdsman.js"), rig.options(adapter=adapter, **path), str(home() / "herdsman")])
+
+
+# --- hosts with commands of their own
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    verb: str
+    command: Sequence[str]
+    wanted: str = ""
+    """What has to be in what it says."""
+    limit_s: float = 60.0
+
+
+async def _steps(steps: Sequence[_Step]) -> list[Outcome]:
+    told = []
+    for step in steps:
+        code, said = await once(step.command, step.limit_s)
+        last = [line for line in said.strip().splitlines() if line.strip()][-1:] or ["it said nothing"]
+        found = re.search(step.wanted, said) if step.wanted else None
+        ok = code == 0 and (not step.wanted or found is not None)
+        told.append(Outcome(step.verb, ok, (found[0] if found and ok else last[0])[:300]))
+    return told
+
+
+async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[Outcome]:
+    kind = {"ezsp": "ezsp", "znp": "znp"}[firmware.family]
+
+    def on(path: str, *words: str) -> list[str]:
+        return [str(_program("zigpy-cli", "zigpy")), "radio", kind, path, *words]
+
+    backup = rig.folder / "backup.json"
+    told = await _steps(
+        [
+            _Step("form", on(rig.first, "form")),
+            _Step("start", on(rig.first, "info"), "Channel"),
+            _Step("restart", on(rig.first, "info"), "PAN ID"),
+            _Step("energy scan", on(rig.first, "energy-scan", "--num-scans", "1"), "26"),
+            _Step("channel change", on(rig.first, "change-channel", "--channel", str(NEXT_CHANNEL))),
+            _Step("backup", on(rig.first, "backup", str(backup))),
+            _Step("restore to another dongle", on(rig.second, "restore", str(backup))),
+            _Step("EUI write", on(rig.second, "info"), _colons(FIRST.octets.hex())),
+            _Step("stop", on(rig.first, "reset")),
+        ]
+    )
+    order = {verb: at for at, verb in enumerate(VERBS)}
+    return sorted(told, key=lambda one: order[one.verb])
+
+
+def _colons(text: str) -> str:
+    return ":".join(text[at : at + 2] for at in range(0, len(text), 2))
+
+
+async def _znp_tools(rig: Rig, firmware: Personality) -> list[Outcome]:
+    def tool(name: str, *words: str) -> list[str]:
+        return [sys.executable, "-m", f"zigpy_znp.tools.{name}", *words]
+
+    backup = rig.folder / "backup.json"
+    # zigpy-cli forms and zigpy_znp.tools looks after what is there, so a network is put into the dongle first.
+    code, said = await once([sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="zigpy_znp", only="form")])
+    told = [Outcome("form", code == 0, said.strip().splitlines()[-1][:300] if said.strip() else "formed")]
+    return told + await _steps(
+        [
+            _Step("start", tool("nvram_read", rig.first, "-o", str(rig.folder / "nvram.json"))),
+            _Step("energy scan", tool("energy_scan", rig.first, "-n", "1"), "26"),
+            _Step("backup", tool("network_backup", rig.first, "-o", str(backup))),
+            _Step("restore to another dongle", tool("network_restore", rig.second, "-i", str(backup))),
+            _Step("EUI write", tool("nvram_read", rig.second, "-o", "-"), FIRST.zigbee.hex()),
+            _Step("stop", tool("nvram_reset", rig.first)),
+        ]
+    )
+
+
+async def _flasher(rig: Rig, firmware: Personality) -> list[Outcome]:
+    def on(path: str, *words: str) -> list[str]:
+        probe = ["--probe-methods", "ezsp:115200"]
+        return [str(_program("universal-silabs-flasher", "universal-silabs-flasher")), *probe, "--device", path, *words]
+
+    return await _steps(
+        [
+            _Step("start", on(rig.first, "probe"), "EZSP|ezsp"),
+            _Step("restart", on(rig.first, "probe"), "EZSP|ezsp"),
+            _Step("EUI write", on(rig.second, "write-ieee", "--ieee", _colons("00db1234567890ee"), "--force")),
+        ]
+    )
+
+
+def _herdsman_missing() -> str | None:
+    folder = home() / "herdsman" / "node_modules" / "zigbee-herdsman"
+    if not folder.exists():
+        return "not installed: npm install zigbee-herdsman@11.1.1 in the folder herdsman of the cache"
+    if shutil.which("udevadm") is None:
+        return "udevadm is not here, with which it lists ports: apt-get install udev"
+    return None
+
+
+HOSTS = (
+    Host("bellows", ("ezsp",), _library("bellows"), _bellows),
+    Host("zigpy-znp", ("znp",), _library("zigpy_znp"), _zigpy_znp),
+    Host(
+        "zigpy-cli",
+        ("ezsp", "znp"),
+        _unless("zigpy-cli", "zigpy"),
+        _zigpy_cli,
+    ),
+    Host(
+        "ZHA",
+        ("ezsp", "znp"),
+        _unless("zha", "python", " (Python 3.12 or newer)"),
+        _zha,
+    ),
+    Host("zigpy_znp.tools", ("znp",), _library("zigpy_znp"), _znp_tools),
+    Host(
+        "universal-silabs-flasher",
+        ("ezsp",),
+        _unless("universal-silabs-flasher", "universal-silabs-flasher"),
+        _flasher,
+    ),
+    Host("zigbee-herdsman ember", ("ezsp",), _herdsman_missing, _herdsman),
+    Host("zigbee-herdsman zstack", ("znp",), _herdsman_missing, _herdsman),
+)
+
+
+async def certify(
+    clock: Clock,
+    hosts: Sequence[str] = (),
+    firmwares: Sequence[str] = FIRMWARES,
+    transports: Sequence[str] = TRANSPORTS,
+    jobs: int = 4,
+    progress: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Cell]:
+    """The cells, session by session, ``jobs`` of them at once: they wait more than they work. ``hosts``: names, none: all."""
+    turn = asyncio.Semaphore(jobs)
+
+    async def session(host: Host, name: str, transport: str) -> list[Cell]:
+        missing = host.missing()
+        if missing is not None:
+            return _cells(host.name, transport, name, (), missing)
+        async with turn:
+            progress(f"{host.name} on {name} by {transport}")
+            async with Rig(personality(name), transport, clock) as rig:
+                return _cells(host.name, transport, name, await host.run(rig, personality(name)), None)
+
+    sessions = [
+        asyncio.ensure_future(session(host, name, transport))
+        for host in HOSTS
+        for name in firmwares
+        for transport in transports
+        if (not hosts or host.name in hosts) and personality(name).family in host.families
+    ]
+    for one in sessions:
+        for cell in await one:
+            yield cell
+
+
+def _cells(host: str, transport: str, firmware: str, outcomes: Sequence[Outcome], missing: str | None) -> list[Cell]:
+    known = {one.verb: one for one in outcomes}
+    started = known.get("start")
+    cells = []
+    for verb in VERBS:
+        one = known.get(verb)
+        if missing is not None:
+            verdict, source = SKIP, missing
+        elif one is None and started is not None and started.ok is False:
+            verdict, source = FAIL, f"the session ended before it: {started.said}"
+        elif one is None:
+            verdict, source = SKIP, f"{host} has no such function"
+        elif one.ok is None:
+            verdict, source = SKIP, one.said
+        elif one.ok:
+            verdict, source = PASS, one.said
+        else:
+            verdict, source = _judged(host, firmware, verb, one.said)
+        cells.append(Cell(host, transport, firmware, verb, verdict, source))
+    return cells
+
+
+def _judged(host: str, firmware: str, verb: str, said: str) -> tuple[str, str]:
+    """A refusal that the real firmware, or the host by itself, gives too; else a failure."""
+    for row in EXPECTED:
+        if host in row.hosts and firmware in row.firmwares and verb == row.verb and re.search(row.said, said):
+            return REFUSED, f"{said[:160]} ({row.source})"
+    return FAIL, said
+
+
+def as_json(cells: Sequence[Cell]) -> str:
+    """The artefact."""
+    return json.dumps({"cells": [cell.as_json() for cell in cells]})
