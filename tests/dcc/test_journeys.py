@@ -316,6 +316,39 @@ async def test_a_response_for_a_user_who_is_away_waits_for_it(far_end: FarEnd) -
     assert far_end.dcc.inventory.listed(ESME).firmware == "0B0C0D0E"
 
 
+async def test_a_response_that_its_away_user_does_not_take_is_kept_and_not_told_as_unanswered(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.wan.latency_s = 10
+    request = far_end.dcc.request(far_end.supplier, "11.2", ESME)
+    name = str(request.request_id)
+    task = asyncio.create_task(far_end.dcc.send(far_end.supplier, request))
+    await far_end.clock.sleep(5)
+    far_end.dcc.remove_user(SUPPLIER)
+    outcome = await task
+    assert outcome.verdict is Verdict.NO_ANSWER
+    assert outcome.refusal is not None
+    assert outcome.refusal.name == "receiver-away"
+    assert far_end.dcc.requests.get(name).awaits_delivery
+    far_end.dcc.add_user(far_end.supplier)
+    assert [one.kind for one in far_end.supplier.inbox] == ["h"], "nobody told it that no answer came"
+
+
+async def test_two_that_wait_for_one_request_are_both_told_at_once(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.wan.latency_s = 10
+    request = far_end.dcc.request(far_end.supplier, "11.2", ESME)
+    first = asyncio.create_task(far_end.dcc.send(far_end.supplier, request))
+    await far_end.clock.sleep(5)
+    far_end.dcc.remove_user(SUPPLIER)
+    second = asyncio.create_task(far_end.dcc.outcome(far_end.supplier, request.request_id))
+    settled = asyncio.create_task(far_end.dcc.answers.settle(str(request.request_id)))
+    await settled
+    far_end.dcc.add_user(far_end.supplier)
+    began = far_end.clock.now()
+    assert [(await one).verdict for one in (first, second)] == [Verdict.SUCCESS] * 2
+    assert far_end.clock.now() - began < 1
+
+
 async def test_every_hop_of_a_command_carries_its_identifier_in_the_trace(far_end: FarEnd) -> None:
     await far_end.in_service()
     outcome = await send(far_end, "7.3")

@@ -93,7 +93,7 @@ async def _serve_station(
     board_name: str, clock: Clock, state: Path, host: str, port: int, folder: Path | None, for_s: float | None
 ) -> None:
     from hil.bench.station import open_station
-    from hil.journeys.demo import HomeJourney  # a station imports the DCC, which must not import a station
+    from hil.journeys.demo import HomeJourney  # a station brings the radio libraries, which a page on a store does without
     from hil.journeys.steps import Steps
 
     trace = Trace(clock.now)

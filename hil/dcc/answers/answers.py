@@ -66,7 +66,7 @@ class Answers:
     receivers: Receivers
     outbox: HubOutbox
     runs: Runs
-    _changed: dict[str, asyncio.Event] = field(default_factory=dict)
+    _waiters: dict[str, set[asyncio.Event]] = field(default_factory=dict)
 
     _watches: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -194,7 +194,7 @@ class Answers:
         return {"request": stored.name, "status": judge(message).text}
 
     def _moved(self, moved: RequestMoved) -> None:
-        if (event := self._changed.get(moved.name)) is not None:
+        for event in self._waiters.get(moved.name, ()):
             event.set()
 
     # The end
@@ -234,7 +234,9 @@ class Answers:
 
     async def _while(self, name: str, open_: Callable[[StoredRequest], bool], wait_s: float | None) -> tuple[StoredRequest, bool]:
         """Wait while the request is open, at most until its deadline: the request, and whether it came to its end in time."""
-        event = self._changed.setdefault(name, asyncio.Event())
+        event = asyncio.Event()
+        waiters = self._waiters.setdefault(name, set())
+        waiters.add(event)
         try:
             while open_(stored := self.context.requests.get(name)):
                 deadline = stored.deadline if wait_s is None else (stored.sent or 0.0) + wait_s
@@ -245,7 +247,9 @@ class Answers:
                     if open_(stored := self.context.requests.get(name)):
                         return stored, False
         finally:
-            self._changed.pop(name, None)
+            waiters.discard(event)
+            if not waiters:
+                self._waiters.pop(name, None)
         return stored, True
 
     def _unanswered(self, stored: StoredRequest, travel: Travel) -> Outcome:
