@@ -140,7 +140,7 @@ class _Step:
     command: Sequence[str]
     wanted: str = ""
     """What has to be in what it says."""
-    limit_s: float = 60.0
+    limit_s: float = 120.0
 
 
 async def _steps(steps: Sequence[_Step]) -> list[Outcome]:

@@ -31,7 +31,7 @@ FIRST, SECOND = Eui64.parse("00db1234567890f0"), Eui64.parse("00db1234567890f1")
 CODE = InstallCode.parse("83FED3407A939723A5C639B26916D505")
 ESME = next(device for device, kind in DEFAULT_DEVICES.items() if kind is DeviceType.ESME)
 CHANNEL, NEXT_CHANNEL = 20, 25
-LIMIT_S = 240.0
+LIMIT_S = 480.0
 """One session; the verbs have limits of their own."""
 
 
@@ -139,7 +139,7 @@ async def drive(rig: Rig, command: Sequence[str], environment: Mapping[str, str]
     return told
 
 
-async def once(command: Sequence[str], limit_s: float = 60.0) -> tuple[int, str]:
+async def once(command: Sequence[str], limit_s: float = 120.0) -> tuple[int, str]:
     """Run a command of a host to its end: exit code and what it said."""
 
     def run() -> tuple[int, str]:

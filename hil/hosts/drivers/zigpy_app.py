@@ -23,7 +23,7 @@ zdo_t: Any = zigpy.zdo.types
 OPTIONS: dict[str, Any] = json.loads(sys.argv[1])
 DEVICE = t.EUI64.convert(OPTIONS["device"])
 METERING, SMART_ENERGY = 0x0702, 0x0109
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def tell(**more: Any) -> None:
@@ -48,7 +48,7 @@ Application: Any = importlib.import_module(f"{OPTIONS['library']}.zigbee.applica
 class Heard:
     """What the library tells of Devices."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Any) -> None:
         self.host = host
 
     def device_joined(self, device: Any) -> None:
@@ -77,11 +77,12 @@ class Host(Application):  # type: ignore[misc]
 
 class Session:
     def __init__(self) -> None:
-        self.host = Host(OPTIONS["path"])
+        self.host: Any = None
         self.background: list[asyncio.Task[Any]] = []
         self.backup: Any = None
 
     async def start(self) -> str:
+        self.host = Host(OPTIONS["path"])
         await self.host.connect()
         return str(self.host.state.node_info.version or "connected")
 
@@ -256,8 +257,9 @@ class Session:
         return "stopped"
 
 
-async def main() -> None:
-    session = Session()
+async def run(kind: type[Session]) -> None:
+    """Every verb in its turn."""
+    session = kind()
     if OPTIONS.get("only") == "form":
         await session.start()
         print(await session.form())
@@ -294,4 +296,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(run(Session))
