@@ -10,8 +10,7 @@ from firmware_emu.gbcs.tree import Cursor, Node, Tree
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Cluster, FieldValue, Layout, Repeat
 from firmware_emu.zse.tunneling import decode_mailbox
-from firmware_emu.zse.zcl import GeneralCommand, ZclFrame, status_name
-from firmware_emu.zse.zcl_types import Reader, read_type, read_value
+from firmware_emu.zse.zcl import GeneralCommand, Reader, ZclFrame, read_type, read_value, status_name
 
 Inner = Callable[[bytes], tuple[Node, ...]]
 """Explains a GBCS message. Raises DecodeError."""

@@ -15,8 +15,7 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Attribute, Cluster, Command, Field, FieldValue
-from firmware_emu.zse.zcl import status_name
-from firmware_emu.zse.zcl_types import Value
+from firmware_emu.zse.zcl import Value, status_name
 
 
 @cache

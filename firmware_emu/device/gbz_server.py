@@ -12,12 +12,11 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from firmware_emu.device.answer import default_response, not_tried
+from firmware_emu.device.pipeline import default_response, not_tried
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.zse.zcl import GeneralCommand, ReadRecord, ZclStatus, decode_attribute_ids, encode_read_response
-from firmware_emu.zse.zcl_types import DataType, Value
+from firmware_emu.zse.zcl import DataType, GeneralCommand, ReadRecord, Value, ZclStatus, decode_attribute_ids, encode_read_response
 
 if TYPE_CHECKING:
     from firmware_emu.device.pipeline import GbcsDevice

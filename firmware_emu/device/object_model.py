@@ -3,6 +3,12 @@
 The model file is CSV with columns class, obis, attribute, access (r, w or rw), type, value. ``type`` is written as in
 ``structure[2](integer,enum)`` or ``array[3](long-unsigned)``, alternatives apart by ``|``; an
 attribute starts as the zero of its type unless ``value`` holds A-XDR in hex. What is written survives in the Device's store.
+
+Executes DLMS access requests on an object model, item by item (reference gbcs-messages 5).
+
+A new use case is rows in the model file and at most one function: a method, or a reader of a live value.
+
+Future-dated DLMS settings: passive attributes become active at their activation time (reference gbcs-messages 5.4, 7.2).
 """
 
 from __future__ import annotations
@@ -12,9 +18,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from firmware_emu.clock import EPOCH
+from firmware_emu.device.future import FutureAction
 from firmware_emu.device.store import Store
-from firmware_emu.errors import BoardError, DecodeError
+from firmware_emu.errors import BoardError, DecodeError, ProtectionError
+from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import (
     Array,
     BitString,
@@ -36,8 +46,79 @@ from firmware_emu.gbcs.axdr import (
     decode_data,
     read_description,
 )
-from firmware_emu.gbcs.dlms import AccessResult, parse_obis
-from firmware_emu.gbcs.reader import Reader
+from firmware_emu.gbcs.dlms import (
+    RANGE_SELECTOR,
+    AccessRequest,
+    AccessResponse,
+    AccessResult,
+    Choice,
+    ProtectionParameters,
+    Result,
+    Specification,
+    parse_obis,
+)
+from firmware_emu.gbcs.envelope import Message, Reader
+
+if TYPE_CHECKING:
+    from firmware_emu.device.pipeline import GbcsDevice
+
+KIND = "dlms"
+DONE, NOT_DONE = 0x8F66, 0x8F67
+_ALERT_CODE = 0x00CC
+
+ACTIVATIONS: dict[int, tuple[int, dict[int, int]]] = {
+    20: (10, {6: 2, 7: 3, 8: 4, 9: 5}),
+    111: (13, {}),
+    113: (7, {6: 5}),
+    9000: (6, {4: 2, 5: 3}),
+}
+"""Class id to its activation-time attribute and the passive attributes that become active (reference cosem-names)."""
+
+
+def is_activation(key: Key) -> bool:
+    """True if writing ``key`` activates passive values."""
+    return ACTIVATIONS.get(key[0], (0, {}))[0] == key[2]
+
+
+def schedule(device: GbcsDevice, model: ObjectModel, key: Key, when: bytes, message: Message) -> AccessResult:
+    """Activate now, at a time, or never (cancel), as the 12-octet date-time says."""
+    name = f"{key[0]}.{key[1].hex()}.{key[2]}"
+    if when == cosem_time.NOW:
+        device.future.cancel(KIND, name)  # the passive value that waited has just been overwritten
+        activate(model, key)
+        return AccessResult.SUCCESS
+    if when == cosem_time.NEVER:
+        device.future.cancel(KIND, name)
+        return AccessResult.SUCCESS
+    moment = cosem_time.decode_date_time(when) if len(when) == 12 else None
+    if moment is None:
+        return AccessResult.OTHER_REASON
+    data = key[0].to_bytes(2, "big") + key[1] + bytes((key[2],))
+    due = (moment - EPOCH).total_seconds()
+    header = message.header
+    device.future.put(FutureAction(due, KIND, name, message.message_code, header.originator, header.counter, data))
+    return AccessResult.SUCCESS
+
+
+def activate(model: ObjectModel, key: Key) -> None:
+    """Copy the passive attributes of the object over its active ones."""
+    for passive, active in ACTIVATIONS[key[0]][1].items():
+        source = (key[0], key[1], passive)
+        if source in model.attributes:
+            model.write((key[0], key[1], active), model.read(source))
+    extra = model.activations.get(key)
+    if extra is not None:
+        extra()
+
+
+def execute_due(device: GbcsDevice, model: ObjectModel, action: FutureAction) -> None:
+    """Activate what an action names and raise its execution alert (00CC, 8F66) to the party that sent the Command."""
+    key = (int.from_bytes(action.data[:2], "big"), action.data[2:8], action.data[8])
+    activate(model, key)
+    content = OctetString(action.message_code.to_bytes(2, "big") + action.counter.to_bytes(8, "big") + action.data)
+    roles = device.credentials.roles_of(action.originator)
+    device.raise_alert(DONE, (content,), message_code=_ALERT_CODE, party=roles[0] if roles else None)
+
 
 Key = tuple[int, bytes, int]
 """Class id, OBIS code (6 octets), attribute or method number."""
@@ -208,3 +289,172 @@ def _parse_elements(text: str) -> tuple[tuple[Data, ...], str]:
         if not rest.startswith(","):
             raise ValueError(f"expected , or ) at {rest!r}")
         rest = rest[1:]
+
+
+if TYPE_CHECKING:
+    from firmware_emu.device.pipeline import GbcsDevice
+
+DATA_PROTECTION = 30
+"""Class id of the protection objects; method 1 gets protected attributes."""
+_RESTRICTED = 1
+
+Answer = tuple[AccessResult, Data]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One attribute that a protected read asks for; ``selection`` is None or the range selection that stands for its restriction."""
+
+    key: Key
+    selection: Data | None
+
+
+class DlmsServer:
+    """The executor of DLMS payloads of one Device."""
+
+    def __init__(self, device: GbcsDevice, model: ObjectModel) -> None:
+        self.device = device
+        self.model = model
+
+    def execute(self, message: Message) -> bytes:
+        """Run the items in order and return the access response. Raises DecodeError if the payload is not an access request.
+
+        After one has failed the rest are not tried: they answer "other reason" (every RTDS ERROR response of several items).
+        """
+        request = AccessRequest.decode(message.payload, message.payload_offset)
+        data: list[Data] = []
+        results: list[Result] = []
+        for specification, item in zip(request.specifications, request.data, strict=True):
+            failed = any(result.code is not AccessResult.SUCCESS for result in results[-1:])
+            code, value = (AccessResult.OTHER_REASON, Null()) if failed else self._run(specification, item, message)
+            choice = Choice.GET if specification.choice is Choice.GET_WITH_SELECTION else specification.choice
+            if code is not AccessResult.SUCCESS:
+                what = f"{choice.name} {specification.class_id} {specification.obis_text} {specification.attribute}"
+                self.device.note_failure(f"{what}: {code.name}")
+                value = Null()
+            data.append(value)
+            results.append(Result(choice, code))
+        return AccessResponse(request.invoke_id, tuple(data), tuple(results)).encode()
+
+    def _run(self, item: Specification, data: Data, message: Message) -> Answer:
+        key = (item.class_id, item.obis, item.attribute)
+        if item.choice is Choice.ACTION and item.class_id == DATA_PROTECTION:
+            return self._protected(data)
+        if item.choice is Choice.ACTION:
+            return self._act(key, data)
+        if item.choice is Choice.SET:
+            return self._set(key, data, message), Null()
+        if item.choice is Choice.GET_WITH_SELECTION:
+            return self._select(key, item.selector, item.selection)
+        return self._get(key)
+
+    def _get(self, key: Key) -> Answer:
+        if key in self.model.broken:
+            return self.model.broken[key], Null()
+        attribute = self.model.attributes.get(key)
+        if attribute is None:
+            return self._absent(key), Null()
+        if not attribute.readable:
+            return AccessResult.READ_WRITE_DENIED, Null()
+        return AccessResult.SUCCESS, self.model.read(key)
+
+    def _select(self, key: Key, selector: int | None, selection: Data | None) -> Answer:
+        if key in self.model.broken:
+            return self.model.broken[key], Null()
+        reader = self.model.selections.get(key)
+        if reader is None or selector is None or selection is None:
+            code, _ = self._get(key)
+            return (AccessResult.SCOPE_OF_ACCESS_VIOLATED if code is AccessResult.SUCCESS else code), Null()
+        value = reader(selector, selection)
+        return (value, Null()) if isinstance(value, AccessResult) else (AccessResult.SUCCESS, value)
+
+    def _set(self, key: Key, value: Data, message: Message) -> AccessResult:
+        if key in self.model.broken:
+            return self.model.broken[key]
+        attribute = self.model.attributes.get(key)
+        if attribute is None:
+            return self._absent(key)
+        if not attribute.writable:
+            return AccessResult.READ_WRITE_DENIED
+        if not attribute.takes(value):
+            return AccessResult.TYPE_UNMATCHED
+        writer = self.model.writers.get(key)
+        if writer is not None:
+            code = writer(value)
+            if code is not AccessResult.SUCCESS:
+                return code
+        self.model.write(key, value)
+        if is_activation(key) and isinstance(value, OctetString):
+            return schedule(self.device, self.model, key, value.octets, message)
+        return AccessResult.SUCCESS
+
+    def _act(self, key: Key, parameter: Data) -> Answer:
+        if key in self.model.broken:
+            return self.model.broken[key], Null()
+        method = self.model.methods.get(key)
+        if method is None:
+            return self._absent(key), Null()
+        value = method(parameter)
+        return (value, Null()) if isinstance(value, AccessResult) else (AccessResult.SUCCESS, value)
+
+    def _absent(self, key: Key) -> AccessResult:
+        """Why an attribute or method that is not there is not there."""
+        code = self.model.known(key[0], key[1])
+        return AccessResult.OBJECT_UNAVAILABLE if code is AccessResult.SUCCESS else code
+
+    # --- protected reads (reference gbcs-messages 5.5)
+
+    def _protected(self, parameter: Data) -> Answer:
+        wanted = _wanted(parameter)
+        if wanted is None:
+            return AccessResult.TYPE_UNMATCHED, Null()
+        values: list[Data] = []
+        for attribute in wanted:
+            if attribute.selection is None:
+                code, value = self._get(attribute.key)
+            else:
+                code, value = self._select(attribute.key, RANGE_SELECTOR, attribute.selection)
+            if code is not AccessResult.SUCCESS:
+                return code, Null()
+            values.append(value)
+        try:
+            sealed = self.device.seal(Structure(tuple(values)).encode())
+        except ProtectionError as problem:
+            self.device.trace.emit("device", self.device.name, "not sealed", reason=str(problem))
+            return AccessResult.OTHER_REASON, Null()
+        return AccessResult.SUCCESS, sealed.item.data()
+
+
+def _wanted(parameter: Data) -> tuple[_Wanted, ...] | None:
+    """The attributes that get-protected-attributes asks for, None if the parameter is something else."""
+    if not isinstance(parameter, Structure) or len(parameter) != 2:
+        return None
+    asked, protection = parameter.elements
+    if not isinstance(asked, Array) or ProtectionParameters.of(protection) is None:
+        return None
+    found: list[_Wanted] = []
+    for item in asked.elements:
+        match item:
+            case Structure(
+                elements=(
+                    LongUnsigned(value=class_id),
+                    OctetString(octets=obis),
+                    Integer(value=attribute),
+                    LongUnsigned(),
+                    Structure(elements=(Enum(value=restricted), limits)),
+                )
+            ) if len(obis) == 6:
+                selection = limits if restricted == _RESTRICTED else None
+                found.append(_Wanted((class_id, obis, attribute), selection))
+            case _:
+                return None
+    return tuple(found)
+
+
+def time_range(selection: Data) -> tuple[Data, Data] | None:
+    """From and to of a range selection (structure of 4) or of a protected read's restriction (structure of 2)."""
+    if isinstance(selection, Structure) and len(selection) == 4:
+        return selection[1], selection[2]
+    if isinstance(selection, Structure) and len(selection) == 2:
+        return selection[0], selection[1]
+    return None

@@ -30,8 +30,8 @@ from firmware_emu.gbcs.cosem_time import (
     encode_utc_seconds,
 )
 from firmware_emu.gbcs.dlms import DataNotification, invoke_id
+from firmware_emu.gbcs.envelope import Reader, length_octets
 from firmware_emu.gbcs.gbz import PROFILE, Component
-from firmware_emu.gbcs.reader import Reader, length_octets
 from firmware_emu.ids import MessageIdentifier
 
 GENERIC_CRITICAL = 0x1000

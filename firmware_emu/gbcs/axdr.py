@@ -43,7 +43,7 @@ from firmware_emu.gbcs.axdr_types import (
     VisibleString,
     pack,
 )
-from firmware_emu.gbcs.reader import Reader
+from firmware_emu.gbcs.envelope import Reader
 
 __all__ = [
     "KINDS",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from firmware_emu.errors import IdentifierError
-from firmware_emu.gbcs.reader import length_octets
+from firmware_emu.gbcs.envelope import length_octets
 
 
 class Data(ABC):

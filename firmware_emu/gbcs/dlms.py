@@ -31,7 +31,7 @@ from firmware_emu.gbcs.axdr import (
     encode_data,
     read_data,
 )
-from firmware_emu.gbcs.reader import Reader, length_octets
+from firmware_emu.gbcs.envelope import Reader, length_octets
 from firmware_emu.ids import Eui64
 
 __all__ = [

@@ -22,8 +22,8 @@ from firmware_emu.gbcs.axdr import (
 )
 from firmware_emu.gbcs.cosem_time import decode_date_time, describe_date_time
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, Choice, DataNotification, Specification, obis_text
+from firmware_emu.gbcs.envelope import length_octets
 from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object, data_name
-from firmware_emu.gbcs.reader import length_octets
 from firmware_emu.gbcs.tree import Cursor, Node
 from firmware_emu.gbcs.use_cases import AccessItem, find
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.alerts import BILLING_DATA_GBZ, GbzAlert, alert_name
 from firmware_emu.gbcs.cosem_time import describe_utc_seconds
+from firmware_emu.gbcs.envelope import Reader
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, DISABLE_DEFAULT_RESPONSE, SERVER_TO_CLIENT, Component, Control, Gbz
 from firmware_emu.gbcs.names import zcl_attribute, zcl_cluster
-from firmware_emu.gbcs.reader import Reader
 from firmware_emu.gbcs.tree import Cursor, Node
 from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField, decode_zcl, layout_of
 from firmware_emu.zse.zcl import status_name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from firmware_emu.errors import DecodeError, IdentifierError
-from firmware_emu.gbcs.reader import Reader, length_octets
+from firmware_emu.gbcs.envelope import Reader, length_octets
 
 TAG = 0xE0
 _LAST = 0x80

@@ -10,8 +10,8 @@ from enum import IntFlag
 from typing import Self
 
 from firmware_emu.errors import IdentifierError, TooLong
+from firmware_emu.gbcs.envelope import MAX_LENGTH, Reader
 from firmware_emu.gbcs.protect import ENCRYPTED_HEADER
-from firmware_emu.gbcs.reader import MAX_LENGTH, Reader
 
 PROFILE = b"\x01\x09"
 _SMALLEST_CIPHER = len(ENCRYPTED_HEADER) + 12

@@ -16,10 +16,9 @@ from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Structure
 from firmware_emu.gbcs.dlms import AccessResponse, DataNotification, Protected, open_protected
-from firmware_emu.gbcs.envelope import GroupingHeader, Message
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, Reader
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.payload import Payload, decode_payload
-from firmware_emu.gbcs.reader import Reader
 from firmware_emu.gbcs.verify_why import why_mac_fails, why_signature_fails
 from firmware_emu.gbcs.zcl_layouts import ZclCommand, decode_zcl
 from firmware_emu.ids import CraFlag, Eui64

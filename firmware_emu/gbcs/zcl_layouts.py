@@ -22,14 +22,13 @@ from importlib.resources import files
 from typing import TypeAlias
 
 from firmware_emu.errors import IdentifierError
+from firmware_emu.gbcs.envelope import Reader
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, SERVER_TO_CLIENT, Component
-from firmware_emu.gbcs.reader import Reader
 from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.declare import Field, Layout, Repeat
-from firmware_emu.zse.zcl import ZclStatus
-from firmware_emu.zse.zcl_types import BY_IDENTIFIER, Kind
+from firmware_emu.zse.zcl import BY_IDENTIFIER, Kind, ZclStatus
 
 SUCCESS = ZclStatus.SUCCESS
 NOT_FOUND = ZclStatus.NOT_FOUND

@@ -7,9 +7,12 @@ from typing import Protocol
 
 from firmware_emu.zse.declare import Cluster
 from firmware_emu.zse.zcl import (
+    DataType,
     DiscoveredAttributes,
     GeneralCommand,
     ReadRecord,
+    TypedValue,
+    Value,
     WriteStatus,
     ZclFrame,
     ZclStatus,
@@ -20,7 +23,6 @@ from firmware_emu.zse.zcl import (
     encode_read_response,
     encode_write_response,
 )
-from firmware_emu.zse.zcl_types import DataType, TypedValue, Value
 
 
 class AttributeServer(Protocol):

@@ -38,6 +38,7 @@ from firmware_emu.zse.zcl import (
     DefaultResponse,
     GeneralCommand,
     ReadRecord,
+    Value,
     WriteStatus,
     ZclFrame,
     ZclStatus,
@@ -48,7 +49,6 @@ from firmware_emu.zse.zcl import (
     encode_records,
     status_name,
 )
-from firmware_emu.zse.zcl_types import Value
 
 __all__ = ["ANSWER_TIMEOUT_S", "Answer", "Handler", "Incoming", "Reply", "ReportHandler", "ZclPort"]
 

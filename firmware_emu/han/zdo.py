@@ -5,7 +5,7 @@ from __future__ import annotations
 from firmware_emu.errors import DecodeError
 from firmware_emu.han.base import SMART_ENERGY
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.zcl_types import Reader
+from firmware_emu.zse.zcl import Reader
 
 NWK_ADDRESS_REQUEST = 0x0000
 IEEE_ADDRESS_REQUEST = 0x0001

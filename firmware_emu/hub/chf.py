@@ -14,10 +14,9 @@ from importlib import resources
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.device import firmware
 from firmware_emu.device.alerting import date_time
-from firmware_emu.device.dlms_server import DlmsServer, time_range
 from firmware_emu.device.event_log import LogEntry as Event
 from firmware_emu.device.event_log import LogName
-from firmware_emu.device.object_model import Key, ObjectModel
+from firmware_emu.device.object_model import DlmsServer, Key, ObjectModel, time_range
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.gbcs.axdr import (
     Array,

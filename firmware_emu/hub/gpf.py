@@ -21,9 +21,9 @@ from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
 from firmware_emu.hub.billing_log import BillingLog
+from firmware_emu.hub.delivery import Mailbox
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.gas_store import HALF_HOUR_S, GasStore
-from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.mirror import MIRRORED, Mirror
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.hub.tap_off import TapOff

@@ -27,9 +27,9 @@ from firmware_emu.han.introduction import Admission, Introduction
 from firmware_emu.han.key_establishment import KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import REMOVALS
+from firmware_emu.hub.delivery import Mailbox
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
 from firmware_emu.hub.local_commands import LocalCommands
-from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace

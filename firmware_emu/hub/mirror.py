@@ -14,11 +14,10 @@ from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.han.zcl_port import Answer, Handler, Incoming, Reply, ZclPort
 from firmware_emu.hub.back_fill import FLAGS_4, FUNCTIONAL_FLAGS, BackFill
 from firmware_emu.hub.billing_log import BillingLog
-from firmware_emu.hub.delivery import fetches
+from firmware_emu.hub.delivery import Mailbox, fetches
 from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.endpoints import ESI_ENDPOINT, MIRROR_ENDPOINT
 from firmware_emu.hub.gas_store import GasStore
-from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.tap_off import SERVED
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -26,8 +25,7 @@ from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
-from firmware_emu.zse.zcl_types import DataType, TypedValue, Value
+from firmware_emu.zse.zcl import AttributeRecord, DataType, TypedValue, Value, ZclStatus
 
 MIRRORED = (BASIC, METERING, PREPAYMENT)
 NO_MIRROR = 0xFFFF

@@ -13,10 +13,9 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, DeliveryFailure
 from firmware_emu.gbcs.cosem_time import encode_generalized
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.hub.delivery import fetches
+from firmware_emu.hub.delivery import Mailbox, Waiting, fetches
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
 from firmware_emu.hub.local_commands import LocalCommands, Way
-from firmware_emu.hub.mailbox import Mailbox, Waiting
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.trace import Trace

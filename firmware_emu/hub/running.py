@@ -24,13 +24,12 @@ from firmware_emu.han.key_establishment import KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import ChfExecutor
 from firmware_emu.hub.commissioning import Commissioning
-from firmware_emu.hub.delivery import DeliveryContext, identifier_of, is_alert
+from firmware_emu.hub.delivery import DeliveryContext, Mailbox, Tunnels, identifier_of, is_alert
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
 from firmware_emu.hub.gpf import Gpf
 from firmware_emu.hub.hand_held import HandHeld
 from firmware_emu.hub.local_commands import LocalCommands
-from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.ota import OtaStore
 from firmware_emu.hub.port import GuardedPort
 from firmware_emu.hub.power import PowerMonitor
@@ -38,7 +37,6 @@ from firmware_emu.hub.profile import HanVariant, HubConfig
 from firmware_emu.hub.routing import Router
 from firmware_emu.hub.sub_ghz import serve_sub_ghz
 from firmware_emu.hub.time_service import HubTime, serve_keep_alive, serve_time
-from firmware_emu.hub.tunnels import Tunnels
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink

@@ -8,9 +8,8 @@ from __future__ import annotations
 from functools import partial
 from importlib import resources
 
-from firmware_emu.device.dlms_server import time_range
 from firmware_emu.device.event_log import LogEntry
-from firmware_emu.device.object_model import ObjectModel
+from firmware_emu.device.object_model import ObjectModel, time_range
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.store import Store
 from firmware_emu.gbcs.axdr import (

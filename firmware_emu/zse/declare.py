@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from firmware_emu.zse.zcl_types import BY_NAME, DataType, Reader, Value, encode_value, read_value
+from firmware_emu.zse.zcl import BY_NAME, DataType, Reader, Value, encode_value, read_value
 
 FieldValue: TypeAlias = "Value | tuple[Mapping[str, FieldValue], ...]"
 Fields: TypeAlias = Mapping[str, FieldValue]

@@ -17,7 +17,7 @@ from firmware_emu.crypto.binary_curve import Point
 from firmware_emu.crypto.ecqv import CERTIFICATE_LENGTH, CbkeCredentials, ImplicitCertificate, extract_public_key
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.zcl_types import Reader
+from firmware_emu.zse.zcl import Reader
 
 GENERATE_TIME_S = 10
 """Seconds we announce for making ephemeral data and for confirming: the C hub's figure (reference cbke 7)."""

@@ -13,7 +13,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record
 from hil.bench.station import Station
-from hil.dcc.base.outcome import Outcome as Answer
+from hil.dcc.base.results import Outcome as Answer
 from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.esme import Esme
 from hil.devices.gsme.gsme import Gsme

@@ -13,7 +13,7 @@ from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import CraFlag, Eui64
 from hil.attacks.arena import Arena, Attack, Outcome, expects
 from hil.attacks.mutations import field_offsets, flipped, spread, truncated
-from hil.dcc.base.outcome import Refusal
+from hil.dcc.base.results import Refusal
 
 DCC, GATEWAY = "DCC, head end", "DCC, gateway"
 _DROPS = expects(Outcome.REFUSED, Outcome.SILENCE)

@@ -15,7 +15,7 @@ from hil.attacks.arena import Arena, Attack, Outcome, expects
 from hil.attacks.mutations import flipped, truncated
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Address, ApsCommand, ApsKind, ApsPdu, Block, MacCommand, MacKind, MacPdu, NwkPdu
-from hil.radio.stack.security import Auxiliary, KeyId, protect
+from hil.radio.stack.nwk import Auxiliary, KeyId, protect
 
 HUB, METER = "hub, HAN", "ESME, HAN"
 WELL_KNOWN = b"ZigBeeAlliance09"

@@ -29,7 +29,7 @@ from firmware_emu.errors import BoardError
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.esme import Esme
-from hil.devices.esme.voltage import NOMINAL_V
+from hil.devices.esme.metering import NOMINAL_V
 from hil.devices.gsme.gsme import Gsme
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, LoadProfile
 

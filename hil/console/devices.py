@@ -15,7 +15,7 @@ from firmware_emu.ids import Eui64
 from hil.bench.home import Home
 from hil.bench.station import Station
 from hil.console.rig import RigNoun
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.devices import kinds
 from hil.devices.base.han_device import HanDevice
 from hil.journeys.strategy import NotReached, State, Strategy

@@ -14,7 +14,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.zse import clusters
 from firmware_emu.zse.zcl import ZclFrame
 from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu, Delivery, MacCommand, MacKind, MacPdu, NwkCommand, NwkPdu, Reader
-from hil.radio.stack.security import MIC_OCTETS, Auxiliary, KeyId, unprotect
+from hil.radio.stack.nwk import MIC_OCTETS, Auxiliary, KeyId, unprotect
 
 _MAC = "IEEE 802.15.4-2006 7.2"
 _NWK = "ZigBee PRO 3.3.1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.parse_correlate import Field
 
 _UNITS = {27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 13: "m3", 14: "m3"}

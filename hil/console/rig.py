@@ -13,7 +13,7 @@ from firmware_emu.console.words import nearest
 from firmware_emu.ids import Eui64
 from hil.bench.home import Home
 from hil.bench.station import Station
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.duis.build import Content
 
 _LONG_MS = 10_000

@@ -19,10 +19,10 @@ from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import ChfExecutor
+from firmware_emu.hub.delivery import Mailbox
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import declare_endpoints
 from firmware_emu.hub.gpf import Gpf
-from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Trace

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from firmware_emu.device.dlms_server import DATA_PROTECTION
 from firmware_emu.device.gbz_server import Command, ZclAnswer, ZclModel
-from firmware_emu.device.object_model import Key, ObjectModel
+from firmware_emu.device.object_model import DATA_PROTECTION, Key, ObjectModel
 from firmware_emu.gbcs.axdr import Array, Integer, LongUnsigned, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Specification
 from firmware_emu.gbcs.gbz import Component, Gbz

@@ -27,29 +27,27 @@ from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
 from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.answers.alerts import Alerts
-from hil.dcc.answers.answers import Answers
+from hil.dcc.answers.answers import Answers, Responses, Stray
 from hil.dcc.answers.effects import Effects
 from hil.dcc.answers.hub_side import HubReceiver
-from hil.dcc.answers.responses import Responses, Stray
 from hil.dcc.base.bus import Bus
-from hil.dcc.base.outcome import Outcome, Refusal
 from hil.dcc.base.profile import DccProfile, profile
 from hil.dcc.base.requests import RequestEvent, Requests
+from hil.dcc.base.results import Outcome, Refusal
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import RequestId, ServiceRequest, new_request
 from hil.dcc.duis.build import Content
-from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.duis.request import CommandVariant
 from hil.dcc.gateway.connections import Connections
 from hil.dcc.gateway.context import GatewayContext
-from hil.dcc.gateway.deferred import DeferredRequests
 from hil.dcc.gateway.gateway import Gateway
 from hil.dcc.gateway.journey import Journey
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
-from hil.dcc.gateway.sequence import Sequence
+from hil.dcc.gateway.sequence import DeferredRequests, Sequence
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import AuditLine, Device, Inventory
-from hil.dcc.inventory.known_parties import KnownParties
+from hil.dcc.inventory.rows import KnownParties
 from hil.dcc.inventory.systems import CheckList
 from hil.dcc.own_services.execution import Execution
 from hil.dcc.own_services.firmware import FirmwareDistribution
@@ -60,10 +58,8 @@ from hil.dcc.own_services.schedules import Schedules
 from hil.dcc.own_services.wan_matrix import WanMatrix
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.parties.cos_signer import CosSigner
-from hil.dcc.parties.entered_users import EnteredUsers
-from hil.dcc.parties.receivers import Delivered, Receivers
 from hil.dcc.parties.smki import Repository
-from hil.dcc.parties.users import User
+from hil.dcc.parties.users import Delivered, EnteredUsers, Receivers, User
 from hil.dcc.registration import Registration
 from hil.dcc.wan.headend import HeadEnd
 

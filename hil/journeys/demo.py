@@ -17,7 +17,7 @@ from firmware_emu.trace import Record, Scalar
 from firmware_emu.zse.clusters.metering import METERING
 from hil.bench.dcc_board import list_hub
 from hil.bench.station import Station
-from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.duis.build import Content
 from hil.dcc.inventory.inventory import METERS
 from hil.devices.esme.esme import Esme, LoadSwitch
@@ -108,15 +108,10 @@ class HomeJourney(Strategy):
         return statistics.median(self.round_trips_ms) if self.round_trips_ms else 0.0
 
     async def ask(self, variant: str, target: Eui64, body: Mapping[str, Content] | None = None, *, wait_s: float | None = None) -> Outcome:
-        """A service request by the supplier of the target."""
-        return await self.send(target, variant, target, body or {}, wait_s=wait_s)
-
-    async def send(
-        self, about: Eui64, variant: str, target: Eui64 | None, body: Mapping[str, Content], wait_s: float | None = None
-    ) -> Outcome:
-        """As every strategy's; a success counts into the round trip times."""
-        outcome = await super().send(about, variant, target, body, wait_s)
-        if outcome.ok and outcome.legs and target is not None:
+        """A service request by the supplier of the target; a success counts into the round trip times."""
+        user = self.station.gas_supplier if target in (self.gpf, self.gsme.eui64) else self.station.supplier
+        outcome = await self.station.ask(user, variant, target, body, wait_s=wait_s)
+        if outcome.ok and outcome.legs:
             self.round_trips_ms.append(sum(outcome.legs.values()))
         return outcome
 

@@ -18,7 +18,7 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.bench.dcc_board import addition, certify, list_hub, notification, supplier_of
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis.build import Content
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
-from hil.radio.port.pty_port import PtyPort
+from hil.radio.port.dongle_server import PtyPort
 
 _CHUNK = 4096
 

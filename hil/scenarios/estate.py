@@ -27,7 +27,7 @@ from firmware_emu.wan.faults import ShapedLink
 from firmware_emu.wan.memory import MemoryWan
 from hil.bench.dcc_board import dcc_of, hold_and_register, list_hub, supplier_of
 from hil.bench.keys import devices, made_pki, organisations
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis.build import Content

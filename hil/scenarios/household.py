@@ -11,7 +11,7 @@ from firmware_emu.crypto.roles import CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Scalar
-from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis.build import Content
 from hil.devices.esme.esme import Esme

@@ -18,7 +18,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record
 from firmware_emu.wan.base import WanFrame
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.parties.users import User
 from hil.scenarios.estate import Dwelling, Estate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.devices.gsme.gsme import Gsme
 from hil.journeys.steps import expect
 from hil.scenarios.estate import Dwelling, Plan

@@ -17,7 +17,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.ssi.settings import PageSettings, functions
 
 DAY_S = 86400.0

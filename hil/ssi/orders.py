@@ -12,7 +12,7 @@ from hil.dcc.base.services import SUPPLIERS
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.own_services.wan_matrix import WanMatrix
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.sec.charging.distribution import Distribution, hub_distribution
 
 KINDS = ("forecast", "order")

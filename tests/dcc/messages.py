@@ -11,7 +11,7 @@ from firmware_emu.gbcs.alerts import dlms_alert
 from firmware_emu.gbcs.cosem_time import encode_date_time
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import schedule
 from tests.dcc.far_end import ACB, CHF, ESME, FarEnd
 

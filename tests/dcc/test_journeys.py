@@ -15,8 +15,8 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs.dlms import AccessResult
 from firmware_emu.gbcs.envelope import Message
-from hil.dcc.base.outcome import Verdict
-from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.base.results import Verdict
+from hil.dcc.duis.request import CommandVariant
 from tests.dcc.far_end import ACB, CHF, COS, ESME, NETWORK, SECOND, SUPPLIER, FarEnd
 from tests.dcc.messages import COMMISSION, octets, send
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from hil.commands.dcc.dcc import dcc
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.store import DccStore
 from hil.dcc.gateway.quarantine import Quarantine
 from tests.dcc.far_end import CHF, ESME, GPF, NETWORK, SUPPLIER, FarEnd

@@ -19,10 +19,10 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from hil.bench.dcc_board import addition, certify, list_hub, notification
 from hil.bench.station import Station, open_station
-from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.build import Content
-from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.duis.request import CommandVariant
 from hil.devices.esme.esme import Esme
 from hil.devices.esme.metering import LoadSwitch
 from hil.devices.hand_held import HandHeldTerminal, certify_terminal

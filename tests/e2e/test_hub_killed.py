@@ -28,7 +28,7 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.tcp import TcpWanServer
 from firmware_emu.wan.tls import files_of
 from hil.bench.keys import load_keys, pki_folder
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
 from hil.dcc.parties.users import User

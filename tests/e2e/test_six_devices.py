@@ -16,7 +16,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.trace import Record, Trace
 from hil.bench.station import open_station
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.radio.air.air import Link
 from tests.e2e.home_of_six import ANSWER_S, HomeOfSix, board_of_six

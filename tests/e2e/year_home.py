@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from firmware_emu.board import load_board
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.device.store import MemoryStore, Store
+from firmware_emu.hub.delivery import Mailbox
 from firmware_emu.hub.from_board import hub_config, parties_of
 from firmware_emu.hub.gas_store import DAY_S, HALF_HOUR_S, GasStore
 from firmware_emu.hub.hub import Hub
-from firmware_emu.hub.mailbox import Mailbox
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
@@ -28,7 +28,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import AttributeRecord
 from hil.bench.dcc_board import addition, certify, dcc_of, hold_and_register, list_hub, notification, supplier_of, user_of
 from hil.bench.keys import load_keys
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis.build import Content
 from hil.devices import Esme, Gsme, Ihd, Ppmid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from firmware_emu.trace import Record
 from hil.bench.station import Station
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.devices.esme.esme import Esme
 from hil.faults import Faults
 from hil.journeys.demo import HomeJourney

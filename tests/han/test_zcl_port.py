@@ -11,8 +11,7 @@ from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
 from firmware_emu.zse.clusters.tunneling import TUNNELING
-from firmware_emu.zse.zcl import AttributeRecord, DefaultResponse, ZclFrame, ZclStatus
-from firmware_emu.zse.zcl_types import BY_NAME
+from firmware_emu.zse.zcl import BY_NAME, AttributeRecord, DefaultResponse, ZclFrame, ZclStatus
 from tests.han.memory_wire import HUB, METER, OTHER, Wire
 
 TUNNEL = TUNNELING.id

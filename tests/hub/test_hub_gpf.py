@@ -28,8 +28,7 @@ from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from firmware_emu.zse.zcl import AttributeRecord, ZclStatus, decode_read_response
-from firmware_emu.zse.zcl_types import BY_NAME
+from firmware_emu.zse.zcl import BY_NAME, AttributeRecord, ZclStatus, decode_read_response
 from tests.hub.hub_bench import ACB, GPF, GSME, IHD, PPMID, SUPPLIER, Bench, GasMeter, add_device, joined_meter
 
 DAY = 86400

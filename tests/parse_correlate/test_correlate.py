@@ -14,7 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import new_request, read_request, write_request
-from hil.dcc.parties.own_eyes import HeldKeys
+from hil.dcc.parties.users import HeldKeys
 from hil.dcc.transform import transform
 from hil.dcc.transform.check import CREATED, Checker, reference_devices
 from hil.parse_correlate import Entity, Known, RequestError, correlate

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.frames import ApsKind, ApsPdu, Beacon, Block, Delivery, MacKind, MacPdu, NwkPdu, Reader
-from hil.radio.stack.security import Auxiliary, KeyId, protect, unprotect
+from hil.radio.stack.nwk import Auxiliary, KeyId, protect, unprotect
 
 euis = st.binary(min_size=8, max_size=8).map(Eui64)
 shorts = st.integers(0, 0xFFFF)

@@ -16,7 +16,7 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import MacKind, MacPdu, NwkPdu, Reader, Update
 from hil.radio.nodes.node import StackNode
-from hil.radio.stack.security import Auxiliary
+from hil.radio.stack.nwk import Auxiliary
 from hil.radio.stack.status import Status
 from hil.radio.stack.trust import Decision, Policy
 from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, Coordinator, Pcap

@@ -16,7 +16,7 @@ from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import MacKind, MacPdu, NwkPdu, Reader
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.fragments import PIECE
-from hil.radio.stack.security import Auxiliary
+from hil.radio.stack.nwk import Auxiliary
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import RESERVE
 from hil.radio.stack.trust import Decision, Update

@@ -12,7 +12,7 @@ from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from hil.radio.air.air import Air
 from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu
 from hil.radio.nodes.node import StackNode
-from hil.radio.stack.security import KeyId
+from hil.radio.stack.nwk import KeyId
 from hil.radio.stack.status import Status
 from tests.radio.radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator
 

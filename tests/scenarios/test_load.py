@@ -12,7 +12,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.commands.run import run
-from hil.dcc.base.outcome import Delivery
+from hil.dcc.base.results import Delivery
 from hil.scenarios.estate import Estate, Plan, open_estate
 from hil.scenarios.load import Load, LoadReport, LoadRun
 

@@ -13,8 +13,7 @@ import pytest
 
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Cluster, Command, Field, FieldValue, Layout
-from firmware_emu.zse.zcl import ZclFrame
-from firmware_emu.zse.zcl_types import Kind
+from firmware_emu.zse.zcl import Kind, ZclFrame
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
 

@@ -8,16 +8,20 @@ from hypothesis import strategies as st
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.zse import zcl
-from firmware_emu.zse.zcl import AttributeRecord, DefaultResponse, ReadRecord, ZclFrame, ZclStatus
-from firmware_emu.zse.zcl_types import (
+from firmware_emu.zse.zcl import (
     BY_IDENTIFIER,
     BY_NAME,
+    AttributeRecord,
     Collection,
     DataType,
+    DefaultResponse,
     Kind,
     Reader,
+    ReadRecord,
     TypedValue,
     Value,
+    ZclFrame,
+    ZclStatus,
     encode_value,
     read_value,
 )

@@ -12,7 +12,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.incidents import log_of
 from hil.commands.dcc.options import json_option, opened
-from hil.dcc.parties.own_eyes import HeldKeys
+from hil.dcc.parties.users import HeldKeys
 from hil.parse_correlate import Correlation, Known, ParseCorrelateError, to_mmc
 from hil.parse_correlate import correlate as correlate_request
 from hil.parse_correlate import parse as parse_message

@@ -18,13 +18,13 @@ from firmware_emu.trace import JsonLines, Record, Trace
 from hil.bench import dcc_board as from_board
 from hil.bench.duties import standing_duties
 from hil.bench.far_end import BenchKeys, FarEnd, open_far_end
-from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.profile import profile
+from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
-from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.duis.request import CommandVariant
 from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.users import User
 

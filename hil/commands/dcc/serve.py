@@ -24,7 +24,7 @@ from hil.bench.duties import standing_duties
 from hil.bench.far_end import BenchKeys
 from hil.commands.dcc.options import EUI, json_option, now, opened, show, store_option
 from hil.dcc.base.store import DccStore
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.ssi.accounts import Accounts
 from hil.ssi.app import make_app
 from hil.ssi.page import Page

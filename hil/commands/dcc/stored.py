@@ -18,9 +18,9 @@ from hil.bench.far_end import BenchKeys, open_far_end
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
 from hil.commands.dcc.send import board_option, keys_option, listen_option, place_of, reach
 from hil.dcc.answers.outstanding import outstanding
-from hil.dcc.base.outcome import Outcome
 from hil.dcc.base.profile import profile
 from hil.dcc.base.requests import RequestEvent, Requests, RequestState, StoredRequest
+from hil.dcc.base.results import Outcome
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.gateway.connections import Connections, codes
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine, QuarantinedMessage
@@ -28,7 +28,7 @@ from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.own_services.firmware import FAILED, targets_in
 from hil.dcc.own_services.schedules import schedules_in
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 
 _device = click.argument("device", type=EUI, required=False)
 

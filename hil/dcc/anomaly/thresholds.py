@@ -13,8 +13,8 @@ from lxml import etree
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
+from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest

@@ -8,8 +8,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag
 from hil.dcc.answers.alerts import Alerts
-from hil.dcc.answers.answers import Answers
-from hil.dcc.answers.responses import Responses, StrayKind
+from hil.dcc.answers.answers import Answers, Responses, StrayKind
 from hil.dcc.base.bus import Bus
 from hil.dcc.gateway.context import GatewayContext
 from hil.dcc.inventory.hub_contacts import HubContacts

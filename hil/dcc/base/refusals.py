@@ -16,7 +16,7 @@ from importlib import resources
 from string import Formatter
 
 from firmware_emu.errors import CommsHubError
-from hil.dcc.base.outcome import Refusal
+from hil.dcc.base.results import Refusal
 
 _SOURCE = re.compile(r"\[[^]]+\]|\([^()]*choice\)")
 

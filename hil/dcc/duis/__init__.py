@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from hil.dcc.duis.build import new_request, signed_pre_command
-from hil.dcc.duis.document import read_request, validate, write_request
+from hil.dcc.duis.document import Verified, read_request, sign_request, validate, verify_request, write_request
 from hil.dcc.duis.request import VARIANTS, RequestError, RequestId, ServiceRequest, Variant
-from hil.dcc.duis.signature import Verified, sign_request, verify_request
 
 __all__ = [
     "VARIANTS",

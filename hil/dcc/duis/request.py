@@ -1,12 +1,17 @@
 """Service requests: identifier, service reference variant, body.
 
 The variants with their body elements are data (``variants.csv``; DUIS schema 5.4, reference service-requests.csv).
+
+The DUIS command variants: what the gateway is to do with a request (DUIS schema 5.4; reference dcc-side 1).
+
+Single values read out of a request's body, by the local name of their element.
 """
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from enum import IntEnum
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, Self, cast
@@ -118,3 +123,61 @@ class ServiceRequest:
     def signed(self) -> bool:
         """True if the document carries an XML signature (nothing is said about its validity)."""
         return self.document.find(f"{{{SIGNATURE_NAMESPACE}}}Signature") is not None
+
+
+class CommandVariant(IntEnum):
+    """Of a service request, or of the signed pre-command with which a critical one comes back."""
+
+    SEND = 1
+    RETURN = 2
+    """Return the Command to the user for local delivery."""
+    SEND_AND_RETURN = 3
+    TRANSFORM = 4
+    """Of a critical request: return its pre-command."""
+    SIGNED_SEND = 5
+    SIGNED_RETURN = 6
+    SIGNED_SEND_AND_RETURN = 7
+    NON_DEVICE = 8
+
+    @property
+    def local(self) -> bool:
+        """True if the Command goes back to the user for local delivery."""
+        return self in _LOCAL
+
+    @property
+    def over_wan(self) -> bool:
+        """True if the Command goes to the hub."""
+        return self in _OVER_WAN
+
+
+_LOCAL = frozenset(
+    {CommandVariant.RETURN, CommandVariant.SEND_AND_RETURN, CommandVariant.SIGNED_RETURN, CommandVariant.SIGNED_SEND_AND_RETURN}
+)
+_OVER_WAN = frozenset(
+    {CommandVariant.SEND, CommandVariant.SEND_AND_RETURN, CommandVariant.SIGNED_SEND, CommandVariant.SIGNED_SEND_AND_RETURN}
+)
+SIGNED = frozenset({CommandVariant.SIGNED_SEND, CommandVariant.SIGNED_RETURN, CommandVariant.SIGNED_SEND_AND_RETURN})
+"""Of a signed pre-command."""
+NON_CRITICAL = frozenset({CommandVariant.SEND, CommandVariant.RETURN, CommandVariant.SEND_AND_RETURN})
+
+
+def text(request: ServiceRequest, *path: str) -> str | None:
+    """The text of the first element at ``path`` (local names) below the body, anywhere under the body's element."""
+    found = request.body.xpath(".//" + "/".join(f"*[local-name()='{name}']" for name in path))
+    if not isinstance(found, list) or not found or not isinstance(found[0], etree._Element):
+        return None
+    return (found[0].text or "").strip()
+
+
+def has(request: ServiceRequest, name: str) -> bool:
+    """True if an element of this local name is in the body."""
+    return bool(request.body.xpath(f".//*[local-name()='{name}']"))
+
+
+def other_device(request: ServiceRequest, name: str) -> Eui64 | None:
+    """The EUI-64 in the element ``name``, None where there is none."""
+    found = text(request, name)
+    try:
+        return None if found is None else Eui64.parse(found)
+    except IdentifierError:
+        return None

@@ -16,17 +16,15 @@ from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.checks import LARGEST_COUNTER
 from firmware_emu.errors import KeystoreError, ProtectionError
-from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import RefusalReason, refused
 from hil.dcc.base.requests import RequestState
+from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
 from hil.dcc.duis import Verified
-from hil.dcc.duis.command_variant import NON_CRITICAL, SIGNED, CommandVariant
 from hil.dcc.duis.node import CANCELLATION, Node
-from hil.dcc.duis.readings import other_device, text
+from hil.dcc.duis.request import NON_CRITICAL, SIGNED, CommandVariant, other_device, text
 from hil.dcc.gateway.context import Arrival, GatewayContext, roles_of
-from hil.dcc.inventory.concerned import joined_pair, mpxns_of
-from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
+from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, joined_pair, mpxns_of
 from hil.dcc.inventory.rules import rules
 from hil.dcc.parties.protection import signing_certificate
 

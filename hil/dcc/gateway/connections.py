@@ -16,10 +16,10 @@ from importlib import resources
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
+from hil.dcc.base.results import Refusal
 from hil.dcc.base.store import DccStore
-from hil.dcc.parties.receivers import Delivered
+from hil.dcc.parties.users import Delivered
 
 IN, OUT = "in", "out"
 _DAY_S, _MINUTE_S = 86400.0, 60.0

@@ -15,12 +15,12 @@ from hil.dcc.base.requests import Requests
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, Verified, verify_request
-from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.duis.request import CommandVariant
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Device, Inventory
-from hil.dcc.inventory.known_parties import KnownParties
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.inventory.rows import KnownParties
 from hil.dcc.parties.protection import signing_certificate
+from hil.dcc.parties.users import EnteredUsers
 from hil.dcc.registration import Registration
 
 

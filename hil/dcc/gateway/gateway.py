@@ -13,17 +13,17 @@ from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.anomaly import ANOMALIES
 from hil.dcc.base.bus import Bus
-from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import RequestEvent
+from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
-from hil.dcc.duis.command_variant import CommandVariant
 from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import CommandVariant
 from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure
 from hil.dcc.gateway.context import Arrival, GatewayContext, prove, service_of
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
-from hil.dcc.parties.entered_users import UserSuspended
+from hil.dcc.parties.users import UserSuspended
 
 
 class UserEntryError(CommsHubError):

@@ -16,11 +16,11 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import LegMessage, Refusal
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import RequestEvent
+from hil.dcc.base.results import LegMessage, Refusal
 from hil.dcc.duis import ServiceRequest
-from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.duis.request import CommandVariant
 from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.gateway.gateway import Gateway
 from hil.dcc.inventory.inventory import Device

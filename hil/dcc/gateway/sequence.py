@@ -1,21 +1,33 @@
 """Requests that wait for another: one names the request that has to succeed before it runs (sec2-rules SEQ-01 to SEQ-03 [126, 127]).
 
 A request whose predecessor has failed, or has no end within the hold limit, is refused; so is one that would close a circle.
+
+Requests the DCC defers: until their predecessor has succeeded (:mod:`hil.dcc.gateway.sequence`), then until their execution time, for
+services that are future dated by the DCC and not by the Device (RT-02 [128, 404]).
+
+The clock of a deferred request starts when it is released, and rights, status and registration are asked again then, since they
+may have changed (CK-12). Deferred requests outlive the DCC: :meth:`DeferredRequests.resume` takes them up in the next one. A user may
+cancel what is deferred for it (summary of H3.23-27; how: choice).
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 
+from firmware_emu.clock import EPOCH
 from firmware_emu.gbcs.envelope import Message
+from firmware_emu.ids import Eui64
 from hil.dcc.base.bus import Bus
-from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
-from hil.dcc.base.requests import ANSWERED, FAILED, RequestEvent, RequestMoved, RequestState
-from hil.dcc.base.results import judge
+from hil.dcc.base.requests import ANSWERED, DEFERRABLE, FAILED, STANDING, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
+from hil.dcc.base.results import Refusal, judge
 from hil.dcc.duis import ServiceRequest, read_request
-from hil.dcc.gateway.context import Arrival, GatewayContext
+from hil.dcc.duis.node import CANCELLATION, Node
+from hil.dcc.gateway import checks
+from hil.dcc.gateway.context import Arrival, GatewayContext, service_of
 
 
 @dataclass
@@ -110,3 +122,102 @@ class Sequence:
     def _moved(self, moved: RequestMoved) -> None:
         if (event := self._ends.pop(moved.name, None)) is not None:
             event.set()
+
+
+_AGAIN = (checks.user, checks.device_status, checks.registration)
+GoOn = Callable[[Arrival], Awaitable[Refusal | None]]
+"""Takes a request further when nobody waits for its outcome; returns why it went no further."""
+
+
+@dataclass
+class DeferredRequests:
+    """Requests that wait for a time or for another request."""
+
+    context: GatewayContext
+    sequence: Sequence
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _cancelled: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def due(self, arrival: Arrival) -> float | None:
+        """When the request is to be executed, seconds since 2000, if the DCC defers it; None if it goes on now."""
+        body = Node(arrival.request.body)
+        if arrival.service.future_dated != {"dcc"} or not body.has("ExecutionDateTime"):
+            return None
+        moment = (body.moment("ExecutionDateTime") - EPOCH).total_seconds()
+        return moment if moment > self.context.clock.now() else None
+
+    def cancels(self, arrival: Arrival) -> bool:
+        """True if the request says "never": it cancels what the DCC defers of the same service for the same Device."""
+        body = Node(arrival.request.body)
+        if arrival.service.future_dated != {"dcc"} or not body.has("ExecutionDateTime"):
+            return False
+        return body.moment("ExecutionDateTime") == CANCELLATION
+
+    async def wait(self, arrival: Arrival, *, resumed: bool = False) -> Refusal | None:
+        """Defer the request as long as it asks for (``resumed``: a DCC before this one did). Returns why it may not run after all."""
+        waits = arrival.request.preceding is not None and self.context.requests.state(arrival.name) is not RequestState.DEFERRED
+        if waits and (refusal := await self.sequence.wait(arrival)) is not None:
+            return refusal
+        due = self.due(arrival)
+        if due is not None and (refusal := await self._until(arrival, due)) is not None:
+            return refusal
+        return self._ask_again(arrival) if resumed or due is not None or arrival.request.preceding is not None else None
+
+    async def _until(self, arrival: Arrival, due: float) -> Refusal | None:
+        name = arrival.name
+        self.context.requests.move(name, RequestEvent.DEFER, execute_at=due)
+        self.context.trace.emit("dcc", "gateway", "held", target=str(arrival.sender), message=name, until=due)
+        cancelled = self._cancelled.setdefault(name, asyncio.Event())
+        try:
+            async with asyncio.timeout(max(0.0, due - self.context.clock.now())):
+                await cancelled.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._cancelled.pop(name, None)
+        cancelled_meanwhile = self.context.requests.state(name) is RequestState.CANCELLED
+        return refused("cancelled", request=name) if cancelled_meanwhile else None
+
+    def _ask_again(self, arrival: Arrival) -> Refusal | None:
+        fresh = replace(arrival, device=self.context.inventory.device(arrival.request.request_id.target))
+        refusal = next((found for check in _AGAIN if (found := check(self.context, fresh)) is not None), None)
+        self.context.requests.move(arrival.name, RequestEvent.RELEASE if refusal is None else RequestEvent.REFUSE)
+        return refusal
+
+    def cancel(self, user: Eui64, *, request: str | None = None, target: Eui64 | None = None, variant: str | None = None) -> list[str]:
+        """Cancel what is deferred for ``user``: one request by name, or all of a service for a Device. Returns their names."""
+        names = [one.name for one in self.context.requests.cancellable(user, name=request, target=target, variant=variant)]
+        for name in names:
+            self.context.requests.move(name, RequestEvent.CANCEL)
+            self.context.trace.emit("dcc", "gateway", "cancelled", target=str(user), message=name)
+            if (event := self._cancelled.get(name)) is not None:
+                event.set()
+        return names
+
+    def resume(self, go_on: GoOn) -> None:
+        """After a restart: defer again what was deferred, and go on with what was under way. Answers go to the users as they come."""
+        going = (state for state, standing in STANDING.items() if standing.resume is Resume.GO_ON)
+        for stored in self.context.requests.in_state(*going):
+            task = asyncio.create_task(self._resume(stored, go_on), name=f"deferred {stored.name}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _resume(self, stored: StoredRequest, go_on: GoOn) -> None:
+        request = read_request(stored.xml)
+        service = service_of(request)
+        if service is None:
+            return
+        arrival = Arrival(request, service, self.context.inventory.device(request.request_id.target))
+        resumed = stored.state in DEFERRABLE  # what was accepted and no more goes on as if nothing had been
+        refusal = await self.wait(arrival, resumed=resumed) or await go_on(arrival)
+        if refusal is not None:
+            self.context.trace.emit("dcc", "gateway", "refused", target=str(arrival.sender), message=arrival.name, value=str(refusal))
+
+    async def close(self) -> None:
+        """Stop waiting; deferred requests stay in the store."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import CommsHubError
 from hil.dcc.anomaly import ANOMALIES
-from hil.dcc.base.outcome import LegMessage, Outcome, Refusal, Verdict
 from hil.dcc.base.refusals import OwnServiceRefused, refused
 from hil.dcc.base.requests import RequestEvent
+from hil.dcc.base.results import LegMessage, Outcome, Refusal, Verdict
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.gateway.journey import Travel

@@ -32,8 +32,7 @@ from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis.node import Node
 from hil.dcc.gateway.context import Arrival, GatewayContext
-from hil.dcc.inventory.concerned import mpxns_of
-from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device
+from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, mpxns_of
 
 QUEUED, SENDING, AT_HUB, TRANSFERRED, VERIFIED, FAILED = "queued", "sending", "at hub", "transferred", "verified", "failed"
 OPEN = (QUEUED, SENDING)

@@ -15,7 +15,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis.node import Node
-from hil.dcc.duis.readings import text
+from hil.dcc.duis.request import text
 from hil.dcc.gateway.context import Arrival
 from hil.dcc.inventory.inventory import Inventory
 

@@ -18,10 +18,9 @@ from hil.dcc.answers.alerts import Alerts
 from hil.dcc.base.refusals import OwnServiceRefused, because
 from hil.dcc.base.services import SUPPLIERS, UserRole
 from hil.dcc.duis.node import Node
-from hil.dcc.duis.readings import has, other_device, text
+from hil.dcc.duis.request import has, other_device, text
 from hil.dcc.gateway.context import Arrival, GatewayContext
-from hil.dcc.inventory.concerned import mpxns_of
-from hil.dcc.inventory.inventory import METERS, TYPE_1, Device, device_type_of
+from hil.dcc.inventory.inventory import METERS, TYPE_1, Device, device_type_of, mpxns_of
 from hil.dcc.inventory.rules import InventoryRefusal
 from hil.dcc.own_services.firmware import FirmwareDistribution
 from hil.dcc.own_services.hub_reports import HubReports

@@ -6,21 +6,19 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import CommsHubError
 from hil.dcc.answers.answers import Answers
-from hil.dcc.base.outcome import Outcome, Refusal
 from hil.dcc.base.refusals import refused
+from hil.dcc.base.results import Outcome, Refusal
 from hil.dcc.base.services import Service
 from hil.dcc.duis import ServiceRequest, write_request
-from hil.dcc.duis.command_variant import CommandVariant
+from hil.dcc.duis.request import CommandVariant
 from hil.dcc.gateway.connections import Connections
 from hil.dcc.gateway.context import Arrival, GatewayContext
-from hil.dcc.gateway.deferred import DeferredRequests
 from hil.dcc.gateway.gateway import Gateway
 from hil.dcc.gateway.journey import Journey, Travel
-from hil.dcc.gateway.sequence import Sequence
+from hil.dcc.gateway.sequence import DeferredRequests, Sequence
 from hil.dcc.own_services.execution import Execution
 from hil.dcc.parties.acb import OriginatorCounters
-from hil.dcc.parties.receivers import Receivers
-from hil.dcc.parties.users import User
+from hil.dcc.parties.users import Receivers, User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

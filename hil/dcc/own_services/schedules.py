@@ -19,8 +19,8 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.effects import TenancyChanged
 from hil.dcc.base.bus import Bus
-from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import OwnServiceRefused
+from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
@@ -33,7 +33,7 @@ from hil.dcc.gateway.context import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import AuditLine, Device
 from hil.dcc.own_services.recurrence import Recurrence, period
 from hil.dcc.parties.acb import OriginatorCounters
-from hil.dcc.parties.entered_users import UserSuspended
+from hil.dcc.parties.users import UserSuspended
 
 SIX = frozenset({"4.8", "4.10", "4.12", "4.15", "4.16", "4.17"})
 """Services that the consultation lets be scheduled (SCH-01 [404])."""

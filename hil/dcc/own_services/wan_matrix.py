@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis.readings import text
+from hil.dcc.duis.request import text
 from hil.dcc.gateway.context import Arrival
 
 

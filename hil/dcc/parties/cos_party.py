@@ -16,8 +16,8 @@ from firmware_emu.errors import DecodeError, IdentifierError, KeystoreError, Pro
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Refusal
 from hil.dcc.base.refusals import refused
+from hil.dcc.base.results import Refusal
 from hil.dcc.duis import ServiceRequest, verify_request
 from hil.dcc.duis.node import Node
 from hil.dcc.parties.protection import signing_certificate

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Refusal
+from hil.dcc.base.results import Refusal
 from hil.dcc.duis import ServiceRequest
 
 

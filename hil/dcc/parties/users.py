@@ -2,11 +2,18 @@
 
 A user's private keys are here and nowhere on the DCC's side; decryption and parsing happen here too (sec2-rules PC-03,
 PR-04: the DCC passes the Device's octets on unchanged).
+
+The users of the DCC as its store knows them: identifier, role, and whether their rights are suspended.
+
+The users' receiving services: who is there now, and what the DCC pushes to them (reference dcc-notes 2).
+
+A keystore and a request as parse and correlate take them: that package knows nothing of the firmware's types.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -20,13 +27,40 @@ from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Delivery
+from firmware_emu.trace import Trace
+from hil.dcc.base.bus import Bus
+from hil.dcc.base.results import Delivery
 from hil.dcc.base.services import UserRole
+from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command, write_request
-from hil.dcc.parties.own_eyes import HeldKeys
 from hil.dcc.parties.protection import check_protection
-from hil.parse_correlate import Correlation, Known, Parsed, correlate, parse
+from hil.dcc.parties.smki import CertificatePublished
+from hil.parse_correlate import AGREEMENT, Correlation, Entity, Known, Parsed, correlate, parse
 from hil.parse_correlate import DecodeError as CannotRead
+
+
+class HeldKeys:
+    """Content of a keystore, as :class:`hil.parse_correlate.Keys`."""
+
+    def __init__(self, keystore: Keystore) -> None:
+        self._keystore = keystore
+
+    def certificates(self, entity: Entity, usage: str) -> Sequence[x509.Certificate]:
+        eui, key_usage = Eui64(entity.octets), KeyUsage.KEY_AGREEMENT if usage == AGREEMENT else KeyUsage.DIGITAL_SIGNATURE
+        return [self._keystore.certificate(eui, key_usage)] if self._keystore.has_certificate(eui, key_usage) else []
+
+    def agreement_keys(self, entity: Entity) -> Sequence[PrivateKey]:
+        eui = Eui64(entity.octets)
+        held = self._keystore.has_private_key(eui, KeyUsage.KEY_AGREEMENT)
+        return [self._keystore.private_key(eui, KeyUsage.KEY_AGREEMENT)] if held else []
+
+    def brokers(self) -> Sequence[Entity]:
+        return [Entity(eui.octets) for eui in self._keystore.find(RemotePartyRole.ACCESS_CONTROL_BROKER)]
+
+    def agreement_certificates(self, entity: Entity) -> Sequence[bytes]:
+        """Key agreement certificates known of a Device, DER."""
+        return [certificate.public_bytes(Encoding.DER) for certificate in self.certificates(entity, AGREEMENT)]
+
 
 _USER_ROLES = frozenset(
     {RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER}
@@ -122,3 +156,98 @@ class User:
         header = message.header
         named = {header.recipient, header.other.supplementary_party}
         return self.eui64 in named or self._keystore.role(header.recipient) not in _USER_ROLES
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredUser:
+    """One identifier, which stands for one role [116]. ``suspended`` says why its rights are suspended, None if they are not."""
+
+    eui: Eui64
+    role: UserRole
+    suspended: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserSuspended:
+    """Told on the bus when a user's rights are suspended (M8 [125])."""
+
+    eui: Eui64
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredUsers:
+    """The table of users."""
+
+    store: DccStore
+
+    def find(self, eui: Eui64) -> EnteredUser | None:
+        """The user of that identifier, None for a stranger."""
+        row = self.store.row("SELECT * FROM users WHERE eui = ?", (str(eui),))
+        return None if row is None else EnteredUser(eui, UserRole(row["role"]), row["suspended"])
+
+    def role(self, eui: Eui64) -> UserRole | None:
+        """The role of that identifier, None for a stranger."""
+        found = self.find(eui)
+        return None if found is None else found.role
+
+    def all(self) -> tuple[EnteredUser, ...]:
+        """Every user in the order of their identifiers."""
+        rows = self.store.rows("SELECT * FROM users ORDER BY eui")
+        return tuple(EnteredUser(Eui64.parse(row["eui"]), UserRole(row["role"]), row["suspended"]) for row in rows)
+
+    def enter(self, eui: Eui64, role: UserRole) -> None:
+        """Note a user; one that is known stays as it is."""
+        self.store.execute("INSERT OR IGNORE INTO users (eui, role) VALUES (?, ?)", (str(eui), role.value))
+
+    def suspend(self, eui: Eui64, reason: str | None) -> None:
+        """Suspend the user's rights, or end that with None."""
+        self.store.execute("UPDATE users SET suspended = ? WHERE eui = ?", (reason, str(eui)))
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Told on the bus of everything that goes out to a user."""
+
+    user: Eui64
+    octets: int
+
+
+@dataclass(slots=True)
+class Receivers:
+    """The users that are there."""
+
+    bus: Bus
+    trace: Trace
+    _there: dict[Eui64, User] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bus.on(CertificatePublished, self._learn)
+
+    def __iter__(self) -> Iterator[User]:
+        return iter(tuple(self._there.values()))
+
+    def add(self, user: User) -> None:
+        """The user's receiving service is there."""
+        self._there[user.eui64] = user
+
+    def remove(self, eui: Eui64) -> None:
+        """It is away."""
+        self._there.pop(eui, None)
+
+    def get(self, eui: Eui64) -> User | None:
+        """The user, if it is there."""
+        return self._there.get(eui)
+
+    def deliver(self, party: Eui64, delivery: Delivery) -> bool:
+        """Push to a user; False if it is not there. What is not meant for that user it reports and discards."""
+        user = self._there.get(party)
+        if user is None:
+            return False
+        self.bus.tell(Delivered(party, len(delivery.octets or b"")))
+        if not user.deliver(delivery):
+            self.trace.emit("dcc", f"user {party}", "reported", target="dcc", code=delivery.code, reason="not meant for this user")
+        return True
+
+    def _learn(self, published: CertificatePublished) -> None:
+        for user in self:
+            user.learn(published.certificate)

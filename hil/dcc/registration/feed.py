@@ -21,7 +21,7 @@ from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.dcc.registration.disputes import Disputes
 from hil.dcc.registration.files import FileError, Fuel, RegistrationFile, Row, decode, row_errors
 from hil.dcc.registration.incidents import RegistrationIncidents

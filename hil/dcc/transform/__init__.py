@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from hil.dcc.transform.context import DeviceProfile, Edition, LogEntry, StoredLog, TransformContext, TransformError
-from hil.dcc.transform.message import originated_by_dcc, transform
-from hil.dcc.transform.selection import Selection, select, use_cases_of
+from hil.dcc.transform.message import Selection, originated_by_dcc, select, transform, use_cases_of
 
 __all__ = [
     "DeviceProfile",

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs.cosem_time import GENERALIZED_NEVER, encode_generalized
-from firmware_emu.gbcs.reader import length_octets
+from firmware_emu.gbcs.envelope import length_octets
 from hil.dcc.duis.node import CANCELLATION, Node
 from hil.dcc.transform.source import Source
 

@@ -32,9 +32,8 @@ from firmware_emu.ids import Eui64
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.transform.context import SINGLE_PHASE, DeviceProfile, Edition, StoredLog, TransformContext, TransformError
 from hil.dcc.transform.field_names import field_at
-from hil.dcc.transform.message import transform
+from hil.dcc.transform.message import codes_of, select, transform
 from hil.dcc.transform.reasons import proven_reason
-from hil.dcc.transform.selection import codes_of, select
 
 REQUEST_SUFFIX: Final = "_REQUEST_DUIS.XML"
 COMMAND_SUFFIXES: Final = ("_COMMAND_GBCS.HEX", "_PRECOMMAND_GBCS.HEX")

@@ -10,7 +10,7 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.declare import Cluster, FieldValue
-from firmware_emu.zse.zcl_types import Value
+from firmware_emu.zse.zcl import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from typing import ClassVar, Self
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.device import firmware, future_dated, joins
-from firmware_emu.device.dlms_server import DlmsServer
+from firmware_emu.device import firmware, joins, object_model
 from firmware_emu.device.event_log import LogEntry
 from firmware_emu.device.future import FutureAction
 from firmware_emu.device.joining import Membership
+from firmware_emu.device.object_model import DlmsServer
 from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.store import Store
 from firmware_emu.device.top_up import TopUpResult
@@ -151,7 +151,7 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
         return {"import, Wh": self.registers.active_import.total, "load switch": self.load_switch.name.lower()}
 
     def use_cases(self) -> UseCases:
-        return super().use_cases().plus(due={future_dated.KIND: self._execute_due})
+        return super().use_cases().plus(due={object_model.KIND: self._execute_due})
 
     # --- commands
 
@@ -182,7 +182,7 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
         self._bring(action.when)
         try:
             with self._alone():
-                future_dated.execute_due(device, self.model, action)
+                object_model.execute_due(device, self.model, action)
                 self.metering.look()
         finally:
             self._forget()

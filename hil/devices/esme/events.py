@@ -14,7 +14,7 @@ from firmware_emu.device.object_model import Key, ObjectModel
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.axdr import BitString, Data
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
-from hil.devices.esme.voltage import event_codes
+from hil.devices.esme.metering import event_codes
 from hil.devices.metering.part import MeterPart
 
 _BITS = 256

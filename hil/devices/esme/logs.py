@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from firmware_emu.device.dlms_server import time_range
 from firmware_emu.device.event_log import LogEntry, LogName
-from firmware_emu.device.object_model import Key, ObjectModel, zero_of
+from firmware_emu.device.object_model import Key, ObjectModel, time_range, zero_of
 from firmware_emu.gbcs.axdr import Array, CompactArray, Data, DoubleLong, DoubleLongUnsigned, LongUnsigned, Null, OctetString, Structure
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.controls import Controls
+from hil.devices.esme.metering import PHASE_OBIS
 from hil.devices.esme.model import seconds
 from hil.devices.esme.part import EsmePart
-from hil.devices.esme.voltage import PHASE_OBIS
 from hil.devices.metering.billing import Snapshot
 from hil.devices.metering.registers import Periods, Ring
 

@@ -27,8 +27,8 @@ from firmware_emu.gbcs.axdr import (
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.controls import Controls
+from hil.devices.esme.metering import PHASE_OBIS
 from hil.devices.esme.part import EsmePart
-from hil.devices.esme.voltage import PHASE_OBIS
 from hil.devices.metering.billing import balances
 from hil.devices.metering.part import MeterPart
 from hil.devices.metering.tariff import watt_hours

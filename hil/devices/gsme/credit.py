@@ -12,8 +12,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.declare import FieldValue
-from firmware_emu.zse.zcl import ZclStatus
-from firmware_emu.zse.zcl_types import Value
+from firmware_emu.zse.zcl import Value, ZclStatus
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.logs import GasLogs, Logged, Result
 from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, OVER_MAX_CREDIT

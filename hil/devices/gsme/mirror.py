@@ -17,8 +17,7 @@ from firmware_emu.han.zcl_port import Incoming, Reply
 from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
-from firmware_emu.zse.zcl_types import BY_NAME, Value
+from firmware_emu.zse.zcl import BY_NAME, AttributeRecord, Value, ZclStatus
 from hil.devices.gsme.model import GsmeModel
 from hil.devices.gsme.part import GsmePart
 

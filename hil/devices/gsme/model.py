@@ -26,9 +26,8 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
-from firmware_emu.zse.zcl import AttributeRecord, ZclStatus
-from firmware_emu.zse.zcl_types import DataType, Value, encode_value, read_value
-from firmware_emu.zse.zcl_types import Reader as ZclReader
+from firmware_emu.zse.zcl import AttributeRecord, DataType, Value, ZclStatus, encode_value, read_value
+from firmware_emu.zse.zcl import Reader as ZclReader
 from hil.devices.gsme import future as gsme_future
 from hil.devices.gsme.credit import Charged, Credit
 from hil.devices.gsme.hardware import Hardware

@@ -16,8 +16,7 @@ from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import ApsKind, ApsPdu, Block, Delivery, NwkPdu, Reader
-from hil.radio.stack.nwk import Nwk
-from hil.radio.stack.security import APS_OVERHEAD, Auxiliary, KeyId, protect, unprotect
+from hil.radio.stack.nwk import APS_OVERHEAD, Auxiliary, KeyId, Nwk, protect, unprotect
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import RESERVE
 

@@ -18,8 +18,7 @@ from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, NwkCommand, 
 from hil.radio.air.phy import CHANNELS
 from hil.radio.stack import joining, trust, zdo, zdo_server
 from hil.radio.stack.aps import Aps, Incoming
-from hil.radio.stack.nwk import COORDINATOR, Nwk
-from hil.radio.stack.security import KeyId
+from hil.radio.stack.nwk import COORDINATOR, KeyId, Nwk
 from hil.radio.stack.stack_part import StackUser
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens

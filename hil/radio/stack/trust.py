@@ -13,7 +13,7 @@ from firmware_emu.crypto.aes_mmo import transport_key
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, Delivery, Reader, Update
-from hil.radio.stack.security import KeyId
+from hil.radio.stack.nwk import KeyId
 from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
 

@@ -16,7 +16,7 @@ from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.inventory.inventory import Inventory
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.dcc.registration import Registration
 from hil.dcc.registration.counts import enrolled_systems
 from hil.sec.demand.formulas import PartYear, UsageFinding, UserUsage, findings, thresholds_for

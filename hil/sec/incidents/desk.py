@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.sec.incidents.log import IncidentError, IncidentLog
 
 CHANNELS = ("telephone", "email", "SSI")

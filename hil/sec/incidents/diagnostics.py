@@ -10,7 +10,7 @@ from datetime import timedelta
 from firmware_emu.clock import EPOCH
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.alert_table import OutageTable
-from hil.dcc.answers.responses import strays_from
+from hil.dcc.answers.answers import strays_from
 from hil.dcc.base.requests import Requests
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy

@@ -14,7 +14,7 @@ from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.dcc.registration import Registration
 from hil.sec.incidents.diagnostics import Diagnosis, Diagnostics
 from hil.sec.incidents.responsibility import IncidentResponsible, Responsibility

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
 from hil.dcc.base.services import UserRole
-from hil.dcc.inventory.concerned import mpxns_of
-from hil.dcc.inventory.inventory import METERS, Inventory
+from hil.dcc.inventory.inventory import METERS, Inventory, mpxns_of
 from hil.dcc.registration import LEAD_ORDER, Registration
 from hil.sec.incidents.rules import IncidentRules
 

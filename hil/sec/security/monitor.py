@@ -16,7 +16,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
-from hil.dcc.parties.entered_users import EnteredUsers
+from hil.dcc.parties.users import EnteredUsers
 from hil.sec.incidents import IncidentLog
 
 CATEGORY = 2

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hil.commands.dcc.thresholds import thresholds
 from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.anomaly.thresholds import ThresholdError
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.store import DccStore
 from tests.dcc.far_end import CHF, SUPPLIER, FarEnd
 from tests.dcc.messages import NEW, notification, send

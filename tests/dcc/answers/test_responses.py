@@ -12,7 +12,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_mac
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.results import Verdict
 from hil.dcc.wan.headend import HubMessage
 from tests.dcc.far_end import ACB, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import send

@@ -11,7 +11,7 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Outcome, Refusal, Verdict
+from hil.dcc.base.results import Outcome, Refusal, Verdict
 from hil.dcc.base.services import UserRole, response_codes, schedule
 from hil.dcc.duis import signed_pre_command, write_request
 from hil.dcc.gateway.checks import CHECKS

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.gateway.connections import CodeOfConnection, NotConnected, codes
 from tests.dcc.far_end import ESME, NETWORK, SUPPLIER, FarEnd
 from tests.dcc.messages import send

@@ -10,7 +10,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.results import Verdict
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import send
 

@@ -11,7 +11,7 @@ import pytest
 
 import hil.dcc
 from firmware_emu.gbcs.envelope import Message
-from hil.dcc.base.outcome import Delivery, Verdict
+from hil.dcc.base.results import Delivery, Verdict
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis import RequestError, new_request, read_request, write_request
 from hil.dcc.duis.request import SCHEMA_VERSION, VARIANTS

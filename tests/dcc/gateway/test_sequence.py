@@ -12,7 +12,7 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.dlms import AccessResult
-from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.duis import RequestId, ServiceRequest
 from hil.dcc.duis.node import CANCELLATION
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd

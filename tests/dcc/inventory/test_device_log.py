@@ -12,7 +12,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory

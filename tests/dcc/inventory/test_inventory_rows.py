@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
-from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis import new_request
 from hil.dcc.gateway import checks

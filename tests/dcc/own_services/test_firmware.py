@@ -30,8 +30,8 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
 from firmware_emu.wan.memory import MemoryWan
-from hil.dcc.base.outcome import Outcome, Verdict
 from hil.dcc.base.profile import profile
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
 from hil.dcc.own_services.firmware import AT_HUB, FAILED, SENDING, VERIFIED, Target

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from firmware_emu.crypto.roles import DeviceType
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.own_services.own_services import _ACTIONS
 from hil.dcc.own_services.wan_matrix import WanCoverage

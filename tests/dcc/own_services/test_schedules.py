@@ -10,8 +10,8 @@ import pytest
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.envelope import Message
-from hil.dcc.base.outcome import Verdict
 from hil.dcc.base.profile import profile
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import new_request, read_request
 from hil.dcc.duis.node import Node

@@ -15,7 +15,7 @@ from firmware_emu.errors import KeystoreError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Refusal, Verdict
+from hil.dcc.base.results import Refusal, Verdict
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.parties.cos_party import CosParty

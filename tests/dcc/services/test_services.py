@@ -17,7 +17,7 @@ import pytest
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.verify import check_message
 from firmware_emu.ids import Eui64
-from hil.dcc.base.outcome import Outcome, Verdict
+from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.duis import read_request
 from hil.dcc.duis.node import Node

@@ -34,7 +34,7 @@ from firmware_emu.wan.memory import MemoryWan
 from hil.coverage import bench, check, firmware_image
 from hil.coverage import history as lived_in
 from hil.coverage.identities import Rewriter, make_identities
-from hil.dcc.base.outcome import Outcome
+from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis import RequestId, ServiceRequest, read_request

@@ -9,9 +9,9 @@ import pytest
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.alerts import DropKind
-from hil.dcc.answers.responses import StrayKind
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.answers.answers import StrayKind
 from hil.dcc.base.refusals import catalogue
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import UserRole
 from hil.dcc.gateway.gateway import UserEntryError
 from hil.dcc.parties.users import User

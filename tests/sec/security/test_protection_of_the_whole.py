@@ -17,7 +17,7 @@ from firmware_emu.errors import CommsHubError, KeystoreError, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.wan.tls import files_of
-from hil.dcc.base.outcome import Verdict
+from hil.dcc.base.results import Verdict
 from hil.dcc.duis import read_request, verify_request, write_request
 from hil.dcc.parties.cos_party import CosParty
 from hil.dcc.parties.protection import signing_certificate
@@ -36,7 +36,7 @@ def test_every_algorithm_and_generator_in_use_is_listed_with_its_limb_and_nothin
     unlisted = {(module, name) for module, names in used.items() for name in names if name not in listed}
     assert not unlisted
     gateway = {file: names for file, names in used.items() if file.startswith(("hil/dcc", "firmware_emu/gbcs", "firmware_emu/crypto/p256"))}
-    assert {"hil/dcc/duis/signature.py", "firmware_emu/crypto/p256.py"} <= set(gateway)
+    assert {"hil/dcc/duis/structure.py", "firmware_emu/crypto/p256.py"} <= set(gateway)
     assert {listed[name].scope for names in gateway.values() for name in names} == {"gateway"}
     assert all(one.limb.startswith(("Suite B", "NIST CAVP")) for one in primitives() if one.scope == "gateway")
 
