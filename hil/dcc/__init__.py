@@ -8,8 +8,8 @@
   ``device_log_copy``, ``quarantine``, ``alerts``, ``schedules``, ``deferred``, ``sequence``, ``firmware``, ``wan_matrix``, ``hub_reports``,
   ``check_list``, ``repository``, ``receivers``, ``head_end``; ``context`` is what they share
 - ``bus``: what happens, as typed events (:mod:`hil.dcc.base.bus`): ``RequestMoved``, ``AuditLine``, ``Delivered``, ``UserSuspended`` ...
-- what it leaves behind: :class:`hil.dcc.base.outcome.Outcome`, ``User.inbox``
-  (:class:`hil.dcc.base.outcome.Delivery`), trace records, and the
+- what it leaves behind: :class:`hil.dcc.base.results.Outcome`, ``User.inbox``
+  (:class:`hil.dcc.base.results.Delivery`), trace records, and the
   tables of ``schema.sql``, which only ever gain tables and columns
 - refusals: :func:`hil.dcc.base.refusals.refused` from ``refusals.toml``; a new check declares its refusal there
 
