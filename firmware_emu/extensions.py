@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from firmware_emu import extras
 from firmware_emu.errors import NotAvailable
 
 DEVICE, RADIO = "commshub.device", "commshub.radio"
@@ -29,4 +30,4 @@ def load(group: str, name: str) -> object:
     found = _installed(group).get(name)
     if found is None:
         raise NotAvailable(f"{_KINDS[group]} {name!r}", f"expected one of {', '.join(names(group)) or 'none: nothing is installed'}")
-    return found.load()
+    return extras.load(found)
