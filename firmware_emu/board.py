@@ -129,14 +129,53 @@ class WanTable(_Table):
     port: int = Field(default=0, ge=0, le=65535, description="0: any free port")
 
 
+class InstrumentTable(_Table):
+    """How one instrument of a jig is spoken to, where its identity does not tell."""
+
+    dialect: str | None = Field(default=None, description="family of `chub ichis instruments`; by its answer to *IDN? if not given")
+    channel: int | None = Field(default=None, description="output of the supply; the dialect's first if not given")
+    baud: int = 9600
+    timeout_s: float = Field(default=2.0, gt=0)
+    file: str | None = Field(default=None, description="TOML file of this very instrument: serial, calibrated, due, accuracy")
+
+
+class StandInTable(_Table):
+    """Stand-ins of instruments between the models of a simulated jig and whoever uses it, each by a model's name."""
+
+    supply: str | None = None
+    probes: str | None = None
+    load: str | None = None
+    relay: str | None = None
+    latency_ms: float = Field(default=5.0, ge=0)
+    faults: tuple[str, ...] = Field(default=(), description="sentences such as: off ignored; probe 3s late at 12th")
+
+
+class StandardTable(_Table):
+    """What is wired to the multimeter's scanner to prove it: a known voltage to Common, a known resistor."""
+
+    volts_contact: int | None = None
+    volts: float = 0.0
+    ohms_contacts: tuple[int, int] | None = None
+    ohms: float = 0.0
+
+
 class JigTable(_Table):
     """The instruments that power the hub and drive the ICHIS lines."""
 
     kind: Literal["simulated", "instruments"] = "simulated"
     profile: str = "ichis_default"
     supply: str | None = Field(default=None, description="VISA resource of the supply: ASRL/dev/ttyUSB0::INSTR, TCPIP::host::5025::SOCKET")
-    supply_lists: bool = Field(default=False, description="the supply plays voltage lists itself (LIST subsystem)")
-    supply_peak_query: str = Field(default=":MEAS:CURR:HIGH?", description="what the supply is asked for its highest current")
+    instrument: dict[Literal["supply", "probes", "load", "mains"], InstrumentTable] = Field(
+        default={}, description="dialect, channel, baud, time-out and calibration file of an instrument"
+    )
+    standard: StandardTable = StandardTable()
+    stand_in: StandInTable | None = None
+    unit: str = Field(default="good", description="the modelled unit under test, of `chub ichis units`")
+    decision_rule: Literal["simple", "guard", "nonbinary"] = Field(
+        default="guard",
+        description="simple acceptance, guard band of w = r U with indeterminate between, or pass and fail marked conditional there",
+    )
+    guard_factor: float = Field(default=1.0, gt=0, description="r of the guard band w = r U")
     probes: str | None = Field(default=None, description="VISA resource of a multimeter with scanner, channel = pin; none: a model")
     lines: str | None = Field(default=None, description="pyserial URL of the cable with the modem lines; none: a model")
     hub_end: str | None = Field(default=None, description="host:port of the socket that `chub ichis serve` has; none: a real hub")

@@ -13,12 +13,13 @@ from firmware_emu.trace import Trace
 from ichis.condition import Condition
 from ichis.hub_end import HubEnd
 from ichis.hub_side import HubSide
-from ichis.instruments import Instruments
+from ichis.instrument.opening import Instruments
+from ichis.instrument.stand_in import Behind
 from ichis.jig import DataLink, Jig, Lines, Mating, Probes, Supply
 from ichis.manual import Engineer
 from ichis.profile import Profile
 from ichis.pty_wire import PtyWire
-from ichis.simulated_jig import HubSocket, SeatModel, SimulatedJig, hub_line
+from ichis.simulated_jig import HubSocket, SeatModel, SimulatedJig
 
 
 class BenchJig(Jig, Protocol):
@@ -40,7 +41,10 @@ class BenchJig(Jig, Protocol):
 async def open_jig(table: JigTable, profile: Profile, clock: Clock, trace: Trace, condition: Condition) -> BenchJig:
     """The jig that the board names. Raises JigError and NotAvailable where an instrument is not there or is another one."""
     if table.kind == "simulated":
-        return SimulatedJig(profile, clock, trace, condition)
+        modelled = SimulatedJig(profile, clock, trace, condition)
+        if table.stand_in is None:
+            return modelled
+        return await StandInJig.open(table, modelled, clock)
     jig = InstrumentJig(profile, clock, trace, condition)
     try:
         await jig.open(table)
@@ -48,6 +52,48 @@ async def open_jig(table: JigTable, profile: Profile, clock: Clock, trace: Trace
         await jig.close()
         raise
     return jig
+
+
+class StandInJig:
+    """The simulated jig, with stand-ins of instruments between its models and whoever reads and acts."""
+
+    def __init__(self, modelled: SimulatedJig, clock: Clock) -> None:
+        self._modelled = modelled
+        self._instruments = Instruments(clock, Engineer(clock))
+        self.profile, self.hub_side, self.socket = modelled.profile, modelled.hub_side, modelled.socket
+        self.supply, self.probes = modelled.supply, modelled.probes
+        self.lines, self.data, self.mating = modelled.lines, modelled.data, modelled.mating
+        self.pin_volts, self.waveform = modelled.pin_volts, modelled.waveform
+        self.identity = "simulated jig behind stand-ins"
+
+    @classmethod
+    async def open(cls, table: JigTable, modelled: SimulatedJig, clock: Clock) -> StandInJig:
+        """Open what the board names. Raises BoardError, JigError."""
+        jig = cls(modelled, clock)
+        assert table.stand_in is not None
+        behind = Behind(supply=modelled.supply, probes=modelled.probes)
+        try:
+            if table.stand_in.supply is not None:
+                jig.supply = await jig._instruments.modelled_supply(table, behind)
+            if table.stand_in.probes is not None:
+                jig.probes = await jig._instruments.meter(table, behind)
+        except BaseException:
+            await jig._modelled.close()
+            raise
+        return jig
+
+    async def close(self) -> None:
+        """Raises JigError, after letting go, where the supply could not be switched off."""
+        try:
+            await self._instruments.close(lambda: switched_off(self.supply), "supply")
+        finally:
+            await self._modelled.close()
+
+
+async def switched_off(supply: Supply) -> None:
+    """Switch off, and have it measured. Raises JigError."""
+    await supply.output(False)
+    await supply.confirm()
 
 
 class InstrumentJig:
@@ -58,11 +104,11 @@ class InstrumentJig:
         self.profile = profile
         master, slave = os.openpty()
         tty.setraw(slave)
-        self._wire = PtyWire(master, clock, hub_line(profile, condition), condition)
+        self._wire = PtyWire(master, clock, condition.line, condition)
         self._instruments = Instruments(clock, Engineer(clock))
         self.data: DataLink = self._instruments.port(os.ttyname(slave), profile, inverts=profile.line.inverted)
         os.close(slave)
-        self.socket = HubSocket(profile, clock, trace, condition, self._wire)
+        self.socket = HubSocket(clock, trace, condition, self._wire)
         self.hub_side = self.socket.hub_side
         self.lines: Lines = self.socket.lines
         self.mating: Mating = SeatModel(self.socket, trace)
@@ -75,9 +121,9 @@ class InstrumentJig:
         if table.supply is None or table.hub_end is None:
             raise BoardError("board", "jig.supply", "an emulated hub on instruments needs supply (a VISA resource) and hub_end (host:port)")
         self._hub_end = await HubEnd.attach(table.hub_end, self.socket)
-        self._supply = self._instruments.supply(table)
+        self._supply = await self._instruments.supply(table)
         self.identity = f"instruments: {await self.supply.identity()}"
-        self.probes = self._instruments.probes(table) or self.probes
+        self.probes = await self._instruments.probes(table) or self.probes
         self.lines = await self._instruments.lines(table) or self.lines
 
     @property
@@ -107,4 +153,4 @@ class InstrumentJig:
 
     async def _off(self) -> None:
         if self._supply is not None:
-            await self._supply.output(False)
+            await switched_off(self._supply)

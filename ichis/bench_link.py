@@ -29,8 +29,8 @@ _VERSION = 1
 LONGEST = 1024
 
 
-class Kind(IntEnum):
-    """Question of a frame; the answer has the same kind with bit 7 set."""
+class FrameKind(IntEnum):
+    """What a frame asks; the answer has the same kind with bit 7 set."""
 
     PING = 0x01
     IDENTIFY = 0x02
@@ -154,7 +154,7 @@ class BenchLink:
         self._sequence = 0
         self.reader = FrameReader()
 
-    async def ask(self, kind: Kind, payload: bytes = b"", timeout_s: float = 0.4) -> bytes:
+    async def ask(self, kind: FrameKind, payload: bytes = b"", timeout_s: float = 0.4) -> bytes:
         """The payload of the answer; ``timeout_s`` in real seconds. Raises NoAnswer without one, JigError when the pair is gone."""
         self._sequence = (self._sequence + 1) & 0xFF
         await self._data.write(Frame(kind, self._sequence, payload).encode())
@@ -171,12 +171,12 @@ class BenchLink:
 
     async def supply_volts(self) -> float:
         """The hub's own reading of its supply."""
-        millivolts: int = _MILLIVOLTS.unpack(await self.ask(Kind.MEASURE))[0]
+        millivolts: int = _MILLIVOLTS.unpack(await self.ask(FrameKind.MEASURE))[0]
         return millivolts / 1000
 
     async def counters(self) -> Counters:
-        """Counts of the hub's reader."""
-        return Counters(*_COUNTERS.unpack(await self.ask(Kind.COUNTERS)))
+        """What the hub's reader met."""
+        return Counters(*_COUNTERS.unpack(await self.ask(FrameKind.COUNTERS)))
 
 
 class BenchLinkServer:
@@ -208,21 +208,21 @@ class BenchLinkServer:
 
     async def _answer(self, frame: Frame) -> bytes:
         match frame.kind:
-            case Kind.PING:
+            case FrameKind.PING:
                 return frame.payload
-            case Kind.IDENTIFY:
+            case FrameKind.IDENTIFY:
                 return f"{LABEL}; {self._identity}".encode()
-            case Kind.MEASURE:
+            case FrameKind.MEASURE:
                 return _MILLIVOLTS.pack(round(self._volts() * 1000))
-            case Kind.COUNTERS:
+            case FrameKind.COUNTERS:
                 counters = self.reader.counters
                 return _COUNTERS.pack(counters.frames, counters.damaged if self._condition.hub_counts_errors else 0)
-            case Kind.SPACE:
+            case FrameKind.SPACE:
                 seconds = int.from_bytes(frame.payload, "big") / 1000
                 self._space(True)
                 asyncio.get_running_loop().call_later(seconds, self._space, False)
                 return b""
-            case Kind.CONSOLE:
+            case FrameKind.CONSOLE:
                 return self._console(frame.payload.decode("utf-8", "replace")).encode()
             case _:
                 raise DecodeError(3, "kind", f"{frame.kind:02X} is none that this end knows")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
+from dataclasses import fields
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -14,9 +16,13 @@ import click
 from firmware_emu.clock import Clock
 from firmware_emu.extras import load
 from firmware_emu.trace import Trace
+from ichis.condition import Condition
 from ichis.connector import PINS
-from ichis.interop import Pairing, load_makers, pair
+from ichis.instrument.dialect import dialects
+from ichis.instrument.fault import Misbehaviour, read_fault
+from ichis.interop import Pairing, load_makers, pair, unit_under_test
 from ichis.profile import load_profile
+from ichis.served_jig import Serving
 from ichis.served_jig import serve as serve_jig
 
 
@@ -98,15 +104,44 @@ def profile(name: str, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port of the hub's socket on 127.0.0.1; 0: any free one")
 @click.option("--write-board", type=click.Path(dir_okay=False, path_type=Path), help="write a board file that uses what is served")
+@click.option(
+    "--as", "supply", default="scpi-supply", show_default=True, metavar="MODEL", help="the supply it plays, of `chub ichis instruments`"
+)
+@click.option("--probes-as", "probes", default="scpi-scanner", show_default=True, metavar="MODEL", help="the multimeter it plays")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="SENTENCE", help="what goes wrong, as: off ignored; probe 3s late at 12th; repeatable"
+)
+@click.option("--latency", default="0ms", show_default=True, metavar="TIME", help="of each exchange, as 100ms or 0.6s")
+@click.option("--unit", metavar="NAME", help="put a modelled unit into the socket, of `chub ichis units`; none: whoever attaches")
+@click.option("--tcp", is_flag=True, help="on TCP ports as a LAN instrument's raw socket, in place of pseudo-terminals")
 @click.option("--json", "as_json", is_flag=True, help="one JSON line when everything is there")
-def serve(folder: Path, port: int, write_board: Path | None, as_json: bool) -> None:
-    """Serve a simulated supply and multimeter by SCPI on pseudo-terminals FOLDER/supply and FOLDER/probes, until interrupted."""
+def serve(
+    folder: Path,
+    port: int,
+    write_board: Path | None,
+    supply: str,
+    probes: str,
+    faults: tuple[str, ...],
+    latency: str,
+    unit: str | None,
+    tcp: bool,
+    as_json: bool,
+) -> None:
+    """Serve stand-ins of a supply and a multimeter on pseudo-terminals FOLDER/supply and FOLDER/probes, until interrupted."""
+    serving = Serving(
+        supply,
+        probes,
+        tuple(read_fault(sentence) for sentence in faults),
+        _seconds(latency),
+        None if unit is None else unit_under_test(unit),
+        tcp,
+    )
     folder.mkdir(parents=True, exist_ok=True)
     place = folder.resolve()
 
     def tell(table: dict[str, str]) -> None:
         if write_board is not None:
-            write_board.write_text(_board(table), encoding="utf-8")
+            write_board.write_text(_board(table, warp=unit is None), encoding="utf-8")
         if as_json:
             click.echo(json.dumps({"jig": table}))
         else:
@@ -116,7 +151,7 @@ def serve(folder: Path, port: int, write_board: Path | None, as_json: bool) -> N
     async def main() -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with serve_jig(place, port) as table:
+        async with serve_jig(place, port, serving) as table:
             tell(table)
             await ended.wait()
 
@@ -166,8 +201,67 @@ def interop(makers: Path | None, profile_name: str, as_json: bool) -> None:
     sys.exit(1 if any(one.problems for one in found) else 0)
 
 
-def _board(table: dict[str, str]) -> str:
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s)", text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r}: expected a time such as 100ms or 0.6s", param_hint="--latency")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
+@ichis.command()
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def instruments(as_json: bool) -> None:
+    """Instruments that this bench speaks to: by their answer to *IDN?, with what each family lacks, and the faults of their stand-ins."""
+    rows = [
+        {
+            "model": model.name,
+            "family": dialect.family,
+            "kind": dialect.kind,
+            "joined commands": dialect.joins,
+            "list step s": dialect.least_step_s if dialect.playing is not None else None,
+            "peak": "peak" in dialect.words,
+            "identity": dialect.match,
+            "source": dialect.source,
+            "accuracy": {quantity: one.source for quantity, one in model.accuracy.items()},
+        }
+        for dialect in dialects().values()
+        for model in dialect.models.values()
+    ]
+    faults = [what.words.replace("{}", "3") for what in Misbehaviour]
+    if as_json:
+        click.echo(json.dumps({"instruments": rows, "faults": faults}))
+        return
+    for row in rows:
+        step = f"lists from {row['list step s']:g} s" if row["list step s"] is not None else "no lists"
+        extras = "" if row["kind"] != "supply" else f", {step}, {'tells peaks' if row['peak'] else 'no peaks'}"
+        click.echo(f"{row['model']:<20} {row['kind']:<7} {row['family']}{extras}")
+    click.echo("faults of stand-ins: " + "; ".join(faults))
+
+
+@ichis.command()
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def units(as_json: bool) -> None:
+    """Modelled units under test, by what differs from the healthy one: for `serve --unit` and `--set jig.unit=NAME`."""
+    healthy = Condition()
+    rows = {
+        name: {field.name: getattr(unit, field.name) for field in fields(unit) if getattr(unit, field.name) != getattr(healthy, field.name)}
+        for name, unit in load_makers(file="units.toml").hubs.items()
+    }
+    if as_json:
+        click.echo(json.dumps({"units": rows}))
+        return
+    for name, changed in rows.items():
+        click.echo(f"{name:<16} {', '.join(f'{key} = {value}' for key, value in changed.items()) or 'the healthy datasheet'}")
+
+
+def _board(table: dict[str, str], *, warp: bool) -> str:
+    if not warp:  # a unit of its own: as around a real one
+        lines = ["# Stand-ins around a modelled unit, as around a real one.", 'name = "served"', 'extends = "simulated"', ""]
+        lines += ["[clock]", 'mode = "wall"', "", "[jig]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += ["[jig.standard]", "volts_contact = 21", "volts = 5.0", "ohms_contacts = [22, 23]", "ohms = 100.0"]
+        return "\n".join(lines) + "\n"
     lines = ["# Supply and multimeter in another process; the rest as in the board below.", 'name = "served"', 'extends = "simulated"', ""]
     parts = {key: value for key, value in table.items() if key != "lines"}  # on bench time that jumps, lines are modelled beside the hub
     lines += ["[clock]", 'mode = "warp"', "", "[jig]", *(f"{key} = {json.dumps(value)}" for key, value in parts.items())]
+    lines += ["[jig.standard]", "volts_contact = 21", "volts = 5.0", "ohms_contacts = [22, 23]", "ohms = 100.0"]
     return "\n".join(lines) + "\n"

@@ -1,17 +1,19 @@
-"""Condition of the modelled connector and of the hub's input stage. The default is healthy; a seeded defect is one value changed.
+"""The datasheet of the modelled unit: connector, input stage, serial pair. The default is healthy; a defect is one value changed.
 
-Every figure here belongs to the model, not to any specification.
+Every figure here belongs to the model, not to any specification, and none is taken from the profile that judges the unit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from ichis.uart import LineProfile
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Volts, amperes, ohms, seconds. ``None`` where the profile's own value is taken."""
+    """Volts, amperes, ohms, seconds. ``None``: the unit has no such thing."""
 
     # supply path
     cable_ohm: float = 0.15
@@ -32,11 +34,17 @@ class Condition:
     """A supply limited below this collapses when the hub starts from empty, and the hub does not start."""
     inrush_a: float = 1.1
     """Peak current when the store is charged from empty."""
-    holdup_s: float | None = None
+    nominal_v: float = 12.0
+    """Volts at which the store holds for ``holdup_s``."""
+    holdup_s: float = 0.5
     capacitance_f: float | None = None
-    brownout_v: float | None = None
-    recovery_v: float | None = None
-    cold_start_v: float | None = None
+    """Of the store; as much as ``holdup_s`` wants at ``load_w`` if None."""
+    cut_off_v: float = 8.5
+    """The hub stops where its store has fallen to this."""
+    brownout_v: float = 8.5
+    """The running hub resets where its supply is below this."""
+    recovery_v: float = 9.8
+    cold_start_v: float = 10.0
     overvoltage_trip_v: float | None = None
     slow_ramp_lockout_s: float | None = None
     """A cold start fails when the rise to the starting voltage takes longer."""
@@ -62,6 +70,8 @@ class Condition:
     level_volts: Mapping[str, float] = field(default_factory=dict)
     """``"AC LO high"``: volts of that level of that line."""
     missing_pull_ups: frozenset[str] = frozenset()
+    device_present_hardwired: bool = False
+    """The contact is joined to Common inside the unit, whether it runs or not."""
     device_present_delay_s: float = 0.0
     device_present_bounce_s: float = 0.012
     device_present_flicker_s: float = 0.0
@@ -77,7 +87,9 @@ class Condition:
     ac_lost_needs_data_pair: bool = False
 
     # the serial pair
-    hub_inverted: bool | None = None
+    line_settings: LineProfile = field(default_factory=LineProfile)
+    told_eui: str | None = None
+    """The EUI-64 that the unit says it has over the bench link; its own if None."""
     hub_baud_error: float = 0.0
     """Relative error of the hub's bit clock."""
     swallowed_octets: frozenset[int] = frozenset()
@@ -87,3 +99,8 @@ class Condition:
     hub_counts_errors: bool = True
     hub_reading_gain: float = 1.0
     """Of the hub's own reading of its supply."""
+
+    @property
+    def line(self) -> LineProfile:
+        """The settings that the unit's UART really has."""
+        return replace(self.line_settings, baud=self.line_settings.baud * (1 + self.hub_baud_error))

@@ -13,10 +13,15 @@ from firmware_emu.trace import Trace
 from ichis.connector import PINS, Direction, Level, Pin, signal
 from ichis.hub_input import HubInput
 from ichis.hub_side import HubSide
+from ichis.instrument.reading import Accuracy, Basis, Reading, Span
 from ichis.jig import OPEN_OHM
 
 _SHORT_OHM = 0.5
 _CONTACT_OHM = 0.02
+_SOURCE = "this project's own model"
+_VOLTS = Accuracy((Span(100.0, 0.0001, 0.0005, 0.00001),), Basis.DATASHEET, _SOURCE)
+_RIPPLE = Accuracy((Span(10.0, 0.02, 0.002, 0.0001),), Basis.DATASHEET, _SOURCE)
+_OHMS = Accuracy((Span(1000.0, 0.001, 0.01, 0.001), Span(OPEN_OHM, 0.01, 1.0, 1.0)), Basis.DATASHEET, _SOURCE)
 _LEVEL_VOLTS = {Level.LOW: 0.12, Level.HIGH: 3.15, Level.FLOATING: 0.0}
 _BETWEEN_V = 1.3
 _BOUNCES = 1
@@ -26,6 +31,8 @@ _AFTER_REMOVAL_S = 0.5
 
 class LineModel:
     """The three lines. The jig drives the host's outputs; the hub drives its own; what nobody drives reads its pull-up."""
+
+    resolution_s = 0.0
 
     def __init__(self, hub: HubSide, feed: HubInput, clock: Clock, trace: Trace) -> None:
         self._hub, self._feed, self._clock, self._trace = hub, feed, clock, trace
@@ -37,6 +44,8 @@ class LineModel:
         self._ac_timer: asyncio.TimerHandle | None = None
         self._changes: list[tuple[float, Level]] = []
         hub.connect(self._from_hub)
+        if feed.condition.device_present_hardwired:
+            self._level = Level.LOW
         self._show_all()
 
     # --- the hub's end
@@ -47,6 +56,9 @@ class LineModel:
         if not self._feed.seated:
             return
         self._cancel()
+        if condition.device_present_hardwired:
+            self._settle(Level.LOW)
+            return
         if not self._hub_pulls_present:
             self._settle(Level.HIGH)
             return
@@ -177,15 +189,18 @@ class LineModel:
 class ProbeModel:
     """A multimeter on the contacts of the model. ``space``: the hub's end holds pin 8 at logic 0."""
 
-    def __init__(self, feed: HubInput, lines: LineModel, inverted: bool) -> None:
+    def __init__(self, feed: HubInput, lines: LineModel) -> None:
         self._feed, self._lines = feed, lines
-        self._idle = Level.LOW if inverted else Level.HIGH
+        self._idle = Level.LOW if feed.condition.line.inverted else Level.HIGH
         self.space = False
 
     async def identity(self) -> str:
         return "multimeter of the simulated jig"
 
-    async def volts(self, pin: int) -> float:
+    async def volts(self, pin: int, *, moving: bool = False) -> Reading:
+        return _VOLTS.of(self._volts(pin))
+
+    def _volts(self, pin: int) -> float:
         condition = self._feed.condition
         if pin in condition.pin_volts:
             return condition.pin_volts[pin]
@@ -206,10 +221,13 @@ class ProbeModel:
             return Level.HIGH if self._idle is Level.LOW else Level.LOW
         return self._idle
 
-    async def ripple(self, pin: int) -> float:
-        return self._feed.condition.ripple_v if _pin(pin).host is Direction.POWER and self._feed.feeding else 0.0
+    async def ripple(self, pin: int) -> Reading:
+        return _RIPPLE.of(self._feed.condition.ripple_v if _pin(pin).host is Direction.POWER and self._feed.feeding else 0.0)
 
-    async def ohms(self, one: int, other: int) -> float:
+    async def ohms(self, one: int, other: int) -> Reading:
+        return _OHMS.of(self._ohms(one, other))
+
+    def _ohms(self, one: int, other: int) -> float:
         condition = self._feed.condition
         pair = (min(one, other), max(one, other))
         if _pin(one) == _pin(other):

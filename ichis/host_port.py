@@ -15,7 +15,6 @@ from firmware_emu.errors import JigError
 from firmware_emu.trace import Trace
 from ichis.connector import PINS, Direction, Level, Pin, signal
 from ichis.jig import OPEN_OHM
-from ichis.profile import Profile
 
 _CONTACT_OHM = 0.02
 _SHORT_OHM = 0.5
@@ -27,16 +26,17 @@ _WARM_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class HostCondition:
-    """Volts, amperes, ohms, seconds. ``None``: a value within the profile's limit. Every figure belongs to the model."""
+    """The datasheet of a modelled port, in volts, amperes, ohms, seconds. ``None``: it has no such thing. Every figure is the model's,
+    and none is taken from the profile that judges the port."""
 
-    open_volts: float | None = None
+    open_volts: float = 12.2
     unseated_volts: float | None = None
     """Volts with nothing in the socket, where they differ."""
     source_ohm: float = 0.3
-    limit_a: float | None = None
+    limit_a: float = 1.95
     """Above this current the supply collapses."""
-    pulse_limit_a: float | None = None
-    """Amperes for 10 ms out of its own capacitors."""
+    pulse_limit_a: float = 2.6
+    """What it gives for 10 ms out of its own capacitors."""
     peak_s: float | None = None
     """Seconds for which it gives more than 1 A; as long as asked if None."""
     sag_v: float = 0.0
@@ -48,7 +48,7 @@ class HostCondition:
     """From mains to supply."""
     start_unseated_s: float | None = None
     """The same with nothing in the socket, where that takes another time."""
-    holdup_s: float | None = None
+    holdup_s: float = 0.7
     """From loss of mains to loss of supply."""
     holdup_peak_s: float | None = None
     """The same under a load of more than 1 A; as long if None."""
@@ -56,8 +56,8 @@ class HostCondition:
     """The supply stays off once after so many losses of mains that follow each other within half a minute."""
     present_s: float = 0.05
     """From supply to Host Present."""
-    ac_lost_s: float | None = None
-    ac_restored_s: float | None = None
+    ac_lost_s: float = 0.01
+    ac_restored_s: float = 0.01
     open_pins: frozenset[int] = frozenset()
     shorts: frozenset[tuple[int, int]] = frozenset()
     """Pairs of pins, the lower number first."""
@@ -65,7 +65,7 @@ class HostCondition:
     """``"AC LO high"``: volts of that level of that line."""
     missing_pull_ups: frozenset[str] = frozenset()
     idle_inverted: bool = False
-    """The transmit contact idles at the other level than the profile says."""
+    """The transmit contact idles high: logic 0 is low."""
     lets_go_when_seated: bool = False
     """Host Present is released once a hub is in the socket."""
 
@@ -77,8 +77,8 @@ def _nobody() -> None:
 class HostPort:
     """The port. :meth:`mains` is the meter's terminal, :meth:`load` and :meth:`seat` what the rig does as the hub."""
 
-    def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: HostCondition) -> None:
-        self._profile, self._clock, self._trace, self.condition = profile, clock, trace, condition
+    def __init__(self, clock: Clock, trace: Trace, condition: HostCondition) -> None:
+        self._clock, self._trace, self.condition = clock, trace, condition
         self._mains = False
         self._losses = 0
         self._lost_at = float("-inf")
@@ -101,7 +101,7 @@ class HostPort:
         if on is self._mains:
             return
         self._mains = on
-        profile, condition = self._profile, self.condition
+        condition = self.condition
         self._trace.emit("ichis", "host", "mains", on=on)
         if on:
             if self._supply:
@@ -109,18 +109,16 @@ class HostPort:
             elif self._losses != condition.misses_start_after:
                 slow = condition.start_unseated_s is not None and not self._seated
                 self._later("supply", (condition.start_unseated_s or 0.0) if slow else condition.start_s, lambda: self._feed(True))
-            release_s = profile["ac_lost_release_time"] / 2 if condition.ac_restored_s is None else condition.ac_restored_s
-            self._later("ac", release_s, lambda: self._tell_ac_lost(False))
+            self._later("ac", condition.ac_restored_s, lambda: self._tell_ac_lost(False))
             return
         now = self._clock.now()
         self._losses = self._losses + 1 if now - self._lost_at < _SUCCESSION_S else 1
         self._lost_at = now
-        holdup_s = profile["host_holdup_time"] * 1.4 if condition.holdup_s is None else condition.holdup_s
+        holdup_s = condition.holdup_s
         if self._amperes > 1.0 and condition.holdup_peak_s is not None:
             holdup_s = condition.holdup_peak_s
         self._later("supply", holdup_s, lambda: self._feed(False))
-        assert_s = profile["ac_lost_assert_time"] / 2 if condition.ac_lost_s is None else condition.ac_lost_s
-        self._later("ac", assert_s, lambda: self._tell_ac_lost(True))
+        self._later("ac", condition.ac_lost_s, lambda: self._tell_ac_lost(True))
 
     def load(self, amperes: float) -> None:
         """The rig draws so much from now on."""
@@ -181,15 +179,14 @@ class HostPort:
     @property
     def limit_a(self) -> float:
         """Above this current the supply collapses."""
-        own = self.condition.limit_a
-        return self._profile["current_peak_max"] * 1.3 if own is None else own
+        return self.condition.limit_a
 
     def open_volts(self) -> float:
         """Volts of the supply without a load, as long as it is fed."""
         condition = self.condition
         if condition.unseated_volts is not None and not self._seated:
             return condition.unseated_volts
-        return self._profile["supply_nominal"] + 0.2 if condition.open_volts is None else condition.open_volts
+        return condition.open_volts
 
     def volts(self) -> float:
         """Volts between the supply contacts now."""
@@ -197,7 +194,7 @@ class HostPort:
         if not self._supply or {1, 2} <= condition.open_pins or {3, 4} <= condition.open_pins:
             return 0.0
         loaded_s, limit_a = now - self._loaded_at, self.limit_a
-        pulse_a = max(limit_a, self._profile["inrush_peak"] * 1.3) if condition.pulse_limit_a is None else condition.pulse_limit_a
+        pulse_a = condition.pulse_limit_a
         tired = condition.peak_s is not None and self._amperes > 1.0 and loaded_s > condition.peak_s
         if tired or self._amperes > (pulse_a if loaded_s < 0.01 else limit_a):
             return 0.5
@@ -226,8 +223,7 @@ class HostPort:
             changes = self._changes[pin.symbol]
             return changes[-1][1] if changes else pin.reads_open
         if pin.symbol == "TX_MT":
-            low = self._profile.line.inverted is not self.condition.idle_inverted
-            return Level.LOW if low else Level.HIGH
+            return Level.HIGH if self.condition.idle_inverted else Level.LOW
         return open_level
 
     def changes(self, symbol: str, since: float) -> list[tuple[float, Level]]:

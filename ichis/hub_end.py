@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from firmware_emu.errors import JigError, NotAvailable
 from ichis.connector import Level, signal
+from ichis.instrument.reading import Reading
 from ichis.simulated_jig import HubSocket
 
 Row = Mapping[str, object]
@@ -27,11 +28,11 @@ class HubEnd:
             "terminal volts": lambda _: _value(feed.terminal_volts()),
             "amperes": lambda _: _value(feed.amperes()),
             "peak amperes": lambda _: _value(feed.peak_a),
-            "volts": lambda row: probes.volts(_int(row, "pin")),
-            "ripple": lambda row: probes.ripple(_int(row, "pin")),
+            "volts": lambda row: _of(probes.volts(_int(row, "pin"))),
+            "ripple": lambda row: _of(probes.ripple(_int(row, "pin"))),
             "drive": self._drive,
             "level": self._level,
-            "ohms": lambda row: probes.ohms(_int(row, "one"), _int(row, "other")),
+            "ohms": lambda row: _of(probes.ohms(_int(row, "one"), _int(row, "other"))),
         }
 
     @classmethod
@@ -86,6 +87,10 @@ class HubEnd:
 
 async def _value(value: float) -> float:
     return value
+
+
+async def _of(reading: Awaitable[Reading]) -> float:
+    return (await reading).value
 
 
 def _int(row: Row, key: str) -> int:

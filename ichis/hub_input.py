@@ -14,7 +14,6 @@ from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from ichis.condition import Condition
 from ichis.hub_side import HubSide
-from ichis.profile import Profile
 
 _CURVE_POINTS = 12
 _EMPTY_V = 3.0
@@ -29,15 +28,12 @@ _CLAMP_V = 11.5
 class HubInput:
     """Between events the store falls as ``sqrt(V0^2 - 2 P t / C)`` while the hub runs without supply."""
 
-    def __init__(self, profile: Profile, clock: Clock, hub: HubSide, trace: Trace, condition: Condition) -> None:
+    def __init__(self, clock: Clock, hub: HubSide, trace: Trace, condition: Condition) -> None:
         self.condition, self._clock, self._hub, self._trace = condition, clock, hub, trace
-        nominal, cut_off = profile["supply_nominal"], profile["brownout_threshold"]
-        holdup_s = profile["holdup_time"] if condition.holdup_s is None else condition.holdup_s
+        nominal, cut_off = condition.nominal_v, condition.cut_off_v
         self._cut_off = cut_off
-        self._farads = condition.capacitance_f or 2 * condition.load_w * holdup_s / (nominal * nominal - cut_off * cut_off)
-        self._brownout = cut_off if condition.brownout_v is None else condition.brownout_v
-        self._recovery = profile["brownout_recovery"] - 0.2 if condition.recovery_v is None else condition.recovery_v
-        self._cold_start = profile["brownout_recovery"] if condition.cold_start_v is None else condition.cold_start_v
+        self._farads = condition.capacitance_f or 2 * condition.load_w * condition.holdup_s / (nominal * nominal - cut_off * cut_off)
+        self._brownout, self._recovery, self._cold_start = condition.brownout_v, condition.recovery_v, condition.cold_start_v
         self._setting, self._limit_a, self._on = 0.0, 1e9, False
         self.seated = True
         self.data_wired = True

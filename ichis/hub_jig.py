@@ -8,12 +8,20 @@ from firmware_emu.errors import BoardError, JigError
 from firmware_emu.trace import Trace
 from ichis.connector import Direction, Level, signal
 from ichis.host_port import HostCondition, HostPort
-from ichis.instruments import BY_HAND, Instruments
-from ichis.jig import HubJig, Lines, Load, Mains, Probes
+from ichis.instrument.drivers import InstrumentLoad
+from ichis.instrument.opening import BY_HAND, Instruments
+from ichis.instrument.reading import Accuracy, Basis, Reading, Span
+from ichis.instrument.stand_in import Behind
+from ichis.jig import OPEN_OHM, HubJig, Lines, Load, Mains, Probes
 from ichis.manual import Engineer, ManualLines, ManualMains, ManualProbes
 from ichis.modem_lines import HUB_END
 from ichis.profile import Profile
-from ichis.scpi import ScpiLoad, ScpiRelay
+
+_SOURCE = "this project's own model"
+_VOLTS = Accuracy((Span(100.0, 0.0002, 0.001, 0.0001),), Basis.DATASHEET, _SOURCE)
+_AMPERES = Accuracy((Span(10.0, 0.0005, 0.0005, 0.0001),), Basis.DATASHEET, _SOURCE)
+_RIPPLE = Accuracy((Span(10.0, 0.02, 0.002, 0.0001),), Basis.DATASHEET, _SOURCE)
+_OHMS = Accuracy((Span(1000.0, 0.001, 0.01, 0.001), Span(OPEN_OHM, 0.01, 1.0, 1.0)), Basis.DATASHEET, _SOURCE)
 
 
 async def open_hub_jig(
@@ -29,7 +37,10 @@ async def open_hub_jig(
     Raises JigError, NotAvailable, BoardError.
     """
     if table.kind == "simulated":
-        return SimulatedHubJig(profile, clock, trace, condition)
+        modelled = SimulatedHubJig(profile, clock, trace, condition)
+        if table.stand_in is not None:
+            await modelled.put_instruments_before(table)
+        return modelled
     jig = InstrumentHubJig(clock, engineer or Engineer(clock))
     try:
         await jig.open(table)
@@ -44,21 +55,39 @@ class SimulatedHubJig:
 
     def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: HostCondition) -> None:
         self.identity = f"simulated rig on a modelled port of a {profile.host}"
-        self._port = HostPort(profile, clock, trace, condition)
+        self._port = HostPort(clock, trace, condition)
         self.load: Load = _LoadModel(self._port)
         self.mains: Mains = _MainsModel(self._port)
         self.lines: Lines = _PortLines(self._port, clock)
         self.probes: Probes = _PortProbes(self._port)
+        self._instruments = Instruments(clock, Engineer(clock))
+
+    async def put_instruments_before(self, table: JigTable) -> None:
+        """The rig reads and acts through stand-ins of instruments, as the board names them. Raises BoardError, JigError."""
+        assert table.stand_in is not None
+        behind = Behind(load=self.load, mains=self.mains, probes=self.probes)
+        if table.stand_in.load is not None:
+            self.load = await self._instruments.load(table, behind)
+        if table.stand_in.probes is not None:
+            self.probes = await self._instruments.meter(table, behind)
+        if table.stand_in.relay is not None:
+            self.mains = await self._instruments.relay(table, behind)
 
     def waveform(self) -> list[tuple[float, float]]:
         return list(self._port.curve)
 
     async def close(self) -> None:
-        self._port.load(0)
-        self._port.close()
+        """Raises JigError, after letting go, where the load could not be switched off."""
+        try:
+            await self._instruments.close(lambda: self.load.draw(0), "load")
+        finally:
+            self._port.load(0)
+            self._port.close()
 
 
 class _LoadModel:
+    resolution_s = 0.0005
+
     def __init__(self, port: HostPort) -> None:
         self._port = port
 
@@ -68,14 +97,17 @@ class _LoadModel:
     async def draw(self, amperes: float) -> None:
         self._port.load(amperes)
 
-    async def measure_voltage(self) -> float:
-        return self._port.volts()
+    async def confirm(self) -> None:
+        """A model does what it is told."""
 
-    async def measure_current(self) -> float:
-        return self._port.amperes()
+    async def measure_voltage(self) -> Reading:
+        return _VOLTS.of(self._port.volts())
 
-    async def observe(self, seconds: float) -> list[tuple[float, float]]:
-        return await self._port.observe(seconds)
+    async def measure_current(self) -> Reading:
+        return _AMPERES.of(self._port.amperes())
+
+    async def observe(self, seconds: float) -> list[tuple[float, Reading]]:
+        return [(when, _VOLTS.of(volts)) for when, volts in await self._port.observe(seconds)]
 
 
 class _MainsModel:
@@ -88,6 +120,8 @@ class _MainsModel:
 
 class _PortLines:
     """The lines from the hub's end: Device Present is driven, the others are read."""
+
+    resolution_s = 0.0
 
     def __init__(self, port: HostPort, clock: Clock) -> None:
         self._port, self._clock = port, clock
@@ -118,14 +152,14 @@ class _PortProbes:
     async def identity(self) -> str:
         return "multimeter of the simulated rig"
 
-    async def volts(self, pin: int) -> float:
-        return self._port.contact_volts(pin)
+    async def volts(self, pin: int, *, moving: bool = False) -> Reading:
+        return _VOLTS.of(self._port.contact_volts(pin))
 
-    async def ripple(self, pin: int) -> float:
-        return self._port.ripple() if pin in (1, 2) else 0.0
+    async def ripple(self, pin: int) -> Reading:
+        return _RIPPLE.of(self._port.ripple() if pin in (1, 2) else 0.0)
 
-    async def ohms(self, one: int, other: int) -> float:
-        return self._port.ohms(one, other)
+    async def ohms(self, one: int, other: int) -> Reading:
+        return _OHMS.of(self._port.ohms(one, other))
 
 
 class InstrumentHubJig:
@@ -135,7 +169,7 @@ class InstrumentHubJig:
         self.identity = "instruments"
         self._clock = clock
         self._instruments = Instruments(clock, engineer)
-        self._load: ScpiLoad | None = None
+        self._load: InstrumentLoad | None = None
         self.mains: Mains = ManualMains(engineer)
         self.lines: Lines = ManualLines(engineer)
         self.probes: Probes = ManualProbes(engineer)
@@ -144,11 +178,11 @@ class InstrumentHubJig:
         """Open what the board names. Raises NotAvailable, JigError, BoardError."""
         instruments = self._instruments
         if table.load is not None:
-            self._load = ScpiLoad(instruments.scpi(table.load), self._clock)
+            self._load = await instruments.load(table)
         self.identity = f"instruments: {await self.load.identity()}"
-        self.probes = instruments.probes(table) or self.probes
+        self.probes = await instruments.probes(table) or self.probes
         if table.mains != BY_HAND:
-            self.mains = ScpiRelay(instruments.scpi(table.mains))
+            self.mains = await instruments.relay(table)
         self.lines = await instruments.lines(table, HUB_END) or self.lines
 
     @property

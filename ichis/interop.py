@@ -15,6 +15,7 @@ from pathlib import Path
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
 from firmware_emu.trace import Trace
+from ichis.bad_units import BAD_HUBS
 from ichis.condition import Condition
 from ichis.connector import Level, signal
 from ichis.host_port import HostCondition, HostPort
@@ -51,11 +52,20 @@ class Pairing:
     problems: tuple[str, ...]
 
 
-def load_makers(path: Path | None = None) -> Makers:
-    """A file of makers; the bench's own if None. Raises BoardError with the key."""
-    file = "ichis/makers.toml" if path is None else str(path)
+def unit_under_test(name: str) -> Condition:
+    """The modelled hub of that name in ``units.toml``. Raises BoardError naming those there are."""
+    units = {**load_makers(file="units.toml").hubs, **{f"bad-{check}": condition for check, condition in BAD_HUBS.items()}}
+    if name not in units:
+        known = ", ".join(one for one in units if not one.startswith("bad-"))
+        raise BoardError("ichis/units.toml", "jig.unit", f"no unit is named {name!r}: expected one of {known}, or bad- and a check's id")
+    return units[name]
+
+
+def load_makers(path: Path | None = None, file: str = "makers.toml") -> Makers:
+    """A file of hosts and hubs; one of the bench's own if None. Raises BoardError with the key."""
+    own, file = file, f"ichis/{file}" if path is None else str(path)
     try:
-        text = resources.files("ichis").joinpath("makers.toml").read_text(encoding="utf-8") if path is None else path.read_text("utf-8")
+        text = resources.files("ichis").joinpath(own).read_text(encoding="utf-8") if path is None else path.read_text("utf-8")
         table = tomllib.loads(text)
     except OSError as wrong:
         raise BoardError(file, "", f"cannot be read ({wrong.strerror})") from wrong
@@ -67,9 +77,9 @@ def load_makers(path: Path | None = None) -> Makers:
         if kind not in _KINDS:
             raise BoardError(file, f"host.{name}.kind", f"{kind!r}: expected one of {', '.join(_KINDS)}")
         kinds[name] = str(kind)
-        hosts[name] = HostCondition(**_figures(file, f"host.{name}", row, HostCondition))  # type: ignore[arg-type]  # float fields only
+        hosts[name] = HostCondition(**_figures(file, f"host.{name}", row, HostCondition))  # type: ignore[arg-type]  # checked there
     hubs = {
-        name: Condition(**_figures(file, f"hub.{name}", row, Condition))  # type: ignore[arg-type]  # float fields only
+        name: Condition(**_figures(file, f"hub.{name}", row, Condition))  # type: ignore[arg-type]  # checked there
         for name, row in _rows(file, table, "hub").items()
     }
     return Makers(hosts, kinds, hubs)
@@ -82,14 +92,18 @@ def _rows(file: str, table: Mapping[str, object], kind: str) -> dict[str, dict[s
     return {name: dict(row) for name, row in rows.items()}
 
 
-def _figures(file: str, key: str, row: Mapping[str, object], model: type[HostCondition] | type[Condition]) -> dict[str, float]:
-    known = {field.name for field in fields(model) if str(field.type).startswith("float")}
+def _figures(file: str, key: str, row: Mapping[str, object], model: type[HostCondition] | type[Condition]) -> dict[str, object]:
+    known = {field.name for field in fields(model) if str(field.type).startswith(("float", "bool", "str"))}
     for name, value in row.items():
         if name not in known:
             raise BoardError(file, f"{key}.{name}", f"no such figure: expected one of {', '.join(sorted(known))}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise BoardError(file, f"{key}.{name}", f"{value!r}: expected a number")
-    return {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
+        kind = next(str(field.type) for field in fields(model) if field.name == name)
+        fits = {"b": isinstance(value, bool), "s": isinstance(value, str)}.get(
+            kind[0], isinstance(value, int | float) and not isinstance(value, bool)
+        )
+        if not fits:
+            raise BoardError(file, f"{key}.{name}", f"{value!r}: expected a {kind.split(' ')[0]}")
+    return dict(row)
 
 
 class _Mated:
@@ -97,8 +111,8 @@ class _Mated:
 
     def __init__(self, profile: Profile, clock: Clock, trace: Trace, host: HostCondition, hub: Condition) -> None:
         self.data = SerialPort("loop://", clock, line=profile.line, inverts=profile.line.inverted)
-        self.port = HostPort(profile, clock, trace, host)
-        self.socket = HubSocket(profile, clock, trace, hub, self.data)
+        self.port = HostPort(clock, trace, host)
+        self.socket = HubSocket(clock, trace, hub, self.data)
         self._clock = clock
         self.present_at: float | None = None
         self.ac_lost_at: float | None = None

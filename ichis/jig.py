@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ichis.connector import Level
+from ichis.instrument.reading import Reading
 from ichis.uart import LineProfile
 
 OPEN_OHM = 1e9
@@ -23,27 +24,56 @@ class Supply(Protocol):
 
     async def set_current_limit(self, amperes: float) -> None: ...
 
-    async def output(self, on: bool) -> None: ...
+    async def output(self, on: bool) -> None:
+        """Switch, and have it measured that it is so. Raises JigError where it is not."""
+        ...
 
-    async def measure_voltage(self) -> float:
+    @property
+    def acted(self) -> tuple[float, float]:
+        """Bench times between which the last switching of the output acted."""
+        ...
+
+    async def confirm(self) -> None:
+        """The output is what was last told, measured and read back. Raises JigError where it is not."""
+        ...
+
+    @property
+    def least_step_s(self) -> float:
+        """Shortest step that :meth:`play` gives; 0 where any can be given."""
+        ...
+
+    @property
+    def least_software_step_s(self) -> float:
+        """Shortest time between two settings of its output that whoever sets them one by one can keep."""
+        ...
+
+    async def measure_voltage(self) -> Reading:
         """Volts at the supply's terminals."""
         ...
 
-    async def measure_current(self) -> float:
+    async def measure_current(self) -> Reading:
         """Amperes out of the supply."""
         ...
 
-    async def measure_peak_current(self) -> float:
-        """Highest amperes since the output was last switched on."""
+    async def measure_peak_current(self) -> Reading:
+        """Highest amperes since the output was last switched on. Raises NotAvailable where the supply does not tell it."""
         ...
 
     async def play(self, points: Sequence[tuple[float, float]]) -> None:
-        """Give each of ``(volts, seconds)`` in turn; returns at the end, with the last voltage still set."""
+        """Give each of ``(volts, seconds)`` in turn; returns at the end, with the last voltage still set.
+
+        Raises NotAvailable for a step that this supply cannot time.
+        """
         ...
 
 
 class Lines(Protocol):
     """The presence lines and AC Lost, by the symbol of the meter's side (``MT_PR``, ``CH_PR``, ``AC LO``)."""
+
+    @property
+    def resolution_s(self) -> float:
+        """Half of the time in which a change that :meth:`watch` tells may lie."""
+        ...
 
     async def drive(self, symbol: str, active: bool) -> None:
         """Drive a line that the jig's end drives."""
@@ -79,15 +109,15 @@ class Probes(Protocol):
 
     async def identity(self) -> str: ...
 
-    async def volts(self, pin: int) -> float:
-        """Volts from the contact to Common (pin 3)."""
+    async def volts(self, pin: int, *, moving: bool = False) -> Reading:
+        """Volts from the contact to Common (pin 3); ``moving``: they change while they are read, so one reading must do."""
         ...
 
-    async def ripple(self, pin: int) -> float:
+    async def ripple(self, pin: int) -> Reading:
         """Volts peak to peak of what is not d.c. on the contact."""
         ...
 
-    async def ohms(self, one: int, other: int) -> float:
+    async def ohms(self, one: int, other: int) -> Reading:
         """Ohms between two contacts with the supply off; :data:`OPEN_OHM` when they are not joined."""
         ...
 
@@ -113,11 +143,20 @@ class Load(Protocol):
         """Draw so much from now on; 0: nothing."""
         ...
 
-    async def measure_voltage(self) -> float: ...
+    async def confirm(self) -> None:
+        """It draws what it was last told. Raises JigError where it does not."""
+        ...
 
-    async def measure_current(self) -> float: ...
+    @property
+    def resolution_s(self) -> float:
+        """Half of the time in which an event that :meth:`observe` tells may lie."""
+        ...
 
-    async def observe(self, seconds: float) -> list[tuple[float, float]]:
+    async def measure_voltage(self) -> Reading: ...
+
+    async def measure_current(self) -> Reading: ...
+
+    async def observe(self, seconds: float) -> list[tuple[float, Reading]]:
         """Bench time and volts, as often as the instrument can, over so many seconds."""
         ...
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import click
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import JigError
+from firmware_emu.errors import JigError, NotAvailable
 from ichis.connector import Level, signal
+from ichis.instrument.reading import Basis, Reading
 from ichis.jig import OPEN_OHM
 
 Ask = Callable[[str], str]
@@ -26,13 +27,17 @@ class Engineer:
     """Asks one question at a time. Raises JigError after three answers that cannot be used, or ``stop``."""
 
     def __init__(self, clock: Clock, ask: Ask = on_console) -> None:
-        self._clock, self._ask = clock, ask
+        self.clock, self._ask = clock, ask
 
     async def do(self, what: str) -> None:
         """Ask for something to be done."""
         answer = await self.answer(f"{what}, then press enter (or type stop)")
         if answer:
             raise JigError(f"{what}: the engineer answered {answer!r}")
+
+    async def reading(self, what: str, unit: str) -> Reading:
+        """A figure read off an instrument; nobody states its uncertainty."""
+        return Reading(await self.number(what, unit), 0.0, Basis.NONE)
 
     async def number(self, what: str, unit: str) -> float:
         """A figure."""
@@ -56,7 +61,7 @@ class Engineer:
 
     async def answer(self, question: str) -> str:
         """Any answer. Raises JigError for ``stop``."""
-        with self._clock.hold("the engineer"):
+        with self.clock.hold("the engineer"):
             answer = (await asyncio.get_running_loop().run_in_executor(None, self._ask, question)).strip()
         if answer.lower() == "stop":
             raise JigError(f"{question.split(',')[0]}: the engineer stopped the run")
@@ -66,8 +71,11 @@ class Engineer:
 class ManualSupply:
     """Implements :class:`ichis.jig.Supply` with a hand on the knobs."""
 
+    least_step_s = least_software_step_s = 5.0
+
     def __init__(self, engineer: Engineer) -> None:
         self._engineer = engineer
+        self.acted = (engineer.clock.now(), engineer.clock.now())
 
     async def identity(self) -> str:
         return await self._engineer.answer("Maker, model and serial number of the supply") or "a supply worked by hand"
@@ -79,24 +87,31 @@ class ManualSupply:
         await self._engineer.do(f"Set the current limit to {amperes:.2f} A")
 
     async def output(self, on: bool) -> None:
+        began = self._engineer.clock.now()
         await self._engineer.do(f"Switch the supply's output {'on' if on else 'off'}")
+        self.acted = (began, self._engineer.clock.now())
 
-    async def measure_voltage(self) -> float:
-        return await self._engineer.number("Voltage that the supply shows", "V")
+    async def confirm(self) -> None:
+        """The engineer said so."""
 
-    async def measure_current(self) -> float:
-        return await self._engineer.number("Current that the supply shows", "A")
+    async def measure_voltage(self) -> Reading:
+        return await self._engineer.reading("Voltage that the supply shows", "V")
 
-    async def measure_peak_current(self) -> float:
-        return await self._engineer.number("Highest current since the output was switched on", "A")
+    async def measure_current(self) -> Reading:
+        return await self._engineer.reading("Current that the supply shows", "A")
+
+    async def measure_peak_current(self) -> Reading:
+        return await self._engineer.reading("Highest current since the output was switched on", "A")
 
     async def play(self, points: Sequence[tuple[float, float]]) -> None:
         """No hand is quick enough."""
-        raise JigError(f"a course of {len(points)} voltages cannot be given by hand: this check needs a supply by SCPI")
+        raise NotAvailable(f"a course of {len(points)} voltages", "no hand gives it: this check needs a supply that is an instrument")
 
 
 class ManualLines:
     """Implements :class:`ichis.jig.Lines` with switches and lamps."""
+
+    resolution_s = 1.0
 
     def __init__(self, engineer: Engineer) -> None:
         self._engineer = engineer
@@ -115,7 +130,7 @@ class ManualLines:
 
     async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
         """No eye is quick enough."""
-        raise JigError(f"{symbol} cannot be watched for {seconds:g} s by eye: this check needs a jig that reads it")
+        raise NotAvailable(f"{symbol} over {seconds:g} s", "no eye is quick enough: this check needs a jig that reads it")
 
 
 class ManualProbes:
@@ -127,14 +142,16 @@ class ManualProbes:
     async def identity(self) -> str:
         return await self._engineer.answer("Maker, model and serial number of the multimeter") or "a multimeter worked by hand"
 
-    async def volts(self, pin: int) -> float:
-        return await self._engineer.number(f"Volts from pin {pin} to pin 3", "V")
+    async def volts(self, pin: int, *, moving: bool = False) -> Reading:
+        if moving:
+            raise NotAvailable(f"volts of pin {pin} that change", "no hand meter is quick enough")
+        return await self._engineer.reading(f"Volts from pin {pin} to pin 3", "V")
 
-    async def ripple(self, pin: int) -> float:
-        return await self._engineer.number(f"Ripple on pin {pin}, peak to peak", "V")
+    async def ripple(self, pin: int) -> Reading:
+        return await self._engineer.reading(f"Ripple on pin {pin}, peak to peak", "V")
 
-    async def ohms(self, one: int, other: int) -> float:
-        return await self._engineer.number(f"Resistance from pin {one} to pin {other} (or open)", "ohm")
+    async def ohms(self, one: int, other: int) -> Reading:
+        return await self._engineer.reading(f"Resistance from pin {one} to pin {other} (or open)", "ohm")
 
 
 class ManualMains:

@@ -47,6 +47,8 @@ _WATCH_S = 0.002
 class ModemLines:
     """Implements :class:`ichis.jig.Lines` for either end: what one drives the other reads."""
 
+    resolution_s = 0.002
+
     def __init__(self, url: str, port: serial.SerialBase, clock: Clock, wiring: Mapping[str, Wiring] = HOST_END) -> None:
         """Made by :meth:`open`. Raises JigError for a wiring that a modem line cannot carry."""
         self.url, self._port, self._clock, self._wiring = url, port, clock, dict(wiring)

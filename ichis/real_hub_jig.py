@@ -5,7 +5,8 @@ from __future__ import annotations
 from firmware_emu.board import JigTable
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError, NotAvailable
-from ichis.instruments import Instruments
+from ichis.bench_jig import switched_off
+from ichis.instrument.opening import Instruments
 from ichis.jig import DataLink, Lines, Mating, Probes, Supply
 from ichis.manual import Engineer, ManualLines, ManualMating, ManualProbes
 from ichis.profile import Profile
@@ -36,9 +37,9 @@ class RealHubJig:
 
     async def _open(self, table: JigTable, profile: Profile) -> None:
         instruments = self._instruments
-        self._supply = instruments.supply(table)
+        self._supply = await instruments.supply(table)
         self.identity = f"instruments: {await self.supply.identity()}"
-        self.probes = instruments.probes(table) or self.probes
+        self.probes = await instruments.probes(table) or self.probes
         self.lines = await instruments.lines(table) or self.lines
         if table.data is not None:
             self._data = instruments.port(table.data, profile, inverts=table.data_inverts)
@@ -63,4 +64,4 @@ class RealHubJig:
 
     async def _off(self) -> None:
         if self._supply is not None:
-            await self._supply.output(False)
+            await switched_off(self._supply)

@@ -1,8 +1,8 @@
-"""A supply and a multimeter simulated in a process of their own: SCPI on pseudo-terminals, lines as the modem lines of a network
-serial port (a pseudo-terminal has none), the hub's socket on a TCP port.
+"""Stand-ins of a supply and a multimeter in a process of their own, on pseudo-terminals or TCP ports, with faults and a latency as asked.
 
-Whoever emulates the hub attaches its input stage to the socket (:mod:`ichis.hub_end`); until then the socket is empty: nothing draws
-current. Messages on that port are lines of JSON: a request with a number, and the answer with the same number.
+The lines are the modem lines of a network serial port (a pseudo-terminal has none). In the socket is a modelled unit, or whoever emulates
+the hub attaches its input stage to the socket's TCP port (:mod:`ichis.hub_end`); until then it is empty: nothing draws current. Messages
+on that port are lines of JSON: a request with a number, and the answer with the same number.
 """
 
 from __future__ import annotations
@@ -13,13 +13,24 @@ import json
 import os
 import tty
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError
-from ichis.connector import Level
+from firmware_emu.trace import Trace
+from ichis.bench_link import BenchLinkServer
+from ichis.condition import Condition
+from ichis.connector import Level, signal
+from ichis.instrument.dialect import named
+from ichis.instrument.fault import Fault
+from ichis.instrument.reading import Reading
+from ichis.instrument.stand_in import Behind, StandIn
+from ichis.instrument.stand_in import serve as serve_stand_in
 from ichis.jig import OPEN_OHM
-from ichis.scpi_interpreter import ScpiInterpreter
-from ichis.served_lines import ServedLines
+from ichis.pty_wire import PtyWire
+from ichis.served_lines import Drive, Read, ServedLines
+from ichis.simulated_jig import HubSocket, SourceModel
 
 LONGEST_LINE = 4096
 _MOST_VOLTS, _MOST_AMPERES = 30.0, 5.0
@@ -89,6 +100,9 @@ class HubSocketPort:
 class ServedSupply:
     """The supply instrument's own state; its output goes to the socket."""
 
+    least_step_s = least_software_step_s = 0.0
+    acted = (0.0, 0.0)
+
     def __init__(self, port: HubSocketPort) -> None:
         self._port = port
         self._volts, self._limit_a, self._on = port.source
@@ -97,14 +111,10 @@ class ServedSupply:
         return "simulated supply"
 
     async def set_voltage(self, volts: float) -> None:
-        if not 0 <= volts <= _MOST_VOLTS:
-            raise JigError(f"{volts} V is outside 0 to {_MOST_VOLTS:g} V")
         self._volts = volts
         await self._give()
 
     async def set_current_limit(self, amperes: float) -> None:
-        if not 0 <= amperes <= _MOST_AMPERES:
-            raise JigError(f"{amperes} A is outside 0 to {_MOST_AMPERES:g} A")
         self._limit_a = amperes
         await self._give()
 
@@ -112,14 +122,17 @@ class ServedSupply:
         self._on = on
         await self._give()
 
-    async def measure_voltage(self) -> float:
-        return await self._port.ask("terminal volts", self._volts if self._on else 0.0)
+    async def confirm(self) -> None:
+        """Whoever speaks to the instrument in front of it confirms."""
 
-    async def measure_current(self) -> float:
-        return await self._port.ask("amperes", 0.0)
+    async def measure_voltage(self) -> Reading:
+        return Reading(await self._port.ask("terminal volts", self._volts if self._on else 0.0))
 
-    async def measure_peak_current(self) -> float:
-        return await self._port.ask("peak amperes", 0.0)
+    async def measure_current(self) -> Reading:
+        return Reading(await self._port.ask("amperes", 0.0))
+
+    async def measure_peak_current(self) -> Reading:
+        return Reading(await self._port.ask("peak amperes", 0.0))
 
     async def play(self, points: Sequence[tuple[float, float]]) -> None:
         """The list is played by whoever has the time: the far end if there is one, else nobody sees it."""
@@ -142,81 +155,184 @@ class ServedProbes:
     async def identity(self) -> str:
         return "simulated multimeter"
 
-    async def volts(self, pin: int) -> float:
-        return await self._port.ask("volts", 0.0, pin=pin)
+    async def volts(self, pin: int, *, moving: bool = False) -> Reading:
+        return Reading(await self._port.ask("volts", 0.0, pin=pin))
 
-    async def ripple(self, pin: int) -> float:
-        return await self._port.ask("ripple", 0.0, pin=pin)
+    async def ripple(self, pin: int) -> Reading:
+        return Reading(await self._port.ask("ripple", 0.0, pin=pin))
 
-    async def ohms(self, one: int, other: int) -> float:
-        return await self._port.ask("ohms", OPEN_OHM, one=one, other=other)
+    async def ohms(self, one: int, other: int) -> Reading:
+        return Reading(await self._port.ask("ohms", 0.0 if one == other else OPEN_OHM, one=one, other=other))
 
 
-class ScpiTerminal:
-    """A SCPI instrument on a pseudo-terminal; ``path`` is a link to it with a name that stays."""
+class TerminalStandIn:
+    """A stand-in on a pseudo-terminal; ``path`` is a link to it with a name that stays."""
 
-    def __init__(self, interpreter: ScpiInterpreter, path: Path) -> None:
-        self._interpreter, self.path = interpreter, path
+    def __init__(self, stand_in: StandIn, path: Path) -> None:
+        self._stand_in, self.path = stand_in, path
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         path.unlink(missing_ok=True)
         path.symlink_to(os.ttyname(self._slave))
-        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.address = f"ASRL{path}::INSTR"
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._buffer = bytearray()
-        asyncio.get_running_loop().add_reader(self._master, self._read)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._master, self._read)
+        self._task = loop.create_task(serve_stand_in(stand_in, self._lines.get, self._say))
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             self._buffer += os.read(self._master, LONGEST_LINE)
         while (end := self._buffer.find(b"\n")) >= 0:
-            self._lines.put_nowait(bytes(self._buffer[:end]))
+            self._lines.put_nowait(bytes(self._buffer[:end]).decode("ascii", "replace").strip())
             del self._buffer[: end + 1]
         if len(self._buffer) > LONGEST_LINE:
             self._buffer.clear()
 
-    async def run(self) -> None:
-        """Answer until cancelled."""
-        while True:
-            line = await self._lines.get()
-            answer = await self._interpreter.line(line.decode("ascii", "replace").strip())
-            if answer is not None:
-                os.write(self._master, answer.encode() + b"\n")
+    def _say(self, line: str) -> None:
+        os.write(self._master, (line + self._stand_in.dialect.answer_end).encode("latin-1"))
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._stand_in.close()
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         os.close(self._slave)
         self.path.unlink(missing_ok=True)
 
 
+class SocketStandIn:
+    """A stand-in on a TCP port, as a LAN instrument's raw socket; clients come and go, its state stays."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+        self._server: asyncio.Server
+
+    async def open(self) -> str:
+        """Listen; the VISA name."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LONGEST_LINE)
+        return f"TCPIP::127.0.0.1::{self._server.sockets[0].getsockname()[1]}::SOCKET"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def next_line() -> str:
+            line = await reader.readline()
+            if not line:
+                raise ConnectionError("the client is gone")
+            return line.decode("ascii", "replace").strip()
+
+        def say(line: str) -> None:
+            writer.write((line + self._stand_in.dialect.answer_end).encode("latin-1"))
+
+        with contextlib.suppress(ConnectionError, ValueError):  # how every client ends; ValueError: a line without an end
+            await serve_stand_in(self._stand_in, next_line, say)
+        writer.close()
+
+    async def close(self) -> None:
+        self._stand_in.close()
+        self._server.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is served: models by name, faults of them, a latency, and the unit in the socket (None: whoever attaches)."""
+
+    supply: str = "scpi-supply"
+    probes: str = "scpi-scanner"
+    faults: tuple[Fault, ...] = ()
+    latency_s: float = 0.0
+    unit: Condition | None = None
+    tcp: bool = False
+
+
+class ServedUnit:
+    """A modelled unit in the socket of this process: it shows itself while it runs, and answers the bench link."""
+
+    def __init__(self, condition: Condition, path: Path) -> None:
+        clock = Clock()
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        self._slave, self._path = slave, path
+        path.unlink(missing_ok=True)
+        path.symlink_to(os.ttyname(slave))
+        self._wire = PtyWire(master, clock, condition.line, condition)
+        self.socket = HubSocket(clock, Trace(clock.now), condition, self._wire)
+        self._condition = condition
+        self._server: asyncio.Task[None] | None = None
+        self.socket.hub_side.on_power = self._power
+
+    def _power(self, on: bool) -> None:
+        self.socket.hub_side.drive_device_present(on)
+        if self._server is not None:
+            self._server.cancel()
+            self._server = None
+        if on:
+            feed = self.socket.feed
+            identity = f"modelled unit {self._condition.told_eui or 'without an EUI-64'}"
+            server = BenchLinkServer(
+                self._wire,
+                identity,
+                lambda: feed.pin_volts() * self._condition.hub_reading_gain,
+                self.socket.hub_side.hold_space,
+                lambda _: "no console",
+                self._condition,
+            )
+            self._server = asyncio.get_running_loop().create_task(server.run())
+
+    async def close(self) -> None:
+        self._power(False)
+        self.socket.close()
+        self._wire.close()
+        os.close(self._slave)
+        self._path.unlink(missing_ok=True)
+
+
 @contextlib.asynccontextmanager
-async def serve(folder: Path, port: int = 0) -> AsyncIterator[dict[str, str]]:
-    """Serve supply (``folder/supply``) and multimeter (``folder/probes``); gives the ``[jig]`` table of a board that uses them."""
-    socket_port = HubSocketPort()
-    supply = ServedSupply(socket_port)
-    identity = "CHUB BENCH,SIMULATED {},0001,1.0"
-    terminals = [
-        ScpiTerminal(ScpiInterpreter(identity.format("SUPPLY"), supply, ServedProbes(socket_port)), folder / "supply"),
-        ScpiTerminal(ScpiInterpreter(identity.format("METER"), supply, ServedProbes(socket_port)), folder / "probes"),
-    ]
-    server = await asyncio.start_server(socket_port.attach, "127.0.0.1", port, limit=1 << 20)
-    lines = ServedLines(socket_port.drive, socket_port.level)
-    lines_server = await asyncio.start_server(lines.attach, "127.0.0.1", 0)
-    tasks = [asyncio.create_task(terminal.run()) for terminal in terminals]
-    try:
-        yield {
-            "kind": "instruments",
-            "supply": f"ASRL{folder / 'supply'}::INSTR",
-            "probes": f"ASRL{folder / 'probes'}::INSTR",
-            "hub_end": f"127.0.0.1:{server.sockets[0].getsockname()[1]}",
-            "lines": f"rfc2217://127.0.0.1:{lines_server.sockets[0].getsockname()[1]}",
-        }
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        server.close()
-        lines_server.close()
-        for terminal in terminals:
-            terminal.close()
+async def serve(folder: Path, port: int = 0, serving: Serving | None = None) -> AsyncIterator[dict[str, str]]:
+    """Serve supply (``folder/supply``) and multimeter (``folder/probes``); gives the ``[jig]`` table of a board that uses them.
+
+    Raises BoardError for a model that no dialect has.
+    """
+    wanted = serving or Serving()
+    table = {"kind": "instruments"}
+    async with contextlib.AsyncExitStack() as stack:
+        socket_port = HubSocketPort()
+        drive: Drive = socket_port.drive
+        read: Read = socket_port.level
+        if wanted.unit is None:
+            behind = Behind(supply=ServedSupply(socket_port), probes=ServedProbes(socket_port))
+            server = await asyncio.start_server(socket_port.attach, "127.0.0.1", port, limit=1 << 20)
+            stack.callback(server.close)
+            table["hub_end"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        else:
+            unit = ServedUnit(wanted.unit, folder / "data")
+            stack.push_async_callback(unit.close)
+            behind = Behind(supply=SourceModel(unit.socket.feed, Clock()), probes=unit.socket.probes)
+            table["data"] = str(folder / "data")
+            lines = unit.socket.lines
+
+            async def drive_unit(symbol: str, level: Level) -> None:
+                await lines.drive(symbol, level is signal(symbol).active)
+
+            drive, read = drive_unit, lines.read
+        for role, name in (("supply", wanted.supply), ("probes", wanted.probes)):
+            stand_in = StandIn(*named(name), behind, wanted.faults, wanted.latency_s)
+            table[role] = await _put(stand_in, folder / role, wanted.tcp, stack)
+        served = ServedLines(drive, read)
+        lines_server = await asyncio.start_server(served.attach, "127.0.0.1", 0)
+        stack.callback(lines_server.close)
+        table["lines"] = f"rfc2217://127.0.0.1:{lines_server.sockets[0].getsockname()[1]}"
+        yield table
+
+
+async def _put(stand_in: StandIn, path: Path, tcp: bool, stack: contextlib.AsyncExitStack) -> str:
+    if tcp:
+        at = SocketStandIn(stand_in)
+        address = await at.open()
+        stack.push_async_callback(at.close)
+        return address
+    terminal = TerminalStandIn(stand_in, path)
+    stack.push_async_callback(terminal.close)
+    return terminal.address

@@ -17,22 +17,28 @@ from ichis.condition import Condition
 from ichis.connector_model import LineModel, ProbeModel
 from ichis.hub_input import HubInput
 from ichis.hub_side import HubSide
+from ichis.instrument.reading import Accuracy, Basis, Reading, Span
 from ichis.jig import DataLink, Lines, Mating, Probes, Supply
 from ichis.port import SerialPort
 from ichis.profile import Profile
 from ichis.pty_wire import PtyWire
-from ichis.uart import LineProfile
 
 MOST_VOLTS, MOST_AMPERES = 30.0, 5.0
-"""Limits of the modelled supply."""
+"""What the modelled supply can give."""
+_SOURCE = "this project's own model"
+_VOLTS = Accuracy((Span(60.0, 0.0002, 0.001, 0.0001),), Basis.DATASHEET, _SOURCE)
+_AMPERES = Accuracy((Span(10.0, 0.0005, 0.0005, 0.0001),), Basis.DATASHEET, _SOURCE)
 
 
 class SourceModel:
     """A supply instrument in front of a :class:`HubInput`."""
 
+    least_step_s = least_software_step_s = 0.0
+
     def __init__(self, feed: HubInput, clock: Clock) -> None:
         self._feed, self._clock = feed, clock
         self._volts, self._limit_a, self._on = 0.0, MOST_AMPERES, False
+        self.acted = (clock.now(), clock.now())
 
     async def identity(self) -> str:
         return "supply of the simulated jig"
@@ -52,15 +58,19 @@ class SourceModel:
     async def output(self, on: bool) -> None:
         self._on = on
         self._apply()
+        self.acted = (self._clock.now(), self._clock.now())
 
-    async def measure_voltage(self) -> float:
-        return self._feed.terminal_volts()
+    async def confirm(self) -> None:
+        """A model does what it is told."""
 
-    async def measure_current(self) -> float:
-        return self._feed.amperes()
+    async def measure_voltage(self) -> Reading:
+        return _VOLTS.of(self._feed.terminal_volts())
 
-    async def measure_peak_current(self) -> float:
-        return self._feed.peak_a
+    async def measure_current(self) -> Reading:
+        return _AMPERES.of(self._feed.amperes())
+
+    async def measure_peak_current(self) -> Reading:
+        return _AMPERES.of(self._feed.peak_a)
 
     async def play(self, points: Sequence[tuple[float, float]]) -> None:
         self._feed.play(points)
@@ -74,11 +84,11 @@ class SourceModel:
 class HubSocket:
     """The hub's end of the connector as a model: input stage, lines, contacts. What drives the host's end is not part of it."""
 
-    def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: Condition, data: DataLink) -> None:
+    def __init__(self, clock: Clock, trace: Trace, condition: Condition, data: DataLink) -> None:
         self.hub_side = HubSide(data)
-        self.feed = HubInput(profile, clock, self.hub_side, trace, condition)
+        self.feed = HubInput(clock, self.hub_side, trace, condition)
         self.lines = LineModel(self.hub_side, self.feed, clock, trace)
-        self.probes = ProbeModel(self.feed, self.lines, profile.line.inverted)
+        self.probes = ProbeModel(self.feed, self.lines)
         self.hub_side.on_space = self._space
 
     def _space(self, on: bool) -> None:
@@ -124,11 +134,11 @@ class SimulatedJig:
         condition = condition or Condition()
         master, slave = os.openpty()
         tty.setraw(slave)
-        self._wire = PtyWire(master, clock, hub_line(profile, condition), condition)
+        self._wire = PtyWire(master, clock, condition.line, condition)
         self.data: DataLink
         self._port = self.data = SerialPort(os.ttyname(slave), clock, line=profile.line, inverts=profile.line.inverted)
         os.close(slave)
-        self.socket = HubSocket(profile, clock, trace, condition, self._wire)
+        self.socket = HubSocket(clock, trace, condition, self._wire)
         self.hub_side = self.socket.hub_side
         self.supply: Supply = SourceModel(self.socket.feed, clock)
         self.lines: Lines = self.socket.lines
@@ -148,10 +158,3 @@ class SimulatedJig:
         self.socket.close()
         self._port.close()
         self._wire.close()
-
-
-def hub_line(profile: Profile, condition: Condition) -> LineProfile:
-    """The settings that the modelled hub's UART really has."""
-    line = profile.line
-    inverted = line.inverted if condition.hub_inverted is None else condition.hub_inverted
-    return LineProfile(line.baud * (1 + condition.hub_baud_error), line.bits, line.parity, line.stop, inverted)

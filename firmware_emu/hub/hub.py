@@ -106,6 +106,7 @@ class Hub:
         self._life: asyncio.Task[None] | None = None
         self._supply_returned = asyncio.Event()
         self._hold_up: asyncio.TimerHandle | None = None
+        self._restored_at = clock.now()
 
     async def run(self) -> None:
         """Power on; runs until cancelled. Raises RadioError or NotAvailable if the radio cannot be started."""
@@ -162,6 +163,8 @@ class Hub:
 
     def _take(self, event: PowerEvent) -> None:
         before = self._power.state
+        if event in (PowerEvent.SUPPLY_ON, PowerEvent.AC_RESTORED):
+            self._restored_at = self._clock.now()
         actions = self._power.on(event)
         if self._power.state is not before:
             self._trace.emit("power", "hub", event.value, state=self._power.state.value, before=before.value)
@@ -180,7 +183,7 @@ class Hub:
             case PowerAction.LAST_GASP:
                 if self._running is not None:
                     self._running.chf.log(_SUPPLY_INTERRUPTED)
-                    self._running.last_gasp(int(self._running.time.now()))
+                    self._running.last_gasp(self._running.time.now())
             case PowerAction.REPORT_RESTORED:
                 self._report_restored()
             case PowerAction.STOP:
@@ -198,7 +201,7 @@ class Hub:
         running = self._running
         if running is None:
             return
-        now = int(running.time.now())
+        now = running.time.now() - (self._clock.now() - self._restored_at)  # the outage ended when power came, not once the hub had booted
         outage = self._power.outage(now, self.config.profile.alive_mark_s)
         if outage is None:
             return
@@ -210,7 +213,7 @@ class Hub:
 
     @staticmethod
     def _alert(running: RunningHub, outage: Outage, long: bool) -> None:
-        times: tuple[Data, ...] = (date_time(outage.start), date_time(outage.end)) if long else ()
+        times: tuple[Data, ...] = (date_time(int(outage.start)), date_time(int(outage.end))) if long else ()
         running.chf.raise_alert(
             RESTORED_LONG if long else RESTORED_SHORT,
             times,

@@ -12,7 +12,8 @@ from enum import Enum
 
 from firmware_emu.device.store import Store
 
-_TIME = struct.Struct(">I")
+_MOMENT = struct.Struct(">Q")
+"""Milliseconds since 2000: an outage just short of its threshold is told as one, wherever in a second it begins."""
 LOST_AT = "hub/power/lost_at"
 _ALIVE = "hub/power/alive_at"
 _BOOTS = "hub/power/boots"
@@ -81,20 +82,20 @@ class BootReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """An outage that is over: seconds since 2000.
+    """An outage that is over: seconds since 2000, to the millisecond where AC Lost told its start.
 
     ``warned``: AC Lost told its start. Otherwise the last alive mark dates it, and it may have begun up to ``uncertain_s`` later.
     """
 
-    start: int
-    end: int
+    start: float
+    end: float
     warned: bool
     uncertain_s: int = 0
 
     @property
-    def seconds(self) -> int:
-        """Shortest time that it can have lasted."""
-        return max(0, self.end - self.start - self.uncertain_s)
+    def seconds(self) -> float:
+        """How long it lasted at least, to the millisecond."""
+        return max(0.0, round(self.end - self.start - self.uncertain_s, 3))
 
 
 class PowerMonitor:
@@ -105,7 +106,7 @@ class PowerMonitor:
         self.state = PowerState.OFF
         self.reason = BootReason.FIRST
         self.boots = int.from_bytes(store.get(_BOOTS) or b"", "big")
-        self._last_alive: int | None = None
+        self._last_alive: float | None = None
 
     def on(self, event: PowerEvent) -> tuple[PowerAction, ...]:
         """Take an event; the actions to carry out, in order."""
@@ -121,7 +122,7 @@ class PowerMonitor:
             self.reason = BootReason.OUTAGE
         else:
             self.reason = BootReason.UNEXPECTED
-            self._last_alive = _TIME.unpack(self._store.get(_ALIVE) or bytes(4))[0]
+            self._last_alive = _moment(self._store.get(_ALIVE) or b"")
         self.boots += 1
         with self._store.transaction():
             self._store.put(_BOOTS, self.boots.to_bytes(4, "big"))
@@ -133,23 +134,28 @@ class PowerMonitor:
         self.boots = 0
         self._last_alive = None
 
-    def lost(self, at: int) -> None:
+    def lost(self, at: float) -> None:
         """AC Lost was seen at ``at``."""
-        self._store.put(LOST_AT, _TIME.pack(at))
+        self._store.put(LOST_AT, _MOMENT.pack(round(at * 1000)))
 
-    def alive(self, at: int) -> None:
+    def alive(self, at: float) -> None:
         """The hub runs at ``at``."""
-        self._store.put(_ALIVE, _TIME.pack(at))
+        self._store.put(_ALIVE, _MOMENT.pack(round(at * 1000)))
 
-    def outage(self, now: int, alive_mark_s: int) -> Outage | None:
+    def outage(self, now: float, alive_mark_s: int) -> Outage | None:
         """The outage that NVM tells of and that ends now; None if there was none. ``alive_mark_s``: between two alive marks."""
         lost = self._store.get(LOST_AT)
         if lost is not None:
-            return Outage(_TIME.unpack(lost)[0], now, True)
+            return Outage(_moment(lost), now, True)
         return None if self._last_alive is None else Outage(self._last_alive, now, False, alive_mark_s)
 
-    def outage_reported(self, now: int) -> None:
+    def outage_reported(self, now: float) -> None:
         """Forget the outage; call in the transaction that stores its report."""
         self._store.delete(LOST_AT)
-        self._store.put(_ALIVE, _TIME.pack(now))
+        self.alive(now)
         self._last_alive = None
+
+
+def _moment(octets: bytes) -> float:
+    """A stored moment; an older store has whole seconds in four octets."""
+    return int.from_bytes(octets, "big") / (1000 if len(octets) == _MOMENT.size else 1)

@@ -237,7 +237,7 @@ class RunningHub:
     async def _stay_alive(self) -> None:
         while True:
             with self.store.transaction():
-                self._power.alive(int(self.time.now()))
+                self._power.alive(self.time.now())
                 self.log.flush()
             await self._clock.sleep(self.config.profile.alive_mark_s)
 
@@ -302,13 +302,13 @@ class RunningHub:
         self.commissioning.rotation.begin()
         self._work.set()
 
-    def last_gasp(self, lost_at: int) -> None:
+    def last_gasp(self, lost_at: float) -> None:
         """AC Lost: leave its time in NVM, flush what is only in memory, tell the DCC. One commit."""
         with self.store.transaction():
             self._power.lost(lost_at)
             self.log.flush()
-            self.channel.post(WanKind.POWER_LOST, lost_at.to_bytes(4, "big"))
-        self.trace.emit("power", "hub", "last gasp", lost_at=lost_at)
+            self.channel.post(WanKind.POWER_LOST, int(lost_at).to_bytes(4, "big"))
+        self.trace.emit("power", "hub", "last gasp", lost_at=int(lost_at))
 
     # --- HAN
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import NotAvailable
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.errors import JigError, NotAvailable
 from firmware_emu.gbcs.alert_contents import SupplyOutage
 from firmware_emu.gbcs.alerts import Alert, read_alert
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
@@ -18,27 +20,50 @@ from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.hub.hub import PowerState
 from firmware_emu.trace import Record, Trace
+from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation, open_conformance_station
 from hil.dcc.answers.alert_table import AlertRecord
-from hil.journeys.strategy import NotReached, State, Strategy
+from hil.dcc.duis.build import Content
+from hil.radio.nodes.memory_han import Han
+from hil.report.measurements import DecisionRule, Rule
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition
+from ichis.connector import Level
+from ichis.instrument.reading import Plain, Reading, between
 from ichis.jig import Jig
+from ichis.manual import ManualProbes
 from ichis.profile import Profile
 
 UP_WITHIN_S = 30.0
 _DISCHARGED_S = 10.0
+_DEAD_V = 1.0
+_APART_V = 1.0
+"""Volts between supply and pins beyond which an instrument is wrong, not a cable. The bench's own figure."""
+_SURE = 0.1
+"""Part of a time that was asked for by which it may differ without a doubt."""
+_WATCH_S = 0.25
 _KEPT = ("/anchor/", "/own/", "hub/network/", "hub/commissioned", "hub/log/current/", "/provisioned")
 MOST_AMPERES = 4.0
 """Current limit of the supply where a check asks for none."""
 
 
+def rule_of(board: Board) -> DecisionRule:
+    """The decision rule that a board asks for."""
+    return DecisionRule(Rule(board.jig.decision_rule), board.jig.guard_factor)
+
+
 class Bench:
     """One jig with the hub in it. Opened by :meth:`open`; ``fresh`` gives a hub as it leaves the factory."""
 
-    def __init__(self, board: Board, profile: Profile, condition: Condition, clock: Clock, trace: Trace, folder: Path) -> None:
+    def __init__(
+        self, board: Board, profile: Profile, condition: Condition, clock: Clock, trace: Trace, folder: Path, *, in_memory: bool = False
+    ) -> None:
+        """``in_memory``: the hub's HAN is one in memory in place of the board's dongle."""
         self.board, self.profile, self.condition = board, profile, condition
-        self.clock, self.trace, self._folder = clock, trace, folder
+        self.rule = rule_of(board)
+        self.doubts: list[str] = []
+        self.lacks: Mapping[Need, str] = {}
+        self.clock, self.trace, self._folder, self._in_memory = clock, trace, folder, in_memory
         self._stack = contextlib.AsyncExitStack()
         self._station: ConformanceStation | None = None
         self._openings = 0
@@ -46,8 +71,8 @@ class Bench:
         self.records: list[Record] = []
         self.present: list[tuple[float, bool]] = []
         """Device Present as the host read it while a step watched it: bench time, whether active."""
-        self.values: dict[str, float] = {}
-        """Values that steps of the present check measured on the way."""
+        self.values: dict[str, Reading | Plain] = {}
+        """What steps of the present check measured on the way, and bench times at which they acted."""
         self.kept_before: dict[str, bytes] = {}
         self.counter_before = 0
         trace.subscribe(self.records.append)
@@ -71,7 +96,8 @@ class Bench:
         """Bring the bench up with a hub that has never run."""
         self._openings += 1
         folder = self._folder / f"bench-{self._openings}"
-        opening = open_conformance_station(self.board, self.profile, self.condition, self.clock, self.trace, folder)
+        han = Han() if self._in_memory else None
+        opening = open_conformance_station(self.board, self.profile, self.condition, self.clock, self.trace, folder, han)
         self._station = await self._stack.enter_async_context(opening)
         await self.jig.supply.output(False)
         await self.seat(True)
@@ -82,9 +108,13 @@ class Bench:
         await self._stack.aclose()
 
     async def make_safe(self) -> None:
-        """Supply off, and it still answers. Raises JigError."""
+        """Supply off, as measured. Raises JigError."""
         await self.jig.supply.output(False)
-        await self.jig.supply.measure_voltage()
+        await self.jig.supply.confirm()
+
+    async def confirm(self) -> None:
+        """The supply gives what it was last told. Raises JigError."""
+        await self.jig.supply.confirm()
 
     async def identities(self) -> dict[str, str]:
         """Identities that the jig and its instruments state."""
@@ -132,19 +162,34 @@ class Bench:
         await jig.supply.set_voltage(self.profile["supply_nominal"])
 
     async def _off(self) -> None:
+        """Supply off, measured at its terminals and at the pins. Raises JigError."""
         await self.jig.supply.output(False)
         await self.clock.sleep(_DISCHARGED_S)
         await self.seat(True)
+        await self.jig.supply.confirm()
+        if not isinstance(self.jig.probes, ManualProbes) and (left := await self.jig.probes.volts(1)).value > _DEAD_V:
+            raise JigError(f"the supply is off and there are {left.value:.3g} V at the pins after {_DISCHARGED_S:g} s")
 
     async def _run(self) -> None:
-        station = self.station
-        if self.seated and station.bench_jig.hub_side.powered and self.running:
-            return
+        """A hub that was off and has booted in this check: supply on, volts at the pins, amperes drawn. Raises JigError, NotAvailable."""
         await self._off()
         await self.jig.supply.output(True)
         await self.until_running()
         await self._install()
         await self.clock.sleep(2)
+        await self.measured_running()
+
+    async def measured_running(self) -> None:
+        """Volts at the pins agree with the supply's, and current flows. Raises JigError where it is not so."""
+        jig = self.jig
+        await jig.supply.confirm()
+        amperes, given = await jig.supply.measure_current(), await jig.supply.measure_voltage()
+        if amperes.value <= self.profile["current_off_max"]:
+            raise JigError(f"the hub draws {amperes.value:.3g} A: that is a hub which does not run")
+        if not isinstance(jig.probes, ManualProbes) and abs((await jig.probes.volts(1)).value - given.value) > _APART_V:
+            raise JigError(
+                f"the supply gives {given.value:.3g} V and the pins read more than {_APART_V:g} V from that: one of them is wrong"
+            )
 
     async def _install(self) -> None:
         """List the meter with the hub once, so that its users are told of outages."""
@@ -166,6 +211,10 @@ class Bench:
         """True if the hub runs, as far as this bench can see."""
         return self.running
 
+    async def shows_itself(self) -> bool:
+        """Whether Device Present is there. Raises NotAvailable for a unit that has it without supply too."""
+        return await self.jig.lines.read("CH_PR") is Level.LOW
+
     @property
     def running(self) -> bool:
         """True if the hub runs on its HAN and is connected to the SM WAN."""
@@ -186,6 +235,46 @@ class Bench:
         await self.station.until(what, holds, within_s)
 
     # --- since the check began
+
+    async def switch(self, on: bool) -> Reading:
+        """Switch the supply; the bench time at which it acted."""
+        await self.jig.supply.output(on)
+        return between(*self.jig.supply.acted)
+
+    async def drive(self, symbol: str, active: bool) -> Reading:
+        """Drive a line; the bench time at which it went."""
+        began = self.clock.now()
+        await self.jig.lines.drive(symbol, active)
+        return between(began, self.clock.now())
+
+    def lasted(self, what: str, asked: float, began: tuple[float, float], ended: tuple[float, float]) -> None:
+        """Doubt a time that was asked for where it may have been another one: the supply acted within these bench times."""
+        shortest, longest = ended[0] - began[1], ended[1] - began[0]
+        if shortest < asked * (1 - _SURE) - 1e-6 or longest > asked * (1 + _SURE) + 1e-6:
+            self.doubts.append(f"{what} of {asked:g} s lasted from {max(0.0, shortest):.4g} to {longest:.4g} s by this supply")
+
+    @contextlib.asynccontextmanager
+    async def watched(self, symbol: str) -> AsyncIterator[list[tuple[float, Level]]]:
+        """Watch a line meanwhile: the level at first and each change, with bench times, grow in the list."""
+        seen: list[tuple[float, Level]] = []
+
+        async def watch() -> None:
+            while True:
+                for when, level in await self.jig.lines.watch(symbol, _WATCH_S):
+                    if not seen or seen[-1][1] is not level:
+                        seen.append((when, level))
+
+        task = asyncio.create_task(watch())
+        await asyncio.sleep(0)
+        try:
+            yield seen
+            await asyncio.sleep(_WATCH_S)
+            if task.done():
+                await task
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     def begin(self) -> None:
         """Begin a check: records from now on belong to it."""

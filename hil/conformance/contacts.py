@@ -6,6 +6,7 @@ from typing import Protocol
 
 from firmware_emu.errors import BoardError
 from ichis.conformance.check import Value
+from ichis.instrument.reading import Reading, highest, lowest
 from ichis.jig import Probes
 
 
@@ -21,32 +22,32 @@ class Probed(Protocol):
     def jig(self) -> _Probing: ...
 
 
-async def volts(bench: Probed, of: Value | None) -> float:
+async def volts(bench: Probed, of: Value | None) -> Reading:
     """Volts of a contact to Common."""
     return await bench.jig.probes.volts(pin(of))
 
 
-async def highest_volts(bench: Probed, of: Value | None) -> float:
+async def highest_volts(bench: Probed, of: Value | None) -> Reading:
     """Highest volts of some contacts."""
-    return max([await bench.jig.probes.volts(pin(one)) for one in listed(of)])
+    return highest([await bench.jig.probes.volts(pin(one)) for one in listed(of)])
 
 
-async def ripple(bench: Probed, of: Value | None) -> float:
+async def ripple(bench: Probed, of: Value | None) -> Reading:
     """Volts peak to peak on a contact."""
     return await bench.jig.probes.ripple(pin(of))
 
 
-async def ohms(bench: Probed, of: Value | None) -> float:
+async def ohms(bench: Probed, of: Value | None) -> Reading:
     """Highest resistance of the pairs."""
-    return max([await bench.jig.probes.ohms(*_pair(pair)) for pair in listed(of)])
+    return highest([await bench.jig.probes.ohms(*_pair(pair)) for pair in listed(of)])
 
 
-async def lowest_ohms(bench: Probed, of: Value | None) -> float:
+async def lowest_ohms(bench: Probed, of: Value | None) -> Reading:
     """Lowest resistance from any pin of ``from`` to any pin of ``to``."""
     if not isinstance(of, dict):
         raise BoardError("conformance checks", str(of), "expected a table with from and to")
     pairs = {tuple(sorted((pin(one), pin(other)))) for one in listed(of["from"]) for other in listed(of["to"]) if one != other}
-    return min([await bench.jig.probes.ohms(one, other) for one, other in sorted(pairs)])
+    return lowest([await bench.jig.probes.ohms(one, other) for one, other in sorted(pairs)])
 
 
 def listed(of: Value | None) -> list[Value]:

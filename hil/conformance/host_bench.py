@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import BoardError, NotAvailable
+from firmware_emu.errors import BoardError, JigError, NotAvailable
 from firmware_emu.trace import Trace
+from hil.conformance.bench import rule_of
 from hil.conformance.contacts import highest_volts, lowest_ohms, ohms, ripple, volts
-from hil.conformance.runner import Vocabulary
+from hil.conformance.runner import Need, Vocabulary
 from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level, signal
 from ichis.host_port import HostCondition
 from ichis.hub_jig import open_hub_jig
+from ichis.instrument.reading import Plain, Reading, between, highest, lowest
 from ichis.jig import HubJig
-from ichis.manual import Engineer, ManualMains
+from ichis.manual import Engineer, ManualMains, ManualProbes
 from ichis.profile import Profile
 
 _SETTLED_S = 2.0
 _DISCHARGED_S = 5.0
 _LOOK_S = 0.1
-_NEVER_S = 9999.0
-"""Read where something never happened, in place of when."""
+_DEAD_V, _APART_V = 1.0, 1.0
 
 
 class HostBench:
@@ -35,12 +36,16 @@ class HostBench:
     def __init__(self, board: Board, profile: Profile, condition: HostCondition, clock: Clock, trace: Trace) -> None:
         """``condition`` is of the modelled port; a real one has its own."""
         self.board, self.profile, self.condition = board, profile, condition
+        self.rule = rule_of(board)
+        self.doubts: list[str] = []
+        self.lacks: Mapping[Need, str] = {}
         self.clock, self._trace = clock, trace
         self._jig: HubJig | None = None
         self._began = clock.now()
-        self.mark = clock.now()
-        self.values: dict[str, float] = {}
-        self.seen: list[tuple[float, float]] = []
+        self.mark = Reading(clock.now())
+        """When the mains was last switched."""
+        self.values: dict[str, Reading] = {}
+        self.seen: list[tuple[float, Reading]] = []
         """Bench time and volts of the last course that a step watched."""
         self.changes: dict[str, Sequence[tuple[float, Level]]] = {}
         """Changes that the host made to its lines meanwhile, by symbol."""
@@ -74,9 +79,13 @@ class HostBench:
         }
 
     async def make_safe(self) -> None:
-        """Draw nothing, and the load still answers. Raises JigError."""
+        """Draw nothing, as measured. Raises JigError."""
         await self.jig.load.draw(0)
-        await self.jig.load.measure_voltage()
+        await self.jig.load.confirm()
+
+    async def confirm(self) -> None:
+        """The load draws what it was last told. Raises JigError."""
+        await self.jig.load.confirm()
 
     async def reach(self, state: str) -> None:
         """``dead``: the host without mains; ``open``: mains, nothing in the socket; ``seated``: mains, and a hub shows itself."""
@@ -87,13 +96,24 @@ class HostBench:
         if state != "dead":
             await self._until_fed()
         await self.clock.sleep(_DISCHARGED_S if state == "dead" else _SETTLED_S)
-        self._began = self.mark = self.clock.now()
+        await self._measured(state)
+        self._began = self.clock.now()
+        self.mark = Reading(self._began)
         self.values, self.seen, self.changes = {}, [], {}
+
+    async def _measured(self, state: str) -> None:
+        """The port is dead, or fed, as load and multimeter both say. Raises JigError."""
+        volts = (await self.jig.load.measure_voltage()).value
+        if state == "dead" and volts > _DEAD_V:
+            raise JigError(f"the mains is off and the port gives {volts:.3g} V after {_DISCHARGED_S:g} s: is it switched off?")
+        both = None if isinstance(self.jig.probes, ManualProbes) else max([(await self.jig.probes.volts(pin)).value for pin in (1, 2)])
+        if both is not None and abs(both - volts) > _APART_V:
+            raise JigError(f"the load reads {volts:.3g} V at the port and the multimeter {both:.3g} V: one of them is wrong")
 
     async def _until_fed(self) -> None:
         within_s = 4 * self.profile["host_start_time"]
         until = self.clock.now() + within_s
-        while await self.jig.load.measure_voltage() < self.profile["brownout_threshold"]:
+        while (await self.jig.load.measure_voltage()).value < self.profile["brownout_threshold"]:
             if self.clock.now() > until:
                 raise NotAvailable("a supply at the port", f"none came within {within_s:g} s of the mains")
             await self.clock.sleep(_LOOK_S)
@@ -111,21 +131,42 @@ class HostBench:
         lines = [asyncio.create_task(jig.lines.watch(symbol, seconds)) for symbol in watched]
         course = asyncio.create_task(jig.load.observe(seconds))
         await asyncio.sleep(0)
-        self.mark = self.clock.now()
+        began = self.clock.now()
         await jig.mains.switch(on)
+        self.mark = between(began, self.clock.now())
         self.changes = dict(zip(watched, await asyncio.gather(*lines), strict=True))
         self.seen = await course
 
-    def became(self, symbol: str, active: bool) -> float:
-        """Seconds from the mark to a line's being so, by what was watched."""
+    def became(self, symbol: str, active: bool) -> Reading | None:
+        """The bench time at which a line became so, by what was watched since the mains was switched; None: it did not."""
         level = signal(symbol).level(active)
-        times = [when for when, seen in self.changes.get(symbol, ()) if seen is level and when >= self.mark - 1e-9]
-        return times[0] - self.mark if times else _NEVER_S
+        times = [when for when, seen in self.changes.get(symbol, ()) if seen is level and when >= self.mark.value - self.mark.u - 1e-9]
+        return Reading(times[0]).widened(self.jig.lines.resolution_s) if times else None
 
-    def fell_below(self, limit: float) -> float:
-        """Seconds from the mark to the first volts below a limit, by what was watched."""
-        times = [when for when, volt in self.seen if volt < limit and when >= self.mark - 1e-9]
-        return times[0] - self.mark if times else _NEVER_S
+    def fell_below(self, limit: float) -> Reading | None:
+        """The bench time of the first volts below a limit, by what was watched; None: they did not fall."""
+        return self._first(lambda volts: volts < limit)
+
+    def rose_to(self, limit: float) -> Reading | None:
+        """The bench time of the first volts at or above a limit, by what was watched; None: they did not rise."""
+        return self._first(lambda volts: volts >= limit)
+
+    def _first(self, holds: Callable[[float], bool]) -> Reading | None:
+        earliest = self.mark.value - self.mark.u - 1e-9
+        for index, (when, found) in enumerate(self.seen):
+            if when < earliest or not holds(found.value):
+                continue
+            following = self.seen[index + 1 : index + 2]
+            if following and not holds(following[0][1].value):
+                raise JigError(f"one reading alone of {found.value:.3g} V stands between others: it is no finding")
+            return Reading(when).widened(self.jig.load.resolution_s)
+        return None
+
+    def extreme(self, found: Reading) -> Reading:
+        """A highest or lowest reading of what was watched, less sure by as much as its nearest neighbour differs."""
+        at = next(index for index, (_, volts) in enumerate(self.seen) if volts is found)
+        near = [self.seen[index][1].value for index in (at - 1, at + 1) if 0 <= index < len(self.seen)]
+        return found.widened(min((abs(found.value - one) for one in near), default=0.0))
 
 
 # --- steps
@@ -152,6 +193,10 @@ async def pulse(bench: HostBench, value: Value) -> None:
     if not isinstance(value, dict) or set(value) != {"amperes", "seconds"}:
         raise BoardError("conformance checks", str(value), "expected a table with amperes, seconds")
     amperes, seconds = _number(bench, value["amperes"]), _number(bench, value["seconds"])
+    if seconds < 4 * bench.jig.load.resolution_s:
+        raise NotAvailable(
+            f"a pulse of {seconds:g} s", f"this load's readings are {2 * bench.jig.load.resolution_s:.3g} s apart: take a quicker one"
+        )
     await bench.jig.load.draw(amperes)
     bench.seen = await bench.jig.load.observe(seconds)
     await bench.jig.load.draw(0)
@@ -181,8 +226,8 @@ async def mains_cycles(bench: HostBench, value: Value) -> None:
         await bench.clock.sleep(_DISCHARGED_S)
         await bench.jig.mains.switch(True)
         await bench.clock.sleep(bench.profile["host_start_time"])
-        reached += await bench.jig.load.measure_voltage() >= bench.profile["supply_tolerance_low"]
-    bench.values["reached"] = float(reached)
+        reached += (await bench.jig.load.measure_voltage()).value >= bench.profile["supply_tolerance_low"]
+    bench.values["reached"] = Reading(float(reached))
 
 
 async def seat(bench: HostBench, _: Value) -> None:
@@ -193,51 +238,59 @@ async def seat(bench: HostBench, _: Value) -> None:
 # --- readings
 
 
-async def supply_volts(bench: HostBench, _: Value | None) -> float:
+async def supply_volts(bench: HostBench, _: Value | None) -> Reading:
     """Volts of the supply contacts now."""
     return await bench.jig.load.measure_voltage()
 
 
-async def lowest_watched(bench: HostBench, _: Value | None) -> float:
+async def lowest_watched(bench: HostBench, _: Value | None) -> Reading:
     """Lowest volts of the course that was watched."""
-    return min(volt for _, volt in bench.seen)
+    return bench.extreme(lowest(volts for _, volts in bench.seen))
 
 
-async def highest_watched(bench: HostBench, _: Value | None) -> float:
+async def highest_watched(bench: HostBench, _: Value | None) -> Reading:
     """Highest volts of the course that was watched."""
-    return max(volt for _, volt in bench.seen)
+    return bench.extreme(highest(volts for _, volts in bench.seen))
 
 
-async def supply_held(bench: HostBench, _: Value | None) -> float:
+async def supply_held(bench: HostBench, _: Value | None) -> Reading | Plain:
     """Seconds from loss of mains to a supply below the hub's brown-out."""
-    return bench.fell_below(bench.profile["brownout_threshold"])
+    fell = bench.fell_below(bench.profile["brownout_threshold"])
+    return Plain(True, "the supply held for as long as it was watched") if fell is None else fell - bench.mark
 
 
-async def supply_back(bench: HostBench, _: Value | None) -> float:
+async def supply_back(bench: HostBench, _: Value | None) -> Reading | Plain:
     """Seconds from mains to a supply within its tolerance."""
-    low = bench.profile["supply_tolerance_low"]
-    times = [when for when, volt in bench.seen if volt >= low and when >= bench.mark - 1e-9]
-    return times[0] - bench.mark if times else _NEVER_S
+    rose = bench.rose_to(bench.profile["supply_tolerance_low"])
+    return Plain(False, "the supply did not come back") if rose is None else rose - bench.mark
 
 
-async def ac_lost_after(bench: HostBench, _: Value | None) -> float:
+async def ac_lost_after(bench: HostBench, _: Value | None) -> Reading | Plain:
     """Seconds from loss of mains to AC Lost."""
-    return bench.became("AC LO", True)
+    told = bench.became("AC LO", True)
+    return Plain(False, "AC Lost was not told") if told is None else told - bench.mark
 
 
-async def ac_restored_after(bench: HostBench, _: Value | None) -> float:
+async def ac_restored_after(bench: HostBench, _: Value | None) -> Reading | Plain:
     """Seconds from mains to AC Lost released."""
-    return bench.became("AC LO", False)
+    told = bench.became("AC LO", False)
+    return Plain(False, "AC Lost was not released") if told is None else told - bench.mark
 
 
-async def warned_before(bench: HostBench, _: Value | None) -> float:
+async def warned_before(bench: HostBench, _: Value | None) -> Reading | Plain:
     """Seconds from AC Lost to a supply below the hub's brown-out: what a hub has to put itself in order."""
-    return bench.fell_below(bench.profile["brownout_threshold"]) - bench.became("AC LO", True)
+    told, fell = bench.became("AC LO", True), bench.fell_below(bench.profile["brownout_threshold"])
+    if told is None:
+        return Plain(False, "AC Lost was not told")
+    return Plain(True, "the supply held for as long as it was watched") if fell is None else fell - told
 
 
-async def present_after(bench: HostBench, _: Value | None) -> float:
+async def present_after(bench: HostBench, _: Value | None) -> Reading | Plain:
     """Seconds from a supply within its tolerance to Host Present."""
-    return bench.became("MT_PR", True) - await supply_back(bench, None)
+    came, rose = bench.became("MT_PR", True), bench.rose_to(bench.profile["supply_tolerance_low"])
+    if came is None or rose is None:
+        return Plain(False, "Host Present did not come" if rose is not None else "the supply did not come back")
+    return came - rose
 
 
 async def line_active(bench: HostBench, of: Value | None) -> float:
@@ -246,8 +299,8 @@ async def line_active(bench: HostBench, of: Value | None) -> float:
     return float(await bench.jig.lines.read(symbol.symbol) is symbol.active)
 
 
-async def reached(bench: HostBench, _: Value | None) -> float:
-    """Number of rounds of the last repeating step that came where they should."""
+async def reached(bench: HostBench, _: Value | None) -> Reading:
+    """How often the last repeating step came where it should."""
     return bench.values["reached"]
 
 

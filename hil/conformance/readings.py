@@ -2,100 +2,119 @@
 
 from __future__ import annotations
 
-import contextlib
 from itertools import pairwise
 
 from firmware_emu.errors import NotAvailable
 from firmware_emu.gbcs.cosem_time import decode_date_time
 from hil.conformance.bench import Bench
 from hil.conformance.contacts import highest_volts, listed, lowest_ohms, ohms, pin, ripple, volts
-from hil.conformance.runner import Vocabulary
+from hil.conformance.runner import Need, Vocabulary
 from hil.conformance.steps import STEPS, number
-from ichis.bench_link import Frame, Kind, NoAnswer
+from ichis.bench_link import Frame, FrameKind, NoAnswer
 from ichis.conformance.check import Value
 from ichis.connector import Level
+from ichis.instrument.reading import Plain, Reading, between
 
 _FRAMES = 16
 _TEXT = b"The quick brown fox jumps over the lazy dog"
 _PATTERN = b"\x55\xaa\xff\x00" * 4
-_SPACE_S = 0.5
-_FAR_OFF = 9999.0
-"""Read where something never happened, in place of when."""
+_SPACE_S, _LONGEST_SPACE_S = 0.5, 60.0
+_LONGEST_HOLDUP_S = 30.0
 
 
 # --- volts, amperes, ohms; those of single contacts are in :mod:`hil.conformance.contacts`
 
 
-async def path_ohms(bench: Bench, _: Value | None) -> float:
+async def path_ohms(bench: Bench, _: Value | None) -> Reading:
     """Resistance of cable and contacts from the drop between supply and hub."""
     amperes = await bench.jig.supply.measure_current()
-    if amperes <= 0:
+    if amperes.value <= 0:
         raise NotAvailable("the resistance of the supply path", "no current flows: is the hub running?")
     return (await bench.jig.supply.measure_voltage() - await bench.jig.probes.volts(1)) / amperes
 
 
-async def setting_error(bench: Bench, _: Value | None) -> float:
-    """Distance of the volts at the supply's terminals from the nominal that was set."""
+async def setting_error(bench: Bench, _: Value | None) -> Reading:
+    """How far the volts at the supply's terminals are from the nominal that was set."""
     return abs(await bench.jig.supply.measure_voltage() - bench.profile["supply_nominal"])
 
 
-async def amperes(bench: Bench, _: Value | None) -> float:
+async def amperes(bench: Bench, _: Value | None) -> Reading:
     return await bench.jig.supply.measure_current()
 
 
-async def peak_amperes(bench: Bench, _: Value | None) -> float:
+async def peak_amperes(bench: Bench, _: Value | None) -> Reading:
     return await bench.jig.supply.measure_peak_current()
 
 
-async def watts(bench: Bench, _: Value | None) -> float:
+async def watts(bench: Bench, _: Value | None) -> Reading:
     return await bench.jig.supply.measure_voltage() * await bench.jig.supply.measure_current()
 
 
-async def farads(bench: Bench, of: Value | None) -> float:
+async def farads(bench: Bench, of: Value | None) -> Reading:
     """The hub's store, from the power it takes and the fall of its volts in so many seconds without supply."""
     seconds = number(bench, 0.2 if of is None else of)
     power = await bench.jig.probes.volts(1) * await bench.jig.supply.measure_current()
     before = await bench.jig.probes.volts(1)
-    await bench.jig.supply.output(False)
-    await bench.clock.sleep(seconds)
-    after = await bench.jig.probes.volts(1)
-    await bench.jig.supply.output(True)
-    if after >= before:
-        raise NotAvailable("the input capacitance", f"the volts did not fall in {seconds:g} s")
-    return 2 * power * seconds / (before * before - after * after)
-
-
-async def holdup(bench: Bench, _: Value | None) -> float:
-    """Seconds from the supply's loss to the hub's stop."""
+    went = await bench.switch(False)
+    await bench.clock.sleep(max(0.0, bench.jig.supply.acted[1] + seconds - bench.clock.now()))
     began = bench.clock.now()
-    await bench.jig.supply.output(False)
-    while await bench.jig.lines.read("CH_PR") is Level.LOW:
-        if bench.clock.now() - began > 30:
-            raise NotAvailable("the end of the hold-up", "the hub ran for 30 s without supply")
-        await bench.clock.sleep(0.01)
-    return bench.clock.now() - began
+    after = await bench.jig.probes.volts(1, moving=True)
+    fell_s = between(began, bench.clock.now()) - went
+    await bench.switch(True)
+    if after.value >= before.value - 2 * before.u:
+        raise NotAvailable("the input capacitance", f"the volts did not fall in {seconds:g} s")
+    if await bench.jig.lines.read("CH_PR") is not Level.LOW or after.value < bench.profile["brownout_threshold"]:
+        raise NotAvailable("the input capacitance", f"the hub stopped within the {fell_s.value:.3g} s that this took")
+    return power * 2.0 * fell_s / (before * before - after * after)
 
 
-async def found(bench: Bench, _: Value | None) -> float:
-    """Value that the last searching step found."""
+async def holdup(bench: Bench, _: Value | None) -> Reading:
+    """Seconds from the supply's loss to the hub's stop, which Device Present shows."""
+    async with bench.watched("CH_PR") as seen:
+        went = await bench.switch(False)
+        while not any(level is Level.HIGH for _, level in seen):
+            if bench.clock.now() - went.value > _LONGEST_HOLDUP_S:
+                raise NotAvailable("the end of the hold-up", f"Device Present stayed for {_LONGEST_HOLDUP_S:g} s without supply")
+            await bench.clock.sleep(0.1)
+    if seen[0][1] is Level.HIGH:
+        raise NotAvailable("the hold-up", "Device Present was not there before the supply went")
+    stopped = next(when for when, level in seen if level is Level.HIGH)
+    return (Reading(stopped) - went).widened(bench.jig.lines.resolution_s)
+
+
+async def found(bench: Bench, _: Value | None) -> Reading | Plain:
+    """What the last searching step found."""
     return bench.values["found"]
 
 
 # --- lines and presence
 
 
-async def present_delay(bench: Bench, _: Value | None) -> float:
-    """Seconds from the mark to Device Present."""
+def _since(bench: Bench, what: str) -> Reading:
+    """The bench time of something that a step did. Raises NotAvailable."""
+    when = bench.values.get(what)
+    if not isinstance(when, Reading):
+        raise NotAvailable(f"a time from {what!r}", "no step of this check noted when that was")
+    return when
+
+
+async def present_delay(bench: Bench, _: Value | None) -> Reading | Plain:
+    """Seconds from the supply's switching on to Device Present."""
+    if bench.present and bench.present[0][1]:
+        raise NotAvailable("the delay of Device Present", "it was there before the supply was: this unit has it hard-wired")
     times = [when for when, active in bench.present if active]
-    return times[0] - bench.values["mark"] if times else _FAR_OFF
+    if not times:
+        return Plain(False, "Device Present never came")
+    return (Reading(times[0]) - _since(bench, "switched")).widened(bench.jig.lines.resolution_s)
 
 
-async def present_settle(bench: Bench, of: Value | None) -> float:
+async def present_settle(bench: Bench, of: Value | None) -> Reading:
     """Seconds from the first to the last change of Device Present within the first ``of`` seconds of it."""
     first = next((when for when, active in bench.present if active), None)
     if first is None:
         raise NotAvailable("Device Present", "it never became active")
-    return max(when for when, _ in bench.present if when - first <= number(bench, 0.5 if of is None else of)) - first
+    last = max(when for when, _ in bench.present if when - first <= number(bench, 0.5 if of is None else of))
+    return Reading(last - first).widened(2 * bench.jig.lines.resolution_s) if bench.jig.lines.resolution_s else Reading(last - first)
 
 
 async def told(bench: Bench, of: Value | None) -> float:
@@ -114,10 +133,10 @@ async def hub_sees(bench: Bench, of: Value | None) -> float:
     return float(side.host_present if of == "host present" else side.ac_lost)
 
 
-async def seen_after(bench: Bench, of: Value | None) -> float:
+async def seen_after(bench: Bench, of: Value | None) -> Reading | Plain:
     """Seconds from driving AC Lost to the hub's end seeing it as ``lost`` or ``restored``."""
     times = bench.events("ac lost", of == "lost")
-    return times[-1] - bench.values[str(of)] if times else _FAR_OFF
+    return Reading(times[-1]) - _since(bench, str(of)) if times else Plain(False, f"the hub's end never saw a.c. {of}")
 
 
 # --- the hub
@@ -143,11 +162,12 @@ async def running(bench: Bench, _: Value | None) -> float:
 
 
 async def powered(bench: Bench, _: Value | None) -> float:
-    """1 where the hub shows itself with Device Present."""
-    return float(await bench.jig.lines.read("CH_PR") is Level.LOW)
+    """1 where the hub shows itself with Device Present, which it did not before the supply came. Raises NotAvailable."""
+    return float(await bench.shows_itself())
 
 
-async def reached(bench: Bench, _: Value | None) -> float:
+async def reached(bench: Bench, _: Value | None) -> Reading | Plain:
+    """How often the last repeating step came where it should."""
     return bench.values["reached"]
 
 
@@ -157,16 +177,19 @@ async def on_han(bench: Bench, _: Value | None) -> float:
     return float(hub is not None and hub.status.network is not None)
 
 
-async def commissioned_within(bench: Bench, _: Value | None) -> float:
-    """Seconds from the mark to the CHF's status Commissioned."""
+async def commissioned_within(bench: Bench, _: Value | None) -> Reading | Plain:
+    """Seconds from the supply's switching on, or the mark, to the CHF's status Commissioned."""
 
     def there() -> bool:
         device = bench.station.dcc.inventory.device(bench.board.hub.chf)
         return device is not None and str(device.status) == "Commissioned"
 
-    with contextlib.suppress(NotAvailable):  # never is the longest that was waited for
-        await bench.until("the CHF's status Commissioned", there, 4 * bench.profile["installation_time"])
-    return bench.clock.now() - bench.values["mark"]
+    within_s = 4 * bench.profile["installation_time"]
+    try:
+        await bench.until("the CHF's status Commissioned", there, within_s)
+    except NotAvailable:
+        return Plain(False, f"not commissioned after {within_s:g} s")
+    return Reading(bench.clock.now()) - _since(bench, "switched")
 
 
 async def kept_same(bench: Bench, _: Value | None) -> float:
@@ -188,10 +211,12 @@ async def alerts(bench: Bench, of: Value | None) -> float:
     return float(sum(len(bench.alerts(str(code))) for code in listed(of)))
 
 
-async def other_alerts(bench: Bench, of: Value | None) -> float:
-    """1 per alert of code ``of``, less 10 per outage alert of another code: tells a wrong choice from a missing one."""
-    others = [code for code in ("8F35", "8F36") if code != of]
-    return float(len(bench.alerts(str(of))) - 10 * sum(len(bench.alerts(code)) for code in others))
+async def other_alerts(bench: Bench, of: Value | None) -> Reading | Plain:
+    """Alerts of code ``of``; where the outage was told by another code, that it was."""
+    for code in ("8F35", "8F36"):
+        if code != of and bench.alerts(code):
+            return Plain(False, f"the outage was told as {code}")
+    return Reading(float(len(bench.alerts(str(of)))))
 
 
 async def outage_length(bench: Bench, _: Value | None) -> float:
@@ -206,21 +231,21 @@ async def outage_length(bench: Bench, _: Value | None) -> float:
     return (end - start).total_seconds()
 
 
-async def outage_start_error(bench: Bench, _: Value | None) -> float:
-    """Seconds between the start that AD1 carries and the moment AC Lost was driven."""
+async def outage_start_error(bench: Bench, _: Value | None) -> Reading | Plain:
+    """How far the start that AD1 carries is from when AC Lost was driven, seconds; it carries whole ones."""
     raised = bench.alerts("AD1")
     if not raised:
-        return _FAR_OFF
+        return Plain(False, "no AD1 was raised")
     began = raised[-1].detail.get("began")
     if not isinstance(began, int | float):
         raise NotAvailable("the start of the outage", "AD1 carries none")
-    return abs(began - bench.values["lost"])
+    return abs(Reading(began) - _since(bench, "lost"))
 
 
-async def last_gasp_delay(bench: Bench, _: Value | None) -> float:
+async def last_gasp_delay(bench: Bench, _: Value | None) -> Reading | Plain:
     """Seconds from driving AC Lost to the hub's last gasp."""
     sent = bench.noted("power", "last gasp")
-    return sent[-1].time - bench.values["lost"] if sent else _FAR_OFF
+    return Reading(sent[-1].time) - _since(bench, "lost") if sent else Plain(False, "no last gasp was sent")
 
 
 # --- the serial pair, over the bench link
@@ -233,7 +258,7 @@ async def echo_errors(bench: Bench, of: Value | None) -> float:
     for index in range(_FRAMES):
         payload = {"text": _TEXT, "rest": rest[index::_FRAMES]}.get(str(of), _PATTERN)
         try:
-            lost += await bench.link().ask(Kind.PING, payload) != payload
+            lost += await bench.link().ask(FrameKind.PING, payload) != payload
         except NoAnswer:
             lost += 1
             if lost >= 3:
@@ -246,7 +271,7 @@ async def sequence_errors(bench: Bench, _: Value | None) -> float:
     link, lost = bench.link(), 0
     for _ in range(_FRAMES):
         try:
-            await link.ask(Kind.PING, b"S")
+            await link.ask(FrameKind.PING, b"S")
         except NoAnswer:
             lost += 1
             if lost >= 3:
@@ -259,22 +284,30 @@ async def counted_errors(bench: Bench, _: Value | None) -> float:
     link = bench.link()
     before = (await link.counters()).damaged
     for sequence in range(3):
-        broken = bytearray(Frame(Kind.PING, sequence, b"damaged").encode())
+        broken = bytearray(Frame(FrameKind.PING, sequence, b"damaged").encode())
         broken[-1] ^= 0x01
         await bench.jig.data.write(bytes(broken))
     return float((await link.counters()).damaged - before)
 
 
-async def hub_reading_error(bench: Bench, _: Value | None) -> float:
+async def hub_reading_error(bench: Bench, _: Value | None) -> Reading:
     """Volts between the hub's own reading of its supply and the probe's."""
-    return abs(await bench.link().supply_volts() - await bench.jig.probes.volts(1))
+    return abs(await bench.jig.probes.volts(1) - await bench.link().supply_volts())
 
 
-async def space_volts(bench: Bench, of: Value | None) -> float:
-    """Volts of a contact while the hub's end holds logic 0."""
-    await bench.link().ask(Kind.SPACE, round(_SPACE_S * 1000).to_bytes(2, "big"))
+async def space_volts(bench: Bench, of: Value | None) -> Reading:
+    """Volts of a contact while the hub's end holds logic 0: as long as the multimeter needs. Raises NotAvailable where that is too long."""
+    began = bench.clock.now()
+    await bench.jig.probes.volts(pin(of))
+    held_s = max(_SPACE_S, 4 * (bench.clock.now() - began))
+    if held_s > _LONGEST_SPACE_S:
+        raise NotAvailable("volts of a contact held at logic 0", f"the multimeter takes {held_s / 4:.3g} s for a reading")
+    began = bench.clock.now()
+    await bench.link().ask(FrameKind.SPACE, round(held_s * 1000).to_bytes(2, "big"))
     found_volts = await bench.jig.probes.volts(pin(of))
-    await bench.clock.sleep(_SPACE_S)
+    if bench.clock.now() - began > held_s:
+        raise NotAvailable("volts of a contact held at logic 0", f"the multimeter took longer than the {held_s:.3g} s that it was held")
+    await bench.clock.sleep(held_s)
     return found_volts
 
 
@@ -322,5 +355,29 @@ HUB_CHECKS: Vocabulary[Bench] = Vocabulary(
             hub_reading_error,
             space_volts,
         )
+    },
+    {
+        **dict.fromkeys(
+            (
+                "coverage",
+                "keep",
+                "hub_sees",
+                "seen_after",
+                "starts",
+                "stops",
+                "boots",
+                "on_han",
+                "commissioned_within",
+                "kept_same",
+                "counter_step",
+                "alerts",
+                "other_alerts",
+                "outage_length",
+                "outage_start_error",
+                "last_gasp_delay",
+            ),
+            Need.INSIDE,
+        ),
+        **dict.fromkeys(("echo_errors", "sequence_errors", "counted_errors", "hub_reading_error", "space_volts"), Need.BENCH_LINK),
     },
 )

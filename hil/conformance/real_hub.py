@@ -1,4 +1,4 @@
-"""A real hub under test: the checks see what instruments see. What only the emulated hub shows of its inside is not tested, and said so."""
+"""A real hub under test: the checks see what instruments see. What wants its inside or a private protocol is not applicable."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from typing import NoReturn
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record
 from hil.conformance.bench import UP_WITHIN_S, Bench
+from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation
-from ichis.bench_link import BenchLink
+from ichis.bench_link import BenchLink, FrameKind, NoAnswer
 from ichis.connector import Level
 from ichis.jig import Jig
 from ichis.manual import Engineer
 from ichis.real_hub_jig import RealHubJig
 
 _LOOK_S = 0.05
+_INSIDE = "a real hub does not show it at its connector: only the emulated hub can be asked"
 
 
 def _inside(what: str) -> NoReturn:
-    raise NotAvailable(what, "a real hub does not show it at its connector: only the emulated hub can be asked")
+    raise NotAvailable(what, _INSIDE)
 
 
 class RealHubBench(Bench):
-    """A hub counts as running when it shows itself with Device Present."""
+    """A hub counts as running when it was off in this check, draws current, and shows itself with Device Present, which was not there."""
 
     _real: RealHubJig | None = None
+    _shown_while_off = False
+    told = ""
+    """What the hub says it is over the bench link, where it speaks that."""
     engineer: Engineer | None = None
     """Engineer who is asked where no instrument is named; the console if None."""
 
@@ -43,6 +48,24 @@ class RealHubBench(Bench):
         self._real = await RealHubJig.open(self.board.jig, self.profile, self.clock, self.engineer)
         await self.jig.supply.output(False)
         await self.seat(True)
+        self.lacks = {
+            Need.INSIDE: _INSIDE,
+            Need.NEVER_RUN: "a real one cannot be put back; take one out of its box and start it by hand",
+            **(await self._link_lacks()),
+        }
+
+    async def _link_lacks(self) -> dict[Need, str]:
+        """Why the serial pair is not asked, if it is not. Its protocol is not established, and the pair itself is optional at a host."""
+        if self.board.jig.data is None:
+            return {Need.BENCH_LINK: "the board names no port for it: give jig.data the port that pins 7 and 8 go to"}
+        await self._run()
+        try:
+            self.told = (await self.link().ask(FrameKind.IDENTIFY)).decode("utf-8", "replace")
+        except NoAnswer:
+            return {Need.BENCH_LINK: "this hub does not answer it: the messages of its serial pair are its maker's own"}
+        finally:
+            await self._off()
+        return {}
 
     async def close(self) -> None:
         real, self._real = self._real, None
@@ -55,28 +78,34 @@ class RealHubBench(Bench):
             "jig": jig.identity,
             "supply": await jig.supply.identity(),
             "probes": await jig.probes.identity(),
-            "hub": f"real, CHF {self.board.hub.chf}, GPF {self.board.hub.gpf} by the board file",
+            "hub": "real" if not self.told else f"real, it says: {self.told}",
         }
-
-    async def reach(self, state: str) -> None:
-        """As of the emulated hub; a real one cannot be made one that never ran."""
-        if state == "factory":
-            raise NotAvailable("a hub that has never run", "a real hub cannot be put back; take one out of its box and start it by hand")
-        await super().reach(state)
 
     async def _normalise(self) -> None:
         await self.connector_at_rest()
 
+    async def _off(self) -> None:
+        await super()._off()
+        self._shown_while_off = await self.jig.lines.read("CH_PR") is Level.LOW
+
     async def _run(self) -> None:
-        if self.seated and await self.is_running():
-            return
         await self._off()
         await self.jig.supply.output(True)
         await self.until_running()
         await self.clock.sleep(2)
+        await self.measured_running()
 
     async def is_running(self) -> bool:
-        return await self.jig.lines.read("CH_PR") is Level.LOW
+        """Raises NotAvailable for a hub whose Device Present says nothing: it was there without supply."""
+        if self._shown_while_off:
+            raise NotAvailable("whether the hub runs", "its Device Present is low without supply too: this unit has it hard-wired")
+        amperes = await self.jig.supply.measure_current()
+        return amperes.value > self.profile["current_off_max"] and await self.jig.lines.read("CH_PR") is Level.LOW
+
+    async def shows_itself(self) -> bool:
+        if self._shown_while_off:
+            raise NotAvailable("whether the hub runs", "its Device Present is low without supply too: this unit has it hard-wired")
+        return await super().shows_itself()
 
     async def until_running(self, within_s: float = UP_WITHIN_S) -> None:
         until = self.clock.now() + within_s
@@ -87,6 +116,7 @@ class RealHubBench(Bench):
 
     def begin(self) -> None:
         self._began = self.clock.now()
+        self.doubts = []
         self.present = []
         self.values = {}
 

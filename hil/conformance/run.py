@@ -31,6 +31,7 @@ from hil.report.signature import bench_key, sign
 from ichis.condition import Condition
 from ichis.conformance.check import Check, load_checks, read_checks
 from ichis.host_port import HostCondition
+from ichis.interop import unit_under_test
 from ichis.profile import Profile
 
 LOGGER = logging.getLogger(__name__)
@@ -69,8 +70,8 @@ class ConformanceRun:
     clock: Clock
     checks: tuple[Check, ...]
     rounds: int = 1
-    condition: Condition = field(default_factory=Condition)
-    """Of the modelled connector where a hub is under test."""
+    condition: Condition | None = None
+    """Of the modelled unit where a hub is under test; the one that the board names if None."""
     host_condition: HostCondition = field(default_factory=HostCondition)
     """Of the modelled port where a host is under test."""
     progress: Callable[[Result, int, int], None] | None = None
@@ -96,7 +97,9 @@ def _bench_of(run: ConformanceRun, trace: Trace) -> tuple[CheckBench, Runner[Any
         port = HostBench(run.board, run.profile, run.host_condition, run.clock, trace)
         return port, Runner(port, HOST_CHECKS)
     real = run.board.jig.kind == "instruments" and run.board.jig.hub_end is None
-    hub = (RealHubBench if real else Bench)(run.board, run.profile, run.condition, run.clock, trace, run.folder / "state")
+    hub = (RealHubBench if real else Bench)(
+        run.board, run.profile, run.condition or unit_under_test(run.board.jig.unit), run.clock, trace, run.folder / "state"
+    )
     return hub, Runner(hub, HUB_CHECKS)
 
 
@@ -136,7 +139,7 @@ class Session:
             why = f"the check itself broke: {type(wrong).__name__}: {wrong}"
             self.run.results.append(Result(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
             raise
-        if result.verdict is not Verdict.PASS and not self._runner.broken and (full := self._disk_full()):
+        if result.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) and not self._runner.broken and (full := self._disk_full()):
             self._break(full)
             result = replace(result, verdict=Verdict.INCONCLUSIVE, why=f"{full}; {result.why}")
         self.run.results.append(result)
@@ -190,8 +193,8 @@ class CheckItem(pytest.Item):
                 ("limit", str(self.result.quantity.bounds)),
                 ("margin", f"{self.result.margin:.6g}"),
             ]
-        if self.result.verdict is Verdict.INCONCLUSIVE:
-            pytest.skip(self.result.why)
+        if self.result.verdict not in (Verdict.PASS, Verdict.FAIL):
+            pytest.skip(f"{self.result.verdict.value}: {self.result.why}")
         if self.result.verdict is Verdict.FAIL:
             raise CheckFailed(self.result.why)
 
@@ -336,7 +339,7 @@ def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunReco
         "profile": limits,
         "not_measured": list(run.profile.not_measured),
         "checks": rows,
-        "not_tested": [row["id"] for row in rows if row["why"].startswith("not tested")],
+        "not_tested": [row["id"] for row in rows if row["verdict"] == Verdict.NOT_TESTED.value],
         "problems": list(run.problems),
         "when": {"started": started.isoformat(timespec="seconds"), "took": f"{seconds:.1f} s"},
     }
@@ -354,6 +357,9 @@ def row_of(result: Result) -> CheckRow:
         "value": None if result.value is None else round(result.value, 4),
         "limit": str(result.quantity.bounds),
         "unit": check.unit,
+        "u": None if result.u is None else float(f"{result.u:.2g}"),
+        "basis": result.basis,
+        "outcome": result.outcome,
         "margin": None if result.margin is None else round(result.margin, 4),
         "source": check.source,
         "requirement": list(check.requirement),

@@ -5,21 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from firmware_emu.errors import BoardError, CommsHubError, JigError
-from hil.report.measurements import Bounds, Measurement, Quantity, Verdict
+from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable
+from hil.report.measurements import Bounds, DecisionRule, Measurement, Quantity, Verdict
 from ichis.conformance.check import Check, Value
+from ichis.instrument.reading import Basis, Plain, Reading
 from ichis.profile import Profile
 
 CHECK_TIMEOUT_S = 4 * 3600.0
 """Bench seconds after which a check is given up: each knows its own, this catches what none of them sees."""
 
 
+class Need(Enum):
+    """What a verb or a reading wants of the unit under test beyond its connector."""
+
+    INSIDE = "the inside of the hub, its HAN and its DCC"
+    BENCH_LINK = "the bench link, a private protocol of this project on the serial pair"
+    NEVER_RUN = "a hub that has never run"
+
+
 class CheckBench(Protocol):
     """A bench that a runner can work with: one thing under test, and states to reach."""
 
     profile: Profile
+    rule: DecisionRule
+    doubts: list[str]
+    """What was not done to the unit with the certainty that the check wants, since it began."""
+    lacks: Mapping[Need, str]
+    """What the unit under test does not show, and why."""
 
     async def open(self) -> None: ...
 
@@ -28,6 +43,10 @@ class CheckBench(Protocol):
     async def identities(self) -> dict[str, str]: ...
 
     async def reach(self, state: str) -> None: ...
+
+    async def confirm(self) -> None:
+        """Every instrument still does what it was told. Raises CommsHubError where one does not: what was read is void."""
+        ...
 
     async def make_safe(self) -> None:
         """Nothing is powered by the rig any more. Raises CommsHubError where that cannot be confirmed."""
@@ -43,10 +62,18 @@ B = TypeVar("B", bound=CheckBench)
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary(Generic[B]):
-    """The verbs that a stimulus may use and the readings, on one kind of bench."""
+    """The verbs that a stimulus may use and the readings, on one kind of bench; ``needs`` of those that want more than the connector."""
 
     steps: Mapping[str, Callable[[B, Value], Awaitable[None]]]
-    readings: Mapping[str, Callable[[B, Value | None], Awaitable[float]]]
+    readings: Mapping[str, Callable[[B, Value | None], Awaitable[Reading | Plain | float]]]
+    needs: Mapping[str, Need] = field(default_factory=dict)
+
+    def lacking(self, check: Check, lacks: Mapping[Need, str]) -> str:
+        """Why the check is not applicable to a unit that lacks these; empty where it is."""
+        words = (*(verb for verb, _ in check.stimulus), check.reading)
+        wanted = [Need.NEVER_RUN] if check.precondition == "factory" else []
+        wanted += [self.needs[word] for word in words if word in self.needs]
+        return next((f"{need.value}: {lacks[need]}" for need in wanted if need in lacks), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +88,10 @@ class Result:
     round: int = 1
     waveform: Sequence[tuple[float, float]] = ()
     limit_sources: tuple[str, ...] = field(default=())
+    u: float | None = None
+    """Expanded uncertainty of the value (k = 2); None where the value has none or nobody states one."""
+    basis: str = ""
+    outcome: str = ""
 
     @property
     def margin(self) -> float | None:
@@ -80,7 +111,7 @@ def quantity_of(check: Check, profile: Profile) -> Quantity:
 
 def not_tested(check: Check, profile: Profile, why: str, round_: int = 1) -> Result:
     """A check that was not carried out."""
-    return Result(check, quantity_of(check, profile), Verdict.INCONCLUSIVE, None, f"not tested: {why}", round_)
+    return Result(check, quantity_of(check, profile), Verdict.NOT_TESTED, None, f"not tested: {why}", round_)
 
 
 class Runner(Generic[B]):
@@ -88,55 +119,70 @@ class Runner(Generic[B]):
 
     def __init__(self, bench: B, vocabulary: Vocabulary[B]) -> None:
         self.bench = bench
-        self._steps, self._readings = vocabulary.steps, vocabulary.readings
+        self._words = vocabulary
         self.broken = ""
 
     async def run(self, check: Check, round_: int = 1) -> Result:
         """The result of one check. Raises BoardError for a check that names what is not there."""
+        steps, readings = self._words.steps, self._words.readings
         for verb, _ in check.stimulus:
-            if verb not in self._steps:
-                known = ", ".join(self._steps)
-                raise BoardError("conformance checks", f"{check.id}.stimulus", f"no step {verb!r}: expected one of {known}")
-        if check.reading not in self._readings:
-            known = ", ".join(self._readings)
-            raise BoardError("conformance checks", f"{check.id}.reading", f"{check.reading!r}: expected one of {known}")
+            if verb not in steps:
+                raise BoardError("conformance checks", f"{check.id}.stimulus", f"no step {verb!r}: expected one of {', '.join(steps)}")
+        if check.reading not in readings:
+            raise BoardError("conformance checks", f"{check.id}.reading", f"{check.reading!r}: expected one of {', '.join(readings)}")
         profile = self.bench.profile
         quantity = quantity_of(check, profile)
+        if lacking := self._words.lacking(check, self.bench.lacks):
+            return Result(check, quantity, Verdict.NOT_APPLICABLE, None, f"not applicable: {lacking}", round_)
         if self.broken:
             return not_tested(check, profile, self.broken, round_)
+        self.bench.doubts = []
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 measurement = await self._measure(check, quantity)
+                await self.bench.confirm()
         except BoardError:
             raise
-        except (CommsHubError, TimeoutError, OSError) as wrong:
-            why = str(wrong) or "nothing came in time"
+        except (CommsHubError, TimeoutError, OSError, ZeroDivisionError) as wrong:
             await self._look_after(wrong, check)
-            return Result(check, quantity, Verdict.INCONCLUSIVE, None, why, round_, self._waveform(check))
+            if isinstance(wrong, NotAvailable):
+                verdict, why = Verdict.NOT_TESTED, f"not tested: {wrong}"
+            else:
+                verdict, why = Verdict.INCONCLUSIVE, str(wrong) or "nothing came in time"
+            return Result(check, quantity, verdict, None, why, round_, self._waveform(check))
+        return self._judged(check, measurement, round_)
+
+    def _judged(self, check: Check, measurement: Measurement, round_: int) -> Result:
+        verdict, why, found = measurement.verdict, measurement.why, measurement.found
+        if self.bench.doubts:
+            verdict, why = Verdict.INDETERMINATE, "; ".join(dict.fromkeys((*self.bench.doubts, why))).rstrip("; ")
+        figure = found if isinstance(found, Reading) else None
+        stated = figure is not None and figure.basis not in (Basis.EXACT, Basis.NONE)
         return Result(
             check,
-            quantity,
-            measurement.verdict,
+            measurement.quantity,
+            verdict,
             measurement.value,
-            "" if measurement.verdict is Verdict.PASS else self._why(measurement),
+            why if verdict is not Verdict.PASS else found.words if isinstance(found, Plain) else "",
             round_,
             self._waveform(check),
-            check.limit_sources(profile),
+            check.limit_sources(self.bench.profile),
+            figure.u if figure is not None and stated else None,
+            "" if figure is None else figure.basis.name.lower(),
+            measurement.outcome,
         )
 
     async def _measure(self, check: Check, quantity: Quantity) -> Measurement:
         bench = self.bench
         try:
             await bench.reach(check.precondition)
+        except JigError:
+            raise
         except CommsHubError as wrong:
-            raise (
-                type(wrong)(*wrong.args)
-                if isinstance(wrong, JigError)
-                else JigError(f"the precondition {check.precondition!r} was not reached: {wrong}")
-            ) from wrong
+            raise JigError(f"the precondition {check.precondition!r} was not reached: {wrong}") from wrong
         for verb, value in check.stimulus:
-            await self._steps[verb](bench, value)
-        return quantity.judge(await self._readings[check.reading](bench, check.of))
+            await self._words.steps[verb](bench, value)
+        return quantity.judge(await self._words.readings[check.reading](bench, check.of), bench.rule)
 
     async def _look_after(self, wrong: BaseException, check: Check) -> None:
         """After trouble: is the bench still one? If its supply does not answer or the disk is full, nothing further is tried."""
@@ -147,11 +193,6 @@ class Runner(Generic[B]):
             await self.bench.make_safe()
         except CommsHubError as worse:
             self.broken = f"the run ended at {check.id}: {worse}"
-
-    @staticmethod
-    def _why(measurement: Measurement) -> str:
-        quantity = measurement.quantity
-        return f"measured {measurement.value:.6g} {quantity.unit}, expected {quantity.bounds} {quantity.unit}"
 
     def _waveform(self, check: Check) -> Sequence[tuple[float, float]]:
         if not check.waveform:

@@ -12,10 +12,12 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
-from firmware_emu.errors import JigError
+from firmware_emu.errors import JigError, NotAvailable
+from firmware_emu.han.base import HanRadio
 from firmware_emu.trace import Trace
 from hil.bench.keys import load_keys
 from hil.bench.station import Station
+from hil.radio.nodes.memory_han import Han, MemoryRadio
 from ichis.bench_jig import BenchJig, open_jig
 from ichis.bench_link import BenchLinkServer
 from ichis.condition import Condition
@@ -44,20 +46,32 @@ class ConformanceStation(Station):
         keystore: Keystore,
         profile: Profile,
         condition: Condition,
+        *,
+        han: Han | None = None,
     ) -> None:
+        """``han``: a HAN in memory in place of the board's dongle, for thousands of boots."""
         meters = tuple(row for row in board.device if row.type == "ESME")[:1]
         super().__init__(board.model_copy(update={"device": meters}), clock, trace, folder, keystore, board.seed)
         self.profile, self.condition = profile, condition
         self.events: list[Event] = []
+        self._memory = None if han is None else MemoryRadio(han, board.hub.gpf)
         self._server: asyncio.Task[None] | None = None
-        self.bench_jig: BenchJig
+        self._bench_jig: BenchJig | None = None
+
+    @property
+    def bench_jig(self) -> BenchJig:
+        """The jig that the board names. Raises NotAvailable before it is open."""
+        if self._bench_jig is None:
+            raise NotAvailable("the jig", "it is not open")
+        return self._bench_jig
+
+    def _coordinator(self) -> HanRadio:
+        return super()._coordinator() if self._memory is None else self._memory
 
     async def bring_up(self) -> None:
         made = self.jig
-        try:
-            self.bench_jig = await open_jig(self.board.jig, self.profile, self.clock, self.trace, self.condition)
-        finally:
-            await made.close()
+        self._bench_jig = await open_jig(self.board.jig, self.profile, self.clock, self.trace, self.condition)
+        await made.close()
         self.jig = self.bench_jig  # type: ignore[assignment]
         self.host = Host(self.bench_jig, self.profile)
         await super().bring_up()
@@ -87,7 +101,7 @@ class ConformanceStation(Station):
         assert side.data is not None
         await BenchLinkServer(
             side.data,
-            f"emulated hub {self.board.hub.chf}",
+            f"emulated hub {self.condition.told_eui or self.board.hub.chf}",
             lambda: self.bench_jig.pin_volts() * self.condition.hub_reading_gain,
             side.hold_space,
             self._console,
@@ -115,6 +129,9 @@ class ConformanceStation(Station):
             self._server.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._server
+        if self._bench_jig is None:  # it did not open: the simulated one of every home is still there to be let go of
+            await super().tear_down()
+            return
         trouble: JigError | None = None
         try:
             await self.bench_jig.supply.output(False)
@@ -152,10 +169,11 @@ async def open_conformance_station(
     clock: Clock,
     trace: Trace,
     folder: Path,
+    han: Han | None = None,
 ) -> AsyncIterator[ConformanceStation]:
     """Up at the beginning, torn down at the end, whatever happened. Raises NotAvailable, JigError, BoardError."""
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
-    station = ConformanceStation(board, clock, trace, folder, load_keys(board), profile, condition)
+    station = ConformanceStation(board, clock, trace, folder, load_keys(board), profile, condition, han=han)
     try:
         await station.bring_up()
         yield station

@@ -5,17 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, NotAvailable
 from hil.conformance.bench import Bench
 from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level
+from ichis.instrument.reading import Plain, Reading
 from ichis.uart import LineProfile
 
 Step = Callable[[Bench, Value], Awaitable[None]]
+OUTAGE_RESOLUTION_S = 0.001
+"""How finely a hub's record of an outage tells its length: the emulated one keeps milliseconds."""
 _RAMP_STEP_S = 0.05
-_ALIGNED_S = 0.0005
-"""Into the hub's whole second, so that outages of whole seconds are counted as such."""
+_RAMP_STEP_V = 0.25
+"""A ramp in coarser steps is another thing than a slow rise or fall. The bench's own figure."""
 _APART_S = 60.0
+_STRETCHED = 1.25
+"""Cycles that take longer than so many times what was asked are other cycles."""
+_AT_PINS_V = 0.15
+"""How far from what was asked for the volts at the pins may be."""
 
 
 def number(bench: Bench, value: Value) -> float:
@@ -45,14 +52,16 @@ async def pin_volts(bench: Bench, value: Value) -> None:
     """Set the supply so that the hub's pins see these volts: measured and corrected once."""
     target, jig = number(bench, value), bench.jig
     await jig.supply.set_voltage(target)
-    found = await jig.probes.volts(1)
+    found = (await jig.probes.volts(1)).value
     if found > 0:
         await jig.supply.set_voltage(target + (target - found))
+        if abs((now := (await jig.probes.volts(1)).value) - target) > _AT_PINS_V:
+            bench.doubts.append(f"{target:g} V were asked for at the pins, there are {now:.4g} V")
 
 
 async def output(bench: Bench, value: Value) -> None:
-    """Supply output on or off."""
-    await bench.jig.supply.output(bool(value))
+    """Supply output on or off; ``switched`` is when."""
+    bench.values["switched"] = await bench.switch(bool(value))
 
 
 async def limit(bench: Bench, value: Value) -> None:
@@ -61,57 +70,78 @@ async def limit(bench: Bench, value: Value) -> None:
 
 
 async def ramp(bench: Bench, value: Value) -> None:
-    """Volts from one value to another, in steps of 50 ms."""
+    """Volts from one value to another, in steps of 50 ms, or as long as the supply needs for one."""
     start, end, seconds = _numbers(bench, value, "from", "to", "seconds")
-    count = max(1, round(seconds / _RAMP_STEP_S))
+    count = max(1, math.floor(seconds / max(_RAMP_STEP_S, bench.jig.supply.least_step_s)))
+    if abs(end - start) / count > _RAMP_STEP_V:
+        raise NotAvailable(f"a ramp of {seconds:g} s", f"this supply would give it in {count} steps, of more than {_RAMP_STEP_V:g} V each")
     await bench.jig.supply.play([(start + (end - start) * (index + 1) / count, seconds / count) for index in range(count)])
 
 
 async def rise(bench: Bench, value: Value) -> None:
-    """Volts up in steps until the hub runs; ``found`` is the volts at its pins then."""
+    """Volts up in steps until the hub runs; ``found`` is the volts at which it did, anywhere within the last step."""
     start, end, step = _numbers(bench, value, "from", "to", "step")
     volts = start
     while volts <= end + 1e-9:
         await bench.jig.supply.set_voltage(volts)
         await bench.clock.sleep(2 * bench.profile["power_on_delay_after_presence"])
         if await bench.jig.lines.read("CH_PR") is Level.LOW:
-            bench.values["found"] = volts
+            given = await bench.jig.supply.measure_voltage()
+            bench.values["found"] = Reading(volts - step / 2, given.u, given.basis).widened(step / 2)
             return
         volts += step
-    bench.values["found"] = math.ceil(end) + 1.0
+    bench.values["found"] = Plain(False, f"the hub did not run up to {end:g} V")
 
 
 async def dip(bench: Bench, value: Value) -> None:
     """Volts at the pins down to a value for a time, then nominal."""
     volts, seconds = _numbers(bench, value, "to", "seconds")
     nominal = bench.profile["supply_nominal"]
-    scale = nominal / max(1.0, await bench.jig.probes.volts(1))  # what is lost on the way is added
+    scale = nominal / max(1.0, (await bench.jig.probes.volts(1)).value)  # what is lost on the way is added
     await bench.jig.supply.play([(volts * scale, seconds), (nominal, 0.0)])
 
 
 async def interrupt(bench: Bench, value: Value) -> None:
-    """No supply for so long; a list is one interruption after another, three seconds apart."""
-    for seconds in value if isinstance(value, list) else [value]:
-        await bench.jig.supply.output(False)
-        await bench.clock.sleep(number(bench, seconds))
-        await bench.jig.supply.output(True)
+    """No supply for so long; a list is one interruption after another, three seconds apart.
+
+    The output is switched where software can time that (high impedance), else the supply plays 0 V by its list (low impedance).
+    Raises NotAvailable where neither gives it.
+    """
+    wanted = [number(bench, seconds) for seconds in (value if isinstance(value, list) else [value])]
+    supply = bench.jig.supply
+    if min(wanted) < supply.least_software_step_s:
+        await supply.play([point for seconds in wanted for point in ((0.0, seconds), (bench.profile["supply_nominal"], 3.0))])
+        return
+    for seconds in wanted:
+        await bench.switch(False)
+        began = supply.acted
+        await bench.clock.sleep(began[1] + seconds - bench.clock.now() if began[1] + seconds > bench.clock.now() else 0)
+        await bench.switch(True)
+        bench.lasted("an interruption", seconds, began, supply.acted)
         await bench.clock.sleep(3)
 
 
 async def cycles(bench: Bench, value: Value) -> None:
     """Supply off and on, so many times; the hub must run at the end of each where ``on`` is 0."""
     times, off_s, on_s = _numbers(bench, value, "times", "off", "on")
-    reached = 0
+    reached, began = 0, bench.clock.now()
+    supply = bench.jig.supply
     for _ in range(round(times)):
-        await bench.jig.supply.output(False)
-        await bench.clock.sleep(off_s)
-        await bench.jig.supply.output(True)
+        await supply.output(False)
+        went = supply.acted
+        await bench.clock.sleep(max(0.0, went[1] + off_s - bench.clock.now()))
+        await supply.output(True)
+        if off_s >= 1:  # of shorter ones their number in a time counts, which is looked at below
+            bench.lasted("a time without supply", off_s, went, supply.acted)
         if on_s:
             await bench.clock.sleep(on_s)
             continue
         await bench.clock.sleep(1)
         reached += await bench.is_running()
-    bench.values["reached"] = float(reached)
+    took, asked = bench.clock.now() - began, times * (off_s + (on_s or 1.0))
+    if took > _STRETCHED * asked:
+        bench.doubts.append(f"{times:g} cycles of {asked:g} s in all took {took:.4g} s with this supply")
+    bench.values["reached"] = Reading(float(reached))
 
 
 async def insert(bench: Bench, _: Value) -> None:
@@ -136,8 +166,7 @@ async def host_present(bench: Bench, value: Value) -> None:
 
 async def ac_lost(bench: Bench, value: Value) -> None:
     """Drive AC Lost."""
-    bench.values["lost" if value else "restored"] = bench.clock.now()
-    await bench.jig.lines.drive("AC LO", bool(value))
+    bench.values["lost" if value else "restored"] = await bench.drive("AC LO", bool(value))
 
 
 async def release(bench: Bench, value: Value) -> None:
@@ -146,30 +175,32 @@ async def release(bench: Bench, value: Value) -> None:
 
 
 async def outage(bench: Bench, value: Value) -> None:
-    """AC Lost for so long, the supply gone after the host's hold-up; begins on a whole second of the hub's clock."""
+    """AC Lost for so long, the supply gone after the host's hold-up; begins wherever the hub's clock is in its second."""
     if isinstance(value, dict):
         seconds, apart = _numbers(bench, value, "seconds", "apart")
     else:
         seconds, apart = number(bench, value), _APART_S
     await bench.clock.sleep(apart)
-    await align(bench)
-    began = bench.clock.now()
-    bench.values["lost"] = began
-    await bench.jig.lines.drive("AC LO", True)
+    before = bench.clock.now()
+    bench.values["lost"] = await bench.drive("AC LO", True)
+    began = (before, bench.clock.now())
     await bench.clock.sleep(bench.profile["host_holdup_time"])
-    await bench.jig.supply.output(False)
-    await bench.clock.sleep(began + seconds - bench.clock.now())
-    await bench.jig.supply.output(True)
+    await bench.switch(False)
+    await bench.clock.sleep(max(0.0, began[1] + seconds - bench.clock.now()))
+    await bench.switch(True)
+    _sure_side(bench, seconds, began, bench.jig.supply.acted)
     await bench.clock.sleep(bench.profile["ac_lost_release_time"])
     await bench.jig.lines.drive("AC LO", False)
     await bench.clock.sleep(5)
 
 
-async def align(bench: Bench) -> None:
-    """Wait until just after a whole second of the hub's clock."""
-    hub = bench.station.hub
-    now = bench.clock.now() if hub is None or hub.status.time is None else hub.status.time
-    await bench.clock.sleep(math.ceil(now) - now + _ALIGNED_S)
+def _sure_side(bench: Bench, asked: float, began: tuple[float, float], ended: tuple[float, float]) -> None:
+    """Doubt an outage that by this supply's times may have been on the other side of the threshold, or another one altogether."""
+    bench.lasted("an outage", asked, began, ended)
+    threshold, resolution = bench.profile["outage_threshold"], OUTAGE_RESOLUTION_S
+    shortest, longest = ended[0] - began[1] - resolution, ended[1] - began[0] + resolution
+    if shortest < threshold <= longest:
+        bench.doubts.append(f"the outage of {asked:g} s lasted from {shortest:.4f} to {longest:.4f} s: on which side of {threshold:g} s?")
 
 
 async def outages(bench: Bench, value: Value) -> None:
@@ -181,15 +212,29 @@ async def outages(bench: Bench, value: Value) -> None:
 
 async def watch_present(bench: Bench, value: Value) -> None:
     """Watch Device Present for so long, as a host does."""
-    for when, level in await bench.jig.lines.watch("CH_PR", number(bench, value)):
+    async with bench.watched("CH_PR") as seen:
+        await bench.clock.sleep(number(bench, value))
+    _note_present(bench, seen)
+
+
+def _note_present(bench: Bench, seen: list[tuple[float, Level]]) -> None:
+    for when, level in seen:
         active = level is Level.LOW
         if not bench.present or bench.present[-1][1] is not active:
             bench.present.append((when, active))
 
 
+async def switch_and_watch(bench: Bench, value: Value) -> None:
+    """Switch the supply on while Device Present is watched, and for so long after; ``switched`` is when it acted."""
+    async with bench.watched("CH_PR") as seen:
+        bench.values["switched"] = await bench.switch(True)
+        await bench.clock.sleep(number(bench, value))
+    _note_present(bench, seen)
+
+
 async def mark(bench: Bench, _: Value) -> None:
-    """The time that a delay is counted from."""
-    bench.values["mark"] = bench.clock.now()
+    """The time that a delay is counted from, where no switching of the supply is."""
+    bench.values["switched"] = Reading(bench.clock.now())
 
 
 async def until_running(bench: Bench, _: Value) -> None:
@@ -249,6 +294,7 @@ STEPS: Mapping[str, Step] = {
         outage,
         outages,
         watch_present,
+        switch_and_watch,
         mark,
         until_running,
         coverage,

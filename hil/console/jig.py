@@ -25,7 +25,7 @@ class Jig(RigNoun):
             f"hub {'powered' if jig.hub_side.powered else 'without power'}",
             {
                 "volts at the hub": round(jig.pin_volts(), 3),
-                "amperes": round(await jig.supply.measure_current(), 3),
+                "amperes": round((await jig.supply.measure_current()).value, 3),
                 "Device present": (await jig.lines.read("CH_PR")).value,
             },
         )

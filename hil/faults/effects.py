@@ -14,6 +14,7 @@ from hil.faults.grammar import LINES, Sentence
 from hil.faults.values import BrownOut, TornWrite
 from hil.radio.port.dongle_server import DongleServer
 from ichis.connector import Level, signal
+from ichis.instrument.reading import Reading
 from ichis.jig import Lines, Supply
 
 Effect = Callable[[Home, Sentence, Callable[..., None]], AbstractAsyncContextManager[None]]
@@ -113,13 +114,28 @@ class HeldSupply:
     async def output(self, on: bool) -> None:
         self._on = on
 
-    async def measure_voltage(self) -> float:
+    async def confirm(self) -> None:
+        """What the host wants is done when the fault is over: there is nothing to confirm before."""
+
+    @property
+    def acted(self) -> tuple[float, float]:
+        return self._supply.acted
+
+    @property
+    def least_step_s(self) -> float:
+        return self._supply.least_step_s
+
+    @property
+    def least_software_step_s(self) -> float:
+        return self._supply.least_software_step_s
+
+    async def measure_voltage(self) -> Reading:
         return await self._supply.measure_voltage()
 
-    async def measure_current(self) -> float:
+    async def measure_current(self) -> Reading:
         return await self._supply.measure_current()
 
-    async def measure_peak_current(self) -> float:
+    async def measure_peak_current(self) -> Reading:
         return await self._supply.measure_peak_current()
 
     async def play(self, points: Sequence[tuple[float, float]]) -> None:
@@ -131,7 +147,7 @@ class HeldSupply:
 async def supply(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
     """``supply dip`` and ``supply sag``; nothing happens to a supply that is off."""
     sound = home.jig.supply
-    volts = await sound.measure_voltage()
+    volts = (await sound.measure_voltage()).value
     if volts > 0:
         if sentence.kind == "dip":
             out = BrownOut(((0.0, sentence.number("DURATION", 0)),))
@@ -186,6 +202,10 @@ class StuckLines:
         self._told = told
         self.wanted = wanted
         """State that the host last wanted of it."""
+
+    @property
+    def resolution_s(self) -> float:
+        return self._lines.resolution_s
 
     async def drive(self, symbol: str, active: bool) -> None:
         if symbol == self._symbol:

@@ -20,7 +20,10 @@ _MOST_POINTS = 600
 
 
 class CheckRow(TypedDict):
-    """One check as recorded. ``limit`` is text as ``>= 10.8``; ``value`` and ``margin`` are None where nothing was measured."""
+    """One check as recorded. ``limit`` is text as ``>= 10.8``; ``value`` and ``margin`` are None where nothing was measured.
+
+    ``u`` is the expanded uncertainty of the value (k = 2), None where it is exact or nobody states one; ``basis`` says which.
+    """
 
     id: str
     group: str
@@ -30,6 +33,9 @@ class CheckRow(TypedDict):
     value: float | None
     limit: str
     unit: str
+    u: float | None
+    basis: str
+    outcome: str
     margin: float | None
     source: str
     requirement: list[str]

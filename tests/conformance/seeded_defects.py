@@ -15,6 +15,7 @@ from firmware_emu.hub.hub import RESTORED_LONG, RESTORED_LONG_ALERT, RESTORED_SH
 from firmware_emu.hub.power import Outage, PowerEvent, PowerState
 from firmware_emu.hub.running import RunningHub
 from hil.conformance.station import ConformanceStation
+from ichis.bad_units import BAD_HUBS
 from ichis.condition import Condition
 
 
@@ -227,47 +228,10 @@ def threshold_of_dcc(seconds: float) -> Callable[[ConformanceStation], None]:
     return change
 
 
-def _c(**changed: Any) -> Defect:
-    return Defect(Condition(**changed))
-
-
 DEFECTS: dict[str, Defect] = {
-    "MAT-01": _c(device_present_drift_v=1.2),
-    "MAT-02": _c(device_present_delay_s=1.5),
-    "MAT-03": _c(device_present_release_s=0.6),
-    "MAT-04": _c(open_pins=frozenset({6})),
-    "MAT-05": _c(shorts=frozenset({(3, 6)})),
-    "MAT-06": _c(device_present_bounce_s=0.09),
-    "MAT-07": _c(open_pins=frozenset({2})),
-    "MAT-08": _c(open_pins=frozenset({4})),
-    "MAT-09": _c(cable_ohm=0.7),
-    "MAT-10": _c(device_present_flicker_s=0.3),
-    "MAT-11": _c(removal_touch_s=0.3),
-    "SST-01": _c(supply_gain=1.04),
-    "SST-02": _c(cold_start_v=11.0),
-    "SST-03": _c(overvoltage_trip_v=13.0),
-    "SST-04": _c(low_volts_extra_a=0.45),
-    "SST-05": _c(input_loss_w=3.9),
-    "SST-06": _c(leakage_a=0.05),
-    "SST-07": _c(cold_start_v=9.3),
-    "SST-08": _c(ripple_v=0.3),
-    "DYN-01": _c(slow_ramp_lockout_s=2.0),
-    "DYN-02": _c(recovery_v=8.0),
-    "DYN-03": _c(brownout_v=9.2),
-    "DYN-04": _c(short_dip_latch_s=2.0),
-    "DYN-05": _c(recovery_v=10.6),
-    "DYN-06": _c(glitch_reset_s=(0.002, 0.02)),
-    "DYN-07": _c(holdup_s=0.36),
+    **{name: Defect(condition) for name, condition in BAD_HUBS.items()},
     "DYN-08": Defect(station=forgets_unwarned),
-    "DYN-09": _c(inrush_a=3.0),
-    "DYN-10": _c(capacitance_f=0.08),
-    "DYN-11": _c(overload_latch=True),
-    "DYN-12": _c(start_peak_a=1.8),
-    "ACL-01": _c(missing_pull_ups=frozenset({"AC LO"})),
-    "ACL-02": _c(level_volts={"AC LO low": 1.4}),
-    "ACL-03": _c(level_volts={"AC LO high": 1.9}),
     "ACL-04": Defect(hub=LatePowerEvent),
-    "ACL-05": _c(ac_restored_delay_s=0.05),
     "ACL-06": Defect(board=("hub.hold_up_ms=350",)),
     "ACL-07": Defect(hub=StaysExhausted),
     "ACL-08": Defect(hub=RepeatsShortAlert),
@@ -279,35 +243,11 @@ DEFECTS: dict[str, Defect] = {
     "ACL-14": Defect(hub=SilentAboutSurprises),
     "ACL-15": Defect(station=forgets_after_five_minutes),
     "ACL-16": Defect(hub=OneAlertInHalfAMinute),
-    "SER-01": _c(level_volts={"RX_MT low": 1.1}),
-    "SER-02": _c(level_volts={"RX_MT high": 1.7}),
-    "SER-03": _c(swallowed_octets=frozenset(b"q")),
-    "SER-04": _c(swallowed_octets=frozenset({0x11, 0x13})),
-    "SER-05": _c(hub_baud_error=-0.04),
-    "SER-06": _c(hub_baud_error=0.04),
-    "SER-07": _c(deaf_octets_after_error=60),
-    "SER-08": _c(hub_repeats_sequence=True),
-    "SER-09": _c(hub_counts_errors=False),
-    "SER-10": _c(hub_reading_gain=0.95),
-    "RES-01": _c(shorts=frozenset({(1, 10)})),
-    "RES-02": _c(shorts=frozenset({(3, 11)})),
-    "RES-03": _c(shorts=frozenset({(2, 13)})),
-    "RES-04": _c(shorts=frozenset({(4, 17)})),
-    "RES-05": _c(shorts=frozenset({(15, 16)})),
-    "RES-06": _c(shorts=frozenset({(9, 12)})),
-    "RES-07": _c(pin_volts={19: 3.3}),
-    "HOT-01": _c(needs_data_pair=True),
     "HOT-02": Defect(station=forgets_when_moved),
-    "HOT-03": _c(open_data_extra_a=0.5),
-    "HOT-04": _c(ac_lost_needs_data_pair=True),
-    "END-01": _c(starts_in_window=(16, 60.0)),
     "END-02": Defect(hub=TiresOfAlerts),
-    "END-03": _c(starts_in_window=(8, 12.0)),
     "END-04": Defect(station=counter_falls_back),
     "INS-01": Defect(hub=SlowToCommission),
     "INS-02": Defect(hub=WaitsForWan),
     "INS-03": Defect(hub=GivesUpOnWan),
-    "INS-04": _c(needs_host_present=True),
-    "INS-05": _c(hot_insertion_lockup=True),
 }
 """By the check that must fail, and it alone."""

@@ -83,7 +83,7 @@ def test_a_supply_that_answers_nonsense_or_not_at_all_ends_the_run_with_the_rest
                 raise JigError(f"supply: :MEAS:CURR?: {trouble}")
 
             supply = session._bench.station.bench_jig.supply
-            supply.measure_current = supply.measure_voltage = refuse  # type: ignore[method-assign]
+            supply.measure_current = supply.measure_voltage = supply.confirm = refuse  # type: ignore[method-assign]
 
     record = carried_out(tmp_path, "supply static", on_result=spoil)
     verdicts = {row["id"]: row["verdict"] for row in record["checks"]}

@@ -1,4 +1,4 @@
-"""SCPI over pseudo-terminals through pyvisa-py: a supply and a multimeter served, and what they may answer that no one expects."""
+"""Instruments in their dialects over pseudo-terminals and sockets: what they may answer that no one expects voids, and never shifts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,24 @@ from ichis.bench_jig import InstrumentJig, open_jig
 from ichis.condition import Condition
 from ichis.connector import Level
 from ichis.hub_side import HubSide
+from ichis.instrument.dialect import dialects, named, recognise
+from ichis.instrument.drivers import InstrumentSupply
+from ichis.instrument.fault import read_fault
+from ichis.instrument.link import InstrumentLink
+from ichis.instrument.session import InstrumentGivenUp, InstrumentTrouble, Refused, Session
+from ichis.instrument.stand_in import Behind, StandIn, StandInLink
 from ichis.jig import OPEN_OHM
 from ichis.profile import load_profile
-from ichis.scpi import ScpiInstrument, ScpiSupply
-from ichis.served_jig import serve
-from tests.patience import PATIENCE_S
+from ichis.served_jig import Serving, serve
+from ichis.simulated_jig import SimulatedJig
 
 PROFILE = load_profile("ichis_default")
+SUPPLIES = [name for one in dialects().values() if one.kind == "supply" for name in one.models]
 
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, clock: Clock, **more: object) -> AsyncIterator[InstrumentJig]:
-    async with serve(folder) as table:
+async def served(folder: Path, clock: Clock, serving: Serving | None = None, **more: object) -> AsyncIterator[InstrumentJig]:
+    async with serve(folder, 0, serving) as table:
         given = {key: value for key, value in table.items() if key != "lines"} | more
         jig = await open_jig(JigTable.model_validate(given), PROFILE, clock, Trace(clock.now), Condition())
         assert isinstance(jig, InstrumentJig)
@@ -42,33 +48,165 @@ async def served(folder: Path, clock: Clock, **more: object) -> AsyncIterator[In
 
 
 @pytest.mark.requirement("ICH-11")
-async def test_a_supply_by_scpi_powers_the_hub_and_reads_what_it_draws(tmp_path: Path) -> None:
-    async with served(tmp_path, Clock()) as jig:
+@pytest.mark.parametrize("tcp", [False, True], ids=["terminal", "socket"])
+async def test_a_supply_by_its_dialect_powers_the_hub_and_reads_what_it_draws(tmp_path: Path, tcp: bool) -> None:
+    async with served(tmp_path, Clock(), Serving(tcp=tcp)) as jig:
         assert "SIMULATED SUPPLY" in await jig.supply.identity()
         await jig.supply.set_current_limit(1.5)
         await jig.supply.set_voltage(12)
         await jig.supply.output(True)
+        await jig.supply.confirm()
         assert jig.hub_side.powered
-        assert await jig.supply.measure_current() == pytest.approx(0.2, abs=0.001)
-        assert await jig.supply.measure_peak_current() == pytest.approx(1.1)
-        assert await jig.probes.volts(1) == pytest.approx(11.97)
-        assert await jig.probes.ohms(1, 2) < 0.1
-        assert await jig.probes.ohms(1, 3) == OPEN_OHM
+        amperes = await jig.supply.measure_current()
+        assert amperes.value == pytest.approx(0.2, abs=0.001)
+        assert 0 < amperes.u < 0.002
+        assert (await jig.supply.measure_peak_current()).value == pytest.approx(1.1)
+        assert (await jig.probes.volts(1)).value == pytest.approx(11.97)
+        assert (await jig.probes.ohms(1, 2)).value < 0.1
+        assert (await jig.probes.ohms(1, 3)).value == OPEN_OHM
         await jig.supply.output(False)
-        assert await jig.supply.measure_voltage() == 0
+        await jig.supply.confirm()
+        assert (await jig.supply.measure_voltage()).value == 0
 
 
-@pytest.mark.parametrize("lists", [False, True])
-async def test_a_dip_is_played_in_bench_time_by_list_or_step_by_step(clock: Clock, tmp_path: Path, lists: bool) -> None:
-    async with served(tmp_path, clock, supply_lists=lists) as jig:
-        await jig.supply.set_voltage(12)
-        await jig.supply.output(True)
-        began = clock.now()
-        await jig.supply.play([(6.0, 1.0), (12.0, 0.5)])
-        assert clock.now() - began == pytest.approx(1.5, abs=0.05)
-        low = [when for when, volts in jig.waveform() if 5.9 < volts < 6.1]
-        assert max(low) - min(low) == pytest.approx(1.0, abs=0.05)
-        assert jig.hub_side.powered
+@pytest.mark.parametrize("model", ["scpi-supply", "rigol-dp832", "keysight-e36313a"])
+def test_a_dip_is_played_in_bench_time_by_list_or_step_by_step(model: str) -> None:
+    clock = Clock(start=datetime(2026, 1, 5, tzinfo=UTC), warp=True)
+
+    async def main() -> None:
+        async with modelled(clock, model, latency_s=0.005) as (jig, supply):
+            await supply.set_current_limit(2)
+            await supply.set_voltage(12)
+            await supply.output(True)
+            began = clock.now()
+            await supply.play([(6.0, 1.0), (12.0, 0.5)])
+            assert clock.now() - began == pytest.approx(1.5, abs=0.2)
+            low = [when for when, volts in jig.waveform() if 5.9 < volts < 6.1]
+            assert max(low) - min(low) == pytest.approx(1.0, abs=0.05)
+            assert jig.hub_side.powered
+            with pytest.raises(NotAvailable, match=r"0\.0001 s"):
+                await supply.play([(6.0, 0.0001)])
+
+    clock.run(main())
+
+
+@contextlib.asynccontextmanager
+async def modelled(clock: Clock, model: str, *faults: str, latency_s: float = 0.0) -> AsyncIterator[tuple[SimulatedJig, InstrumentSupply]]:
+    """The stand-in of a supply in front of the simulated jig."""
+    jig = SimulatedJig(PROFILE, clock, Trace(clock.now))
+    stand_in = StandIn(*named(model), Behind(supply=jig.supply, probes=jig.probes), [read_fault(one) for one in faults], latency_s)
+    link = StandInLink(stand_in, clock)
+    try:
+        supply = InstrumentSupply(await Session.open(link, clock, "supply"), clock)
+        await supply.open()
+        yield jig, supply
+    finally:
+        link.close()
+        await jig.close()
+
+
+@pytest.mark.parametrize("model", SUPPLIES)
+def test_every_supply_of_a_dialect_is_recognised_set_read_back_measured_and_switched_off(model: str) -> None:
+    clock = Clock(warp=True)
+
+    async def main() -> None:
+        async with modelled(clock, model, latency_s=0.01) as (jig, supply):
+            assert recognise(await supply.identity()) is named(model)[0]
+            await supply.set_current_limit(1.0)
+            await supply.set_voltage(12)
+            await supply.output(True)
+            await supply.confirm()
+            assert (await supply.measure_voltage()).value == pytest.approx(12, abs=0.01)
+            assert (await supply.measure_current()).value == pytest.approx(0.2, abs=0.01)
+            with pytest.raises(JigError, match=r"outside|refused|-222|119"):
+                await supply.set_voltage(2000)
+            await supply.output(False)
+            await supply.confirm()
+            assert not jig.socket.feed.feeding
+
+    clock.run(main())
+
+
+async def twice(supply: InstrumentSupply) -> None:
+    for _ in range(2):
+        await supply.measure_current()
+
+
+@pytest.mark.parametrize("model", ["scpi-supply", "tti-ql355", "siglent-spd3303x"])
+@pytest.mark.parametrize("sentence", ["3s late", "no answer", "answers twice", "garbage", "half an answer", "unasked line", "error queued"])
+@pytest.mark.parametrize("number", [5, 6, 7, 8])
+def test_after_any_trouble_the_next_answers_are_those_of_their_questions(model: str, sentence: str, number: int) -> None:
+    clock = Clock(warp=True)
+
+    async def main() -> None:
+        async with modelled(clock, model, f"{sentence} at {number}th", latency_s=0.02) as (_, supply):
+            await supply.set_current_limit(1.0)
+            await supply.set_voltage(12)
+            await supply.output(True)
+            with pytest.raises(InstrumentTrouble):
+                await twice(supply)
+            assert (await supply.measure_voltage()).value == pytest.approx(12, abs=0.01)
+            assert (await supply.measure_current()).value == pytest.approx(0.2, abs=0.01)
+
+    clock.run(main())
+
+
+@pytest.mark.parametrize("sentence", ["hangs from 5th", "reads 20% high from 5th", "resets from 30th", "set ignored from 3rd"])
+def test_an_instrument_that_lies_is_found_out_by_what_must_be_so(sentence: str) -> None:
+    clock = Clock(warp=True)
+
+    async def main() -> None:
+        async with modelled(clock, "rigol-dp832", sentence, latency_s=0.01) as (_, supply):
+            with pytest.raises(JigError):  # noqa: PT012  which of them finds it depends on what it does
+                await supply.set_current_limit(1.0)
+                await supply.set_voltage(12)
+                await supply.output(True)
+                await supply.confirm()
+                await supply.set_voltage(9)
+                await supply.measure_current()
+
+    clock.run(main())
+
+
+@pytest.mark.parametrize("sentence", ["off ignored", "off 30s late"])
+def test_a_supply_that_says_it_is_off_and_is_not_is_found_by_measuring(sentence: str) -> None:
+    clock = Clock(warp=True)
+
+    async def main() -> None:
+        async with modelled(clock, "rigol-dp832", sentence) as (_, supply):
+            await supply.set_current_limit(1.0)
+            await supply.set_voltage(12)
+            await supply.output(True)
+            with pytest.raises(JigError, match="told to switch off, it still gives 12 V"):
+                await supply.output(False)
+
+    clock.run(main())
+
+
+def test_an_instrument_that_is_gone_is_given_up_and_stays_so() -> None:
+    clock = Clock(warp=True)
+
+    async def main() -> None:
+        async with modelled(clock, "scpi-supply", "gone from 60th") as (_, supply):
+            for _ in range(20):
+                with contextlib.suppress(InstrumentTrouble):
+                    await supply.measure_voltage()
+                    continue
+                break
+            with pytest.raises(InstrumentGivenUp, match="could not be brought together"):
+                await supply.measure_voltage()
+            with pytest.raises(InstrumentGivenUp):
+                await supply.output(False)
+
+    clock.run(main())
+
+
+def test_a_sentence_that_no_instrument_does_is_refused_with_those_there_are() -> None:
+    with pytest.raises(BoardError, match="off ignored; on ignored"):
+        read_fault("dances at midnight")
+    assert read_fault("probe 3s late at 12th").strikes(12)
+    assert not read_fault("probe 3s late at 12th").strikes(13)
+    assert read_fault("reads 20 % high from 2nd").amount == 20
 
 
 async def test_lines_travel_as_modem_lines_of_the_served_port(tmp_path: Path) -> None:
@@ -96,77 +234,75 @@ async def test_lines_travel_as_modem_lines_of_the_served_port(tmp_path: Path) ->
             await jig.lines.drive("CH_PR", True)
 
 
+IDN = "CHUB BENCH,SIMULATED SUPPLY,7,1.0"
+GOOD = {"*IDN?": IDN, ":SYST:ERR?": '0,"No error"', ":MEAS:VOLT?": "12.0", ":OUTP?": "1"}
+
+
 @contextlib.asynccontextmanager
-async def peer(answer: Callable[[str], bytes]) -> AsyncIterator[ScpiInstrument]:
-    """A SCPI peer on a pseudo-terminal that answers what ``answer`` says."""
+async def peer(**answers: bytes) -> AsyncIterator[Session]:
+    """A peer on a pseudo-terminal that answers as an instrument but for what is given, by question."""
     master, slave = os.openpty()
     tty.setraw(slave)
     loop = asyncio.get_running_loop()
-    loop.add_reader(master, lambda: os.write(master, answer(os.read(master, 4096).decode())))
-    instrument = ScpiInstrument(f"ASRL{os.ttyname(slave)}::INSTR", Clock(), timeout_ms=300)
+    said: dict[str, bytes] = {question: f"{answer}\n".encode() for question, answer in GOOD.items()}
+
+    def answer() -> None:
+        for line in os.read(master, 4096).decode().splitlines():
+            os.write(master, said.get(line, b""))
+
+    loop.add_reader(master, answer)
+    session = await Session.open(InstrumentLink(f"ASRL{os.ttyname(slave)}::INSTR", Clock()), Clock(), "supply", timeout_s=0.3)
+    said |= {question.replace("_", ":") + "?": text for question, text in answers.items()}
     try:
-        yield instrument
+        yield session
     finally:
         loop.remove_reader(master)
-        instrument.close()
+        session.close()
         os.close(master)
         os.close(slave)
 
 
 @pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        (b"banana\n", "answered 'banana', expected a number"),
-        (b"1e99\n", "no usable answer|cannot be"),
-        (b"nan\n", "cannot be"),
-        (b"\xff\xfe\xfd\n", "no usable answer|expected a number"),
-        (b"-5000\n", "cannot be"),
-        (b"\n", "expected a number"),
-        (b"", "no usable answer"),
-    ],
+    "answer",
+    [b"banana\n", b"1e99\n", b"nan\n", b"\xff\xfe\xfd\n", b"-5000\n", b"\n", b"", b"12.0\n12.0\n", b'0,"No error"\n', b"12.0A;1\n"],
 )
-async def test_nonsense_for_a_measurement_is_refused_with_the_question_and_the_answer(answer: bytes, problem: str) -> None:
-    async with peer(lambda _: answer) as instrument:
-        supply = ScpiSupply(instrument, Clock(), list_mode=False, peak_query=":MEAS:CURR:HIGH?")
-        with pytest.raises(JigError, match=problem) as caught:
-            await supply.measure_voltage()
-        assert "MEAS:VOLT?" in str(caught.value)
+async def test_nonsense_for_a_measurement_is_refused_with_the_question(answer: bytes) -> None:
+    async with peer(_MEAS_VOLT=answer) as session:
+        with pytest.raises(InstrumentTrouble, match="MEAS:VOLT"):
+            await session.number("volts", -1, 1000, channel=1)
 
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
-    [
-        (b'1;-222,"Data out of range"\n', "refused: -222"),
-        (b"0;0\n", "expected 1"),
-        (b"hello\n", "expected 1"),
-        (b"", "no usable answer"),
-    ],
+    [(b'-222,"Data out of range"\n', "refused|error queue does not"), (b"0.5\n", "not an error queue's"), (b"", "no usable answer")],
 )
 async def test_a_command_that_is_not_confirmed_is_an_error(answer: bytes, problem: str) -> None:
-    async with peer(lambda _: answer) as instrument:
-        supply = ScpiSupply(instrument, Clock(), list_mode=False, peak_query="")
+    async with peer(_SYST_ERR=answer) as session:
         with pytest.raises(JigError, match=problem):
-            await supply.output(True)
+            await session.command("switch_on", channel=1)
 
 
 GONE = JigTable(kind="instruments", supply="ASRL/dev/none-such::INSTR", hub_end="127.0.0.1:9")
 
 
-async def test_an_instrument_that_is_not_there_is_named_with_what_to_do() -> None:
+async def test_an_instrument_that_is_not_there_or_not_known_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotAvailable, match="is it on, connected"):
-        ScpiInstrument("ASRL/dev/none-such::INSTR", Clock())
+        InstrumentLink("ASRL/dev/none-such::INSTR", Clock())
     with pytest.raises(NotAvailable, match="chub ichis serve"):
         await open_jig(GONE, PROFILE, Clock(), Trace(lambda: 0.0), Condition())
     with pytest.raises(BoardError, match="needs supply"):
         await open_jig(JigTable(kind="instruments"), PROFILE, Clock(), Trace(lambda: 0.0), Condition())
+    async with serve(tmp_path) as table:
+        with pytest.raises(NotAvailable, match="no supply of any dialect"):
+            await open_jig(JigTable.model_validate(table | {"supply": table["probes"]}), PROFILE, Clock(), Trace(lambda: 0.0), Condition())
 
 
 async def test_the_served_supply_tells_wrong_commands_in_its_error_queue(tmp_path: Path) -> None:
     async with served(tmp_path, Clock()) as jig:
         supply = jig.supply
-        assert isinstance(supply, ScpiSupply)
-        with pytest.raises(JigError, match=r"-200.*outside"):
-            await supply.set_voltage(99)
-        with pytest.raises(JigError, match="-113"):
-            await supply._instrument.tell(":FROBNICATE 1")
+        assert isinstance(supply, InstrumentSupply)
+        with pytest.raises(Refused, match="-113"):
+            await supply.session.tell(":FROBNICATE 1")
+        with pytest.raises(Refused, match="-222"):
+            await supply.session.tell(":VOLT 99")
         await supply.set_voltage(5)

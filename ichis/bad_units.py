@@ -1,0 +1,100 @@
+"""Bad units by the check that each must fail, and it alone: a check that no bad unit can fail does not count.
+
+Those of the hub whose fault lies in its firmware are not here: they are hubs of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ichis.condition import Condition
+from ichis.host_port import HostCondition
+
+BAD_HUBS: Mapping[str, Condition] = {
+    "MAT-01": Condition(device_present_drift_v=1.2),
+    "MAT-02": Condition(device_present_delay_s=1.5),
+    "MAT-03": Condition(device_present_release_s=0.6),
+    "MAT-04": Condition(open_pins=frozenset({6})),
+    "MAT-05": Condition(shorts=frozenset({(3, 6)})),
+    "MAT-06": Condition(device_present_bounce_s=0.09),
+    "MAT-07": Condition(open_pins=frozenset({2})),
+    "MAT-08": Condition(open_pins=frozenset({4})),
+    "MAT-09": Condition(cable_ohm=0.7),
+    "MAT-10": Condition(device_present_flicker_s=0.3),
+    "MAT-11": Condition(removal_touch_s=0.3),
+    "SST-01": Condition(supply_gain=1.04),
+    "SST-02": Condition(cold_start_v=11.0),
+    "SST-03": Condition(overvoltage_trip_v=13.0),
+    "SST-04": Condition(low_volts_extra_a=0.45),
+    "SST-05": Condition(input_loss_w=3.9),
+    "SST-06": Condition(leakage_a=0.05),
+    "SST-07": Condition(cold_start_v=9.3),
+    "SST-08": Condition(ripple_v=0.3),
+    "DYN-01": Condition(slow_ramp_lockout_s=2.0),
+    "DYN-02": Condition(recovery_v=8.0),
+    "DYN-03": Condition(brownout_v=9.2),
+    "DYN-04": Condition(short_dip_latch_s=2.0),
+    "DYN-05": Condition(recovery_v=10.6),
+    "DYN-06": Condition(glitch_reset_s=(0.002, 0.02)),
+    "DYN-07": Condition(holdup_s=0.36),
+    "DYN-09": Condition(inrush_a=3.0),
+    "DYN-10": Condition(capacitance_f=0.08),
+    "DYN-11": Condition(overload_latch=True),
+    "DYN-12": Condition(start_peak_a=1.8),
+    "ACL-01": Condition(missing_pull_ups=frozenset({"AC LO"})),
+    "ACL-02": Condition(level_volts={"AC LO low": 1.4}),
+    "ACL-03": Condition(level_volts={"AC LO high": 1.9}),
+    "ACL-05": Condition(ac_restored_delay_s=0.05),
+    "SER-01": Condition(level_volts={"RX_MT low": 1.1}),
+    "SER-02": Condition(level_volts={"RX_MT high": 1.7}),
+    "SER-03": Condition(swallowed_octets=frozenset(b"q")),
+    "SER-04": Condition(swallowed_octets=frozenset({0x11, 0x13})),
+    "SER-05": Condition(hub_baud_error=-0.04),
+    "SER-06": Condition(hub_baud_error=0.04),
+    "SER-07": Condition(deaf_octets_after_error=60),
+    "SER-08": Condition(hub_repeats_sequence=True),
+    "SER-09": Condition(hub_counts_errors=False),
+    "SER-10": Condition(hub_reading_gain=0.95),
+    "RES-01": Condition(shorts=frozenset({(1, 10)})),
+    "RES-02": Condition(shorts=frozenset({(3, 11)})),
+    "RES-03": Condition(shorts=frozenset({(2, 13)})),
+    "RES-04": Condition(shorts=frozenset({(4, 17)})),
+    "RES-05": Condition(shorts=frozenset({(15, 16)})),
+    "RES-06": Condition(shorts=frozenset({(9, 12)})),
+    "RES-07": Condition(pin_volts={19: 3.3}),
+    "HOT-01": Condition(needs_data_pair=True),
+    "HOT-03": Condition(open_data_extra_a=0.5),
+    "HOT-04": Condition(ac_lost_needs_data_pair=True),
+    "END-01": Condition(starts_in_window=(16, 60.0)),
+    "END-03": Condition(starts_in_window=(8, 12.0)),
+    "INS-04": Condition(needs_host_present=True),
+    "INS-05": Condition(hot_insertion_lockup=True),
+}
+"""By check of a hub."""
+
+BAD_HOSTS: Mapping[str, HostCondition] = {
+    "HSU-01": HostCondition(unseated_volts=13.4),
+    "HSU-02": HostCondition(sag_v=1.6),
+    "HSU-03": HostCondition(peak_s=0.6),
+    "HSU-04": HostCondition(release_overshoot_v=1.2),
+    "HSU-05": HostCondition(pulse_limit_a=1.8),
+    "HSU-06": HostCondition(ripple_v_per_a=0.3),
+    "HSU-07": HostCondition(holdup_s=0.45),
+    "HSU-08": HostCondition(start_unseated_s=5.5),
+    "HSU-09": HostCondition(open_pins=frozenset({2})),
+    "HSU-10": HostCondition(misses_start_after=15),
+    "HLI-01": HostCondition(missing_pull_ups=frozenset({"CH_PR"})),
+    "HLI-02": HostCondition(level_volts={"MT_PR low": 0.6}),
+    "HLI-03": HostCondition(lets_go_when_seated=True),
+    "HLI-04": HostCondition(present_s=1.4),
+    "HLI-05": HostCondition(shorts=frozenset({(10, 11)})),
+    "HLI-06": HostCondition(idle_inverted=True),
+    "HLI-07": HostCondition(missing_pull_ups=frozenset({"RX_MT"})),
+    "HLI-08": HostCondition(shorts=frozenset({(3, 9)})),
+    "HAC-01": HostCondition(level_volts={"AC LO low": 0.7}),
+    "HAC-02": HostCondition(ac_lost_s=0.1),
+    "HAC-03": HostCondition(holdup_peak_s=0.025),
+    "HAC-04": HostCondition(ac_restored_s=0.2),
+    "HAC-05": HostCondition(level_volts={"AC LO high": 2.2}),
+}
+"""By check of a host's port."""

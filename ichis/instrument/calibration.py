@@ -1,0 +1,58 @@
+"""The file of one instrument: serial number, when it was calibrated and is due again, by whom, and its accuracy by range."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from firmware_emu.errors import BoardError
+from ichis.instrument.dialect import accuracy_of
+from ichis.instrument.reading import Accuracy
+
+_KEYS = {"serial", "calibrated", "due", "certificate", "laboratory", "accuracy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One instrument's calibration. ``accuracy`` is empty where the file leaves that to the dialect's data sheet."""
+
+    serial: str
+    calibrated: date
+    due: date
+    certificate: str
+    laboratory: str
+    accuracy: Mapping[str, Accuracy]
+
+    def overdue(self, today: date) -> bool:
+        """Whether its calibration has run out."""
+        return today > self.due
+
+
+def load_calibration(path: Path, idn: str) -> Calibration:
+    """The file of the instrument that answers ``idn``. Raises BoardError for a file that cannot be used or is another instrument's."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as wrong:
+        raise BoardError(str(path), "", f"cannot be read ({wrong.strerror}): expected the file of an instrument") from wrong
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise BoardError(str(path), "", f"not TOML: {wrong}") from wrong
+    if unknown := sorted(set(table) - _KEYS):
+        raise BoardError(str(path), unknown[0], f"no such key: expected one of {', '.join(sorted(_KEYS))}")
+    for key in ("calibrated", "due"):
+        if type(table.get(key)) is not date:
+            raise BoardError(str(path), key, f"{table.get(key)!r}: expected a date such as 2026-03-31")
+    serial = str(table.get("serial", ""))
+    if not serial or serial not in idn:
+        raise BoardError(str(path), "serial", f"{serial!r} is not in the identity {idn!r}: this is the file of another instrument")
+    try:
+        accuracy = accuracy_of(table.get("accuracy", {}))
+    except (KeyError, TypeError) as wrong:
+        raise BoardError(
+            str(path), "accuracy", f"cannot be read ({wrong}): expected source, basis and a list of ranges a quantity"
+        ) from wrong
+    return Calibration(
+        serial, table["calibrated"], table["due"], str(table.get("certificate", "")), str(table.get("laboratory", "")), accuracy
+    )

@@ -1,0 +1,1 @@
+"""The dialects that this project brings along, one TOML file a family."""
