@@ -307,7 +307,7 @@ class RunningHub:
         with self.store.transaction():
             self._power.lost(lost_at)
             self.log.flush()
-            self.channel.post(WanKind.POWER_LOST, int(lost_at).to_bytes(4, "big"))
+            self.channel.post(WanKind.POWER_LOST, round(lost_at * 1000).to_bytes(8, "big"))
         self.trace.emit("power", "hub", "last gasp", lost_at=int(lost_at))
 
     # --- HAN

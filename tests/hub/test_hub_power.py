@@ -21,7 +21,7 @@ from tests.hub.hub_bench import ACB, CHF, CONFIG, ESME, GPF, Bench, Meter, add_d
 
 
 def last_gasps(bench: Bench) -> list[int]:
-    return [int.from_bytes(frame.body, "big") for _, frame in bench.frames if frame.kind is WanKind.POWER_LOST]
+    return [int.from_bytes(frame.body, "big") // 1000 for _, frame in bench.frames if frame.kind is WanKind.POWER_LOST]
 
 
 @pytest.mark.requirement("CH-11")
