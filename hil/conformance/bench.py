@@ -43,6 +43,8 @@ _SURE = 0.1
 """Part of a time that was asked for by which it may differ without a doubt."""
 _WATCH_S = 0.25
 _KEPT = ("/anchor/", "/own/", "hub/network/", "hub/commissioned", "hub/log/current/", "/provisioned")
+_RECORD = "hub/network/record"
+"""Of the dongle: its frame counter goes on, as it must."""
 MOST_AMPERES = 4.0
 """Current limit of the supply where a check asks for none."""
 
@@ -332,7 +334,7 @@ class Bench:
             return {}
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             rows = database.execute("SELECT key, value FROM entry").fetchall()
-        return {str(key): bytes(value) for key, value in rows if any(part in str(key) for part in _KEPT)}
+        return {str(key): bytes(value) for key, value in rows if any(part in str(key) for part in _KEPT) and str(key) != _RECORD}
 
     def own_counter(self) -> int:
         """The CHF's own originator counter as stored."""

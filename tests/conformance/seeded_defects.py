@@ -222,8 +222,8 @@ def threshold_of_dcc(seconds: float) -> Callable[[ConformanceStation], None]:
     """The DCC's own threshold for AD1."""
 
     def change(station: ConformanceStation) -> None:
-        context = station.dcc.alerts._context
-        station.dcc.alerts._context = replace(context, profile=replace(context.profile, outage_threshold_s=seconds))
+        alerts = station.dcc.alerts
+        alerts._context = replace(alerts._context, profile=replace(alerts._context.profile, outage_threshold_s=seconds))
 
     return change
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import tty
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from ichis.jig import OPEN_OHM
 from ichis.profile import load_profile
 from ichis.served_jig import Serving, serve
 from ichis.simulated_jig import SimulatedJig
+from tests.patience import PATIENCE_S
 
 PROFILE = load_profile("ichis_default")
 SUPPLIES = [name for one in dialects().values() if one.kind == "supply" for name in one.models]

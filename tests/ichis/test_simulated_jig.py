@@ -37,18 +37,15 @@ def host(jig: SimulatedJig) -> Host:
 
 @pytest.mark.requirement("ICH-02")
 @pytest.mark.requirement("CH-32")
-def test_the_hub_runs_from_the_supply_and_shows_itself() -> None:
-    async def body(jig: SimulatedJig, host: Host, clock: Clock) -> None:
-        assert await jig.lines.read("CH_PR") is Level.HIGH
-        await host.power_up()
-        assert jig.hub_side.powered
-        assert jig.hub_side.host_present
-        assert not jig.hub_side.ac_lost
-        assert await jig.lines.read("CH_PR") is Level.LOW
-        assert jig.pin_volts() == pytest.approx(12 - 0.2 * 0.15)
-        assert (await jig.supply.measure_current()).value == pytest.approx(0.2)
-
-    run(body)
+async def test_the_hub_runs_from_the_supply_and_shows_itself(jig: SimulatedJig, host: Host, clock: Clock) -> None:
+    assert await jig.lines.read("CH_PR") is Level.HIGH
+    await host.power_up()
+    assert jig.hub_side.powered
+    assert jig.hub_side.host_present
+    assert not jig.hub_side.ac_lost
+    assert await jig.lines.read("CH_PR") is Level.LOW
+    assert jig.pin_volts() == pytest.approx(12 - 0.2 * 0.15)
+    assert (await jig.supply.measure_current()).value == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(("interruption_s", "stays_up"), [(0.001, True), (0.3, True), (0.49, True), (0.51, False), (2.0, False)])

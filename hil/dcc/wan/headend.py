@@ -110,9 +110,9 @@ class HeadEnd:
             case WanKind.ALERT if len(frame.body) > 4:
                 self._bus.tell(HubMessage(chf, frame.body[4:], float(int.from_bytes(frame.body[:4], "big"))))
             case WanKind.POWER_LOST if len(frame.body) == 4:
-                self._events.power_lost(chf, float(int.from_bytes(frame.body, "big")))
+                self._bus.tell(PowerLost(chf, float(int.from_bytes(frame.body, "big"))))
             case WanKind.POWER_LOST if len(frame.body) == 8:
-                self._events.power_lost(chf, int.from_bytes(frame.body, "big") / 1000)
+                self._bus.tell(PowerLost(chf, int.from_bytes(frame.body, "big") / 1000))
             case _:
                 # Dropped, not raised: raising would leave the frame unacknowledged and stop the channel for ever.
                 self._trace.emit(
