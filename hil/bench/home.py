@@ -19,7 +19,7 @@ from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.device.store import Store
-from firmware_emu.errors import BoardError, CommsHubError, NotAvailable
+from firmware_emu.errors import BoardError, CommsHubError, HubFault, NotAvailable
 from firmware_emu.han.base import HanRadio
 from firmware_emu.hub.from_board import hub_config, parties_of, radio_of
 from firmware_emu.hub.hub import Hub, PowerEvent
@@ -194,10 +194,15 @@ class Home:
 
     def _coordinator(self) -> HanRadio:
         """The radio of the hub's coordinator, as the board names it."""
-        return radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"))
+        return radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"), self.folder / "backups")
 
     async def _live(self, wan: WanLink) -> None:
-        store = SqliteStore(self.folder / "hub.sqlite", self.medium)
+        try:
+            store = SqliteStore(self.folder / "hub.sqlite", self.medium)
+        except CommsHubError as trouble:  # another process's, damaged, full: there is no hub without its memory
+            self.hub_trouble = trouble
+            self.trace.emit("hub", "hub", "failed", reason=str(trouble))
+            return
         radio = self._coordinator()
         hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
         self.jig.hub_side.drive_device_present(True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import JigError, NotAvailable
 from firmware_emu.gbcs.alert_contents import SupplyOutage
 from firmware_emu.gbcs.alerts import Alert, read_alert
@@ -23,7 +22,7 @@ from firmware_emu.trace import Record, Trace
 from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation, open_conformance_station
 from hil.dcc.answers.alert_table import AlertRecord
-from hil.dcc.duis.build import Content
+from hil.journeys.strategy import NotReached, State, Strategy
 from hil.radio.nodes.memory_han import Han
 from hil.report.measurements import DecisionRule, Rule
 from ichis.bench_link import BenchLink

@@ -133,6 +133,9 @@ class HomeJourney(Strategy):
             expect(station.jig.hub_side.powered, "the hub did not start from the nominal supply")
             values["volts at the hub"] = round(station.jig.pin_volts(), 2)
             values["amperes"] = round((await station.jig.supply.measure_current()).value, 3)
+
+    async def form(self) -> None:
+        station, step = self.station, self.steps.step
         async with step("boot") as values:
             await station.until("the hub's boot", lambda: station.hub is not None and station.hub.status.power is PowerState.RUNNING)
             values["device present"] = (await station.jig.lines.read("CH_PR")).value

@@ -131,34 +131,30 @@ async def test_a_dip_shorter_than_the_hold_up_is_ridden_through_and_a_longer_one
     await _nothing_was_done_twice(rig, since)
 
 
-def test_a_supply_that_the_host_switches_off_during_a_dip_stays_off(rig) -> None:  # type: ignore[no-untyped-def]
-    async def test() -> None:
-        rig.faults.add("supply dip 5s")
-        await rig.station.clock.sleep(1)
-        await rig.station.jig.supply.output(False)
-        await rig.station.clock.sleep(10)
-        assert (await rig.station.jig.supply.measure_voltage()).value == 0
-        rig.faults.add("supply dip 5s")
-        await rig.station.clock.sleep(10)
-        assert (await rig.station.jig.supply.measure_voltage()).value == 0
-        await rig.station.jig.supply.output(True)
-        await rig.settle()
-
-    rig.run(test())
+@in_the_home
+async def test_a_supply_that_the_host_switches_off_during_a_dip_stays_off(rig: Rig) -> None:
+    rig.faults.add("supply dip 5s")
+    await rig.station.clock.sleep(1)
+    await rig.station.jig.supply.output(False)
+    await rig.station.clock.sleep(10)
+    assert (await rig.station.jig.supply.measure_voltage()).value == 0
+    rig.faults.add("supply dip 5s")
+    await rig.station.clock.sleep(10)
+    assert (await rig.station.jig.supply.measure_voltage()).value == 0
+    await rig.station.jig.supply.output(True)
+    await rig.settle()
 
 
-def test_a_supply_that_sags_below_the_brown_out_threshold_stops_the_hub_until_it_is_back(rig) -> None:  # type: ignore[no-untyped-def]
-    async def test() -> None:
-        since, profile = len(rig.records), rig.station.jig.profile
-        rig.faults.add(f"supply sag {profile['brownout_threshold'] - 1:g}V for 5s")
-        await rig.station.clock.sleep(2)
-        assert rig.station.hub is None
-        assert rig.effects("sagged", since) == 1
-        await rig.station.clock.sleep(30)
-        assert (await rig.station.jig.supply.measure_voltage()).value == pytest.approx(profile["supply_nominal"], rel=0.01)
-        await _nothing_was_done_twice(rig, since)
-
-    rig.run(test())
+@in_the_home
+async def test_a_supply_that_sags_below_the_brown_out_threshold_stops_the_hub_until_it_is_back(rig: Rig) -> None:
+    since, profile = len(rig.records), rig.station.jig.profile
+    rig.faults.add(f"supply sag {profile['brownout_threshold'] - 1:g}V for 5s")
+    await rig.station.clock.sleep(2)
+    assert rig.station.hub is None
+    assert rig.effects("sagged", since) == 1
+    await rig.station.clock.sleep(30)
+    assert (await rig.station.jig.supply.measure_voltage()).value == pytest.approx(profile["supply_nominal"], rel=0.01)
+    await _nothing_was_done_twice(rig, since)
 
 
 @in_the_home
