@@ -56,7 +56,10 @@ class EzspDongle:
                 "use_thread": False,
                 "ota": {"enabled": False},
                 "ezsp_config": {"CONFIG_KEY_TABLE_SIZE": KEY_TABLE_SIZE},
-                "ezsp_policies": {"TRUST_CENTER_POLICY": _POLICY},
+                "ezsp_policies": {
+                    "TRUST_CENTER_POLICY": _POLICY,
+                    "APP_KEY_REQUEST_POLICY": t.EzspDecisionId.ALLOW_APP_KEY_REQUESTS,
+                },
             },
         )
         self._sender = ApsSender(lambda: self._app.ezsp, lambda: int(self._app.get_sequence()))

@@ -37,6 +37,7 @@ class Coordinator:
         self.statuses: list[Status] = []
         self.inter_pan_frames: list[MacPdu] = []
         self.key_sequences: list[int] = []
+        self.keys_told: list[tuple[Eui64, int]] = []
         self.records: list[tuple[Eui64, tuple[int, ...]]] = []
         for endpoint in endpoints:
             self.stack.endpoints[endpoint] = SimpleDescriptor(endpoint, 0x0508, (0x000A, 0x0019), (0x0704,))
@@ -68,6 +69,9 @@ class Coordinator:
     @property
     def payloads(self) -> list[bytes]:
         return [message.pdu.payload for message in self.received if message.pdu.profile]
+
+    def key_told(self, partner: Eui64, status: int) -> None:
+        self.keys_told.append((partner, status))
 
     def stack_status(self, status: Status) -> None:
         self.statuses.append(status)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 
 import pytest
 
 from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
 from firmware_emu.han.base import SimpleDescriptor
 from hil.radio.air.air import Air
 from hil.radio.air.frames import ApsKind, ApsPdu, Delivery
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack import zdo
 from hil.radio.stack.status import Status
+from hil.radio.stack.trust import KeyStatus
 from tests.radio.radio_bench import DISPLAY, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator
 
 
@@ -121,3 +124,19 @@ async def test_a_channel_change_that_is_broadcast_moves_the_network_and_its_devi
     assert channel == followed == 25
     assert Status.CHANNEL_CHANGED in statuses
     assert answered is Status.SUCCESS
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_the_trust_centre_gives_two_devices_one_link_key_when_its_policy_says_so(clock: Clock, allowed: bool) -> None:
+    home = Home(clock)
+    await home.build()
+    home.hub.stack.trust.application_keys = allowed
+    with contextlib.nullcontext() if allowed else pytest.raises(RadioError, match="gave no link key"):
+        await home.meter.request_link_key(DISPLAY)
+    await home.display.poll()
+    await clock.sleep(2)
+    one, other = home.meter.stack.link_key(DISPLAY), home.display.stack.link_key(METER)
+    assert one == other
+    assert (one is not None) == allowed
+    told = KeyStatus.TC_APP_KEY_SENT_TO_REQUESTER if allowed else KeyStatus.TC_REJECTED_APP_KEY_REQUEST
+    assert [status for _, status in home.hub.keys_told] == [told]

@@ -277,6 +277,9 @@ class Ncp:
             },
         )
 
+    def key_told(self, partner: Eui64, status: int) -> None:
+        self.callback("zigbeeKeyEstablishmentHandler", {"partner": partner, "status": status})
+
     def key_switched(self, sequence: int) -> None:
         self.callback("switchNetworkKeyHandler", {"sequence": sequence})
 

@@ -22,9 +22,12 @@ from hil.radio.stack.mac import Poll
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
+from hil.radio.stack.trust import KeyStatus, request_key
 
 ROUTER, SLEEPY = 2, 4
 ZDO_WAIT_S = 3.0
+KEY_WAIT_S = 10.0
+"""How long a node waits for a link key that it asked for; a value of this bench, no clause."""
 FIRST_POLL_S, LONGEST_POLL_S, AWAKE_S = 0.01, 1.0, 5.0
 """A sleepy node that has sent or received polls at growing intervals for AWAKE_S; values of this bench, no clause."""
 
@@ -39,6 +42,7 @@ class StackNode:
     def __init__(self, air: Air, eui64: Eui64, *, tokens: Path | None = None, channels: tuple[int, ...] = CHANNELS) -> None:
         self.stack = Stack(air, Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64), self)
         self.stack.rules = zdo.DEVICE
+        self._keys: dict[Eui64, asyncio.Future[None]] = {}
         self.receiver: Receiver | None = None
         self.inter_pan_receiver: InterPanReceiver | None = None
         self.on_left: Callable[[], None] | None = None
@@ -335,6 +339,28 @@ class StackNode:
 
     def key_switched(self, sequence: int) -> None:
         """A Device's node has nobody to tell."""
+
+    async def request_link_key(self, partner: Eui64) -> None:
+        """Get a link key with ``partner`` from the trust centre, which gives it to both (ZigBee PRO r21 4.4.6, 4.4.3).
+
+        Raises RadioError: this node holds none with the trust centre, or nothing came in time.
+        """
+        waiting = self._keys.setdefault(partner, asyncio.get_running_loop().create_future())
+        status = request_key(self.stack, partner)
+        if status is not Status.SUCCESS:
+            raise RadioError(f"{self.eui64} cannot ask for a link key with {partner}", status.name)
+        try:
+            async with asyncio.timeout(KEY_WAIT_S):
+                await waiting
+        except TimeoutError:
+            raise RadioError(f"the trust centre gave no link key with {partner}", "TIMEOUT") from None
+        finally:
+            self._keys.pop(partner, None)
+
+    def key_told(self, partner: Eui64, status: int) -> None:
+        waiting = self._keys.get(partner)
+        if status == KeyStatus.APP_LINK_KEY_ESTABLISHED and waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     def stack_status(self, status: Status) -> None:
         if status is not Status.CHANNEL_CHANGED and self._status is not None and not self._status.done():

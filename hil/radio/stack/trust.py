@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from enum import IntEnum, IntFlag
 
-from firmware_emu.crypto.aes_mmo import transport_key
+from firmware_emu.crypto.aes_mmo import load_key, transport_key
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, Delivery, Reader, Update
@@ -23,7 +23,8 @@ TRANSIENT_KEY_S = 300.0
 """Seconds for which a permitted key is held (EmberZNet's default of value 0x3B, recalled)."""
 AUTHENTICATION_S = 10.0
 """Seconds for which a child may hold a short address without ever using the network key; a value of this bench, no clause."""
-NETWORK_KEY_TYPE = 1
+NETWORK_KEY_TYPE, APPLICATION_KEY_TYPE = 1, 3
+REQUEST_APPLICATION_KEY = 2
 COORDINATOR = 1
 
 
@@ -43,15 +44,28 @@ class Decision(IntEnum):
     NO_ACTION = 3
 
 
+class KeyStatus(IntEnum):
+    """EmberKeyStatus: what became of a key that was asked for."""
+
+    APP_LINK_KEY_ESTABLISHED = 0x01
+    TC_APP_KEY_SENT_TO_REQUESTER = 0x07
+    TC_NO_LINK_KEY_FOR_REQUESTER = 0x0A
+    TC_REQUESTER_EUI64_UNKNOWN = 0x0B
+    TC_REJECTED_APP_KEY_REQUEST = 0x11
+
+
 class TrustCentre:
     """The part of a coordinator's stack that admits Devices."""
 
-    __slots__ = ("_stack", "_transient", "policy")
+    __slots__ = ("_drawn", "_stack", "_transient", "application_keys", "policy")
 
     def __init__(self, stack: StackPart) -> None:
         self._stack = stack
         self._transient: dict[Eui64, tuple[bytes, float]] = {}
         self.policy = Policy.ALLOW_JOINS
+        self.application_keys = False
+        """Whether two Devices get a link key between them when one asks for it."""
+        self._drawn = 0
 
     def permit_key(self, device: Eui64, key: bytes) -> None:
         """Hold ``key`` for ``device`` (or :data:`WILDCARD`) for :data:`TRANSIENT_KEY_S`."""
@@ -130,6 +144,31 @@ class TrustCentre:
     def left(self, device: Eui64, short: int) -> None:
         stack = self._stack
         stack.user.trust_centre_join(short, device, Update.LEFT, Decision.NO_ACTION, stack.tokens.short)
+
+    # application link keys (reference ncp-real 9)
+
+    def asked_for_key(self, requester: Eui64, partner: Eui64) -> None:
+        """A Device wants a link key with another: both get the same, each under its own link key with this node."""
+        stack = self._stack
+        if not self.application_keys:
+            stack.user.key_told(requester, KeyStatus.TC_REJECTED_APP_KEY_REQUEST)
+            return
+        keys = {device: stack.link_key(device) for device in (requester, partner)}
+        if stack.nwk.shorts.get(partner) is None:
+            stack.user.key_told(partner, KeyStatus.TC_REQUESTER_EUI64_UNKNOWN)
+            return
+        if None in keys.values():
+            stack.user.key_told(requester, KeyStatus.TC_NO_LINK_KEY_FOR_REQUESTER)
+            return
+        self._drawn += 1
+        key = stack.air.random(f"{stack.tokens.eui64} application key {self._drawn} {stack.aps.counter}").randbytes(16)
+        for device, other, initiator in ((requester, partner, 1), (partner, requester, 0)):
+            held = keys[device]
+            assert held is not None, "looked at above"
+            payload = bytes([ApsCommand.TRANSPORT_KEY, APPLICATION_KEY_TYPE]) + key + other.zigbee + bytes([initiator])
+            command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
+            stack.nwk.send(stack.nwk.shorts[device], stack.aps.seal(command, load_key(held), KeyId.LOAD))
+        stack.user.key_told(requester, KeyStatus.TC_APP_KEY_SENT_TO_REQUESTER)
 
     # a new network key (ZigBee PRO r21 4.6.3.4)
 
@@ -210,6 +249,11 @@ def received(stack: StackPart, trust: TrustCentre, source: Eui64 | None, pdu: Ap
                 stack.key_switched()
         elif command == ApsCommand.UPDATE_DEVICE:
             _update_device(stack, trust, source, read, nwk_secured)
+        elif command == ApsCommand.REQUEST_KEY:
+            if read.uint(1, "key type") == REQUEST_APPLICATION_KEY and source is not None and key_id is KeyId.LINK and nwk_secured:
+                partner = read.eui("partner")
+                if stack.tokens.node_type == COORDINATOR:
+                    trust.asked_for_key(source, partner)
         elif command == ApsCommand.TUNNEL:
             _tunnel(stack, source, read, nwk_secured)
     except DecodeError:
@@ -218,7 +262,11 @@ def received(stack: StackPart, trust: TrustCentre, source: Eui64 | None, pdu: Ap
 
 def _transport_key(stack: StackPart, source: Eui64 | None, read: Reader, key_id: KeyId | None, nwk_secured: bool) -> None:
     """The network key to a node that joins, under the key-transport key of its link key; the next one to a node on the network."""
-    if read.uint(1, "key type") != NETWORK_KEY_TYPE:
+    kind = read.uint(1, "key type")
+    if kind == APPLICATION_KEY_TYPE:
+        _application_key(stack, source, read, key_id)
+        return
+    if kind != NETWORK_KEY_TYPE:
         return
     key, sequence = read.take(16, "network key"), read.uint(1, "key sequence")
     destination, centre = read.eui("destination"), read.eui("trust centre")
@@ -233,6 +281,32 @@ def _transport_key(stack: StackPart, source: Eui64 | None, read: Reader, key_id:
             tokens.save()
     else:
         stack.nwk.mac.count("aps_link_key_not_authorized")
+
+
+def _application_key(stack: StackPart, source: Eui64 | None, read: Reader, key_id: KeyId | None) -> None:
+    key, partner = read.take(16, "link key"), read.eui("partner")
+    if key_id is not KeyId.LOAD or source is None or source != stack.tokens.tc_eui64:
+        stack.nwk.mac.count("aps_link_key_not_authorized")
+        return
+    table = stack.tokens.link_keys
+    known = next((index for index, (device, _) in table.items() if device == partner), None)
+    index = next(one for one in range(len(table) + 1) if one not in table) if known is None else known
+    stack.import_link_key(index, partner, key)
+    stack.user.key_told(partner, KeyStatus.APP_LINK_KEY_ESTABLISHED)
+
+
+def request_key(stack: StackPart, partner: Eui64) -> Status:
+    """Ask the trust centre for a link key with ``partner``; NOT_FOUND where this node has none with the trust centre itself."""
+    centre = stack.tokens.tc_eui64
+    key = None if centre is None else stack.link_key(centre)
+    if not stack.running or stack.tokens.node_type == COORDINATOR:
+        return Status.INVALID_CALL
+    if key is None:
+        return Status.NOT_FOUND
+    payload = bytes([ApsCommand.REQUEST_KEY, REQUEST_APPLICATION_KEY]) + partner.zigbee
+    command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
+    stack.nwk.send(0, stack.aps.seal(command, key, KeyId.LINK))
+    return Status.SUCCESS
 
 
 def tell_trust_centre(stack: StackPart, device: Eui64, short: int, update: Update) -> None:

@@ -72,6 +72,7 @@ class Znp:
         self.personality = firmware
         self.stack = Stack(air, tokens, self)
         self.stack.rules = zdo.Z_STACK
+        self.stack.trust.application_keys = True
         self.nvram = Nvram(self.stack, firmware)
         self.restart = restart
         self.commands = 0
@@ -282,6 +283,9 @@ class Znp:
 
     def route_recorded(self, short: int, device: Eui64, relays: tuple[int, ...], link: Link) -> None:
         self.tell("ZDO_SRC_RTG_IND", {"id": short, "relays": relays})
+
+    def key_told(self, partner: Eui64, status: int) -> None:
+        """Z-Stack does not tell."""
 
     def key_switched(self, sequence: int) -> None:
         """Read from the items."""

@@ -16,6 +16,7 @@ HANDLERS: dict[str, Handler] = {}
 handles = register_in(HANDLERS)
 
 TRUST_CENTRE_POLICY, BINDING_POLICY, NO_BINDING_CHANGES = 0x00, 0x01, 0x10
+APP_KEY_POLICY, GIVE_APP_KEYS = 0x06, 0x61
 ZDO_FLAGS = 0x2A
 FREE_BUFFERS, VERSION_INFO, NWK_COUNTER, APS_COUNTER = 0x03, 0x11, 0x23, 0x24
 LAST_VALUE = 0x48
@@ -180,6 +181,8 @@ def set_policy(ncp: Ncp, fields: Fields) -> Reply:
     if known.known and decision not in known.known:
         return {"status": EzspStatus.ERROR_INVALID_VALUE}
     ncp.policies[fields.u("policy")] = decision
+    if fields.u("policy") == APP_KEY_POLICY:
+        ncp.stack.trust.application_keys = decision == GIVE_APP_KEYS
     if fields.u("policy") == BINDING_POLICY:
         ncp.stack.binds = decision != NO_BINDING_CHANGES
     if fields.u("policy") == TRUST_CENTRE_POLICY:

@@ -11,6 +11,7 @@ from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.fields import Fields
 from hil.radio.stack.nwk import COORDINATOR
 from hil.radio.stack.status import Status
+from hil.radio.stack.trust import request_key
 
 HANDLERS: dict[str, Handler] = {}
 handles = register_in(HANDLERS)
@@ -211,6 +212,12 @@ def export_transient(ncp: Ncp, fields: Fields) -> Reply:
     if key is None:
         return {"status": Status.NOT_FOUND}
     return {"status": Status.SUCCESS, "key": key, "meta": _meta(ncp, partner)}
+
+
+@handles("requestLinkKey")
+def request_link_key(ncp: Ncp, fields: Fields) -> Reply:
+    """A link key with another Device, from the trust centre; what comes of it is told by zigbeeKeyEstablishmentHandler."""
+    return {"status": request_key(ncp.stack, fields.eui("partner"))}
 
 
 @handles("clearTransientLinkKeys")
