@@ -130,7 +130,7 @@ class WanTable(_Table):
 
 
 class InstrumentTable(_Table):
-    """How one instrument of a jig is spoken to, where its identity does not tell."""
+    """Language of one instrument of a jig, where its identity does not tell."""
 
     dialect: str | None = Field(default=None, description="family of `chub ichis instruments`; by its answer to *IDN? if not given")
     channel: int | None = Field(default=None, description="output of the supply; the dialect's first if not given")
@@ -151,7 +151,7 @@ class StandInTable(_Table):
 
 
 class StandardTable(_Table):
-    """What is wired to the multimeter's scanner to prove it: a known voltage to Common, a known resistor."""
+    """Standards wired to the multimeter's scanner to prove it: a known voltage to Common, a known resistor."""
 
     volts_contact: int | None = None
     volts: float = 0.0

@@ -125,7 +125,7 @@ class NotAvailable(CommsHubError):
 
 
 def fault_named(crash: BaseException) -> str:
-    """What an exception that nobody expected is called where it is told: its kind and its place, and the text of our own errors alone.
+    """Name of an exception that nobody expected, for reports: its kind and its place, and the text of our own errors alone.
 
     The text of another stays out of traces and reports: what it quotes may be a key."""
     while isinstance(crash, BaseExceptionGroup):

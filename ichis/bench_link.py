@@ -30,7 +30,7 @@ LONGEST = 1024
 
 
 class FrameKind(IntEnum):
-    """What a frame asks; the answer has the same kind with bit 7 set."""
+    """Question of a frame; the answer has the same kind with bit 7 set."""
 
     PING = 0x01
     IDENTIFY = 0x02
@@ -175,7 +175,7 @@ class BenchLink:
         return millivolts / 1000
 
     async def counters(self) -> Counters:
-        """What the hub's reader met."""
+        """Counts of the hub's reader."""
         return Counters(*_COUNTERS.unpack(await self.ask(FrameKind.COUNTERS)))
 
 

@@ -36,7 +36,7 @@ class HostCondition:
     limit_a: float = 1.95
     """Above this current the supply collapses."""
     pulse_limit_a: float = 2.6
-    """What it gives for 10 ms out of its own capacitors."""
+    """Amperes for 10 ms out of its own capacitors."""
     peak_s: float | None = None
     """Seconds for which it gives more than 1 A; as long as asked if None."""
     sag_v: float = 0.0

@@ -237,7 +237,7 @@ class SocketStandIn:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What is served: models by name, faults of them, a latency, and the unit in the socket (None: whoever attaches)."""
+    """Served parts: models by name, faults of them, a latency, and the unit in the socket (None: whoever attaches)."""
 
     supply: str = "scpi-supply"
     probes: str = "scpi-scanner"

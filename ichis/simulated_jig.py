@@ -24,7 +24,7 @@ from ichis.profile import Profile
 from ichis.pty_wire import PtyWire
 
 MOST_VOLTS, MOST_AMPERES = 30.0, 5.0
-"""What the modelled supply can give."""
+"""Limits of the modelled supply."""
 _SOURCE = "this project's own model"
 _VOLTS = Accuracy((Span(60.0, 0.0002, 0.001, 0.0001),), Basis.DATASHEET, _SOURCE)
 _AMPERES = Accuracy((Span(10.0, 0.0005, 0.0005, 0.0001),), Basis.DATASHEET, _SOURCE)

@@ -37,7 +37,7 @@ RESTORED_LONG_ALERT = 0x0067
 """ECS80 carries start and restoration; that the hub's own alert is laid out as the ESME's is profile-supplied."""
 _SUPPLY_INTERRUPTED = 0x8F57
 FAILURE = "hub/failure"
-"""Where the store keeps why the hub last ended by itself."""
+"""Key of the store that keeps why the hub last ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Failure:
 
 
 def last_failure(store: Store) -> Failure | None:
-    """What a hub that ended by itself left in its store; None where none did since the last factory reset."""
+    """Failure that a hub which ended by itself left in its store; None where none did since the last factory reset."""
     kept = store.get(FAILURE)
     return None if kept is None else Failure(**json.loads(kept))
 

@@ -94,7 +94,7 @@ class Outage:
 
     @property
     def seconds(self) -> float:
-        """How long it lasted at least, to the millisecond."""
+        """Shortest time that it can have lasted, to the millisecond."""
         return max(0.0, round(self.end - self.start - self.uncertain_s, 3))
 
 

@@ -29,7 +29,7 @@ _UTC = struct.Struct(">I")
 _SHOWN = 32
 """Octets of a frame that the trace shows: its header, and nothing of what may be secret."""
 _ASIDE = 50
-"""How many frames that were set aside are kept, the latest (own limit)."""
+"""Number of frames set aside that are kept, the latest (own limit)."""
 
 
 @dataclass(frozen=True, slots=True)

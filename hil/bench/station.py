@@ -45,7 +45,7 @@ class Station(Home):
 
     @property
     def formed(self) -> bool:
-        """Whether the hub runs on its HAN."""
+        """True if the hub runs on its HAN."""
         return self.hub is not None and self.hub.status.network is not None
 
     async def power_up(self) -> None:

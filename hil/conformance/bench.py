@@ -73,7 +73,7 @@ class Bench:
         self.present: list[tuple[float, bool]] = []
         """Device Present as the host read it while a step watched it: bench time, whether active."""
         self.values: dict[str, Reading | Plain] = {}
-        """What steps of the present check measured on the way, and bench times at which they acted."""
+        """Values that steps of the present check measured on the way, and bench times at which they acted."""
         self.kept_before: dict[str, bytes] = {}
         self.counter_before = 0
         trace.subscribe(self.records.append)
@@ -213,7 +213,7 @@ class Bench:
         return self.running
 
     async def shows_itself(self) -> bool:
-        """Whether Device Present is there. Raises NotAvailable for a unit that has it without supply too."""
+        """True if Device Present is there. Raises NotAvailable for a unit that has it without supply too."""
         return await self.jig.lines.read("CH_PR") is Level.LOW
 
     @property

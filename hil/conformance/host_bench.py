@@ -300,7 +300,7 @@ async def line_active(bench: HostBench, of: Value | None) -> float:
 
 
 async def reached(bench: HostBench, _: Value | None) -> Reading:
-    """How often the last repeating step came where it should."""
+    """Number of rounds of the last repeating step that came where they should."""
     return bench.values["reached"]
 
 

@@ -34,7 +34,7 @@ async def path_ohms(bench: Bench, _: Value | None) -> Reading:
 
 
 async def setting_error(bench: Bench, _: Value | None) -> Reading:
-    """How far the volts at the supply's terminals are from the nominal that was set."""
+    """Distance of the volts at the supply's terminals from the nominal that was set."""
     return abs(await bench.jig.supply.measure_voltage() - bench.profile["supply_nominal"])
 
 
@@ -83,7 +83,7 @@ async def holdup(bench: Bench, _: Value | None) -> Reading:
 
 
 async def found(bench: Bench, _: Value | None) -> Reading | Plain:
-    """What the last searching step found."""
+    """Value that the last searching step found."""
     return bench.values["found"]
 
 
@@ -167,7 +167,7 @@ async def powered(bench: Bench, _: Value | None) -> float:
 
 
 async def reached(bench: Bench, _: Value | None) -> Reading | Plain:
-    """How often the last repeating step came where it should."""
+    """Number of rounds of the last repeating step that came where they should."""
     return bench.values["reached"]
 
 
@@ -232,7 +232,7 @@ async def outage_length(bench: Bench, _: Value | None) -> float:
 
 
 async def outage_start_error(bench: Bench, _: Value | None) -> Reading | Plain:
-    """How far the start that AD1 carries is from when AC Lost was driven, seconds; it carries whole ones."""
+    """Seconds between the start that AD1 carries and the moment AC Lost was driven; AD1 carries whole ones."""
     raised = bench.alerts("AD1")
     if not raised:
         return Plain(False, "no AD1 was raised")

@@ -29,7 +29,7 @@ class RealHubBench(Bench):
     _real: RealHubJig | None = None
     _shown_while_off = False
     told = ""
-    """What the hub says it is over the bench link, where it speaks that."""
+    """Identity that the hub states over the bench link, where it speaks that."""
     engineer: Engineer | None = None
     """Engineer who is asked where no instrument is named; the console if None."""
 

@@ -19,7 +19,7 @@ CHECK_TIMEOUT_S = 4 * 3600.0
 
 
 class Need(Enum):
-    """What a verb or a reading wants of the unit under test beyond its connector."""
+    """Need of a verb or a reading, of the unit under test, beyond its connector."""
 
     INSIDE = "the inside of the hub, its HAN and its DCC"
     BENCH_LINK = "the bench link, a private protocol of this project on the serial pair"
@@ -32,9 +32,9 @@ class CheckBench(Protocol):
     profile: Profile
     rule: DecisionRule
     doubts: list[str]
-    """What was not done to the unit with the certainty that the check wants, since it began."""
+    """Actions on the unit since the check began that lack the certainty the check wants."""
     lacks: Mapping[Need, str]
-    """What the unit under test does not show, and why."""
+    """Features that the unit under test does not show, and why."""
 
     async def open(self) -> None: ...
 

@@ -14,7 +14,7 @@ from ichis.uart import LineProfile
 
 Step = Callable[[Bench, Value], Awaitable[None]]
 OUTAGE_RESOLUTION_S = 0.001
-"""How finely a hub's record of an outage tells its length: the emulated one keeps milliseconds."""
+"""Resolution of a hub's record of an outage: the emulated one keeps milliseconds."""
 _RAMP_STEP_S = 0.05
 _RAMP_STEP_V = 0.25
 """A ramp in coarser steps is another thing than a slow rise or fall. The bench's own figure."""
@@ -22,7 +22,7 @@ _APART_S = 60.0
 _STRETCHED = 1.25
 """Cycles that take longer than so many times what was asked are other cycles."""
 _AT_PINS_V = 0.15
-"""How far from what was asked for the volts at the pins may be."""
+"""Largest distance of the volts at the pins from what was asked for."""
 
 
 def number(bench: Bench, value: Value) -> float:

@@ -85,7 +85,7 @@ class Swept:
 
     @property
     def turned(self) -> bool:
-        """Whether the fault made one verdict into the other."""
+        """True if the fault made one verdict into the other."""
         return self.verdict in _DECIDED and self.verdict is not self.expected
 
 

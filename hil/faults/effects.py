@@ -115,7 +115,7 @@ class HeldSupply:
         self._on = on
 
     async def confirm(self) -> None:
-        """What the host wants is done when the fault is over: there is nothing to confirm before."""
+        """Confirm that the host's wish is done when the fault is over: there is nothing to confirm before."""
 
     @property
     def acted(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What a foreign host is refused on a firmware as it is refused on the real one, each with where that is from."""
+"""Refusals that a foreign host meets on a firmware as on the real one, each with its source."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Host:
 
 
 def home() -> Path:
-    """Where hosts live that are not this project's own libraries."""
+    """Folder of hosts that are not this project's own libraries."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "commshub" / "hosts"
 
 
@@ -139,7 +139,7 @@ class _Step:
     verb: str
     command: Sequence[str]
     wanted: str = ""
-    """What has to be in what it says."""
+    """Text that has to be in its output."""
     limit_s: float = 120.0
 
 

@@ -37,7 +37,7 @@ LIMIT_S = 480.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one verb ended: ``ok`` None where the host has no such function."""
+    """End of one verb: ``ok`` None where the host has no such function."""
 
     verb: str
     ok: bool | None
@@ -77,7 +77,7 @@ class Rig:
         self._folder.cleanup()
 
     def options(self, **more: object) -> str:
-        """What a driver is told, as JSON."""
+        """Options of a driver, as JSON."""
         told: dict[str, object] = {
             "path": self.first,
             "second": self.second,

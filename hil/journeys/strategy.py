@@ -27,12 +27,12 @@ from hil.devices.base.han_device import HanDevice
 from hil.devices.kinds import device_type
 
 JOIN_TIME_S = 600
-"""How long an addition lets a Device join. The bench's own figure."""
+"""Seconds for which an addition lets a Device join. The bench's own figure."""
 CLOCK_SLACK = timedelta(minutes=1)
 """The interval of a Set Clock begins this much before now: the hub serves whole seconds."""
 TOLERANCE_S = 7200
 DEVICE_WAIT_S = 7200.0
-"""How long a Device may take: a sleepy gas meter wakes every half hour."""
+"""Waiting time for a Device: a sleepy gas meter wakes every half hour."""
 T = TypeVar("T")
 _IN_THE_LOG = ("InstalledNotCommissioned", COMMISSIONED)
 
@@ -73,7 +73,7 @@ class Premises(Protocol):
 
     @property
     def board(self) -> Board:
-        """What the home is made of."""
+        """Board that the home is made from."""
         ...
 
     @property
@@ -88,7 +88,7 @@ class Premises(Protocol):
 
     @property
     def formed(self) -> bool:
-        """Whether the hub runs on its HAN."""
+        """True if the hub runs on its HAN."""
         ...
 
     async def power_up(self) -> None:

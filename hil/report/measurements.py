@@ -9,7 +9,7 @@ from ichis.instrument.reading import Basis, Plain, Reading, reading
 
 
 class Verdict(StrEnum):
-    """What became of a check; why stands beside it wherever it is not ``PASS``."""
+    """Verdict of a check; why stands beside it wherever it is not ``PASS``."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -128,7 +128,7 @@ class Measurement:
 
     @property
     def why(self) -> str:
-        """What was found and what was expected; empty for a pass."""
+        """Finding and expectation; empty for a pass."""
         bounds, unit = self.quantity.bounds, self.quantity.unit
         if isinstance(self.found, Plain):
             return "" if self.found.passes else f"{self.found.words}, expected {bounds} {unit}"

@@ -27,7 +27,7 @@ class Calibration:
     accuracy: Mapping[str, Accuracy]
 
     def overdue(self, today: date) -> bool:
-        """Whether its calibration has run out."""
+        """True if its calibration has run out."""
         return today > self.due
 
 

@@ -37,20 +37,20 @@ class Errors:
     unknown: str
 
     def empty(self, answer: str) -> bool:
-        """Whether an answer says that there is no error: ``0,"No error"``, ``+0 ...``, the words alone; a bare 0 where that is the form."""
+        """True if an answer says that there is no error: ``0,"No error"``, ``+0 ...``, the words alone; a bare 0 where that is the form."""
         if self.is_number:
             return re.fullmatch(r"\s*0+\s*", answer) is not None
         return re.fullmatch(r'\s*([+-]?0\s*,.*|[+-]?0\s+\D.*|"?no error"?)\s*', answer, re.IGNORECASE) is not None
 
     def fits(self, answer: str) -> bool:
-        """Whether an answer can be one of the error queue at all: a number and a text, words, or a bare number where that is the form."""
+        """True if an answer can be one of the error queue at all: a number and a text, words, or a bare number where that is the form."""
         if self.is_number:
             return re.fullmatch(r"\s*\d+\s*", answer) is not None
         return re.fullmatch(r'\s*([+-]?\d+\s*,\s*\D.*|[+-]?\d+\s+\D.*|"?[A-Za-z]+( [A-Za-z]+)+"?)\s*', answer) is not None
 
     @property
     def is_number(self) -> bool:
-        """Whether the answer is a bare number, which could be taken for a reading's."""
+        """True if the answer is a bare number, which could be taken for a reading's."""
         return re.fullmatch(r"\d+", self.none) is not None
 
 
@@ -101,7 +101,7 @@ class Dialect:
     first_channel: int = 0
     """Added to a contact's number for the scanner's channel."""
     renewal_s: float = 0.0
-    """How old a reading may be."""
+    """Age that a reading may have."""
     setup: tuple[str, ...] = ()
     playing: ListWords | None = None
 
@@ -139,7 +139,7 @@ def _pattern(template: str, keys: tuple[tuple[str, float | int], ...]) -> re.Pat
 
 
 def _glued(template: str) -> bool:
-    """Whether the template itself says which unit is glued on: then another one is another quantity."""
+    """True if the template itself says which unit is glued on: then another one is another quantity."""
     return template.endswith(("}V", "}A"))
 
 

@@ -16,13 +16,13 @@ from ichis.instrument.session import InstrumentTrouble, Session
 from ichis.jig import OPEN_OHM
 
 _TOLD_BACK = 0.011
-"""How far a setting read back may be from what was set, V or A: the coarsest of the dialects tells hundredths."""
+"""Largest distance of a setting read back from what was set, V or A: the coarsest of the dialects tells hundredths."""
 _GROSS_V = 0.6
 """Volts further from their setting than this are no question of accuracy: the setting does not act. The bench's own figure."""
 _ZERO_V, _ZERO_OHM = 0.05, 0.1
 _AGREE = 0.02
 _SETTLES_S = 1.0
-"""How long an output may take to be where it was told to be."""
+"""Time in which an output must be where it was told to be."""
 _COMMON = 3
 _SOFTWARE_STEPS = 5
 """A step that software times must last so many settings: shorter ones are left to instruments that play lists."""
@@ -34,7 +34,7 @@ class NotObeyed(JigError):
 
 @dataclass(frozen=True, slots=True)
 class Standards:
-    """What is wired to the scanner to prove it: contacts with known volts and known ohms. None: there is nothing such."""
+    """Standards wired to the scanner to prove it: contacts with known volts and known ohms. None: there is nothing such."""
 
     volts_contact: int | None = None
     volts: float = 0.0

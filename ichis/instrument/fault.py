@@ -16,7 +16,7 @@ WHO = {"supply": "supply", "probe": "meter", "probes": "meter", "meter": "meter"
 
 
 class Concerns(Enum):
-    """What a fault counts."""
+    """Events that a fault counts."""
 
     OFF = "commands to switch off"
     ON = "commands to switch on"
@@ -26,7 +26,7 @@ class Concerns(Enum):
 
 
 class Misbehaviour(Enum):
-    """What an instrument does wrong: its words, and what they count."""
+    """Misbehaviour of an instrument: its words, and what they count."""
 
     OFF_IGNORED = ("off ignored", Concerns.OFF)
     """Tells that it is off, and is not."""
@@ -73,7 +73,7 @@ class Fault:
     once: bool = False
 
     def strikes(self, count: int) -> bool:
-        """Whether the ``count``-th of what it concerns goes wrong."""
+        """True if the ``count``-th of what it concerns goes wrong."""
         return count == self.number if self.once else count >= self.number
 
 

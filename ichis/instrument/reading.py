@@ -12,7 +12,7 @@ K = 2.0
 
 
 class Basis(IntEnum):
-    """Where an uncertainty comes from, the best first; of several the worst counts (reference ichis-more 4)."""
+    """Source of an uncertainty, the best first; of several the worst counts (reference ichis-more 4)."""
 
     EXACT = 0
     """A count, or a state: there is none."""

@@ -18,7 +18,7 @@ from ichis.instrument.link import Link
 TIMEOUT_S = 2.0
 _IDENTITY = "*IDN?"
 _LONGEST_LATE_S = 10.0
-"""How long an answer may still be on its way when a session is proved anew."""
+"""Time for which an answer may still be on its way when a session is proved anew."""
 _QUIET_S = 0.2
 _MOST_TROUBLES = 6
 """After so many in one run an instrument is no measuring instrument any more."""
@@ -39,7 +39,7 @@ class Refused(JigError):
 
 @dataclass(slots=True)
 class Statistics:
-    """What a session met: exchanges, longest round trip (bench seconds), troubles, errors found in its queue."""
+    """Statistics of a session: exchanges, longest round trip (bench seconds), troubles, errors found in its queue."""
 
     exchanges: int = 0
     longest_s: float = 0.0

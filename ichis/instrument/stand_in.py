@@ -22,7 +22,7 @@ from ichis.instrument.reading import reading
 from ichis.jig import Load, Mains, Probes, Supply
 
 STANDARDS = Standards(volts_contact=21, volts=5.0, ohms_contacts=(22, 23), ohms=100.0)
-"""What a stand-in's scanner has to be proved by."""
+"""Standards that prove a stand-in's scanner."""
 _SETTINGS = ("set_volts", "set_amperes")
 _READINGS = ("volts", "amperes", "peak", "ripple", "ohms")
 _LATE_AT = 0.5
@@ -31,7 +31,7 @@ _LATE_AT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What is behind the terminals, as far as the kind of instrument has it."""
+    """Models behind the terminals, as far as the kind of instrument has them."""
 
     supply: Supply | None = None
     load: Load | None = None

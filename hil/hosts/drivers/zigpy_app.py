@@ -46,7 +46,7 @@ Application: Any = importlib.import_module(f"{OPTIONS['library']}.zigbee.applica
 
 
 class Heard:
-    """What the library tells of Devices."""
+    """Reports of the library on Devices."""
 
     def __init__(self, host: Any) -> None:
         self.host = host

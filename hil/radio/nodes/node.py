@@ -27,7 +27,7 @@ from hil.radio.stack.trust import KeyStatus, request_key
 ROUTER, SLEEPY = 2, 4
 ZDO_WAIT_S = 3.0
 KEY_WAIT_S = 10.0
-"""How long a node waits for a link key that it asked for; a value of this bench, no clause."""
+"""Waiting time of a node for a link key that it asked for; a value of this bench, no clause."""
 FIRST_POLL_S, LONGEST_POLL_S, AWAKE_S = 0.01, 1.0, 5.0
 """A sleepy node that has sent or received polls at growing intervals for AWAKE_S; values of this bench, no clause."""
 

@@ -166,7 +166,7 @@ def _watch(path: Path) -> int:
 
 C = TypeVar("C")
 GOING_S = 0.2
-"""How long a host that connects while another is served may wait for that one to go; a value of this bench."""
+"""Time that a host which connects while another is served may wait for that one to go; a value of this bench."""
 
 
 class Firmware(Protocol):
@@ -360,7 +360,7 @@ class TcpHost(asyncio.Protocol):
         self._server = server
         self._transport: asyncio.Transport | None = None
         self.early = b""
-        """What it said before its turn."""
+        """Octets that it said before its turn."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

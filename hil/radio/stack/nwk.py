@@ -185,7 +185,7 @@ class Nwk:
         self.shorts[device] = short
 
     def expect(self, short: int, device: Eui64) -> None:
-        """Who may be at ``short``, where nobody is known there: enough to answer it, and nothing is taken from what was proven."""
+        """Expect a Device at ``short``, where nobody is known: enough to answer it, and nothing is taken from what was proven."""
         self.addresses.setdefault(short, device)
 
     def free_short(self) -> int:

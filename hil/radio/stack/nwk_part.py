@@ -42,7 +42,7 @@ class NwkPart(Protocol):
         ...
 
     def expect(self, short: int, device: Eui64) -> None:
-        """Who may be at a short address that nobody is known by; nothing is proven yet."""
+        """Expect a Device at a short address that nobody is known by; nothing is proven yet."""
         ...
 
     def free_short(self) -> int:

@@ -41,7 +41,7 @@ class Stack:
         self.manufacturer = 0x1049
         self.zdo_flags = 0
         self.any_endpoint = False
-        """Whether messages for endpoints that were not registered are handed up too."""
+        """True if messages for endpoints that were not registered are handed up too."""
         self.rules = zdo.EMBER
         self.binds = False
         """True if the host lets others bind here although the firmware by itself does not."""

@@ -64,7 +64,7 @@ class TrustCentre:
         self._transient: dict[Eui64, tuple[bytes, float]] = {}
         self.policy = Policy.ALLOW_JOINS
         self.application_keys = False
-        """Whether two Devices get a link key between them when one asks for it."""
+        """True if two Devices get a link key between them when one asks for it."""
         self._drawn = 0
 
     def permit_key(self, device: Eui64, key: bytes) -> None:

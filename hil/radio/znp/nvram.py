@@ -41,7 +41,7 @@ class Nvram:
         self._stack = stack
         self._items = firmware.items
         self._written: set[tuple[int, int]] = set()
-        """What a host has written while the network runs: it stays as it is until the next start, which reads it."""
+        """Items that a host has written while the network runs: they stay as they are until the next start, which reads them."""
         self.sizes = {table: firmware.limits[name] for table, name in _LIMITS.items()}
         if not any(name.startswith("nv:") for name in self._tokens.data):
             self.clear()
@@ -86,7 +86,7 @@ class Nvram:
         self._tokens.save()
 
     def _note(self, item: int, sub: int, value: bytes) -> None:
-        """What the stack has to say of an item, unless a host has written it meanwhile."""
+        """Note the stack's value of an item, unless a host has written it meanwhile."""
         if (item, sub) not in self._written:
             self.put(item, sub, value)
 
