@@ -18,12 +18,14 @@ from firmware_emu.trace import JsonLines, Record, Trace
 from hil.bench import dcc_board as from_board
 from hil.bench.duties import standing_duties
 from hil.bench.far_end import BenchKeys, FarEnd, open_far_end
+from hil.commands.dcc.options import moment
 from hil.dcc.base.profile import profile
 from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.build import Content
+from hil.dcc.duis.node import Node
 from hil.dcc.duis.request import CommandVariant
 from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.users import User
@@ -263,7 +265,24 @@ async def _send(
     if service is not None and service.device_service and way.over_wan and hub is not None:
         # Without a hub the gateway refuses it, with the reason.
         await reach(end, hub, place, wait_s)
-    return await end.dcc.send(user, request, wait_s=wait_s, returns=returns)
+    held: list[str] = []
+
+    def told(record: Record) -> None:
+        if record.event == "held" and record.message == str(request.request_id):
+            until = record.detail.get("until")
+            held.append(f"until {moment(until)}" if isinstance(until, float) else f"for request {until}")
+            click.echo(f"request {record.message} waits {held[-1]}", err=True)
+
+    leave = end.trace.subscribe(told)
+    deferred = request.preceding is not None or Node(request.body).has("ExecutionDateTime")
+    try:
+        async with asyncio.timeout(wait_s if deferred else None):
+            return await end.dcc.send(user, request, wait_s=wait_s, returns=returns)
+    except TimeoutError:
+        remedy = "it stays in the store; `chub dcc listen` carries it out, `chub dcc requests` shows it"
+        raise NotAvailable(f"the end of request {request.request_id}, which waits {held[-1] if held else 'still'},", remedy) from None
+    finally:
+        leave()
 
 
 async def reach(end: FarEnd, hub: Eui64, place: tuple[str, int], wait_s: float | None) -> bool:
