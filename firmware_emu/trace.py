@@ -99,3 +99,16 @@ class JsonLines:
 
     def close(self) -> None:
         self._file.close()
+
+
+class Latest:
+    """A subscriber that keeps the latest ``most`` records in a list, so that a process that runs for months does not grow."""
+
+    def __init__(self, most: int = 50_000) -> None:
+        self.records: list[Record] = []
+        self._most = most
+
+    def __call__(self, record: Record) -> None:
+        self.records.append(record)
+        if len(self.records) > self._most + self._most // 10:
+            del self.records[: -self._most]

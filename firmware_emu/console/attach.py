@@ -27,10 +27,16 @@ from firmware_emu.console.offers import Offer, hint, offers
 from firmware_emu.console.records import line, quiet
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.ownership import Owner
 from firmware_emu.trace import Record
 
 _LINE = 1 << 20
 _GONE = "the hub is gone: `exit`, then attach again when it runs"
+_WORDS = ("say", "offers", "hint", "state")
+_UNREAD = 1 << 20
+"""Octets that wait for a console that does not read; beyond them records are dropped and counted (own limit)."""
+_VISITS = 20
+"""Consoles attached at a time (own limit)."""
 _PATH_LONGEST = 100
 """A local socket's path has room for 107 octets."""
 
@@ -40,11 +46,14 @@ async def console_socket(core: Core, path: Path) -> AsyncIterator[Path]:
     """While in the context, consoles can attach at ``path``. Raises NotAvailable where it cannot be made."""
     if len(str(path)) > _PATH_LONGEST:
         raise NotAvailable(f"a socket at {path}", f"its path is longer than {_PATH_LONGEST} characters: name a shorter one")
+    owner = Owner.of_file(path, f"the console's socket {path}")  # before what may be another hub's is removed
     _remove(path)
+    attached: list[int] = []
     before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(lambda reader, writer: _Visit(core, writer).run(reader), path, limit=_LINE)
+        server = await asyncio.start_unix_server(lambda reader, writer: _visit(core, reader, writer, attached), path, limit=_LINE)
     except OSError as wrong:
+        owner.release()
         raise NotAvailable(f"a socket at {path}", f"{wrong.strerror}; name another place") from wrong
     finally:
         os.umask(before)
@@ -53,6 +62,7 @@ async def console_socket(core: Core, path: Path) -> AsyncIterator[Path]:
     finally:
         server.close()
         _remove(path)
+        owner.release()
 
 
 def _remove(path: Path) -> None:
@@ -67,6 +77,18 @@ def socket_in(folder: Path) -> Path:
     return path if len(str(path)) <= _PATH_LONGEST else Path(tempfile.mkdtemp(prefix="chub-")) / "console.sock"
 
 
+async def _visit(core: Core, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, attached: list[int]) -> None:
+    if len(attached) >= _VISITS:
+        writer.write(json.dumps({"id": None, "error": f"{_VISITS} consoles are attached already", "word": False}).encode() + b"\n")
+        writer.close()
+        return
+    attached.append(1)
+    try:
+        await _Visit(core, writer).run(reader)
+    finally:
+        attached.pop()
+
+
 class _Visit:
     """One attached console."""
 
@@ -75,12 +97,18 @@ class _Visit:
         self._writer = writer
         self._filter: Callable[[Record], bool] | None = quiet
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._dropped = 0
 
     async def run(self, reader: asyncio.StreamReader) -> None:
         leave = self._core.trace.subscribe(self._watched)
         try:
             while octets := await reader.readline():
                 asked = json.loads(octets)
+                if not isinstance(asked, dict):
+                    raise ValueError("no object")
+                if not all(isinstance(asked.get(word, ""), str) for word in _WORDS):
+                    self._send({"id": int(asked["id"]), "error": f"expected text as {', '.join(_WORDS)}", "word": False})
+                    continue
                 if "interrupt" in asked:
                     if (task := self._tasks.get(asked["interrupt"])) is not None:
                         task.cancel()
@@ -101,6 +129,15 @@ class _Visit:
             self._send({"record": _ansi(line(record), 200)})
 
     def _send(self, what: dict[str, object]) -> None:
+        if self._writer.transport.get_write_buffer_size() > _UNREAD:
+            if "record" in what:
+                self._dropped += 1
+                return
+            self._writer.transport.abort()  # it asks and does not read the answers: the hub does not keep them for it
+            return
+        if self._dropped and "record" in what:
+            dropped, self._dropped = self._dropped, 0
+            self._send({"record": f"{dropped} records were not sent: this console did not read"})
         self._writer.write(json.dumps(what, default=str).encode() + b"\n")
 
     async def _answer(self, number: int, asked: dict[str, str]) -> None:

@@ -38,6 +38,7 @@ from firmware_emu.gbcs.use_cases import UseCase, by_code
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Trace
 
+_SHOWN = 32
 _DLMS_REQUEST = 0xD9
 _GBZ_PROFILE = b"\x01\x09"
 _DEFAULT_RESPONSE = 0x0B
@@ -258,6 +259,7 @@ class GbcsDevice:
         self._failures: list[str] = []
         self._reply: Reply | None = None
         self._refusals: list[float] = []
+        self._alerted: list[float] = []
 
     # --- receipt
 
@@ -297,7 +299,8 @@ class GbcsDevice:
             self.name,
             "refused",
             message=None if message is None else str(message.header.identifier),
-            data=None if message is not None and message.carries_secret else data,
+            # What could not be read may be a secret's: only its first octets are shown.
+            data=data[:_SHOWN] if message is None else None if message.carries_secret else data,
             step=refused.step.value,
             reason=refused.reason,
             clause=consequence.clause,
@@ -307,13 +310,22 @@ class GbcsDevice:
         if consequence.event:
             with self.store.transaction():
                 self._log(consequence.event, b"")
-            if consequence.alert:
+            if consequence.alert and self._may_alert(now):
                 self._queue_refusal_alert(consequence.event, message)
         self._refusals = [*(when for when in self._refusals if now - when <= self.profile.unusual_within_s), now]
         if len(self._refusals) >= self.profile.unusual_after:
             self._refusals.clear()
             with self.store.transaction():
                 self._log(self.profile.unusual_event, b"")
+
+    def _may_alert(self, now: float) -> bool:
+        """Whether one more alert of a refusal goes out: whoever sends rubbish does not decide how much the DCC gets."""
+        profile = self.profile
+        self._alerted = [when for when in self._alerted if 0 <= now - when <= profile.refusal_alerts_within_s]
+        if len(self._alerted) >= profile.refusal_alerts:
+            return False
+        self._alerted.append(now)
+        return True
 
     def _queue_refusal_alert(self, event: int, message: Message | None) -> None:
         try:

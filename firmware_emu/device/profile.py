@@ -46,7 +46,8 @@ class PipelineProfile:
     """The receipt of a Command; each value stands in ``pipeline_profile.toml`` with its source.
 
     ``refusals`` says what follows each failed step, ``unusual_event``/``unusual_after``/``unusual_within_s`` when many
-    refusals in a row are an event of their own, ``alert_party`` who gets alerts whose party the event table leaves open.
+    refusals in a row are an event of their own, ``refusal_alerts`` how many alerts of refusals go out in ``refusal_alerts_within_s``,
+    ``alert_party`` who gets alerts whose party the event table leaves open.
     ``wrong_tokens`` that were typed in within ``wrong_tokens_within_s`` suspend typing for ``tokens_suspended_s``.
     ``no_reader_counter``: codes whose encrypted answer to a party that sent its certificate has no counter of its own.
     """
@@ -56,6 +57,8 @@ class PipelineProfile:
     unusual_event: int
     unusual_after: int
     unusual_within_s: float
+    refusal_alerts: int
+    refusal_alerts_within_s: float
     alert_party: Mapping[DeviceType, RemotePartyRole]
     top_up_codes: frozenset[int]
     wrong_tokens: int
@@ -85,6 +88,8 @@ class PipelineProfile:
                 unusual_event=int(data["unusual_numbers"]["event"]),
                 unusual_after=int(data["unusual_numbers"]["after"]),
                 unusual_within_s=float(data["unusual_numbers"]["within_s"]),
+                refusal_alerts=int(data["refusal_alerts"]["most"]),
+                refusal_alerts_within_s=float(data["refusal_alerts"]["within_s"]),
                 alert_party={DeviceType[key]: RemotePartyRole[role] for key, role in data["alert_party"].items() if key != "source"},
                 top_up_codes=frozenset(data["top_up"]["codes"]),
                 wrong_tokens=int(data["token_entry"]["wrong"]),

@@ -21,6 +21,7 @@ class HubProfile:
     historic_log_capacity: int
     join_time_longest_s: int
     mailbox_retention_s: int
+    mailbox_capacity: int
     tunnel_busy_retry_s: int
     tunnel_lifetime_s: int
     delivery_retry_s: int

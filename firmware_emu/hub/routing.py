@@ -55,6 +55,7 @@ class Router:
         self._executed = executed
         self._tap = tap
         self._own = {config.chf: chf, config.gpf: gpf}
+        self._mailbox_capacity = config.profile.mailbox_capacity
         self._chf = chf
         self._log = log
         self._mailbox = mailbox
@@ -116,6 +117,9 @@ class Router:
             self._refuse(identifier, shown, f"{recipient} is neither this hub nor in the CHF Device Log", kind="no recipient")
 
     def _queue(self, device: Eui64, identifier: MessageIdentifier, data: bytes) -> None:
+        if self._mailbox.count(device) >= self._mailbox_capacity:
+            self._refuse(identifier, None, f"{self._mailbox_capacity} messages wait for {device} already")
+            return
         self._mailbox.put(device, data, int(self._now()))
         self._trace.emit("hub", "hub", "queued", target=str(device), message=str(identifier))
         self._wake(device)

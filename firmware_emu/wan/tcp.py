@@ -19,6 +19,8 @@ from firmware_emu.wan.framing import FrameReader, encode
 from firmware_emu.wan.tls import DCC_NAME, TlsFiles
 
 _CHUNK = 1 << 16
+_REFUSED = 200
+"""How many refused connections are remembered (own limit)."""
 CONNECT_TIMEOUT_S = 20.0
 """Until TCP, TLS and the first HELLO must be through. Profile value of this bench."""
 
@@ -169,7 +171,7 @@ class TcpWanServer:
         self._links: dict[Eui64, TcpHubLink] = {}
         self._server: asyncio.Server | None = None
         self.refused: list[str] = []
-        """Why connections were turned away, oldest first."""
+        """Why the latest connections were turned away, oldest first."""
 
     @property
     def port(self) -> int:
@@ -186,7 +188,9 @@ class TcpWanServer:
     async def start(self) -> None:
         """Listen. Raises WanError."""
         try:
-            self._server = await asyncio.start_server(self._accept, self._host, self._asked_port, ssl=self._context)
+            self._server = await asyncio.start_server(
+                self._accept, self._host, self._asked_port, ssl=self._context, ssl_handshake_timeout=CONNECT_TIMEOUT_S
+            )
         except OSError as error:
             raise WanError(f"cannot listen at {self._host}:{self._asked_port}: {error}") from error
 
@@ -225,4 +229,5 @@ class TcpWanServer:
 
     def _refuse(self, stream: _Stream, reason: str) -> None:
         self.refused.append(reason)
+        del self.refused[:-_REFUSED]
         stream.abort()

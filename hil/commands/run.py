@@ -20,7 +20,7 @@ from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.console.commands.dongle import custody_options
 from firmware_emu.errors import NotAvailable
-from firmware_emu.trace import JsonLines, Record, Trace
+from firmware_emu.trace import JsonLines, Latest, Record, Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
 from hil.bench.home import Home
@@ -241,9 +241,9 @@ async def _home(
     try:
         await made.bring_up()
         faults = Faults(made, seed, sentences)
-        records: list[Record] = []
-        trace.subscribe(records.append)
-        async with console_socket(console_of(made, seed, records, faults), socket):
+        latest = Latest()
+        trace.subscribe(latest)
+        async with console_socket(console_of(made, seed, latest.records, faults), socket):
             trace.emit("hub", "home", "ready", target=made.radio_path, devices=len(made.devices), state=str(state), console=str(socket))
             await Household(made).run(over.is_set)
         faults.save(state)

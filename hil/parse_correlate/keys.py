@@ -50,7 +50,7 @@ def entity_of(certificate: x509.Certificate) -> Entity | None:
                 found = _last_octets(der.read_der(name.value))
                 if found is not None and len(found) == 8:
                     return Entity(found)
-    except (x509.ExtensionNotFound, ValueError, DecodeError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError, DecodeError):
         return None
     return None
 
@@ -66,7 +66,7 @@ def usage_of(certificate: x509.Certificate) -> str | None:
     """:data:`SIGNING`, :data:`AGREEMENT`, or None for any other use."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return None
     return SIGNING if usage.digital_signature else AGREEMENT if usage.key_agreement else None
 

@@ -50,7 +50,9 @@ def guarded(handler: Handler, function: str) -> Callable[[Request], Awaitable[Re
                 return RedirectResponse("/sign-in", 303)
             if function and not session.account.may(function):
                 raise PageRefused(403, f"Your role ({session.account.role}) does not have this part of the page.")
-            if request.method == "POST" and not secrets.compare_digest(str((await request.form()).get("form", "")), session.form):
+            if request.method == "POST" and not secrets.compare_digest(
+                text_of(await request.form(), "form", 200).encode(), session.form.encode()
+            ):
                 raise PageRefused(403, "This form is not one of this session's. Open the page again and send it from there.")
             return await handler(page, request, session)
         except PageRefused as refusal:
@@ -105,6 +107,42 @@ async def live(page: Page, request: Request, session: PageSession) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
+class SmallBodies:
+    """Refuses bodies above ``most`` octets with 413 before anything is read of them that was announced, and at the limit what was not."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        refusal = PlainTextResponse(f"At most {self._most} octets are taken here.", 413)
+        if not announced.isdigit() or int(announced) > self._most:
+            await refusal(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._most:
+                raise _TooLarge
+            return message
+
+        try:
+            await self._app(scope, counted, send)
+        except _TooLarge:
+            await refusal(scope, receive, send)
+
+
+class _TooLarge(Exception):
+    """A body without an announced length that went on beyond the limit."""
+
+
 class Headers:
     """Adds the security headers to every answer."""
 
@@ -142,7 +180,11 @@ def make_app(page: Page, hosts: tuple[str, ...]) -> Starlette:
     routes = [Route(path, guarded(handler, function), methods=[method]) for path, function, method, handler in ROUTES]
     app = Starlette(
         routes=[*own, *routes],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Headers)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)),
+            Middleware(Headers),
+            Middleware(SmallBodies, most=page.settings.body_octets),
+        ],
         exception_handlers={404: not_found, 405: not_found, Exception: broken},
     )
     app.state.page = page

@@ -288,8 +288,16 @@ async def report_file(page: Page, request: Request, session: PageSession) -> Res
     rows, out = page.views.portfolio(session.account.user), io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("type", "manufacturer", "model", "firmware", "status", "devices"))
-    writer.writerows(row.values() for row in rows)
+    writer.writerows(map(_cell, row.values()) for row in rows)
     return PlainTextResponse(out.getvalue(), media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="portfolio.csv"'})
+
+
+def _cell(value: object) -> object:
+    """As a spreadsheet shows it: text that it would take for a formula is text (OWASP CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _forms() -> dict[str, str]:

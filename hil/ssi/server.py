@@ -13,7 +13,10 @@ from starlette.types import ASGIApp
 
 from firmware_emu.errors import NotAvailable
 from hil.ssi.peer import PeerProtocol
+from hil.ssi.settings import page_settings
 
+_HEAD_OCTETS = 16 * 1024
+"""The longest head of a request that is read (own limit; browsers keep to 8 KiB)."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -49,6 +52,9 @@ class PageServer:
             lifespan="off",
             log_config=None,
             access_log=False,
+            limit_concurrency=page_settings().connections,
+            timeout_keep_alive=page_settings().header_s,
+            h11_max_incomplete_event_size=_HEAD_OCTETS,
             proxy_headers=False,
             server_header=False,
             ssl_context_factory=None if tls is None else lambda config, default: tls,

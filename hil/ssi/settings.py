@@ -25,6 +25,9 @@ class PageSettings:
     peak_requests: int
     peak_s: float
     review_days: float
+    body_octets: int
+    connections: int
+    header_s: int
 
 
 @cache

@@ -22,7 +22,7 @@ from firmware_emu.hub.from_board import hub_config, radio_of
 from firmware_emu.hub.hub import Hub, frames_set_aside, last_failure
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ownership import Owner
-from firmware_emu.trace import JsonLines, Record, Trace
+from firmware_emu.trace import JsonLines, Latest, Record, Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
 
@@ -111,9 +111,9 @@ async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, 
     dongle = radio_of(board, radio, clock, trace, backups=nvm.parent / "backups")
     try:
         hub = Hub(hub_config(board), dongle, link, store, keystore, clock, trace)
-        records: list[Record] = []
-        trace.subscribe(records.append)
-        core = Core(board, clock, trace, board.seed, LoneHub(hub, nvm.parent, keystore, clock), records, kinds=NOUNS)
+        latest = Latest()
+        trace.subscribe(latest)
+        core = Core(board, clock, trace, board.seed, LoneHub(hub, nvm.parent, keystore, clock), latest.records, kinds=NOUNS)
         async with console_socket(core, console):
             click.echo(f"console: chub console --attach {console}", err=True)
             await hub.run()

@@ -24,10 +24,10 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> Month:
-        """``2026-03``. Raises MonthError."""
-        found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", text.strip())
-        if found is None:
-            raise MonthError(f"read {text!r}, expected a month such as 2026-03")
+        """``2026-03``, from 2000, where bench time begins, to 2998, so that there is a month after it and a year. Raises MonthError."""
+        found = re.fullmatch(r"(2[0-9]{3})-(0[1-9]|1[0-2])", text.strip())
+        if found is None or int(found[1]) > 2998:
+            raise MonthError(f"read {text[:20]!r}, expected a month from 2000 to 2998 such as 2026-03")
         return cls(int(found[1]), int(found[2]))
 
     @classmethod

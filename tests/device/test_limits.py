@@ -1,0 +1,23 @@
+"""What a Device sends and shows of messages that it does not take has limits."""
+
+from __future__ import annotations
+
+from tests.device.device_rig import SECOND_SUPPLIER, Rig
+
+
+def test_rubbish_without_end_leads_to_no_more_alerts_than_the_profile_says(esme: Rig) -> None:
+    profile = esme.device.profile
+    sent = 0
+    for counter in range(1, 2 * profile.refusal_alerts):
+        sent += len(esme.device.receive(esme.command(0x0050, b"\xd9", counter, originator=SECOND_SUPPLIER, signed=True)))
+        sent += len(esme.device.receive(bytes([0xDD, counter & 0xFF])))
+    assert 0 < sent <= profile.refusal_alerts
+    esme.now += profile.refusal_alerts_within_s + 1
+    assert len(esme.device.receive(esme.command(0x0050, b"\xd9", 5000, originator=SECOND_SUPPLIER, signed=True))) <= 1
+
+
+def test_of_octets_that_cannot_be_read_only_the_first_are_shown(esme: Rig) -> None:
+    esme.device.receive(b"\xdd" + bytes(range(200)))
+    (record,) = [one for one in esme.records if one.event == "refused"]
+    assert record.data is not None
+    assert len(record.data) <= 32
