@@ -28,12 +28,21 @@ _SCHEMA_VERSION = "5.4"
 
 
 @dataclass(slots=True)
+class _Given:
+    """One pre-command that was given out, and whether it came back signed."""
+
+    variant: str
+    identifier: str
+    lie: Lie
+    signed: bool = False
+
+
+@dataclass(slots=True)
 class LyingService:
     """``lies`` gives what to answer to a request; the number says how often its variant was asked before."""
 
     lies: Answers
-    given: dict[str, tuple[str, Lie]] = field(default_factory=dict)
-    signed: set[str] = field(default_factory=set)
+    given: list[_Given] = field(default_factory=list)
     _turns: Counter[str] = field(default_factory=Counter)
 
     def app(self) -> Starlette:
@@ -50,7 +59,7 @@ class LyingService:
         except CommsHubError as trouble:
             return PlainTextResponse(f"{trouble}\n", 400)
         self._turns[request.service_reference_variant] += 1
-        self.given[str(request.request_id).lower()] = (request.service_reference_variant, made)
+        self.given.append(_Given(request.service_reference_variant, str(request.request_id), made))
         return _response(request, "I0", made.octets)
 
     async def send(self, asked: Request) -> Response:
@@ -60,15 +69,16 @@ class LyingService:
         except CommsHubError as trouble:
             return PlainTextResponse(f"{trouble}\n", 400)
         if request.is_signed_pre_command:
-            self.signed.add(str(request.request_id).lower())
+            for one in [one for one in self.given if one.identifier == str(request.request_id)][-1:]:
+                one.signed = True
         return _response(request, "I99")
 
     def score(self) -> Score:
         """Fate of everything that was given out."""
         score = Score()
-        for identifier, (variant, lie) in self.given.items():
-            reaction = Reaction.SIGNED if identifier in self.signed else Reaction.NOTICED
-            score.add(f"{variant} {identifier}", lie, judged(lie, reaction))
+        for one in self.given:
+            reaction = Reaction.SIGNED if one.signed else Reaction.NOTICED
+            score.add(f"{one.variant} {one.identifier}", one.lie, judged(one.lie, reaction))
         return score
 
 

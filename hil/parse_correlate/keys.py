@@ -20,6 +20,8 @@ SIGNING: Final = "signing"
 AGREEMENT: Final = "agreement"
 _BROKER = "04"
 _LARGEST_FILE = 100_000
+_BROKEN = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError, DecodeError)
+"""What reading a damaged certificate raises."""
 
 
 class Keys(Protocol):
@@ -50,7 +52,7 @@ def entity_of(certificate: x509.Certificate) -> Entity | None:
                 found = _last_octets(der.read_der(name.value))
                 if found is not None and len(found) == 8:
                     return Entity(found)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError, DecodeError):
+    except _BROKEN:
         return None
     return None
 
@@ -66,7 +68,7 @@ def usage_of(certificate: x509.Certificate) -> str | None:
     """:data:`SIGNING`, :data:`AGREEMENT`, or None for any other use."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except _BROKEN:
         return None
     return SIGNING if usage.digital_signature else AGREEMENT if usage.key_agreement else None
 
@@ -89,9 +91,8 @@ class KeyFolder:
         self._private: dict[Entity, list[ec.EllipticCurvePrivateKey]] = {}
         owners: dict[bytes, Entity] = {}
         for certificate in certificates:
-            entity, usage = entity_of(certificate), usage_of(certificate)
-            public = certificate.public_key()
-            if entity is None or usage is None or not isinstance(public, ec.EllipticCurvePublicKey):
+            entity, usage, public = entity_of(certificate), usage_of(certificate), _public(certificate)
+            if entity is None or usage is None or public is None:
                 continue
             self._certificates.setdefault((entity, usage), []).append(certificate)
             if usage == AGREEMENT:
@@ -130,6 +131,14 @@ class KeyFolder:
 
     def brokers(self) -> Sequence[Entity]:
         return sorted({entity for (entity, _), found in self._certificates.items() if any(role_of(one) == _BROKER for one in found)})
+
+
+def _public(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey | None:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePublicKey) else None
 
 
 def _point(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -172,6 +174,24 @@ def test_random_octets_after_the_header_raise_nothing(start: int, critical: list
 def test_a_non_critical_request_has_no_pre_command() -> None:
     verdict = correlate(asked("7.4", 1000), PRE_COMMAND)
     assert "no pre-command" in verdict.differences[0].requested
+
+
+@pytest.mark.requirement("PC-02")
+def test_correlating_and_parsing_load_nothing_of_the_product_they_check() -> None:
+    program = "import sys, hil.parse_correlate.command; "
+    program += "print([name for name in sys.modules if name.startswith(('hil.dcc', 'firmware_emu', 'ichis'))])"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_damaged_certificate_of_a_join_is_a_difference_and_no_traceback(critical: list[Case]) -> None:
+    name, request, octets, _ = next(case for case in critical if case[0].startswith("CS03CCritical"))
+    extensions = octets.index(bytes.fromhex("0603551d"))
+    twice = bytearray(octets)
+    for place in range(extensions, len(octets) - 5):
+        if octets[place : place + 4] == bytes.fromhex("0603551d"):
+            twice[place + 4] = octets[extensions + 4]  # every extension is now the first one again
+    verdict = correlate(request, bytes(twice))
+    assert [one.field for one in verdict.differences][:1] in (["certificate"], ["certificate of"]), (name, verdict.as_text())
 
 
 TARIFF = b"<sr:DebtRecoveryPerPayment>"
