@@ -30,3 +30,14 @@ def test_the_fragments_render_under_their_headings() -> None:
     assert "## 9.9.9 - 2030-01-01" in told.stdout
     for file in FRAGMENTS:
         assert file.read_text(encoding="utf-8").strip().splitlines()[0] in told.stdout
+
+
+def test_the_release_that_is_installed_has_its_section_and_says_first_how_the_api_changed() -> None:
+    from firmware_emu import __version__
+
+    assert PYPROJECT["project"]["version"] == __version__
+    sections = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    (section,) = [one for one in sections if one.startswith(f"{__version__} - ")]
+    if __version__.endswith(".0"):
+        assert section.split("\n### ")[1].startswith("API changes\n")
+    assert not any(one.startswith("Unreleased") for one in sections), "changes since the last release are files in tools/changes"
