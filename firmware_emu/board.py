@@ -185,6 +185,21 @@ class JigTable(_Table):
     mains: str = Field(default="manual", description="what switches the mains of a host under test: manual, or a VISA resource with OUTPut")
 
 
+class ReportTable(_Table):
+    """What a report must say of a run and no instrument tells (ISO/IEC 17025:2017 7.8): the unit, who tested it, where."""
+
+    unit: str = Field(default="", description="type of the unit under test, as on its label")
+    serial: str = Field(default="", description="its serial number")
+    firmware: str = Field(default="", description="its firmware, as its maker tells it")
+    photograph: str = Field(default="", description="path of a photograph")
+    operator: str = ""
+    station: str = ""
+    site: str = ""
+    environment: str = Field(default="", description="temperature and humidity, with where they were read")
+    attachments: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = Field(default=(), description="from the method, each a sentence")
+
+
 class PartiesTable(_Table):
     """The organisations, by EUI-64."""
 
@@ -246,6 +261,7 @@ class Board(_Table):
     )
     wan: WanTable = WanTable()
     jig: JigTable = JigTable()
+    report: ReportTable = ReportTable()
     parties: PartiesTable
     device: tuple[DeviceTable, ...] = ()
     day: str | None = Field(default=None, description="loads and faults of the meters: a day of hil/bench/days by name, or a path")

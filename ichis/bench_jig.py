@@ -60,6 +60,7 @@ class StandInJig:
     def __init__(self, modelled: SimulatedJig, clock: Clock) -> None:
         self._modelled = modelled
         self._instruments = Instruments(clock, Engineer(clock))
+        self.calibrations = self._instruments.calibrations
         self.profile, self.hub_side, self.socket = modelled.profile, modelled.hub_side, modelled.socket
         self.supply, self.probes = modelled.supply, modelled.probes
         self.lines, self.data, self.mating = modelled.lines, modelled.data, modelled.mating
@@ -106,6 +107,7 @@ class InstrumentJig:
         tty.setraw(slave)
         self._wire = PtyWire(master, clock, condition.line, condition)
         self._instruments = Instruments(clock, Engineer(clock))
+        self.calibrations = self._instruments.calibrations
         self.data: DataLink = self._instruments.port(os.ttyname(slave), profile, inverts=profile.line.inverted)
         os.close(slave)
         self.socket = HubSocket(clock, trace, condition, self._wire)

@@ -61,6 +61,7 @@ class SimulatedHubJig:
         self.lines: Lines = _PortLines(self._port, clock)
         self.probes: Probes = _PortProbes(self._port)
         self._instruments = Instruments(clock, Engineer(clock))
+        self.calibrations = self._instruments.calibrations
 
     async def put_instruments_before(self, table: JigTable) -> None:
         """The rig reads and acts through stand-ins of instruments, as the board names them. Raises BoardError, JigError."""
@@ -169,6 +170,7 @@ class InstrumentHubJig:
         self.identity = "instruments"
         self._clock = clock
         self._instruments = Instruments(clock, engineer)
+        self.calibrations = self._instruments.calibrations
         self._load: InstrumentLoad | None = None
         self.mains: Mains = ManualMains(engineer)
         self.lines: Lines = ManualLines(engineer)

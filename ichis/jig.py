@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ichis.connector import Level
+from ichis.instrument.calibration import Calibration
 from ichis.instrument.reading import Reading
 from ichis.uart import LineProfile
 
@@ -167,7 +168,16 @@ class Mains(Protocol):
     async def switch(self, on: bool) -> None: ...
 
 
-class HubJig(Protocol):
+class Calibrated(Protocol):
+    """A rig whose instruments may have files of their own."""
+
+    @property
+    def calibrations(self) -> Mapping[str, Calibration]:
+        """By what the instrument is on the board; empty where nothing but models reads."""
+        ...
+
+
+class HubJig(Calibrated, Protocol):
     """The rig as a hub: load, lines, probes, and the host's mains, with one identity."""
 
     @property
@@ -190,7 +200,7 @@ class HubJig(Protocol):
         ...
 
 
-class Jig(Protocol):
+class Jig(Calibrated, Protocol):
     """Supply, lines, serial pair, probes and mating with one identity."""
 
     @property

@@ -18,6 +18,7 @@ class RealHubJig:
     def __init__(self, clock: Clock, engineer: Engineer) -> None:
         self.identity = "instruments"
         self._instruments = Instruments(clock, engineer)
+        self.calibrations = self._instruments.calibrations
         self._supply: Supply | None = None
         self._data: DataLink | None = None
         self.lines: Lines = ManualLines(engineer)

@@ -17,6 +17,7 @@ from ichis.condition import Condition
 from ichis.connector_model import LineModel, ProbeModel
 from ichis.hub_input import HubInput
 from ichis.hub_side import HubSide
+from ichis.instrument.calibration import Calibration
 from ichis.instrument.reading import Accuracy, Basis, Reading, Span
 from ichis.jig import DataLink, Lines, Mating, Probes, Supply
 from ichis.port import SerialPort
@@ -130,6 +131,7 @@ class SimulatedJig:
     def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: Condition | None = None) -> None:
         """Must be made on the event loop. A hub in the socket, supply off, no presence, AC Lost reading as lost (open contact)."""
         self.identity = "simulated jig"
+        self.calibrations: dict[str, Calibration] = {}
         self.profile = profile
         condition = condition or Condition()
         master, slave = os.openpty()

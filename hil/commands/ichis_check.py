@@ -18,11 +18,18 @@ from firmware_emu.clock import Clock
 from hil.bench.keys import state_folder
 from hil.conformance.run import ConformanceRun, carry_out, clear_state, selected, sign_run
 from hil.conformance.runner import Result
-from hil.report.conformance import RunRecord
+from hil.report.conformance import VERDICTS, RunRecord, headline
 from ichis.profile import load_profile
 
-_STYLE = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
-_JSON_FIELDS = ("id", "group", "verdict", "value", "limit", "unit", "margin", "source")
+_STYLE = {
+    "pass": "green",
+    "fail": "bold red",
+    "inconclusive": "yellow",
+    "indeterminate": "yellow",
+    "not tested": "dim",
+    "not applicable": "dim",
+}
+_JSON_FIELDS = ("id", "group", "verdict", "value", "u", "limit", "unit", "margin", "source", "why")
 
 
 @click.command()
@@ -39,6 +46,7 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "limit", "unit", "margin", "s
 )
 @click.option("--select", multiple=True, metavar="GROUP", help="groups or checks, by the beginning of their name; repeatable")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="rounds of all checks")
+@click.option("--overdue", is_flag=True, help="run although the calibration of an instrument has run out; the report says so")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr")
 def check(
@@ -48,6 +56,7 @@ def check(
     under_test: str,
     select: tuple[str, ...],
     repeat: int,
+    overdue: bool,
     as_json: bool,
     verbose: int,
 ) -> None:
@@ -67,6 +76,7 @@ def check(
         clock,
         selected(select, under_test),
         repeat,
+        allow_overdue=overdue,
         progress=lambda result, done, total: _show(console, result, done, total),
     )
     head = f"board {board.name}, profile {profile.name}, {len(run.checks) * repeat} checks, run {folder}"
@@ -74,11 +84,15 @@ def check(
     record = carry_out(run, Path(str(resources.files("ichis.conformance"))))
     sign_run(folder, state_folder() / "report-signing.pem")
     clear_state(folder)
+    for problem in record["problems"]:
+        click.echo(click.style(f"NOT SAFE TO LEAVE OR NOT COMPLETE: {problem}", fg="red", bold=True), err=True)
     if as_json:
         click.echo(
             json.dumps(
                 {
                     "checks": [{name: row[name] for name in _JSON_FIELDS} for row in record["checks"]],  # type: ignore[literal-required]
+                    "verdict": record["verdict"],
+                    "problems": record["problems"],
                     "report": str(folder / "report.html"),
                 }
             )
@@ -111,10 +125,7 @@ def _show(console: Console, result: Result, done: int, total: int) -> None:
 
 def _summary(record: RunRecord, folder: Path) -> None:
     verdicts = [row["verdict"] for row in record["checks"]]
-    for problem in record["problems"]:
-        click.echo(problem)
-    click.echo(
-        f"{record['verdict']}: {verdicts.count('pass')} of {len(verdicts)} checks passed, "
-        f"{verdicts.count('fail')} failed, {verdicts.count('inconclusive')} inconclusive"
-    )
+    counts = ", ".join(f"{verdicts.count(one)} {'failed' if one == 'fail' else one}" for one in VERDICTS[1:] if one in verdicts)
+    click.echo(f"{record['verdict']}: {verdicts.count('pass')} of {len(verdicts)} checks passed{', ' if counts else ''}{counts}")
+    click.echo(headline(record))
     click.echo(str(folder / "report.html"))

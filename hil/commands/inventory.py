@@ -21,6 +21,7 @@ from rich.table import Column, Table
 
 from firmware_emu.errors import NotAvailable
 from hil.inventory.dongle_board import Verdict, board_text, candidate, verdict
+from hil.inventory.instruments import asked
 from hil.inventory.usb import Found, UsbDevice, by_id, known_devices, port_state, read_text, table
 
 _SYSFS = Path("/sys/bus/usb/devices")
@@ -123,11 +124,20 @@ def _show(found: Sequence[tuple[Found, Verdict]]) -> None:
 @click.option("--probe", "probing", is_flag=True, help="Open every free dongle and ask what it runs; this resets it.")
 @click.option("--dongle", metavar="PORT", help="The dongle that the board is for; with --probe it is asked whatever its name is.")
 @click.option("--board-file", metavar="NAME", help="Write the board to NAME.toml in this folder, for `chub run demo --board NAME.toml`.")
+@click.option(
+    "--instrument",
+    "instruments",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Ask an instrument what it is, by VISA name or pyserial URL; repeatable. With --probe, serial supplies too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def inventory(probing: bool, dongle: str | None, board_file: str | None, as_json: bool) -> None:
+def inventory(probing: bool, dongle: str | None, board_file: str | None, instruments: tuple[str, ...], as_json: bool) -> None:
     """Find dongles, jig cables and supplies on this machine, and print the board of a dongle."""
     seen, remarks = look()
     found = [(one, verdict(one, probing, dongle)) for one in seen]
+    serial_supplies = [f"ASRL{one.port}::INSTR" for one in seen if probing and one.kind == "supply" and one.free and "tty" in one.port]
+    told = [asked(address) for address in (*instruments, *serial_supplies)]
     chosen = candidate(found, dongle)
     if board_file is not None and chosen is None:
         raise NotAvailable("a dongle for a board", "plug in one with EmberZNet NCP firmware, as a Sonoff ZBDongle-E or a Connect ZBT-1")
@@ -136,10 +146,16 @@ def inventory(probing: bool, dongle: str | None, board_file: str | None, as_json
     if file is not None:
         _write(file, text)
     if as_json:
-        click.echo(json.dumps({"found": [_plain(*pair) for pair in found], "board": text, "remarks": remarks}, indent=2))
+        rows = [_plain(*pair) for pair in found]
+        click.echo(json.dumps({"found": rows, "instruments": told, "board": text, "remarks": remarks}, indent=2))
         return
     for remark in remarks:
         click.echo(remark, err=True)
+    for row in told:
+        use = f"{row['kind']} {row['model']}, dialect {row['dialect']}" if row["serves"] == "yes" else row["why"]
+        click.echo(f"{row['address']}: {row.get('identity', 'no identity')}: {use}")
+    if not found and told:
+        return
     if not found:
         click.echo("nothing found: plug in a Zigbee dongle with EmberZNet NCP firmware, a serial cable for a jig, or a supply with USB")
         return

@@ -10,8 +10,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from hil.bench.keys import state_folder
 from hil.report.compare import compare, facts_moved
-from hil.report.conformance import read_record
+from hil.report.conformance import cross_check, read_record
+from hil.report.signature import SIGNERS, known_signers
+from hil.report.signature import trust as trust_signer
 from hil.report.signature import verify as verify_signature
 
 _FOLDER = click.Path(path_type=Path)
@@ -24,23 +27,50 @@ def report() -> None:
 
 @report.command()
 @click.argument("run", type=_FOLDER)
-@click.option("--fingerprint", help="the key must have this fingerprint")
+@click.option("--fingerprint", help="the key must have this fingerprint, known or not")
+@click.option("--any-signer", is_flag=True, help="take a key that this machine does not know")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
-def verify(run: Path, fingerprint: str | None, as_json: bool) -> None:
-    """Check the detached signature over the files of RUN."""
+def verify(run: Path, fingerprint: str | None, any_signer: bool, as_json: bool) -> None:
+    """Check signature and signer of RUN, its log's chain, and page and record against each other."""
     checked = verify_signature(run)
     problems = list(checked.problems)
     if fingerprint is not None and fingerprint.lower() != checked.fingerprint:
         problems.append(f"signed with the key {checked.fingerprint}, expected {fingerprint}")
+    signer = known_signers(state_folder() / SIGNERS).get(checked.fingerprint, "")
+    if not signer and fingerprint is None and not any_signer:
+        problems.append(
+            f"signed with the key {checked.fingerprint}, which this machine does not know: compare it with what the signer tells you, then "
+            f"`chub report trust {checked.fingerprint} NAME`"
+        )
+    if (run / "report.json").is_file() and not checked.problems:
+        problems += cross_check(run)
     if as_json:
         click.echo(
-            json.dumps({"valid": not problems, "fingerprint": checked.fingerprint, "files": list(checked.files), "problems": problems})
+            json.dumps(
+                {
+                    "valid": not problems,
+                    "fingerprint": checked.fingerprint,
+                    "signer": signer,
+                    "files": list(checked.files),
+                    "problems": problems,
+                }
+            )
         )
     else:
         for problem in problems:
             click.echo(problem)
-        click.echo(f"{'does not hold' if problems else 'holds'}: {len(checked.files)} files, key {checked.fingerprint}")
+        by = f"signed by {signer or 'nobody known'}"
+        click.echo(f"{'does not hold' if problems else 'holds'}: {len(checked.files)} files, {by}, key {checked.fingerprint}")
     sys.exit(1 if problems else 0)
+
+
+@report.command()
+@click.argument("fingerprint")
+@click.argument("name")
+def trust(fingerprint: str, name: str) -> None:
+    """Take reports signed with the key FINGERPRINT as those of NAME."""
+    trust_signer(state_folder() / SIGNERS, fingerprint.lower(), name)
+    click.echo(f"reports signed with {fingerprint.lower()} are those of {name}")
 
 
 @report.command()

@@ -28,6 +28,7 @@ from hil.report.measurements import DecisionRule, Rule
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition
 from ichis.connector import Level
+from ichis.instrument.calibration import Calibration
 from ichis.instrument.reading import Plain, Reading, between
 from ichis.jig import Jig
 from ichis.manual import ManualProbes
@@ -112,6 +113,10 @@ class Bench:
         """Supply off, as measured. Raises JigError."""
         await self.jig.supply.output(False)
         await self.jig.supply.confirm()
+
+    @property
+    def calibrations(self) -> Mapping[str, Calibration]:
+        return self.jig.calibrations
 
     async def confirm(self) -> None:
         """The supply gives what it was last told. Raises JigError."""

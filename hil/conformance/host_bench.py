@@ -16,6 +16,7 @@ from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level, signal
 from ichis.host_port import HostCondition
 from ichis.hub_jig import open_hub_jig
+from ichis.instrument.calibration import Calibration
 from ichis.instrument.reading import Plain, Reading, between, highest, lowest
 from ichis.jig import HubJig
 from ichis.manual import Engineer, ManualMains, ManualProbes
@@ -82,6 +83,10 @@ class HostBench:
         """Draw nothing, as measured. Raises JigError."""
         await self.jig.load.draw(0)
         await self.jig.load.confirm()
+
+    @property
+    def calibrations(self) -> Mapping[str, Calibration]:
+        return self.jig.calibrations
 
     async def confirm(self) -> None:
         """The load draws what it was last told. Raises JigError."""

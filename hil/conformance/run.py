@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,16 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.trace import JsonLines, Record, Trace
-from hil.conformance.bench import Bench
+from hil.conformance.bench import Bench, rule_of
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.real_hub import RealHubBench
 from hil.conformance.runner import CheckBench, Result, Runner, not_tested, quantity_of
 from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
 from hil.report.measurements import Verdict
-from hil.report.signature import bench_key, sign
+from hil.report.run_log import NAME as LOG_NAME
+from hil.report.run_log import RunLog
+from hil.report.signature import SIGNERS, bench_key, fingerprint, sign, trust
 from ichis.condition import Condition
 from ichis.conformance.check import Check, load_checks, read_checks
 from ichis.host_port import HostCondition
@@ -75,6 +78,9 @@ class ConformanceRun:
     host_condition: HostCondition = field(default_factory=HostCondition)
     """Of the modelled port where a host is under test."""
     progress: Callable[[Result, int, int], None] | None = None
+    allow_overdue: bool = False
+    today: date = field(default_factory=date.today)
+    deviations: list[str] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
@@ -113,18 +119,30 @@ class Session:
         trace.subscribe(self._trace_file)
         self._loop = asyncio.Runner(loop_factory=run.clock.new_event_loop)
         self._bench, self._runner = _bench_of(run, trace)
-        self._stopped = ""
+        self._log = RunLog(run.folder / LOG_NAME)
 
     def __enter__(self) -> Session:
         try:
             self._loop.run(self._open())
         except (CommsHubError, OSError, sqlite3.Error) as wrong:
             self._break(f"the bench did not come up: {wrong}")
+        with contextlib.suppress(OSError):
+            self._log.note("began", facts=self.run.facts)
         return self
 
     async def _open(self) -> None:
         await self._bench.open()
         self.run.facts |= await self._bench.identities()
+        today = self.run.today
+        for role, one in self._bench.calibrations.items():
+            self.run.facts[f"{role} calibration"] = (
+                f"serial {one.serial}, {one.calibrated}, due {one.due}, {one.certificate} {one.laboratory}".strip()
+            )
+            if one.overdue(today):
+                why = f"the calibration of the {role} (serial {one.serial}) was due on {one.due}: have it calibrated, or say --overdue"
+                if not self.run.allow_overdue:
+                    raise NotAvailable("instruments that are in calibration", why)
+                self.run.deviations.append(f"run with an instrument out of calibration: {role}, due {one.due}")
 
     def _break(self, why: str) -> None:
         self._runner.broken = self._runner.broken or why
@@ -143,6 +161,17 @@ class Session:
             self._break(full)
             result = replace(result, verdict=Verdict.INCONCLUSIVE, why=f"{full}; {result.why}")
         self.run.results.append(result)
+        with contextlib.suppress(OSError):  # a full disk is told of by the trace and the report
+            self._log.note(
+                "result",
+                check=check.id,
+                round=number,
+                verdict=result.verdict.value,
+                value=result.value,
+                u=result.u,
+                why=result.why,
+                at=round(self.run.clock.now(), 3),
+            )
         if self.run.progress is not None:
             self.run.progress(result, len(self.run.results), len(self.run.checks) * self.run.rounds)
         return result
@@ -165,13 +194,18 @@ class Session:
         try:
             self._loop.run(self._bench.close())
         except (CommsHubError, OSError, sqlite3.Error) as wrong:
-            run.problems.append(f"at the end the bench could not be switched off in order: {wrong}; look at the supply")
+            run.problems.append(
+                f"at the end the bench could not be switched off in order: {wrong}; "
+                "switch it off at its panel or pull its mains plug, measure that it is off, and look at the supply"
+            )
         done = {(result.check.id, result.round) for result in run.results}
         left = [(check, number) for check, number in run.sessions() if (check.id, number) not in done]
         reason = self._runner.broken or "the run was ended before it"
         run.results += [not_tested(check, run.profile, reason, number) for check, number in left]
         if self._runner.broken:
             run.problems.insert(0, self._runner.broken)
+        with contextlib.suppress(OSError):
+            self._log.note("ended", problems=run.problems)
         self._loop.close()
         self._trace_file.close()
 
@@ -284,8 +318,10 @@ def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:
 
 
 def sign_run(folder: Path, key: Path) -> None:
-    """Sign the run's files with the bench's key."""
-    sign(folder, bench_key(key))
+    """Sign the run's files with the bench's key, which this bench knows from then on."""
+    own = bench_key(key)
+    trust(key.parent / SIGNERS, fingerprint(own.public_key()), "this bench")
+    sign(folder, own)
 
 
 def _reserve(folder: Path) -> None:
@@ -312,6 +348,8 @@ def _facts(run: ConformanceRun) -> dict[str, str]:
         "bench SHA-256": source_digest("ichis", "hil"),
         "seed": str(run.board.seed),
         "clock": "warp" if run.clock.warp else "wall",
+        "decision rule": str(rule_of(run.board)),
+        "run": run.folder.name,
     }
 
 
@@ -335,6 +373,10 @@ def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunReco
     return {
         "format": FORMAT,
         "verdict": run_verdict(rows, run.problems),
+        "simulated": run.board.jig.kind == "simulated" or run.board.jig.hub_end is not None,
+        "about": about(run),
+        "deviations": [*run.board.report.deviations, *run.deviations],
+        "attachments": list(run.board.report.attachments),
         "facts": dict(run.facts),
         "profile": limits,
         "not_measured": list(run.profile.not_measured),
@@ -343,6 +385,17 @@ def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunReco
         "problems": list(run.problems),
         "when": {"started": started.isoformat(timespec="seconds"), "took": f"{seconds:.1f} s"},
     }
+
+
+_TOLD = ("unit", "serial", "firmware", "photograph", "operator", "station", "site", "environment")
+
+
+def about(run: ConformanceRun) -> dict[str, str]:
+    """What ISO/IEC 17025 wants a report to say and no instrument tells; what the board leaves out is said to be not stated."""
+    told = {name: str(getattr(run.board.report, name)) or "not stated" for name in _TOLD}
+    if run.board.jig.kind == "simulated" or run.board.jig.hub_end is not None:
+        told["unit"] = f"emulated {run.under_test}: no unit was tested"
+    return told
 
 
 def row_of(result: Result) -> CheckRow:

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable
 from hil.report.measurements import Bounds, DecisionRule, Measurement, Quantity, Verdict
 from ichis.conformance.check import Check, Value
+from ichis.instrument.calibration import Calibration
 from ichis.instrument.reading import Basis, Plain, Reading
 from ichis.profile import Profile
 
@@ -43,6 +44,11 @@ class CheckBench(Protocol):
     async def identities(self) -> dict[str, str]: ...
 
     async def reach(self, state: str) -> None: ...
+
+    @property
+    def calibrations(self) -> Mapping[str, Calibration]:
+        """Of the instruments that have a file."""
+        ...
 
     async def confirm(self) -> None:
         """Every instrument still does what it was told. Raises CommsHubError where one does not: what was read is void."""

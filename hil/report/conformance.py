@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,10 +14,13 @@ import jinja2
 
 from firmware_emu.errors import CommsHubError, NotAvailable
 from hil.report.plots import draw
+from hil.report.run_log import NAME as LOG
+from hil.report.run_log import check_log
 from hil.report.verdict import Plot
 
 FORMAT = "commshub conformance run 1"
 _MOST_POINTS = 600
+VERDICTS = ("pass", "fail", "indeterminate", "inconclusive", "not tested", "not applicable")
 
 
 class CheckRow(TypedDict):
@@ -64,6 +68,11 @@ class RunRecord(TypedDict):
     facts: dict[str, str]
     profile: list[LimitRow]
     not_measured: list[str]
+    simulated: bool
+    about: dict[str, str]
+    """Unit under test, operator, place, environment: what no instrument tells."""
+    deviations: list[str]
+    attachments: list[str]
     checks: list[CheckRow]
     not_tested: list[str]
     problems: list[str]
@@ -75,13 +84,38 @@ def run_verdict(checks: Sequence[CheckRow], problems: Sequence[str]) -> str:
     verdicts = {row["verdict"] for row in checks}
     if "fail" in verdicts:
         return "fail"
-    return "pass" if verdicts == {"pass"} and not problems else "inconclusive"
+    return "pass" if "pass" in verdicts and verdicts <= {"pass", "not applicable"} and not problems else "inconclusive"
 
 
 def write_record(record: RunRecord, folder: Path) -> None:
     """Write ``report.json`` and ``report.html``."""
     (folder / "report.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(render(record), encoding="utf-8")
+
+
+def cross_check(folder: Path) -> list[str]:
+    """Where page, record and log of a run do not say the same."""
+    record = read_record(folder)
+    verdicts = {f"{row['id']}-{row['round']}": row["verdict"] for row in record["checks"]}
+    problems = []
+    page = folder / "report.html"
+    if page.is_file():
+        shown = dict(re.findall(r'<tr id="([^"]+)" data-verdict="([^"]+)"', page.read_text(encoding="utf-8")))
+        problems += [
+            f"report.html and report.json differ about {name}"
+            for name in sorted(verdicts.keys() | shown)
+            if verdicts.get(name) != shown.get(name)
+        ]
+    log = folder / LOG
+    return problems + (check_log(log, verdicts) if log.is_file() else [])
+
+
+def headline(record: RunRecord) -> str:
+    """What a reader must know before any verdict: whether a unit was tested at all, and whose limits these are."""
+    limits = [row for row in record["profile"] if row["unit"] != "text"]
+    own = sum(row["source"] == "profile" for row in limits)
+    what = "Simulated: no unit was tested. " if record["simulated"] else ""
+    return f"{what}{own} of {len(limits)} limits are profile-supplied: a pass says within that profile, not conforming to ICHIS."
 
 
 def read_record(place: Path) -> RunRecord:
@@ -106,23 +140,22 @@ def render(record: RunRecord) -> str:
     groups: dict[str, list[CheckRow]] = {}
     for row in record["checks"]:
         groups.setdefault(row["group"], []).append(row)
-    counts = {verdict: sum(row["verdict"] == verdict for row in record["checks"]) for verdict in ("pass", "fail", "inconclusive")}
+    counts = {verdict: sum(row["verdict"] == verdict for row in record["checks"]) for verdict in VERDICTS}
     by_chapter = {
-        chapter: [
-            sum(row["verdict"] == verdict for row in record["checks"] if row["chapter"] == chapter)
-            for verdict in ("pass", "fail", "inconclusive")
-        ]
+        chapter: {verdict: sum(row["verdict"] == verdict for row in record["checks"] if row["chapter"] == chapter) for verdict in VERDICTS}
         for chapter in ("physical", "electrical", "data")
     }
     plots = {f"{row['id']}-{row['round']}": _plot(row) for row in record["checks"] if len(row["waveform"]) > 1}
-    measured = (row for row in record["checks"] if row["margin"] is not None and not row["limit"].startswith("= "))
+    measured = (row for row in record["checks"] if row["margin"] is not None and row["u"] is not None)
     tightest = sorted(measured, key=_tightness)[:8]
-    return template.render(run=record, groups=groups, counts=counts, chapters=by_chapter, plots=plots, tightest=tightest)
+    return template.render(
+        run=record, groups=groups, counts=counts, chapters=by_chapter, plots=plots, tightest=tightest, headline=headline(record)
+    )
 
 
 def _tightness(row: CheckRow) -> float:
-    value = abs(row["value"] or 0.0)
-    return (row["margin"] or 0.0) / max(value, 1e-6)
+    """Margin in parts of the reading, of readings that are analogue: a count is at its limit or is not."""
+    return (row["margin"] or 0.0) / max(abs(row["value"] or 0.0), 1e-6)
 
 
 def _figure(value: float | None) -> str:

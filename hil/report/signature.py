@@ -1,6 +1,7 @@
 """A detached signature over the files of a run: ``report.sig`` names each file with its SHA-256 and is signed with Ed25519.
 
-The key is the bench's own: it says that the files are as this bench left them, and whose bench it was once its fingerprint is known.
+The key is the bench's own: it says that the files are as this bench left them. Whose bench it was says the list of known signers; a
+signature by a key that is not on it proves nothing, since whoever changes a report can sign it again with a key of his own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from firmware_emu.errors import KeystoreError, NotAvailable
 
 NAME = "report.sig"
 FORMAT = "commshub report signature 1"
-_SIGNED = ("report.html", "report.json", "junit.xml", "trace.jsonl")
+_SIGNED = ("report.html", "report.json", "junit.xml", "trace.jsonl", "log.jsonl")
+SIGNERS = "known-signers.json"
+"""Beside the bench's own key: whose reports this machine takes, name by fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,26 @@ def _new_key(path: Path) -> Ed25519PrivateKey:
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
     return key
+
+
+def known_signers(path: Path) -> dict[str, str]:
+    """Name by fingerprint; empty where the file is not there. Raises KeystoreError."""
+    try:
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as wrong:
+        raise KeystoreError(str(path), f"cannot be read as the list of known signers: {wrong}") from wrong
+    return {str(one): str(name) for one, name in read.items()} if isinstance(read, dict) else {}
+
+
+def trust(path: Path, one: str, name: str) -> None:
+    """Take reports of this signer from now on. Raises KeystoreError."""
+    known = known_signers(path)
+    if known.get(one) != name:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(json.dumps({**known, one: name}, indent=1) + "\n", encoding="utf-8")
+        path.chmod(0o600)
 
 
 def fingerprint(key: Ed25519PublicKey) -> str:

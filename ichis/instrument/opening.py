@@ -13,6 +13,7 @@ from ichis.instrument.calibration import Calibration, load_calibration
 from ichis.instrument.dialect import named
 from ichis.instrument.drivers import InstrumentLoad, InstrumentProbes, InstrumentRelay, InstrumentSupply, Standards
 from ichis.instrument.fault import read_fault
+from ichis.instrument.lease import Lease
 from ichis.instrument.link import InstrumentLink, Link
 from ichis.instrument.session import Session
 from ichis.instrument.stand_in import STANDARDS, Behind, StandIn, StandInLink
@@ -40,6 +41,7 @@ class Instruments:
         settings = table.instrument.get(role, InstrumentTable())  # type: ignore[call-overload]
         link: Link
         if behind is None:
+            self._ports.callback(Lease(address).close)
             link = InstrumentLink(address, self._clock, baudrate=settings.baud)
         else:
             assert table.stand_in is not None

@@ -16,9 +16,11 @@ from click.testing import CliRunner
 from firmware_emu.errors import CommsHubError, KeystoreError, NotAvailable
 from hil.commands.report import report
 from hil.report.compare import compare, facts_moved
-from hil.report.conformance import FORMAT, CheckRow, RunRecord, read_record, render, run_verdict, thinned, write_record
-from hil.report.measurements import Bounds, Quantity, Verdict
-from hil.report.signature import bench_key, sign, verify
+from hil.report.conformance import FORMAT, CheckRow, RunRecord, cross_check, read_record, render, run_verdict, thinned, write_record
+from hil.report.measurements import Bounds, DecisionRule, Quantity, Rule, Verdict
+from hil.report.run_log import RunLog
+from hil.report.signature import bench_key, fingerprint, sign, verify
+from ichis.instrument.reading import Basis, Plain, Reading
 from tests.patience import PATIENCE_S
 
 
@@ -32,6 +34,9 @@ def row(name: str, value: float | None, verdict: str = "pass", **more: object) -
         "value": value,
         "limit": "<= 2",
         "unit": "A",
+        "u": None if value is None else 0.01,
+        "basis": "datasheet",
+        "outcome": verdict,
         "margin": None if value is None else 2 - value,
         "source": "profile",
         "requirement": ["ICH-02"],
@@ -53,9 +58,13 @@ def record() -> RunRecord:
     return {
         "format": FORMAT,
         "verdict": "fail",
-        "facts": {"board": "simulated", "firmware SHA-256": "ab" * 32},
+        "facts": {"run": "20260105-060000-ichis", "board": "simulated", "firmware SHA-256": "ab" * 32},
         "not_measured": ["envelope_mm"],
         "profile": [{"key": "power_max", "value": 6.0, "unit": "W", "source": "profile", "confidence": "not established"}] * 36,
+        "simulated": True,
+        "about": {"unit": "emulated hub: no unit was tested", "operator": "not stated"},
+        "deviations": [],
+        "attachments": [],
         "checks": checks,
         "not_tested": ["SST-14"],
         "problems": ["the supply <does> not answer"],
@@ -116,7 +125,7 @@ def test_a_signed_run_verifies_until_anything_in_it_changes(record: RunRecord, t
     assert checked.problems == ()
     assert checked.files == ("junit.xml", "report.html", "report.json")
     runner = CliRunner()
-    assert runner.invoke(report, ["verify", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(report, ["verify", str(tmp_path), "--fingerprint", checked.fingerprint]).exit_code == 0
     assert runner.invoke(report, ["verify", str(tmp_path), "--fingerprint", "00"]).exit_code == 1
     page = tmp_path / "report.html"
     page.write_text(page.read_text().replace(">fail<", ">pass<"))
@@ -263,3 +272,77 @@ def test_the_screenshot_and_the_printed_pages_are_artefacts(record: RunRecord, t
     assert callable(record_property)
     record_property("artefact", str(tmp_path / "report.png"))
     record_property("artefact", str(tmp_path / "report.pdf"))
+
+
+def test_a_run_that_was_changed_and_signed_again_does_not_verify(
+    record: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_record(record, folder)
+    log = RunLog(folder / "log.jsonl")
+    for check in record["checks"]:
+        log.note("result", check=check["id"], round=1, verdict=check["verdict"])
+    own = bench_key(tmp_path / "own.pem")
+    sign(folder, own)
+    runner, mark = CliRunner(), fingerprint(own.public_key())
+    unknown = runner.invoke(report, ["verify", str(folder)])
+    assert unknown.exit_code == 1
+    assert "does not know" in unknown.output
+    assert runner.invoke(report, ["trust", mark, "bench one"]).exit_code == 0
+    known = runner.invoke(report, ["verify", str(folder)])
+    assert known.exit_code == 0
+    assert "signed by bench one" in known.output
+    forged = copy.deepcopy(record)
+    forged["checks"][12]["verdict"] = "pass"
+    write_record(forged, folder)
+    sign(folder, bench_key(tmp_path / "forger.pem"))
+    said = runner.invoke(report, ["verify", str(folder)])
+    assert said.exit_code == 1
+    assert "does not know" in said.output
+    assert "log.jsonl and report.json differ about SST-13-1" in said.output
+    assert runner.invoke(report, ["verify", str(folder), "--any-signer"]).exit_code == 1
+
+
+def test_page_and_record_must_tell_the_same_verdicts_and_the_log_must_chain(record: RunRecord, tmp_path: Path) -> None:
+    write_record(record, tmp_path)
+    assert cross_check(tmp_path) == []
+    page = tmp_path / "report.html"
+    page.write_text(page.read_text().replace('data-verdict="fail"', 'data-verdict="pass"'))
+    assert cross_check(tmp_path) == ["report.html and report.json differ about SST-13-1"]
+    write_record(record, tmp_path)
+    log = RunLog(tmp_path / "log.jsonl")
+    log.note("began")
+    log.note("result", check="SST-01", round=1, verdict="pass")
+    assert cross_check(tmp_path) == []
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    (tmp_path / "log.jsonl").write_text(lines[1] + "\n")
+    assert "log.jsonl line 1 does not follow the one before it" in cross_check(tmp_path)
+
+
+def test_the_headline_says_that_nothing_was_tested_and_whose_limits_these_are(record: RunRecord) -> None:
+    page = render(record)
+    assert "Simulated: no unit was tested. 36 of 36 limits are profile-supplied" in page
+    record["simulated"] = False
+    assert "no unit was tested. 36" not in render(record)
+
+
+@pytest.mark.parametrize(
+    ("value", "rule", "outcome", "verdict"),
+    [
+        (Reading(0.5, 0.05, Basis.DATASHEET), DecisionRule(), "pass", Verdict.PASS),
+        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(), "conditional pass", Verdict.INDETERMINATE),
+        (Reading(0.62, 0.05, Basis.DATASHEET), DecisionRule(), "conditional fail", Verdict.INDETERMINATE),
+        (Reading(0.7, 0.05, Basis.DATASHEET), DecisionRule(), "fail", Verdict.FAIL),
+        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(Rule.SIMPLE), "pass", Verdict.PASS),
+        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(factor=0.1), "pass", Verdict.PASS),
+        (Reading(0.58, 0.0, Basis.NONE), DecisionRule(), "pass", Verdict.PASS),
+        (Plain(False, "it never came"), DecisionRule(), "fail", Verdict.FAIL),
+    ],
+)
+def test_the_decision_rule_makes_pass_fail_or_indeterminate_of_a_reading(
+    value: Reading | Plain, rule: DecisionRule, outcome: str, verdict: Verdict
+) -> None:
+    found = Quantity("current", "A", Bounds(high=0.6)).judge(value, rule)
+    assert (found.outcome, found.verdict) == (outcome, verdict)

@@ -1,0 +1,36 @@
+"""Instruments asked what they are: ``*IDN?``, and the dialect that knows the answer."""
+
+from __future__ import annotations
+
+from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError
+from ichis.instrument.dialect import recognise
+from ichis.instrument.link import InstrumentLink
+
+_ANSWER_S = 2.0
+
+
+def asked(address: str) -> dict[str, str]:
+    """Identity, kind, model and dialect of the instrument at a VISA name or pyserial URL, or why it is of no use."""
+    clock = Clock()
+
+    async def ask() -> str | None:
+        link = InstrumentLink(address, clock)
+        try:
+            await link.send("*IDN?")
+            return await link.receive(_ANSWER_S)
+        finally:
+            link.close()
+
+    try:
+        idn = clock.run(ask())
+    except CommsHubError as trouble:
+        return {"address": address, "serves": "no", "why": str(trouble)}
+    if not idn:
+        return {"address": address, "serves": "no", "why": f"no answer to *IDN? within {_ANSWER_S:g} s: is it on, and is its baud 9600?"}
+    dialect = recognise(idn)
+    if dialect is None:
+        why = "no dialect knows it: `chub ichis instruments` lists those there are; a package of your own adds one (commshub.instrument)"
+        return {"address": address, "identity": idn, "serves": "no", "why": why}
+    model = dialect.model_of(idn).name
+    return {"address": address, "identity": idn, "serves": "yes", "kind": dialect.kind, "model": model, "dialect": dialect.family}

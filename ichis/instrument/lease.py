@@ -1,0 +1,96 @@
+"""Leases of instruments: one run at a time has an instrument, and whoever comes second is told who has it and since when.
+
+A lease is a locked file of this machine, so it ends with the process that has it, however that ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from firmware_emu.errors import NotAvailable
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever has an instrument. ``since`` is local time."""
+
+    address: str
+    user: str
+    process: int
+    command: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.user} since {self.since}, process {self.process} ({self.command})"
+
+
+def lease_folder() -> Path:
+    """Where leases are: one folder a machine, for every user of it."""
+    return Path(os.environ.get("CHUB_LEASES", Path(tempfile.gettempdir()) / "commshub-leases"))
+
+
+class Lease:
+    """One instrument, from now until :meth:`close` or the end of the process. Raises NotAvailable where somebody else has it."""
+
+    def __init__(self, address: str) -> None:
+        folder = lease_folder()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o777)
+            path = folder / (re.sub(r"[^A-Za-z0-9.-]+", "_", address).strip("_") + ".json")
+            self._file: IO[str] = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+        except OSError as wrong:
+            raise NotAvailable(f"the lease of {address}", f"{wrong.strerror}: point CHUB_LEASES at a folder that can be written") from wrong
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _read(self._file)
+            self._file.close()
+            told = "somebody" if holder is None else str(holder)
+            raise NotAvailable(f"the instrument {address}", f"{told} has it: wait, or end that run; `chub station` shows all") from None
+        command = Path(sys.argv[0]).name + "".join(f" {word}" for word in sys.argv[1:3])
+        row = {
+            "address": address,
+            "user": getpass.getuser(),
+            "process": os.getpid(),
+            "command": command,
+            "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+        }
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump(row, self._file)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Give the instrument back."""
+        self._file.close()
+
+
+def _read(file: IO[str]) -> Holder | None:
+    try:
+        file.seek(0)
+        return Holder(**json.load(file))
+    except (ValueError, TypeError):
+        return None
+
+
+def holders() -> list[Holder]:
+    """Everybody who has an instrument now."""
+    found = []
+    for path in sorted(lease_folder().glob("*.json")):
+        with path.open("r+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = _read(file)
+                found += [] if holder is None else [holder]
+    return found
