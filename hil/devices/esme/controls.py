@@ -53,13 +53,12 @@ class Switch:
 
 
 class Controls:
-    """The switches of one meter, in its store."""
+    """The switches of one meter, in its store. ``moved`` is called with a switch that has moved and its level."""
 
-    def __init__(self, esme: EsmePart) -> None:
+    def __init__(self, esme: EsmePart, moved: Callable[[int, int], None]) -> None:
         self._esme = esme
         self._key = esme.gbcs.prefix + "controls"
-        self.on_moved: Callable[[int, int], None] = lambda number, level: None
-        """Called with a switch that has moved and its level."""
+        self._moved = moved
         self._schedule: Schedule | None = None
         self.boosts = Ring(esme.store, esme.gbcs.prefix + "boosts", "II", BOOST_DEPTH)
         self._boost_until = 0
@@ -102,7 +101,7 @@ class Controls:
                 switch.level = level
                 moved = True
                 self._log(now, number, level)
-                self.on_moved(number, level)
+                self._moved(number, level)
         if moved:
             self._save()
 

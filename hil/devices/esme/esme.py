@@ -101,20 +101,9 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.model = esme_model.load(self)
         self.events = EventSettings(self, self.model)
-        self.metering = Metering(
-            self.store,
-            self.gbcs.prefix,
-            self.registers,
-            self.read,
-            variant.phases,
-            variant.elements,
-            self.tell,
-            self._contactor_moves,
-        )
-        self.metering.on_billing = self._billed
-        self.controls = Controls(self)
+        self.metering = Metering(self)
         self.load_controller = LoadController(self)
-        self.controls.on_moved = self.load_controller.moved
+        self.controls = Controls(self, self.load_controller.moved)
         self.consumer = ConsumerView(self)
         self.desk = PpmidDesk(self)
         esme_settings.install(self, self.model, self.controls)
@@ -216,7 +205,8 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
         """State of the load switch."""
         return self.metering.supply
 
-    def _contactor_moves(self, state: LoadSwitch) -> bool:
+    def contactor_moves(self, state: LoadSwitch) -> bool:
+        """Move the contactor, unless it is stuck; whether it did."""
         if self.contactor_stuck:
             return False
         self.trace.emit("device", self.name, "load switch", state=state.name.lower())
@@ -270,7 +260,7 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
         """One event, as it was configured."""
         self.events.tell(code, other, entry)
 
-    def _billed(self) -> None:
+    def billed(self) -> None:
         """The end of a billing period: alert 8F0A with the entry just written, for the supplier's eyes (ECS68)."""
         entry = esme_logs.newest_billing_entry(self, self.model)
         try:

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 from firmware_emu.device.store import Store
 from firmware_emu.gbcs.axdr import Array, Boolean, Data, Number
+from hil.devices.esme.variant import EsmeVariant
 from hil.devices.metering.billing import BillingCalendar, BillingLogs, Past, Snapshot, Terms, is_midnight
 from hil.devices.metering.meter import SUPPLY_ARMED, Metrology, States
+from hil.devices.metering.part import MeterPart
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, Register, Ring, house, nothing
 from hil.devices.metering.tariff import Read, Schedule, Tariff
 
@@ -384,32 +386,41 @@ class Settings:
 STATES = States(LoadSwitch.DISABLED, LoadSwitch.ARMED, LoadSwitch.ENABLED)
 
 
+class Measured(MeterPart, Protocol):
+    """An electricity meter whose energy is measured."""
+
+    variant: EsmeVariant
+    registers: EsmeRegisters
+
+    def read(self, class_id: int, obis: str, attribute: int) -> Data:
+        """An attribute of the object model as it stands."""
+        ...
+
+    def contactor_moves(self, state: LoadSwitch) -> bool:
+        """Move the contactor; False if it does not move."""
+        ...
+
+    def billed(self) -> None:
+        """A billing period has ended."""
+        ...
+
+
 class Metering(Metrology[LoadSwitch, Settings]):
     """Everything that an ESME measures and accounts for."""
 
-    def __init__(
-        self,
-        store: Store,
-        name: str,
-        registers: EsmeRegisters,
-        read: Read,
-        phases: int,
-        elements: int,
-        tell: Callable[[int], None],
-        moves: Callable[[LoadSwitch], bool],
-    ) -> None:
-        super().__init__(store, name + "metering", STATES, tell, moves)
-        self.registers = registers
-        self.elements = elements
-        self._read = read
+    def __init__(self, esme: Measured) -> None:
+        store, prefix = esme.store, esme.gbcs.prefix
+        super().__init__(store, prefix + "metering", STATES, esme.tell, esme.contactor_moves)
+        self._esme = esme
+        self.registers = esme.registers
+        self.elements = esme.variant.elements
         self.past = Past()
-        self.logs = BillingLogs(store, name + "billing")
-        self.limiter = LoadLimiter(tell, self.move)
-        numbers = (0,) if phases == 1 else tuple(range(1, phases + 1))
-        self.phases = tuple(Phase(store, f"{name}phase/{number}", number, tell) for number in numbers)
+        self.logs = BillingLogs(store, prefix + "billing")
+        self.limiter = LoadLimiter(esme.tell, self.move)
+        numbers = (0,) if esme.variant.phases == 1 else tuple(range(1, esme.variant.phases + 1))
+        self.phases = tuple(Phase(store, f"{prefix}phase/{number}", number, esme.tell) for number in numbers)
         self.demands = {"import": Demand(), "window": Demand(), "export": Demand()}
         self._next: dict[str, int | None] = {}
-        self.on_billing: Callable[[], None] = lambda: None
         self._parts: Mapping[str, Past | LoadLimiter | Demand | Phase] = {
             "past": self.past,
             "limiter": self.limiter,
@@ -430,7 +441,7 @@ class Metering(Metrology[LoadSwitch, Settings]):
         return {"switch": int(self.supply)} | {key: part.state() for key, part in self._parts.items()}
 
     def _read_settings(self) -> Settings:
-        return Settings.read(self._read, len(self.phases))
+        return Settings.read(self._esme.read, len(self.phases))
 
     def settings_changed(self) -> None:
         super().settings_changed()
@@ -506,7 +517,7 @@ class Metering(Metrology[LoadSwitch, Settings]):
         if self._next.get("billing") == end:
             self.logs.period_end(self.snapshot(), self.account)
             self.rates.reset_counters()
-            self.on_billing()
+            self._esme.billed()
         if self._next.get("blocks") == end:
             self.rates.reset_counters()
 
