@@ -417,12 +417,12 @@ async def test_a_tcp_connection_says_nothing_that_was_not_asked_for_and_a_second
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(first.read(1), 0.2)
     writer.write(bytes.fromhex("1ac038bc7e"))
-    assert await first.readuntil(b"\x7e") == bytes.fromhex("c1020b0a527e")
+    assert await first.readuntil(b"\x7e") == bytes.fromhex("1ac1020b0a527e")
     second, other = await asyncio.open_connection("127.0.0.1", port)
     with contextlib.suppress(ConnectionResetError):
         assert await second.read() == b""
     writer.write(bytes.fromhex("1ac038bc7e"))
-    assert await first.readuntil(b"\x7e") == bytes.fromhex("c1020b0a527e"), "the first one is served on"
+    assert await first.readuntil(b"\x7e") == bytes.fromhex("1ac1020b0a527e"), "the first one is served on"
     await bench.dongle.close()
     with contextlib.suppress(ConnectionResetError):
         assert await first.read() == b""

@@ -168,3 +168,27 @@ def test_frames_are_found_in_pieces_of_any_size(frames: list[bytes], size: int) 
     stream = b"".join(sent)
     arrived = b"".join(piece for at in range(0, len(stream), size) for piece in line.from_host(stream[at : at + size]))
     assert arrived == b"".join(frame + frame for frame in sent)
+
+
+@pytest.mark.parametrize("faults", [NcpFaults(rstack=2), NcpFaults(rstack=9), NcpFaults(garbage=True)])
+async def test_rows_21_and_22_a_host_starts_on_other_reset_codes_and_behind_a_boot_loader_s_text(clock: Clock, faults: NcpFaults) -> None:
+    async with Bench(clock, faults).host() as ezsp:
+        (answer,) = await ezsp.echo(data=b"hello")
+        assert bytes(answer) == b"hello"
+
+
+@pytest.mark.parametrize("faults", [NcpFaults(resets_after_s=5), NcpFaults(fails_after_s=5)])
+async def test_rows_24_and_25_a_dongle_that_resets_or_gives_up_by_itself_is_told_to_the_host(clock: Clock, faults: NcpFaults) -> None:
+    bench = Bench(clock, faults)
+    async with bench.host():
+        async with asyncio.timeout(30):
+            await bench.told.wait()
+    assert bench.lost
+
+
+@given(seed=st.integers(0, 999), frame=st.binary(min_size=2, max_size=40))
+def test_a_damaged_octet_never_comes_out_as_flow_control_unless_it_is_asked_for(seed: int, frame: bytes) -> None:
+    line = FaultyLine(NcpFaults(damaged=1.0, seed=seed), len)
+    damaged = line.to_host(frame)
+    (changed,) = [new for old, new in zip(frame, damaged, strict=True) if old != new]
+    assert changed not in (0x11, 0x13)

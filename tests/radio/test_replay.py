@@ -192,7 +192,7 @@ async def test_a_relay_passes_the_octets_of_a_real_port_and_hears_them(clock: Cl
     host.write(b"\x1a" + frame(0xC0))
     answered = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().add_reader(host, lambda: answered.done() or answered.set_result(host.read(100)))
-    assert await asyncio.wait_for(answered, 5) == frame(0xC1, b"\x02\x0b")
+    assert await asyncio.wait_for(answered, 5) == b"\x1a" + frame(0xC1, b"\x02\x0b")
     asyncio.get_running_loop().remove_reader(host)
     host.close()
     relay.close()

@@ -141,11 +141,18 @@ class _Sent:
     at: float
 
 
+def _rstack(code: int) -> bytes:
+    """A cancel octet and RSTACK, as a co-processor begins (reference ncp-real 1)."""
+    return bytes([CANCEL]) + frame(0xC1, bytes([VERSION, code]))
+
+
 class Ash:
     """The co-processor's end of the link."""
 
     def __init__(self) -> None:
         self.state = State.WAITING
+        self.reset_code = int(Code.SOFTWARE)
+        """What RSTACK gives as the cause after RST."""
         self.counters = {"framing": 0, "overflow": 0, "timeouts": 0}
         self._buffer = bytearray()
         self._skipping = False
@@ -177,7 +184,7 @@ class Ash:
         self._buffer.clear()
         self._clear()
         self.state = State.WAITING
-        return [Write(frame(0xC1, bytes([VERSION, code])))] if announce else []
+        return [Write(_rstack(code))] if announce else []
 
     def fail(self, code: Code) -> list[Event]:
         """Give up the link: ERROR now, and for each DATA frame until RST."""
@@ -276,7 +283,7 @@ class Ash:
     def _reset(self, body: bytes, now: float) -> list[Event]:
         self._clear()
         self.state = State.CONNECTED
-        return [Reset(), Write(frame(0xC1, bytes([VERSION, Code.SOFTWARE])))]
+        return [Reset(), Write(_rstack(self.reset_code))]
 
     def _complain(self, body: bytes, now: float) -> list[Event]:
         return [Write(frame(0xC2, bytes([VERSION, self._error])))]

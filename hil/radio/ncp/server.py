@@ -19,7 +19,7 @@ from hil.radio.ncp.ezsp import Ncp
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.personality import Personality, of_version
 from hil.radio.port.dongle_server import DongleServer
-from hil.radio.port.faults import NcpFaults
+from hil.radio.port.faults import BOOT_TEXT, NcpFaults
 from hil.radio.stack.tokens import Tokens
 
 
@@ -86,6 +86,7 @@ class NcpServer(DongleServer):
         return octets.find(FLAG) + 1
 
     def _received(self, octets: bytes) -> None:
+        self.ash.reset_code = int(self.faults.rstack) or int(Code.SOFTWARE)
         self._act(self.ash.receive(octets, self._now()))
 
     def _hung_up(self) -> None:
@@ -107,7 +108,22 @@ class NcpServer(DongleServer):
                     self._work(self.ncp.receive, payload)
                 case Reset():
                     self._restart()
+                    self._wake_up()
         self._settle()
+
+    def _wake_up(self) -> None:
+        """What is wrong with a dongle that has just started anew."""
+        faults = self.faults
+        if faults.garbage:
+            self.say(BOOT_TEXT)
+        loop = asyncio.get_running_loop()
+        for seconds, ends in ((faults.resets_after_s, self.reset), (faults.fails_after_s, self.fail)):
+            if seconds:
+                loop.call_later(seconds, self._if_still, self._life, ends)
+
+    def _if_still(self, life: int, ends: Callable[[], None]) -> None:
+        if life == self._life:
+            ends()
 
     def say_frame(self, frame: bytes) -> None:
         """One EZSP frame to the host as it is, in an ASH frame that is in order."""

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field, fields
 
 from firmware_emu.errors import RadioError
 
+_NO_PROBABILITY = frozenset({"late_s", "rstack", "resets_after_s", "fails_after_s"})
+_FLOW_CONTROL = frozenset({0x11, 0x13})
+BOOT_TEXT = b"\r\nGecko Bootloader v1.12.00\r\n1. upload gbl\r\n2. run\r\n3. ebl info\r\nBL > "
+"""As a Gecko boot loader greets on a serial line (silabs-flasher#38)."""
+
 
 @dataclass(frozen=True, slots=True)
 class NcpFaults:
@@ -35,7 +40,13 @@ class NcpFaults:
 
     ``late_s``: seconds the processor takes for each EZSP command (its ASH acknowledgement comes at once). ``mute``: commands are
     acknowledged by ASH and never answered. ``silent``: hung, nothing is taken and nothing is said, a reset frame does not help;
-    :meth:`NcpServer.power` off and on does. Raises RadioError for a probability outside 0..1 or a negative time.
+    :meth:`NcpServer.power` off and on does.
+
+    Of a dongle with ASH: ``rstack``: the code of its RSTACK after RST in place of 11 (2 and 9 are on record). ``garbage``: the text of a
+    boot loader comes before it. ``resets_after_s``, ``fails_after_s``: so many seconds after each RST it resets by itself, or gives up
+    with an ERROR frame. ``flow``: a damaged octet may come out as XON or XOFF, which the other end takes for flow control.
+
+    Raises RadioError for a probability outside 0..1, or a negative number.
     """
 
     damaged: float = 0.0
@@ -47,14 +58,19 @@ class NcpFaults:
     late_s: float = 0.0
     mute: bool = False
     silent: bool = False
+    rstack: float = 0.0
+    garbage: bool = False
+    resets_after_s: float = 0.0
+    fails_after_s: float = 0.0
+    flow: bool = False
     seed: int = field(default=0, compare=False)
     """Two values that differ by their seed alone are the same faults."""
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            if one.type == "float" and (value < 0 or (value > 1 and one.name != "late_s")):
-                expected = "0 or more" if one.name == "late_s" else "0..1"
+            if one.type == "float" and (value < 0 or (value > 1 and one.name not in _NO_PROBABILITY)):
+                expected = "0 or more" if one.name in _NO_PROBABILITY else "0..1"
                 raise RadioError(f"fault {one.name} of a dongle is {value:g}, expected {expected}")
 
     @classmethod
@@ -126,4 +142,7 @@ class FaultyLine:
     def _damage(self, frame: bytes) -> bytes:
         """One bit of the frame's body turned over; never its last octet, which closes an ASH frame, so that the next one is whole."""
         at = self._draw.randrange(max(1, len(frame) - 1))
-        return frame[:at] + bytes([frame[at] ^ 1 << self._draw.randrange(8)]) + frame[at + 1 :]
+        first = self._draw.randrange(8)
+        turned = [frame[at] ^ 1 << (first + more & 7) for more in range(8)]
+        octet = next(one for one in turned if self.faults.flow or one not in _FLOW_CONTROL)
+        return frame[:at] + bytes([octet]) + frame[at + 1 :]
