@@ -263,7 +263,8 @@ class Faults:
                     shares[name] = max(shares.get(name, 0.0), sentence.number("PERCENT", 1.0))
             late = max(late, sentence.number("DURATION", 0.0) if sentence.kind == "late" else 0.0)
             mute, silent = mute or sentence.kind == "mute", silent or sentence.kind == "stuck"
-        return NcpFaults(**shares, late_s=late, mute=mute, silent=silent, seed=self._seed)
+        # The shares are numbers of fields that are numbers.
+        return NcpFaults(**shares, late_s=late, mute=mute, silent=silent, seed=self._seed)  # type: ignore[arg-type]
 
     def arrivals(
         self,
