@@ -21,7 +21,13 @@ class Expected:
 
 _TOKENS = "stock firmware has no token-interface component to write an EUI-64: ember-zli#15, silabs-firmware-builder pull 22"
 
+_PROFILE = (
+    "MT sends under the profile of the source endpoint, and zigpy-znp takes its endpoint 1, of home automation, for every profile "
+    "(its _find_endpoint, prefer_endpoint_1): a Smart Energy meter does not answer"
+)
+
 EXPECTED = (
+    Expected(("zigpy-znp", "ZHA"), ("cc2652-3.30",), "read metering", "TimeoutError", _PROFILE),
     Expected(ZIGPY, STOCK, "restore to another dongle", "does not support|upgrade your adapter firmware|DestructiveWrite", _TOKENS),
     Expected(ZIGPY, STOCK, "EUI write", "", _TOKENS),
     Expected(("universal-silabs-flasher",), STOCK, "EUI write", "", _TOKENS),

@@ -31,7 +31,7 @@ FIRST, SECOND = Eui64.parse("00db1234567890f0"), Eui64.parse("00db1234567890f1")
 CODE = InstallCode.parse("83FED3407A939723A5C639B26916D505")
 ESME = next(device for device, kind in DEFAULT_DEVICES.items() if kind is DeviceType.ESME)
 CHANNEL, NEXT_CHANNEL = 20, 25
-LIMIT_S = 480.0
+LIMIT_S = 900.0
 """One session; the verbs have limits of their own."""
 
 

@@ -15,7 +15,7 @@ const {Controller, setLogger} = load("zigbee-herdsman");
 const DEVICE = `0x${options.device.replaceAll(":", "")}`;
 const SMART_ENERGY = 0x0109;
 const METERING = 0x0702;
-const PATIENCE_MS = 60000;
+const PATIENCE_MS = 120000;
 const ABSENT = Symbol("absent");
 
 // This host drops every profile that it does not list, Smart Energy among them: one of a vendor's in its list is taken for it.

@@ -23,7 +23,7 @@ zdo_t: Any = zigpy.zdo.types
 OPTIONS: dict[str, Any] = json.loads(sys.argv[1])
 DEVICE = t.EUI64.convert(OPTIONS["device"])
 METERING, SMART_ENERGY = 0x0702, 0x0109
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def tell(**more: Any) -> None:
@@ -80,6 +80,7 @@ class Session:
         self.host: Any = None
         self.background: list[asyncio.Task[Any]] = []
         self.backup: Any = None
+        self.second_eui: Any = None
 
     async def start(self) -> str:
         self.host = Host(OPTIONS["path"])
@@ -135,15 +136,11 @@ class Session:
 
     async def read(self) -> str:
         number, device = self.endpoint(), self.host.devices[DEVICE]
-        if OPTIONS["library"] == "zigpy_znp":  # MT sends under the profile of the endpoint that it sends from
-            own: dict[str, Any] = {"profile": SMART_ENERGY, "device_type": 0x0500, "device_version": 0}
-            own |= {"input_clusters": [], "output_clusters": [METERING]}
-            await self.host.add_endpoint(zdo_t.SimpleDescriptor(endpoint=number, **own))
         while not self.host.packets.empty():
             self.host.packets.get_nowait()
         packet = t.ZigbeePacket(
             src=t.AddrModeAddress(t.AddrMode.NWK, 0),
-            src_ep=number if OPTIONS["library"] == "zigpy_znp" else 1,
+            src_ep=1,
             dst=t.AddrModeAddress(t.AddrMode.NWK, device.nwk),
             dst_ep=number,
             tsn=99,
