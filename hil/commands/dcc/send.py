@@ -261,7 +261,7 @@ async def _send(
     user = end.user(request.request_id.originator, role)
     service = schedule().get(request.service_reference_variant)
     hub = end.dcc.inventory.hub_of(request.request_id.target)
-    way = returns if request.command_variant == CommandVariant.TRANSFORM else CommandVariant(request.command_variant)
+    way = returns if request.command_variant is CommandVariant.TRANSFORM else request.command_variant
     if service is not None and service.device_service and way.over_wan and hub is not None:
         # Without a hub the gateway refuses it, with the reason.
         await reach(end, hub, place, wait_s)

@@ -12,7 +12,7 @@ from lxml import etree
 
 from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.duis.document import as_request, read_request
-from hil.dcc.duis.request import SCHEMA_VERSION, SERVICE_NAMESPACE, VARIANTS, RequestError, RequestId, ServiceRequest
+from hil.dcc.duis.request import SCHEMA_VERSION, SERVICE_NAMESPACE, VARIANTS, CommandVariant, RequestError, RequestId, ServiceRequest
 from hil.dcc.duis.structure import ElementType, element_type, is_base64
 
 Value: TypeAlias = str | bytes | int | bool | Decimal | float | datetime | date | time | Eui64 | Mpxn | None
@@ -44,7 +44,9 @@ def new_request(
     return _request(variant, RequestId(originator, target, counter), chosen, row.element, body or {}, preceding)
 
 
-def signed_pre_command(request: ServiceRequest, message: bytes, command_variant: int = 5) -> ServiceRequest:
+def signed_pre_command(
+    request: ServiceRequest, message: bytes, command_variant: CommandVariant = CommandVariant.SIGNED_SEND
+) -> ServiceRequest:
     """The service request that returns a signed pre-command to the DCC (command variant 5, 6 or 7), with the RequestID of the
     request it came from. Raises RequestError."""
     content: dict[str, Content] = {"GBCSPayload": message}

@@ -30,6 +30,7 @@ from hil.dcc.duis.request import (
     SERVICE_NAMESPACE,
     SIGNATURE_NAMESPACE,
     VARIANTS,
+    CommandVariant,
     RequestError,
     RequestId,
     ServiceRequest,
@@ -113,6 +114,11 @@ def as_request(root: etree._Element) -> ServiceRequest:
     if text("ServiceReference") != variant.service:
         raise RequestError("Request/Header/ServiceReference", line, f"read {text('ServiceReference')!r}, expected {variant.service}")
     try:
+        command_variant = CommandVariant(int(text("CommandVariant") or 0))
+    except ValueError:
+        problem = f"read {text('CommandVariant')!r}, expected one of {', '.join(f'{one:d}' for one in CommandVariant)}"
+        raise RequestError("Request/Header/CommandVariant", line, problem) from None
+    try:
         request_id = RequestId.parse(text("RequestID") or "")
         preceding_text = text("PrecedingServiceRequestID")
         preceding = RequestId.parse(preceding_text) if preceding_text else None
@@ -120,7 +126,7 @@ def as_request(root: etree._Element) -> ServiceRequest:
         raise RequestError("Request/Header/RequestID", line, str(trouble)) from trouble
     return ServiceRequest(
         request_id=request_id,
-        command_variant=int(text("CommandVariant") or 0),
+        command_variant=command_variant,
         service_reference=variant.service,
         service_reference_variant=variant_text,
         body=content[0],

@@ -66,6 +66,47 @@ class RequestId:
         return f"{self.originator.duis}:{self.target.duis}:{self.counter}"
 
 
+class CommandVariant(IntEnum):
+    """Of a service request, or of the signed pre-command with which a critical one comes back."""
+
+    SEND = 1
+    RETURN = 2
+    """Return the Command to the user for local delivery."""
+    SEND_AND_RETURN = 3
+    TRANSFORM = 4
+    """Of a critical request: return its pre-command."""
+    SIGNED_SEND = 5
+    SIGNED_RETURN = 6
+    SIGNED_SEND_AND_RETURN = 7
+    NON_DEVICE = 8
+    INTERNAL = 9
+    """Inside the DCC's own systems; no request of a user has it."""
+
+    @property
+    def local(self) -> bool:
+        """True if the Command goes back to the user for local delivery."""
+        return self in _LOCAL
+
+    @property
+    def over_wan(self) -> bool:
+        """True if the Command goes to the hub."""
+        return self in _OVER_WAN
+
+
+_LOCAL = frozenset(
+    {CommandVariant.RETURN, CommandVariant.SEND_AND_RETURN, CommandVariant.SIGNED_RETURN, CommandVariant.SIGNED_SEND_AND_RETURN}
+)
+_OVER_WAN = frozenset(
+    {CommandVariant.SEND, CommandVariant.SEND_AND_RETURN, CommandVariant.SIGNED_SEND, CommandVariant.SIGNED_SEND_AND_RETURN}
+)
+SIGNED = frozenset({CommandVariant.SIGNED_SEND, CommandVariant.SIGNED_RETURN, CommandVariant.SIGNED_SEND_AND_RETURN})
+"""Of a signed pre-command."""
+NON_CRITICAL = frozenset({CommandVariant.SEND, CommandVariant.RETURN, CommandVariant.SEND_AND_RETURN})
+
+
+_DEFAULTS: Final = {"critical": CommandVariant.TRANSFORM, "non_device": CommandVariant.NON_DEVICE}
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A service reference variant. ``kind`` is ``critical``, ``non_critical`` or ``non_device``."""
@@ -76,9 +117,9 @@ class Variant:
     kind: str
 
     @property
-    def default_command_variant(self) -> int:
-        """4 transform to a pre-command, 8 non-device, else 1 (reference gbcs-messages 3)."""
-        return {"critical": 4, "non_device": 8}.get(self.kind, 1)
+    def default_command_variant(self) -> CommandVariant:
+        """Transform for a critical service, non-device for one of the DCC, else send (reference gbcs-messages 3)."""
+        return _DEFAULTS.get(self.kind, CommandVariant.SEND)
 
 
 def _load() -> MappingProxyType[str, Variant]:
@@ -96,7 +137,7 @@ class ServiceRequest:
     request as read or built; ``preceding`` names the request this one waits for."""
 
     request_id: RequestId
-    command_variant: int
+    command_variant: CommandVariant
     service_reference: str
     service_reference_variant: str
     body: etree._Element
@@ -123,42 +164,6 @@ class ServiceRequest:
     def signed(self) -> bool:
         """True if the document carries an XML signature (nothing is said about its validity)."""
         return self.document.find(f"{{{SIGNATURE_NAMESPACE}}}Signature") is not None
-
-
-class CommandVariant(IntEnum):
-    """Of a service request, or of the signed pre-command with which a critical one comes back."""
-
-    SEND = 1
-    RETURN = 2
-    """Return the Command to the user for local delivery."""
-    SEND_AND_RETURN = 3
-    TRANSFORM = 4
-    """Of a critical request: return its pre-command."""
-    SIGNED_SEND = 5
-    SIGNED_RETURN = 6
-    SIGNED_SEND_AND_RETURN = 7
-    NON_DEVICE = 8
-
-    @property
-    def local(self) -> bool:
-        """True if the Command goes back to the user for local delivery."""
-        return self in _LOCAL
-
-    @property
-    def over_wan(self) -> bool:
-        """True if the Command goes to the hub."""
-        return self in _OVER_WAN
-
-
-_LOCAL = frozenset(
-    {CommandVariant.RETURN, CommandVariant.SEND_AND_RETURN, CommandVariant.SIGNED_RETURN, CommandVariant.SIGNED_SEND_AND_RETURN}
-)
-_OVER_WAN = frozenset(
-    {CommandVariant.SEND, CommandVariant.SEND_AND_RETURN, CommandVariant.SIGNED_SEND, CommandVariant.SIGNED_SEND_AND_RETURN}
-)
-SIGNED = frozenset({CommandVariant.SIGNED_SEND, CommandVariant.SIGNED_RETURN, CommandVariant.SIGNED_SEND_AND_RETURN})
-"""Of a signed pre-command."""
-NON_CRITICAL = frozenset({CommandVariant.SEND, CommandVariant.RETURN, CommandVariant.SEND_AND_RETURN})
 
 
 def text(request: ServiceRequest, *path: str) -> str | None:

@@ -69,7 +69,7 @@ class Arrival:
     @property
     def way(self) -> CommandVariant:
         """The command variant that says how the Command travels."""
-        given = CommandVariant(self.request.command_variant)
+        given = self.request.command_variant
         return self.returns if given is CommandVariant.TRANSFORM else given
 
     @property

@@ -198,7 +198,7 @@ class Journey:
             return signed
         travel.messages.append(LegMessage("e", "signed pre-command", signed.encode()))
         travel.leg("signed pre-command checks")
-        return signed, CommandVariant(answer.command_variant)
+        return signed, answer.command_variant
 
     def _send(self, arrival: Arrival, device: Device, message: Message, delivery: CommandVariant, travel: Travel) -> Refusal | None:
         name = arrival.name

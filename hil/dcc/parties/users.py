@@ -33,6 +33,7 @@ from hil.dcc.base.results import Delivery
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command, write_request
+from hil.dcc.duis.request import CommandVariant
 from hil.dcc.parties.protection import check_protection
 from hil.dcc.parties.smki import CertificatePublished
 from hil.parse_correlate import AGREEMENT, Correlation, Entity, Known, Parsed, correlate, parse
@@ -106,7 +107,12 @@ class User:
             return self._keystore.private_key(self.eui64, usage), self._keystore.certificate(self.eui64, usage)
 
     def answer(
-        self, request: ServiceRequest, pre_command: bytes, command_variant: int = 5, *, now: datetime | None = None
+        self,
+        request: ServiceRequest,
+        pre_command: bytes,
+        command_variant: CommandVariant = CommandVariant.SIGNED_SEND,
+        *,
+        now: datetime | None = None,
     ) -> ServiceRequest:
         """Steps two and three of a critical request: correlate, sign, and return as a signed SignedPreCommand request.
 

@@ -29,6 +29,7 @@ from hil.dcc.duis import (
     verify_request,
     write_request,
 )
+from hil.dcc.duis.request import CommandVariant
 
 SUPPLIER = Eui64.parse("90b3d51f30010000")
 METER = Eui64.parse("00db1234567890a0")
@@ -165,3 +166,12 @@ def test_a_signed_pre_command_keeps_the_request_id_and_the_execution_time() -> N
     assert returned.command_variant == 6
     assert returned.service_reference_variant == "1.6"
     assert b"2030-01-15T09:00:00.00Z" in write_request(returned)
+
+
+def test_a_command_variant_is_read_as_its_name_also_the_one_that_no_user_may_send() -> None:
+    written = write_request(new_request("7.3", SUPPLIER, Eui64.parse("00db1234567890a0"), 1))
+    assert read_request(written).command_variant is CommandVariant.TRANSFORM
+    internal = written.replace(b"CommandVariant>4<", b"CommandVariant>9<")
+    assert read_request(internal).command_variant is CommandVariant.INTERNAL
+    with pytest.raises(RequestError, match="CommandVariant: read '0'"):
+        read_request(written.replace(b"CommandVariant>4<", b"CommandVariant>0<"))
