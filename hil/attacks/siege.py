@@ -34,6 +34,7 @@ from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.duis import new_request, read_request, sign_request, verify_request, write_request
+from hil.dcc.duis.build import Content
 
 MOST_CHANGES: Final = 4
 STRANGER: Final = Eui64.parse("02bad00000000001")
@@ -67,7 +68,10 @@ class Find:
 class Layer(Protocol):
     """What is besieged."""
 
-    kinds: tuple[str, ...]
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of changes that can be made to it."""
+        ...
 
     def judge(self, changes: Sequence[Change]) -> str | None:
         """The invariant that breaks when ``changes`` are made to the honest thing, None where all hold."""
@@ -96,7 +100,11 @@ class Requests:
     kinds = ("insert", "value", "drop", "repeat", "attribute")
 
     def __init__(self, keystore: Keystore, user: Eui64, hub: Eui64, meter: Eui64) -> None:
-        body = {"DeviceID": meter, "RequestType": "Add", "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 600, "InstallCode": bytes(16)}}
+        body: dict[str, Content] = {
+            "DeviceID": meter,
+            "RequestType": "Add",
+            "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 600, "InstallCode": bytes(16)},
+        }
         self._certificate = keystore.certificate(user, KeyUsage.DIGITAL_SIGNATURE)
         key = keystore.private_key(user, KeyUsage.DIGITAL_SIGNATURE)
         self._octets = write_request(sign_request(new_request("8.11", user, hub, 1001, body), key, self._certificate))
@@ -241,8 +249,8 @@ class Siege:
     def __init__(self, folder: Path) -> None:
         keystore = make_pki(folder / "keys", devices=DEFAULT_DEVICES)
         found = {role: keystore.find(role) for role in RemotePartyRole if role is not RemotePartyRole.ISSUING_AUTHORITY}
-        parties = {role: euis[0] for role, euis in found.items() if euis and role is not RemotePartyRole.ROOT}
-        by_kind = {kind: eui for eui, kind in reversed(DEFAULT_DEVICES.items())}
+        parties: dict[RemotePartyRole, Eui64] = {role: euis[0] for role, euis in found.items() if euis and role is not RemotePartyRole.ROOT}
+        by_kind = {kind: eui for eui, kind in list(DEFAULT_DEVICES.items())[::-1]}
         user, meter, hub = parties[RemotePartyRole.SUPPLIER], by_kind[DeviceType.ESME], by_kind[DeviceType.CHF]
         self.layers: dict[str, Layer] = {
             "requests": Requests(keystore, user, hub, meter),
