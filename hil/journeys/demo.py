@@ -312,23 +312,23 @@ class HomeJourney(Strategy):
     async def outages(self) -> None:
         for seconds, long in ((20, False), (200, True)):
             async with self.steps.step(f"AC lost for {seconds} s") as values:
-                seen, wanted = len(self.records), self.told_of_outage(long)
-                raised = await self.outage(seconds, long)
+                seen = len(self.records)
+                wanted, raised = await self.outage(seconds, long)
                 values["alerts"] = ", ".join(sorted(raised))
                 stopped = [record for record in self.records[seen:] if record.area == "ichis" and record.event == "unpowered"]
                 expect(bool(stopped), "the supply was not lost")
                 of_long = {"8F36", "AD1"}
                 expect(raised & of_long == wanted & of_long, f"alerts {sorted(raised)} do not tell the outage's length")
 
-    async def outage(self, seconds: float, long: bool) -> set[str]:
-        """The mains goes for that long; the codes of the alerts at the DCC once all that tell of it are there."""
+    async def outage(self, seconds: float, long: bool) -> tuple[set[str], set[str]]:
+        """The mains goes for that long: the alerts that have to tell of it, and the codes at the DCC once all of them are there."""
         station, began, before = self.station, self.station.clock.now(), len(self.station.dcc.alerts.records())
         await station.mains_lost()
         await station.until("the hub's stop", lambda: station.hub is None)
         await station.clock.sleep(max(0.0, began + seconds - station.clock.now()))
         wanted = self.told_of_outage(long)
         await station.mains_restored()
-        return await self._alerts(wanted, before)
+        return wanted, await self._alerts(wanted, before)
 
     def told_of_outage(self, long: bool) -> set[str]:
         """The alerts that tell an outage; ``long``: of three minutes or more."""
