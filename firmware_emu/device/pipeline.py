@@ -319,7 +319,7 @@ class GbcsDevice:
                 self._log(self.profile.unusual_event, b"")
 
     def _may_alert(self, now: float) -> bool:
-        """Whether one more alert of a refusal goes out: whoever sends rubbish does not decide how much the DCC gets."""
+        """True if one more alert of a refusal goes out: whoever sends rubbish does not decide how much the DCC gets."""
         profile = self.profile
         self._alerted = [when for when in self._alerted if 0 <= now - when <= profile.refusal_alerts_within_s]
         if len(self._alerted) >= profile.refusal_alerts:

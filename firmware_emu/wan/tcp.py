@@ -20,7 +20,7 @@ from firmware_emu.wan.tls import DCC_NAME, TlsFiles
 
 _CHUNK = 1 << 16
 _REFUSED = 200
-"""How many refused connections are remembered (own limit)."""
+"""Number of refused connections that are remembered (own limit)."""
 CONNECT_TIMEOUT_S = 20.0
 """Until TCP, TLS and the first HELLO must be through. Profile value of this bench."""
 

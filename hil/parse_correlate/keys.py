@@ -21,7 +21,7 @@ AGREEMENT: Final = "agreement"
 _BROKER = "04"
 _LARGEST_FILE = 100_000
 _BROKEN = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError, DecodeError)
-"""What reading a damaged certificate raises."""
+"""Exceptions that reading a damaged certificate raises."""
 
 
 class Keys(Protocol):

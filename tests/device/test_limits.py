@@ -1,4 +1,4 @@
-"""What a Device sends and shows of messages that it does not take has limits."""
+"""Limits of what a Device sends and shows of messages that it does not take."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import contextlib
 import os
 import tty
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -72,24 +71,19 @@ async def test_a_supply_by_its_dialect_powers_the_hub_and_reads_what_it_draws(tm
 
 
 @pytest.mark.parametrize("model", ["scpi-supply", "rigol-dp832", "keysight-e36313a"])
-def test_a_dip_is_played_in_bench_time_by_list_or_step_by_step(model: str) -> None:
-    clock = Clock(start=datetime(2026, 1, 5, tzinfo=UTC), warp=True)
-
-    async def main() -> None:
-        async with modelled(clock, model, latency_s=0.005) as (jig, supply):
-            await supply.set_current_limit(2)
-            await supply.set_voltage(12)
-            await supply.output(True)
-            began = clock.now()
-            await supply.play([(6.0, 1.0), (12.0, 0.5)])
-            assert clock.now() - began == pytest.approx(1.5, abs=0.2)
-            low = [when for when, volts in jig.waveform() if 5.9 < volts < 6.1]
-            assert max(low) - min(low) == pytest.approx(1.0, abs=0.05)
-            assert jig.hub_side.powered
-            with pytest.raises(NotAvailable, match=r"0\.0001 s"):
-                await supply.play([(6.0, 0.0001)])
-
-    clock.run(main())
+async def test_a_dip_is_played_in_bench_time_by_list_or_step_by_step(clock: Clock, model: str) -> None:
+    async with modelled(clock, model, latency_s=0.005) as (jig, supply):
+        await supply.set_current_limit(2)
+        await supply.set_voltage(12)
+        await supply.output(True)
+        began = clock.now()
+        await supply.play([(6.0, 1.0), (12.0, 0.5)])
+        assert clock.now() - began == pytest.approx(1.5, abs=0.2)
+        low = [when for when, volts in jig.waveform() if 5.9 < volts < 6.1]
+        assert max(low) - min(low) == pytest.approx(1.0, abs=0.05)
+        assert jig.hub_side.powered
+        with pytest.raises(NotAvailable, match=r"0\.0001 s"):
+            await supply.play([(6.0, 0.0001)])
 
 
 @contextlib.asynccontextmanager
@@ -108,25 +102,20 @@ async def modelled(clock: Clock, model: str, *faults: str, latency_s: float = 0.
 
 
 @pytest.mark.parametrize("model", SUPPLIES)
-def test_every_supply_of_a_dialect_is_recognised_set_read_back_measured_and_switched_off(model: str) -> None:
-    clock = Clock(warp=True)
-
-    async def main() -> None:
-        async with modelled(clock, model, latency_s=0.01) as (jig, supply):
-            assert recognise(await supply.identity()) is named(model)[0]
-            await supply.set_current_limit(1.0)
-            await supply.set_voltage(12)
-            await supply.output(True)
-            await supply.confirm()
-            assert (await supply.measure_voltage()).value == pytest.approx(12, abs=0.01)
-            assert (await supply.measure_current()).value == pytest.approx(0.2, abs=0.01)
-            with pytest.raises(JigError, match=r"outside|refused|-222|119"):
-                await supply.set_voltage(2000)
-            await supply.output(False)
-            await supply.confirm()
-            assert not jig.socket.feed.feeding
-
-    clock.run(main())
+async def test_every_supply_of_a_dialect_is_recognised_set_read_back_measured_and_switched_off(clock: Clock, model: str) -> None:
+    async with modelled(clock, model, latency_s=0.01) as (jig, supply):
+        assert recognise(await supply.identity()) is named(model)[0]
+        await supply.set_current_limit(1.0)
+        await supply.set_voltage(12)
+        await supply.output(True)
+        await supply.confirm()
+        assert (await supply.measure_voltage()).value == pytest.approx(12, abs=0.01)
+        assert (await supply.measure_current()).value == pytest.approx(0.2, abs=0.01)
+        with pytest.raises(JigError, match=r"outside|refused|-222|119"):
+            await supply.set_voltage(2000)
+        await supply.output(False)
+        await supply.confirm()
+        assert not jig.socket.feed.feeding
 
 
 async def twice(supply: InstrumentSupply) -> None:
@@ -137,70 +126,52 @@ async def twice(supply: InstrumentSupply) -> None:
 @pytest.mark.parametrize("model", ["scpi-supply", "tti-ql355", "siglent-spd3303x"])
 @pytest.mark.parametrize("sentence", ["3s late", "no answer", "answers twice", "garbage", "half an answer", "unasked line", "error queued"])
 @pytest.mark.parametrize("number", [5, 6, 7, 8])
-def test_after_any_trouble_the_next_answers_are_those_of_their_questions(model: str, sentence: str, number: int) -> None:
-    clock = Clock(warp=True)
-
-    async def main() -> None:
-        async with modelled(clock, model, f"{sentence} at {number}th", latency_s=0.02) as (_, supply):
-            await supply.set_current_limit(1.0)
-            await supply.set_voltage(12)
-            await supply.output(True)
-            with pytest.raises(InstrumentTrouble):
-                await twice(supply)
-            assert (await supply.measure_voltage()).value == pytest.approx(12, abs=0.01)
-            assert (await supply.measure_current()).value == pytest.approx(0.2, abs=0.01)
-
-    clock.run(main())
+async def test_after_any_trouble_the_next_answers_are_those_of_their_questions(
+    clock: Clock, model: str, sentence: str, number: int
+) -> None:
+    async with modelled(clock, model, f"{sentence} at {number}th", latency_s=0.02) as (_, supply):
+        await supply.set_current_limit(1.0)
+        await supply.set_voltage(12)
+        await supply.output(True)
+        with pytest.raises(InstrumentTrouble):
+            await twice(supply)
+        assert (await supply.measure_voltage()).value == pytest.approx(12, abs=0.01)
+        assert (await supply.measure_current()).value == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize("sentence", ["hangs from 5th", "reads 20% high from 5th", "resets from 30th", "set ignored from 3rd"])
-def test_an_instrument_that_lies_is_found_out_by_what_must_be_so(sentence: str) -> None:
-    clock = Clock(warp=True)
-
-    async def main() -> None:
-        async with modelled(clock, "rigol-dp832", sentence, latency_s=0.01) as (_, supply):
-            with pytest.raises(JigError):  # noqa: PT012  which of them finds it depends on what it does
-                await supply.set_current_limit(1.0)
-                await supply.set_voltage(12)
-                await supply.output(True)
-                await supply.confirm()
-                await supply.set_voltage(9)
-                await supply.measure_current()
-
-    clock.run(main())
-
-
-@pytest.mark.parametrize("sentence", ["off ignored", "off 30s late"])
-def test_a_supply_that_says_it_is_off_and_is_not_is_found_by_measuring(sentence: str) -> None:
-    clock = Clock(warp=True)
-
-    async def main() -> None:
-        async with modelled(clock, "rigol-dp832", sentence) as (_, supply):
+async def test_an_instrument_that_lies_is_found_out_by_what_must_be_so(clock: Clock, sentence: str) -> None:
+    async with modelled(clock, "rigol-dp832", sentence, latency_s=0.01) as (_, supply):
+        with pytest.raises(JigError):  # noqa: PT012  which of them finds it depends on what it does
             await supply.set_current_limit(1.0)
             await supply.set_voltage(12)
             await supply.output(True)
-            with pytest.raises(JigError, match="told to switch off, it still gives 12 V"):
-                await supply.output(False)
+            await supply.confirm()
+            await supply.set_voltage(9)
+            await supply.measure_current()
 
-    clock.run(main())
+
+@pytest.mark.parametrize("sentence", ["off ignored", "off 30s late"])
+async def test_a_supply_that_says_it_is_off_and_is_not_is_found_by_measuring(clock: Clock, sentence: str) -> None:
+    async with modelled(clock, "rigol-dp832", sentence) as (_, supply):
+        await supply.set_current_limit(1.0)
+        await supply.set_voltage(12)
+        await supply.output(True)
+        with pytest.raises(JigError, match="told to switch off, it still gives 12 V"):
+            await supply.output(False)
 
 
-def test_an_instrument_that_is_gone_is_given_up_and_stays_so() -> None:
-    clock = Clock(warp=True)
-
-    async def main() -> None:
-        async with modelled(clock, "scpi-supply", "gone from 60th") as (_, supply):
-            for _ in range(20):
-                with contextlib.suppress(InstrumentTrouble):
-                    await supply.measure_voltage()
-                    continue
-                break
-            with pytest.raises(InstrumentGivenUp, match="could not be brought together"):
+async def test_an_instrument_that_is_gone_is_given_up_and_stays_so(clock: Clock) -> None:
+    async with modelled(clock, "scpi-supply", "gone from 60th") as (_, supply):
+        for _ in range(20):
+            with contextlib.suppress(InstrumentTrouble):
                 await supply.measure_voltage()
-            with pytest.raises(InstrumentGivenUp):
-                await supply.output(False)
-
-    clock.run(main())
+                continue
+            break
+        with pytest.raises(InstrumentGivenUp, match="could not be brought together"):
+            await supply.measure_voltage()
+        with pytest.raises(InstrumentGivenUp):
+            await supply.output(False)
 
 
 def test_a_sentence_that_no_instrument_does_is_refused_with_those_there_are() -> None:

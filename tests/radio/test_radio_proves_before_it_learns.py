@@ -11,8 +11,8 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Address, MacKind, MacPdu, NwkCommand, NwkPdu
 from hil.radio.stack.status import Status
+from tests.radio.node_home import Home, frame
 from tests.radio.radio_bench import METER
-from tests.radio.test_radio_node import Home, frame
 
 ELSEWHERE = 0x4242
 

@@ -1,4 +1,4 @@
-"""What the page does not take: bodies without end, half heads, keys that are no text, months that are none; and no formula leaves it."""
+"""Refusals of the page: bodies without end, half heads, keys that are no text, months that are none; and no formula leaves it."""
 
 from __future__ import annotations
 
