@@ -33,6 +33,15 @@ async def path_ohms(bench: Bench, _: Value | None) -> Reading:
     return (await bench.jig.supply.measure_voltage() - await bench.jig.probes.volts(1)) / amperes
 
 
+async def volts_soon(bench: Bench, of: Value | None) -> Reading:
+    """Volts of a contact now. Raises NotAvailable where the multimeter takes so long that it is not now any more."""
+    began, within_s = bench.clock.now(), 4 * bench.profile["presence_debounce"]
+    found_volts = await bench.jig.probes.volts(pin(of))
+    if (took := bench.clock.now() - began) > within_s:
+        raise NotAvailable(f"volts within {within_s:g} s", f"this multimeter took {took:.3g} s for a reading")
+    return found_volts
+
+
 async def setting_error(bench: Bench, _: Value | None) -> Reading:
     """Distance of the volts at the supply's terminals from the nominal that was set."""
     return abs(await bench.jig.supply.measure_voltage() - bench.profile["supply_nominal"])
@@ -317,6 +326,7 @@ HUB_CHECKS: Vocabulary[Bench] = Vocabulary(
         reading.__name__: reading
         for reading in (
             volts,
+            volts_soon,
             highest_volts,
             ripple,
             path_ohms,
