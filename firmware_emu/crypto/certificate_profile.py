@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
 from functools import lru_cache
 from typing import Final
@@ -273,6 +274,10 @@ def _(facts: Facts) -> str | None:
         digits = {der.UTC_TIME: 12, der.GENERALIZED_TIME: 14}.get(tag, 0)
         if len(text) != digits + 1 or not text.endswith("Z") or not text[:-1].isdecimal():
             return f"time {text!r}, expected digits to the second and Z"
+        try:
+            datetime.strptime(text[-11:-1], "%m%d%H%M%S").replace(year=_year((tag, text)))
+        except ValueError:
+            return f"time {text!r}, which no calendar has"
     return None
 
 
@@ -543,6 +548,19 @@ _must(
     lambda f: all(tag in (der.UTF8, der.PRINTABLE) for kind, tag, _ in (*f.issuer, *f.subject) if kind != _UNIQUE_ID),
     "a name in another kind of string than UTF8String and PrintableString",
 )
+
+
+@_rule("NAM-04", _ALL, _E, "X.690 8.23; RFC 5280 4.1.2.4")
+def _(facts: Facts) -> str | None:
+    try:
+        for _kind, tag, octets in (*facts.issuer, *facts.subject):
+            if tag in (der.UTF8, der.PRINTABLE):
+                octets.decode("utf-8" if tag == der.UTF8 else "ascii")
+    except UnicodeDecodeError:
+        return "a name whose octets are no characters"
+    return None
+
+
 _must("NAM-03", _ALL, _W, "published certificates", lambda f: not f.multi_valued, "several attributes in one part of a name")
 _must("ORG-01", _ORG, _E, "SEC App. M app. F", lambda f: len(f.values(_OU)) == 1, "not one organisational unit")
 

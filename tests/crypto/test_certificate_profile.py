@@ -90,6 +90,14 @@ CASES = [
     ("T38", DEV, Odd(), Severity.ERROR, "SAN-01"),
     ("T40", ORG, Odd(tail=b"\x00"), Severity.FATAL, "DER-01"),
     ("leaf as authority", ICA, Odd(), Severity.ERROR, "BC-05"),
+    (
+        "no characters",
+        ORG,
+        Odd(subject=name((CN, 0x0C, b"\xff\xfe"), (OU, 0x0C, b"02"), (UNIQUE_ID, 3, b"\0" + EUI))),
+        Severity.ERROR,
+        "NAM-04",
+    ),
+    ("month 13", ORG, Odd(validity=sequence(utc("201301000000Z"), utc("300101000000Z"))), Severity.ERROR, "DER-08"),
     ("two units", ORG, Odd(subject=name((OU, 0x0C, b"02"), (OU, 0x0C, b"03"), (UNIQUE_ID, 3, b"\0" + EUI))), Severity.ERROR, "ORG-01"),
     ("odd serial number", DEV, device(more=hardware(METER[:7])), Severity.ERROR, "SAN-05"),
 ]
