@@ -18,9 +18,9 @@ from firmware_emu.extras import load
 from firmware_emu.trace import Trace
 from ichis.condition import Condition
 from ichis.connector import PINS
-from ichis.instrument.dialect import dialects
 from ichis.instrument.fault import Misbehaviour, read_fault
 from ichis.interop import Pairing, load_makers, pair, unit_under_test
+from ichis.measuring.dialect import dialects
 from ichis.profile import load_profile
 from ichis.served_jig import Serving
 from ichis.served_jig import serve as serve_jig

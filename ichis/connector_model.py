@@ -13,8 +13,8 @@ from firmware_emu.trace import Trace
 from ichis.connector import PINS, Direction, Level, Pin, signal
 from ichis.hub_input import HubInput
 from ichis.hub_side import HubSide
-from ichis.instrument.reading import Accuracy, Basis, Reading, Span
 from ichis.jig import OPEN_OHM
+from ichis.measuring.reading import Accuracy, Basis, Reading, Span
 
 _SHORT_OHM = 0.5
 _CONTACT_OHM = 0.02

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from firmware_emu.errors import JigError, NotAvailable
 from ichis.connector import Level, signal
-from ichis.instrument.reading import Reading
+from ichis.measuring.reading import Reading
 from ichis.simulated_jig import HubSocket
 
 Row = Mapping[str, object]

@@ -10,10 +10,10 @@ from ichis.connector import Direction, Level, signal
 from ichis.host_port import HostCondition, HostPort
 from ichis.instrument.drivers import InstrumentLoad
 from ichis.instrument.opening import BY_HAND, Instruments
-from ichis.instrument.reading import Accuracy, Basis, Reading, Span
 from ichis.instrument.stand_in import Behind
 from ichis.jig import OPEN_OHM, HubJig, Lines, Load, Mains, Probes
 from ichis.manual import Engineer, ManualLines, ManualMains, ManualProbes
+from ichis.measuring.reading import Accuracy, Basis, Reading, Span
 from ichis.modem_lines import HUB_END
 from ichis.profile import Profile
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ichis.connector import Level
-from ichis.instrument.calibration import Calibration
-from ichis.instrument.reading import Reading
+from ichis.measuring.calibration import Calibration
+from ichis.measuring.reading import Reading
 from ichis.uart import LineProfile
 
 OPEN_OHM = 1e9

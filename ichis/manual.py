@@ -10,8 +10,8 @@ import click
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
 from ichis.connector import Level, signal
-from ichis.instrument.reading import Basis, Reading
 from ichis.jig import OPEN_OHM
+from ichis.measuring.reading import Basis, Reading
 
 Ask = Callable[[str], str]
 _TRIES = 3

@@ -22,12 +22,12 @@ from firmware_emu.trace import Trace
 from ichis.bench_link import BenchLinkServer
 from ichis.condition import Condition
 from ichis.connector import Level, signal
-from ichis.instrument.dialect import named
 from ichis.instrument.fault import Fault
-from ichis.instrument.reading import Reading
 from ichis.instrument.stand_in import Behind, StandIn
 from ichis.instrument.stand_in import serve as serve_stand_in
 from ichis.jig import OPEN_OHM
+from ichis.measuring.dialect import named
+from ichis.measuring.reading import Reading
 from ichis.pty_wire import PtyWire
 from ichis.served_lines import Drive, Read, ServedLines
 from ichis.simulated_jig import HubSocket, SourceModel

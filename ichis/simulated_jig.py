@@ -17,9 +17,9 @@ from ichis.condition import Condition
 from ichis.connector_model import LineModel, ProbeModel
 from ichis.hub_input import HubInput
 from ichis.hub_side import HubSide
-from ichis.instrument.calibration import Calibration
-from ichis.instrument.reading import Accuracy, Basis, Reading, Span
 from ichis.jig import DataLink, Lines, Mating, Probes, Supply
+from ichis.measuring.calibration import Calibration
+from ichis.measuring.reading import Accuracy, Basis, Reading, Span
 from ichis.port import SerialPort
 from ichis.profile import Profile
 from ichis.pty_wire import PtyWire

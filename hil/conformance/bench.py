@@ -28,10 +28,10 @@ from hil.report.measurements import DecisionRule, Rule
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition
 from ichis.connector import Level
-from ichis.instrument.calibration import Calibration
-from ichis.instrument.reading import Plain, Reading, between
 from ichis.jig import Jig
 from ichis.manual import ManualProbes
+from ichis.measuring.calibration import Calibration
+from ichis.measuring.reading import Plain, Reading, between
 from ichis.profile import Profile
 
 UP_WITHIN_S = 30.0

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from firmware_emu.errors import BoardError
 from ichis.conformance.check import Value
-from ichis.instrument.reading import Reading, highest, lowest
 from ichis.jig import Probes
+from ichis.measuring.reading import Reading, highest, lowest
 
 
 class _Probing(Protocol):

@@ -16,10 +16,10 @@ from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level, signal
 from ichis.host_port import HostCondition
 from ichis.hub_jig import open_hub_jig
-from ichis.instrument.calibration import Calibration
-from ichis.instrument.reading import Plain, Reading, between, highest, lowest
 from ichis.jig import HubJig
 from ichis.manual import Engineer, ManualMains, ManualProbes
+from ichis.measuring.calibration import Calibration
+from ichis.measuring.reading import Plain, Reading, between, highest, lowest
 from ichis.profile import Profile
 
 _SETTLED_S = 2.0

@@ -13,7 +13,7 @@ from hil.conformance.steps import STEPS, number
 from ichis.bench_link import Frame, FrameKind, NoAnswer
 from ichis.conformance.check import Value
 from ichis.connector import Level
-from ichis.instrument.reading import Plain, Reading, between
+from ichis.measuring.reading import Plain, Reading, between
 
 _FRAMES = 16
 _TEXT = b"The quick brown fox jumps over the lazy dog"

@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable
 from hil.report.measurements import Bounds, DecisionRule, Measurement, Quantity, Verdict
 from ichis.conformance.check import Check, Value
-from ichis.instrument.calibration import Calibration
-from ichis.instrument.reading import Basis, Plain, Reading
+from ichis.measuring.calibration import Calibration
+from ichis.measuring.reading import Basis, Plain, Reading
 from ichis.profile import Profile
 
 CHECK_TIMEOUT_S = 4 * 3600.0

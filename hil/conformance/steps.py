@@ -9,7 +9,7 @@ from firmware_emu.errors import BoardError, NotAvailable
 from hil.conformance.bench import Bench
 from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level
-from ichis.instrument.reading import Plain, Reading
+from ichis.measuring.reading import Plain, Reading
 from ichis.uart import LineProfile
 
 Step = Callable[[Bench, Value], Awaitable[None]]

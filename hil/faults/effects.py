@@ -14,8 +14,8 @@ from hil.faults.grammar import LINES, Sentence
 from hil.faults.values import BrownOut, TornWrite
 from hil.radio.port.dongle_server import DongleServer
 from ichis.connector import Level, signal
-from ichis.instrument.reading import Reading
 from ichis.jig import Lines, Supply
+from ichis.measuring.reading import Reading
 
 Effect = Callable[[Home, Sentence, Callable[..., None]], AbstractAsyncContextManager[None]]
 """Lays a fault on while the context is open; the third argument counts and traces an effect: ``told(verb, **detail)``."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
-from ichis.instrument.dialect import recognise
 from ichis.instrument.link import InstrumentLink
+from ichis.measuring.dialect import recognise
 
 _ANSWER_S = 2.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ichis.instrument.reading import Basis, Plain, Reading, reading
+from ichis.measuring.reading import Basis, Plain, Reading, reading
 
 
 class Verdict(StrEnum):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
-from ichis.instrument.reading import Accuracy, Reading
 from ichis.instrument.session import InstrumentTrouble, Session
 from ichis.jig import OPEN_OHM
+from ichis.measuring.reading import Accuracy, Reading
 
 _TOLD_BACK = 0.011
 """Largest distance of a setting read back from what was set, V or A: the coarsest of the dialects tells hundredths."""

@@ -9,8 +9,6 @@ from pathlib import Path
 from firmware_emu.board import InstrumentTable, JigTable
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, JigError, NotAvailable
-from ichis.instrument.calibration import Calibration, load_calibration
-from ichis.instrument.dialect import named
 from ichis.instrument.drivers import InstrumentLoad, InstrumentProbes, InstrumentRelay, InstrumentSupply, Standards
 from ichis.instrument.fault import read_fault
 from ichis.instrument.lease import Lease
@@ -19,6 +17,8 @@ from ichis.instrument.session import Session
 from ichis.instrument.stand_in import STANDARDS, Behind, StandIn, StandInLink
 from ichis.jig import DataLink, Lines, Probes, Supply
 from ichis.manual import Engineer, ManualLines, ManualProbes, ManualSupply
+from ichis.measuring.calibration import Calibration, load_calibration
+from ichis.measuring.dialect import named
 from ichis.modem_lines import HOST_END, ModemLines, Wiring
 from ichis.port import SerialPort
 from ichis.profile import Profile

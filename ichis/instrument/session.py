@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
-from ichis.instrument.dialect import Dialect, Model, figure, named, recognise
 from ichis.instrument.link import Link
+from ichis.measuring.dialect import Dialect, Model, figure, named, recognise
 
 TIMEOUT_S = 2.0
 _IDENTITY = "*IDN?"

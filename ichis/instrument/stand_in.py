@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
-from ichis.instrument.dialect import Dialect, Model
 from ichis.instrument.drivers import Standards
 from ichis.instrument.fault import Concerns, Fault, Misbehaviour
-from ichis.instrument.reading import reading
 from ichis.jig import Load, Mains, Probes, Supply
+from ichis.measuring.dialect import Dialect, Model
+from ichis.measuring.reading import reading
 
 STANDARDS = Standards(volts_contact=21, volts=5.0, ohms_contacts=(22, 23), ohms=100.0)
 """Standards that prove a stand-in's scanner."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from firmware_emu.errors import BoardError
-from ichis.instrument.dialect import dialects, figure, named, read_dialect, recognise
-from ichis.instrument.reading import Accuracy, Basis, Reading, Span
+from ichis.measuring.dialect import dialects, figure, named, read_dialect, recognise
+from ichis.measuring.reading import Accuracy, Basis, Reading, Span
 
 MODELS = [(dialect, model) for dialect in dialects().values() for model in dialect.models.values()]
 

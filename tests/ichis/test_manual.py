@@ -7,9 +7,9 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
 from ichis.connector import Level
-from ichis.instrument.reading import Basis
 from ichis.jig import OPEN_OHM
 from ichis.manual import Engineer, ManualLines, ManualProbes, ManualSupply
+from ichis.measuring.reading import Basis
 
 
 def engineer(*answers: str) -> tuple[Engineer, list[str]]:

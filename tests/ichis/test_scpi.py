@@ -19,13 +19,13 @@ from ichis.bench_jig import InstrumentJig, open_jig
 from ichis.condition import Condition
 from ichis.connector import Level
 from ichis.hub_side import HubSide
-from ichis.instrument.dialect import dialects, named, recognise
 from ichis.instrument.drivers import InstrumentSupply
 from ichis.instrument.fault import read_fault
 from ichis.instrument.link import InstrumentLink
 from ichis.instrument.session import InstrumentGivenUp, InstrumentTrouble, Refused, Session
 from ichis.instrument.stand_in import Behind, StandIn, StandInLink
 from ichis.jig import OPEN_OHM
+from ichis.measuring.dialect import dialects, named, recognise
 from ichis.profile import load_profile
 from ichis.served_jig import Serving, serve
 from ichis.simulated_jig import SimulatedJig

@@ -20,7 +20,7 @@ from hil.report.conformance import FORMAT, CheckRow, RunRecord, cross_check, rea
 from hil.report.measurements import Bounds, DecisionRule, Quantity, Rule, Verdict
 from hil.report.run_log import RunLog
 from hil.report.signature import bench_key, fingerprint, sign, verify
-from ichis.instrument.reading import Basis, Plain, Reading
+from ichis.measuring.reading import Basis, Plain, Reading
 from tests.patience import PATIENCE_S
 
 

@@ -15,7 +15,7 @@ from importlib import import_module, resources
 from importlib.metadata import entry_points
 
 from firmware_emu.errors import BoardError
-from ichis.instrument.reading import Accuracy, Basis, Span
+from ichis.measuring.reading import Accuracy, Basis, Span
 
 GROUP = "commshub.instrument"
 KINDS = ("supply", "load", "meter", "relay")

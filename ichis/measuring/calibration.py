@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 
 from firmware_emu.errors import BoardError
-from ichis.instrument.dialect import accuracy_of
-from ichis.instrument.reading import Accuracy
+from ichis.measuring.dialect import accuracy_of
+from ichis.measuring.reading import Accuracy
 
 _KEYS = {"serial", "calibrated", "due", "certificate", "laboratory", "accuracy"}
 
