@@ -186,7 +186,7 @@ class JigTable(_Table):
 
 
 class ReportTable(_Table):
-    """What a report must say of a run and no instrument tells (ISO/IEC 17025:2017 7.8): the unit, who tested it, where."""
+    """Statements that a report must make of a run and no instrument tells (ISO/IEC 17025:2017 7.8): the unit, who tested it, where."""
 
     unit: str = Field(default="", description="type of the unit under test, as on its label")
     serial: str = Field(default="", description="its serial number")

@@ -66,7 +66,7 @@ class Find:
 
 
 class Layer(Protocol):
-    """What is besieged."""
+    """The besieged part."""
 
     @property
     def kinds(self) -> tuple[str, ...]:

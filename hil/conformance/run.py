@@ -391,7 +391,7 @@ _TOLD = ("unit", "serial", "firmware", "photograph", "operator", "station", "sit
 
 
 def about(run: ConformanceRun) -> dict[str, str]:
-    """What ISO/IEC 17025 wants a report to say and no instrument tells; what the board leaves out is said to be not stated."""
+    """The statements that ISO/IEC 17025 wants and no instrument makes; one that the board leaves out is reported as not stated."""
     told = {name: str(getattr(run.board.report, name)) or "not stated" for name in _TOLD}
     if run.board.jig.kind == "simulated" or run.board.jig.hub_end is not None:
         told["unit"] = f"emulated {run.under_test}: no unit was tested"

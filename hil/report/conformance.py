@@ -94,7 +94,7 @@ def write_record(record: RunRecord, folder: Path) -> None:
 
 
 def cross_check(folder: Path) -> list[str]:
-    """Where page, record and log of a run do not say the same."""
+    """Places in which page, record and log of a run do not say the same."""
     record = read_record(folder)
     verdicts = {f"{row['id']}-{row['round']}": row["verdict"] for row in record["checks"]}
     problems = []
@@ -111,7 +111,7 @@ def cross_check(folder: Path) -> list[str]:
 
 
 def headline(record: RunRecord) -> str:
-    """What a reader must know before any verdict: whether a unit was tested at all, and whose limits these are."""
+    """The sentence that a reader must know before any verdict: whether a unit was tested at all, and whose limits these are."""
     limits = [row for row in record["profile"] if row["unit"] != "text"]
     own = sum(row["source"] == "profile" for row in limits)
     what = "Simulated: no unit was tested. " if record["simulated"] else ""

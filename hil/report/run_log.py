@@ -27,7 +27,7 @@ class RunLog:
 
 
 def check_log(path: Path, verdicts: Mapping[str, str]) -> list[str]:
-    """What does not hold: the chain, and the verdicts (by check and round, ``SST-01-1``) against those of the report."""
+    """Problems of the log: of its chain, and of its verdicts (by check and round, ``SST-01-1``) against those of the report."""
     problems, before, told = [], _FIRST, {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:

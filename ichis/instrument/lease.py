@@ -35,7 +35,7 @@ class Holder:
 
 
 def lease_folder() -> Path:
-    """Where leases are: one folder a machine, for every user of it."""
+    """The folder of leases: one a machine, for every user of it."""
     return Path(os.environ.get("CHUB_LEASES", Path(tempfile.gettempdir()) / "commshub-leases"))
 
 

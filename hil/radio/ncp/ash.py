@@ -152,7 +152,7 @@ class Ash:
     def __init__(self) -> None:
         self.state = State.WAITING
         self.reset_code = int(Code.SOFTWARE)
-        """What RSTACK gives as the cause after RST."""
+        """The cause that RSTACK gives after RST."""
         self.counters = {"framing": 0, "overflow": 0, "timeouts": 0}
         self._buffer = bytearray()
         self._skipping = False

@@ -112,7 +112,7 @@ class NcpServer(DongleServer):
         self._settle()
 
     def _wake_up(self) -> None:
-        """What is wrong with a dongle that has just started anew."""
+        """Lay the faults of a dongle that has just started anew."""
         faults = self.faults
         if faults.garbage:
             self.say(BOOT_TEXT)
