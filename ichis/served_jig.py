@@ -302,7 +302,8 @@ async def serve(folder: Path, port: int = 0, serving: Serving | None = None) -> 
         drive: Drive = socket_port.drive
         read: Read = socket_port.level
         if wanted.unit is None:
-            behind = Behind(supply=ServedSupply(socket_port), probes=ServedProbes(socket_port))
+            supply = ServedSupply(socket_port)
+            behind = Behind(supply=supply, probes=ServedProbes(socket_port), begin_list=supply.play)
             server = await asyncio.start_server(socket_port.attach, "127.0.0.1", port, limit=1 << 20)
             stack.callback(server.close)
             table["hub_end"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -37,6 +37,8 @@ class Behind:
     load: Load | None = None
     mains: Mains | None = None
     probes: Probes | None = None
+    begin_list: Callable[[Sequence[tuple[float, float]]], Awaitable[None]] | None = None
+    """Begins a list whose time passes in another process, and returns once it has begun; None: the supply plays it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,11 @@ class StandIn:
         if len(volts) != len(seconds) or min(seconds) < self.dialect.least_step_s - 1e-9:
             raise ValueError("no list to play")
         assert self._behind.supply is not None
-        self._later_list(list(zip(volts, seconds, strict=True)), self._behind.supply)
+        points = list(zip(volts, seconds, strict=True))
+        if self._behind.begin_list is not None:
+            await self._behind.begin_list(points)  # the next answer says that the list runs: it must not be out before
+        else:
+            self._later_list(points, self._behind.supply)
         self._volts = volts[-1]
         return True
 

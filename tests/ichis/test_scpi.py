@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tty
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -84,6 +84,20 @@ async def test_a_dip_is_played_in_bench_time_by_list_or_step_by_step(clock: Cloc
         assert jig.hub_side.powered
         with pytest.raises(NotAvailable, match=r"0\.0001 s"):
             await supply.play([(6.0, 0.0001)])
+
+
+async def test_a_list_that_another_process_plays_has_begun_before_the_next_line_is_answered(clock: Clock) -> None:
+    begun: list[list[tuple[float, float]]] = []
+
+    async def begin(points: Sequence[tuple[float, float]]) -> None:
+        await clock.sleep(3)
+        begun.append(list(points))
+
+    supply = SimulatedJig(PROFILE, clock, Trace(clock.now)).supply
+    stand_in = StandIn(*named("scpi-supply"), Behind(supply=supply, begin_list=begin))
+    for line in (":LIST:VOLT 6,12", ":LIST:DWEL 1,0.5", ":VOLT:MODE LIST", ":INIT"):
+        assert await stand_in.line(line) == []
+    assert begun == [[(6.0, 1.0), (12.0, 0.5)]]
 
 
 @contextlib.asynccontextmanager

@@ -147,7 +147,7 @@ def test_an_empty_bus_is_one_line_that_says_what_to_plug_in(tmp_path: Path) -> N
     assert done.stderr == ""
     assert done.stdout.startswith("nothing found: plug in")
     assert len(done.stdout.splitlines()) == 1
-    assert found(tmp_path, ()) == {"found": [], "board": "", "remarks": []}
+    assert found(tmp_path, ()) == {"found": [], "instruments": [], "board": "", "remarks": []}
 
 
 def test_without_a_dongle_there_is_no_board_to_write(tmp_path: Path) -> None:

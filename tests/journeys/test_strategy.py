@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,14 @@ def test_a_request_that_does_not_succeed_says_which_device_is_not_in_which_state
         assert failed.value.outcome.variant == "8.11"
 
     _on_a_station(tmp_path, work)
+
+
+def test_a_station_that_ends_as_soon_as_it_is_open_leaves_no_work_of_a_device_unawaited(tmp_path: Path) -> None:
+    async def work(station) -> None:  # type: ignore[no-untyped-def]
+        assert station.one(Esme)
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        _on_a_station(tmp_path, work)
+        gc.collect()
+    assert [str(one.message) for one in warned if "never awaited" in str(one.message)] == []

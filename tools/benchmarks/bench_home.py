@@ -15,6 +15,7 @@ from firmware_emu.trace import Record, Trace
 from hil.bench.station import Station, open_station
 from hil.journeys.demo import HomeJourney, need
 from hil.journeys.steps import Steps
+from hil.journeys.strategy import State
 
 HOUR_S = 3600.0
 PUSHES_A_DAY = 48
@@ -48,9 +49,7 @@ async def measure(clock: Clock, board: Board, folder: Path, days: int, requests:
     began = time.perf_counter()
     async with open_station(board, clock, trace, folder) as station:
         journey = HomeJourney(station, Steps(records, on_step=lambda step: None, on_begin=lambda name: None), records)
-        await journey.start()
-        await journey.install()
-        await journey.commission()
+        await journey.reach(State.PAIRED)
         installed = time.perf_counter() - began
         lived = [await _day(station, journey, records) for _ in range(days)]
         await _request(journey)

@@ -253,6 +253,7 @@ class HanDevice:
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before its first step, nobody has awaited it
 
     async def _guarded(self, work: Coroutine[None, None, None]) -> None:
         try:
