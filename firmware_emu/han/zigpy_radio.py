@@ -299,7 +299,7 @@ class ZigpyRadio:
             self._tell(HanEvent(HanEventKind.LEFT, device))
         elif decision == 2:
             self._tell(HanEvent(HanEventKind.REFUSED, device, "no link key is held for it, or joining is closed"))
-        else:
+        elif update != 3:  # an unsecured rejoin proves nothing, nor does a frame after it: the announcement alone tells of it
             # Only the announcement shows that it could read the network key, so that its link key was the right one.
             self._book.learn(device, short)
             self._joining[device] = HanEventKind.JOINED if update == 1 else HanEventKind.REJOINED

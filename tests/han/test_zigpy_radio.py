@@ -118,7 +118,7 @@ async def test_a_port_that_the_user_may_not_open_says_so(bench: Bench, tmp_path:
 
 def test_other_radio_kinds_and_flow_controls_are_refused_with_what_there_is(clock: Clock) -> None:
     trace = Trace(clock.now)
-    with pytest.raises(NotAvailable, match="set kind to one of ezsp, znp"):
+    with pytest.raises(NotAvailable, match="expected one of ezsp, znp"):
         ZigpyRadio("x", clock=clock, trace=trace, kind="deconz")
     with pytest.raises(NotAvailable, match="software, hardware or none"):
         ZigpyRadio("x", clock=clock, trace=trace, flow_control="rts")

@@ -53,7 +53,7 @@ class Bench:
     def __init__(self, clock: Clock, *, tokens: Path | None = None) -> None:
         self.clock = clock
         self.air = Air(self.clock, 1)
-        self.dongle = ZnpServer(self.air, HUB, tokens, self.clock)
+        self.dongle = ZnpServer(self.air, HUB, tokens=tokens, clock=self.clock)
 
     @contextlib.asynccontextmanager
     async def host(self) -> AsyncIterator[Host]:
@@ -157,7 +157,7 @@ async def test_a_backup_is_restored_on_another_dongle_and_the_device_does_not_no
         network, node = host.state.network_info, host.state.node_info
         network.network_key = network.network_key.replace(tx_counter=network.network_key.tx_counter + 10000)
         bench.dongle.power(False)
-        other = ZnpServer(bench.air, HUB, tmp_path / "other.json", bench.clock)
+        other = ZnpServer(bench.air, HUB, tokens=tmp_path / "other.json", clock=bench.clock)
         restored = Host(str(await other.serve_pty()))
         await restored.connect()
         await restored.write_network_info(network_info=network, node_info=node)

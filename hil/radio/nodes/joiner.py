@@ -395,6 +395,8 @@ class EzspNode:
         if aps.profileId == ZDO_PROFILE:
             self._book.answered(short, int(aps.clusterId), message)
             return
+        if aps.destinationEndpoint != 0xFF and all(one.endpoint != aps.destinationEndpoint for one in self._endpoints):
+            return  # a dongle hands up what is for an endpoint that was not registered, such as zigpy's Green Power broadcasts
         self._stay_awake()
         unicast = kind in (t.EmberIncomingMessageType.INCOMING_UNICAST, t.EmberIncomingMessageType.INCOMING_UNICAST_REPLY)
         frame = ApsFrame(

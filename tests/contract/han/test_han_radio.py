@@ -238,6 +238,17 @@ async def test_a_dongle_that_resets_is_opened_again_and_goes_on(home: Home, off_
     assert (await home.meter_got())[1].payload == b"once more"
 
 
+async def test_a_rejoin_without_security_moves_nobody_and_is_not_told_until_the_device_announces_itself(home: Home) -> None:
+    await home.join()
+    await home.share(KEY)
+    home.radio.trust_centre_join(0x4242, home.meter, update=3, decision=0)
+    await home.to_hub(b"here all the time")
+    assert (await home.hub_got())[0] == home.meter
+    await home.to_meter(b"where it was")
+    assert (await home.meter_got())[1].payload == b"where it was"
+    assert home.events.empty()
+
+
 async def test_a_dongle_that_stays_away_is_an_error_that_says_what_to_do(home: Home) -> None:
     if home.real:
         pytest.skip("needs a dongle whose supply the bench switches")
