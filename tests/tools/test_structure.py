@@ -84,13 +84,14 @@ LOOSE = {
     "firmware_emu/console": (22, "the parts of one prompt, beside its commands and nouns"),
     "firmware_emu/zse": (4, "the language that the clusters are declared in"),
     "hil": (1, "the pytest plug-in, which pytest loads by its entry point"),
-    "hil/commands": (12, "one noun of chub a file; only dcc has enough verbs for a folder"),
+    "hil/commands": (14, "one noun of chub a file; only dcc has enough verbs for a folder"),
     "hil/dcc": (1, "the DCC itself, put together from its parts"),
     "hil/devices": (5, "Devices of one file, and the table of types"),
     "hil/parse_correlate": (8, "a distribution of its own: command, keys, errors, protection beside its readers"),
     "hil/parse_correlate/parse": (3, "what every reader of the Message Mapping Catalogue starts from"),
     "hil/radio": (4, "what stands over both families of dongles: which one, which firmware, its recording, its relay"),
     "hil/radio/ncp": (6, "the layers of one firmware, beside the handlers of its commands"),
+    "ichis/instrument": (7, "links, sessions and stand-ins of instruments, beside the folder of their dialects"),
     "ichis": (27, "one flat package of volts, pins and the serial pair; only its checks have a folder, with their data"),
 }
 """Files that lie beside folders: how many at most, and why."""
