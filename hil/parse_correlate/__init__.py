@@ -7,10 +7,10 @@ reported, and :func:`to_mmc` writes that as MMC XML. The package stands alone: i
 from __future__ import annotations
 
 from .correlate import Correlation, Difference, Known, NotChecked, correlate
-from .entity import Entity
 from .errors import DecodeError, KeyFileError, ParseCorrelateError, RequestError
 from .keys import AGREEMENT, SIGNING, KeyFolder, Keys
-from .message.axdr import Value
+from .message.dlms import Value
+from .message.envelope import Entity
 from .message.zcl import ZclCommand
 from .parse import Field, MmcError, Parsed, gaps, parse, to_mmc
 

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from .correlate import Correlation, Known, correlate
 from .correlate.comparison import CHF, ESME, GPF, GSME, HCALCS, PPMID, TYPE_2
-from .entity import Entity
 from .errors import ParseCorrelateError
 from .keys import AGREEMENT, KeyFolder
-from .message.envelope import read_message
+from .message.envelope import Entity, read_message
 from .parse import parse, to_mmc
 from .release import verify_self
 

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from .entity import Entity
 from .errors import DecodeError, KeyFileError
 from .message import der
+from .message.envelope import Entity
 
 SIGNING: Final = "signing"
 AGREEMENT: Final = "agreement"

@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.ciphers.modes import GCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
-from .entity import Entity
 from .keys import AGREEMENT, SIGNING, Keys, role_of
-from .message.envelope import COMMAND, Header, Message
+from .message.envelope import COMMAND, Entity, Header, Message
 from .message.gbz import SEALED_HEADER, TAG_SIZE
 
 VALID, INVALID, UNCHECKED, ABSENT = "valid", "invalid", "unchecked", "absent"

@@ -17,8 +17,8 @@ from typing import Any, Final, NoReturn, cast
 
 from lxml import etree
 
-from .entity import Entity
 from .errors import RequestError
+from .message.envelope import Entity
 
 _NAMESPACE: Final = "http://www.dccinterface.co.uk/ServiceUserGateway"
 _LARGEST, _DEEPEST = 4 * 1024 * 1024, 32

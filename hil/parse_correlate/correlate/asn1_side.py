@@ -10,10 +10,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ..entity import Entity
 from ..errors import DecodeError
 from ..keys import AGREEMENT, entity_of, usage_of
 from ..message import der
+from ..message.envelope import Entity
 from ..request import CANCELLATION, Node
 from .comparison import Comparison, Known, Meaning
 

@@ -5,8 +5,7 @@ The rows depend on the payment mode, on SuspendDebtDisabled, on SuspendDebtEmerg
 
 from __future__ import annotations
 
-from ..message.axdr import Value
-from ..message.dlms import obis_text
+from ..message.dlms import Value, obis_text
 from ..request import Node
 from . import said_dlms as said
 from .comparison import Comparison, Known

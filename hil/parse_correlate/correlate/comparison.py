@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from ..entity import Entity
+from ..message.envelope import Entity
 
 Meaning: TypeAlias = "str | int | bool | bytes | Sequence[Meaning] | Mapping[str, Meaning] | None"
 """A value in terms of the request: plain, so that both sides can be compared field by field."""

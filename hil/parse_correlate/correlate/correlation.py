@@ -1,6 +1,13 @@
-"""The verdict over a whole pre-command: header, then payload (reference gbcs-messages 3)."""
+"""The verdict over a whole pre-command: the message codes a request can become (``use_cases.csv``), header, payload.
+
+The table is the correlator's own; layout by reference gbcs-messages 3.
+"""
 
 from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
 
 from ..errors import DecodeError, RequestError
 from ..message.dlms import read_access_request
@@ -9,7 +16,28 @@ from ..message.gbz import read_gbz
 from ..request import ServiceRequest, read_request
 from . import asn1_side, dlms_side, gbz_side
 from .comparison import ESME, GSME, Comparison, Correlation, Known
-from .use_cases import codes_for
+
+
+@cache
+def _rows() -> tuple[tuple[str, str, frozenset[int]], ...]:
+    text = (files(__package__) / "use_cases.csv").read_text(encoding="utf-8")
+    return tuple(
+        (row["variant"], row["content"], frozenset(int(code, 16) for code in row["codes"].split()))
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+def codes_for(request: ServiceRequest) -> frozenset[int]:
+    """Message codes that can stand for this request; more than one where the type of the Device or its GBCS version decides."""
+    body = request.body
+    for variant, content, codes in _rows():
+        path, _, value = content.partition("=")
+        if variant != request.variant:
+            continue
+        if not content or any(not value or node.word() == value for node in body.nodes(path)):
+            return codes
+    return frozenset()
+
 
 _CHANGE_OF_SUPPLIER = "6.23"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from ..message.axdr import Value
-from ..message.dlms import obis_text
+from ..message.dlms import Value, obis_text
 from ..request import Node
 from . import said_dlms as said
 from .asked import clock, electricity_date, indexed, instant, plain_date

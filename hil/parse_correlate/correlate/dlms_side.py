@@ -7,8 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
-from ..message.axdr import Value
-from ..message.dlms import Access, AccessRequest
+from ..message.dlms import Access, AccessRequest, Value
 from ..request import Node
 from . import said_dlms as said
 from .asked import activation, indexed, instant

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..message.axdr import NUMBER_KINDS, Value
+from ..message.dlms import NUMBER_KINDS, Value
 from .asked import ANY, day
 from .comparison import Meaning, Unreadable
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from ..entity import Entity
 from ..errors import DecodeError
 from .asn1 import Asn1Alert, Asn1Content
-from .axdr import Value
-from .dlms import DataNotification
+from .dlms import DataNotification, Value
+from .envelope import Entity, Octets
 from .gbz import GbzAlert
 from .moments import date_time, generalized_time, since_2000
-from .octets import Octets
 
 
 @dataclass(frozen=True, slots=True)

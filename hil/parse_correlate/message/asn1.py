@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn, TypeAlias
 
-from ..entity import Entity
 from ..errors import DecodeError
 from . import der
 from .der import Item
+from .envelope import Entity
 from .moments import generalized_time
 
 DIGITAL_SIGNATURE, KEY_AGREEMENT, KEY_CERT_SIGN = "0780", "0308", "0204"

@@ -1,11 +1,101 @@
-"""The envelope of a GBCS message: MAC header, grouping header, payload, signature, MAC (reference gbcs-messages 1)."""
+"""Envelope of a GBCS message: MAC header, grouping header, payload, signature, MAC (reference gbcs-messages 1).
+
+Below it the two things every layout is read with: octets taken from the front, and the 8-octet identifier of a Device or party.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import NoReturn
 
-from ..entity import Entity
-from .octets import Octets
+from ..errors import DecodeError
+
+_TEXT = re.compile(r"(?:[0-9A-Fa-f]{2}-?){7}[0-9A-Fa-f]{2}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entity:
+    """An EUI-64. Text form: 16 hexadecimal digits; ``hyphenated`` is the one that requests and MMC documents use."""
+
+    octets: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Entity:
+        """Read ``90-B3-D5-1F-30-01-00-00`` or ``90b3d51f30010000``. Raises ValueError."""
+        if not _TEXT.fullmatch(text.strip()):
+            raise ValueError(f"read {text[:40]!r}, expected 8 octets in hexadecimal, as 90-B3-D5-1F-30-01-00-00")
+        return cls(bytes.fromhex(text.strip().replace("-", "")))
+
+    @property
+    def hyphenated(self) -> str:
+        return self.octets.hex("-").upper()
+
+    def __str__(self) -> str:
+        return self.octets.hex()
+
+
+class Octets:
+    """A stretch of a message being read. ``base`` is the offset of its first octet in the whole message."""
+
+    def __init__(self, data: bytes, base: int = 0) -> None:
+        self.data = data
+        self.base = base
+        self.at = 0
+
+    @property
+    def offset(self) -> int:
+        return self.base + self.at
+
+    @property
+    def left(self) -> int:
+        return len(self.data) - self.at
+
+    def fail(self, place: str, problem: str) -> NoReturn:
+        """Raise DecodeError at the present offset."""
+        raise DecodeError(self.offset, place, problem)
+
+    def take(self, count: int, place: str) -> bytes:
+        """The next ``count`` octets. Raises DecodeError where fewer are left."""
+        if count > self.left:
+            self.fail(place, f"{count} octets expected, {self.left} left")
+        found = self.data[self.at : self.at + count]
+        self.at += count
+        return found
+
+    def number(self, size: int, place: str) -> int:
+        """A big-endian number without sign."""
+        return int.from_bytes(self.take(size, place), "big")
+
+    def expect(self, wanted: bytes, place: str) -> None:
+        """Exactly these octets. Raises DecodeError."""
+        found = self.data[self.at : self.at + len(wanted)]
+        if found != wanted:
+            self.fail(place, f"read {found.hex() or 'nothing'}, expected {wanted.hex()}")
+        self.at += len(wanted)
+
+    def length(self, place: str) -> int:
+        """A length by the BER rule in its shortest form (GBCS messages use no other in envelope and DLMS). Raises DecodeError."""
+        first = self.number(1, place)
+        if first < 0x80:
+            return first
+        size = first - 0x80
+        if size not in (1, 2, 3):
+            self.fail(place, f"read {first:02x}, expected a length of at most three octets")
+        found = self.number(size, place)
+        if found < 0x80 or found < 1 << (8 * (size - 1)):
+            self.fail(place, f"length {found} is not in its shortest form")
+        return found
+
+    def counted(self, place: str) -> bytes:
+        """Octets behind their length."""
+        return self.take(self.length(f"{place} length"), place)
+
+    def end(self, place: str) -> None:
+        """Nothing may be left. Raises DecodeError."""
+        if self.left:
+            self.fail(place, f"{self.left} octets more than expected")
+
 
 COMMAND, RESPONSE, ALERT = 1, 2, 3
 KINDS = {COMMAND: "command", RESPONSE: "response", ALERT: "alert"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .octets import Octets
+from .envelope import Octets
 
 _PROFILE = bytes.fromhex("0109")
 _LAST, _ENCRYPTED, _FROM = 0x01, 0x02, 0x10

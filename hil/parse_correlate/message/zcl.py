@@ -15,8 +15,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TypeAlias
 
+from .envelope import Octets
 from .gbz import Component
-from .octets import Octets
 
 ZclValue: TypeAlias = "int | bytes | Typed | tuple[tuple[ZclField, ...], ...] | None"
 _SERVER_TO_CLIENT, _CLUSTER_COMMAND = 0x08, 0x03

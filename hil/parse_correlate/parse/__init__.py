@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import Field
 from .mmc import MmcError, gaps, to_mmc
-from .reading import Parsed, parse
+from .reading import Field, Parsed, parse
 
 __all__ = ["Field", "MmcError", "Parsed", "gaps", "parse", "to_mmc"]

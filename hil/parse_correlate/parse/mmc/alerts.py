@@ -7,9 +7,9 @@ import json
 from ...message import alerts as contents
 from ...message import asn1
 from ...message.alerts import Alert
-from ...message.axdr import Value
+from ...message.dlms import Value
 from ...message.zcl import ZclCommand
-from ..opened import Opened
+from ..reading import Opened
 from .electricity_logs import billing_alert
 from .gas import billing_entry
 from .hub import credentials_outcome, firmware_outcome

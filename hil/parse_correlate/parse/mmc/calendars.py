@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...message.axdr import Value
+from ...message.dlms import Value
 from ...message.zcl import ZclCommand
 from .reading import at, bits, elements, number, octets, text
 from .tree import Content, Element, group, leaf

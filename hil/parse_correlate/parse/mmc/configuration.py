@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from ...message.axdr import Value
+from ...message.dlms import Value
 from . import calendars
 from .hub import operating_channel
 from .reading import Answer, at, bits, boolean, elements, number, octets, text

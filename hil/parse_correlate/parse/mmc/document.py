@@ -20,8 +20,7 @@ from ...message.dlms import AccessResponse, DataNotification
 from ...message.envelope import ALERT, COMMAND, RESPONSE
 from ...message.gbz import Component, GbzAlert
 from ...names.tables import alert_name, zcl_cluster
-from ..fields import ZCL_STATUSES
-from ..reading import Parsed
+from ..reading import ZCL_STATUSES, Parsed
 from . import configuration, electricity, electricity_logs, gas, hub
 from .alerts import payload, without_place
 from .reading import Answer, answer_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...message.axdr import Value
+from ...message.dlms import Value
 from .electricity_logs import indexed
 from .reading import Answer, at, boolean, elements, number, octets, text
 from .tree import Content, Element, group, leaf, moment, seconds, written

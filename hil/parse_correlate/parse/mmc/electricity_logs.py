@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...message.axdr import Value
+from ...message.dlms import Value
 from .reading import Answer, at, elements, number
 from .tree import Content, Element, group, leaf, seconds
 

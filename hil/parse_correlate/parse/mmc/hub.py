@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...entity import Entity
 from ...message import asn1
+from ...message.envelope import Entity
 from .reading import Answer, at, bits, elements, number, octets
 from .tree import Content, Element, base64_text, group, leaf, moment, seconds, written
 

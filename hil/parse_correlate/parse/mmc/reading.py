@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...message.asn1 import Asn1Response, Asn1Value
-from ...message.axdr import NUMBER_KINDS, Value
-from ...message.dlms import AccessResponse
+from ...message.dlms import NUMBER_KINDS, AccessResponse, Value
 from ...message.gbz import Component
 from ...message.zcl import ZclCommand, read_zcl
 from ..reading import Parsed

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from lxml import etree
 
-from ...entity import Entity
+from ...message.envelope import Entity
 from ...message.moments import date_time, since_2000
 
 NAMESPACE: Final = "http://www.dccinterface.co.uk/ResponseAndAlert"
