@@ -34,7 +34,7 @@ from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.duis import new_request, read_request, sign_request, verify_request, write_request
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 
 MOST_CHANGES: Final = 4
 STRANGER: Final = Eui64.parse("02bad00000000001")

@@ -19,7 +19,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.parties.cos_signer import CosSigner
 from hil.dcc.parties.users import User
 from hil.devices.kinds import device_type, duis_type

@@ -17,7 +17,7 @@ from hil.bench.dcc_board import dcc_of, hold_and_register, user_of
 from hil.bench.home import Home
 from hil.bench.keys import load_keys
 from hil.dcc.base.results import Outcome
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.parties.users import User
 from hil.devices.base.han_device import HanDevice
 

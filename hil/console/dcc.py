@@ -19,7 +19,7 @@ from hil.bench.station import Station
 from hil.console.readings import readings
 from hil.console.rig import RigNoun, told
 from hil.dcc.base.services import schedule
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 
 Target = Annotated[str, Kind("chf, gpf or a Device of the board", str, "targets")]
 Variant = Annotated[str, Kind("a service request variant such as 7.4", str, "variants")]

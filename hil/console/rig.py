@@ -14,7 +14,7 @@ from firmware_emu.ids import Eui64
 from hil.bench.home import Home
 from hil.bench.station import Station
 from hil.dcc.base.results import Outcome
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 
 _LONG_MS = 10_000
 WAIT_S = 7200.0

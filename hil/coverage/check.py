@@ -25,7 +25,7 @@ from firmware_emu.trace import Record
 from hil.coverage import bench, faults, firmware_image, shape
 from hil.coverage.identities import PendingKey, Rewriter, make_identities
 from hil.dcc.duis import RequestError, ServiceRequest, read_request
-from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import Node
 from hil.dcc.transform.check import COMMAND_SUFFIXES, CREATED, Checker, ReferenceDevice, pairs, reference_devices
 from hil.dcc.transform.context import DeviceProfile, LogEntry, StoredLog
 from hil.dcc.transform.message import transform

@@ -1,4 +1,4 @@
-"""The Dcc: the whole far end for one or many hubs behind one object.
+"""The Dcc: the whole far end for one or many hubs behind one object, and the processing of a request from arrival to outcome.
 
 ::
 
@@ -16,44 +16,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
 from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.answers.alerts import Alerts
-from hil.dcc.answers.answers import Answers, Responses, Stray
+from hil.dcc.answers.answers import Answers, HubReceiver, Responses, Stray
 from hil.dcc.answers.effects import Effects
-from hil.dcc.answers.hub_side import HubReceiver
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.profile import DccProfile, profile
+from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import RequestEvent, Requests
 from hil.dcc.base.results import Outcome, Refusal
-from hil.dcc.base.services import UserRole
+from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis import RequestId, ServiceRequest, new_request
-from hil.dcc.duis.build import Content
+from hil.dcc.duis import RequestId, ServiceRequest, new_request, write_request
+from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import CommandVariant
+from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.gateway.connections import Connections
-from hil.dcc.gateway.context import GatewayContext
-from hil.dcc.gateway.gateway import Gateway
-from hil.dcc.gateway.journey import Journey
+from hil.dcc.gateway.gateway import Gateway, Journey, Travel
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
 from hil.dcc.gateway.sequence import DeferredRequests, Sequence
 from hil.dcc.inventory.device_log import DeviceLogCopy
-from hil.dcc.inventory.inventory import AuditLine, Device, Inventory
-from hil.dcc.inventory.rows import KnownParties
+from hil.dcc.inventory.inventory import AuditLine, Device, Inventory, KnownParties
 from hil.dcc.inventory.systems import CheckList
 from hil.dcc.own_services.execution import Execution
 from hil.dcc.own_services.firmware import FirmwareDistribution
 from hil.dcc.own_services.hub_reports import HubReports
 from hil.dcc.own_services.own_services import OwnServices
-from hil.dcc.own_services.processing import Processing
 from hil.dcc.own_services.schedules import Schedules
 from hil.dcc.own_services.wan_matrix import WanMatrix
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
@@ -62,6 +60,83 @@ from hil.dcc.parties.smki import Repository
 from hil.dcc.parties.users import Delivered, EnteredUsers, Receivers, User
 from hil.dcc.registration import Registration
 from hil.dcc.wan.headend import HeadEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processing:
+    """The parts of the message path in the order in which a request meets them."""
+
+    context: GatewayContext
+    counters: OriginatorCounters
+    receivers: Receivers
+    connections: Connections
+    gateway: Gateway
+    sequence: Sequence
+    deferred: DeferredRequests
+    execution: Execution
+    journey: Journey
+    answers: Answers
+
+    async def send(
+        self,
+        user: User,
+        request: ServiceRequest,
+        *,
+        wait_s: float | None = None,
+        released: bool = False,
+        connection: int | None = None,
+        returns: CommandVariant = CommandVariant.SIGNED_SEND,
+    ) -> Outcome:
+        """See :meth:`hil.dcc.dcc.Dcc.send`. ``released``: it comes from quarantine."""
+        travel, started = Travel(self.context.clock), self.context.clock.now()
+        name, variant = str(request.request_id), request.service_reference_variant
+        self.context.trace.emit("dcc", f"user {user.eui64}", "requested", target="gateway", message=name, variant=variant)
+        try:
+            signed = request if request.signed else user.sign(request)
+        except CommsHubError as error:
+            return self.execution.refused(request, refused("user-cannot-sign-request", problem=error), travel, started)
+        travel.leg("user signs the request")
+        refusal = self.sequence.problem(signed)
+        refusal = refusal or await self.connections.admit(user.eui64, len(write_request(signed)), connection)
+        arrival = refusal or self.gateway.receive(signed, released=released, returns=returns)
+        travel.leg("arrival checks")
+        if isinstance(arrival, Refusal):
+            return self.execution.refused(request, arrival, travel, started)
+        # Only now, when the request is proven: nobody else moves a user's counter.
+        self.counters.saw(arrival.sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
+        if self.deferred.cancels(arrival):
+            return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
+        if arrival.request.preceding is not None or self.deferred.due(arrival) is not None:
+            refusal = await self.deferred.wait(arrival)
+            travel.leg("held until its execution time")
+            started = self.context.clock.now()
+        if refusal is None and not arrival.service.device_service:
+            return self.execution.execute(arrival, travel, started)
+        refusal = refusal or self.journey.travel(user, arrival, travel)
+        if refusal is not None:
+            return self.execution.refused(request, refusal, travel, started)
+        return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
+
+    async def run_scheduled(self, request: ServiceRequest, service: Service, due: float) -> Refusal | None:
+        """The run of a schedule. Returns why it went no further; its Response is waited for meanwhile."""
+        arrival = self.gateway.receive_run(request, service, due)
+        return arrival if isinstance(arrival, Refusal) else self._set_out(arrival)
+
+    async def go_on(self, arrival: Arrival) -> Refusal | None:
+        """A request that a DCC before this one accepted. Returns why it went no further."""
+        if not arrival.service.device_service:
+            return self.execution.execute(arrival, Travel(self.context.clock), self.context.clock.now()).refusal
+        return self._set_out(arrival)
+
+    def _set_out(self, arrival: Arrival) -> Refusal | None:
+        """Nobody waits for the outcome: the deadline is watched, so that the user is told if no answer comes."""
+        refusal = self.journey.travel(self.receivers.get(arrival.sender), arrival, Travel(self.context.clock))
+        if refusal is None:
+            self.answers.watch(arrival.name)
+        return refusal
+
+    def _cancel_like(self, arrival: Arrival) -> list[str]:
+        return self.deferred.cancel(arrival.sender, target=arrival.request.request_id.target, variant=arrival.service.variant)
 
 
 class Dcc:

@@ -18,7 +18,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from hil.bench.dcc_board import list_hub
 from hil.bench.station import Station
 from hil.dcc.base.results import Outcome, Verdict
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.inventory.inventory import METERS
 from hil.devices.esme.esme import Esme, LoadSwitch
 from hil.devices.gsme.gsme import Gsme

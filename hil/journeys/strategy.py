@@ -20,7 +20,7 @@ from firmware_emu.ids import Eui64
 from hil.bench.dcc_board import addition, certify, list_hub, notification, supplier_of
 from hil.dcc.base.results import Outcome
 from hil.dcc.dcc import Dcc
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS
 from hil.dcc.parties.users import User
 from hil.devices.base.han_device import HanDevice

@@ -30,7 +30,7 @@ from hil.bench.keys import devices, made_pki, organisations
 from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.parties.cos_party import CosParty
 from hil.dcc.parties.users import User
 from hil.devices.base.han_device import HanDevice

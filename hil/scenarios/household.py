@@ -13,7 +13,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Scalar
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import UserRole
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.devices.esme.esme import Esme
 from hil.journeys.steps import expect
 from hil.scenarios.estate import Dwelling, Plan

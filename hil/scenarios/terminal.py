@@ -8,7 +8,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from hil.bench.dcc_board import addition
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import schedule
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import CommandVariant
 from hil.devices.esme.esme import Esme
 from hil.devices.esme.metering import LoadSwitch

@@ -21,7 +21,7 @@ from hil.bench.dcc_board import addition, certify, list_hub, notification
 from hil.bench.station import Station, open_station
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import schedule
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import CommandVariant
 from hil.devices.esme.esme import Esme
 from hil.devices.esme.metering import LoadSwitch

@@ -20,7 +20,7 @@ from firmware_emu.gbcs.utrn import make_utrn
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from hil.dcc.duis.build import Content, new_request
+from hil.dcc.duis.document import Content, new_request
 from hil.devices import LoadSwitch, Valve
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S
 from hil.parse_correlate import Parsed, Value, ZclCommand

@@ -36,7 +36,7 @@ from hil.bench.keys import devices, made_pki, organisations
 from hil.bench.station import Station
 from hil.dcc.answers.alerts import AlertRecord
 from hil.dcc.base.results import Outcome
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.inventory.device_log import LogDifference
 from hil.devices import Esme, Gsme, Ihd, Ppmid, Valve
 from hil.devices.base.han_device import HanDevice

@@ -10,7 +10,7 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.device.event_log import LogName
 from firmware_emu.zse.clusters.metering import METERING
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.devices import Ihd, Ppmid
 from hil.devices.metering.registers import DAY_S
 from hil.parse_correlate.message.dlms import AccessResponse

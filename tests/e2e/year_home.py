@@ -30,7 +30,7 @@ from hil.bench.dcc_board import addition, certify, dcc_of, hold_and_register, li
 from hil.bench.keys import load_keys
 from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.devices import Esme, Gsme, Ihd, Ppmid
 from hil.devices.base.han_device import HanDevice
 from hil.devices.kinds import device_type

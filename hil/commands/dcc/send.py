@@ -24,9 +24,8 @@ from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
-from hil.dcc.duis.build import Content
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import CommandVariant
+from hil.dcc.duis.document import Content
+from hil.dcc.duis.request import CommandVariant, Node
 from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.users import User
 

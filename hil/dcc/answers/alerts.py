@@ -27,10 +27,9 @@ from hil.dcc.answers.alert_table import DCC_ALERT, DEVICE_ALERT, AlertRecord, Al
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.results import Delivery
 from hil.dcc.base.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
-from hil.dcc.gateway.context import GatewayContext
+from hil.dcc.gateway.arrival import GatewayContext
 from hil.dcc.inventory.inventory import COMMISSIONED, mpxns_of
-from hil.dcc.parties.protection import check_protection
-from hil.dcc.parties.users import Receivers
+from hil.dcc.parties.users import Receivers, check_protection
 from hil.dcc.wan.headend import PowerLost
 
 RESTORED = frozenset({0x8F35, 0x8F36})

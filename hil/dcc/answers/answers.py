@@ -1,10 +1,8 @@
-"""From a Device's Response to the user's Outcome: proof, anomaly, effects, delivery, the clocks of response times.
+"""From a hub's message to the user's Outcome: contact, proof, anomaly, effects, delivery, the clocks of response times.
 
-A Response whose MAC only the user can check takes effect, and counts as an answer, after that user's keys have proven it.
-
-Responses from Devices: matched with an outstanding command, proven, recorded; everything else is a stray and stays here.
-
-Late, repeated, unasked, forged or misrouted Responses are recorded with the reason and never reach a user as an answer.
+A Response is matched with an outstanding command, proven, recorded; late, repeated, unasked, forged or misrouted ones are recorded
+with the reason and never reach a user as an answer. A Response whose MAC only the user can check takes effect, and counts as an
+answer, after that user's keys have proven it. A hub's contact with the DCC is a fact of its own (sec2-rules 7; INV-08 [170, 185]).
 """
 
 from __future__ import annotations
@@ -29,12 +27,13 @@ from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import RequestId, read_request
 from hil.dcc.duis.request import text
-from hil.dcc.gateway.context import Arrival, GatewayContext
-from hil.dcc.gateway.journey import Travel
+from hil.dcc.gateway.arrival import Arrival, GatewayContext
+from hil.dcc.gateway.gateway import Travel
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine, QuarantinedMessage
-from hil.dcc.parties.protection import Proof, check_protection
+from hil.dcc.inventory.hub_contacts import HubContacts
 from hil.dcc.parties.smki import Repository, certificate_in
-from hil.dcc.parties.users import Receivers, User
+from hil.dcc.parties.users import Proof, Receivers, User, check_protection
+from hil.dcc.wan.headend import HubGreeted, HubMessage
 from hil.parse_correlate import Parsed
 
 _REPEATED_OTHER_INFORMATION = 18
@@ -506,3 +505,53 @@ class Answers:
             within,
             self._drawn(stored.name) if verdict is Verdict.SUCCESS else {},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HubReceiver:
+    """Listens to what the head end tells of its hubs."""
+
+    context: GatewayContext
+    bus: Bus
+    alerts: Alerts
+    answers: Answers
+    responses: Responses
+
+    def __post_init__(self) -> None:
+        self.bus.on(HubGreeted, self.greeted)
+        self.bus.on(HubMessage, self.message)
+
+    def greeted(self, told: HubGreeted) -> None:
+        """A hub has connected: the one event that makes it Commissioned."""
+        hello = told.hello
+        with self.context.store.transaction():
+            HubContacts(self.context.store).greeted(hello.chf, hello.gpf, hello.boot_count, self.context.clock.now())
+            self.alerts.restored(hello.chf, "the hub is connected again")
+            if self.context.inventory.device(hello.chf) is None:
+                self.context.trace.emit(
+                    "dcc", "inventory", "refused", target=str(hello.chf), reason="an unlisted hub connected: pre-notify it (12.2)"
+                )
+                return
+            if self.context.inventory.may_move(hello.chf, "first SM WAN contact"):
+                self.context.inventory.move(hello.chf, "first SM WAN contact", reason="the hub connected to the SM WAN [170, 185]")
+            if self.context.inventory.device(hello.gpf) is not None:
+                self.context.inventory.associate(hello.gpf, "chf", hello.chf)
+                if self.context.inventory.may_move(hello.gpf, "hub connected"):
+                    self.context.inventory.move(hello.gpf, "hub connected", reason=f"its hub {hello.chf} connected [fn17]")
+
+    def message(self, told: HubMessage) -> None:
+        """One GBCS message from a hub; nothing it holds may stop the channel, so what cannot be used becomes a stray."""
+        chf, octets = told.chf, told.octets
+        try:
+            message = Message.decode(octets)
+        except DecodeError as error:
+            self.responses.stray(chf, StrayKind.UNREADABLE, None, octets, str(error))
+            return
+        self.context.trace.emit("wan", f"chf {chf}", "received", target="dcc", message=str(message.header.identifier), data=octets)
+        match message.header.cra:
+            case CraFlag.RESPONSE:
+                self.answers.take(chf, message, octets)
+            case CraFlag.ALERT:
+                self.alerts.take(chf, message, octets, told.notified)
+            case CraFlag.COMMAND:
+                self.responses.stray(chf, StrayKind.COMMAND, message, octets, "a hub sends no Commands to the DCC")

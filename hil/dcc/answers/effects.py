@@ -22,7 +22,7 @@ from hil.dcc.base.bus import Bus
 from hil.dcc.base.results import firmware_version
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.duis.request import other_device, text
-from hil.dcc.gateway.context import GatewayContext
+from hil.dcc.gateway.arrival import GatewayContext
 from hil.dcc.inventory.device_log import read_log
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, joined_pair, mpxns_of
 from hil.dcc.parties.smki import Repository, certificate_in

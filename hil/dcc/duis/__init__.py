@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from hil.dcc.duis.build import new_request, signed_pre_command
-from hil.dcc.duis.document import Verified, read_request, sign_request, validate, verify_request, write_request
+from hil.dcc.duis.document import (
+    Verified,
+    new_request,
+    read_request,
+    sign_request,
+    signed_pre_command,
+    validate,
+    verify_request,
+    write_request,
+)
 from hil.dcc.duis.request import VARIANTS, RequestError, RequestId, ServiceRequest, Variant
 
 __all__ = [

@@ -1,21 +1,26 @@
-"""Service requests as XML documents: secure reading, checking against the structure, writing, schema validation.
+"""Service requests as XML documents: secure reading, checking against the structure, writing, building, signing, schema validation.
 
 The parser takes no DTD, no entities, no processing instructions and nothing from the network; size and depth are bounded. The tree
 that is read is the tree a signature covers: Canonical XML drops comments and joins the text on both sides, so a comment inside a value
 is refused, and the others are taken out before anything is read.
 
 XML signatures on service requests: ECDSA P-256 with SHA-256, enveloped (reference dcc-side 1, duis-gateway 4.1, DUIS templates).
-
 A signature is verified against the certificate the verifier pins; whatever certificate the document carries is not trusted. What a
 signature proves are the canonical octets it was made over, so a verified request is read from these and from nothing else.
+
+Requests are built from nested mappings, in schema order.
 """
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -26,7 +31,9 @@ from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from firmware_emu.errors import IdentifierError, NotAvailable, ProtectionError
+from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.duis.request import (
+    SCHEMA_VERSION,
     SERVICE_NAMESPACE,
     SIGNATURE_NAMESPACE,
     VARIANTS,
@@ -36,7 +43,7 @@ from hil.dcc.duis.request import (
     ServiceRequest,
     line_of,
 )
-from hil.dcc.duis.structure import ElementType, element_type, wrong_value, wrong_version
+from hil.dcc.duis.structure import ElementType, element_type, is_base64, wrong_value, wrong_version
 
 MAX_OCTETS: Final = 16 * 1024 * 1024
 """Bound on a request: a firmware image of 10,240,000 octets in base64 plus the device list still fits (DUIS 11.1)."""
@@ -297,3 +304,123 @@ def _not_over_the_document(document: etree._Element) -> str | None:
     if _ENVELOPED not in named or not _TRANSFORMS.issuperset(named):
         return f"transforms {named}, expected enveloped-signature and a canonicalisation without comments"
     return None
+
+
+Value: TypeAlias = str | bytes | int | bool | Decimal | float | datetime | date | time | Eui64 | Mpxn | None
+"""A leaf: None gives an empty element; octets are written as the schema type says (hexadecimal or base64)."""
+
+Content: TypeAlias = "Value | Mapping[str, Content] | Sequence[Content]"
+"""An element's content. In a mapping ``@name`` is an attribute and ``#`` the text beside attributes; a sequence repeats the element."""
+
+
+def new_request(
+    variant: str,
+    originator: Eui64,
+    target: Eui64,
+    counter: int,
+    body: Mapping[str, Content] | None = None,
+    command_variant: int | None = None,
+    *,
+    preceding: RequestId | None = None,
+) -> ServiceRequest:
+    """Build a service request. ``body`` holds what is inside the service's own element, as
+    ``{"DeviceID": esme, "RequestType": "Add", "AddDeviceToCHFWhitelist": {"JoinTimePeriod": 90, "InstallCode": code}}``; the order
+    of its keys does not matter. ``preceding`` names the request that has to succeed before this one runs.
+
+    Raises RequestError naming the element that is unknown, missing or has a wrong value."""
+    row = VARIANTS.get(variant)
+    if row is None:
+        raise RequestError("ServiceReferenceVariant", 0, f"read {variant!r}, expected one of the schema, as 4.1.1")
+    chosen = row.default_command_variant if command_variant is None else command_variant
+    return _request(variant, RequestId(originator, target, counter), chosen, row.element, body or {}, preceding)
+
+
+def signed_pre_command(
+    request: ServiceRequest, message: bytes, command_variant: CommandVariant = CommandVariant.SIGNED_SEND
+) -> ServiceRequest:
+    """The service request that returns a signed pre-command to the DCC (command variant 5, 6 or 7), with the RequestID of the
+    request it came from. Raises RequestError."""
+    content: dict[str, Content] = {"GBCSPayload": message}
+    moment = request.body.findtext(f"{{{SERVICE_NAMESPACE}}}ExecutionDateTime")
+    if moment is not None:
+        content["ExecutionDateTime"] = moment
+    return _request(request.service_reference_variant, request.request_id, command_variant, "SignedPreCommand", content)
+
+
+def _request(
+    variant: str,
+    request_id: RequestId,
+    command_variant: int,
+    element: str,
+    body: Mapping[str, Content],
+    preceding: RequestId | None = None,
+) -> ServiceRequest:
+    root = etree.Element(f"{{{SERVICE_NAMESPACE}}}Request", nsmap={"sr": SERVICE_NAMESPACE}, schemaVersion=SCHEMA_VERSION)
+    content: dict[str, Content] = {
+        "Header": {
+            "RequestID": str(request_id),
+            **({} if preceding is None else {"PrecedingServiceRequestID": str(preceding)}),
+            "CommandVariant": command_variant,
+            "ServiceReference": VARIANTS[variant].service,
+            "ServiceReferenceVariant": variant,
+        },
+        "Body": {element: body},
+    }
+    _fill(root, element_type("Request"), content, "Request")
+    etree.indent(root)
+    read_request(etree.tostring(root))
+    return as_request(root)
+
+
+def _fill(element: etree._Element, kind: ElementType, content: Content, path: str) -> None:
+    if not isinstance(content, Mapping):
+        if isinstance(content, Sequence) and not isinstance(content, str | bytes):
+            raise RequestError(path, 0, "a sequence where one element stands")
+        text = written(content, kind.text)
+        element.text = text or None
+        return
+    for name, value in content.items():
+        if name.startswith("@"):
+            element.set(name[1:], written(_leaf(value, path), None))
+        elif name == "#":
+            element.text = written(_leaf(value, path), kind.text)
+        elif kind.part(name) is None:
+            wanted = ", ".join(part.name for part in kind.parts) or "nothing"
+            raise RequestError(f"{path}/{name}", 0, f"not an element of {path.rpartition('/')[2]}; expected {wanted[:300]}")
+    repeated = [(part, item) for part in kind.parts if part.name in content for item in _repeated(content[part.name])]
+    for part, item in repeated:
+        child = etree.SubElement(element, f"{{{SERVICE_NAMESPACE}}}{part.name}")
+        _fill(child, element_type(part.type), item, f"{path}/{part.name}")
+
+
+def _repeated(content: Content) -> Sequence[Content]:
+    if isinstance(content, Sequence) and not isinstance(content, str | bytes):
+        return content
+    return (content,)
+
+
+def _leaf(content: Content, path: str) -> Value:
+    if isinstance(content, Mapping) or (isinstance(content, Sequence) and not isinstance(content, str | bytes)):
+        raise RequestError(path, 0, "expected a value")
+    return content
+
+
+def written(value: Value, kind: str | None) -> str:
+    """A value as DUIS writes it: UTC times with two decimals and Z, EUIs hyphenated, octets by the type."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return base64.b64encode(value).decode() if is_base64(kind) else value.hex().upper()
+        case Eui64():
+            return value.duis
+        case datetime():
+            return value.strftime("%Y-%m-%dT%H:%M:%S.00Z")
+        case date():
+            return value.strftime("%Y-%m-%dZ")
+        case time():
+            return value.strftime("%H:%M:%S.00Z")
+        case _:
+            return str(value)

@@ -1,12 +1,20 @@
-"""The user gateway: who its users are, the checks on arrival, the pre-commands it remembers, and what it refuses.
+"""The user gateway: a request in, the pre-commands it remembers, and the way of a device service from the user to the SM WAN.
 
 A signed pre-command must be, but for the signature, exactly a pre-command that was issued to that user and is still open
-(sec2-rules PR-03 [132 e, f, 155]).
+(sec2-rules PR-03 [132 e, f, 155]). The journey of a device service (checks, transform, the critical round trip, MAC, post; sec2-rules
+PR-01 to PR-03) happens without waiting; what the Device answers is the business of :mod:`hil.dcc.answers.answers`.
 """
 
 from __future__ import annotations
 
-from firmware_emu.crypto.roles import KeyUsage
+import time
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
@@ -15,15 +23,17 @@ from hil.dcc.anomaly import ANOMALIES
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import RequestEvent
-from hil.dcc.base.results import Refusal
+from hil.dcc.base.results import LegMessage, Refusal
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import CommandVariant
-from hil.dcc.gateway.checks import RELEASED, UNSIGNED, first_failure
-from hil.dcc.gateway.context import Arrival, GatewayContext, prove, service_of
+from hil.dcc.duis.request import CommandVariant, Node
+from hil.dcc.gateway.arrival import RELEASED, UNSIGNED, Arrival, GatewayContext, first_failure, prove, service_of
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
-from hil.dcc.parties.users import UserSuspended
+from hil.dcc.inventory.inventory import Device
+from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
+from hil.dcc.parties.cos_signer import CosSigner
+from hil.dcc.parties.users import NotCorrelated, User, UserSuspended
+from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformContext, originated_by_dcc, transform
 
 
 class UserEntryError(CommsHubError):
@@ -174,6 +184,232 @@ class Gateway:
             value=refusal.value,
             code=refusal.code,
             next=refusal.next_step,
+            refusal=refusal.name,
+        )
+        return refusal
+
+
+SLEEPY = frozenset({DeviceType.GSME})
+
+
+class ToHubs(Protocol):
+    """Carrier of Commands to the hubs."""
+
+    def known(self, chf: Eui64) -> bool:
+        """True if a link of this hub is there."""
+        ...
+
+    def post(self, chf: Eui64, message: bytes) -> int:
+        """Store a message for the hub; the frame's sequence. Raises WanError."""
+        ...
+
+
+@dataclass
+class Travel:
+    """Times per leg in milliseconds, and the messages, that one request gathered on its way."""
+
+    clock: Clock
+    legs: dict[str, float] = field(default_factory=dict)
+    messages: list[LegMessage] = field(default_factory=list)
+    _mark: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._mark = self._reading()
+
+    def _reading(self) -> float:
+        # Bench time stands still while a warp clock works: the work's own real time is added, so that a leg is never free.
+        return self.clock.elapsed() + (time.perf_counter() if self.clock.warp else 0.0)
+
+    def leg(self, name: str) -> None:
+        """The leg ``name`` ends here."""
+        now = self._reading()
+        self.legs[name] = self.legs.get(name, 0.0) + 1000 * (now - self._mark)
+        self._mark = now
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """The way out. ``cos`` is None on a bench without a CoS Party."""
+
+    context: GatewayContext
+    gateway: Gateway
+    acb: AccessControlBroker
+    counters: OriginatorCounters
+    to_hubs: ToHubs
+    cos: CosSigner | None
+
+    def travel(self, user: User | None, arrival: Arrival, travel: Travel) -> Refusal | None:
+        """Take an accepted request to the SM WAN, or to the user for local delivery. Returns why it went no further."""
+        request, device, name = arrival.request, arrival.device, arrival.name
+        if device is None:
+            return self._give_up(name, refused("ck3-not-listed", target=request.request_id.target))
+        cos = self.cos if arrival.service.variant == "6.23" else None
+        if arrival.service.variant == "6.23" and (refusal := self._ask_cos(cos, request)) is not None:
+            return self._give_up(name, refusal)
+        try:
+            with self.context.store.transaction():
+                context = self._context(arrival, device, cos)
+                if cos is not None or originated_by_dcc(request, context):
+                    context = replace(context, acb_counter=self.counters.next(self.acb.eui if cos is None else cos.eui))
+                message = transform(request, context)
+        except CommsHubError as error:
+            return self._give_up(name, refused("transform", problem=error))
+        travel.leg("transform")
+        self.context.trace.emit(
+            "dcc",
+            "transform",
+            "transformed",
+            target=f"{device.type.name.lower()} {device.eui}",
+            message=str(message.header.identifier),
+            request=name,
+            use_case=f"{message.message_code:04x}",
+            known_party=self.context.known_parties.knows(device.eui, arrival.sender),
+        )
+        delivery = arrival.way
+        if arrival.service.critical and message.header.originator != self.acb.eui:
+            if user is None:
+                return self._give_up(name, refused("user-away", user=arrival.sender))
+            answer = self._round_trip(user, arrival, message, travel)
+            if isinstance(answer, Refusal):
+                return self._give_up(name, answer)
+            message, delivery = answer
+        elif cos is not None:
+            signed = cos.sign(request, message.encode())
+            if isinstance(signed, Refusal):
+                return self._give_up(name, signed)
+            message = signed
+        return self._send(arrival, device, message, delivery, travel)
+
+    def _ask_cos(self, cos: CosSigner | None, request: ServiceRequest) -> Refusal | None:
+        if cos is None:
+            return refused("cos-none")
+        refusal = cos.confirm(request)
+        self.context.trace.emit(
+            "dcc",
+            "CoS party",
+            "refused" if refusal else "confirmed",
+            message=str(request.request_id),
+            reason=None if refusal is None else str(refusal),
+        )
+        return refusal
+
+    def _context(self, arrival: Arrival, device: Device, cos: CosSigner | None) -> TransformContext:
+        sender = arrival.sender
+        known = self.context.known_parties.knows(device.eui, sender)
+        return TransformContext(
+            device_type=device.type,
+            access_control_broker=self.acb.eui,
+            acb_counter=None,
+            created=self.context.clock.datetime(),
+            certificate_of=lambda eui, usage: self.context.keystore.certificate(eui, usage).public_bytes(Encoding.DER),
+            device_log=self._stored_log,
+            known_party=known,
+            originator_role=next((role for role in RemotePartyRole if self.context.known_parties.party(device.eui, role) == sender), None),
+            device_type_of=lambda eui: None if (found := self.context.inventory.device(eui)) is None else found.type,
+            registered_type_of=self.context.inventory.registered_type,
+            profile=DeviceProfile(
+                elements=2 if device.esme_variant.startswith("B") else 1, phases=3 if device.esme_variant.startswith("C") else 1
+            ),
+            customer_identification_number=self._customer_number(arrival),
+            transitional_cos=None if cos is None else cos.eui,
+            responsible_supplier=sender,
+        )
+
+    def _customer_number(self, arrival: Arrival) -> str | None:
+        """9.1: the DCC draws a number, sends it to the Device and gives it to the requester (services schedule 9.1)."""
+        if arrival.service.variant != "9.1":
+            return None
+        number = f"{self.context.keystore.entropy.below(10_000):04d}"
+        self.context.requests.draw_number(arrival.name, number)
+        return number
+
+    def _stored_log(self, hub: Eui64) -> StoredLog | None:
+        copy, of_gpf = self.context.device_logs.copy(hub), self.context.device_logs.gpf_log(hub)
+        if of_gpf:
+            return StoredLog(tuple(LogEntry(eui, device_type=kind) for eui, kind in of_gpf.items()))
+        if copy is None:
+            return None
+        return StoredLog(tuple(LogEntry(eui, link_hash) for eui, link_hash in copy.entries.items()), copy.extended_pan_id)
+
+    def _round_trip(self, user: User, arrival: Arrival, message: Message, travel: Travel) -> tuple[Message, CommandVariant] | Refusal:
+        """Pre-command to the user, signed pre-command back (PR-02 [155]): the message to send and the command variant of its delivery."""
+        request = arrival.request
+        pre_command = self.gateway.remember(request, message)
+        travel.messages.append(LegMessage("c", "pre-command", pre_command))
+        identifier = str(message.header.identifier)
+        try:
+            answer = user.answer(request, pre_command, arrival.returns, now=self.context.clock.datetime())
+        except NotCorrelated as error:
+            self.context.trace.emit("dcc", f"user {user.eui64}", "refused", message=identifier, reason=str(error))
+            return refused("user-does-not-correlate", problem=error)
+        except CommsHubError as error:
+            return refused("user-cannot-sign", problem=error)
+        travel.leg("user correlates and signs")
+        self.context.trace.emit("dcc", f"user {user.eui64}", "signed", target="gateway", message=identifier)
+        return self.take_signed(answer, travel)
+
+    def take_signed(self, answer: ServiceRequest, travel: Travel) -> tuple[Message, CommandVariant] | Refusal:
+        """A signed pre-command at the gateway: section 4 again, then equality and signature."""
+        arrival = self.gateway.receive(answer)
+        if isinstance(arrival, Refusal):
+            return arrival
+        signed = self.gateway.accept_signed(arrival)
+        if isinstance(signed, Refusal):
+            return signed
+        travel.messages.append(LegMessage("e", "signed pre-command", signed.encode()))
+        travel.leg("signed pre-command checks")
+        return signed, answer.command_variant
+
+    def _send(self, arrival: Arrival, device: Device, message: Message, delivery: CommandVariant, travel: Travel) -> Refusal | None:
+        name = arrival.name
+        hub = self.context.inventory.hub_of(device.eui)
+        try:
+            # No signature yet: the ACB is the originator of a critical use case, for a party the Device does not hold [137].
+            command = self.acb.protect(message, sign=message.signature is None)
+        except CommsHubError as error:
+            return self._give_up(name, refused("acb", problem=error))
+        octets, identifier = command.encode(), str(command.header.identifier)
+        shown = None if command.carries_secret else octets
+        self.context.trace.emit("dcc", "acb", "protected", message=identifier, data=shown)
+        travel.messages.append(LegMessage("f", "command", octets))
+        now = self.context.clock.now()
+        wait = self.context.profile.sleepy_response_wait_s if device.type in SLEEPY else self.context.profile.response_wait_s
+        with self.context.store.transaction():
+            sequence, event = None, RequestEvent.GIVE_COMMAND
+            if delivery.over_wan:
+                if hub is None or not self.to_hubs.known(hub):
+                    return self._give_up(name, refused("wan-no-link", hub=hub))
+                sequence, event = self.to_hubs.post(hub, octets), RequestEvent.POST
+            self.context.requests.move(
+                name,
+                event,
+                command=octets,
+                command_id=identifier,
+                deadline=now + wait,
+                chf=str(hub) if hub else None,
+                sequence=sequence,
+            )
+        if delivery.local:
+            self.context.trace.emit(
+                "dcc", "gateway", "returned", target=str(arrival.sender), message=identifier, data=shown, kind="command for local delivery"
+            )
+            travel.messages.append(LegMessage("d", "command for local delivery", octets))
+        if sequence is not None:
+            self.context.trace.emit("wan", "dcc", "sent", target=f"chf {hub}", message=identifier, data=shown)
+        travel.leg("protect and post")
+        return None
+
+    def _give_up(self, name: str, refusal: Refusal) -> Refusal:
+        self.context.requests.move(name, RequestEvent.REFUSE)
+        self.context.trace.emit(
+            "dcc",
+            refusal.hop,
+            "refused",
+            message=name,
+            check=refusal.check,
+            rule=refusal.rule,
+            value=refusal.value,
+            code=refusal.code,
             refusal=refusal.name,
         )
         return refusal

@@ -25,9 +25,9 @@ from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import ANSWERED, DEFERRABLE, FAILED, STANDING, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
 from hil.dcc.base.results import Refusal, judge
 from hil.dcc.duis import ServiceRequest, read_request
-from hil.dcc.duis.node import CANCELLATION, Node
-from hil.dcc.gateway import checks
-from hil.dcc.gateway.context import Arrival, GatewayContext, service_of
+from hil.dcc.duis.request import CANCELLATION, Node
+from hil.dcc.gateway import arrival as checks
+from hil.dcc.gateway.arrival import Arrival, GatewayContext, service_of
 
 
 @dataclass

@@ -10,8 +10,8 @@ from hil.dcc.base.refusals import OwnServiceRefused, refused
 from hil.dcc.base.requests import RequestEvent
 from hil.dcc.base.results import LegMessage, Outcome, Refusal, Verdict
 from hil.dcc.duis import ServiceRequest
-from hil.dcc.gateway.context import Arrival, GatewayContext
-from hil.dcc.gateway.journey import Travel
+from hil.dcc.gateway.arrival import Arrival, GatewayContext
+from hil.dcc.gateway.gateway import Travel
 from hil.dcc.inventory.rules import InventoryRefusal
 from hil.dcc.own_services.own_services import OwnServices, Result
 

@@ -30,8 +30,8 @@ from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis.node import Node
-from hil.dcc.gateway.context import Arrival, GatewayContext
+from hil.dcc.duis.request import Node
+from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, mpxns_of
 
 QUEUED, SENDING, AT_HUB, TRANSFERRED, VERIFIED, FAILED = "queued", "sending", "at hub", "transferred", "verified", "failed"

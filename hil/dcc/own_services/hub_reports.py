@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import text
-from hil.dcc.gateway.context import Arrival
+from hil.dcc.duis.request import Node, text
+from hil.dcc.gateway.arrival import Arrival
 from hil.dcc.inventory.inventory import Inventory
 
 INSTALLED, INSTALLED_NO_WAN, FAULT_RETURN, NO_FAULT_RETURN = "8.14.1", "8.14.2", "8.14.3", "8.14.4"

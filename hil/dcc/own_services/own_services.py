@@ -17,9 +17,8 @@ from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.base.refusals import OwnServiceRefused, because
 from hil.dcc.base.services import SUPPLIERS, UserRole
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import has, other_device, text
-from hil.dcc.gateway.context import Arrival, GatewayContext
+from hil.dcc.duis.request import Node, has, other_device, text
+from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import METERS, TYPE_1, Device, device_type_of, mpxns_of
 from hil.dcc.inventory.rules import InventoryRefusal
 from hil.dcc.own_services.firmware import FirmwareDistribution

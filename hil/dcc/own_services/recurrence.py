@@ -9,8 +9,8 @@ import calendar
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from hil.dcc.duis.build import Content
-from hil.dcc.duis.node import Node
+from hil.dcc.duis.document import Content
+from hil.dcc.duis.request import Node
 
 _MONTHS = {"Monthly": 1, "Quarterly": 3, "Half-Yearly": 6, "Yearly": 12}
 _DAYS = {"Daily": 1, "Weekly": 7}

@@ -24,12 +24,11 @@ from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
-from hil.dcc.duis.build import Content
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import VARIANTS
+from hil.dcc.duis.document import Content
+from hil.dcc.duis.request import VARIANTS, Node
 from hil.dcc.duis.structure import element_type
-from hil.dcc.gateway import checks
-from hil.dcc.gateway.context import Arrival, GatewayContext
+from hil.dcc.gateway import arrival as checks
+from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import AuditLine, Device
 from hil.dcc.own_services.recurrence import Recurrence, period
 from hil.dcc.parties.acb import OriginatorCounters

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis.request import text
-from hil.dcc.gateway.context import Arrival
+from hil.dcc.gateway.arrival import Arrival
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.results import Refusal
 from hil.dcc.duis import ServiceRequest, verify_request
-from hil.dcc.duis.node import Node
-from hil.dcc.parties.protection import signing_certificate
+from hil.dcc.duis.request import Node
+from hil.dcc.parties.users import signing_certificate
 from hil.parse_correlate import Entity, Known, correlate
 
 _REPLACED = ("DigitalSigningCertificate", "KeyAgreementCertificate", "KeyAgreementTopUpCertificate")

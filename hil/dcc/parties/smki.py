@@ -20,7 +20,7 @@ from firmware_emu.errors import DecodeError, ProtectionError
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest
-from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import Node
 
 
 @dataclass(frozen=True, slots=True)

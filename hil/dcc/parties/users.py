@@ -1,13 +1,10 @@
-"""A DCC service user: its own keys, the correlate-and-sign step, and the reading of what comes back.
+"""DCC service users: their keys, the correlate-and-sign step, the reading of what comes back, and their receiving services.
 
 A user's private keys are here and nowhere on the DCC's side; decryption and parsing happen here too (sec2-rules PC-03,
 PR-04: the DCC passes the Device's octets on unchanged).
 
-The users of the DCC as its store knows them: identifier, role, and whether their rights are suspended.
-
-The users' receiving services: who is there now, and what the DCC pushes to them (reference dcc-notes 2).
-
-A keystore and a request as parse and correlate take them: that package knows nothing of the firmware's types.
+A signed message is proven by the Device's certificate, by anybody. A MAC is between the Device and the recipient that the
+header names: the DCC can check it for messages to the Access Control Broker, the user for those to itself (reference gbcs-messages 2).
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -23,9 +21,10 @@ from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
-from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError
+from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.protect import with_signature
+from firmware_emu.gbcs.protect import check_mac, check_signature, with_signature
+from firmware_emu.gbcs.verify_why import why_mac_fails
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.base.bus import Bus
@@ -34,10 +33,47 @@ from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command, write_request
 from hil.dcc.duis.request import CommandVariant
-from hil.dcc.parties.protection import check_protection
 from hil.dcc.parties.smki import CertificatePublished
 from hil.parse_correlate import AGREEMENT, Correlation, Entity, Known, Parsed, correlate, parse
 from hil.parse_correlate import DecodeError as CannotRead
+
+
+class Proof(StrEnum):
+    """Parts of a message that were proven, and the proof."""
+
+    SIGNATURE = "signature"
+    MAC = "MAC"
+    FOR_RECIPIENT = "left to the recipient"
+    """A MAC that only the recipient named in the header can check."""
+
+
+def check_protection(message: Message, keystore: Keystore) -> Proof:
+    """Check what can be checked with ``keystore``. Raises ProtectionError where a check fails or nothing protects the
+    message, KeystoreError where the Device's certificate is not held."""
+    header = message.header
+    if message.signature:
+        check_signature(message, keystore.public_key(header.originator, KeyUsage.DIGITAL_SIGNATURE))
+        if message.mac is None:
+            return Proof.SIGNATURE
+    if message.mac is None:
+        raise ProtectionError(f"the message from {header.originator} carries neither signature nor MAC")
+    if not keystore.has_private_key(header.recipient, KeyUsage.KEY_AGREEMENT):
+        return Proof.SIGNATURE if message.signature else Proof.FOR_RECIPIENT
+    z = keystore.shared_secret(header.recipient, header.originator)
+    try:
+        check_mac(message, z)
+    except ProtectionError as error:
+        why = why_mac_fails(message, keystore, z)
+        raise ProtectionError(f"{error.reason}; it would hold with {why}" if why else error.reason) from error
+    return Proof.MAC
+
+
+def signing_certificate(keystore: Keystore, sender: Eui64) -> x509.Certificate:
+    """The certificate of a user's requests: its XML signing one, else its digital signature one (choice). Raises KeystoreError."""
+    try:
+        return keystore.xml_signing_certificate(sender)
+    except KeystoreError:
+        return keystore.certificate(sender, KeyUsage.DIGITAL_SIGNATURE)
 
 
 class HeldKeys:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs.cosem_time import GENERALIZED_NEVER, encode_generalized
 from firmware_emu.gbcs.envelope import length_octets
-from hil.dcc.duis.node import CANCELLATION, Node
+from hil.dcc.duis.request import CANCELLATION, Node
 from hil.dcc.transform.source import Source
 
 _DIGITAL_SIGNATURE = bytes.fromhex("03020780")

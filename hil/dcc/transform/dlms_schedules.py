@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_emu.gbcs.dlms import Array, BitString, Boolean, Data, LongUnsigned, OctetString, Structure, Unsigned, parse_obis
-from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import Node
 from hil.dcc.transform.dlms_tariff import clock_octets, date_octets, day_octets
 from hil.dcc.transform.source import Source
 

@@ -20,7 +20,7 @@ from firmware_emu.gbcs.dlms import (
     Unsigned,
     parse_obis,
 )
-from hil.dcc.duis.node import UNSPECIFIED_YEAR, Node
+from hil.dcc.duis.request import UNSPECIFIED_YEAR, Node
 from hil.dcc.transform.source import Source
 
 _SCRIPTS = parse_obis("0-0:10.0.100.255")

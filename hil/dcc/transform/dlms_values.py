@@ -24,7 +24,7 @@ from firmware_emu.gbcs.dlms import (
     VisibleString,
     parse_obis,
 )
-from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import Node
 from hil.dcc.transform.dlms_schedules import controller_selector
 from hil.dcc.transform.dlms_tariff import clock_octets, single_charge
 from hil.dcc.transform.source import Source

@@ -7,7 +7,7 @@ from struct import pack
 
 from firmware_emu.gbcs.cosem_time import encode_utc_seconds
 from firmware_emu.gbcs.gbz import Component
-from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import Node
 from hil.dcc.transform.source import NEVER_AFTER, Source
 
 _PRICE, _METERING, _PREPAYMENT, _CALENDAR, _DEVICE_MANAGEMENT = 0x0700, 0x0702, 0x0705, 0x0707, 0x0708

@@ -18,8 +18,7 @@ from importlib.resources import files
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import ServiceRequest
+from hil.dcc.duis.request import Node, ServiceRequest
 from hil.dcc.transform import asn1, dlms, gbz
 from hil.dcc.transform.context import TransformContext, TransformError
 from hil.dcc.transform.source import Source

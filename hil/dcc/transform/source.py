@@ -8,8 +8,7 @@ from datetime import datetime
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.envelope import GroupingHeader
 from firmware_emu.ids import Eui64
-from hil.dcc.duis.node import CANCELLATION, Node
-from hil.dcc.duis.request import ServiceRequest
+from hil.dcc.duis.request import CANCELLATION, Node, ServiceRequest
 from hil.dcc.transform.context import TransformContext, TransformError
 
 NEVER_AFTER = 0xFFFFFFFE

@@ -172,7 +172,7 @@ TABLES = {
     "users": {"hil/dcc/parties/users.py"},
     "volume_thresholds": {"hil/dcc/anomaly/thresholds.py"},
     "volumes": {"hil/dcc/anomaly/thresholds.py"},
-    "held_parties": {"hil/dcc/inventory/rows.py"},
+    "held_parties": {"hil/dcc/inventory/inventory.py"},
     "hubs": {"hil/dcc/inventory/hub_contacts.py"},
     "device_logs": {"hil/dcc/inventory/device_log.py"},
     "alerts": {"hil/dcc/answers/alert_table.py"},

@@ -20,8 +20,7 @@ from signxml.signer import XMLSigner
 from firmware_emu.errors import ProtectionError
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, sign_request, verify_request, write_request
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import SIGNATURE_NAMESPACE
+from hil.dcc.duis.request import SIGNATURE_NAMESPACE, Node
 
 SUPPLIER, METER, HUB = Eui64.parse("90b3d51f30010000"), Eui64.parse("00db1234567890a0"), Eui64.parse("00db1234567890a2")
 DS = f"{{{SIGNATURE_NAMESPACE}}}"

@@ -14,7 +14,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.results import Outcome, Refusal, Verdict
 from hil.dcc.base.services import UserRole, response_codes, schedule
 from hil.dcc.duis import signed_pre_command, write_request
-from hil.dcc.gateway.checks import CHECKS
+from hil.dcc.gateway.arrival import CHECKS
 from hil.dcc.gateway.gateway import UserEntryError
 from hil.dcc.parties.users import User
 from tests.dcc.far_end import ACB, ESME, MPAN, SECOND, SUPPLIER, FarEnd

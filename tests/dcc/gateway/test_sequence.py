@@ -14,7 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.dlms import AccessResult
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.duis import RequestId, ServiceRequest
-from hil.dcc.duis.node import CANCELLATION
+from hil.dcc.duis.request import CANCELLATION
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import send
 

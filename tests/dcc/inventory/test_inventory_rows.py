@@ -14,8 +14,8 @@ from firmware_emu.ids import CraFlag, Eui64
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis import new_request
-from hil.dcc.gateway import checks
-from hil.dcc.gateway.context import Arrival
+from hil.dcc.gateway import arrival as checks
+from hil.dcc.gateway.arrival import Arrival
 from hil.dcc.inventory.systems import system_of
 from hil.dcc.parties.users import User
 from tests.dcc.far_end import ACB, CHF, ESME, GPF, GSME, HCALCS, MPAN, PPMID, SUPPLIER, FarEnd

@@ -14,7 +14,7 @@ from hil.dcc.base.profile import profile
 from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import new_request, read_request
-from hil.dcc.duis.node import Node
+from hil.dcc.duis.request import Node
 from hil.dcc.own_services.recurrence import Recurrence, period
 from tests.dcc.far_end import ACB, CHF, ESME, MPAN, NETWORK, OTHER, SUPPLIER, FarEnd
 from tests.dcc.messages import CONTENT, body, create, send

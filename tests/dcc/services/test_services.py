@@ -20,11 +20,10 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.duis import read_request
-from hil.dcc.duis.node import Node
-from hil.dcc.duis.request import VARIANTS
+from hil.dcc.duis.request import VARIANTS, Node
 from hil.dcc.duis.structure import element_type
-from hil.dcc.gateway import checks
-from hil.dcc.gateway.context import Arrival
+from hil.dcc.gateway import arrival as checks
+from hil.dcc.gateway.arrival import Arrival
 from tests.dcc.services.world import World, make_world, stem, templates_in_order
 
 pytestmark = pytest.mark.xdist_group("every service")

@@ -16,7 +16,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.dcc import dcc
 from hil.dcc.duis import VARIANTS, new_request
-from hil.dcc.duis.build import Content
+from hil.dcc.duis.document import Content
 from hil.dcc.transform import (
     DeviceProfile,
     Edition,

@@ -20,7 +20,7 @@ from firmware_emu.wan.tls import files_of
 from hil.dcc.base.results import Verdict
 from hil.dcc.duis import read_request, verify_request, write_request
 from hil.dcc.parties.cos_party import CosParty
-from hil.dcc.parties.protection import signing_certificate
+from hil.dcc.parties.users import signing_certificate
 from hil.sec.security.primitives import Primitive, primitives, taken
 from tests.dcc.far_end import ACB, COS, ESME, NETWORK, SECOND, SUPPLIER, FarEnd
 from tests.dcc.messages import COMMISSION, octets, send

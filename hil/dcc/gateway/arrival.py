@@ -1,32 +1,120 @@
-"""The checks on arrival, in order, each naming its rule, what it read and the response code where one is published.
+"""An arrival at the gateway: a request with its service and Device, what it is looked up in, and the checks it meets in their order.
 
-Source: sec2-rules section 4 [134-139]; codes from ``response_codes.csv`` (E1 to E5, E11, E12, E17, E19). The consultation
-lists the checks without ranking them; the order here is a choice, and stops at the first failure (CK-10).
+Each check names its rule, what it read and the response code where one is published. Source: sec2-rules section 4 [134-139]; codes
+from ``response_codes.csv`` (E1 to E5, E11, E12, E17, E19). The consultation lists the checks without ranking them; the order here is
+a choice, and stops at the first failure (CK-10).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware_emu.clock import EPOCH
+from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import check_path
+from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.checks import LARGEST_COUNTER
 from firmware_emu.errors import KeystoreError, ProtectionError
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.dcc.anomaly import AnomalyThresholds
+from hil.dcc.base.profile import DccProfile
 from hil.dcc.base.refusals import RefusalReason, refused
-from hil.dcc.base.requests import RequestState
+from hil.dcc.base.requests import Requests, RequestState
 from hil.dcc.base.results import Refusal
-from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, UserRole
-from hil.dcc.duis import Verified
-from hil.dcc.duis.node import CANCELLATION, Node
-from hil.dcc.duis.request import NON_CRITICAL, SIGNED, CommandVariant, other_device, text
-from hil.dcc.gateway.context import Arrival, GatewayContext, roles_of
-from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, joined_pair, mpxns_of
+from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, Service, UserRole, schedule
+from hil.dcc.base.store import DccStore
+from hil.dcc.duis import ServiceRequest, Verified, verify_request
+from hil.dcc.duis.request import CANCELLATION, NON_CRITICAL, SIGNED, CommandVariant, Node, other_device, text
+from hil.dcc.inventory.device_log import DeviceLogCopy
+from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, Inventory, KnownParties, joined_pair, mpxns_of
 from hil.dcc.inventory.rules import rules
-from hil.dcc.parties.protection import signing_certificate
+from hil.dcc.parties.users import EnteredUsers, signing_certificate
+from hil.dcc.registration import Registration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayContext:
+    """Parts that the DCC looks things up in, and records with. ``store`` is for its transactions; each table has its own module."""
+
+    clock: Clock
+    trace: Trace
+    store: DccStore
+    profile: DccProfile
+    keystore: Keystore
+    broker: Eui64
+    """The Access Control Broker, which is the DCC's own identifier."""
+    dcc: frozenset[Eui64]
+    """The DCC's own identifiers, the targets of non-device services."""
+    requests: Requests
+    users: EnteredUsers
+    inventory: Inventory
+    device_logs: DeviceLogCopy
+    known_parties: KnownParties
+    registration: Registration
+    thresholds: AnomalyThresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One service request or signed pre-command at the gateway."""
+
+    request: ServiceRequest
+    service: Service
+    device: Device | None
+    returns: CommandVariant = CommandVariant.SIGNED_SEND
+    """Of a critical request: the command variant under which its user will return the signed pre-command. This bench's user says so at
+    once; what counts is asked again when it comes back."""
+    proof: Verified[ServiceRequest] | ProtectionError | KeystoreError | None = None
+    """Content that the signature proved, or the reason why it proved none; None for a run of a schedule, which the DCC makes. ``request``
+    is
+    the proven one where there is a proof."""
+
+    @property
+    def name(self) -> str:
+        """The request's identifier as text."""
+        return str(self.request.request_id)
+
+    @property
+    def way(self) -> CommandVariant:
+        """The command variant that says how the Command travels."""
+        given = self.request.command_variant
+        return self.returns if given is CommandVariant.TRANSFORM else given
+
+    @property
+    def sender(self) -> Eui64:
+        return self.request.request_id.originator
+
+    @property
+    def local(self) -> bool:
+        return self.way.local
+
+    @property
+    def over_wan(self) -> bool:
+        return self.service.device_service and self.way not in (CommandVariant.RETURN, CommandVariant.SIGNED_RETURN)
+
+
+def prove(keystore: Keystore, request: ServiceRequest) -> Verified[ServiceRequest] | ProtectionError | KeystoreError:
+    """The request as its sender's signature proves it, or why it proves nothing."""
+    try:
+        return verify_request(request, signing_certificate(keystore, request.request_id.originator))
+    except (ProtectionError, KeystoreError) as error:
+        return error
+
+
+def roles_of(context: GatewayContext, service: Service) -> frozenset[UserRole]:
+    """Roles that may send the service, by the edition that the profile names."""
+    return service.roles_2013 if context.profile.edition_2013 and service.roles_2013 else service.roles
+
+
+def service_of(request: ServiceRequest) -> Service | None:
+    """The row of the schedule."""
+    return schedule().get(request.service_reference_variant)
+
 
 NOT_LISTED = frozenset({"inv-not-listed", "inv-commission-not-listed"})
 """Reasons that say that a Device is not in the inventory: the code is then that of an unknown Device."""
