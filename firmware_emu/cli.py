@@ -5,6 +5,7 @@ Exit codes: 0 done and good; 1 done and the verdict is bad; 2 it could not be do
 
 from __future__ import annotations
 
+import platform
 import sys
 from importlib.metadata import EntryPoint, entry_points
 
@@ -36,9 +37,37 @@ class _Nouns(click.Group):
         return command
 
 
+def _tell_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    click.echo(f"chub, version {__version__}")
+    if ctx.params["verbose"]:
+        _tell_machinery()
+    ctx.exit()
+
+
+def _tell_machinery() -> None:
+    from cryptography import __version__ as cryptography_version
+    from cryptography.hazmat.backends.openssl import backend
+
+    from firmware_emu.crypto import libcrypto
+    from firmware_emu.crypto.binary_curve import SECT163K1, SECT283K1
+
+    click.echo(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
+    click.echo(f"signatures, key agreement, ciphers: cryptography {cryptography_version} ({backend.openssl_version_text()})")
+    for curve in (SECT163K1, SECT283K1):
+        by = (
+            f"libcrypto ({libcrypto.version()})"
+            if libcrypto.group_of(curve.name)
+            else "this package's own Python: no libcrypto here has it"
+        )
+        click.echo(f"key establishment on {curve.name}: {by}")
+
+
 @click.group(cls=_Nouns, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="chub")
-def chub() -> None:
+@click.option("-v", "--verbose", is_flag=True, is_eager=True, help="With --version: tell what the cryptography is computed by too.")
+@click.option("--version", is_flag=True, expose_value=False, callback=_tell_version, help="Show the version and exit.")
+def chub(verbose: bool) -> None:
     """A Communications Hub of GB smart metering on a bench."""
 
 

@@ -3,9 +3,10 @@
 A field element is an integer whose bits are the coefficients of a polynomial. A point is a :class:`Point`, or None for infinity. Timing
 depends on the secrets: this is for a bench, not for production keys. Domain parameters: reference cbke 3 (SEC 2).
 
-Multiplication uses what a Koblitz curve offers: squaring both coordinates is a multiplication by tau, a root of z^2 - mu z + 2, so a
-scalar written in powers of tau needs no doublings (Solinas; Guide to Elliptic Curve Cryptography, 3.4), and Lopez-Dahab coordinates,
-which need no inversions (same book, 3.2.3).
+The machine's libcrypto multiplies and reads points where it can (:mod:`firmware_emu.crypto.libcrypto`); otherwise this module does, and
+both give the same. Multiplication here uses what a Koblitz curve offers: squaring both coordinates is a multiplication by tau, a root of
+z^2 - mu z + 2, so a scalar written in powers of tau needs no doublings (Solinas; Guide to Elliptic Curve Cryptography, 3.4), and
+Lopez-Dahab coordinates, which need no inversions (same book, 3.2.3).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from firmware_emu.crypto import libcrypto
 from firmware_emu.errors import DecodeError
 
 
@@ -154,8 +156,23 @@ class KoblitzCurve:
         """``scalar`` times a point of order n. Of any other point, only the part of order n is multiplied by ``scalar``."""
         if point is None:
             return None
-        digits = self._tau_digits(scalar % self.n)
-        return self._evaluate(digits, point)
+        group = libcrypto.group_of(self.name)
+        if group is None:
+            return self.multiply_here(scalar, point)
+        length = self.gf.length
+        octets = b"\x04" + point.x.to_bytes(length, "big") + point.y.to_bytes(length, "big")
+        return self._point(group.multiply(scalar % self.n, octets))
+
+    def multiply_here(self, scalar: int, point: Point) -> Point | None:
+        """The same without libcrypto."""
+        return self._evaluate(self._tau_digits(scalar % self.n), point)
+
+    def _point(self, octets: bytes) -> Point | None:
+        """A point that libcrypto gave: 04, x, y, or 00 for infinity."""
+        length = self.gf.length
+        if len(octets) == 1:
+            return None
+        return Point(int.from_bytes(octets[1 : 1 + length], "big"), int.from_bytes(octets[1 + length :], "big"))
 
     def _tau_digits(self, scalar: int) -> list[int]:
         """The scalar as signed digits -1, 0, 1 of powers of tau, lowest first, after taking away multiples of (tau^m - 1)/(tau - 1)."""
@@ -222,11 +239,21 @@ class KoblitzCurve:
         x = int.from_bytes(octets[1:], "big")
         if x == 0 or x >> gf.m:
             raise DecodeError(offset + 1, field, f"x is {'zero' if x == 0 else f'over {gf.m} bits'}: expected a point of {self.name}")
+        group = libcrypto.group_of(self.name)
+        try:
+            point = self.decompress_here(octets) if group is None else self._point(group.uncompressed(octets))
+        except ValueError:
+            point = None
+        if point is None:
+            raise DecodeError(offset + 1, field, f"x belongs to no point of {self.name}")
+        return point
+
+    def decompress_here(self, octets: bytes) -> Point | None:
+        """A compressed point whose x is an element other than 0, read without libcrypto; None where x belongs to no point."""
+        gf, x = self.gf, int.from_bytes(octets[1:], "big")
         c = x ^ self.a ^ gf.square(gf.inverse(x))
         z = gf.half_trace(c)
-        if gf.square(z) ^ z != c:
-            raise DecodeError(offset + 1, field, f"x belongs to no point of {self.name}")
-        return Point(x, gf.multiply(x, z ^ (z ^ octets[0]) & 1))
+        return Point(x, gf.multiply(x, z ^ (z ^ octets[0]) & 1)) if gf.square(z) ^ z == c else None
 
 
 @cache

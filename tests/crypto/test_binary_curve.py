@@ -15,6 +15,7 @@ from firmware_emu.errors import DecodeError
 
 CURVES = st.sampled_from([SECT163K1, SECT283K1])
 SCALARS = st.integers(0, SECT283K1.n + 5)
+pytestmark = pytest.mark.usefixtures("both_ways")
 BOTH = pytest.mark.parametrize("curve", [SECT163K1, SECT283K1], ids=lambda curve: curve.name)
 
 

@@ -9,6 +9,8 @@ from firmware_emu.crypto.ecqv import CbkeCredentials
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 def _z(known: dict[str, Any], suite: int, own: str, partner: str) -> bytes:
     answers = known[f"suite{suite}"]

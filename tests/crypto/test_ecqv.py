@@ -13,6 +13,8 @@ from firmware_emu.ids import Eui64
 
 SUBJECT = Eui64.parse("00db1234567890a0")
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 def _published(known: dict[str, Any]) -> list[tuple[int, str, str]]:
     parties = [(number, known[f"suite{number}"][side]) for number in (1, 2) for side in ("initiator", "responder")]
