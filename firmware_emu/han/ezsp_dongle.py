@@ -10,14 +10,15 @@ import bellows.types as t
 from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.han import inter_pan
-from firmware_emu.han.application import KEY_TABLE_SIZE, HanApplication
 from firmware_emu.han.base import ApsFrame, NetworkSettings
 from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import (
+    KEY_TABLE_SIZE,
     OPENING_ERRORS,
     RECOMMENDED_VERSION,
     ApsSender,
+    HanApplication,
     check_version,
     command,
     eui64_of,

@@ -29,8 +29,8 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import REMOVALS
 from firmware_emu.hub.delivery import Mailbox
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
-from firmware_emu.hub.local_commands import LocalCommands
 from firmware_emu.hub.profile import HubConfig
+from firmware_emu.hub.routing import LocalCommands
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.key_establishment import KEY_ESTABLISHMENT

@@ -1,8 +1,15 @@
-"""Routing of a message by its envelope alone (GBCS messages pass unaltered, requirements CH-15)."""
+"""Routing of a message by its envelope alone (GBCS messages pass unaltered, requirements CH-15), the way of local Commands included.
+
+Commands that came through a hand-held terminal are noted, so that their Responses go back to it (sec2-rules LC-01, LC-03 [193]). No
+source states where the Response of a local Command goes. Chosen here: to the terminal that handed the Command over, if it is still
+on the HAN, and else over the SM WAN; over both where the same Command has come over both.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from firmware_emu.clock import EPOCH
@@ -12,13 +19,66 @@ from firmware_emu.device.store import Store
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, DeliveryFailure
 from firmware_emu.gbcs.cosem_time import encode_generalized
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import GroupingHeader, Message
 from firmware_emu.hub.delivery import Mailbox, Waiting, fetches
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
-from firmware_emu.hub.local_commands import LocalCommands, Way
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
+
+_NOTES = "hub/local/"
+_NOTES_KEPT = 100
+_WAN_KEPT = 100
+"""Local Commands without a Response, and Commands that came over the SM WAN, that the hub remembers. Chosen here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Destination of a Response."""
+
+    terminal: Eui64 | None
+    wan: bool
+
+
+class LocalCommands:
+    """Notes in the hub's store; each call is inside the transaction of the message."""
+
+    def __init__(self, store: Store, log: DeviceLog) -> None:
+        self._store = store
+        self._log = log
+        self._over_wan: deque[MessageIdentifier] = deque(maxlen=_WAN_KEPT)
+
+    def came_over_wan(self, command: MessageIdentifier) -> None:
+        """A Command for a Device has come over the SM WAN."""
+        self._over_wan.append(command)
+
+    def came_from(self, terminal: Eui64, command: MessageIdentifier) -> bool:
+        """A terminal has handed over a Command for a Device; False (and nothing is noted) when too many are without Response."""
+        if len(self._store.keys(_NOTES)) >= _NOTES_KEPT:
+            return False
+        self._store.put(f"{_NOTES}{command}", terminal.octets)
+        return True
+
+    def way_of(self, response: GroupingHeader) -> Way:
+        """Destination of a Device's message that is for nobody on the HAN; the note of a Response has served then."""
+        if response.cra is not CraFlag.RESPONSE:
+            return Way(None, True)
+        command = MessageIdentifier(response.recipient, response.originator, CraFlag.COMMAND, response.counter)
+        noted = self._store.get(f"{_NOTES}{command}")
+        if noted is None:
+            return Way(None, True)
+        self._store.delete(f"{_NOTES}{command}")
+        entry = self._log.get(Eui64(noted))
+        if entry is None or entry.registered_type is not RegisteredType.HAND_HELD:
+            return Way(None, True)
+        return Way(entry.device, command in self._over_wan)
+
+    def forget(self, terminal: Eui64) -> None:
+        """A terminal is gone."""
+        for key in self._store.keys(_NOTES):
+            if self._store.get(key) == terminal.octets:
+                self._store.delete(key)
+
 
 NOT_DELIVERED = 0x8F84
 NOT_RETRIEVED = 0x819D

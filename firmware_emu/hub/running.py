@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -19,7 +19,7 @@ from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import Store
 from firmware_emu.errors import RadioError
-from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, HanRadio
+from firmware_emu.han.base import SMART_ENERGY, ApsFrame, HanEvent, HanEventKind, HanRadio, Receiver, SimpleDescriptor
 from firmware_emu.han.key_establishment import KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import ChfExecutor
@@ -29,18 +29,69 @@ from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
 from firmware_emu.hub.gpf import Gpf
 from firmware_emu.hub.hand_held import HandHeld
-from firmware_emu.hub.local_commands import LocalCommands
 from firmware_emu.hub.ota import OtaStore
-from firmware_emu.hub.port import GuardedPort
 from firmware_emu.hub.power import PowerMonitor
 from firmware_emu.hub.profile import HanVariant, HubConfig
-from firmware_emu.hub.routing import Router
+from firmware_emu.hub.routing import LocalCommands, Router
 from firmware_emu.hub.sub_ghz import serve_sub_ghz
 from firmware_emu.hub.time_service import HubTime, serve_keep_alive, serve_time
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
+
+
+class GuardedPort:
+    """An ``ApsPort`` over the coordinator's radio.
+
+    A Smart Energy frame goes up only if ``admit(sender, frame)`` says so. A link key that key establishment gives goes through
+    ``store_key`` (durable) on its way to the radio.
+    """
+
+    def __init__(
+        self,
+        radio: HanRadio,
+        admit: Callable[[Eui64, ApsFrame], bool],
+        store_key: Callable[[Eui64, bytes], Awaitable[None]],
+    ) -> None:
+        self._radio = radio
+        self._admit = admit
+        self._store_key = store_key
+        self._receiver: Receiver | None = None
+
+    @property
+    def eui64(self) -> Eui64:
+        return self._radio.eui64
+
+    @property
+    def receiver(self) -> Receiver | None:
+        return self._receiver
+
+    @receiver.setter
+    def receiver(self, receiver: Receiver | None) -> None:
+        self._receiver = receiver
+        self._radio.receiver = None if receiver is None else self._received
+
+    def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
+        self._radio.add_endpoint(descriptor)
+
+    async def send(self, destination: Eui64, frame: ApsFrame) -> None:
+        await self._radio.send(destination, frame)
+
+    async def broadcast(self, frame: ApsFrame) -> None:
+        await self._radio.broadcast(frame)
+
+    async def match_descriptors(self, destination: Eui64, cluster: int, *, server: bool) -> tuple[int, ...]:
+        return await self._radio.match_descriptors(destination, cluster, server=server)
+
+    async def import_link_key(self, partner: Eui64, key: bytes) -> None:
+        await self._store_key(partner, key)
+        await self._radio.import_link_key(partner, key)
+
+    def _received(self, sender: Eui64, frame: ApsFrame) -> None:
+        if self._receiver is not None and (frame.profile != SMART_ENERGY or self._admit(sender, frame)):
+            self._receiver(sender, frame)
+
 
 COMMISSIONED = "hub/commissioned"
 _RADIO_RETRY_S = 5.0

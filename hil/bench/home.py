@@ -26,7 +26,7 @@ from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
-from firmware_emu.wan.faults import ShapedLink
+from firmware_emu.wan.virtual import ShapedLink
 from hil.bench.day import check_day, live, load_day
 from hil.bench.entropy import SeededEntropy
 from hil.bench.medium import Medium, PowerGone

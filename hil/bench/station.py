@@ -11,8 +11,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from firmware_emu.wan.faults import ShapedLink
-from firmware_emu.wan.memory import memory_pair
+from firmware_emu.wan.virtual import ShapedLink, memory_pair
 from hil.bench.dcc_board import dcc_of, hold_and_register, user_of
 from hil.bench.home import Home
 from hil.bench.keys import load_keys

@@ -18,7 +18,7 @@ from firmware_emu.ids import Eui64
 from hil.commands.ncp_certify import certify
 from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
-from hil.radio.ncp.commands import VERSIONS
+from hil.radio.ncp.ezsp import VERSIONS
 from hil.radio.personality import personality
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults

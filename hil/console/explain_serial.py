@@ -9,7 +9,7 @@ from firmware_emu.console.layers import Known
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.tree import Cursor, Node, Tree
 from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
-from hil.radio.ncp.commands import FIRST_SL_STATUS, ApsHead, Schema, schemas_by_id
+from hil.radio.ncp.ezsp import FIRST_SL_STATUS, ApsHead, Schema, schemas_by_id
 
 _ASH = "reference ezsp-ncp 1"
 _EZSP = "reference ezsp-ncp 2"

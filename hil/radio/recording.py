@@ -22,8 +22,7 @@ from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, Kind, classify, randomise, unstuff
-from hil.radio.ncp.commands import VERSIONS, Request, Schema, decode_frame, field_spans, schemas_by_id
-from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.ezsp import VERSIONS, Ncp, Request, Schema, decode_frame, field_spans, schemas_by_id
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.personality import of_version

@@ -23,8 +23,7 @@ from firmware_emu.hub.from_board import hub_config, parties_of
 from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
 from firmware_emu.trace import Trace
-from firmware_emu.wan.faults import ShapedLink
-from firmware_emu.wan.memory import MemoryWan
+from firmware_emu.wan.virtual import MemoryWan, ShapedLink
 from hil.bench.dcc_board import dcc_of, hold_and_register, list_hub, supplier_of
 from hil.bench.keys import devices, made_pki, organisations
 from hil.dcc.base.results import Outcome

@@ -21,7 +21,7 @@ from firmware_emu.zse.zcl import ZclFrame
 from hil.dcc.duis import write_request
 from hil.radio.air.frames import ApsKind, ApsPdu, NwkPdu
 from hil.radio.ncp.ash import frame, randomise
-from hil.radio.ncp.commands import encode_frame, schemas
+from hil.radio.ncp.ezsp import encode_frame, schemas
 
 
 def octets_of(tree: Tree) -> bytes:

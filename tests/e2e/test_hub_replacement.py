@@ -28,7 +28,7 @@ from firmware_emu.hub.hub import Hub, PowerState
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
-from firmware_emu.wan.memory import memory_pair
+from firmware_emu.wan.virtual import memory_pair
 from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.metering import METERING
 from hil.bench.dcc_board import addition, certify, hold_and_register, list_hub, notification, supplier_of

@@ -31,7 +31,7 @@ from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import WanChannel, WanSide
-from firmware_emu.wan.memory import MemoryWan
+from firmware_emu.wan.virtual import MemoryWan
 from hil.radio.nodes.memory_han import Han, MemoryNode, MemoryRadio
 
 T = TypeVar("T")

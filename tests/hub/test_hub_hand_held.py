@@ -11,7 +11,7 @@ from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs.envelope import GroupingHeader, OtherInformation
 from firmware_emu.han.introduction import Admission, Introduction
 from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
-from firmware_emu.hub.local_commands import LocalCommands, Way
+from firmware_emu.hub.routing import LocalCommands, Way
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 
 TERMINAL, OTHER = Eui64.parse("024847000000f001"), Eui64.parse("024847000000f002")

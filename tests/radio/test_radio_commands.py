@@ -15,7 +15,7 @@ from bellows.ezsp import EZSP
 
 from firmware_emu.clock import Clock
 from hil.radio.air.air import Air
-from hil.radio.ncp.commands import VERSIONS, schemas
+from hil.radio.ncp.ezsp import VERSIONS, schemas
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.znp import handlers

@@ -19,7 +19,7 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
-from hil.radio.ncp.commands import VERSIONS
+from hil.radio.ncp.ezsp import VERSIONS
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode

@@ -15,7 +15,7 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import MacKind, MacPdu, NwkPdu, Reader
 from hil.radio.nodes.node import StackNode
-from hil.radio.stack.fragments import PIECE
+from hil.radio.stack.aps import PIECE
 from hil.radio.stack.nwk import Auxiliary
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import RESERVE

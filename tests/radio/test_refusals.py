@@ -10,8 +10,7 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
-from hil.radio.ncp.commands import ApsHead, NetworkParameters, Schema, decode_frame, encode_frame, schemas
-from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.ezsp import ApsHead, Ncp, NetworkParameters, Schema, decode_frame, encode_frame, schemas
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.refusals import REFUSALS
 from hil.radio.personality import names, of_version, personality

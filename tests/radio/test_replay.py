@@ -23,7 +23,7 @@ from hil.journeys.steps import Steps
 from hil.journeys.strategy import State
 from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, frame, randomise
-from hil.radio.ncp.commands import decode_frame, encode_frame, schemas
+from hil.radio.ncp.ezsp import decode_frame, encode_frame, schemas
 from hil.radio.ncp.server import NcpServer
 from hil.radio.recording import PlayedDongle, Recorder, Recording, RecordingError, blank_keys, conversation, load_recording
 from hil.radio.serial_relay import SerialRelay

@@ -20,7 +20,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
-from firmware_emu.wan.memory import MemoryWan
+from firmware_emu.wan.virtual import MemoryWan
 
 CHF = Eui64.parse("00db1234567890a2")
 GPF = Eui64.parse("00db1234567890a3")

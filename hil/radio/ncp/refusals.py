@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hil.radio.air import phy
-from hil.radio.ncp.commands import NetworkParameters
-from hil.radio.ncp.ezsp import Ncp
-from hil.radio.port.fields import Fields
+from hil.radio.ncp.ezsp import Handler, Ncp, NetworkParameters, Reply
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack.status import EzspStatus, Status
 
 Condition = Callable[[Ncp, Fields], bool]
@@ -153,3 +152,15 @@ def refused(ncp: Ncp, command: str, fields: Fields) -> Status | EzspStatus | Non
         if one.since <= ncp.version <= one.until and one.when(ncp, fields):
             return one.status
     return None
+
+
+def guarded(name: str, handler: Handler) -> Handler:
+    """``handler``, behind what the command refuses before it does anything."""
+    if name not in REFUSALS:
+        return handler
+
+    def checked(ncp: Ncp, fields: Fields) -> Reply:
+        status = refused(ncp, name, fields)
+        return handler(ncp, fields) if status is None else {"status": status}
+
+    return checked

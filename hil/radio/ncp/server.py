@@ -14,8 +14,7 @@ from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, Ash, Code, Deliver, Event, Reset, State, Write
-from hil.radio.ncp.commands import VERSIONS
-from hil.radio.ncp.ezsp import Ncp
+from hil.radio.ncp.ezsp import VERSIONS, Ncp
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.personality import Personality, of_version
 from hil.radio.port.dongle_server import DongleServer

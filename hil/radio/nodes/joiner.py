@@ -16,7 +16,6 @@ import bellows.types as t
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, RadioError
 from firmware_emu.han import zdo
-from firmware_emu.han.addresses import AddressBook
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, Receiver, SimpleDescriptor
 from firmware_emu.han.ezsp import (
     OPENING_ERRORS,
@@ -33,6 +32,7 @@ from firmware_emu.han.ezsp import (
     radio_call,
     status_text,
 )
+from firmware_emu.han.zigpy_radio import AddressBook
 from firmware_emu.ids import Eui64
 
 LOGGER = logging.getLogger(__name__)

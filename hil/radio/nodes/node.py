@@ -15,10 +15,9 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import BROADCAST, ApsKind, ApsPdu, Delivery, MacPdu
 from hil.radio.air.phy import CHANNELS
-from hil.radio.stack import fragments, joining, zdo
-from hil.radio.stack.aps import Incoming
-from hil.radio.stack.fragments import Reassembly
-from hil.radio.stack.mac import Poll
+from hil.radio.stack import joining, zdo
+from hil.radio.stack.aps import Incoming, Reassembly
+from hil.radio.stack.mac import Poll, resolve
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
@@ -159,7 +158,7 @@ class StackNode:
         mac = self.stack.nwk.mac
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         octets = inter_pan.encode(frame, self.eui64, mac.pan if self.stack.running else 0xFFFF, destination, pan)
-        mac.send_raw(MacPdu.decode(octets), joining.resolve(ended))
+        mac.send_raw(MacPdu.decode(octets), resolve(ended))
         if not await ended:
             raise RadioError(f"no acknowledgement of an inter-PAN frame from {destination}", Status.MAC_NO_ACK_RECEIVED.name)
 
@@ -222,7 +221,7 @@ class StackNode:
             source_endpoint=frame.source_endpoint,
             payload=frame.payload,
         )
-        status = await fragments.send(self.stack, short, whole, self._stay_awake)
+        status = await self.stack.aps.send_whole(short, whole, self._stay_awake)
         if status is not Status.SUCCESS:
             raise RadioError(f"{self.eui64} could not deliver a message of cluster 0x{frame.cluster:04x} to {destination}", status.name)
 

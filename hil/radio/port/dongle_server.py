@@ -1,4 +1,4 @@
-"""Common parts of virtual dongles of every family: a port for one host, a plug, and faults on the line between.
+"""Common parts of virtual dongles of every family: a port for one host, a plug, faults on the line between, fields of a request.
 
 A raw pseudo-terminal for a virtual dongle, which knows of octets that the kernel has not handed over yet.
 
@@ -22,7 +22,7 @@ import termios
 import time
 import tty
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -383,3 +383,36 @@ class TcpHost(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.disconnected(self)
+
+
+class Fields:
+    """A reader that a handler asks for a field by name; the table of commands says of what type it is."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._values = values
+
+    def u(self, name: str) -> int:
+        """A number."""
+        value = self._values[name]
+        assert isinstance(value, int), f"{name} is not a number in its table"
+        return value
+
+    def octets(self, name: str) -> bytes:
+        """Octets."""
+        value = self._values[name]
+        assert isinstance(value, bytes), f"{name} is not octets in its table"
+        return value
+
+    def eui(self, name: str) -> Eui64:
+        """An EUI-64."""
+        value = self._values[name]
+        assert isinstance(value, Eui64), f"{name} is not an EUI-64 in its table"
+        return value
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """A list of numbers."""
+        value = self._values[name]
+        assert isinstance(value, tuple), f"{name} is not numbers in its table"
+        return value

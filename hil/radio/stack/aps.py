@@ -1,7 +1,7 @@
 """The APS layer of one node: link key security, acknowledgements and retransmission, duplicates, fragments, key transport.
 
-Fragments are one APDU each here; cutting and joining is the host's work (reference ezsp-ncp 3), or that of
-:class:`hil.radio.nodes.node.StackNode`.
+Fragments are one APDU each on the way. An EZSP host cuts and joins itself (reference ezsp-ncp 3); firmware that does it for its host
+sends with :meth:`Aps.send_whole` and joins with :class:`Reassembly` (reference zigbee-han 8).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import ApsKind, ApsPdu, Block, Delivery, NwkPdu, Reader
+from hil.radio.stack.mac import resolve
 from hil.radio.stack.nwk import APS_OVERHEAD, Auxiliary, KeyId, Nwk, protect, unprotect
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import RESERVE
@@ -30,6 +31,12 @@ TRIES = 3
 FAILED_WAIT_S = 0.3
 DUPLICATE_S, DUPLICATES = 8.0, 32
 """A repeated frame is known for so long, and among the last so many of its sender (the counter has 8 bits and comes round)."""
+
+
+PIECE = 61
+"""Octets of a fragment (GBCS hubs' constant, reference zigbee-han 8)."""
+REASSEMBLY_S = 10.0
+"""bellows gives up after this time; so does this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,29 @@ class Aps:
             self._outgoing[self._key(destination, pdu)] = one
         self._try(one)
         return Status.SUCCESS
+
+    async def send_whole(self, destination: int, whole: ApsPdu, before: Callable[[], None] = lambda: None) -> Status:
+        """One unicast of any size: in one frame, or piece after piece, each acknowledged. ``before`` is called ahead of each wait."""
+        payload = whole.payload
+        if len(payload) <= self.capacity(whole.secured, False):
+            return await self._sent(destination, whole, before)
+        pieces = [payload[at : at + PIECE] for at in range(0, len(payload), PIECE)]
+        if len(pieces) > 255:
+            return Status.MESSAGE_TOO_LONG
+        for index, piece in enumerate(pieces):
+            block = Block(index == 0, index or len(pieces))
+            status = await self._sent(destination, replace(whole, block=block, payload=piece), before)
+            if status is not Status.SUCCESS:
+                return status
+        return Status.SUCCESS
+
+    async def _sent(self, destination: int, pdu: ApsPdu, before: Callable[[], None]) -> Status:
+        ended: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+        status = self.send(destination, pdu, resolve(ended))
+        if status is not Status.SUCCESS:
+            return status
+        before()
+        return await ended
 
     def _octets_missing(self, destination: int) -> bool:
         partner = self._nwk.addresses.get(destination)
@@ -336,3 +366,31 @@ class Aps:
             self._incoming[source, key] = auxiliary.counter + 1
             return replace(pdu, payload=plain), source, auxiliary.key_id
         raise problem
+
+
+class Reassembly:
+    """The messages of which not all fragments have come."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[tuple[int, int], tuple[float, int, dict[int, bytes]]] = {}
+
+    def clear(self) -> None:
+        self._pieces.clear()
+
+    def add(self, message: Incoming) -> bytes | None:
+        """The whole message, when ``message`` was its last fragment."""
+        pdu = message.pdu
+        assert pdu.block is not None, "only fragments are added"
+        now = asyncio.get_running_loop().time()
+        self._pieces = {known: value for known, value in self._pieces.items() if now - value[0] < REASSEMBLY_S}
+        key = (message.source, pdu.counter)
+        _, total, pieces = self._pieces.get(key, (now, 0, {}))
+        if pdu.block.first:
+            total, pieces[0] = pdu.block.number, pdu.payload
+        else:
+            pieces[pdu.block.number] = pdu.payload
+        self._pieces[key] = (now, total, pieces)
+        if not total or len(pieces) < total:
+            return None
+        del self._pieces[key]
+        return b"".join(pieces[index] for index in sorted(pieces))

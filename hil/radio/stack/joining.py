@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Beacon, NwkCommand
 from hil.radio.air.phy import CHANNELS
-from hil.radio.stack.mac import Poll
+from hil.radio.stack.mac import Poll, resolve
 from hil.radio.stack.routing import link_cost
 from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
 from hil.radio.stack.zdo import capability
-
-T = TypeVar("T")
 
 SYMBOL_S = 16e-6
 BASE_SUPERFRAME_SYMBOLS = 960
@@ -32,16 +28,6 @@ POLL_S = 0.05
 def scan_s(duration: int) -> float:
     """Seconds that a scan stays on one channel for the scan duration exponent."""
     return BASE_SUPERFRAME_SYMBOLS * ((1 << duration) + 1) * SYMBOL_S
-
-
-def resolve(future: asyncio.Future[T]) -> Callable[[T], None]:
-    """A callback that gives ``future`` its result, if nobody has."""
-
-    def done(result: T) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    return done
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
@@ -23,6 +23,7 @@ POLL_WAIT_S = 0.05
 """Seconds for which a child listens after an acknowledgement with the frame pending bit."""
 
 Done = Callable[[bool], None]
+T = TypeVar("T")
 
 
 class Poll(Enum):
@@ -44,6 +45,16 @@ class MacUser(Protocol):
     def associate(self, device: Eui64, capability: int) -> tuple[int, int] | None: ...
     def association_sent(self, device: Eui64, ok: bool) -> None: ...
     def associated(self, short: int, status: int) -> None: ...
+
+
+def resolve(future: asyncio.Future[T]) -> Callable[[T], None]:
+    """A callback that gives ``future`` its result, if nobody has."""
+
+    def done(result: T) -> None:
+        if not future.done():
+            future.set_result(result)
+
+    return done
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from importlib.resources import files
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.frames import Reader
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 
 Value = int | bytes | Eui64 | tuple[int, ...]
 _UINT = {"u8": 1, "u16": 2, "u32": 4}

@@ -16,10 +16,9 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
 from hil.radio.personality import Personality
-from hil.radio.port.fields import Fields
-from hil.radio.stack import fragments, zdo
-from hil.radio.stack.aps import Incoming
-from hil.radio.stack.fragments import Reassembly
+from hil.radio.port.dongle_server import Fields
+from hil.radio.stack import zdo
+from hil.radio.stack.aps import Incoming, Reassembly
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
@@ -176,7 +175,7 @@ class Znp:
         task.add_done_callback(self._tasks.discard)
 
     async def _transmit(self, short: int, pdu: ApsPdu, fields: Fields) -> None:
-        status = await fragments.send(self.stack, short, pdu)
+        status = await self.stack.aps.send_whole(short, pdu)
         self.tell("AF_DATA_CONFIRM", {"status": STATUS.get(status, FAILURE), "endpoint": fields.u("from"), "tsn": fields.u("tsn")})
 
     # from the stack

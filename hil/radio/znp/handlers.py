@@ -10,7 +10,7 @@ from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air import phy
 from hil.radio.air.frames import BROADCAST, Delivery
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack import zdo
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child

@@ -15,9 +15,9 @@ from firmware_emu.errors import WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import Hello
-from firmware_emu.wan.memory import memory_pair
 from firmware_emu.wan.tcp import TcpWanLink, TcpWanServer
 from firmware_emu.wan.tls import files_of
+from firmware_emu.wan.virtual import memory_pair
 
 CHF = Eui64.parse("00db1234567890a2")
 GPF = Eui64.parse("00db1234567890a3")

@@ -29,7 +29,7 @@ from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
-from firmware_emu.wan.memory import MemoryWan
+from firmware_emu.wan.virtual import MemoryWan
 from hil.dcc.base.profile import profile
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import UserRole

@@ -30,7 +30,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
-from firmware_emu.wan.memory import MemoryWan
+from firmware_emu.wan.virtual import MemoryWan
 from hil.coverage import bench, check, firmware_image
 from hil.coverage import history as lived_in
 from hil.coverage.identities import Rewriter, make_identities

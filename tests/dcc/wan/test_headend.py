@@ -12,7 +12,7 @@ from firmware_emu.errors import WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.base import WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
-from firmware_emu.wan.memory import memory_pair
+from firmware_emu.wan.virtual import memory_pair
 from hil.dcc.base.results import Verdict
 from tests.dcc.far_end import CHF, ESME, GPF, FarEnd
 from tests.dcc.messages import send

@@ -8,7 +8,7 @@ from firmware_emu.han.base import SimpleDescriptor
 from hil.radio.air.frames import Reader
 from hil.radio.ncp.ezsp import ERASED_EUI, RESTORED_EUI, STACK_TOKEN, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack.status import EzspStatus, Status
 from hil.radio.stack.trust import Policy
 

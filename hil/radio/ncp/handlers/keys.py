@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.ids import Eui64
-from hil.radio.ncp.commands import FIRST_SL_STATUS
-from hil.radio.ncp.ezsp import Handler, Ncp, Reply
+from hil.radio.ncp.ezsp import FIRST_SL_STATUS, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack.nwk import COORDINATOR
 from hil.radio.stack.status import Status
 from hil.radio.stack.trust import request_key

@@ -11,7 +11,7 @@ from hil.radio.air.air import MacFrame
 from hil.radio.air.frames import MacPdu
 from hil.radio.ncp.ezsp import Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack.status import Status
 
 HANDLERS: dict[str, Handler] = {}

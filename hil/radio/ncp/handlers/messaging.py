@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
 from hil.radio.air.frames import MAX_MPDU, ApsKind, ApsPdu, Block, Delivery, MacPdu
-from hil.radio.ncp.commands import ApsHead
-from hil.radio.ncp.ezsp import ENCRYPTION, FRAGMENT, RETRY, Handler, Ncp, Reply
+from hil.radio.ncp.ezsp import ENCRYPTION, FRAGMENT, RETRY, ApsHead, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack.aps import Aps
 from hil.radio.stack.status import Status
 

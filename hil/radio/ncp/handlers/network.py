@@ -6,10 +6,9 @@ import asyncio
 
 from firmware_emu.ids import Eui64
 from hil.radio.air import phy
-from hil.radio.ncp.commands import NetworkParameters
-from hil.radio.ncp.ezsp import Handler, Ncp, Reply
+from hil.radio.ncp.ezsp import Handler, Ncp, NetworkParameters, Reply
 from hil.radio.ncp.handlers.registry import register_in
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack import joining
 from hil.radio.stack.mac import Poll
 from hil.radio.stack.status import Status

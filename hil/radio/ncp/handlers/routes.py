@@ -8,11 +8,10 @@ import struct
 from firmware_emu.ids import Eui64
 from hil.radio.air import phy
 from hil.radio.air.frames import Delivery
-from hil.radio.ncp.commands import ApsHead
-from hil.radio.ncp.ezsp import Handler, Ncp, Reply
+from hil.radio.ncp.ezsp import ApsHead, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.messaging import BROADCAST, MULTICAST, send_head
 from hil.radio.ncp.handlers.registry import register_in
-from hil.radio.port.fields import Fields
+from hil.radio.port.dongle_server import Fields
 from hil.radio.stack import joining, zdo
 from hil.radio.stack.routing import link_cost
 from hil.radio.stack.status import Status
