@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,27 @@ def pytest_configure() -> None:
     """A shell lets what it runs in the background ignore Ctrl-C, and so would every program that these tests start and interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _processor_s() -> float:
+    """Processor seconds of this process and of the programs that it started and that have ended."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+_BEGAN: pytest.StashKey[float] = pytest.StashKey()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[_BEGAN] = _processor_s()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Say in the JUnit file what the test cost: its duration there says as much of the other work of the machine."""
+    yield
+    item.user_properties.append(("processor_s", f"{_processor_s() - item.stash[_BEGAN]:.3f}"))
 
 
 def _folder(request: pytest.FixtureRequest, option: str, wanted: str) -> Path:
