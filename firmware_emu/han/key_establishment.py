@@ -13,8 +13,7 @@ from collections.abc import Awaitable, Callable
 from firmware_emu.crypto.ecqv import CbkeCredentials
 from firmware_emu.errors import ProtectionError, RadioError
 from firmware_emu.han.attributes import Attributes
-from firmware_emu.han.transactions import Answer
-from firmware_emu.han.zcl_port import Incoming, Reply, ZclPort
+from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.key_establishment import KEY_ESTABLISHMENT
 from firmware_emu.zse.key_establishment import (

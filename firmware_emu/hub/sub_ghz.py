@@ -25,8 +25,7 @@ from firmware_emu.gbcs.axdr import (
 )
 from firmware_emu.gbcs.dlms import RANGE_SELECTOR, AccessResult, parse_obis
 from firmware_emu.han.attributes import Attributes
-from firmware_emu.han.transactions import Answer, Incoming, Reply
-from firmware_emu.han.zcl_port import ZclPort
+from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
 from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
 from firmware_emu.zse.zcl import ZclStatus
 

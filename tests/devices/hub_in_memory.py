@@ -11,9 +11,8 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.base import ApsFrame, Receiver, SimpleDescriptor
 from firmware_emu.han.key_establishment import KeyEstablishmentServer
-from firmware_emu.han.transactions import Answer
 from firmware_emu.han.tunnel import TunnelClient, TunnelServer
-from firmware_emu.han.zcl_port import Incoming, Reply, ZclPort
+from firmware_emu.han.zcl_port import Answer, Incoming, Reply, ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.keep_alive import KEEP_ALIVE
 from firmware_emu.zse.clusters.metering import METERING

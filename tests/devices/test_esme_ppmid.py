@@ -6,7 +6,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
 from firmware_emu.device.event_log import LogName
-from firmware_emu.han.transactions import Incoming, Reply
+from firmware_emu.han.zcl_port import Incoming, Reply
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT

@@ -14,7 +14,7 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
 from firmware_emu.errors import RadioError
 from firmware_emu.han.attributes import Attributes
-from firmware_emu.han.transactions import Answer, Incoming, Reply
+from firmware_emu.han.zcl_port import Answer, Incoming, Reply
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.drlc import DRLC
 from firmware_emu.zse.clusters.energy_management import ENERGY_MANAGEMENT

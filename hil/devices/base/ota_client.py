@@ -20,8 +20,7 @@ from enum import Enum
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import firmware
 from firmware_emu.errors import DecodeError, RadioError
-from firmware_emu.han.transactions import Answer
-from firmware_emu.han.zcl_port import Incoming
+from firmware_emu.han.zcl_port import Answer, Incoming
 from firmware_emu.zse.clusters.ota import OTA, WAIT_FOR_DATA
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus

@@ -12,8 +12,7 @@ from typing import ClassVar, Protocol
 from firmware_emu.errors import RadioError
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.han.base import SimpleDescriptor
-from firmware_emu.han.transactions import Answer
-from firmware_emu.han.zcl_port import Incoming, Reply
+from firmware_emu.han.zcl_port import Answer, Incoming, Reply
 from firmware_emu.zse.clusters.basic import BASIC
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT

@@ -10,9 +10,9 @@ from hil.radio.air.air import Link
 from hil.radio.air.frames import Beacon, NwkCommand
 from hil.radio.air.phy import CHANNELS
 from hil.radio.stack.mac import Poll, resolve
-from hil.radio.stack.routing import link_cost
 from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
+from hil.radio.stack.tables import link_cost
 from hil.radio.stack.zdo import capability
 
 SYMBOL_S = 16e-6

@@ -1,7 +1,7 @@
 """The NWK layer of one node: frame security and counters, addresses, next hops, broadcasts, children, leave and rejoin commands.
 
 Neighbours are spoken to directly, an end device through its parent; where a neighbour does not answer a route is looked for
-(:mod:`hil.radio.stack.routing`), and routes back are learned from what was relayed. No link status frames (no timer while idle).
+(:mod:`hil.radio.stack.tables`), and routes back are learned from what was relayed. No link status frames (no timer while idle).
 
 AES-CCM* frame protection of the NWK and APS layers, level 5 (ENC-MIC-32).
 
@@ -23,10 +23,9 @@ from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader
-from hil.radio.stack.children import Children
 from hil.radio.stack.mac import Done, Mac
 from hil.radio.stack.nwk_part import NwkUser
-from hil.radio.stack.routing import Routes
+from hil.radio.stack.tables import Children, Routes
 from hil.radio.stack.tokens import RESERVE, Tokens
 
 LEVEL = 5

@@ -13,8 +13,8 @@ from hil.radio.ncp.handlers.messaging import BROADCAST, MULTICAST, send_head
 from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.dongle_server import Fields
 from hil.radio.stack import joining, zdo
-from hil.radio.stack.routing import link_cost
 from hil.radio.stack.status import Status
+from hil.radio.stack.tables import link_cost
 
 HANDLERS: dict[str, Handler] = {}
 handles = register_in(HANDLERS)
