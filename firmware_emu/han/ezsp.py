@@ -17,7 +17,7 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import bellows.ash
@@ -64,8 +64,20 @@ _REAL_TIME = threading.Event()
 """Never set: waiting for it is how a thread waits in real time, which the bench clock does not rule."""
 _RESET_HELD_REAL_S = 0.1
 """A reset is often sent to a dongle that is not there, and is repeated by bellows: it is held for less."""
-_BUSY_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+BUSY_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 _BUSY = ("ZIGBEE_MAX_MESSAGE_LIMIT_REACHED", "NETWORK_BUSY", "BUSY", "ALLOCATION_FAILED", "TRANSMIT_BUSY", "ZIGBEE_TOO_MANY_MESSAGES")
+
+
+async def while_busy(attempt: Callable[[], Awaitable[R]], busy: Collection[str] = _BUSY) -> R:
+    """``attempt``, again after a moment while the dongle refuses it with one of ``busy``: it has no room. Raises RadioError."""
+    for pause in BUSY_RETRY_S:
+        try:
+            return await attempt()
+        except RadioError as error:
+            if error.status not in busy:
+                raise
+        await asyncio.sleep(pause)
+    return await attempt()
 
 
 class LimitedHold:
@@ -247,18 +259,22 @@ class ApsSender:
     async def broadcast(self, frame: ApsFrame, address: int = 0xFFFD) -> None:
         """Send to all that listen. Raises RadioError."""
         aps = _aps_frame(frame, t.EmberApsOption.APS_OPTION_NONE, 0, 0)
-        status, _ = await radio_call(
-            self._ezsp().send_broadcast(
-                address=address,
-                aps_frame=aps,
-                radius=t.uint8_t(0),
-                message_tag=t.uint8_t(self._tag()),
-                aps_sequence=t.uint8_t(0),
-                data=frame.payload,
+
+        async def attempt() -> None:
+            status, _ = await radio_call(
+                self._ezsp().send_broadcast(
+                    address=address,
+                    aps_frame=aps,
+                    radius=t.uint8_t(0),
+                    message_tag=t.uint8_t(self._tag()),
+                    aps_sequence=t.uint8_t(0),
+                    data=frame.payload,
+                )
             )
-        )
-        if status_text(status) != "OK":
-            raise RadioError("the dongle does not send a broadcast", status_text(status))
+            if status_text(status) != "OK":
+                raise RadioError("the dongle does not send a broadcast", status_text(status))
+
+        await while_busy(attempt)
 
     async def _send_piece(
         self,
@@ -291,15 +307,14 @@ class ApsSender:
 
     async def _enqueue(self, short: int, partner: Eui64, aps: Any, tag: int, piece: bytes) -> int:
         """Hand one frame to the stack, again after a moment while it has no room. Returns the APS sequence number used."""
-        for pause in (*_BUSY_RETRY_S, None):
+
+        async def attempt() -> int:
             status, used = await radio_call(self._ezsp().send_unicast(nwk=short, aps_frame=aps, message_tag=t.uint8_t(tag), data=piece))
-            name = status_text(status)
-            if name == "OK":
-                return int(used)
-            if name not in _BUSY or pause is None:
-                raise RadioError(f"the dongle does not send to {partner}", name)
-            await asyncio.sleep(pause)
-        raise AssertionError("the last pause is None")
+            if status_text(status) != "OK":
+                raise RadioError(f"the dongle does not send to {partner}", status_text(status))
+            return int(used)
+
+        return await while_busy(attempt)
 
     def handle(self, version: int, name: str, args: list[Any]) -> None:
         """A callback of the EZSP object."""

@@ -9,8 +9,8 @@ import bellows.types as t
 
 from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import DecodeError, RadioError
-from firmware_emu.han import inter_pan
-from firmware_emu.han.base import ApsFrame, NetworkSettings
+from firmware_emu.han import inter_pan, zdo
+from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, NetworkSettings
 from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import (
@@ -28,12 +28,14 @@ from firmware_emu.han.ezsp import (
     opening_problem,
     radio_call,
     status_text,
+    while_busy,
 )
 from firmware_emu.han.inter_pan import InterPanFrame
 from firmware_emu.ids import Eui64
 
 _SE_INTER_PAN = 0x01
 _RAW_SENT_S = 5.0
+_ROUTERS = 0xFFFC
 _POLICY = (
     t.EzspDecisionBitmask.ALLOW_JOINS | t.EzspDecisionBitmask.ALLOW_UNSECURED_REJOINS | t.EzspDecisionBitmask.JOINS_USE_INSTALL_CODE_KEY
 )
@@ -156,9 +158,17 @@ class EzspDongle:
             await command(self._ezsp.eraseKeyTableEntry(index=index), f"forget the link key of {partner}")
 
     async def permit_device(self, device: Eui64, link_key: bytes, seconds: int) -> None:
-        await radio_call(self._app.permit_with_link_key(ezsp_eui64(device), ezsp_key(link_key), seconds))
-        # bellows' policy for a join with a key of its own would keep out who comes back.
+        # bellows' own way ends in a policy that keeps out who comes back, and in zigpy's call for Green Power Devices.
+        await while_busy(lambda: self._take_transient_key(device, link_key))
         await command(self._ezsp.setPolicy(policyId=t.EzspPolicyId.TRUST_CENTER_POLICY, decisionId=_POLICY), "set its policy")
+        permit = zdo.encode_permit(int(self._app.get_sequence()), seconds)
+        await self._sender.broadcast(ApsFrame(zdo.PERMIT_JOINING_REQUEST, permit, 0, 0, secured=False, profile=ZDO_PROFILE), _ROUTERS)
+        await command(self._ezsp.permitJoining(duration=seconds), "open joining")
+
+    async def _take_transient_key(self, device: Eui64, link_key: bytes) -> None:
+        status = await radio_call(self._ezsp.add_transient_link_key(ezsp_eui64(device), ezsp_key(link_key)))
+        if status_text(status) != "OK":
+            raise RadioError(f"the dongle does not take the key of {device}", status_text(status))
 
     async def forget_permits(self) -> None:
         # Transient keys cannot be taken back one by one.

@@ -11,6 +11,7 @@ NWK_ADDRESS_REQUEST = 0x0000
 IEEE_ADDRESS_REQUEST = 0x0001
 MATCH_DESCRIPTOR_REQUEST = 0x0006
 DEVICE_ANNOUNCE = 0x0013
+PERMIT_JOINING_REQUEST = 0x0036
 RESPONSE = 0x8000
 """Added to a request's cluster id."""
 
@@ -41,6 +42,11 @@ def decode_match_response(payload: bytes) -> tuple[int, ...]:
         return ()
     reader.number(2, "Match_Desc_rsp address")
     return tuple(reader.take(reader.number(1, "Match_Desc_rsp count"), "Match_Desc_rsp endpoints"))
+
+
+def encode_permit(sequence: int, seconds: int) -> bytes:
+    """Mgmt_Permit_Joining_req, without change to the trust centre's own policy."""
+    return bytes([sequence, seconds, 0])
 
 
 def encode_ieee_request(sequence: int, short: int) -> bytes:

@@ -24,7 +24,7 @@ from firmware_emu.han import zigpy_backup
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, NetworkSettings
 from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.dongle import DongleUser
-from firmware_emu.han.ezsp import eui64_of, ezsp_eui64, opening_problem
+from firmware_emu.han.ezsp import eui64_of, ezsp_eui64, opening_problem, while_busy
 from firmware_emu.han.inter_pan import InterPanFrame
 from firmware_emu.han.znp_application import AT_ONCE, ZnpApplication
 from firmware_emu.ids import Eui64
@@ -32,6 +32,8 @@ from firmware_emu.ids import Eui64
 zt: Any = zigpy.types  # its constructors carry no types
 
 SENT_TIMEOUT_S = 20.0
+_NO_ROOM = ("MEM_ERROR", "BUFFER_FULL", "MAC_NO_RESOURCES", "NWK_TABLE_FULL", "MAC_TRANSACTION_OVERFLOW")
+"""Statuses of a message that was not sent because there was no room for it, in a reply or in a confirmation."""
 """As for EZSP: our own figure."""
 _BROADCAST_RX_ON, _BROADCAST_ROUTERS, _EVERYBODY, _NO_SHORT = 0xFFFD, 0xFFFC, 0xFFFF, 0xFFFE
 _TROUBLE = (TimeoutError, InvalidCommandResponse, CommandNotRecognized, zigpy.exceptions.ZigbeeException, RuntimeError, OSError)
@@ -196,19 +198,23 @@ class ZnpDongle:
             options |= c.af.TransmitOptions.ENABLE_SECURITY
         # One message to a partner at a time: the stack reassembles one and may refuse a second.
         async with self._turn.setdefault(short, asyncio.Lock()):
-            tsn = self._tsn = (self._tsn + 1) % 256
-            told = self._sent[tsn] = asyncio.get_running_loop().create_future()
-            try:
-                address = t.AddrModeAddress(mode=t.AddrMode.NWK, address=t.NWK(short))
-                await self._hand_over(address, frame, options, tsn, f"send to {partner}")
-                if frame.profile == ZDO_PROFILE:
-                    return  # of these Z-Stack does not tell what became
-                async with asyncio.timeout(SENT_TIMEOUT_S):
-                    status = await told
-            except TimeoutError:
-                raise RadioError(f"the dongle does not say what became of a frame to {partner}", "TIMEOUT") from None
-            finally:
-                self._sent.pop(tsn, None)
+            await while_busy(lambda: self._send(short, partner, frame, options), _NO_ROOM)
+
+    async def _send(self, short: int, partner: Eui64, frame: ApsFrame, options: Any) -> None:
+        """Once; what was not sent for want of room ends as a refusal does."""
+        tsn = self._tsn = (self._tsn + 1) % 256
+        told = self._sent[tsn] = asyncio.get_running_loop().create_future()
+        try:
+            address = t.AddrModeAddress(mode=t.AddrMode.NWK, address=t.NWK(short))
+            await self._hand_over(address, frame, options, tsn, f"send to {partner}")
+            if frame.profile == ZDO_PROFILE:
+                return  # of these Z-Stack does not tell what became
+            async with asyncio.timeout(SENT_TIMEOUT_S):
+                status = await told
+        except TimeoutError:
+            raise RadioError(f"the dongle does not say what became of a frame to {partner}", "TIMEOUT") from None
+        finally:
+            self._sent.pop(tsn, None)
         if status != "SUCCESS":
             raise RadioError(f"{partner} did not acknowledge", status)
 
@@ -237,7 +243,8 @@ class ZnpDongle:
     async def broadcast(self, frame: ApsFrame) -> None:
         self._tsn = (self._tsn + 1) % 256
         address = t.AddrModeAddress(mode=t.AddrMode.Broadcast, address=t.NWK(_BROADCAST_RX_ON))
-        await self._hand_over(address, frame, c.af.TransmitOptions.NONE, self._tsn, "send a broadcast")
+        tsn = self._tsn
+        await while_busy(lambda: self._hand_over(address, frame, c.af.TransmitOptions.NONE, tsn, "send a broadcast"), _NO_ROOM)
 
     def _confirmed(self, told: Any) -> None:
         waiting = self._sent.get(int(told.TSN))

@@ -53,7 +53,8 @@ DEFAULT_EUI = "00db1234567890a0"
     multiple=True,
     metavar="NAME[=NUMBER]",
     help="A fault of the dongles: damaged, lost, doubled, refused, "
-    "missed, repeated (0..1 a frame of the line), late_s=SECONDS, mute, silent; with ASH also rstack=CODE, garbage, "
+    "missed, repeated (0..1 a frame of the line), busy (0..1 of the commands that need room), "
+    "late_s=SECONDS, mute, silent; with ASH also rstack=CODE, garbage, "
     "resets_after_s=SECONDS, fails_after_s=SECONDS, flow.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 STOCK = ("zbdongle-e-7.4",)
+EMBER = ("zbdongle-e-7.4", "zbt-1-7.4", "pmg24-8.2.2", "zbt-2-9.1")
 ZIGPY = ("bellows", "zigpy-cli", "ZHA")
 
 
@@ -26,7 +27,11 @@ _PROFILE = (
     "(its _find_endpoint, prefer_endpoint_1): a Smart Energy meter does not answer"
 )
 
+_NO_SCAN = "Ember does no energy scan for a Mgmt_NWK_Update_req to itself; a host scans with startScan: zigpy-znp#102, bellows#471"
+
 EXPECTED = (
+    Expected(("zigbee-herdsman ember",), EMBER, "energy scan", "status 132", _NO_SCAN),
+    Expected(("zigbee-herdsman ember",), STOCK, "EUI write", "", _TOKENS),
     Expected(("zigpy-znp", "ZHA"), ("cc2652-3.30",), "read metering", "TimeoutError", _PROFILE),
     Expected(ZIGPY, STOCK, "restore to another dongle", "does not support|upgrade your adapter firmware|DestructiveWrite", _TOKENS),
     Expected(ZIGPY, STOCK, "EUI write", "", _TOKENS),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from hil.hosts.expected import EXPECTED
-from hil.hosts.session import FIRST, NEXT_CHANNEL, Outcome, Rig, drive, once
+from hil.hosts.session import FIRST, NEXT_CHANNEL, Outcome, Rig, drive, once, process
 from hil.radio.personality import Personality, personality
 
 FIRMWARES = ("zbdongle-e-7.4", "zbt-1-7.4", "pmg24-8.2.2", "zbt-2-9.1", "cc2652-3.30")
@@ -68,17 +68,24 @@ class Cell:
         }
 
 
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
+_CAPTURE_TRIES = 5
+"""Openings of joining that a capture may miss while it starts."""
 Run = Callable[[Rig, Personality], Awaitable[list[Outcome]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host. ``families``: the firmwares it speaks to; ``missing`` gives the reason why it cannot run, None where it can."""
+    """One host. ``families``: the firmwares it speaks to; ``missing`` gives the reason why it cannot run, None where it can.
+
+    ``has``: all that it can be asked, where that is less than the verbs.
+    """
 
     name: str
     families: tuple[str, ...]
     missing: Callable[[], str | None]
     run: Run
+    has: str = ""
 
 
 def home() -> Path:
@@ -140,18 +147,22 @@ class _Step:
     command: Sequence[str]
     wanted: str = ""
     """Text that has to be in its output."""
-    limit_s: float = 120.0
 
 
 async def _steps(steps: Sequence[_Step]) -> list[Outcome]:
     told = []
     for step in steps:
-        code, said = await once(step.command, step.limit_s)
-        last = [line for line in said.strip().splitlines() if line.strip()][-1:] or ["it said nothing"]
+        code, said = await once(step.command)
         found = re.search(step.wanted, said) if step.wanted else None
         ok = code == 0 and (not step.wanted or found is not None)
-        told.append(Outcome(step.verb, ok, (found[0] if found and ok else last[0])[:300]))
+        told.append(Outcome(step.verb, ok, found[0] if found and ok else _last(code, said)))
     return told
+
+
+def _last(code: int, said: str) -> str:
+    """The last line that a command said, without its colours; else its exit code."""
+    lines = [line.strip() for line in _COLOURS.sub("", said).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else f"exit code {code}"
 
 
 async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[Outcome]:
@@ -169,6 +180,11 @@ async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[Outcome]:
             _Step("energy scan", on(rig.first, "energy-scan", "--num-scans", "1"), "26"),
             _Step("channel change", on(rig.first, "change-channel", "--channel", str(NEXT_CHANNEL))),
             _Step("backup", on(rig.first, "backup", str(backup))),
+        ]
+    )
+    told.append(await _cli_capture(firmware, on, rig))
+    told += await _steps(
+        [
             _Step("restore to another dongle", on(rig.second, "restore", str(backup))),
             _Step("EUI write", on(rig.second, "info"), _colons(FIRST.octets.hex())),
             _Step("stop", on(rig.first, "reset")),
@@ -176,6 +192,24 @@ async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[Outcome]:
     )
     order = {verb: at for at, verb in enumerate(VERBS)}
     return sorted(told, key=lambda one: order[one.verb])
+
+
+async def _cli_capture(firmware: Personality, on: Callable[..., list[str]], rig: Rig) -> Outcome:
+    """The second dongle writes what the first sends when joining opens."""
+    heard = rig.folder / "heard.json"
+    sniff = on(rig.second, "packet-capture", "--channels", str(NEXT_CHANNEL), "--interleave", "--output", str(heard))
+    if firmware.family == "znp":
+        code, said = await once(sniff)
+        refused = code == 0 and not heard.stat().st_size  # it means to say so, and compares what is never the same
+        return Outcome("packet capture", None if refused else False, "zigpy-znp has no packet capture" if refused else _last(code, said))
+    async with process(sniff) as host:
+        for _ in range(_CAPTURE_TRIES):
+            code, said = await once(on(rig.first, "permit", "--join-time", "1"))
+            if code or host.returncode is not None:
+                return Outcome("packet capture", False, _last(code, said))
+            if heard.exists() and heard.stat().st_size:
+                return Outcome("packet capture", True, f"{len(heard.read_text().splitlines())} frames")
+    return Outcome("packet capture", False, f"no frame while joining was opened {_CAPTURE_TRIES} times")
 
 
 def _colons(text: str) -> str:
@@ -193,6 +227,7 @@ async def _znp_tools(rig: Rig, firmware: Personality) -> list[Outcome]:
     return told + await _steps(
         [
             _Step("start", tool("nvram_read", rig.first, "-o", str(rig.folder / "nvram.json"))),
+            _Step("restart", tool("network_backup", rig.first, "-o", "-"), '"pan_id": "[^"]*"'),
             _Step("energy scan", tool("energy_scan", rig.first, "-n", "1"), "26"),
             _Step("backup", tool("network_backup", rig.first, "-o", str(backup))),
             _Step("restore to another dongle", tool("network_restore", rig.second, "-i", str(backup))),
@@ -233,6 +268,7 @@ HOSTS = (
         ("ezsp", "znp"),
         _unless("zigpy-cli", "zigpy"),
         _zigpy_cli,
+        "backup, change-channel, energy-scan, form, info, network-scan, packet-capture, permit (without an install code), reset, restore",
     ),
     Host(
         "ZHA",
@@ -240,12 +276,19 @@ HOSTS = (
         _unless("zha", "python", " (Python 3.12 or newer)"),
         _zha,
     ),
-    Host("zigpy_znp.tools", ("znp",), _library("zigpy_znp"), _znp_tools),
+    Host(
+        "zigpy_znp.tools",
+        ("znp",),
+        _library("zigpy_znp"),
+        _znp_tools,
+        "energy_scan, flash_read, flash_write, network_backup, network_restore, network_scan, nvram_read, nvram_reset, nvram_write",
+    ),
     Host(
         "universal-silabs-flasher",
         ("ezsp",),
         _unless("universal-silabs-flasher", "universal-silabs-flasher"),
         _flasher,
+        "probe, flash, write-ieee, dump-gbl-metadata: it opens no network",
     ),
     Host("zigbee-herdsman ember", ("ezsp",), _herdsman_missing, _herdsman),
     Host("zigbee-herdsman zstack", ("znp",), _herdsman_missing, _herdsman),
@@ -266,11 +309,11 @@ async def certify(
     async def session(host: Host, name: str, transport: str) -> list[Cell]:
         missing = host.missing()
         if missing is not None:
-            return _cells(host.name, transport, name, (), missing)
+            return _cells(host, transport, name, (), missing)
         async with turn:
             progress(f"{host.name} on {name} by {transport}")
             async with Rig(personality(name), transport, clock) as rig:
-                return _cells(host.name, transport, name, await host.run(rig, personality(name)), None)
+                return _cells(host, transport, name, await host.run(rig, personality(name)), None)
 
     sessions = [
         asyncio.ensure_future(session(host, name, transport))
@@ -284,7 +327,7 @@ async def certify(
             yield cell
 
 
-def _cells(host: str, transport: str, firmware: str, outcomes: Sequence[Outcome], missing: str | None) -> list[Cell]:
+def _cells(host: Host, transport: str, firmware: str, outcomes: Sequence[Outcome], missing: str | None) -> list[Cell]:
     known = {one.verb: one for one in outcomes}
     started = known.get("start")
     cells = []
@@ -295,14 +338,14 @@ def _cells(host: str, transport: str, firmware: str, outcomes: Sequence[Outcome]
         elif one is None and started is not None and started.ok is False:
             verdict, source = FAIL, f"the session ended before it: {started.said}"
         elif one is None:
-            verdict, source = SKIP, f"{host} has no such function"
+            verdict, source = SKIP, f"{host.name} has no such function" + (f": {host.has}" if host.has else "")
         elif one.ok is None:
             verdict, source = SKIP, one.said
         elif one.ok:
             verdict, source = PASS, one.said
         else:
-            verdict, source = _judged(host, firmware, verb, one.said)
-        cells.append(Cell(host, transport, firmware, verb, verdict, source))
+            verdict, source = _judged(host.name, firmware, verb, one.said)
+        cells.append(Cell(host.name, transport, firmware, verb, verdict, source))
     return cells
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
+import os
+import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +33,9 @@ FIRST, SECOND = Eui64.parse("00db1234567890f0"), Eui64.parse("00db1234567890f1")
 CODE = InstallCode.parse("83FED3407A939723A5C639B26916D505")
 ESME = next(device for device, kind in DEFAULT_DEVICES.items() if kind is DeviceType.ESME)
 CHANNEL, NEXT_CHANNEL = 20, 25
-LIMIT_S = 900.0
-"""One session; the verbs have limits of their own."""
+STUCK_S = 60.0
+"""Idle seconds (:class:`Idle`) after which a verb of a host has got stuck: hosts wait for 15 s at most on purpose."""
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,58 +98,122 @@ class Rig:
             await self.esme.node.join(install_code_link_key(CODE))
 
 
+class Idle:
+    """Seconds in which a host and this process both had nothing to do.
+
+    A slow or busy machine uses up nobody's patience: time in which either works, or waits for a processor, does not count. Where the
+    system does not tell (``/proc/PID/schedstat``), all time counts.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._seen = (time.monotonic(), _busy_s(process), _busy_s(os.getpid()))
+        self.seconds = 0.0
+
+    def look(self) -> float:
+        """Idle seconds since the last :meth:`moved`; to be called often."""
+        now = (time.monotonic(), _busy_s(self._process), _busy_s(os.getpid()))
+        passed, host, own = (new - old for new, old in zip(now, self._seen, strict=True))
+        self._seen = now
+        self.seconds += max(0.0, passed - max(host, 0.0) - own)
+        return self.seconds
+
+    def moved(self) -> None:
+        """Something came of it: patience begins anew."""
+        self.seconds = 0.0
+
+
+def _busy_s(process: int) -> float:
+    """Seconds that a process and those it started have run, or stood in line for a processor."""
+    busy = 0
+    with contextlib.suppress(OSError):  # it has ended, or this system does not tell
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with contextlib.suppress(OSError):
+                running, waiting, _ = Path(f"/proc/{process}/task/{thread}/schedstat").read_text().split()
+                busy += int(running) + int(waiting)
+                for child in Path(f"/proc/{process}/task/{thread}/children").read_text().split() if process != os.getpid() else ():
+                    busy += int(_busy_s(int(child)) * 1e9)
+    return busy / 1e9
+
+
 @contextlib.asynccontextmanager
-async def process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """A host's process, ended when it is left."""
     started = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 22, env=environment
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=1 << 22,
     )
     try:
         yield started
     finally:
-        if started.returncode is None:
-            started.kill()
-            await started.wait()
+        _kill(started)
+        await started.wait()
 
 
-async def drive(rig: Rig, command: Sequence[str], environment: Mapping[str, str] | None = None) -> list[Outcome]:
-    """Run a driver that tells its verbs line by line; what it asks for is done meanwhile."""
+def _kill(host: asyncio.subprocess.Process) -> None:
+    """End it, unless it has ended. Its own ``kill`` asks for the exit code first, which asyncio then looks for in vain."""
+    if host.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(host.pid, signal.SIGKILL)
+
+
+async def drive(rig: Rig, command: Sequence[str]) -> list[Outcome]:
+    """Run a driver that tells its verbs line by line; what it asks for is done meanwhile. A verb that is stuck is told to end."""
     told: list[Outcome] = []
-    async with process(command, environment) as host:
+    async with process(command) as host:
+        assert host.stdin is not None
         assert host.stdout is not None
         assert host.stderr is not None
         log = asyncio.ensure_future(host.stderr.read())
         asked: list[asyncio.Task[None]] = []
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                while line := await host.stdout.readline():
-                    if not line.startswith(b"{"):
-                        continue
-                    said = json.loads(line)
-                    if said.get("ask") == "join":
-                        asked.append(asyncio.ensure_future(rig.join()))
-                    elif "verb" in said:
-                        told.append(Outcome(said["verb"], said["ok"], said["said"]))
-        except TimeoutError:
-            told.append(Outcome("stop", False, f"the session did not end within {LIMIT_S:g} s"))
+        idle, warned = Idle(host.pid), False
+        line = asyncio.ensure_future(host.stdout.readline())
+        while True:
+            await asyncio.wait((line,), timeout=_LOOK_S)
+            if idle.look() > STUCK_S and not line.done():
+                if warned:
+                    told.append(Outcome("stop", False, f"nothing moved for {2 * STUCK_S:g} s in which it had nothing to do"))
+                    line.cancel()
+                    break
+                idle.moved()
+                warned = True
+                with contextlib.suppress(ConnectionError):
+                    host.stdin.write(b"enough\n")
+            if not line.done():
+                continue
+            if not (text := line.result()):
+                break
+            line = asyncio.ensure_future(host.stdout.readline())
+            if not text.startswith(b"{"):
+                continue
+            idle.moved()
+            said = json.loads(text)
+            if said.get("ask") == "join":
+                asked.append(asyncio.ensure_future(rig.join()))
+            elif "verb" in said:
+                warned = False
+                told.append(Outcome(said["verb"], said["ok"], said["said"]))
         for one in asked:
             one.cancel()
-        if host.returncode is None:
-            host.kill()
-        text = (await log).decode(errors="replace").strip().splitlines()
+        _kill(host)
+        lines = (await log).decode(errors="replace").strip().splitlines()
     if not told:
-        told.append(Outcome("start", False, text[-1] if text else "it said nothing"))
+        told.append(Outcome("start", False, lines[-1] if lines else "it said nothing"))
     return told
 
 
-async def once(command: Sequence[str], limit_s: float = 120.0) -> tuple[int, str]:
-    """Run a command of a host to its end: exit code and what it said."""
-
-    def run() -> tuple[int, str]:
-        try:
-            done = subprocess.run(list(command), capture_output=True, text=True, errors="replace", timeout=limit_s, check=False)
-        except subprocess.TimeoutExpired:
-            return 124, f"it did not end within {limit_s:g} s"
-        return done.returncode, done.stdout + done.stderr
-
-    return await asyncio.to_thread(run)
+async def once(command: Sequence[str]) -> tuple[int, str]:
+    """Run a command of a host to its end: exit code and what it said; 124 where it got stuck."""
+    async with process(command) as host:
+        idle = Idle(host.pid)
+        ended = asyncio.ensure_future(host.communicate())
+        while not ended.done():
+            await asyncio.wait((ended,), timeout=_LOOK_S)
+            if idle.look() > STUCK_S and not ended.done():
+                ended.cancel()
+                return 124, f"nothing moved for {STUCK_S:g} s in which it had nothing to do"
+        out, err = ended.result()
+    return host.returncode or 0, (out + err).decode(errors="replace")

@@ -26,6 +26,7 @@ from hil.radio.ncp.ezsp import VERSIONS, Ncp, Request, Schema, decode_frame, fie
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.personality import of_version
+from hil.radio.port.faults import Crowd, NcpFaults
 from hil.radio.stack.tokens import Tokens
 
 FORMAT, VERSION = "chub-recording", 1
@@ -184,7 +185,7 @@ class PlayedNcp(Ncp):
         self._restart = restart
         self._due: list[asyncio.TimerHandle] = []
         self._asked = False
-        super().__init__(air, Tokens(_NOBODY), of_version(recording.ezsp), send, HANDLERS)
+        super().__init__(air, Tokens(_NOBODY), of_version(recording.ezsp), send, HANDLERS, Crowd(NcpFaults()))
 
     def receive(self, data: bytes) -> None:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from firmware_emu.clock import Clock
+from firmware_emu.console.commands.dongle import move
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.errors import NotAvailable
@@ -57,6 +58,23 @@ class CustodyBench(Bench):
         await radio.stop()
         return dongle
 
+    async def with_a_meter(self, folder: Path) -> tuple[DongleServer, Esme]:
+        """A hub that has formed its network on a dongle, and a meter that has joined it."""
+        dongle = self.dongle(GPF)
+        await self.plug(dongle, folder)
+        await self.power_on()
+        await self.wait_for(lambda: self.hub.status.network, 60)
+        assert codes(await self.ask(add_device(self, ESME))) == [0, 0, 0]
+        esme = Esme(ESME, CODES[ESME], self.keystore, StackNode(self.air, ESME), self.clock, self.trace, PARTIES)
+        await esme.start()
+        await esme.join()
+        await self.wait_for(lambda: self.hub.status.tunnels == (ESME,))
+        return dongle, esme
+
+    def joins(self) -> int:
+        """Times that the meter has joined."""
+        return len([one for one in self.records if one.event == "joined" and one.target == str(ESME)])
+
 
 @pytest.fixture
 async def bench(family: str, hub_keystore: Keystore, clock: Clock, tmp_path: Path) -> AsyncIterator[CustodyBench]:
@@ -100,18 +118,39 @@ async def test_a_strangers_network_is_taken_over_when_told_to_after_a_backup(fam
 
 
 @pytest.mark.parametrize("family", ["ezsp", "znp"])
+async def test_a_network_moved_to_another_dongle_runs_on_there_with_its_devices_joined(
+    family: str, bench: CustodyBench, tmp_path: Path
+) -> None:
+    first, esme = await bench.with_a_meter(tmp_path)
+    await bench.cut()
+    await first.close()
+
+    second = bench.dongle(NEXT_DONGLE)
+    first.power(True)
+    radios = [bench.host(str(await dongle.serve_pty()), tmp_path) for dongle in (first, second)]
+    told = await move(*radios)
+    assert told["dongle"] == str(GPF)
+    assert told["same_eui"]
+    assert not second.ncp.stack.running
+    await first.close()
+    await second.close()
+
+    second.power(True)
+    await bench.plug(second, tmp_path)
+    joins = bench.joins()
+    await bench.power_on()
+    await bench.wait_for(lambda: bench.hub.status.tunnels == (ESME,), 1800)
+    assert bench.joins() == joins
+    await bench.cut()
+    await esme.stop()
+    await second.close()
+
+
+@pytest.mark.parametrize("family", ["ezsp", "znp"])
 async def test_a_swapped_dongle_is_refused_and_after_restore_its_devices_are_still_joined(
     family: str, bench: CustodyBench, tmp_path: Path
 ) -> None:
-    first = bench.dongle(GPF)
-    await bench.plug(first, tmp_path)
-    await bench.power_on()
-    await bench.wait_for(lambda: bench.hub.status.network, 60)
-    assert codes(await bench.ask(add_device(bench, ESME))) == [0, 0, 0]
-    esme = Esme(ESME, CODES[ESME], bench.keystore, StackNode(bench.air, ESME), bench.clock, bench.trace, PARTIES)
-    await esme.start()
-    await esme.join()
-    await bench.wait_for(lambda: bench.hub.status.tunnels == (ESME,))
+    first, esme = await bench.with_a_meter(tmp_path)
     before = first.ncp.stack.tokens.network_key
     await bench.cut()
     await first.close()
@@ -123,12 +162,12 @@ async def test_a_swapped_dongle_is_refused_and_after_restore_its_devices_are_sti
     assert second.ncp.stack.tokens.network_key is None
     bench.config = replace(bench.config, custody=Custody.RESTORE)
     await bench.plug(second, tmp_path)
-    joins = len([one for one in bench.records if one.event == "joined" and one.target == str(ESME)])
+    joins = bench.joins()
     await bench.power_on()
     await bench.wait_for(lambda: bench.hub.status.tunnels == (ESME,), 1800)
     assert second.eui64 == GPF
     assert second.ncp.stack.tokens.network_key == before
-    assert len([one for one in bench.records if one.event == "joined" and one.target == str(ESME)]) == joins
+    assert bench.joins() == joins
     await bench.cut()
     await esme.stop()
     await second.close()

@@ -11,7 +11,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable, RadioError
-from firmware_emu.han.base import NetworkSettings
+from firmware_emu.han.base import NetworkSettings, SimpleDescriptor
 from firmware_emu.han.custody import FORMAT, Held, compose, differences, read_file, write_backup
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64
@@ -41,11 +41,13 @@ class Rig:
         return virtual_dongle(self.family, self.air, eui64, 13, None, self.clock)
 
     @contextlib.asynccontextmanager
-    async def radio(self, dongle: DongleServer) -> AsyncIterator[ZigpyRadio]:
+    async def radio(self, dongle: DongleServer, *endpoints: SimpleDescriptor) -> AsyncIterator[ZigpyRadio]:
         path = str(await dongle.serve_pty())
         radio = ZigpyRadio(
             path, kind=self.family, clock=self.clock, trace=Trace(self.clock.now), watchdog_s=0, backups=self.folder / "backups"
         )
+        for endpoint in endpoints:
+            radio.add_endpoint(endpoint)
         try:
             await radio.start()
             yield radio

@@ -14,6 +14,7 @@ from hil.radio.ncp.ezsp import ApsHead, Ncp, NetworkParameters, Schema, decode_f
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.refusals import REFUSALS
 from hil.radio.personality import names, of_version, personality
+from hil.radio.port.faults import Crowd, NcpFaults
 from hil.radio.stack.status import EzspStatus, Status
 from hil.radio.stack.tokens import Tokens
 from tests.radio.radio_bench import HUB, METER
@@ -29,7 +30,7 @@ class Host:
         self.clock = clock or Clock(warp=True)
         self.heard: list[bytes] = []
         firmware = of_version(version) if name is None else personality(name)
-        self.ncp = Ncp(Air(self.clock, 1), Tokens(HUB), firmware, self.heard.append, HANDLERS)
+        self.ncp = Ncp(Air(self.clock, 1), Tokens(HUB), firmware, self.heard.append, HANDLERS, Crowd(NcpFaults()))
         self.ncp.negotiated = True
 
     def ask(self, name: str, parameters: bytes = b"") -> bytes:

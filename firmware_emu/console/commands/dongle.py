@@ -13,7 +13,7 @@ import click
 from firmware_emu import extensions
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
-from firmware_emu.han.custody import Backup, Custody, Held, read_file, write_backup, write_file
+from firmware_emu.han.custody import Backup, Custody, Held, read_file, write_file
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -140,23 +140,28 @@ async def _restored(wanted: Backup, dongle: ZigpyRadio, own_eui: bool) -> dict[s
 def migrate(old: str, new: str, kind: str, new_kind: str | None, baudrate: int, own_eui: bool, backups: Path, as_json: bool) -> None:
     """Move the network of the dongle at OLD to the one at NEW, with its EUI-64. Both are saved first; take OLD away afterwards."""
     clock = Clock()
+    first = _radio(old, kind, baudrate, clock, backups)
+    second = _radio(new, new_kind or kind, baudrate, clock, backups)
+    _say(clock.run(move(first, second, own_eui)), as_json)
 
-    async def move() -> dict[str, object]:
-        first = _radio(old, kind, baudrate, clock, backups)
-        try:
-            await first.start()
-            held: Held = await first.held()
-            if held.network is None or not held.coordinator:
-                raise NotAvailable(f"a network in the dongle at {old}", "it is no coordinator: name the dongle that the hub ran on")
-            taken = await first.backup()
-            file = write_backup(taken, backups)
-            await first.silence()
-        finally:
-            await first.stop()
-        moved = await _restored(taken, _radio(new, new_kind or kind, baudrate, clock, backups), own_eui)
-        return {**moved, "backup": str(file), "same_eui": moved["dongle"] == str(_eui(taken))}
 
-    _say(clock.run(move()), as_json)
+async def move(first: ZigpyRadio, second: ZigpyRadio, own_eui: bool = False) -> dict[str, object]:
+    """Move the network of ``first`` to ``second`` (neither is open); both are saved first and left silent.
+
+    Raises NotAvailable where ``first`` is no coordinator, RadioError where ``second`` cannot take it.
+    """
+    try:
+        await first.start()
+        held: Held = await first.held()
+        if held.network is None or not held.coordinator:
+            raise NotAvailable(f"a network in the dongle at {first.path}", "it is no coordinator: name the dongle that the hub ran on")
+        file = await first.save_backup()
+        await first.silence()
+    finally:
+        await first.stop()
+    taken = read_file(file)
+    moved = await _restored(taken, second, own_eui)
+    return {**moved, "backup": str(file), "same_eui": moved["dongle"] == str(_eui(taken))}
 
 
 def _eui(backup: Backup) -> Eui64:

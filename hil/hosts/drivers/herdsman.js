@@ -1,7 +1,8 @@
 // An unmodified zigbee-herdsman (ember or zstack) on a dongle, verb by verb.
 //
 // node herdsman.js JSON FOLDER: FOLDER has the npm packages, JSON is {adapter, path, second, device, code, channel, next_channel, folder}.
-// Each line on stdout is a JSON object: {verb, ok, said} after a verb, {ask} where the rig has to act first.
+// Each line on stdout is a JSON object: {verb, ok, said} after a verb, {ask} where the rig has to act first. A line on stdin ends the
+// verb that runs: the rig sees that nothing moves any more.
 "use strict";
 
 const {execFile} = require("node:child_process");
@@ -15,7 +16,9 @@ const {Controller, setLogger} = load("zigbee-herdsman");
 const DEVICE = `0x${options.device.replaceAll(":", "")}`;
 const SMART_ENERGY = 0x0109;
 const METERING = 0x0702;
-const PATIENCE_MS = 120000;
+const SMART_ENERGY_ENDPOINT = 6; // of those that its zstack adapter registers
+const OWN_EUI_TOKEN = 0x1e12a; // NVM3 key of the restored EUI-64
+const ALL_CHANNELS = Array.from({length: 16}, (_, at) => 11 + at);
 const ABSENT = Symbol("absent");
 
 // This host drops every profile that it does not list, Smart Energy among them: one of a vendor's in its list is taken for it.
@@ -26,11 +29,11 @@ setLogger({debug: () => {}, info: log("info"), warning: log("warning"), error: l
 
 const tell = (one) => process.stdout.write(`${JSON.stringify(one)}\n`);
 
-function controller(port, channel, name) {
+function controller(port, channel, name, networkKey) {
     const folder = path.join(options.folder, name);
     fs.mkdirSync(folder, {recursive: true});
     const made = new Controller({
-        network: {panID: 0x1a62, extendedPanID: [1, 2, 3, 4, 5, 6, 7, 8], channelList: [channel]},
+        network: {panID: 0x1a62, extendedPanID: [1, 2, 3, 4, 5, 6, 7, 8], channelList: [channel], ...(networkKey && {networkKey})},
         serialPort: {path: port, adapter: options.adapter, baudRate: 115200, rtscts: false},
         transport: {path: port, adapter: options.adapter, baudRate: 115200, rtscts: false},
         databasePath: path.join(folder, "database.db"),
@@ -50,6 +53,13 @@ let announced = host && arrival();
 async function asked(device, endpoint, cluster, payload) {
     let adapter;
     let plain;
+    if (options.adapter === "zstack") {
+        // This adapter asks for APS security for one cluster of its own only.
+        const {znp} = host.adapter;
+        plain = znp.request;
+        znp.request = (subsystem, command, fields, ...more) =>
+            plain.call(znp, subsystem, command, command === "dataRequest" ? {...fields, options: fields.options | 0x40} : fields, ...more);
+    }
     if (options.adapter === "ember") {
         adapter = load("zigbee-herdsman/dist/adapter/ember/adapter/emberAdapter.js");
         const {EmberApsOption} = load("zigbee-herdsman/dist/adapter/ember/enums.js");
@@ -60,12 +70,17 @@ async function asked(device, endpoint, cluster, payload) {
         ieeeAddress: device.ieeeAddr,
         networkAddress: device.networkAddress,
         dstEndpoint: endpoint,
+        srcEndpoint: options.adapter === "zstack" ? SMART_ENERGY_ENDPOINT : undefined,
         profileId: SMART_ENERGY,
         clusterKey: cluster,
         zcl: {frameType: 0, direction: 0, disableDefaultResponse: true, commandKey: "read", payload},
     });
     if (adapter) adapter.DEFAULT_APS_OPTIONS = plain;
-    return (await answer).data;
+    try {
+        return (await answer).data;
+    } finally {
+        if (options.adapter === "zstack") host.adapter.znp.request = plain;
+    }
 }
 
 async function zdo(device, cluster, ...params) {
@@ -78,6 +93,26 @@ async function zdo(device, cluster, ...params) {
     });
     if (status !== 0) throw new Error(`status ${status}`);
     return found;
+}
+
+// The second dongle through this host's EZSP layer alone, as ember-zli takes it to sniff and to write an EUI-64.
+async function bare(work) {
+    const {Ezsp} = load("zigbee-herdsman/dist/adapter/ember/ezsp/ezsp.js");
+    const {AdapterTransport} = load("zigbee-herdsman/dist/adapter/transport.js");
+    const ezsp = new Ezsp(new AdapterTransport({path: options.second, baudRate: 115200, rtscts: false}));
+    fine(await ezsp.start(), "the start of EZSP");
+    try {
+        let [version] = await ezsp.ezspVersion(13);
+        if (version !== 13) [version] = await ezsp.ezspVersion(version);
+        ezsp.setProtocolVersion(version);
+        return await work(ezsp);
+    } finally {
+        await ezsp.stop();
+    }
+}
+
+function fine(status, what) {
+    if (status !== 0) throw new Error(`${what}: status 0x${status.toString(16)}`);
 }
 
 let meter;
@@ -124,7 +159,6 @@ const verbs = [
     [
         "read metering",
         async () => {
-            if (options.adapter !== "ember") return ABSENT;
             return (await asked(meter, metering, METERING, [{attrId: 0}])).toString("hex");
         },
     ],
@@ -145,7 +179,15 @@ const verbs = [
             return `${found.length} neighbours`;
         },
     ],
-    ["energy scan", async () => ABSENT],
+    [
+        "energy scan",
+        async () => {
+            const own = host.getDevicesByType("Coordinator")[0];
+            const found = await zdo(own, 0x0038, ALL_CHANNELS, 2, 1, undefined, undefined);
+            if (found.entryList.length !== 16) throw new Error(`${found.entryList.length} channels`);
+            return `${found.entryList.length} channels`;
+        },
+    ],
     [
         "channel change",
         async () => {
@@ -158,7 +200,32 @@ const verbs = [
             return `on channel ${channel}`;
         },
     ],
-    ["key change", async () => ABSENT],
+    [
+        "key change",
+        async () => {
+            if (options.adapter === "ember") {
+                const {ezsp} = host.adapter;
+                const sequence = async () => (await ezsp.ezspGetNetworkKeyInfo())[1].networkKeySequenceNumber;
+                const before = await sequence();
+                await host.adapter.broadcastNetworkKeyUpdate();
+                const after = await sequence();
+                if (after !== before + 1) throw new Error(`key ${after} after key ${before}`);
+                return `key ${after} after key ${before}`;
+            }
+            const {znp} = host.adapter;
+            const {Subsystem} = load("zigbee-herdsman/dist/adapter/z-stack/unpi/constants.js");
+            const active = async () => (await znp.request(Subsystem.SYS, "osalNvRead", {id: 0x3a, offset: 0})).payload.value;
+            const before = await active();
+            const key = Buffer.from(Array.from({length: 16}, (_, at) => at + 1));
+            const keyseqnum = before[0] + 1;
+            await znp.request(Subsystem.ZDO, "extUpdateNwkKey", {dstaddr: 0xffff, keyseqnum, key});
+            await znp.request(Subsystem.ZDO, "extSwitchNwkKey", {dstaddr: 0xffff, keyseqnum});
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            const after = await active();
+            if (!after.subarray(1).equals(key)) throw new Error(`key ${after[0]} is not the one given out`);
+            return `key ${after[0]} after key ${before[0]}`;
+        },
+    ],
     [
         "backup",
         async () => {
@@ -166,7 +233,24 @@ const verbs = [
             return `${fs.statSync(first.backup).size} octets`;
         },
     ],
-    ["packet capture", async () => ABSENT],
+    [
+        "packet capture",
+        async () => {
+            if (options.adapter !== "ember") return ABSENT;
+            const {channel} = await host.getNetworkParameters();
+            return bare(async (ezsp) => {
+                const heard = new Promise((resolve) => {
+                    ezsp.ezspMfglibRxHandler = (_lqi, _rssi, octets) => resolve(octets);
+                });
+                fine(await ezsp.mfglibInternalStart(true), "mfglib start");
+                fine(await ezsp.mfglibInternalSetChannel(channel), "mfglib channel");
+                await host.permitJoin(1);
+                const octets = await heard;
+                fine(await ezsp.mfglibInternalEnd(), "mfglib end");
+                return `${octets.length} octets`;
+            });
+        },
+    ],
     [
         "restore to another dongle",
         async () => {
@@ -178,7 +262,7 @@ const verbs = [
                 ),
             );
             const {result, panID, channel, own} = JSON.parse(out.trim().split("\n").pop());
-            if (panID !== 0x1a62) throw new Error(`PAN ${panID}`);
+            if (result !== "restored" || panID !== 0x1a62) throw new Error(`${result}, PAN ${panID}`);
             verbs.eui = own;
             return `${result}, PAN ${panID} on channel ${channel}, ${own}`;
         },
@@ -187,7 +271,13 @@ const verbs = [
         "EUI write",
         async () => {
             const own = host.getDevicesByType("Coordinator")[0].ieeeAddr;
-            if (options.adapter === "ember") return ABSENT;
+            if (options.adapter === "ember") {
+                const data = Buffer.from(own.slice(2), "hex").reverse();
+                await bare(async (ezsp) => fine(await ezsp.ezspSetTokenData(OWN_EUI_TOKEN, 0, {size: data.length, data}), "the EUI-64 token"));
+                const now = await bare((ezsp) => ezsp.ezspGetEui64());
+                if (now !== own) throw new Error(`it is still ${now}`);
+                return `it is ${now} now`;
+            }
             if (verbs.eui !== own) throw new Error(`it is ${verbs.eui}, and the first is ${own}`);
             return `it is ${verbs.eui} now`;
         },
@@ -202,7 +292,9 @@ const verbs = [
 ];
 
 async function restored() {
-    const other = controller(options.second, options.next_channel, "second");
+    // It restores what its settings name, and the network key has been changed since.
+    const {key} = JSON.parse(fs.readFileSync(options.restore, "utf8")).network_key;
+    const other = controller(options.second, options.next_channel, "second", [...Buffer.from(key, "hex")]);
     fs.copyFileSync(options.restore, other.backup);
     const result = await other.made.start();
     const {panID, channel} = await other.made.getNetworkParameters();
@@ -213,14 +305,14 @@ async function restored() {
 }
 
 async function main() {
+    let enough;
+    process.stdin.on("data", () => enough());
     for (const [verb, work] of verbs) {
         try {
-            let late;
-            const timer = new Promise((_, reject) => {
-                late = setTimeout(() => reject(new Error("it did not end in time")), PATIENCE_MS);
+            const stuck = new Promise((_, reject) => {
+                enough = () => reject(new Error("nothing moved any more"));
             });
-            const said = await Promise.race([work(), timer]);
-            clearTimeout(late);
+            const said = await Promise.race([work(), stuck]);
             tell(said === ABSENT ? {verb, ok: null, said: "zigbee-herdsman has no such function"} : {verb, ok: true, said: String(said)});
         } catch (trouble) {
             tell({verb, ok: false, said: String(trouble).slice(0, 300)});

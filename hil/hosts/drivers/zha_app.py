@@ -66,8 +66,7 @@ class ZhaSession(below.Session):  # type: ignore[misc]
     async def stop(self) -> str:
         for work in self.background:
             work.cancel()
-        async with asyncio.timeout(below.PATIENCE_S):
-            await self.gateway.shutdown()
+        await self.gateway.shutdown()
         return "stopped"
 
 

@@ -20,6 +20,7 @@ from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import Delivery, MacPdu, Reader
 from hil.radio.personality import Personality
 from hil.radio.port.dongle_server import Fields
+from hil.radio.port.faults import Crowd
 from hil.radio.stack.aps import Incoming
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import EzspStatus, Status
@@ -273,7 +274,13 @@ class Ncp:
     """One dongle's firmware above ASH. ``send`` takes whole EZSP frames for the host; ``handlers`` are its commands by name."""
 
     def __init__(
-        self, air: Air, tokens: Tokens, personality: Personality, send: Callable[[bytes], None], handlers: Mapping[str, Handler]
+        self,
+        air: Air,
+        tokens: Tokens,
+        personality: Personality,
+        send: Callable[[bytes], None],
+        handlers: Mapping[str, Handler],
+        crowd: Crowd,
     ) -> None:
         self.personality = personality
         self.version = personality.version
@@ -281,6 +288,7 @@ class Ncp:
         self.stack.any_endpoint = personality.has("any_endpoint")
         self._send = send
         self._handlers = handlers
+        self.crowd = crowd
         self._sequence = 0
         self._scan: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None

@@ -145,13 +145,19 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
 }
 """Command -> what it refuses, in the order in which it is looked at."""
 
+_NO_ROOM = (Status.NO_BUFFERS, Status.MAX_MESSAGE_LIMIT_REACHED, Status.NETWORK_BUSY)
+CROWDED: Mapping[str, tuple[Status | EzspStatus, ...]] = {
+    command: tuple(one.status for one in rows if one.status in _NO_ROOM) for command, rows in REFUSALS.items()
+}
+"""Command -> the statuses of its refusals for want of room, which a fault of a dongle gives without reason."""
+
 
 def refused(ncp: Ncp, command: str, fields: Fields) -> Status | EzspStatus | None:
     """The status that ``command`` answers without having done anything; None where nothing speaks against it."""
     for one in REFUSALS.get(command, ()):
         if one.since <= ncp.version <= one.until and one.when(ncp, fields):
             return one.status
-    return None
+    return ncp.crowd.status(command, CROWDED.get(command, ()))
 
 
 def guarded(name: str, handler: Handler) -> Handler:

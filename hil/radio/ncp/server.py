@@ -48,7 +48,7 @@ class NcpServer(DongleServer):
         super().__init__(air, clock, faults)
         self.ash = Ash()
         stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)
-        self.ncp = Ncp(air, stored, personality or of_version(version), self._to_host, HANDLERS)
+        self.ncp = Ncp(air, stored, personality or of_version(version), self._to_host, HANDLERS, self._crowd)
         self._timer: asyncio.TimerHandle | None = None
         self._hold: Callable[[], None] | None = None
         self._was_connected = False

@@ -30,7 +30,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
-from hil.radio.port.faults import FaultyLine, NcpFaults
+from hil.radio.port.faults import Crowd, FaultyLine, NcpFaults
 from hil.radio.stack.stack import Stack
 
 LOGGER = logging.getLogger(__name__)
@@ -193,6 +193,7 @@ class DongleServer(ABC):
         self.clock = clock or air.clock
         self.on = True
         self._line = FaultyLine(faults or NcpFaults(), self._frame_length)
+        self._crowd = Crowd(self._line.faults)
         self._sound = self._line.sound
         self._life = 0
         self._write: Callable[[bytes], None] | None = None
@@ -215,6 +216,7 @@ class DongleServer(ABC):
     @faults.setter
     def faults(self, faults: NcpFaults) -> None:
         self._line = FaultyLine(faults, self._frame_length)
+        self._crowd.lay(faults)
         self._sound = self._line.sound
         self._settle()
 

@@ -8,11 +8,14 @@ lost one costs the sender its acknowledgement timer.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 from firmware_emu.errors import RadioError
 
+S = TypeVar("S")
 _NO_PROBABILITY = frozenset({"late_s", "rstack", "resets_after_s", "fails_after_s"})
 _FLOW_CONTROL = frozenset({0x11, 0x13})
 BOOT_TEXT = b"\r\nGecko Bootloader v1.12.00\r\n1. upload gbl\r\n2. run\r\n3. ebl info\r\nBL > "
@@ -42,6 +45,9 @@ class NcpFaults:
     acknowledged by ASH and never answered. ``silent``: hung, nothing is taken and nothing is said, a reset frame does not help;
     :meth:`NcpServer.power` off and on does.
 
+    ``busy`` (0..1): of the commands that need room in the firmware, this part is refused for want of it, with each of the statuses that
+    it has for that in turn, and does nothing.
+
     Of a dongle with ASH: ``rstack``: the code of its RSTACK after RST in place of 11 (2 and 9 are on record). ``garbage``: the text of a
     boot loader comes before it. ``resets_after_s``, ``fails_after_s``: so many seconds after each RST it resets by itself, or gives up
     with an ERROR frame. ``flow``: a damaged octet may come out as XON or XOFF, which the other end takes for flow control.
@@ -58,6 +64,7 @@ class NcpFaults:
     late_s: float = 0.0
     mute: bool = False
     silent: bool = False
+    busy: float = 0.0
     rstack: float = 0.0
     garbage: bool = False
     resets_after_s: float = 0.0
@@ -92,6 +99,30 @@ class NcpFaults:
 
 def _usage(name: str, kind: object) -> str:
     return name if kind == "bool" else f"{name}=NUMBER"
+
+
+class Crowd:
+    """Room in a firmware, where ``NcpFaults.busy`` says that there is not enough of it."""
+
+    def __init__(self, faults: NcpFaults) -> None:
+        self.lay(faults)
+
+    def lay(self, faults: NcpFaults) -> None:
+        """Lay other faults on; the draws begin anew."""
+        self._part = faults.busy
+        self._draw = random.Random(f"{faults.seed} dongle crowd")
+        self._turns: Counter[str] = Counter()
+        self.refusals: Counter[tuple[str, object]] = Counter()
+        """Refusals given, by command and status."""
+
+    def status(self, command: str, statuses: Sequence[S]) -> S | None:
+        """The one of ``statuses`` with which ``command`` is refused this time; None where there is room."""
+        if not self._part or not statuses or self._draw.random() >= self._part:
+            return None
+        self._turns[command] += 1
+        status = statuses[self._turns[command] % len(statuses)]
+        self.refusals[command, status] += 1
+        return status
 
 
 class FaultyLine:

@@ -24,6 +24,7 @@ from hil.radio.znp.firmware import (
     MODE_BROADCAST,
     MODE_EUI,
     MODE_GROUP,
+    NO_ROOM,
     SUCCESS,
     Handler,
     Reply,
@@ -236,6 +237,8 @@ def unregister(znp: Znp, fields: Fields) -> Reply:
 def send(znp: Znp, fields: Fields) -> Reply:
     if not znp.stack.running:
         return {"status": NOT_RUNNING}
+    if (crowded := znp.crowd.status("AF_DATA_REQUEST", NO_ROOM)) is not None:
+        return {"status": crowded}
     destination = fields.u("destination")
     znp.transmit(destination, Delivery.BROADCAST if destination >= 0xFFF8 else Delivery.UNICAST, fields, fields.octets("data"))
     return {"status": SUCCESS}
@@ -263,6 +266,8 @@ def _send(znp: Znp, fields: Fields, data: bytes) -> int:
         destination = znp.stack.nwk.shorts.get(Eui64.from_zigbee(octets))
     if destination is None:
         return 0xC8
+    if (crowded := znp.crowd.status("AF_DATA_REQUEST", NO_ROOM)) is not None:
+        return crowded
     delivery = Delivery.BROADCAST if mode == MODE_BROADCAST or destination >= 0xFFF8 else Delivery.UNICAST
     znp.transmit(destination, Delivery.GROUP if mode == MODE_GROUP else delivery, fields, data)
     return SUCCESS

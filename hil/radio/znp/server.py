@@ -48,7 +48,7 @@ class ZnpServer(DongleServer):
         """
         super().__init__(air, clock, faults)
         stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)
-        self.ncp = Znp(air, stored, self._to_host, partial(self.reset, EXTERNAL), firmware or personality("znp"), HANDLERS)
+        self.ncp = Znp(air, stored, self._to_host, partial(self.reset, EXTERNAL), firmware or personality("znp"), HANDLERS, self._crowd)
         self._parser = Parser()
 
     def power(self, on: bool) -> None:
