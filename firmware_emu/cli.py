@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 import click
@@ -73,24 +74,29 @@ def chub(verbose: bool) -> None:
 
 def main() -> None:
     """Run ``chub``; every expected error becomes one line and exit code 2."""
+    sys.exit(exit_code(lambda: chub.main(standalone_mode=False)))
+
+
+def exit_code(call: Callable[[], object]) -> int:
+    """Run a command, tell every expected error in one line, and return the exit code."""
     try:
-        code = chub.main(standalone_mode=False)
+        code = call()
     except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        return leaving.exit_code
     except click.ClickException as wrong:
         wrong.show()
-        sys.exit(2)
+        return 2
     except click.Abort:
-        sys.exit(130)
+        return 130
     except CommsHubError as trouble:
         click.echo(f"chub: {trouble}", err=True)
-        sys.exit(2)
+        return 2
     except ModuleNotFoundError as missing:
         if (known := lacking(missing)) is None:
             raise
         click.echo(f"chub: {known}", err=True)
-        sys.exit(2)
+        return 2
     except OSError as trouble:
         click.echo(f"chub: {trouble.filename or 'system'}: {trouble.strerror or trouble}", err=True)
-        sys.exit(2)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 2
+    return code if isinstance(code, int) else 0

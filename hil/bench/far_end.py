@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
@@ -19,6 +22,7 @@ from firmware_emu.wan.tcp import TcpWanServer
 from firmware_emu.wan.tls import files_of
 from hil.bench.dcc_board import supplier_of
 from hil.bench.keys import pki_folder
+from hil.dcc.base.profile import DccProfile
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
 from hil.dcc.parties.cos_party import CosParty
@@ -91,18 +95,23 @@ class FarEnd:
     dcc: Dcc
     clock: Clock
     trace: Trace
+    stays_up: bool = False
+    """It lives longer than one command: its users are where their receiving services are, not in the command that sends for them."""
     _server: TcpWanServer | None = None
     _heard: float = field(default=0.0)
 
     def user(self, eui: Eui64, role: UserRole | None = None) -> User:
         """The user of that identifier, in the role it was entered with (else in ``role``, IS by default). Raises UserEntryError."""
         user = User(eui, role or self.dcc.context.users.role(eui) or UserRole.IS, self.bench.keystore)
-        self.dcc.add_user(user)
+        if self.stays_up:
+            self.dcc.gateway.enter_user(user.eui64, user.role)
+        else:
+            self.dcc.add_user(user)
         return user
 
     def add_known_users(self) -> None:
         """The receiving services of all users whose keys are here, so that what comes in for them is taken and proven."""
-        for one in self.dcc.context.users.all():
+        for one in () if self.stays_up else self.dcc.context.users.all():
             if one.suspended is None and self.bench.keystore.has_private_key(one.eui, KeyUsage.DIGITAL_SIGNATURE):
                 self.user(one.eui)
 
@@ -138,12 +147,51 @@ class FarEnd:
             await self._server.close()
 
 
+T = TypeVar("T")
+
+
+@dataclass
+class Visit:
+    """One command that runs in the process of a DCC that stays up, on a thread of its own; what it awaits is awaited there."""
+
+    end: FarEnd
+    loop: asyncio.AbstractEventLoop
+    stop: Callable[[], None]
+    """Ends the DCC, gracefully."""
+    health: Callable[[], dict[str, object]]
+    """State of the DCC."""
+    leave: Callable[[], object] = lambda: None
+    """Gives the command up."""
+
+    def carry_out(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await ``work`` where the DCC lives."""
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        self.leave = future.cancel
+        return future.result()
+
+
+VISIT: ContextVar[Visit | None] = ContextVar("visit", default=None)
+"""The visit in which a command runs, None for a command in a process of its own."""
+
+
+def carry_out(clock: Clock, work: Coroutine[Any, Any, T]) -> T:
+    """Await the work of a command: in the DCC that stays up on its store, else here on ``clock``."""
+    visit = VISIT.get()
+    return clock.run(work) if visit is None else visit.carry_out(work)
+
+
 @contextlib.asynccontextmanager
-async def open_far_end(bench: BenchKeys, store: Path, clock: Clock, trace: Trace) -> AsyncIterator[FarEnd]:
-    """The DCC whose memory is ``store``, closed at the end. Raises KeystoreError."""
+async def open_far_end(
+    bench: BenchKeys, store: Path, clock: Clock, trace: Trace, settings: DccProfile | None = None
+) -> AsyncIterator[FarEnd]:
+    """The DCC whose memory is ``store``: the one that stays up, else one of its own, closed at the end. Raises KeystoreError."""
+    if (visit := VISIT.get()) is not None:
+        # The DCC's own keys stay; what a command signs it signs with the keys that it was given.
+        yield replace(visit.end, bench=bench)
+        return
     found = bench.keystore.find(RemotePartyRole.TRANSITIONAL_COS)
     cos = CosParty(found[0], bench.keystore, clock) if found else None
-    end = FarEnd(bench, Dcc(bench.keystore, bench.parties(), clock, trace, store, cos=cos), clock, trace)
+    end = FarEnd(bench, Dcc(bench.keystore, bench.parties(), clock, trace, store, settings=settings, cos=cos), clock, trace)
     try:
         yield end
     finally:

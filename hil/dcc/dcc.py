@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_emu.clock import Clock
@@ -37,10 +37,10 @@ from hil.dcc.base.requests import RequestEvent, Requests
 from hil.dcc.base.results import Outcome, Refusal
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis import RequestId, ServiceRequest, new_request, write_request
+from hil.dcc.duis import RequestId, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import CommandVariant
-from hil.dcc.gateway.arrival import Arrival, GatewayContext
+from hil.dcc.gateway.arrival import Arrival, GatewayContext, service_of
 from hil.dcc.gateway.connections import Connections
 from hil.dcc.gateway.gateway import Gateway, Journey, Travel
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
@@ -57,9 +57,35 @@ from hil.dcc.own_services.wan_matrix import WanMatrix
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.parties.cos_signer import CosSigner
 from hil.dcc.parties.smki import Repository
-from hil.dcc.parties.users import Delivered, EnteredUsers, Receivers, User
+from hil.dcc.parties.users import Delivered, EnteredUsers, Receiver, Receivers, User
 from hil.dcc.registration import Registration
 from hil.dcc.wan.headend import HeadEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Content of the Response that goes back in the exchange in which a request came; what follows later is pushed to the user.
+
+    ``code`` None: the refusal has no published one. ``command`` is a Command for local delivery, ``result`` the data of a service of
+    the DCC itself.
+    """
+
+    code: str | None
+    refusal: Refusal | None = None
+    pre_command: bytes | None = None
+    command: bytes | None = None
+    result: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredLater:
+    """Told on the bus of an answer that came after the exchange: a request that was acknowledged and goes no further after all, one
+    that was released from quarantine, a Command that was sent and is returned as well. ``variant`` is the service."""
+
+    request: str
+    user: Eui64
+    variant: str
+    answered: Answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +93,7 @@ class Processing:
     """The parts of the message path in the order in which a request meets them."""
 
     context: GatewayContext
+    bus: Bus
     counters: OriginatorCounters
     receivers: Receivers
     connections: Connections
@@ -76,6 +103,7 @@ class Processing:
     execution: Execution
     journey: Journey
     answers: Answers
+    _later: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def send(
         self,
@@ -117,6 +145,87 @@ class Processing:
             return self.execution.refused(request, refusal, travel, started)
         return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
 
+    async def take(self, request: ServiceRequest, *, released: bool = False, connection: int | None = None) -> Answered:
+        """A request, or a signed pre-command, of a user who is somewhere else: what it is told in the same exchange. ``released``: it
+        comes from quarantine; ``connection`` is the user's that it comes over."""
+        name, variant, sender = str(request.request_id), request.service_reference_variant, request.request_id.originator
+        self.context.trace.emit("dcc", f"user {sender}", "requested", target="gateway", message=name, variant=variant)
+        refusal = self.sequence.problem(request)
+        refusal = refusal or await self.connections.admit(sender, len(write_request(request)), connection)
+        arrival = refusal or self.gateway.receive(request, released=released)
+        if isinstance(arrival, Refusal):
+            return Answered(arrival.code, arrival)
+        if arrival.request.is_signed_pre_command:
+            return self._take_signed(arrival)
+        self.counters.saw(sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
+        travel, started = Travel(self.context.clock), self.context.clock.now()
+        if self.deferred.cancels(arrival):
+            return self._told(self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started))
+        if arrival.request.preceding is not None or self.deferred.due(arrival) is not None:
+            self._go_on_later(arrival)
+            return Answered("I99")
+        if not arrival.service.device_service:
+            return self._told(self.execution.execute(arrival, travel, started))
+        made = self.journey.pre_command(arrival, travel)
+        if isinstance(made, bytes):
+            return Answered("I0", pre_command=made)
+        return self._sent(arrival, made)
+
+    async def release(self, request: ServiceRequest) -> Outcome | None:
+        """A request from quarantine whose user is somewhere else, who gets the answer at its receiving service. Why it went no further."""
+        travel, started = Travel(self.context.clock), self.context.clock.now()
+        answered = await self.take(request, released=True)
+        self._tell_later(request, answered)
+        return None if answered.refusal is None else self.execution.refused(request, answered.refusal, travel, started)
+
+    def _tell_later(self, request: ServiceRequest, answered: Answered) -> None:
+        name, variant = request.request_id, request.service_reference_variant
+        self.bus.tell(AnsweredLater(str(name), name.originator, variant, answered))
+
+    def _told(self, outcome: Outcome) -> Answered:
+        return Answered(outcome.response_code, outcome.refusal, result=outcome.result)
+
+    def _take_signed(self, arrival: Arrival) -> Answered:
+        signed = self.gateway.accept_signed(arrival)
+        if isinstance(signed, Refusal):
+            return Answered(signed.code, signed)
+        request = read_request(self.context.requests.get(arrival.name).xml)
+        service = service_of(request)
+        assert service is not None, "the gateway accepted it"
+        asked = Arrival(request, service, arrival.device)
+        way = arrival.request.command_variant
+        return self._sent(asked, self.journey.send_signed(asked, signed, way, Travel(self.context.clock)), way)
+
+    def _sent(self, arrival: Arrival, refusal: Refusal | None, way: CommandVariant | None = None) -> Answered:
+        """The Command is on its way, or at the user for local delivery, or neither."""
+        if refusal is not None:
+            return Answered(refusal.code, refusal)
+        way = arrival.way if way is None else way
+        stored = self.context.requests.get(arrival.name)
+        if not way.over_wan:
+            return Answered("I0", command=stored.command)
+        if way.local and stored.command is not None:
+            self._tell_later(arrival.request, Answered("I0", command=stored.command))
+        self.answers.watch(arrival.name)
+        return Answered("I99")
+
+    def _go_on_later(self, arrival: Arrival) -> None:
+        async def go_on() -> None:
+            refusal = await self.deferred.wait(arrival) or await self.go_on(arrival)
+            if refusal is not None:
+                self._tell_later(arrival.request, Answered(refusal.code, refusal))
+
+        task = asyncio.create_task(go_on(), name=f"deferred {arrival.name}")
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def close(self) -> None:
+        """Wait no longer; what is deferred stays in the store."""
+        tasks = tuple(self._later)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def run_scheduled(self, request: ServiceRequest, service: Service, due: float) -> Refusal | None:
         """The run of a schedule. Returns why it went no further; its Response is waited for meanwhile."""
         arrival = self.gateway.receive_run(request, service, due)
@@ -130,7 +239,7 @@ class Processing:
 
     def _set_out(self, arrival: Arrival) -> Refusal | None:
         """Nobody waits for the outcome: the deadline is watched, so that the user is told if no answer comes."""
-        refusal = self.journey.travel(self.receivers.get(arrival.sender), arrival, Travel(self.context.clock))
+        refusal = self.journey.travel(self.receivers.signer(arrival.sender), arrival, Travel(self.context.clock))
         if refusal is None:
             self.answers.watch(arrival.name)
         return refusal
@@ -224,6 +333,7 @@ class Dcc:
         acb = AccessControlBroker(self.eui, self.keystore, self.counters)
         self.processing = Processing(
             context=self.context,
+            bus=bus,
             counters=self.counters,
             receivers=self.receivers,
             connections=self.connections,
@@ -251,6 +361,7 @@ class Dcc:
     async def close(self) -> None:
         """End connections and timers, close the store."""
         await self.alerts.close()
+        await self.processing.close()
         await self.deferred.close()
         await self.schedules.close()
         await self.firmware.close()
@@ -267,6 +378,10 @@ class Dcc:
     def add_user(self, user: User) -> None:
         """User entry (once per identifier), and the user's receiving service is there: what waits for it is delivered."""
         self.gateway.enter_user(user.eui64, user.role)
+        self.add_receiver(user)
+
+    def add_receiver(self, user: Receiver) -> None:
+        """The receiving service of a user that was entered is there: what waits for it is delivered."""
         self.receivers.add(user)
         for certificate in self.repository.published():
             user.learn(certificate)
@@ -347,6 +462,14 @@ class Dcc:
         """Cancel a request of ``user`` that the DCC defers; False if it defers none of that name. Its sender is told (GW-63)."""
         return bool(self.deferred.cancel(user.eui64, request=str(request)))
 
+    async def take(self, octets: bytes | ServiceRequest, *, connection: int | None = None) -> Answered:
+        """A request, or signed pre-command, of a user who is somewhere else: what it is told at once. What follows goes to its
+        receiving service."""
+        request = self.gateway.read(octets) if isinstance(octets, bytes) else octets
+        if isinstance(request, Refusal):
+            return Answered(request.code, request)
+        return await self.processing.take(request, connection=connection)
+
     async def outcome(self, user: User, request: RequestId, *, wait_s: float | None = None) -> Outcome:
         """The end of a request sent before, by this Dcc or by one that used the same store. Raises NotAvailable for an unknown one."""
         return await self.answers.outcome(user, request, wait_s=wait_s)
@@ -358,9 +481,13 @@ class Dcc:
             self.answers.settle_quarantined(message, RequestEvent.RELEASE_RESPONSE)
             return None
         read = self.gateway.read(message.octets)
-        user = None if message.user is None else self.receivers.get(message.user)
-        if isinstance(read, Refusal) or user is None:
+        user = None if message.user is None else self.receivers.signer(message.user)
+        if isinstance(read, Refusal):
+            raise NotAvailable(f"message {number}", "it can be read no longer: discard it")
+        if user is None and (message.user is None or self.receivers.get(message.user) is None):
             raise NotAvailable(f"user {message.user}", "add the user before its request is released")
+        if user is None:
+            return await self.processing.release(read)
         return await self.processing.send(user, read, released=True)
 
     def discard(self, number: int) -> None:

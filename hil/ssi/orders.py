@@ -44,7 +44,7 @@ class HubOrders:
 
     def place(self, user: Eui64, kind: str, month: Month, postcode: str, hubs: int) -> HubOrder:
         """Forecast or order. Raises OrderError."""
-        if EnteredUsers(self._store).role(user) not in SUPPLIERS:
+        if not EnteredUsers(self._store).roles(user) & SUPPLIERS:
             raise OrderError("suppliers forecast and order hubs [248]")
         if kind not in KINDS or not 0 < hubs <= MOST_HUBS or not 5 <= len(postcode.strip()) <= 8:
             raise OrderError(f"read {kind} of {hubs} hubs for {postcode!r}, expected {' or '.join(KINDS)} of 1 or more for a full postcode")

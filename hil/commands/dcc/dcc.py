@@ -15,6 +15,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import IdentifierError
 from firmware_emu.ids import Eui64
+from hil.commands.dcc.visiting import DccGroup
 from hil.dcc.duis import read_request, validate
 from hil.dcc.transform import TransformError, use_cases_of
 from hil.dcc.transform import transform as to_message
@@ -26,7 +27,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=DccGroup)
 def dcc() -> None:
     """The far end: service requests, GBCS messages, users and the DCC."""
 
@@ -164,6 +165,7 @@ _COMMANDS = tuple(
         "thresholds",
         "security",
         "serve",
+        "up",
     )
 )
 

@@ -17,7 +17,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.bench import dcc_board as from_board
 from hil.bench.duties import standing_duties
-from hil.bench.far_end import BenchKeys, FarEnd, open_far_end
+from hil.bench.far_end import BenchKeys, FarEnd, carry_out, open_far_end
 from hil.commands.dcc.options import moment
 from hil.dcc.base.profile import profile
 from hil.dcc.base.results import Outcome
@@ -101,7 +101,7 @@ def prepare(board_name: str, store_path: Path, keys: Path | None, as_json: bool)
                 "devices": {str(one.eui): f"{one.type.name} {one.status}" for one in end.dcc.inventory.devices()},
             }
 
-    done = clock.run(run())
+    done = carry_out(clock, run())
     click.echo(json.dumps(done, indent=2) if as_json else "\n".join(f"{name}: {_plain(value)}" for name, value in done.items()))
 
 
@@ -211,12 +211,11 @@ def send(
     place, content, bench = place_of(listen), _content(body), BenchKeys.of(keys, board_name)
     target = _device(bench, what[1] if len(what) > 1 else None, "TARGET") if not documents else None
     clock = Clock()
-    trace = Trace(clock.now)
-    if trace_path is not None:
-        trace.subscribe(JsonLines(trace_path))
 
     async def run() -> list[Outcome]:
-        async with open_far_end(bench, store_path, clock, trace) as end:
+        async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end, contextlib.AsyncExitStack() as stack:
+            if trace_path is not None:
+                stack.callback(end.trace.subscribe(JsonLines(trace_path)))
             chosen = UserRole(role) if role else None
             if documents:
                 requests = [read_request(document) for document in documents]
@@ -234,7 +233,7 @@ def send(
                     break
             return done
 
-    outcomes = clock.run(run())
+    outcomes = carry_out(clock, run())
     if as_json:
         shown = [outcome.as_json() for outcome in outcomes]
         click.echo(json.dumps(shown if len(what) > 1 and documents else shown[0], default=str, indent=2))
@@ -331,11 +330,12 @@ def listen(
     place, bench = place_of(listen), BenchKeys.of(keys, board_name)
     statuses = [(_device(bench, name, "--until"), status) for name, _, status in (text.rpartition("=") for text in wanted)]
     clock = Clock()
-    trace = Trace(clock.now)
-    trace.subscribe(lambda record: _tell(record, as_json))
 
     async def run() -> bool:
-        async with open_far_end(bench, store_path, clock, trace) as end, standing_duties(end.dcc):
+        async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end, contextlib.AsyncExitStack() as stack:
+            stack.callback(end.trace.subscribe(lambda record: _tell(record, as_json)))
+            if not end.stays_up:
+                await stack.enter_async_context(standing_duties(end.dcc))
             end.add_known_users()
             click.echo(f"listening at {place[0]}:{await end.listen(*place)}", err=True)
 
@@ -349,7 +349,7 @@ def listen(
                         await clock.sleep(0.1)
             return done()
 
-    if not clock.run(run()):
+    if not carry_out(clock, run()):
         raise SystemExit(1)
 
 

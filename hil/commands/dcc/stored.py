@@ -14,7 +14,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.bench.far_end import BenchKeys, open_far_end
+from hil.bench.far_end import BenchKeys, carry_out, open_far_end
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
 from hil.commands.dcc.send import board_option, keys_option, listen_option, place_of, reach
 from hil.dcc.answers.outstanding import outstanding
@@ -188,7 +188,7 @@ def quarantine_release(
     async def run() -> Outcome | None:
         async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end:
             held = _held(end.dcc.quarantine, number)
-            if held is not None and held.user is not None:
+            if held is not None and held.user is not None and end.dcc.receivers.get(held.user) is None:
                 end.user(held.user)
             request = _request(held)
             hub = None if request is None else end.dcc.inventory.hub_of(request.request_id.target)
@@ -196,7 +196,7 @@ def quarantine_release(
                 raise NotAvailable(f"hub {hub}", f"message {number} stays in quarantine; release it where the hub connects (--listen)")
             return await end.dcc.release(number)
 
-    outcome = clock.run(run())
+    outcome = carry_out(clock, run())
     if as_json:
         click.echo(json.dumps(None if outcome is None else outcome.as_json(), default=str, indent=2))
     else:
@@ -330,7 +330,7 @@ def users(
                     end.dcc.gateway.reinstate(reinstate)
                 await asyncio.sleep(0)
 
-        clock.run(change())
+        carry_out(clock, change())
     with opened(store_path) as store:
-        rows = [{"user": str(one.eui), "role": one.role.value, "suspended": one.suspended or ""} for one in EnteredUsers(store).all()]
+        rows = [{"user": str(one.eui), "role": " ".join(one.roles), "suspended": one.suspended or ""} for one in EnteredUsers(store).all()]
     show(rows, "users", as_json)

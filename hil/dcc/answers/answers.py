@@ -32,7 +32,7 @@ from hil.dcc.gateway.gateway import Travel
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine, QuarantinedMessage
 from hil.dcc.inventory.hub_contacts import HubContacts
 from hil.dcc.parties.smki import Repository, certificate_in
-from hil.dcc.parties.users import Proof, Receivers, User, check_protection
+from hil.dcc.parties.users import Proof, Receiver, Receivers, User, check_protection
 from hil.dcc.wan.headend import HubGreeted, HubMessage
 from hil.parse_correlate import Parsed
 
@@ -294,7 +294,7 @@ class Answers:
     def _left_to_recipient(self, message: Message) -> bool:
         return message.mac is not None and not message.signature and message.header.recipient not in self.context.dcc
 
-    def deliver_waiting(self, user: User) -> None:
+    def deliver_waiting(self, user: Receiver) -> None:
         """The user is there (again): hand over the Responses that wait for it."""
         for stored in self.context.requests.undelivered(user.eui64):
             self._hand_over(stored)

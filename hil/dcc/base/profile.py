@@ -29,6 +29,9 @@ class DccProfile:
     storm_one_in: float
     first_counter: float
     edition_2013: float
+    request_signatures: float
+    certificate_paths: float
+    request_ids_once: float
 
 
 @cache

@@ -323,6 +323,10 @@ class Requests:
         self._tell(name, step)
         return step
 
+    def forget(self, name: str) -> None:
+        """The request comes again and takes the place of the one of that name."""
+        self._store.execute("DELETE FROM requests WHERE request = ?", (name,))
+
     def move(self, name: str, event: RequestEvent, **columns: Value) -> LifeStep:
         """``event`` has happened to the request; ``columns`` are those that its row of the table writes. Raises WrongEvent."""
         row = self._store.row("SELECT state, delivered FROM requests WHERE request = ?", (name,))

@@ -156,10 +156,10 @@ def user(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     if sender.suspended is not None:
         return refused("ck2-suspended", sender=arrival.sender, reason=sender.suspended)
     allowed = roles_of(context, arrival.service)
-    if sender.role not in allowed:
+    if allowed.isdisjoint(sender.roles):
         return refused(
             "ck2-role",
-            role=sender.role,
+            role=" ".join(sender.roles),
             service=f"{arrival.service.variant} {arrival.service.name}",
             allowed=" or ".join(sorted(allowed)) or "nobody: no role has this service",
         )
@@ -212,11 +212,11 @@ def _restore(context: GatewayContext, arrival: Arrival) -> Refusal | None:
 
 
 def _local(context: GatewayContext, arrival: Arrival, device: Device) -> Refusal | None:
-    role = context.users.role(arrival.sender)
-    who = "suppliers" if role in SUPPLIERS else "others"
-    if role is not UserRole.RSA and device.status in rules().local_status[who]:
+    roles = context.users.roles(arrival.sender)
+    who = "suppliers" if roles & SUPPLIERS else "others"
+    if UserRole.RSA not in roles and device.status in rules().local_status[who]:
         return None
-    return refused("ck3-local", role=role, type=device.type.name, status=device.status)
+    return refused("ck3-local", role=" ".join(sorted(roles)), type=device.type.name, status=device.status)
 
 
 def _commissioning_refusals(context: GatewayContext, arrival: Arrival, device: Device) -> tuple[RefusalReason, ...]:
@@ -236,17 +236,18 @@ def registration(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     service, device = arrival.service, arrival.device
     if not service.device_service or device is None or (service.critical and service.variant != "6.23"):
         return None
-    role = context.users.role(arrival.sender)
-    if role not in SUPPLIERS | NETWORK_OPERATORS:
+    roles = context.users.roles(arrival.sender) & (SUPPLIERS | NETWORK_OPERATORS)
+    if not roles:
         return None  # other users and nominated agents are not in the registration data
     now = _needed(context, arrival)
     mpxns = mpxns_of(context.inventory, device, arrival.request)
     if not mpxns:
         return _without_mpxn(context, arrival, device)
-    if any(context.registration.party(mpxn, role, now) == arrival.sender for mpxn in mpxns):
+    if any(context.registration.party(mpxn, role, now) == arrival.sender for mpxn in mpxns for role in roles):
         return None
+    role = min(roles)
     found = ", ".join(f"{mpxn}: {context.registration.party(mpxn, role, now) or 'nobody'}" for mpxn in mpxns)
-    return refused("ck4-not-registered", role=role, found=found, sender=arrival.sender)
+    return refused("ck4-not-registered", role=" ".join(sorted(roles)), found=found, sender=arrival.sender)
 
 
 def _needed(context: GatewayContext, arrival: Arrival) -> float:
@@ -260,7 +261,7 @@ def _needed(context: GatewayContext, arrival: Arrival) -> float:
 def _without_mpxn(context: GatewayContext, arrival: Arrival, device: Device) -> Refusal | None:
     """No MPxN is known yet: installation. A hub without meters serves any supplier; another Device whoever pre-notified it or
     is held by it (choice)."""
-    if device.type in (DeviceType.CHF, DeviceType.GPF) and context.users.role(arrival.sender) in SUPPLIERS:
+    if device.type in (DeviceType.CHF, DeviceType.GPF) and context.users.roles(arrival.sender) & SUPPLIERS:
         return None
     if device.notified_by == arrival.sender or context.known_parties.knows(device.eui, arrival.sender):
         return None
@@ -269,15 +270,20 @@ def _without_mpxn(context: GatewayContext, arrival: Arrival, device: Device) -> 
 
 def credentials(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-5: the request is signed by the user it names."""
+    if not context.profile.request_signatures:
+        return None
     return None if isinstance(arrival.proof, Verified) else refused("ck5-credentials", problem=arrival.proof)
 
 
 def certificate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-6: the sender's certificate leads to a trusted authority and is in date."""
+    if not context.profile.request_signatures:
+        return None
     try:
         cert = signing_certificate(context.keystore, arrival.sender)
         check_profile(cert.public_bytes(Encoding.DER), Profile.ORGANISATION)
-        check_path(cert, context.keystore.authorities(), context.clock.datetime())
+        if context.profile.certificate_paths:
+            check_path(cert, context.keystore.authorities(), context.clock.datetime())
     except (ProtectionError, KeystoreError) as error:
         return refused("ck6-certificate", problem=error)
     return None
@@ -304,7 +310,7 @@ def duplicate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
             return None
         said = "no pre-command was issued for it" if state is None else f"it is {state} already"
         return refused("ck8-no-pre-command", request=arrival.name, state=said)
-    if state is not None:
+    if state is not None and context.profile.request_ids_once:
         return refused("ck8-duplicate", request=arrival.name, state=state)
     return None
 

@@ -50,14 +50,16 @@ class Gateway:
 
     # Users
 
-    def enter_user(self, eui: Eui64, role: UserRole) -> None:
-        """User entry: one identifier per role (ID-02, ID-03 [116, 117]). Raises UserEntryError."""
-        known = self._context.users.role(eui)
-        if known is not None and known is not role:
-            raise UserEntryError(f"{eui} is a user in role {known}: one identifier stands for one role [116], give {role} another")
+    def enter_user(self, eui: Eui64, *roles: UserRole) -> None:
+        """User entry: one identifier per role (ID-02, ID-03 [116, 117]); several ``roles`` are those of the published test parties,
+        whose one identifier stands for them all. Raises UserEntryError."""
+        known = self._context.users.roles(eui)
+        if known and not known.issuperset(roles):
+            held, asked = " ".join(sorted(known)), " ".join(sorted(set(roles) - known))
+            raise UserEntryError(f"{eui} is a user in role {held}: one identifier stands for one role [116], give {asked} another")
         if eui in self._context.dcc:
             raise UserEntryError(f"{eui} is the DCC's own identifier: DCC capacities have identifiers of their own [117]")
-        self._context.users.enter(eui, role)
+        self._context.users.enter(eui, roles)
 
     def suspend(self, eui: Eui64, reason: str) -> None:
         """Suspend a user's rights (M8 [125])."""
@@ -116,6 +118,8 @@ class Gateway:
 
     def _record(self, arrival: Arrival, *, received: float, execute_at: float | None = None) -> None:
         request = arrival.request
+        if not self._context.profile.request_ids_once:
+            self._context.requests.forget(arrival.name)
         self._context.requests.accept(
             arrival.name,
             arrival.sender,
@@ -240,6 +244,37 @@ class Journey:
 
     def travel(self, user: User | None, arrival: Arrival, travel: Travel) -> Refusal | None:
         """Take an accepted request to the SM WAN, or to the user for local delivery. Returns why it went no further."""
+        message = self._message(arrival, travel)
+        if isinstance(message, Refusal):
+            return message
+        delivery = arrival.way
+        if self._user_signs(arrival, message):
+            if user is None:
+                return self._give_up(arrival.name, refused("user-away", user=arrival.sender))
+            answer = self._round_trip(user, arrival, message, travel)
+            if isinstance(answer, Refusal):
+                return self._give_up(arrival.name, answer)
+            message, delivery = answer
+        return self._send(arrival, message, delivery, travel)
+
+    def pre_command(self, arrival: Arrival, travel: Travel) -> bytes | Refusal | None:
+        """The pre-command for a user who signs somewhere else; None where there was none to sign and the Command has gone out."""
+        message = self._message(arrival, travel)
+        if isinstance(message, Refusal):
+            return message
+        if self._user_signs(arrival, message):
+            return self.gateway.remember(arrival.request, message)
+        return self._send(arrival, message, arrival.way, travel)
+
+    def send_signed(self, arrival: Arrival, signed: Message, delivery: CommandVariant, travel: Travel) -> Refusal | None:
+        """Send what a user has signed and returned for ``arrival``, its service request. Returns why it went no further."""
+        return self._send(arrival, signed, delivery, travel)
+
+    def _user_signs(self, arrival: Arrival, message: Message) -> bool:
+        return arrival.service.critical and message.header.originator == arrival.sender
+
+    def _message(self, arrival: Arrival, travel: Travel) -> Message | Refusal:
+        """The request in the Device's form; signed where the CoS Party signs it."""
         request, device, name = arrival.request, arrival.device, arrival.name
         if device is None:
             return self._give_up(name, refused("ck3-not-listed", target=request.request_id.target))
@@ -265,20 +300,10 @@ class Journey:
             use_case=f"{message.message_code:04x}",
             known_party=self.context.known_parties.knows(device.eui, arrival.sender),
         )
-        delivery = arrival.way
-        if arrival.service.critical and message.header.originator != self.acb.eui:
-            if user is None:
-                return self._give_up(name, refused("user-away", user=arrival.sender))
-            answer = self._round_trip(user, arrival, message, travel)
-            if isinstance(answer, Refusal):
-                return self._give_up(name, answer)
-            message, delivery = answer
-        elif cos is not None:
+        if cos is not None and not self._user_signs(arrival, message):
             signed = cos.sign(request, message.encode())
-            if isinstance(signed, Refusal):
-                return self._give_up(name, signed)
-            message = signed
-        return self._send(arrival, device, message, delivery, travel)
+            return self._give_up(name, signed) if isinstance(signed, Refusal) else signed
+        return message
 
     def _ask_cos(self, cos: CosSigner | None, request: ServiceRequest) -> Refusal | None:
         if cos is None:
@@ -360,8 +385,10 @@ class Journey:
         travel.leg("signed pre-command checks")
         return signed, answer.command_variant
 
-    def _send(self, arrival: Arrival, device: Device, message: Message, delivery: CommandVariant, travel: Travel) -> Refusal | None:
-        name = arrival.name
+    def _send(self, arrival: Arrival, message: Message, delivery: CommandVariant, travel: Travel) -> Refusal | None:
+        name, device = arrival.name, arrival.device
+        if device is None:
+            return self._give_up(name, refused("ck3-not-listed", target=arrival.request.request_id.target))
         hub = self.context.inventory.hub_of(device.eui)
         try:
             # No signature yet: the ACB is the originator of a critical use case, for a party the Device does not hold [137].

@@ -84,9 +84,9 @@ class OwnServices:
     def _pre_notify(self, arrival: Arrival) -> Result:
         body = Node(arrival.request.body)
         eui, type_ = body.eui("DeviceID"), device_type_of(body.text("DeviceType"))
-        role = self.context.users.role(arrival.sender)
-        if (type_ in METERS or type_ in TYPE_1) and role not in SUPPLIERS:
-            raise OwnServiceRefused("inventory-supplier-adds", role=role, type=type_.name)
+        roles = self.context.users.roles(arrival.sender)
+        if (type_ in METERS or type_ in TYPE_1) and not roles & SUPPLIERS:
+            raise OwnServiceRefused("inventory-supplier-adds", role=" ".join(sorted(roles)), type=type_.name)
         gpf = body.eui("AssociatedGPFDeviceID") if body.has("AssociatedGPFDeviceID") else None
         if gpf == eui:
             raise OwnServiceRefused("inventory-same-gpf", eui=eui)
@@ -121,9 +121,9 @@ class OwnServices:
 
     def _eligible(self, arrival: Arrival, device: Device) -> None:
         """A Device is its parties' to change: registered for it, held by it, or who pre-notified it. Raises OwnServiceRefused."""
-        role, now, sender = self.context.users.role(arrival.sender), self.context.clock.now(), arrival.sender
+        roles, now, sender = self.context.users.roles(arrival.sender), self.context.clock.now(), arrival.sender
         mpxns = mpxns_of(self.context.inventory, device)
-        registered = role is not None and any(self.context.registration.party(mpxn, role, now) == sender for mpxn in mpxns)
+        registered = any(self.context.registration.party(mpxn, role, now) == sender for mpxn in mpxns for role in roles)
         held = self.context.known_parties.knows(device.eui, sender)
         shared = not mpxns and device.type in (DeviceType.CHF, DeviceType.GPF, DeviceType.TYPE_2)
         if not (registered or held or device.notified_by == sender or shared):
@@ -135,7 +135,7 @@ class OwnServices:
         device = inventory.device(eui)
         if device is None:
             raise OwnServiceRefused("own-not-listed", eui=eui)
-        if self.context.users.role(arrival.sender) is UserRole.OU and device.type is not DeviceType.TYPE_2:
+        if self.context.users.roles(arrival.sender) == {UserRole.OU} and device.type is not DeviceType.TYPE_2:
             raise OwnServiceRefused("inventory-other-user", type=device.type.name)
         self._eligible(arrival, device)
         sender, name = arrival.sender, str(request.request_id)

@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from lxml import etree
+
 from firmware_emu.clock import EPOCH
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.effects import TenancyChanged
@@ -168,6 +170,11 @@ class Schedules:
         """Every schedule there ever was, oldest first."""
         return schedules_in(self.context.store)
 
+    def made_from(self, number: int) -> etree._Element | None:
+        """The body of the 5.1 that a schedule was made from."""
+        row = self.context.store.row("SELECT xml FROM schedules WHERE number = ?", (number,))
+        return None if row is None else read_request(row["xml"]).body
+
     def of_run(self, request: str) -> int | None:
         """The schedule whose run this request is, None for any other request."""
         row = self.context.store.row("SELECT schedule FROM schedule_runs WHERE request = ?", (request,))
@@ -179,7 +186,7 @@ class Schedules:
         """b: a change of tenancy (3.2) was done for these MPxNs: schedules of Other Users for them go (X-25, X-26)."""
         for one in self._lasting():
             device = self.context.inventory.device(one.device)
-            other_user = self.context.users.role(one.user) is UserRole.OU
+            other_user = self.context.users.roles(one.user) == {UserRole.OU}
             if other_user and device is not None and set(told.mpxns) & set(self._mpxns(device)):
                 self._remove(one, f"SCH-05b: change of tenancy for {' '.join(told.mpxns)}")
 

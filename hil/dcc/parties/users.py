@@ -9,10 +9,11 @@ header names: the DCC can check it for messages to the Access Control Broker, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -202,11 +203,21 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class EnteredUser:
-    """One identifier, which stands for one role [116]. ``suspended`` says why its rights are suspended, None if they are not."""
+    """One identifier, which stands for one role [116]; the published test party stands for several (a supplier of both fuels).
+
+    ``suspended`` says why its rights are suspended, None if they are not."""
 
     eui: Eui64
-    role: UserRole
+    roles: tuple[UserRole, ...]
     suspended: str | None
+
+    @property
+    def role(self) -> UserRole:
+        """Its role; of several the first."""
+        return self.roles[0]
+
+
+NO_ROLES: frozenset[UserRole] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,25 +236,34 @@ class EnteredUsers:
     def find(self, eui: Eui64) -> EnteredUser | None:
         """The user of that identifier, None for a stranger."""
         row = self.store.row("SELECT * FROM users WHERE eui = ?", (str(eui),))
-        return None if row is None else EnteredUser(eui, UserRole(row["role"]), row["suspended"])
+        return None if row is None else EnteredUser(eui, _roles(row["role"]), row["suspended"])
 
     def role(self, eui: Eui64) -> UserRole | None:
-        """The role of that identifier, None for a stranger."""
+        """The role of that identifier (of several the first), None for a stranger."""
         found = self.find(eui)
         return None if found is None else found.role
+
+    def roles(self, eui: Eui64) -> frozenset[UserRole]:
+        """Every role of that identifier, none for a stranger."""
+        found = self.find(eui)
+        return NO_ROLES if found is None else frozenset(found.roles)
 
     def all(self) -> tuple[EnteredUser, ...]:
         """Every user in the order of their identifiers."""
         rows = self.store.rows("SELECT * FROM users ORDER BY eui")
-        return tuple(EnteredUser(Eui64.parse(row["eui"]), UserRole(row["role"]), row["suspended"]) for row in rows)
+        return tuple(EnteredUser(Eui64.parse(row["eui"]), _roles(row["role"]), row["suspended"]) for row in rows)
 
-    def enter(self, eui: Eui64, role: UserRole) -> None:
+    def enter(self, eui: Eui64, roles: Iterable[UserRole]) -> None:
         """Note a user; one that is known stays as it is."""
-        self.store.execute("INSERT OR IGNORE INTO users (eui, role) VALUES (?, ?)", (str(eui), role.value))
+        self.store.execute("INSERT OR IGNORE INTO users (eui, role) VALUES (?, ?)", (str(eui), " ".join(role.value for role in roles)))
 
     def suspend(self, eui: Eui64, reason: str | None) -> None:
         """Suspend the user's rights, or end that with None."""
         self.store.execute("UPDATE users SET suspended = ? WHERE eui = ?", (reason, str(eui)))
+
+
+def _roles(text: str) -> tuple[UserRole, ...]:
+    return tuple(UserRole(role) for role in text.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,21 +274,42 @@ class Delivered:
     octets: int
 
 
+class Receiver(Protocol):
+    """A user's receiving service: a :class:`User` of this process, or one at an address of its own."""
+
+    @property
+    def eui64(self) -> Eui64:
+        """The user."""
+        ...
+
+    def prove(self, message: Message) -> None:
+        """Check what only the user's keys can check, where they are here. Raises ProtectionError, KeystoreError."""
+        ...
+
+    def deliver(self, delivery: Delivery) -> bool:
+        """Take it; False for what is not meant for this user."""
+        ...
+
+    def learn(self, certificate: x509.Certificate) -> None:
+        """A Device certificate that the SMKI repository publishes."""
+        ...
+
+
 @dataclass(slots=True)
 class Receivers:
     """The users that are there."""
 
     bus: Bus
     trace: Trace
-    _there: dict[Eui64, User] = field(default_factory=dict)
+    _there: dict[Eui64, Receiver] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bus.on(CertificatePublished, self._learn)
 
-    def __iter__(self) -> Iterator[User]:
+    def __iter__(self) -> Iterator[Receiver]:
         return iter(tuple(self._there.values()))
 
-    def add(self, user: User) -> None:
+    def add(self, user: Receiver) -> None:
         """The user's receiving service is there."""
         self._there[user.eui64] = user
 
@@ -276,9 +317,14 @@ class Receivers:
         """It is away."""
         self._there.pop(eui, None)
 
-    def get(self, eui: Eui64) -> User | None:
-        """The user, if it is there."""
+    def get(self, eui: Eui64) -> Receiver | None:
+        """The user's receiving service, if it is there."""
         return self._there.get(eui)
+
+    def signer(self, eui: Eui64) -> User | None:
+        """The user, if it is there with its keys and so can sign at once."""
+        found = self._there.get(eui)
+        return found if isinstance(found, User) else None
 
     def deliver(self, party: Eui64, delivery: Delivery) -> bool:
         """Push to a user; False if it is not there. What is not meant for that user it reports and discards."""

@@ -1,0 +1,60 @@
+"""The web service as an application: addresses, media types, refusals of HTTP. What is said comes from :mod:`exchange`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from firmware_emu.errors import CommsHubError
+from firmware_emu.ids import Eui64
+from hil.dcc.duis.document import MAX_OCTETS
+from hil.dcc.service.exchange import Exchange, NotARequest, WebService
+
+MEDIA_TYPE = "application/xml"
+Caller = Callable[[Request], Eui64 | None]
+"""The user that a connection is with, None where that is not asked (plain HTTP). Raises KeystoreError."""
+
+
+def make_app(exchange: Exchange, caller: Caller) -> Starlette:
+    """The application; each web service has the address ``/api/v1/`` and its name (reference duis-gateway 1.1)."""
+
+    def route(service: WebService) -> Route:
+        return Route(f"/api/v1/{service}", partial(_post, exchange, caller, service), methods=["POST"])
+
+    return Starlette(routes=[route(service) for service in WebService])
+
+
+async def _post(exchange: Exchange, caller: Caller, service: WebService, request: Request) -> Response:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != MEDIA_TYPE:
+        return _said(415, f"read the content type {kind or 'none'}, expected {MEDIA_TYPE}")
+    try:
+        who = caller(request)
+    except CommsHubError as error:
+        return _said(403, str(error))
+    octets = await _body(request)
+    if octets is None:
+        return _said(413, f"expected at most {MAX_OCTETS} octets")
+    try:
+        return Response(await exchange.answer(service, octets, who), media_type=MEDIA_TYPE)
+    except NotARequest as error:
+        return _said(400, str(error))
+
+
+async def _body(request: Request) -> bytes | None:
+    """The octets that were posted, None for more than a request may have."""
+    octets = bytearray()
+    async for piece in request.stream():
+        octets += piece
+        if len(octets) > MAX_OCTETS:
+            return None
+    return bytes(octets)
+
+
+def _said(status: int, sentence: str) -> Response:
+    return PlainTextResponse(sentence + "\n", status)

@@ -1,0 +1,179 @@
+"""The DUIS web service from a user's side: what is posted, what is answered, what is pushed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.ids import Eui64
+from hil.dcc.duis import write_request
+from hil.dcc.duis.document import load_schema
+from hil.dcc.duis.request import CommandVariant
+from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
+from tests.dcc.messages import alert_of
+from tests.dcc.service.duis_client import SR, Client, texts
+
+
+@pytest.fixture
+async def client(far_end: FarEnd) -> AsyncIterator[Client]:
+    await far_end.in_service()
+    client = Client(far_end)
+    yield client
+    await client.exchange.pusher.close()
+
+
+async def test_a_read_is_acknowledged_and_its_response_is_pushed_after_the_gap(client: Client, duis: Path) -> None:
+    request = client.request("4.1.1", ESME)
+    acknowledged = texts(await client.say(request))
+    assert (acknowledged["ResponseCode"], acknowledged["RequestID"]) == ("I99", str(request.request_id))
+    assert client.taken == []
+    await client.far_end.clock.sleep(5)
+    (octets,) = client.taken
+    document = etree.fromstring(octets)
+    response = texts(document)
+    target, originator, counter = ESME.duis, SUPPLIER.duis, request.request_id.counter
+    assert (response["ResponseCode"], response["ResponseID"]) == ("I0", f"{target}:{originator}:{counter}")
+    assert Message.decode(base64.b64decode(response["GBCSPayload"])).header.originator == ESME
+    assert load_schema(duis / "xsd" / "DUIS.xsd").validate(document)
+    assert b">\n<" not in octets.partition(b"?>\n")[2]
+
+
+async def test_a_critical_request_stops_at_its_pre_command_and_goes_on_when_that_comes_back_signed(client: Client) -> None:
+    request = client.request("7.2", ESME)
+    answer = texts(await client.say(request))
+    assert (answer["ResponseCode"], answer["ServiceReferenceVariant"]) == ("I0", "7.2")
+    pre_command = base64.b64decode(answer["GBCSPayload"])
+    assert client.far_end.home.received == []
+    again = texts(await client.say(client.signed(request, pre_command)))
+    assert again["ResponseCode"] == "I99"
+    await client.far_end.clock.sleep(5)
+    assert [texts(etree.fromstring(octets))["RequestID"] for octets in client.taken] == [str(request.request_id)]
+
+
+async def test_a_signed_pre_command_that_was_changed_is_refused_and_may_come_again(client: Client) -> None:
+    request = client.request("7.2", ESME)
+    pre_command = base64.b64decode(texts(await client.say(request))["GBCSPayload"])
+    signed = client.signed(request, pre_command)
+    payload = signed.body[0]
+    right, wrong = payload.text or "", bytearray(base64.b64decode(payload.text or ""))
+    wrong[-1] ^= 1
+    payload.text = base64.b64encode(wrong).decode()
+    assert texts(await client.say(signed))["ResponseCode"].startswith("E")
+    payload.text = right
+    assert texts(await client.say(signed))["ResponseCode"] == "I99"
+
+
+async def test_a_command_for_local_delivery_comes_back_in_the_exchange(client: Client) -> None:
+    request = client.request("7.2", ESME)
+    pre_command = base64.b64decode(texts(await client.say(request))["GBCSPayload"])
+    document = await client.say(client.signed(request, pre_command, CommandVariant.SIGNED_RETURN))
+    assert texts(document)["ResponseCode"] == "I0"
+    found = document.findtext(f".//{SR}LocalCommand/{SR}GBCSPayload")
+    assert Message.decode(base64.b64decode(found or "")).mac is not None
+    assert client.far_end.home.received == []
+
+
+async def test_the_inventory_is_answered_in_the_exchange_in_the_form_of_the_schema(client: Client, duis: Path) -> None:
+    document = await client.say(client.request("8.2", body={"DeviceID": ESME}))
+    assert texts(document)["ResponseCode"] == "I0"
+    devices = {one.findtext(f"{SR}DeviceID"): one.findtext(f"{SR}DeviceStatus") for one in document.iter(f"{SR}Device")}
+    assert devices[ESME.duis] == "Commissioned"
+    assert load_schema(duis / "xsd" / "DUIS.xsd").validate(document)
+
+
+@pytest.mark.parametrize(("address", "code"), [("serviceS", "E13"), ("serviceD", "E13"), ("serviceT", "I0")])
+async def test_each_command_variant_has_its_address(client: Client, address: str, code: str) -> None:
+    signed = client.far_end.supplier.sign(client.request("7.2", ESME))
+    answer = await client.post(write_request(signed), address)
+    assert texts(etree.fromstring(answer.content))["ResponseCode"] == code
+
+
+async def test_a_device_that_is_not_listed_and_a_signature_that_does_not_hold_are_answered_with_codes(client: Client, duis: Path) -> None:
+    unknown = await client.say(client.request("4.1.1", Eui64.parse("00db123456789099")))
+    assert texts(unknown)["ResponseCode"] == "E19"
+    signed = write_request(client.far_end.supplier.sign(client.request("8.2", body={"DeviceID": ESME})))
+    answer = await client.post(signed.replace(ESME.duis.encode(), CHF.duis.encode()), "serviceD")
+    document = etree.fromstring(answer.content)
+    assert texts(document)["ResponseCode"] == "E100"
+    assert load_schema(duis / "xsd" / "DUIS.xsd").validate(document)
+
+
+@pytest.mark.parametrize(
+    ("octets", "kind", "status", "said"),
+    [
+        (b"hello", "application/xml", 400, "no DUIS document"),
+        (b"<Response/>", "application/xml", 400, "expected Request of"),
+        (b"<a/>", "text/plain", 415, "expected application/xml"),
+    ],
+)
+async def test_what_is_no_request_is_told_in_a_sentence(client: Client, octets: bytes, kind: str, status: int, said: str) -> None:
+    answer = await client.post(octets, "serviceS", kind)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+async def test_device_alerts_are_pushed(client: Client, duis: Path) -> None:
+    client.far_end.home.say(alert_of(client.far_end, ESME, SUPPLIER))
+    await client.far_end.clock.sleep(5)
+    document = etree.fromstring(client.taken[0])
+    alert = texts(document)
+    assert (alert["AlertCode"], alert["ResponseCode"], "RequestID" in alert) == ("8F3F", "I0", False)
+    assert load_schema(duis / "xsd" / "DUIS.xsd").validate(document)
+
+
+async def test_a_silent_device_is_told_as_a_dcc_alert(client: Client, duis: Path) -> None:
+    client.far_end.home.change = lambda messages: []
+    request = client.request("4.1.1", ESME)
+    await client.say(request)
+    await client.far_end.clock.sleep(3600)
+    (octets,) = client.taken
+    document = etree.fromstring(octets)
+    assert (texts(document)["DCCAlertCode"], texts(document)["CommandRequestID"]) == ("N13", str(request.request_id))
+    assert load_schema(duis / "xsd" / "DUIS.xsd").validate(document)
+
+
+async def test_nothing_is_lost_while_a_receiving_service_is_away_and_each_is_told_once_in_order(client: Client) -> None:
+    client.status = 503
+    requests = [client.request("4.1.1", ESME) for _ in range(3)]
+    for request in requests:
+        await client.say(request)
+    await client.far_end.clock.sleep(3600)
+    assert (client.taken, client.tried > 10) == ([], True)
+    client.status = 204
+    await client.far_end.clock.sleep(120)
+    assert [texts(etree.fromstring(octets))["RequestID"] for octets in client.taken] == [str(one.request_id) for one in requests]
+
+
+async def test_a_document_that_will_never_be_taken_is_put_aside_and_the_next_one_follows(client: Client) -> None:
+    client.status = 400
+    await client.say(client.request("4.1.1", ESME))
+    await client.far_end.clock.sleep(10)
+    client.status = 204
+    second = client.request("4.1.1", ESME)
+    await client.say(second)
+    await client.far_end.clock.sleep(10)
+    assert [texts(etree.fromstring(octets))["RequestID"] for octets in client.taken] == [str(second.request_id)]
+    assert [one.problem for one in client.exchange.outbox.all(state="refused")] == ["answered 400"]
+
+
+async def test_a_request_of_later_is_acknowledged_now_and_answered_then(client: Client) -> None:
+    at = client.far_end.clock.datetime() + timedelta(hours=2)
+    request = client.request("11.2", ESME, {"ExecutionDateTime": at})
+    assert texts(await client.say(request))["ResponseCode"] == "I99"
+    await client.far_end.clock.sleep(7000)
+    assert client.taken == []
+    await client.far_end.clock.sleep(300)
+    assert [texts(etree.fromstring(octets))["ResponseCode"] for octets in client.taken] == ["I0"]
+
+
+async def test_a_request_of_later_whose_user_lost_its_rights_is_refused_then(client: Client) -> None:
+    at = client.far_end.clock.datetime() + timedelta(hours=2)
+    await client.say(client.request("11.2", ESME, {"ExecutionDateTime": at}))
+    client.far_end.dcc.gateway.suspend(SUPPLIER, "M8")
+    await client.far_end.clock.sleep(7300)
+    assert [texts(etree.fromstring(octets))["ResponseCode"] for octets in client.taken] == ["E3"]
