@@ -198,6 +198,13 @@ class HanNode(ApsPort, Protocol):
         """A sleepy node fetches what its parent holds for it; returns when nothing more is pending."""
         ...
 
+    async def request_link_key(self, partner: Eui64) -> None:
+        """Let the trust centre give this node and ``partner`` a link key of their own, each under its own link key with the centre.
+
+        Raises RadioError: this node or the partner holds none with the trust centre, or it gives none.
+        """
+        ...
+
     async def leave(self) -> None: ...
 
     def power(self, on: bool) -> None:

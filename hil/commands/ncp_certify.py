@@ -43,11 +43,13 @@ def certify(hosts: tuple[str, ...], firmwares: tuple[str, ...], transports: tupl
         async for cell in made:
             cells.append(cell)
 
-    clock.run(run())
-    if as_json:
-        click.echo(matrix.as_json(cells))
-    else:
-        _show(cells)
+    try:
+        clock.run(run())
+    finally:  # an hour's cells are told also where it is broken off
+        if as_json:
+            click.echo(matrix.as_json(cells))
+        else:
+            _show(cells)
     sys.exit(1 if any(cell.verdict == matrix.FAIL for cell in cells) else 0)
 
 

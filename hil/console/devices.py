@@ -117,9 +117,10 @@ class DeviceNoun(RigNoun):
         return Result(f"{self.table.type} {self.name}", values, raw=device)
 
     @verb()
-    async def read(self, attribute: AttributeName) -> Result:
-        """Let it read an attribute of the hub over the air, by cluster and name."""
-        return await read_attribute(self.device.zcl, self._coordinator(), attribute)
+    async def read(self, attribute: AttributeName, of: Other = "") -> Result:
+        """Let it read an attribute over the air, by cluster and name: of the hub, or of the Device that is named."""
+        partner = self.target(of) if of else self._coordinator()
+        return await read_attribute(self.device.zcl, partner, attribute)
 
     @verb()
     async def send(self, command: CommandName, **fields: str) -> Result:

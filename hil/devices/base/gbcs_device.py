@@ -2,10 +2,11 @@
 
 What it still has to send is kept in its store, so that an alert raised before a power cut is not lost.
 
-Method A joins between two meters or displays: key establishment with each other once both have the other in their logs.
+Method A joins between two meters or displays: key establishment with each other once both have the other in their logs. By methods B and C
+the Device that the Command told asks the Trust Centre for a link key, which gives it to both (a partner link key); with the hub itself
+it has one already. That this one asks, and not its partner, which may have no GBCS, is inferred: the text is not stored.
 
-Not modelled: methods B and C, whose partner link key comes from the Trust Centre; the codes 6 to 10, 12 and 13 of CS03, since the answer to
-a join is given before the keys are agreed.
+Not modelled: the codes 6 to 10, 12 and 13 of CS03, since the answer to a join is given before the keys are agreed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, Self
 
 from firmware_emu.clock import Clock
@@ -39,14 +40,14 @@ from hil.devices.base.ota_client import OtaClient
 from hil.devices.base.part import DevicePart
 from hil.devices.base.place import Place
 
-INITIATOR, RESPONDER = 0, 1
-"""Method and role of a join by method A (reference gbcs-messages 6)."""
+INITIATOR, RESPONDER, METHOD_B, METHOD_C = range(4)
+"""Method and role of a join: the first two by method A (reference gbcs-messages 6)."""
 RETRY_S, TRIES = 60.0, 30
 """The other side may get its join command later. The bench's own figures."""
 
 
 class Paired(DevicePart, Protocol):
-    """A Device that is joined to others by method A."""
+    """A Device that is joined to others."""
 
     def paired(self, partner: Eui64) -> None:
         """A link key was agreed with a Device of the log, on this one's initiative."""
@@ -54,7 +55,7 @@ class Paired(DevicePart, Protocol):
 
 
 class Pairing:
-    """The partners of one Device by method A."""
+    """The partners of one Device, and the link keys with them."""
 
     def __init__(self, device: Paired, credentials: CbkeCredentials) -> None:
         self._device = device
@@ -75,15 +76,17 @@ class Pairing:
         self._device.trace.emit("han", self._device.name, "key established", target=str(partner), role="responder")
 
     def start_new(self) -> None:
-        """Begin with every partner toward which this Device is the initiator and has no key yet; forget those unjoined."""
+        """Begin with every partner with which this Device has to see to a key and has none yet; forget those unjoined."""
         entries = joins.entries(self._device.gbcs)
         self.established &= {entry.device_id for entry in entries}
         for entry in entries:
             partner = entry.device_id
             done = partner in self._under_way or partner in self.established
-            if not done and joins.method_of(self._device.gbcs, partner) == INITIATOR:
-                self._under_way.add(partner)
-                self._device.spawn(self._establish(partner))
+            method = joins.method_of(self._device.gbcs, partner)
+            if done or method == RESPONDER or (method != INITIATOR and self._device.coordinator in (None, partner)):
+                continue
+            self._under_way.add(partner)
+            self._device.spawn(self._agree(partner, self._establish if method == INITIATOR else self._device.node.request_link_key))
 
     def begin_again(self) -> None:
         """The link keys are lost, those of both sides: agree new ones."""
@@ -91,12 +94,16 @@ class Pairing:
         self.start_new()
 
     async def _establish(self, partner: Eui64) -> None:
+        key = await establish(self._device.zcl, partner, self._credentials)
+        await self._device.node.import_link_key(partner, key)
+
+    async def _agree(self, partner: Eui64, once: Callable[[Eui64], Awaitable[None]]) -> None:
+        """Try ``once`` until it succeeds: the other side may not be there yet, or not know of this one."""
         device = self._device
         try:
             for _ in range(TRIES):
                 try:
-                    key = await establish(device.zcl, partner, self._credentials)
-                    await device.node.import_link_key(partner, key)
+                    await once(partner)
                 except (RadioError, ProtectionError) as problem:
                     device.trace.emit("han", device.name, "not established", target=str(partner), reason=str(problem))
                     await device.clock.sleep(RETRY_S)

@@ -34,6 +34,7 @@ from firmware_emu.han.ezsp import (
 )
 from firmware_emu.han.zigpy_radio import AddressBook
 from firmware_emu.ids import Eui64
+from hil.radio.nodes.node import KEY_WAIT_S
 
 LOGGER = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class EzspNode:
         self._sleepy = False
         self._status: asyncio.Future[str] | None = None
         self._polled: asyncio.Future[str] | None = None
+        self._keys: dict[Eui64, asyncio.Future[Any]] = {}
         self._polling = asyncio.Lock()
         self._awake_until = 0.0
         self._poller: asyncio.Task[None] | None = None
@@ -200,6 +202,20 @@ class EzspNode:
 
     async def import_link_key(self, partner: Eui64, key: bytes) -> None:
         await import_link_key(self._open_ezsp(), partner, key)
+
+    async def request_link_key(self, partner: Eui64) -> None:
+        """See :class:`HanNode`; the dongle tells what came of it."""
+        told = self._keys[partner] = asyncio.get_running_loop().create_future()
+        try:
+            await command(self._open_ezsp().requestLinkKey(partner=ezsp_eui64(partner)), f"ask for a link key with {partner}")
+            async with asyncio.timeout(KEY_WAIT_S):
+                status = await told
+        except TimeoutError:
+            raise RadioError(f"the trust centre gave no link key with {partner}", "TIMEOUT") from None
+        finally:
+            self._keys.pop(partner, None)
+        if status != t.EmberKeyStatus.APP_LINK_KEY_ESTABLISHED:
+            raise RadioError(f"there is no link key with {partner}", status.name)
 
     # HanNode
 
@@ -388,6 +404,10 @@ class EzspNode:
                 self._joined = False
                 if self.on_left is not None:
                     self.on_left()
+        elif name == "zigbeeKeyEstablishmentHandler":
+            waiting = self._keys.get(eui64_of(args[0]))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(args[1])
         elif name == "pollCompleteHandler" and self._polled is not None and not self._polled.done():
             self._polled.set_result(status_text(args[0]))
 

@@ -244,6 +244,14 @@ class MemoryNode(Port):
             self.deliver(sender, frame)
         await asyncio.sleep(0.05)
 
+    async def request_link_key(self, partner: Eui64) -> None:
+        await asyncio.sleep(0.05)
+        hub, other = self.han.coordinator, self.han.ports.get(partner)
+        ready = hub is not None and hub.on and all(one is not None and one.on and one.on_network for one in (self, other))
+        if not ready or other is None or hub is None or not {self.eui64, partner} <= set(hub.link_keys):
+            raise RadioError(f"the trust centre gave no link key with {partner}", "TIMEOUT")
+        self.link_keys[partner] = other.link_keys[self.eui64] = aes_mmo(self.eui64.octets + partner.octets)
+
     async def leave(self) -> None:
         self.on_network = False
 

@@ -39,7 +39,7 @@ class NodeBench:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Self]:
         """The hub's network is formed, and the node is there; in the end both are closed."""
-        air = Air(self.clock, 1)
+        air = self.air = Air(self.clock, 1)
         dongles = [NcpServer(air, HUB, 13, None, self.clock)]
         self.radio = ZigpyRadio(str(await dongles[0].serve_pty()), clock=self.clock, trace=Trace(self.clock.now))
         self.radio.add_endpoint(SimpleDescriptor(1, 0x0508, (0x000A, 0x0019), (0x0704,)))

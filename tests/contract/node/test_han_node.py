@@ -7,10 +7,14 @@ import asyncio
 import pytest
 
 from firmware_emu.errors import RadioError
-from firmware_emu.han.base import ApsFrame, HanEventKind
+from firmware_emu.han.base import ApsFrame, HanEventKind, SimpleDescriptor
+from firmware_emu.ids import Eui64
+from hil.radio.nodes.node import StackNode
 from tests.contract.node.node_bench import DEVICE, HUB, LINK_KEY, NodeBench
 
 OTHER_KEY = bytes(range(16))
+PARTNER, PARTNER_KEY = Eui64.parse("0011223344556688"), bytes(range(16, 32))
+STRANGER = Eui64.parse("00112233445566ff")
 
 
 def frame(payload: bytes, *, secured: bool = True) -> ApsFrame:
@@ -134,3 +138,29 @@ async def test_a_node_leaves(bench: NodeBench) -> None:
     assert HanEventKind.LEFT in [event.kind for event in bench.events]
     with pytest.raises(RadioError):
         await bench.node.send(HUB, frame(b"gone"))
+
+
+async def test_the_trust_centre_gives_two_nodes_a_link_key_of_their_own_and_none_to_a_stranger(bench: NodeBench) -> None:
+    await bench.join()
+    other = StackNode(bench.air, PARTNER)
+    other.add_endpoint(SimpleDescriptor(1, 0x0502, (), (0x0702,)))
+    heard: list[tuple[Eui64, ApsFrame]] = []
+    other.receiver = lambda sender, frame: heard.append((sender, frame))
+    await bench.radio.permit(PARTNER, PARTNER_KEY, 120)
+    await other.join(PARTNER_KEY, extended_pan_id=HUB)
+    await bench.clock.sleep(1)
+    for device, node, key in ((DEVICE, bench.node, LINK_KEY), (PARTNER, other, PARTNER_KEY)):
+        await bench.radio.import_link_key(device, key)
+        await node.import_link_key(HUB, key)
+    with pytest.raises(RadioError):
+        await bench.node.send(PARTNER, ApsFrame(0x0702, b"too early", 1, 1))
+
+    await bench.node.request_link_key(PARTNER)
+    await bench.node.send(PARTNER, ApsFrame(0x0702, b"there", 1, 1))
+    await other.send(DEVICE, ApsFrame(0x0702, b"and back", 1, 1))
+    await bench.clock.sleep(1)
+    with pytest.raises(RadioError):
+        await bench.node.request_link_key(STRANGER)
+
+    assert [(sender, frame.payload, frame.secured) for sender, frame in heard] == [(DEVICE, b"there", True)]
+    assert [(sender, frame.payload, frame.secured) for sender, frame in bench.at_node] == [(PARTNER, b"and back", True)]
