@@ -5,9 +5,6 @@ from __future__ import annotations
 import io
 import re
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from hil.report.verdict import Plot
 
 _COLOURS = ("#00587c", "#b5541c", "#3a7d44", "#7b3f8c", "#6b6b6b")
@@ -15,6 +12,9 @@ _COLOURS = ("#00587c", "#b5541c", "#3a7d44", "#7b3f8c", "#6b6b6b")
 
 def draw(plot: Plot, *, width_in: float = 9.0, height_in: float = 2.6) -> str:
     """The plot as an ``<svg>`` element. The same plot gives the same text."""
+    import matplotlib as mpl  # half a second, which a command that draws nothing need not wait
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     axes = figure.add_subplot()
     for (name, points), colour in zip(plot.series.items(), _COLOURS * (1 + len(plot.series) // len(_COLOURS)), strict=False):
