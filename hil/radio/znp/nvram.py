@@ -7,12 +7,16 @@ Layouts: zigpy-znp 1.1.1 ``types/structs.py``, structs aligned as on a CC2652.
 
 from __future__ import annotations
 
-import struct
+import contextlib
+from typing import Any
+
+from construct import Construct, ConstructError
 
 from firmware_emu.ids import Eui64
 from hil.radio.personality import Personality
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.tokens import Child, Tokens
+from hil.radio.znp import structures
 
 EXTADDR, STARTUP_OPTION, NIB, EXTENDED_PAN_ID, ACTIVE_KEY, ALTERNATE_KEY, USE_EXTENDED_PAN_ID = 0x01, 0x03, 0x21, 0x2D, 0x3A, 0x3B, 0x47
 LINK_KEY_TABLE, ON_A_NETWORK, PRECONFIGURED_KEY, PAN_ID, CHANNELS, LOGICAL_TYPE, TCLK_SEED = 0x4C, 0x55, 0x62, 0x83, 0x84, 0x87, 0x101
@@ -22,16 +26,28 @@ OSAL = 0x0000
 ADDRESSES, TCLK, APS_KEYS, SECURITY = 0x0001, 0x0004, 0x0006, 0x0007
 _LIMITS = {ADDRESSES: "address_entries", TCLK: "key_entries", APS_KEYS: "link_keys", SECURITY: "security_entries"}
 """Extended tables, and what a personality calls their rows."""
-_EMPTY_ADDRESS = b"\xff\x00\xff\xff" + b"\xff" * 8
-_ROWS = {ADDRESSES: _EMPTY_ADDRESS, TCLK: bytes(16) + b"\x00\xff\x00\x00", APS_KEYS: bytes(24), SECURITY: bytes(12)}
-_LINK_KEYS = struct.Struct("<HHBx")
-_TCLK = struct.Struct("<II8sBBBx")
+_EMPTY_ADDRESS = structures.ADDRESS.build({"use": 0xFF, "short": 0xFFFF, "device": b"\xff" * 8})
+_ROWS = {
+    ADDRESSES: _EMPTY_ADDRESS,
+    TCLK: structures.TRUST_CENTRE_KEY.build({"sent": 0, "received": 0, "device": bytes(8), "attributes": 0, "kind": 0xFF, "shift": 0}),
+    APS_KEYS: bytes(structures.KEY_DATA.sizeof()),
+    SECURITY: bytes(structures.COUNTER.sizeof()),
+}
+_NIB_FROM = {
+    "passive_ack_timeout": 0x2F,
+    "max_broadcast_retries": 0x2E,
+    "broadcast_delivery_time": 0x30,
+    "route_discovery_time": 0x39,
+    "route_expiry_time": 0x2C,
+    "concentrator": 0x32,
+    "concentrator_discovery_time": 0x33,
+    "concentrator_radius": 0x34,
+}
+"""Fields of the NIB and the items that they are taken from."""
 _VERIFIED = 0x02
 """Attribute of a key made of the seed that is in use."""
 _CHILD, _SECURITY = 0x01, 0x02
 _AUTHENTICATED = 0x01
-_NIB_OCTETS, _SHORT, _CHANNEL, _COORDINATOR, _PAN, _MASK, _EXTENDED, _KEY_LOADED, _UPDATE = 116, 22, 24, 28, 36, 40, 57, 65, 114
-_ROUTER_STATE = (38, 8)
 
 
 class Nvram:
@@ -61,11 +77,16 @@ class Nvram:
                 fresh = draw.randbytes(item.length) if item.value == "random" else bytes.fromhex(item.value)
                 self.put(OSAL, sub, kept.get(sub, fresh))
         self.put(OSAL, STARTUP_OPTION, b"\x00")
-        self.put(OSAL, LINK_KEY_TABLE, bytes(2 + _LINK_KEYS.size * self.sizes[APS_KEYS]))
+        self.put(OSAL, LINK_KEY_TABLE, self._link_key_table([]))
         for table, count in self.sizes.items():
             for sub in range(count):
                 self.put(table, sub, _ROWS[table])
         self._tokens.save()
+
+    def _link_key_table(self, rows: list[dict[str, int]]) -> bytes:
+        """``rows``, and room for as many as there are link keys."""
+        filled: bytes = structures.LINK_KEYS.build(rows)
+        return filled.ljust(2 + structures.LINK_KEY.sizeof() * self.sizes[APS_KEYS], b"\x00")
 
     # items
 
@@ -73,6 +94,13 @@ class Nvram:
         if item == OSAL and sub == EXTADDR:
             return self._tokens.eui64.zigbee
         return self._tokens.data.get(f"nv:{item:04x}:{sub:04x}")
+
+    def _read(self, structure: Construct, item: int, sub: int) -> Any:
+        """An item by its fields; None where it is absent, or a host has written what is none."""
+        with contextlib.suppress(ConstructError):
+            if (octets := self.get(item, sub)) is not None:
+                return structure.parse(octets)
+        return None
 
     def put(self, item: int, sub: int, value: bytes) -> None:
         """Kept at the next :meth:`Tokens.save`."""
@@ -103,25 +131,32 @@ class Nvram:
 
     @property
     def formed(self) -> bool:
-        nib = self.get(OSAL, NIB)
-        return self.number(ON_A_NETWORK) == 1 and nib is not None and bool(nib[_KEY_LOADED])
+        nib, key = self._read(structures.NIB, OSAL, NIB), self._read(structures.KEY, OSAL, ACTIVE_KEY)
+        return self.number(ON_A_NETWORK) == 1 and key is not None and nib is not None and bool(nib.key_loaded)
 
     def write_network(self) -> None:
         """From the running stack into the items."""
         tokens = self._tokens
         assert tokens.network_key is not None, "a running coordinator has a network key"
-        nib = bytearray(self.get(OSAL, NIB) or bytes(_NIB_OCTETS))
-        struct.pack_into("<H", nib, _SHORT, tokens.short)
-        nib[12], nib[_CHANNEL], nib[_KEY_LOADED], nib[_UPDATE] = 5, tokens.channel, 1, tokens.update_id
-        nib[_ROUTER_STATE[0]] = _ROUTER_STATE[1]
-        nib[_COORDINATOR : _COORDINATOR + 8] = tokens.eui64.zigbee
-        struct.pack_into("<H", nib, _PAN, tokens.pan)
-        struct.pack_into("<I", nib, _MASK, 1 << tokens.channel)
-        nib[_EXTENDED : _EXTENDED + 8] = tokens.extended_pan.zigbee
-        active = bytes([tokens.key_sequence]) + tokens.network_key
-        alternate = active if tokens.alternate_key is None else bytes([tokens.alternate_sequence]) + tokens.alternate_key
+        nib = structures.NIB.build(
+            {
+                **{name: self.number(item) for name, item in _NIB_FROM.items()},
+                "short": tokens.short,
+                "channel": tokens.channel,
+                "coordinator": tokens.eui64.zigbee,
+                "pan": tokens.pan,
+                "channels": 1 << tokens.channel,
+                "extended_pan": tokens.extended_pan.zigbee,
+                "key_loaded": 1,
+                "update_id": tokens.update_id,
+            }
+        )
+        active = structures.KEY.build({"sequence": tokens.key_sequence, "key": tokens.network_key})
+        alternate = active
+        if tokens.alternate_key is not None:
+            alternate = structures.KEY.build({"sequence": tokens.alternate_sequence, "key": tokens.alternate_key})
         for sub, value in {
-            NIB: bytes(nib),
+            NIB: nib,
             EXTENDED_PAN_ID: tokens.extended_pan.zigbee,
             ACTIVE_KEY: active,
             ALTERNATE_KEY: alternate,
@@ -129,7 +164,8 @@ class Nvram:
             PAN_ID: tokens.pan.to_bytes(2, "little"),
         }.items():
             self._note(OSAL, sub, value)
-        self._note(SECURITY, 0, struct.pack("<I", self._stack.nwk.counter) + tokens.extended_pan.zigbee)
+        counter = {"counter": self._stack.nwk.counter, "extended_pan": tokens.extended_pan.zigbee}
+        self._note(SECURITY, 0, structures.COUNTER.build(counter))
         self._write_devices()
 
     def _write_devices(self) -> None:
@@ -138,70 +174,69 @@ class Nvram:
         keys = dict(tokens.link_keys.values())
         devices = [*tokens.children, *(device for device in keys if device not in tokens.children)]
         rows: list[bytes] = []
-        table: list[bytes] = []
+        table: list[dict[str, int]] = []
         for at, device in enumerate(devices[: self.sizes[ADDRESSES]]):
             child = tokens.children.get(device)
             short = child.short if child is not None else self._stack.nwk.shorts.get(device, 0xFFFE)
             use = (_CHILD if child is not None and not child.router else 0) | (_SECURITY if device in keys else 0)
-            rows.append(struct.pack("<BxH", use, short) + device.zigbee)
+            rows.append(structures.ADDRESS.build({"use": use, "short": short, "device": device.zigbee}))
             if device in keys and len(table) < self.sizes[APS_KEYS]:
                 aps = self._stack.aps
-                self._note(APS_KEYS, len(table), keys[device] + struct.pack("<II", aps.counter, aps.incoming_counter(device)))
-                table.append(_LINK_KEYS.pack(at, len(table), _AUTHENTICATED))
+                data = {"key": keys[device], "sent": aps.counter, "received": aps.incoming_counter(device)}
+                self._note(APS_KEYS, len(table), structures.KEY_DATA.build(data))
+                table.append({"address": at, "key": len(table), "state": _AUTHENTICATED})
         for sub in range(self.sizes[TCLK]):
             self._note(TCLK, sub, _ROWS[TCLK])
         for sub in range(self.sizes[ADDRESSES]):
             self._note(ADDRESSES, sub, rows[sub] if sub < len(rows) else _EMPTY_ADDRESS)
-        index = struct.pack("<H", len(table)) + b"".join(table)
-        self._note(OSAL, LINK_KEY_TABLE, index.ljust(2 + _LINK_KEYS.size * self.sizes[APS_KEYS], b"\x00"))
+        self._note(OSAL, LINK_KEY_TABLE, self._link_key_table(table))
 
     def read_network(self) -> None:
         """From the items into the tokens, before the stack starts."""
-        tokens, nib = self._tokens, self.get(OSAL, NIB)
-        active = self.get(OSAL, ACTIVE_KEY)
-        assert nib is not None, "formed says that it is there"
-        assert active is not None, "formed says that it is there"
-        tokens.node_type, tokens.short, tokens.channel = 1, 0, nib[_CHANNEL]
-        (tokens.pan,) = struct.unpack_from("<H", nib, _PAN)
-        tokens.extended_pan = Eui64.from_zigbee(nib[_EXTENDED : _EXTENDED + 8])
-        tokens.update_id, tokens.parent, tokens.parent_short, tokens.depth = nib[_UPDATE], None, 0xFFFF, 0
+        tokens, nib, active = self._tokens, self._read(structures.NIB, OSAL, NIB), self._read(structures.KEY, OSAL, ACTIVE_KEY)
+        tokens.node_type, tokens.short, tokens.channel, tokens.pan = 1, 0, nib.channel, nib.pan
+        tokens.extended_pan = Eui64.from_zigbee(nib.extended_pan)
+        tokens.update_id, tokens.parent, tokens.parent_short, tokens.depth = nib.update_id, None, 0xFFFF, 0
         tokens.tc_eui64 = tokens.eui64
-        tokens.key_sequence, tokens.network_key = active[0], active[1:17]
+        tokens.key_sequence, tokens.network_key = active.sequence, active.key
         for sub in range(self.sizes[SECURITY]):
-            row = self.get(SECURITY, sub) or bytes(12)
-            if row[4:12] == tokens.extended_pan.zigbee:
-                tokens.nwk_counter = max(tokens.nwk_counter, int.from_bytes(row[:4], "little"))
+            row = self._read(structures.COUNTER, SECURITY, sub)
+            if row is not None and row.extended_pan == tokens.extended_pan.zigbee:
+                tokens.nwk_counter = max(tokens.nwk_counter, row.counter)
         self._read_devices()
         self._written.clear()
         tokens.save()
 
     def _read_devices(self) -> None:
         tokens = self._tokens
-        rows = [self.get(ADDRESSES, sub) or _EMPTY_ADDRESS for sub in range(self.sizes[ADDRESSES])]
+        rows = [
+            self._read(structures.ADDRESS, ADDRESSES, sub) or structures.ADDRESS.parse(_EMPTY_ADDRESS)
+            for sub in range(self.sizes[ADDRESSES])
+        ]
         listed: set[Eui64] = set()
         for row in rows:
-            device = Eui64.from_zigbee(row[4:12])
-            if row[0] != 0xFF and row[0] & _CHILD:
+            device = Eui64.from_zigbee(row.device)
+            if row.use != 0xFF and row.use & _CHILD:
                 listed.add(device)
                 if device not in tokens.children:
-                    tokens.children[device] = Child(int.from_bytes(row[2:4], "little"), 0x80, authenticated=True)
+                    tokens.children[device] = Child(row.short, 0x80, authenticated=True)
         for device in [device for device, child in tokens.children.items() if not child.router and device not in listed]:
             del tokens.children[device]
-        table = self.get(OSAL, LINK_KEY_TABLE) or bytes(2)
         tokens.link_keys.clear()
-        for place in range(int.from_bytes(table[:2], "little")):
-            address, key, state = _LINK_KEYS.unpack_from(table, 2 + place * _LINK_KEYS.size)
-            value = self.get(APS_KEYS, key)
-            if state == _AUTHENTICATED and value is not None and address < len(rows):
-                tokens.link_keys[place] = (Eui64.from_zigbee(rows[address][4:12]), value[:16])
-                tokens.aps_counter = max(tokens.aps_counter, int.from_bytes(value[16:20], "little"))
+        for place, entry in enumerate(self._read(structures.LINK_KEYS, OSAL, LINK_KEY_TABLE) or ()):
+            data = self._read(structures.KEY_DATA, APS_KEYS, entry.key)
+            if entry.state == _AUTHENTICATED and data is not None and entry.address < len(rows):
+                tokens.link_keys[place] = (Eui64.from_zigbee(rows[entry.address].device), data.key)
+                tokens.aps_counter = max(tokens.aps_counter, data.sent)
         seed = self.get(OSAL, TCLK_SEED) or bytes(16)
         for sub in range(self.sizes[TCLK]):
-            sent, _, eui64, attributes, _, shift = _TCLK.unpack(self.get(TCLK, sub) or _ROWS[TCLK])
-            device = Eui64.from_zigbee(eui64)
-            if any(eui64) and attributes == _VERIFIED and device not in {known for known, _ in tokens.link_keys.values()}:
-                tokens.link_keys[len(tokens.link_keys)] = device, seeded_key(device, seed, shift)
-                tokens.aps_counter = max(tokens.aps_counter, sent)
+            held = self._read(structures.TRUST_CENTRE_KEY, TCLK, sub)
+            if held is None:
+                continue
+            device = Eui64.from_zigbee(held.device)
+            if any(held.device) and held.attributes == _VERIFIED and device not in {known for known, _ in tokens.link_keys.values()}:
+                tokens.link_keys[len(tokens.link_keys)] = device, seeded_key(device, seed, held.shift)
+                tokens.aps_counter = max(tokens.aps_counter, held.sent)
 
 
 def seeded_key(device: Eui64, seed: bytes, shift: int) -> bytes:
