@@ -100,11 +100,25 @@ class HubTable(_Table):
     outage_threshold_s: int = Field(default=180, ge=1, description="an outage of at least this long is a long one (alert 0x8F36)")
 
 
+BENCH_AIR, OUTSIDE_AIR = "bench", "outside"
+"""Names of the simulated air of this bench, and of the one beyond every port whose row names no other."""
+OPEN_AIR = "socket:"
+"""Before the address of the open air's socket, in place of a Device's port; ``socket://`` is a dongle's port on TCP."""
+
+
+def on_open_air(node: str) -> bool:
+    """True for a Device that joins the simulated air through its socket: ``socket:HOST:PORT``."""
+    return node.startswith(OPEN_AIR) and not node.startswith(f"{OPEN_AIR}//")
+
+
 class RadioTable(_Table):
     """The coordinator's dongle. ``path`` is a serial device, ``socket://host:port``, or ``virtual`` for the virtual dongle."""
 
     kind: RadioKind = "ezsp"
     path: str = "virtual"
+    air: str | None = Field(
+        default=None, description="the air that a dongle on a port is on; 'outside' if not named. Only radios on one air hear each other"
+    )
     baudrate: int = Field(default=115200, ge=57600, le=460800)
     flow_control: Literal["none", "hardware", "software"] = "none"
     ezsp_version: int = Field(default=13, ge=7, le=19, description="what the virtual dongle says it speaks")
@@ -118,6 +132,9 @@ class RadioTable(_Table):
 class AirTable(_Table):
     """The simulated air between the radios."""
 
+    open: str | None = Field(
+        default=None, description="HOST:PORT of a socket by which programs of third parties join as nodes; port 0: any"
+    )
     timing: bool = Field(default=False, description="frames take their time, radios listen before they send, and what overlaps collides")
 
 
@@ -225,7 +242,12 @@ class DeviceTable(_Table):
     model: str = Field(default="00000001", pattern="^[0-9A-Fa-f]{8}$")
     firmware: str = Field(default="00000100", pattern="^[0-9A-Fa-f]{8}$")
     mpxn: Point | None = None
-    node: str = Field(default="air", description="its radio: air (simulated), virtual-dongle (a second EZSP dongle on that air), or a port")
+    node: str = Field(
+        default="air",
+        description="its radio: air (simulated), virtual-dongle (a second EZSP dongle on that air), a port, or socket:HOST:PORT, where "
+        "a third party's Device joins the simulated air",
+    )
+    air: str | None = Field(default=None, description="the air that a dongle on a port is on; 'outside' if not named")
     room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
     variant: str | None = Field(default=None, description="one of the variants of its type, as an ESME's elements and phases")
     store: Literal["memory", "file"] = Field(
@@ -273,6 +295,45 @@ class Board(_Table):
         if self.clock.mode == "auto":
             return self.radio.path == "virtual" and self.wan.kind == "memory" and self.jig.kind == "simulated"
         return self.clock.mode == "warp"
+
+    @property
+    def hub_air(self) -> str | None:
+        """The air that the hub's radio is on; None for a recording, which hears nobody."""
+        if self.radio.path.startswith("replay:"):
+            return None
+        return self.radio.air or (BENCH_AIR if self.radio.path == "virtual" else OUTSIDE_AIR)
+
+    def air_of(self, row: DeviceTable) -> str:
+        """The air that a Device's radio is on."""
+        simulated = row.node in ("air", "virtual-dongle") or on_open_air(row.node)
+        return row.air or (BENCH_AIR if simulated else OUTSIDE_AIR)
+
+    def check_airs(self) -> None:
+        """Raises BoardError where the hub and a Device cannot hear each other."""
+        deaf = [row for row in self.device if self.air_of(row) != self.hub_air]
+        if self.hub_air is None or not deaf:
+            return
+        names = ", ".join(row.name for row in deaf)
+        airs = " and ".join(sorted({repr(self.air_of(row)) for row in deaf}))
+        raise BoardError(
+            self.name,
+            "device",
+            f"{names} and the hub cannot hear each other: the hub's radio ({self.radio.path}) is on the air {self.hub_air!r}, theirs on "
+            f'{airs}: give each a dongle (node = "/dev/..."), say which air a port is on (air = "..."), leave them out (device = []), or '
+            'take the virtual dongle (radio.path = "virtual")',
+        )
+
+    def open_addresses(self) -> set[tuple[str, int]]:
+        """Where the open air is served: by ``air.open``, and by each Device of a third party. Raises BoardError."""
+        wanted = {"air.open": self.air.open} if self.air.open is not None else {}
+        wanted |= {f"device.{row.name}.node": row.node.removeprefix(OPEN_AIR) for row in self.device if on_open_air(row.node)}
+        found = set()
+        for key, text in wanted.items():
+            host, _, port = text.rpartition(":")
+            if not host or not port.isdecimal() or int(port) > 65535:
+                raise BoardError(self.name, key, f"{text!r} is no address: expected HOST:PORT, as 127.0.0.1:9000")
+            found.add((host, int(port)))
+        return found
 
     def find(self, name: str) -> DeviceTable:
         """The Device of that name. Raises BoardError."""

@@ -44,12 +44,21 @@ class Clock:
     Example: ``Clock(start=datetime(2026, 1, 1, tzinfo=UTC), warp=True).run(main())``.
     """
 
-    def __init__(self, *, start: datetime | None = None, warp: bool = False, speed: float = 1.0, grace_s: float = 0.002) -> None:
-        """``start``: bench time at creation (now if None). ``speed``: bench seconds per real second, wall mode only.
-        ``grace_s``: real seconds that a jump of the warp clock waits after :meth:`stir` for octets in flight in the kernel."""
+    def __init__(
+        self,
+        *,
+        start: datetime | None = None,
+        start_s: float | None = None,
+        warp: bool = False,
+        speed: float = 1.0,
+        grace_s: float = 0.002,
+    ) -> None:
+        """``start``: bench time at creation (now if None), or ``start_s``, seconds since 2000. ``speed``: bench seconds per real second,
+        wall mode only. ``grace_s``: real seconds that a jump of the warp clock waits after :meth:`stir` for octets in flight in the
+        kernel."""
         if speed <= 0:
             raise ValueError(f"speed is {speed}: expected more than 0")
-        self._start = ((start or datetime.now(UTC)) - EPOCH).total_seconds()
+        self._start = ((start or datetime.now(UTC)) - EPOCH).total_seconds() if start_s is None else start_s
         self.warp = warp
         self.speed = speed
         self._grace_s = grace_s
@@ -60,6 +69,7 @@ class Clock:
         self._held_since = 0.0
         self.horizon: float | None = None
         """Warp never jumps past this bench time (seconds since 2000); None: no limit."""
+        self._idles: Callable[[float | None], None] | None = None
 
     def now(self) -> float:
         """Bench time, seconds since 2000-01-01T00:00:00Z."""
@@ -86,6 +96,19 @@ class Clock:
         """Let exactly ``seconds`` of bench time pass, then stop jumping (warp), for a prompt where time is a command."""
         self.horizon = self.now() + seconds
         await asyncio.sleep(seconds)
+
+    def lead(self, idles: Callable[[float | None], None]) -> None:
+        """Another process's clock leads this one: bench time stands where :meth:`led_to` put it last.
+
+        ``idles`` is called when nothing is left to do before the next timer: its bench time, None where there is none.
+        """
+        self.horizon, self._idles = self.now(), idles
+
+    def led_to(self, seconds: float) -> None:
+        """Bench time has come this far at the one who leads, seconds since 2000."""
+        if self.horizon is None or seconds > self.horizon:
+            self.horizon = seconds
+            self._elapsed = max(self._elapsed, seconds - self._start)
 
     @contextlib.contextmanager
     def hold(self, reason: str) -> Iterator[None]:
@@ -128,6 +151,11 @@ class Clock:
         finally:
             self.horizon = horizon
 
+    def nothing_due(self) -> None:
+        """The loop waits for octets alone: no timer is set."""
+        if self._idles is not None:
+            self._idles(None)
+
     def _idle(self, selector: _ClockSelector, timeout: float) -> list[tuple[selectors.SelectorKey, int]]:
         """Nothing is ready and the next timer is ``timeout`` bench seconds away."""
         if not self.warp:
@@ -141,6 +169,9 @@ class Clock:
                 return selector.really_select(_HELD_POLL_S)
             LOGGER.warning("the warp clock was held for over %.0f s by %s: released", _HELD_TOO_LONG_S, ", ".join(self._holds))
             self._holds.clear()
+        if self._idles is not None and self.horizon is not None and self.now() + timeout > self.horizon + _RESOLUTION_S:
+            self._idles(self.now() + timeout)
+            return selector.really_select(None)
         if self.horizon is not None and self.now() + timeout > self.horizon:
             if self.horizon > self.now():
                 self._elapsed = self.horizon - self._start
@@ -171,6 +202,8 @@ class _ClockSelector(selectors.DefaultSelector):
         return super().select(timeout)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            self._clock.nothing_due()
         if timeout is None or timeout <= 0:
             return super().select(timeout)
         return self._clock._idle(self, timeout)

@@ -24,9 +24,10 @@ def test_every_board_of_the_repository_loads(name: str) -> None:
     assert load_board(name).name == name
 
 
-def test_a_dongle_board_differs_from_the_virtual_one_in_the_radio_only() -> None:
+def test_a_dongle_board_differs_from_the_virtual_one_in_the_radio_and_in_having_no_devices_that_cannot_hear_it() -> None:
     virtual, dongle = load_board("simulated").model_dump(), load_board("dongle_efr32").model_dump()
-    assert {key for key in virtual if virtual[key] != dongle[key]} == {"name", "extends", "radio"}
+    assert {key for key in virtual if virtual[key] != dongle[key]} == {"name", "extends", "description", "radio", "device"}
+    assert dongle["device"] == ()
     assert dongle["radio"]["path"].startswith("/dev/serial/by-id/")
 
 
@@ -86,3 +87,21 @@ def test_showing_a_board_keeps_its_install_codes_to_itself() -> None:
     shown = CliRunner().invoke(board, ["show", "simulated", "--json"]).output
     assert json.loads(shown)["device"][0]["name"] == "esme"
     assert "0102030405" not in shown
+
+
+def test_a_board_whose_ends_cannot_hear_each_other_is_refused_in_a_sentence_that_says_why() -> None:
+    with pytest.raises(BoardError, match=r"esme, gsme, ppmid, ihd and the hub cannot hear each other: .*'outside', theirs on 'bench'"):
+        load_board("simulated", ("radio.path=/dev/ttyUSB7",)).check_airs()
+    for fits in ("simulated", "dongle_efr32", "dongle_znp"):
+        load_board(fits).check_airs()
+    load_board("simulated", ("radio.path=replay:field.jsonl",)).check_airs()
+
+
+def test_ports_are_on_one_air_unless_the_board_names_others() -> None:
+    device = 'device=[{name="esme", type="ESME", eui="02e53e0000000001", install_code="0102030405060708090A0B0C0D0E0F10", %s}]'
+    on_a_port = load_board("simulated", ("radio.path=/dev/ttyUSB7", device % 'node="/dev/ttyUSB8"'))
+    on_a_port.check_airs()
+    shielded = load_board("simulated", ("radio.path=/dev/ttyUSB7", device % 'node="/dev/ttyUSB8", air="tent"'))
+    with pytest.raises(BoardError, match="'tent'"):
+        shielded.check_airs()
+    assert load_board("simulated", (device % 'node="socket:127.0.0.1:9000"',)).device[0].node == "socket:127.0.0.1:9000"

@@ -528,7 +528,8 @@ class ZigpyRadio:
                     raise RadioError("the dongle has lost its network")
                 return
             except CommsHubError as error:
-                self._trace.emit("han", "radio", "failed", reason=str(error), attempt=attempt)
+                gone = isinstance(error, NotAvailable)
+                self._trace.emit("han", "radio", "gone" if gone else "failed", reason=str(error), attempt=attempt)
                 dongle, self._dongle = self._dongle, None
                 self._permits.dongle = None
                 if dongle is not None:

@@ -13,22 +13,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from firmware_emu.board import Board, DeviceTable
+from firmware_emu.board import Board, DeviceTable, on_open_air
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.device.store import Store
-from firmware_emu.errors import BoardError, CommsHubError, HubFault, NotAvailable
+from firmware_emu.errors import BoardError, CommsHubError, HubFault, NotAvailable, RadioError
 from firmware_emu.han.base import HanRadio
 from firmware_emu.hub.from_board import hub_config, parties_of, radio_of
 from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.hub.nvm import SqliteStore
-from firmware_emu.trace import Trace
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanLink
 from firmware_emu.wan.virtual import ShapedLink
 from hil.bench.day import check_day, live, load_day
 from hil.bench.entropy import SeededEntropy
+from hil.bench.foreign import ForeignDevice, ForeignNode
 from hil.bench.medium import Medium, PowerGone
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
@@ -39,6 +41,7 @@ from hil.radio.air.air import Air
 from hil.radio.air.timed_air import TimedAir
 from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
 from hil.radio.nodes.node import StackNode
+from hil.radio.open_air.server import OpenAir
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.recording import REPLAY, Recorder, played
 from hil.radio.serial_relay import SerialRelay
@@ -84,6 +87,8 @@ class Home:
         self.hub_trouble: CommsHubError | None = None
         """Why the hub ended by itself, if it did."""
         self._hub_life: asyncio.Task[None] | None = None
+        self.on_gone: Callable[[CommsHubError], None] | None = None
+        """Called when a dongle on a port goes away while it is used."""
         self.radio_path = board.radio.path
         """Path of the dongle: a serial device, also of the virtual one once it is there."""
         self.wan = None if wan is None else ShapedLink(wan)
@@ -97,6 +102,9 @@ class Home:
         self._recorder: Recorder | None = None
         self._relay: SerialRelay | None = None
         self.devices: dict[str, HanDevice] = {}
+        self._open_airs: list[OpenAir] = []
+        self.open_air: list[str] = []
+        """Addresses at which programs of third parties join the air, HOST:PORT."""
         self._radios: list[DeviceRadio] = []
         self._stores: list[SqliteStore] = []
         self.day = load_day(board.day) if board.day is not None else None
@@ -106,7 +114,12 @@ class Home:
     # --- bring up
 
     async def bring_up(self) -> None:
-        """Make the virtual dongle where the board asks for one, and the meters; nothing has power yet."""
+        """Make the virtual dongle where the board asks for one, and the meters; nothing has power yet.
+
+        Raises BoardError where the hub and a Device cannot hear each other.
+        """
+        if self.wan is not None:
+            self.board.check_airs()
         if self.radio_path == "virtual":
             radio = self.board.radio
             self.ncp = virtual_dongle(
@@ -120,8 +133,13 @@ class Home:
             self.ncp.power(False)
         elif self.wan is not None:
             await self._probe()
+            self.trace.subscribe(self._look_for_dongle)
         if self.record is not None:
             await self._record(self.record)
+        for host, port in sorted(self.board.open_addresses()):
+            self._open_airs.append(OpenAir(self.air, self.clock))
+            self.open_air.append(f"{host}:{await self._open_airs[-1].serve(host, port)}")
+            self.trace.emit("bench", "air", "open", target=self.open_air[-1])
         for row in self.board.device:
             self.devices[row.name] = await self._device(row)
         if self.day is not None:
@@ -142,15 +160,25 @@ class Home:
             self.radio_path = str(self._relay.path)
 
     async def _probe(self) -> None:
-        """Open the dongle once before anything starts. Raises NotAvailable or RadioError with what to do."""
+        """Open the dongle once before anything starts. Raises NotAvailable or RadioError; BoardError for another's EUI-64."""
         radio = radio_of(self.board, self.radio_path, self.clock, self.trace)
         try:
             await radio.start()
+            if radio.eui64 != self.board.hub.gpf:
+                raise BoardError(
+                    self.board.name, "hub.gpf", f'the dongle at {self.radio_path} is {radio.eui64}: write gpf = "{radio.eui64}"'
+                )
         finally:
             await radio.stop()
 
     async def _device(self, row: DeviceTable) -> HanDevice:
+        if on_open_air(row.node):
+            node = ForeignNode(row.eui, self.trace)
+            foreign = ForeignDevice(row.eui, row.install_code, self.keystore, node, self.clock, self.trace)
+            foreign.visited = lambda: self._visited(row.eui)
+            return foreign
         radio = await device_radio(row, self.air, self.clock, self.folder)
+        radio.on_lost = lambda problem: self._gone(f"{row.name}: {problem}")
         self._radios.append(radio)
         cls, day = kind(row.type), self.day
         load = (lambda what: None) if day is None else (lambda what: day.load(row.name, what))
@@ -160,6 +188,24 @@ class Home:
         await made.start()
         await radio.check()
         return made
+
+    async def _visited(self, eui64: Eui64) -> None:
+        """Wait until a radio of that address is on the open air; a warp clock stands still for it."""
+        waiting = {asyncio.ensure_future(open_air.visited(eui64)) for open_air in self._open_airs}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    def _look_for_dongle(self, record: Record) -> None:
+        if record.area == "han" and record.source == "radio" and record.event == "gone":
+            self._gone(f"the hub's radio: {record.detail['reason']}")
+
+    def _gone(self, problem: str) -> None:
+        self.trace.emit("bench", "home", "gone", reason=problem)
+        if self.on_gone is not None:
+            self.on_gone(RadioError(problem, "CLOSED"))
 
     def _store(self, row: DeviceTable) -> Store | None:
         """The Device's non-volatile memory: None for one in this process; a file is found again by the next home in the same folder."""
@@ -318,6 +364,8 @@ class Home:
                 await radio.close()
             for store in self._stores:
                 store.close()
+            for open_air in self._open_airs:
+                await open_air.close()
             if self._relay is not None:
                 self._relay.close()
             if self.ncp is not None:

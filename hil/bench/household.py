@@ -88,7 +88,7 @@ class Household:
         home = self.home
         await home.host.power_up()
         chores: list[Coroutine[None, None, None]] = [self._install()]
-        chores += [self._wake(device) for device in home.devices.values() if isinstance(device, Gsme)]
+        chores += [wake_when_kept(home, device) for device in home.devices.values() if isinstance(device, Gsme)]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(chore) for chore in chores]
             while not over() and home.hub_trouble is None:
@@ -119,13 +119,13 @@ class Household:
         hub = self.home.hub
         return hub is None or any(entry.device == device.eui64 for entry in hub.status.device_log)
 
-    async def _wake(self, gsme: Gsme) -> None:
-        """Wake the meter when its mailbox holds something, and once more, so that the GPF has what the Commands changed."""
-        home = self.home
-        while True:
-            await home.clock.sleep(LOOK_S if home.hub is not None else WAKE_BLIND_S)
-            if not gsme.node.joined or gsme.coordinator is None:
-                continue
-            if home.hub is None or home.hub.status.mailbox.get(gsme.eui64):
-                await gsme.wake()
-                await gsme.wake()
+
+async def wake_when_kept(home: Home, gsme: Gsme) -> None:
+    """Wake the meter when its mailbox holds something, and once more, so that the GPF has what the Commands changed; until cancelled."""
+    while True:
+        await home.clock.sleep(LOOK_S if home.hub is not None else WAKE_BLIND_S)
+        if not gsme.node.joined or gsme.coordinator is None:
+            continue
+        if home.hub is None or home.hub.status.mailbox.get(gsme.eui64):
+            await gsme.wake()
+            await gsme.wake()

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from firmware_emu.errors import NotAvailable
-from hil.inventory.dongle_board import Verdict, board_text, candidate, verdict
+from hil.inventory.dongle_board import Verdict, asked_pair, board_text, candidate, same_port, unlisted, verdict
 from hil.inventory.instruments import asked
 from hil.inventory.usb import Found, UsbDevice, by_id, known_devices, port_state, read_text, table
 
@@ -122,8 +122,16 @@ def _show(found: Sequence[tuple[Found, Verdict]]) -> None:
 
 @click.command()
 @click.option("--probe", "probing", is_flag=True, help="Open every free dongle and ask what it runs; this resets it.")
-@click.option("--dongle", metavar="PORT", help="The dongle that the board is for; with --probe it is asked whatever its name is.")
-@click.option("--board-file", metavar="NAME", help="Write the board to NAME.toml in this folder, for `chub run demo --board NAME.toml`.")
+@click.option(
+    "--dongle", metavar="PORT", help="The dongle that the board is for, any path or URL; with --probe it is asked whatever it is."
+)
+@click.option(
+    "--board-file",
+    metavar="NAME",
+    help="Ask the dongle for its address (this resets it) and write the board to NAME.toml in this folder, for `chub run demo --board "
+    "NAME.toml`.",
+)
+@click.option("--meter", metavar="PORT", help="A second dongle, any path or URL: the board's electricity meter.")
 @click.option(
     "--instrument",
     "instruments",
@@ -132,17 +140,25 @@ def _show(found: Sequence[tuple[Found, Verdict]]) -> None:
     help="Ask an instrument what it is, by VISA name or pyserial URL; repeatable. With --probe, serial supplies too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def inventory(probing: bool, dongle: str | None, board_file: str | None, instruments: tuple[str, ...], as_json: bool) -> None:
+def inventory(
+    probing: bool, dongle: str | None, board_file: str | None, meter: str | None, instruments: tuple[str, ...], as_json: bool
+) -> None:
     """Find dongles, jig cables and supplies on this machine, and print the board of a dongle."""
     seen, remarks = look()
-    found = [(one, verdict(one, probing, dongle)) for one in seen]
+    seen += [unlisted(port) for port in (dongle, meter) if port is not None and not any(same_port(one, port) for one in seen)]
+    if meter is not None and dongle is None:
+        raise NotAvailable("--meter without --dongle", "name the hub's dongle too: --dongle PORT --meter PORT")
+    found = [(one, verdict(one, probing, dongle if same_port(one, dongle) else meter)) for one in seen]
     serial_supplies = [f"ASRL{one.port}::INSTR" for one in seen if probing and one.kind == "supply" and one.free and "tty" in one.port]
     told = [asked(address) for address in (*instruments, *serial_supplies)]
     chosen = candidate(found, dongle)
+    second = None if meter is None else candidate(found, meter)
+    if board_file is not None or second is not None:
+        chosen, second = (pair if pair is None else asked_pair(*pair) for pair in (chosen, second))
     if board_file is not None and chosen is None:
         raise NotAvailable("a dongle for a board", "plug in one with EmberZNet NCP firmware, as a Sonoff ZBDongle-E or a Connect ZBT-1")
     file = None if board_file is None else Path(board_file if board_file.endswith(".toml") else f"{board_file}.toml")
-    text = "" if chosen is None else board_text(*chosen, "found" if file is None else file.stem)
+    text = "" if chosen is None else board_text(*chosen, "found" if file is None else file.stem, second)
     if file is not None:
         _write(file, text)
     if as_json:

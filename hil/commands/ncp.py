@@ -14,11 +14,15 @@ from firmware_emu import extensions
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.capture import CaptureWriter, KeyFile
-from firmware_emu.ids import Eui64
+from firmware_emu.ids import Eui64, install_code_crc
+from firmware_emu.trace import Trace
+from hil.bench.neighbours import Neighbours
 from hil.commands.ncp_certify import certify
 from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
 from hil.radio.ncp.ezsp import VERSIONS
+from hil.radio.open_air.remote_air import RemoteAir
+from hil.radio.open_air.server import OpenAir
 from hil.radio.personality import personality
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
@@ -42,6 +46,15 @@ DEFAULT_EUI = "00db1234567890a0"
     "--personality", "firmware", metavar="NAME", help="The firmware to play, instead of --family and --version: a name or a .toml."
 )
 @click.option("--eui", "eui", default=DEFAULT_EUI, show_default=True, help="EUI-64 of the first dongle; the next ones count up.")
+@click.option("--air", "open_air", metavar="HOST:PORT", help="Open the air: programs of third parties join it here as nodes (port 0: any).")
+@click.option("--on", "elsewhere", metavar="HOST:PORT", help="Be on the open air of another process (its --air), not on an own one.")
+@click.option("--with", "neighbours", metavar="NAMES", help="Simulated Devices on the same air, as esme,ihd: for any host to interview.")
+@click.option(
+    "--no-cbke",
+    "plain",
+    is_flag=True,
+    help="With --with: Devices join with the well-known key and speak under the network key alone, for hosts without key establishment.",
+)
 @click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Dongles on the one air.")
 @click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what outlives a power cut (or FILE.1 ...).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
@@ -67,6 +80,10 @@ def ncp(
     version: int,
     firmware: str | None,
     eui: str,
+    open_air: str | None,
+    elsewhere: str | None,
+    neighbours: str | None,
+    plain: bool,
     count: int,
     tokens: Path | None,
     seed: int,
@@ -81,19 +98,23 @@ def ncp(
     """
     if context.invoked_subcommand is not None:
         return
+    if plain and neighbours is None:
+        raise RadioError("--no-cbke is for the Devices of --with: name some, as --with esme")
     if pty and tcp:
         raise RadioError("--pty and --tcp exclude each other")
     if version not in VERSIONS:
         raise RadioError(f"--version {version}: expected one of {', '.join(map(str, VERSIONS))}")
     played = None if firmware is None else personality(firmware)
     first = Eui64.parse(eui)
-    address = _address(tcp) if tcp else None
+    address = _address("--tcp", tcp) if tcp else None
     if address is not None and address[1] and address[1] + count - 1 > 65535:
         raise RadioError(f"--tcp {tcp}: {count} dongles need ports up to {address[1] + count - 1}, expected at most 65535")
     if keys is not None and capture is None:
         raise RadioError("--keys exports the keys of a capture: give --capture FILE too")
     clock = Clock()
-    air = Air(clock, seed)
+    air = Air(clock, seed) if elsewhere is None else RemoteAir(clock, *_address("--on", elsewhere), seed)
+    near = None if neighbours is None else Neighbours(air, clock, Trace(clock.now), neighbours.split(","), cbke=not plain)
+    opened = None if open_air is None else _address("--air", open_air)
     servers: list[DongleServer] = []
     for index in range(count):
         device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
@@ -105,16 +126,16 @@ def ncp(
         if keys is not None:
             export = KeyFile(keys)
             air.capture(lambda frame: _export(export, servers))
-        clock.run(_serve(servers, address, family if played is None else played.family, as_json))
+        clock.run(_serve(servers, address, family if played is None else played.family, as_json, near, air, opened))
 
 
 ncp.add_command(certify)
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(option: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
-        raise RadioError(f"--tcp {text}: expected HOST:PORT, as 127.0.0.1:8888")
+        raise RadioError(f"{option} {text}: expected HOST:PORT, as 127.0.0.1:8888")
     return host, int(port)
 
 
@@ -130,10 +151,28 @@ def _export(keys: KeyFile, servers: list[DongleServer]) -> None:
             keys.add(key, "link")
 
 
-async def _serve(servers: list[DongleServer], address: tuple[str, int] | None, family: str, as_json: bool) -> None:
+async def _serve(
+    servers: list[DongleServer],
+    address: tuple[str, int] | None,
+    family: str,
+    as_json: bool,
+    near: Neighbours | None,
+    air: Air,
+    opened: tuple[str, int] | None,
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    lost = False
+
+    def left_alone() -> None:
+        nonlocal lost
+        lost = True
+        stop.set()
+
+    if isinstance(air, RemoteAir):
+        air.on_lost = left_alone
+    open_air = OpenAir(air, air.clock)
     try:
         for index, server in enumerate(servers):
             if address is None:
@@ -143,7 +182,21 @@ async def _serve(servers: list[DongleServer], address: tuple[str, int] | None, f
                 where = f"socket://{address[0]}:{port}"
             told = {"path": where, "eui64": str(server.eui64), "family": family, "version": server.ncp.version}
             click.echo(json.dumps(told) if as_json else where)
+        if opened is not None:
+            where = f"socket:{opened[0]}:{await open_air.serve(*opened)}"
+            click.echo(json.dumps({"air": where}) if as_json else f"air {where}")
+        if near is not None:
+            await near.start()
+            for row in near.rows:
+                label = {"device": row.name, "eui64": str(row.eui), "link_key": near.link_key(row).hex()}
+                label |= {"install_code": (row.install_code.octets + install_code_crc(row.install_code.octets)).hex()} if near.cbke else {}
+                click.echo(json.dumps(label) if as_json else "  ".join(f"{key} {value}" for key, value in label.items()))
         await stop.wait()
     finally:
+        if near is not None:
+            await near.close()
+        await open_air.close()
         for server in servers:
             await server.close()
+    if lost:
+        raise RadioError("the open air that these dongles were on is gone: start it again, and them")

@@ -159,7 +159,7 @@ _HOME_SHOWS = {
     "hub": ("ready", "formed", "commissioned", "joined", "left", "refused", "failed"),
     "wan": ("connected", "lost", "waiting"),
     "han": ("not joined", "key established"),
-    "bench": ("added", "cleared", "torn", "cut", "dipped", "sagged", "lost", "reset", "unplugged", "laid on"),
+    "bench": ("open", "gone", "added", "cleared", "torn", "cut", "dipped", "sagged", "lost", "reset", "unplugged", "laid on"),
     "device": ("executed", "refused", "paired", "unpaired", "valve", "load switch", "display", "failed"),
 }
 """Events that ``chub run home`` prints, by area."""
@@ -172,6 +172,7 @@ _HOME_SHOWS = {
 @click.option("--wan", metavar="HOST:PORT", help="address of the DCC, now or later (mutual TLS): `chub dcc send --listen HOST:PORT`")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="memory of hub and dongle; without it both are new")
 @click.option("--pki", type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder of keys, instead of the board's")
+@click.option("--air", "open_air", metavar="HOST:PORT", help="open the air: programs of third parties join it here as nodes (port 0: any)")
 @click.option("--no-hub", is_flag=True, help="power the dongle alone: the hub runs elsewhere (`chub hub run --radio ...`)")
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--console", type=click.Path(dir_okay=False, path_type=Path), help="socket for `chub console --attach` (else in --state)")
@@ -185,6 +186,7 @@ def home(
     wan: str | None,
     state: Path | None,
     pki: Path | None,
+    open_air: str | None,
     no_hub: bool,
     seed: int | None,
     console: Path | None,
@@ -197,7 +199,8 @@ def home(
 
     Its Devices try to join every few seconds, and the gas meter wakes as soon as something waits for it. Meters are new at each start.
     """
-    board = load_board(board_name, (*settings, *(() if pki is None else (f"pki={pki}",))))
+    more = {"pki": pki, "air.open": open_air}
+    board = load_board(board_name, (*settings, *(f"{key}={value}" for key, value in more.items() if value is not None)))
     check_sentences(board, sentences)
     if (wan is None) is not no_hub:
         raise click.UsageError("give --wan HOST:PORT, where the hub reaches its DCC; or --no-hub, without one")

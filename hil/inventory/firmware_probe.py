@@ -15,7 +15,9 @@ from typing import TypeVar
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.han.family import families
+from firmware_emu.ids import Eui64
 from hil.radio.ncp import ash
+from hil.radio.ncp.ezsp import decode_frame, encode_frame
 from ichis.jig import DataLink
 from ichis.uart import LineProfile
 
@@ -25,7 +27,8 @@ EZSP_WAIT_S = 1.5
 """A dongle restarts before it answers a reset (bellows waits 2.5 s for it, reference ezsp-ncp 1)."""
 ANSWER_S = 0.4
 _PIECE_S = 0.05
-_RST, _RSTACK, _FIRST_DATA, _FIRST_ACK = 0xC0, 0xC1, 0x00, 0x81
+_RST, _RSTACK, _ACK = 0xC0, 0xC1, 0x80
+_VERSION, _GET_EUI64 = 0x0000, 0x0026
 _ROUTER, _BOOTLOADER = "Zigbee router", "Gecko Bootloader"
 _CANCEL, _FLAG = b"\x1a", 0x7E
 
@@ -34,7 +37,8 @@ _CANCEL, _FLAG = b"\x1a", 0x7E
 class Firmware:
     """Firmware that answered, and at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that.
 
-    ``family`` names the family of dongles that it is, "" stands for firmware that this bench has no use for.
+    ``family`` names the family of dongles that it is, "" stands for firmware that this bench has no use for. ``eui64``: its address,
+    where it told one.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Firmware:
     baudrate: int
     ezsp: int | None = None
     family: str = ""
+    eui64: Eui64 | None = None
 
     def __str__(self) -> str:
         spoken = "" if self.ezsp is None else f", EZSP {self.ezsp}"
@@ -108,17 +113,45 @@ def _version(octets: bytes) -> tuple[int, int] | None:
     return None
 
 
+class _EzspTalk:
+    """Commands to a dongle that was just reset, one after the other."""
+
+    def __init__(self, link: DataLink) -> None:
+        self._link = link
+        self._number = 0
+
+    async def ask(self, command: bytes, read: Callable[[bytes], T | None]) -> T | None:
+        """Send an EZSP frame; what ``read`` makes of the octets that come back."""
+        number, self._number = self._number, self._number + 1
+        await self._link.write(ash.frame(number << 4 | number, ash.randomise(command)))
+        told = await _answer(self._link, ANSWER_S, read)
+        await self._link.write(ash.frame(_ACK | self._number))
+        return told
+
+
+def _eui64(octets: bytes, version: int) -> Eui64 | None:
+    for frame in _ash_frames(octets):
+        if not frame[0] & 0x80 and len(frame) > 4:
+            reply = decode_frame(ash.randomise(frame[1:]), version)
+            if reply.frame_id == _GET_EUI64 and len(reply.parameters) >= 8:
+                return Eui64.from_zigbee(reply.parameters[:8])
+    return None
+
+
 async def ask_ezsp(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(_CANCEL * 32 + ash.frame(_RST))
     if await _answer(link, EZSP_WAIT_S, _rstack) is None:
         return None
-    await link.write(ash.frame(_FIRST_DATA, ash.randomise(bytes((0, 0, 0, 4)))))
-    told = await _answer(link, ANSWER_S, _version)
+    talk = _EzspTalk(link)
+    told = await talk.ask(bytes((0, 0, 0, 4)), _version)
     if told is None:
         return None
-    await link.write(ash.frame(_FIRST_ACK))
     ezsp, stack = told
-    return Firmware("EmberZNet NCP", ".".join(f"{stack:04x}"), baudrate, ezsp, "ezsp")
+    if ezsp > 4:  # a host says once more which version it takes, in the form of that version
+        again = encode_frame(1, _VERSION, bytes([ezsp]), ezsp, control=0)
+        await talk.ask(again, lambda octets: any(not frame[0] & 0x80 for frame in _ash_frames(octets)) or None)
+    address = await talk.ask(encode_frame(2, _GET_EUI64, b"", ezsp, control=0), lambda octets: _eui64(octets, ezsp))
+    return Firmware("EmberZNet NCP", ".".join(f"{stack:04x}"), baudrate, ezsp, "ezsp", address)
 
 
 def judge_ezsp(firmware: Firmware, port: str) -> Judgement:
@@ -165,7 +198,11 @@ async def ask_znp(link: DataLink, baudrate: int) -> Firmware | None:
         return None
     await link.write(_mt(b"\x21\x02"))
     version = await _answer(link, ANSWER_S, lambda octets: _mt_answer(octets, b"\x61\x02")) or b""
-    return Firmware("Z-Stack ZNP", ".".join(str(part) for part in version[2:5]) or "of unknown version", baudrate, family="znp")
+    await link.write(_mt(b"\x21\x04"))
+    told = await _answer(link, ANSWER_S, lambda octets: _mt_answer(octets, b"\x61\x04")) or b""
+    address = Eui64.from_zigbee(told) if len(told) == 8 else None
+    text = ".".join(str(part) for part in version[2:5]) or "of unknown version"
+    return Firmware("Z-Stack ZNP", text, baudrate, family="znp", eui64=address)
 
 
 def judge_znp(firmware: Firmware, port: str) -> Judgement:

@@ -7,6 +7,8 @@ from rich.table import Table
 
 from hil.report.verdict import Run, Step
 
+_STYLES = {"pass": "green", "skip": "yellow"}
+
 
 def begin(console: Console, name: str) -> None:
     """A step has begun; only a terminal is told, since the line is written over."""
@@ -16,7 +18,7 @@ def begin(console: Console, name: str) -> None:
 
 def show(console: Console, step: Step) -> None:
     """A step has ended."""
-    style = "green" if step.verdict == "pass" else "bold red"
+    style = _STYLES.get(step.verdict, "bold red")
     console.print(f"[{style}]{step.verdict}[/] {step.name} [dim]{step.ms:.0f} ms[/]" + (f"\n     {step.why}" if step.why else ""))
 
 
@@ -25,6 +27,6 @@ def table(result: Run) -> Table:
     rows = Table("#", "step", "verdict", "ms", "values", title=f"{result.title}: {result.verdict}")
     for number, step in enumerate(result.steps, 1):
         values = "; ".join(f"{name} = {value}" for name, value in step.values.items())
-        style = "green" if step.verdict == "pass" else "red"
+        style = _STYLES.get(step.verdict, "red")
         rows.add_row(str(number), step.name, f"[{style}]{step.verdict}[/]", f"{step.ms:.0f}", step.why or values)
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,6 +24,21 @@ class Steps:
         self._records = records
         self._on_step = on_step
         self._on_begin = on_begin
+        self._running: asyncio.Task[object] | None = None
+        self._trouble: CommsHubError | None = None
+
+    def break_off(self, trouble: CommsHubError) -> None:
+        """A part of the bench is gone: the step that runs, or else the next one, fails of it at once."""
+        if self._trouble is None:
+            self._trouble = trouble
+            if self._running is not None:
+                self._running.cancel()
+
+    def skip(self, name: str, why: str) -> None:
+        """A step that the bench does not allow, and why."""
+        at = len(self._records)
+        self.done.append(Step(name, "skip", 0.0, why=why, records=(at, at)))
+        self._on_step(self.done[-1])
 
     @contextlib.asynccontextmanager
     async def step(self, name: str) -> AsyncIterator[dict[str, Scalar]]:
@@ -39,12 +55,23 @@ class Steps:
             self.done.append(step)
             self._on_step(step)
 
+        self._running = running = asyncio.current_task()
         try:
+            if self._trouble is not None:
+                raise self._trouble
             yield values
         except (CommsHubError, TimeoutError) as wrong:
-            why = str(wrong) or f"{type(wrong).__name__}: nothing came in time"
+            why = str(self._trouble or wrong) or f"{type(wrong).__name__}: nothing came in time"
             ended("fail", why)
             raise StepFailed(f"{name}: {why}") from wrong
+        except asyncio.CancelledError:
+            if self._trouble is None or running is None:
+                raise
+            running.uncancel()
+            ended("fail", str(self._trouble))
+            raise StepFailed(f"{name}: {self._trouble}") from self._trouble
+        finally:
+            self._running = None
         ended("pass")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, RadioError
 from firmware_emu.han import family as families
 from firmware_emu.han.base import HanNode
 from firmware_emu.ids import Eui64
@@ -66,6 +67,14 @@ class DeviceRadio:
         self.row = row
         self.node = node
         self.dongle = dongle
+        self.on_lost: Callable[[RadioError], None] | None = None
+        """Called when a dongle that was open goes away."""
+        if isinstance(node, EzspNode):
+            node.on_lost = self._lost
+
+    def _lost(self, problem: RadioError) -> None:
+        if self.on_lost is not None:
+            self.on_lost(problem)
 
     async def close(self) -> None:
         """Let go of dongle and port."""

@@ -43,7 +43,9 @@ def write_junit(run: Run, path: Path) -> None:
         suite.add_property(name, str(value))
     for step in run.steps:
         case = junitparser.TestCase(step.name, classname=run.title.replace(" ", "_"), time=step.ms / 1000)
-        if step.verdict != "pass":
+        if step.verdict == "skip":
+            case.result = [junitparser.Skipped(step.why)]
+        elif step.verdict != "pass":
             case.result = [junitparser.Failure(step.why or step.verdict)]
         suite.add_testcase(case)
     document = junitparser.JUnitXml()

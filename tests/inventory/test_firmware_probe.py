@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_emu.board import load_board
 from hil.inventory.dongle_board import verdict_by_probe
 from hil.inventory.firmware_probe import Firmware, probe, questions
 from ichis.uart import LineProfile
 from tests.inventory.mocked_bus import chub_ncp
+from tests.patience import PATIENCE_S
 
 MENU = b"\r\nGecko Bootloader v2.04.02\r\n1. upload gbl\r\n2. run\r\n3. ebl info\r\nBL > "
 SPINEL_GET = bytes.fromhex("7e8102025e807e")
@@ -115,3 +122,21 @@ def test_a_virtual_dongle_on_a_pseudo_terminal_tells_its_versions_each_time_it_i
         for _ in range(2):
             verdict = verdict_by_probe(path, 115200)
             assert (verdict.serves, verdict.why, verdict.baudrate) == ("yes", "EmberZNet NCP 7.4.4.0, EZSP 13 at 115200 baud", 115200)
+
+
+def inventory_json(tmp_path: Path, *options: str) -> dict[str, object]:
+    command = [sys.executable, "-c", "from firmware_emu.cli import main; main()", "inventory", "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, object] = json.loads(done.stdout)
+    return told
+
+
+def test_two_dongles_by_url_and_by_path_make_a_board_of_a_hub_and_one_meter_with_their_addresses(tmp_path: Path) -> None:
+    with chub_ncp("--tcp", "127.0.0.1:0", "--family", "znp") as (hub, _), chub_ncp("--eui", "00db1234567890a1") as (meter, _):
+        inventory_json(tmp_path, "--dongle", hub, "--meter", meter, "--board-file", "mine")
+        board = load_board(str(tmp_path / "mine.toml"))
+    assert (str(board.hub.gpf), board.radio.kind, board.radio.path) == ("00db1234567890a0", "znp", hub)
+    (row,) = board.device
+    assert (str(row.eui), row.node, board.air_of(row), board.hub_air) == ("00db1234567890a1", meter, "outside", "outside")
+    board.check_airs()

@@ -158,7 +158,7 @@ def test_without_a_dongle_there_is_no_board_to_write(tmp_path: Path) -> None:
     assert not (tmp_path / "mine.toml").exists()
 
 
-def test_the_board_file_of_a_dongle_is_a_board_that_differs_from_simulated_by_its_radio(tmp_path: Path) -> None:
+def test_the_board_file_of_a_dongle_is_simulated_with_its_radio_and_no_device_that_cannot_hear_it(tmp_path: Path) -> None:
     done = chub_inventory(tmp_path, (SONOFF_P, FTDI, ZBT_2), "--board-file", "mine")
     assert done.returncode == 0, done.stderr
     assert "chub run demo --board mine.toml" in done.stdout
@@ -168,6 +168,8 @@ def test_the_board_file_of_a_dongle_is_a_board_that_differs_from_simulated_by_it
     assert (board.radio.baudrate, board.radio.flow_control) == (460800, "hardware")
     assert "Home Assistant Connect ZBT-2" in board.description
     same = {"name": simulated.name, "description": simulated.description, "extends": None, "radio": simulated.radio}
+    same |= {"device": simulated.device}
+    assert board.device == ()
     assert board.model_copy(update=same) == simulated
     again = chub_inventory(tmp_path, (ZBT_2,), "--board-file", "mine.toml")
     assert again.returncode == 2
@@ -185,7 +187,7 @@ def test_the_dongle_for_the_board_can_be_chosen(tmp_path: Path) -> None:
     assert 'path = "/dev/ttyUSB2"' in found(tmp_path, (SONOFF_E, SMLIGHT), "--dongle", "/dev/ttyUSB2")["board"]
     done = chub_inventory(tmp_path, (SONOFF_E,), "--dongle", "/dev/ttyUSB9")
     assert done.returncode == 2
-    assert "name a port that `chub inventory` lists" in done.stderr
+    assert "name a serial device that is there, or a URL" in done.stderr
 
 
 def test_a_port_that_a_program_holds_names_the_program(tmp_path: Path) -> None:

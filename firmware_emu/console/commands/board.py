@@ -34,18 +34,21 @@ def list_boards(as_json: bool) -> None:
 def show(name: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Check a board (a NAME or a path to a .toml file) and show it."""
     loaded = load_board(name, settings)
+    loaded.check_airs()
     if as_json:
         plain = {key: value for key, value in loaded.model_dump().items() if key != "device"}
         plain["device"] = [{key: value for key, value in device.model_dump().items() if key != "install_code"} for device in loaded.device]
         click.echo(json.dumps(plain, default=str, indent=2))
         return
     click.echo(f"{loaded.name}: {loaded.description}")
-    click.echo(f"  radio   {loaded.radio.kind} on {loaded.radio.path}, {loaded.radio.baudrate} baud")
+    click.echo(
+        f"  radio   {loaded.radio.kind} on {loaded.radio.path}, {loaded.radio.baudrate} baud, air {loaded.hub_air or 'of a recording'!r}"
+    )
     click.echo(f"  time    {'warp' if loaded.warp else 'wall'}, seed {loaded.seed}")
     click.echo(f"  wan     {loaded.wan.kind};  jig {loaded.jig.kind}, profile {loaded.jig.profile}")
     click.echo(f"  chf     {loaded.hub.chf.duis}\n  gpf     {loaded.hub.gpf.duis}")
     for device in loaded.device:
-        click.echo(f"  {device.name:7} {device.eui.duis}  {device.type}")
+        click.echo(f"  {device.name:7} {device.eui.duis}  {device.type:7} {device.node}, air {loaded.air_of(device)!r}")
 
 
 @board.command()

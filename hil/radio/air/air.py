@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError
@@ -86,6 +86,39 @@ class Radio(Protocol):
         ...
 
 
+ALL_CHANNELS = -1
+"""The channel of a radio that hears all of them, as no real one does."""
+
+
+@runtime_checkable
+class SelfAcknowledging(Protocol):
+    """A radio whose firmware is elsewhere: it is given whole frames, and acknowledges by itself."""
+
+    def overhear(self, channel: int, octets: bytes, link: Link, done: Callable[[], None]) -> None:
+        """A frame on the air; ``done`` is called once the radio's firmware has nothing more to say to it."""
+        ...
+
+
+class _Answers:
+    """Acknowledgements of one frame by radios elsewhere: the first counts, and none is known once all are done with the frame."""
+
+    def __init__(self, radios: int, sequence: int, outcome: Outcome | None) -> None:
+        self.sequence = sequence
+        self._left = radios
+        self._outcome = outcome
+
+    def acknowledged(self, heard: bool, pending: bool) -> None:
+        if heard and self._outcome is not None:
+            asyncio.get_running_loop().call_soon(self._outcome, True, pending)
+            self._outcome = None
+
+    def done(self) -> None:
+        """One radio has done with the frame."""
+        self._left -= 1
+        if not self._left and self._outcome is not None:
+            asyncio.get_running_loop().call_later(ACK_WAIT_S, self._outcome, False, False)
+
+
 Outcome = Callable[[bool, bool], None]
 """Called once for a frame that asked for an acknowledgement: (acknowledged, frame pending)."""
 Disturbance = Callable[[Eui64, Eui64, bytes], Sequence[tuple[float, bytes]]]
@@ -104,13 +137,21 @@ class Air:
         self._draws: dict[tuple[Eui64, Eui64], random.Random] = {}
         self._captures: list[Callable[[MacFrame], None]] = []
         self._energy: dict[int, int] = {}
+        self._elsewhere: dict[Radio, list[tuple[Radio, _Answers]]] = {}
+        """Radios elsewhere, each with the frames that it works on: the sender, and what becomes of the frame."""
         self.disturbance: Disturbance | None = None
         """Disturbance of frames on their way, on top of their links."""
 
     def attach(self, radio: Radio) -> Callable[[], None]:
         """Put ``radio`` on the medium; returns the function that takes it off."""
         self._radios.append(radio)
-        return lambda: self._radios.remove(radio)
+        if isinstance(radio, SelfAcknowledging):
+            self._elsewhere[radio] = []
+        return lambda: self._detach(radio)
+
+    def _detach(self, radio: Radio) -> None:
+        self._radios.remove(radio)
+        self._elsewhere.pop(radio, None)
 
     def capture(self, callback: Callable[[MacFrame], None]) -> Callable[[], None]:
         """Call ``callback`` with each frame that is sent; returns the function that ends it."""
@@ -141,9 +182,9 @@ class Air:
         """Send one frame, once. ``outcome`` is called if it asked for an acknowledgement."""
         self.inject(source, frame.encode(), outcome)
 
-    def inject(self, source: Radio, octets: bytes, outcome: Outcome | None = None) -> None:
-        """Send octets as they are, whether they are a frame or not."""
-        channel = source.channel
+    def inject(self, source: Radio, octets: bytes, outcome: Outcome | None = None, channel: int | None = None) -> None:
+        """Send octets as they are, whether they are a frame or not, on the radio's own channel if not on another."""
+        channel = source.channel if channel is None else channel
         if channel is None:
             return
         self._show(channel, octets, self.default)
@@ -192,13 +233,17 @@ class Air:
         except DecodeError:
             return
         waiting = outcome is not None and frame.ack_request
+        elsewhere: list[tuple[Radio, Link]] = []
         for radio in tuple(self._radios):
-            if radio is source or radio.channel != channel or not radio.listening:
+            if radio is source or radio.channel not in (channel, ALL_CHANNELS) or not radio.listening:
                 continue
             if not radio.hears(frame.destination_pan, frame.destination):
                 continue
             link = self.link(source.eui64, radio.eui64)
             if self._lost(source.eui64, radio.eui64, link, channel) or self._spoiled(radio, link, sending):
+                continue
+            if radio in self._elsewhere:
+                elsewhere.append((radio, link))
                 continue
             heard = [(0.0, frame)] if self.disturbance is None else self._disturbed(self.disturbance, source.eui64, radio, octets)
             if not heard:
@@ -211,8 +256,34 @@ class Air:
                     loop.call_later(link.delay_s + late_s, self._hand_over, radio, channel, one, link)
                 else:
                     radio.receive(one, link)
-        if waiting and outcome is not None:
+        if elsewhere:
+            answers = _Answers(len(elsewhere), frame.sequence, outcome if waiting else None)
+            for radio, link in elsewhere:
+                self._ask_elsewhere(radio, source, channel, octets, link, answers)
+        elif waiting and outcome is not None:
             loop.call_later(ACK_WAIT_S, outcome, False, False)
+        if outcome is not None and not frame.ack_request:
+            loop.call_soon(outcome, False, False)
+
+    def _ask_elsewhere(self, radio: Radio, source: Radio, channel: int, octets: bytes, link: Link, answers: _Answers) -> None:
+        assert isinstance(radio, SelfAcknowledging)
+        working, asked = self._elsewhere[radio], (source, answers)
+
+        def done() -> None:
+            working.remove(asked)
+            answers.done()
+
+        working.append(asked)
+        radio.overhear(channel, octets, link, done)
+
+    def acknowledged_by(self, radio: Radio, channel: int, octets: bytes) -> None:
+        """The acknowledgement that a radio elsewhere makes, of the frame that it works on."""
+        self._show(channel, octets, self.default)
+        for source, answers in self._elsewhere.get(radio, ()):
+            if answers.sequence == octets[2]:
+                lost = self._lost(radio.eui64, source.eui64, self.link(radio.eui64, source.eui64), channel)
+                answers.acknowledged(not lost, bool(octets[0] & 0x10))
+                return
 
     @staticmethod
     def _hand_over(radio: Radio, channel: int, frame: MacPdu, link: Link) -> None:

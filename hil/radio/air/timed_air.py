@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
-from hil.radio.air.air import Air, Link, Outcome, Radio
+from hil.radio.air.air import Air, Link, Outcome, Radio, SelfAcknowledging
 from hil.radio.air.frames import MacKind, MacPdu
 from hil.radio.air.phy import phy_of
 
@@ -45,8 +45,8 @@ class TimedAir(Air):
         self._sendings: list[_Sending] = []
         self._backoffs = self.random("backoff")
 
-    def inject(self, source: Radio, octets: bytes, outcome: Outcome | None = None) -> None:
-        channel = source.channel
+    def inject(self, source: Radio, octets: bytes, outcome: Outcome | None = None, channel: int | None = None) -> None:
+        channel = source.channel if channel is None else channel
         if channel is not None:
             self._back_off(source, channel, octets, outcome, 0)
 
@@ -56,7 +56,7 @@ class TimedAir(Air):
         asyncio.get_running_loop().call_later(wait_s, self._sense, source, channel, octets, outcome, tries)
 
     def _sense(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None, tries: int) -> None:
-        if source.channel != channel:
+        if source.channel != channel and not isinstance(source, SelfAcknowledging):  # which names the channel with each frame
             return
         if not self._busy(source, channel):
             sending = self._begin(source, channel, len(octets), 0.0)

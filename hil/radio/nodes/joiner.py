@@ -68,6 +68,8 @@ class EzspNode:
         self.path = path
         self.receiver: Receiver | None = None
         self.on_left: Callable[[], None] | None = None
+        self.on_lost: Callable[[RadioError], None] | None = None
+        """Called when the dongle was pulled, or has reset by itself, while it was open."""
         self._clock = clock
         self._channels = channels
         self._config = device_config(path, baudrate, flow_control)
@@ -95,7 +97,7 @@ class EzspNode:
             await self._closing
         if self._ezsp is not None:
             return
-        ezsp: Any = HeldEzsp(self._clock, self._config)
+        ezsp: Any = HeldEzsp(self._clock, self._config, self)
         try:
             await ezsp.connect()
             check_version(ezsp.ezsp_version, self.path)
@@ -128,6 +130,16 @@ class EzspNode:
         if self._poller is not None:
             self._poller.cancel()
         self._closing = asyncio.ensure_future(self._abandon(ezsp))
+
+    def connection_lost(self, problem: BaseException | None) -> None:
+        """From bellows: the port is gone, or the dongle has reset by itself. One that was closed on purpose does not count."""
+        if self._ezsp is None:
+            return
+        self.power(False)
+        if self.on_lost is not None:
+            self.on_lost(
+                RadioError(f"the dongle at {self.path} was pulled or has reset by itself ({problem!r}): plug it in again", "CLOSED")
+            )
 
     async def _abandon(self, ezsp: Any) -> None:
         self._ezsp = None

@@ -1,0 +1,98 @@
+"""Simulated Devices on the air of a virtual dongle, for a host of another maker: it interviews, binds and reads a GB meter.
+
+With key establishment they let a host read what its security allows; without it (``cbke`` False) they join with the key that every
+ZigBee 3.0 host knows, and everything goes under the network key alone, as no GB Device does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from firmware_emu.board import DeviceTable, load_board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.aes_mmo import install_code_link_key
+from firmware_emu.errors import BoardError, CommsHubError
+from firmware_emu.han.base import ApsFrame
+from firmware_emu.hub.from_board import parties_of
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.bench.household import TRY_AGAIN_S, WAKE_BLIND_S
+from hil.bench.keys import load_keys
+from hil.devices.base.han_device import HanDevice
+from hil.devices.base.place import Place
+from hil.devices.kinds import kind
+from hil.radio.air.air import Air
+from hil.radio.nodes.node import StackNode
+from hil.radio.stack.aps import Incoming
+
+WELL_KNOWN_KEY = b"ZigBeeAlliance09"
+"""The default global trust centre link key (ZigBee PRO r21)."""
+
+
+class PlainNode(StackNode):
+    """A node without link keys: what comes under the network key counts as secured, and everything goes out under it alone."""
+
+    async def send(self, destination: Eui64, frame: ApsFrame) -> None:
+        await super().send(destination, replace(frame, secured=False))
+
+    def incoming(self, message: Incoming) -> None:
+        super().incoming(replace(message, pdu=replace(message.pdu, secured=True)))
+
+
+class Neighbours:
+    """Devices of the board ``simulated`` by name, each on its own radio; they try to join until they are in. Raises BoardError."""
+
+    def __init__(self, air: Air, clock: Clock, trace: Trace, names: Sequence[str], *, cbke: bool) -> None:
+        board = load_board("simulated")
+        self.rows: list[DeviceTable] = [board.find(name) for name in names]
+        if len(set(names)) != len(names):
+            raise BoardError("--with", "device", f"{', '.join(names)}: name each Device once")
+        self.clock = clock
+        self.cbke = cbke
+        self.devices: list[HanDevice] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        keystore = load_keys(board)
+        for row in self.rows:
+            made = kind(row.type)
+            node = (StackNode if cbke else PlainNode)(air, row.eui)
+            place = Place(row, keystore, node, clock, trace, parties_of(board, made.device_type), None)
+            self.devices.append(made.from_board(place))
+
+    async def start(self) -> None:
+        """Switch them on; from now on each tries to join, and the gas meter wakes every few seconds."""
+        for device in self.devices:
+            await device.start()
+            self._tasks.append(asyncio.create_task(self._live(device)))
+
+    async def _live(self, device: HanDevice) -> None:
+        while True:
+            try:
+                if not device.node.joined:
+                    await self._join(device)
+                elif device.sleepy:
+                    await device.node.poll()
+            except CommsHubError as refused:
+                device.trace.emit("han", device.name, "not joined", reason=str(refused))
+            await self.clock.sleep(WAKE_BLIND_S if device.node.joined else TRY_AGAIN_S)
+
+    async def _join(self, device: HanDevice) -> None:
+        if self.cbke:
+            await device.join()
+        else:
+            device.coordinator = await device.node.join(WELL_KNOWN_KEY, sleepy=device.sleepy)
+            device.trace.emit("han", device.name, "joined", target=str(device.coordinator))
+
+    def link_key(self, row: DeviceTable) -> bytes:
+        """The key that a Device joins with."""
+        return install_code_link_key(row.install_code) if self.cbke else WELL_KNOWN_KEY
+
+    async def close(self) -> None:
+        """Switch them off."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for device in self.devices:
+            device.power(False)
+            await device.stop()
