@@ -324,7 +324,7 @@ class Board(_Table):
         )
 
     def open_addresses(self) -> set[tuple[str, int]]:
-        """Where the open air is served: by ``air.open``, and by each Device of a third party. Raises BoardError."""
+        """The addresses at which the open air is served: by ``air.open``, and by each Device of a third party. Raises BoardError."""
         wanted = {"air.open": self.air.open} if self.air.open is not None else {}
         wanted |= {f"device.{row.name}.node": row.node.removeprefix(OPEN_AIR) for row in self.device if on_open_air(row.node)}
         found = set()

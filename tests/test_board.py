@@ -40,7 +40,7 @@ def test_time_may_jump_only_where_every_part_is_virtual() -> None:
 @pytest.mark.parametrize(
     ("text", "key", "expectation"),
     [
-        ('name = "x"\nextends = "simulated"\n[radio]\nbaud = 9600\n', "radio.baud", "expected one of baudrate"),
+        ('name = "x"\nextends = "simulated"\n[radio]\nbaud = 9600\n', "radio.baud", "expected one of air, baudrate"),
         ('name = "x"\nextends = "simulated"\n[hub]\nchf = 12\n', "hub.chf", "write it in quotes"),
         ('name = "x"\nextends = "simulated"\n[hub]\nchf = "02C4"\n', "hub.chf", "16 hexadecimal digits"),
         ('name = "x"\nextends = "simulated"\n[hub]\nchannel = 27\n', "hub.channel", "less than or equal to 26"),

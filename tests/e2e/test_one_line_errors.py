@@ -55,7 +55,7 @@ def test_a_board_that_is_not_there_is_answered_with_those_that_are(tmp_path: Pat
 
 
 def test_a_missing_dongle_is_named_with_what_to_do(tmp_path: Path) -> None:
-    line = refused(tmp_path, "run", "demo", "--set", "radio.path=/dev/serial/by-id/usb-none")
+    line = refused(tmp_path, "run", "demo", "--set", "radio.path=/dev/serial/by-id/usb-none", "--set", "device=[]")
     assert "/dev/serial/by-id/usb-none" in line
     assert "plug" in line
 

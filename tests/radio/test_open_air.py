@@ -95,8 +95,7 @@ def test_a_node_in_c_scans_and_associates_in_warp_time_and_twice_in_the_same(com
     async def work(clock: Clock, coordinator: Coordinator, open_air: OpenAir, port: int) -> str:
         process = started(str(compiled), "127.0.0.1", str(port), str(NODE))
         await open_air.visited(NODE)
-        told = await until_ended(clock, process)
-        return told
+        return await until_ended(clock, process)
 
     first, frames = on_an_open_air(work)
     assert "hears PAN" in first

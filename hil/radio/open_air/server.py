@@ -57,7 +57,7 @@ class Visitor(asyncio.Protocol):
         self._messages = Messages()
         self._detach: Callable[[], None] | None = None
         self._owed: list[Callable[[], None]] = []
-        """What to do as each event that the node has not done with is done, the oldest first."""
+        """Callbacks for the events that the node has not done with, the oldest first."""
         self._wake: asyncio.TimerHandle | None = None
         self._sending = 0
         self._release: Callable[[], None] | None = None
@@ -111,7 +111,7 @@ class Visitor(asyncio.Protocol):
         self._busy(False)
 
     def _busy(self, busy: bool) -> None:
-        """Whether an event is with the node: bench time on a warp clock waits for it."""
+        """An event is with the node, or none is: bench time on a warp clock waits for it."""
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None

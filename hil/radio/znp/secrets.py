@@ -1,0 +1,44 @@
+"""Keys in MT frames: what a recording must not hold."""
+
+from __future__ import annotations
+
+from hil.radio.znp.commands import commands
+from hil.radio.znp.mt import Frame, Kind, Parser
+
+_LONGEST_HARMLESS = 15
+"""A value of non-volatile memory that is longer may hold a key."""
+
+
+def _keys(fields: tuple[tuple[str, str], ...], data: bytes, *, memory: bool) -> bytes:
+    """``data`` with each field that is a key, or a long value of non-volatile memory, as zeros."""
+    blank, at = bytearray(data), 0
+    sizes = {"u8": 1, "u16": 2, "u32": 4, "eui": 8, "key": 16, "addr": 9}
+    for _, kind in fields:
+        if at >= len(data):
+            break
+        if kind in ("L", "LL", "W"):
+            head = 2 if kind == "LL" else 1
+            size = int.from_bytes(data[at : at + head], "little") * (2 if kind == "W" else 1)
+            if memory and size > _LONGEST_HARMLESS:
+                blank[at + head : at + head + size] = bytes(len(blank[at + head : at + head + size]))
+            at += head + size
+        else:
+            size = sizes.get(kind, len(data) - at)
+            if kind == "key":
+                blank[at : at + size] = bytes(len(blank[at : at + size]))
+            at += size
+    return bytes(blank)
+
+
+def blank(octets: bytes) -> bytes:
+    """A whole MT frame, its keys as zeros and its check made anew; one that no table has is left without its data."""
+    frame = next(iter(Parser().feed(octets)), None)
+    if frame is None:
+        return b""
+    command = next((one for one in commands().values() if (one.subsystem, one.number) == (frame.subsystem, frame.command)), None)
+    if command is None:
+        return Frame(frame.kind, frame.subsystem, frame.command, bytes(len(frame.data))).encode()
+    answer = frame.kind is Kind.SRSP
+    memory = "NV_" in command.name
+    data = _keys(command.response if answer else command.fields, frame.data, memory=memory)
+    return Frame(frame.kind, frame.subsystem, frame.command, data).encode()
