@@ -51,6 +51,9 @@ class ForeignNode:
     async def join(self, link_key: bytes, *, extended_pan_id: Eui64 | None = None, sleepy: bool = False, timeout_s: float = 30.0) -> Eui64:
         raise self._not_here()
 
+    async def request_link_key(self, partner: Eui64) -> None:
+        raise self._not_here()
+
     async def resume(self) -> bool:
         """It comes back by itself."""
         return self.joined
