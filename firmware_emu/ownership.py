@@ -7,9 +7,11 @@ process, however that ends; the file stays, because removing it would let two pr
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -67,6 +69,11 @@ class Owner:
             raise NotAvailable(what, f"{folder} belongs to another user: remove it")
         return cls.take(folder / (re.sub(r"[^A-Za-z0-9.-]", "_", place)[-200:] + ".owner"), what)
 
+    @classmethod
+    def of_line(cls, address: str, what: str) -> Self:
+        """Own a serial port or an instrument's line by its pyserial URL or VISA name; a device is one under any of its names."""
+        return cls.of_place(_one_name(address), what)
+
     @staticmethod
     def holder(path: Path) -> tuple[int, str] | None:
         """Pid and command line of the process that owns a file; None where none does."""
@@ -82,3 +89,45 @@ class Owner:
             os.ftruncate(self._file, 0)
             os.close(self._file)
             self._file = None
+
+
+def _one_name(address: str) -> str:
+    plain = address.removeprefix("ASRL").partition("::")[0]
+    return os.path.realpath(plain) if plain.startswith("/") else address
+
+
+class ServedPort:
+    """A TCP port that this process listens at: its bound ``socket`` for whichever server answers there, and its :class:`Owner`.
+
+    ``port`` 0 takes one that is free. Raises OwnedElsewhere where another process of this project listens there, NotAvailable where
+    something else does or the address is not this machine's.
+    """
+
+    def __init__(self, host: str, port: int, what: str) -> None:
+        self._owner: Owner | None = None
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            self.socket = socket.socket(family, kind, protocol)
+        except OSError as wrong:
+            raise NotAvailable(what, f"cannot listen at {host}:{port} ({wrong.strerror}): name an address of this machine") from wrong
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.bind(address)
+            self.socket.listen()
+            self.port: int = self.socket.getsockname()[1]
+            self._owner = Owner.of_place(f"tcp-{host}-{self.port}", f"{what} at {host}:{self.port}")
+        except OSError as wrong:
+            self.close()
+            if wrong.errno == errno.EADDRINUSE:
+                Owner.of_place(f"tcp-{host}-{port}", f"{what} at {host}:{port}").release()  # one of ours is named by this
+            why = f"cannot listen at {host}:{port} ({wrong.strerror})"
+            raise NotAvailable(what, f"{why}: name another port, 0 for a free one; `ss -ltnp` names the process that has it") from wrong
+        except NotAvailable:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go, after the server that answers there has closed."""
+        self.socket.close()
+        if self._owner is not None:
+            self._owner.release()

@@ -12,12 +12,13 @@ import contextlib
 import json
 import os
 import tty
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError
+from firmware_emu.ownership import Owner, ServedPort
 from firmware_emu.trace import Trace
 from ichis.bench_link import BenchLinkServer
 from ichis.condition import Condition
@@ -31,6 +32,8 @@ from ichis.measuring.reading import Reading
 from ichis.pty_wire import PtyWire
 from ichis.served_lines import Drive, Read, ServedLines
 from ichis.simulated_jig import HubSocket, SourceModel
+
+Attach = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 LONGEST_LINE = 4096
 _MOST_VOLTS, _MOST_AMPERES = 30.0, 5.0
@@ -213,8 +216,9 @@ class SocketStandIn:
 
     async def open(self) -> str:
         """Listen; the VISA name."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LONGEST_LINE)
-        return f"TCPIP::127.0.0.1::{self._server.sockets[0].getsockname()[1]}::SOCKET"
+        self._served = ServedPort("127.0.0.1", 0, f"the port of {self._stand_in.model.name}")
+        self._server = await asyncio.start_server(self._serve, sock=self._served.socket, limit=LONGEST_LINE)
+        return f"TCPIP::127.0.0.1::{self._served.port}::SOCKET"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def next_line() -> str:
@@ -233,6 +237,7 @@ class SocketStandIn:
     async def close(self) -> None:
         self._stand_in.close()
         self._server.close()
+        self._served.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,20 +298,20 @@ class ServedUnit:
 async def serve(folder: Path, port: int = 0, serving: Serving | None = None) -> AsyncIterator[dict[str, str]]:
     """Serve supply (``folder/supply``) and multimeter (``folder/probes``); gives the ``[jig]`` table of a board that uses them.
 
-    Raises BoardError for a model that no dialect has.
+    Raises BoardError for a model that no dialect has, OwnedElsewhere where another process serves in ``folder``.
     """
     wanted = serving or Serving()
     table = {"kind": "instruments"}
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(Owner.of_file(folder / "jig", f"the served jig in {folder}").release)
         socket_port = HubSocketPort()
         drive: Drive = socket_port.drive
         read: Read = socket_port.level
         if wanted.unit is None:
             supply = ServedSupply(socket_port)
             behind = Behind(supply=supply, probes=ServedProbes(socket_port), begin_list=supply.play)
-            server = await asyncio.start_server(socket_port.attach, "127.0.0.1", port, limit=1 << 20)
-            stack.callback(server.close)
-            table["hub_end"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            at = await _listen(socket_port.attach, port, "the port of the hub's end", stack)
+            table["hub_end"] = f"127.0.0.1:{at}"
         else:
             unit = ServedUnit(wanted.unit, folder / "data")
             stack.push_async_callback(unit.close)
@@ -322,10 +327,16 @@ async def serve(folder: Path, port: int = 0, serving: Serving | None = None) -> 
             stand_in = StandIn(*named(name), behind, wanted.faults, wanted.latency_s)
             table[role] = await _put(stand_in, folder / role, wanted.tcp, stack)
         served = ServedLines(drive, read)
-        lines_server = await asyncio.start_server(served.attach, "127.0.0.1", 0)
-        stack.callback(lines_server.close)
-        table["lines"] = f"rfc2217://127.0.0.1:{lines_server.sockets[0].getsockname()[1]}"
+        table["lines"] = f"rfc2217://127.0.0.1:{await _listen(served.attach, 0, 'the port of the lines', stack)}"
         yield table
+
+
+async def _listen(attach: Attach, port: int, what: str, stack: contextlib.AsyncExitStack) -> int:
+    served = ServedPort("127.0.0.1", port, what)
+    stack.callback(served.close)
+    server = await asyncio.start_server(attach, sock=served.socket, limit=1 << 20)
+    stack.callback(server.close)
+    return served.port
 
 
 async def _put(stand_in: StandIn, path: Path, tcp: bool, stack: contextlib.AsyncExitStack) -> str:

@@ -32,6 +32,7 @@ from firmware_emu.han.family import family
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
 from firmware_emu.han.permits import Permits
 from firmware_emu.ids import Eui64
+from firmware_emu.ownership import Owner
 from firmware_emu.trace import Trace
 
 ZDO_TIMEOUT_S = 10.0
@@ -221,6 +222,7 @@ class ZigpyRadio:
         """One that went away and whose port is not closed yet: :meth:`stop` may come first."""
         self._ready = asyncio.Event()
         self._formed = False
+        self._owner: Owner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- ApsPort ---------------------------------------------------------------------------------------------------------------
@@ -283,10 +285,16 @@ class ZigpyRadio:
     # -- HanRadio --------------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open and configure the dongle. Raises NotAvailable or RadioError, one sentence that says what to do."""
+        """Open and configure the dongle. Raises OwnedElsewhere, NotAvailable or RadioError, one sentence that says what to do."""
         if self._dongle is not None:
             return
-        await self._open()
+        if self._owner is None:
+            self._owner = Owner.of_line(self.path, f"the dongle at {self.path}")
+        try:
+            await self._open()
+        except BaseException:
+            self._let_go()
+            raise
         dongle = self._running()
         self._trace.emit("han", "radio", "opened", target=str(self.eui64), path=self.path, firmware=dongle.firmware)
         if dongle.warning is not None:
@@ -404,9 +412,17 @@ class ZigpyRadio:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         open_ = [dongle for dongle in (self._dongle, self._lost) if dongle is not None]
         self._dongle = self._lost = self._permits.dongle = None  # at once: what follows may be cancelled, and start() come next
-        for dongle in open_:
-            dongle.abandon("CLOSED")
-            await dongle.close()
+        try:
+            for dongle in open_:
+                dongle.abandon("CLOSED")
+                await dongle.close()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._owner is not None:
+            self._owner.release()
+            self._owner = None
 
     # -- what the dongle tells -------------------------------------------------------------------------------------------------
 

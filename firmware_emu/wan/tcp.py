@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from firmware_emu.errors import DecodeError, WanError
 from firmware_emu.ids import Eui64
+from firmware_emu.ownership import ServedPort
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.framing import FrameReader, encode
 from firmware_emu.wan.tls import DCC_NAME, TlsFiles
@@ -170,29 +171,27 @@ class TcpWanServer:
         self._on_hub = on_hub
         self._links: dict[Eui64, TcpHubLink] = {}
         self._server: asyncio.Server | None = None
+        self._served: ServedPort | None = None
         self.refused: list[str] = []
         """Why the latest connections were turned away, oldest first."""
 
     @property
     def port(self) -> int:
         """The port in use (0 was asked for: the one the system chose)."""
-        if self._server is None:
+        if self._served is None:
             raise WanError("the WAN server is not started: call start() first")
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return self._served.port
 
     def link(self, chf: Eui64) -> TcpHubLink:
         """The link of one hub, made at the first call; its ``connect`` waits for the hub."""
         return self._links.setdefault(chf, TcpHubLink(chf))
 
     async def start(self) -> None:
-        """Listen. Raises WanError."""
-        try:
-            self._server = await asyncio.start_server(
-                self._accept, self._host, self._asked_port, ssl=self._context, ssl_handshake_timeout=CONNECT_TIMEOUT_S
-            )
-        except OSError as error:
-            raise WanError(f"cannot listen at {self._host}:{self._asked_port}: {error}") from error
+        """Listen. Raises NotAvailable, OwnedElsewhere."""
+        self._served = ServedPort(self._host, self._asked_port, "the DCC's port for hubs")
+        self._server = await asyncio.start_server(
+            self._accept, sock=self._served.socket, ssl=self._context, ssl_handshake_timeout=CONNECT_TIMEOUT_S
+        )
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
@@ -203,6 +202,9 @@ class TcpWanServer:
                     link._offered.abort()
                 await link.close()
             self._server = None
+        if self._served is not None:
+            self._served.close()
+            self._served = None
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         stream = _Stream(reader, writer)

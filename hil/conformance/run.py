@@ -20,6 +20,7 @@ import pytest
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.ownership import OwnedElsewhere
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.conformance.bench import Bench, rule_of
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
@@ -124,6 +125,10 @@ class Session:
     def __enter__(self) -> Session:
         try:
             self._loop.run(self._open())
+        except OwnedElsewhere:  # somebody's run goes on there: this one never began and has nothing to report
+            self._loop.close()
+            self._trace_file.close()
+            raise
         except (CommsHubError, OSError, sqlite3.Error) as wrong:
             self._break(f"the bench did not come up: {wrong}")
         with contextlib.suppress(OSError):
@@ -285,7 +290,7 @@ class Plugin:
 
 def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:
     """Carry out the run under pytest, write report, JUnit and signature, return the record. Raises NotAvailable for a folder that
-    cannot be written at all."""
+    cannot be written at all, OwnedElsewhere where another run has a part of the bench."""
     _reserve(run.folder)
     run.facts |= _facts(run)
     started, began = datetime.now(UTC), time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,16 +52,18 @@ def verdict_by_probe(port: str, first: int) -> Verdict:
     """The dongle's answers give this verdict. Raises NotAvailable or JigError where the port cannot be used."""
     # Here, because these import bellows and pyserial, which a list does not need.
     from hil.inventory.firmware_probe import probe, questions
+    from ichis.instrument.lease import Lease
     from ichis.port import SerialPort
     from ichis.uart import LineProfile
 
     async def ask() -> Verdict:
         line = LineProfile(inverted=False)
-        link = SerialPort(port, clock, line=line, inverts=False)
-        try:
-            firmware = await probe(link, line, first)
-        finally:
-            link.close()
+        with contextlib.closing(Lease(port)):
+            link = SerialPort(port, clock, line=line, inverts=False)
+            try:
+                firmware = await probe(link, line, first)
+            finally:
+                link.close()
         if firmware is None:
             rates = ", ".join(str(rate) for rate in sorted(questions()))
             return Verdict(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
+from ichis.instrument.lease import Lease
 from ichis.instrument.link import InstrumentLink
 from ichis.measuring.dialect import recognise
 
@@ -15,12 +18,13 @@ def asked(address: str) -> dict[str, str]:
     clock = Clock()
 
     async def ask() -> str | None:
-        link = InstrumentLink(address, clock)
-        try:
-            await link.send("*IDN?")
-            return await link.receive(_ANSWER_S)
-        finally:
-            link.close()
+        with contextlib.closing(Lease(address)):
+            link = InstrumentLink(address, clock)
+            try:
+                await link.send("*IDN?")
+                return await link.receive(_ANSWER_S)
+            finally:
+                link.close()
 
     try:
         idn = clock.run(ask())

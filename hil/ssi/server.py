@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from firmware_emu.errors import NotAvailable
+from firmware_emu.ownership import ServedPort
 from hil.ssi.peer import PeerProtocol
 from hil.ssi.settings import page_settings
 
@@ -61,6 +62,7 @@ class PageServer:
             timeout_graceful_shutdown=1,
         )
         self._server = _Server(config)
+        self._served: ServedPort | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -70,15 +72,9 @@ class PageServer:
 
     async def start(self) -> str:
         """Listen; returns the URL. Raises NotAvailable where the port is taken."""
-        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self.host, self._port))
-        except OSError as error:
-            listener.close()
-            raise NotAvailable(f"port {self._port} at {self.host} ({error})", "choose another with --port") from error
-        self._port = listener.getsockname()[1]
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="self-service page")
+        self._served = ServedPort(self.host, self._port, "the web server's port")
+        self._port = self._served.port
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._served.socket]), name="self-service page")
         await self._server.listens.wait()
         return self.url
 
@@ -87,3 +83,6 @@ class PageServer:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+        if self._served is not None:
+            self._served.close()
+            self._served = None

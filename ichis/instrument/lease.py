@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from firmware_emu.errors import NotAvailable
+from firmware_emu.ownership import OwnedElsewhere, Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +41,33 @@ def lease_folder() -> Path:
 
 
 class Lease:
-    """One instrument, from now until :meth:`close` or the end of the process. Raises NotAvailable where somebody else has it."""
+    """One instrument or serial line, from now until :meth:`close` or the end of the process; a device is one under any of its names,
+    also for the hub that has it as its dongle. Raises OwnedElsewhere."""
 
     def __init__(self, address: str) -> None:
+        self._line = Owner.of_line(address, f"the instrument {address}") if address.startswith(("/", "ASRL")) else None
+        try:
+            self._file = self._lease(address)
+        except NotAvailable:
+            self._give_back_line()
+            raise
+
+    @staticmethod
+    def _lease(address: str) -> IO[str]:
         folder = lease_folder()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o777)
             path = folder / (re.sub(r"[^A-Za-z0-9.-]+", "_", address).strip("_") + ".json")
-            self._file: IO[str] = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+            file: IO[str] = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
         except OSError as wrong:
             raise NotAvailable(f"the lease of {address}", f"{wrong.strerror}: point CHUB_LEASES at a folder that can be written") from wrong
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = _read(self._file)
-            self._file.close()
-            told = "somebody" if holder is None else str(holder)
-            raise NotAvailable(f"the instrument {address}", f"{told} has it: wait, or end that run; `chub station` shows all") from None
+            holder = _read(file)
+            file.close()
+            process, told = (0, "") if holder is None else (holder.process, f"{holder.command}, {holder.user} since {holder.since}")
+            raise OwnedElsewhere(f"the instrument {address}", process, told) from None
         command = Path(sys.argv[0]).name + "".join(f" {word}" for word in sys.argv[1:3])
         row = {
             "address": address,
@@ -65,14 +76,20 @@ class Lease:
             "command": command,
             "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         }
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump(row, self._file)
-        self._file.flush()
+        file.seek(0)
+        file.truncate()
+        json.dump(row, file)
+        file.flush()
+        return file
 
     def close(self) -> None:
         """Give the instrument back."""
         self._file.close()
+        self._give_back_line()
+
+    def _give_back_line(self) -> None:
+        if self._line is not None:
+            self._line.release()
 
 
 def _read(file: IO[str]) -> Holder | None:

@@ -33,15 +33,22 @@ class Instruments:
     def __init__(self, clock: Clock, engineer: Engineer) -> None:
         self._clock, self.engineer = clock, engineer
         self._ports = contextlib.ExitStack()
+        self._leased: set[str] = set()
         self.sessions: dict[str, Session] = {}
         """By what the instrument is on the board."""
         self.calibrations: dict[str, Calibration] = {}
+
+    def _lease(self, address: str) -> None:
+        """One lease for an address, also where it serves twice, as a cable for the data and by its modem lines."""
+        if address not in self._leased and not address.startswith("loop:"):  # a loop is each process's own
+            self._ports.callback(Lease(address).close)
+            self._leased.add(address)
 
     async def _session(self, table: JigTable, role: str, address: str, behind: Behind | None) -> Session:
         settings = table.instrument.get(role, InstrumentTable())  # type: ignore[call-overload]
         link: Link
         if behind is None:
-            self._ports.callback(Lease(address).close)
+            self._lease(address)
             link = InstrumentLink(address, self._clock, baudrate=settings.baud)
         else:
             assert table.stand_in is not None
@@ -111,12 +118,14 @@ class Instruments:
             return None
         if table.lines == BY_HAND:
             return ManualLines(self.engineer)
+        self._lease(table.lines)
         modem = await ModemLines.open(table.lines, self._clock, wiring)
         self._ports.callback(modem.close)
         return modem
 
     def port(self, url: str, profile: Profile, *, inverts: bool) -> DataLink:
         """The serial pair at a pyserial URL."""
+        self._lease(url)
         port = SerialPort(url, self._clock, line=profile.line, inverts=inverts)
         self._ports.callback(port.close)
         return port

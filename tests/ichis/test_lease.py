@@ -17,7 +17,7 @@ def test_a_second_run_is_told_who_has_the_instrument_until_it_is_given_back(tmp_
     monkeypatch.setenv("CHUB_LEASES", str(tmp_path))
     address = "TCPIP::10.0.0.7::5555::SOCKET"
     first = Lease(address)
-    with pytest.raises(NotAvailable, match=r"since .* process \d+"):
+    with pytest.raises(NotAvailable, match=r"process \d+ has it \(.* since "):
         Lease(address)
     assert [one.address for one in holders()] == [address]
     assert json.loads(CliRunner().invoke(station, ["--json"]).output)["leases"][0]["address"] == address

@@ -121,7 +121,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_two() -> None:
         where = process.stdout.readline().strip().removeprefix("socket://")
         done = subprocess.run([*CHUB, "ncp", "--tcp", where], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 2
-    assert "cannot listen" in done.stderr
+    assert f"process {process.pid} has it" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

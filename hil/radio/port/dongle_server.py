@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
+from firmware_emu.ownership import ServedPort
 from hil.radio.air.air import Air
 from hil.radio.port.faults import Crowd, FaultyLine, NcpFaults
 from hil.radio.stack.stack import Stack
@@ -203,6 +203,7 @@ class DongleServer(ABC):
         self._tcp_host: TcpHost | None = None
         self._next_host: TcpHost | None = None
         self._server: asyncio.Server | None = None
+        self._served: ServedPort | None = None
 
     @property
     def eui64(self) -> Eui64:
@@ -234,15 +235,11 @@ class DongleServer(ABC):
     async def serve_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; returns the port. One host at a time, the first; the line is as plain as a serial one: a connection resets nothing.
 
-        Raises RadioError where the port is taken.
+        Raises NotAvailable where the port is taken.
         """
-        try:
-            self._server = await asyncio.get_running_loop().create_server(lambda: TcpHost(self), host, port)
-        except OSError as problem:
-            why = problem.strerror or problem
-            raise RadioError(f"cannot listen on {host}:{port} ({why}): name another port, or 0 for a free one") from None
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        self._served = ServedPort(host, port, "the dongle's port")
+        self._server = await asyncio.get_running_loop().create_server(lambda: TcpHost(self), sock=self._served.socket)
+        return self._served.port
 
     @abstractmethod
     def power(self, on: bool) -> None:
@@ -283,6 +280,9 @@ class DongleServer(ABC):
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._served is not None:
+            self._served.close()
+            self._served = None
         if self._tcp_host is not None:
             self._tcp_host.drop()
         if self._port is not None:
