@@ -26,12 +26,16 @@ from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from firmware_emu.errors import TaskFault, fault_named
+
 T = TypeVar("T")
 LOGGER = logging.getLogger(__name__)
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Zero of GBCS, ZCL and trace times."""
 
+SUPERVISED = "supervised"
+"""Key of an exception handler's context: a task of ours ended by a fault, and the program's exit code says so."""
 _RESOLUTION_S = 1e-6
 """A timer that is due within this is run. asyncio's nanosecond is lost beside half a year of seconds in a float: no timer would run."""
 _HELD_POLL_S = 0.02
@@ -67,6 +71,8 @@ class Clock:
         self._stirred = False
         self._holds: Counter[str] = Counter()
         self._held_since = 0.0
+        self.faults: list[str] = []
+        """Faults by which background tasks have ended."""
         self.horizon: float | None = None
         """Warp never jumps past this bench time (seconds since 2000); None: no limit."""
         self._idles: Callable[[float | None], None] | None = None
@@ -140,16 +146,20 @@ class Clock:
         return _ClockLoop(self)
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """As ``asyncio.run``, on this clock."""
+        """As ``asyncio.run``, on this clock. Raises TaskFault at the end where a background task ended by a fault meanwhile."""
         horizon = self.horizon
+        before = len(self.faults)
         try:
             with asyncio.Runner(loop_factory=self.new_event_loop) as runner:
                 try:
-                    return runner.run(main)
+                    done = runner.run(main)
                 finally:
                     self.horizon = self.now()  # while the loop is taken down, what is left on it does not live on
         finally:
             self.horizon = horizon
+        if len(self.faults) > before:
+            raise TaskFault(self.faults[before], len(self.faults) - before)
+        return done
 
     def nothing_due(self) -> None:
         """The loop waits for octets alone: no timer is set."""
@@ -244,6 +254,16 @@ class _ClockLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """One line for what nobody has caught: the text of a foreign exception stays out, what it quotes may be a key."""
+        if SUPERVISED in context:
+            self._bench_clock.faults.append(context["message"])
+            LOGGER.error("%s", context["message"])
+        elif isinstance(fault := context.get("exception"), Exception):
+            LOGGER.error("%s: %s", context["message"], fault_named(fault))
+        else:
+            super().default_exception_handler(context)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         """As any loop's; a thread at work holds warp time, since the loop cannot see it."""

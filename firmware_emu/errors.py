@@ -14,6 +14,7 @@
     ├── BoardError(file, key, problem)           a board file that cannot be used as it stands
     ├── KeystoreError(where, problem)            a key or certificate that cannot be read
     ├── HubFault(problem)                        the hub ended by a fault of its own
+    ├── TaskFault(problem, count)                background tasks ended by faults of their own while a program ran
     └── NotAvailable(what, how_to_get_it)        a part, file or library that is not here
 
 Every message carries what was read, what was expected, and the next thing to do. None of these crosses a protocol
@@ -113,6 +114,14 @@ class KeystoreError(CommsHubError):
 
 class HubFault(CommsHubError):
     """The hub ended by a fault of its own, not by the supply or the dongle; the cause is chained."""
+
+
+class TaskFault(CommsHubError):
+    """Background tasks ended by faults of their own: the first is told, ``count`` says how many there were."""
+
+    def __init__(self, problem: str, count: int) -> None:
+        super().__init__(problem if count == 1 else f"{problem} (and {count - 1} more, see above)")
+        self.count = count
 
 
 class NotAvailable(CommsHubError):

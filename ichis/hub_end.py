@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from firmware_emu.errors import JigError, NotAvailable
+from firmware_emu.supervised import supervised
 from ichis.connector import Level, signal
 from ichis.measuring.reading import Reading
 from ichis.simulated_jig import HubSocket
@@ -20,7 +21,7 @@ class HubEnd:
 
     def __init__(self, socket: HubSocket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._socket, self._reader, self._writer = socket, reader, writer
-        self._task = asyncio.create_task(self._run(), name="hub end")
+        self._task = supervised(self._run(), "the hub's end of the served socket")
         feed, probes = socket.feed, socket.probes
         self._answers: dict[str, Callable[[Row], Awaitable[float]]] = {
             "source": self._source,

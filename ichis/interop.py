@@ -14,6 +14,7 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from ichis.bad_units import BAD_HUBS
 from ichis.condition import Condition
@@ -132,7 +133,7 @@ class _Mated:
             self.ac_lost_at = self._clock.now()
 
     def _changed(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._carry())
+        task = supervised(self._carry(), "the mated port")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

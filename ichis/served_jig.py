@@ -19,6 +19,7 @@ from pathlib import Path
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError
 from firmware_emu.ownership import Owner, ServedPort
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from ichis.bench_link import BenchLinkServer
 from ichis.condition import Condition
@@ -183,7 +184,7 @@ class TerminalStandIn:
         self._buffer = bytearray()
         loop = asyncio.get_running_loop()
         loop.add_reader(self._master, self._read)
-        self._task = loop.create_task(serve_stand_in(stand_in, self._lines.get, self._say))
+        self._task = supervised(serve_stand_in(stand_in, self._lines.get, self._say), "a served stand-in")
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -284,7 +285,7 @@ class ServedUnit:
                 lambda _: "no console",
                 self._condition,
             )
-            self._server = asyncio.get_running_loop().create_task(server.run())
+            self._server = supervised(server.run(), "the bench link of the served unit")
 
     async def close(self) -> None:
         self._power(False)

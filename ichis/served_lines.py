@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import serial.rfc2217
 
+from firmware_emu.supervised import supervised
 from ichis.connector import Level, signal
 from ichis.modem_lines import HOST_END
 
@@ -82,7 +83,7 @@ class ServedLines:
         """Serve one client until it goes."""
         port = _Port(self._changed)
         manager = serial.rfc2217.PortManager(port, _Connection(writer))  # type: ignore[arg-type]
-        work = [asyncio.create_task(self._carry()), asyncio.create_task(self._show(port, manager))]
+        work = [supervised(self._carry(), "the lines of the jig"), supervised(self._show(port, manager), "the modem lines of the jig")]
         try:
             while octets := await reader.read(1024):
                 for _ in manager.filter(octets):

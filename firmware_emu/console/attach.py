@@ -28,6 +28,7 @@ from firmware_emu.console.records import line, quiet
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ownership import Owner
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Record
 
 _LINE = 1 << 20
@@ -114,7 +115,7 @@ class _Visit:
                         task.cancel()
                     continue
                 number = int(asked["id"])
-                task = self._tasks[number] = asyncio.create_task(self._answer(number, asked))
+                task = self._tasks[number] = supervised(self._answer(number, asked), "the answer to an attached console", self._core.trace)
                 task.add_done_callback(lambda _, number=number: self._tasks.pop(number, None))  # type: ignore[misc]
         except (ValueError, KeyError, ConnectionError):
             pass  # no console of ours: it is left alone

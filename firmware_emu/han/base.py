@@ -103,6 +103,8 @@ class HanEventKind(Enum):
     """A Device that asked to join and was not let in (no key held for it)."""
     RESET = "reset"
     """The dongle reset or went away; the network is resumed or :class:`RadioError` follows."""
+    FAILED = "failed"
+    """A part of the radio ended by a fault of its own: it may hear or send nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)

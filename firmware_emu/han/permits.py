@@ -8,6 +8,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.han.dongle import Dongle
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 
 STEP_S = 240
 """One permit lasts 254 s at most (a ZDO octet), and a dongle forgets a transient key after 300 s: both are renewed before."""
@@ -44,7 +45,7 @@ class Permits:
             if self.dongle is not None:
                 await self.dongle.permit_device(device, link_key, max(1, min(STEP_S, int(until - now))))
         if self._windows and (self._task is None or self._task.done()):
-            self._task = asyncio.ensure_future(self._keep())
+            self._task = supervised(self._keep(), "the renewal of permits to join")
 
     async def close(self) -> None:
         """End every window and close joining. Raises RadioError."""

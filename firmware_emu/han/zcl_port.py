@@ -20,6 +20,7 @@ from firmware_emu.errors import CommsHubError, DecodeError, RadioError
 from firmware_emu.han.attributes import AttributeServer, answer_general
 from firmware_emu.han.base import SMART_ENERGY, ApsFrame, ApsPort, SimpleDescriptor
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised, tell_fault
 from firmware_emu.trace import Trace
 from firmware_emu.zse import clusters
 from firmware_emu.zse.zcl import (
@@ -136,6 +137,8 @@ class ZclPort:
         self.clock = clock
         self._trace = trace
         self._source = source
+        self.on_fault: Callable[[str], None] | None = None
+        """Told of a handler's own fault, which the port outlives."""
         self._sequence = 0
         self._descriptors: dict[int, SimpleDescriptor] = {}
         self._pending: dict[tuple[Eui64, int], Pending] = {}
@@ -524,6 +527,11 @@ class ZclPort:
         except CommsHubError as error:
             self._failed(incoming, error)
             return
+        except Exception as fault:  # the handler's own: the frame is let go of and named, and the port serves on
+            what = f"a frame of {incoming.partner} on cluster 0x{incoming.cluster:04X}, command 0x{frame.command:02X}, was let go of"
+            tell_fault(what, fault, self._trace, "han", self.on_fault)
+            self._answer(incoming, ZclStatus.FAILURE)
+            return
         if inspect.isawaitable(answer):
             self._spawn(self._answer_later(incoming, answer), incoming.partner, incoming.cluster)
         else:
@@ -599,16 +607,19 @@ class ZclPort:
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None], partner: Eui64, cluster: int) -> None:
-        """Run ``work`` for ``partner`` by itself; a failure of the radio is logged, any other is the event loop's to tell."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        """Run ``work`` for ``partner`` by itself; a failure of the radio is logged, any other is told."""
 
-        def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            if not task.cancelled() and isinstance(error := task.exception(), CommsHubError):
+        async def sent() -> None:
+            try:
+                await work
+            except CommsHubError as error:
                 LOGGER.info("a frame to %s on cluster 0x%04X was not delivered: %s", partner, cluster, error)
 
-        task.add_done_callback(ended)
+        what = f"work for {partner} on cluster 0x{cluster:04X}"
+        task = supervised(sent(), what, self._trace, area="han", told=self.on_fault)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before its first step, nobody has awaited it
 
 
 def _raise_refusal(partner: Eui64, cluster: int, answer: ZclFrame) -> None:

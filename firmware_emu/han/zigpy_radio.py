@@ -33,6 +33,7 @@ from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPan
 from firmware_emu.han.permits import Permits
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import Owner
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 
 ZDO_TIMEOUT_S = 10.0
@@ -122,7 +123,7 @@ class AddressBook:
         waiting = self._waiting.setdefault(short, [])
         waiting.append(act)
         if len(waiting) == 1:
-            task = asyncio.ensure_future(self._identify(short))
+            task = supervised(self._identify(short), f"the question who 0x{short:04X} is")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -587,11 +588,10 @@ class ZigpyRadio:
             self._on_event(event)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
+        task = supervised(work, f"a task of the radio at {self.path}", self._trace, area="han", told=self._task_failed)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._tasks.discard)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and isinstance(error := task.exception(), CommsHubError):
-            LOGGER.warning("the radio could not go on with a task of its own: %s", error)
+    def _task_failed(self, reason: str) -> None:
+        if self._eui64 is not None:
+            self._tell(HanEvent(HanEventKind.FAILED, self._eui64, reason))

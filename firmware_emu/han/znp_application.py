@@ -19,6 +19,7 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.base import SMART_ENERGY
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import LimitedHold, eui64_of
+from firmware_emu.supervised import supervised
 
 # Below INFO it writes every command, and so keys, into the log.
 logging.getLogger("zigpy_znp").setLevel(logging.INFO)
@@ -154,7 +155,7 @@ class ZnpApplication(ControllerApplication):  # type: ignore[misc]
         """Messages that came while a long one is fetched wait for it."""
         self._waiting.append(message)
         if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.ensure_future(self._deliver())
+            self._fetching = supervised(self._deliver(), "the delivery of long messages")
 
     async def _deliver(self) -> None:
         while self._waiting:

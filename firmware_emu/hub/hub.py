@@ -23,7 +23,7 @@ from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.device_log import LogEntry
 from firmware_emu.hub.power import BootReason, Outage, PowerAction, PowerEvent, PowerMonitor, PowerState
 from firmware_emu.hub.profile import HubConfig, HubProfile
-from firmware_emu.hub.running import RunningHub
+from firmware_emu.hub.running import FAULTS, RunningHub
 from firmware_emu.ids import Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
@@ -42,7 +42,7 @@ FAILURE = "hub/failure"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the hub last ended by itself, and when (seconds since 2000)."""
+    """Why the hub last ended by itself, or a fault that it outlived, and when (seconds since 2000)."""
 
     time: int
     reason: str
@@ -54,6 +54,11 @@ def last_failure(store: Store) -> Failure | None:
     return None if kept is None else Failure(**json.loads(kept))
 
 
+def faults_outlived(store: Store) -> tuple[Failure, ...]:
+    """Latest faults of the hub's own that did not end it, oldest first."""
+    return tuple(Failure(**json.loads(kept)) for key in sorted(store.keys(FAULTS)) if (kept := store.get(key)) is not None)
+
+
 def frames_set_aside(store: Store) -> tuple[SetAside, ...]:
     """Frames of the DCC that the hub failed at."""
     return set_aside(store, "dcc")
@@ -62,7 +67,7 @@ def frames_set_aside(store: Store) -> tuple[SetAside, ...]:
 @dataclass(frozen=True, slots=True)
 class HubStatus:
     """A look at the hub. ``mailbox``: messages waiting by Device; ``time``: seconds since 2000, None while it is off; ``failure``: why it
-    last ended by itself; ``set_aside``: frames of the DCC that it failed at."""
+    last ended by itself; ``set_aside``: frames of the DCC that it failed at; ``faults``: faults of its own that it outlived."""
 
     power: PowerState
     boots: int
@@ -79,6 +84,7 @@ class HubStatus:
     time: float | None
     failure: Failure | None = None
     set_aside: tuple[SetAside, ...] = ()
+    faults: tuple[Failure, ...] = ()
 
 
 class Hub:
@@ -264,6 +270,7 @@ class Hub:
             time=None if running is None else running.time.now(),
             failure=last_failure(self._store),
             set_aside=frames_set_aside(self._store),
+            faults=faults_outlived(self._store),
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable, Coroutine
 
 from firmware_emu.clock import Clock
@@ -18,7 +19,7 @@ from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import Store
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import CommsHubError, HubFault, RadioError
 from firmware_emu.han.base import SMART_ENERGY, ApsFrame, HanEvent, HanEventKind, HanRadio, Receiver, SimpleDescriptor
 from firmware_emu.han.key_establishment import KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
@@ -94,6 +95,10 @@ class GuardedPort:
 
 
 COMMISSIONED = "hub/commissioned"
+FAULTS = "hub/fault/"
+"""Prefix of the keys that keep the latest faults that the hub outlived."""
+_FAULTS_KEPT = 20
+"""Own limit."""
 _RADIO_RETRY_S = 5.0
 
 
@@ -157,6 +162,7 @@ class RunningHub:
         )
         port = GuardedPort(radio, self._admit, self.commissioning.established)
         self.zcl = ZclPort(port, clock, trace=trace, source="hub")
+        self.zcl.on_fault = self._note_fault
         declare_endpoints(self.zcl)
         serve_basic(self.zcl, config)
         serve_time(self.zcl, (CHF_ENDPOINT, ESI_ENDPOINT), self.time)
@@ -372,7 +378,22 @@ class RunningHub:
         self.trace.emit("han", "chf", "refused", target=str(sender), data=frame.payload, reason=reason, kind="not in the log")
         return False
 
+    def _note_fault(self, reason: str) -> None:
+        """Keep a fault that the hub outlives for who looks later, with the latest others."""
+        latest = sorted(self.store.keys(FAULTS))
+        number = int(latest[-1].removeprefix(FAULTS)) + 1 if latest else 1
+        with contextlib.suppress(CommsHubError), self.store.transaction():  # a store that takes nothing ends the hub by itself
+            self.store.put(f"{FAULTS}{number:010d}", json.dumps({"time": int(self.time.now()), "reason": reason}).encode())
+            for key in latest[: -_FAULTS_KEPT + 1]:
+                self.store.delete(key)
+
+    async def _end_by(self, reason: str) -> None:
+        raise HubFault(f"the hub is deaf: {reason}")
+
     def _on_radio(self, event: HanEvent) -> None:
+        if event.kind is HanEventKind.FAILED:
+            self._spawn(self._end_by(event.reason))
+            return
         self.commissioning.on_event(event)
         self.hand_held.on_event(event)
         if event.kind in (HanEventKind.LEFT, HanEventKind.JOINED, HanEventKind.REJOINED):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from firmware_emu.clock import Clock
 from firmware_emu.errors import WanError
 from firmware_emu.wan.base import WanFrame, WanLink
+from firmware_emu.supervised import supervised
 
 
 class MemoryWan:
@@ -152,13 +153,13 @@ class ShapedLink:
         self._session += 1
         self._arrived.clear()
         self._down = None
-        self._pump = asyncio.create_task(self._take_all(self._session))
+        self._pump = supervised(self._take_all(self._session), "the shaped SM WAN")
 
     async def send(self, frame: WanFrame) -> None:
         """Raises WanError."""
         for late_s, one in await self._passed("dcc", frame):
             if late_s:
-                task = asyncio.create_task(self._send_late(self._session, late_s, one))
+                task = supervised(self._send_late(self._session, late_s, one), "a late frame of the SM WAN")
                 self._late.add(task)
                 task.add_done_callback(self._late.discard)
             else:

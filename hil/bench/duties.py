@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from firmware_emu.supervised import supervised
 from hil.dcc.dcc import Dcc
 from hil.sec.demand.demand import Demand
 from hil.sec.incidents import IncidentLog
@@ -21,8 +22,8 @@ async def standing_duties(dcc: Dcc) -> AsyncIterator[None]:
     monitor = ProtectiveMonitor(dcc.store, log, dcc.trace)
     demand = Demand(dcc.store, dcc.clock.now)
     tasks = (
-        asyncio.create_task(demand.count_each_month(dcc.clock, dcc.inventory, dcc.registration), name="count enrolled systems"),
-        asyncio.create_task(_archive_daily(dcc), name="archive requests"),
+        supervised(demand.count_each_month(dcc.clock, dcc.inventory, dcc.registration), "the monthly count", dcc.trace, area="dcc"),
+        supervised(_archive_daily(dcc), "the archive of requests", dcc.trace, area="dcc"),
     )
     try:
         yield

@@ -25,6 +25,7 @@ from firmware_emu.hub.from_board import hub_config, parties_of, radio_of
 from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanLink
 from firmware_emu.wan.virtual import ShapedLink
@@ -144,7 +145,7 @@ class Home:
             self.devices[row.name] = await self._device(row)
         if self.day is not None:
             check_day(self.day, self.devices)
-            self._day_life = asyncio.create_task(live(self.day, self.devices, self.clock), name="day")
+            self._day_life = supervised(live(self.day, self.devices, self.clock), "the day of the home", self.trace)
         self.jig.hub_side.on_power = self._power
         self.jig.hub_side.on_ac_lost = self._ac_lost
 
@@ -234,7 +235,7 @@ class Home:
         if self.ncp is not None:
             self.ncp.power(on)
         if on and self.wan is not None:
-            self._hub_life = asyncio.create_task(self._live(self.wan), name="hub")
+            self._hub_life = supervised(self._live(self.wan), "the hub", self.trace)
         elif self._hub_life is not None:
             self._hub_life.cancel()
 
@@ -274,7 +275,7 @@ class Home:
         self._dead, self.hub = self._hub_life, None
         self.jig.hub_side.drive_device_present(False)
         self._power(False)
-        self._revival = asyncio.create_task(self._revive(self._hub_life, back_s, before_boot))
+        self._revival = supervised(self._revive(self._hub_life, back_s, before_boot), "the revival of the hub", self.trace)
 
     async def _revive(self, dead: asyncio.Task[None] | None, back_s: float, before_boot: Callable[[], None]) -> None:
         if dead is not None:

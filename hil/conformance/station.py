@@ -14,6 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import JigError, NotAvailable
 from firmware_emu.han.base import HanRadio
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from hil.bench.keys import load_keys
 from hil.bench.station import Station
@@ -90,7 +91,7 @@ class ConformanceStation(Station):
             self._server.cancel()
             self._server = None
         if on:
-            self._server = asyncio.create_task(self._serve_bench_link(), name="bench link")
+            self._server = supervised(self._serve_bench_link(), "the bench link")
 
     def _ac_lost(self, lost: bool) -> None:
         self._note("ac lost", lost)

@@ -26,6 +26,7 @@ from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
+from firmware_emu.supervised import supervised
 from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.answers.answers import Answers, HubReceiver, Responses, Stray
@@ -215,7 +216,7 @@ class Processing:
             if refusal is not None:
                 self._tell_later(arrival.request, Answered(refusal.code, refusal))
 
-        task = asyncio.create_task(go_on(), name=f"deferred {arrival.name}")
+        task = supervised(go_on(), f"the deferred request {arrival.name}", self.context.trace, area="dcc")
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 

@@ -16,6 +16,7 @@ from random import Random
 from firmware_emu.board import Board
 from firmware_emu.errors import CommsHubError, NotAvailable, WanError
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Scalar
 from firmware_emu.wan.base import WanFrame, WanKind
 from hil.bench.home import Home
@@ -145,7 +146,7 @@ class Faults:
         self._next += 1
         self._active[active.number] = active
         if active.frame is None:
-            active.task = asyncio.create_task(self._play(active), name=f"fault {active.number}")
+            active.task = supervised(self._play(active), f"fault {active.number}", self._home.trace)
         self._hook()
         self._home.trace.emit("bench", f"fault {active.number}", "added", target=active.sentence.area, sentence=sentence)
         return self._shown(active)

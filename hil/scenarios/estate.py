@@ -22,6 +22,7 @@ from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.from_board import hub_config, parties_of
 from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.wan.virtual import MemoryWan, ShapedLink
 from hil.bench.dcc_board import dcc_of, hold_and_register, list_hub, supplier_of
@@ -135,7 +136,7 @@ class Dwelling:
         """The supply of the hub."""
         if on and self._life is None:
             self.hub = Hub(hub_config(self.board), self._radio, self.wan, self.store, self.keystore, self.clock, self.trace)
-            self._life = asyncio.create_task(self.hub.run(), name=f"hub {self.board.hub.chf}")
+            self._life = supervised(self.hub.run(), f"the hub {self.board.hub.chf}", self.trace)
         elif not on and self._life is not None:
             self._life.cancel()
             self._life, self.hub = None, None

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ownership import ServedPort
+from firmware_emu.supervised import supervised
 from hil.ssi.peer import PeerProtocol
 from hil.ssi.settings import page_settings
 
@@ -74,7 +75,7 @@ class PageServer:
         """Listen; returns the URL. Raises NotAvailable where the port is taken."""
         self._served = ServedPort(self.host, self._port, "the web server's port")
         self._port = self._served.port
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._served.socket]), name="self-service page")
+        self._task = supervised(self._server.serve(sockets=[self._served.socket]), "the web server")
         await self._server.listens.wait()
         return self.url
 

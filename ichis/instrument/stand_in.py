@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
+from firmware_emu.supervised import supervised
 from ichis.instrument.drivers import Standards
 from ichis.instrument.fault import Concerns, Fault, Misbehaviour
 from ichis.jig import Load, Mains, Probes, Supply
@@ -159,7 +160,7 @@ class StandIn:
             if self._on is on:
                 await self._act(on)
 
-        task = asyncio.get_running_loop().create_task(act())
+        task = supervised(act(), "an output switched late")
         self._timers.add(task)
         task.add_done_callback(self._timers.discard)
 
@@ -269,7 +270,7 @@ class StandIn:
         return True
 
     def _later_list(self, points: list[tuple[float, float]], supply: Supply) -> None:
-        task = asyncio.get_running_loop().create_task(supply.play(points))
+        task = supervised(supply.play(points), "a list of the supply")
         self._timers.add(task)
         task.add_done_callback(self._timers.discard)
 
@@ -296,7 +297,7 @@ class StandInLink:
         self._stand_in, self._clock = stand_in, clock
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._said: asyncio.Queue[str] = asyncio.Queue()
-        self._task = asyncio.get_running_loop().create_task(serve(stand_in, self._lines.get, self._said.put_nowait), name=self.resource)
+        self._task = supervised(serve(stand_in, self._lines.get, self._said.put_nowait), self.resource)
 
     async def send(self, line: str) -> None:
         self._lines.put_nowait(line)

@@ -232,3 +232,31 @@ async def test_an_undelivered_request_raises_at_once(wire: Wire, clock: Clock) -
     hub, _ = pair(wire, clock)
     with pytest.raises(RadioError, match="does not acknowledge"):
         await hub.request(OTHER, SERVER, TUNNEL, 0x00)
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_handlers_own_fault_is_told_by_name_and_the_port_serves_on(wire: Wire, clock: Clock, later: bool) -> None:
+    hub, meter = pair(wire, clock)
+    told: list[str] = []
+    meter.on_fault = told.append
+
+    def fails(incoming: Incoming) -> Answer:
+        if incoming.frame.payload == b"poison":
+            raise KeyError("00112233445566778899aabbccddeeff")
+        return Reply(0x00, b"served")
+
+    async def fails_later(incoming: Incoming) -> Answer:
+        return fails(incoming)
+
+    meter.serve(SERVER, TUNNEL, fails_later if later else fails)
+    asked = hub.request(METER, SERVER, TUNNEL, 0x00, b"poison", timeout_s=10)
+    if later:
+        with pytest.raises(RadioError):
+            await asked
+    else:
+        assert status_of(await asked) == ZclStatus.FAILURE
+    assert len(told) == 1
+    assert "KeyError at test_zcl_port.py" in told[0]
+    assert f"0x{TUNNEL:04X}" in told[0]
+    assert "00112233" not in told[0]
+    assert (await hub.request(METER, SERVER, TUNNEL, 0x00)).payload == b"served"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from click.testing import CliRunner
 
 from firmware_emu.console.commands.hub import hub as hub_commands
 from firmware_emu.errors import HubFault
-from firmware_emu.hub.hub import frames_set_aside, last_failure
+from firmware_emu.han.base import HanEvent, HanEventKind
+from firmware_emu.hub.hub import faults_outlived, frames_set_aside, last_failure
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.hub.routing import Router
@@ -102,3 +104,38 @@ def test_hub_status_is_a_command_that_tells_what_is_in_the_memory(tmp_path: Path
     assert shown["failure"]["reason"].endswith("x.py:1")
     assert shown["set_aside"] == [{"sequence": 7, "kind": "message", "reason": "KeyError at y.py:2"}]
     assert "set aside: message frame 7, 6 octets" in CliRunner().invoke(hub_commands, ["status", "--nvm", str(nvm)]).output
+
+
+async def test_a_fault_that_the_hub_outlives_is_kept_with_the_latest_others(bench: Bench) -> None:
+    running = bench.hub._running
+    assert running is not None
+    assert running.zcl.on_fault is not None
+    for number in range(25):
+        running.zcl.on_fault(f"a frame was let go of by a fault of its own: number {number}")
+    assert [one.reason[-2:].strip() for one in bench.hub.status.faults] == [str(number) for number in range(5, 25)]
+    assert faults_outlived(bench.store) == bench.hub.status.faults
+
+
+async def test_a_radio_whose_own_task_died_ends_the_hub_by_name(bench_without_power: Bench) -> None:
+    bench = bench_without_power
+    life = asyncio.ensure_future(bench.hub.run())
+    await bench.wait_for(lambda: bench.hub.status.network is not None)
+    running = bench.hub._running
+    assert running is not None
+    running._on_radio(HanEvent(HanEventKind.FAILED, running.config.gpf, "a task of the radio ended"))
+    with pytest.raises(HubFault, match="deaf: a task of the radio ended"):
+        await life
+    failure = last_failure(bench.store)
+    assert failure is not None
+    assert "deaf" in failure.reason
+
+
+def test_hub_status_tells_faults_that_the_hub_outlived(tmp_path: Path) -> None:
+    nvm = tmp_path / "hub.sqlite"
+    store = SqliteStore(nvm)
+    store.put("hub/fault/0000000001", json.dumps({"time": 820_454_400, "reason": "a frame was let go of"}).encode())
+    store.close()
+    done = CliRunner().invoke(hub_commands, ["status", "--nvm", str(nvm)])
+    assert done.exit_code == 1
+    assert "outlived: 2025-12-31 00:00:00 a frame was let go of" in done.output
+    assert json.loads(CliRunner().invoke(hub_commands, ["status", "--nvm", str(nvm), "--json"]).output)["faults"][0]["time"] == 820_454_400

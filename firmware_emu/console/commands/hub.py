@@ -19,7 +19,7 @@ from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.from_board import hub_config, radio_of
-from firmware_emu.hub.hub import Hub, frames_set_aside, last_failure
+from firmware_emu.hub.hub import Hub, faults_outlived, frames_set_aside, last_failure
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ownership import Owner
 from firmware_emu.trace import JsonLines, Latest, Record, Trace
@@ -71,14 +71,15 @@ def run_hub(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def status(context: click.Context, nvm: Path, as_json: bool) -> None:
-    """Show what a hub left in its memory: the process that runs on it, why it last ended by itself, the frames that it failed at.
+    """Show what a hub left in its memory: the process that runs on it, why it last ended by itself, the frames that it failed at,
+    the faults that it outlived.
 
-    Exit code 1 where it ended by itself or set a frame aside.
+    Exit code 1 where it ended by itself, set a frame aside or outlived a fault.
     """
     running = Owner.holder(nvm)
     store = SqliteStore(nvm, owner=False)
     try:
-        failure, aside = last_failure(store), frames_set_aside(store)
+        failure, aside, outlived = last_failure(store), frames_set_aside(store), faults_outlived(store)
     finally:
         store.close()
     if as_json:
@@ -86,6 +87,7 @@ def status(context: click.Context, nvm: Path, as_json: bool) -> None:
             "running": None if running is None else {"pid": running[0], "command": running[1]},
             "failure": None if failure is None else asdict(failure),
             "set_aside": [{"sequence": one.sequence, "kind": one.kind.name.lower(), "reason": one.reason} for one in aside],
+            "faults": [asdict(one) for one in outlived],
         }
         click.echo(json.dumps(shown, indent=1))
     else:
@@ -93,7 +95,9 @@ def status(context: click.Context, nvm: Path, as_json: bool) -> None:
         click.echo("it never ended by itself" if failure is None else f"{_moment(failure.time)} {failure.reason}")
         for one in aside:
             click.echo(f"set aside: {one.kind.name.lower()} frame {one.sequence}, {len(one.body)} octets: {one.reason}")
-    if failure is not None or aside:
+        for fault in outlived:
+            click.echo(f"outlived: {_moment(fault.time)} {fault.reason}")
+    if failure is not None or aside or outlived:
         context.exit(1)
 
 
@@ -125,6 +129,6 @@ async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, 
 
 
 def _show(record: Record) -> None:
-    if record.area in ("power", "hub", "wan"):
+    if record.area in ("power", "hub", "wan") or record.event == "failed":
         detail = " ".join(f"{key}={value}" for key, value in record.detail.items())
         click.echo(f"{record.time:.3f} {record.source} {record.event} {record.target or ''} {detail}".rstrip())

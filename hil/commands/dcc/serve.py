@@ -18,6 +18,7 @@ from firmware_emu.crypto.certificates import Validity
 from firmware_emu.crypto.tls_credentials import hubs_of, issue_hubs, load_authority
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.tls import files_of
 from hil.bench.duties import standing_duties
@@ -102,7 +103,7 @@ async def _serve_station(
     async with open_station(load_board(board_name), clock, trace, state) as station, standing_duties(station.dcc):
         page = page_on(station.dcc.store, clock, trace, mutual_tls=folder is not None)
         steps = Steps(records, on_step=lambda step: click.echo(f"{step.verdict} {step.name}", err=True), on_begin=lambda name: None)
-        journey = asyncio.create_task(HomeJourney(station, steps, records).run())
+        journey = supervised(HomeJourney(station, steps, records).run(), "the journey of the demo", trace)
         try:
             await _serve(page, host, port, folder, for_s)
         finally:

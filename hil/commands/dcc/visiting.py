@@ -26,6 +26,7 @@ import click
 
 from firmware_emu.cli import exit_code
 from firmware_emu.errors import NotAvailable
+from firmware_emu.supervised import supervised
 from hil.bench.far_end import VISIT, Visit
 
 _LINE = 1 << 20
@@ -203,7 +204,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, vis
         writer.close()  # no command of ours
         return
     work = loop.run_in_executor(None, copy_context().run, run, args)
-    gone = asyncio.create_task(_until_gone(reader, visit))
+    gone = supervised(_until_gone(reader, visit), "the watch of a visitor")
     try:
         say("exit", await work)
     finally:
@@ -215,7 +216,8 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, vis
 
 async def _until_gone(reader: asyncio.StreamReader, visit: Visit) -> None:
     """A client that goes away gives its command up."""
-    await reader.read(1)
+    with contextlib.suppress(ConnectionError):
+        await reader.read(1)
     visit.leave()
 
 

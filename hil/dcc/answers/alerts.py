@@ -23,6 +23,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from hil.dcc.answers.alert_table import DCC_ALERT, DEVICE_ALERT, AlertRecord, AlertState, AlertTable, OutageTable
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.results import Delivery
@@ -349,7 +350,7 @@ class Alerts:
     def _watch(self, chf: Eui64) -> None:
         if (watch := self._watches.pop(chf, None)) is not None:
             watch.cancel()
-        self._watches[chf] = asyncio.create_task(self._tell_outage(chf), name=f"outage of {chf}")
+        self._watches[chf] = supervised(self._tell_outage(chf), f"the outage of {chf}", self._context.trace, area="dcc")
 
     async def _tell_outage(self, chf: Eui64) -> None:
         outage = self._outages.of(chf)

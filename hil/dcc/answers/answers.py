@@ -17,6 +17,7 @@ from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, Prote
 from firmware_emu.gbcs.asn1_types import StatusCode
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
+from firmware_emu.supervised import supervised
 from hil.dcc.answers.alerts import Alerts, CredentialsChanged
 from hil.dcc.answers.effects import Effects
 from hil.dcc.base.bus import Bus
@@ -347,7 +348,7 @@ class Answers:
 
     def watch(self, name: str) -> None:
         """As :meth:`settle`, while something else goes on."""
-        task = asyncio.create_task(self.settle(name), name=f"deadline of {name}")
+        task = supervised(self.settle(name), f"the deadline of {name}", self.context.trace, area="dcc")
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
 

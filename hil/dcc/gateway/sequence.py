@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from firmware_emu.clock import EPOCH
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import ANSWERED, DEFERRABLE, FAILED, STANDING, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
@@ -198,7 +199,7 @@ class DeferredRequests:
         """After a restart: defer again what was deferred, and go on with what was under way. Answers go to the users as they come."""
         going = (state for state, standing in STANDING.items() if standing.resume is Resume.GO_ON)
         for stored in self.context.requests.in_state(*going):
-            task = asyncio.create_task(self._resume(stored, go_on), name=f"deferred {stored.name}")
+            task = supervised(self._resume(stored, go_on), f"the deferred request {stored.name}", self.context.trace, area="dcc")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

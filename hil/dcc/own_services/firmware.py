@@ -21,10 +21,11 @@ from firmware_emu.crypto import p256
 from firmware_emu.crypto.certificates import public_key_of
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device.firmware import OtaImage
-from firmware_emu.errors import CommsHubError, WanError
+from firmware_emu.errors import CommsHubError, NotAvailable, WanError, fault_named
 from firmware_emu.gbcs.envelope import SIGNATURE_LENGTH
 from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.answers.alerts import DeviceAlerted, FirmwareActivated, FirmwareTransferred
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import OwnServiceRefused
@@ -206,7 +207,7 @@ class FirmwareDistribution:
             self._start(row["request"], Eui64.parse(row["device"]))
 
     def _start(self, request: str, device: Eui64) -> None:
-        task = asyncio.create_task(self._distribute(request, device), name=f"firmware of {device}")
+        task = supervised(self._distribute(request, device), f"the firmware of {device}", self.context.trace, area="dcc")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -223,6 +224,11 @@ class FirmwareDistribution:
             row = self._row(request, device)
             days = self.context.profile.firmware_target_s / 86400
             self._set(request, device, FAILED, f"hub {chf} had {row['at_hub']} of {row['total']} octets after {days:g} days")
+        except NotAvailable:
+            raise  # the store itself
+        except Exception as fault:  # at this Device's image: set aside, or it would come again at each start
+            tell_fault(f"the firmware of {device} was set aside", fault, self.context.trace, "dcc", None)
+            self._set(request, device, FAILED, f"set aside: {fault_named(fault)}")
 
     async def _to_hub(self, request: str, device: Eui64, chf: Eui64, image: bytes) -> None:
         row, step = self._row(request, device), int(self.context.profile.firmware_piece_octets)

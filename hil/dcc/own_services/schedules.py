@@ -18,7 +18,9 @@ from datetime import timedelta
 from lxml import etree
 
 from firmware_emu.clock import EPOCH
+from firmware_emu.errors import NotAvailable, fault_named
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.answers.effects import TenancyChanged
 from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import OwnServiceRefused
@@ -228,7 +230,7 @@ class Schedules:
     def start(self, run: Run) -> None:
         """Run what is due, now and from now on."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep_running(run), name="schedules")
+            self._task = supervised(self._keep_running(run), "the schedules", self.context.trace, area="dcc")
 
     async def _keep_running(self, run: Run) -> None:
         while True:
@@ -243,7 +245,16 @@ class Schedules:
             except TimeoutError:
                 pass
             if row is not None:
-                await self._run(row, run)
+                await self._run_or_set_aside(row, run)
+
+    async def _run_or_set_aside(self, row: sqlite3.Row, run: Run) -> None:
+        try:
+            await self._run(row, run)
+        except NotAvailable:
+            raise  # the store itself: no schedule can run
+        except Exception as fault:  # at one schedule: it must end neither the others nor the DCC, now and at each start
+            tell_fault(f"schedule {row['number']} was set aside", fault, self.context.trace, "dcc", None)
+            self._remove(_schedule(row), f"set aside: {fault_named(fault)}")
 
     async def _run(self, row: sqlite3.Row, run: Run) -> None:
         body, due = Node(read_request(row["xml"]).body), float(row["next_run"])

@@ -16,6 +16,7 @@ import httpx
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
+from firmware_emu.supervised import supervised
 from hil.dcc.base.bus import Bus
 from hil.dcc.service.outbox import MessageState, Outbox, OutboxMessage, ReceivingAddresses
 from hil.dcc.service.settings import ServiceSettings
@@ -63,7 +64,13 @@ class Pusher:
             return
         self._news.setdefault(user, asyncio.Event()).set()
         if user not in self._users:
-            self._users[user] = asyncio.create_task(self._push_all(user, self.client), name=f"push to {user}")
+            self._users[user] = supervised(
+                self._push_all(user, self.client),
+                f"the push to {user}",
+                self.trace,
+                area="dcc",
+                told=lambda _: self._users.pop(user, None),  # the next message begins it anew
+            )
 
     def wake_all(self) -> None:
         """An address for many has changed."""

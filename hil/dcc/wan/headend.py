@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError, WanError
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
@@ -59,7 +60,7 @@ class HeadEnd:
 
     def attach(self, link: WanLink, chf: Eui64 | None = None) -> asyncio.Task[None]:
         """Serve the hub behind ``link`` until :meth:`close`. Without ``chf`` the hub's first HELLO says which one it is."""
-        task = asyncio.create_task(self._serve(link, chf), name=f"SM WAN {chf or 'new hub'}")
+        task = supervised(self._serve(link, chf), f"the SM WAN of {chf or 'a new hub'}", self._trace, area="dcc")
         if chf is not None:
             self._channels[chf] = self._channel(link, chf)
         self._tasks.add(task)

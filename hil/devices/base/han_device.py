@@ -23,6 +23,7 @@ from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.han.key_establishment import establish
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.basic import BASIC
 from hil.devices.base.place import Place
@@ -250,7 +251,7 @@ class HanDevice:
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run ``work`` beside the Device; it ends with the Device's power. A failure on purpose is recorded, not lost."""
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        task = supervised(self._guarded(work), f"work of {self.name}", self.trace, area="device")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # cancelled before its first step, nobody has awaited it

@@ -27,6 +27,7 @@ from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient
 from firmware_emu.ids import Eui64, InstallCode
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
 from hil.devices.base.ota_client import OtaClient
@@ -364,7 +365,7 @@ class _Polling:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._poll())
+        self._task = supervised(self._poll(), f"the polling of {self._gsme.name}", self._gsme.trace, area="device")
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:

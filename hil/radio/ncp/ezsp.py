@@ -16,6 +16,7 @@ from importlib.resources import files
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import Delivery, MacPdu, Reader
 from hil.radio.personality import Personality
@@ -414,7 +415,7 @@ class Ncp:
         return self._scan is not None and not self._scan.done()
 
     def start_scan(self, scan: Coroutine[object, object, None]) -> None:
-        self._scan = asyncio.get_running_loop().create_task(scan)
+        self._scan = supervised(scan, "a scan of the dongle")
 
     def stop_scan(self) -> None:
         if self._scan is not None:
@@ -424,7 +425,7 @@ class Ncp:
     def start_polling(self, polling: Coroutine[object, object, None]) -> None:
         if self._polling is not None:
             self._polling.cancel()
-        self._polling = asyncio.get_running_loop().create_task(polling)
+        self._polling = supervised(polling, "the polling of the dongle")
 
     # from the stack
 

@@ -34,6 +34,7 @@ from firmware_emu.han.ezsp import (
 )
 from firmware_emu.han.zigpy_radio import AddressBook
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from hil.radio.nodes.node import KEY_WAIT_S
 
 LOGGER = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class EzspNode:
         self._book.stop()
         if self._poller is not None:
             self._poller.cancel()
-        self._closing = asyncio.ensure_future(self._abandon(ezsp))
+        self._closing = supervised(self._abandon(ezsp), f"the closing of {self.path}")
 
     def connection_lost(self, problem: BaseException | None) -> None:
         """From bellows: the port is gone, or the dongle has reset by itself. One that was closed on purpose does not count."""
@@ -386,7 +387,7 @@ class EzspNode:
             return
         self._awake_until = self._clock.now() + AWAKE_S
         if self._poller is None or self._poller.done():
-            self._poller = asyncio.ensure_future(self._keep_polling())
+            self._poller = supervised(self._keep_polling(), f"the polling of {self._eui64}")
 
     async def _keep_polling(self) -> None:
         while self._joined and self._clock.now() < self._awake_until:

@@ -12,6 +12,7 @@ from firmware_emu.han import inter_pan
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, Receiver, SimpleDescriptor
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import BROADCAST, ApsKind, ApsPdu, Delivery, MacPdu
 from hil.radio.air.phy import CHANNELS
@@ -308,7 +309,7 @@ class StackNode:
         self._awake_until = loop.time() + AWAKE_S
         self._poll_s = FIRST_POLL_S
         if self._poller is None or self._poller.done():
-            self._poller = loop.create_task(self._keep_polling())
+            self._poller = supervised(self._keep_polling(), f"the polling of {self.eui64}")
 
     async def _keep_polling(self) -> None:
         loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from hil.radio.air import phy
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, NwkCommand, NwkPdu, Update
@@ -137,7 +138,7 @@ class Stack:
         self.tokens.alternate_key = None
         self.awaited_key = None
         self._candidates = (self.tokens.tc_link_key,)
-        self._task = asyncio.get_running_loop().create_task(self._join(node_type, channels, extended_pan, pan))
+        self._task = supervised(self._join(node_type, channels, extended_pan, pan), "the joining of a network")
         return Status.SUCCESS
 
     async def _join(self, node_type: int, channels: tuple[int, ...], extended_pan: Eui64 | None, pan: int | None) -> None:
@@ -177,7 +178,7 @@ class Stack:
         if not self.running:
             self._up()
         self.busy = True
-        self._task = asyncio.get_running_loop().create_task(self._rejoin(secured, channels))
+        self._task = supervised(self._rejoin(secured, channels), "the rejoining of a network")
         return Status.SUCCESS
 
     async def _rejoin(self, secured: bool, channels: tuple[int, ...]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
 from hil.radio.personality import Personality
@@ -176,7 +177,9 @@ class Znp:
         )
         if len(data) > self.stack.aps.capacity(pdu.secured, False):
             pdu = replace(pdu, ack_request=unicast)
-        task = asyncio.get_running_loop().create_task(self._transmit(0xFFFD if delivery is Delivery.GROUP else destination, pdu, fields))
+        task = supervised(
+            self._transmit(0xFFFD if delivery is Delivery.GROUP else destination, pdu, fields), "a transmission of the dongle"
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -176,6 +176,19 @@ async def test_a_schedule_outlives_the_dcc_and_a_missed_run_is_made_once(clock: 
     await far_end.close()
 
 
+async def test_a_schedule_that_the_dcc_fails_at_is_set_aside_by_name_and_the_others_run_on(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    assert (await create(far_end)).ok
+    assert (await create(far_end)).ok
+    poisoned, honest = far_end.dcc.schedules.all()
+    far_end.dcc.store.execute("UPDATE schedules SET frequency = 'never', xml = ? WHERE number = ?", (b"<poison/>", poisoned.number))
+    await far_end.clock.sleep(86400 + 600)
+    first, second = far_end.dcc.schedules.all()
+    assert first.removal is not None
+    assert first.removal.startswith("set aside: ")
+    assert (second.removed, second.runs > honest.runs) == (None, True)
+
+
 async def test_the_last_day_of_a_schedule_ends_it(far_end: FarEnd) -> None:
     await far_end.in_service()
     assert (await create(far_end, ScheduleEndDate=date(2026, 1, 6))).ok

@@ -1,0 +1,137 @@
+"""Power that goes at any instant below SQLite: what was synced is there, of what was not any part may be; each image opens and is whole.
+
+A child process commits to a real store under strace. At each of its system calls the images that a medium may hold then are laid out:
+all that was synced before, with every combination of the writes since (beyond five: none, all, each alone, all but one, each torn).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.hub.nvm import SqliteStore
+from hil.dcc.base.store import DccStore
+
+COMMITS = 8
+CHILD = """
+import sys
+from pathlib import Path
+from {module} import {name} as Store
+store = Store(Path({path!r}))
+store._file.connection.execute("PRAGMA wal_autocheckpoint = 6")
+values = store.named("") if hasattr(store, "named") else store
+for number in range(1, {commits} + 1):
+    with store.transaction():
+        values.put("a", number.to_bytes(2, "big") * 600)
+        values.put("b", number.to_bytes(2, "big") * 600)
+    sys.stdout.write(f"done {{number}}\\n")
+    sys.stdout.flush()
+"""
+_CALL = re.compile(
+    r"(pwrite64|write|fsync|fdatasync|ftruncate)"  # what it does
+    r"\((\d+)<([^>]*)>"  # descriptor and path
+    r'(?:, (?:"((?:\\x[0-9a-f]{2})*)", )?(\d+)?(?:, (\d+))?)?\)\s+= \d+'  # octets, length, place
+)
+
+
+@dataclass
+class File:
+    """One file of the medium: what is surely on it, and the writes that may be."""
+
+    synced: bytes
+    pending: list[tuple[int, bytes | None]] = field(default_factory=list)
+    """Place and octets of each write since; octets None: cut off there."""
+
+    def with_(self, writes: list[tuple[int, bytes | None]]) -> bytes:
+        octets = bytearray(self.synced)
+        for place, data in writes:
+            if data is None:
+                del octets[place:]
+                octets.extend(bytes(place - len(octets)))
+                continue
+            octets.extend(bytes(max(0, place - len(octets))))
+            octets[place : place + len(data)] = data
+        return bytes(octets)
+
+    def images(self) -> Iterator[bytes]:
+        """Each content that the medium may hold if the power goes now."""
+        pending = self.pending
+        if len(pending) <= 5:
+            chosen = [list(part) for size in range(len(pending) + 1) for part in itertools.combinations(pending, size)]
+        else:
+            alone = [[one] for one in pending]
+            chosen = [[], pending, *alone, *([other for other in pending if other is not one] for one in pending)]
+        seen: set[bytes] = set()
+        for writes in chosen + [[*pending[:at], (one[0], one[1][: len(one[1]) // 2])] for at, one in enumerate(pending) if one[1]]:
+            if (image := self.with_(writes)) not in seen:
+                seen.add(image)
+                yield image
+
+
+def kept_by(opened: type[SqliteStore] | type[DccStore], path: Path) -> tuple[bytes | None, bytes | None]:
+    store = opened(path)
+    values = store if isinstance(store, SqliteStore) else store.named("")
+    try:
+        return values.get("a"), values.get("b")
+    finally:
+        store.close()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here to see the writes: apt-get install strace")
+@pytest.mark.parametrize("opened", [pytest.param(SqliteStore, id="hub"), pytest.param(DccStore, id="dcc")])
+def test_what_was_acknowledged_is_there_and_whole_wherever_the_power_goes(
+    opened: type[SqliteStore] | type[DccStore], tmp_path: Path
+) -> None:
+    path, after = tmp_path / "store.sqlite", tmp_path / "after" / "store.sqlite"
+    after.parent.mkdir()
+    opened(path).close()
+    files = {str(path): File(path.read_bytes()), f"{path}-wal": File(b"")}
+    code = CHILD.format(module=opened.__module__, name=opened.__name__, path=str(path), commits=COMMITS)
+    calls = "trace=pwrite64,write,fsync,fdatasync,ftruncate"
+    traced = subprocess.run(
+        ["strace", "-f", "-y", "-xx", "-s", "100000", "-e", calls, sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    if "done 1" not in traced.stdout:
+        pytest.skip("strace may not trace here")
+    assert f"done {COMMITS}" in traced.stdout
+    acknowledged = images = synced = 0
+    for call, descriptor, place, data, first, second in _CALL.findall(traced.stderr):
+        octets = bytes.fromhex(data.replace("\\x", ""))
+        name = bytes.fromhex(place.replace("\\x", "")).decode() if place.startswith("\\x") else place
+        if call == "write" and descriptor == "1":
+            acknowledged = int(octets.split()[1])
+        file = files.get(name)
+        if file is None:
+            continue
+        if call in ("fsync", "fdatasync"):
+            file.synced, file.pending = file.with_(file.pending), []
+            synced += 1
+        elif call == "ftruncate":
+            file.pending.append((int(first), None))
+        else:
+            file.pending.append((int(second), octets))
+        for main, log in itertools.product(files[str(path)].images(), files[f"{path}-wal"].images()):
+            for one in after.parent.iterdir():
+                one.unlink()
+            after.write_bytes(main)
+            Path(f"{after}-wal").write_bytes(log)
+            kept = kept_by(opened, after)
+            images += 1
+            assert kept[0] == kept[1], "half of a transaction is there"
+            number = int.from_bytes(kept[0][:2], "big") if kept[0] else 0
+            assert acknowledged <= number <= acknowledged + 1, f"{number} is there, {acknowledged} was acknowledged"
+    assert images > 10 * COMMITS
+    assert synced >= COMMITS
