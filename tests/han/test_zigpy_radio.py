@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import shutil
@@ -23,6 +24,7 @@ from firmware_emu.han.tunnel import TunnelClient, TunnelServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64
+from firmware_emu.ownership import OwnedElsewhere
 from firmware_emu.trace import Record, Trace
 from firmware_emu.zse.clusters.time import MASTER, SUPERSEDING, TIME
 from firmware_emu.zse.tunneling import Get, GetResponse, Put, decode_mailbox, encode_mailbox
@@ -99,9 +101,13 @@ async def test_a_port_without_ezsp_behind_it_says_what_firmware_is_wanted(bench:
 
 
 async def test_a_port_that_another_program_holds_says_so(bench: Bench) -> None:
+    with open(bench.path, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as pyserial does for any program
+        with pytest.raises(NotAvailable, match="another program"):
+            await bench.radio(bench.path).start()
     first = bench.radio(bench.path)
     await first.start()
-    with pytest.raises(NotAvailable, match="another program"):
+    with pytest.raises(OwnedElsewhere, match=f"process {os.getpid()} has it"):
         await bench.radio(bench.path).start()
     await first.stop()
     second = bench.radio(bench.path)
