@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import WanError
-from firmware_emu.wan.base import WanFrame, WanLink
 from firmware_emu.supervised import supervised
+from firmware_emu.wan.base import WanFrame, WanLink
 
 
 class MemoryWan:

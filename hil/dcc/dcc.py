@@ -24,9 +24,9 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
-from firmware_emu.supervised import supervised
 from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.answers.answers import Answers, HubReceiver, Responses, Stray
