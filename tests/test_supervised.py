@@ -24,6 +24,7 @@ AWAITED = {
     "firmware_emu/wan/channel.py": "awaited by the exchange of frames",
     "hil/attacks/arena.py": "awaited by the attack",
     "hil/bench/day.py": "in a task group",
+    "hil/bench/home.py": "awaited by the visit it waits for",
     "hil/bench/household.py": "in a task group",
     "hil/conformance/bench.py": "awaited by the reading",
     "hil/conformance/host_bench.py": "awaited by the reading",

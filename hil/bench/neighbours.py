@@ -17,6 +17,7 @@ from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.han.base import ApsFrame
 from firmware_emu.hub.from_board import parties_of
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from hil.bench.household import TRY_AGAIN_S, WAKE_BLIND_S
 from hil.bench.keys import load_keys
@@ -64,7 +65,7 @@ class Neighbours:
         """Switch them on; from now on each tries to join, and the gas meter wakes every few seconds."""
         for device in self.devices:
             await device.start()
-            self._tasks.append(asyncio.create_task(self._live(device)))
+            self._tasks.append(supervised(self._live(device), f"the life of {device.name}", device.trace))
 
     async def _live(self, device: HanDevice) -> None:
         while True:

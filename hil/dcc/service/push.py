@@ -69,8 +69,12 @@ class Pusher:
                 f"the push to {user}",
                 self.trace,
                 area="dcc",
-                told=lambda _: self._users.pop(user, None),  # the next message begins it anew
+                told=lambda _: self._forget(user),
             )
+
+    def _forget(self, user: Eui64) -> None:
+        """The push has died: the next message for the user begins it anew."""
+        self._users.pop(user, None)
 
     def wake_all(self) -> None:
         """An address for many has changed."""

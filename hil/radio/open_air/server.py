@@ -11,8 +11,9 @@ import logging
 from collections.abc import Callable
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import DecodeError, NotAvailable
+from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
+from firmware_emu.ownership import ServedPort
 from hil.radio.air.air import ALL_CHANNELS, Air, Link
 from hil.radio.air.frames import Address, MacKind, MacPdu
 from hil.radio.open_air.messages import (
@@ -213,16 +214,14 @@ class OpenAir:
         self.clock = clock
         self.visitors: set[Visitor] = set()
         self._server: asyncio.Server | None = None
+        self._served: ServedPort | None = None
         self._welcomed: dict[Eui64, asyncio.Event] = {}
 
     async def serve(self, host: str, port: int) -> int:
         """Listen; returns the port (0: a free one). Raises NotAvailable where it is taken."""
-        try:
-            self._server = await asyncio.get_running_loop().create_server(lambda: Visitor(self), host, port)
-        except OSError as wrong:
-            raise NotAvailable(f"the open air on {host}:{port}", f"{wrong.strerror or wrong}: name another port, or 0") from wrong
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        self._served = ServedPort(host, port, "the open air")
+        self._server = await asyncio.get_running_loop().create_server(lambda: Visitor(self), sock=self._served.socket)
+        return self._served.port
 
     def welcome(self, eui64: Eui64) -> None:
         """A radio of that address has joined."""
@@ -236,5 +235,7 @@ class OpenAir:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
+        if self._served is not None:
+            self._served.close()
         for visitor in tuple(self.visitors):
             visitor.close()
