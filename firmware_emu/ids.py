@@ -7,20 +7,33 @@ Imports nothing but :mod:`firmware_emu.errors`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
 from firmware_emu.errors import IdentifierError
 
-_SEPARATORS = re.compile(r"[-: ]")
+_NO_DIGITS = frozenset({"Pd", "Zs", "Cc", "Cf"})
+"""Unicode categories of what a label, a spreadsheet or a web page puts between digits: dashes, spaces, tabs, invisible marks."""
+_IN_QR = {"A": re.compile(r"(?:Z:|[$%]A:)([^$%]*)"), "I": re.compile(r"[$%]I:([^$%]*)")}
+"""Fields of the text of a Zigbee label's QR code: Z:EUI$I:CODE, or Z$A:EUI$I:CODE, with others around."""
+
+
+def _digits(text: str, field: str) -> str:
+    """Hexadecimal digits as they stand in ``text``, on a label or in the ``field`` of its QR code, without separators and 0x."""
+    if not text.isascii() or not text.isalnum():
+        found = _IN_QR[field].search(text)
+        text = found[1] if found else text
+        text = "".join(one for one in text if one != ":" and unicodedata.category(one) not in _NO_DIGITS)
+    return text[2:] if text[:2] in ("0x", "0X") else text
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Eui64:
     """An EUI-64 entity identifier; ``octets`` are the 8 octets in GBCS order (big-endian).
 
-    ``Eui64.parse`` reads ``00db1234567890a0``, ``00-DB-12-34-56-78-90-A0`` or ``00:db:...``. ``str()`` gives the key
+    ``Eui64.parse`` reads ``00db1234567890a0``, ``00-DB-12-34-56-78-90-A0``, ``00:db:...`` or a label's QR text. ``str()`` gives the key
     store's spelling (lower-case hex, no separators); ``duis`` gives the hyphenated upper-case spelling of DUIS.
     """
 
@@ -33,7 +46,7 @@ class Eui64:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read an EUI-64 from text. Raises IdentifierError."""
-        digits = _SEPARATORS.sub("", text.strip())
+        digits = _digits(text, "A")
         if not re.fullmatch(r"[0-9a-fA-F]{16}", digits):
             raise IdentifierError("an EUI-64", text, "16 hexadecimal digits, as 00db1234567890a0 or 00-DB-12-34-56-78-90-A0")
         return cls(bytes.fromhex(digits))
@@ -99,7 +112,7 @@ def install_code_crc(code: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class InstallCode:
-    """A 16-octet install code, without its CRC. ``parse`` reads hex of 16 octets, or of 18 with the CRC checked.
+    """A 16-octet install code, without its CRC. ``parse`` reads hex of 16 octets, or of 18 with the CRC checked, and a label's QR text.
 
     The link key derived from it is :func:`firmware_emu.crypto.aes_mmo.install_code_link_key`. It is a secret: ``repr``
     does not show it.
@@ -114,7 +127,7 @@ class InstallCode:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read hex, with or without separators and CRC. Raises IdentifierError (wrong length, wrong CRC)."""
-        digits = _SEPARATORS.sub("", text.strip())
+        digits = _digits(text, "I")
         if not re.fullmatch(r"([0-9a-fA-F]{32}|[0-9a-fA-F]{36})", digits):
             raise IdentifierError("an install code", f"{text.strip()[:4]}...", "32 hexadecimal digits, or 36 with the CRC")
         octets = bytes.fromhex(digits)

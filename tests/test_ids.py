@@ -53,3 +53,26 @@ def test_a_message_identifier_is_twenty_five_octets() -> None:
 def test_a_number_of_no_point_is_refused(digits: str) -> None:
     with pytest.raises(IdentifierError, match="MPAN"):
         Mpxn(digits)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "83FE\u2011D340\u20117A93\u20119723\u2011A5C6\u201139B2\u20116916\u2011D505\u2011C3B5",
+        "83FE D340\t7A93\u00a09723 A5C6 39B2 6916 D505 C3B5\u200b\r\n",
+        "0x83FED3407A939723A5C639B26916D505",
+        "Z$A:00DB1234567890A0$I:83FED3407A939723A5C639B26916D505C3B5",
+        "Z:00DB1234567890A0$I:83FED3407A939723A5C639B26916D505C3B5%M:1021",
+        "G$M:ESME%S:123%Z$A:00-DB-12-34-56-78-90-A0$I:83FE D340 7A93 9723 A5C6 39B2 6916 D505 C3B5%L$1",
+    ],
+)
+def test_row_36_an_install_code_is_read_as_labels_and_their_qr_codes_have_it(text: str) -> None:
+    assert InstallCode.parse(text).octets.hex().upper() == "83FED3407A939723A5C639B26916D505"
+    if "$" in text:
+        assert Eui64.parse(text) == Eui64.parse("00db1234567890a0")
+
+
+@pytest.mark.parametrize("text", ["Z$A:00DB1234567890A0", "83FE/D340", "Z$I:83FED3407A939723A5C639B26916D5", "0x", "", "$I:"])
+def test_row_36_what_is_no_install_code_stays_refused(text: str) -> None:
+    with pytest.raises(IdentifierError):
+        InstallCode.parse(text)

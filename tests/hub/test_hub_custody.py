@@ -87,7 +87,7 @@ async def bench(family: str, hub_keystore: Keystore, clock: Clock, tmp_path: Pat
 
 
 @pytest.mark.parametrize("family", ["ezsp", "znp"])
-async def test_a_strangers_network_is_refused_saved_and_left_untouched(family: str, bench: CustodyBench, tmp_path: Path) -> None:
+async def test_row_2_a_strangers_network_is_refused_saved_and_left_untouched(family: str, bench: CustodyBench, tmp_path: Path) -> None:
     dongle = await bench.with_strangers_network(tmp_path)
     await bench.plug(dongle, tmp_path)
     with pytest.raises(NotAvailable) as refused:
@@ -118,7 +118,7 @@ async def test_a_strangers_network_is_taken_over_when_told_to_after_a_backup(fam
 
 
 @pytest.mark.parametrize("family", ["ezsp", "znp"])
-async def test_a_network_moved_to_another_dongle_runs_on_there_with_its_devices_joined(
+async def test_row_3_a_network_moved_to_another_dongle_runs_on_there_with_its_devices_joined(
     family: str, bench: CustodyBench, tmp_path: Path
 ) -> None:
     first, esme = await bench.with_a_meter(tmp_path)
