@@ -33,8 +33,8 @@ FIRST, SECOND = Eui64.parse("00db1234567890f0"), Eui64.parse("00db1234567890f1")
 CODE = InstallCode.parse("83FED3407A939723A5C639B26916D505")
 ESME = next(device for device, kind in DEFAULT_DEVICES.items() if kind is DeviceType.ESME)
 CHANNEL, NEXT_CHANNEL = 20, 25
-STUCK_S = 60.0
-"""Idle seconds (:class:`Idle`) after which a verb of a host has got stuck: hosts wait for 15 s at most on purpose."""
+STUCK_S = 25.0
+"""Idle seconds (:class:`Idle`) after which a verb of a host has got stuck: hosts wait 15 s at most on purpose."""
 _LOOK_S = 1.0
 
 
