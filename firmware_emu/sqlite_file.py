@@ -48,18 +48,19 @@ class SqliteFile:
                 if path is not None and owner:
                     path.touch(mode=MODE)
                 self.connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
+            self.connection.row_factory = sqlite3.Row
             self._prepare(form, owner)
         except BaseException:  # whatever it was, the lock goes with it
             self.close()
             raise
 
     def _prepare(self, form: Form, owner: bool) -> None:
-        with self.told():
+        with self.told(opening=True):
             self.connection.execute("PRAGMA busy_timeout = 5000")
             found = self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise NotAvailable(self._name, f"it is damaged ({' '.join(found.split())}): {self._way_out()}")
-        with self.told():
+        with self.told(opening=True):
             mark = int(self.connection.execute("PRAGMA application_id").fetchone()[0])
             version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
             tables = self._tables()
@@ -80,7 +81,7 @@ class SqliteFile:
             raise NotAvailable(self._name, f"its table {min(gone)} is gone: {self._way_out()}")
 
     def _own(self, form: Form, version: int) -> None:
-        with self.told():
+        with self.told(opening=True):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = FULL")
             for number, step in enumerate(form.steps[version:], version + 1):
@@ -108,8 +109,11 @@ class SqliteFile:
         return f"restore it from a copy, or delete {path}, {path}-wal and {path}-shm to begin anew"
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """Troubles of the medium become NotAvailable, in one line with a way out; mistakes in a statement stay what they are."""
+    def told(self, *, opening: bool = False) -> Iterator[None]:
+        """Troubles of the medium become NotAvailable, in one line with a way out; mistakes in a statement stay what they are.
+
+        While a store is opened (``opening``) a statement that is not understood is no mistake of ours: the file's own words are spoilt.
+        """
         try:
             yield
         except sqlite3.OperationalError as wrong:
@@ -120,11 +124,15 @@ class SqliteFile:
                 raise NotAvailable(self._name, f"{wrong}: give a path to a writable file, or a new one") from wrong
             if name.startswith("SQLITE_BUSY"):
                 raise NotAvailable(self._name, f"{wrong}: another process is writing to it, try again") from wrong
+            if opening:
+                raise NotAvailable(self._name, f"it is damaged ({wrong}): {self._way_out()}") from wrong
             raise
         except sqlite3.DatabaseError as wrong:
             if getattr(wrong, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
                 raise NotAvailable(self._name, f"it is damaged or no store at all ({wrong}): {self._way_out()}") from wrong
             raise
+        except UnicodeDecodeError as wrong:
+            raise NotAvailable(self._name, f"it is damaged (text that is none): {self._way_out()}") from wrong
         except OSError as wrong:
             raise NotAvailable(self._name, f"{wrong.strerror}: give a path to a writable file, or a new one") from wrong
 
@@ -132,6 +140,13 @@ class SqliteFile:
         """Run one statement."""
         with self.told():
             return self.connection.execute(sql, values)
+
+    def rows(self, sql: str, values: Sequence[Value] = (), most: int = -1) -> list[sqlite3.Row]:
+        """All rows of a query, or the first ``most``, fetched here, so that a page or a text which is spoilt is told as such."""
+        with self.told():
+            cursor = self.connection.execute(sql, values)
+            found: list[sqlite3.Row] = cursor.fetchall() if most < 0 else cursor.fetchmany(most)
+            return found
 
     def begin(self) -> None:
         """Begin to write. Raises NotAvailable where another process took the store over meanwhile."""

@@ -53,8 +53,8 @@ class SqliteStore:
 
     def get(self, key: str) -> bytes | None:
         """The value, or None."""
-        row = self._live().execute("SELECT value FROM entry WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._live().rows("SELECT value FROM entry WHERE key = ?", (key,))
+        return bytes(rows[0][0]) if rows else None
 
     def put(self, key: str, value: bytes) -> None:
         """Set the value of ``key``."""
@@ -68,7 +68,7 @@ class SqliteStore:
 
     def keys(self, prefix: str) -> list[str]:
         """The keys that begin with ``prefix``, in order."""
-        rows = self._live().execute("SELECT key FROM entry WHERE key >= ? AND key < ? ORDER BY key", (prefix, prefix + "\U0010ffff"))
+        rows = self._live().rows("SELECT key FROM entry WHERE key >= ? AND key < ? ORDER BY key", (prefix, prefix + "\U0010ffff"))
         return [str(row[0]) for row in rows]
 
     @contextmanager

@@ -62,11 +62,20 @@ class Station(Home):
     async def bring_up(self) -> None:
         """The home, and the DCC with its users and what it must know of them; nothing has power yet."""
         await super().bring_up()
+        await self._open_dcc()
+
+    async def _open_dcc(self) -> None:
         for user in self._users.values():
             self.dcc.add_user(user)
         hold_and_register(self.dcc, self.board)
         await self.dcc.start()
         self.dcc.attach_hub(self.dcc_wan, self.board.hub.chf)
+
+    async def restart_dcc(self) -> None:
+        """The DCC ends wherever it is, and the next one goes on from its store."""
+        await self.dcc.close()
+        self.dcc = dcc_of(self.board, self.keystore, self.clock, self.trace, self.folder / "dcc.sqlite")
+        await self._open_dcc()
 
     async def ask(
         self,

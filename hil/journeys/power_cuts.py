@@ -146,12 +146,13 @@ class _Watch:
             self.recovered_s = round(record.time - self._booted_at, 6)
 
 
-def _held_at_the_end(station: Station, journey: HomeJourney, records: list[Record]) -> Iterator[str]:
+def held_at_the_end(station: Station, records: list[Record]) -> Iterator[str]:
+    """What does not hold, in sentences: the device log as the DCC has it, nothing left waiting, no counter and no execution twice."""
     if station.hub is None:
         yield f"the hub does not run: {station.hub_trouble}"
         return
     status = station.hub.status
-    differences = station.dcc.device_log_copy.compare(journey.chf, {entry.device: entry.key_hash for entry in status.device_log})
+    differences = station.dcc.device_log_copy.compare(station.board.hub.chf, {entry.device: entry.key_hash for entry in status.device_log})
     yield from (f"device log: {difference.sentence}" for difference in differences)
     if any(status.mailbox.values()):
         yield f"messages wait: {status.mailbox}"
@@ -184,7 +185,7 @@ def run_cut(board: Board, cut: Cut | None, seed: int = 1) -> tuple[CutResult, in
             try:
                 await journey.run()
                 await clock.sleep(60)
-                watch.wrong.extend(_held_at_the_end(station, journey, records))
+                watch.wrong.extend(held_at_the_end(station, records))
             except (StepFailed, AssertionError) as wrong:
                 watch.wrong.append(f"{type(wrong).__name__}: {wrong}")
             writes = station.medium.writes

@@ -53,7 +53,6 @@ class DccStore:
     def __init__(self, path: Path | None, *, owner: bool = True) -> None:
         self.path = path
         self._file = SqliteFile(path, FORM, owner=owner)
-        self._file.connection.row_factory = sqlite3.Row
         self._depth = 0
 
     @contextmanager
@@ -87,12 +86,12 @@ class DccStore:
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
         """All rows of a query, readable by column name."""
-        return self._file.execute(sql, values).fetchall()
+        return self._file.rows(sql, values)
 
     def row(self, sql: str, values: Sequence[Value] = ()) -> sqlite3.Row | None:
         """The first row of a query, None if there is none."""
-        found: sqlite3.Row | None = self._file.execute(sql, values).fetchone()
-        return found
+        found = self._file.rows(sql, values, most=1)
+        return found[0] if found else None
 
     def revision(self) -> tuple[int, int]:
         """Two numbers of which one changes with every change of the file, whoever makes it: another process, this one."""

@@ -296,7 +296,8 @@ class Nwk:
         hop = self._hop(frame.destination) if via is None else via
         device = self.addresses.get(hop)
         child = self.tokens.children.get(device) if device is not None else None
-        if child is not None and not child.rx_on:
+        if child is not None and not child.rx_on and (child.authenticated or not frame.secured):
+            # Who has not proven the network key yet is waited for with what it needs to get it, and takes nothing else off its way.
             self.mac.hold(self._seal(frame), hop, done)
             return
 

@@ -31,6 +31,7 @@ class NwkPart(Protocol):
 
     tokens: Tokens
     mac: Mac
+    shorts: dict[Eui64, int]
 
     @property
     def routes_for_others(self) -> bool:

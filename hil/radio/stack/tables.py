@@ -90,14 +90,20 @@ class Children:
     def rejoin(self, device: Eui64, short: int, capability: int, *, secured: bool) -> None:
         """A rejoin: the Device keeps its address. ``secured``: it holds the network key, else the trust centre has to give it that.
 
-        Without the key nothing is proven: a Device that is known stays where it is, and is told its address again."""
+        Without the key nothing is proven: a Device that is known stays where it is, and is told its address again; one that is known as
+        no child of this node (its own parent, a neighbour) becomes one by its announcement only, for its ordinary frames prove the key
+        and not the claim."""
         nwk, tokens = self._nwk, self._nwk.tokens
         child = tokens.children.get(device)
         given = short
         if child is None:
-            child = tokens.children[device] = Child(short, capability, authenticated=secured)
+            claimed = not secured and device in nwk.shorts
+            child = tokens.children[device] = Child(short, capability, authenticated=secured, claimed=claimed)
+            if claimed:
+                asyncio.get_running_loop().call_later(AUTHENTICATION_S, self._expect, device, child, self._life)
         elif secured or not child.authenticated:
             child.short, child.capability, child.authenticated = short, capability, secured
+            child.claimed = child.claimed and not secured
         else:
             given = child.short
         if secured:
@@ -134,8 +140,15 @@ class Children:
         if child is None:
             return
         self._heard[device] = asyncio.get_running_loop().time()
-        if authentic and not child.authenticated:
+        if authentic and not child.authenticated and not child.claimed:
             child.authenticated = True
+            self._nwk.tokens.save()
+
+    def announced(self, device: Eui64, short: int, capability: int) -> None:
+        """``device`` has announced itself under the network key: a rejoin that was claimed so is true."""
+        child = self._nwk.tokens.children.get(device)
+        if child is not None and child.claimed and (child.short, child.capability) == (short, capability):
+            child.authenticated, child.claimed = True, False
             self._nwk.tokens.save()
 
     def watch(self, device: Eui64, child: Child) -> None:

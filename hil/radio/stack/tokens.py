@@ -29,6 +29,8 @@ class Child:
     capability: int
     timeout: int = 8
     authenticated: bool = False
+    claimed: bool = False
+    """Somebody rejoined in the name of a Device that is known here otherwise: only that Device's announcement makes it true."""
 
     @property
     def rx_on(self) -> bool:

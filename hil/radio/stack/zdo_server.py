@@ -24,8 +24,9 @@ def received(stack: StackPart, message: Incoming) -> None:
     to_user = bool(cluster & zdo.ANSWER) or cluster == zdo.DEVICE_ANNCE or bool(stack.zdo_flags & ZDO_RECEIVES)
     try:
         if cluster == zdo.DEVICE_ANNCE:
-            short, device, _ = zdo.read_announce(payload)
+            short, device, capability = zdo.read_announce(payload)
             stack.nwk.learn(short, device)
+            stack.nwk.children.announced(device, short, capability)
         elif cluster in (zdo.NWK_ADDR | zdo.ANSWER, zdo.IEEE_ADDR | zdo.ANSWER):
             pair = zdo.read_address(payload)
             if pair is not None:
