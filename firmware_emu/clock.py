@@ -271,3 +271,8 @@ class _ClockLoop(asyncio.SelectorEventLoop):
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(lambda _: release())
         return future
+
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """As any loop's (Python 3.12 and later give a timeout); threads that end hold warp time as those at work do."""
+        with self._bench_clock.hold("threads that end"):
+            await super().shutdown_default_executor(*timeout)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -82,6 +83,25 @@ def test_a_thread_at_work_holds_warp_time_by_itself() -> None:
         return passed
 
     assert clock.run(main()) == 0
+
+
+def test_threads_that_end_with_the_loop_hold_warp_time() -> None:
+    clock = Clock(warp=True)
+    held: list[bool] = []
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            held.append(bool(clock._holds))
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(Pool())
+        await loop.run_in_executor(None, threading.get_ident)
+
+    clock.run(main())
+    assert held == [True]
+    assert not clock._holds
 
 
 def test_go_lets_exactly_that_much_time_pass_and_no_more() -> None:
