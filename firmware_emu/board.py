@@ -217,8 +217,33 @@ class ReportTable(_Table):
     deviations: tuple[str, ...] = Field(default=(), description="from the method, each a sentence")
 
 
+class ServiceTable(_Table):
+    """Rules that the DCC holds service requests to, and the beginning of its store. Published test material keeps few of these rules."""
+
+    signatures: bool = Field(default=True, description="a request is signed by its sender")
+    certificate_paths: bool = Field(default=True, description="a sender's certificate is in date and leads to a known authority")
+    request_ids_once: bool = Field(default=True, description="a RequestID is used once; else a request may come again")
+    in_service: bool = Field(default=False, description="the Devices are Commissioned where the DCC's store begins")
+
+
+class ListedTable(_Table):
+    """A Device that the DCC's inventory lists beside those of the home."""
+
+    type: Literal["GSME", "ESME", "CHF", "GPF", "HCALCS", "PPMID", "TYPE_2"]
+    eui: Eui
+
+
+class CoverageTable(_Table):
+    """SM WAN coverage of a postcode, in the words of DUIS (12.1)."""
+
+    postcode: str
+    region: str
+    technology: str
+    likelihood: Literal["High", "Medium", "Low"]
+
+
 class PartiesTable(_Table):
-    """The organisations, by EUI-64."""
+    """The organisations, by EUI-64; one may stand in several places. Those left out are not there."""
 
     supplier: Eui
     gas_supplier: Eui
@@ -229,6 +254,10 @@ class PartiesTable(_Table):
     cos_party: Eui
     recovery: Eui
     other_user: Eui
+    export_supplier: Eui | None = None
+    gas_transporter: Eui | None = None
+    load_controller: Eui | None = None
+    registered_supplier_agent: Eui | None = None
 
 
 class DeviceTable(_Table):
@@ -242,6 +271,8 @@ class DeviceTable(_Table):
     model: str = Field(default="00000001", pattern="^[0-9A-Fa-f]{8}$")
     firmware: str = Field(default="00000100", pattern="^[0-9A-Fa-f]{8}$")
     mpxn: Point | None = None
+    secondary_mpan: Point | None = None
+    export_mpan: Point | None = None
     node: str = Field(
         default="air",
         description="its radio: air (simulated), virtual-dongle (a second EZSP dongle on that air), a port, or socket:HOST:PORT, where "
@@ -285,7 +316,10 @@ class Board(_Table):
     jig: JigTable = JigTable()
     report: ReportTable = ReportTable()
     parties: PartiesTable
+    service: ServiceTable = ServiceTable()
     device: tuple[DeviceTable, ...] = ()
+    listed: tuple[ListedTable, ...] = ()
+    coverage: tuple[CoverageTable, ...] = ()
     day: str | None = Field(default=None, description="loads and faults of the meters: a day of hil/bench/days by name, or a path")
     pki: str | None = Field(default=None, description="folder of keys and certificates; none: a test PKI is generated outside the checkout")
 

@@ -97,6 +97,7 @@ class Keystore:
         """
         contents = files.read(path)
         store = cls(str(path))
+        store.warnings += contents.warnings
         store._cbke.update(contents.cbke)
         store._cbke_authority = contents.cbke_authority
         misnamed = []
@@ -212,6 +213,29 @@ class Keystore:
             )
         self._private[slot] = key
         self._forget_secrets(slot[0])
+
+    def adopt(self, eui: Eui64, other: Keystore) -> None:
+        """Take a party's certificates and private keys from ``other``, in place of those held for the same purposes.
+
+        A user that signs XML with its digital signature pair there does so here."""
+        signs_otherwise = eui in other.entities() and not other.has_xml_signing_certificate(eui)
+        if signs_otherwise and self.role(eui) is not RemotePartyRole.ACCESS_CONTROL_BROKER:
+            self._certificates.pop((eui, _XML), None)
+            self._public.pop((eui, _XML), None)
+            self._private.pop((eui, _XML), None)
+        for (entity, suffix), certificate in other._certificates.items():
+            if entity == eui:
+                slot = (entity, suffix)
+                self._private.pop(slot, None)
+                self.add_certificate(certificate, files.SUFFIXES[suffix][1])
+                if slot in other._private:
+                    self._add_private(slot, other._private[slot])
+
+    def fingerprints(self, euis: Iterable[Eui64]) -> list[str]:
+        """A line for each certificate of these parties, which tells it from every other."""
+        wanted = set(euis)
+        held = ((slot, certificate) for slot, certificate in self._certificates.items() if slot[0] in wanted)
+        return sorted(f"{entity}-{suffix} {certificate.serial_number:x}" for (entity, suffix), certificate in held)
 
     def add_authority_key(self, cert: x509.Certificate, key: PrivateKey) -> None:
         """Add an authority with its private key. Raises KeystoreError where the two do not fit."""

@@ -5,10 +5,10 @@ certificate and ``.key`` for the private key (PKCS#8 PEM, not encrypted); any ot
 ``<eui>-cbke.json`` holds key establishment credentials and ``cbke-authority.json`` who issued them. Other files and sub-folders are left
 alone.
 
-JSON (DCC Boxed): one file with a list of entries, or an object whose values are entries or lists of entries. The schema of DCC Boxed is
-not public; an entry here is an object with ``certificate`` and, where held, ``privateKey`` (or ``private_key``), each PEM text or
-base64 of DER. All else in an entry (``eui``, ``role``, ``name`` ...) may stand there and is not read but for ``prepayment`` (true marks a
-prepayment key agreement pair): a certificate itself says whom it speaks for. Entries without ``certificate`` are refused.
+JSON: one file with entries in lists or objects, however deep. DCC Boxed's has them by EUI-64, use and serial number (reference
+duis-gateway 6). An entry is an object with ``certificate`` and, where held, ``privateKey`` (or ``private_key``), each PEM text or base64 of
+DER. A certificate itself says whom it speaks for; of the rest only ``prepayment`` (true) and ``name`` are read: ``PP-`` in it marks a
+prepayment key agreement pair, and ``Z1b-`` at its beginning the second generation, which gives way to the first.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import binascii
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -48,6 +49,9 @@ FILE_MODE: Final = 0o600
 _PAIR: Final = re.compile(r"([0-9a-fA-F]{16})-(ds|ka|pp-ka|xml)")
 _CBKE: Final = re.compile(r"([0-9a-fA-F]{16})-cbke")
 
+_SECOND_GENERATION: Final = "Z1b-"
+_DEEPEST: Final = 4
+"""Levels of a JSON file above its entries; DCC Boxed's has three."""
 CBKE_AUTHORITY: Final = "cbke-authority.json"
 
 SUFFIXES: Final = {
@@ -93,6 +97,7 @@ class Contents:
     keys: list[FiledKey] = field(default_factory=list)
     cbke: dict[Eui64, CbkeCredentials] = field(default_factory=dict)
     cbke_authority: ImplicitAuthority | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def read(path: Path) -> Contents:
@@ -220,21 +225,40 @@ def _read_json(path: Path) -> Contents:
         tree: object = json.loads(_octets(path))
     except ValueError as wrong:
         raise KeystoreError(str(path), f"is not JSON ({wrong}): expected a list of entries with certificate and privateKey") from wrong
-    groups: list[object] = list(tree.values()) if isinstance(tree, dict) else [tree]
     contents = Contents()
-    number = 0
-    for group in groups:
-        for entry in group if isinstance(group, list) else [group]:
-            number += 1
-            _read_entry(entry, f"{path}: entry {number}", contents)
+    entries = [(entry, f"{path}: entry {number}") for number, entry in enumerate(_entries(tree), 1)]
+    for entry, where in sorted(entries, key=lambda pair: not _name(pair[0]).startswith(_SECOND_GENERATION)):
+        try:
+            _read_entry(entry, where, contents)
+        except KeystoreError as trouble:
+            if not _name(entry):
+                raise
+            contents.warnings.append(
+                f"{trouble}; left out"
+            )  # two of DCC Boxed's have a form that X.509 does not (reference duis-gateway 6)
     return contents
+
+
+def _entries(tree: object, depth: int = 0) -> Iterator[object]:
+    """The entries of a tree; what is neither list nor object is handed on to be refused."""
+    inner = tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else []
+    if not inner or (isinstance(tree, dict) and not all(isinstance(one, dict | list) for one in inner)) or depth > _DEEPEST:
+        yield tree
+        return
+    for one in inner:
+        yield from _entries(one, depth + 1)
+
+
+def _name(entry: object) -> str:
+    return str(entry.get("name", "")) if isinstance(entry, dict) else ""
 
 
 def _read_entry(entry: object, where: str, contents: Contents) -> None:
     if not isinstance(entry, dict) or not isinstance(entry.get("certificate"), str):
         expected = "expected an object with certificate (PEM or base64 of DER) and perhaps privateKey"
         raise KeystoreError(where, f"holds no certificate: {expected}")
-    cell = CellUsage.PREPAYMENT_TOP_UP if entry.get("prepayment") is True else CellUsage.MANAGEMENT
+    prepayment = entry.get("prepayment") is True or "PP-" in _name(entry)
+    cell = CellUsage.PREPAYMENT_TOP_UP if prepayment else CellUsage.MANAGEMENT
     for found in _certificates(_from_text(entry["certificate"], where), where):
         contents.certificates.append(FiledCertificate(where, found, None, cell))
     key = entry.get("privateKey", entry.get("private_key"))

@@ -38,6 +38,8 @@ _BY_ITSELF, _BY_ITSELF_CODE = 0x8F8B, 0x012B
 _RUNS, _DOES_NOT_RUN = 0, 1
 _HEADER = struct.Struct("<IHHHHHIH32sIHH")
 _IDENTIFIER = 0x0BEEF11E
+_SIGNED = bytes((0, p256.SIGNATURE_LENGTH))
+"""Between image and signature: force-replace octet, length of the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,18 @@ class OtaImage:
         if data[-65] != 0x40:
             raise DecodeError(len(data) - 65, "signature length", f"read {data[-65]:02x}, expected 40")
         return cls(version, (lowest, highest), data[_HEADER.size : -66], data[-64:])
+
+    @classmethod
+    def with_room_to_sign(cls, data: bytes) -> bytes:
+        """A file that ends with its image (DUIS template of 11.4), with room for the signature after it; a signed one as it is."""
+        if len(data) < _HEADER.size or data[-66:-64] == _SIGNED:
+            return data
+        fields = list(_HEADER.unpack_from(data))
+        if fields[9] != len(data):
+            return data
+        room = _SIGNED + bytes(p256.SIGNATURE_LENGTH)
+        fields[9] += len(room)
+        return _HEADER.pack(*fields) + data[_HEADER.size :] + room
 
 
 def authorising_role(device_type: DeviceType) -> RemotePartyRole:

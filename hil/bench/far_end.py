@@ -21,7 +21,7 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.tcp import TcpWanServer
 from firmware_emu.wan.tls import files_of
 from hil.bench.dcc_board import supplier_of
-from hil.bench.keys import pki_folder
+from hil.bench.keys import adopted_pki, pki_folder
 from hil.dcc.base.profile import DccProfile
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
@@ -46,8 +46,14 @@ class BenchKeys:
         board = None if board_name is None else load_board(board_name)
         if keys is None and board is None:
             raise KeystoreError("no folder", "name the bench's keys: --keys FOLDER or --board NAME")
-        folder = keys if keys is not None or board is None else pki_folder(board)
-        assert folder is not None
+        if board is None:
+            assert keys is not None
+            folder = keys
+        elif keys is None:
+            folder = pki_folder(board)
+        else:
+            # A bench's own folder has the SM WAN's credentials; a published keystore has organisations alone.
+            folder = keys if (keys / "tls").is_dir() else adopted_pki(board, keys)
         return cls(folder, Keystore.load(folder), board)
 
     def parties(self) -> dict[RemotePartyRole, Eui64]:

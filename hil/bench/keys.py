@@ -20,7 +20,7 @@ from hil.devices.kinds import device_type
 def organisations(board: Board) -> dict[str, tuple[RemotePartyRole, Eui64]]:
     """The board's parties with their remote party roles, by the names that the PKI files them under."""
     parties = board.parties
-    return {
+    named = {
         "supplier": (RemotePartyRole.SUPPLIER, parties.supplier),
         "gas-supplier": (RemotePartyRole.SUPPLIER, parties.gas_supplier),
         "second-supplier": (RemotePartyRole.SUPPLIER, parties.other_supplier),
@@ -30,7 +30,16 @@ def organisations(board: Board) -> dict[str, tuple[RemotePartyRole, Eui64]]:
         "transitional-cos": (RemotePartyRole.TRANSITIONAL_COS, parties.cos_party),
         "recovery": (RemotePartyRole.RECOVERY, parties.recovery),
         "other-user": (RemotePartyRole.OTHER, parties.other_user),
+        "export-supplier": (RemotePartyRole.SUPPLIER, parties.export_supplier),
+        "gas-transporter": (RemotePartyRole.NETWORK_OPERATOR, parties.gas_transporter),
+        "load-controller": (RemotePartyRole.LOAD_CONTROLLER, parties.load_controller),
+        "registered-supplier-agent": (RemotePartyRole.OTHER, parties.registered_supplier_agent),
     }
+    found: dict[Eui64, str] = {}
+    for name, (_, eui) in named.items():
+        if eui is not None:
+            found.setdefault(eui, name)
+    return {name: (named[name][0], eui) for eui, name in found.items()}
 
 
 def devices(board: Board) -> dict[Eui64, DeviceType]:
@@ -39,6 +48,7 @@ def devices(board: Board) -> dict[Eui64, DeviceType]:
         board.hub.chf: DeviceType.CHF,
         board.hub.gpf: DeviceType.GPF,
         **{device.eui: device_type(device.type) for device in board.device},
+        **{one.eui: DeviceType[one.type] for one in board.listed},
     }
 
 
@@ -52,17 +62,36 @@ def pki_folder(board: Board) -> Path:
     return Path(board.pki) if board.pki is not None else made_pki(board.name, organisations(board), devices(board))
 
 
-def made_pki(name: str, parties: Mapping[str, tuple[RemotePartyRole, Eui64]], everyone: Mapping[Eui64, DeviceType]) -> Path:
-    """The folder of a test PKI for exactly these identities, made at first use."""
+def adopted_pki(board: Board, keys: Path) -> Path:
+    """The folder of the board's keys whose organisations are those of ``keys`` (PEM folder or DCC Boxed's JSON), where these hold them:
+    the published test keystore has no Device's private keys, so the Devices' are made, at first use. Raises KeystoreError."""
+    return made_pki(board.name, organisations(board), devices(board), Keystore.load(keys))
+
+
+def made_pki(
+    name: str,
+    parties: Mapping[str, tuple[RemotePartyRole, Eui64]],
+    everyone: Mapping[Eui64, DeviceType],
+    adopted: Keystore | None = None,
+) -> Path:
+    """The folder of a test PKI for exactly these identities, made at first use; parties that ``adopted`` holds come from there."""
     named = [f"{name} {eui}" for name, (_, eui) in parties.items()]
     identities = sorted([*named, *(f"{eui} {kind.name}" for eui, kind in everyone.items())])
+    if adopted is not None:
+        identities += adopted.fingerprints(eui for _, eui in parties.values())
     folder = state_folder() / "pki" / f"{name}-{hashlib.sha256(' '.join(identities).encode()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
-        make_pki(made / "pki", organisations=parties, devices=everyone)
+        store = make_pki(made / "pki", organisations=parties, devices=everyone)
+        if adopted is not None:
+            for _, eui in parties.values():
+                store.adopt(eui, adopted)
+                for file in (made / "pki").glob(f"{eui}-xml.*"):
+                    file.unlink()  # the keystore knows best who signs XML with what
+            store.save(made / "pki")
         try:
             (made / "pki").rename(folder)
         except OSError:

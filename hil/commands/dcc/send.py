@@ -31,9 +31,9 @@ from hil.dcc.parties.users import User
 
 JOIN_TIME_S = 600
 """Seconds for which an 8.11 made from a board lets the Device join; DUIS allows 1 to 3,600 s."""
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_KEYS = click.Path(exists=True, path_type=Path)
 _STORE = click.Path(dir_okay=False, path_type=Path)
-keys_option = click.option("--keys", type=_FOLDER, help="Folder of keys; without it the folder of --board.")
+keys_option = click.option("--keys", type=_KEYS, help="Keys, as a folder of PEM files or DCC Boxed's JSON; without it those of --board.")
 board_option = click.option("--board", "board_name", help="Board name or path: its keys, its parties, its Devices by name.")
 listen_option = click.option(
     "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Address at which hubs connect (mutual TLS)."
@@ -97,7 +97,7 @@ def prepare(board_name: str, store_path: Path, keys: Path | None, as_json: bool)
                 "store": str(store_path),
                 "keys": str(bench.folder),
                 "dcc": str(end.dcc.eui),
-                "users": {str(eui): role.value for eui, role in from_board.user_roles(bench.board).items()},
+                "users": {str(eui): " ".join(roles) for eui, roles in from_board.user_roles(bench.board).items()},
                 "devices": {str(one.eui): f"{one.type.name} {one.status}" for one in end.dcc.inventory.devices()},
             }
 

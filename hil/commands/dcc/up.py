@@ -24,7 +24,6 @@ from hil.commands.dcc.options import EUI, json_option, show, store_option
 from hil.commands.dcc.send import keys_option, place_of
 from hil.commands.dcc.serve import first_accounts
 from hil.commands.dcc.visiting import ask, visited
-from hil.dcc.base.profile import profile
 from hil.dcc.service.outbox import Outbox, ReceivingAddresses
 from hil.dcc.service.push import AddressChanged
 from hil.dcc.service.settings import service_settings
@@ -104,7 +103,10 @@ def up(
         page=page_port if page_port is not None else PAGE_PORT if port else 0,
         tls=mtls,
     )
-    own = profile() if signatures is None else replace(profile(), request_signatures=float(signatures))
+    assert bench.board is not None
+    own = from_board.settings_of(bench.board)
+    if signatures is not None:
+        own = replace(own, request_signatures=float(signatures))
     web = service_settings() if gap_s is None else replace(service_settings(), gap_s=gap_s)
 
     async def run() -> None:

@@ -2,8 +2,8 @@
 
 ``services.csv`` joins two editions: the variants, criticality and roles of DUIS 5.4 (reference service-requests.csv) and
 the roles and response times of the 2013 consultation (``roles_2013`` and the times; reference services-schedule.csv,
-SEC stage 2 tables 5.1 and 5.2). Where DUIS 5.4 prints no role (7.16 apart, which nobody may send), the consultation's
-stand. ``device_types`` is inferred from the published use cases of each service, widened to the kinds that hold the same
+SEC stage 2 tables 5.1 and 5.2). Where DUIS 5.4 prints no role, the consultation's stand; for 7.16, the sender of its templates.
+``device_types`` is inferred from the published use cases of each service, widened to the kinds that hold the same
 object (choice); a GPF has those whose Command is one of its own. ``response_codes.csv`` lists every code of DUIS 5.4; most
 meanings are not published.
 """
@@ -30,6 +30,8 @@ class UserRole(StrEnum):
     ED = "ED"
     GT = "GT"
     OU = "OU"
+    LC = "LC"
+    """Load Controller. DUIS 5.4 prints no role for 7.16; that its sender is the Load Controller is what the published templates show."""
 
     @classmethod
     def parse(cls, text: str) -> UserRole:
@@ -39,13 +41,15 @@ class UserRole(StrEnum):
     @property
     def old_name(self) -> str:
         """The role's name in the consultation (sec2-rules ID-01)."""
-        return next(old for old, new in _OLD_NAMES.items() if new == self.value)
+        return next((old for old, new in _OLD_NAMES.items() if new == self.value), self.value)
 
     @property
     def party(self) -> RemotePartyRole:
         """The remote party role under which a Device may hold such a user."""
         if self in SUPPLIERS:
             return RemotePartyRole.SUPPLIER
+        if self is UserRole.LC:
+            return RemotePartyRole.LOAD_CONTROLLER
         return RemotePartyRole.NETWORK_OPERATOR if self in NETWORK_OPERATORS else RemotePartyRole.OTHER
 
 

@@ -143,8 +143,8 @@ class KnownParties:
         return self._store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device), str(party))) is not None
 
 
-_SMETS_1 = re.compile(r"SMETS[ _-]?(V(ERSION)? ?)?1([. ].*)?", re.IGNORECASE)
-"""Versions of the first edition: ``SMETS1``, ``SMETS V1.2`` (GOV-17 [45])."""
+_SMETS_1 = re.compile(r"SMETS[ _-]?(V(ERSION)? ?)?1([. ][0-2]?)?", re.IGNORECASE)
+"""Versions of the first edition: ``SMETS1``, ``SMETS V1.2`` (GOV-17 [45]). ``SMETS V1.58`` is of the second (DUIS templates)."""
 
 __all__ = ["COMMISSIONED", "METERS", "TYPE_1", "AuditLine", "Device", "Inventory", "device_type_of"]
 

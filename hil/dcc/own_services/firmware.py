@@ -108,15 +108,17 @@ class FirmwareDistribution:
         """Take a campaign on. What some Devices of the list cannot have is told in the lists of DUIS 5.4. Raises OwnServiceRefused."""
         body, request = Node(arrival.request.body), str(arrival.request.request_id)
         data, named = body.base64("FirmwareImage"), body.text("FirmwareVersion").strip().upper()
+        countersigned = arrival.service.reference == "11.4"
+        unsigned = OtaImage.with_room_to_sign(data) if countersigned else data
         try:
-            image = OtaImage.decode(data)
+            image = OtaImage.decode(unsigned)
         except CommsHubError as error:
             raise OwnServiceRefused("firmware-image", problem=error) from error
         held = f"{image.version:08X}"
         if held != named:
             raise OwnServiceRefused("firmware-version", named=named, held=held)
-        if arrival.service.reference == "11.4":
-            data = self._countersigned(arrival, image, data)
+        if countersigned:
+            data = self._countersigned(arrival, image, unsigned, signed=unsigned is data)
         listed = dict.fromkeys(Eui64.parse(word) for word in body.text("DeviceIDList").split(","))
         good, bad = [], dict[Eui64, tuple[str, str]]()
         for eui in listed:
@@ -158,12 +160,15 @@ class FirmwareDistribution:
             self.context.trace.emit("dcc", "firmware", "refused", target=str(eui), message=request, reason=problem)
         return {"DeviceIDList": [device.eui.duis for device in good], **lists}
 
-    def _countersigned(self, arrival: Arrival, image: OtaImage, data: bytes) -> bytes:
-        """The file with the access control broker's signature in place of the sender's, which must hold. Raises OwnServiceRefused."""
+    def _countersigned(self, arrival: Arrival, image: OtaImage, data: bytes, *, signed: bool) -> bytes:
+        """The file with the access control broker's signature, in place of the sender's where it is ``signed``, which must hold. Raises
+        OwnServiceRefused."""
         try:
+            key = self.context.keystore.private_key(self.context.broker, KeyUsage.DIGITAL_SIGNATURE)
+            if not signed:
+                return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
             certificate = self.context.keystore.certificate(arrival.sender, KeyUsage.DIGITAL_SIGNATURE)
             p256.verify(public_key_of(certificate), image.signature, image.image)
-            key = self.context.keystore.private_key(self.context.broker, KeyUsage.DIGITAL_SIGNATURE)
             return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
         except CommsHubError as error:
             raise OwnServiceRefused("firmware-image", problem=error) from error

@@ -272,5 +272,6 @@ def test_the_schedule_holds_every_variant_with_roles_kind_and_criticality() -> N
     assert len(services) == 129
     assert sum(service.critical for service in services.values()) == 37
     assert sum(not service.device_service for service in services.values()) == 16
-    assert {service.variant for service in services.values() if not service.roles} == {"7.16"}
+    assert {service.variant for service in services.values() if service.roles == {UserRole.LC}} == {"7.16"}
+    assert all(service.roles for service in services.values())
     assert all(not service.critical for service in services.values() if UserRole.OU in service.roles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -36,13 +37,15 @@ async def test_each_of_the_six_services_can_be_scheduled_and_its_run_reaches_the
 
 
 @pytest.mark.requirement("SVC-5.1")
-async def test_any_other_service_is_refused_unless_the_bench_follows_duis_5_4(far_end: FarEnd) -> None:
+async def test_any_other_service_is_refused_where_the_bench_follows_the_consultation(far_end: FarEnd) -> None:
     await far_end.in_service()
+    assert (await create(far_end, "4.6.1")).ok
+    own = far_end.dcc.schedules
+    own.context = replace(own.context, profile=replace(profile(), schedule_duis_54=0.0))
     outcome = await create(far_end, "4.6.1")
     assert outcome.refusal is not None
     assert (outcome.refusal.check, outcome.reason) == ("5.1", "a schedule for service 4.6.1")
-    assert far_end.dcc.schedules.all() == ()
-    assert profile().schedule_duis_54 == 0
+    assert len(own.all()) == 1
 
 
 @pytest.mark.requirement("GW-42")

@@ -108,7 +108,9 @@ async def test_attempts_that_are_far_apart_are_no_attack(far_end: FarEnd) -> Non
 
 
 @pytest.mark.requirement("GOV-17")
-@pytest.mark.parametrize(("version", "listed"), [("SMETS V1.2", False), ("SMETS1", False), ("SMETS V2.0", True), ("SMETS V5.2", True)])
+@pytest.mark.parametrize(
+    ("version", "listed"), [("SMETS V1.2", False), ("SMETS1", False), ("SMETS V1.58", True), ("SMETS V2.0", True), ("SMETS V5.2", True)]
+)
 async def test_smets_1_models_are_rejected_at_pre_notification(far_end: FarEnd, version: str, listed: bool) -> None:
     await far_end.in_service()
     outcome = await send(far_end, "12.2", None, notification(NEW, SMETSCHTSVersion=version))
