@@ -164,13 +164,14 @@ def _read_folder(folder: Path) -> Contents:
         elif path.suffix == ".key":
             contents.keys.append(FiledKey(str(path), _private_key(_octets(path), str(path)), label))
         elif path.suffix == ".json" and (match := _CBKE.fullmatch(path.stem)):
-            contents.cbke[Eui64.parse(match[1])] = _read_cbke(path)
+            contents.cbke[Eui64.parse(match[1])] = read_cbke(path)
         elif path.name == CBKE_AUTHORITY:
             contents.cbke_authority = _read_cbke_authority(path)
     return contents
 
 
-def _read_cbke(path: Path) -> CbkeCredentials:
+def read_cbke(path: Path) -> CbkeCredentials:
+    """Credentials for key establishment from ``EUI-cbke.json``. Raises KeystoreError."""
     try:
         stored = json.loads(_octets(path))
         return CbkeCredentials(

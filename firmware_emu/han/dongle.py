@@ -10,6 +10,7 @@ from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.han.base import ApsFrame, NetworkSettings, SimpleDescriptor
 from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
+from firmware_emu.han.key_establishment import KeyAgreement
 from firmware_emu.ids import Eui64
 
 
@@ -111,6 +112,10 @@ class Dongle(Protocol):
     async def close_joining(self) -> None: ...
     async def remove_device(self, device: Eui64, short: int) -> None: ...
     async def ping(self) -> None: ...
+
+    async def key_agreement(self, certificate: bytes) -> KeyAgreement | None:
+        """Key establishment in the dongle under ``certificate``; None where it has none, or another certificate."""
+        ...
 
     async def give_network_key(self, key: bytes) -> None:
         """Broadcast the next network key. It is not used before :meth:`switch_network_key`."""

@@ -30,7 +30,9 @@ from firmware_emu.han.ezsp import (
     status_text,
     while_busy,
 )
+from firmware_emu.han.ezsp_agreement import FIRST_EXPORT, DongleAgreement
 from firmware_emu.han.inter_pan import InterPanFrame
+from firmware_emu.han.key_establishment import KeyAgreement
 from firmware_emu.ids import Eui64
 
 _SE_INTER_PAN = 0x01
@@ -181,6 +183,14 @@ class EzspDongle:
     async def remove_device(self, device: Eui64, short: int) -> None:
         address = ezsp_eui64(device)
         await command(self._ezsp.removeDevice(destShort=short, destLong=address, targetLong=address), f"remove {device}")
+
+    async def key_agreement(self, certificate: bytes) -> KeyAgreement | None:
+        if int(self._ezsp.ezsp_version) < FIRST_EXPORT or not certificate:
+            return None
+        status, held = await radio_call(self._ezsp.getCertificate283k1())
+        if status_text(status) != "OK" or held.serialize() != certificate:
+            return None
+        return DongleAgreement(self._ezsp)
 
     async def ping(self) -> None:
         await radio_call(self._ezsp.nop())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from firmware_emu.crypto.ecqv import CbkeCredentials
 from firmware_emu.errors import ProtectionError, RadioError
@@ -20,6 +21,7 @@ from firmware_emu.zse.key_establishment import (
     BUSY_WAIT_S,
     Action,
     Await,
+    Computed,
     Established,
     Event,
     Failed,
@@ -27,6 +29,7 @@ from firmware_emu.zse.key_establishment import (
     Role,
     Send,
     Session,
+    State,
     Terminate,
     TerminateStatus,
     event_of,
@@ -141,6 +144,18 @@ def _patience(actions: list[Action]) -> int:
     return next(action.seconds for action in actions if isinstance(action, Await))
 
 
+class KeyAgreement(Protocol):
+    """A responder's key establishment in its dongle, which holds certificate and private key; one at a time."""
+
+    async def agree(self, partner_certificate: bytes, partner_ephemeral: bytes) -> Computed:
+        """Make an ephemeral key and agree with the partner's. Raises RadioError."""
+        ...
+
+    async def keep(self, partner: Eui64) -> bytes:
+        """The confirmation was right: the dongle keeps the key in its table; returns it. Raises RadioError."""
+        ...
+
+
 class KeyEstablishmentServer:
     """The responder: one session at a time, another partner is told to come again in 30 s (reference cbke 7).
 
@@ -159,13 +174,19 @@ class KeyEstablishmentServer:
         endpoint: int | None = None,
         on_failed: Callable[[Eui64, str], None] | None = None,
         accept: Callable[[Eui64], bool] | None = None,
+        in_dongle: Callable[[], Awaitable[KeyAgreement | None]] | None = None,
     ) -> None:
-        """``endpoint``: default, the first of ours that serves the cluster. ``accept``: whether this partner may at all (default: any)."""
+        """``endpoint``: default, the first of ours that serves the cluster. ``accept``: whether this partner may at all (default: any).
+
+        ``in_dongle``: asked at the begin of each session for what computes it in place of this process; None: this process does.
+        """
         self._zcl = zcl
         self._credentials = credentials
         self._on_established = on_established
         self._on_failed = on_failed
         self._accept = accept
+        self._in_dongle = in_dongle
+        self._agreement: KeyAgreement | None = None
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         attributes = Attributes(KEY_ESTABLISHMENT, {_SUITES_ATTRIBUTE: credentials.suite})
@@ -192,11 +213,22 @@ class KeyEstablishmentServer:
                 return self._busy()
             self._stop()
             session = self._session = Session(Role.RESPONDER, self._zcl.eui64, incoming.partner, self._credentials)
+            self._agreement = None if self._in_dongle is None else await self._in_dongle()
         elif session is None:
             if event is Event.TERMINATE:
                 return None
             terminate = Terminate(TerminateStatus.BAD_MESSAGE, 0, self._credentials.suite)
             return Reply(KeCommand.TERMINATE, terminate.encode())
+        if event is Event.EPHEMERAL and session.state is State.EPHEMERAL and self._agreement is not None:
+            self._cancel_timer()
+            try:
+                session.computed = await self._agreement.agree(session.partner_certificate, incoming.frame.payload)
+            except RadioError as error:
+                self._stop()
+                self._failed(session.partner, str(error))
+                return self._busy()
+        if self._session is not session:
+            return None  # the partner has begun anew while the dongle was asked
         return await self._act(incoming, session, session.handle(event, incoming.frame.payload))
 
     async def _act(self, incoming: Incoming, session: Session, actions: list[Action]) -> Answer:
@@ -219,7 +251,10 @@ class KeyEstablishmentServer:
         return reply
 
     async def _conclude(self, incoming: Incoming, reply: Reply, key: bytes) -> None:
+        agreement, self._agreement = self._agreement, None
         try:
+            if agreement is not None:
+                key = await agreement.keep(incoming.partner)
             await self._zcl.port.import_link_key(incoming.partner, key)
             await self._zcl.command(
                 incoming.partner,

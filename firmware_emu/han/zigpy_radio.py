@@ -30,6 +30,7 @@ from firmware_emu.han.dongle import Dongle
 from firmware_emu.han.ezsp import device_config
 from firmware_emu.han.family import family
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
+from firmware_emu.han.key_establishment import KeyAgreement
 from firmware_emu.han.permits import Permits
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import Owner
@@ -378,6 +379,11 @@ class ZigpyRadio:
         finally:
             await dongle.forget_link_key(device)
             self._book.forget(device)
+
+    async def key_agreement(self, certificate: bytes) -> KeyAgreement | None:
+        """Key establishment in the dongle under ``certificate``; None where it has none. Raises RadioError."""
+        await self._wait_ready()
+        return await self._running().key_agreement(certificate)
 
     async def give_network_key(self, key: bytes | None = None) -> None:
         """Broadcast the next network key (None: drawn afresh), under the one in force; nobody uses it before the switch.

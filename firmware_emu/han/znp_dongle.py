@@ -26,6 +26,7 @@ from firmware_emu.han.custody import Backup, Held
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import eui64_of, ezsp_eui64, opening_problem, while_busy
 from firmware_emu.han.inter_pan import InterPanFrame
+from firmware_emu.han.key_establishment import KeyAgreement
 from firmware_emu.han.znp_application import AT_ONCE, ZnpApplication
 from firmware_emu.ids import Eui64
 
@@ -297,6 +298,10 @@ class ZnpDongle:
     async def remove_device(self, device: Eui64, short: int) -> None:
         request = c.ZDO.MgmtLeaveReq.Req(DstAddr=t.NWK(short), IEEE=ezsp_eui64(device), RemoveChildren_Rejoin=c.zdo.LeaveOptions.NONE)
         await self._request(request, f"remove {device}")
+
+    async def key_agreement(self, certificate: bytes) -> KeyAgreement | None:
+        """Z-Stack 3 has none."""
+        return None
 
     async def ping(self) -> None:
         await self._call(self._app.znp.request(c.SYS.Ping.Req()))

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import Protocol, runtime_checkable
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -21,7 +22,7 @@ from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, HubFault, RadioError
 from firmware_emu.han.base import SMART_ENERGY, ApsFrame, HanEvent, HanEventKind, HanRadio, Receiver, SimpleDescriptor
-from firmware_emu.han.key_establishment import KeyEstablishmentServer
+from firmware_emu.han.key_establishment import KeyAgreement, KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import ChfExecutor
 from firmware_emu.hub.commissioning import Commissioning
@@ -92,6 +93,15 @@ class GuardedPort:
     def _received(self, sender: Eui64, frame: ApsFrame) -> None:
         if self._receiver is not None and (frame.profile != SMART_ENERGY or self._admit(sender, frame)):
             self._receiver(sender, frame)
+
+
+@runtime_checkable
+class AgreeingRadio(Protocol):
+    """A radio whose dongle may establish keys itself."""
+
+    async def key_agreement(self, certificate: bytes) -> KeyAgreement | None:
+        """None where it does not, or not under ``certificate``. Raises RadioError."""
+        ...
 
 
 COMMISSIONED = "hub/commissioned"
@@ -186,6 +196,7 @@ class RunningHub:
             endpoint=CHF_ENDPOINT,
             on_failed=self._not_established,
             accept=self.commissioning.may_establish,
+            in_dongle=lambda: self._key_agreement(keystore.cbke(config.gpf).certificate),
         )
         local = LocalCommands(store, self.log)
         self.router = Router(
@@ -399,6 +410,17 @@ class RunningHub:
         if event.kind in (HanEventKind.LEFT, HanEventKind.JOINED, HanEventKind.REJOINED):
             self.tunnels.lost(event.device)
         self._work.set()
+
+    async def _key_agreement(self, certificate: bytes) -> KeyAgreement | None:
+        """In the dongle, where it has the library and this hub's certificate."""
+        radio: object = self._radio
+        if not isinstance(radio, AgreeingRadio):
+            return None
+        try:
+            return await radio.key_agreement(certificate)
+        except RadioError as problem:
+            self.trace.emit("han", "chf", "key establishment not in the dongle", reason=str(problem))
+            return None
 
     async def _established(self, device: Eui64, key: bytes) -> None:
         """The key is stored and imported already (:class:`GuardedPort`); now the Device can have its tunnel."""

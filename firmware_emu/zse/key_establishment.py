@@ -141,7 +141,7 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """Both sides hold ``key`` (16 octets), the new APS link key."""
+    """Both sides hold ``key`` (16 octets), the new APS link key; empty where this side's is in its dongle."""
 
     key: bytes = field(repr=False)
 
@@ -174,6 +174,15 @@ class Terminate:
         """Read the payload. Raises DecodeError."""
         reader = Reader(payload)
         return cls(reader.number(1, "terminate status"), reader.number(1, "wait time"), reader.number(2, "suite"))
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A responder's part, worked out elsewhere: its ephemeral point and both confirmations. The key stays there."""
+
+    ephemeral: bytes
+    mac_initiator: bytes
+    mac_responder: bytes
 
 
 class _Refused(Exception):
@@ -209,6 +218,10 @@ class Session:
         self._credentials = credentials
         self._make_ephemeral = ephemeral or (lambda suite: ecmqv.ephemeral(suite, credentials.entropy))
         self._issuer = ImplicitCertificate.decode(credentials.certificate, credentials.suite).issuer
+        self.partner_certificate = b""
+        """As it came, once it has been found right."""
+        self.computed: Computed | None = None
+        """Of a responder whose private key is in its dongle: to be set before the partner's ephemeral data are handled."""
         self._partner_static: Point | None = None
         self._partner_times = (GENERATE_TIME_S, GENERATE_TIME_S)
         self._ephemeral: tuple[int, bytes] | None = None
@@ -251,6 +264,9 @@ class Session:
             case Step.ANSWER_CERTIFICATE:
                 self._take_certificate(payload)
                 return [Send(KeCommand.INITIATE, self._initiate()), Await(self._patience(0))]
+            case Step.ANSWER_EPHEMERAL if self.computed is not None:
+                self._mac_initiator, self._mac_responder = self.computed.mac_initiator, self.computed.mac_responder
+                return [Send(KeCommand.EPHEMERAL_DATA, self.computed.ephemeral), Await(self._patience(1))]
             case Step.ANSWER_EPHEMERAL:
                 self._ephemeral = self._make_ephemeral(self._credentials.suite)
                 self._agree(payload)
@@ -305,6 +321,7 @@ class Session:
             if not found.may_agree_keys:
                 raise _Refused(TerminateStatus.INVALID_CERTIFICATE, f"key usage {found.key_usage:02X} does not allow key agreement")
             self._partner_static = extract_public_key(certificate, self._credentials.ca_public_key, suite)
+            self.partner_certificate = certificate
         except DecodeError as error:
             raise _Refused(TerminateStatus.INVALID_CERTIFICATE, str(error)) from None
 

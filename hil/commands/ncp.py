@@ -12,6 +12,7 @@ import click
 
 from firmware_emu import extensions
 from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore_files import read_cbke
 from firmware_emu.errors import RadioError
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64, install_code_crc
@@ -20,10 +21,11 @@ from hil.bench.neighbours import Neighbours
 from hil.commands.ncp_certify import certify
 from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
-from hil.radio.ncp.ezsp import VERSIONS
+from hil.radio.ncp.ezsp import VERSIONS, Ncp
+from hil.radio.ncp.handlers import agreement
 from hil.radio.open_air.remote_air import RemoteAir
 from hil.radio.open_air.server import OpenAir
-from hil.radio.personality import personality
+from hil.radio.personality import of_version, personality, with_key_establishment
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.port.faults import NcpFaults
 
@@ -70,6 +72,12 @@ DEFAULT_EUI = "00db1234567890a0"
     "late_s=SECONDS, mute, silent; with ASH also rstack=CODE, garbage, "
     "resets_after_s=SECONDS, fails_after_s=SECONDS, flow.",
 )
+@click.option(
+    "--cbke",
+    type=click.Path(exists=True, path_type=Path, dir_okay=False),
+    help="Key establishment in the dongle: its firmware has the library, and the credentials of this file (EUI-cbke.json of a folder of "
+    "keys) are written into it; its EUI-64 is theirs. One EZSP dongle.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a dongle instead of a line.")
 @click.pass_context
 def ncp(
@@ -90,6 +98,7 @@ def ncp(
     capture: Path | None,
     keys: Path | None,
     faults: tuple[str, ...],
+    cbke: Path | None,
     as_json: bool,
 ) -> None:
     """Run virtual USB dongles until Ctrl-C.
@@ -105,6 +114,10 @@ def ncp(
     if version not in VERSIONS:
         raise RadioError(f"--version {version}: expected one of {', '.join(map(str, VERSIONS))}")
     played = None if firmware is None else personality(firmware)
+    if cbke is not None:
+        played = with_key_establishment(played or of_version(version))
+        if count != 1 or family != "ezsp" or played.family != "ezsp":
+            raise RadioError("--cbke is for one dongle with EZSP firmware: leave out --count and --family")
     first = Eui64.parse(eui)
     address = _address("--tcp", tcp) if tcp else None
     if address is not None and address[1] and address[1] + count - 1 > 65535:
@@ -120,6 +133,10 @@ def ncp(
         device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
         file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
         servers.append(virtual_dongle(family, air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index), played))
+    for server in servers if cbke is not None else ():
+        assert cbke is not None, "the condition above"
+        assert isinstance(server.ncp, Ncp), "an EZSP dongle, looked at above"
+        agreement.write(server.ncp, read_cbke(cbke))
     with contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
         if capture is not None:
             air.capture(recording.enter_context(CaptureWriter(capture)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -115,6 +115,11 @@ def personality(name: str) -> Personality:
     except (KeyError, TypeError, ValueError) as problem:
         raise RadioError(f"the personality {name}: {type(problem).__name__} {problem}; see hil/radio/personalities/ezsp-13.toml") from None
     return made
+
+
+def with_key_establishment(firmware: Personality) -> Personality:
+    """``firmware`` built with the library for key establishment."""
+    return replace(firmware, traits={**firmware.traits, "cbke": 1})
 
 
 def of_version(version: int) -> Personality:

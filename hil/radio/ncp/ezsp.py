@@ -42,6 +42,9 @@ _FIXED = {
     "near": 14,
     "way": 8,
     "tok": 8,
+    "pub1": 22,
+    "pub2": 37,
+    "priv1": 21,
     "cert": 48,
     "cert2": 74,
 }
@@ -316,6 +319,9 @@ class Ncp:
         self.multicast_table: dict[int, bytes] = {}
         self.bindings: dict[int, bytes] = {}
         self.drawn = 0
+        self.agreement: object | None = None
+        """Temporary data of a key establishment in the dongle."""
+        self.curve_busy = False
 
     def reset(self) -> None:
         """Reset or power off: RAM is lost, tokens stay, the network is down until the host brings it up."""

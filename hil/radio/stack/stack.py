@@ -283,6 +283,13 @@ class Stack:
         key = self.link_key(partner)
         return () if key is None else (key,)
 
+    def keep_link_key(self, partner: Eui64, key: bytes) -> None:
+        """Over the partner's own entry of the key table, or in its first free place."""
+        table = self.tokens.link_keys
+        known = next((index for index, (device, _) in table.items() if device == partner), None)
+        free = next(one for one in range(len(table) + 1) if one not in table)
+        self.import_link_key(free if known is None else known, partner, key)
+
     def import_link_key(self, index: int, partner: Eui64, key: bytes) -> None:
         """Put ``key`` at ``index`` of the table; an earlier key of the partner goes, and its counters begin again."""
         for known in [known for known, (device, _) in self.tokens.link_keys.items() if device == partner]:

@@ -76,8 +76,8 @@ class StackPart(Protocol):
         """One ZDO frame."""
         ...
 
-    def import_link_key(self, index: int, partner: Eui64, key: bytes) -> None:
-        """Put a link key into the table."""
+    def keep_link_key(self, partner: Eui64, key: bytes) -> None:
+        """Into the key table."""
         ...
 
     def permit(self, seconds: int) -> Status:

@@ -288,10 +288,7 @@ def _application_key(stack: StackPart, source: Eui64 | None, read: Reader, key_i
     if key_id is not KeyId.LOAD or source is None or source != stack.tokens.tc_eui64:
         stack.nwk.mac.count("aps_link_key_not_authorized")
         return
-    table = stack.tokens.link_keys
-    known = next((index for index, (device, _) in table.items() if device == partner), None)
-    index = next(one for one in range(len(table) + 1) if one not in table) if known is None else known
-    stack.import_link_key(index, partner, key)
+    stack.keep_link_key(partner, key)
     stack.user.key_told(partner, KeyStatus.APP_LINK_KEY_ESTABLISHED)
 
 

@@ -111,12 +111,6 @@ def custom_frame(ncp: Ncp, fields: Fields) -> Reply:
     return {"status": Status.LIBRARY_NOT_PRESENT}
 
 
-@handles("getCertificate", "getCertificate283k1", "generateCbkeKeys", "generateCbkeKeys283k1")
-def no_ecc_library(ncp: Ncp, fields: Fields) -> Reply:
-    """As common dongle images answer: key establishment is the host's (reference ezsp-ncp 4)."""
-    return {"status": Status.LIBRARY_NOT_PRESENT}
-
-
 STACK_TOKENS = (
     (0xFF01, True, False, 2, 1),
     (0xE263, True, False, 4, 1),

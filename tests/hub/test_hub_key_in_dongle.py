@@ -1,0 +1,45 @@
+"""The hub on a dongle that establishes keys itself: its own private key is not in this process at all, and a meter gets its key."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.hub.nvm import SqliteStore
+from hil.devices.esme.esme import Esme
+from hil.radio.air.air import Air
+from hil.radio.ncp.handlers import agreement
+from hil.radio.ncp.server import NcpServer
+from hil.radio.nodes.node import StackNode
+from hil.radio.personality import of_version, with_key_establishment
+from tests.hub.hub_bench import CODES, ESME, GPF, add_device, codes
+from tests.hub.test_hub_custody import PARTIES, CustodyBench
+
+
+async def test_the_dongle_holds_the_hubs_private_key_and_agrees_the_meters_link_key(
+    hub_keystore: Keystore, clock: Clock, tmp_path: Path
+) -> None:
+    whole = hub_keystore.cbke(GPF)
+    keystore = deepcopy(hub_keystore)
+    keystore.add_cbke(GPF, replace(whole, private_key=1))
+    bench = CustodyBench(keystore, clock)
+    async with bench.running(powered=False):
+        bench.air = Air(clock, seed=7)
+        bench.store = SqliteStore(tmp_path / "nvm")
+        dongle = NcpServer(bench.air, GPF, clock=clock, personality=with_key_establishment(of_version(13)))
+        agreement.write(dongle.ncp, whole)
+        await bench.plug(dongle, tmp_path)
+        await bench.power_on()
+        await bench.wait_for(lambda: bench.hub.status.network, 60)
+        assert codes(await bench.ask(add_device(bench, ESME))) == [0, 0, 0]
+        esme = Esme(ESME, CODES[ESME], hub_keystore, StackNode(bench.air, ESME), clock, bench.trace, PARTIES)
+        await esme.start()
+        await esme.join()
+        await bench.wait_for(lambda: bench.hub.status.tunnels == (ESME,))
+        assert ESME in dict(dongle.ncp.stack.tokens.link_keys.values())
+        await bench.cut()
+        await esme.stop()
+        await dongle.close()
