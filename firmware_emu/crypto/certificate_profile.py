@@ -137,8 +137,9 @@ def refusals(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(one for one in findings if one.severity.refuses)
 
 
+@lru_cache(maxsize=1024)
 def check_profile(octets: bytes, profile: Profile) -> None:
-    """Raises ProtectionError with every finding that refuses."""
+    """Raises ProtectionError with every finding that refuses. A certificate that passed is remembered: its octets stay what they are."""
     if found := refusals(lint(octets, profile)):
         raise ProtectionError(f"it is no {profile} certificate: " + "; ".join(f"{one.rule} {one.problem}" for one in found))
 

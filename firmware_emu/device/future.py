@@ -36,6 +36,8 @@ class FutureActions:
     def __init__(self, store: Store, prefix: str) -> None:
         self._store = store
         self._prefix = prefix + "future/"
+        self.changed = True
+        """True until somebody arranges for :meth:`next_due` again."""
 
     def put(self, action: FutureAction) -> None:
         """Store ``action``, replacing one of the same kind and key."""
@@ -48,12 +50,14 @@ class FutureActions:
             "counter": action.counter,
             "data": action.data.hex(),
         }
+        self.changed = True
         self._store.put(f"{self._prefix}{action.kind}/{action.key}", json.dumps(fields).encode())
 
     def cancel(self, kind: str, key: str) -> bool:
         """Forget an action; whether there was one."""
         name = f"{self._prefix}{kind}/{key}"
         there = self._store.get(name) is not None
+        self.changed = self.changed or there
         self._store.delete(name)
         return there
 

@@ -60,6 +60,7 @@ def add(device: GbcsDevice, other: Eui64, other_type: int, method: int, certific
             return 11
         device.credentials.set_partner(other, partner)
     device.store.put(name, bytes((other_type, method)))
+    device.joins_changed = True
     return 0
 
 
@@ -93,6 +94,7 @@ def unjoin(device: GbcsDevice, message: Message) -> bytes:
         device.log(_NOT_UNJOINED, other.octets)
         return asn1_io.code(1)
     device.store.delete(name)
+    device.joins_changed = True
     device.credentials.set_partner(other, None)
     device.log(_UNJOINED, other.octets)
     device.trace.emit("device", device.name, "unpaired", target=str(other))

@@ -253,6 +253,8 @@ class GbcsDevice:
         """Last octet of a date-time in a header where the Device states it: 0 reliable, 2 unreliable, 4 see reference 1.3."""
         self.logs = {name: EventLog(store, self.prefix, name) for name in LogName}
         self.future = FutureActions(store, self.prefix)
+        self.joins_changed = True
+        """True until what follows from a change of the log of joined Devices was done."""
         self.due = dict(use_cases.due)
         self.on_outgoing: Callable[[bytes], None] | None = None
         self._outgoing: list[bytes] | None = None

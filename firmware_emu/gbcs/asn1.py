@@ -47,13 +47,9 @@ def types_by_code() -> dict[tuple[int, int, int], str]:
     return {(int(row["message_code"], 16), int(row["cra"]), int(row["first_octet"], 16)): row["type"] for row in rows}
 
 
-def is_asn1(message_code: int, cra: CraFlag) -> bool:
-    """True if messages of that code carry ASN.1."""
-    return (message_code, int(cra)) in _codes()
-
-
 @cache
-def _codes() -> frozenset[tuple[int, int]]:
+def codes() -> frozenset[tuple[int, int]]:
+    """Message code and CRA flag of each message that carries ASN.1."""
     return frozenset((code, cra) for code, cra, _ in types_by_code())
 
 

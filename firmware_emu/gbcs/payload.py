@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, DeliveryFailure, GbzAlert
-from firmware_emu.gbcs.asn1 import Asn1Payload, is_asn1
+from firmware_emu.gbcs.asn1 import Asn1Payload, codes
 from firmware_emu.gbcs.dlms import ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION, AccessRequest, AccessResponse, DataNotification
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import PROFILE, Gbz
@@ -22,7 +22,7 @@ def decode_payload(message: Message) -> Payload:
 
 def decode_octets(octets: bytes, message_code: int, cra: CraFlag, offset: int = 0) -> Payload:
     """The same for payload octets taken out of their message; ``offset`` is where they stood."""
-    if is_asn1(message_code, cra):
+    if (message_code, int(cra)) in codes():
         return Asn1Payload.decode(octets, message_code, cra, offset)
     if message_code == DELIVERY_FAILURE:
         return DeliveryFailure.decode(octets, offset)

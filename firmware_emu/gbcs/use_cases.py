@@ -228,6 +228,7 @@ def find(code: int) -> UseCase | None:
     return _by_code().get(code)
 
 
+@cache
 def by_code(code: int) -> UseCase:
     """The use case of a message code. Raises IdentifierError."""
     use_case = find(code)

@@ -110,7 +110,7 @@ class Router:
         tap: Callable[[Message], None],
         local: LocalCommands,
     ) -> None:
-        """``tap`` sees every message that is not the hub's own, before it goes on; ``local`` keeps what came through a terminal."""
+        """``tap`` sees every message to or from a gas meter, before it goes on; ``local`` keeps what came through a terminal."""
         self._local = local
         self._executed = executed
         self._tap = tap
@@ -137,9 +137,9 @@ class Router:
             if entry is not None and entry.registered_type is RegisteredType.HAND_HELD:
                 self._from_terminal(device, data)
             else:
-                self._route(data, str(device))
+                self._route(data, str(device), entry)
 
-    def _route(self, data: bytes, source: str) -> None:
+    def _route(self, data: bytes, source: str, sender: LogEntry | None = None) -> None:
         try:
             message = Message.decode(data)
         except DecodeError as error:
@@ -157,8 +157,8 @@ class Router:
                 self._answer(answer, source)
             self._executed()
             return
-        self._tap(message)
         entry = self._log.get(recipient)
+        self._pass_by_the_gas_proxy(message, entry, sender)
         if entry is not None and len(data) > LONGEST:  # kept, it would bar the way of every message after it
             self._refuse(identifier, None, f"{len(data)} octets for {recipient}: the hub keeps at most {LONGEST}")
         elif entry is not None and entry.registered_type.gets_gbcs:
@@ -175,6 +175,10 @@ class Router:
                 self._send(data)
         else:
             self._refuse(identifier, shown, f"{recipient} is neither this hub nor in the CHF Device Log", kind="no recipient")
+
+    def _pass_by_the_gas_proxy(self, message: Message, *ends: LogEntry | None) -> None:
+        if any(end is not None and end.registered_type is RegisteredType.GSME for end in ends):
+            self._tap(message)
 
     def _queue(self, device: Eui64, identifier: MessageIdentifier, data: bytes) -> None:
         if self._mailbox.count(device) >= self._mailbox_capacity:
@@ -223,7 +227,7 @@ class Router:
         elif not self._local.came_from(terminal, identifier):
             reason = "too many local Commands are without a Response"
         else:
-            self._tap(message)
+            self._pass_by_the_gas_proxy(message, entry)
             self._queue(recipient, identifier, data)
             return
         self._trace.emit("hub", "hub", "refused", target=str(terminal), message=str(identifier), reason=reason, kind=kind)

@@ -382,7 +382,7 @@ class RunningHub:
 
     def _admit(self, sender: Eui64, frame: ApsFrame) -> bool:
         if self.log.heard(sender, frame.rssi, frame.lqi):
-            if frame.secured:
+            if frame.secured and self.log.historic_entry(sender) is not None:
                 self.commissioning.heard_with_historic_key(sender)
             return True
         reason = "the sender is not in the CHF Device Log"

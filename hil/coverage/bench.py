@@ -30,7 +30,7 @@ from hil.coverage import history as lived_in
 from hil.devices import Esme, Gsme, Hcalcs, Ppmid
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
-from hil.devices.metering.registers import DAY_S
+from hil.devices.metering.tariff import DAY_S
 from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
 

@@ -7,7 +7,7 @@
 - parts, each documented in its module: ``gateway``, ``connections``, ``requests``, ``inventory``, ``registration``, ``known_parties``,
   ``device_log_copy``, ``quarantine``, ``alerts``, ``schedules``, ``deferred``, ``sequence``, ``firmware``, ``wan_matrix``, ``hub_reports``,
   ``check_list``, ``repository``, ``receivers``, ``head_end``; ``context`` is what they share
-- ``bus``: what happens, as typed events (:mod:`hil.dcc.base.bus`): ``RequestMoved``, ``AuditLine``, ``Delivered``, ``UserSuspended`` ...
+- ``bus``: what happens, as typed events (:mod:`hil.dcc.base.store`): ``RequestMoved``, ``AuditLine``, ``Delivered``, ``UserSuspended`` ...
 - what it leaves behind: :class:`hil.dcc.base.results.Outcome`, ``User.inbox``
   (:class:`hil.dcc.base.results.Delivery`), trace records, and the
   tables of ``schema.sql``, which only ever gain tables and columns

@@ -31,13 +31,12 @@ from hil.dcc.anomaly import AnomalyThresholds
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.answers.answers import Answers, HubReceiver, Responses, Stray
 from hil.dcc.answers.effects import Effects
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.profile import DccProfile, profile
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import RequestEvent, Requests
 from hil.dcc.base.results import Outcome, Refusal
 from hil.dcc.base.services import Service, UserRole
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.duis import RequestId, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import CommandVariant

@@ -25,9 +25,9 @@ from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.dcc.answers.alert_table import DCC_ALERT, DEVICE_ALERT, AlertRecord, AlertState, AlertTable, OutageTable
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.results import Delivery
 from hil.dcc.base.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
+from hil.dcc.base.store import Bus
 from hil.dcc.gateway.arrival import GatewayContext
 from hil.dcc.inventory.inventory import COMMISSIONED, mpxns_of
 from hil.dcc.parties.users import Receivers, check_protection

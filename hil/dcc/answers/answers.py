@@ -19,13 +19,12 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.supervised import supervised
 from hil.dcc.answers.alerts import Alerts, CredentialsChanged
-from hil.dcc.answers.effects import Effects
-from hil.dcc.base.bus import Bus
+from hil.dcc.answers.effects import EFFECTS, Effects
 from hil.dcc.base.refusals import OwnServiceRefused, refused
 from hil.dcc.base.requests import STANDING, Effect, LifeStep, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest, may_happen
 from hil.dcc.base.results import Delivery, LegMessage, Outcome, Refusal, Verdict, judge
 from hil.dcc.base.services import schedule
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.duis import RequestId, read_request
 from hil.dcc.duis.request import text
 from hil.dcc.gateway.arrival import Arrival, GatewayContext
@@ -234,11 +233,11 @@ class Answers:
                 case Effect.HAND_OVER:
                     self._hand_over(stored)
                 case Effect.TELL_NO_ANSWER:
-                    detail: dict[str, str | float | None] = {"request": name, "payload": "CommandFailure", **self._schedule(name)}
+                    detail: dict[str, str | float | None] = {"request": name, "payload": "CommandFailure", **self._schedule(stored)}
                     self.alerts.raise_dcc_alert(alert, stored.target, (stored.user,), **detail)
 
     def _change_records(self, stored: StoredRequest, message: Message) -> None:
-        if not judge(message).done:
+        if schedule()[stored.variant].reference not in EFFECTS or not judge(message).done:
             return
         try:
             self.effects.apply(read_request(stored.xml), message)
@@ -268,7 +267,7 @@ class Answers:
                 self.responses.refused_by_user(stored.name, octets, str(error))
                 return
             self._change_records(stored, message)
-        now, detail = self.context.clock.now(), {**self._schedule(stored.name), **self._drawn(stored.name)}
+        now, detail = self.context.clock.now(), {**self._schedule(stored), **self._drawn(stored.name)}
         self.context.requests.move(stored.name, RequestEvent.DELIVER)
         self.receivers.deliver(
             stored.user, Delivery("h", now, "I0", message.header.originator, octets, stored.name, late=late, detail=detail)
@@ -283,8 +282,8 @@ class Answers:
             late=late,
         )
 
-    def _schedule(self, name: str) -> dict[str, int]:
-        number = self.runs.of_run(name)
+    def _schedule(self, stored: StoredRequest) -> dict[str, int]:
+        number = None if stored.execute_at is None else self.runs.of_run(stored.name)
         return {} if number is None else {"DSPScheduleID": number}
 
     def _drawn(self, name: str) -> dict[str, str]:

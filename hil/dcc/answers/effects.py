@@ -18,8 +18,8 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.alerts import Alerts
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.results import firmware_version
+from hil.dcc.base.store import Bus
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.duis.request import other_device, text
 from hil.dcc.gateway.arrival import GatewayContext
@@ -46,7 +46,7 @@ class Effects:
 
     def apply(self, request: ServiceRequest, answer: Message) -> None:
         """The answer to ``request`` said yes."""
-        effect = _EFFECTS.get(request.service_reference)
+        effect = EFFECTS.get(request.service_reference)
         if effect is not None:
             effect(self, request, answer)
 
@@ -219,7 +219,7 @@ class Effects:
         )
 
 
-_EFFECTS: Mapping[str, Callable[[Effects, ServiceRequest, Message], None]] = {
+EFFECTS: Mapping[str, Callable[[Effects, ServiceRequest, Message], None]] = {
     "3.2": Effects._tenancy,
     "6.15": Effects._certified,
     "8.1": Effects._commissioned,
@@ -233,8 +233,3 @@ _EFFECTS: Mapping[str, Callable[[Effects, ServiceRequest, Message], None]] = {
     "11.3": Effects._firmware,
     "6.23": Effects._supplier_changed,
 }
-
-
-def changes_the_inventory(reference: str) -> bool:
-    """True if the success of this service changes what the DCC keeps, so that its Response is owed if it was run locally."""
-    return reference in _EFFECTS

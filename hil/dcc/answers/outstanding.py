@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firmware_emu.ids import Eui64
-from hil.dcc.answers.effects import changes_the_inventory
+from hil.dcc.answers.effects import EFFECTS
 from hil.dcc.base.requests import Requests, RequestState
 from hil.dcc.base.services import schedule
 
@@ -28,5 +28,5 @@ def outstanding(requests: Requests, now: float, after_s: float) -> tuple[Outstan
     return tuple(
         Outstanding(one.name, one.user, one.target, one.variant, one.sent or 0.0, now - (one.sent or 0.0) > after_s)
         for one in returned
-        if changes_the_inventory(schedule()[one.variant].reference)
+        if schedule()[one.variant].reference in EFFECTS
     )

@@ -16,8 +16,7 @@ from enum import StrEnum
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.sqlite_file import Value
-from hil.dcc.base.bus import Bus
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 
 
 class RequestState(StrEnum):

@@ -1,17 +1,23 @@
-"""The DCC's memory: one SQLite file that a restarted DCC opens again and goes on from.
+"""The DCC's memory: one SQLite file that a restarted DCC opens again and goes on from, and the events told inside its transactions.
 
 A transaction covers everything inside it: the request's new state, the counter it used and the frame put into the SM WAN
 outbox become durable together or not at all, so that a DCC killed between two steps neither loses nor repeats a command.
+
+On the bus a part tells what happened, and who listens is decided where the DCC is put together. An event is a frozen dataclass, declared
+beside the part that tells it. Listeners of one kind are called in the order in which they were added, inside the transaction in which
+the event was told; an error of a listener ends that transaction.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 from firmware_emu.sqlite_file import Form, SqliteFile, Value
 
@@ -131,3 +137,27 @@ class NamedValues:
     def transaction(self) -> Iterator[None]:
         with self._store.transaction():
             yield
+
+
+E = TypeVar("E")
+
+
+class Bus:
+    """Listeners by the kind of event."""
+
+    def __init__(self) -> None:
+        self._listeners: defaultdict[type[object], list[Callable[[object], None]]] = defaultdict(list)
+
+    def on(self, kind: type[E], take: Callable[[E], None]) -> None:
+        """``take`` is called with every event of this kind."""
+
+        def listener(event: object) -> None:
+            assert isinstance(event, kind)
+            take(event)
+
+        self._listeners[kind].append(listener)
+
+    def tell(self, event: object) -> None:
+        """An event has happened. Of a kind that nobody listens to, nothing follows."""
+        for listener in self._listeners[type(event)]:
+            listener(event)

@@ -20,11 +20,11 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.anomaly import ANOMALIES
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import RequestEvent
 from hil.dcc.base.results import LegMessage, Refusal
 from hil.dcc.base.services import Service, UserRole
+from hil.dcc.base.store import Bus
 from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
 from hil.dcc.duis.request import CommandVariant, Node
 from hil.dcc.gateway.arrival import RELEASED, UNSIGNED, Arrival, GatewayContext, first_failure, prove, service_of

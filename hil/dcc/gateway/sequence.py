@@ -21,10 +21,10 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import ANSWERED, DEFERRABLE, FAILED, STANDING, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
 from hil.dcc.base.results import Refusal, judge
+from hil.dcc.base.store import Bus
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.duis.request import CANCELLATION, Node
 from hil.dcc.gateway import arrival as checks

@@ -27,10 +27,9 @@ from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS,
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.answers.alerts import DeviceAlerted, FirmwareActivated, FirmwareTransferred
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import schedule
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.duis.request import Node
 from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, mpxns_of

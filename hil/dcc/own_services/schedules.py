@@ -22,11 +22,10 @@ from firmware_emu.errors import NotAvailable, fault_named
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.answers.effects import TenancyChanged
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import Service, UserRole, schedule
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import VARIANTS, Node

@@ -17,8 +17,7 @@ from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import entity_of, parse_certificate, usage_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import DecodeError, ProtectionError
-from hil.dcc.base.bus import Bus
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.duis.request import Node
 

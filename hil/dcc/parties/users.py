@@ -28,10 +28,9 @@ from firmware_emu.gbcs.protect import check_mac, check_signature, with_signature
 from firmware_emu.gbcs.verify_why import why_mac_fails
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.results import Delivery
 from hil.dcc.base.services import UserRole
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.duis import ServiceRequest, sign_request, signed_pre_command, write_request
 from hil.dcc.duis.request import CommandVariant
 from hil.dcc.parties.smki import CertificatePublished

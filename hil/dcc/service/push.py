@@ -17,7 +17,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
-from hil.dcc.base.bus import Bus
+from hil.dcc.base.store import Bus
 from hil.dcc.service.outbox import MessageState, Outbox, OutboxMessage, ReceivingAddresses
 from hil.dcc.service.settings import ServiceSettings
 

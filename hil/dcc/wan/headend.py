@@ -17,8 +17,7 @@ from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
-from hil.dcc.base.bus import Bus
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Bus, DccStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class Pairing:
 
     def start_new(self) -> None:
         """Begin with every partner with which this Device has to see to a key and has none yet; forget those unjoined."""
+        self._device.gbcs.joins_changed = False
         entries = joins.entries(self._device.gbcs)
         self.established &= {entry.device_id for entry in entries}
         for entry in entries:
@@ -112,6 +113,7 @@ class Pairing:
                 device.paired(partner)
                 device.trace.emit("han", device.name, "key established", target=str(partner), role="initiator")
                 return
+            device.gbcs.joins_changed = True  # the next message from the hub is the occasion to try again
         finally:
             self._under_way.discard(partner)
 
@@ -187,6 +189,7 @@ class GbcsHanDevice(HanDevice, ABC):
         self.outbox = Outbox(self.store, self.gbcs.prefix)
         self._work = asyncio.Event()
         self._retry = asyncio.Event()
+        self._due: asyncio.Task[None] | None = None
 
     @classmethod
     def from_board(cls, place: Place) -> Self:
@@ -215,6 +218,7 @@ class GbcsHanDevice(HanDevice, ABC):
             self.gbcs.raise_alert(0x8F0C)
             return False
         self.clock_offset = hub - self.clock.now()
+        self.gbcs.future.changed = True
         self.clock_reliable = True
         self.gbcs.clock_status = 4
         self.gbcs.log(0x8145)
@@ -228,7 +232,8 @@ class GbcsHanDevice(HanDevice, ABC):
         self.trace.emit("device", self.name, "received", message=identifier, data=data)
         for answer in self.gbcs.receive(data):
             self.send(answer)
-        self.spawn_due()
+        if self.gbcs.future.changed:
+            self.spawn_due()
 
     def send(self, message: bytes) -> None:
         """Put a message of this Device on its way to the hub."""
@@ -270,15 +275,19 @@ class GbcsHanDevice(HanDevice, ABC):
     # --- what was accepted for later
 
     def spawn_due(self) -> None:
-        """Arrange for the next future-dated action."""
+        """Arrange for the next future-dated action, in place of what was arranged before."""
+        if self._due is not None:
+            self._due.cancel()
+        self.gbcs.future.changed = False
         due = self.gbcs.future.next_due()
-        if due is not None:
-            self.spawn(self._run_due(due))
+        self._due = None if due is None else self.spawn(self._run_due(due))
 
     async def _run_due(self, due: float) -> None:
         await self.clock.sleep(max(0.0, due - self.now()))
+        self._due = None
         for alert in self.gbcs.run_due():
             self.send(alert)
+        self.spawn_due()
 
     def log_codes(self, name: LogName) -> list[int]:
         """Event codes in one of the Device's logs, oldest first."""
@@ -317,7 +326,7 @@ class TunnelServerDevice(GbcsHanDevice):
         self.pairing.begin_again()
 
     def log_may_have_changed(self) -> None:
-        """After each Command: what follows from a join or unjoin."""
+        """What follows from a join or unjoin."""
         self.pairing.start_new()
 
     def _lets_tunnel(self, partner: Eui64) -> bool:
@@ -334,7 +343,8 @@ class TunnelServerDevice(GbcsHanDevice):
         if self.hub_time is None or not self.hub_time.reliable:
             await self.refresh_hub_time()
         self.receive(data)
-        self.log_may_have_changed()
+        if self.gbcs.joins_changed:
+            self.log_may_have_changed()
 
     async def transfer(self, message: bytes) -> None:
         if self.coordinator is None:

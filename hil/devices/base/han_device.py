@@ -249,12 +249,13 @@ class HanDevice:
 
     # --- tasks
 
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run ``work`` beside the Device; it ends with the Device's power. A failure on purpose is recorded, not lost."""
         task = supervised(self._guarded(work), f"work of {self.name}", self.trace, area="device")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # cancelled before its first step, nobody has awaited it
+        return task
 
     async def _guarded(self, work: Coroutine[None, None, None]) -> None:
         try:

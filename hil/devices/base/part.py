@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from typing import ClassVar, Protocol
 
@@ -37,6 +38,6 @@ class DevicePart(Protocol):
         """Put a message of this Device on its way to the hub."""
         ...
 
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run ``work`` beside the Device; it ends with the Device's power."""
         ...

@@ -9,7 +9,7 @@ from firmware_emu.han.attributes import Attributes
 from firmware_emu.zse.clusters.metering import METERING
 from hil.devices.esme.model import seconds
 from hil.devices.esme.part import EsmePart
-from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, Period
+from hil.devices.metering.tariff import DAY_S, HALF_HOUR_S, Period
 
 
 class ConsumerView:

@@ -16,8 +16,7 @@ from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import Boolean, Data, LongUnsigned, Null, OctetString, Unsigned
 from firmware_emu.gbcs.dlms import AccessResult
 from hil.devices.esme.part import EsmePart
-from hil.devices.metering.registers import Ring
-from hil.devices.metering.tariff import Schedule
+from hil.devices.metering.tariff import Ring, Schedule
 
 SWITCHES = range(1, 6)
 BOOST_DEPTH = 25

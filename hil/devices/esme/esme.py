@@ -23,8 +23,8 @@ from firmware_emu.device.top_up import TopUpResult
 from firmware_emu.device.top_up import check as top_up_check
 from firmware_emu.device.top_up import check_entered as top_up_check_entered
 from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
-from firmware_emu.gbcs.axdr import Data
-from firmware_emu.gbcs.dlms import parse_obis
+from firmware_emu.gbcs.axdr import Data, LongUnsigned, Null
+from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.han.base import HanNode, SimpleDescriptor
@@ -48,12 +48,14 @@ from hil.devices.esme.ppmid_commands import PpmidDesk
 from hil.devices.esme.variant import SINGLE_ELEMENT, VARIANTS, EsmeVariant
 from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY
 from hil.devices.metering.meter import Meter
-from hil.devices.metering.registers import LoadProfile, house, nothing
+from hil.devices.metering.tariff import LoadProfile, house, nothing
 
 OUTAGE_LONG_S = 180
 """An outage of three minutes or more has an alert of its own, 8F36 (reference chts 8)."""
 _RESTORED, _RESTORED_LONG, _OUTAGE_CODE = 0x8F35, 0x8F36, 0x0067
 _COMMISSIONED = 0x8F69
+_SUPPLY_SCRIPTS = {0x33: LoadSwitch.ENABLED, 0x34: LoadSwitch.DISABLED, 0x36: LoadSwitch.ARMED}
+"""Scripts of 0-0:10.0.106 (reference smets 4; RTDS ECS42, ECS43, ECS44)."""
 METERING_ENDPOINT = 0x22
 
 __all__ = ["METERING_ENDPOINT", "Esme", "LoadSwitch"]
@@ -212,9 +214,14 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
         self.trace.emit("device", self.name, "load switch", state=state.name.lower())
         return True
 
-    def move_load_switch(self, state: LoadSwitch) -> bool:
-        """Move the contactor as a Command asks; False if it is stuck. Only ENABLED lets current through."""
-        return self.move_supply(state)
+    def supply_script(self, parameter: Data) -> AccessResult | Data:
+        """Move the load switch as a script of the supply control asks; HARDWARE_FAULT if it is stuck. Only ENABLED lets current through."""
+        if not isinstance(parameter, LongUnsigned):
+            return AccessResult.TYPE_UNMATCHED
+        state = _SUPPLY_SCRIPTS.get(parameter.value)
+        if state is None:
+            return AccessResult.OBJECT_UNAVAILABLE
+        return Null() if self.move_supply(state) else AccessResult.HARDWARE_FAULT
 
     def set_voltage(self, volts: int, phase: int = 1) -> None:
         """A fault profile: the RMS voltage of a phase from now on, in whole volts."""

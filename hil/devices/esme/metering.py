@@ -26,8 +26,19 @@ from hil.devices.esme.variant import EsmeVariant
 from hil.devices.metering.billing import BillingCalendar, BillingLogs, Past, Snapshot, Terms, is_midnight
 from hil.devices.metering.meter import SUPPLY_ARMED, Metrology, States
 from hil.devices.metering.part import MeterPart
-from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, Register, Ring, house, nothing
-from hil.devices.metering.tariff import Read, Schedule, Tariff
+from hil.devices.metering.tariff import (
+    DAY_S,
+    HALF_HOUR_S,
+    OTHER_PROFILE_DEPTH,
+    LoadProfile,
+    Read,
+    Register,
+    Ring,
+    Schedule,
+    Tariff,
+    house,
+    nothing,
+)
 
 AVERAGE_DEPTH = 4_320
 """Entries of the average RMS voltage profile log of a phase (SMETS 5.7.5.9, reference smets 2)."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from firmware_emu.device.event_log import LogEntry
 from firmware_emu.gbcs.axdr import Data
+from firmware_emu.gbcs.dlms import AccessResult
 from hil.devices.esme.metering import EsmeRegisters, LoadSwitch, Metering
 from hil.devices.esme.variant import EsmeVariant
 from hil.devices.metering.part import MeterPart
@@ -41,8 +42,8 @@ class EsmePart(MeterPart, Protocol):
         """State of the load switch."""
         ...
 
-    def move_load_switch(self, state: LoadSwitch) -> bool:
-        """Move the contactor as a Command asks; False if it is stuck."""
+    def supply_script(self, parameter: Data) -> AccessResult | Data:
+        """Move the load switch as a script of the supply control asks."""
         ...
 
     def enable_supply(self) -> bool:

@@ -15,7 +15,6 @@ from firmware_emu.gbcs.axdr import Array, Data, DoubleLong, DoubleLongUnsigned, 
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.controls import Controls
-from hil.devices.esme.metering import LoadSwitch
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.tariff import NO_THRESHOLD
 
@@ -24,8 +23,6 @@ Method = Callable[[Data], "AccessResult | Data"]
 _SCRIPTS = {"tariff": "0-0:10.0.100", "switches": "0-0:10.0.103", "supply": "0-0:10.0.106", "limits": "0-0:10.0.107"}
 _RESET_COUNTERS = 0x63
 """Script of 0-0:10.0.100 that resets the block counters (reference smets 11, ECS05)."""
-_STATES = {0x33: LoadSwitch.ENABLED, 0x34: LoadSwitch.DISABLED, 0x36: LoadSwitch.ARMED}
-"""Scripts of 0-0:10.0.106 (reference smets 4; RTDS ECS42, ECS43, ECS44)."""
 _ACTIVE_STATUS = 2
 """Account status of an active account (RTDS ECS26j)."""
 _THRESHOLDS = 3
@@ -108,14 +105,6 @@ def _fitted(value: Data, target: Key) -> Data:
 
 
 def _scripts(esme: EsmePart, model: ObjectModel, controls: Controls) -> None:
-    def supply(parameter: Data) -> AccessResult | Data:
-        if not isinstance(parameter, LongUnsigned):
-            return AccessResult.TYPE_UNMATCHED
-        state = _STATES.get(parameter.value)
-        if state is None:
-            return AccessResult.OBJECT_UNAVAILABLE
-        return Null() if esme.move_load_switch(state) else AccessResult.HARDWARE_FAULT
-
     def tariff(parameter: Data) -> AccessResult | Data:
         if parameter != LongUnsigned(_RESET_COUNTERS):
             return AccessResult.OTHER_REASON
@@ -125,7 +114,7 @@ def _scripts(esme: EsmePart, model: ObjectModel, controls: Controls) -> None:
     methods: dict[str, Method] = {
         "tariff": tariff,
         "switches": controls.execute,
-        "supply": supply,
+        "supply": esme.supply_script,
         "limits": controls.limit,
     }
     for name, method in methods.items():

@@ -16,13 +16,15 @@ from firmware_emu.device.store import Store
 from firmware_emu.gbcs.axdr import Array, BitString, Data, Number, OctetString, Structure
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import parse_obis
-from hil.devices.metering.registers import DAILY_DEPTH, DAY_S, Ring
 from hil.devices.metering.tariff import (
     BLOCK_SETS,
     BLOCKS,
+    DAILY_DEPTH,
+    DAY_S,
     SECONDARY_RATES,
     TOU_RATES,
     Read,
+    Ring,
     TariffRegisters,
     day_of,
     falls_on,

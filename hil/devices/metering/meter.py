@@ -19,8 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from firmware_emu.device.store import Store
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.metering.billing import ARMED_BY_EMERGENCY, DISABLEMENT_SUSPENDED, Account, Terms
-from hil.devices.metering.registers import HOUR_S, Register
-from hil.devices.metering.tariff import TariffRegisters
+from hil.devices.metering.tariff import HOUR_S, Register, TariffRegisters
 
 SUPPLY_ARMED = 0x8F32
 _UNIT_SECONDS_A_PRICED_UNIT = 1000 * HOUR_S

@@ -353,7 +353,7 @@ class Aps:
         if source is None:
             raise ProtectionError("the sender of an APS secured frame is not known")
         derive = {KeyId.TRANSPORT: transport_key, KeyId.LOAD: load_key}.get(auxiliary.key_id)
-        problem = ProtectionError(f"no link key is held with {source}")
+        problem: ProtectionError | None = None
         for link_key in self._user.link_keys(source):
             key = derive(link_key) if derive is not None else link_key
             try:
@@ -365,7 +365,7 @@ class Aps:
                 raise ProtectionError("the counter of an APS frame is not above the last one")
             self._incoming[source, key] = auxiliary.counter + 1
             return replace(pdu, payload=plain), source, auxiliary.key_id
-        raise problem
+        raise problem or ProtectionError(f"no link key is held with {source}")
 
 
 class Reassembly:

@@ -54,13 +54,9 @@ class Status(Enum):
     SIGNATURE_VERIFY_FAILURE = (0xB9, 0xC0D)
     OPERATION_IN_PROGRESS = (0xBA, 0x05)
 
-    @property
-    def ember(self) -> int:
-        return self.value[0]
-
-    @property
-    def sl(self) -> int:
-        return self.value[1]
+    def __init__(self, ember: int, sl: int) -> None:
+        self.ember = ember
+        self.sl = sl
 
 
 class EzspStatus(Enum):
@@ -80,10 +76,6 @@ class EzspStatus(Enum):
     ERROR_COMMAND_TOO_LONG = (0x40, 0xC1E)
     ERROR_UNSUPPORTED_CONTROL = (0x49, 0xC1E)
 
-    @property
-    def ember(self) -> int:
-        return self.value[0]
-
-    @property
-    def sl(self) -> int:
-        return self.value[1]
+    def __init__(self, ember: int, sl: int) -> None:
+        self.ember = ember
+        self.sl = sl

@@ -15,7 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import hil.dcc
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.dcc import dcc
-from hil.dcc.base.bus import Bus
 from hil.dcc.base.processing import WALKS, document, steps_of
 from hil.dcc.base.requests import (
     LIFE,
@@ -30,7 +29,7 @@ from hil.dcc.base.requests import (
     WrongEvent,
     may_happen,
 )
-from hil.dcc.base.store import DccStore, Value
+from hil.dcc.base.store import Bus, DccStore, Value
 
 USER, DEVICE = Eui64.parse("90b3d51f30010000"), Eui64.parse("00db1234567890a0")
 HIL = Path(hil.dcc.__file__).parent.parent
