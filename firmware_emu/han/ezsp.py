@@ -187,7 +187,7 @@ def opening_problem(error: BaseException, path: str) -> CommsHubError:
     """One sentence that says why the dongle cannot be used, and what to do."""
     if isinstance(error, FileNotFoundError):
         return NotAvailable(f"the dongle at {path}", "plug it in, or name the right port in the board file (ls /dev/serial/by-id)")
-    if isinstance(error, PermissionError) and "locked" not in str(error):
+    if isinstance(error, PermissionError) and error.errno is not None:  # zigpy raises one without a number where the port is locked
         return NotAvailable(f"the dongle at {path}", "your user may not open the port: add it to the group dialout and log in again")
     if isinstance(error, (PermissionError, BlockingIOError)) or getattr(error, "errno", None) == errno.EBUSY:
         return NotAvailable(f"the dongle at {path}", "another program has it open: stop that one (Zigbee2MQTT, ZHA, a second hub)")
@@ -271,7 +271,7 @@ class ApsSender:
                     data=frame.payload,
                 )
             )
-            if status_text(status) != "OK":
+            if not succeeded(status):
                 raise RadioError("the dongle does not send a broadcast", status_text(status))
 
         await while_busy(attempt)
@@ -347,6 +347,11 @@ def _aps_frame(frame: ApsFrame, options: Any, group: int, sequence: int) -> Any:
     )
 
 
+def succeeded(status: Any) -> bool:
+    """True for success, in either of the two tables of numbers."""
+    return bool(t.sl_Status.from_ember_status(status) == t.sl_Status.OK)
+
+
 def status_text(status: Any) -> str:
     """The name of an EmberStatus or sl_Status; OK for success."""
     return str(t.sl_Status.from_ember_status(status).name)
@@ -392,7 +397,7 @@ async def _free_slot(ezsp: Any) -> int:
     for index in range(int(size)):
         entry = await radio_call(ezsp.exportLinkKeyByIndex(index=t.uint8_t(index)))
         status = entry[0] if ezsp.ezsp_version >= 14 else entry[-1]
-        if status_text(status) != "OK":
+        if not succeeded(status):
             return index
     raise RadioError(f"all {size} slots of the dongle's key table are taken: remove a Device first", "TABLE_FULL")
 

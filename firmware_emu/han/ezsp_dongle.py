@@ -28,6 +28,7 @@ from firmware_emu.han.ezsp import (
     opening_problem,
     radio_call,
     status_text,
+    succeeded,
     while_busy,
 )
 from firmware_emu.han.ezsp_agreement import FIRST_EXPORT, DongleAgreement
@@ -149,7 +150,7 @@ class EzspDongle:
 
     async def lookup_device(self, short: int) -> Eui64 | None:
         status, address = await radio_call(self._ezsp.lookupEui64ByNodeId(nodeId=short))
-        return eui64_of(address) if status_text(status) == "OK" else None
+        return eui64_of(address) if succeeded(status) else None
 
     async def import_link_key(self, partner: Eui64, key: bytes) -> None:
         await import_link_key(self._ezsp, partner, key)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
+import zigpy.types
+
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable, RadioError
@@ -445,7 +447,7 @@ class ZigpyRadio:
             payload,
             int(packet.src_ep),
             int(packet.dst_ep) if unicast else 0xFF,
-            secured="APS_Encryption" in str(packet.tx_options),
+            secured=bool(packet.tx_options & zigpy.types.TransmitOptions.APS_Encryption),
             profile=int(packet.profile_id),
             lqi=None if packet.lqi is None else int(packet.lqi),
             rssi=None if packet.rssi is None else int(packet.rssi),

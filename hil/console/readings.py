@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hil.dcc.base.results import Outcome
 from hil.parse_correlate import Field
+from hil.parse_correlate.message.dlms import NUMBER_KINDS
 
 _UNITS = {27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 13: "m3", 14: "m3"}
 """DLMS units that a meter of this bench answers with (Blue Book, class Register)."""
@@ -40,12 +41,12 @@ def _leaves(node: Field, owner: str) -> Iterator[tuple[str, object]]:
     by_field = {child.field: child for child in node.children}
     if "attribute" in by_field and {"value", "status"} & set(by_field):  # a ZCL attribute record
         name = (by_field["attribute"].meaning or by_field["attribute"].value).lower()
-        yield name, _number(by_field["value"].value) if "value" in by_field else by_field["status"].meaning
+        yield name, _number(by_field["value"]) if "value" in by_field else by_field["status"].meaning
     elif node.children:
         yield from _registers(node.children, owner)
     elif node.value and not _FRAMING & set(node.field.replace(",", "").split()):
         name = owner if node.field.startswith("element ") and owner else node.field
-        yield name, f"{node.value} ({node.meaning})" if node.meaning else _number(node.value)
+        yield name, f"{node.value} ({node.meaning})" if node.meaning else _number(node)
 
 
 def _registers(nodes: Sequence[Field], owner: str) -> Iterator[tuple[str, object]]:
@@ -54,7 +55,7 @@ def _registers(nodes: Sequence[Field], owner: str) -> Iterator[tuple[str, object
     while waiting:
         node = waiting.pop(0)
         unit = None if node.children or not waiting else _scaler_and_unit(waiting[0])
-        value = _number(node.value)
+        value = _number(node)
         if unit is not None and isinstance(value, int):
             waiting.pop(0)
             scaled = value * 10 ** unit[0]
@@ -64,16 +65,17 @@ def _registers(nodes: Sequence[Field], owner: str) -> Iterator[tuple[str, object
 
 
 def _scaler_and_unit(node: Field) -> tuple[int, int] | None:
-    if len(node.children) != 2 or not node.children[0].value.startswith("integer ") or not node.children[1].value.startswith("enum "):
+    if [None if child.data is None else child.data.kind for child in node.children] != ["integer", "enum"]:
         return None
-    scaler, unit = (_number(child.value) for child in node.children)
+    scaler, unit = (_number(child) for child in node.children)
     return (scaler, unit) if isinstance(scaler, int) and isinstance(unit, int) else None
 
 
-def _number(text: str) -> object:
-    """The number of ``double-long-unsigned 559``; any other text as it is."""
-    last = text.rpartition(" ")[2]
+def _number(node: Field) -> object:
+    """The number of a field; any other value as its text."""
+    if node.data is not None:
+        return node.data.content if node.data.kind in NUMBER_KINDS else node.value
     try:
-        return int(last)
+        return int(node.value)
     except ValueError:
-        return text
+        return node.value

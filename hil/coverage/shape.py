@@ -34,14 +34,15 @@ _VALUES_COMPARED = frozenset("acz")
 """ZCL field kinds compared by value: attribute ids, command ids, statuses."""
 _ATTRIBUTE_RECORDS = (0x01,)
 """General commands whose repeated group is one record for each attribute that the command asked for."""
-NOT_FOUND = "status 8b"
+_NOT_FOUND = 0x8B
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A value without parts; ``text`` says its type, or the value itself where it counts."""
+    """A value without parts; ``text`` says its type, or the value itself where it counts. ``status`` is that of a status field."""
 
     text: str
+    status: int | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -201,7 +202,7 @@ def _zcl_field(field: ZclField, records: bool) -> Shape:
     if value is None:
         return Leaf("absent")
     if field.kind in _VALUES_COMPARED and isinstance(value, int):
-        return Leaf(f"status {value:02x}" if field.kind == "z" else f"{value:04x}")
+        return Leaf(f"status {value:02x}", value) if field.kind == "z" else Leaf(f"{value:04x}")
     return Leaf(field.kind)
 
 
@@ -263,8 +264,19 @@ def _series(expected: Series, got: Series, path: str) -> Iterator[Parting]:
             nearest = min((list(partings(one, element, path + "[]")) for one in expected.elements), key=len)
             yield from nearest
     for one in expected.elements:
-        if NOT_FOUND not in str(one) and not any(same(one, element) for element in got.elements):
+        if not _not_found(one) and not any(same(one, element) for element in got.elements):
             yield Parting(path + "[]", str(one), "no element of this shape")
+
+
+def _not_found(shape: Shape) -> bool:
+    """True if a status anywhere in the shape says that nothing was found."""
+    match shape:
+        case Leaf():
+            return shape.status == _NOT_FOUND
+        case Members():
+            return any(_not_found(member) for _, member in shape.members)
+        case Series():
+            return any(map(_not_found, shape.elements))
 
 
 def same(expected: Shape, got: Shape) -> bool:

@@ -259,13 +259,16 @@ ZCL_STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: ``value`` is what its octets say, ``meaning`` what that stands for; ``decrypted`` what stands in a ciphertext."""
+    """One field: ``value`` is what its octets say, ``meaning`` what that stands for; ``decrypted`` what stands in a ciphertext.
+
+    ``data`` is the DLMS value behind it, where there is one."""
 
     field: str
     value: str = ""
     meaning: str = ""
     children: tuple[Field, ...] = ()
     decrypted: tuple[Field, ...] = ()
+    data: Value | None = declared(default=None, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Json]:
         """Empty parts are left out."""
@@ -338,16 +341,16 @@ def data_field(value: Value, name: str) -> Field:
     """A DLMS value with everything in it."""
     if value.values or value.kind in ("array", "structure", "compact-array"):
         inner = tuple(data_field(part, f"element {place}") for place, part in enumerate(value.values))
-        return Field(name, value.text(), children=inner)
+        return Field(name, value.text(), children=inner, data=value)
     match value.content:
         case bytes() as octets:
-            return Field(name, f"octet-string({len(octets)}) {octets.hex()}".rstrip(), _meaning(octets))
+            return Field(name, f"octet-string({len(octets)}) {octets.hex()}".rstrip(), _meaning(octets), data=value)
         case str() as text if value.kind == "bit-string":
-            return Field(name, f"bit-string({len(text.partition('.')[0])}) {text}")
+            return Field(name, f"bit-string({len(text.partition('.')[0])}) {text}", data=value)
         case str() as text:
-            return Field(name, f"{value.kind} {text!r}")
+            return Field(name, f"{value.kind} {text!r}", data=value)
         case _:
-            return Field(name, value.text())
+            return Field(name, value.text(), data=value)
 
 
 def _meaning(octets: bytes) -> str:

@@ -31,6 +31,7 @@ from firmware_emu.han.ezsp import (
     opening_problem,
     radio_call,
     status_text,
+    succeeded,
 )
 from firmware_emu.han.zigpy_radio import AddressBook
 from firmware_emu.ids import Eui64
@@ -466,4 +467,4 @@ class EzspNode:
     async def lookup_device(self, short: int) -> Eui64 | None:
         """Answer of the dongle's tables."""
         status, address = await radio_call(self._open_ezsp().lookupEui64ByNodeId(nodeId=short))
-        return eui64_of(address) if status_text(status) == "OK" else None
+        return eui64_of(address) if succeeded(status) else None

@@ -50,6 +50,10 @@ class Incoming:
     link: Link
 
 
+class _OldCounter(ProtectionError):
+    """The frame opens, and its counter is not above the last one."""
+
+
 class ApsUser(Protocol):
     """The layer above."""
 
@@ -314,8 +318,11 @@ class Aps:
         except DecodeError:
             self._nwk.mac.count("aps_bad_frame")
             return
-        except ProtectionError as problem:
-            self._nwk.mac.count("aps_frame_counter_failure" if "counter" in problem.reason else "aps_decryption_failure")
+        except _OldCounter:
+            self._nwk.mac.count("aps_frame_counter_failure")
+            return
+        except ProtectionError:
+            self._nwk.mac.count("aps_decryption_failure")
             return
         if pdu.kind is ApsKind.COMMAND:
             self._user.aps_command(device, pdu, key_id, nwk_secured)
@@ -362,7 +369,7 @@ class Aps:
                 problem = wrong
                 continue
             if auxiliary.counter < self._incoming.get((source, key), 0):
-                raise ProtectionError("the counter of an APS frame is not above the last one")
+                raise _OldCounter("the counter of an APS frame is not above the last one")
             self._incoming[source, key] = auxiliary.counter + 1
             return replace(pdu, payload=plain), source, auxiliary.key_id
         raise problem or ProtectionError(f"no link key is held with {source}")
