@@ -310,7 +310,7 @@ class ApsSender:
 
         async def attempt() -> int:
             status, used = await radio_call(self._ezsp().send_unicast(nwk=short, aps_frame=aps, message_tag=t.uint8_t(tag), data=piece))
-            if status_text(status) != "OK":
+            if not succeeded(status):
                 raise RadioError(f"the dongle does not send to {partner}", status_text(status))
             return int(used)
 

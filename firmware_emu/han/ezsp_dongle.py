@@ -170,7 +170,7 @@ class EzspDongle:
 
     async def _take_transient_key(self, device: Eui64, link_key: bytes) -> None:
         status = await radio_call(self._ezsp.add_transient_link_key(ezsp_eui64(device), ezsp_key(link_key)))
-        if status_text(status) != "OK":
+        if not succeeded(status):
             raise RadioError(f"the dongle does not take the key of {device}", status_text(status))
 
     async def forget_permits(self) -> None:
