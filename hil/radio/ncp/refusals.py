@@ -157,7 +157,7 @@ def refused(ncp: Ncp, command: str, fields: Fields) -> Status | EzspStatus | Non
     for one in REFUSALS.get(command, ()):
         if one.since <= ncp.version <= one.until and one.when(ncp, fields):
             return one.status
-    return ncp.crowd.status(command, CROWDED.get(command, ()))
+    return ncp.crowd.status(command, CROWDED.get(command, ())) if ncp.crowd.busy else None
 
 
 def guarded(name: str, handler: Handler) -> Handler:

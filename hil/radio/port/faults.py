@@ -109,7 +109,8 @@ class Crowd:
 
     def lay(self, faults: NcpFaults) -> None:
         """Lay other faults on; the draws begin anew."""
-        self._part = faults.busy
+        self.busy = faults.busy
+        """Part of the commands that find no room; with 0 nobody need ask."""
         self._draw = random.Random(f"{faults.seed} dongle crowd")
         self._turns: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, object]] = Counter()
@@ -117,7 +118,7 @@ class Crowd:
 
     def status(self, command: str, statuses: Sequence[S]) -> S | None:
         """The one of ``statuses`` with which ``command`` is refused this time; None where there is room."""
-        if not self._part or not statuses or self._draw.random() >= self._part:
+        if not self.busy or not statuses or self._draw.random() >= self.busy:
             return None
         self._turns[command] += 1
         status = statuses[self._turns[command] % len(statuses)]
