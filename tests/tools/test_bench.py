@@ -63,7 +63,7 @@ def once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("once")
 def test_figures_and_verdicts_on_the_budgets_are_printed() -> None:
-    run = CliRunner().invoke(bench_gbcs.benchmark, ["--rounds", "1", "--json"])
+    run = CliRunner().invoke(bench_gbcs.benchmark, ["--rounds", "3", "--json"])
     assert run.exit_code == 0, run.output or run.exception
     told = json.loads(run.output)
     figures = {figure["name"]: figure for figure in told["figures"]}
