@@ -58,7 +58,7 @@ class StandInJig:
     """The simulated jig, with stand-ins of instruments between its models and whoever reads and acts."""
 
     def __init__(self, modelled: SimulatedJig, clock: Clock) -> None:
-        self._modelled = modelled
+        self._modelled, self._clock = modelled, clock
         self._instruments = Instruments(clock, Engineer(clock))
         self.calibrations = self._instruments.calibrations
         self.profile, self.hub_side, self.socket = modelled.profile, modelled.hub_side, modelled.socket
@@ -71,17 +71,28 @@ class StandInJig:
     async def open(cls, table: JigTable, modelled: SimulatedJig, clock: Clock) -> StandInJig:
         """Open what the board names. Raises BoardError, JigError."""
         jig = cls(modelled, clock)
-        assert table.stand_in is not None
-        behind = Behind(supply=modelled.supply, probes=modelled.probes)
         try:
-            if table.stand_in.supply is not None:
-                jig.supply = await jig._instruments.modelled_supply(table, behind)
-            if table.stand_in.probes is not None:
-                jig.probes = await jig._instruments.meter(table, behind)
+            await jig._open(table)
         except BaseException:
             await jig._modelled.close()
             raise
         return jig
+
+    async def _open(self, table: JigTable) -> None:
+        assert table.stand_in is not None
+        behind = Behind(supply=self._modelled.supply, probes=self._modelled.probes)
+        if table.stand_in.supply is not None:
+            self.supply = await self._instruments.modelled_supply(table, behind)
+        if table.stand_in.probes is not None:
+            self.probes = await self._instruments.meter(table, behind)
+
+    async def exchange(self, table: JigTable, rest_s: float) -> None:
+        """Put other stand-ins in place of these, before the same models, which are off for so long. Raises BoardError, JigError."""
+        self._instruments.let_go()
+        await self._modelled.supply.output(False)
+        await self._clock.sleep(rest_s)
+        self.supply, self.probes = self._modelled.supply, self._modelled.probes
+        await self._open(table)
 
     async def close(self) -> None:
         """Raises JigError, after letting go, where the supply could not be switched off."""

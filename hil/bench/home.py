@@ -60,6 +60,9 @@ class Home:
     State of hub and dongle is kept in ``folder``.
     """
 
+    firmware: type[Hub] = Hub
+    """The hub's firmware: another one where a rig puts a hub with a known fault under test."""
+
     def __init__(
         self,
         board: Board,
@@ -251,7 +254,7 @@ class Home:
             self.trace.emit("hub", "hub", "failed", reason=str(trouble))
             return
         radio = self._coordinator()
-        hub = self.hub = Hub(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
+        hub = self.hub = self.firmware(hub_config(self.board), radio, wan, store, self.keystore, self.clock, self.trace)
         self.jig.hub_side.drive_device_present(True)
         try:
             await hub.run()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import JigError, NotAvailable
 from firmware_emu.gbcs.alert_contents import SupplyOutage
 from firmware_emu.gbcs.alerts import Alert, read_alert
@@ -17,7 +18,7 @@ from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.hub.hub import PowerState
+from firmware_emu.hub.hub import Hub, PowerState
 from firmware_emu.trace import Record, Trace
 from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation, open_conformance_station
@@ -25,6 +26,7 @@ from hil.dcc.answers.alert_table import AlertRecord
 from hil.journeys.strategy import NotReached, State, Strategy
 from hil.radio.nodes.memory_han import Han
 from hil.report.measurements import DecisionRule, Rule
+from ichis.bench_jig import StandInJig
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition
 from ichis.connector import Level
@@ -58,14 +60,29 @@ class Bench:
     """One jig with the hub in it. Opened by :meth:`open`; ``fresh`` gives a hub as it leaves the factory."""
 
     def __init__(
-        self, board: Board, profile: Profile, condition: Condition, clock: Clock, trace: Trace, folder: Path, *, in_memory: bool = False
+        self,
+        board: Board,
+        profile: Profile,
+        condition: Condition,
+        clock: Clock,
+        trace: Trace,
+        folder: Path,
+        *,
+        in_memory: bool = False,
+        firmware: type[Hub] = Hub,
+        keystore: Keystore | None = None,
+        prepare: Callable[[ConformanceStation], None] | None = None,
     ) -> None:
-        """``in_memory``: the hub's HAN is one in memory in place of the board's dongle."""
+        """``in_memory``: the hub's HAN is one in memory in place of the board's dongle. ``prepare`` is called with each station that is up.
+
+        ``keystore``: the board's, where it was read already. ``firmware``: another one than the healthy hub's.
+        """
         self.board, self.profile, self.condition = board, profile, condition
         self.rule = rule_of(board)
         self.doubts: list[str] = []
         self.lacks: Mapping[Need, str] = {}
         self.clock, self.trace, self._folder, self._in_memory = clock, trace, folder, in_memory
+        self._firmware, self._keystore, self._prepare = firmware, keystore, prepare
         self._stack = contextlib.AsyncExitStack()
         self._station: ConformanceStation | None = None
         self._openings = 0
@@ -99,8 +116,20 @@ class Bench:
         self._openings += 1
         folder = self._folder / f"bench-{self._openings}"
         han = Han() if self._in_memory else None
-        opening = open_conformance_station(self.board, self.profile, self.condition, self.clock, self.trace, folder, han)
+        opening = open_conformance_station(
+            self.board,
+            self.profile,
+            self.condition,
+            self.clock,
+            self.trace,
+            folder,
+            han,
+            keystore=self._keystore,
+            firmware=self._firmware,
+        )
         self._station = await self._stack.enter_async_context(opening)
+        if self._prepare is not None:
+            self._prepare(self._station)
         await self.jig.supply.output(False)
         await self.seat(True)
 
@@ -108,6 +137,13 @@ class Bench:
         """Supply off, everything let go. Raises what the bench could not do at its end."""
         self._station = None
         await self._stack.aclose()
+
+    async def exchange_instruments(self, board: Board, rest_s: float) -> None:
+        """Go on with the stand-ins that this board names, before the same hub, which is off for so long. Raises BoardError, JigError."""
+        jig = self.jig
+        assert isinstance(jig, StandInJig)
+        self.board = board
+        await jig.exchange(board.jig, rest_s)
 
     async def make_safe(self) -> None:
         """Supply off, as measured. Raises JigError."""

@@ -19,7 +19,7 @@ import pytest
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, JigError, NotAvailable
 from firmware_emu.ownership import OwnedElsewhere
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.conformance.bench import Bench, rule_of
@@ -84,6 +84,8 @@ class ConformanceRun:
     deviations: list[str] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    left_on: bool = False
+    """True where the bench could not confirm at the end that it is off: no run passes so, whatever its checks say."""
     facts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -199,6 +201,7 @@ class Session:
         try:
             self._loop.run(self._bench.close())
         except (CommsHubError, OSError, sqlite3.Error) as wrong:
+            run.left_on = isinstance(wrong, JigError)
             run.problems.append(
                 f"at the end the bench could not be switched off in order: {wrong}; "
                 "switch it off at its panel or pull its mains plug, measure that it is off, and look at the supply"
@@ -377,7 +380,7 @@ def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunReco
     ]
     return {
         "format": FORMAT,
-        "verdict": run_verdict(rows, run.problems),
+        "verdict": run_verdict(rows, run.problems, left_on=run.left_on),
         "simulated": run.board.jig.kind == "simulated" or run.board.jig.hub_end is not None,
         "about": about(run),
         "deviations": [*run.board.report.deviations, *run.deviations],

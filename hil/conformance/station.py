@@ -14,6 +14,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import JigError, NotAvailable
 from firmware_emu.han.base import HanRadio
+from firmware_emu.hub.hub import Hub
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from hil.bench.keys import load_keys
@@ -49,11 +50,13 @@ class ConformanceStation(Station):
         condition: Condition,
         *,
         han: Han | None = None,
+        firmware: type[Hub] = Hub,
     ) -> None:
         """``han``: a HAN in memory in place of the board's dongle, for thousands of boots."""
         meters = tuple(row for row in board.device if row.type == "ESME")[:1]
         super().__init__(board.model_copy(update={"device": meters}), clock, trace, folder, keystore, board.seed)
         self.profile, self.condition = profile, condition
+        self.firmware = firmware
         self.events: list[Event] = []
         self._memory = None if han is None else MemoryRadio(han, board.hub.gpf)
         self._server: asyncio.Task[None] | None = None
@@ -171,10 +174,17 @@ async def open_conformance_station(
     trace: Trace,
     folder: Path,
     han: Han | None = None,
+    *,
+    keystore: Keystore | None = None,
+    firmware: type[Hub] = Hub,
 ) -> AsyncIterator[ConformanceStation]:
-    """Up at the beginning, torn down at the end, whatever happened. Raises NotAvailable, JigError, BoardError."""
+    """Up at the beginning, torn down at the end, whatever happened; ``keystore``: the board's, where it was read already.
+
+    Raises NotAvailable, JigError, BoardError.
+    """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
-    station = ConformanceStation(board, clock, trace, folder, load_keys(board), profile, condition, han=han)
+    keys = keystore or load_keys(board)
+    station = ConformanceStation(board, clock, trace, folder, keys, profile, condition, han=han, firmware=firmware)
     try:
         await station.bring_up()
         yield station

@@ -175,12 +175,19 @@ async def release(bench: Bench, value: Value) -> None:
 
 
 async def outage(bench: Bench, value: Value) -> None:
-    """AC Lost for so long, the supply gone after the host's hold-up; begins wherever the hub's clock is in its second."""
+    """AC Lost for so long, the supply gone after the host's hold-up; begins wherever the hub's clock is in its second.
+
+    ``phase``: at this part of a second instead.
+    """
+    phase = None
     if isinstance(value, dict):
-        seconds, apart = _numbers(bench, value, "seconds", "apart")
+        seconds, apart = _numbers(bench, {key: one for key, one in value.items() if key != "phase"}, "seconds", "apart")
+        phase = number(bench, value["phase"]) if "phase" in value else None
     else:
         seconds, apart = number(bench, value), _APART_S
     await bench.clock.sleep(apart)
+    if phase is not None:
+        await bench.clock.sleep((phase - bench.clock.now()) % 1.0)
     before = bench.clock.now()
     bench.values["lost"] = await bench.drive("AC LO", True)
     began = (before, bench.clock.now())

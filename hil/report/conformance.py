@@ -79,10 +79,10 @@ class RunRecord(TypedDict):
     when: dict[str, str]
 
 
-def run_verdict(checks: Sequence[CheckRow], problems: Sequence[str]) -> str:
-    """``pass`` only where every check passed and nothing went wrong beside them."""
+def run_verdict(checks: Sequence[CheckRow], problems: Sequence[str], *, left_on: bool = False) -> str:
+    """``pass`` only where every check passed and nothing went wrong beside them; ``fail`` for a bench that may be left on, too."""
     verdicts = {row["verdict"] for row in checks}
-    if "fail" in verdicts:
+    if "fail" in verdicts or left_on:
         return "fail"
     return "pass" if "pass" in verdicts and verdicts <= {"pass", "not applicable"} and not problems else "inconclusive"
 

@@ -76,9 +76,9 @@ class Check:
         return tuple(f"{name}: {profile.limits[name].source}" for name in names if name in profile.limits)
 
     @property
-    def needs_profile(self) -> tuple[str, ...]:
-        """The profile values that the limit is made from."""
-        return tuple(dict.fromkeys(name for text in (self.low, self.high) if isinstance(text, str) for name in _names(text)))
+    def stimulus_names(self) -> frozenset[str]:
+        """The profile values that the stimulus is made from."""
+        return frozenset(name for _, value in self.stimulus for text in _texts(value) for name in _names(text))
 
 
 def _expressions(check: Check) -> Iterable[str]:
@@ -96,6 +96,11 @@ def _texts(value: Value) -> Iterable[str]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _texts(item)
+
+
+def names_in(limit: str | float | None) -> list[str]:
+    """The profile values that a limit is made from."""
+    return _names(limit) if isinstance(limit, str) else []
 
 
 def _names(text: str) -> list[str]:

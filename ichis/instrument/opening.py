@@ -130,6 +130,12 @@ class Instruments:
         self._ports.callback(port.close)
         return port
 
+    def let_go(self) -> None:
+        """Let go of every instrument, whatever it does."""
+        self._ports.close()
+        self.sessions.clear()
+        self.calibrations.clear()
+
     async def close(self, off: Callable[[], Awaitable[None]], what: str) -> None:
         """Switch ``what`` off by ``off``, then let go of everything. Raises JigError, after letting go, where it did not confirm."""
         try:

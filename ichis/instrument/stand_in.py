@@ -12,6 +12,7 @@ import string
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
@@ -63,8 +64,9 @@ class StandIn:
         self._gone = False
         self._list: dict[str, list[float]] = {}
         self._timers: set[asyncio.Task[None]] = set()
-        self._words = [(action, _grammar(word)) for action, word in dialect.words.items()]
-        self._quiet = [_grammar(line) for line in (*dialect.setup, *self._list_lines())]
+        words = [*dialect.words.items(), *((action, word) for action, more in dialect.also.items() for word in more)]
+        self._words = [(action, _grammar(word)) for action, word in words]
+        self._quiet = [_grammar(line) for line in (*dialect.setup, *dialect.idle, *self._list_lines())]
 
     def _list_lines(self) -> tuple[str, ...]:
         words = self.dialect.playing
@@ -347,6 +349,7 @@ def _grammar(template: str) -> re.Pattern[str]:
     return re.compile("".join(parts).replace(r"\ ", r"\ ?").removeprefix(":"))
 
 
+@lru_cache(4096)
 def _plain(text: str, *, strip: bool = True) -> str:
     """Upper case, short forms, no leading colon, no blank after a comma: as a command is compared."""
     short = re.sub(r"[A-Z]{5,}", lambda word: _short(word[0]), text.upper())

@@ -9,7 +9,7 @@ import re
 import string
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module, resources
 from importlib.metadata import entry_points
@@ -21,7 +21,7 @@ GROUP = "commshub.instrument"
 KINDS = ("supply", "load", "meter", "relay")
 _KEYS = {
     "family", "kind", "match", "source", "joins", "pace_s", "answer_end", "list", "least_step_s", "switch_bit", "first_channel",
-    "renewal_s", "setup", "words", "answers", "error", "model",
+    "renewal_s", "setup", "words", "also", "idle", "answers", "error", "model",
 }  # fmt: skip
 _NUMBER = r"([-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[Ee][-+]?\d+)?)"
 _SWITCH = {"on": r"(ON|OFF|0|1)", "d": r"(ON|OFF|0|1)", "hex": r"(0[xX][0-9A-Fa-f]+)"}
@@ -103,6 +103,10 @@ class Dialect:
     renewal_s: float = 0.0
     """Age that a reading may have."""
     setup: tuple[str, ...] = ()
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further words by action: this bench does not use them, other programs do, and a stand-in understands them."""
+    idle: tuple[str, ...] = ()
+    """Lines of other programs that change nothing a stand-in models."""
     playing: ListWords | None = None
 
     def word(self, action: str, **keys: float | int) -> str | None:
@@ -176,8 +180,12 @@ def read_dialect(file: str, text: str) -> Dialect:
             playing = ListWords(row["volts"], row["seconds"], start, stop, row.get("amperes", ""), before)
     except (TypeError, KeyError, ValueError, re.error) as wrong:
         raise BoardError(file, "model", f"cannot be read: {wrong}") from wrong
-    plain = {key: table[key] for key in _KEYS & set(table) - {"error", "model", "setup", "list"}}
-    return Dialect(**plain, error=error, models=models, setup=tuple(table.get("setup", ())), playing=playing)
+    plain = {key: table[key] for key in _KEYS & set(table) - {"error", "model", "setup", "list", "also", "idle"}}
+    lines = {key: tuple(table.get(key, ())) for key in ("setup", "idle")}
+    also = {action: tuple(words) for action, words in table.get("also", {}).items()}
+    if unknown := sorted(set(also) - set(table["words"])):
+        raise BoardError(file, f"also.{unknown[0]}", "no such action among the words")
+    return Dialect(**plain, **lines, error=error, models=models, also=also, playing=playing)
 
 
 def _model(name: str, row: Mapping[str, object]) -> Model:

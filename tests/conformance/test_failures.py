@@ -28,9 +28,11 @@ SERVED = ["--select", "mating", "--select", "supply"]
 """Groups in which instruments read and act the most: every exchange takes real time."""
 
 
-def carried_out(folder: Path, *groups: str, on_result: Callable[[Result, Session], None] | None = None) -> RunRecord:
+def carried_out(
+    folder: Path, *groups: str, on_result: Callable[[Result, Session], None] | None = None, settings: tuple[str, ...] = ()
+) -> RunRecord:
     """The chosen groups without pytest around them; ``on_result`` may break things."""
-    board = load_board("simulated")
+    board = load_board("simulated", settings)
     folder.mkdir(exist_ok=True)
     run = ConformanceRun(board, load_profile("ichis_default"), folder, Clock(start=board.clock.start, warp=True), selected(groups))
     with Session(run) as session:
@@ -100,6 +102,15 @@ def test_a_supply_that_answers_nonsense_or_not_at_all_ends_the_run_with_the_rest
     assert "SST-08" in page
 
 
+@pytest.mark.parametrize("model", ["rigol-dp832", "tti-ql355", "scpi-supply"])
+def test_a_supply_that_ignores_off_fails_the_run_and_the_report_says_what_to_do(model: str, tmp_path: Path) -> None:
+    settings = (f"jig.stand_in.supply={model}", "jig.stand_in.probes=scpi-scanner", 'jig.stand_in.faults=["supply off ignored from 6th"]')
+    record = carried_out(tmp_path, "SST-01", "SST-05", settings=settings)
+    assert record["verdict"] == "fail", "whatever the checks say, the bench is still on"
+    assert any("switch it off at its panel or pull its mains plug" in problem for problem in record["problems"])
+    assert "switch it off at its panel" in render(record)
+
+
 def test_a_disk_that_takes_no_more_ends_the_run_and_the_report_is_still_written(tmp_path: Path, supplies: list[SimulatedJig]) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "trace.jsonl").symlink_to("/dev/full")
@@ -161,7 +172,7 @@ def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(
         out, errors = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 1, errors[-2000:]
     record = json.loads((Path(json.loads(out)["report"]).parent / "report.json").read_text())
-    assert record["verdict"] == "inconclusive"
+    assert record["verdict"] == "fail", "nobody knows that the supply is off"
     assert "DYN-12" in record["not_tested"]
     assert any("look at the supply" in problem for problem in record["problems"])
 

@@ -1,24 +1,25 @@
-"""No instrument fault turns one verdict into another: a sample of what ``chub ichis sweep`` runs whole."""
+"""No instrument fault turns one verdict into another: a sample of what ``chub ichis sweep faults`` runs whole."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from random import Random
 
 import pytest
 
-from hil.conformance.sweep import Case, carry_out, cases
+from hil.conformance.proofs.faults import Case, cases
 from hil.report.measurements import Verdict
 from ichis.conformance.check import load_checks
 
-SEED = int(os.environ.get("CHUB_SWEEP_SEED", "1"))
-SAMPLE = cases(SEED, count=80)
+DRAWN = Random(os.environ.get("CHUB_SWEEP_SEED", "1"))
+SAMPLE = [replace(case, strikes=tuple(DRAWN.sample(case.strikes, 4))) for case in DRAWN.sample(cases(DRAWN.randrange(1000)), 20)]
 CHECKS = {check.id: check for kind in ("hub", "host") for check in load_checks(kind)}
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=str)
 def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Case) -> None:
-    found = carry_out(case)
-    assert not found.turned, f"{case}: {found.verdict}: {found.why}"
+    assert [(one.case, one.verdict.value, one.why) for one in case.find() if one.wrong] == []
 
 
 @pytest.mark.parametrize(
@@ -33,10 +34,19 @@ def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Case
     ],
 )
 def test_what_once_turned_a_verdict_does_not_any_more(check: str, bad: bool, fault: str, latency_ms: float, instrument: str) -> None:
-    found = carry_out(Case(CHECKS[check], bad, fault, latency_ms, instrument))
-    assert not found.turned, found.why
+    found = Case(CHECKS[check], bad, instrument, ((fault, latency_ms),)).find()
+    assert not found[0].wrong, found[0].why
 
 
 def test_without_a_fault_a_case_tells_the_verdict_of_its_unit() -> None:
-    assert carry_out(Case(CHECKS["SST-05"], False, "", 5, "rigol-dp832")).verdict is Verdict.PASS
-    assert carry_out(Case(CHECKS["SST-05"], True, "", 5, "rigol-dp832")).verdict is Verdict.FAIL
+    for bad, verdict in ((False, Verdict.PASS), (True, Verdict.FAIL)):
+        found = Case(CHECKS["SST-05"], bad, "rigol-dp832", (("", 5), ("supply off ignored", 5), ("", 5))).find()
+        assert [one.verdict for one in found] == [verdict, Verdict.INCONCLUSIVE, verdict], "one after another they do not touch each other"
+
+
+def test_every_check_is_swept_with_every_fault_at_three_latencies_on_a_good_and_on_a_bad_unit() -> None:
+    every = cases(1)
+    for check in CHECKS.values():
+        for bad in (False, True):
+            strikes = [one for case in every if case.check.id == check.id and case.bad is bad for one in case.strikes if one[0]]
+            assert len(strikes) == 3 * (29 if check.under_test == "hub" else 31)

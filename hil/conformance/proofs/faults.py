@@ -1,0 +1,116 @@
+"""No instrument fault turns one verdict into another: checks x faults of instruments x latencies, on good units and on bad ones.
+
+A case runs one check alone on a bench of its own, with stand-ins of instruments between the models and the check. Its verdict may be
+the one that sound instruments give, or none at all (indeterminate, inconclusive, not tested); never the other one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from firmware_emu.errors import CommsHubError
+from firmware_emu.hub.hub import Hub
+from hil.conformance.bad_firmware import BAD_UNITS, Unit
+from hil.conformance.proofs.alone import Finding, run_alone, run_exchanging
+from hil.conformance.runner import Result
+from hil.report.measurements import Verdict
+from ichis.bad_units import BAD_HOSTS
+from ichis.conformance.check import Check, load_checks
+from ichis.instrument.fault import Concerns, Misbehaviour
+
+LATENCIES_MS = (5.0, 100.0, 600.0)
+_SOUND_MS = 5.0
+SUPPLIES = ("scpi-supply", "rigol-dp832", "tti-ql355")
+LOADS = ("scpi-load", "aim-tti-ld400p", "rigol-dl3021")
+_MOST_BEFORE = 40
+"""A fault strikes at one of the first so many of what it concerns: the precondition has some, the reading has the rest."""
+_AMOUNT = {Misbehaviour.LATE: "3", Misbehaviour.OFF_LATE: "30", Misbehaviour.HIGH: "20"}
+_WHO = {"hub": ("supply", "probe"), "host": ("load", "probe", "relay")}
+_FAULTS_OF = {
+    "supply": tuple(one for one in Misbehaviour if one is not Misbehaviour.WRONG_CONTACT),
+    "load": tuple(one for one in Misbehaviour if one not in (Misbehaviour.WRONG_CONTACT, Misbehaviour.OFF_LATE)),
+    "probe": tuple(one for one in Misbehaviour if one.concerns in (Concerns.READING, Concerns.LINE)),
+    "relay": (Misbehaviour.OFF_IGNORED, Misbehaviour.ON_IGNORED, Misbehaviour.GONE),
+}
+
+
+def instruments(under_test: str, model: str, latency_ms: float, fault: str = "") -> tuple[str, ...]:
+    """Settings of a board with stand-ins: ``model`` of the supply, or of the load where a host is under test."""
+    if under_test == "host":
+        settings = [f"jig.stand_in.load={model}", "jig.stand_in.relay=scpi-relay"]
+    else:
+        settings = [f"jig.stand_in.supply={model}"]
+    settings += ["jig.stand_in.probes=scpi-scanner", f"jig.stand_in.latency_ms={latency_ms:g}"]
+    return (*settings, *([f'jig.stand_in.faults=["{fault}"]'] if fault else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One check, on a good unit or on the bad one of that check, with one model of instruments, again and again."""
+
+    check: Check
+    bad: bool
+    instrument: str
+    """Model of the supply, or of the load where a host is under test."""
+    strikes: tuple[tuple[str, float], ...]
+    """Fault of an instrument (empty: none) and latency of all (ms), of each time."""
+
+    def __str__(self) -> str:
+        return f"{self.check.id} on a {'bad' if self.bad else 'good'} unit, {self.instrument}"
+
+    def find(self) -> list[Finding]:
+        """Run it. A bench that does not come up with these instruments, or does not go off, tests nothing."""
+        expected = Verdict.FAIL if self.bad else Verdict.PASS
+        names = [f"{self}, {latency_ms:g} ms, {fault or 'no fault'}" for fault, latency_ms in self.strikes]
+        return [
+            Finding(name, expected, Verdict.INCONCLUSIVE, str(one))
+            if isinstance(one, CommsHubError)
+            else Finding(name, expected, one.verdict, one.why)
+            for name, one in zip(names, self._results(), strict=True)
+        ]
+
+    def _results(self) -> list[Result | CommsHubError]:
+        check = self.check
+        boards = [instruments(check.under_test, self.instrument, latency_ms, fault) for fault, latency_ms in self.strikes]
+        if check.under_test == "hub":
+            unit = BAD_UNITS[check.id]() if self.bad else Unit()
+            if unit.firmware is Hub and unit.prepare is None:
+                return run_exchanging(check, unit, boards)
+        return [self._alone(board) for board in boards]
+
+    def _alone(self, board: tuple[str, ...]) -> Result | CommsHubError:
+        name = self.check.id
+        unit = None if not self.bad else BAD_HOSTS[name] if self.check.under_test == "host" else BAD_UNITS[name]()
+        try:
+            return run_alone((self.check,), unit, board)[0]
+        except CommsHubError as trouble:  # loud: the run that meets this does not pass, whatever its checks say
+            return trouble
+
+
+def sentence(who: str, what: Misbehaviour, number: int, once: bool) -> str:
+    """The sentence of a fault."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number not in (11, 12, 13) else 0, "th")
+    return f"{who} {what.words.replace('{}', _AMOUNT.get(what, ''))} {'at' if once else 'from'} {number}{ending}"
+
+
+def cases(seed: int, under_test: Sequence[str] = ("hub", "host")) -> list[Case]:
+    """Every check x fault x latency, once on its good unit and once on its bad unit.
+
+    When a fault strikes, and on which model, is drawn from the seed.
+    """
+    drawn = random.Random(seed)
+    return [case for kind in under_test for check in load_checks(kind) for bad in (False, True) for case in _by_model(drawn, check, bad)]
+
+
+def _by_model(drawn: random.Random, check: Check, bad: bool) -> Iterator[Case]:
+    models = SUPPLIES if check.under_test == "hub" else LOADS
+    strikes: dict[str, list[tuple[str, float]]] = {model: [("", _SOUND_MS)] for model in models}
+    for who in _WHO[check.under_test]:
+        for what in _FAULTS_OF[who]:
+            for latency_ms in LATENCIES_MS:
+                fault = sentence(who, what, drawn.randint(1, _MOST_BEFORE), drawn.random() < 0.5)
+                strikes[drawn.choice(models)].append((fault, latency_ms))
+    for model in models:
+        yield Case(check, bad, model, tuple(strikes[model]))
