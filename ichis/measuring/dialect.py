@@ -181,11 +181,11 @@ def read_dialect(file: str, text: str) -> Dialect:
     except (TypeError, KeyError, ValueError, re.error) as wrong:
         raise BoardError(file, "model", f"cannot be read: {wrong}") from wrong
     plain = {key: table[key] for key in _KEYS & set(table) - {"error", "model", "setup", "list", "also", "idle"}}
-    lines = {key: tuple(table.get(key, ())) for key in ("setup", "idle")}
+    setup, idle = tuple(table.get("setup", ())), tuple(table.get("idle", ()))
     also = {action: tuple(words) for action, words in table.get("also", {}).items()}
     if unknown := sorted(set(also) - set(table["words"])):
         raise BoardError(file, f"also.{unknown[0]}", "no such action among the words")
-    return Dialect(**plain, **lines, error=error, models=models, also=also, playing=playing)
+    return Dialect(**plain, setup=setup, idle=idle, error=error, models=models, also=also, playing=playing)
 
 
 def _model(name: str, row: Mapping[str, object]) -> Model:
