@@ -1,0 +1,107 @@
+"""``chub ncp certify``: verdicts, hosts that are not there, and patience that only idle time uses up."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from firmware_emu.clock import Clock
+from hil.commands.ncp_certify import certify
+from hil.hosts import matrix, session
+from hil.hosts.matrix import FAIL, PASS, REFUSED, SKIP, VERBS, Host
+from hil.hosts.session import Outcome, Rig, drive, once
+from hil.radio.personality import Personality, personality
+
+WAITS = (
+    "import sys, json; print(json.dumps({'verb': 'start', 'ok': True, 'said': 'up'}), flush=True); sys.stdin.readline(); print(json.dumps"
+)
+
+
+@pytest.fixture
+def wall_clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock())
+
+
+def cells(outcomes: Sequence[Outcome], missing: str | None = None, has: str = "") -> dict[str, tuple[str, str]]:
+    host = Host("bellows", ("ezsp",), lambda: missing, matrix._bellows, has)
+    made = matrix._cells(host, "pty", "zbdongle-e-7.4", outcomes, missing)
+    assert [one.verb for one in made] == list(VERBS)
+    return {one.verb: (one.verdict, one.source) for one in made}
+
+
+def test_a_verb_passes_fails_is_refused_as_the_firmware_or_skipped_with_the_reason() -> None:
+    told = cells(
+        [
+            Outcome("start", True, "7.4"),
+            Outcome("bind", False, "status 132"),
+            Outcome("packet capture", None, "the library has no such function"),
+            Outcome("EUI write", False, "it is still 00:00"),
+        ],
+        has="start and bind",
+    )
+    assert told["start"] == (PASS, "7.4")
+    assert told["bind"] == (FAIL, "status 132")
+    assert told["packet capture"] == (SKIP, "the library has no such function")
+    assert told["EUI write"][0] == REFUSED
+    assert "ember-zli#15" in told["EUI write"][1]
+    assert told["key change"] == (SKIP, "bellows has no such function: start and bind")
+
+
+def test_nothing_passes_by_silence() -> None:
+    assert {verdict for verdict, _ in cells([], "not installed: pip install it").values()} == {SKIP}
+    told = cells([Outcome("start", False, "no answer")])
+    assert set(told.values()) == {(FAIL, "no answer"), (FAIL, "the session ended before it: no answer")}
+
+
+class StuckOnce(session.Idle):
+    """Finds the host idle after the first thing that it told, until it is told to go on."""
+
+    moves = 0
+
+    def look(self) -> float:
+        return 2 * session.STUCK_S if self.moves == 1 else 0.0
+
+    def moved(self) -> None:
+        self.moves += 1
+
+
+async def test_a_verb_that_is_stuck_is_told_to_end_and_the_session_goes_on(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "Idle", StuckOnce)
+    monkeypatch.setattr(session, "_LOOK_S", 0.05)
+    async with Rig(personality("zbdongle-e-7.4"), "pty", wall_clock) as rig:
+        told = await drive(rig, [sys.executable, "-c", f"{WAITS}({{'verb': 'stop', 'ok': False, 'said': 'ended'}}), flush=True)"])
+    assert told == [Outcome("start", True, "up"), Outcome("stop", False, "ended")]
+
+
+async def test_a_command_that_is_stuck_is_ended_and_one_that_works_is_not(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_LOOK_S", 0.05)
+    assert await once([sys.executable, "-c", "print('done')"]) == (0, "done\n")
+    monkeypatch.setattr(session, "STUCK_S", -1.0)
+    code, said = await once([sys.executable, "-c", "import sys; sys.stdin.readline()"])
+    assert code == 124
+    assert "nothing moved" in said
+
+
+def test_the_cells_are_one_json_object_and_a_failure_is_exit_code_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(rig: Rig, firmware: Personality) -> list[Outcome]:
+        assert Path(rig.first).exists()
+        return [Outcome("start", False, "no answer")]
+
+    monkeypatch.setattr(matrix, "HOSTS", (Host("bellows", ("ezsp",), lambda: None, run),))
+    done = CliRunner().invoke(certify, ["--firmware", "zbt-1-7.4", "--transport", "pty", "--json"])
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)["cells"]
+    assert len(told) == len(VERBS)
+    assert told[0] == {
+        "host": "bellows",
+        "transport": "pty",
+        "firmware": "zbt-1-7.4",
+        "verb": "start",
+        "verdict": "fail",
+        "source": "no answer",
+    }
