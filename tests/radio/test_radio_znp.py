@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from hil.radio.znp.server import ZnpServer
 from tests.radio.radio_bench import HUB, LINK_KEY, METER
 
 zigbee = pytest.importorskip("zigpy_znp.zigbee.application", reason="needs zigpy-znp (pip install zigpy-znp)")
+commands = importlib.import_module("zigpy_znp.commands")
+types = importlib.import_module("zigpy_znp.types")
 
 
 def config(path: str) -> dict[str, object]:
@@ -171,3 +174,49 @@ async def test_a_backup_is_restored_on_another_dongle_and_the_device_does_not_no
         assert [one.data.serialize() for one in again.packets if one.cluster_id == 0x0702] == [b"as if nothing had been"]
         await again.disconnect()
         await other.close()
+
+
+async def test_an_energy_scan_asked_of_the_dongle_itself_as_data_ends_in_its_notification(clock: Clock) -> None:
+    bench = Bench(clock)
+    bench.air.set_energy(20, -40)
+    async with bench.host() as host:
+        await host.form()
+        request = commands.AF.DataRequestExt.Req(
+            DstAddrModeAddress=types.AddrModeAddress(mode=types.AddrMode.NWK, address=types.NWK(0)),
+            DstEndpoint=0,
+            DstPanId=0,
+            SrcEndpoint=0,
+            ClusterId=types.ClusterId(0x0038),
+            TSN=7,
+            Options=commands.af.TransmitOptions.NONE,
+            Radius=30,
+            Data=types.LongBytes(bytes([7]) + (0x07FFF800).to_bytes(4, "little") + b"\x02\x01"),
+        )
+        told = await host._znp.request_callback_rsp(
+            request=request, RspStatus=types.Status.SUCCESS, callback=commands.ZDO.MgmtNWKUpdateNotify.Callback(partial=True, Src=0x0000)
+        )
+    energy = dict(zip(told.ScannedChannels, told.EnergyValues, strict=True))
+    assert len(energy) == 16
+    assert max(energy, key=lambda channel: energy[channel]) == 20
+
+
+async def test_a_written_eui64_is_told_at_once_and_the_extended_items_are_those_of_the_build(clock: Clock) -> None:
+    bench = Bench(clock)
+    other = Eui64.parse("00db1234567890ee")
+    async with bench.host() as host:
+        await host.form()
+        znp = host._znp
+        await znp.nvram.osal_write(types.nvids.OsalNvIds.EXTADDR, theirs(other))
+        told = await znp.request(commands.SYS.GetExtAddr.Req())
+        lengths = {
+            item: (await znp.request(commands.SYS.NVLength.Req(SysId=types.nvids.NvSysIds.ZSTACK, ItemId=item, SubId=0))).Length
+            for item in (1, 4, 6, 7)
+        }
+        past = await znp.request(
+            commands.SYS.NVLength.Req(
+                SysId=types.nvids.NvSysIds.ZSTACK, ItemId=7, SubId=bench.dongle.ncp.personality.limits["security_entries"]
+            )
+        )
+    assert told.ExtAddr == theirs(other)
+    assert lengths == {1: 12, 4: 20, 6: 24, 7: 12}
+    assert past.Length == 0
