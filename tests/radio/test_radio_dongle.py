@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import tty
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from hil.radio.ncp.ezsp import VERSIONS
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode
+from hil.radio.port import dongle_server
+from tests.patience import PATIENCE_S
 from tests.radio.radio_bench import DISPLAY, HUB, LINK_KEY, METER, OTHER_KEY
 
 
@@ -450,3 +454,15 @@ async def test_the_counters_of_a_real_join_show_in_the_host(clock: Clock) -> Non
 def test_a_version_that_is_not_emulated_is_refused_by_name() -> None:
     with pytest.raises(RadioError, match="EZSP version 15 is not emulated"):
         Bench(Clock(warp=True), 15)
+
+
+def test_a_terminal_that_its_host_does_not_read_is_full_and_nobody_waits_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dongle_server, "_MOVES_S", PATIENCE_S)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    sent = os.write(master, bytes(6000))
+    assert sent > dongle_server._ROOM
+    assert dongle_server._until_held(slave, dongle_server._ROOM)
+    os.close(master)
+    os.close(slave)

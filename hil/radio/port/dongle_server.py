@@ -16,6 +16,7 @@ import ctypes
 import fcntl
 import logging
 import os
+import select
 import struct
 import sys
 import termios
@@ -39,8 +40,12 @@ _IN_MODIFY = 0x00000002
 _IN_CLOSE_WRITE = 0x00000008
 _EVENT = struct.Struct("iIII")
 _IN_NONBLOCK = os.O_NONBLOCK
-_MOVES_S = 0.05
+_MOVES_S = 0.5
 """Real seconds after which the kernel is taken to have something else to do; the clock's hold then keeps the time."""
+_REST_S = 0.0002
+"""A rest in which the kernel's worker runs even where this process has more of the processor than it."""
+_ROOM = 4095
+"""Octets that a terminal holds for its reader (Linux, N_TTY_BUF_SIZE less one); more stay where they are until some are read."""
 
 
 class PtyPort:
@@ -75,7 +80,7 @@ class PtyPort:
             sent = os.write(self._master, self._unsent)
         except BlockingIOError:
             sent = 0
-        if sent and self._clock.warp and not self._until_moved(lambda: _held(self._slave) >= before + sent):
+        if sent and self._clock.warp and not _until_held(self._slave, min(before + sent, _ROOM)):
             self._clock.stir()
         del self._unsent[:sent]
         if self._unsent and not self._blocked:
@@ -91,7 +96,7 @@ class PtyPort:
         with contextlib.suppress(BlockingIOError):
             octets = os.read(self._master, _CHUNK)
         if not octets and seen & _IN_MODIFY:
-            self._until_moved(lambda: _held(self._master) > 0)
+            _until_held(self._master, 1)
             with contextlib.suppress(BlockingIOError):
                 octets = os.read(self._master, _CHUNK)
         if octets:
@@ -102,17 +107,6 @@ class PtyPort:
         if seen & _IN_CLOSE_WRITE:
             self._release()
             self._hung_up()
-
-    @staticmethod
-    def _until_moved(moved: Callable[[], bool]) -> bool:
-        """Give the kernel the moment it needs: what runs next on the loop must not hang on how soon it moves octets, or two runs differ.
-
-        Whether it has moved them.
-        """
-        give_up = time.monotonic() + _MOVES_S
-        while not (there := moved()) and time.monotonic() < give_up:
-            os.sched_yield()
-        return there
 
     def _events(self) -> int:
         """Events on the slave side since the last look, as a mask."""
@@ -143,6 +137,21 @@ class PtyPort:
 def _held(descriptor: int) -> int:
     """Number of octets that can be read from a terminal now."""
     return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _until_held(descriptor: int, wanted: int) -> bool:
+    """Give the kernel the moment it needs: what runs next on the loop must not hang on how soon it moves octets, or two runs differ.
+
+    True once ``wanted`` octets can be read. Asking whether a terminal with nothing to read can be read makes the kernel finish what it is
+    moving.
+    """
+    asked = select.poll()
+    asked.register(descriptor, select.POLLIN)
+    asked.poll(0)
+    give_up = time.monotonic() + _MOVES_S
+    while not (there := _held(descriptor) >= wanted) and time.monotonic() < give_up:
+        select.select([], [], [], _REST_S)
+    return there
 
 
 def _watch(path: Path) -> int:
