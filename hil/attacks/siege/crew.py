@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, Timer
 from typing import Final, Literal
 
 from firmware_emu.errors import NotAvailable
@@ -19,7 +20,7 @@ from hil.attacks.siege.search import Change, Find
 from hil.attacks.siege.siege import LAYERS, SLOW, Siege
 
 Guide = Literal["both", "coverage", "grammar"]
-LONGEST_SLICE_S: Final = 60.0
+LONGEST_SLICE_S: Final = 300.0
 SHORTEST_SLICE_S: Final = 2.0
 """A worker needs some seconds to begin, which do not count: a shorter slice would be little else."""
 
@@ -52,7 +53,8 @@ class Tally:
 
 @dataclass
 class Crew:
-    """A search of ``seconds`` by ``jobs`` workers. ``folder`` holds the keys, and the inputs that coverage has grown."""
+    """A search of ``seconds`` by ``jobs`` workers, whatever else the machine does meanwhile: a worker that has not begun by then does not,
+    and one that is at it is ended. ``folder`` holds the keys, and the inputs that coverage has grown."""
 
     folder: Path
     layers: Sequence[str]
@@ -77,7 +79,7 @@ class Crew:
     def slices(self) -> list[Slice]:
         """The shares in order: each layer in turn, by coverage and by grammar in turn where both are to guide."""
         guided = self.guide != "grammar" and coverage_guides()
-        ways = (True, False) if guided and self.guide == "both" else (guided,)
+        ways = (False, True) if guided and self.guide == "both" else (guided,)
         rounds = len(self.layers) * len(ways)
         length = min(LONGEST_SLICE_S, max(SHORTEST_SLICE_S, self.seconds * self.jobs / rounds))
         count = max(1, round(self.seconds * self.jobs / length))
@@ -96,6 +98,8 @@ class Crew:
             for one in slices:
                 pool.submit(self._work, one, said)
             left = len(slices)
+            ending = Timer(self.seconds, self.stop)
+            ending.start()
             try:
                 while left:
                     heard = said.get()
@@ -108,6 +112,7 @@ class Crew:
                         self.tallies[heard.layer].finds += 1
                         yield heard
             finally:
+                ending.cancel()
                 self.stop()
 
     def stop(self) -> None:
@@ -126,11 +131,14 @@ class Crew:
     def _besiege(self, one: Slice, said: SimpleQueue[Find | int | None]) -> None:
         command = [sys.executable, "-m", "hil.attacks.siege.worker", one.layer, one.seed, str(self.folder), str(one.seconds)]
         log = self.folder / f"{one.layer}-{one.seed.replace('/', '-')}.log"
+        began = time.monotonic()
         with log.open("w") as trouble:
             process = subprocess.Popen(
                 command + ["--guided"] * one.guided, stdout=subprocess.PIPE, stderr=trouble, text=True, cwd=self.folder
             )
             self._running.add(process)
+            if self._over.is_set():  # meanwhile
+                process.terminate()
             tally, trials = self.tallies[one.layer], 0
             assert process.stdout is not None
             for line in process.stdout:
@@ -145,7 +153,7 @@ class Crew:
                 said.put(None if found is None else Find(**{**found, "changes": tuple(Change(**change) for change in found["changes"])}))
             code = process.wait()
             self._running.discard(process)
-        tally.seconds += one.seconds
+        tally.seconds += time.monotonic() - began
         if code and not self._over.is_set():
             last = (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
             said.put(Find(one.layer, one.seed, f"the worker ended with {code}: {last[:200]}", ()))
