@@ -58,6 +58,12 @@ def test_a_rejoin_in_the_hubs_name_makes_no_sleepy_child_of_the_hub(siege: Siege
     assert judged(siege.layer("air"), rejoin) is None
 
 
+@pytest.mark.parametrize("layer", ["hub-store", "dcc-store"])
+def test_a_counter_that_is_read_outside_its_transaction_would_come_twice(siege: Siege, layer: str) -> None:
+    for number in range(16):  # each draws the statement before which somebody beside the owner takes a counter
+        assert judged(siege.layer(layer), (Change("between", 0.4, number),)) is None
+
+
 def test_a_seed_and_the_octets_of_the_guided_search_say_the_same_changes() -> None:
     kinds = ("a", "b", "c")
     octets = octets_of("x", "1/7")

@@ -1,0 +1,83 @@
+"""Mutants of what keeps the bench safe: data in ``security_mutants.toml``, each made in a copy of the tree, its tests run there."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from prepare import ROOT
+
+LIST = Path(__file__).with_name("security_mutants.toml")
+_COPIED = ("firmware_emu", "ichis", "hil", "tests", "board_configs", "pyproject.toml", "tools", "README.md", "CONTRIBUTING.md")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one file, the tests that must fail then, and why none can where it is equivalent."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: list[str] = field(default_factory=list)
+    equivalent: str = ""
+
+
+def listed(pattern: str = "") -> list[Mutant]:
+    """The mutants whose name or file holds ``pattern``."""
+    found = [Mutant(**row) for row in tomllib.loads(LIST.read_text(encoding="utf-8"))["mutant"]]
+    return [one for one in found if pattern in one.name or pattern in one.file]
+
+
+def made(mutant: Mutant, tree: Path) -> str:
+    """Write the mutant into a tree; the file's text before it. Raises ValueError where ``old`` does not stand there once."""
+    path = tree / mutant.file
+    before = path.read_text(encoding="utf-8")
+    if (count := before.count(mutant.old)) != 1:
+        raise ValueError(f"{mutant.name}: {mutant.file} holds the text to replace {count} times, expected once")
+    path.write_text(before.replace(mutant.old, mutant.new), encoding="utf-8")
+    return before
+
+
+def copied(folder: Path) -> Path:
+    """A copy of what runs, beside the shared references where they are."""
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in _COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, tree / name)
+    shared = ROOT.parent / "shared"
+    if shared.exists():
+        (folder / "shared").symlink_to(shared.resolve())
+    return tree
+
+
+def fate(mutant: Mutant, tree: Path) -> str:
+    """``killed``, ``survives``, ``equivalent``, or in words why it could not be judged."""
+    if mutant.equivalent:
+        return "equivalent"
+    before = made(mutant, tree)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests]
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        (tree / mutant.file).write_text(before, encoding="utf-8")
+    if done.returncode == 1:
+        return "killed"
+    return "survives" if done.returncode == 0 else f"not judged: pytest ended with {done.returncode}: {done.stdout.strip()[-200:]}"
+
+
+def fates(mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
+    """Each mutant and what became of it."""
+    with TemporaryDirectory(prefix="chub-mutants-") as folder:
+        tree = copied(Path(folder))
+        for mutant in mutants:
+            yield mutant, fate(mutant, tree)
