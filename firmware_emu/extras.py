@@ -6,7 +6,9 @@ Extras and what is in them are read from the package's own metadata, so that the
 from __future__ import annotations
 
 import re
-from importlib.metadata import EntryPoint, requires
+from importlib.metadata import EntryPoint, entry_points, requires
+
+import click
 
 from firmware_emu.errors import NotAvailable
 
@@ -38,3 +40,22 @@ def lacking(missing: ModuleNotFoundError) -> NotAvailable | None:
         return None
     smallest = min(bringing, key=lambda extra: len(libraries[extra]))
     return NotAvailable(f"the library {name}", f"pip install 'commshub[{smallest}]'")
+
+
+class OpenGroup(click.Group):
+    """Commands of a module, and of packages that it does not know: those of the entry points ``entries``."""
+
+    entries = ""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(entry.name for entry in entry_points(group=self.entries))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        known = super().get_command(ctx, cmd_name)
+        if known is not None:
+            return known
+        for entry in entry_points(group=self.entries, name=cmd_name):
+            command = load(entry)
+            if isinstance(command, click.Command):
+                return command
+        return None

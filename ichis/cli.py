@@ -8,13 +8,12 @@ import re
 import signal
 import sys
 from dataclasses import fields
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
 from firmware_emu.clock import Clock
-from firmware_emu.extras import load
+from firmware_emu.extras import OpenGroup
 from firmware_emu.trace import Trace
 from ichis.condition import Condition
 from ichis.connector import PINS
@@ -26,21 +25,10 @@ from ichis.served_jig import Serving
 from ichis.served_jig import serve as serve_jig
 
 
-class _Commands(click.Group):
+class _Commands(OpenGroup):
     """Commands of this module, and of packages that this one does not know."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *(entry.name for entry in entry_points(group="chub.ichis"))})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        known = super().get_command(ctx, cmd_name)
-        if known is not None:
-            return known
-        for entry in entry_points(group="chub.ichis", name=cmd_name):
-            command = load(entry)
-            if isinstance(command, click.Command):
-                return command
-        return None
+    entries = "chub.ichis"
 
 
 @click.group(cls=_Commands)

@@ -219,6 +219,8 @@ class ZigpyRadio:
         self._receiver: Receiver | None = None
         self._on_event: Callable[[HanEvent], None] | None = None
         self.inter_pan_receiver: InterPanReceiver | None = None
+        self.tap: Callable[[Eui64, Eui64 | None, ApsFrame], None] | None = None
+        """Hears each message on its way: sender, destination (None: everybody) and the message, whole."""
         self._book = AddressBook(self)
         self._permits = Permits(clock)
         self._joining: dict[Eui64, HanEventKind] = {}
@@ -263,6 +265,8 @@ class ZigpyRadio:
 
     async def send(self, destination: Eui64, frame: ApsFrame) -> None:
         await self._wait_ready()
+        if self.tap is not None:
+            self.tap(self.eui64, destination, frame)
         short = await self._book.short_of(destination)
         try:
             await self._running().send(short, destination, frame)
@@ -272,6 +276,8 @@ class ZigpyRadio:
 
     async def broadcast(self, frame: ApsFrame) -> None:
         await self._wait_ready()
+        if self.tap is not None:
+            self.tap(self.eui64, None, frame)
         await self._running().broadcast(frame)
 
     async def match_descriptors(self, destination: Eui64, cluster: int, *, server: bool) -> tuple[int, ...]:
@@ -582,6 +588,8 @@ class ZigpyRadio:
 
     def _deliver(self, device: Eui64, frame: ApsFrame) -> None:
         self._arrived(device)
+        if self.tap is not None:
+            self.tap(device, self.eui64, frame)
         if self._receiver is not None:
             self._receiver(device, frame)
 

@@ -40,6 +40,7 @@ from hil.devices.kinds import kind
 from hil.radio.air import rooms
 from hil.radio.air.air import Air
 from hil.radio.air.timed_air import TimedAir
+from hil.radio.aps_recording import ApsRecorder, beside
 from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
 from hil.radio.nodes.node import StackNode
 from hil.radio.open_air.server import OpenAir
@@ -102,8 +103,9 @@ class Home:
         self._revival: asyncio.Task[None] | None = None
         self._dead: asyncio.Task[None] | None = None
         self.record: Path | None = None
-        """File that records what hub and dongle say to each other; set it before :meth:`bring_up`."""
+        """File that records what hub and dongle say to each other, with the messages beside it; set it before :meth:`bring_up`."""
         self._recorder: Recorder | None = None
+        self._messages: ApsRecorder | None = None
         self._relay: SerialRelay | None = None
         self.devices: dict[str, HanDevice] = {}
         self._open_airs: list[OpenAir] = []
@@ -154,9 +156,11 @@ class Home:
 
     async def _record(self, file: Path) -> None:
         """Write what hub and dongle say to each other into ``file``, from now until the end. Raises NotAvailable."""
-        if self.board.radio.kind != "ezsp":
-            raise NotAvailable(f"a recording of a dongle of kind {self.board.radio.kind}", "what is recorded is EZSP: take such a dongle")
-        self._recorder = Recorder(file, self.clock, self.board.radio.ezsp_version)
+        kind = self.board.radio.kind
+        if kind not in ("ezsp", "znp"):
+            raise NotAvailable(f"a recording of a dongle of kind {kind}", "what is recorded is EZSP or ZNP: take such a dongle")
+        self._recorder = Recorder(file, self.clock, self.board.radio.ezsp_version, family=kind)
+        self._messages = ApsRecorder(beside(file), self.clock)
         if self.ncp is not None:
             self.ncp.tap = self._recorder.heard
         else:
@@ -244,7 +248,10 @@ class Home:
 
     def _coordinator(self) -> HanRadio:
         """The radio of the hub's coordinator, as the board names it."""
-        return radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"), self.folder / "backups")
+        made = radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"), self.folder / "backups")
+        if self._messages is not None:
+            made.tap = self._messages.heard
+        return made
 
     async def _live(self, wan: WanLink) -> None:
         try:
@@ -374,5 +381,6 @@ class Home:
                 self._relay.close()
             if self.ncp is not None:
                 await self.ncp.close()
-            if self._recorder is not None:
-                self._recorder.close()
+            for recorder in (self._recorder, self._messages):
+                if recorder is not None:
+                    recorder.close()

@@ -19,6 +19,7 @@ import usb.core
 from rich.console import Console
 from rich.table import Column, Table
 
+from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from hil.inventory.dongle_board import Verdict, asked_pair, board_text, candidate, same_port, unlisted, verdict
 from hil.inventory.instruments import asked
@@ -133,6 +134,12 @@ def _show(found: Sequence[tuple[Found, Verdict]]) -> None:
 )
 @click.option("--meter", metavar="PORT", help="A second dongle, any path or URL: the board's electricity meter.")
 @click.option(
+    "--learn",
+    "learnt",
+    metavar="FILE",
+    help="Ask the dongle for its sizes and policies (this resets it) and write them as a personality, for `chub ncp --personality FILE`.",
+)
+@click.option(
     "--instrument",
     "instruments",
     multiple=True,
@@ -141,7 +148,13 @@ def _show(found: Sequence[tuple[Found, Verdict]]) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def inventory(
-    probing: bool, dongle: str | None, board_file: str | None, meter: str | None, instruments: tuple[str, ...], as_json: bool
+    probing: bool,
+    dongle: str | None,
+    board_file: str | None,
+    meter: str | None,
+    learnt: str | None,
+    instruments: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Find dongles, jig cables and supplies on this machine, and print the board of a dongle."""
     seen, remarks = look()
@@ -153,7 +166,7 @@ def inventory(
     told = [asked(address) for address in (*instruments, *serial_supplies)]
     chosen = candidate(found, dongle)
     second = None if meter is None else candidate(found, meter)
-    if board_file is not None or second is not None:
+    if board_file is not None or second is not None or learnt is not None:
         chosen, second = (pair if pair is None else asked_pair(*pair) for pair in (chosen, second))
     if board_file is not None and chosen is None:
         raise NotAvailable("a dongle for a board", "plug in one with EmberZNet NCP firmware, as a Sonoff ZBDongle-E or a Connect ZBT-1")
@@ -161,6 +174,8 @@ def inventory(
     text = "" if chosen is None else board_text(*chosen, "found" if file is None else file.stem, second)
     if file is not None:
         _write(file, text)
+    if learnt is not None:
+        _learn(chosen, learnt)
     if as_json:
         rows = [_plain(*pair) for pair in found]
         click.echo(json.dumps({"found": rows, "instruments": told, "board": text, "remarks": remarks}, indent=2))
@@ -180,6 +195,20 @@ def inventory(
         click.echo(f"written: {file}; next: chub run demo --board {file}")
     elif text:
         click.echo(f"\nBoard for {'' if chosen is None else chosen[0].port} (--board-file NAME writes it):\n\n{text}", nl=False)
+
+
+def _learn(chosen: tuple[Found, Verdict] | None, name: str) -> None:
+    from hil.inventory.learn import learn  # brings bellows, which a list does not need
+
+    if chosen is None or chosen[1].serves != "yes":
+        why = "plug in one, or name it: --dongle PORT" if chosen is None else chosen[1].why
+        raise NotAvailable("a dongle to learn from", why)
+    one, judged = chosen
+    clock = Clock()
+    text = clock.run(learn(one.port, judged.family, judged.baudrate or 115200, clock, clock.datetime()))
+    file = Path(name if name.endswith(".toml") else f"{name}.toml")
+    _write(file, text)
+    click.echo(f"written: {file}; next: chub ncp --personality {file}", err=True)
 
 
 def _write(file: Path, text: str) -> None:

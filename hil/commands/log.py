@@ -19,7 +19,7 @@ from hil.radio.log.reading import Entry, Log, read_lines, read_log, write_replay
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def log(file: Path, wrong_only: bool, replay: Path | None, as_json: bool) -> None:
-    """Read a debug log of bellows, ZHA, Zigbee2MQTT (ember, ezsp, zstack) or zigpy-znp; - is standard input.
+    """Read a debug log of bellows, ZHA, Zigbee2MQTT (ember, ezsp, zstack) or zigpy-znp, or a recording (--record); - is standard input.
 
     The EZSP version is that of the log's own exchange. Keys are not shown. Exit code 1 where something went wrong.
     """

@@ -19,6 +19,7 @@ from firmware_emu.ids import Eui64, install_code_crc
 from firmware_emu.trace import Trace
 from hil.bench.neighbours import Neighbours
 from hil.commands.ncp_certify import certify
+from hil.commands.ncp_compare import compare_log
 from hil.radio.air.air import Air
 from hil.radio.dongles import virtual_dongle
 from hil.radio.ncp.ezsp import VERSIONS, Ncp
@@ -147,6 +148,7 @@ def ncp(
 
 
 ncp.add_command(certify)
+ncp.add_command(compare_log)
 
 
 def _address(option: str, text: str) -> tuple[str, int]:

@@ -55,7 +55,11 @@ run.add_command(power_cuts)
 @custody_options
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--keys/--no-keys", "export_keys", default=True, help="export the keys of this test HAN beside the capture (zigbee_pc_keys)")
-@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="record hub and dongle (play: radio.path=replay:FILE)")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="record hub and dongle (play: radio.path=replay:FILE), messages beside",
+)
 @click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="add a fault, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
@@ -177,7 +181,11 @@ _HOME_SHOWS = {
 @click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
 @click.option("--console", type=click.Path(dir_okay=False, path_type=Path), help="socket for `chub console --attach` (else in --state)")
 @click.option("--trace", "trace_file", type=click.Path(dir_okay=False, path_type=Path), help="append one JSON line per hop to this file")
-@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="record hub and dongle (play: radio.path=replay:FILE)")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="record hub and dongle (play: radio.path=replay:FILE), messages beside",
+)
 @click.option("--fault", "sentences", multiple=True, metavar="SENTENCE", help="add a fault, as 'han drop 20% to gsme'; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def home(

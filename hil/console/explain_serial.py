@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
+from dataclasses import replace
 
 from firmware_emu.console.layers import Known
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.tree import Cursor, Node, Tree
 from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
 from hil.radio.ncp.ezsp import FIRST_SL_STATUS, ApsHead, Schema, schemas_by_id
+from hil.radio.znp.mt import Kind as MtKind
+from hil.radio.znp.mt import Parser
 
 _ASH = "reference ezsp-ncp 1"
 _EZSP = "reference ezsp-ncp 2"
+_MT = "TI MT API, as zigpy-znp has it"
 _RESPONSE = 0x80
+_REST = "octets after the declared fields"
 _SIZES = {
     "u8": 1,
     "s8": 1,
@@ -138,7 +143,7 @@ def like_ezsp(octets: bytes) -> float:
 
 
 def _rest(octets: bytes) -> bool:
-    return any(node.field == "octets after the declared fields" for node in explain_ezsp(octets, Known()).nodes)
+    return any(node.field == _REST for node in explain_ezsp(octets, Known()).nodes)
 
 
 def explain_ezsp(octets: bytes, known: Known) -> Tree:
@@ -157,10 +162,11 @@ def explain_ezsp(octets: bytes, known: Known) -> Tree:
     if len(octets) < 5:
         raise DecodeError(len(octets), "EZSP frame", f"{len(octets)} octets, expected 5 or more")
     control, number = octets[1], int.from_bytes(octets[3:5], "little")
+    answer = bool(control & _RESPONSE)
     schema = schemas_by_id(known.ezsp_version).get(number)
     if schema is None:
-        raise DecodeError(3, "EZSP frame id", f"read {number:04x}, expected a command of version {known.ezsp_version}")
-    answer = bool(control & _RESPONSE)
+        better = _better(octets, known.ezsp_version, answer)
+        raise DecodeError(3, "EZSP frame id", f"read {number:04x}, expected a command of version {known.ezsp_version}{better}")
     kind = "callback" if answer and control & 0x10 else "response" if answer else "command"
     nodes = [
         cursor.node(1, "sequence", str(octets[0]), clause=_EZSP),
@@ -168,7 +174,17 @@ def explain_ezsp(octets: bytes, known: Known) -> Tree:
         cursor.node(2, "frame id", f"{number:04x}", schema.name),
     ]
     nodes += _parameters(cursor, schema, schema.response if answer else schema.request, known.ezsp_version)
+    if nodes[-1].field == _REST:
+        nodes[-1] = replace(nodes[-1], meaning=_better(octets, known.ezsp_version, answer).removeprefix("; "))
     return Tree(f"EZSP {schema.name} {kind}", tuple(nodes))
+
+
+def _better(octets: bytes, version: int, answer: bool) -> str:
+    """A remark that the frame fits another version of EZSP than this one, "" where it fits none."""
+    from hil.radio.log.ezsp_words import VERSIONS, fits  # brings bellows, which a prompt does not need before this
+
+    fitting = [other for other in VERSIONS if other != version and fits([(octets, not answer)], other)]
+    return f"; it fits version {', '.join(str(other) for other in fitting)}" if fitting else ""
 
 
 def _parameters(cursor: Cursor, schema: Schema, fields: Sequence[tuple[str, str]], version: int) -> list[Node]:
@@ -189,13 +205,13 @@ def _parameters(cursor: Cursor, schema: Schema, fields: Sequence[tuple[str, str]
         if cursor.remaining < size:
             raise DecodeError(cursor.offset, f"{schema.name}.{name}", f"{cursor.remaining} octets left, expected {size}")
         octets = cursor.octets[cursor.position : cursor.position + size]
-        nodes.append(cursor.node(size, name.replace("_", " "), *_shown(kind, octets)))
+        nodes.append(cursor.node(size, name.replace("_", " "), *_shown(kind, octets, version)))
     if cursor.remaining:
-        nodes.append(cursor.node(cursor.remaining, "octets after the declared fields"))
+        nodes.append(cursor.node(cursor.remaining, _REST))
     return nodes
 
 
-def _shown(kind: str, octets: bytes) -> tuple[str, str]:
+def _shown(kind: str, octets: bytes, version: int) -> tuple[str, str]:
     match kind:
         case "u8" | "u16" | "u32" | "bool":
             return str(int.from_bytes(octets, "little")), ""
@@ -210,7 +226,37 @@ def _shown(kind: str, octets: bytes) -> tuple[str, str]:
                 _PROFILES.get(head.profile, ""),
             )
         case "st" | "es" | "sl":
-            return octets[::-1].hex(), "success" if not any(octets) else "not success"
+            from hil.radio.log.ezsp_words import status_name  # brings bellows, which a prompt does not need before this
+
+            return octets[::-1].hex(), status_name(octets, kind, version)[0]
         case "key":
             return "a key", "not shown"
     return octets.hex(), ""
+
+
+def like_mt(octets: bytes) -> float:
+    """A start octet, a length that is that of the rest, and a check that holds."""
+    frames = list(Parser().feed(octets))
+    return 0.95 if frames and sum(len(frame.data) + 5 for frame in frames) == len(octets) else 0.0
+
+
+def explain_mt(octets: bytes, known: Known) -> Tree:
+    """MT frames of a ZNP, one after the other. Raises DecodeError."""
+    from hil.radio.log.mt_words import words  # brings zigpy-znp, which a prompt does not need before this
+
+    cursor, nodes, titles = Cursor(octets), list[Node](), list[str]()
+    for frame in Parser().feed(octets):
+        told = words(frame, from_host=frame.kind in (MtKind.SREQ, MtKind.POLL))
+        titles.append(told.name)
+        parts = [
+            cursor.node(1, "start", "fe", "", _MT),
+            cursor.node(1, "length", str(len(frame.data))),
+            cursor.node(2, "command", None, told.name),
+        ]
+        if frame.data:
+            parts.append(cursor.node(len(frame.data), "fields", None, told.text))
+        parts.append(cursor.node(1, "check", None, "valid"))
+        nodes.append(Node(parts[0].offset, b"", "MT frame", told.name, children=tuple(parts)))
+    if not titles:
+        raise DecodeError(0, "MT frame", "expected fe, a length, a command of 2 octets and a check that holds")
+    return Tree(f"MT {'; '.join(titles)}", tuple(nodes))

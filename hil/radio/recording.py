@@ -1,8 +1,9 @@
 """Record what hub and dongle say to each other, and play it later as a dongle of its own: a fault in the field becomes a test.
 
-A recording is JSON lines: a head (format, version, kind, EZSP version, whether it holds secrets), then one line for each EZSP frame,
-reset and error with its time in seconds. It is taken from the octets of the serial line, of a real dongle or a virtual one. Keys are
-blanked by the declarations of the commands that carry them, unless secrets are asked for: a played dongle then gives out keys of zeros.
+A recording is JSON lines: a head (format, version, kind, EZSP version or family, whether it holds secrets), then one line for each EZSP
+or MT frame, reset and error with its time in seconds. It is taken from the octets of the serial line, of a real dongle or a virtual one.
+Keys are blanked by the declarations of the commands that carry them, unless secrets are asked for: a played dongle then gives out keys of
+zeros.
 
 What is not recorded: octets that ASH dropped (damaged frames), acknowledgements and repeats. They are the link's own business.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -25,9 +26,15 @@ from hil.radio.ncp.ash import FLAG, Kind, classify, randomise, unstuff
 from hil.radio.ncp.ezsp import VERSIONS, Ncp, Request, Schema, decode_frame, field_spans, schemas_by_id
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
-from hil.radio.personality import of_version
+from hil.radio.personality import of_version, personality
 from hil.radio.port.faults import Crowd, NcpFaults
 from hil.radio.stack.tokens import Tokens
+from hil.radio.znp.commands import commands
+from hil.radio.znp.firmware import Znp
+from hil.radio.znp.handlers import HANDLERS as ZNP_HANDLERS
+from hil.radio.znp.mt import Frame, Parser
+from hil.radio.znp.secrets import blank
+from hil.radio.znp.server import ZnpServer
 
 FORMAT, VERSION = "chub-recording", 1
 HOST, DONGLE = "host", "dongle"
@@ -41,7 +48,7 @@ class RecordingError(CommsHubError):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One line: who spoke when, and an EZSP frame or what else it was (``rst``, ``rstack``, ``error`` with its code)."""
+    """One line: who spoke when, and an EZSP or MT frame or what else it was (``rst``, ``rstack``, ``error`` with its code)."""
 
     time: float
     sender: str
@@ -60,11 +67,12 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A whole recording."""
+    """A whole recording. ``ezsp`` is the version, 0 for a dongle of another family."""
 
     ezsp: int
     secrets: bool
     spoken: tuple[Spoken, ...]
+    family: str = "ezsp"
 
 
 def blank_keys(frame: bytes, version: int, *, answer: bool) -> bytes:
@@ -114,10 +122,22 @@ class _Side:
         return found
 
 
-class Recorder:
-    """Writes a recording while it goes on. :meth:`heard` is the tap of a dongle's line."""
+class _MtSide:
+    """Speech of one end of a ZNP's line: octets in, MT frames out."""
 
-    def __init__(self, path: Path, clock: Clock, ezsp: int, *, secrets: bool = False) -> None:
+    def __init__(self) -> None:
+        self._parser = Parser()
+        self.next = 0
+
+    def feed(self, octets: bytes) -> list[tuple[bytes, str, int]]:
+        """Each new frame, as (frame, "", 0)."""
+        return [(frame.encode(), "", 0) for frame in self._parser.feed(octets)]
+
+
+class Recorder:
+    """Writes a recording while it goes on. :meth:`heard` is the tap of a dongle's line, of the family ``ezsp`` or ``znp``."""
+
+    def __init__(self, path: Path, clock: Clock, ezsp: int, *, family: str = "ezsp", secrets: bool = False) -> None:
         """Raises NotAvailable where the file cannot be written."""
         try:
             path.touch(mode=0o600 if secrets else 0o644)
@@ -126,8 +146,12 @@ class Recorder:
             raise NotAvailable(f"a recording in {path}", f"{wrong.strerror}: name a file that can be written") from wrong
         self._clock, self._ezsp, self._secrets = clock, ezsp, secrets
         self._began = clock.now()
-        self._sides = {HOST: _Side(HOST), DONGLE: _Side(DONGLE)}
-        head = {"format": FORMAT, "version": VERSION, "kind": "serial", "ezsp": ezsp, "secrets": secrets}
+        self._family = family
+        self._sides: Mapping[str, _Side | _MtSide] = (
+            {HOST: _Side(HOST), DONGLE: _Side(DONGLE)} if family == "ezsp" else {HOST: _MtSide(), DONGLE: _MtSide()}
+        )
+        head: dict[str, object] = {"format": FORMAT, "version": VERSION, "kind": "serial", "secrets": secrets}
+        head |= {"ezsp": ezsp} if family == "ezsp" else {"family": family}
         self._file.write(json.dumps(head) + "\n")
 
     def heard(self, sender: str, octets: bytes) -> None:
@@ -136,6 +160,8 @@ class Recorder:
             if other:
                 for side in self._sides.values():
                     side.next = 0
+            elif not self._secrets and self._family != "ezsp":
+                frame = blank(frame)
             elif not self._secrets:
                 frame = blank_keys(frame, self._ezsp, answer=sender == DONGLE)
             if frame or other:
@@ -156,7 +182,9 @@ def load_recording(path: Path) -> Recording:
     number = 1
     try:
         head = json.loads(lines[0])
-        if head.get("format") != FORMAT or head.get("version") != VERSION or head.get("ezsp") not in VERSIONS:
+        family = head.get("family", "ezsp")
+        known = head.get("ezsp") in VERSIONS if family == "ezsp" else family == "znp"
+        if head.get("format") != FORMAT or head.get("version") != VERSION or head.get("kind") != "serial" or not known:
             raise RecordingError(f"{path}: line 1: expected the head of a {FORMAT}, version {VERSION}, read {lines[0][:80]}")
         spoken = []
         for number, line in enumerate(lines[1:], 2):  # noqa: B007
@@ -168,7 +196,7 @@ def load_recording(path: Path) -> Recording:
             spoken.append(Spoken(float(row["t"]), row["from"], frame, other, int(row[other]) if other else 0))
     except (IndexError, KeyError, ValueError, AttributeError, TypeError) as wrong:
         raise RecordingError(f"{path}: line {number}: expected a line of a recording: {wrong}") from wrong
-    return Recording(int(head["ezsp"]), bool(head["secrets"]), tuple(spoken))
+    return Recording(int(head.get("ezsp", 0)), bool(head["secrets"]), tuple(spoken), family)
 
 
 class PlayedNcp(Ncp):
@@ -250,13 +278,65 @@ class PlayedDongle(NcpServer):
         self.ncp = PlayedNcp(recording, air, self._to_host, lambda code: self._act(self.ash.power_up(announce=True)))
 
 
+class PlayedZnp(Znp):
+    """Answers as the recorded ZNP did, in the way of :class:`PlayedNcp`."""
+
+    def __init__(self, recording: Recording, air: Air, send: Callable[[Frame], None], restart: Callable[[], None], crowd: Crowd) -> None:
+        self.recording = recording
+        self.place = 0
+        self.unanswered: list[str] = []
+        self._say = send
+        self._due: list[asyncio.TimerHandle] = []
+        super().__init__(air, Tokens(_NOBODY), send, restart, personality("znp"), ZNP_HANDLERS, crowd)
+
+    def receive(self, frame: Frame) -> None:
+        wanted = frame.kind, frame.subsystem, frame.command
+        spoken = self.recording.spoken
+        at = next((at for at in range(self.place, len(spoken)) if spoken[at].sender == HOST and _mt_head(spoken[at].frame) == wanted), None)
+        if at is None:
+            self.unanswered.append(f"{frame.subsystem}/{frame.command:02x}")
+            super().receive(frame)
+            return
+        self.place = at + 1
+        for one in spoken[self.place :]:
+            if one.sender == HOST:
+                break
+            self.place += 1
+            for said in Parser().feed(one.frame):
+                self._due = [timer for timer in self._due if not timer.cancelled()][-64:]
+                self._due.append(asyncio.get_running_loop().call_later(max(0.0, one.time - spoken[at].time), self._say, said))
+
+    def reset(self) -> None:
+        """The host reset the dongle, or it has no power: what was due is not said."""
+        for timer in getattr(self, "_due", ()):
+            timer.cancel()
+        super().reset()
+
+
+def _mt_head(octets: bytes) -> tuple[int, int, int] | None:
+    frame = next(iter(Parser().feed(octets)), None)
+    return None if frame is None else (frame.kind, frame.subsystem, frame.command)
+
+
+class PlayedZnpDongle(ZnpServer):
+    """A ZNP out of a recording, on a pseudo-terminal."""
+
+    ncp: PlayedZnp
+
+    def __init__(self, recording: Recording, clock: Clock) -> None:
+        air = Air(clock)
+        super().__init__(air, _NOBODY, clock=clock)
+        self.ncp = PlayedZnp(recording, air, self._to_host, self.reset, self._crowd)
+
+
 REPLAY = "replay:"
 """Before the name of a recording, in place of a radio's path: ``--set radio.path=replay:field.jsonl``."""
 
 
-def played(path: str, clock: Clock) -> PlayedDongle:
+def played(path: str, clock: Clock) -> PlayedDongle | PlayedZnpDongle:
     """The dongle of ``replay:FILE``. Raises RecordingError."""
-    return PlayedDongle(load_recording(Path(path.removeprefix(REPLAY))), clock)
+    recording = load_recording(Path(path.removeprefix(REPLAY)))
+    return PlayedDongle(recording, clock) if recording.family == "ezsp" else PlayedZnpDongle(recording, clock)
 
 
 def conversation(recording: Recording) -> Sequence[str]:
@@ -264,7 +344,11 @@ def conversation(recording: Recording) -> Sequence[str]:
     told = []
     for spoken in recording.spoken:
         name = spoken.other
-        if not name and spoken.frame[2:3] == b"\x00":
+        if recording.family == "znp":
+            head = _mt_head(spoken.frame)
+            row = None if head is None else next((one for one in commands().values() if (one.subsystem, one.number) == head[1:]), None)
+            name = "" if row is None else row.name
+        elif not name and spoken.frame[2:3] == b"\x00":
             name = "version"
         elif not name:
             with contextlib.suppress(DecodeError):

@@ -72,7 +72,7 @@ def test_a_line_goes_on_while_a_quote_or_a_bracket_is_open(text: str, open_: boo
         ("explain 'df", 'read "explain \'df": no closing quotation'),
         ("explain df0", "octets: read 'df0', expected hex digits in pairs, @NUMBER, or a file that is there"),
         ("explain @99999", "read '@99999', expected @1 to @"),
-        ("explain df as=gbsc", "as: read 'gbsc', expected one of gbcs, dlms, tunnel, zcl, der, ash, ezsp, mac, nwk, "),
+        ("explain df as=gbsc", "as: read 'gbsc', expected one of gbcs, dlms, tunnel, zcl, der, ash, ezsp, mt, mac, nwk, "),
         ("watch weather", "area: read 'weather', expected one or more of dcc, wan"),
         ("why nobody", "message: read 'nobody', expected a part of the identifier of a message in this trace"),
         ("dcc read esem", "read 'esem', expected one of chf, gpf, esme, gsme, ppmid, ihd; did you mean esme?"),

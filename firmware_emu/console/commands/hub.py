@@ -18,6 +18,7 @@ from firmware_emu.console.core import Core
 from firmware_emu.console.lone_hub import NOUNS, LoneHub
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
+from firmware_emu.extras import OpenGroup
 from firmware_emu.hub.from_board import hub_config, radio_of
 from firmware_emu.hub.hub import Hub, faults_outlived, frames_set_aside, last_failure
 from firmware_emu.hub.nvm import SqliteStore
@@ -27,7 +28,13 @@ from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
 
 
-@click.group()
+class _Commands(OpenGroup):
+    """Commands of this module, and of the rig."""
+
+    entries = "chub.hub"
+
+
+@click.group(cls=_Commands)
 def hub() -> None:
     """The hub's firmware alone."""
 

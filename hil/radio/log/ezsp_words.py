@@ -31,7 +31,16 @@ _FINE = frozenset(
 )
 """Statuses that tell of no failure."""
 _UNSURE = frozenset(
-    {"NOT_JOINED", "NOT_FOUND", "INDEX_OUT_OF_RANGE", "EMPTY", "OPERATION_IN_PROGRESS", "IN_PROGRESS", "KEY_NOT_AUTHORIZED"}
+    {
+        "NOT_JOINED",
+        "NOT_FOUND",
+        "INDEX_OUT_OF_RANGE",
+        "EMPTY",
+        "OPERATION_IN_PROGRESS",
+        "IN_PROGRESS",
+        "KEY_NOT_AUTHORIZED",
+        "LIBRARY_NOT_PRESENT",
+    }
 )
 """Statuses with which firmware answers a question: no failure of a command either."""
 _STATUS = (t.EmberStatus, t.EzspStatus, t.sl_Status)
@@ -141,8 +150,9 @@ def best_version(frames: list[tuple[bytes, bool]]) -> int:
     return max(VERSIONS, key=lambda version: (fits(frames, version), version))
 
 
-def status_name(octets: bytes, version: int) -> tuple[str, bool]:
-    """Name of a status field of that version, and whether it tells of no failure."""
+def status_name(octets: bytes, kind: str, version: int) -> tuple[str, bool]:
+    """Name of a status field (``st`` of Ember, ``es`` of EZSP, ``sl``) of that version, and whether it tells of no failure."""
     number = int.from_bytes(octets, "little")
-    status = t.sl_Status(number) if version >= FIRST_SL_STATUS or len(octets) == 4 else t.EmberStatus(number)
+    of_sl = version >= FIRST_SL_STATUS or kind == "sl"
+    status = t.sl_Status(number) if of_sl else t.EzspStatus(number) if kind == "es" else t.EmberStatus(number)
     return status.name, status.name in _FINE

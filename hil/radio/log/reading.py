@@ -12,11 +12,12 @@ from operator import xor
 from pathlib import Path
 
 from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
+from hil.radio.aps_recording import KIND, load_messages
 from hil.radio.log import ezsp_words
 from hil.radio.log.ezsp_words import Words
 from hil.radio.log.lines import DONGLE, HOST, Form, Said, believed, said
 from hil.radio.ncp.ash import FLAG, randomise, unstuff
-from hil.radio.recording import FORMAT, VERSION, Spoken, blank_keys
+from hil.radio.recording import FORMAT, VERSION, Spoken, blank_keys, load_recording
 from hil.radio.znp.mt import SOF, Frame, Parser
 
 SILENCE_S = 3.0
@@ -101,12 +102,34 @@ class Log:
 
 
 def read_log(path: Path) -> Log:
-    """Read a log. Raises LogError."""
+    """Read a log, or a recording. Raises LogError, RecordingError."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as trouble:
         raise LogError(f"{path}: cannot be read: {trouble.strerror}") from trouble
+    if lines and f'"format": "{FORMAT}"' in lines[0]:
+        return _recorded(path, lines[0])
     return read_lines(lines, str(path))
+
+
+def _recorded(path: Path, head: str) -> Log:
+    """A recording of ours, of the line or of the messages."""
+    if f'"kind": "{KIND}"' in head:
+        return _messages(path)
+    recording = load_recording(path)
+    form = Form.CLEAR if recording.family == "ezsp" else Form.WIRE
+    kept = [Said(line, one.time, one.sender, form, one.frame) for line, one in enumerate(recording.spoken, 2) if one.frame]
+    return _ezsp(kept) if recording.family == "ezsp" else _znp(kept)
+
+
+def _messages(path: Path) -> Log:
+    log = Log("")
+    for line, one in enumerate(load_messages(path), 2):
+        fields = (("from", one.sender), ("to", one.destination or "everybody"))
+        log.entries.append(
+            Entry(line, one.time, one.sender, "aps", one.name, text=f"{one.sender} to {one.destination}: {one.text}", fields=fields)
+        )
+    return log
 
 
 def read_lines(lines: Iterable[str], name: str) -> Log:
