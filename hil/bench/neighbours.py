@@ -72,6 +72,8 @@ class Neighbours:
             try:
                 if not device.node.joined:
                     await self._join(device)
+                elif device.sleepy and self.cbke:
+                    await device.wake()
                 elif device.sleepy:
                     await device.node.poll()
             except CommsHubError as refused:

@@ -59,11 +59,14 @@ class Comparison:
 
 def _address(log: Log) -> Eui64:
     """The dongle's EUI-64 as the log tells it."""
+    asked = ""
     for one in log.entries:
-        if one.name == "getEui64" and one.kind == "response" and len(one.octets) >= 8:
+        if one.sender == HOST:
+            asked = dict(one.fields).get("Id", "")
+        elif one.name == "getEui64" and one.kind == "response" and len(one.octets) >= 8:
             return Eui64.from_zigbee(one.octets[-8:])
-        if one.name == "SYS.GetExtAddr.Rsp" and len(one.octets) == 13:
-            return Eui64.from_zigbee(one.octets[4:12])
+        elif (one.name == "SYS.GetExtAddr.Rsp" and len(one.octets) == 13) or (asked == "EXTADDR" and len(one.octets) == 15):
+            return Eui64.from_zigbee(one.octets[-9:-1])  # before the check
     return NOBODY
 
 

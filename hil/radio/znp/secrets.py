@@ -5,6 +5,7 @@ from __future__ import annotations
 from hil.radio.znp.commands import commands
 from hil.radio.znp.mt import Frame, Kind, Parser
 
+_ZDO = 5
 _LONGEST_HARMLESS = 15
 """A value of non-volatile memory that is longer may hold a key."""
 
@@ -36,6 +37,8 @@ def blank(octets: bytes) -> bytes:
     if frame is None:
         return b""
     command = next((one for one in commands().values() if (one.subsystem, one.number) == (frame.subsystem, frame.command)), None)
+    if command is None and frame.kind is Kind.AREQ and frame.subsystem == _ZDO:  # an answer of ZDO: no such one carries a key
+        return octets
     if command is None:
         return Frame(frame.kind, frame.subsystem, frame.command, bytes(len(frame.data))).encode()
     answer = frame.kind is Kind.SRSP
