@@ -43,7 +43,7 @@ def check(radio: str, node: str | None, channel: int, take_over: bool, no_journe
     The report, the personality and the trace are in the run's folder; they hold no keys, so that they can be sent. Exit code 1 where a step
     fails.
     """
-    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr, force=True)
+    logging.disable(logging.ERROR)  # what a step shows, it tells by itself; libraries write much beside
     console = Console(stderr=True)
     found = _asked(radio)
     second = None if node is None else _asked(node)
