@@ -140,7 +140,8 @@ class HomeJourney(Strategy):
 
     async def ask(self, variant: str, target: Eui64, body: Mapping[str, Content] | None = None, *, wait_s: float | None = None) -> Outcome:
         """A service request by the supplier of the target; a success counts into the round trip times."""
-        user = self.station.gas_supplier if target in (self.gpf, self.gsme.eui64) else self.station.supplier
+        gas = {self.gpf, *(row.eui for row in self.station.board.device if device_type(row.type) is DeviceType.GSME)}
+        user = self.station.gas_supplier if target in gas else self.station.supplier
         outcome = await self.station.ask(user, variant, target, body, wait_s=wait_s)
         if outcome.ok and outcome.legs:
             self.round_trips_ms.append(sum(outcome.legs.values()))
