@@ -15,8 +15,8 @@ from hil.radio.ncp.handlers import agreement
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode
 from hil.radio.personality import of_version, with_key_establishment
+from tests.hub.custody_bench import PARTIES, CustodyBench
 from tests.hub.hub_bench import CODES, ESME, GPF, add_device, codes
-from tests.hub.test_hub_custody import PARTIES, CustodyBench
 
 
 async def test_the_dongle_holds_the_hubs_private_key_and_agrees_the_meters_link_key(

@@ -9,6 +9,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority, issue
+from firmware_emu.crypto.keystore_files import cbke_text
 from firmware_emu.han.ezsp_agreement import DongleAgreement
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.key_establishment import Await, Event, Role, Send, Session
@@ -16,8 +17,10 @@ from hil.radio.air.air import Air
 from hil.radio.ncp.handlers import agreement
 from hil.radio.ncp.server import NcpServer
 from hil.radio.personality import of_version, with_key_establishment
+from tests.radio.bellows_host import Host
+from tests.radio.dongle_process import SCRIPT, drive
+from tests.radio.dongle_process import dongle as process_of
 from tests.radio.radio_bench import HUB, METER
-from tests.radio.test_radio_dongle import Host
 
 AUTHORITY = ImplicitAuthority.generate(Eui64.parse("00db000000000001"))
 
@@ -99,10 +102,6 @@ async def test_a_host_writes_certificate_and_keys_once_and_the_dongle_takes_thei
 
 
 def test_chub_ncp_takes_the_credentials_of_a_file(tmp_path: Path) -> None:
-    from firmware_emu.crypto.keystore_files import cbke_text
-    from tests.radio.test_radio_process import SCRIPT, drive
-    from tests.radio.test_radio_process import dongle as process_of
-
     file = tmp_path / f"{METER}-cbke.json"
     file.write_text(cbke_text(issue(AUTHORITY, METER)))
     with process_of("--cbke", str(file)) as process:

@@ -13,8 +13,8 @@ from hil.radio.ncp.refusals import CROWDED
 from hil.radio.nodes.node import StackNode
 from hil.radio.port.faults import Crowd, NcpFaults
 from hil.radio.stack.status import Status
+from tests.radio.custody_rig import Rig
 from tests.radio.radio_bench import DISPLAY, HUB, LINK_KEY, METER, OTHER_KEY
-from tests.radio.test_custody import Rig
 
 OWN = NetworkSettings(Eui64.parse("00db1234567890a1"), 15, 0x1234, bytes(range(16)))
 MESSAGES = [bytes([number, number]) * (300 if number % 10 == 0 else 20) for number in range(1, 61)]

@@ -13,8 +13,8 @@ from firmware_emu.han.base import NetworkSettings
 from firmware_emu.han.custody import FORMAT, compose, write_file
 from firmware_emu.ids import Eui64
 from tests.patience import PATIENCE_S
+from tests.radio.dongle_process import CHUB, dongle
 from tests.radio.radio_bench import METER
-from tests.radio.test_radio_process import CHUB, dongle
 
 OWNER = Eui64.parse("00db12345678900a")
 NETWORK = NetworkSettings(Eui64.parse("00db1234567890a1"), 20, 0x1A62, bytes(range(16)))
@@ -36,7 +36,7 @@ def paths(family: str) -> Iterator[tuple[str, str]]:
 
 
 def typed(family: str, *words: str | Path, code: int = 0) -> dict[str, object]:
-    """What ``chub hub WORDS`` told; a refusal is {"said": its line}."""
+    """Answer of ``chub hub WORDS``; a refusal is {"said": its line}."""
     command = [*CHUB, "hub", *map(str, words), "--kind", family, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == code, done.stderr

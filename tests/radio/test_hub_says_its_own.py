@@ -12,8 +12,8 @@ from firmware_emu.ids import Eui64
 from hil.radio.air.frames import ApsPdu
 from hil.radio.stack.aps import Aps, Sent
 from hil.radio.stack.status import Status
+from tests.radio.custody_rig import Rig
 from tests.radio.radio_bench import HUB, LINK_KEY, METER
-from tests.radio.test_custody import Rig
 
 OWN = NetworkSettings(Eui64.parse("00db1234567890a1"), 15, 0x1234, bytes(range(16)))
 
