@@ -220,8 +220,8 @@ class GbcsDevice:
     """A Device that receives Commands, answers them and raises Alerts.
 
     ``clock_now`` gives bench time in seconds since 2000 (UTC). ``executor`` may be set after construction, since most
-    executors want the Device. ``use_cases`` are those of :mod:`firmware_emu.device.standard`, or more. ``on_outgoing`` is called
-    with each message that is raised outside of :meth:`receive`.
+    executors want the Device. ``use_cases`` are those of :mod:`firmware_emu.device.standard`, or more. ``outgoing`` takes
+    each message that is raised outside of :meth:`receive`.
     """
 
     def __init__(
@@ -236,6 +236,7 @@ class GbcsDevice:
         executor: Executor | None = None,
         *,
         profile: PipelineProfile | None = None,
+        outgoing: Callable[[bytes], None] | None = None,
     ) -> None:
         self.eui64 = eui64
         self.device_type = device_type
@@ -244,7 +245,7 @@ class GbcsDevice:
         self.now = clock_now
         self.trace = trace
         self.executor = executor
-        self.handlers = dict(use_cases.handlers)
+        self.handlers = use_cases.handlers
         self.profile = profile or standard_profile()
         self.checks = Checks(eui64, device_type, credentials, self.profile)
         self.prefix = f"device/{eui64}/"
@@ -256,8 +257,8 @@ class GbcsDevice:
         self.joins_changed = True
         """True until what follows from a change of the log of joined Devices was done."""
         self.due = dict(use_cases.due)
-        self.on_outgoing: Callable[[bytes], None] | None = None
-        self._outgoing: list[bytes] | None = None
+        self.outgoing = outgoing
+        self._held_back: list[bytes] | None = None
         self._failures: list[str] = []
         self._reply: Reply | None = None
         self._refusals: list[float] = []
@@ -267,12 +268,12 @@ class GbcsDevice:
 
     def receive(self, data: bytes) -> list[bytes]:
         """Check and execute one message; the response (first, if there is one) and the alerts that it led to."""
-        self._outgoing = []
+        self._held_back = []
         try:
             response = self._receive(data)
-            return ([] if response is None else [response]) + self._outgoing
+            return ([] if response is None else [response]) + self._held_back
         finally:
-            self._outgoing = None
+            self._held_back = None
 
     def _receive(self, data: bytes) -> bytes | None:
         try:
@@ -344,7 +345,7 @@ class GbcsDevice:
         identifier = str(message.header.identifier)
         self._failures = []
         self._reply = Reply(self, message)
-        waiting = len(self._outgoing or ())
+        waiting = len(self._held_back or ())
         payload: bytes | None
         try:
             with self.store.transaction():
@@ -379,8 +380,8 @@ class GbcsDevice:
 
     def _undone(self, message: Message, waiting: int, event: str, reason: str, result: AccessResult) -> bytes | None:
         """The failure that answers a Command of which nothing took effect; its alerts, after the first ``waiting``, are not sent."""
-        if self._outgoing is not None:
-            del self._outgoing[waiting:]
+        if self._held_back is not None:
+            del self._held_back[waiting:]
         self._reply = Reply(self, message)
         self.note_failure(reason)
         self.trace.emit(
@@ -410,7 +411,7 @@ class GbcsDevice:
 
     def run_due(self) -> list[bytes]:
         """Do what has fallen due; the alerts that tell the outcomes. Call it when bench time passes ``future.next_due()``."""
-        self._outgoing = []
+        self._held_back = []
         try:
             for action in self.future.take_due(self.now()):
                 execute = self.due.get(action.kind)
@@ -432,9 +433,9 @@ class GbcsDevice:
                     code=f"{action.message_code:04x}",
                     reason=reason,
                 )
-            return self._outgoing
+            return self._held_back
         finally:
-            self._outgoing = None
+            self._held_back = None
 
     # --- events and alerts
 
@@ -491,7 +492,7 @@ class GbcsDevice:
     ) -> None:
         """Log the event and send its alert to every party of the event table that this Device knows.
 
-        During :meth:`receive` the alert follows the response; otherwise it goes to ``on_outgoing``.
+        During :meth:`receive` the alert follows the response; otherwise it goes to ``outgoing``.
         """
         self.log(code, other)
         found = route(code, self.device_type)
@@ -509,10 +510,10 @@ class GbcsDevice:
     def _queue(self, data: bytes) -> None:
         message = Message.decode(data)
         self.trace.emit("device", self.name, "alert", message=str(message.header.identifier), target=str(message.header.recipient))
-        if self._outgoing is not None:
-            self._outgoing.append(data)
-        elif self.on_outgoing is not None:
-            self.on_outgoing(data)
+        if self._held_back is not None:
+            self._held_back.append(data)
+        elif self.outgoing is not None:
+            self.outgoing(data)
 
     def protect(self, message: Message, *, signed: bool) -> Message:
         """Sign or MAC one of this Device's own messages. Raises KeystoreError or ProtectionError if the key is not held."""

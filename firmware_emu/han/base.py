@@ -138,13 +138,10 @@ class NetworkSettings:
 class HanRadio(ApsPort, Protocol):
     """The coordinator's radio: a dongle, real or virtual, driven by the hub."""
 
-    @property
-    def on_event(self) -> Callable[[HanEvent], None] | None: ...
-    @on_event.setter
-    def on_event(self, handler: Callable[[HanEvent], None] | None) -> None: ...
+    async def start(self, on_event: Callable[[HanEvent], None] | None = None) -> None:
+        """Open the dongle, probe it and configure it; ``on_event`` hears what happens on the HAN until :meth:`stop`.
 
-    async def start(self) -> None:
-        """Open the dongle, probe it and configure it. Raises RadioError or NotAvailable with what to do."""
+        Raises RadioError or NotAvailable with what to do."""
         ...
 
     async def resume(self) -> NetworkSettings | None:

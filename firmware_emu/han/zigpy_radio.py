@@ -248,14 +248,6 @@ class ZigpyRadio:
     def receiver(self, receiver: Receiver | None) -> None:
         self._receiver = receiver
 
-    @property
-    def on_event(self) -> Callable[[HanEvent], None] | None:
-        return self._on_event
-
-    @on_event.setter
-    def on_event(self, handler: Callable[[HanEvent], None] | None) -> None:
-        self._on_event = handler
-
     def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
         """Register an endpoint, before :meth:`start`, in place of an earlier one of its number. Raises RadioError after it."""
         if self._dongle is not None:
@@ -294,8 +286,9 @@ class ZigpyRadio:
 
     # -- HanRadio --------------------------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
+    async def start(self, on_event: Callable[[HanEvent], None] | None = None) -> None:
         """Open and configure the dongle. Raises OwnedElsewhere, NotAvailable or RadioError, one sentence that says what to do."""
+        self._on_event = on_event
         if self._dongle is not None:
             return
         if self._owner is None:
@@ -418,6 +411,7 @@ class ZigpyRadio:
         await self._running().send_inter_pan(destination, pan, frame)
 
     async def stop(self) -> None:
+        self._on_event = None
         self._ready.clear()
         self._formed = False
         self._permits.stop()

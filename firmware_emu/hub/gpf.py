@@ -14,6 +14,7 @@ from firmware_emu.device import asn1_io, joins
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.gbz_server import GbzServer, LiveAttribute, ZclAnswer, ZclModel
 from firmware_emu.device.pipeline import GbcsDevice, Handler
+from firmware_emu.device.standard import STANDARD
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, RestoreDeviceLogCommand, RestoreDeviceLogResponse, RestoreOutcome
 from firmware_emu.gbcs.envelope import Message
@@ -61,8 +62,43 @@ _PRICES = {
 """Currency and trailing digits of prices, which a meter does not mirror (RTDS GCS14 asks the GPF for them): pounds and five decimals."""
 
 
+def _backing_up(handler: Handler) -> Handler:
+    def handle(device: GbcsDevice, message: Message) -> bytes:
+        before = joins.entries(device)
+        answer = handler(device, message)
+        if joins.entries(device) != before:
+            _log_changed(device)
+        return answer
+
+    return handle
+
+
+def _log_changed(device: GbcsDevice) -> None:
+    at = EPOCH + timedelta(seconds=int(device.now()))
+    payload = asn1_io.write("DeviceLogBackupAlert", DeviceLogBackupAlert(LOG_CHANGED, at, tuple(joins.entries(device))))
+    device.raise_alert(LOG_CHANGED, payload=payload, message_code=LOG_BACKUP_ALERT)
+
+
+def _restore(device: GbcsDevice, message: Message) -> bytes:
+    """GCS59: each entry as if joined by method B; one result an entry."""
+    command = asn1_io.read(message, RestoreDeviceLogCommand)
+    outcomes = tuple(RestoreOutcome(entry, joins.add(device, entry.device_id, entry.device_type, _METHOD_B)) for entry in command.entries)
+    for outcome in outcomes:
+        if outcome.join_code:
+            device.note_failure(f"{outcome.entry.device_id}: join response code {outcome.join_code}")
+    if any(outcome.join_code == 0 for outcome in outcomes):
+        _log_changed(device)
+    return asn1_io.write("RestoreDeviceLogResponse", RestoreDeviceLogResponse(outcomes))
+
+
+USE_CASES = STANDARD.plus({code: _backing_up(STANDARD.handlers[code]) for code in _JOINS} | {RESTORE_LOG: _restore})
+"""Use cases of a GPF besides its GBZ ones: those of every Device, with its log told to the DCC after each change (reference chts 4)."""
+
+
 class Gpf:
-    """The GPF as Device, with its mirror. ``spawn`` starts a task in the hub's own group; ``has_image``: whether firmware waits."""
+    """The GPF as Device, with its mirror. ``device`` has :data:`USE_CASES`.
+
+    ``spawn`` starts a task in the hub's own group; ``has_image`` says if firmware waits."""
 
     def __init__(
         self,
@@ -92,9 +128,6 @@ class Gpf:
             }
         )
         self._server = GbzServer(device, self.model)
-        for code in _JOINS:
-            device.handlers[code] = self._backing_up(device.handlers[code])
-        device.handlers[RESTORE_LOG] = self._restore
         device.executor = self
         self.sync()
 
@@ -110,37 +143,6 @@ class Gpf:
     def sync(self) -> None:
         """Open the mirror to those Devices that the GPF is joined with."""
         self.mirror.open_to({entry.device_id for entry in joins.entries(self.device)})
-
-    # --- Device log
-
-    def _backing_up(self, handler: Handler) -> Handler:
-        def handle(device: GbcsDevice, message: Message) -> bytes:
-            before = joins.entries(device)
-            answer = handler(device, message)
-            if joins.entries(device) != before:
-                self._log_changed()
-            return answer
-
-        return handle
-
-    def _log_changed(self) -> None:
-        device = self.device
-        at = EPOCH + timedelta(seconds=int(device.now()))
-        payload = asn1_io.write("DeviceLogBackupAlert", DeviceLogBackupAlert(LOG_CHANGED, at, tuple(joins.entries(device))))
-        device.raise_alert(LOG_CHANGED, payload=payload, message_code=LOG_BACKUP_ALERT)
-
-    def _restore(self, device: GbcsDevice, message: Message) -> bytes:
-        """GCS59: each entry as if joined by method B; one result an entry."""
-        command = asn1_io.read(message, RestoreDeviceLogCommand)
-        outcomes = tuple(
-            RestoreOutcome(entry, joins.add(device, entry.device_id, entry.device_type, _METHOD_B)) for entry in command.entries
-        )
-        for outcome in outcomes:
-            if outcome.join_code:
-                device.note_failure(f"{outcome.entry.device_id}: join response code {outcome.join_code}")
-        if any(outcome.join_code == 0 for outcome in outcomes):
-            self._log_changed()
-        return asn1_io.write("RestoreDeviceLogResponse", RestoreDeviceLogResponse(outcomes))
 
     # --- reads of logs
 

@@ -17,7 +17,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
-from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, HubFault, RadioError
@@ -29,6 +29,7 @@ from firmware_emu.hub.commissioning import Commissioning
 from firmware_emu.hub.delivery import DeliveryContext, Mailbox, Tunnels, identifier_of, is_alert
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
+from firmware_emu.hub.gpf import USE_CASES as GPF_USE_CASES
 from firmware_emu.hub.gpf import Gpf
 from firmware_emu.hub.hand_held import HandHeld
 from firmware_emu.hub.ota import OtaStore
@@ -136,7 +137,7 @@ class RunningHub:
         self._work = asyncio.Event()
         self._future = asyncio.Event()
         self.time = HubTime(store, clock, trace, config.profile)
-        self.chf = self._device(keystore, config.chf, DeviceType.CHF)
+        self.chf = self._device(keystore, config.chf, DeviceType.CHF, STANDARD)
         self.log = DeviceLog(
             store,
             capacity=config.profile.device_log_capacity,
@@ -180,7 +181,7 @@ class RunningHub:
         if config.variant is HanVariant.DUAL_BAND:
             serve_sub_ghz(self.zcl, CHF_ENDPOINT, executor.model)
         self.gpf = Gpf(
-            self._device(keystore, config.gpf, DeviceType.GPF),
+            self._device(keystore, config.gpf, DeviceType.GPF, GPF_USE_CASES),
             self.zcl,
             self.log,
             self.mailbox,
@@ -245,9 +246,8 @@ class RunningHub:
             send=self._to_wan,
             spawn=self._spawn,
         )
-        radio.on_event = self._on_radio
 
-    def _device(self, keystore: Keystore, eui64: Eui64, device_type: DeviceType) -> GbcsDevice:
+    def _device(self, keystore: Keystore, eui64: Eui64, device_type: DeviceType, use_cases: UseCases) -> GbcsDevice:
         config = self.config
         parties = {
             RemotePartyRole.ACCESS_CONTROL_BROKER: config.access_control_broker,
@@ -260,9 +260,9 @@ class RunningHub:
         }
         known = {role: party for role, party in parties.items() if party is not None}
         credentials = Credentials.from_keystore(self.store, keystore, eui64, device_type, known)
-        device = GbcsDevice(eui64, device_type, credentials, self.store, lambda: self.time.now(), self.trace, STANDARD)
-        device.on_outgoing = self._to_wan
-        return device
+        return GbcsDevice(
+            eui64, device_type, credentials, self.store, lambda: self.time.now(), self.trace, use_cases, outgoing=self._to_wan
+        )
 
     # --- life
 
@@ -275,14 +275,14 @@ class RunningHub:
                 group.create_task(self._stay_alive())
                 group.create_task(self._act_when_due())
                 group.create_task(self.hand_held.run())
-                await self._radio.start()
+                await self._radio.start(self._on_radio)
                 await self.commissioning.bring_up()
                 self.tunnels.sync()
                 await self._keep_up()
         except BaseExceptionGroup as failures:  # one failure is what the caller is told, as without a group
             raise failures.exceptions[0] from None
         finally:
-            self._radio.on_event = None
+            self._group = None
             self._key_establishment.close()
             await self.zcl.close()
             await self._radio.stop()
@@ -402,6 +402,8 @@ class RunningHub:
         raise HubFault(f"the hub is deaf: {reason}")
 
     def _on_radio(self, event: HanEvent) -> None:
+        if self._group is None:  # the hub is going off
+            return
         if event.kind is HanEventKind.FAILED:
             self._spawn(self._end_by(event.reason))
             return

@@ -6,14 +6,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from firmware_emu.board import DeviceTable
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
-from firmware_emu.device.gbz_server import ZclModel
 from firmware_emu.device.joining import HubTime
-from firmware_emu.device.object_model import ObjectModel
-from firmware_emu.device.pipeline import GbcsDevice
+from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import NotAvailable
@@ -22,24 +21,20 @@ from firmware_emu.hub.chf import ChfExecutor
 from firmware_emu.hub.delivery import Mailbox
 from firmware_emu.hub.device_log import DeviceLog
 from firmware_emu.hub.endpoints import declare_endpoints
-from firmware_emu.hub.gpf import Gpf
+from firmware_emu.hub.gpf import USE_CASES, Gpf
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from hil.coverage import history as lived_in
-from hil.devices import Esme, Gsme, Hcalcs, Ppmid
-from hil.devices.base.gbcs_device import GbcsHanDevice
-from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
+from hil.devices import Gsme
+from hil.devices.base.gbcs_device import GbcsHanDevice, Model
+from hil.devices.base.han_device import HanDevice
+from hil.devices.base.place import Place
+from hil.devices.kinds import kind
 from hil.devices.metering.tariff import DAY_S
 from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
 
-_TYPES: Mapping[DeviceType, type[GbcsHanDevice]] = {
-    DeviceType.ESME: Esme,
-    DeviceType.GSME: Gsme,
-    DeviceType.PPMID: Ppmid,
-    DeviceType.HCALCS: Hcalcs,
-}
 USERS = (RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.LOAD_CONTROLLER, RemotePartyRole.OTHER)
 _INSTALL_CODE = InstallCode(bytes(range(16)))
 
@@ -49,7 +44,7 @@ class Identity:
     """A Device of the bench: itself, its type, the parties it is to know, and the other Devices of the home by identity.
 
     ``held_by_dcc``: the cells of its users hold the access control broker's certificates, since it has not been handed over yet.
-    ``variant`` is that of an ESME.
+    ``variant`` is one of those of its type; None: the usual one.
     """
 
     eui64: Eui64
@@ -57,17 +52,13 @@ class Identity:
     parties: Mapping[RemotePartyRole, Eui64]
     home: Mapping[Eui64, DeviceType]
     held_by_dcc: bool = False
-    variant: EsmeVariant = SINGLE_ELEMENT
+    variant: str | None = None
 
     @property
     def cells(self) -> Mapping[RemotePartyRole, Eui64]:
         """Parties in the Device's cells."""
         broker = self.parties[RemotePartyRole.ACCESS_CONTROL_BROKER]
         return {role: broker if self.held_by_dcc and role in USERS else party for role, party in self.parties.items()}
-
-
-Model = ObjectModel | ZclModel | None
-"""Model from which a Device serves its Commands; None for a type that has ASN.1 Commands alone."""
 
 
 def exchange(
@@ -99,33 +90,32 @@ def exchange(
 
 
 async def _grown(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
-    kind = identity.device_type
-    if kind in _TYPES:
-        return await _on_the_han(_TYPES[kind], identity, keystore, clock, trace, life)
-    if kind is DeviceType.CHF:
+    if identity.device_type is DeviceType.CHF:
         return await _chf(identity, keystore, clock, trace, life)
-    if kind is DeviceType.GPF:
+    if identity.device_type is DeviceType.GPF:
         return await _gpf(identity, keystore, clock, trace, life)
-    raise NotAvailable(f"a {kind.name}", "ESME, GSME, CHF, GPF, PPMID and HCALCS are emulated")
+    return await _on_the_han(kind(identity.device_type.name), identity, keystore, clock, trace, life)
 
 
 async def _on_the_han(
-    cls: type[GbcsHanDevice],
+    cls: type[HanDevice],
     identity: Identity,
     keystore: Keystore,
     clock: Clock,
     trace: Trace,
     life: lived_in.Life,
 ) -> tuple[GbcsDevice, Model]:
-    air = Air(clock)
-    parts = (identity.eui64, _INSTALL_CODE, keystore, StackNode(air, identity.eui64), clock, trace, identity.parties)
-    device = Esme(*parts, variant=identity.variant) if cls is Esme else cls(*parts)
+    name = identity.device_type.name
+    row = DeviceTable(
+        name=name.lower(), type=name, eui=identity.eui64, install_code=_INSTALL_CODE, variant=identity.variant if cls.variants else None
+    )
+    device = cls.from_board(Place(row, keystore, StackNode(Air(clock), identity.eui64), clock, trace, identity.parties))
+    if not isinstance(device, GbcsHanDevice):
+        raise NotAvailable(f"a lived-in {name}", "it takes no GBCS Commands")
     device.hub_time = HubTime(0, True)  # the hub's clock is the bench's; as read when bench time began
     await lived_in.live(device, keystore, clock, life)
     lived_in.remember(device.gbcs, keystore, life, identity.home)
-    if isinstance(device, Gsme):
-        return device.gbcs, device.model.zcl
-    return device.gbcs, device.model if isinstance(device, Esme) else None
+    return device.gbcs, device.served_model
 
 
 async def _chf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
@@ -148,7 +138,7 @@ async def _chf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trac
 async def _gpf(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
     store = MemoryStore()
     config = _config(identity)
-    device = _hub_device(identity, keystore, store, clock, trace)
+    device = _hub_device(identity, keystore, store, clock, trace, USE_CASES)
     log = DeviceLog(
         store,
         capacity=config.profile.device_log_capacity,
@@ -172,9 +162,11 @@ def _refuse_task(work: Coroutine[object, object, None]) -> None:
     work.close()
 
 
-def _hub_device(identity: Identity, keystore: Keystore, store: MemoryStore, clock: Clock, trace: Trace) -> GbcsDevice:
+def _hub_device(
+    identity: Identity, keystore: Keystore, store: MemoryStore, clock: Clock, trace: Trace, use_cases: UseCases = STANDARD
+) -> GbcsDevice:
     credentials = Credentials.from_keystore(store, keystore, identity.eui64, identity.device_type, identity.cells)
-    return GbcsDevice(identity.eui64, identity.device_type, credentials, store, clock.now, trace, STANDARD)
+    return GbcsDevice(identity.eui64, identity.device_type, credentials, store, clock.now, trace, use_cases)
 
 
 def _config(identity: Identity) -> HubConfig:

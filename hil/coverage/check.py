@@ -29,7 +29,7 @@ from hil.dcc.duis.request import Node
 from hil.dcc.transform.check import COMMAND_SUFFIXES, CREATED, Checker, ReferenceDevice, pairs, reference_devices
 from hil.dcc.transform.context import DeviceProfile, LogEntry, StoredLog
 from hil.dcc.transform.message import transform
-from hil.devices.esme.variant import POLYPHASE, SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
+from hil.devices.esme.variant import POLYPHASE, SINGLE_ELEMENT, TWIN_ELEMENT
 
 RESPONSE_SUFFIX: Final = "_RESPONSE_GBCS.HEX"
 BROKER_COUNTER: Final = 1300
@@ -265,8 +265,8 @@ def _moment(request: ServiceRequest) -> datetime:
     return min(moments)
 
 
-def _variant(profile: DeviceProfile) -> EsmeVariant:
-    return POLYPHASE if profile.phases > 1 else TWIN_ELEMENT if profile.elements > 1 else SINGLE_ELEMENT
+def _variant(profile: DeviceProfile) -> str:
+    return (POLYPHASE if profile.phases > 1 else TWIN_ELEMENT if profile.elements > 1 else SINGLE_ELEMENT).name
 
 
 def _compared(stem: str, reference: Verdict, verdict: Verdict, sent: Message, why: str) -> Difference | None:

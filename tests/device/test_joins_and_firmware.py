@@ -123,7 +123,7 @@ def outcome(message: Message) -> ActivateFirmwareOutcome:
 @pytest.mark.requirement("CH-28")
 def test_an_image_runs_only_after_its_signature_and_its_hash_hold(esme: Rig, pki: Keystore) -> None:
     sent: list[bytes] = []
-    esme.device.on_outgoing = sent.append
+    esme.device.outgoing = sent.append
     assert outcome(esme.ask(0x0012, activate(b"new", 1), 1, signed=True)).code == 1
     assert firmware.receive_image(esme.device, ota(pki, b"new"))
     receipt = Message.decode(sent[0])
@@ -137,7 +137,7 @@ def test_an_image_runs_only_after_its_signature_and_its_hash_hold(esme: Rig, pki
 
 def test_an_image_with_a_bad_signature_is_discarded_whole(esme: Rig, pki: Keystore) -> None:
     sent: list[bytes] = []
-    esme.device.on_outgoing = sent.append
+    esme.device.outgoing = sent.append
     bad = bytearray(ota(pki, b"new"))
     bad[-1] ^= 1
     assert not firmware.receive_image(esme.device, bytes(bad))

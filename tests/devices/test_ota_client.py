@@ -58,7 +58,7 @@ class Server:
         chf = self.home.han.coordinator
         credentials = Credentials.from_keystore(store, keystore, chf, DeviceType.CHF, PARTIES)
         self.chf = GbcsDevice(chf, DeviceType.CHF, credentials, store, clock.now, self.home.trace, STANDARD)
-        self.chf.on_outgoing = self._tell
+        self.chf.outgoing = self._tell
         log = DeviceLog(store, capacity=16, historic_capacity=15, now=lambda: int(clock.now()))
         log.add(LogEntry(self.home.parts(DeviceType.GSME)[0], RegisteredType.GSME))
         self.home.hub.zcl.add_endpoint(SimpleDescriptor(125, 0x0508, servers=(OTA.id,), clients=()))

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.ecqv import CbkeCredentials
@@ -24,7 +24,9 @@ from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device import joins
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.event_log import LogName
+from firmware_emu.device.gbz_server import ZclModel
 from firmware_emu.device.joining import Membership
+from firmware_emu.device.object_model import ObjectModel
 from firmware_emu.device.pipeline import Executor, GbcsDevice, UseCases
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
@@ -162,6 +164,10 @@ TUNNEL_OPEN_S = 0.5
 """Time the hub is given to take the answer to its request for a tunnel. The bench's own figure."""
 
 
+Model: TypeAlias = ObjectModel | ZclModel | None
+"""Model from which a Device serves its Commands; None for a type that has ASN.1 Commands alone."""
+
+
 class GbcsHanDevice(HanDevice, ABC):
     """Base of ESME, GSME, PPMID and HCALCS. ``store`` is the Device's non-volatile memory."""
 
@@ -183,9 +189,8 @@ class GbcsHanDevice(HanDevice, ABC):
         self.clock_offset = 0.0
         """The Device's own clock less the bench's, seconds; set with the hub's time."""
         self.clock_reliable = False
-        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, self.use_cases())
+        self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, self.use_cases(), outgoing=self.send)
         self.gbcs.clock_status = 2
-        self.gbcs.on_outgoing = self.send
         self.outbox = Outbox(self.store, self.gbcs.prefix)
         self._work = asyncio.Event()
         self._retry = asyncio.Event()
@@ -199,6 +204,11 @@ class GbcsHanDevice(HanDevice, ABC):
     def use_cases(self) -> UseCases:
         """Use cases that this type of Device answers without its executor: those of all Devices, and its own."""
         return STANDARD
+
+    @property
+    def served_model(self) -> Model:
+        """The model of DLMS objects or ZCL attributes behind the Device's Commands."""
+        return None
 
     def use(self, executor: Executor) -> None:
         """Install what executes this type's own use cases."""

@@ -33,7 +33,7 @@ from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
-from hil.devices.base.gbcs_device import TunnelServerDevice
+from hil.devices.base.gbcs_device import Model, TunnelServerDevice
 from hil.devices.base.load_control import LoadController
 from hil.devices.base.place import Place
 from hil.devices.esme import logs as esme_logs
@@ -140,6 +140,10 @@ class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
     def display(self) -> dict[str, int | str]:
         self.update()
         return {"import, Wh": self.registers.active_import.total, "load switch": self.load_switch.name.lower()}
+
+    @property
+    def served_model(self) -> Model:
+        return self.model
 
     def use_cases(self) -> UseCases:
         return super().use_cases().plus(due={object_model.KIND: self._execute_due})

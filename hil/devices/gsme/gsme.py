@@ -30,6 +30,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
+from hil.devices.base.gbcs_device import Model
 from hil.devices.base.ota_client import OtaClient
 from hil.devices.base.place import Place
 from hil.devices.gsme import future as gsme_future
@@ -119,6 +120,10 @@ class Gsme(Meter[Valve, Settings]):
 
     def display(self) -> dict[str, int | str]:
         return {"register": self.register.total, "valve": self.valve.name.lower()}
+
+    @property
+    def served_model(self) -> Model:
+        return self.model.zcl
 
     def use_cases(self) -> UseCases:
         return super().use_cases().plus({_SET_CLOCK: self._set_clock}, {gsme_future.KIND: self._execute_due})

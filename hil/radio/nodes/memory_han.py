@@ -105,14 +105,15 @@ class MemoryRadio(Port):
 
     def __init__(self, han: Han, eui64: Eui64) -> None:
         super().__init__(han, eui64)
-        self.on_event: Callable[[HanEvent], None] | None = None
+        self._on_event: Callable[[HanEvent], None] | None = None
         self.network: NetworkSettings | None = None
         self.permitted: dict[Eui64, tuple[bytes, float]] = {}
         self.formed = 0
         self.on = False
         han.coordinator = self
 
-    async def start(self) -> None:
+    async def start(self, on_event: Callable[[HanEvent], None] | None = None) -> None:
+        self._on_event = on_event
         await asyncio.sleep(0.1)
         self.on = True
 
@@ -151,12 +152,12 @@ class MemoryRadio(Port):
 
     async def stop(self) -> None:
         self.on = False
-        self.on_event = None
+        self._on_event = None
 
     def tell(self, kind: HanEventKind, device: Eui64, reason: str = "") -> None:
         def arrive() -> None:
-            if self.on and self.on_event is not None:
-                self.on_event(HanEvent(kind, device, reason))
+            if self.on and self._on_event is not None:
+                self._on_event(HanEvent(kind, device, reason))
 
         asyncio.get_running_loop().call_soon(arrive)
 

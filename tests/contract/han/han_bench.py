@@ -67,10 +67,9 @@ class Home:
     async def start_radio(self) -> ZigpyRadio:
         """Another radio object on the hub's dongle, as after a restart of the program."""
         radio = ZigpyRadio(self._path, clock=self.clock, trace=self.trace, kind=self.family)
-        radio.on_event = self.events.put_nowait
         radio.receiver = lambda source, frame: self.at_hub.put_nowait((source, frame))
         radio.add_endpoint(SimpleDescriptor(HUB_ENDPOINT, 0x0508, servers=(TIME, TUNNEL, KEYS), clients=(TUNNEL, METERING)))
-        await radio.start()
+        await radio.start(self.events.put_nowait)
         return radio
 
     async def new_node(self, eui64: Eui64) -> HanNode:

@@ -43,9 +43,8 @@ class NodeBench:
         dongles = [NcpServer(air, HUB, 13, None, self.clock)]
         self.radio = ZigpyRadio(str(await dongles[0].serve_pty()), clock=self.clock, trace=Trace(self.clock.now))
         self.radio.add_endpoint(SimpleDescriptor(1, 0x0508, (0x000A, 0x0019), (0x0704,)))
-        self.radio.on_event = self.events.append
         self.radio.receiver = lambda sender, frame: self.at_hub.append((sender, frame))
-        await self.radio.start()
+        await self.radio.start(self.events.append)
         await self.radio.form(NetworkSettings(HUB, channel=15))
         self.node: HanNode
         if self.kind == "stack":

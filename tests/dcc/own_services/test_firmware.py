@@ -81,7 +81,7 @@ class Home:
     def _device(self, identity: Eui64, kind: DeviceType) -> GbcsDevice:
         credentials = Credentials.from_keystore(self.store, self.keystore, identity, kind, PARTIES)
         device = GbcsDevice(identity, kind, credentials, self.store, self.clock.now, self.trace, STANDARD, ReadyAnswers())
-        device.on_outgoing = lambda message: self.channel.post(WanKind.MESSAGE, message)
+        device.outgoing = lambda message: self.channel.post(WanKind.MESSAGE, message)
         return device
 
     def _take(self, frame: WanFrame) -> None:
@@ -382,7 +382,7 @@ async def test_a_ppmid_that_cannot_verify_an_image_keeps_the_version_it_has_and_
     ppmid = home._device(eui(0xA4, 0), DeviceType.PPMID)
     firmware.set_running_version(ppmid, bytes.fromhex(OLD))
     sent: list[bytes] = []
-    ppmid.on_outgoing = sent.append
+    ppmid.outgoing = sent.append
     assert not firmware.receive_image(ppmid, campaign.image(signer=SUPPLIER))
     alert = Asn1Payload.decode(Message.decode(sent[0]).payload, 0x012B, CraFlag.ALERT).value
     assert isinstance(alert, FirmwareActivationAlert)

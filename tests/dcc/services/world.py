@@ -145,15 +145,15 @@ class World:
         if kind in GAS:
             parties |= {RemotePartyRole.SUPPLIER: USERS[UserRole.GS], RemotePartyRole.NETWORK_OPERATOR: USERS[UserRole.GT]}
         home = {other: one for other, one in self.types.items() if other != eui and other in (CHF, GPF, ESME, GSME, PPMID, HCALCS)}
-        identity = bench.Identity(eui, kind, parties, home, held_by_dcc, SINGLE_ELEMENT if eui == ESME else TWIN_ELEMENT)
+        identity = bench.Identity(eui, kind, parties, home, held_by_dcc, (SINGLE_ELEMENT if eui == ESME else TWIN_ELEMENT).name)
         life = lived_in.NONE if new else lived_in.life_of(kind)
         if not new:  # all lives end together
             await self.clock.sleep((LIVED - timedelta(days=life.days)).total_seconds())
         device, _ = await bench._grown(identity, self.keystore, self.clock, self.trace, life)
-        device.on_outgoing = lambda octets: None
+        device.outgoing = lambda octets: None
         self.devices[eui] = device
         firmware_image.give(device, self.keystore)
-        device.on_outgoing = self.say
+        device.outgoing = self.say
         return device
 
     def _list(self) -> None:
