@@ -37,7 +37,25 @@ class RequestArchive:
 
     def archive(self) -> int:
         """Copy what is no longer live into the archive; returns how many were new there."""
-        return self._requests.copy_into_archive(self.live_since, self._now())
+        with self._store.transaction():
+            return sum(map(self._archive_one, self._requests.all(before=self.live_since)))
+
+    def _archive_one(self, one: StoredRequest) -> int:
+        return self._store.execute(
+            "INSERT OR IGNORE INTO archived_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                one.name,
+                str(one.user),
+                str(one.target),
+                one.variant,
+                one.received,
+                one.state.value,
+                one.responded,
+                one.xml,
+                one.response,
+                self._now(),
+            ),
+        )
 
     def archived(self, user: Eui64) -> list[sqlite3.Row]:
         """The user's archived requests, the newest first."""

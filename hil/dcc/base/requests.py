@@ -375,11 +375,11 @@ class Requests:
             f"state IN ({marks})" + ("" if user is None else " AND user = ?"), *states, *(() if user is None else (str(user),))
         )
 
-    def all(self, user: Eui64 | None = None, *, since: float | None = None) -> tuple[StoredRequest, ...]:
-        """Every request, of all users or one, oldest first; ``since`` leaves out those received before."""
-        where = ["1"] + ["user = ?"] * (user is not None) + ["received >= ?"] * (since is not None)
-        values: list[Value] = [*([] if user is None else [str(user)]), *([] if since is None else [since])]
-        return self._some(" AND ".join(where), *values)
+    def all(self, user: Eui64 | None = None, *, since: float | None = None, before: float | None = None) -> tuple[StoredRequest, ...]:
+        """Every request, of all users or one, oldest first; ``since`` leaves out those received before, ``before`` the later ones."""
+        wanted: dict[str, Value] = {"user = ?": None if user is None else str(user), "received >= ?": since, "received < ?": before}
+        given = {where: value for where, value in wanted.items() if value is not None}
+        return self._some(" AND ".join(["1", *given]), *given.values())
 
     def undelivered(self, user: Eui64) -> tuple[StoredRequest, ...]:
         """Those whose Response waits for this user."""
@@ -419,14 +419,6 @@ class Requests:
             (str(user),),
         )
         return ",".join(map(str, tuple(row or ())))
-
-    def copy_into_archive(self, before: float, now: float) -> int:
-        """Copy requests received before into ``archived_requests``; returns how many were new there."""
-        return self._store.execute(
-            "INSERT OR IGNORE INTO archived_requests SELECT request, user, target, variant, received, state, responded, xml, response, ? "
-            "FROM requests WHERE received < ?",
-            (now, before),
-        )
 
     def _one(self, where: str, value: str) -> StoredRequest | None:
         row = self._store.row(f"SELECT * FROM requests WHERE {where}", (value,))

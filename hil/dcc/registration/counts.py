@@ -68,6 +68,14 @@ class NonDomestic:
             (mpxn, marker),
         )
 
+    def note(self, mpxn: str, profile_class: int | None, marker: str | None) -> None:
+        """What the data provider's feed says of an MPxN."""
+        self._store.execute(
+            "INSERT INTO registration_items (mpxn, profile_class, marker) VALUES (?, ?, ?) "
+            "ON CONFLICT (mpxn) DO UPDATE SET profile_class = excluded.profile_class, marker = excluded.marker",
+            (mpxn, profile_class, marker),
+        )
+
     def is_non_domestic(self, mpxn: str) -> bool | None:
         """True or False by the named source, None where it says nothing about this MPxN."""
         row = self._store.row("SELECT * FROM registration_items WHERE mpxn = ?", (mpxn,))

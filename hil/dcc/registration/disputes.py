@@ -84,14 +84,9 @@ class Disputes:
         if dispute.state != "open":
             raise DisputeError(f"dispute {number} is {dispute.state} already")
         with self._store.transaction():
-            self._store.execute(
-                "DELETE FROM registration WHERE mpxn = ? AND role = ? AND begins >= ?", (dispute.mpxn, dispute.role.value, begins)
-            )
+            self._registration.forget_from(dispute.mpxn, dispute.role, begins)
             if dispute.provider_says != user:
-                self._store.execute(
-                    "DELETE FROM registration WHERE mpxn = ? AND role = ? AND user = ? AND begins = ?",
-                    (dispute.mpxn, dispute.role.value, str(dispute.provider_says), dispute.provider_begins),
-                )
+                self._registration.withdraw(dispute.mpxn, dispute.role, dispute.provider_says, dispute.provider_begins)
             self._registration.register(dispute.mpxn, dispute.role, user, begins)
             self._store.execute(
                 "UPDATE registration_disputes SET state = 'resolved', resolution = ? WHERE number = ?", (resolution, number)

@@ -22,6 +22,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.parties.users import EnteredUsers
+from hil.dcc.registration.counts import NonDomestic
 from hil.dcc.registration.disputes import Disputes
 from hil.dcc.registration.files import FileError, Fuel, RegistrationFile, Row, decode, row_errors
 from hil.dcc.registration.incidents import RegistrationIncidents
@@ -75,6 +76,7 @@ class RegistrationFeed:
         self.incidents = RegistrationIncidents(store, now, self.settings)
         self.disputes = Disputes(store, registration, now, self.settings)
         self.refreshes = Refreshes(store, now, self.settings)
+        self._non_domestic = NonDomestic(store, self.settings)
 
     # Providers
 
@@ -188,11 +190,7 @@ class RegistrationFeed:
 
     def _register(self, file: RegistrationFile, row: Row) -> None:
         if row.profile_class is not None or row.marker:
-            self._store.execute(
-                "INSERT INTO registration_items (mpxn, profile_class, marker) VALUES (?, ?, ?) "
-                "ON CONFLICT (mpxn) DO UPDATE SET profile_class = excluded.profile_class, marker = excluded.marker",
-                (row.mpxn, row.profile_class, row.marker or None),
-            )
+            self._non_domestic.note(row.mpxn, row.profile_class, row.marker or None)
         if not self.disputes.holds_back(row):
             self._registration.register(row.mpxn, row.role, row.user, row.begins)
 

@@ -25,6 +25,16 @@ class Registration:
         """Drop what is registered for ``mpxn`` in ``role``, at all times: a refresh replaces it."""
         self._store.execute("DELETE FROM registration WHERE mpxn = ? AND role = ?", (mpxn, role.value))
 
+    def forget_from(self, mpxn: str, role: UserRole, begins: float) -> None:
+        """Drop what is registered for ``mpxn`` in ``role`` from ``begins`` on."""
+        self._store.execute("DELETE FROM registration WHERE mpxn = ? AND role = ? AND begins >= ?", (mpxn, role.value, begins))
+
+    def withdraw(self, mpxn: str, role: UserRole, user: Eui64, begins: float) -> None:
+        """Drop one registration."""
+        self._store.execute(
+            "DELETE FROM registration WHERE mpxn = ? AND role = ? AND user = ? AND begins = ?", (mpxn, role.value, str(user), begins)
+        )
+
     def all_at(self, at: float) -> tuple[tuple[str, UserRole, Eui64], ...]:
         """Every registration that holds at ``at``: MPxN, role, user."""
         rows = self._store.rows(

@@ -266,6 +266,18 @@ class IncidentLog:
         for party in self.parties(number):
             self._enter(number, who, "notice", text, party)
 
+    def mark_major(self, number: int) -> None:
+        """From now on the incident is a major one."""
+        self._store.execute("UPDATE incidents SET major = 1 WHERE number = ?", (number,))
+
+    def fingerprint(self, user: Eui64) -> str:
+        """Changes with the entries of incidents that the user is a party of."""
+        row = self._store.row(
+            "SELECT count(*) AS entries FROM incident_entries WHERE incident IN (SELECT incident FROM incident_parties WHERE party = ?)",
+            (str(user),),
+        )
+        return "0" if row is None else str(row["entries"])
+
     def tell(self, number: int, text: str, *parties: Eui64) -> None:
         """The DCC tells more parties than those of the incident (major incidents); they may see it from now on."""
         for party in parties:

@@ -46,7 +46,7 @@ class MajorIncidents:
         if incident.state == "closed":
             raise IncidentError(f"incident {number} is closed: raise another")
         with self._store.transaction():
-            self._store.execute("UPDATE incidents SET major = 1 WHERE number = ?", (number,))
+            self._log.mark_major(number)
             self._store.execute(
                 "INSERT OR REPLACE INTO major_incidents (incident, declared, responsible_manager, dcc_manager) VALUES (?, ?, ?, ?)",
                 (number, at, responsible_manager, dcc_manager),
