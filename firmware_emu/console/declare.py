@@ -24,7 +24,7 @@ class WordError(CommsHubError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class WordKind:
     """Reading rule of a word. ``offers`` names a list of the bench to complete from (devices, variants ...), or holds the words."""
 
     expected: str
@@ -60,12 +60,12 @@ def switch(text: str) -> bool:
     return text == "on"
 
 
-Seconds = Annotated[float, Kind("a time such as 30m, 1d or 250ms", seconds, ("30m", "1h", "1d"))]
-Moment = Annotated[datetime, Kind("a time such as 2026-01-05T06:30", moment)]
-Switch = Annotated[bool, Kind("on or off", switch, ("on", "off"))]
-Device = Annotated[str, Kind("a Device of the board", str, "devices")]
+Seconds = Annotated[float, WordKind("a time such as 30m, 1d or 250ms", seconds, ("30m", "1h", "1d"))]
+Moment = Annotated[datetime, WordKind("a time such as 2026-01-05T06:30", moment)]
+Switch = Annotated[bool, WordKind("on or off", switch, ("on", "off"))]
+Device = Annotated[str, WordKind("a Device of the board", str, "devices")]
 
-_PLAIN = {str: Kind("text"), int: Kind("a whole number", lambda text: int(text, 0)), float: Kind("a number", float)}
+_PLAIN = {str: WordKind("text"), int: WordKind("a whole number", lambda text: int(text, 0)), float: WordKind("a number", float)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Parameter:
 
     name: str
     python: str
-    kind: Kind
+    kind: WordKind
     default: object = inspect.Parameter.empty
     many: bool = False
     pairs: bool = False
@@ -165,12 +165,12 @@ def _parameters(method: Callable[..., object]) -> Iterator[Parameter]:
         )
 
 
-def _kind(hint: object) -> Kind:
+def _kind(hint: object) -> WordKind:
     if get_origin(hint) is Annotated:
-        return next(extra for extra in get_args(hint)[1:] if isinstance(extra, Kind))
+        return next(extra for extra in get_args(hint)[1:] if isinstance(extra, WordKind))
     if get_origin(hint) is Literal:
         words = tuple(str(word) for word in get_args(hint))
-        return Kind(f"one of {', '.join(words)}", lambda text: words[words.index(text)], words)
+        return WordKind(f"one of {', '.join(words)}", lambda text: words[words.index(text)], words)
     named = [one for one in get_args(hint) if one is not type(None)]
     if named:  # Optional: the kind of what it is when it is there
         return _kind(named[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from firmware_emu.crypto.certificates import entity_of, parse_certificate, role_of, usage_of
 from firmware_emu.errors import CommsHubError, DecodeError
-from firmware_emu.gbcs.tree import Cursor, Node, Tree
+from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 
 _UNIVERSAL = {
     0x01: "BOOLEAN",
@@ -59,7 +59,7 @@ def _title(octets: bytes) -> str:
         return "DER"
 
 
-def _value(cursor: Cursor, end: int, depth: int) -> Node:
+def _value(cursor: Cursor, end: int, depth: int) -> TreeNode:
     start = cursor.position
     if depth > _DEPTH:
         raise DecodeError(cursor.offset, "DER", f"nested more than {_DEPTH} deep")
@@ -71,14 +71,14 @@ def _value(cursor: Cursor, end: int, depth: int) -> Node:
         children = []
         while cursor.position < inside:
             children.append(_value(cursor, inside, depth + 1))
-        return Node(head.offset, head.octets, name, f"{length} octets", children=tuple(children))
+        return TreeNode(head.offset, head.octets, name, f"{length} octets", children=tuple(children))
     contents = cursor.octets[cursor.position : inside]
     value, meaning = _leaf(tag, contents)
     cursor.position = inside
-    return Node(head.offset, head.octets + contents, name, value, meaning)
+    return TreeNode(head.offset, head.octets + contents, name, value, meaning)
 
 
-def _header(cursor: Cursor, end: int) -> tuple[Node, int]:
+def _header(cursor: Cursor, end: int) -> tuple[TreeNode, int]:
     octets, at = cursor.octets, cursor.position
     if at + 2 > end:
         raise DecodeError(cursor.offset, "DER tag and length", f"{end - at} octets left, expected 2 or more")

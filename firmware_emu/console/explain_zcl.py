@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
-from firmware_emu.gbcs.tree import Cursor, Node, Tree
+from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Cluster, FieldValue, Layout, Repeat
 from firmware_emu.zse.tunneling import decode_mailbox
 from firmware_emu.zse.zcl import GeneralCommand, Reader, ZclFrame, read_type, read_value, status_name
 
-Inner = Callable[[bytes], tuple[Node, ...]]
+Inner = Callable[[bytes], tuple[TreeNode, ...]]
 """Explains a GBCS message. Raises DecodeError."""
 
 _CLAUSE = "ZCL 2.4"
@@ -35,7 +35,7 @@ def explain_zcl(octets: bytes, cluster_id: int | None, inner: Inner) -> Tree:
     return Tree(title, nodes)
 
 
-def zcl_nodes(cursor: Cursor, frame: ZclFrame, cluster_id: int | None, inner: Inner) -> tuple[str, tuple[Node, ...]]:
+def zcl_nodes(cursor: Cursor, frame: ZclFrame, cluster_id: int | None, inner: Inner) -> tuple[str, tuple[TreeNode, ...]]:
     """Title and nodes of a frame that starts at the cursor. Raises DecodeError."""
     cluster = None if cluster_id is None else clusters.by_id(cluster_id)
     kind = "cluster command" if frame.is_cluster_command else "general command"
@@ -60,7 +60,7 @@ def _name(frame: ZclFrame, cluster: Cluster | None) -> str:
     return command.name if command is not None else f"command {frame.command:02x}"
 
 
-def _payload(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None, inner: Inner) -> list[Node]:
+def _payload(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None, inner: Inner) -> list[TreeNode]:
     if not frame.payload:
         return []
     if not frame.is_cluster_command:
@@ -72,14 +72,14 @@ def _payload(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None, inner: In
     nodes = _fields(cursor, reader, command.layout, {})
     if cursor.remaining:
         if cluster is not None and cluster.id == _TUNNELING and command.name.startswith("TransferData"):
-            nodes.append(Node(cursor.offset, b"", "tunnel data", children=explain_tunnel_data(cursor, inner)))
+            nodes.append(TreeNode(cursor.offset, b"", "tunnel data", children=explain_tunnel_data(cursor, inner)))
         else:
             nodes.append(cursor.node(cursor.remaining, "octets after the declared fields"))
     return nodes
 
 
-def _fields(cursor: Cursor, reader: Reader, layout: Layout, values: dict[str, FieldValue]) -> list[Node]:
-    nodes: list[Node] = []
+def _fields(cursor: Cursor, reader: Reader, layout: Layout, values: dict[str, FieldValue]) -> list[TreeNode]:
+    nodes: list[TreeNode] = []
     for item in layout:
         if isinstance(item, Repeat):
             count = values.get(item.count) if isinstance(item.count, str) else item.count
@@ -95,9 +95,9 @@ def _fields(cursor: Cursor, reader: Reader, layout: Layout, values: dict[str, Fi
     return nodes
 
 
-def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[Node]:
+def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[TreeNode]:
     reader = Reader(frame.payload, base=cursor.offset)
-    nodes: list[Node] = []
+    nodes: list[TreeNode] = []
     if frame.command == GeneralCommand.READ_ATTRIBUTES:
         while reader.left:
             nodes.append(_attribute(cursor, reader, cluster, frame))
@@ -125,18 +125,18 @@ def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[N
     return nodes
 
 
-def _attribute(cursor: Cursor, reader: Reader, cluster: Cluster | None, frame: ZclFrame) -> Node:
+def _attribute(cursor: Cursor, reader: Reader, cluster: Cluster | None, frame: ZclFrame) -> TreeNode:
     number = reader.number(2, "attribute id")
     known = None if cluster is None else cluster.attribute(number) or cluster.attribute(number, server=False)
     return cursor.node(2, "attribute", f"{number:04x}", "" if known is None else known.name.replace("_", " "))
 
 
-def explain_tunnel_data(cursor: Cursor, inner: Inner) -> tuple[Node, ...]:
+def explain_tunnel_data(cursor: Cursor, inner: Inner) -> tuple[TreeNode, ...]:
     """The data of a tunnel to its end: a GBCS message, behind the gas meter's mailbox octet where there is one. Raises DecodeError."""
     octets = cursor.octets[cursor.position :]
     if not octets:
         raise DecodeError(cursor.offset, "tunnel data", "no octets, expected a GBCS message or a mailbox octet")
-    nodes: list[Node] = []
+    nodes: list[TreeNode] = []
     if octets[0] in (0x01, 0x02, 0x03):
         decode_mailbox(octets)
         nodes.append(cursor.node(1, "mailbox header", None, {1: "GET", 2: "GET-RESPONSE", 3: "PUT"}[octets[0]], _MAILBOX))
@@ -148,12 +148,12 @@ def explain_tunnel_data(cursor: Cursor, inner: Inner) -> tuple[Node, ...]:
         try:
             nodes.extend(moved(node, at) for node in inner(rest))
         except DecodeError as problem:
-            nodes.append(Node(at, rest, "GBCS message", rest.hex(), f"cannot be read: {problem}"))
+            nodes.append(TreeNode(at, rest, "GBCS message", rest.hex(), f"cannot be read: {problem}"))
         cursor.position += len(rest)
     return tuple(nodes)
 
 
-def moved(node: Node, by: int) -> Node:
+def moved(node: TreeNode, by: int) -> TreeNode:
     """The node with what is below it, ``by`` octets further on."""
     return replace(
         node,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated
 
-from firmware_emu.console.declare import Kind, WordError
+from firmware_emu.console.declare import WordError, WordKind
 from firmware_emu.console.explain_zcl import explain_zcl
 from firmware_emu.console.result import Result, plain
 from firmware_emu.errors import RadioError
@@ -46,10 +46,10 @@ def _known(table: Mapping[str, object], text: str) -> str:
 
 
 AttributeName = Annotated[
-    str, Kind("an attribute such as Time.time (tab lists them)", lambda text: _known(attributes(), text), "attributes")
+    str, WordKind("an attribute such as Time.time (tab lists them)", lambda text: _known(attributes(), text), "attributes")
 ]
 CommandName = Annotated[
-    str, Kind("a command such as Price.GetCurrentPrice (tab lists them)", lambda text: _known(commands(), text), "commands")
+    str, WordKind("a command such as Price.GetCurrentPrice (tab lists them)", lambda text: _known(commands(), text), "commands")
 ]
 
 OFFERS: Mapping[str, Mapping[str, str]] = {

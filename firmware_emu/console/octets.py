@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from firmware_emu.console.declare import Kind, WordError
+from firmware_emu.console.declare import WordError, WordKind
 from firmware_emu.trace import Record
 
 if TYPE_CHECKING:
     from firmware_emu.console.core import Core
 
-Octets = Annotated[str, Kind("octets in hex, @NUMBER of a record, or a file", str, "octets")]
+Octets = Annotated[str, WordKind("octets in hex, @NUMBER of a record, or a file", str, "octets")]
 
 
 def record_of(bench: Core, word: str) -> Record:

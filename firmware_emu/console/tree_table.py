@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from firmware_emu.gbcs.explain import Node, Tree
+from firmware_emu.gbcs.explain import Tree, TreeNode
 
 OCTETS_SHOWN = (6, 14)
 """Longer fields show their first octets (on a console below :data:`WIDE`, and from it on) and how many there are; ``--json`` has all."""
@@ -16,7 +16,7 @@ WIDE = 150
 _VERDICTS = (("valid", "bold green"), ("invalid", "bold red"), ("unchecked", "yellow"), ("does not open", "bold red"))
 
 
-def lines(nodes: Sequence[Node], guides: str = "", *, decrypted: bool = False) -> Iterator[tuple[Node, str, bool]]:
+def lines(nodes: Sequence[TreeNode], guides: str = "", *, decrypted: bool = False) -> Iterator[tuple[TreeNode, str, bool]]:
     """Every node with the guides of its branch in front of its name, and whether it stands in a plaintext."""
     for number, node in enumerate(nodes):
         last = number + 1 == len(nodes)
@@ -26,14 +26,14 @@ def lines(nodes: Sequence[Node], guides: str = "", *, decrypted: bool = False) -
         yield from lines(node.decrypted, inner, decrypted=True)
 
 
-def _octets(node: Node, shown: int) -> str:
+def _octets(node: TreeNode, shown: int) -> str:
     octets = node.octets
     if len(octets) <= shown:
         return octets.hex(" ")
     return f"{octets[:shown].hex(' ')} … ({len(octets)})"
 
 
-def _value(node: Node) -> str:
+def _value(node: TreeNode) -> str:
     """The value, left out where it only repeats the octets."""
     return "" if node.value == node.octets.hex() and len(node.octets) > 2 else node.value
 

@@ -32,7 +32,7 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusalRule:
     """Consequence of a failed step: ``event`` code (0: none), whether it also goes out as an alert, and the clause."""
 
     event: int
@@ -53,7 +53,7 @@ class PipelineProfile:
     """
 
     order: tuple[Step, ...]
-    refusals: Mapping[Step, Refusal]
+    refusals: Mapping[Step, RefusalRule]
     unusual_event: int
     unusual_after: int
     unusual_within_s: float
@@ -82,7 +82,7 @@ class PipelineProfile:
             profile = cls(
                 order=order,
                 refusals={
-                    Step(step): Refusal(int(row["event"]), bool(row["alert"]), str(row["clause"]), str(row["source"]))
+                    Step(step): RefusalRule(int(row["event"]), bool(row["alert"]), str(row["clause"]), str(row["source"]))
                     for step, row in data["refusal"].items()
                 },
                 unusual_event=int(data["unusual_numbers"]["event"]),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import DecodeError, IdentifierError
-from firmware_emu.gbcs.asn1_schema import Kind, kinds
+from firmware_emu.gbcs.asn1_schema import Asn1Kind, kinds
 from firmware_emu.gbcs.asn1_types import RECORDS, Asn1Value, KeyBits, Record, StatusCode
 from firmware_emu.gbcs.cosem_time import decode_generalized, encode_generalized
 from firmware_emu.ids import CraFlag, Eui64
@@ -89,7 +89,7 @@ class Asn1Payload:
         return cls(type_name, value, reading.form or LengthForm.DER)
 
 
-def _kind(type_name: str) -> Kind:
+def _kind(type_name: str) -> Asn1Kind:
     kind = kinds().get(type_name)
     if kind is None:
         raise IdentifierError("an ASN.1 type of GBCS", type_name, "a type of gbcs.asn1")
@@ -128,7 +128,7 @@ class _Reading:
         self.offset = offset
         self.form: LengthForm | None = None
 
-    def value(self, kind: Kind, field: str, tag: int, position: int, end: int) -> tuple[Asn1Value, int]:
+    def value(self, kind: Asn1Kind, field: str, tag: int, position: int, end: int) -> tuple[Asn1Value, int]:
         """The value at ``position``, and where it ends; certificates are left as they are."""
         octets, base = self.octets, kind.base
         start, stop = header(octets, position, end, self.offset)
@@ -159,7 +159,7 @@ class _Reading:
             raise DecodeError(self.offset + place, field, f"a length as {form.value} after one as {self.form.value}")
         self.form = form
 
-    def _sequence(self, kind: Kind, field: str, start: int, stop: int) -> Record:
+    def _sequence(self, kind: Asn1Kind, field: str, start: int, stop: int) -> Record:
         octets, place = self.octets, start
         values: list[Asn1Value] = []
         for member in kind.members:
@@ -175,7 +175,7 @@ class _Reading:
             raise DecodeError(self.offset + place, field, f"{stop - place} octets are left over after its last member")
         return RECORDS[kind.name](*values)
 
-    def _elements(self, element: Kind, field: str, start: int, stop: int) -> tuple[Asn1Value, ...]:
+    def _elements(self, element: Asn1Kind, field: str, start: int, stop: int) -> tuple[Asn1Value, ...]:
         items: list[Asn1Value] = []
         while start < stop:
             item, start = self.value(element, field, element.tag, start, stop)
@@ -183,14 +183,14 @@ class _Reading:
         return tuple(items)
 
 
-def _read_integer(kind: Kind, octets: bytes) -> int:
+def _read_integer(kind: Asn1Kind, octets: bytes) -> int:
     number = int.from_bytes(octets, "big", signed=True)
     if octets != _integer(number):
         raise IdentifierError(f"a {kind.name}", octets[:9].hex(), "an INTEGER in its shortest form")
     return number
 
 
-def _read_bits(kind: Kind, octets: bytes) -> KeyUsage | KeyBits:
+def _read_bits(kind: Asn1Kind, octets: bytes) -> KeyUsage | KeyBits:
     unused, bits = octets[:1], octets[1:]
     size = 8 * len(bits) - int.from_bytes(unused)
     if not unused or unused[0] > 7 or size < 0 or _bits(bits, size) != octets:
@@ -198,30 +198,30 @@ def _read_bits(kind: Kind, octets: bytes) -> KeyUsage | KeyBits:
     return _USAGES.get((bits, size)) or KeyBits(bits, size)
 
 
-def _read_octets(kind: Kind, octets: bytes) -> bytes | Eui64:
+def _read_octets(kind: Asn1Kind, octets: bytes) -> bytes | Eui64:
     if kind.size is not None and len(octets) != kind.size:
         raise IdentifierError(f"a {kind.name}", f"<{len(octets)} octets>", f"{kind.size} octets")
     return Eui64(octets) if kind.name in _ENTITIES else octets
 
 
-def _read_null(kind: Kind, octets: bytes) -> None:
+def _read_null(kind: Asn1Kind, octets: bytes) -> None:
     if octets:
         raise IdentifierError("a NULL", f"<{len(octets)} octets>", "no contents")
 
 
-def _read_status(kind: Kind, octets: bytes) -> StatusCode:
+def _read_status(kind: Asn1Kind, octets: bytes) -> StatusCode:
     number = _read_integer(kind, octets)
     if number not in _STATUSES:
         raise IdentifierError(f"a {kind.name}", number, ", ".join(map(str, _STATUSES)))
     return _STATUSES[number]
 
 
-def _read_time(kind: Kind, octets: bytes) -> datetime:
+def _read_time(kind: Asn1Kind, octets: bytes) -> datetime:
     return decode_generalized(octets[:16].decode("ascii", "replace"))
 
 
 _STATUSES = {code.value: code for code in StatusCode}
-_READ: dict[str, Callable[[Kind, bytes], Asn1Value]] = {
+_READ: dict[str, Callable[[Asn1Kind, bytes], Asn1Value]] = {
     "INTEGER": _read_integer,
     "BIT STRING": _read_bits,
     "OCTET STRING": _read_octets,
@@ -234,7 +234,7 @@ _READ: dict[str, Callable[[Kind, bytes], Asn1Value]] = {
 # -- writing
 
 
-def _write(kind: Kind, tag: int, value: Asn1Value, form: LengthForm) -> bytes:
+def _write(kind: Asn1Kind, tag: int, value: Asn1Value, form: LengthForm) -> bytes:
     if kind.base == "ANY" and isinstance(value, bytes):
         return value
     contents = _contents(kind, value, form)
@@ -249,7 +249,7 @@ def _length(length: int, form: LengthForm) -> bytes:
     return b"\x82" + length.to_bytes(2, "big")
 
 
-def _contents(kind: Kind, value: Asn1Value, form: LengthForm) -> bytes:
+def _contents(kind: Asn1Kind, value: Asn1Value, form: LengthForm) -> bytes:
     match kind.base, value:
         case "SEQUENCE", Record() if type(value) is RECORDS[kind.name]:
             return _members(kind, value, form)
@@ -275,7 +275,7 @@ def _contents(kind: Kind, value: Asn1Value, form: LengthForm) -> bytes:
     raise IdentifierError(f"a {kind.name}", type(value).__name__, f"a value of the schema: {kind.base}")
 
 
-def _members(kind: Kind, record: Record, form: LengthForm) -> bytes:
+def _members(kind: Asn1Kind, record: Record, form: LengthForm) -> bytes:
     values = iter([cast("Asn1Value", getattr(record, name)) for name in _FIELD_NAMES[kind.name]])
     parts: list[bytes] = []
     for member in kind.members:

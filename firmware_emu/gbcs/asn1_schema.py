@@ -40,7 +40,7 @@ class _Declared(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Asn1Kind:
     """One type of the schema. ``base`` is INTEGER, SEQUENCE, ANY ...; ``name`` its own name, or the base's where it has none.
 
     ``tag`` is the universal tag, the first octet of a value; ``size`` the only length an OCTET STRING may have, None for any.
@@ -50,7 +50,7 @@ class Kind:
     base: str
     tag: int
     members: tuple[Member, ...] = ()
-    element: Kind | None = None
+    element: Asn1Kind | None = None
     values: tuple[tuple[str, int], ...] = ()
     size: int | None = None
 
@@ -60,7 +60,7 @@ class Member:
     """A member of a SEQUENCE; ``tag`` is the first octet of its value: the kind's own, or the implicit context tag."""
 
     name: str
-    kind: Kind
+    kind: Asn1Kind
     optional: bool
     tag: int
 
@@ -71,13 +71,13 @@ def schema_text() -> str:
 
 
 @cache
-def kinds() -> dict[str, Kind]:
+def kinds() -> dict[str, Asn1Kind]:
     """Every named type of the schema."""
     declared = cast("dict[str, _Declared]", asn1tools.parse_string(schema_text())["GBCS"]["types"])
     return {name: _kind(declared[name], declared, name) for name in declared}
 
 
-def _kind(declaration: _Declared, declared: dict[str, _Declared], name: str) -> Kind:
+def _kind(declaration: _Declared, declared: dict[str, _Declared], name: str) -> Asn1Kind:
     base = declaration["type"]
     if base in declared:
         referred = _kind(declared[base], declared, base)
@@ -90,9 +90,9 @@ def _kind(declaration: _Declared, declared: dict[str, _Declared], name: str) -> 
     element = declaration.get("element")
     inner = None if element is None else _kind(element, declared, element["type"])
     size = declaration.get("size")
-    return Kind(name, base, _UNIVERSAL[base], members, inner, tuple(declaration.get("values", [])), None if size is None else size[0])
+    return Asn1Kind(name, base, _UNIVERSAL[base], members, inner, tuple(declaration.get("values", [])), None if size is None else size[0])
 
 
-def _tag(member: _Declared, kind: Kind) -> int:
+def _tag(member: _Declared, kind: Asn1Kind) -> int:
     tag = member.get("tag")
     return kind.tag if tag is None else _CONTEXT | (kind.tag & _CONSTRUCTED) | tag["number"]

@@ -21,13 +21,13 @@ from firmware_emu.gbcs.explain_gbz import CIPHERTEXT, explain_alert, explain_fie
 from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object
 from firmware_emu.gbcs.payload import Payload, decode_payload
 from firmware_emu.gbcs.protect import ENCRYPTED_HEADER
-from firmware_emu.gbcs.tree import Cursor, Node, Tree
+from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.gbcs.use_cases import ProtectedItem, find
 from firmware_emu.gbcs.verify import Check, EncryptedPart, State, check_message
 from firmware_emu.gbcs.zcl_layouts import ZclCommand
 from firmware_emu.ids import Eui64
 
-__all__ = ["Node", "Tree", "explain"]
+__all__ = ["Tree", "TreeNode", "explain"]
 
 _HEADER = "reference gbcs-messages 1.2"
 _CIPHERING = "reference gbcs-messages 1.1"
@@ -39,7 +39,7 @@ def explain(data: bytes, keystore: Keystore | None = None) -> Tree:
     payload = decode_payload(message)
     verdict = None if keystore is None else check_message(message, keystore)
     cursor = Cursor(data)
-    nodes: list[Node] = []
+    nodes: list[TreeNode] = []
     if message.mac is not None:
         nodes.append(_ciphering_header(cursor))
     nodes.extend(_grouping_header(cursor, message, keystore))
@@ -50,7 +50,7 @@ def explain(data: bytes, keystore: Keystore | None = None) -> Tree:
         parts = {part.offset: part for part in verdict.encrypted}
         body = tuple(_with_plaintext(node, parts, message.message_code) for node in body)
     use_case = find(message.message_code)
-    nodes.append(Node(inner.base, b"", "content", type(payload).__name__, use_case.title if use_case else "", "", body))
+    nodes.append(TreeNode(inner.base, b"", "content", type(payload).__name__, use_case.title if use_case else "", "", body))
     if message.signature is not None:
         size = len(message.signature)
         nodes.append(cursor.node(1, "signature length", str(size), clause=_HEADER))
@@ -76,7 +76,7 @@ def _outcome(check: Check) -> str:
     return f"{text}; it holds with {check.would_hold}" if check.would_hold else text
 
 
-def _ciphering_header(cursor: Cursor) -> Node:
+def _ciphering_header(cursor: Cursor) -> TreeNode:
     parts = (
         cursor.node(1, "general-ciphering tag"),
         cursor.node(1, "transaction id", "empty"),
@@ -89,10 +89,10 @@ def _ciphering_header(cursor: Cursor) -> Node:
         cursor.node(1, "security control", None, "authentication only, suite 1"),
         cursor.node(4, "invocation counter", "0"),
     )
-    return Node(0, b"", "general-ciphering header", clause=_CIPHERING, children=parts)
+    return TreeNode(0, b"", "general-ciphering header", clause=_CIPHERING, children=parts)
 
 
-def _grouping_header(cursor: Cursor, message: Message, keystore: Keystore | None) -> list[Node]:
+def _grouping_header(cursor: Cursor, message: Message, keystore: Keystore | None) -> list[TreeNode]:
     header = message.header
     nodes = [
         cursor.node(1, "general-signing tag", clause=_HEADER),
@@ -133,7 +133,7 @@ def _who(party: Eui64, keystore: Keystore | None) -> str:
     return "" if role is None else role.name.lower().replace("_", " ")
 
 
-def _payload(cursor: Cursor, message: Message, payload: Payload) -> tuple[Node, ...]:
+def _payload(cursor: Cursor, message: Message, payload: Payload) -> tuple[TreeNode, ...]:
     match payload:
         case AccessRequest():
             return explain_request(cursor, payload)
@@ -151,7 +151,7 @@ def _payload(cursor: Cursor, message: Message, payload: Payload) -> tuple[Node, 
             return explain_gbz(cursor, payload)
 
 
-def _delivery_failure(cursor: Cursor, payload: DeliveryFailure) -> tuple[Node, ...]:
+def _delivery_failure(cursor: Cursor, payload: DeliveryFailure) -> tuple[TreeNode, ...]:
     identifier = payload.identifier
     return (
         cursor.node(2, "SEQUENCE", clause="reference gbcs-messages 7.2"),
@@ -165,7 +165,7 @@ def _delivery_failure(cursor: Cursor, payload: DeliveryFailure) -> tuple[Node, .
     )
 
 
-def _with_plaintext(node: Node, parts: Mapping[int, EncryptedPart], message_code: int) -> Node:
+def _with_plaintext(node: TreeNode, parts: Mapping[int, EncryptedPart], message_code: int) -> TreeNode:
     """The node, with the plaintext of the ciphertext that it, or a node below it, holds; ``parts`` by their offset."""
     children = tuple(_with_plaintext(child, parts, message_code) for child in node.children)
     part = _sealed_in(node, parts)
@@ -175,7 +175,7 @@ def _with_plaintext(node: Node, parts: Mapping[int, EncryptedPart], message_code
     return replace(node, children=children) if children else node
 
 
-def _sealed_in(node: Node, parts: Mapping[int, EncryptedPart]) -> EncryptedPart | None:
+def _sealed_in(node: TreeNode, parts: Mapping[int, EncryptedPart]) -> EncryptedPart | None:
     """The ciphertext a node shows: that of a GBZ component alone, that of a DLMS octet-string behind tag and length."""
     if node.field == CIPHERTEXT:
         return parts.get(node.offset - len(ENCRYPTED_HEADER))
@@ -183,7 +183,7 @@ def _sealed_in(node: Node, parts: Mapping[int, EncryptedPart]) -> EncryptedPart 
     return next((part for part in behind if part is not None and node.octets.endswith(part.octets)), None)
 
 
-def _plaintext(part: EncryptedPart, offset: int, message_code: int) -> tuple[Node, ...]:
+def _plaintext(part: EncryptedPart, offset: int, message_code: int) -> tuple[TreeNode, ...]:
     if part.plaintext is None:
         return ()
     cursor = Cursor(part.plaintext, offset)

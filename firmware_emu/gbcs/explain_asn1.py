@@ -7,26 +7,26 @@ from dataclasses import replace
 from firmware_emu.crypto.roles import CellUsage, DeviceType, RemotePartyRole
 from firmware_emu.gbcs.alerts import alert_name
 from firmware_emu.gbcs.asn1 import Asn1Payload, header
-from firmware_emu.gbcs.asn1_schema import Kind, kinds
-from firmware_emu.gbcs.tree import Cursor, Node
+from firmware_emu.gbcs.asn1_schema import Asn1Kind, kinds
+from firmware_emu.gbcs.tree import Cursor, TreeNode
 
 _SEE = "reference gbcs-messages 6"
 _KEY_USAGES = {"0780": "digital signature", "0308": "key agreement", "0204": "certificate signing"}
 
 
-def explain_asn1(cursor: Cursor, payload: Asn1Payload) -> tuple[Node, ...]:
+def explain_asn1(cursor: Cursor, payload: Asn1Payload) -> tuple[TreeNode, ...]:
     """Nodes of an ASN.1 payload."""
     return (_value(cursor, kinds()[payload.type_name], payload.type_name),)
 
 
-def _value(cursor: Cursor, kind: Kind, field: str) -> Node:
+def _value(cursor: Cursor, kind: Asn1Kind, field: str) -> TreeNode:
     start, stop = header(cursor.octets, cursor.position, len(cursor.octets))
     if kind.base not in ("SEQUENCE", "SEQUENCE OF"):
         contents = cursor.octets[start:stop]
         value, meaning = _leaf(kind, contents)
         return cursor.node(stop - cursor.position, field, value, meaning, _SEE)
     head = cursor.node(start - cursor.position, field, f"{kind.base}, {stop - start} octets", clause=_SEE)
-    children: list[Node] = []
+    children: list[TreeNode] = []
     if kind.element is not None:
         while cursor.position < stop:
             children.append(_value(cursor, kind.element, f"{_plain(kind.element.name)} {len(children)}"))
@@ -40,7 +40,7 @@ def _plain(name: str) -> str:
     return name[0].lower() + name[1:] if name.isascii() and " " not in name else name
 
 
-def _leaf(kind: Kind, contents: bytes) -> tuple[str, str]:
+def _leaf(kind: Asn1Kind, contents: bytes) -> tuple[str, str]:
     match kind.base:
         case "INTEGER" | "ENUMERATED":
             number = int.from_bytes(contents, "big", signed=True)
@@ -58,7 +58,7 @@ def _leaf(kind: Kind, contents: bytes) -> tuple[str, str]:
             return contents.hex(), ""
 
 
-def _number(kind: Kind, number: int) -> str:
+def _number(kind: Asn1Kind, number: int) -> str:
     if kind.name == "AlertCode":
         return alert_name(number)
     for name, enumeration in (("RemotePartyRole", RemotePartyRole), ("DeviceType", DeviceType), ("CellUsage", CellUsage)):

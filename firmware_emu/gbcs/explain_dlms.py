@@ -24,7 +24,7 @@ from firmware_emu.gbcs.cosem_time import decode_date_time, describe_date_time
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, Choice, DataNotification, Specification, obis_text
 from firmware_emu.gbcs.envelope import length_octets
 from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object, data_name
-from firmware_emu.gbcs.tree import Cursor, Node
+from firmware_emu.gbcs.tree import Cursor, TreeNode
 from firmware_emu.gbcs.use_cases import AccessItem, find
 
 _DATE_TIMES = (bytes.fromhex("0000000000000000008000ff"), bytes.fromhex("ffffffffffffffffff8000ff"))
@@ -33,7 +33,7 @@ _SEE_REQUEST = "reference gbcs-messages 5.1"
 _SEE_RESPONSE = "reference gbcs-messages 5.2"
 
 
-def explain_request(cursor: Cursor, request: AccessRequest) -> tuple[Node, ...]:
+def explain_request(cursor: Cursor, request: AccessRequest) -> tuple[TreeNode, ...]:
     """Nodes of an access request."""
     nodes = [cursor.node(1, "access-request tag", clause=_SEE_REQUEST), _invoke_id(cursor), cursor.node(1, "date-time", "none")]
     nodes.append(cursor.node(len(length_octets(len(request.data))), "specification count", str(len(request.data))))
@@ -46,7 +46,7 @@ def explain_request(cursor: Cursor, request: AccessRequest) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def explain_response(cursor: Cursor, response: AccessResponse, message_code: int) -> tuple[Node, ...]:
+def explain_response(cursor: Cursor, response: AccessResponse, message_code: int) -> tuple[TreeNode, ...]:
     """Nodes of an access response; objects are named from the access list of the use case that has as many items."""
     nodes = [cursor.node(1, "access-response tag", clause=_SEE_RESPONSE), _invoke_id(cursor), cursor.node(1, "date-time", "none")]
     nodes.append(cursor.node(1, "echo of the specifications", "none"))
@@ -67,7 +67,7 @@ def explain_response(cursor: Cursor, response: AccessResponse, message_code: int
     return tuple(nodes)
 
 
-def explain_notification(cursor: Cursor, notification: DataNotification, message_code: int) -> tuple[Node, ...]:
+def explain_notification(cursor: Cursor, notification: DataNotification, message_code: int) -> tuple[TreeNode, ...]:
     """Nodes of an alert's data notification."""
     nodes = [cursor.node(1, "data-notification tag", clause="reference gbcs-messages 7.1"), _invoke_id(cursor)]
     nodes.append(cursor.node(1, "date-time", "none"))
@@ -83,7 +83,7 @@ def explain_notification(cursor: Cursor, notification: DataNotification, message
     return (*nodes, body)
 
 
-def _invoke_id(cursor: Cursor) -> Node:
+def _invoke_id(cursor: Cursor) -> TreeNode:
     meaning = "20 and the low 24 bits of the originator counter"
     return cursor.node(4, "long-invoke-id", meaning=meaning, clause="reference gbcs-messages 1.5")
 
@@ -105,7 +105,7 @@ def _title(class_id: int, obis: str, attribute: int, choice: Choice) -> str:
     return f"{name}, {cosem_member(class_id, attribute, method=choice is Choice.ACTION)}"
 
 
-def _specification(cursor: Cursor, index: int, item: Specification) -> Node:
+def _specification(cursor: Cursor, index: int, item: Specification) -> TreeNode:
     title = _title(item.class_id, item.obis_text, item.attribute, item.choice)
     head = cursor.node(0, f"specification {index}", item.choice.name.lower().replace("_", " "), title, _SEE_REQUEST)
     member = "method" if item.choice is Choice.ACTION else "attribute"
@@ -121,7 +121,7 @@ def _specification(cursor: Cursor, index: int, item: Specification) -> Node:
     return replace(head, children=tuple(parts))
 
 
-def explain_data(cursor: Cursor, value: Data, field: str, where: str = "", key: str = "", path: str = "") -> Node:
+def explain_data(cursor: Cursor, value: Data, field: str, where: str = "", key: str = "", path: str = "") -> TreeNode:
     """One value with everything in it; ``where``, ``key`` and ``path`` look up the names of elements."""
     if isinstance(value, Structure | Array):
         size = len(value.elements)
@@ -138,7 +138,7 @@ def explain_data(cursor: Cursor, value: Data, field: str, where: str = "", key: 
     return cursor.node(len(value.encode()), field, text, meaning, _SEE_DATA)
 
 
-def _compact(cursor: Cursor, value: CompactArray, field: str, where: str, key: str, path: str) -> Node:
+def _compact(cursor: Cursor, value: CompactArray, field: str, where: str, key: str, path: str) -> TreeNode:
     description = value.description.encode()
     head = len(description) + 1 + len(length_octets(len(value.contents())))
     node = cursor.node(head, field, f"compact-array of {len(value.elements)}", f"of {_describe_type(value.description)}", _SEE_DATA)
@@ -148,7 +148,7 @@ def _compact(cursor: Cursor, value: CompactArray, field: str, where: str, key: s
     return replace(node, children=tuple(parts))
 
 
-def _packed(cursor: Cursor, description: TypeDescription, value: Data, field: str, where: str, key: str, path: str) -> Node:
+def _packed(cursor: Cursor, description: TypeDescription, value: Data, field: str, where: str, key: str, path: str) -> TreeNode:
     if isinstance(value, Structure | Array):
         kinds = description.elements if isinstance(value, Structure) else description.elements * len(value.elements)
         head = cursor.node(0, field, f"{value.type_name} of {len(value.elements)}", clause=_SEE_DATA)

@@ -10,7 +10,7 @@ from firmware_emu.gbcs.cosem_time import describe_utc_seconds
 from firmware_emu.gbcs.envelope import Reader
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, DISABLE_DEFAULT_RESPONSE, SERVER_TO_CLIENT, Component, Control, Gbz
 from firmware_emu.gbcs.names import zcl_attribute, zcl_cluster
-from firmware_emu.gbcs.tree import Cursor, Node
+from firmware_emu.gbcs.tree import Cursor, TreeNode
 from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField, decode_zcl, layout_of
 from firmware_emu.zse.zcl import status_name
 
@@ -20,7 +20,7 @@ _SEE = "reference gbcs-messages 7A"
 _ALERT = "reference gbcs-messages 7.2"
 
 
-def explain_gbz(cursor: Cursor, payload: Gbz) -> tuple[Node, ...]:
+def explain_gbz(cursor: Cursor, payload: Gbz) -> tuple[TreeNode, ...]:
     """Nodes of a GBZ command or response."""
     nodes = [cursor.node(2, "ZigBee profile id", "0109", "ZigBee Smart Energy", _SEE)]
     nodes.append(cursor.node(1, "number of components", str(len(payload.components))))
@@ -28,7 +28,7 @@ def explain_gbz(cursor: Cursor, payload: Gbz) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def explain_component(cursor: Cursor, item: Component, field: str) -> Node:
+def explain_component(cursor: Cursor, item: Component, field: str) -> TreeNode:
     """Nodes of one component, starting at its extended header control field."""
     layout = layout_of(item.cluster, item.frame_control, item.command)
     title = layout.name.replace("_", " ") if layout else f"command {item.command:02x}"
@@ -60,7 +60,7 @@ def explain_component(cursor: Cursor, item: Component, field: str) -> Node:
     return replace(head, children=tuple(parts))
 
 
-def _zcl_payload(cursor: Cursor, item: Component) -> tuple[Node, ...]:
+def _zcl_payload(cursor: Cursor, item: Component) -> tuple[TreeNode, ...]:
     """The fields of a clear payload; as one node, with what is wrong with it, where it does not follow its layout."""
     problem = "no layout is declared for it"
     try:
@@ -80,12 +80,12 @@ def _frame_control(octet: int) -> str:
     return ", ".join(parts)
 
 
-def explain_fields(cursor: Cursor, command: ZclCommand, cluster: int) -> tuple[Node, ...]:
+def explain_fields(cursor: Cursor, command: ZclCommand, cluster: int) -> tuple[TreeNode, ...]:
     """Nodes of a ZCL payload read by its layout; the cursor stands at its start."""
     return tuple(_field(cursor, field, cluster) for field in command.fields)
 
 
-def _field(cursor: Cursor, field: ZclField, cluster: int) -> Node:
+def _field(cursor: Cursor, field: ZclField, cluster: int) -> TreeNode:
     name = field.name.replace("_", " ")
     if isinstance(field.value, tuple):
         head = cursor.node(0, name, f"{len(field.value)} entries")
@@ -124,7 +124,7 @@ def _octets(octets: bytes) -> str:
     return repr(text) if octets.isascii() and text.isprintable() else octets.hex()
 
 
-def explain_alert(cursor: Cursor, payload: GbzAlert, message_code: int) -> tuple[Node, ...]:
+def explain_alert(cursor: Cursor, payload: GbzAlert, message_code: int) -> tuple[TreeNode, ...]:
     """Nodes of a GBZ alert; what follows the time stamp is told by the message code."""
     nodes = [
         cursor.node(2, "ZigBee profile id", "0109", "ZigBee Smart Energy", "reference gbcs-messages 7.1"),

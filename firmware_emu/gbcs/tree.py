@@ -10,7 +10,7 @@ Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TreeNode:
     """One field.
 
     ``octets`` are its own octets, without those of its ``children``: a group may have none. ``offset`` is where they start.
@@ -24,15 +24,15 @@ class Node:
     value: str = ""
     meaning: str = ""
     clause: str = ""
-    children: tuple[Node, ...] = ()
-    decrypted: tuple[Node, ...] = ()
+    children: tuple[TreeNode, ...] = ()
+    decrypted: tuple[TreeNode, ...] = ()
 
     @property
     def length(self) -> int:
         """Octets of this node and everything below it."""
         return len(self.octets) + sum(child.length for child in self.children)
 
-    def walk(self, depth: int = 0) -> Iterator[tuple[int, Node]]:
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, TreeNode]]:
         """This node and those below it with their depth, in the order of their octets."""
         yield depth, self
         for child in self.children:
@@ -56,9 +56,9 @@ class Tree:
     """The explanation of one message."""
 
     title: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[TreeNode, ...]
 
-    def walk(self) -> Iterator[tuple[int, Node]]:
+    def walk(self) -> Iterator[tuple[int, TreeNode]]:
         """Every node with its depth, in the order of the message; decrypted nodes are reached through their ciphertext."""
         for node in self.nodes:
             yield from node.walk()
@@ -85,14 +85,14 @@ class Cursor:
     def remaining(self) -> int:
         return len(self.octets) - self.position
 
-    def node(self, count: int, field: str, value: str | None = None, meaning: str = "", clause: str = "") -> Node:
+    def node(self, count: int, field: str, value: str | None = None, meaning: str = "", clause: str = "") -> TreeNode:
         """The next ``count`` octets as a node; without a ``value`` it shows them in hexadecimal."""
         start = self.position
         self.position += count
         octets = self.octets[start : self.position]
-        return Node(self.base + start, octets, field, octets.hex() if value is None else value, meaning, clause)
+        return TreeNode(self.base + start, octets, field, octets.hex() if value is None else value, meaning, clause)
 
-    def sized(self, field: str) -> Node:
+    def sized(self, field: str) -> TreeNode:
         """The length that comes next, as a node."""
         first = self.octets[self.position]
         count = 1 if first < 0x80 else first & 0x7F

@@ -70,7 +70,7 @@ class EncryptedPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MessageVerdict:
     """Result of checking every protected part of a message."""
 
     message: Message
@@ -89,17 +89,17 @@ class Verdict:
 _BROKEN = "does not open"
 
 
-def check(data: bytes, keystore: Keystore) -> Verdict:
+def check(data: bytes, keystore: Keystore) -> MessageVerdict:
     """Read a message and check everything protected in it. Raises DecodeError."""
     return check_message(Message.decode(data), keystore)
 
 
-def check_message(message: Message, keystore: Keystore) -> Verdict:
+def check_message(message: Message, keystore: Keystore) -> MessageVerdict:
     """The same for a message already read. Raises DecodeError for encrypted content that cannot be found its place."""
     mac = _ABSENT if message.mac is None else _check_mac(message, keystore)
     signature = _check_signature(message, keystore) if message.signature else _ABSENT
     sealed = protect.ENCRYPTED_HEADER in message.payload
-    return Verdict(message, mac, signature, open_encrypted(message, keystore) if sealed else ())
+    return MessageVerdict(message, mac, signature, open_encrypted(message, keystore) if sealed else ())
 
 
 def mac_secret(header: GroupingHeader, keystore: Keystore) -> bytes:

@@ -28,13 +28,13 @@ from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.declare import Field, Layout, Repeat
-from firmware_emu.zse.zcl import BY_IDENTIFIER, Kind, ZclStatus
+from firmware_emu.zse.zcl import BY_IDENTIFIER, ValueKind, ZclStatus
 
 SUCCESS = ZclStatus.SUCCESS
 NOT_FOUND = ZclStatus.NOT_FOUND
-_STRINGS = frozenset(one.identifier for one in BY_IDENTIFIER.values() if one.kind in (Kind.STRING, Kind.TEXT) and one.width == 1)
-_SIGNED = frozenset(one.identifier for one in BY_IDENTIFIER.values() if one.kind is Kind.SIGNED)
-_NUMBERS = (Kind.UNSIGNED, Kind.SIGNED, Kind.BOOLEAN, Kind.EUI64)
+_STRINGS = frozenset(one.identifier for one in BY_IDENTIFIER.values() if one.kind in (ValueKind.STRING, ValueKind.TEXT) and one.width == 1)
+_SIGNED = frozenset(one.identifier for one in BY_IDENTIFIER.values() if one.kind is ValueKind.SIGNED)
+_NUMBERS = (ValueKind.UNSIGNED, ValueKind.SIGNED, ValueKind.BOOLEAN, ValueKind.EUI64)
 _WIDTHS = {one.identifier: one.width for one in BY_IDENTIFIER.values() if one.kind in _NUMBERS or one.name == "date"}
 """Octets of the types whose values are carried as little-endian numbers."""
 _LETTERS = {"uint": "u", "int": "i", "bitmap": "b", "enum": "e", "utc": "t", "date": "d", "octets": "s", "string": "s"}

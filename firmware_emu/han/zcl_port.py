@@ -103,7 +103,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServedCluster:
     handler: Handler | None
     attributes: AttributeServer | None
     reports: ReportHandler | None
@@ -142,7 +142,7 @@ class ZclPort:
         self._sequence = 0
         self._descriptors: dict[int, SimpleDescriptor] = {}
         self._pending: dict[tuple[Eui64, int], Pending] = {}
-        self._services: dict[tuple[int, int, bool, Eui64 | None], Service] = {}
+        self._services: dict[tuple[int, int, bool, Eui64 | None], ServedCluster] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         port.receiver = self._received
 
@@ -409,7 +409,7 @@ class ZclPort:
         service for everyone). ``attributes`` answers reads, writes and discovery; ``reports`` takes attribute reports.
         """
         key = (endpoint, cluster, server, partner)
-        service = self._services[key] = Service(handler, attributes, reports)
+        service = self._services[key] = ServedCluster(handler, attributes, reports)
 
         def end() -> None:
             if self._services.get(key) is service:
@@ -499,7 +499,7 @@ class ZclPort:
             return
         self._dispatch(incoming)
 
-    def _service(self, incoming: Incoming) -> Service | None:
+    def _service(self, incoming: Incoming) -> ServedCluster | None:
         server = not incoming.frame.to_client
         for partner in (incoming.partner, None):
             service = self._services.get((incoming.endpoint, incoming.cluster, server, partner))
@@ -537,7 +537,7 @@ class ZclPort:
         else:
             self._answer(incoming, answer)
 
-    def _dispatch_general(self, incoming: Incoming, service: Service | None) -> None:
+    def _dispatch_general(self, incoming: Incoming, service: ServedCluster | None) -> None:
         frame = incoming.frame
         if frame.command == GeneralCommand.REPORT_ATTRIBUTES and service is not None and service.reports is not None:
             self._answer(incoming, service.reports(incoming, decode_records(frame.payload)))

@@ -165,7 +165,7 @@ class _Opened(Enum):
     NONE = "no tunnel server"
 
 
-class Delivery:
+class DeliveryWorker:
     """The worker of one Device; :meth:`run` ends when the Device leaves the log."""
 
     def __init__(self, context: DeliveryContext, device: Eui64) -> None:
@@ -291,7 +291,7 @@ class Tunnels:
     def __init__(self, context: DeliveryContext, spawn: Spawn) -> None:
         self._context = context
         self._spawn = spawn
-        self._lines: dict[Eui64, tuple[Delivery, asyncio.Task[None]]] = {}
+        self._lines: dict[Eui64, tuple[DeliveryWorker, asyncio.Task[None]]] = {}
         self._asked: dict[Eui64, bool] = {}
         """GSMEs that are being answered, and whether another GET has come meanwhile (before the confirmation of the last one)."""
         self._server = TunnelServer(context.zcl, context.endpoint, self._accept, self._from_client)
@@ -313,7 +313,7 @@ class Tunnels:
             task.cancel()
             self._server.drop(device)
         for device in sorted(wanted - set(self._lines)):
-            line = Delivery(self._context, device)
+            line = DeliveryWorker(self._context, device)
             self._lines[device] = (line, self._spawn(line.run()))
         for device in wanted:
             self.wake(device)

@@ -24,7 +24,7 @@ from firmware_emu.errors import DecodeError
 Value: TypeAlias = "bool | int | float | bytes | str | Collection | None"
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """Reading rule of a type's octets."""
 
     NONE = "none"
@@ -46,7 +46,7 @@ class DataType:
 
     identifier: int
     name: str
-    kind: Kind
+    kind: ValueKind
     width: int
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class TypedValue:
     value: Value
 
 
-def _numbered(first: int, stem: str, kind: Kind, widths: range) -> list[DataType]:
+def _numbered(first: int, stem: str, kind: ValueKind, widths: range) -> list[DataType]:
     return [DataType(first + n, f"{stem}{8 * width}", kind, width) for n, width in enumerate(widths)]
 
 
@@ -74,33 +74,33 @@ class Collection:
 
 
 _ALL: list[DataType] = [
-    DataType(0x00, "nodata", Kind.NONE, 0),
-    *_numbered(0x08, "data", Kind.UNSIGNED, range(1, 9)),
-    DataType(0x10, "bool", Kind.BOOLEAN, 1),
-    *_numbered(0x18, "bitmap", Kind.UNSIGNED, range(1, 9)),
-    *_numbered(0x20, "uint", Kind.UNSIGNED, range(1, 9)),
-    *_numbered(0x28, "int", Kind.SIGNED, range(1, 9)),
-    *_numbered(0x30, "enum", Kind.UNSIGNED, range(1, 3)),
-    DataType(0x38, "semi", Kind.FLOAT, 2),
-    DataType(0x39, "single", Kind.FLOAT, 4),
-    DataType(0x3A, "double", Kind.FLOAT, 8),
-    DataType(0x41, "octets", Kind.STRING, 1),
-    DataType(0x42, "string", Kind.TEXT, 1),
-    DataType(0x43, "longoctets", Kind.STRING, 2),
-    DataType(0x44, "longstring", Kind.TEXT, 2),
-    DataType(0x48, "array", Kind.ARRAY, 0),
-    DataType(0x4C, "struct", Kind.STRUCTURE, 0),
-    DataType(0x50, "set", Kind.ARRAY, 0),
-    DataType(0x51, "bag", Kind.ARRAY, 0),
-    DataType(0xE0, "timeofday", Kind.UNSIGNED, 4),
-    DataType(0xE1, "date", Kind.OCTETS, 4),
-    DataType(0xE2, "utc", Kind.UNSIGNED, 4),
-    DataType(0xE8, "clusterid", Kind.UNSIGNED, 2),
-    DataType(0xE9, "attributeid", Kind.UNSIGNED, 2),
-    DataType(0xEA, "bacoid", Kind.UNSIGNED, 4),
-    DataType(0xF0, "eui64", Kind.EUI64, 8),
-    DataType(0xF1, "key128", Kind.OCTETS, 16),
-    DataType(0xFF, "unknown", Kind.NONE, 0),
+    DataType(0x00, "nodata", ValueKind.NONE, 0),
+    *_numbered(0x08, "data", ValueKind.UNSIGNED, range(1, 9)),
+    DataType(0x10, "bool", ValueKind.BOOLEAN, 1),
+    *_numbered(0x18, "bitmap", ValueKind.UNSIGNED, range(1, 9)),
+    *_numbered(0x20, "uint", ValueKind.UNSIGNED, range(1, 9)),
+    *_numbered(0x28, "int", ValueKind.SIGNED, range(1, 9)),
+    *_numbered(0x30, "enum", ValueKind.UNSIGNED, range(1, 3)),
+    DataType(0x38, "semi", ValueKind.FLOAT, 2),
+    DataType(0x39, "single", ValueKind.FLOAT, 4),
+    DataType(0x3A, "double", ValueKind.FLOAT, 8),
+    DataType(0x41, "octets", ValueKind.STRING, 1),
+    DataType(0x42, "string", ValueKind.TEXT, 1),
+    DataType(0x43, "longoctets", ValueKind.STRING, 2),
+    DataType(0x44, "longstring", ValueKind.TEXT, 2),
+    DataType(0x48, "array", ValueKind.ARRAY, 0),
+    DataType(0x4C, "struct", ValueKind.STRUCTURE, 0),
+    DataType(0x50, "set", ValueKind.ARRAY, 0),
+    DataType(0x51, "bag", ValueKind.ARRAY, 0),
+    DataType(0xE0, "timeofday", ValueKind.UNSIGNED, 4),
+    DataType(0xE1, "date", ValueKind.OCTETS, 4),
+    DataType(0xE2, "utc", ValueKind.UNSIGNED, 4),
+    DataType(0xE8, "clusterid", ValueKind.UNSIGNED, 2),
+    DataType(0xE9, "attributeid", ValueKind.UNSIGNED, 2),
+    DataType(0xEA, "bacoid", ValueKind.UNSIGNED, 4),
+    DataType(0xF0, "eui64", ValueKind.EUI64, 8),
+    DataType(0xF1, "key128", ValueKind.OCTETS, 16),
+    DataType(0xFF, "unknown", ValueKind.NONE, 0),
 ]
 
 BY_IDENTIFIER = {data_type.identifier: data_type for data_type in _ALL}
@@ -156,34 +156,34 @@ def read_type(reader: Reader, field: str) -> DataType:
 def read_value(reader: Reader, data_type: DataType, field: str) -> Value:
     """One value of ``data_type``. Raises DecodeError."""
     kind, width = data_type.kind, data_type.width
-    if kind is Kind.UNSIGNED:
+    if kind is ValueKind.UNSIGNED:
         return reader.number(width, field)
-    if kind is Kind.SIGNED:
+    if kind is ValueKind.SIGNED:
         return int.from_bytes(reader.take(width, field), "little", signed=True)
-    if kind is Kind.BOOLEAN:
+    if kind is ValueKind.BOOLEAN:
         octet = reader.number(1, field)
         return bool(octet) if octet < 2 else octet
-    if kind is Kind.FLOAT:
+    if kind is ValueKind.FLOAT:
         number: float = struct.unpack(_FLOAT_FORMAT[width], reader.take(width, field))[0]
         return number
-    if kind is Kind.OCTETS:
+    if kind is ValueKind.OCTETS:
         return reader.take(width, field)
-    if kind is Kind.EUI64:
+    if kind is ValueKind.EUI64:
         return reader.take(width, field)[::-1]
-    if kind in (Kind.STRING, Kind.TEXT):
+    if kind in (ValueKind.STRING, ValueKind.TEXT):
         length = reader.number(width, f"{field} length")
         if length == (1 << 8 * width) - 1:
             return None
         octets = reader.take(length, field)
-        return octets if kind is Kind.STRING else octets.decode("utf-8", "surrogateescape")
-    if kind is Kind.NONE:
+        return octets if kind is ValueKind.STRING else octets.decode("utf-8", "surrogateescape")
+    if kind is ValueKind.NONE:
         return None
     return _read_collection(reader, data_type, field)
 
 
 def _read_collection(reader: Reader, data_type: DataType, field: str) -> Value:
     """Array, set and bag: element type, count, elements. Structure: count, then type and value of each."""
-    uniform = read_type(reader, f"{field} element type") if data_type.kind is Kind.ARRAY else None
+    uniform = read_type(reader, f"{field} element type") if data_type.kind is ValueKind.ARRAY else None
     count = reader.number(2, f"{field} count")
     if count == 0xFFFF:
         return Collection(uniform, None)
@@ -193,7 +193,7 @@ def _read_collection(reader: Reader, data_type: DataType, field: str) -> Value:
     for index in range(count):
         name = f"{field}[{index}]"
         element = uniform or read_type(reader, f"{name} type")
-        if element.kind in (Kind.ARRAY, Kind.STRUCTURE):
+        if element.kind in (ValueKind.ARRAY, ValueKind.STRUCTURE):
             raise reader.problem(name, f"read a nested {element.name}, expected a plain value")
         elements.append(TypedValue(element, read_value(reader, element, name)))
     return Collection(uniform, tuple(elements))
@@ -202,20 +202,20 @@ def _read_collection(reader: Reader, data_type: DataType, field: str) -> Value:
 def encode_value(data_type: DataType, value: Value) -> bytes:
     """The octets of ``value``. Raises ValueError where the value does not fit the type."""
     kind, width = data_type.kind, data_type.width
-    if kind is Kind.NONE:
+    if kind is ValueKind.NONE:
         return b""
-    if kind in (Kind.UNSIGNED, Kind.SIGNED, Kind.BOOLEAN) and isinstance(value, int):
+    if kind in (ValueKind.UNSIGNED, ValueKind.SIGNED, ValueKind.BOOLEAN) and isinstance(value, int):
         try:
-            return value.to_bytes(width, "little", signed=kind is Kind.SIGNED)
+            return value.to_bytes(width, "little", signed=kind is ValueKind.SIGNED)
         except OverflowError:
             raise ValueError(f"{value} does not fit {data_type.name}") from None
-    if kind is Kind.FLOAT and isinstance(value, (int, float)):
+    if kind is ValueKind.FLOAT and isinstance(value, (int, float)):
         return struct.pack(_FLOAT_FORMAT[width], value)
-    if kind in (Kind.OCTETS, Kind.EUI64) and isinstance(value, bytes) and len(value) == width:
-        return value[::-1] if kind is Kind.EUI64 else value
-    if kind in (Kind.STRING, Kind.TEXT):
+    if kind in (ValueKind.OCTETS, ValueKind.EUI64) and isinstance(value, bytes) and len(value) == width:
+        return value[::-1] if kind is ValueKind.EUI64 else value
+    if kind in (ValueKind.STRING, ValueKind.TEXT):
         return _encode_string(data_type, value)
-    if isinstance(value, Collection) and (value.element is None) is (kind is Kind.STRUCTURE):
+    if isinstance(value, Collection) and (value.element is None) is (kind is ValueKind.STRUCTURE):
         return _encode_collection(value)
     raise ValueError(f"{value!r} is not a value of {data_type.name}")
 

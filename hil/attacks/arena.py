@@ -26,7 +26,7 @@ from hil.radio.nodes.node import StackNode
 from hil.radio.stack.stack import Stack
 
 
-class Outcome(StrEnum):
+class AttackOutcome(StrEnum):
     """Conduct of the target at a hostile message."""
 
     REFUSED = "refused"
@@ -54,7 +54,7 @@ class Attack:
     layer: str
     target: str
     how: str
-    expects: frozenset[Outcome]
+    expects: frozenset[AttackOutcome]
     act: Callable[[Arena], Awaitable[int]]
 
 
@@ -77,7 +77,7 @@ class AttackResult:
         return not self.wrong
 
 
-def expects(*outcomes: Outcome) -> frozenset[Outcome]:
+def expects(*outcomes: AttackOutcome) -> frozenset[AttackOutcome]:
     return frozenset(outcomes)
 
 
@@ -89,14 +89,14 @@ def named(attacks: Iterable[Attack], names: tuple[str, ...]) -> tuple[Attack, ..
 
 _SETTLES_S = 3.0
 _EVENTS = {
-    "refused": Outcome.REFUSED,
-    "lost": Outcome.LINK_ENDED,
-    "repeated": Outcome.REPEATED,
-    "undelivered": Outcome.REFUSED,
-    "discarded": Outcome.REFUSED,
-    "not established": Outcome.REFUSED,
-    "dropped": Outcome.REFUSED,
-    "failed": Outcome.ANSWERED,
+    "refused": AttackOutcome.REFUSED,
+    "lost": AttackOutcome.LINK_ENDED,
+    "repeated": AttackOutcome.REPEATED,
+    "undelivered": AttackOutcome.REFUSED,
+    "discarded": AttackOutcome.REFUSED,
+    "not established": AttackOutcome.REFUSED,
+    "dropped": AttackOutcome.REFUSED,
+    "failed": AttackOutcome.ANSWERED,
 }
 """Events of the trace that say what became of a hostile message."""
 _COUNTED = frozenset(
@@ -134,7 +134,7 @@ class Arena:
         """An honest command to each target, executed already."""
         self.answers: dict[str, bytes] = {}
         """An honest response of each target."""
-        self.told: list[tuple[Outcome, str]] = []
+        self.told: list[tuple[AttackOutcome, str]] = []
         """Answers that the attacker itself got, for the attack under way."""
         self.crashes: list[str] = []
 
@@ -219,7 +219,7 @@ class Arena:
         """A message to the hub down the SM WAN, as the DCC's head end or somebody in its place would send it."""
         self.station.dcc.head_end.post(self.journey.chf, octets)
 
-    def tell(self, outcome: Outcome, evidence: str) -> None:
+    def tell(self, outcome: AttackOutcome, evidence: str) -> None:
         """The attacker's own layer told it something."""
         self.told.append((outcome, evidence))
 
@@ -229,7 +229,7 @@ class Arena:
             async with asyncio.timeout(30):
                 await work
         except (CommsHubError, TimeoutError) as problem:
-            self.tell(Outcome.NOT_TAKEN, str(problem) or type(problem).__name__)
+            self.tell(AttackOutcome.NOT_TAKEN, str(problem) or type(problem).__name__)
 
     # --- judging
 
@@ -247,7 +247,7 @@ class Arena:
         wrong: list[str] = []
         found = self._found(first, by_insider=attack.layer in _INSIDER)
         rose = {name: count - counted.get(name, 0) for name, count in self.counted().items() if count > counted.get(name, 0)}
-        outcomes = {outcome for outcome, _ in found} or {Outcome.SILENCE}
+        outcomes = {outcome for outcome, _ in found} or {AttackOutcome.SILENCE}
         if unexpected := outcomes - attack.expects:
             wrong.append(f"came to {', '.join(sorted(unexpected))}: expected {', '.join(sorted(attack.expects))}")
         wrong += [f"executed: {record.source} {record.message}" for record in self.records[first:] if self._executed(record)]
@@ -283,7 +283,7 @@ class Arena:
                 wrong.append(f"the next honest message to {target} was not answered: {answer.why}")
         return wrong
 
-    def _found(self, first: int, *, by_insider: bool) -> list[tuple[Outcome, str]]:
+    def _found(self, first: int, *, by_insider: bool) -> list[tuple[AttackOutcome, str]]:
         """Outcomes of hostile messages in the trace since that record, and the attacker's answers; the IHD, if it is the attacker."""
         found = list(self.told)
         for record in self.records[first:]:
@@ -291,9 +291,9 @@ class Arena:
             said_by_hub = record.area == "han" and record.source == "hub" and record.event == "sent"
             if by_insider and said_by_hub and record.target == str(self.ihd.eui64):
                 what = f"{record.detail.get('cluster')} {record.detail.get('command')}"
-                found.append((Outcome.ANSWERED, f"hub answered {what} {(record.data or b'').hex()[:24]}"))
+                found.append((AttackOutcome.ANSWERED, f"hub answered {what} {(record.data or b'').hex()[:24]}"))
             if record.event == "executed" and record.detail.get("success") is False:
-                outcome = Outcome.ANSWERED
+                outcome = AttackOutcome.ANSWERED
             if outcome is None or record.area not in _WATCHED:
                 continue
             words = [str(record.detail[key]) for key in ("step", "reason", "rule", "value") if record.detail.get(key)]

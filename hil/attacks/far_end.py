@@ -11,12 +11,12 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import CraFlag, Eui64
-from hil.attacks.arena import Arena, Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
 from hil.attacks.mutations import field_offsets, flipped, spread, truncated
 from hil.dcc.base.results import Refusal
 
 DCC, GATEWAY = "DCC, head end", "DCC, gateway"
-_DROPS = expects(Outcome.REFUSED, Outcome.SILENCE)
+_DROPS = expects(AttackOutcome.REFUSED, AttackOutcome.SILENCE)
 
 
 def _alert(arena: Arena) -> Message:
@@ -64,11 +64,11 @@ def _command(arena: Arena) -> Iterator[bytes]:
         yield replace(message, header=header).encode()
 
 
-_MESSAGES: tuple[tuple[str, str, frozenset[Outcome], Callable[[Arena], Iterator[bytes]]], ...] = (
+_MESSAGES: tuple[tuple[str, str, frozenset[AttackOutcome], Callable[[Arena], Iterator[bytes]]], ...] = (
     ("alert-cut", "an alert cut at each field", _DROPS, _cut),
     ("alert-flipped", "a bit flipped in each field of an alert", _DROPS, _flips),
-    ("alert-mis-signed", "an alert of the meter, signed by the gas meter", expects(Outcome.REFUSED), _signed_by_gas_meter),
-    ("alert-of-another", "an alert in the name of another Device, or of none", expects(Outcome.REFUSED), _of_another),
+    ("alert-mis-signed", "an alert of the meter, signed by the gas meter", expects(AttackOutcome.REFUSED), _signed_by_gas_meter),
+    ("alert-of-another", "an alert in the name of another Device, or of none", expects(AttackOutcome.REFUSED), _of_another),
     ("response-unasked", "a response again, one that nobody asked for, one with a wrong MAC", _DROPS, _response_unasked),
     ("command-upwards", "a command to the DCC, and one to the gas meter by way of the hub", _DROPS, _command),
 )
@@ -145,7 +145,7 @@ def attacks() -> Iterator[Attack]:
                 count += 1
             return count
 
-        yield Attack(f"dcc/{name}", "GBCS to the DCC", DCC, how, outcomes | {Outcome.NOT_TAKEN}, tunnel)
+        yield Attack(f"dcc/{name}", "GBCS to the DCC", DCC, how, outcomes | {AttackOutcome.NOT_TAKEN}, tunnel)
     for name, how, requests in _REQUESTS:
 
         async def ask(arena: Arena, requests: Callable[[Arena], Iterator[bytes]] = requests) -> int:
@@ -155,13 +155,13 @@ def attacks() -> Iterator[Attack]:
                     request = gateway.read(octets)
                     found = request if isinstance(request, Refusal) else gateway.receive(request)
                 except CommsHubError as problem:
-                    arena.tell(Outcome.REFUSED, f"gateway: {problem}")
+                    arena.tell(AttackOutcome.REFUSED, f"gateway: {problem}")
                 else:
                     if isinstance(found, Refusal):
-                        arena.tell(Outcome.REFUSED, f"gateway: {found.check} {found.code}: {found.value}"[:160])
+                        arena.tell(AttackOutcome.REFUSED, f"gateway: {found.check} {found.code}: {found.value}"[:160])
                     else:
-                        arena.tell(Outcome.ANSWERED, "gateway: accepted")
+                        arena.tell(AttackOutcome.ANSWERED, "gateway: accepted")
                 count += 1
             return count
 
-        yield Attack(f"dcc/{name}", "DUIS", GATEWAY, how, expects(Outcome.REFUSED), ask)
+        yield Attack(f"dcc/{name}", "DUIS", GATEWAY, how, expects(AttackOutcome.REFUSED), ask)

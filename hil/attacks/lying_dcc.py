@@ -21,7 +21,7 @@ from typing import Protocol
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.gbcs.explain import explain
-from firmware_emu.gbcs.tree import Node
+from firmware_emu.gbcs.tree import TreeNode
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import ServiceRequest, write_request
 from hil.dcc.parties.users import NotCorrelated, User
@@ -78,7 +78,7 @@ def fields_of(pre_command: bytes) -> list[tuple[str, int, int]]:
     return [found for node in explain(pre_command).nodes for found in _leaves(node, "")]
 
 
-def _leaves(node: Node, above: str) -> Iterator[tuple[str, int, int]]:
+def _leaves(node: TreeNode, above: str) -> Iterator[tuple[str, int, int]]:
     path = f"{above}/{node.field}".lstrip("/")
     if node.octets:
         yield path, node.offset, len(node.octets)

@@ -10,14 +10,14 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbt import Block
 from firmware_emu.gbcs.protect import with_mac, with_signature
 from firmware_emu.ids import CraFlag, Eui64
-from hil.attacks.arena import Arena, Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
 from hil.attacks.mutations import field_offsets, flipped, spread, truncated
 
 TARGETS = ("CHF", "GPF", "ESME", "GSME")
 STRANGER = Eui64.parse("02bad00000000001")
 _LONGEST = 20_000
-_DROPS = expects(Outcome.REFUSED, Outcome.SILENCE)
-_REFUSES = expects(Outcome.REFUSED)
+_DROPS = expects(AttackOutcome.REFUSED, AttackOutcome.SILENCE)
+_REFUSES = expects(AttackOutcome.REFUSED)
 
 
 def _macced(arena: Arena, message: Message) -> bytes:
@@ -137,7 +137,7 @@ def _fragments(arena: Arena, target: str) -> Iterator[bytes]:
         yield Block(number, octets[:40], last).encode()
 
 
-_KINDS: tuple[tuple[str, str, str, frozenset[Outcome], Callable[[Arena, str], Iterator[bytes]]], ...] = (
+_KINDS: tuple[tuple[str, str, str, frozenset[AttackOutcome], Callable[[Arena, str], Iterator[bytes]]], ...] = (
     ("truncated", "GBCS envelope", "cut at the beginning of each field", _DROPS, _truncated),
     ("flipped", "GBCS envelope", "one bit flipped in each field", _DROPS, _flipped),
     ("replayed", "GBCS envelope", "an executed command, twice again", _REFUSES, _replayed),
@@ -145,18 +145,18 @@ _KINDS: tuple[tuple[str, str, str, frozenset[Outcome], Callable[[Arena, str], It
     ("to-another", "GBCS envelope", "recipients that are nobody, everybody, another Device", _DROPS, _to_another),
     ("from-another", "GBCS envelope", "originators that are strangers, or the Device itself", _DROPS, _from_another),
     ("not-a-command", "GBCS envelope", "a command that says it is a response or an alert", _DROPS, _not_a_command),
-    ("oversized", "GBCS envelope", f"{_LONGEST} octets more, with a MAC that holds", expects(*_DROPS, Outcome.ANSWERED), _oversized),
+    ("oversized", "GBCS envelope", f"{_LONGEST} octets more, with a MAC that holds", expects(*_DROPS, AttackOutcome.ANSWERED), _oversized),
     ("unknown-code", "GBCS envelope", "message codes that no use case has, with a MAC that holds", _DROPS, _unknown_code),
     ("wrong-mac", "GBCS protection", "a bit flipped in each octet of the MAC", _REFUSES, _wrong_mac),
     ("foreign-mac", "GBCS protection", "MACed with the secret of another Device", _REFUSES, _foreign_mac),
     ("no-mac", "GBCS protection", "without its MAC", _DROPS, _no_mac),
     ("mis-signed", "GBCS protection", "signed by a supplier that the Device does not hold", _REFUSES, _signed_by_stranger),
-    ("payload-cut", "GBCS payload", "lawful, but the payload ends early", expects(*_DROPS, Outcome.ANSWERED), _payload_cut),
+    ("payload-cut", "GBCS payload", "lawful, but the payload ends early", expects(*_DROPS, AttackOutcome.ANSWERED), _payload_cut),
     (
         "payload-kind",
         "GBCS payload",
         "lawful, but the payload is of another kind, lies about lengths or nests without end",
-        expects(*_DROPS, Outcome.ANSWERED),
+        expects(*_DROPS, AttackOutcome.ANSWERED),
         _payload_of_another_kind,
     ),
     ("fragments", "GBCS block transfer", "blocks out of order, numbered from nought, of a message that has none", _DROPS, _fragments),
@@ -168,7 +168,7 @@ def _attack(
     layer: str,
     target: str,
     how: str,
-    outcomes: frozenset[Outcome],
+    outcomes: frozenset[AttackOutcome],
     make: Callable[[Arena, str], Iterator[bytes]],
 ) -> Attack:
     async def act(arena: Arena) -> int:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.nvm import SqliteStore
-from hil.attacks.arena import Arena, Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
 from hil.dcc.base.store import DccStore
 
 Opened = Callable[[Path], SqliteStore | DccStore]
@@ -62,11 +62,11 @@ def attacks() -> Iterator[Attack]:
                     try:
                         act(opened, Path(folder) / "store.sqlite")
                     except NotAvailable as told:
-                        arena.tell(Outcome.REFUSED, str(told)[:160])
+                        arena.tell(AttackOutcome.REFUSED, str(told)[:160])
                     else:
-                        arena.tell(Outcome.ANSWERED, "it was opened")
+                        arena.tell(AttackOutcome.ANSWERED, "it was opened")
                 return 1
 
             yield Attack(
-                f"store/{name}-{target.partition(',')[0].lower()}", "store to process", target, how, expects(Outcome.REFUSED), open_it
+                f"store/{name}-{target.partition(',')[0].lower()}", "store to process", target, how, expects(AttackOutcome.REFUSED), open_it
             )

@@ -11,7 +11,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters import by_id
 from firmware_emu.zse.declare import Cluster
 from firmware_emu.zse.zcl import GeneralCommand
-from hil.attacks.arena import Arena, Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
 from hil.attacks.mutations import flipped, truncated
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Address, ApsCommand, ApsKind, ApsPdu, Block, MacCommand, MacKind, MacPdu, NwkPdu
@@ -20,8 +20,8 @@ from hil.radio.stack.nwk import Auxiliary, KeyId, protect
 HUB, METER = "hub, HAN", "ESME, HAN"
 WELL_KNOWN = b"ZigBeeAlliance09"
 STRANGER = Eui64.parse("02bad00000000002")
-_SILENT = expects(Outcome.SILENCE)
-_INSIDE = expects(Outcome.SILENCE, Outcome.REFUSED, Outcome.NOT_TAKEN, Outcome.ANSWERED)
+_SILENT = expects(AttackOutcome.SILENCE)
+_INSIDE = expects(AttackOutcome.SILENCE, AttackOutcome.REFUSED, AttackOutcome.NOT_TAKEN, AttackOutcome.ANSWERED)
 
 
 class RogueRadio:
@@ -167,11 +167,18 @@ def _knocks(arena: Arena) -> Iterator[bytes]:
         yield MacPdu(MacKind.COMMAND, number, pan, 0, 0xFFFF, who, True, False, bytes([command, 0x8E])).encode()
 
 
-_AIR: tuple[tuple[str, str, str, str, frozenset[Outcome], Callable[[Arena], Iterator[bytes]]], ...] = (
+_AIR: tuple[tuple[str, str, str, str, frozenset[AttackOutcome], Callable[[Arena], Iterator[bytes]]], ...] = (
     ("mac/truncated", "MAC", HUB, "an honest frame cut at each octet", _SILENT, _cut),
     ("mac/flipped", "MAC", HUB, "two bits of each octet of an honest frame flipped, one at a time", _SILENT, _flips),
     ("mac/oversized", "MAC", HUB, "frames longer than 127 octets", _SILENT, _long),
-    ("mac/knocks", "MAC", HUB, "association and data requests from 40 strangers", expects(Outcome.SILENCE, Outcome.REFUSED), _knocks),
+    (
+        "mac/knocks",
+        "MAC",
+        HUB,
+        "association and data requests from 40 strangers",
+        expects(AttackOutcome.SILENCE, AttackOutcome.REFUSED),
+        _knocks,
+    ),
     ("nwk/replayed", "NWK", HUB, "captured frames, sent again", _SILENT, _replayed),
     ("nwk/replayed-renumbered", "NWK", HUB, "captured frames with other MAC sequences", _SILENT, _replayed_renumbered),
     ("nwk/in-clear/hub", "NWK", HUB, "tunnel data, leave and rejoin without security, as if from the meter", _SILENT, _in_clear(True)),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from hil.attacks.arena import Arena, Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
 from hil.attacks.mutations import truncated
 from hil.faults.effects import dongle_of
 from hil.radio.ncp.ash import CANCEL, FLAG, MAX_FRAME, SUBSTITUTE, frame
 
 HUB, DONGLE = "hub, dongle's line", "virtual dongle"
-_HUB = expects(Outcome.SILENCE, Outcome.REFUSED, Outcome.LINK_ENDED)
-_DONGLE = expects(Outcome.SILENCE)
+_HUB = expects(AttackOutcome.SILENCE, AttackOutcome.REFUSED, AttackOutcome.LINK_ENDED)
+_DONGLE = expects(AttackOutcome.SILENCE)
 
 
 def _damaged() -> Iterator[bytes]:
@@ -62,7 +62,7 @@ def _attack(
     layer: str,
     target: str,
     how: str,
-    outcomes: frozenset[Outcome],
+    outcomes: frozenset[AttackOutcome],
     make: Callable[[], Iterator[bytes]],
     say: Callable[[Arena, bytes], None],
 ) -> Attack:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from firmware_emu.errors import DecodeError
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.framing import LONGEST_BODY, FrameReader, encode
-from hil.attacks.arena import Arena, Attack, Outcome, expects
+from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
 
 _HUB = "hub, SM WAN"
 _FRAMING = "WAN framing"
-_ENDS = expects(Outcome.LINK_ENDED)
+_ENDS = expects(AttackOutcome.LINK_ENDED)
 _FAR = 1 << 40
 
 
@@ -20,31 +20,36 @@ def _time(seconds: int, epoch: int = 5) -> WanFrame:
     return WanFrame(WanKind.TIME, epoch, struct.pack(">I", seconds))
 
 
-_FRAMES: tuple[tuple[str, str, frozenset[Outcome], tuple[WanFrame, ...]], ...] = (
+_FRAMES: tuple[tuple[str, str, frozenset[AttackOutcome], tuple[WanFrame, ...]], ...] = (
     ("time-again", "the time, anew, in the middle of a connection", _ENDS, (_time(1), _time(0xFFFFFFFF))),
     ("hello-to-hub", "HELLO from the side that never says it", _ENDS, (WanFrame(WanKind.HELLO, 1, bytes(20)),)),
     (
         "replayed-frames",
         "sequences that were used long ago",
-        expects(Outcome.REPEATED),
+        expects(AttackOutcome.REPEATED),
         tuple(WanFrame(WanKind.MESSAGE, sequence, b"\xdf\x09") for sequence in (0, 1, 2)),
     ),
     (
         "acknowledge-unsent",
         "acknowledgements of frames that were never sent",
-        expects(Outcome.SILENCE),
+        expects(AttackOutcome.SILENCE),
         tuple(WanFrame(WanKind.ACKNOWLEDGE, sequence) for sequence in (0, _FAR, (1 << 64) - 1)),
     ),
 )
 
 
-_POSTED: tuple[tuple[str, str, frozenset[Outcome], tuple[tuple[WanKind, bytes], ...]], ...] = (
-    ("empty-message", "a message of no octets, and of one", expects(Outcome.REFUSED), ((WanKind.MESSAGE, b""), (WanKind.MESSAGE, b"\xdf"))),
-    ("long-message", "a message of 200,000 octets", expects(Outcome.REFUSED), ((WanKind.MESSAGE, b"\xdf" + bytes(200_000)),)),
+_POSTED: tuple[tuple[str, str, frozenset[AttackOutcome], tuple[tuple[WanKind, bytes], ...]], ...] = (
+    (
+        "empty-message",
+        "a message of no octets, and of one",
+        expects(AttackOutcome.REFUSED),
+        ((WanKind.MESSAGE, b""), (WanKind.MESSAGE, b"\xdf")),
+    ),
+    ("long-message", "a message of 200,000 octets", expects(AttackOutcome.REFUSED), ((WanKind.MESSAGE, b"\xdf" + bytes(200_000)),)),
     (
         "image-pieces",
         "pieces of a firmware image that belong to none, end early or lie about their place",
-        expects(Outcome.REFUSED, Outcome.SILENCE),
+        expects(AttackOutcome.REFUSED, AttackOutcome.SILENCE),
         tuple((WanKind.IMAGE, body) for body in (b"", bytes(3), b"\xff" * 64, bytes(5000))),
     ),
 )
@@ -72,7 +77,7 @@ def attacks() -> Iterator[Attack]:
                 await arena.station.clock.sleep(2)
             return len(frames)
 
-        yield Attack(f"wan/{name}", "SM WAN", _HUB, how, outcomes | {Outcome.NOT_TAKEN}, send)
+        yield Attack(f"wan/{name}", "SM WAN", _HUB, how, outcomes | {AttackOutcome.NOT_TAKEN}, send)
     for name, how, outcomes, posted in _POSTED:
 
         async def post(arena: Arena, posted: tuple[tuple[WanKind, bytes], ...] = posted) -> int:
@@ -91,7 +96,7 @@ def attacks() -> Iterator[Attack]:
                 try:
                     FrameReader().feed(one)
                 except DecodeError as problem:
-                    arena.tell(Outcome.LINK_ENDED, f"framing: {problem}")
+                    arena.tell(AttackOutcome.LINK_ENDED, f"framing: {problem}")
             return len(octets)
 
         yield Attack(f"wan/{name}", "SM WAN framing", _FRAMING, how, _ENDS, feed)
@@ -100,7 +105,7 @@ def attacks() -> Iterator[Attack]:
         whole = encode(WanFrame(WanKind.MESSAGE, 7, b"a message"))
         for end in range(len(whole)):
             if FrameReader().feed(whole[:end]):
-                arena.tell(Outcome.ANSWERED, f"a frame of {end} octets was taken for whole")
+                arena.tell(AttackOutcome.ANSWERED, f"a frame of {end} octets was taken for whole")
         return len(whole)
 
-    yield Attack("wan/truncated", "SM WAN framing", _FRAMING, "a frame cut at each octet", expects(Outcome.SILENCE), truncated)
+    yield Attack("wan/truncated", "SM WAN framing", _FRAMING, "a frame cut at each octet", expects(AttackOutcome.SILENCE), truncated)

@@ -26,7 +26,7 @@ from hil.devices.base.place import Place
 from hil.devices.kinds import kind
 from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
-from hil.radio.stack.aps import Incoming
+from hil.radio.stack.aps import IncomingApdu
 
 WELL_KNOWN_KEY = b"ZigBeeAlliance09"
 """The default global trust centre link key (ZigBee PRO r21)."""
@@ -38,7 +38,7 @@ class PlainNode(StackNode):
     async def send(self, destination: Eui64, frame: ApsFrame) -> None:
         await super().send(destination, replace(frame, secured=False))
 
-    def incoming(self, message: Incoming) -> None:
+    def incoming(self, message: IncomingApdu) -> None:
         super().incoming(replace(message, pdu=replace(message.pdu, secured=True)))
 
 

@@ -19,7 +19,7 @@ from hil.dcc.base.tables import create_tables
 from hil.dcc.own_services.schedules import schedules_in
 from hil.dcc.service.app import Caller, make_app
 from hil.dcc.service.exchange import Exchange, WebService
-from hil.dcc.service.outbox import Outbox, ReceivingAddresses
+from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Signer
 from hil.dcc.service.settings import ServiceSettings, service_settings
@@ -84,7 +84,7 @@ async def stand(
     Raises NotAvailable where a port is taken, KeystoreError."""
     dcc, settings = end.dcc, settings or service_settings()
     create_tables(dcc.store, "hil.dcc.service")
-    addresses, outbox = ReceivingAddresses(dcc.store), Outbox(dcc.store, dcc.clock.now)
+    addresses, outbox = ReceivingAddresses(dcc.store), PushOutbox(dcc.store, dcc.clock.now)
     for user, url in (receive or {}).items():
         addresses.set(user, url)
     tls = files_of(end.bench.folder / "tls", "dcc").server_context() if places.tls else None

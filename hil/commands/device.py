@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from firmware_emu.crypto.keystore import Keystore
-from hil.coverage.check import Report
+from hil.coverage.check import CoverageReport
 from hil.coverage.check import run as check_coverage
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -38,7 +38,7 @@ def coverage(templates: Path, rtds: Path, keys: Path | None, every_command: bool
         raise SystemExit(1)
 
 
-def _text(report: Report) -> str:
+def _text(report: CoverageReport) -> str:
     lines = [f"{report.use_cases} use cases, {report.answered} answered, {report.same_shape} of the reference's shape"]
     for one in report.differ:
         lines += [f"{one.stem}: {one.why}", f"    expected {one.expected}", f"    got      {one.got or 'no answer'}"]

@@ -19,8 +19,8 @@ from hil.bench.keys import load_keys
 from hil.bench.lanes import lanes
 from hil.bench.run_folder import RunFolder
 from hil.bench.station import open_station
-from hil.inventory.dongle_board import METER_CODE, Verdict, asked_pair, board_text, unlisted, verdict_by_name
-from hil.inventory.usb import Found
+from hil.inventory.dongle_board import METER_CODE, DongleVerdict, asked_pair, board_text, unlisted, verdict_by_name
+from hil.inventory.usb import FoundPort
 from hil.journeys.demo import HomeJourney
 from hil.journeys.first_light import FirstLight
 from hil.journeys.progress import begin, show, table
@@ -68,7 +68,7 @@ def check(radio: str, node: str | None, channel: int, take_over: bool, no_journe
     sys.exit(0 if result.verdict == "pass" else 1)
 
 
-def _asked(path: str) -> tuple[Found, Verdict]:
+def _asked(path: str) -> tuple[FoundPort, DongleVerdict]:
     """The dongle at ``path`` and its own answers. Raises NotAvailable for one that does not serve."""
     one = unlisted(path)
     pair = asked_pair(one, verdict_by_name(one))
@@ -77,7 +77,7 @@ def _asked(path: str) -> tuple[Found, Verdict]:
     return pair
 
 
-def _board(found: tuple[Found, Verdict], second: tuple[Found, Verdict] | None, channel: int) -> Board:
+def _board(found: tuple[FoundPort, DongleVerdict], second: tuple[FoundPort, DongleVerdict] | None, channel: int) -> Board:
     """The board of these dongles; a second hub's network on the first is this check's own."""
     folder = Path(click.get_app_dir("chub"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,8 +88,8 @@ def _board(found: tuple[Found, Verdict], second: tuple[Found, Verdict] | None, c
 
 async def _check(
     board: Board,
-    found: tuple[Found, Verdict],
-    second: tuple[Found, Verdict] | None,
+    found: tuple[FoundPort, DongleVerdict],
+    second: tuple[FoundPort, DongleVerdict] | None,
     clock: Clock,
     trace: Trace,
     folder: RunFolder,

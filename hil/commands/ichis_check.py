@@ -17,7 +17,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from hil.bench.keys import state_folder
 from hil.conformance.run import ConformanceRun, carry_out, clear_state, selected, sign_run
-from hil.conformance.runner import Result
+from hil.conformance.runner import CheckResult
 from hil.report.conformance import VERDICTS, RunRecord, headline
 from ichis.profile import load_profile
 
@@ -112,7 +112,7 @@ def _folder() -> Path:
     return folder
 
 
-def _show(console: Console, result: Result, done: int, total: int) -> None:
+def _show(console: Console, result: CheckResult, done: int, total: int) -> None:
     value = "" if result.value is None else f"{result.value:.4g} {result.check.unit} (limit {result.quantity.bounds})"
     style = _STYLE[result.verdict.value]
     console.print(

@@ -21,9 +21,9 @@ from rich.table import Column, Table
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
-from hil.inventory.dongle_board import Verdict, asked_pair, board_text, candidate, same_port, unlisted, verdict
+from hil.inventory.dongle_board import DongleVerdict, asked_pair, board_text, candidate, same_port, unlisted, verdict
 from hil.inventory.instruments import asked
-from hil.inventory.usb import Found, UsbDevice, by_id, known_devices, port_state, read_text, table
+from hil.inventory.usb import FoundPort, UsbDevice, by_id, known_devices, port_state, read_text, table
 
 _SYSFS = Path("/sys/bus/usb/devices")
 _HUB = 0x09
@@ -70,7 +70,7 @@ def _described(folder: Path, vendor: int, product: int, interfaces: tuple[str, .
     return UsbDevice(vendor, product, maker, name, serial, interfaces, ports)
 
 
-def look() -> tuple[list[Found], list[str]]:
+def look() -> tuple[list[FoundPort], list[str]]:
     """Everything on this machine that belongs on a bench, and remarks on how it was looked for."""
     devices, remark = bus()
     found = [one for device in devices for one in _found(device)]
@@ -78,11 +78,11 @@ def look() -> tuple[list[Found], list[str]]:
         port = str(row["port"])
         if os.path.exists(port):
             state, advice = port_state(port)
-            found.append(Found(str(row["what"]), "serial", "", "", "", "", port, state, advice, None))
+            found.append(FoundPort(str(row["what"]), "serial", "", "", "", "", port, state, advice, None))
     return sorted(found, key=lambda one: _ORDER.index(one.kind)), [remark] if remark else []
 
 
-def _found(device: UsbDevice) -> Iterator[Found]:
+def _found(device: UsbDevice) -> Iterator[FoundPort]:
     known = next((row for row in known_devices() if row.fits(device)), None)
     if known is None and not any("tty" in port for port in device.ports):
         return
@@ -90,7 +90,7 @@ def _found(device: UsbDevice) -> Iterator[Found]:
     identity = f"{device.vendor:04x}:{device.product:04x}"
     for port in device.ports or ("",):
         state, advice = port_state(port) if port else _without_port(kind)
-        yield Found(what, kind, identity, device.maker, device.name, device.serial, by_id(port), state, advice, known)
+        yield FoundPort(what, kind, identity, device.maker, device.name, device.serial, by_id(port), state, advice, known)
 
 
 def _without_port(kind: str) -> tuple[str, str]:
@@ -99,7 +99,7 @@ def _without_port(kind: str) -> tuple[str, str]:
     return "no port", "the kernel made no serial port for it: unplug it and look at `dmesg`; cp210x, ch341, cdc_acm or ftdi_sio is missing"
 
 
-def _plain(one: Found, judged: Verdict) -> Mapping[str, str]:
+def _plain(one: FoundPort, judged: DongleVerdict) -> Mapping[str, str]:
     row = {name: str(getattr(one, name)) for name in ("what", "kind", "usb", "maker", "name", "serial", "port", "state", "advice")}
     if one.kind in ("dongle", "serial"):
         row |= {"serves": judged.serves, "firmware": judged.why}
@@ -108,7 +108,7 @@ def _plain(one: Found, judged: Verdict) -> Mapping[str, str]:
     return row
 
 
-def _show(found: Sequence[tuple[Found, Verdict]]) -> None:
+def _show(found: Sequence[tuple[FoundPort, DongleVerdict]]) -> None:
     shown = Table("what it is", "kind", "USB", "serial number", Column("port", overflow="fold"), "will serve", "state")
     for one, judged in found:
         recalled = " (by recollection)" if one.known is not None and one.known.confidence == "recalled" else ""
@@ -197,7 +197,7 @@ def inventory(
         click.echo(f"\nBoard for {'' if chosen is None else chosen[0].port} (--board-file NAME writes it):\n\n{text}", nl=False)
 
 
-def _learn(chosen: tuple[Found, Verdict] | None, name: str) -> None:
+def _learn(chosen: tuple[FoundPort, DongleVerdict] | None, name: str) -> None:
     from hil.inventory.learn import learn  # brings bellows, which a list does not need
 
     if chosen is None or chosen[1].serves != "yes":

@@ -26,7 +26,7 @@ from hil.conformance.bench import Bench, rule_of
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.real_hub import RealHubBench
-from hil.conformance.runner import CheckBench, Result, Runner, not_tested, quantity_of
+from hil.conformance.runner import CheckBench, CheckResult, Runner, not_tested, quantity_of
 from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
 from hil.report.measurements import Verdict
 from hil.report.run_log import NAME as LOG_NAME
@@ -78,11 +78,11 @@ class ConformanceRun:
     """Of the modelled unit where a hub is under test; the one that the board names if None."""
     host_condition: HostCondition = field(default_factory=HostCondition)
     """Of the modelled port where a host is under test."""
-    progress: Callable[[Result, int, int], None] | None = None
+    progress: Callable[[CheckResult, int, int], None] | None = None
     allow_overdue: bool = False
     today: date = field(default_factory=date.today)
     deviations: list[str] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
+    results: list[CheckResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     left_on: bool = False
     """True where the bench could not confirm at the end that it is off: no run passes so, whatever its checks say."""
@@ -154,7 +154,7 @@ class Session:
     def _break(self, why: str) -> None:
         self._runner.broken = self._runner.broken or why
 
-    def check(self, check: Check, number: int) -> Result:
+    def check(self, check: Check, number: int) -> CheckResult:
         """Carry out one check, note its result."""
         if self._trace_file.trouble is not None:
             self._break(f"the trace could not be written: {self._trace_file.trouble.strerror}")
@@ -162,7 +162,7 @@ class Session:
             result = self._loop.run(self._runner.run(check, number))
         except Exception as wrong:  # a fault of the bench or the hub that nobody foresaw: recorded, then shown by pytest in full
             why = f"the check itself broke: {type(wrong).__name__}: {wrong}"
-            self.run.results.append(Result(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
+            self.run.results.append(CheckResult(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
             raise
         if result.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) and not self._runner.broken and (full := self._disk_full()):
             self._break(full)
@@ -225,7 +225,7 @@ class CheckItem(pytest.Item):
         super().__init__(**keys)  # type: ignore[arg-type]
         self._check, self._number, self._session = check, number, session_of_run
         self.user_properties += [("requirement", row) for row in check.requirement] + [("source", check.source), ("group", check.group)]
-        self.result: Result | None = None
+        self.result: CheckResult | None = None
 
     def runtest(self) -> None:
         self.result = self._session.check(self._check, self._number)
@@ -406,7 +406,7 @@ def about(run: ConformanceRun) -> dict[str, str]:
     return told
 
 
-def row_of(result: Result) -> CheckRow:
+def row_of(result: CheckResult) -> CheckRow:
     """One check as the record holds it; figures rounded to what the instruments tell."""
     check = result.check
     return {

@@ -83,7 +83,7 @@ class Vocabulary(Generic[B]):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """One check carried out, or not: then ``why`` says so and ``value`` is None. ``waveform``: seconds, volts at the hub's pins."""
 
     check: Check
@@ -115,9 +115,9 @@ def quantity_of(check: Check, profile: Profile) -> Quantity:
     return Quantity(check.title, check.unit, Bounds(low, high))
 
 
-def not_tested(check: Check, profile: Profile, why: str, round_: int = 1) -> Result:
+def not_tested(check: Check, profile: Profile, why: str, round_: int = 1) -> CheckResult:
     """A check that was not carried out."""
-    return Result(check, quantity_of(check, profile), Verdict.NOT_TESTED, None, f"not tested: {why}", round_)
+    return CheckResult(check, quantity_of(check, profile), Verdict.NOT_TESTED, None, f"not tested: {why}", round_)
 
 
 class Runner(Generic[B]):
@@ -128,7 +128,7 @@ class Runner(Generic[B]):
         self._words = vocabulary
         self.broken = ""
 
-    async def run(self, check: Check, round_: int = 1) -> Result:
+    async def run(self, check: Check, round_: int = 1) -> CheckResult:
         """The result of one check. Raises BoardError for a check that names what is not there."""
         steps, readings = self._words.steps, self._words.readings
         for verb, _ in check.stimulus:
@@ -139,7 +139,7 @@ class Runner(Generic[B]):
         profile = self.bench.profile
         quantity = quantity_of(check, profile)
         if lacking := self._words.lacking(check, self.bench.lacks):
-            return Result(check, quantity, Verdict.NOT_APPLICABLE, None, f"not applicable: {lacking}", round_)
+            return CheckResult(check, quantity, Verdict.NOT_APPLICABLE, None, f"not applicable: {lacking}", round_)
         if self.broken:
             return not_tested(check, profile, self.broken, round_)
         self.bench.doubts = []
@@ -155,16 +155,16 @@ class Runner(Generic[B]):
                 verdict, why = Verdict.NOT_TESTED, f"not tested: {wrong}"
             else:
                 verdict, why = Verdict.INCONCLUSIVE, str(wrong) or "nothing came in time"
-            return Result(check, quantity, verdict, None, why, round_, self._waveform(check))
+            return CheckResult(check, quantity, verdict, None, why, round_, self._waveform(check))
         return self._judged(check, measurement, round_)
 
-    def _judged(self, check: Check, measurement: Measurement, round_: int) -> Result:
+    def _judged(self, check: Check, measurement: Measurement, round_: int) -> CheckResult:
         verdict, why, found = measurement.verdict, measurement.why, measurement.found
         if self.bench.doubts:
             verdict, why = Verdict.INDETERMINATE, "; ".join(dict.fromkeys((*self.bench.doubts, why))).rstrip("; ")
         figure = found if isinstance(found, Reading) else None
         stated = figure is not None and figure.basis not in (Basis.EXACT, Basis.NONE)
-        return Result(
+        return CheckResult(
             check,
             measurement.quantity,
             verdict,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Kind, WordError, verb
+from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.octets import Octets, octets_of
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.words import nearest
@@ -21,8 +21,8 @@ from hil.console.rig import RigNoun, told
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.document import Content
 
-Target = Annotated[str, Kind("chf, gpf or a Device of the board", str, "targets")]
-Variant = Annotated[str, Kind("a service request variant such as 7.4", str, "variants")]
+Target = Annotated[str, WordKind("chf, gpf or a Device of the board", str, "targets")]
+Variant = Annotated[str, WordKind("a service request variant such as 7.4", str, "variants")]
 
 
 LAST = 20

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from firmware_emu.board import DeviceTable
 from firmware_emu.console.core import Core, Noun
-from firmware_emu.console.declare import Kind, Switch, verb
+from firmware_emu.console.declare import Switch, WordKind, verb
 from firmware_emu.console.frames import AttributeName, CommandName, read_attribute, send_command
 from firmware_emu.console.result import Result
 from firmware_emu.errors import NotAvailable
@@ -30,7 +30,7 @@ _ADDING = (
 )
 """Steps of an installation, and the state that each brings a Device to."""
 
-Other = Annotated[str, Kind("gpf or a Device of the board", str, "targets")]
+Other = Annotated[str, WordKind("gpf or a Device of the board", str, "targets")]
 
 
 class DeviceNoun(RigNoun):

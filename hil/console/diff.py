@@ -24,7 +24,7 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RunDifference:
     """``kind``: ``-`` only in the first run, ``+`` only in the second, ``~`` another way in both."""
 
     kind: str
@@ -78,21 +78,21 @@ def _story(message: str, hops: Sequence[Record]) -> Story:
     return Story(f"{what}{parties}", said, (hops[0].number, hops[-1].number))
 
 
-def compare(before: Iterable[Record], after: Iterable[Record]) -> list[Difference]:
+def compare(before: Iterable[Record], after: Iterable[Record]) -> list[RunDifference]:
     """Differences between two runs."""
     one, other = stories(before), stories(after)
     matcher = difflib.SequenceMatcher(None, [story.name for story in one], [story.name for story in other], autojunk=False)
-    found: list[Difference] = []
+    found: list[RunDifference] = []
     for kind, left, right, begin, end in matcher.get_opcodes():
         if kind == "equal":
             found += [difference for old, new in zip(one[left:right], other[begin:end], strict=True) for difference in _changed(old, new)]
         else:
-            found += [Difference("-", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in one[left:right]]
-            found += [Difference("+", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in other[begin:end]]
+            found += [RunDifference("-", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in one[left:right]]
+            found += [RunDifference("+", story.name, f"@{story.records[0]}: {', '.join(story.hops)}") for story in other[begin:end]]
     return found
 
 
-def _changed(old: Story, new: Story) -> list[Difference]:
+def _changed(old: Story, new: Story) -> list[RunDifference]:
     gone = [hop for hop in old.hops if hop not in new.hops]
     come = [hop for hop in new.hops if hop not in old.hops]
     if not gone and not come:
@@ -102,4 +102,4 @@ def _changed(old: Story, new: Story) -> list[Difference]:
         parts.append(f"no longer {', '.join(gone)} (@{old.records[0]})")
     if come:
         parts.append(f"but {', '.join(come)} (@{new.records[0]})")
-    return [Difference("~", old.name, "; ".join(parts))]
+    return [RunDifference("~", old.name, "; ".join(parts))]

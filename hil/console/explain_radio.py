@@ -9,11 +9,11 @@ from firmware_emu.console.explain_zcl import moved, zcl_nodes
 from firmware_emu.console.layers import Known
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs import explain as gbcs
-from firmware_emu.gbcs.tree import Cursor, Node, Tree
+from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.ids import Eui64
 from firmware_emu.zse import clusters
 from firmware_emu.zse.zcl import ZclFrame
-from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu, Delivery, MacCommand, MacKind, MacPdu, NwkCommand, NwkPdu, Reader
+from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu, DeliveryMode, MacCommand, MacKind, MacPdu, NwkCommand, NwkPdu, Reader
 from hil.radio.stack.nwk import MIC_OCTETS, Auxiliary, KeyId, unprotect
 
 _MAC = "IEEE 802.15.4-2006 7.2"
@@ -49,7 +49,7 @@ def explain_mac(octets: bytes, known: Known) -> Tree:
         title = f"{title}: {name}"
     elif frame.kind is MacKind.DATA and frame.payload:
         inner = explain_nwk(frame.payload, known)
-        nodes.append(Node(cursor.offset, b"", "NWK", inner.title, children=tuple(moved(node, cursor.offset) for node in inner.nodes)))
+        nodes.append(TreeNode(cursor.offset, b"", "NWK", inner.title, children=tuple(moved(node, cursor.offset) for node in inner.nodes)))
         cursor.position = len(octets)
         title = f"{title}: {inner.title}"
     if cursor.remaining:
@@ -57,7 +57,7 @@ def explain_mac(octets: bytes, known: Known) -> Tree:
     return Tree(title, tuple(nodes))
 
 
-def _address(cursor: Cursor, field: str, address: int | Eui64) -> Node:
+def _address(cursor: Cursor, field: str, address: int | Eui64) -> TreeNode:
     if isinstance(address, int):
         return cursor.node(2, field, f"{address:04x}", "broadcast" if address >= 0xFFFC else "coordinator" if address == 0 else "")
     return cursor.node(8, field, str(address))
@@ -109,7 +109,7 @@ def _secured(
     sender: Eui64 | None,
     known: Known,
     inside: _Inside,
-) -> tuple[list[Node], str]:
+) -> tuple[list[TreeNode], str]:
     """Auxiliary header, ciphertext and MIC; opened where one of the bench's keys does it."""
     rest = cursor.octets[cursor.position :]
     read = Reader(rest)
@@ -153,7 +153,7 @@ def explain_aps(octets: bytes, known: Known) -> Tree:
     nodes = [cursor.node(1, "APS frame control", None, ", ".join((kind, frame.delivery.name.lower(), *flags)), _APS)]
     title = f"APS {kind}"
     if frame.kind is not ApsKind.COMMAND and frame.addressed:
-        if frame.delivery is Delivery.GROUP:
+        if frame.delivery is DeliveryMode.GROUP:
             nodes.append(cursor.node(2, "group", f"{frame.group:04x}"))
         else:
             nodes.append(cursor.node(1, "destination endpoint", str(frame.destination_endpoint)))
@@ -195,7 +195,7 @@ def _aps_payload(data: bytes, frame: ApsPdu, known: Known) -> Tree:
     try:
         title, below = zcl_nodes(cursor, ZclFrame.decode(data), frame.cluster, lambda inner: gbcs.explain(inner, known.keystore).nodes)
     except DecodeError as problem:
-        return Tree("", (Node(0, data, "payload", data.hex(), f"no ZCL frame: {problem}"),))
+        return Tree("", (TreeNode(0, data, "payload", data.hex(), f"no ZCL frame: {problem}"),))
     return Tree(title, below)
 
 

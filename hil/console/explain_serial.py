@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from firmware_emu.console.layers import Known
 from firmware_emu.errors import DecodeError
-from firmware_emu.gbcs.tree import Cursor, Node, Tree
+from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
 from hil.radio.ncp.ezsp import FIRST_SL_STATUS, ApsHead, Schema, schemas_by_id
-from hil.radio.znp.mt import Kind as MtKind
+from hil.radio.znp.mt import MtKind as MtKind
 from hil.radio.znp.mt import Parser
 
 _ASH = "reference ezsp-ncp 1"
@@ -49,7 +49,7 @@ def like_ash(octets: bytes) -> float:
 def explain_ash(octets: bytes, known: Known) -> Tree:
     """ASH frames, one after the other. Raises DecodeError."""
     cursor = Cursor(octets)
-    nodes: list[Node] = []
+    nodes: list[TreeNode] = []
     titles: list[str] = []
     while cursor.remaining:
         if cursor.octets[cursor.position] in (FLAG, CANCEL):
@@ -78,14 +78,14 @@ def _logical(octets: bytes) -> list[tuple[int, int]]:
     return out
 
 
-def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, Node]:
+def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, TreeNode]:
     logical = _logical(cursor.octets[cursor.position : end])
     plain = bytes(value for value, _ in logical)
     if len(plain) < 3:
         raise DecodeError(cursor.offset, "ASH frame", f"{len(plain)} octets, expected control and a check of 2")
     taken = 0
 
-    def take(count: int, field: str, value: str | None = None, meaning: str = "") -> Node:
+    def take(count: int, field: str, value: str | None = None, meaning: str = "") -> TreeNode:
         nonlocal taken
         wire = sum(size for _, size in logical[taken : taken + count])
         shown = plain[taken : taken + count].hex() if value is None else value
@@ -100,14 +100,14 @@ def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, Node]:
     holds = binascii.crc_hqx(plain, 0xFFFF) == 0
     if not control & 0x80:
         clear = randomise(data)
-        ezsp: tuple[Node, ...] = ()
+        ezsp: tuple[TreeNode, ...] = ()
         try:
             inner = explain_ezsp(clear, known)
             title, ezsp = f"{title}, {inner.title}", inner.nodes
         except DecodeError as problem:
-            ezsp = (Node(0, clear, "data without randomisation", clear.hex(), f"no EZSP: {problem}"),)
+            ezsp = (TreeNode(0, clear, "data without randomisation", clear.hex(), f"no EZSP: {problem}"),)
         node = take(len(data), "randomised data")
-        parts.append(Node(node.offset, node.octets, node.field, node.value, "EZSP below, without randomisation", _ASH, decrypted=ezsp))
+        parts.append(TreeNode(node.offset, node.octets, node.field, node.value, "EZSP below, without randomisation", _ASH, decrypted=ezsp))
     elif control in (0xC1, 0xC2) and len(data) == 2:
         parts.append(take(1, "ASH version", str(data[0])))
         code = Code(data[1]).name.lower().replace("_", " ") if data[1] in Code._value2member_map_ else ""
@@ -115,7 +115,7 @@ def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, Node]:
     elif data:
         parts.append(take(len(data), "data"))
     parts.append(take(2, "check sequence", None, "valid" if holds else "invalid: the frame is damaged"))
-    return title, Node(head.offset, b"", "ASH frame", title, children=tuple(parts))
+    return title, TreeNode(head.offset, b"", "ASH frame", title, children=tuple(parts))
 
 
 def _control(control: int) -> tuple[str, str]:
@@ -187,8 +187,8 @@ def _better(octets: bytes, version: int, answer: bool) -> str:
     return f"; it fits version {', '.join(str(other) for other in fitting)}" if fitting else ""
 
 
-def _parameters(cursor: Cursor, schema: Schema, fields: Sequence[tuple[str, str]], version: int) -> list[Node]:
-    nodes: list[Node] = []
+def _parameters(cursor: Cursor, schema: Schema, fields: Sequence[tuple[str, str]], version: int) -> list[TreeNode]:
+    nodes: list[TreeNode] = []
     for name, kind in fields:
         if kind == "L?" and not cursor.remaining:
             continue
@@ -244,7 +244,7 @@ def explain_mt(octets: bytes, known: Known) -> Tree:
     """MT frames of a ZNP, one after the other. Raises DecodeError."""
     from hil.radio.log.mt_words import words  # brings zigpy-znp, which a prompt does not need before this
 
-    cursor, nodes, titles = Cursor(octets), list[Node](), list[str]()
+    cursor, nodes, titles = Cursor(octets), list[TreeNode](), list[str]()
     for frame in Parser().feed(octets):
         told = words(frame, from_host=frame.kind in (MtKind.SREQ, MtKind.POLL))
         titles.append(told.name)
@@ -256,7 +256,7 @@ def explain_mt(octets: bytes, known: Known) -> Tree:
         if frame.data:
             parts.append(cursor.node(len(frame.data), "fields", None, told.text))
         parts.append(cursor.node(1, "check", None, "valid"))
-        nodes.append(Node(parts[0].offset, b"", "MT frame", told.name, children=tuple(parts)))
+        nodes.append(TreeNode(parts[0].offset, b"", "MT frame", told.name, children=tuple(parts)))
     if not titles:
         raise DecodeError(0, "MT frame", "expected fe, a length, a command of 2 octets and a check that holds")
     return Tree(f"MT {'; '.join(titles)}", tuple(nodes))

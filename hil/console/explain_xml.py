@@ -6,7 +6,7 @@ from lxml import etree
 
 from firmware_emu.console.layers import Known
 from firmware_emu.errors import CommsHubError, DecodeError
-from firmware_emu.gbcs.tree import Node, Tree
+from firmware_emu.gbcs.tree import Tree, TreeNode
 from hil.dcc.base.services import schedule
 from hil.dcc.duis import read_request
 
@@ -35,7 +35,7 @@ def _title(octets: bytes, root: etree._Element) -> str:
     )
 
 
-def _node(element: etree._Element) -> Node:
+def _node(element: etree._Element) -> TreeNode:
     children = tuple(_node(child) for child in element if isinstance(child.tag, str))
     text = (element.text or "").strip()
     name = etree.QName(element).localname
@@ -43,4 +43,4 @@ def _node(element: etree._Element) -> Node:
         text = "(a secret, not shown)" if text else ""
     attributes = ", ".join(f"{key!s}={value!s}" for key, value in element.attrib.items())
     line = int(str(element.sourceline))
-    return Node(line, b"", name, text if len(text) <= 80 else f"{text[:77]}...", attributes, children=children)
+    return TreeNode(line, b"", name, text if len(text) <= 80 else f"{text[:77]}...", attributes, children=children)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from firmware_emu.console.core import Core
-from firmware_emu.console.declare import Kind, WordError, verb
+from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.result import Result, count
 from hil.console.rig import RigNoun
 from hil.faults import Faults, SentenceError, next_words
 
-Words = Annotated[str, Kind("a fault as a sentence", str, "faults")]
+Words = Annotated[str, WordKind("a fault as a sentence", str, "faults")]
 
 
 class Fault(RigNoun):

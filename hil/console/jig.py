@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from firmware_emu.console.declare import Kind, Switch, verb
+from firmware_emu.console.declare import Switch, WordKind, verb
 from firmware_emu.console.result import Result
 from hil.console.rig import RigNoun
 
-Volts = Annotated[float, Kind("volts, such as 12 or 9.5", float)]
+Volts = Annotated[float, WordKind("volts, such as 12 or 9.5", float)]
 
 
 class Jig(RigNoun):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from firmware_emu.console.core import Core, Noun
-from firmware_emu.console.declare import Device, Kind, WordError, verb
+from firmware_emu.console.declare import Device, WordError, WordKind, verb
 from firmware_emu.console.records import of_message
 from firmware_emu.console.result import Result, count
 from firmware_emu.trace import Record, Scalar
@@ -22,8 +22,8 @@ from hil.report.write import write_html, write_junit
 
 LADDER_LAST = 40
 
-RunFolderName = Annotated[str, Kind("a run's folder, as `run list` shows them, or its trace.jsonl", str, "runs")]
-Message = Annotated[str, Kind("a message identifier or a part of it", str, "messages")]
+RunFolderName = Annotated[str, WordKind("a run's folder, as `run list` shows them, or its trace.jsonl", str, "runs")]
+Message = Annotated[str, WordKind("a message identifier or a part of it", str, "messages")]
 
 
 class Run(Noun):

@@ -19,7 +19,7 @@ from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.verify import Check, State, Verdict, check_message
+from firmware_emu.gbcs.verify import Check, MessageVerdict, State, check_message
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record
 from hil.coverage import bench, faults, firmware_image, shape
@@ -27,7 +27,7 @@ from hil.coverage.identities import PendingKey, Rewriter, make_identities
 from hil.dcc.duis import RequestError, ServiceRequest, read_request
 from hil.dcc.duis.request import Node
 from hil.dcc.transform.check import COMMAND_SUFFIXES, CREATED, Checker, ReferenceDevice, pairs, reference_devices
-from hil.dcc.transform.context import DeviceProfile, LogEntry, StoredLog
+from hil.dcc.transform.context import DeviceProfile, KnownDevice, StoredLog
 from hil.dcc.transform.message import transform
 from hil.devices.esme.variant import POLYPHASE, SINGLE_ELEMENT, TWIN_ELEMENT
 
@@ -41,7 +41,7 @@ _PERIOD_ENDS: Final = ("EndDateTime", "EndDate")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CoverageDifference:
     """A use case whose answer is not of the reference's shape, or that was not answered (``got`` empty)."""
 
     stem: str
@@ -51,22 +51,22 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Report:
+class CoverageReport:
     """Outcome over all requests that address a Device and have a reference response; and what became of those without one, and of the
     reference commands that have no request, if they were sent (errors among them)."""
 
     use_cases: int = 0
     answered: int = 0
     same_shape: int = 0
-    differ: list[Difference] = field(default_factory=list)
+    differ: list[CoverageDifference] = field(default_factory=list)
     without_reference: int = 0
     without_reference_answered: int = 0
-    without_reference_unanswered: list[Difference] = field(default_factory=list)
+    without_reference_unanswered: list[CoverageDifference] = field(default_factory=list)
     sealed_references: list[str] = field(default_factory=list)
     other_exchanges: int = 0
     other_exchanges_answered: int = 0
     other_exchanges_same_shape: int = 0
-    other_exchanges_differ: list[Difference] = field(default_factory=list)
+    other_exchanges_differ: list[CoverageDifference] = field(default_factory=list)
 
 
 class _Sender(Checker):
@@ -99,7 +99,7 @@ class Coverage:
         self._sender = _Sender(keystore, devices, names)
         self._rewriter = Rewriter(keystore, firmware_image.image_hash())
 
-    def run(self, report: Report, stem: str, request: ServiceRequest, response: Path | None) -> None:
+    def run(self, report: CoverageReport, stem: str, request: ServiceRequest, response: Path | None) -> None:
         """Send one request and count what came of it."""
         if response is None:
             report.without_reference += 1
@@ -110,7 +110,9 @@ class Coverage:
         sent, verdict, why = self._exchange(stem, request, through_broker)
         if verdict is None or sent is None:
             expected = "an answer" if reference is None or sent is None else str(shape.of_message(reference, sent.payload))
-            (report.without_reference_unanswered if reference is None else report.differ).append(Difference(stem, expected, "", why))
+            (report.without_reference_unanswered if reference is None else report.differ).append(
+                CoverageDifference(stem, expected, "", why)
+            )
             return
         if reference is None:
             report.without_reference_answered += 1
@@ -124,7 +126,7 @@ class Coverage:
         else:
             report.differ.append(difference)
 
-    def run_command(self, report: Report, stem: str, command_file: Path, response: Path) -> None:
+    def run_command(self, report: CoverageReport, stem: str, command_file: Path, response: Path) -> None:
         """Send a reference command as it stands, protected anew, to a Device with the fault that the reference response shows: one that
         lacks what is asked for where that says "not found", a broken one where it tells of an error."""
         reference = self._reference(response)
@@ -146,10 +148,10 @@ class Coverage:
                 new=faults.lacks_all(decode_payload(reference.message)),
             )
         except CommsHubError as problem:
-            report.other_exchanges_differ.append(Difference(stem, "an answer", "", str(problem)))
+            report.other_exchanges_differ.append(CoverageDifference(stem, "an answer", "", str(problem)))
             return
         verdict, why = self._answer(command, sent, records, None)
-        difference = Difference(stem, "an answer", "", why)
+        difference = CoverageDifference(stem, "an answer", "", why)
         if verdict is not None:
             report.other_exchanges_answered += 1
             compared = _compared(stem, reference, verdict, command, why)
@@ -166,11 +168,11 @@ class Coverage:
             return protect.with_mac(message, self._keystore.shared_secret(header.originator, header.recipient))
         return self._sender.protected(message)
 
-    def _reference(self, path: Path) -> Verdict:
+    def _reference(self, path: Path) -> MessageVerdict:
         message = Message.decode(bytes.fromhex(path.read_text(encoding="ascii").strip()))
         return check_message(message, self._reference_keys or Keystore("no keys"))
 
-    def _exchange(self, stem: str, request: ServiceRequest, through_broker: bool) -> tuple[Message | None, Verdict | None, str]:
+    def _exchange(self, stem: str, request: ServiceRequest, through_broker: bool) -> tuple[Message | None, MessageVerdict | None, str]:
         """The command as sent, its answer with every check of its protection, and what the Device says of failures."""
         try:
             pending = self._rewriter.rewrite(request)
@@ -197,7 +199,7 @@ class Coverage:
         sent: list[bytes],
         records: list[Record],
         pending: PendingKey | None,
-    ) -> tuple[Verdict | None, str]:
+    ) -> tuple[MessageVerdict | None, str]:
         why = _said(records)
         for data in sent:
             message = Message.decode(data)
@@ -224,7 +226,7 @@ class Coverage:
         """Log of a hub or GPF as the DCC kept it, which the request replaces: the home's Devices."""
         target = request.request_id.target
         return StoredLog(
-            tuple(LogEntry(eui64, bytes(16), device.device_type) for eui64, device in list(self._devices.items())[:4] if eui64 != target)
+            tuple(KnownDevice(eui64, bytes(16), device.device_type) for eui64, device in list(self._devices.items())[:4] if eui64 != target)
         )
 
 
@@ -240,7 +242,7 @@ def _prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: 
         joins.add(device, named, DeviceType.TYPE_2, method)
 
 
-def _verify(message: Message, keystore: Keystore, pending: PendingKey | None) -> Verdict:
+def _verify(message: Message, keystore: Keystore, pending: PendingKey | None) -> MessageVerdict:
     """Check a response; one to a command that brought a new certificate may be signed with the key it certifies."""
     verdict = check_message(message, keystore)
     if verdict.signature.state is State.INVALID and pending is not None:
@@ -269,13 +271,13 @@ def _variant(profile: DeviceProfile) -> str:
     return (POLYPHASE if profile.phases > 1 else TWIN_ELEMENT if profile.elements > 1 else SINGLE_ELEMENT).name
 
 
-def _compared(stem: str, reference: Verdict, verdict: Verdict, sent: Message, why: str) -> Difference | None:
+def _compared(stem: str, reference: MessageVerdict, verdict: MessageVerdict, sent: Message, why: str) -> CoverageDifference | None:
     partings = list(shape.partings(shape.of_message(reference, sent.payload), shape.of_message(verdict, sent.payload)))
     if not partings:
         return None
     first = partings[0]
     more = f" and {len(partings) - 1} more" if len(partings) > 1 else ""
-    return Difference(stem, first.expected, first.got, f"at {first.path or '/'}{more}{'; ' if why else ''}{why}")
+    return CoverageDifference(stem, first.expected, first.got, f"at {first.path or '/'}{more}{'; ' if why else ''}{why}")
 
 
 def _said(records: list[Record]) -> str:
@@ -283,7 +285,7 @@ def _said(records: list[Record]) -> str:
     return "; ".join(dict.fromkeys(reasons))
 
 
-def _unverified(verdict: Verdict) -> str:
+def _unverified(verdict: MessageVerdict) -> str:
     return f"the answer does not verify: MAC {verdict.mac.state.value} {verdict.mac.reason}, signature {verdict.signature.state.value}"
 
 
@@ -315,11 +317,11 @@ def run(
     keys: Keystore | None = None,
     names: bool = True,
     every_command: bool = False,
-) -> Report:
+) -> CoverageReport:
     """Check every request of ``templates`` against the responses of ``messages``. Raises NotAvailable, KeystoreError, RequestError."""
     known = reference_devices() if devices is None else devices
     found = list(requests(templates, messages, known))
-    report = Report()
+    report = CoverageReport()
     with tempfile.TemporaryDirectory() as folder:
         keystore = make_identities(
             Path(folder) / "pki",

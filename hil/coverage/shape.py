@@ -22,7 +22,7 @@ from firmware_emu.gbcs.dlms import AccessResponse, Protected, ProtectionParamete
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.verify import EncryptedPart, Verdict
+from firmware_emu.gbcs.verify import EncryptedPart, MessageVerdict
 from firmware_emu.gbcs.zcl_layouts import TypedValue as ZclTyped
 from firmware_emu.gbcs.zcl_layouts import ZclCommand, ZclField, decode_zcl
 
@@ -79,7 +79,7 @@ class Parting:
     got: str
 
 
-def of_message(verdict: Verdict, command: bytes) -> Shape:
+def of_message(verdict: MessageVerdict, command: bytes) -> Shape:
     """The shape of a checked response to a command with the payload ``command``. Raises DecodeError."""
     message = verdict.message
     header = message.header

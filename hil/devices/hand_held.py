@@ -30,7 +30,7 @@ from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag, Eui64, InstallCode, MessageIdentifier
 from firmware_emu.trace import Trace
 from hil.devices.base.han_device import HanDevice
-from hil.radio.stack.joining import Found
+from hil.radio.stack.joining import FoundNetwork
 
 TERMINAL_ENDPOINT = 0x71
 ANSWER_S = 30.0
@@ -46,7 +46,7 @@ class InterPanNode(HanNode, Protocol):
 
     inter_pan_receiver: InterPanReceiver | None
 
-    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[Found]:
+    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[FoundNetwork]:
         """Active scan."""
         ...
 
@@ -148,7 +148,7 @@ class HandHeldTerminal(HanDevice):
             node.power(False)
             node.power(True)
 
-    async def _find(self) -> Found:
+    async def _find(self) -> FoundNetwork:
         for found in await self._inter_pan.beacons():
             if found.beacon.extended_pan == self._extended_pan_id:
                 return found

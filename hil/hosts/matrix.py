@@ -18,7 +18,7 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from hil.hosts.expected import EXPECTED
-from hil.hosts.session import FIRST, NEXT_CHANNEL, Outcome, Rig, drive, once, process
+from hil.hosts.session import FIRST, NEXT_CHANNEL, HostOutcome, Rig, drive, once, process
 from hil.radio.personality import Personality, personality
 
 FIRMWARES = ("zbdongle-e-7.4", "zbt-1-7.4", "pmg24-8.2.2", "zbt-2-9.1", "cc2652-3.30")
@@ -71,7 +71,7 @@ class Cell:
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _CAPTURE_TRIES = 5
 """Openings of joining that a capture may miss while it starts."""
-Run = Callable[[Rig, Personality], Awaitable[list[Outcome]]]
+Run = Callable[[Rig, Personality], Awaitable[list[HostOutcome]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +117,20 @@ def _library(name: str) -> Callable[[], str | None]:
 # --- hosts that are driven through a program of ours
 
 
-async def _bellows(rig: Rig, firmware: Personality) -> list[Outcome]:
+async def _bellows(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     return await drive(rig, [sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="bellows")])
 
 
-async def _zigpy_znp(rig: Rig, firmware: Personality) -> list[Outcome]:
+async def _zigpy_znp(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     return await drive(rig, [sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="zigpy_znp")])
 
 
-async def _zha(rig: Rig, firmware: Personality) -> list[Outcome]:
+async def _zha(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     library = {"ezsp": "bellows", "znp": "zigpy_znp"}[firmware.family]
     return await drive(rig, [str(_program("zha", "python")), str(DRIVERS / "zha_app.py"), rig.options(library=library)])
 
 
-async def _herdsman(rig: Rig, firmware: Personality) -> list[Outcome]:
+async def _herdsman(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     adapter = {"ezsp": "ember", "znp": "zstack"}[firmware.family]
     node = home() / "herdsman" / "node_modules" / "node" / "bin" / "node"
     program = str(node) if node.exists() else "node"
@@ -149,13 +149,13 @@ class _Step:
     """Text that has to be in its output."""
 
 
-async def _steps(steps: Sequence[_Step]) -> list[Outcome]:
+async def _steps(steps: Sequence[_Step]) -> list[HostOutcome]:
     told = []
     for step in steps:
         code, said = await once(step.command)
         found = re.search(step.wanted, said) if step.wanted else None
         ok = code == 0 and (not step.wanted or found is not None)
-        told.append(Outcome(step.verb, ok, found[0] if found and ok else _last(code, said)))
+        told.append(HostOutcome(step.verb, ok, found[0] if found and ok else _last(code, said)))
     return told
 
 
@@ -165,7 +165,7 @@ def _last(code: int, said: str) -> str:
     return lines[-1][:300] if lines else f"exit code {code}"
 
 
-async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[Outcome]:
+async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     kind = {"ezsp": "ezsp", "znp": "znp"}[firmware.family]
 
     def on(path: str, *words: str) -> list[str]:
@@ -194,36 +194,38 @@ async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[Outcome]:
     return sorted(told, key=lambda one: order[one.verb])
 
 
-async def _cli_capture(firmware: Personality, on: Callable[..., list[str]], rig: Rig) -> Outcome:
+async def _cli_capture(firmware: Personality, on: Callable[..., list[str]], rig: Rig) -> HostOutcome:
     """The second dongle writes what the first sends when joining opens."""
     heard = rig.folder / "heard.json"
     sniff = on(rig.second, "packet-capture", "--channels", str(NEXT_CHANNEL), "--interleave", "--output", str(heard))
     if firmware.family == "znp":
         code, said = await once(sniff)
         refused = code == 0 and not heard.stat().st_size  # it means to say so, and compares what is never the same
-        return Outcome("packet capture", None if refused else False, "zigpy-znp has no packet capture" if refused else _last(code, said))
+        return HostOutcome(
+            "packet capture", None if refused else False, "zigpy-znp has no packet capture" if refused else _last(code, said)
+        )
     async with process(sniff) as host:
         for _ in range(_CAPTURE_TRIES):
             code, said = await once(on(rig.first, "permit", "--join-time", "1"))
             if code or host.returncode is not None:
-                return Outcome("packet capture", False, _last(code, said))
+                return HostOutcome("packet capture", False, _last(code, said))
             if heard.exists() and heard.stat().st_size:
-                return Outcome("packet capture", True, f"{len(heard.read_text().splitlines())} frames")
-    return Outcome("packet capture", False, f"no frame while joining was opened {_CAPTURE_TRIES} times")
+                return HostOutcome("packet capture", True, f"{len(heard.read_text().splitlines())} frames")
+    return HostOutcome("packet capture", False, f"no frame while joining was opened {_CAPTURE_TRIES} times")
 
 
 def _colons(text: str) -> str:
     return ":".join(text[at : at + 2] for at in range(0, len(text), 2))
 
 
-async def _znp_tools(rig: Rig, firmware: Personality) -> list[Outcome]:
+async def _znp_tools(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     def tool(name: str, *words: str) -> list[str]:
         return [sys.executable, "-m", f"zigpy_znp.tools.{name}", *words]
 
     backup = rig.folder / "backup.json"
     # zigpy-cli forms and zigpy_znp.tools looks after what is there, so a network is put into the dongle first.
     code, said = await once([sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="zigpy_znp", only="form")])
-    told = [Outcome("form", code == 0, said.strip().splitlines()[-1][:300] if said.strip() else "formed")]
+    told = [HostOutcome("form", code == 0, said.strip().splitlines()[-1][:300] if said.strip() else "formed")]
     return told + await _steps(
         [
             _Step("start", tool("nvram_read", rig.first, "-o", str(rig.folder / "nvram.json"))),
@@ -237,7 +239,7 @@ async def _znp_tools(rig: Rig, firmware: Personality) -> list[Outcome]:
     )
 
 
-async def _flasher(rig: Rig, firmware: Personality) -> list[Outcome]:
+async def _flasher(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     def on(path: str, *words: str) -> list[str]:
         probe = ["--probe-methods", "ezsp:115200"]
         return [str(_program("universal-silabs-flasher", "universal-silabs-flasher")), *probe, "--device", path, *words]
@@ -327,7 +329,7 @@ async def certify(
             yield cell
 
 
-def _cells(host: Host, transport: str, firmware: str, outcomes: Sequence[Outcome], missing: str | None) -> list[Cell]:
+def _cells(host: Host, transport: str, firmware: str, outcomes: Sequence[HostOutcome], missing: str | None) -> list[Cell]:
     known = {one.verb: one for one in outcomes}
     started = known.get("start")
     cells = []

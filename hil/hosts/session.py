@@ -39,7 +39,7 @@ _LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class HostOutcome:
     """End of one verb: ``ok`` None where the host has no such function."""
 
     verb: str
@@ -160,9 +160,9 @@ def _kill(host: asyncio.subprocess.Process) -> None:
             os.kill(host.pid, signal.SIGKILL)
 
 
-async def drive(rig: Rig, command: Sequence[str]) -> list[Outcome]:
+async def drive(rig: Rig, command: Sequence[str]) -> list[HostOutcome]:
     """Run a driver that tells its verbs line by line; what it asks for is done meanwhile. A verb that is stuck is told to end."""
-    told: list[Outcome] = []
+    told: list[HostOutcome] = []
     async with process(command) as host:
         assert host.stdin is not None
         assert host.stdout is not None
@@ -175,7 +175,7 @@ async def drive(rig: Rig, command: Sequence[str]) -> list[Outcome]:
             await asyncio.wait((line,), timeout=_LOOK_S)
             if idle.look() > STUCK_S and not line.done():
                 if warned:
-                    told.append(Outcome("stop", False, f"nothing moved for {2 * STUCK_S:g} s in which it had nothing to do"))
+                    told.append(HostOutcome("stop", False, f"nothing moved for {2 * STUCK_S:g} s in which it had nothing to do"))
                     line.cancel()
                     break
                 idle.moved()
@@ -195,13 +195,13 @@ async def drive(rig: Rig, command: Sequence[str]) -> list[Outcome]:
                 asked.append(asyncio.ensure_future(rig.join()))
             elif "verb" in said:
                 warned = False
-                told.append(Outcome(said["verb"], said["ok"], said["said"]))
+                told.append(HostOutcome(said["verb"], said["ok"], said["said"]))
         for one in asked:
             one.cancel()
         _kill(host)
         lines = (await log).decode(errors="replace").strip().splitlines()
     if not told:
-        told.append(Outcome("start", False, lines[-1] if lines else "it said nothing"))
+        told.append(HostOutcome("start", False, lines[-1] if lines else "it said nothing"))
     return told
 
 

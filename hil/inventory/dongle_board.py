@@ -15,7 +15,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.han.family import family
 from firmware_emu.ids import Eui64
-from hil.inventory.usb import Found, port_state
+from hil.inventory.usb import FoundPort, port_state
 
 _OTHER_FIRMWARE = {"deconz": "deCONZ", "zboss": "ZBOSS", "zigate": "ZiGate"}
 _UNFIT = (
@@ -25,7 +25,7 @@ _UNFIT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DongleVerdict:
     """Fitness of a dongle's firmware: ``yes``, ``no`` or ``not known``, and why.
 
     ``baudrate`` is where it answered, ``family`` the kind of radio that a board names it as, ``eui64`` its address, where it was asked.
@@ -38,17 +38,17 @@ class Verdict:
     eui64: Eui64 | None = None
 
 
-def verdict_by_name(one: Found) -> Verdict:
+def verdict_by_name(one: FoundPort) -> DongleVerdict:
     """The dongle's USB name suggests this verdict."""
     if one.known is None or one.known.firmware == "":
-        return Verdict("not known", "name it with --probe --dongle PORT to have it asked")
+        return DongleVerdict("not known", "name it with --probe --dongle PORT to have it asked")
     if one.known.firmware in extensions.names(extensions.RADIO):
         sold = family(one.known.firmware).firmware
-        return Verdict("not known", f"sold with {sold} firmware: --probe asks it", family=one.known.firmware)
-    return Verdict("no", _UNFIT.format(f"sold with {_OTHER_FIRMWARE[one.known.firmware]} firmware"))
+        return DongleVerdict("not known", f"sold with {sold} firmware: --probe asks it", family=one.known.firmware)
+    return DongleVerdict("no", _UNFIT.format(f"sold with {_OTHER_FIRMWARE[one.known.firmware]} firmware"))
 
 
-def verdict_by_probe(port: str, first: int) -> Verdict:
+def verdict_by_probe(port: str, first: int) -> DongleVerdict:
     """The dongle's answers give this verdict. Raises NotAvailable or JigError where the port cannot be used."""
     # Here, because these import bellows and pyserial, which a list does not need.
     from hil.inventory.firmware_probe import probe, questions
@@ -56,7 +56,7 @@ def verdict_by_probe(port: str, first: int) -> Verdict:
     from ichis.port import SerialPort
     from ichis.uart import LineProfile
 
-    async def ask() -> Verdict:
+    async def ask() -> DongleVerdict:
         line = LineProfile(inverted=False)
         with contextlib.closing(Lease(port)):
             link = SerialPort(port, clock, line=line, inverts=False)
@@ -66,24 +66,24 @@ def verdict_by_probe(port: str, first: int) -> Verdict:
                 link.close()
         if firmware is None:
             rates = ", ".join(str(rate) for rate in sorted(questions()))
-            return Verdict(
+            return DongleVerdict(
                 "no",
                 f"no answer to EZSP, Z-Stack, OpenThread, CPC, a router or a boot loader at {rates} baud: unplug it and "
                 "plug it in again, then flash EmberZNet NCP 7.4 (EZSP 13)",
             )
         if not firmware.family:
-            return Verdict("no", _UNFIT.format(f"it runs {firmware}"))
+            return DongleVerdict("no", _UNFIT.format(f"it runs {firmware}"))
         declared = family(firmware.family)
         judgement = declared.part(declared.judge)(firmware, port)
         if not judgement.serves:
-            return Verdict("no", judgement.why)
-        return Verdict("yes", judgement.why, firmware.baudrate, declared.name, firmware.eui64)
+            return DongleVerdict("no", judgement.why)
+        return DongleVerdict("yes", judgement.why, firmware.baudrate, declared.name, firmware.eui64)
 
     clock = Clock()
     return clock.run(ask())
 
 
-def verdict(one: Found, probing: bool, chosen: str | None) -> Verdict:
+def verdict(one: FoundPort, probing: bool, chosen: str | None) -> DongleVerdict:
     """By the dongle's answer if it may be asked, else by its name."""
     asked = one.kind == "dongle" or same_port(one, chosen)
     if not (probing and asked and one.free):
@@ -93,7 +93,7 @@ def verdict(one: Found, probing: bool, chosen: str | None) -> Verdict:
         port = one.port if is_url(one.port) else os.path.realpath(one.port)
         return verdict_by_probe(port, 115200 if one.known is None else one.known.baudrate)
     except CommsHubError as trouble:
-        return Verdict("not known", str(trouble))
+        return DongleVerdict("not known", str(trouble))
 
 
 def is_url(port: str) -> bool:
@@ -101,26 +101,26 @@ def is_url(port: str) -> bool:
     return "://" in port
 
 
-def unlisted(port: str) -> Found:
+def unlisted(port: str) -> FoundPort:
     """A port that no USB device of this machine has: a pseudo-terminal, a soldered port, a dongle on the network."""
     if is_url(port):
-        return Found("port on the network", "serial", "", "", "", "", port, "free", "", None)
+        return FoundPort("port on the network", "serial", "", "", "", "", port, "free", "", None)
     state, advice = port_state(port)
     if state == "gone":
         raise NotAvailable(f"--dongle {port}", "name a serial device that is there, or a URL, as socket://HOST:PORT")
     if state == "in use" and os.path.realpath(port).startswith("/dev/pts/"):  # its maker holds the other end, and ours too
         state, advice = "free", ""
-    return Found("port", "serial", "", "", "", "", port, state, advice, None)
+    return FoundPort("port", "serial", "", "", "", "", port, state, advice, None)
 
 
-def same_port(one: Found, chosen: str | None) -> bool:
+def same_port(one: FoundPort, chosen: str | None) -> bool:
     """True if ``chosen`` names the port of ``one``, by whatever path."""
     if chosen is None or not one.port:
         return False
     return chosen == one.port or (os.path.exists(chosen) and os.path.exists(one.port) and os.path.samefile(chosen, one.port))
 
 
-def candidate(found: Sequence[tuple[Found, Verdict]], chosen: str | None) -> tuple[Found, Verdict] | None:
+def candidate(found: Sequence[tuple[FoundPort, DongleVerdict]], chosen: str | None) -> tuple[FoundPort, DongleVerdict] | None:
     """The dongle that a board is written for: the chosen one, else the first that may serve, free ones before others."""
     if chosen is not None:
         for pair in found:
@@ -131,7 +131,7 @@ def candidate(found: Sequence[tuple[Found, Verdict]], chosen: str | None) -> tup
     return min(fit, key=lambda pair: (pair[1].serves != "yes", not pair[0].free, pair[1].family != "ezsp"), default=None)
 
 
-def asked_pair(one: Found, judged: Verdict) -> tuple[Found, Verdict]:
+def asked_pair(one: FoundPort, judged: DongleVerdict) -> tuple[FoundPort, DongleVerdict]:
     """The dongle and its answers, which a board needs its address of; by its name alone where it may not be opened now."""
     return one, (judged if judged.eui64 is not None or not one.free else verdict(one, True, one.port))
 
@@ -140,7 +140,7 @@ METER_CODE = "0102030405060708090A0B0C0D0E0F10"
 """Install code of a meter that a second dongle plays: a value of this bench, as in the board ``simulated``."""
 
 
-def board_text(one: Found, judged: Verdict, name: str, meter: tuple[Found, Verdict] | None = None) -> str:
+def board_text(one: FoundPort, judged: DongleVerdict, name: str, meter: tuple[FoundPort, DongleVerdict] | None = None) -> str:
     """A board file of a hub on this dongle, and of an electricity meter on a second one. What else ``simulated`` has cannot hear them."""
     document = tomlkit.document()
     document.add(tomlkit.comment(f"Found by chub inventory: {one.what}, serial number {one.serial or 'not told'}."))
@@ -163,7 +163,7 @@ def board_text(one: Found, judged: Verdict, name: str, meter: tuple[Found, Verdi
     return tomlkit.dumps(document)
 
 
-def _meter_row(one: Found, judged: Verdict) -> tomlkit.items.Table:
+def _meter_row(one: FoundPort, judged: DongleVerdict) -> tomlkit.items.Table:
     """Raises NotAvailable for a dongle that cannot play a meter."""
     if judged.family != "ezsp" or judged.eui64 is None:
         raise NotAvailable(f"a meter on {one.port}", f"a meter's dongle speaks EZSP and tells its address: {judged.why}")

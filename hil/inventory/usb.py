@@ -52,7 +52,7 @@ class UsbDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPort:
     """One port of a device, or a device without any. ``port`` is the name to use: by-id where there is one."""
 
     what: str

@@ -22,7 +22,7 @@ from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from firmware_emu.zse.key_establishment import Established, Event, Role, Send, Session, event_of
-from hil.inventory.dongle_board import Verdict
+from hil.inventory.dongle_board import DongleVerdict
 from hil.inventory.learn import learn
 from hil.journeys.steps import Steps, expect
 from hil.radio.nodes.joiner import EzspNode
@@ -41,7 +41,7 @@ class FirstLight:
     """The steps on one dongle. ``port`` and ``judged``: it, as it was asked; ``node``: a second one, opened by the steps."""
 
     def __init__(
-        self, port: str, judged: Verdict, clock: Clock, trace: Trace, folder: Path, steps: Steps, *, channel: int, take_over: bool
+        self, port: str, judged: DongleVerdict, clock: Clock, trace: Trace, folder: Path, steps: Steps, *, channel: int, take_over: bool
     ) -> None:
         self.port, self.judged = port, judged
         self.clock, self.trace, self.folder, self.steps = clock, trace, folder, steps
@@ -61,7 +61,6 @@ class FirstLight:
             backups=self.folder / "backups",
         )
         radio.add_endpoint(SimpleDescriptor(HUB_ENDPOINT, 0x0500, (METERING, KEYS), (METERING,)))
-        radio.on_event = self._events.put_nowait
         radio.receiver = lambda device, frame: self._at_hub.put_nowait((device, frame))
         return radio
 
@@ -83,7 +82,7 @@ class FirstLight:
             (self.folder / "personality.toml").write_text(text, encoding="utf-8")
             values["file"], values["values that differ"] = "personality.toml", text.count("asked of the dongle") - 1
         async with step("the dongle opens and holds nobody's network") as values:
-            await self.radio.start()
+            await self.radio.start(self._events.put_nowait)
             values["EUI-64"] = str(self.radio.eui64)
             held = await self.radio.held()
             values["held"] = "nothing" if held.network is None else f"{held.network.extended_pan_id} on channel {held.network.channel}"
@@ -109,7 +108,7 @@ class FirstLight:
         async with step("the network outlives a restart of the program") as values:
             await self.radio.stop()
             self.radio = self._new_radio()
-            await self.radio.start()
+            await self.radio.start(self._events.put_nowait)
             again = await self.radio.resume()
             expect(again is not None, "the dongle remembers no network")
             assert again is not None

@@ -22,7 +22,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
-from hil.radio.ncp.ash import FLAG, Kind, classify, randomise, unstuff
+from hil.radio.ncp.ash import FLAG, AshFrameKind, classify, randomise, unstuff
 from hil.radio.ncp.ezsp import VERSIONS, Ncp, Request, Schema, decode_frame, field_spans, schemas_by_id
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.ncp.server import NcpServer
@@ -112,12 +112,12 @@ class _Side:
             if body is None:
                 continue
             kind = classify(body)
-            if kind is Kind.DATA and body[0] >> 4 & 7 == self.next:
+            if kind is AshFrameKind.DATA and body[0] >> 4 & 7 == self.next:
                 self.next = self.next + 1 & 7
                 found.append((randomise(body[1:]), "", 0))
-            elif kind is Kind.RST:
+            elif kind is AshFrameKind.RST:
                 found.append((b"", "rst", 0))
-            elif kind is Kind.OTHER and self._sender == DONGLE and body[0] in (_RSTACK, _ERROR) and len(body) > 2:
+            elif kind is AshFrameKind.OTHER and self._sender == DONGLE and body[0] in (_RSTACK, _ERROR) and len(body) > 2:
                 found.append((b"", "rstack" if body[0] == _RSTACK else "error", body[2]))
         return found
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.board import load_board
-from hil.attacks.arena import AttackResult, Outcome
+from hil.attacks.arena import AttackOutcome, AttackResult
 from hil.attacks.suite import all_attacks, chosen, run_attacks
 from hil.attacks.table import as_html, as_json, as_markdown
 from hil.commands.attack import attack
@@ -71,7 +71,7 @@ def test_a_replay_is_refused_for_its_counter_and_a_wrong_mac_for_its_mac_at_each
     for target in ("chf", "gpf", "esme", "gsme"):
         assert all("not above the stored" in evidence for evidence in results[f"gbcs/replayed/{target}"].evidence)
         assert all("MAC does not hold" in evidence for evidence in results[f"gbcs/wrong-mac/{target}"].evidence)
-        assert results[f"gbcs/mis-signed/{target}"].outcomes == (Outcome.REFUSED,)
+        assert results[f"gbcs/mis-signed/{target}"].outcomes == (AttackOutcome.REFUSED,)
 
 
 def test_the_table_has_a_row_for_each_attack_in_markdown_html_and_json(results: dict[str, AttackResult]) -> None:

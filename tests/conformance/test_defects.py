@@ -20,7 +20,7 @@ from hil.conformance.bench import Bench
 from hil.conformance.proofs import units
 from hil.conformance.proofs.alone import run_alone
 from hil.conformance.readings import HUB_CHECKS
-from hil.conformance.runner import Result, Runner
+from hil.conformance.runner import CheckResult, Runner
 from hil.report.measurements import Verdict
 from ichis.condition import Condition
 from ichis.conformance.check import load_checks
@@ -34,7 +34,7 @@ def test_every_check_passes_on_a_healthy_bench(tmp_path: Path) -> None:
     board = load_board("simulated")
     clock = Clock(start=board.clock.start, warp=True)
 
-    async def main() -> list[Result]:
+    async def main() -> list[CheckResult]:
         bench = Bench(board, load_profile("ichis_default"), Condition(), clock, Trace(clock.now), tmp_path)
         await bench.open()
         runner = Runner(bench, HUB_CHECKS)

@@ -17,7 +17,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError
 from hil.conformance.run import ConformanceRun, Session, record_of, selected
-from hil.conformance.runner import Result
+from hil.conformance.runner import CheckResult
 from hil.report.conformance import RunRecord, render, write_record
 from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
@@ -29,7 +29,7 @@ SERVED = ["--select", "mating", "--select", "supply"]
 
 
 def carried_out(
-    folder: Path, *groups: str, on_result: Callable[[Result, Session], None] | None = None, settings: tuple[str, ...] = ()
+    folder: Path, *groups: str, on_result: Callable[[CheckResult, Session], None] | None = None, settings: tuple[str, ...] = ()
 ) -> RunRecord:
     """The chosen groups without pytest around them; ``on_result`` may break things."""
     board = load_board("simulated", settings)
@@ -61,7 +61,7 @@ def supplies(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SimulatedJig]]:
 
 
 def test_a_serial_cable_pulled_in_mid_check_costs_its_checks_and_not_the_others(tmp_path: Path, supplies: list[SimulatedJig]) -> None:
-    def pull(result: Result, session: Session) -> None:
+    def pull(result: CheckResult, session: Session) -> None:
         if result.check.id == "SER-02":
             session._bench.station.bench_jig._port._serial.close()  # type: ignore[attr-defined]
 
@@ -80,7 +80,7 @@ def test_a_supply_that_answers_nonsense_or_not_at_all_ends_the_run_with_the_rest
     tmp_path: Path,
     supplies: list[SimulatedJig],
 ) -> None:
-    def spoil(result: Result, session: Session) -> None:
+    def spoil(result: CheckResult, session: Session) -> None:
         if result.check.id == "SST-03":
 
             async def refuse() -> float:

@@ -10,7 +10,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
-from hil.conformance.runner import Result, Runner
+from hil.conformance.runner import CheckResult, Runner
 from hil.report.measurements import Verdict
 from ichis.bad_units import BAD_HOSTS
 from ichis.conformance.check import load_checks
@@ -22,12 +22,12 @@ PROFILE = load_profile("ichis_default")
 DEFECTS = BAD_HOSTS
 
 
-def outcome(condition: HostCondition, profile: Profile = PROFILE, *settings: str, wanted: tuple[str, ...] = ()) -> list[Result]:
+def outcome(condition: HostCondition, profile: Profile = PROFILE, *settings: str, wanted: tuple[str, ...] = ()) -> list[CheckResult]:
     """The whole suite on a port that is so."""
     board = load_board("simulated", settings)
     clock = Clock(start=board.clock.start, warp=True)
 
-    async def main() -> list[Result]:
+    async def main() -> list[CheckResult]:
         bench = HostBench(board, profile, condition, clock, Trace(clock.now))
         await bench.open()
         runner = Runner(bench, HOST_CHECKS)

@@ -15,7 +15,7 @@ from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Trace
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.real_hub import RealHubBench
-from hil.conformance.runner import Result, Runner
+from hil.conformance.runner import CheckResult, Runner
 from ichis.condition import Condition
 from ichis.conformance.check import load_checks
 from ichis.hub_end import HubEnd
@@ -44,12 +44,12 @@ async def hub_in_a_socket(folder: Path, clock: Clock, condition: Condition) -> A
             data.close()
 
 
-def checked(folder: Path, wanted: tuple[str, ...], condition: Condition, *more: str) -> tuple[dict[str, Result], list[str]]:
+def checked(folder: Path, wanted: tuple[str, ...], condition: Condition, *more: str) -> tuple[dict[str, CheckResult], list[str]]:
     """These checks on such a hub, and what the engineer was asked."""
     clock = Clock(warp=True)
     asked: list[str] = []
 
-    async def main() -> list[Result]:
+    async def main() -> list[CheckResult]:
         async with hub_in_a_socket(folder, clock, condition) as (table, socket):
 
             def hand(question: str) -> str:

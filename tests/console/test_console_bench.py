@@ -15,7 +15,7 @@ from firmware_emu.console import Bench, BlockingBench, Result
 from firmware_emu.console.nouns.time import set_pace
 from firmware_emu.console.saving import as_test
 from firmware_emu.errors import BoardError, NotAvailable
-from hil.console.diff import Difference, compare, read_trace
+from hil.console.diff import RunDifference, compare, read_trace
 from hil.console.ladder_text import LadderText
 from hil.report.ladder import Arrow
 
@@ -198,7 +198,7 @@ def test_a_message_that_went_another_way_is_told_without_its_counter() -> None:
             ]
         )
     )
-    assert compare(one, other) == [Difference("~", "a:b:command", "but hub refused (@1)")]
+    assert compare(one, other) == [RunDifference("~", "a:b:command", "but hub refused (@1)")]
     assert [found.kind for found in compare(one, [])] == ["-"]
 
 

@@ -20,7 +20,7 @@ from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.gbt import Block, Reassembly
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.tree import Node
+from firmware_emu.gbcs.tree import TreeNode
 from firmware_emu.gbcs.verify import check_message
 from firmware_emu.gbcs.zcl_layouts import decode_zcl, encode_zcl, given
 from firmware_emu.ids import CraFlag
@@ -59,7 +59,7 @@ def _alert(message: Message) -> None:
             return  # an alert whose content is of another layout is still a message
 
 
-def _octets(node: Node) -> bytes:
+def _octets(node: TreeNode) -> bytes:
     return node.octets + b"".join(_octets(child) for child in node.children)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link, MacFrame
 from hil.radio.air.frames import ApsKind, ApsPdu, MacPdu
-from hil.radio.stack.aps import Incoming
+from hil.radio.stack.aps import IncomingApdu
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
@@ -31,7 +31,7 @@ class Coordinator:
         from firmware_emu.han.base import SimpleDescriptor
 
         self.stack = Stack(air, Tokens(eui64), self)
-        self.received: list[Incoming] = []
+        self.received: list[IncomingApdu] = []
         self.joins: list[tuple[Eui64, int, int]] = []
         self.children: list[tuple[Eui64, bool]] = []
         self.statuses: list[Status] = []
@@ -76,7 +76,7 @@ class Coordinator:
     def stack_status(self, status: Status) -> None:
         self.statuses.append(status)
 
-    def incoming(self, message: Incoming) -> None:
+    def incoming(self, message: IncomingApdu) -> None:
         self.received.append(message)
 
     def trust_centre_join(self, short: int, device: Eui64, update: int, decision: int, parent: int) -> None:

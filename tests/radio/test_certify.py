@@ -14,7 +14,7 @@ from firmware_emu.clock import Clock
 from hil.commands.ncp_certify import certify
 from hil.hosts import matrix, session
 from hil.hosts.matrix import FAIL, PASS, REFUSED, SKIP, VERBS, Host
-from hil.hosts.session import Outcome, Rig, drive, once
+from hil.hosts.session import HostOutcome, Rig, drive, once
 from hil.radio.personality import Personality, personality
 
 WAITS = (
@@ -27,7 +27,7 @@ def wall_clock(follow: Callable[[Clock], Clock]) -> Clock:
     return follow(Clock())
 
 
-def cells(outcomes: Sequence[Outcome], missing: str | None = None, has: str = "") -> dict[str, tuple[str, str]]:
+def cells(outcomes: Sequence[HostOutcome], missing: str | None = None, has: str = "") -> dict[str, tuple[str, str]]:
     host = Host("bellows", ("ezsp",), lambda: missing, matrix._bellows, has)
     made = matrix._cells(host, "pty", "zbdongle-e-7.4", outcomes, missing)
     assert [one.verb for one in made] == list(VERBS)
@@ -37,10 +37,10 @@ def cells(outcomes: Sequence[Outcome], missing: str | None = None, has: str = ""
 def test_a_verb_passes_fails_is_refused_as_the_firmware_or_skipped_with_the_reason() -> None:
     told = cells(
         [
-            Outcome("start", True, "7.4"),
-            Outcome("bind", False, "status 132"),
-            Outcome("packet capture", None, "the library has no such function"),
-            Outcome("EUI write", False, "it is still 00:00"),
+            HostOutcome("start", True, "7.4"),
+            HostOutcome("bind", False, "status 132"),
+            HostOutcome("packet capture", None, "the library has no such function"),
+            HostOutcome("EUI write", False, "it is still 00:00"),
         ],
         has="start and bind",
     )
@@ -54,7 +54,7 @@ def test_a_verb_passes_fails_is_refused_as_the_firmware_or_skipped_with_the_reas
 
 def test_nothing_passes_by_silence() -> None:
     assert {verdict for verdict, _ in cells([], "not installed: pip install it").values()} == {SKIP}
-    told = cells([Outcome("start", False, "no answer")])
+    told = cells([HostOutcome("start", False, "no answer")])
     assert set(told.values()) == {(FAIL, "no answer"), (FAIL, "the session ended before it: no answer")}
 
 
@@ -75,7 +75,7 @@ async def test_a_verb_that_is_stuck_is_told_to_end_and_the_session_goes_on(wall_
     monkeypatch.setattr(session, "_LOOK_S", 0.05)
     async with Rig(personality("zbdongle-e-7.4"), "pty", wall_clock) as rig:
         told = await drive(rig, [sys.executable, "-c", f"{WAITS}({{'verb': 'stop', 'ok': False, 'said': 'ended'}}), flush=True)"])
-    assert told == [Outcome("start", True, "up"), Outcome("stop", False, "ended")]
+    assert told == [HostOutcome("start", True, "up"), HostOutcome("stop", False, "ended")]
 
 
 async def test_a_command_that_is_stuck_is_ended_and_one_that_works_is_not(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +88,9 @@ async def test_a_command_that_is_stuck_is_ended_and_one_that_works_is_not(wall_c
 
 
 def test_the_cells_are_one_json_object_and_a_failure_is_exit_code_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run(rig: Rig, firmware: Personality) -> list[Outcome]:
+    async def run(rig: Rig, firmware: Personality) -> list[HostOutcome]:
         assert Path(rig.first).exists()
-        return [Outcome("start", False, "no answer")]
+        return [HostOutcome("start", False, "no answer")]
 
     monkeypatch.setattr(matrix, "HOSTS", (Host("bellows", ("ezsp",), lambda: None, run),))
     done = CliRunner().invoke(certify, ["--firmware", "zbt-1-7.4", "--transport", "pty", "--json"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from firmware_emu.clock import Clock
 from hil.radio.ncp import ash
-from hil.radio.ncp.ash import Ash, Deliver, Reset, State, Write
+from hil.radio.ncp.ash import Ash, AshState, Deliver, Reset, Write
 
 RST = bytes.fromhex("c038bc7e")
 
@@ -76,12 +76,12 @@ def test_what_is_not_acknowledged_is_sent_again_and_then_the_link_fails_until_re
     link = started()
     first = written(link.send(b"reply", 0.0))[0]
     now, repeats = 0.0, 0
-    while link.state is State.CONNECTED:
+    while link.state is AshState.CONNECTED:
         deadline = link.deadline
         assert deadline is not None
         now = deadline
         events = link.tick(now)
-        if link.state is State.CONNECTED:
+        if link.state is AshState.CONNECTED:
             assert written(events) == [ash.frame(0x08, ash.randomise(b"reply"))]
             assert first == ash.frame(0x00, ash.randomise(b"reply"))
             repeats += 1

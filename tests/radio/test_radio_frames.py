@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
-from hil.radio.air.frames import ApsKind, ApsPdu, Beacon, Block, Delivery, MacKind, MacPdu, NwkPdu, Reader
+from hil.radio.air.frames import ApsKind, ApsPdu, Beacon, Block, DeliveryMode, MacKind, MacPdu, NwkPdu, Reader
 from hil.radio.stack.nwk import Auxiliary, KeyId, protect, unprotect
 
 euis = st.binary(min_size=8, max_size=8).map(Eui64)
@@ -72,7 +72,7 @@ def aps_pdus(draw: st.DrawFn) -> ApsPdu:
     return ApsPdu(
         kind,
         draw(octets),
-        Delivery.GROUP if group else Delivery.UNICAST,
+        DeliveryMode.GROUP if group else DeliveryMode.UNICAST,
         draw(st.booleans()),
         draw(st.booleans()),
         draw(octets) if addressed and not group else 0,

@@ -12,7 +12,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import SimpleDescriptor
 from hil.radio.air.air import Air
-from hil.radio.air.frames import ApsKind, ApsPdu, Delivery
+from hil.radio.air.frames import ApsKind, ApsPdu, DeliveryMode
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack import zdo
 from hil.radio.stack.status import Status
@@ -111,7 +111,7 @@ async def test_a_channel_change_that_is_broadcast_moves_the_network_and_its_devi
     pdu = ApsPdu(
         ApsKind.DATA,
         stack.aps.next_sequence(),
-        Delivery.BROADCAST,
+        DeliveryMode.BROADCAST,
         cluster=zdo.MGMT_NWK_UPDATE,
         payload=b"\x01" + (1 << 25).to_bytes(4, "little") + bytes([zdo.CHANGE_CHANNEL, 1]),
     )

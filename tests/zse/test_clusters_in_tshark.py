@@ -13,7 +13,7 @@ import pytest
 
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Cluster, Command, Field, FieldValue, Layout
-from firmware_emu.zse.zcl import Kind, ZclFrame
+from firmware_emu.zse.zcl import ValueKind, ZclFrame
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
 
@@ -89,13 +89,13 @@ def sample(layout: Layout) -> dict[str, FieldValue]:
 
 
 def sample_value(item: Field) -> bool | int | bytes | str:
-    if item.type.kind is Kind.BOOLEAN:
+    if item.type.kind is ValueKind.BOOLEAN:
         return False
-    if item.type.kind is Kind.STRING:
+    if item.type.kind is ValueKind.STRING:
         return b"ab"
-    if item.type.kind is Kind.TEXT:
+    if item.type.kind is ValueKind.TEXT:
         return "ab"
-    if item.type.kind in (Kind.OCTETS, Kind.EUI64):
+    if item.type.kind in (ValueKind.OCTETS, ValueKind.EUI64):
         return bytes(item.type.width)
     return 1
 

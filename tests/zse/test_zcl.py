@@ -15,11 +15,11 @@ from firmware_emu.zse.zcl import (
     Collection,
     DataType,
     DefaultResponse,
-    Kind,
     Reader,
     ReadRecord,
     TypedValue,
     Value,
+    ValueKind,
     ZclFrame,
     ZclStatus,
     encode_value,
@@ -29,24 +29,24 @@ from firmware_emu.zse.zcl import (
 
 def plain(kind: DataType) -> st.SearchStrategy[Value]:
     """Values of a type that is not a collection."""
-    if kind.kind is Kind.UNSIGNED:
+    if kind.kind is ValueKind.UNSIGNED:
         return st.integers(0, (1 << 8 * kind.width) - 1)
-    if kind.kind is Kind.SIGNED:
+    if kind.kind is ValueKind.SIGNED:
         return st.integers(-(1 << 8 * kind.width - 1), (1 << 8 * kind.width - 1) - 1)
-    if kind.kind is Kind.BOOLEAN:
+    if kind.kind is ValueKind.BOOLEAN:
         return st.booleans()
-    if kind.kind is Kind.FLOAT:
+    if kind.kind is ValueKind.FLOAT:
         return st.floats(width={2: 16, 4: 32, 8: 64}[kind.width], allow_nan=False)
-    if kind.kind in (Kind.OCTETS, Kind.EUI64):
+    if kind.kind in (ValueKind.OCTETS, ValueKind.EUI64):
         return st.binary(min_size=kind.width, max_size=kind.width)
-    if kind.kind is Kind.STRING:
+    if kind.kind is ValueKind.STRING:
         return st.none() | st.binary(max_size=254)
-    if kind.kind is Kind.TEXT:
+    if kind.kind is ValueKind.TEXT:
         return st.none() | st.text(max_size=60)
     return st.none()
 
 
-PLAIN = [one for one in BY_IDENTIFIER.values() if one.kind not in (Kind.ARRAY, Kind.STRUCTURE)]
+PLAIN = [one for one in BY_IDENTIFIER.values() if one.kind not in (ValueKind.ARRAY, ValueKind.STRUCTURE)]
 typed = st.sampled_from(PLAIN).flatmap(lambda kind: st.tuples(st.just(kind), plain(kind)))
 
 
@@ -62,7 +62,7 @@ def test_every_value_of_every_type_survives_the_wire(one: tuple[DataType, Value]
 def test_structures_survive_the_wire(items: list[tuple[DataType, Value]]) -> None:
     structure = Collection(None, tuple(TypedValue(kind, value) for kind, value in items))
     octets = encode_value(BY_NAME["struct"], structure)
-    if any(kind.kind is Kind.NONE for kind, _ in items):
+    if any(kind.kind is ValueKind.NONE for kind, _ in items):
         return
     assert read_value(Reader(octets), BY_NAME["struct"], "value") == structure
 

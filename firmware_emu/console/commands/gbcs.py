@@ -24,7 +24,7 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain as explain_message
 from firmware_emu.gbcs.explain import title
 from firmware_emu.gbcs.use_cases import UseCaseKind, by_name
-from firmware_emu.gbcs.verify import State, Verdict, check, mac_secret
+from firmware_emu.gbcs.verify import MessageVerdict, State, check, mac_secret
 from firmware_emu.ids import CraFlag, Eui64
 
 
@@ -61,7 +61,7 @@ def explain(context: click.Context, message: str, keys: Path | None, as_json: bo
         context.exit(1)
 
 
-def _outcome(verdict: Verdict) -> dict[str, object]:
+def _outcome(verdict: MessageVerdict) -> dict[str, object]:
     checks = (("mac", verdict.mac), ("signature", verdict.signature))
     parts = (
         {

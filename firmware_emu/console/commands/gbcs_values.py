@@ -19,7 +19,7 @@ from firmware_emu.console.commands.gbcs_literals import certificate, moment, num
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import IdentifierError
 from firmware_emu.gbcs.asn1 import types_by_code
-from firmware_emu.gbcs.asn1_schema import Kind, kinds
+from firmware_emu.gbcs.asn1_schema import Asn1Kind, kinds
 from firmware_emu.gbcs.asn1_types import NEVER, RECORDS, Asn1Value
 from firmware_emu.gbcs.axdr import Data
 from firmware_emu.gbcs.cosem_time import UTC_NEVER, encode_utc_seconds
@@ -212,12 +212,12 @@ def _entry(name: str, group: GroupLayout, entry: Mapping[str, Any]) -> dict[str,
 # -- ASN.1
 
 
-def _asn1_kind(use_case: UseCase) -> Kind | None:
+def _asn1_kind(use_case: UseCase) -> Asn1Kind | None:
     names = [name for (code, cra, _), name in types_by_code().items() if (code, cra) == (use_case.code, CraFlag.COMMAND)]
     return kinds()[names[0]] if names else None
 
 
-def _asn1_takes(kind: Kind) -> str:
+def _asn1_takes(kind: Asn1Kind) -> str:
     if kind.base == "SEQUENCE":
         parts = zip(fields(RECORDS[kind.name]), [m for m in kind.members if m.kind.base != "NULL"], strict=True)  # type: ignore[arg-type]
         return "{" + ", ".join(f"{part.name}{'?' if member.optional else ''}: {_asn1_takes(member.kind)}" for part, member in parts) + "}"
@@ -239,7 +239,7 @@ def _asn1_value(use_case: UseCase, pairs: Mapping[str, str]) -> Asn1Value:
     return _asn1(use_case.name, kind, {key: _loaded(text) for key, text in pairs.items()})
 
 
-def _asn1(name: str, kind: Kind, given: Any) -> Asn1Value:
+def _asn1(name: str, kind: Asn1Kind, given: Any) -> Asn1Value:
     match kind.base:
         case "SEQUENCE":
             return _record(name, kind, given)
@@ -262,7 +262,7 @@ def _asn1(name: str, kind: Kind, given: Any) -> Asn1Value:
             return Eui64.parse(str(given)) if kind.name == "EntityId" else octets(str(given))
 
 
-def _record(name: str, kind: Kind, given: Any) -> Asn1Value:
+def _record(name: str, kind: Asn1Kind, given: Any) -> Asn1Value:
     record = RECORDS[kind.name]
     names = [part.name for part in fields(record)]  # type: ignore[arg-type]  # every Record is a dataclass
     if not isinstance(given, dict) or not set(given) <= set(names):

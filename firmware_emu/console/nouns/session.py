@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 from firmware_emu.console.core import Noun
-from firmware_emu.console.declare import Kind, WordError, verb
+from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.manual import manual
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.saving import as_test
 
-FileName = Annotated[str, Kind("a file name such as test_join.py")]
-Topic = Annotated[str, Kind("a noun, a verb or a plain word", str, "topics")]
+FileName = Annotated[str, WordKind("a file name such as test_join.py")]
+Topic = Annotated[str, WordKind("a noun, a verb or a plain word", str, "topics")]
 
 
 class Session(Noun):

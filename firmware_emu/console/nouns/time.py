@@ -7,7 +7,7 @@ from typing import Annotated
 
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.console.core import Core, Noun
-from firmware_emu.console.declare import Kind, Moment, Seconds, WordError, verb
+from firmware_emu.console.declare import Moment, Seconds, WordError, WordKind, verb
 from firmware_emu.console.records import alert_code
 from firmware_emu.console.result import Result
 from firmware_emu.gbcs.alerts import alert_codes
@@ -20,13 +20,13 @@ _ISO = "%Y-%m-%dT%H:%M:%S"
 
 Event = Annotated[
     str,
-    Kind(
+    WordKind(
         "alert, or an event of the trace such as joined",
         str,
         ("alert", "joined", "left", "executed", "refused", "delivered", "boot", "formed", "mirrored", "asleep", "connected", "lost"),
     ),
 ]
-What = Annotated[str, Kind("an alert code such as 8F36, or a part of a source, target or message", str, "alert codes")]
+What = Annotated[str, WordKind("an alert code such as 8F36, or a part of a source, target or message", str, "alert codes")]
 
 
 def set_pace(clock: Clock, speed: float | None) -> None:

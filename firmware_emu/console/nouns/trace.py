@@ -7,7 +7,7 @@ from typing import Annotated
 from rich.console import Console, ConsoleOptions, RenderResult
 
 from firmware_emu.console.core import Core, Noun
-from firmware_emu.console.declare import Device, Kind, WordError, verb
+from firmware_emu.console.declare import Device, WordError, WordKind, verb
 from firmware_emu.console.layers import Known, explain_any, layers
 from firmware_emu.console.octets import Octets, octets_of, record_of
 from firmware_emu.console.records import Filter, line, of_message, quiet
@@ -23,10 +23,10 @@ LAST = 20
 OFFERED = 20
 AREAS = ("dcc", "wan", "hub", "han", "device", "ichis", "power", "nvm", "fault", "bench")
 
-Area = Annotated[str, Kind(f"one or more of {', '.join(AREAS)}, with commas", str, AREAS)]
-Watched = Annotated[str, Kind(f"one or more of {', '.join(AREAS)}, or all, quiet, off", str, (*AREAS, "all", "quiet", "off"))]
-Message = Annotated[str, Kind("a message identifier or a part of it, or @NUMBER of a record", str, "messages")]
-LayerName = Annotated[str, Kind("a layer", str, "layers")]
+Area = Annotated[str, WordKind(f"one or more of {', '.join(AREAS)}, with commas", str, AREAS)]
+Watched = Annotated[str, WordKind(f"one or more of {', '.join(AREAS)}, or all, quiet, off", str, (*AREAS, "all", "quiet", "off"))]
+Message = Annotated[str, WordKind("a message identifier or a part of it, or @NUMBER of a record", str, "messages")]
+LayerName = Annotated[str, WordKind("a layer", str, "layers")]
 
 
 class Trace(Noun):

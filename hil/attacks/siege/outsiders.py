@@ -17,7 +17,7 @@ from hil.attacks.siege.search import Change, octets_changed
 from hil.radio.air.air import Air, Link, MacFrame
 from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu, MacCommand, MacKind, MacPdu, NwkCommand, NwkPdu
 from hil.radio.nodes.node import StackNode
-from hil.radio.stack.aps import Incoming
+from hil.radio.stack.aps import IncomingApdu
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
@@ -52,7 +52,7 @@ class TrustCentre:
         self.stack.endpoints[1] = SimpleDescriptor(1, 0x0508, (0x000A, 0x0019), (0x0702,))
         self.heard: list[bytes] = []
 
-    def incoming(self, message: Incoming) -> None:
+    def incoming(self, message: IncomingApdu) -> None:
         if message.pdu.profile:
             self.heard.append(message.pdu.payload)
 

@@ -19,7 +19,7 @@ from hil.commands.dcc.visiting import DccGroup
 from hil.dcc.duis import read_request, validate
 from hil.dcc.transform import TransformError, use_cases_of
 from hil.dcc.transform import transform as to_message
-from hil.dcc.transform.check import Checker, ReferenceDevice, Report, reference_devices
+from hil.dcc.transform.check import Checker, ReferenceDevice, TransformReport, reference_devices
 from hil.dcc.transform.check import run as check_pairs
 from hil.dcc.transform.context import DeviceProfile, Edition
 
@@ -137,7 +137,7 @@ def transform_check(templates: Path, messages: Path, keys: Path, told: tuple[str
         raise SystemExit(1)
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: TransformReport) -> None:
     same = report.identical + report.identical_but_signature
     click.echo(f"{report.pairs} pairs: {report.identical} identical, {report.identical_but_signature} up to the signature, ", nl=False)
     click.echo(f"{len(report.differ)} differ ({len(report.unexplained)} unexplained), ", nl=False)

@@ -24,7 +24,7 @@ from hil.commands.dcc.options import EUI, json_option, show, store_option
 from hil.commands.dcc.send import keys_option, place_of
 from hil.commands.dcc.serve import first_accounts
 from hil.commands.dcc.visiting import ask, visited
-from hil.dcc.service.outbox import Outbox, ReceivingAddresses
+from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import AddressChanged
 from hil.dcc.service.settings import service_settings
 
@@ -260,7 +260,7 @@ def outbox(user: Eui64 | None, state: str | None, number: int | None, store_path
     """Show what the DCC has for users at addresses of their own: responses and alerts, taken or waiting, with what kept them."""
 
     async def look() -> list[dict[str, object]]:
-        found = Outbox(_running().end.dcc.store, lambda: 0.0).all(user, state)
+        found = PushOutbox(_running().end.dcc.store, lambda: 0.0).all(user, state)
         if number is not None:
             return [{"xml": one.xml.decode()} for one in found if one.number == number]
         return [

@@ -21,7 +21,7 @@ from hil.conformance.bad_firmware import Unit
 from hil.conformance.bench import Bench
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.readings import HUB_CHECKS
-from hil.conformance.runner import Result, Runner
+from hil.conformance.runner import CheckResult, Runner
 from hil.report.measurements import Verdict
 from ichis.conformance.check import Check
 from ichis.host_port import HostCondition
@@ -95,7 +95,7 @@ def run_alone(
     unit: Unit | HostCondition | None = None,
     settings: Sequence[str] = (),
     profiles: Sequence[Profile] = (),
-) -> list[Result]:
+) -> list[CheckResult]:
     """These checks in this order, on one bench with one unit (the healthy one if None). ``settings`` are laid over the simulated board.
 
     ``profiles``: for each check the one it is judged by, where it is not the bench's own.
@@ -106,7 +106,7 @@ def run_alone(
     judged_by = profiles or [own_limits()] * len(checks)
     with a_bench(host, unit, settings, judged_by[0]) as bench:
 
-        async def main() -> list[Result]:
+        async def main() -> list[CheckResult]:
             try:
                 await bench.open()
                 runner: Runner[Any] = Runner(bench, HOST_CHECKS if host else HUB_CHECKS)
@@ -120,13 +120,13 @@ def run_alone(
         return bench.clock.run(main())
 
 
-def run_exchanging(check: Check, unit: Unit, boards: Sequence[Sequence[str]]) -> list[Result | CommsHubError]:
+def run_exchanging(check: Check, unit: Unit, boards: Sequence[Sequence[str]]) -> list[CheckResult | CommsHubError]:
     """One check of a hub again and again, on one bench, before each time with the stand-ins of other settings.
 
     The hub rests between: ten minutes without supply, so that nothing it counts reaches from one time to the next. Where the
     stand-ins do not come up, or do not go off at the end, that is the result.
     """
-    found: list[Result | CommsHubError] = []
+    found: list[CheckResult | CommsHubError] = []
     with a_bench(False, unit, SOUND, own_limits()) as bench:
         assert isinstance(bench, Bench)
 

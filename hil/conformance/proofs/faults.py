@@ -14,7 +14,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.hub import Hub
 from hil.conformance.bad_firmware import BAD_UNITS, Unit
 from hil.conformance.proofs.alone import Finding, run_alone, run_exchanging
-from hil.conformance.runner import Result
+from hil.conformance.runner import CheckResult
 from hil.report.measurements import Verdict
 from ichis.bad_units import BAD_HOSTS
 from ichis.conformance.check import Check, load_checks
@@ -71,7 +71,7 @@ class Case:
             for name, one in zip(names, self._results(), strict=True)
         ]
 
-    def _results(self) -> list[Result | CommsHubError]:
+    def _results(self) -> list[CheckResult | CommsHubError]:
         check = self.check
         boards = [instruments(check.under_test, self.instrument, latency_ms, fault) for fault, latency_ms in self.strikes]
         if check.under_test == "hub":
@@ -80,7 +80,7 @@ class Case:
                 return run_exchanging(check, unit, boards)
         return [self._alone(board) for board in boards]
 
-    def _alone(self, board: tuple[str, ...]) -> Result | CommsHubError:
+    def _alone(self, board: tuple[str, ...]) -> CheckResult | CommsHubError:
         name = self.check.id
         unit = None if not self.bad else BAD_HOSTS[name] if self.check.under_test == "host" else BAD_UNITS[name]()
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from firmware_emu.errors import CommsHubError
 from hil.conformance.proofs.alone import Finding, own_limits, run_alone
-from hil.conformance.runner import Result
+from hil.conformance.runner import CheckResult
 from hil.report.measurements import Verdict
 from ichis.conformance.check import Check, load_checks, names_in
 from ichis.profile import Profile
@@ -54,7 +54,7 @@ class Moved:
     profile: Profile
 
 
-def _moved(check: Check, truth: Result) -> list[Moved]:
+def _moved(check: Check, truth: CheckResult) -> list[Moved]:
     if truth.value is None:  # no figure: what was to happen did, or it was not tested
         return []
     exact = not truth.u and float(truth.value).is_integer()  # a count, or a state

@@ -33,7 +33,7 @@ from hil.dcc.inventory.inventory import Device
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
 from hil.dcc.parties.cos_signer import CosSigner
 from hil.dcc.parties.users import NotCorrelated, User, UserSuspended
-from hil.dcc.transform import DeviceProfile, LogEntry, StoredLog, TransformContext, originated_by_dcc, transform
+from hil.dcc.transform import DeviceProfile, KnownDevice, StoredLog, TransformContext, originated_by_dcc, transform
 
 
 class UserEntryError(CommsHubError):
@@ -351,10 +351,10 @@ class Journey:
     def _stored_log(self, hub: Eui64) -> StoredLog | None:
         copy, of_gpf = self.context.device_logs.copy(hub), self.context.device_logs.gpf_log(hub)
         if of_gpf:
-            return StoredLog(tuple(LogEntry(eui, device_type=kind) for eui, kind in of_gpf.items()))
+            return StoredLog(tuple(KnownDevice(eui, device_type=kind) for eui, kind in of_gpf.items()))
         if copy is None:
             return None
-        return StoredLog(tuple(LogEntry(eui, link_hash) for eui, link_hash in copy.entries.items()), copy.extended_pan_id)
+        return StoredLog(tuple(KnownDevice(eui, link_hash) for eui, link_hash in copy.entries.items()), copy.extended_pan_id)
 
     def _round_trip(self, user: User, arrival: Arrival, message: Message, travel: Travel) -> tuple[Message, CommandVariant] | Refusal:
         """Pre-command to the user, signed pre-command back (PR-02 [155]): the message to send and the command variant of its delivery."""

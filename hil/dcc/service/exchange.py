@@ -24,7 +24,7 @@ from hil.dcc.duis import VARIANTS, RequestError, RequestId, ServiceRequest, read
 from hil.dcc.duis.document import parse_document
 from hil.dcc.duis.request import SERVICE_NAMESPACE, CommandVariant
 from hil.dcc.service.alerts import dcc_alert_payload
-from hil.dcc.service.outbox import MessageState, Outbox
+from hil.dcc.service.outbox import MessageState, PushOutbox
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Tree, gbcs, payload_of
 from hil.dcc.service.settings import ServiceSettings
@@ -68,7 +68,7 @@ class Exchange:
 
     dcc: Dcc
     documents: Documents
-    outbox: Outbox
+    outbox: PushOutbox
     pusher: Pusher
     settings: ServiceSettings
 

@@ -60,7 +60,7 @@ def _message(row: sqlite3.Row) -> OutboxMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
+class PushOutbox:
     """The table of documents; ``now`` is bench time."""
 
     store: DccStore

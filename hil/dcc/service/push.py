@@ -18,7 +18,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from hil.dcc.base.store import Bus
-from hil.dcc.service.outbox import MessageState, Outbox, OutboxMessage, ReceivingAddresses
+from hil.dcc.service.outbox import MessageState, OutboxMessage, PushOutbox, ReceivingAddresses
 from hil.dcc.service.settings import ServiceSettings
 
 NEVER = frozenset({400, 413})
@@ -36,7 +36,7 @@ class Pusher:
     """Pushes what waits. ``tls`` is for receiving services behind https."""
 
     bus: Bus
-    outbox: Outbox
+    outbox: PushOutbox
     addresses: ReceivingAddresses
     settings: ServiceSettings
     clock: Clock

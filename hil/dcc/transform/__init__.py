@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hil.dcc.transform.context import DeviceProfile, Edition, LogEntry, StoredLog, TransformContext, TransformError
+from hil.dcc.transform.context import DeviceProfile, Edition, KnownDevice, StoredLog, TransformContext, TransformError
 from hil.dcc.transform.message import Selection, originated_by_dcc, select, transform, use_cases_of
 
 __all__ = [
     "DeviceProfile",
     "Edition",
-    "LogEntry",
+    "KnownDevice",
     "Selection",
     "StoredLog",
     "TransformContext",

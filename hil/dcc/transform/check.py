@@ -54,7 +54,7 @@ class ReferenceDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CommandDifference:
     """The first octet that differs: offset in the message, field, hex from there on, and the proven reason or :data:`UNEXPLAINED`."""
 
     stem: str
@@ -67,20 +67,20 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Report:
+class TransformReport:
     """Outcome over all pairs; a pair is a request and one message (command or pre-command)."""
 
     pairs: int = 0
     identical: int = 0
     identical_but_signature: int = 0
-    differ: list[Difference] = field(default_factory=list)
+    differ: list[CommandDifference] = field(default_factory=list)
     unsupported: list[dict[str, str]] = field(default_factory=list)
     without_message: list[str] = field(default_factory=list)
     profile_from_name: list[str] = field(default_factory=list)
     same_by_name: int = 0
 
     @property
-    def unexplained(self) -> list[Difference]:
+    def unexplained(self) -> list[CommandDifference]:
         """Differences for which no reason is proven."""
         return [one for one in self.differ if one.reason == UNEXPLAINED]
 
@@ -180,7 +180,7 @@ class Checker:
                 message = replace(message, signature=signature)
         return with_mac(message, self._keystore.shared_secret(self._broker, message.header.recipient))
 
-    def check(self, report: Report, stem: str, request_file: Path, message_file: Path) -> None:
+    def check(self, report: TransformReport, stem: str, request_file: Path, message_file: Path) -> None:
         """Compare one pair and count it."""
         report.pairs += 1
         expected = bytes.fromhex(message_file.read_text(encoding="ascii").strip())
@@ -217,7 +217,7 @@ def _closest(name: str, request: ServiceRequest, context: TransformContext) -> b
     return not any(name.startswith(other) and len(other) > len(chosen) for other in codes_of(request.service_reference_variant).values())
 
 
-def _difference(stem: str, name: str, reference: Message, got: bytes, expected: bytes, reason: str) -> Difference:
+def _difference(stem: str, name: str, reference: Message, got: bytes, expected: bytes, reason: str) -> CommandDifference:
     # A difference in length shows up in every length field first: the first difference after the lengths says more.
     made = Message.decode(got)
     if made.signed_bytes != reference.signed_bytes and made.header == reference.header:
@@ -227,7 +227,7 @@ def _difference(stem: str, name: str, reference: Message, got: bytes, expected: 
     else:
         offset = other_offset = _first_difference(got, expected)
     place = field_at(reference, other_offset)
-    return Difference(
+    return CommandDifference(
         stem,
         name,
         other_offset,
@@ -242,10 +242,12 @@ def _first_difference(a: bytes, b: bytes) -> int:
     return next((at for at, (left, right) in enumerate(zip(a, b, strict=False)) if left != right), min(len(a), len(b)))
 
 
-def run(templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], names: bool = True) -> Report:
+def run(
+    templates: Path, messages: Path, keystore: Keystore, devices: Mapping[Eui64, ReferenceDevice], names: bool = True
+) -> TransformReport:
     """Check every pair of two folders."""
     checker = Checker(keystore, devices, names)
-    report = Report()
+    report = TransformReport()
     for stem, request_file, message_files in pairs(templates, messages):
         if not message_files:
             report.without_message.append(stem)

@@ -44,7 +44,7 @@ SINGLE_PHASE = DeviceProfile()
 
 
 @dataclass(frozen=True, slots=True)
-class LogEntry:
+class KnownDevice:
     """One entry of a stored device log: the CHF's with the 16-octet hash of the link key, the GPF's with the device type."""
 
     device: Eui64
@@ -56,7 +56,7 @@ class LogEntry:
 class StoredLog:
     """Copy of a hub's device log at the DCC (alerts CS14 and GCS62), for restoring it on another hub."""
 
-    entries: tuple[LogEntry, ...]
+    entries: tuple[KnownDevice, ...]
     extended_pan_id: bytes = bytes(8)
 
 

@@ -26,7 +26,7 @@ from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import ServiceRequest
-from hil.dcc.transform.context import DeviceProfile, Edition, LogEntry, StoredLog, TransformContext
+from hil.dcc.transform.context import DeviceProfile, Edition, KnownDevice, StoredLog, TransformContext
 from hil.dcc.transform.message import transform
 
 _CERTIFICATE = b"a certificate"
@@ -75,7 +75,7 @@ def _stored_log(request: ServiceRequest, context: TransformContext, reference: M
 def _log_in(reference: Message) -> StoredLog | None:
     payload = decode_payload(reference)
     if isinstance(payload, Asn1Payload) and isinstance(payload.value, RestoreDeviceLogCommand):
-        return StoredLog(tuple(LogEntry(entry.device_id, device_type=DeviceType(entry.device_type)) for entry in payload.value.entries))
+        return StoredLog(tuple(KnownDevice(entry.device_id, device_type=DeviceType(entry.device_type)) for entry in payload.value.entries))
     if isinstance(payload, AccessRequest) and len(payload.data) == 1:
         match payload.data[0]:
             case Structure(elements=(OctetString(octets=pan), Array(elements=entries))):
@@ -83,11 +83,11 @@ def _log_in(reference: Message) -> StoredLog | None:
     return None
 
 
-def _entries(values: tuple[object, ...]) -> Iterator[LogEntry]:
+def _entries(values: tuple[object, ...]) -> Iterator[KnownDevice]:
     for value in values:
         match value:
             case Structure(elements=(OctetString(octets=device), OctetString(octets=key_hash))):
-                yield LogEntry(Eui64(device), key_hash)
+                yield KnownDevice(Eui64(device), key_hash)
 
 
 def _certificates(reference: Message, made: Message) -> str | None:

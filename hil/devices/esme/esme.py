@@ -43,7 +43,7 @@ from hil.devices.esme.alerts import billing_alert
 from hil.devices.esme.consumer import ConsumerView
 from hil.devices.esme.controls import Controls
 from hil.devices.esme.events import EventSettings
-from hil.devices.esme.metering import STATES, EsmeRegisters, LoadSwitch, Metering, Settings
+from hil.devices.esme.metering import STATES, EsmeRegisters, EsmeSettings, LoadSwitch, Metering
 from hil.devices.esme.ppmid_commands import PpmidDesk
 from hil.devices.esme.variant import SINGLE_ELEMENT, VARIANTS, EsmeVariant
 from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY
@@ -61,7 +61,7 @@ METERING_ENDPOINT = 0x22
 __all__ = ["METERING_ENDPOINT", "Esme", "LoadSwitch"]
 
 
-class Esme(Meter[LoadSwitch, Settings], TunnelServerDevice):
+class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
     """An ESME on the HAN. ``variant``: elements and phases; ``load``, ``secondary`` and ``export``: its loads by half hour of the day."""
 
     metering: Metering

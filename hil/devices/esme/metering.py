@@ -367,7 +367,7 @@ class EsmeRegisters:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EsmeSettings:
     """Everything that was set and steers the metering, as objects."""
 
     tariff: Tariff
@@ -380,7 +380,7 @@ class Settings:
     window: Window
 
     @classmethod
-    def read(cls, read: Read, phases: int) -> Settings:
+    def read(cls, read: Read, phases: int) -> EsmeSettings:
         """From the active attributes of the model."""
         return cls(
             Tariff.read(read),
@@ -397,7 +397,7 @@ class Settings:
 STATES = States(LoadSwitch.DISABLED, LoadSwitch.ARMED, LoadSwitch.ENABLED)
 
 
-class Measured(MeterPart, Protocol):
+class ElectricityMeasured(MeterPart, Protocol):
     """An electricity meter whose energy is measured."""
 
     variant: EsmeVariant
@@ -416,10 +416,10 @@ class Measured(MeterPart, Protocol):
         ...
 
 
-class Metering(Metrology[LoadSwitch, Settings]):
+class Metering(Metrology[LoadSwitch, EsmeSettings]):
     """Everything that an ESME measures and accounts for."""
 
-    def __init__(self, esme: Measured) -> None:
+    def __init__(self, esme: ElectricityMeasured) -> None:
         store, prefix = esme.store, esme.gbcs.prefix
         super().__init__(store, prefix + "metering", STATES, esme.tell, esme.contactor_moves)
         self._esme = esme
@@ -451,8 +451,8 @@ class Metering(Metrology[LoadSwitch, Settings]):
     def _state(self) -> Mapping[str, object]:
         return {"switch": int(self.supply)} | {key: part.state() for key, part in self._parts.items()}
 
-    def _read_settings(self) -> Settings:
-        return Settings.read(self._esme.read, len(self.phases))
+    def _read_settings(self) -> EsmeSettings:
+        return EsmeSettings.read(self._esme.read, len(self.phases))
 
     def settings_changed(self) -> None:
         super().settings_changed()

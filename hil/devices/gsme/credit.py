@@ -27,7 +27,7 @@ _MAX_CREDIT_REACHED, _TOP_UP_TOO_LARGE = 4, 6
 """Results of a top-up over a limit, recalled from ZigBee."""
 
 
-class Attributes(Protocol):
+class CreditAttributes(Protocol):
     """The attributes of a gas meter."""
 
     def number(self, cluster: int, attribute: int) -> int:
@@ -52,7 +52,7 @@ class Charged(Logged, Protocol):
 class Credit:
     """Executes them on the meter's account. Each is counted up to now first, and acted upon at once."""
 
-    def __init__(self, gsme: Charged, model: Attributes, logs: GasLogs) -> None:
+    def __init__(self, gsme: Charged, model: CreditAttributes, logs: GasLogs) -> None:
         self._gsme = gsme
         self._model = model
         self._logs = logs

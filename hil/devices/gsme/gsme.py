@@ -36,7 +36,7 @@ from hil.devices.base.place import Place
 from hil.devices.gsme import future as gsme_future
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.hardware import Hardware
-from hil.devices.gsme.metering import STATES, GasMetering, Settings, Valve
+from hil.devices.gsme.metering import STATES, GasMetering, GsmeSettings, Valve
 from hil.devices.gsme.mirror import MirrorPusher
 from hil.devices.gsme.model import GsmeModel
 from hil.devices.gsme.network import Sampling
@@ -55,7 +55,7 @@ _SET_CLOCK = 0x007F
 METERING_ENDPOINT = 0x31
 
 
-class Gsme(Meter[Valve, Settings]):
+class Gsme(Meter[Valve, GsmeSettings]):
     """A GSME on the HAN."""
 
     metering: GasMetering
@@ -166,9 +166,9 @@ class Gsme(Meter[Valve, Settings]):
 
     # --- model
 
-    def settings(self) -> Settings:
+    def settings(self) -> GsmeSettings:
         """Settings that steer the metering."""
-        return Settings.read(self.model)
+        return GsmeSettings.read(self.model)
 
     def number(self, cluster: int, attribute: int) -> int:
         """A numeric attribute as it stands."""

@@ -33,7 +33,7 @@ class Valve(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class GsmeSettings:
     """Everything that was set and steers the metering, as objects."""
 
     tariff: Tariff
@@ -43,7 +43,7 @@ class Settings:
     flow_limit: FlowLimit
 
     @classmethod
-    def read(cls, settings: GasSettings) -> Settings:
+    def read(cls, settings: GasSettings) -> GsmeSettings:
         """From the attributes in force and what was published."""
         return cls(
             gsme_tariff.read_tariff(settings),
@@ -54,10 +54,10 @@ class Settings:
         )
 
 
-class Measured(MeterPart, Protocol):
+class GasMeasured(MeterPart, Protocol):
     """A gas meter whose gas is measured."""
 
-    def settings(self) -> Settings:
+    def settings(self) -> GsmeSettings:
         """Settings, read off the model."""
         ...
 
@@ -77,14 +77,14 @@ class Measured(MeterPart, Protocol):
 STATES = States(Valve.OFF, Valve.ARMED, Valve.ON)
 
 
-class GasMetering(Metrology[Valve, Settings]):
+class GasMetering(Metrology[Valve, GsmeSettings]):
     """Everything that a GSME measures and accounts for.
 
     ``account`` is what prepayment mode counts down; ``bill`` (millipence) what credit mode counts up. A change of mode moves nothing
     from one to the other (reference smets 3: a gas meter keeps them apart).
     """
 
-    def __init__(self, gsme: Measured, load: LoadProfile) -> None:
+    def __init__(self, gsme: GasMeasured, load: LoadProfile) -> None:
         prefix = gsme.gbcs.prefix
         super().__init__(gsme.store, prefix + "metering", STATES, gsme.tell, gsme.valve_moves)
         self._gsme = gsme
@@ -103,7 +103,7 @@ class GasMetering(Metrology[Valve, Settings]):
     def _state(self) -> Mapping[str, object]:
         return {"bill": str(self.bill), "valve": int(self.supply), "flow": self.flow.state()}
 
-    def _read_settings(self) -> Settings:
+    def _read_settings(self) -> GsmeSettings:
         return self._gsme.settings()
 
     def settings_changed(self) -> None:

@@ -324,7 +324,7 @@ def special_days(table: Data) -> Mapping[bytes, tuple[int, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class SwitchMoment:
     """One entry of a schedule (class 10): run ``selector`` at ``at`` seconds after midnight on the days it names."""
 
     selector: int
@@ -379,7 +379,7 @@ class Schedule:
         return later[0] if later and self.switches else None
 
 
-def _switches(entries: Iterable[Data]) -> Iterable[Switch]:
+def _switches(entries: Iterable[Data]) -> Iterable[SwitchMoment]:
     for entry in entries:
         match entry:
             case Structure(
@@ -396,7 +396,7 @@ def _switches(entries: Iterable[Data]) -> Iterable[Switch]:
                     OctetString(octets=end),
                 )
             ) if len(at) == 4 and len(begin) == len(end) == 5:
-                yield Switch(selector, time_of_day(at), weekdays.bits, special.bits, begin, end)
+                yield SwitchMoment(selector, time_of_day(at), weekdays.bits, special.bits, begin, end)
 
 
 Read = Callable[[int, str, int], Data]

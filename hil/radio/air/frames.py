@@ -289,7 +289,7 @@ class ApsKind(IntEnum):
     ACK = 2
 
 
-class Delivery(IntEnum):
+class DeliveryMode(IntEnum):
     UNICAST = 0
     BROADCAST = 2
     GROUP = 3
@@ -332,7 +332,7 @@ class ApsPdu:
 
     kind: ApsKind
     counter: int
-    delivery: Delivery = Delivery.UNICAST
+    delivery: DeliveryMode = DeliveryMode.UNICAST
     secured: bool = False
     ack_request: bool = False
     destination_endpoint: int = 0
@@ -356,7 +356,7 @@ class ApsPdu:
         )
         out = bytes([control])
         if self.kind is not ApsKind.COMMAND and self.addressed:
-            if self.delivery is Delivery.GROUP:
+            if self.delivery is DeliveryMode.GROUP:
                 out += self.group.to_bytes(2, "little")
             else:
                 out += bytes([self.destination_endpoint])
@@ -377,11 +377,11 @@ class ApsPdu:
         kind = ApsKind(control & 3)
         if control >> 2 & 3 == 1:
             raise DecodeError(0, "APS delivery mode", "1 (indirect), expected unicast, broadcast or group")
-        delivery = Delivery(control >> 2 & 3)
+        delivery = DeliveryMode(control >> 2 & 3)
         addressed = kind is not ApsKind.COMMAND and not (kind is ApsKind.ACK and control & 0x10)
         endpoint = group = cluster = profile = source_endpoint = 0
         if addressed:
-            if delivery is Delivery.GROUP:
+            if delivery is DeliveryMode.GROUP:
                 group = read.uint(2, "APS group")
             else:
                 endpoint = read.uint(1, "APS destination endpoint")

@@ -21,7 +21,7 @@ from hil.radio.port.faults import Crowd, NcpFaults
 from hil.radio.stack.tokens import Tokens
 from hil.radio.znp.firmware import Znp
 from hil.radio.znp.handlers import HANDLERS as ZNP_HANDLERS
-from hil.radio.znp.mt import Frame, Kind, Parser
+from hil.radio.znp.mt import Frame, MtKind, Parser
 
 NOBODY = Eui64.parse("02000000000000fe")
 """Address of the virtual dongle where the log does not tell the real one's."""
@@ -181,10 +181,10 @@ class _ZnpDongle:
     def answer_in_log(self, at: int) -> tuple[tuple[str, str], ...] | None:
         """The real dongle's answer to the request at that place."""
         asked = self._log.entries[at].octets
-        if asked[2] >> 5 != Kind.SREQ:
+        if asked[2] >> 5 != MtKind.SREQ:
             return None
         for one in self._log.entries[at + 1 :]:
-            if one.sender != HOST and one.octets[2:4] == bytes([asked[2] & 0x1F | Kind.SRSP << 5, asked[3]]):
+            if one.sender != HOST and one.octets[2:4] == bytes([asked[2] & 0x1F | MtKind.SRSP << 5, asked[3]]):
                 return one.fields
             if one.sender == HOST and one.octets[2:4] == asked[2:4]:
                 return None
@@ -205,7 +205,7 @@ class _ZnpDongle:
         from hil.radio.log import mt_words  # brings zigpy-znp, which an EZSP log does not need
 
         for frame in self._said:
-            if frame.kind is Kind.SRSP and frame.command == asked.octets[3]:
+            if frame.kind is MtKind.SRSP and frame.command == asked.octets[3]:
                 return mt_words.words(frame, from_host=False)
         return None
 

@@ -10,9 +10,9 @@ from zigpy_znp.frames import GeneralFrame
 
 from firmware_emu.errors import DecodeError
 from hil.radio.log.ezsp_words import Words
-from hil.radio.znp.mt import Frame, Kind
+from hil.radio.znp.mt import Frame, MtKind
 
-_KINDS = {Kind.SREQ: "command", Kind.SRSP: "response", Kind.AREQ: "callback", Kind.POLL: "command"}
+_KINDS = {MtKind.SREQ: "command", MtKind.SRSP: "response", MtKind.AREQ: "callback", MtKind.POLL: "command"}
 _SECRET_OCTETS = 16
 """A value of non-volatile memory so long may hold a key: it is not shown."""
 _FINE = frozenset({"SUCCESS", "NV_ITEM_UNINIT", "NV_ITEM_INITIALIZED"})

@@ -31,13 +31,13 @@ class Code(IntEnum):
     ACK_TIMEOUTS = 0x51
 
 
-class State(Enum):
+class AshState(Enum):
     WAITING = "waiting for RST"
     CONNECTED = "connected"
     FAILED = "failed: ERROR is the answer until RST"
 
 
-class Kind(Enum):
+class AshFrameKind(Enum):
     DATA = "DATA"
     ACK = "ACK"
     NAK = "NAK"
@@ -46,10 +46,16 @@ class Kind(Enum):
     BAD = "damaged"
 
 
-TRANSITIONS: dict[State, dict[Kind, str]] = {
-    State.WAITING: {Kind.RST: "_reset"},
-    State.CONNECTED: {Kind.DATA: "_data", Kind.ACK: "_ack", Kind.NAK: "_nak", Kind.RST: "_reset", Kind.BAD: "_reject"},
-    State.FAILED: {Kind.RST: "_reset", Kind.DATA: "_complain"},
+TRANSITIONS: dict[AshState, dict[AshFrameKind, str]] = {
+    AshState.WAITING: {AshFrameKind.RST: "_reset"},
+    AshState.CONNECTED: {
+        AshFrameKind.DATA: "_data",
+        AshFrameKind.ACK: "_ack",
+        AshFrameKind.NAK: "_nak",
+        AshFrameKind.RST: "_reset",
+        AshFrameKind.BAD: "_reject",
+    },
+    AshState.FAILED: {AshFrameKind.RST: "_reset", AshFrameKind.DATA: "_complain"},
 }
 """State -> frame -> method; a pair that is not here is ignored."""
 
@@ -122,16 +128,16 @@ def unstuff(body: bytes) -> bytes | None:
     return bytes(out[:-2])
 
 
-def classify(body: bytes) -> Kind:
+def classify(body: bytes) -> AshFrameKind:
     """Kind of an intact body."""
     control = body[0]
     if not control & 0x80:
-        return Kind.DATA if len(body) - 1 <= MAX_DATA else Kind.BAD
+        return AshFrameKind.DATA if len(body) - 1 <= MAX_DATA else AshFrameKind.BAD
     if control & 0xE0 == 0x80:
-        return Kind.ACK
+        return AshFrameKind.ACK
     if control & 0xE0 == 0xA0:
-        return Kind.NAK
-    return Kind.RST if control == 0xC0 else Kind.OTHER
+        return AshFrameKind.NAK
+    return AshFrameKind.RST if control == 0xC0 else AshFrameKind.OTHER
 
 
 @dataclass(slots=True)
@@ -150,7 +156,7 @@ class Ash:
     """The co-processor's end of the link."""
 
     def __init__(self) -> None:
-        self.state = State.WAITING
+        self.state = AshState.WAITING
         self.reset_code = int(Code.SOFTWARE)
         """The cause that RSTACK gives after RST."""
         self.counters = {"framing": 0, "overflow": 0, "timeouts": 0}
@@ -183,13 +189,13 @@ class Ash:
         """After power on or a reset of its own: wait for RST; ``announce`` sends the RSTACK with ``code``."""
         self._buffer.clear()
         self._clear()
-        self.state = State.WAITING
+        self.state = AshState.WAITING
         return [Write(_rstack(code))] if announce else []
 
     def fail(self, code: Code) -> list[Event]:
         """Give up the link: ERROR now, and for each DATA frame until RST."""
         self._clear()
-        self.state = State.FAILED
+        self.state = AshState.FAILED
         self._error = code
         return self._complain(b"", 0.0)
 
@@ -219,8 +225,8 @@ class Ash:
 
     def _frame(self, raw: bytes, now: float) -> list[Event]:
         body = unstuff(raw)
-        kind = Kind.BAD if body is None else classify(body)
-        if kind is Kind.BAD:
+        kind = AshFrameKind.BAD if body is None else classify(body)
+        if kind is AshFrameKind.BAD:
             self.counters["framing"] += 1
         action = TRANSITIONS[self.state].get(kind)
         if action is None:
@@ -230,7 +236,7 @@ class Ash:
 
     def send(self, payload: bytes, now: float) -> list[Event]:
         """One EZSP frame for the host. Dropped where no host is connected."""
-        if self.state is not State.CONNECTED:
+        if self.state is not AshState.CONNECTED:
             return []
         self._queue.append(payload)
         return self._fill(now)
@@ -238,13 +244,13 @@ class Ash:
     def tick(self, now: float) -> list[Event]:
         """The deadline has come: send again, or fail."""
         deadline = self.deadline
-        if self.state is not State.CONNECTED or deadline is None or now < deadline:
+        if self.state is not AshState.CONNECTED or deadline is None or now < deadline:
             return []
         self._timeouts += 1
         self.counters["timeouts"] += 1
         if self._timeouts > ACK_TIMEOUTS:
             self._clear()
-            self.state = State.FAILED
+            self.state = AshState.FAILED
             return self._complain(b"", now)
         self._wait_s = min(2 * self._wait_s, ACK_MAX_S)
         return self._repeat(now)
@@ -282,7 +288,7 @@ class Ash:
 
     def _reset(self, body: bytes, now: float) -> list[Event]:
         self._clear()
-        self.state = State.CONNECTED
+        self.state = AshState.CONNECTED
         return [Reset(), Write(_rstack(self.reset_code))]
 
     def _complain(self, body: bytes, now: float) -> list[Event]:

@@ -18,11 +18,11 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import Delivery, MacPdu, Reader
+from hil.radio.air.frames import DeliveryMode, MacPdu, Reader
 from hil.radio.personality import Personality
 from hil.radio.port.dongle_server import Fields
 from hil.radio.port.faults import Crowd
-from hil.radio.stack.aps import Incoming
+from hil.radio.stack.aps import IncomingApdu
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import EzspStatus, Status
 from hil.radio.stack.tokens import Child, Tokens
@@ -440,12 +440,14 @@ class Ncp:
             self.security_set = False
         self.callback("stackStatusHandler", {"status": status})
 
-    def incoming(self, message: Incoming) -> None:
+    def incoming(self, message: IncomingApdu) -> None:
         """incomingMessageHandler, for an endpoint, group or ZDO that the host is to see."""
         pdu = message.pdu
         group = pdu.group
         options = (ENCRYPTION if pdu.secured else 0) | (RETRY if pdu.ack_request else 0)
-        kind = _INCOMING_MULTICAST if pdu.delivery is Delivery.GROUP else _INCOMING_BROADCAST if message.broadcast else _INCOMING_UNICAST
+        kind = (
+            _INCOMING_MULTICAST if pdu.delivery is DeliveryMode.GROUP else _INCOMING_BROADCAST if message.broadcast else _INCOMING_UNICAST
+        )
         if kind == _INCOMING_MULTICAST and not any(entry[:2] == group.to_bytes(2, "little") for entry in self.multicast_table.values()):
             return
         if pdu.block is not None:

@@ -17,7 +17,7 @@ Condition = Callable[[Ncp, Fields], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusalRow:
     """A condition, the status that the command then answers, and where that is from. From ``since`` to ``until``: EZSP versions."""
 
     when: Condition
@@ -105,43 +105,43 @@ def no_extension(ncp: Ncp, fields: Fields) -> bool:
 
 _UG100, _RECALLED = "command-prototypes.h, UG100 text; read", "recalled"
 _SENDING = (
-    Refusal(down, Status.NETWORK_DOWN, _UG100),
-    Refusal(no_buffer, Status.NO_BUFFERS, _UG100),
+    RefusalRow(down, Status.NETWORK_DOWN, _UG100),
+    RefusalRow(no_buffer, Status.NO_BUFFERS, _UG100),
 )
 _FORMING = (
-    Refusal(joined, Status.INVALID_CALL, _RECALLED),
-    Refusal(no_security, Status.SECURITY_STATE_NOT_SET, "ember enums text; read"),
-    Refusal(bad_channel, Status.PHY_INVALID_CHANNEL, _RECALLED),
-    Refusal(bad_power, Status.PHY_INVALID_POWER, _RECALLED),
+    RefusalRow(joined, Status.INVALID_CALL, _RECALLED),
+    RefusalRow(no_security, Status.SECURITY_STATE_NOT_SET, "ember enums text; read"),
+    RefusalRow(bad_channel, Status.PHY_INVALID_CHANNEL, _RECALLED),
+    RefusalRow(bad_power, Status.PHY_INVALID_POWER, _RECALLED),
 )
-_BROADCASTING = (*_SENDING, Refusal(broadcasts_full, Status.NETWORK_BUSY, f"{_UG100}; bellows#743"))
+_BROADCASTING = (*_SENDING, RefusalRow(broadcasts_full, Status.NETWORK_BUSY, f"{_UG100}; bellows#743"))
 
-REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
-    "addEndpoint": (Refusal(joined, EzspStatus.ERROR_INVALID_CALL, _UG100),),
-    "setConfigurationValue": (Refusal(joined, EzspStatus.ERROR_INVALID_CALL, f"{_UG100}; ezsp.ts"),),
+REFUSALS: Mapping[str, tuple[RefusalRow, ...]] = {
+    "addEndpoint": (RefusalRow(joined, EzspStatus.ERROR_INVALID_CALL, _UG100),),
+    "setConfigurationValue": (RefusalRow(joined, EzspStatus.ERROR_INVALID_CALL, f"{_UG100}; ezsp.ts"),),
     "setInitialSecurityState": (
-        Refusal(joined, Status.INVALID_CALL, "security.h; read"),
-        Refusal(contradicting_security, Status.SECURITY_CONFIGURATION_INVALID, "security.h; which bits contradict is inferred"),
-        Refusal(reserved_security_key, Status.KEY_INVALID, "security.h; read"),
+        RefusalRow(joined, Status.INVALID_CALL, "security.h; read"),
+        RefusalRow(contradicting_security, Status.SECURITY_CONFIGURATION_INVALID, "security.h; which bits contradict is inferred"),
+        RefusalRow(reserved_security_key, Status.KEY_INVALID, "security.h; read"),
     ),
-    "getCurrentSecurityState": (Refusal(down, Status.NOT_JOINED, _UG100),),
+    "getCurrentSecurityState": (RefusalRow(down, Status.NOT_JOINED, _UG100),),
     "formNetwork": _FORMING,
     "joinNetwork": _FORMING[:2],
-    "leaveNetwork": (Refusal(down, Status.INVALID_CALL, _UG100),),
-    "permitJoining": (Refusal(down, Status.INVALID_CALL, _RECALLED),),
-    "clearKeyTable": (Refusal(joined, Status.INVALID_CALL, "security.h; read"),),
-    "setKeyTableEntry": (Refusal(reserved_key, Status.KEY_INVALID, _UG100),),
-    "importTransientKey": (Refusal(transient_keys_full, Status.NO_BUFFERS, _RECALLED),),
-    "addTransientLinkKey": (Refusal(transient_keys_full, Status.NO_BUFFERS, _RECALLED),),
-    "sendUnicast": (*_SENDING, Refusal(unicasts_full, Status.MAX_MESSAGE_LIMIT_REACHED, f"{_UG100}; emberAdapter.ts")),
+    "leaveNetwork": (RefusalRow(down, Status.INVALID_CALL, _UG100),),
+    "permitJoining": (RefusalRow(down, Status.INVALID_CALL, _RECALLED),),
+    "clearKeyTable": (RefusalRow(joined, Status.INVALID_CALL, "security.h; read"),),
+    "setKeyTableEntry": (RefusalRow(reserved_key, Status.KEY_INVALID, _UG100),),
+    "importTransientKey": (RefusalRow(transient_keys_full, Status.NO_BUFFERS, _RECALLED),),
+    "addTransientLinkKey": (RefusalRow(transient_keys_full, Status.NO_BUFFERS, _RECALLED),),
+    "sendUnicast": (*_SENDING, RefusalRow(unicasts_full, Status.MAX_MESSAGE_LIMIT_REACHED, f"{_UG100}; emberAdapter.ts")),
     "sendBroadcast": _BROADCASTING,
     "sendMulticast": _BROADCASTING,
     "proxyBroadcast": _BROADCASTING,
     "sendMulticastWithAlias": _BROADCASTING,
-    "sendReply": (*_SENDING, Refusal(reply_not_supplied, Status.INVALID_CALL, _UG100)),
-    "sendManyToOneRouteRequest": (Refusal(down, Status.FATAL, _UG100),),
-    "setSourceRoute": (Refusal(source_routes_full, Status.NO_BUFFERS, _UG100),),
-    "getXncpInfo": (Refusal(no_extension, Status.INVALID_CALL, _UG100),),
+    "sendReply": (*_SENDING, RefusalRow(reply_not_supplied, Status.INVALID_CALL, _UG100)),
+    "sendManyToOneRouteRequest": (RefusalRow(down, Status.FATAL, _UG100),),
+    "setSourceRoute": (RefusalRow(source_routes_full, Status.NO_BUFFERS, _UG100),),
+    "getXncpInfo": (RefusalRow(no_extension, Status.INVALID_CALL, _UG100),),
 }
 """Command -> what it refuses, in the order in which it is looked at."""
 

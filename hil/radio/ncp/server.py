@@ -13,7 +13,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
-from hil.radio.ncp.ash import FLAG, Ash, Code, Deliver, Event, Reset, State, Write
+from hil.radio.ncp.ash import FLAG, Ash, AshState, Code, Deliver, Event, Reset, Write
 from hil.radio.ncp.ezsp import VERSIONS, Ncp
 from hil.radio.ncp.handlers import HANDLERS
 from hil.radio.personality import Personality, of_version
@@ -61,7 +61,7 @@ class NcpServer(DongleServer):
         if on:
             self._act(self.ash.power_up(announce=self._was_connected))
         else:
-            self._was_connected = self.ash.state is not State.WAITING
+            self._was_connected = self.ash.state is not AshState.WAITING
             self.ash.power_up(announce=False)
             self._restart()
             self._settle()
@@ -69,7 +69,7 @@ class NcpServer(DongleServer):
     def reset(self, code: Code = Code.WATCHDOG) -> None:
         """The dongle resets by itself: RAM is lost, tokens stay, a host that was connected gets an RSTACK with ``code``."""
         if self.on:
-            connected = self.ash.state is not State.WAITING
+            connected = self.ash.state is not AshState.WAITING
             self._restart()
             self._act(self.ash.power_up(announce=connected, code=code))
 

@@ -17,7 +17,7 @@ from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPan
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Beacon
-from hil.radio.stack.joining import Found
+from hil.radio.stack.joining import FoundNetwork
 
 _NO_PAN = 0xFFFF
 
@@ -193,14 +193,14 @@ class MemoryNode(Port):
         hub.tell(HanEventKind.JOINED, self.eui64)
         return hub.eui64
 
-    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[Found]:
+    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[FoundNetwork]:
         """The hub's, if it has a network and is on."""
         await asyncio.sleep(0.2)
         hub = self.han.coordinator
         if hub is None or hub.network is None or hub.network.pan_id is None or not (hub.on and hub.on_network):
             return []
         network = hub.network
-        return [Found(network.channel, Beacon(hub.network.pan_id, 0, bool(hub.permitted), network.extended_pan_id, True), Link())]
+        return [FoundNetwork(network.channel, Beacon(hub.network.pan_id, 0, bool(hub.permitted), network.extended_pan_id, True), Link())]
 
     def listen_inter_pan(self, channel: int) -> None:
         """It hears everybody on the medium in any case."""

@@ -14,10 +14,10 @@ from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import BROADCAST, ApsKind, ApsPdu, Delivery, MacPdu
+from hil.radio.air.frames import BROADCAST, ApsKind, ApsPdu, DeliveryMode, MacPdu
 from hil.radio.air.phy import CHANNELS
 from hil.radio.stack import joining, zdo
-from hil.radio.stack.aps import Incoming, Reassembly
+from hil.radio.stack.aps import IncomingApdu, Reassembly
 from hil.radio.stack.mac import Poll, resolve
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
@@ -52,7 +52,7 @@ class StackNode:
         self._status: asyncio.Future[Status] | None = None
         self._zdo: dict[tuple[int, int], asyncio.Future[bytes]] = {}
         self._pieces = Reassembly()
-        self._strangers: dict[int, list[Incoming]] = {}
+        self._strangers: dict[int, list[IncomingApdu]] = {}
         self._awake_until = 0.0
         self._poll_s = FIRST_POLL_S
         self._poller: asyncio.Task[None] | None = None
@@ -143,7 +143,7 @@ class StackNode:
 
     # without a network
 
-    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[joining.Found]:
+    async def beacons(self, channels: tuple[int, ...] | None = None) -> list[joining.FoundNetwork]:
         """Active scan; who answers on ``channels`` (None: the node's own)."""
         self._require_power()
         return await joining.scan(self.stack, channels or self._channels, 3)
@@ -232,7 +232,7 @@ class StackNode:
         pdu = ApsPdu(
             ApsKind.DATA,
             aps.next_sequence(),
-            Delivery.BROADCAST,
+            DeliveryMode.BROADCAST,
             destination_endpoint=frame.destination_endpoint,
             cluster=frame.cluster,
             profile=frame.profile,
@@ -368,7 +368,7 @@ class StackNode:
         if status is Status.NETWORK_DOWN and self.on_left is not None:
             self.on_left()
 
-    def incoming(self, message: Incoming) -> None:
+    def incoming(self, message: IncomingApdu) -> None:
         pdu = message.pdu
         if pdu.profile == ZDO_PROFILE and pdu.destination_endpoint == 0:
             waiting = self._zdo.get((pdu.cluster, pdu.payload[0] if pdu.payload else -1))
@@ -399,7 +399,7 @@ class StackNode:
             )
             asyncio.get_running_loop().call_soon(self.receiver, sender, frame)
 
-    def _stranger(self, message: Incoming) -> None:
+    def _stranger(self, message: IncomingApdu) -> None:
         """A sender known by its short address only: ask for its EUI-64 first."""
         waiting = self._strangers.setdefault(message.source, [])
         waiting.append(message)

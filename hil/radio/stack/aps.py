@@ -15,7 +15,7 @@ from firmware_emu.crypto.aes_mmo import load_key, transport_key
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
-from hil.radio.air.frames import ApsKind, ApsPdu, Block, Delivery, NwkPdu, Reader
+from hil.radio.air.frames import ApsKind, ApsPdu, Block, DeliveryMode, NwkPdu, Reader
 from hil.radio.stack.mac import resolve
 from hil.radio.stack.nwk import APS_OVERHEAD, Auxiliary, KeyId, Nwk, protect, unprotect
 from hil.radio.stack.status import Status
@@ -40,7 +40,7 @@ REASSEMBLY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingApdu:
     """One received APDU of data, decrypted: ``pdu.payload`` is the ASDU, or a fragment of it where ``pdu.block`` is set."""
 
     source: int
@@ -57,7 +57,7 @@ class _OldCounter(ProtectionError):
 class ApsUser(Protocol):
     """The layer above."""
 
-    def aps_data(self, message: Incoming) -> bool: ...
+    def aps_data(self, message: IncomingApdu) -> bool: ...
     def aps_command(self, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None: ...
     def link_key(self, partner: Eui64) -> bytes | None: ...
     def link_keys(self, partner: Eui64 | None) -> tuple[bytes, ...]: ...
@@ -180,7 +180,7 @@ class Aps:
                 if ok and destination >= 0xFFF8 and life == self._life and not plain.profile and plain.cluster == MGMT_NWK_UPDATE:
                     # firmware obeys its own word to all (zigpy#1190)
                     tokens = self._nwk.tokens
-                    self._user.aps_data(Incoming(tokens.short, tokens.eui64, plain, True, Link(rssi=0)))
+                    self._user.aps_data(IncomingApdu(tokens.short, tokens.eui64, plain, True, Link(rssi=0)))
 
             self._nwk.send(destination, plain.encode(), gone, radius=radius)
             return Status.SUCCESS
@@ -341,7 +341,7 @@ class Aps:
                 return
             self._remember(frame.source, pdu, None)
         self._nwk.mac.count("aps_rx_broadcast" if broadcast else "aps_rx_unicast")
-        taken = self._user.aps_data(Incoming(frame.source, device, pdu, broadcast or pdu.delivery is not Delivery.UNICAST, link))
+        taken = self._user.aps_data(IncomingApdu(frame.source, device, pdu, broadcast or pdu.delivery is not DeliveryMode.UNICAST, link))
         if taken and pdu.ack_request and not broadcast and pdu.block is None:
             self.acknowledge(frame.source, pdu)
 
@@ -384,7 +384,7 @@ class Reassembly:
     def clear(self) -> None:
         self._pieces.clear()
 
-    def add(self, message: Incoming) -> bytes | None:
+    def add(self, message: IncomingApdu) -> bytes | None:
         """The whole message, when ``message`` was its last fragment."""
         pdu = message.pdu
         assert pdu.block is not None, "only fragments are added"

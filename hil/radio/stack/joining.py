@@ -31,7 +31,7 @@ def scan_s(duration: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundNetwork:
     """A beacon and where it was heard."""
 
     channel: int
@@ -47,16 +47,16 @@ class JoinFailure(Exception):
         self.status = status
 
 
-async def scan(stack: StackPart, channels: tuple[int, ...], duration: int) -> list[Found]:
+async def scan(stack: StackPart, channels: tuple[int, ...], duration: int) -> list[FoundNetwork]:
     """Active scan; beacons in the order heard, one per PAN and source."""
     mac = stack.nwk.mac
     home, rx_on, was_on = mac.channel, mac.rx_on, mac.channel is not None
-    found: dict[tuple[int, int, int], Found] = {}
+    found: dict[tuple[int, int, int], FoundNetwork] = {}
     try:
         for channel in channels:
 
             def heard(beacon: Beacon, link: Link, channel: int = channel) -> None:
-                found.setdefault((channel, beacon.pan, beacon.source), Found(channel, beacon, link))
+                found.setdefault((channel, beacon.pan, beacon.source), FoundNetwork(channel, beacon, link))
 
             mac.on_beacon = heard
             mac.request_beacons(channel)
@@ -95,12 +95,12 @@ async def join(stack: StackPart, node_type: int, channels: tuple[int, ...], exte
     _under(stack, best, centre)
 
 
-def _worth(found: Found) -> tuple[int, int, int, int]:
+def _worth(found: FoundNetwork) -> tuple[int, int, int, int]:
     """The better parent has the greater worth: link cost first, then depth, then strength."""
     return -link_cost(found.link), -found.beacon.depth, found.link.lqi, found.link.rssi
 
 
-def _under(stack: StackPart, parent: Found, centre: Eui64) -> None:
+def _under(stack: StackPart, parent: FoundNetwork, centre: Eui64) -> None:
     """Note the parent."""
     tokens = stack.tokens
     tokens.channel, tokens.pan, tokens.update_id = parent.channel, parent.beacon.pan, parent.beacon.update_id
@@ -186,7 +186,7 @@ async def trust_centre_rejoin(stack: StackPart, channels: tuple[int, ...], candi
     raise JoinFailure(Status.MOVE_FAILED)
 
 
-async def _network(stack: StackPart, channels: tuple[int, ...]) -> list[Found]:
+async def _network(stack: StackPart, channels: tuple[int, ...]) -> list[FoundNetwork]:
     """Networks that bear the stored extended PAN id, best first; whether they permit joining is no matter to those who come back."""
     heard = [one for one in await scan(stack, channels, 3) if one.beacon.extended_pan == stack.tokens.extended_pan]
     return sorted(heard, key=_worth, reverse=True)

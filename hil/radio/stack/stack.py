@@ -15,10 +15,10 @@ from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.radio.air import phy
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, NwkCommand, NwkPdu, Update
+from hil.radio.air.frames import ApsKind, ApsPdu, DeliveryMode, MacPdu, NwkCommand, NwkPdu, Update
 from hil.radio.air.phy import CHANNELS
 from hil.radio.stack import joining, trust, zdo, zdo_server
-from hil.radio.stack.aps import Aps, Incoming
+from hil.radio.stack.aps import Aps, IncomingApdu
 from hil.radio.stack.nwk import COORDINATOR, KeyId, Nwk
 from hil.radio.stack.stack_part import StackUser
 from hil.radio.stack.status import Status
@@ -256,7 +256,7 @@ class Stack:
         pdu = ApsPdu(
             ApsKind.DATA,
             self.aps.next_sequence(),
-            Delivery.BROADCAST if broadcast else Delivery.UNICAST,
+            DeliveryMode.BROADCAST if broadcast else DeliveryMode.UNICAST,
             ack_request=not broadcast and done is not None,
             cluster=cluster,
             payload=payload,
@@ -348,14 +348,14 @@ class Stack:
     def aps_command(self, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None:
         trust.received(self, self.trust, source, pdu, key_id, nwk_secured)
 
-    def aps_data(self, message: Incoming) -> bool:
+    def aps_data(self, message: IncomingApdu) -> bool:
         """True: taken, so acknowledge it."""
         pdu = message.pdu
-        if pdu.profile == 0 and pdu.destination_endpoint == 0 and pdu.delivery is not Delivery.GROUP:
+        if pdu.profile == 0 and pdu.destination_endpoint == 0 and pdu.delivery is not DeliveryMode.GROUP:
             zdo_server.received(self, message)
             return True
         known = pdu.destination_endpoint == 0xFF or pdu.destination_endpoint in self.endpoints or self.any_endpoint
-        if pdu.delivery is not Delivery.GROUP and not known:
+        if pdu.delivery is not DeliveryMode.GROUP and not known:
             self.nwk.mac.count("aps_no_endpoint")
             LOGGER.warning(
                 "%s has no endpoint %d: a message from 0x%04x is dropped (endpoints do not outlive a reset and are added before "

@@ -12,7 +12,7 @@ from enum import IntEnum, IntFlag
 from firmware_emu.crypto.aes_mmo import load_key, transport_key
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, Delivery, Reader, Update
+from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, DeliveryMode, Reader, Update
 from hil.radio.stack.nwk import KeyId
 from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
@@ -222,7 +222,7 @@ class TrustCentre:
 
     def _broadcast(self, payload: bytes) -> None:
         stack = self._stack
-        command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), Delivery.BROADCAST, addressed=False, payload=payload)
+        command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), DeliveryMode.BROADCAST, addressed=False, payload=payload)
         stack.nwk.send(BROADCAST, command.encode())
 
 

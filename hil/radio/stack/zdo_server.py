@@ -7,7 +7,7 @@ import asyncio
 from firmware_emu.errors import DecodeError
 from hil.radio.air import phy
 from hil.radio.stack import zdo
-from hil.radio.stack.aps import Incoming
+from hil.radio.stack.aps import IncomingApdu
 from hil.radio.stack.joining import scan_s
 from hil.radio.stack.stack_part import StackPart
 
@@ -18,7 +18,7 @@ FOLLOW_S = 0.5
 """From the word to go to another channel until a node goes, so that it has passed the word on; a value of this bench, no clause."""
 
 
-def received(stack: StackPart, message: Incoming) -> None:
+def received(stack: StackPart, message: IncomingApdu) -> None:
     """A ZDO frame: what the stack learns from it, what it answers, and whether the host is to see it."""
     cluster, payload = message.pdu.cluster, message.pdu.payload
     to_user = bool(cluster & zdo.ANSWER) or cluster == zdo.DEVICE_ANNCE or bool(stack.zdo_flags & ZDO_RECEIVES)
@@ -40,7 +40,7 @@ def received(stack: StackPart, message: Incoming) -> None:
         stack.user.incoming(message)
 
 
-def _answer(stack: StackPart, message: Incoming, to_user: bool) -> bool:
+def _answer(stack: StackPart, message: IncomingApdu, to_user: bool) -> bool:
     """True if the host is to see the request. Raises DecodeError."""
     cluster, payload = message.pdu.cluster, message.pdu.payload
     if cluster in zdo.ENDPOINT_REQUESTS and stack.zdo_flags & ZDO_ENDPOINTS:
@@ -74,7 +74,7 @@ def _supported(stack: StackPart, cluster: int, payload: bytes) -> bool:
     return cluster in zdo.SUPPORTED
 
 
-def _bind(stack: StackPart, message: Incoming) -> None:
+def _bind(stack: StackPart, message: IncomingApdu) -> None:
     """Raises DecodeError."""
     cluster, payload = message.pdu.cluster, message.pdu.payload
     source, binding = zdo.read_binding(payload)
@@ -97,7 +97,7 @@ def _bind(stack: StackPart, message: Incoming) -> None:
         stack.send_zdo(message.source, cluster | zdo.ANSWER, payload[:1] + bytes([status]))
 
 
-def _update(stack: StackPart, message: Incoming) -> None:
+def _update(stack: StackPart, message: IncomingApdu) -> None:
     """An energy scan, another channel, or other channels to scan. Raises DecodeError."""
     channels, duration, update_id = zdo.read_update(message.pdu.payload)
     sequence, loop = message.pdu.payload[:1], asyncio.get_running_loop()

@@ -15,18 +15,18 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import ApsKind, ApsPdu, Delivery, MacPdu, Update
+from hil.radio.air.frames import ApsKind, ApsPdu, DeliveryMode, MacPdu, Update
 from hil.radio.personality import Personality
 from hil.radio.port.dongle_server import Fields
 from hil.radio.port.faults import Crowd
 from hil.radio.stack import zdo
-from hil.radio.stack.aps import Incoming, Reassembly
+from hil.radio.stack.aps import IncomingApdu, Reassembly
 from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
 from hil.radio.stack.trust import Policy
 from hil.radio.znp.commands import Command, Value, commands, decode, encode, requests
-from hil.radio.znp.mt import Frame, Kind
+from hil.radio.znp.mt import Frame, MtKind
 from hil.radio.znp.nvram import Nvram
 
 LOGGER = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Znp:
         handler = self._handlers.get(command.name) if command is not None else None
         self.commands += 1
         if command is None or handler is None:
-            if frame.kind is Kind.SREQ:
+            if frame.kind is MtKind.SREQ:
                 self._not_recognised(frame, 2)
             return
         self.serving = command.name
@@ -140,16 +140,16 @@ class Znp:
             self._not_recognised(frame, 4)
             return
         if command.kind == "S":
-            self._send(Frame(Kind.SRSP, command.subsystem, command.number, encode(command.response, values)))
+            self._send(Frame(MtKind.SRSP, command.subsystem, command.number, encode(command.response, values)))
 
     def _not_recognised(self, frame: Frame, why: int) -> None:
         """RPC error: 2 an unknown command, 4 a wrong length."""
-        self._send(Frame(Kind.SRSP, 0, 0, bytes([why, frame.kind << 5 | frame.subsystem, frame.command])))
+        self._send(Frame(MtKind.SRSP, 0, 0, bytes([why, frame.kind << 5 | frame.subsystem, frame.command])))
 
     def tell(self, name: str, values: Mapping[str, Value]) -> None:
         """An indication to the host."""
         command: Command = commands()[name]
-        self._send(Frame(Kind.AREQ, command.subsystem, command.number, encode(command.fields, values)))
+        self._send(Frame(MtKind.AREQ, command.subsystem, command.number, encode(command.fields, values)))
 
     def later(self, name: str, values: Mapping[str, Value]) -> None:
         """An indication after the response that is being made."""
@@ -157,11 +157,11 @@ class Znp:
 
     # sending
 
-    def transmit(self, destination: int, delivery: Delivery, fields: Fields, data: bytes) -> None:
+    def transmit(self, destination: int, delivery: DeliveryMode, fields: Fields, data: bytes) -> None:
         """AF data; AF_DATA_CONFIRM tells what became of it."""
         profile = self.stack.endpoints[fields.u("from")].profile if fields.u("from") in self.stack.endpoints else 0
         options = fields.u("options")
-        unicast = delivery is Delivery.UNICAST
+        unicast = delivery is DeliveryMode.UNICAST
         pdu = ApsPdu(
             ApsKind.DATA,
             self.stack.aps.next_sequence(),
@@ -169,7 +169,7 @@ class Znp:
             bool(options & SECURITY) and unicast,
             bool(options & ACK) and unicast,
             fields.u("to"),
-            destination if delivery is Delivery.GROUP else 0,
+            destination if delivery is DeliveryMode.GROUP else 0,
             fields.u("cluster"),
             profile,
             fields.u("from"),
@@ -178,7 +178,7 @@ class Znp:
         if len(data) > self.stack.aps.capacity(pdu.secured, False):
             pdu = replace(pdu, ack_request=unicast)
         task = supervised(
-            self._transmit(0xFFFD if delivery is Delivery.GROUP else destination, pdu, fields), "a transmission of the dongle"
+            self._transmit(0xFFFD if delivery is DeliveryMode.GROUP else destination, pdu, fields), "a transmission of the dongle"
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -194,7 +194,7 @@ class Znp:
     def stack_status(self, status: Status) -> None:
         """Told by the indications of what brought it about."""
 
-    def incoming(self, message: Incoming) -> None:
+    def incoming(self, message: IncomingApdu) -> None:
         pdu = message.pdu
         if pdu.profile == 0 and pdu.destination_endpoint == 0:
             self._zdo(message)
@@ -207,7 +207,7 @@ class Znp:
             pdu = replace(pdu, block=None, payload=whole)
         self.stamp += 1
         told: dict[str, Value] = {
-            "group": pdu.group if pdu.delivery is Delivery.GROUP else 0,
+            "group": pdu.group if pdu.delivery is DeliveryMode.GROUP else 0,
             "cluster": pdu.cluster,
             "source": message.source,
             "address": bytes([MODE_SHORT]) + message.source.to_bytes(8, "little"),
@@ -231,7 +231,7 @@ class Znp:
             del self.kept[next(iter(self.kept))]
         self.tell("AF_INCOMING_MSG_EXT", told | {"data": b""})
 
-    def _zdo(self, message: Incoming) -> None:
+    def _zdo(self, message: IncomingApdu) -> None:
         payload = message.pdu.payload
         if not payload:
             return
@@ -260,7 +260,7 @@ class Znp:
         """An answer as an indication of its own: 0x80 and the low octet of its cluster (reference ncp-real 12)."""
         head = b"" if cluster & 0x7FFF in (zdo.NWK_ADDR, zdo.IEEE_ADDR) else source.to_bytes(2, "little")
         tail = b"\x00\x00" if not head and not payload[1] else b""  # no list of associated Devices
-        self._send(Frame(Kind.AREQ, _ZDO, 0x80 | cluster & 0x7F, head + payload[1:] + tail))
+        self._send(Frame(MtKind.AREQ, _ZDO, 0x80 | cluster & 0x7F, head + payload[1:] + tail))
 
     def _energy_told(self, source: int, payload: bytes) -> None:
         channels, total, failures = int.from_bytes(payload[2:6], "little"), payload[6:8], payload[8:10]

@@ -9,7 +9,7 @@ from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air import phy
-from hil.radio.air.frames import BROADCAST, Delivery
+from hil.radio.air.frames import BROADCAST, DeliveryMode
 from hil.radio.port.dongle_server import Fields
 from hil.radio.stack import zdo
 from hil.radio.stack.status import Status
@@ -240,7 +240,7 @@ def send(znp: Znp, fields: Fields) -> Reply:
     if (crowded := znp.crowd.status("AF_DATA_REQUEST", NO_ROOM)) is not None:
         return {"status": crowded}
     destination = fields.u("destination")
-    znp.transmit(destination, Delivery.BROADCAST if destination >= 0xFFF8 else Delivery.UNICAST, fields, fields.octets("data"))
+    znp.transmit(destination, DeliveryMode.BROADCAST if destination >= 0xFFF8 else DeliveryMode.UNICAST, fields, fields.octets("data"))
     return {"status": SUCCESS}
 
 
@@ -268,8 +268,8 @@ def _send(znp: Znp, fields: Fields, data: bytes) -> int:
         return 0xC8
     if (crowded := znp.crowd.status("AF_DATA_REQUEST", NO_ROOM)) is not None:
         return crowded
-    delivery = Delivery.BROADCAST if mode == MODE_BROADCAST or destination >= 0xFFF8 else Delivery.UNICAST
-    znp.transmit(destination, Delivery.GROUP if mode == MODE_GROUP else delivery, fields, data)
+    delivery = DeliveryMode.BROADCAST if mode == MODE_BROADCAST or destination >= 0xFFF8 else DeliveryMode.UNICAST
+    znp.transmit(destination, DeliveryMode.GROUP if mode == MODE_GROUP else delivery, fields, data)
     return SUCCESS
 
 

@@ -12,7 +12,7 @@ SOF = 0xFE
 MAX_DATA = 250
 
 
-class Kind(IntEnum):
+class MtKind(IntEnum):
     """Type of a frame."""
 
     POLL = 0
@@ -25,7 +25,7 @@ class Kind(IntEnum):
 class Frame:
     """One frame; ``data`` at most :data:`MAX_DATA` octets."""
 
-    kind: Kind
+    kind: MtKind
     subsystem: int
     command: int
     data: bytes
@@ -56,9 +56,9 @@ class Parser:
             if length <= MAX_DATA and len(self._buffer) < length + 5:
                 return
             body = bytes(self._buffer[1 : length + 5])
-            if length > MAX_DATA or reduce(xor, body) or body[1] >> 5 > Kind.SRSP:
+            if length > MAX_DATA or reduce(xor, body) or body[1] >> 5 > MtKind.SRSP:
                 self.damaged += 1
                 del self._buffer[0]
                 continue
             del self._buffer[: length + 5]
-            yield Frame(Kind(body[1] >> 5), body[1] & 0x1F, body[2], body[3:-1])
+            yield Frame(MtKind(body[1] >> 5), body[1] & 0x1F, body[2], body[3:-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hil.radio.znp.commands import commands
-from hil.radio.znp.mt import Frame, Kind, Parser
+from hil.radio.znp.mt import Frame, MtKind, Parser
 
 _ZDO = 5
 _LONGEST_HARMLESS = 15
@@ -37,11 +37,11 @@ def blank(octets: bytes) -> bytes:
     if frame is None:
         return b""
     command = next((one for one in commands().values() if (one.subsystem, one.number) == (frame.subsystem, frame.command)), None)
-    if command is None and frame.kind is Kind.AREQ and frame.subsystem == _ZDO:  # an answer of ZDO: no such one carries a key
+    if command is None and frame.kind is MtKind.AREQ and frame.subsystem == _ZDO:  # an answer of ZDO: no such one carries a key
         return octets
     if command is None:
         return Frame(frame.kind, frame.subsystem, frame.command, bytes(len(frame.data))).encode()
-    answer = frame.kind is Kind.SRSP
+    answer = frame.kind is MtKind.SRSP
     memory = "NV_" in command.name
     data = _keys(command.response if answer else command.fields, frame.data, memory=memory)
     return Frame(frame.kind, frame.subsystem, frame.command, data).encode()

@@ -56,7 +56,7 @@ def replacement_charge_gbp(cause: str, hub_price_gbp: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class HubFault:
+class ChargedFault:
     """A hub that failed: its order, when it was installed and failed, of what, and whose it was to install."""
 
     hub: str
@@ -96,12 +96,12 @@ def type_fault_damages(faults: int, installed_hubs: int, *, months: int = 12) ->
     return _damages(faults, figure("type_fault_threshold_per_year") * months / 12, installed_hubs)
 
 
-def type_faults(faults: Iterable[HubFault], begins: date, ends: date) -> tuple[HubFault, ...]:
+def type_faults(faults: Iterable[ChargedFault], begins: date, ends: date) -> tuple[ChargedFault, ...]:
     """Those of a period (``ends`` excluded) that are DCC service faults by cause and so count towards the threshold [331, 354, 337]."""
     return tuple(one for one in faults if begins <= one.failed < ends and fault_responsibility(one.cause).counts_as_type_fault)
 
 
-def batch_faults(faults: Iterable[HubFault], order: str) -> tuple[HubFault, ...]:
+def batch_faults(faults: Iterable[ChargedFault], order: str) -> tuple[ChargedFault, ...]:
     """DCC service faults of one order within a year of each hub's installation [355, 356]; the anniversary is within it (choice)."""
     return tuple(
         one

@@ -17,7 +17,7 @@ from hil.dcc.duis.request import CommandVariant
 from hil.dcc.parties.users import User
 from hil.dcc.service.app import make_app
 from hil.dcc.service.exchange import SERVED, Exchange
-from hil.dcc.service.outbox import Outbox, ReceivingAddresses
+from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Signer
 from hil.dcc.service.settings import service_settings
@@ -44,7 +44,7 @@ class Client:
         create_tables(dcc.store, "hil.dcc.service")
         addresses = ReceivingAddresses(dcc.store)
         addresses.set(None, ADDRESS)
-        outbox = Outbox(dcc.store, dcc.clock.now)
+        outbox = PushOutbox(dcc.store, dcc.clock.now)
         pusher = Pusher(dcc.bus, outbox, addresses, settings, dcc.clock, dcc.trace)
         pusher.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(Starlette(routes=[Route("/{p:path}", self._take, methods=["POST"])]))

@@ -20,7 +20,7 @@ from hil.dcc.duis.document import Content
 from hil.dcc.transform import (
     DeviceProfile,
     Edition,
-    LogEntry,
+    KnownDevice,
     StoredLog,
     TransformContext,
     TransformError,
@@ -28,7 +28,7 @@ from hil.dcc.transform import (
     transform,
     use_cases_of,
 )
-from hil.dcc.transform.check import Checker, Report, reference_devices, run
+from hil.dcc.transform.check import Checker, TransformReport, reference_devices, run
 
 SUPPLIER, SECOND = Eui64.parse("90b3d51f30010000"), Eui64.parse("90b3d51f30030000")
 NETWORK, BROKER = Eui64.parse("90b3d51f30020000"), Eui64.parse("90b3d51f30000002")
@@ -46,17 +46,17 @@ def made(variant: str, target: Eui64, device_type: DeviceType, body: dict[str, C
 
 
 @pytest.fixture(scope="module")
-def report(rtds: Path, duis: Path) -> Report:
+def report(rtds: Path, duis: Path) -> TransformReport:
     return run(duis / "templates", rtds / "4.5.0", Keystore.load(rtds / "keys"), reference_devices())
 
 
 @pytest.mark.requirement("GW-36")
-def test_nine_in_ten_reference_messages_come_out_the_same_and_none_is_unsupported(report: Report) -> None:
+def test_nine_in_ten_reference_messages_come_out_the_same_and_none_is_unsupported(report: TransformReport) -> None:
     assert report.unsupported == []
     assert report.identical + report.identical_but_signature >= 0.9 * report.pairs
 
 
-def test_every_message_that_differs_does_so_for_a_reason_that_is_proven(report: Report) -> None:
+def test_every_message_that_differs_does_so_for_a_reason_that_is_proven(report: TransformReport) -> None:
     assert report.unexplained == []
     kinds = {difference.reason.partition(":")[0] for difference in report.differ}
     assert kinds == {"certificates alone", "the stored device log, which the request only names", "reference gbcs-messages 11"}
@@ -75,11 +75,11 @@ def test_a_difference_that_nothing_explains_is_told_and_fails_the_check(rtds: Pa
     assert json.loads(CliRunner().invoke(dcc, ["transform-check", *arguments, "--json"]).output)["unexplained"]
 
 
-def test_protection_parameters_name_the_user_that_the_broker_speaks_for(rtds: Path, duis: Path, report: Report) -> None:
+def test_protection_parameters_name_the_user_that_the_broker_speaks_for(rtds: Path, duis: Path, report: TransformReport) -> None:
     assert "ECS21b_4.14_URP_SUCCESS" in {one.stem for one in report.differ if one.reason.startswith("certificates alone")}
 
 
-def test_without_the_file_names_only_facts_of_the_device_are_missing(rtds: Path, duis: Path, report: Report) -> None:
+def test_without_the_file_names_only_facts_of_the_device_are_missing(rtds: Path, duis: Path, report: TransformReport) -> None:
     strict = run(duis / "templates", rtds / "4.5.0", Keystore.load(rtds / "keys"), reference_devices(), names=False)
     same = report.identical + report.identical_but_signature
     assert strict.identical + strict.identical_but_signature == same - report.same_by_name
@@ -212,11 +212,11 @@ def test_what_cannot_be_transformed_says_what_is_missing() -> None:
 
 
 def test_a_stored_device_log_is_restored_entry_by_entry() -> None:
-    log = StoredLog((LogEntry(METER, bytes(range(16))), LogEntry(GAS, bytes(16))), bytes.fromhex("0000000000000140"))
+    log = StoredLog((KnownDevice(METER, bytes(range(16))), KnownDevice(GAS, bytes(16))), bytes.fromhex("0000000000000140"))
     message = made("8.12.1", HUB, DeviceType.CHF, {"OldCHFID": PROXY}, device_log=lambda eui: log if eui == PROXY else None)
     data = "0202" + "09080000000000000140" + "0102" + "0202090800db1234567890a00910" + bytes(range(16)).hex()
     assert data in message.payload.hex()
-    gpf = StoredLog((LogEntry(METER, device_type=DeviceType.PPMID),))
+    gpf = StoredLog((KnownDevice(METER, device_type=DeviceType.PPMID),))
     restored = made("8.12.2", PROXY, DeviceType.GPF, {"OldGPFID": PROXY}, device_log=lambda _: gpf)
     assert restored.payload.hex() == "3011300f300d040800db1234567890a0020105"
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from hil.sec.charging.faults import (
+    ChargedFault,
     FaultResponsible,
-    HubFault,
     allocate_damages,
     batch_fault_damages,
     batch_faults,
@@ -53,8 +53,10 @@ def test_the_type_fault_threshold_of_a_part_of_a_year_is_that_part() -> None:
         type_fault_damages(3, 1000, months=13)
 
 
-def fault(supplier: str = "A", *, order: str = "order 1", failed: date = date(2026, 5, 1), cause: str = "hub failed in use") -> HubFault:
-    return HubFault("hub", supplier, order, date(2025, 5, 1), failed, cause)
+def fault(
+    supplier: str = "A", *, order: str = "order 1", failed: date = date(2026, 5, 1), cause: str = "hub failed in use"
+) -> ChargedFault:
+    return ChargedFault("hub", supplier, order, date(2025, 5, 1), failed, cause)
 
 
 @pytest.mark.requirement("CHG-04")
@@ -66,7 +68,7 @@ def test_ten_per_cent_of_one_order_failing_within_a_year_is_a_batch_fault() -> N
     assert batch_fault_damages(len(counted), 100).above == 2
     assert batch_fault_damages(len(counted), 100).amount_gbp == D(100)
     assert batch_fault_damages(10, 100).amount_gbp == 0
-    leap = HubFault("hub", "A", "order 3", date(2024, 2, 29), date(2025, 3, 1), "hub failed in use")
+    leap = ChargedFault("hub", "A", "order 3", date(2024, 2, 29), date(2025, 3, 1), "hub failed in use")
     assert batch_faults([leap], "order 3") == (leap,)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
-from hil.radio.air.frames import MAX_MPDU, ApsKind, ApsPdu, Block, Delivery, MacPdu
+from hil.radio.air.frames import MAX_MPDU, ApsKind, ApsPdu, Block, DeliveryMode, MacPdu
 from hil.radio.ncp.ezsp import ENCRYPTION, FRAGMENT, RETRY, ApsHead, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.dongle_server import Fields
@@ -26,13 +26,13 @@ def _block(head: ApsHead) -> Block | None:
     return Block(index == 0, index or head.group >> 8)
 
 
-def _pdu(head: ApsHead, message: bytes, delivery: Delivery) -> ApsPdu:
+def _pdu(head: ApsHead, message: bytes, delivery: DeliveryMode) -> ApsPdu:
     return ApsPdu(
         ApsKind.DATA,
         head.sequence,
         delivery,
-        bool(head.options & ENCRYPTION) and delivery is Delivery.UNICAST,
-        bool(head.options & (RETRY | FRAGMENT)) and delivery is Delivery.UNICAST,
+        bool(head.options & ENCRYPTION) and delivery is DeliveryMode.UNICAST,
+        bool(head.options & (RETRY | FRAGMENT)) and delivery is DeliveryMode.UNICAST,
         head.destination_endpoint,
         head.group,
         head.cluster,
@@ -50,7 +50,7 @@ def send_head(
     shown: int,
     head: ApsHead,
     fields: Fields,
-    delivery: Delivery,
+    delivery: DeliveryMode,
     radius: int,
 ) -> Reply:
     """One message under the APS header of a command."""
@@ -99,7 +99,7 @@ def send_unicast(ncp: Ncp, fields: Fields) -> Reply:
         destination = ncp.stack.nwk.shorts.get(entry[0], entry[1])
     elif kind != DIRECT:
         return {"status": Status.BAD_ARGUMENT}
-    return send_head(ncp, kind, destination, wanted, ApsHead.decode(fields.octets("aps")), fields, Delivery.UNICAST, 0)
+    return send_head(ncp, kind, destination, wanted, ApsHead.decode(fields.octets("aps")), fields, DeliveryMode.UNICAST, 0)
 
 
 @handles("sendBroadcast")
@@ -108,13 +108,13 @@ def send_broadcast(ncp: Ncp, fields: Fields) -> Reply:
     if destination < 0xFFF8:
         return {"status": Status.BAD_ARGUMENT}
     head = ApsHead.decode(fields.octets("aps"))
-    return send_head(ncp, BROADCAST, destination, destination, head, fields, Delivery.BROADCAST, fields.u("radius"))
+    return send_head(ncp, BROADCAST, destination, destination, head, fields, DeliveryMode.BROADCAST, fields.u("radius"))
 
 
 @handles("sendMulticast")
 def send_multicast(ncp: Ncp, fields: Fields) -> Reply:
     head = ApsHead.decode(fields.octets("aps"))
-    return send_head(ncp, MULTICAST, 0xFFFD, head.group, head, fields, Delivery.GROUP, fields.u("hops"))
+    return send_head(ncp, MULTICAST, 0xFFFD, head.group, head, fields, DeliveryMode.GROUP, fields.u("hops"))
 
 
 @handles("sendReply")
@@ -137,7 +137,7 @@ def send_reply(ncp: Ncp, fields: Fields) -> Reply:
         ncp.stack.aps.acknowledge(sender, piece)
         return {"status": Status.SUCCESS}
     head = replace(head, sequence=ncp.stack.aps.next_sequence())
-    return {"status": ncp.stack.aps.send(sender, _pdu(head, fields.octets("message"), Delivery.UNICAST), lambda _: None)}
+    return {"status": ncp.stack.aps.send(sender, _pdu(head, fields.octets("message"), DeliveryMode.UNICAST), lambda _: None)}
 
 
 @handles("sendRawMessage", "sendRawMessageExtended")

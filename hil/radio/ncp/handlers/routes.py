@@ -7,7 +7,7 @@ import struct
 
 from firmware_emu.ids import Eui64
 from hil.radio.air import phy
-from hil.radio.air.frames import Delivery
+from hil.radio.air.frames import DeliveryMode
 from hil.radio.ncp.ezsp import ApsHead, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.messaging import BROADCAST, MULTICAST, send_head
 from hil.radio.ncp.handlers.registry import register_in
@@ -154,13 +154,13 @@ def proxy_broadcast(ncp: Ncp, fields: Fields) -> Reply:
     """Sent as an own broadcast: an alias is for green power, which is not here."""
     head = ApsHead.decode(fields.octets("aps"))
     destination = fields.u("destination")
-    return send_head(ncp, BROADCAST, destination, destination, head, fields, Delivery.BROADCAST, fields.u("radius"))
+    return send_head(ncp, BROADCAST, destination, destination, head, fields, DeliveryMode.BROADCAST, fields.u("radius"))
 
 
 @handles("sendMulticastWithAlias")
 def multicast_with_alias(ncp: Ncp, fields: Fields) -> Reply:
     head = ApsHead.decode(fields.octets("aps"))
-    return send_head(ncp, MULTICAST, 0xFFFD, head.group, head, fields, Delivery.GROUP, fields.u("hops"))
+    return send_head(ncp, MULTICAST, 0xFFFD, head.group, head, fields, DeliveryMode.GROUP, fields.u("hops"))
 
 
 # the radio
