@@ -64,6 +64,10 @@ OWN_LOOPS = {
     "tests/e2e/test_home_from_board.py": "the loop ends by the fault that is awaited",
     "tests/console/test_console_manual.py": "a notebook has a loop of its own",
     "tests/conformance/test_real_hub.py": "opening fails",
+    "tests/conformance/test_defects.py": "the bench begins at the moment of its board",
+    "tests/e2e/test_foreign_devices.py": "a process elsewhere follows its clock",
+    "tests/outside/ichis/test_drivers_of_others.py": "the drivers of others block a thread",
+    "tests/test_supervised.py": "the loop ends by the fault that is awaited",
 }
 """Files in which a test runs a loop itself, with the reason. Tests of hypothesis may: each example has a clock of its own."""
 

@@ -185,7 +185,7 @@ class FirstLight:
 
     @staticmethod
     async def _within(what: str, get: Callable[[], Coroutine[None, None, T]]) -> T:
-        """What ``get`` gives. Raises NotAvailable naming ``what`` after :data:`EVENT_S`."""
+        """Wait for what ``get`` gives. Raises NotAvailable naming ``what`` after :data:`EVENT_S`."""
         try:
             async with asyncio.timeout(EVENT_S):
                 return await get()

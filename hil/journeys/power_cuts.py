@@ -147,7 +147,7 @@ class _Watch:
 
 
 def held_at_the_end(station: Station, records: list[Record]) -> Iterator[str]:
-    """What does not hold, in sentences: the device log as the DCC has it, nothing left waiting, no counter and no execution twice."""
+    """Broken promises, in sentences: the device log as the DCC has it, nothing left waiting, no counter and no execution twice."""
     if station.hub is None:
         yield f"the hub does not run: {station.hub_trouble}"
         return

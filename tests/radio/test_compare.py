@@ -24,7 +24,7 @@ from tests.radio.radio_bench import HUB
 
 
 async def recorded(clock: Clock, file: Path, firmware: str) -> None:
-    """What a host asks of a dongle at its start."""
+    """Commands that a host sends to a dongle at its start."""
     dongle = NcpServer(Air(clock, 1), HUB, clock=clock, personality=personality(firmware))
     recorder = Recorder(file, clock, personality(firmware).version)
     dongle.tap = recorder.heard

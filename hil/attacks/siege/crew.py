@@ -37,7 +37,7 @@ class Slice:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the trials of one layer."""
+    """Results of the trials of one layer."""
 
     coverage: int = 0
     grammar: int = 0

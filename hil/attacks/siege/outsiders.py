@@ -132,7 +132,7 @@ class _Trial:
         return f"crashed: {crashes[0]}" if crashes else None
 
     def _state(self) -> dict[str, object]:
-        """What hub and meter know of each other and of their network; counters go on, so they are not here."""
+        """Knowledge that hub and meter have of each other and of their network; counters go on, so they are not here."""
         found: dict[str, object] = {}
         for who, stack, partner in (("hub", self._hub.stack, METER), ("meter", self._meter.stack, HUB)):
             nwk, tokens = stack.nwk, stack.nwk.tokens

@@ -76,7 +76,7 @@ def octets_of(layer: str, seed: str) -> bytes:
 
 
 def judged(layer: Layer, changes: Sequence[Change]) -> str | None:
-    """What the layer's judge says; an exception that is not declared breaks an invariant too."""
+    """The layer's judge speaks; an exception that is not declared breaks an invariant too."""
     try:
         return layer.judge(changes)
     except Exception as crash:  # whatever it is, it was not to get out: that is the find

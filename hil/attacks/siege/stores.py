@@ -126,7 +126,7 @@ class _Work:
         self._mark()
 
     def _mark(self) -> None:
-        """What is on the medium for sure: all of it after a commit that was synced."""
+        """The part that is on the medium for sure: all of it after a commit that was synced."""
         synchronous = int(self.store.file.connection.execute("PRAGMA synchronous").fetchone()[0])
         if synchronous >= FULL or not self.synced:
             self.synced = self.image()
@@ -268,7 +268,7 @@ def _ends(work: _Work, random: Random, around: contextlib.ExitStack, after: list
 
 
 def _power_lost(synced: Image, written: Image, random: Random) -> Image:
-    """What was synced, with any of the sectors that were written since; a file has the length of the last one that is there."""
+    """The synced octets, with any of the sectors that were written since; a file has the length of the last one that is there."""
     image = {}
     for name, new in written.items():
         old, out, length = synced.get(name, b""), bytearray(), 0

@@ -69,7 +69,7 @@ class NonDomestic:
         )
 
     def note(self, mpxn: str, profile_class: int | None, marker: str | None) -> None:
-        """What the data provider's feed says of an MPxN."""
+        """Keep what the data provider's feed says of an MPxN."""
         self._store.execute(
             "INSERT INTO registration_items (mpxn, profile_class, marker) VALUES (?, ?, ?) "
             "ON CONFLICT (mpxn) DO UPDATE SET profile_class = excluded.profile_class, marker = excluded.marker",

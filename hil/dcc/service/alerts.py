@@ -112,4 +112,4 @@ _PAYLOADS: Mapping[str, Callable[[Delivery, Inventory], Tree | None]] = MappingP
     }
 )
 _CODES: Mapping[str, str] = MappingProxyType({"N1": "DeviceStatusChangeEvent"})
-"""Payload of alerts whose records name none (reference dcc-alert-codes)."""
+"""Payload of alerts whose records name none (reference dcc-alert-codes.csv)."""

@@ -336,7 +336,7 @@ class TunnelServerDevice(GbcsHanDevice):
         self.pairing.begin_again()
 
     def log_may_have_changed(self) -> None:
-        """What follows from a join or unjoin."""
+        """Do what follows from a join or unjoin."""
         self.pairing.start_new()
 
     def _lets_tunnel(self, partner: Eui64) -> bool:

@@ -96,7 +96,7 @@ def save(ncp: Ncp, fields: Fields) -> Reply:
 
 
 def _started(ncp: Ncp) -> Status | None:
-    """What an operation on the curve is refused with; None where it begins."""
+    """Status that refuses an operation on the curve; None where it begins."""
     if _missing(ncp):
         return Status.LIBRARY_NOT_PRESENT
     if ncp.curve_busy:
