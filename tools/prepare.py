@@ -42,11 +42,11 @@ def _python() -> str:
 
 
 def apt(packages: dict[str, str]) -> None:
-    """Install Debian packages ``{program: package}`` whose program is not on PATH, where root and apt allow; else say what to install."""
+    """Install Debian packages ``{program: packages}`` whose program is not on PATH, where root and apt allow; else say what to install."""
     missing = {program: package for program, package in packages.items() if shutil.which(program) is None}
     if not missing:
         return
-    names = sorted(set(missing.values()))
+    names = sorted({name for names in missing.values() for name in names.split()})
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         say(f"not here: {', '.join(missing)}; what needs them is skipped and says so (Debian: sudo apt-get install {' '.join(names)})")
         return
