@@ -1,5 +1,6 @@
 """Mutants of what keeps the bench safe: data in ``security_mutants.toml``, each made in a copy of the tree, its tests run there."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ _COPIED = ("firmware_emu", "ichis", "hil", "tests", "board_configs", "pyproject.
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one file, the tests that must fail then, and why none can where it is equivalent."""
+    """One change of one file, the tests that must fail then, why none can where it is equivalent, and the layer of the search."""
 
     name: str
     file: str
@@ -26,6 +27,8 @@ class Mutant:
     new: str
     tests: list[str] = field(default_factory=list)
     equivalent: str = ""
+    siege: str = ""
+    """Layer in which the search must find it by itself."""
 
 
 def listed(pattern: str = "") -> list[Mutant]:
@@ -63,16 +66,42 @@ def fate(mutant: Mutant, tree: Path) -> str:
     """``killed``, ``survives``, ``equivalent``, or in words why it could not be judged."""
     if mutant.equivalent:
         return "equivalent"
-    before = made(mutant, tree)
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-    finally:
-        (tree / mutant.file).write_text(before, encoding="utf-8")
+    done = _run(mutant, tree, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests)
     if done.returncode == 1:
         return "killed"
     return "survives" if done.returncode == 0 else f"not judged: pytest ended with {done.returncode}: {done.stdout.strip()[-200:]}"
+
+
+def _run(mutant: Mutant, tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """One command of Python in the tree with the mutant in it."""
+    before = made(mutant, tree)
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        return subprocess.run([sys.executable, *command], cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        (tree / mutant.file).write_text(before, encoding="utf-8")
+
+
+def searched(mutant: Mutant, tree: Path, minutes: float) -> str:
+    """``found after N s (N trials): ...`` by the search in the mutant's layer, or ``survives`` that many minutes."""
+    chub = "from firmware_emu.cli import main; main()"
+    done = _run(mutant, tree, "-c", chub, "siege", mutant.siege, "--minutes", str(minutes), "--first", "--json")
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return f"not judged: {(done.stdout + done.stderr).strip()[-200:]}"
+    if not told["finds"]:
+        return "survives"
+    return f"found after {told['seconds']:.0f} s ({told['trials']} trials): {told['finds'][0]['broken'][:100]}"
+
+
+def besieged(minutes: float) -> Iterator[tuple[Mutant, str]]:
+    """Each mutant that names a layer of the search, and what the search made of it."""
+    with TemporaryDirectory(prefix="chub-mutants-") as folder:
+        tree = copied(Path(folder))
+        for mutant in listed():
+            if mutant.siege:
+                yield mutant, searched(mutant, tree, minutes)
 
 
 def fates(mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:

@@ -104,3 +104,28 @@ async def test_a_newer_connection_of_a_hub_takes_the_place_of_the_older(tmp_path
     await far.connect()
     assert await far.receive() == hello(HUBS[0])
     await server.close()
+
+
+async def test_more_unfinished_handshakes_than_the_limit_are_ended_and_a_hub_gets_in_when_one_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware_emu.wan.tcp.MOST_UNFINISHED", 2)
+    files = issue_tls(tmp_path, HUBS[:1])
+    server = TcpWanServer("127.0.0.1", 0, files["dcc"])
+    await server.start()
+    idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    assert await reader.read() == b""
+    writer.close()
+    assert server.refused[-1] == "127.0.0.1: 2 others have not finished their handshake and HELLO yet"
+    for _, one in idle:
+        one.close()
+    while len(server.refused) < 3:  # each of the two has ended without TLS
+        await asyncio.sleep(0)
+    link, far = TcpWanLink.client("127.0.0.1", server.port, files[str(HUBS[0])]), server.link(HUBS[0])
+    await link.connect()
+    await link.send(hello(HUBS[0]))
+    await far.connect()
+    assert await far.receive() == hello(HUBS[0])
+    await link.close()
+    await server.close()

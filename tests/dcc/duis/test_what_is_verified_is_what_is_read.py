@@ -148,6 +148,17 @@ def test_a_reference_to_anything_but_the_whole_document_is_refused(key: ec.Ellip
         verify_request(read_request(octets.replace(b'URI=""', uri.encode())), certificate(key))
 
 
+def test_a_signature_over_a_form_that_keeps_comments_is_refused(key: ec.EllipticCurvePrivateKey) -> None:
+    signer = XMLSigner(
+        signature_algorithm=SignatureMethod.ECDSA_SHA256,
+        digest_algorithm=DigestAlgorithm.SHA256,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0_WITH_COMMENTS,
+    )
+    document = signer.sign(copy.deepcopy(add_device().document), key=key, cert=[certificate(key)])
+    with pytest.raises(ProtectionError, match="a canonicalisation without comments"):
+        verify_request(read_request(etree.tostring(document)), certificate(key))
+
+
 @pytest.mark.parametrize("version", ["5.1", "5.2", "5.4", "5.40"])
 def test_a_schema_version_that_the_field_sends_is_served(version: str) -> None:
     octets = write_request(add_device()).replace(b'schemaVersion="5.4"', f'schemaVersion="{version}"'.encode())
