@@ -120,7 +120,7 @@ async def test_more_unfinished_handshakes_than_the_limit_are_ended_and_a_hub_get
     assert server.refused[-1] == "127.0.0.1: 2 others have not finished their handshake and HELLO yet"
     for _, one in idle:
         one.close()
-    while len(server.refused) < 3:  # each of the two has ended without TLS
+    while len(server.refused) < 3:  # noqa: ASYNC110 - the server tells nobody; each of the two has ended without TLS
         await asyncio.sleep(0)
     link, far = TcpWanLink.client("127.0.0.1", server.port, files[str(HUBS[0])]), server.link(HUBS[0])
     await link.connect()

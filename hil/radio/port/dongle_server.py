@@ -324,6 +324,8 @@ class DongleServer(ABC):
         if self._tcp_host is None:
             self._tcp_host, self._write = host, host.write
         else:
+            if self._next_host is not None:  # one waits; the latest may be the one whose host has just begun anew
+                self._next_host.drop()
             self._next_host = host
             asyncio.get_running_loop().call_later(GOING_S, self._turn_away, host)
 
@@ -364,6 +366,12 @@ class DongleServer(ABC):
             receive(command)
 
 
+MOST_EARLY = 4096
+"""Octets that a host may say before its turn: a reset and some frames of it. One that says more is dropped. Own limit."""
+MOST_UNREAD = 1 << 20
+"""Octets that wait for a host that does not read, as many as minutes of a busy serial line; then it is dropped. Own limit."""
+
+
 class TcpHost(asyncio.Protocol):
     """One TCP connection to a dongle."""
 
@@ -383,12 +391,18 @@ class TcpHost(asyncio.Protocol):
             self._transport.abort()
 
     def write(self, octets: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(octets)
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > MOST_UNREAD:
+            self.drop()
+            return
+        self._transport.write(octets)
 
     def data_received(self, data: bytes) -> None:
         if self._server.host is self:
             self._server.octets(data)
+        elif len(self.early) + len(data) > MOST_EARLY:
+            self.drop()
         else:
             self.early += data
 
