@@ -39,6 +39,8 @@ from firmware_emu.ownership import Owner
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 
+SEEK_AGAIN_S = 300.0
+"""Time between two questions to the air for a Device that does not answer (own limit: each is a broadcast)."""
 ZDO_TIMEOUT_S = 10.0
 """Waiting time for a ZDO answer: our own figure, over the 7.68 s that a sleepy child's parent may hold a frame."""
 
@@ -59,6 +61,7 @@ class AddressBook:
         self._short: dict[Eui64, int] = {}
         self._device: dict[int, Eui64] = {}
         self._doubted: set[Eui64] = set()
+        self._sought: dict[Eui64, float] = {}
         self._waiting: dict[int, list[Callable[[Eui64], None]]] = {}
         self._asked: dict[tuple[int | None, int, int], asyncio.Future[bytes]] = {}
         self._sequence = 0
@@ -97,23 +100,39 @@ class AddressBook:
         self._waiting.clear()
 
     async def short_of(self, device: Eui64) -> int:
-        """The Device's short address. Raises RadioError where nobody knows it."""
+        """The Device's short address; one that is in doubt is sought again. Raises RadioError where nobody knows it."""
         known = self._short.get(device)
         if known is not None and device not in self._doubted:
             return known
         found = await self._port.lookup_short(device)
-        if found is not None:
+        if found is not None and found != known:
             self.learn(device, found)
             return found
-        if known is not None:
-            self._doubted.discard(device)
-            return known
+        if known is None:
+            found = await self._seek(device)
+        else:
+            found = await self._seek_again(device) or known  # where nobody knows better, the old one is tried again
+        self.learn(device, found)
+        return found
+
+    async def _seek_again(self, device: Eui64) -> int | None:
+        now = asyncio.get_running_loop().time()
+        if now - self._sought.get(device, -SEEK_AGAIN_S) < SEEK_AGAIN_S:
+            return None
+        self._sought[device] = now
+        try:
+            return await self._seek(device)
+        except RadioError:
+            return None
+
+    async def _seek(self, device: Eui64) -> int:
         try:
             answer = await self.ask(None, zdo.NWK_ADDRESS_REQUEST, lambda sequence: zdo.encode_nwk_request(sequence, device))
             named, short = zdo.decode_address_response(answer)
         except (RadioError, DecodeError) as error:
             raise RadioError(f"{device} is not on the HAN, or does not answer", "UNKNOWN_DEVICE") from error
-        self.learn(named, short)
+        if named != device:
+            raise RadioError(f"the question for {device} was answered with {named}: it is not on the HAN", "UNKNOWN_DEVICE")
         return short
 
     def with_device(self, short: int, act: Callable[[Eui64], None]) -> None:
@@ -146,7 +165,10 @@ class AddressBook:
         if device is not None:
             return device
         answer = await self.ask(short, zdo.IEEE_ADDRESS_REQUEST, lambda sequence: zdo.encode_ieee_request(sequence, short))
-        return zdo.decode_address_response(answer)[0]
+        named, theirs = zdo.decode_address_response(answer)
+        if theirs != short:
+            raise RadioError(f"0x{short:04X} answers that it is 0x{theirs:04X}")
+        return named
 
     async def ask(self, short: int | None, cluster: int, encode: Callable[[int], bytes]) -> bytes:
         """A ZDO request and its answer's payload. ``short`` None: broadcast, anyone may answer. Raises RadioError."""

@@ -249,6 +249,20 @@ async def test_a_rejoin_without_security_moves_nobody_and_is_not_told_until_the_
     assert home.events.empty()
 
 
+async def test_an_address_that_went_stale_is_sought_on_the_air_and_found_again(home: Home) -> None:
+    if home.real:
+        pytest.skip("needs a dongle whose tables the bench changes")
+    await home.join()
+    for _ in range(2):
+        home.radio._book.learn(home.meter, 0x4242)
+        home.server.ncp.stack.nwk.learn(0x4242, home.meter)
+        with pytest.raises(RadioError):
+            await home.to_meter(b"lost")
+        await home.to_meter(b"found")
+        assert (await home.meter_got())[1].payload == b"found"
+        await home.clock.sleep(301)
+
+
 async def test_a_dongle_that_stays_away_is_an_error_that_says_what_to_do(home: Home) -> None:
     if home.real:
         pytest.skip("needs a dongle whose supply the bench switches")
