@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -22,7 +23,7 @@ from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import OwnedElsewhere, Owner
-from hil.dcc.base.store import FORM, DccStore
+from hil.dcc.base.store import FORM, DccStore, NamedValues
 from hil.dcc.parties.acb import LARGEST_COUNTER, OriginatorCounters
 
 HUB = Eui64.parse("00db1234567890a2")
@@ -168,6 +169,62 @@ def test_a_full_medium_is_one_line_and_nothing_of_the_transaction_stays(path: Pa
         store.named("x").put("1", bytes(1 << 20))
     assert store.named("x").keys("") == []
     store.close()
+
+
+@pytest.mark.parametrize("opened", STORES)
+def test_a_read_only_store_is_one_line_at_the_write_and_is_still_read(opened: Open, path: Path) -> None:
+    store = opened(path)
+    store._file.execute("PRAGMA query_only = 1")  # type: ignore[attr-defined]
+    values = store.named("") if isinstance(store, DccStore) else store
+    assert isinstance(values, SqliteStore | NamedValues)
+    with pytest.raises(NotAvailable, match=r"readonly.*give a path to a writable file"), values.transaction():
+        values.put("k", b"v")
+    assert values.get("k") is None
+    store.close()
+
+
+@pytest.mark.parametrize("opened", STORES)
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.ENOENT])
+def test_a_store_whose_place_cannot_be_written_is_one_line(opened: Open, path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "touch", fails)
+    with pytest.raises(NotAvailable, match=os.strerror(code)) as told:
+        opened(path)
+    assert str(path) in str(told.value)
+    monkeypatch.undo()
+    opened(path).close()  # the lock went with it
+
+
+@pytest.mark.parametrize("opened", STORES)
+def test_a_folder_or_a_device_in_place_of_a_store_is_one_line(opened: Open, path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(NotAvailable, match=str(path)):
+        opened(path)
+    with pytest.raises(NotAvailable, match="/dev/full"):
+        opened(Path("/dev/full"))
+
+
+def test_a_full_medium_is_one_line_for_the_hub_and_the_value_before_stays(path: Path) -> None:
+    store = SqliteStore(path)
+    store.put("k", b"before")
+    pages = int(store._file.execute("PRAGMA page_count").fetchone()[0])
+    store._file.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(NotAvailable, match="make room on the medium"):
+        store.put("k", bytes(1 << 20))
+    assert store.get("k") == b"before"
+    store.put("k", b"after")
+    store.close()
+
+
+@pytest.mark.parametrize(("opened", "table"), [(SqliteStore, "entry"), (DccStore, "requests"), (DccStore, "store"), (DccStore, "counters")])
+def test_a_store_whose_table_is_gone_is_never_an_empty_one(opened: Open, table: str, path: Path) -> None:
+    opened(path).close()
+    with sqlite3.connect(path) as other:
+        other.execute(f"DROP TABLE {table}")
+    with pytest.raises(NotAvailable, match=f"table {table} is gone: restore it from a copy, or delete"):
+        opened(path)
 
 
 def test_a_store_of_an_earlier_release_is_brought_up_and_keeps_its_counters(path: Path) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from firmware_emu.crypto import der
 from firmware_emu.crypto.der import NotDer, Reader, Value, oid
 
+OU, UNIQUE_ID = "2.5.4.11", "2.5.4.45"
+KEY_USAGE, BASIC, POLICIES, SKI, AKI, SAN = "2.5.29.15", "2.5.29.19", "2.5.29.32", "2.5.29.14", "2.5.29.35", "2.5.29.17"
+MODULE_NAME = bytes.fromhex("06082b06010505070804")
 NameParts = tuple[tuple[str, int, bytes], ...]
 """Attributes of a name: object identifier, string tag, octets."""
 
@@ -54,6 +57,91 @@ class Facts:
     def values(self, number: str) -> list[tuple[int, bytes]]:
         """Tag and octets of each attribute of that kind in the subject."""
         return [(tag, octets) for kind, tag, octets in self.subject if kind == number]
+
+    def ou(self) -> bytes:
+        """The only organisational unit of the subject; empty where there are none or several."""
+        found = self.values(OU)
+        return found[0][1] if len(found) == 1 else b""
+
+    def critical(self, number: str) -> bool:
+        """True if the certificate has that extension and it is critical."""
+        found = self.extension(number)
+        return found is not None and found.critical
+
+    def usage(self) -> int | None:
+        """The bits of the key usage, None where there is none. Raises NotDer."""
+        found = self.extension(KEY_USAGE)
+        if found is None:
+            return None
+        value = Reader().only(found.value)
+        if value.tag != der.BIT_STRING or len(value.content) < 2:
+            raise NotDer(f"key usage {found.value.hex()}, expected a bit string")
+        return int.from_bytes(value.content[1:2], "big") | (0x100 if len(value.content) > 2 else 0)
+
+    def basic(self) -> tuple[bool, int | None] | None:
+        """True if it says that it is an authority, and its path length. Raises NotDer."""
+        found = self.extension(BASIC)
+        if found is None:
+            return None
+        parts = Reader().parts(Reader().only(found.value), der.SEQUENCE)
+        authority = bool(parts) and parts[0].tag == der.BOOLEAN and parts[0].content != b"\x00"
+        length = next((int.from_bytes(one.content, "big") for one in parts if one.tag == der.INTEGER), None)
+        return authority, length
+
+    def policy_ids(self) -> tuple[list[str], bool]:
+        """The policies, and True if any has a qualifier. Raises NotDer."""
+        found = self.extension(POLICIES)
+        if found is None:
+            return [], False
+        reader = Reader()
+        each = [reader.parts(one, der.SEQUENCE) for one in reader.parts(reader.only(found.value), der.SEQUENCE)]
+        if any(not parts or parts[0].tag != der.OID for parts in each):
+            raise NotDer("certificate policies without identifiers")
+        return [oid(parts[0].content) for parts in each], any(len(parts) > 1 for parts in each)
+
+    def key_id(self) -> bytes | None:
+        """The subject key identifier. Raises NotDer."""
+        found = self.extension(SKI)
+        return None if found is None else Reader().only(found.value).content
+
+    def authority_parts(self) -> list[Value] | None:
+        """The parts of the authority key identifier. Raises NotDer."""
+        found = self.extension(AKI)
+        return None if found is None else Reader().parts(Reader().only(found.value), der.SEQUENCE)
+
+    def signature_numbers(self) -> list[bytes]:
+        """r and s of the signature. Raises NotDer."""
+        parts = Reader().parts(Reader().only(self.signature), der.SEQUENCE)
+        if len(parts) != 2 or any(one.tag != der.INTEGER or not one.content for one in parts):
+            raise NotDer("a signature that is not two integers")
+        return [one.content for one in parts]
+
+    def module_names(self) -> list[Value]:
+        """The subject's alternative names. Raises NotDer."""
+        found = self.extension(SAN)
+        return [] if found is None else Reader().parts(Reader().only(found.value), der.SEQUENCE)
+
+    def hardware_serial(self) -> tuple[bytes, bytes]:
+        """Type and serial number inside the hardwareModuleName. Raises NotDer."""
+        names = self.module_names()
+        if len(names) != 1 or names[0].tag != 0xA0 or not names[0].content.startswith(MODULE_NAME):
+            raise NotDer("no hardwareModuleName")
+        reader = Reader()
+        wrapped = reader.all(names[0].content)
+        inner = reader.parts(reader.only(wrapped[1].content), der.SEQUENCE) if len(wrapped) == 2 else []
+        if len(inner) != 2 or inner[0].tag != der.OID or inner[1].tag != der.OCTETS:
+            raise NotDer("a hardwareModuleName without type and serial number")
+        return inner[0].raw, inner[1].content
+
+    def entity(self) -> bytes:
+        """The 8 octets that a leaf speaks for; empty where there are none."""
+        found = self.values(UNIQUE_ID)
+        if found:
+            return found[0][1][1:]
+        try:
+            return self.hardware_serial()[1]
+        except NotDer:
+            return b""
 
 
 def read(octets: bytes) -> Facts:

@@ -44,6 +44,7 @@ class HubProfile:
     hand_held_at_once: int
     earliest_time: int
     latest_time: int
+    time_jump_longest_s: int
 
     @classmethod
     def read(cls, text: str, name: str) -> HubProfile:

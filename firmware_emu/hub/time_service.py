@@ -11,6 +11,9 @@ from firmware_emu.trace import Trace
 from firmware_emu.zse import clusters
 
 _OFFSET = "hub/time/offset"
+_PROPOSED = "hub/time/proposed"
+_SAME_S = 60
+"""Two tellings of one time may differ by this much (own limit: clocks drift between two connections)."""
 MASTER_AND_SUPERSEDING = 0x09
 """Time status of a GB hub (reference zigbee-han 4); 0 until the WAN provider has told the time."""
 TIME, KEEP_ALIVE = 0x000A, 0x0025
@@ -33,18 +36,34 @@ class HubTime:
         return self._clock.now() + self._offset
 
     def set(self, utc: int) -> None:
-        """Take the time of the WAN provider; under a second off is left as it is, and a time outside the profile's bounds is refused."""
+        """Take the time of the WAN provider.
+
+        Up to a second off is left as it is, and a time outside the profile's bounds is refused. One that jumps further than the profile
+        allows is taken when it is told again at a later connection: a provider that lost its time once moves no hub.
+        """
         if not self._profile.earliest_time <= utc <= self._profile.latest_time:
             bounds = f"expected {self._profile.earliest_time} to {self._profile.latest_time} seconds since 2000"
             self._trace.emit("hub", "chf", "refused", reason=f"the WAN provider tells {utc}, {bounds}")
             return
         offset = utc - int(self._clock.now())
         if self.reliable and abs(offset - self._offset) <= 1:
+            self._store.delete(_PROPOSED)
+            return
+        if self.reliable and abs(offset - self._offset) > self._profile.time_jump_longest_s and not self._proposed_before(offset):
+            self._store.put(_PROPOSED, offset.to_bytes(8, "big", signed=True))
+            jump = f"{offset - self._offset:+d} s from the hub's own time"
+            self._trace.emit("hub", "chf", "refused", reason=f"the WAN provider tells {utc}, {jump}: taken if it is told again")
             return
         self._trace.emit("hub", "chf", "clock set", seconds=offset - self._offset)
         self._offset = offset
         self.reliable = True
-        self._store.put(_OFFSET, offset.to_bytes(8, "big", signed=True))
+        with self._store.transaction():
+            self._store.put(_OFFSET, offset.to_bytes(8, "big", signed=True))
+            self._store.delete(_PROPOSED)
+
+    def _proposed_before(self, offset: int) -> bool:
+        kept = self._store.get(_PROPOSED)
+        return kept is not None and abs(int.from_bytes(kept, "big", signed=True) - offset) <= _SAME_S
 
 
 def serve_time(zcl: ZclPort, endpoints: tuple[int, ...], time: HubTime) -> None:

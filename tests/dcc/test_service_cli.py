@@ -20,7 +20,9 @@ from firmware_emu.trace import Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
 from hil.commands.dcc.inventory import alerts, inventory, listen, prepare, request, send
-from hil.dcc.duis import read_request
+from hil.dcc.base.services import UserRole
+from hil.dcc.duis import RequestId, new_request, read_request, write_request
+from hil.dcc.parties.users import User
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd, Home
 from tests.dcc.messages import alert_of
 
@@ -94,6 +96,23 @@ def test_a_refused_request_exits_with_1_and_says_why(store: Path, keys: Path) ->
     assert sent.exit_code == 1
     assert "E11" in sent.output
     assert "Next:" in sent.output
+
+
+@pytest.mark.parametrize("waits", ["until 2098-01-01", "for request"])
+def test_a_request_that_waits_says_for_what_and_wait_ends_it(store: Path, keys: Path, tmp_path: Path, waits: str) -> None:
+    if waits == "for request":
+        never = RequestId(SUPPLIER, ESME, 1)
+        made = new_request("11.2", SUPPLIER, ESME, 10_000_000, {}, preceding=never)
+        (tmp_path / "after.xml").write_bytes(write_request(User(SUPPLIER, UserRole.IS, Keystore.load(keys)).sign(made)))
+        what = [str(tmp_path / "after.xml")]
+    else:
+        what = ["11.2", str(ESME), "--body", json.dumps({"ExecutionDateTime": "2098-01-01T00:00:00.00Z"})]
+    options = ["--store", str(store), "--keys", str(keys), "--as", str(SUPPLIER), "--listen", "127.0.0.1:0", "--wait", "0.3"]
+    sent = CliRunner().invoke(send, [*what, *options])
+    assert isinstance(sent.exception, NotAvailable), sent.output
+    assert f"which waits {waits}" in str(sent.exception)
+    assert "chub dcc listen" in str(sent.exception)
+    assert f"waits {waits}" in sent.output
 
 
 @pytest.mark.parametrize(("option", "value"), [("--listen", "nowhere"), ("--body", "{"), ("--as", "12")])

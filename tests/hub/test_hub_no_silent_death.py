@@ -60,11 +60,37 @@ async def test_a_time_of_2000_or_2100_or_the_end_of_its_32_bits_is_refused_and_t
     assert any("the WAN provider tells" in str(record.detail.get("reason")) for record in bench.records)
 
 
-async def test_a_time_of_2038_is_inside_the_rule_and_taken(bench: Bench) -> None:
+@pytest.mark.parametrize("jump", [-10 * 366 * 86400, -86402, 86402, 12 * 366 * 86400, 60 * 366 * 86400])
+async def test_a_time_that_jumps_is_taken_when_it_is_told_again_and_no_other_one(bench: Bench, jump: int) -> None:
     running = bench.hub._running
     assert running is not None
+    before = running.time.now()
+    running._told_the_time(int(before) + jump)
+    running._told_the_time(int(before))  # the provider has its time again: what it said before counts no more
+    running._told_the_time(int(before) + jump)
+    running._told_the_time(int(before) + jump + 3600)
+    assert running.time.now() == pytest.approx(before, abs=1)
+    running._told_the_time(int(before) + jump + 3600)
+    assert running.time.now() == pytest.approx(before + jump + 3600, abs=1)
+
+
+@pytest.mark.parametrize("jump", [-86000, -3600, 30, 3600, 86000])
+async def test_a_time_within_a_day_of_the_hubs_own_is_taken_at_once(bench: Bench, jump: int) -> None:
+    running = bench.hub._running
+    assert running is not None
+    before = running.time.now()
+    running._told_the_time(int(before) + jump)
+    assert running.time.now() == pytest.approx(before + jump, abs=1)
+
+
+async def test_a_time_of_2038_is_inside_the_rule_and_taken_when_it_is_told_again(bench: Bench) -> None:
+    running = bench.hub._running
+    assert running is not None
+    before = running.time.now()
     running._told_the_time(1_200_798_847)
+    assert running.time.now() == pytest.approx(before, abs=1)
     await bench.clock.sleep(5)
+    running._told_the_time(1_200_798_852)
     assert running.time.now() == pytest.approx(1_200_798_852, abs=1)
     profile = standard_profile()
     assert profile.latest_time + 20 * 366 * 86400 < 1 << 32

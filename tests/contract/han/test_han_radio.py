@@ -257,8 +257,8 @@ async def test_an_address_that_went_stale_is_sought_on_the_air_and_found_again(h
         home.radio._book.learn(home.meter, 0x4242)
         home.server.ncp.stack.nwk.learn(0x4242, home.meter)
         with pytest.raises(RadioError):
-            await home.to_meter(b"lost")
-        await home.to_meter(b"found")
+            await home.to_meter(b"lost", secured=False)
+        await home.to_meter(b"found", secured=False)
         assert (await home.meter_got())[1].payload == b"found"
         await home.clock.sleep(301)
 
