@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 from tests.bench_time import followed, new_event_loop
+
+settings.register_profile("bench", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test judges by the wall clock
+settings.load_profile("bench")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
