@@ -102,6 +102,17 @@ def test_a_port_of_dongles_is_told(other: OtherProcess, refused: Callable[..., s
     assert f"127.0.0.1:{port}" in refused("ncp", "--tcp", f"127.0.0.1:{port}")
 
 
+def test_the_memory_of_a_dongle_is_told(other: OtherProcess, refused: Callable[..., str], tmp_path: Path) -> None:
+    other.takes("file", tmp_path / "tokens")
+    assert "dongle's memory" in refused("ncp", "--tcp", "127.0.0.1:0", "--tokens", str(tmp_path / "tokens"))
+
+
+def test_the_folder_of_a_home_without_a_hub_is_told(other: OtherProcess, refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    other.takes("file", tmp_path / "state" / "home")
+    assert "the home in" in refused("run", "home", "--no-hub", "--state", str(tmp_path / "state"))
+
+
 def test_the_port_of_the_page_is_told(other: OtherProcess, refused: Callable[..., str], tmp_path: Path) -> None:
     DccStore(tmp_path / "dcc.sqlite").close()
     assert "web server" in refused("dcc", "serve", "--store", str(tmp_path / "dcc.sqlite"), "--port", other.takes("port", 0))

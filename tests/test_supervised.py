@@ -23,6 +23,7 @@ AWAITED = {
     "firmware_emu/supervised.py": "the supervisor",
     "firmware_emu/wan/channel.py": "awaited by the exchange of frames",
     "hil/attacks/arena.py": "awaited by the attack",
+    "hil/attacks/siege/homes.py": "awaited by the siege, whose find it is",
     "hil/bench/day.py": "in a task group",
     "hil/bench/home.py": "awaited by the visit it waits for",
     "hil/bench/household.py": "in a task group",

@@ -27,6 +27,8 @@ from firmware_emu.crypto.roles import NO_ENTITY, KeyUsage, RemotePartyRole
 from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 
+UNREADABLE: Final = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""Exceptions of the library at octets that it reads as no certificate, or as one with a broken extension."""
 ORGANISATION_POLICY: Final = x509.ObjectIdentifier("1.2.826.0.1.8641679.1.2.1.4")
 """Policy of organisation test certificates (reference dcc-side 7). The policies of production profiles are not established."""
 
@@ -64,7 +66,7 @@ def parse_certificate(octets: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(octets)
         certificate.extensions  # noqa: B018 - parsed at first use, which is to be here
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as wrong:
+    except UNREADABLE as wrong:
         raise DecodeError(0, "certificate", f"{len(octets)} octets are not an X.509 certificate in DER ({wrong})") from wrong
     return certificate
 

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from firmware_emu.crypto.certificate_profile import Profile, check_profile
-from firmware_emu.crypto.certificates import key_id_of, parse_certificate
+from firmware_emu.crypto.certificates import UNREADABLE, key_id_of, parse_certificate
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
 from firmware_emu.crypto.p256 import PrivateKey
 from firmware_emu.crypto.roles import CellUsage, KeyUsage
@@ -121,7 +121,7 @@ def _certificates(octets: bytes, where: str) -> list[x509.Certificate]:
         if b"-----BEGIN" not in octets:
             return [parse_certificate(octets)]
         return [parse_certificate(found.public_bytes(Encoding.DER)) for found in x509.load_pem_x509_certificates(octets)]
-    except (ValueError, DecodeError) as wrong:
+    except (*UNREADABLE, DecodeError) as wrong:
         raise KeystoreError(where, f"is not an X.509 certificate ({wrong}): expected PEM or DER; fetch it again or remove it") from wrong
 
 

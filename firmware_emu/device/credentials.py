@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.certificate_profile import Profile, check_profile
-from firmware_emu.crypto.certificates import entity_of, public_key_of
+from firmware_emu.crypto.certificates import UNREADABLE, entity_of, public_key_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.store import Store
@@ -61,7 +61,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     """A DER certificate as an object, parsed once. Raises ProtectionError if it is none."""
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as problem:
+    except UNREADABLE as problem:
         raise ProtectionError(f"{len(der)} octets that are no DER certificate") from problem
 
 

@@ -16,6 +16,7 @@ from firmware_emu.crypto.keystore_files import read_cbke
 from firmware_emu.errors import RadioError
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64, install_code_crc
+from firmware_emu.ownership import Owner
 from firmware_emu.trace import Trace
 from hil.bench.neighbours import Neighbours
 from hil.commands.ncp_certify import certify
@@ -130,15 +131,18 @@ def ncp(
     near = None if neighbours is None else Neighbours(air, clock, Trace(clock.now), neighbours.split(","), cbke=not plain)
     opened = None if open_air is None else _address("--air", open_air)
     servers: list[DongleServer] = []
+    owners = contextlib.ExitStack()
     for index in range(count):
         device = Eui64((int.from_bytes(first.octets, "big") + index & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big"))
         file = tokens if tokens is None or count == 1 else tokens.with_name(f"{tokens.name}.{index + 1}")
+        if file is not None:
+            owners.callback(Owner.of_file(file, f"the dongle's memory {file}").release)
         servers.append(virtual_dongle(family, air, device, version, file, clock, NcpFaults.parse(",".join(faults), seed + index), played))
     for server in servers if cbke is not None else ():
         assert cbke is not None, "the condition above"
         assert isinstance(server.ncp, Ncp), "an EZSP dongle, looked at above"
         agreement.write(server.ncp, read_cbke(cbke))
-    with contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
+    with owners, contextlib.ExitStack() as recording, contextlib.suppress(KeyboardInterrupt):
         if capture is not None:
             air.capture(recording.enter_context(CaptureWriter(capture)))
         if keys is not None:

@@ -20,6 +20,7 @@ from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.console.commands.dongle import custody_options
 from firmware_emu.errors import NotAvailable
+from firmware_emu.ownership import Owner
 from firmware_emu.trace import JsonLines, Latest, Record, Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
@@ -244,6 +245,7 @@ async def _home(
             raise NotAvailable(f"a WAN at {wan!r}", "write it as HOST:PORT, for example 127.0.0.1:4059")
         tls = files_of(pki_folder(board) / "tls", str(board.hub.chf))
         link = PatientLink(TcpWanLink.client(host, int(port), tls), clock, trace)
+    owner = Owner.of_file(state / "home", f"the home in {state}")  # its hub's memory, its dongle's, its Devices'
     made = Home(board, clock, trace, state, load_keys(board), seed, wan=link)
     made.record = record
     over = asyncio.Event()
@@ -261,6 +263,7 @@ async def _home(
         await faults.close()
     finally:
         await made.tear_down()
+        owner.release()
 
 
 def _tell(record: Record, as_json: bool) -> None:

@@ -14,7 +14,9 @@ from hil.dcc.duis import read_request
 def explain_xml(octets: bytes, known: Known) -> Tree:
     """The elements; the offset of a node is its line. Raises DecodeError."""
     try:
-        root = etree.fromstring(octets, etree.XMLParser(resolve_entities=False, no_network=True))
+        # A value is what its signature covers: without the comments that split it.
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+        root = etree.fromstring(octets, parser)
     except etree.XMLSyntaxError as wrong:
         raise DecodeError(wrong.position[0], "XML (line)", wrong.msg or "not well-formed") from None
     return Tree(_title(octets, root), (_node(root),))

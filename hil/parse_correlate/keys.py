@@ -20,7 +20,15 @@ SIGNING: Final = "signing"
 AGREEMENT: Final = "agreement"
 _BROKER = "04"
 _LARGEST_FILE = 100_000
-_BROKEN = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError, DecodeError)
+_BROKEN = (
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+    UnsupportedAlgorithm,
+    ValueError,
+    DecodeError,
+)
 """Exceptions that reading a damaged certificate raises."""
 
 
@@ -150,7 +158,7 @@ def _read_certificates(octets: bytes) -> list[x509.Certificate]:
         if b"-----BEGIN CERTIFICATE" in octets:
             return x509.load_pem_x509_certificates(octets)
         return [x509.load_der_x509_certificate(octets)]
-    except (ValueError, UnsupportedAlgorithm):
+    except _BROKEN:
         return []
 
 

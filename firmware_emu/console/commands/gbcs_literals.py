@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from firmware_emu.crypto.certificates import UNREADABLE
 from firmware_emu.errors import IdentifierError
 
 
@@ -25,7 +26,7 @@ def certificate(path: str) -> bytes:
     content = Path(path).read_bytes()
     try:
         cert = x509.load_pem_x509_certificate(content) if content.lstrip().startswith(b"-----") else x509.load_der_x509_certificate(content)
-    except ValueError:
+    except UNREADABLE:
         raise IdentifierError("a certificate", path, "PEM or DER") from None
     return cert.public_bytes(Encoding.DER)
 

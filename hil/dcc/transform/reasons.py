@@ -15,6 +15,7 @@ from itertools import product
 
 from cryptography import x509
 
+from firmware_emu.crypto.certificates import UNREADABLE
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.asn1 import Asn1Payload
@@ -114,7 +115,7 @@ def _without_certificates(value: object) -> object:
 def _is_certificate(octets: bytes) -> bool:
     try:
         x509.load_der_x509_certificate(octets)
-    except ValueError:
+    except UNREADABLE:
         return False
     return True
 

@@ -13,7 +13,7 @@ from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.base.results import Outcome, Refusal, Verdict
 from hil.dcc.base.services import UserRole, response_codes, schedule
-from hil.dcc.duis import signed_pre_command, write_request
+from hil.dcc.duis import new_request, signed_pre_command, write_request
 from hil.dcc.gateway.arrival import CHECKS
 from hil.dcc.gateway.gateway import UserEntryError
 from hil.dcc.parties.users import User
@@ -192,6 +192,20 @@ async def test_a_repeated_request_identifier_is_refused(far_end: FarEnd) -> None
     assert outcome.refusal is not None
     assert outcome.refusal.check == "CK-8 duplicate"
     assert len(far_end.home.received) == 1
+
+
+@pytest.mark.parametrize("counter", [1 << 63, (1 << 64) - 1])
+async def test_a_request_identifier_at_the_end_of_its_range_is_refused_with_e12(far_end: FarEnd, counter: int) -> None:
+    await far_end.in_service()
+    request = new_request("11.2", SUPPLIER, ESME, counter)
+    refused(far_end, await far_end.dcc.send(far_end.supplier, request), "CK-1 structure", "E12", str(counter))
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS, "the user's own counter has not moved"
+
+
+async def test_the_last_counter_that_a_device_takes_is_served(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    request = new_request("11.2", SUPPLIER, ESME, (1 << 63) - 1)
+    assert (await far_end.dcc.send(far_end.supplier, request)).verdict is Verdict.SUCCESS
 
 
 @pytest.mark.requirement("GW-17")
