@@ -107,7 +107,8 @@ def test_what_nobody_caught_on_the_loop_is_one_line_without_what_it_quotes(caplo
         asyncio.get_running_loop().call_soon(fails)
         await clock.sleep(1)
 
-    clock.run(main())
+    with caplog.at_level(logging.ERROR):
+        clock.run(main())
     assert "ValueError at test_supervised.py" in caplog.text
     assert SECRET not in caplog.text
 
