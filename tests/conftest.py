@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,8 +41,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is made once for their module run in one worker: several workers would each make it."""
+    """Tests that share what is made once for their module run in one worker: several workers would each make it.
+
+    Requirement rows and clauses go into the JUnit file, one property each.
+    """
     for item in items:
+        for name in ("requirement", "clause"):
+            item.user_properties.extend((name, str(row)) for marker in item.iter_markers(name) for row in marker.args)
         made = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
         if any(one.scope == "module" for each in made for one in each) and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
@@ -65,6 +71,10 @@ _BEGAN: pytest.StashKey[float] = pytest.StashKey()
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_BEGAN] = _processor_s()
+    if "bench" in getattr(item, "fixturenames", ()):
+        for part in (part for marker in item.iter_markers("needs") for part in marker.args):
+            if shutil.which(part) is None:
+                pytest.skip(f"needs {part}, which is no program on the path")
 
 
 @pytest.hookimpl(wrapper=True)

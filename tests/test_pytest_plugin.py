@@ -23,17 +23,26 @@ def test_board_seed_and_faults_reach_the_bench_and_the_junit_file(pytester: pyte
     pytester.makepyfile("""
         import pytest
 
-        @pytest.mark.requirement("CH-02")
-        @pytest.mark.clause("GBCS 10.2")
-        def test_it(bench, fault, clock):
-            assert bench.seed == 11
-            assert [row[1] for row in fault.list().rows] == ["wan duplicate", "han drop 5% to gsme"]
-            before = clock.now()
-            bench.go("90s")
-            assert 90 <= clock.now() - before < 91
+        @pytest.mark.chub_requirement("CH-02")
+        @pytest.mark.chub_clause("GBCS 10.2")
+        def test_it(chub_bench, chub_fault, chub_clock):
+            assert chub_bench.seed == 11
+            assert [row[1] for row in chub_fault.list().rows] == ["wan duplicate", "han drop 5% to gsme"]
+            before = chub_clock.now()
+            chub_bench.go("90s")
+            assert 90 <= chub_clock.now() - before < 91
     """)
     ran = pytester.runpytest_inprocess(
-        "--seed", "11", "--fault", "wan duplicate", "--fault", "han drop 5% to gsme", "--junitxml", "out.xml", "-p", "no:cacheprovider"
+        "--chub-seed",
+        "11",
+        "--chub-fault",
+        "wan duplicate",
+        "--chub-fault",
+        "han drop 5% to gsme",
+        "--junitxml",
+        "out.xml",
+        "-p",
+        "no:cacheprovider",
     )
     ran.assert_outcomes(passed=1)
     suite = ElementTree.parse(pytester.path / "out.xml").getroot().find("testsuite")
@@ -52,6 +61,7 @@ def test_what_a_board_does_not_provide_or_is_not_here_is_skipped_with_the_reason
         away="""
         name = "away"
         extends = "simulated"
+        device = []
         [radio]
         path = "/dev/no-dongle-here"
     """,
@@ -59,25 +69,59 @@ def test_what_a_board_does_not_provide_or_is_not_here_is_skipped_with_the_reason
     pytester.makepyfile("""
         import pytest
 
-        @pytest.mark.needs("radio")
-        def test_with_radio(bench):
+        @pytest.mark.chub_needs("radio")
+        def test_with_radio(chub_bench):
             raise AssertionError("not reached")
 
-        @pytest.mark.needs("no-such-program")
-        def test_with_program(bench):
+        @pytest.mark.chub_needs("no-such-program")
+        def test_with_program(chub_bench):
             raise AssertionError("not reached")
     """)
-    ran = pytester.runpytest_inprocess("--board", "bare.toml", "-rs", "-p", "no:cacheprovider")
+    ran = pytester.runpytest_inprocess("--chub-board", "bare.toml", "-rs", "-p", "no:cacheprovider")
     ran.assert_outcomes(skipped=2)
-    ran.stdout.fnmatch_lines(["*needs radio: board bare.toml provides wan*", "*needs no-such-program*"])
-    pytester.makepyfile("def test_it(bench): raise AssertionError('not reached')")
-    ran = pytester.runpytest_inprocess("--board", "away.toml", "-rs", "-p", "no:cacheprovider")
+    ran.stdout.fnmatch_lines(["*needs radio: board bare provides wan*", "*needs no-such-program*"])
+    pytester.makepyfile("def test_it(chub_bench): raise AssertionError('not reached')")
+    ran = pytester.runpytest_inprocess("--chub-board", "away.toml", "-rs", "-p", "no:cacheprovider")
     ran.assert_outcomes(skipped=1)
     ran.stdout.fnmatch_lines(["*dongle at /dev/no-dongle-here is not available: plug it in*"])
 
 
 def test_a_board_that_is_none_ends_the_run_in_one_line(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_it(bench): pass")
-    ran = pytester.runpytest_inprocess("--board", "nonsense", "-p", "no:cacheprovider")
+    pytester.makepyfile("def test_it(chub_bench): pass")
+    ran = pytester.runpytest_inprocess("--chub-board", "nonsense", "-p", "no:cacheprovider")
     assert "no board is named 'nonsense'" in "\n".join(ran.outlines + ran.errlines)
-    assert ran.ret != 0
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_two_benches_of_one_test_are_two_homes_with_a_seed_each(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        def test_it(chub_open):
+            one, other = chub_open(seed=1), chub_open(seed=2, faults=["wan duplicate"])
+            one.go("1m")
+            assert (one.seed, other.seed) == (1, 2)
+            assert one.clock.now() > other.clock.now()
+    """)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_a_project_with_a_folder_hil_an_option_seed_and_fixtures_of_these_names_runs_beside_the_plugin(pytester: pytest.Pytester) -> None:
+    """In workers of xdist, with strict asyncio, as where the package is installed and pytest loads the plugin by itself."""
+    pytester.makeconftest("""
+        import pytest
+
+        def pytest_addoption(parser):
+            parser.addoption("--seed", default="0")
+            parser.addoption("--board", default="mine")
+
+        @pytest.fixture
+        def bench(request):
+            return request.config.getoption("--seed"), request.config.getoption("--board")
+    """)
+    folder = pytester.mkpydir("hil")
+    (folder / "radio.py").write_text("NAME = 'their own'\n", encoding="utf-8")
+    (folder / "test_own.py").write_text(
+        "from hil.radio import NAME\n\n\ndef test_it(bench):\n    assert (*bench, NAME) == ('5', 'mine', 'their own')\n", encoding="utf-8"
+    )
+    words = ["-p", "asyncio", "-p", "xdist", "-p", "firmware_emu.pytest_chub", "-n", "1", "--seed", "5", "-o", "asyncio_mode=strict"]
+    ran = pytester.runpytest_subprocess("--disable-plugin-autoload", *words, "-p", "no:cacheprovider")
+    ran.assert_outcomes(passed=1)
