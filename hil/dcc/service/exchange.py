@@ -117,7 +117,7 @@ class Exchange:
         payload: Tree = ()
         code = answered.code or self.settings.uncoded_refusal
         if answered.pre_command is not None:
-            content = (("GBCSVersion", self.settings.gbcs_version), *gbcs(answered.pre_command))
+            content = (("GBCSVersion", self.settings.gbcs_version), *gbcs(answered.pre_command + EMPTY_SIGNATURE))
             payload = (("PreCommand", content),)
         elif answered.command is not None:
             payload = (("LocalCommand", gbcs(answered.command)),)
@@ -187,6 +187,10 @@ class Exchange:
 
 WITH_WARNING: Mapping[str, str] = MappingProxyType({"11.1": "W110101", "11.4": "W110401"})
 """Code of an answer that lists Devices which cannot have the image (the one warning that DUIS 5.4 has for the service)."""
+
+
+EMPTY_SIGNATURE = b"\x00"
+"""The length of the signature that is not there yet, at the end of a pre-command (reference duis-gateway 1.4; DCC Boxed from 1.4.1 on)."""
 
 
 @dataclass(frozen=True, slots=True)

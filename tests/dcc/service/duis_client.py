@@ -35,6 +35,8 @@ class Client:
     taken: list[bytes] = field(default_factory=list)
     tried: int = 0
     status: int = 204
+    network: bool = False
+    """What is pushed goes over the network, not to this object."""
 
     def __post_init__(self) -> None:
         self.exchange, self.addresses = self.new_service()
@@ -46,9 +48,9 @@ class Client:
         addresses.set(None, ADDRESS)
         outbox = PushOutbox(dcc.store, dcc.clock.now)
         pusher = Pusher(dcc.bus, outbox, addresses, settings, dcc.clock, dcc.trace)
-        pusher.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(Starlette(routes=[Route("/{p:path}", self._take, methods=["POST"])]))
-        )
+        receiving = Starlette(routes=[Route("/{path:path}", self._take, methods=["POST"])])
+        inside = httpx.ASGITransport(receiving)
+        pusher.client = httpx.AsyncClient(timeout=None) if self.network else httpx.AsyncClient(transport=inside)
         pusher.start()
         documents = Documents(Signer.of(self.far_end.keystore, dcc.eui), settings, dcc.clock.now)
         exchange = Exchange(dcc, documents, outbox, pusher, settings)
