@@ -363,6 +363,15 @@ class Keystore:
         """The role of an organisation; None for a Device and for the unknown."""
         return self._roles.get(eui)
 
+    def certificates_of(self, eui: Eui64) -> tuple[x509.Certificate, ...]:
+        """Every certificate of a party or Device, of each purpose one."""
+        held = (self._certificates.get((eui, suffix)) for suffix in files.SUFFIXES)
+        return tuple(certificate for certificate in held if certificate is not None)
+
+    def certificate_of_serial(self, serial: int) -> x509.Certificate | None:
+        """The certificate of that serial number, None where none is held."""
+        return next((certificate for certificate in self._certificates.values() if certificate.serial_number == serial), None)
+
     def find(self, role: RemotePartyRole) -> tuple[Eui64, ...]:
         """Every organisation of a role, sorted. An authority is NO_ENTITY."""
         if role in (RemotePartyRole.ROOT, RemotePartyRole.ISSUING_AUTHORITY):

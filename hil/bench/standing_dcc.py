@@ -23,6 +23,7 @@ from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Signer
 from hil.dcc.service.settings import ServiceSettings, service_settings
+from hil.dcc.service.smki import SmkiRepository
 from hil.ssi.accounts import Accounts
 from hil.ssi.app import make_app as make_page
 from hil.ssi.page import Page
@@ -34,11 +35,13 @@ from hil.ssi.views import Views
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Addresses at which a DCC listens: hubs (host and port), users' web service, page. ``tls``: users show a certificate."""
+    """Addresses at which a DCC listens: hubs (host and port), users' web service, SMKI repository, page. ``tls``: users show
+    a certificate."""
 
     host: str = "127.0.0.1"
     hubs: tuple[str, int] = ("127.0.0.1", 0)
     service: int = 0
+    smki: int = 0
     page: int = 0
     tls: bool = False
 
@@ -104,6 +107,9 @@ async def stand(
         service = PageServer(make_app(exchange, _caller(tls)), places.host, places.service, tls)
         standing.urls["DUIS"] = f"{await service.start()}/api/v1/{{{','.join(WebService)}}}"
         stack.push_async_callback(service.close)
+        repository = PageServer(SmkiRepository(dcc.keystore).app(), places.host, places.smki, tls)
+        standing.urls["SMKI"] = await repository.start()
+        stack.push_async_callback(repository.close)
         names = ("127.0.0.1", "localhost", "[::1]", places.host)
         self_service = PageServer(make_page(page, names), places.host, places.page, tls)
         standing.urls["page"] = await self_service.start()

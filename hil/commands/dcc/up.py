@@ -30,8 +30,8 @@ from hil.dcc.service.settings import service_settings
 
 __all__ = ["down", "outbox", "receiver", "status", "up"]
 
-SERVICE_PORT, PAGE_PORT, HUB_PORT = 8079, 8765, 4059
-"""Port of the web service (reference duis-gateway 1.1), and the bench's own of the page and of the hubs."""
+SERVICE_PORT, SMKI_PORT, PAGE_PORT, HUB_PORT = 8079, 8083, 8765, 4059
+"""Ports of the web service and the SMKI repository (reference duis-gateway 1.1, 5), and the bench's own of the page and of the hubs."""
 
 
 class _Receiver(click.ParamType[tuple[Eui64 | None, str]]):
@@ -64,6 +64,7 @@ def url_of(text: str) -> str:
 @keys_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of web service and page; others than loopback need --mtls.")
 @click.option("--port", type=click.IntRange(0, 65535), default=SERVICE_PORT, show_default=True, help="Of the web service; 0: any free.")
+@click.option("--smki-port", type=click.IntRange(0, 65535), help=f"Of the SMKI repository [default: {SMKI_PORT}].")
 @click.option("--page-port", type=click.IntRange(0, 65535), help=f"Of the self-service page [default: {PAGE_PORT}].")
 @click.option("--hubs", "hubs", metavar="HOST:PORT", help=f"Address at which hubs connect [default: 127.0.0.1:{HUB_PORT}].")
 @click.option("--mtls", is_flag=True, help="Users show a client certificate (mutual TLS); its name is the user's EUI-64.")
@@ -79,6 +80,7 @@ def up(
     keys: Path | None,
     host: str,
     port: int,
+    smki_port: int | None,
     page_port: int | None,
     hubs: str | None,
     mtls: bool,
@@ -90,7 +92,7 @@ def up(
     as_json: bool,
 ) -> None:
     """Run a DCC until Ctrl-C or `chub dcc down`: hubs, schedules, deferred requests, firmware campaigns, outages, alerts, the DUIS web
-    service and the self-service page.
+    service, the SMKI repository and the self-service page.
 
     The store is made and filled from the board where it is new; what was late while no DCC ran is done now, or told.
     """
@@ -100,6 +102,7 @@ def up(
         host=host,
         hubs=place_of(hubs or f"127.0.0.1:{HUB_PORT if port else 0}"),
         service=port,
+        smki=smki_port if smki_port is not None else SMKI_PORT if port else 0,
         page=page_port if page_port is not None else PAGE_PORT if port else 0,
         tls=mtls,
     )

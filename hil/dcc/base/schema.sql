@@ -5,15 +5,24 @@ CREATE TABLE IF NOT EXISTS devices (
     firmware TEXT NOT NULL DEFAULT '', esme_variant TEXT NOT NULL DEFAULT '', notified_by TEXT,
     import_mpxn TEXT, secondary_mpan TEXT, export_mpan TEXT, postcode TEXT, premises TEXT, uprn TEXT,
     domestic INTEGER NOT NULL DEFAULT 1);
+CREATE INDEX IF NOT EXISTS devices_by_type ON devices (type);
+CREATE INDEX IF NOT EXISTS devices_by_model ON devices (manufacturer, model, firmware);
+CREATE INDEX IF NOT EXISTS devices_by_import ON devices (import_mpxn);
+CREATE INDEX IF NOT EXISTS devices_by_secondary ON devices (secondary_mpan);
+CREATE INDEX IF NOT EXISTS devices_by_export ON devices (export_mpan);
+CREATE INDEX IF NOT EXISTS devices_by_postcode ON devices (postcode);
+CREATE INDEX IF NOT EXISTS devices_by_uprn ON devices (uprn);
 -- Which kind of Type 2 Device it is (IHD, CAD): GBCS does not tell them apart, the CHF device log does.
 CREATE TABLE IF NOT EXISTS type_2_kinds (eui TEXT PRIMARY KEY, kind TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS associations (
     device TEXT NOT NULL, role TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (device, role, other));
+CREATE INDEX IF NOT EXISTS associations_by_other ON associations (other, role);
 CREATE TABLE IF NOT EXISTS held_parties (
     device TEXT NOT NULL, party_role INTEGER NOT NULL, party TEXT NOT NULL, PRIMARY KEY (device, party_role));
 CREATE TABLE IF NOT EXISTS audit (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, device TEXT NOT NULL, request TEXT, user TEXT,
     from_status TEXT, to_status TEXT, reason TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS audit_by_device ON audit (device);
 CREATE TABLE IF NOT EXISTS certified_products (
     manufacturer TEXT NOT NULL, model TEXT NOT NULL, firmware TEXT NOT NULL, type TEXT NOT NULL,
     status TEXT NOT NULL, PRIMARY KEY (manufacturer, model, firmware, type));
@@ -34,12 +43,17 @@ CREATE TABLE IF NOT EXISTS requests (
     request TEXT PRIMARY KEY, user TEXT NOT NULL, target TEXT NOT NULL, variant TEXT NOT NULL, received REAL NOT NULL,
     state TEXT NOT NULL, xml BLOB NOT NULL, pre_command BLOB, pre_command_at REAL, command BLOB, command_id TEXT UNIQUE,
     returned REAL, sent REAL, deadline REAL, response BLOB, responded REAL, delivered REAL, chf TEXT, sequence INTEGER, execute_at REAL);
+CREATE INDEX IF NOT EXISTS requests_by_state ON requests (state);
+CREATE INDEX IF NOT EXISTS requests_by_user ON requests (user, received);
+CREATE INDEX IF NOT EXISTS requests_by_target ON requests (target, state);
 CREATE TABLE IF NOT EXISTS strays (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, chf TEXT, kind TEXT NOT NULL, message TEXT, reason TEXT NOT NULL, octets BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, code TEXT NOT NULL, device TEXT NOT NULL, party TEXT,
     identifier TEXT UNIQUE, state TEXT NOT NULL, reason TEXT NOT NULL, clock_start REAL NOT NULL, delivered REAL,
     throttled_sequence INTEGER, throttled_count INTEGER, octets BLOB, detail TEXT NOT NULL DEFAULT '{}');
+CREATE INDEX IF NOT EXISTS alerts_by_device ON alerts (device, code, time);
+CREATE INDEX IF NOT EXISTS alerts_by_party ON alerts (party, state);
 CREATE TABLE IF NOT EXISTS outages (
     chf TEXT PRIMARY KEY, began REAL NOT NULL, heard REAL NOT NULL, due REAL NOT NULL, told INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS device_logs (
@@ -56,6 +70,8 @@ CREATE TABLE IF NOT EXISTS schedules (
     number INTEGER PRIMARY KEY, user TEXT NOT NULL, device TEXT NOT NULL, variant TEXT NOT NULL, frequency TEXT NOT NULL,
     xml BLOB NOT NULL, created REAL NOT NULL, first_run REAL NOT NULL, ends REAL, runs INTEGER NOT NULL DEFAULT 0, next_run REAL,
     removed REAL, removal TEXT);
+CREATE INDEX IF NOT EXISTS schedules_by_user ON schedules (user, removed);
+CREATE INDEX IF NOT EXISTS schedules_by_run ON schedules (next_run);
 CREATE TABLE IF NOT EXISTS schedule_runs (
     request TEXT PRIMARY KEY, schedule INTEGER NOT NULL, due REAL NOT NULL, refusal TEXT);
 CREATE TABLE IF NOT EXISTS certified_images (

@@ -42,7 +42,7 @@ def _wide_counters(database: sqlite3.Connection) -> None:
 FORM = Form(
     "the DCC's store",
     0x43444343,
-    (_statements, _wide_counters),
+    (_statements, _wide_counters, _statements),
     frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _schema())),
 )
 """Marked ``CDCC``. A new table or column needs a step of its own at the end (``_statements`` again, where tables are all that is new)."""

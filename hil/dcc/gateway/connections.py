@@ -106,8 +106,8 @@ class Connections:
 
     def of(self, user: Eui64 | None = None) -> tuple[Connection, ...]:
         """The connections of a user, or of all, in the order they were notified."""
-        rows = self.store.rows("SELECT * FROM connections ORDER BY number")
-        return tuple(self._connection(row) for row in rows if user is None or row["user"] == str(user))
+        where, values = ("", ()) if user is None else (" WHERE user = ?", (str(user),))
+        return tuple(map(self._connection, self.store.rows(f"SELECT * FROM connections{where} ORDER BY number", values)))
 
     def _connection(self, row: sqlite3.Row) -> Connection:
         return Connection(row["number"], Eui64.parse(row["user"]), row["since"], self.code(row["means"], row["edition"]))

@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import cells_of
 from firmware_emu.ids import Eui64
+from firmware_emu.sqlite_file import Value
 from hil.dcc.base.refusals import RefusalReason, because
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest
@@ -174,8 +175,12 @@ class Inventory:
 
     def devices(self, type: DeviceType | None = None) -> tuple[Device, ...]:
         """Every Device, or those of one kind, in the order of their identifiers."""
-        found = tuple(device_of(row) for row in self._store.rows("SELECT * FROM devices ORDER BY eui"))
-        return found if type is None else tuple(device for device in found if device.type is type)
+        if type is None:
+            return self._where("1")
+        return self._where("type = ?", type.name)
+
+    def _where(self, condition: str, *values: Value) -> tuple[Device, ...]:
+        return tuple(device_of(row) for row in self._store.rows(f"SELECT * FROM devices WHERE {condition} ORDER BY eui", values))
 
     def registered_type(self, eui: Eui64) -> int | None:
         """The Device's type as the CHF device log counts it; None for what is not listed or has no place in that log."""
@@ -260,11 +265,22 @@ class Inventory:
         if device is not None:
             found, steps = {device}, 3
         else:
-            found, steps = {meter.eui for meter in self.devices() if _fits(meter, mpxn, postcode, premises, uprn)}, 1
+            found, steps = {meter.eui for meter in self._fitting(mpxn, postcode, premises, uprn)}, 1
         for _ in range(steps):
             found |= {neighbour for eui in found for neighbour in self.neighbours(eui)}
         listed = (self.device(eui) for eui in sorted(found))
         return tuple(one for one in listed if one is not None)
+
+    def _fitting(self, mpxn: str | None, postcode: str | None, premises: str | None, uprn: str | None) -> tuple[Device, ...]:
+        if mpxn is not None:
+            return self._where("import_mpxn = ? OR secondary_mpan = ? OR export_mpan = ?", mpxn, mpxn, mpxn)
+        if uprn is not None:
+            return self._where("uprn = ?", uprn)
+        if postcode is None:
+            return ()
+        return (
+            self._where("postcode = ?", postcode) if premises is None else self._where("postcode = ? AND premises = ?", postcode, premises)
+        )
 
     def enrolled(self, eui: Eui64) -> bool:
         """True if a system this Device belongs to is enrolled (INV-12 [173, 174]); for a CHF: if any of its systems is."""
@@ -298,9 +314,8 @@ class Inventory:
             self._store.execute(
                 "INSERT OR REPLACE INTO certified_products VALUES (?, ?, ?, ?, ?)", (manufacturer, model, firmware, type.name, status)
             )
-            for device in self.devices(type):
-                if (device.manufacturer, device.model, device.firmware) != (manufacturer, model, firmware):
-                    continue
+            of_model = "manufacturer = ? AND model = ? AND firmware = ? AND type = ?"
+            for device in self._where(of_model, manufacturer, model, firmware, type.name):
                 if status != "Active" and device.status == COMMISSIONED:
                     self.move(device.eui, "suspended", reason=f"its model is {status} on the certified products list")
                 elif status == "Active" and device.status == "Suspended":
@@ -475,8 +490,8 @@ class Inventory:
         if device.type in METERS:
             reasons += [
                 because("inv-commission-mpxn", other=other.eui, mpxn=device.import_mpxn)
-                for other in self.devices(device.type)
-                if other.eui != eui and other.status == COMMISSIONED and device.import_mpxn and other.import_mpxn == device.import_mpxn
+                for other in (self._where("import_mpxn = ?", device.import_mpxn) if device.import_mpxn else ())
+                if other.eui != eui and other.status == COMMISSIONED and other.type is device.type
             ]
         else:
             asked = self.meters_of(eui) if meters is None else meters
@@ -494,14 +509,6 @@ class Inventory:
                 if self.hub_of(device.eui) is None:
                     found.append(f"{device.type.name} {device.eui} is Commissioned and on no hub")
         return tuple(found)
-
-
-def _fits(device: Device, mpxn: str | None, postcode: str | None, premises: str | None, uprn: str | None) -> bool:
-    if mpxn is not None:
-        return mpxn in device.mpxns
-    if uprn is not None:
-        return device.uprn == uprn
-    return postcode is not None and device.postcode == postcode and (premises is None or device.premises == premises)
 
 
 COMMISSIONING_JOINS = frozenset({DeviceType.GPF, DeviceType.PPMID, DeviceType.HCALCS})

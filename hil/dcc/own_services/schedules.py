@@ -165,7 +165,8 @@ class Schedules:
 
     def of(self, user: Eui64, device: Eui64 | None = None) -> tuple[RequestSchedule, ...]:
         """The schedules of a user that last, all or those for one Device."""
-        return tuple(one for one in self.all() if one.user == user and one.removed is None and device in (None, one.device))
+        rows = self.context.store.rows("SELECT * FROM schedules WHERE user = ? AND removed IS NULL ORDER BY number", (str(user),))
+        return tuple(one for one in map(_schedule, rows) if device in (None, one.device))
 
     def all(self) -> tuple[RequestSchedule, ...]:
         """Every schedule there ever was, oldest first."""

@@ -36,7 +36,7 @@ class Client:
     tried: int = 0
     status: int = 204
     network: bool = False
-    """What is pushed goes over the network, not to this object."""
+    """True if pushes go over the network, not to this object."""
 
     def __post_init__(self) -> None:
         self.exchange, self.addresses = self.new_service()
