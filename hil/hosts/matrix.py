@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError
 from hil.hosts.expected import EXPECTED
 from hil.hosts.session import FIRST, NEXT_CHANNEL, HostOutcome, Rig, drive, once, process
 from hil.radio.personality import Personality, personality
@@ -200,7 +201,7 @@ async def _cli_capture(firmware: Personality, on: Callable[..., list[str]], rig:
     sniff = on(rig.second, "packet-capture", "--channels", str(NEXT_CHANNEL), "--interleave", "--output", str(heard))
     if firmware.family == "znp":
         code, said = await once(sniff)
-        refused = code == 0 and not heard.stat().st_size  # it means to say so, and compares what is never the same
+        refused = code == 0 and not (heard.exists() and heard.stat().st_size)  # it means to say so, and compares what is never the same
         return HostOutcome(
             "packet capture", None if refused else False, "zigpy-znp has no packet capture" if refused else _last(code, said)
         )
@@ -314,8 +315,12 @@ async def certify(
             return _cells(host, transport, name, (), missing)
         async with turn:
             progress(f"{host.name} on {name} by {transport}")
-            async with Rig(personality(name), transport, clock) as rig:
-                return _cells(host, transport, name, await host.run(rig, personality(name)), None)
+            try:
+                async with Rig(personality(name), transport, clock) as rig:
+                    told = await host.run(rig, personality(name))
+            except (CommsHubError, OSError) as problem:  # one session's trouble is not that of the others
+                told = [HostOutcome("start", False, f"the session broke off: {problem}")]
+            return _cells(host, transport, name, told, None)
 
     sessions = [
         asyncio.ensure_future(session(host, name, transport))

@@ -159,15 +159,18 @@ def test_repeats_and_damaged_frames_are_not_recorded_and_resets_are(tmp_path: Pa
     assert told == [("host", "rst", 0), ("host", "", 0), ("dongle", "rstack", 0x0B), ("dongle", "error", 0x51)]
 
 
+HEAD = '{"format": "chub-recording", "version": 1, "kind": "serial", "ezsp": 13, "secrets": false}\n'
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("", "line 1: expected a line of a recording"),
         ('{"format": "something"}', "line 1: expected the head of a chub-recording, version 1"),
         ('{"format": "chub-recording", "version": 2, "ezsp": 13}', "line 1: expected the head"),
-        ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1}', "line 2: expected a line of a recording"),
-        ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1, "from": "x", "frame": ""}', "line 2"),
-        ('{"format": "chub-recording", "version": 1, "ezsp": 13, "secrets": false}\n{"t": 1, "from": "host", "frame": "0"}', "line 2"),
+        (HEAD + '{"t": 1}', "line 2: expected a line of a recording"),
+        (HEAD + '{"t": 1, "from": "x", "frame": ""}', "line 2"),
+        (HEAD + '{"t": 1, "from": "host", "frame": "0"}', "line 2"),
     ],
 )
 def test_a_file_that_is_no_recording_is_told_by_its_line(tmp_path: Path, text: str, why: str) -> None:
