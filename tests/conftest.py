@@ -40,19 +40,6 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is made once for their module run in one worker: several workers would each make it.
-
-    Requirement rows and clauses go into the JUnit file, one property each.
-    """
-    for item in items:
-        for name in ("requirement", "clause"):
-            item.user_properties.extend((name, str(row)) for marker in item.iter_markers(name) for row in marker.args)
-        made = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-        if any(one.scope == "module" for each in made for one in each) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
-
-
 def pytest_collection_finish() -> None:
     """Spare the collector what the tests' modules brought: a million objects that live for ever."""
     gc.collect()

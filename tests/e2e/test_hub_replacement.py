@@ -48,7 +48,6 @@ HOUR_S = 3600.0
 ANSWER_S = 2 * HOUR_S
 COMMISSIONING_TOLERANCE_S = 7200
 JOIN_TIME_LONGEST_S = 3600
-pytestmark = pytest.mark.xdist_group("hub replacement")
 CLOCK_SLACK = timedelta(minutes=1)
 """The hub serves whole seconds."""
 NEW_CHANNEL = 15

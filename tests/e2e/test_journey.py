@@ -84,9 +84,6 @@ def run_folder(demo: dict[str, object]) -> Path:
     return Path(str(demo["run"]))
 
 
-pytestmark = pytest.mark.xdist_group("journey")
-
-
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.requirement(row) for row in rows]) for name, rows in ROWS.items()])
 def test_a_step_of_the_journey_passes(demo: dict[str, object], name: str) -> None:
     steps = {step["name"]: step for step in demo["steps"]}  # type: ignore[attr-defined]

@@ -119,9 +119,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield bench
 
 
-pytestmark = [pytest.mark.xdist_group("journey from xml")]
-
-
 def _opened(fields: object) -> Iterator[dict[str, object]]:
     """Every field of a parsed message that the user's key decrypted, in order."""
     if isinstance(fields, list):

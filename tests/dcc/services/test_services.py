@@ -26,7 +26,6 @@ from hil.dcc.gateway import arrival as checks
 from hil.dcc.gateway.arrival import Arrival
 from tests.dcc.services.world import World, make_world, stem, templates_in_order
 
-pytestmark = pytest.mark.xdist_group("every service")
 ROWS = Path(__file__).parents[2] / "requirements.csv"
 GONE = frozenset({"6.19"})
 """Services of the 2013 schedule that DUIS 5.4 does not have any more (tests/uncovered.csv)."""
