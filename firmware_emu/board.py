@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -78,6 +78,15 @@ def _utc(value: datetime) -> datetime:
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: object, info: ValidationInfo) -> object:
+        """A number is written without quotes, and neither true nor false is one."""
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if wanted in (int, float) and isinstance(value, str | bool):
+            raise ValueError(f"expected a {'whole ' if wanted is int else ''}number, written without quotes")
+        return value
 
 
 class ClockTable(_Table):
@@ -342,6 +351,41 @@ class Board(_Table):
         simulated = row.node in ("air", "virtual-dongle") or on_open_air(row.node)
         return row.air or (BENCH_AIR if simulated else OUTSIDE_AIR)
 
+    def impossible(self) -> Iterator[tuple[str, str]]:
+        """Everything in which the board contradicts itself: the key, and one sentence."""
+        taken = {
+            **{eui: f"the {role.replace('_', ' ')}" for role, eui in self.parties if eui is not None},
+            self.hub.gpf: "the GPF",
+            self.hub.chf: "the CHF",
+        }
+        if self.hub.chf == self.hub.gpf:
+            yield "hub.gpf", f"CHF and GPF have one EUI-64, {self.hub.gpf}: each is a Device of its own"
+        names: set[str] = set()
+        nouns = set(extensions.names(extensions.NOUN)) - {"devices"}
+        for number, row in enumerate(self.device):
+            key = f"device.{number}"
+            if row.eui in taken:
+                yield f"{key}.eui", f"{row.name} has the EUI-64 of {taken[row.eui]}, {row.eui}: no two are alike"
+            if row.name in names:
+                yield f"{key}.name", f"two Devices are named {row.name!r}: the prompt could not tell them apart"
+            if row.name in nouns:
+                yield f"{key}.name", f"{row.name!r} is a noun of the prompt ({', '.join(sorted(nouns))}): name the Device otherwise"
+            taken.setdefault(row.eui, row.name)
+            names.add(row.name)
+        if self.clock.mode == "warp" and (real := self._real_ends()):
+            yield "clock.mode", f"time cannot jump for {', '.join(real)}: take wall (or auto) where a part is real"
+
+    def _real_ends(self) -> list[str]:
+        """Parts that live in real time, by what the board says of them."""
+        virtual = self.radio.path == "virtual" or self.radio.path.startswith("replay:")
+        parts = {
+            f"the dongle at {self.radio.path}": not virtual,
+            f"a WAN of kind {self.wan.kind}": self.wan.kind != "memory",
+            f"a jig of kind {self.jig.kind}": self.jig.kind != "simulated",
+            **{f"{row.name} at {row.node}": row.node not in ("air", "virtual-dongle") and not on_open_air(row.node) for row in self.device},
+        }
+        return [part for part, real in parts.items() if real]
+
     def check_airs(self) -> None:
         """Raises BoardError where the hub and a Device cannot hear each other."""
         deaf = [row for row in self.device if self.air_of(row) != self.hub_air]
@@ -454,14 +498,14 @@ def _set(table: dict[str, TomlValue], assignment: str) -> None:
 def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board:
     """The board of that name or path, with ``settings`` (``radio.path=/dev/ttyUSB0``) laid over it.
 
-    Raises BoardError: file not there, not TOML, unknown key, value that is not what the key expects.
+    Raises BoardError: file not there, not TOML, unknown key, value that is not what the key expects, a board that cannot be.
     """
     path = _find(name, None, "--board", "board")
     table = _resolve(path)
     for assignment in settings:
         _set(table, assignment)
     try:
-        return Board.model_validate(table)
+        board = Board.model_validate(table)
     except ValidationError as wrong:
         first = wrong.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -474,6 +518,9 @@ def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board
             if not key.endswith("install_code"):  # a secret: never shown
                 problem += f" (read: {first['input']!r})"
         raise BoardError(str(path), key, problem) from wrong
+    for key, problem in board.impossible():
+        raise BoardError(str(path), key, problem)
+    return board
 
 
 def _expected_keys(location: tuple[int | str, ...]) -> str:

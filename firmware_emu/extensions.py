@@ -11,8 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 from firmware_emu import extras
 from firmware_emu.errors import NotAvailable
 
-DEVICE, RADIO = "commshub.device", "commshub.radio"
-_KINDS = {DEVICE: "a Device of type", RADIO: "a radio of kind"}
+DEVICE, RADIO, NOUN = "commshub.device", "commshub.radio", "chub.console"
+_KINDS = {DEVICE: "a Device of type", RADIO: "a radio of kind", NOUN: "a noun named"}
 
 
 @cache

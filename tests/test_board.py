@@ -51,6 +51,15 @@ def test_time_may_jump_only_where_every_part_is_virtual() -> None:
             "device.0.install_code",
             "expected CRC",
         ),
+        ('name = "x"\nextends = "simulated"\n[hub]\nchannel = "20"\n', "hub.channel", "written without quotes"),
+        ('name = "x"\nextends = "simulated"\nseed = true\n', "seed", "expected a whole number"),
+        (
+            'name = "x"\nextends = "simulated"\n[hub]\ngpf = "02-C4-B0-00-00-00-00-00"\nchf = "02-C4-B0-00-00-00-00-00"\n',
+            "hub.gpf",
+            "of its own",
+        ),
+        ('name = "x"\nextends = "simulated"\n[clock]\nmode = "warp"\n[wan]\nkind = "tcp"\n', "clock.mode", "a WAN of kind tcp"),
+        ('name = "x"\nextends = "simulated"\n[clock]\nmode = "warp"\n[radio]\npath = "/dev/ttyUSB0"\n', "clock.mode", "the dongle at"),
         ('name = "x"\n', "hub", "missing"),
         ("name = \n", "", "not TOML"),
     ],
@@ -105,3 +114,38 @@ def test_ports_are_on_one_air_unless_the_board_names_others() -> None:
     with pytest.raises(BoardError, match="'tent'"):
         shielded.check_airs()
     assert load_board("simulated", (device % 'node="socket:127.0.0.1:9000"',)).device[0].node == "socket:127.0.0.1:9000"
+
+
+@pytest.mark.parametrize(
+    ("other", "key", "expectation"),
+    [
+        ({"name": "esme", "eui": "02-E5-3E-00-00-00-00-77"}, "device.1.name", "two Devices are named 'esme'"),
+        ({"name": "second", "eui": "02-E5-3E-00-00-00-00-01"}, "device.1.eui", "has the EUI-64 of esme"),
+        ({"name": "jig", "eui": "02-E5-3E-00-00-00-00-77"}, "device.1.name", "is a noun of the prompt"),
+    ],
+)
+def test_a_board_whose_devices_cannot_be_told_apart_is_refused_when_it_is_read(
+    tmp_path: Path, other: dict[str, str], key: str, expectation: str
+) -> None:
+    rows = [{"name": "esme", "eui": "02-E5-3E-00-00-00-00-01"}, other]
+    code = load_board("simulated").device[0].install_code
+    tables = "".join(
+        f'[[device]]\ntype = "ESME"\ninstall_code = "{code.octets.hex()}"\n'
+        + "".join(f'{name} = "{value}"\n' for name, value in row.items())
+        for row in rows
+    )
+    path = _write(tmp_path, f'name = "x"\nextends = "simulated"\n{tables}')
+    with pytest.raises(BoardError) as caught:
+        load_board(path)
+    assert caught.value.key == key
+    assert expectation in str(caught.value)
+
+
+def test_check_says_of_each_board_whether_it_can_be(tmp_path: Path) -> None:
+    wrong = _write(tmp_path, 'name = "x"\nextends = "simulated"\n[hub]\nchannel = "20"\n')
+    done = CliRunner().invoke(board, ["check", "simulated", wrong])
+    assert done.exit_code == 2
+    assert "simulated: good" in done.output
+    assert "hub.channel" in done.output
+    every = CliRunner().invoke(board, ["check", "--json"])
+    assert set(json.loads(every.output)) == set(board_names())

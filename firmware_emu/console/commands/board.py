@@ -7,6 +7,7 @@ import json
 import click
 
 from firmware_emu.board import board_folders, board_names, board_schema, load_board
+from firmware_emu.errors import BoardError
 
 
 @click.group()
@@ -49,6 +50,32 @@ def show(name: str, settings: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"  chf     {loaded.hub.chf.duis}\n  gpf     {loaded.hub.gpf.duis}")
     for device in loaded.device:
         click.echo(f"  {device.name:7} {device.eui.duis}  {device.type:7} {device.node}, air {loaded.air_of(device)!r}")
+
+
+@board.command()
+@click.argument("names", nargs=-1)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over each, as radio.path=/dev/ttyUSB0")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of lines: board to its problem, null for a good one")
+def check(names: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> None:
+    """Check boards (NAMES or paths to .toml files; every one there is, if none is named); exit code 2 if one cannot be."""
+    found = {name: _problem(name, settings) for name in names or tuple(board_names())}
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for name, problem in found.items():
+            click.echo(f"{name}: {'good' if problem is None else problem}")
+    if any(problem is not None for problem in found.values()):
+        raise SystemExit(2)
+
+
+def _problem(name: str, settings: tuple[str, ...]) -> str | None:
+    try:
+        loaded = load_board(name, settings)
+        loaded.check_airs()
+        loaded.open_addresses()
+    except BoardError as wrong:
+        return str(wrong)
+    return None
 
 
 @board.command()
