@@ -14,6 +14,8 @@ import re
 import socket
 import sys
 import tempfile
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +31,39 @@ class OwnedElsewhere(NotAvailable):
         )
         self.pid = pid
         self.command = command
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A thing that a process has, in that process's words, and since when (local time)."""
+
+    what: str
+    process: int
+    command: str
+    since: str
+
+
+def _told(file: int) -> Held:
+    """The owner as it wrote itself down; process 0 and no words where it has not yet."""
+    pid, command, what = (*os.pread(file, 4096, 0).decode("utf-8", "replace").splitlines(), "", "", "")[:3]
+    since = datetime.fromtimestamp(os.fstat(file).st_mtime)
+    return Held(what, int(pid) if pid.isdecimal() else 0, command, f"{since:%Y-%m-%d %H:%M:%S}")
+
+
+def _places() -> Path:
+    return Path(tempfile.gettempdir()) / f"chub-{os.getuid()}"
+
+
+def held_places() -> list[Held]:
+    """Serial lines, dongles, instruments and ports that processes of this user have now."""
+    found = []
+    for path in sorted(_places().glob("*.owner")):
+        with path.open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                found.append(_told(lock.fileno()))
+    return found
 
 
 class Owner:
@@ -47,11 +82,12 @@ class Owner:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as wrong:
-            pid, _, command = os.read(file, 4096).decode("utf-8", "replace").partition("\n")
+            told = _told(file)
             os.close(file)
-            raise OwnedElsewhere(what, int(pid) if pid.isdecimal() else 0, command.strip()) from wrong
+            raise OwnedElsewhere(what, told.process, told.command) from wrong
         os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n{' '.join(sys.argv)}\n".encode(), 0)
+        lines = (str(os.getpid()), " ".join(sys.argv), what)
+        os.pwrite(file, "".join(" ".join(line.splitlines()) + "\n" for line in lines).encode(), 0)
         return cls(file)
 
     @classmethod
@@ -62,7 +98,7 @@ class Owner:
     @classmethod
     def of_place(cls, place: str, what: str) -> Self:
         """Own what is no file of ours, as a serial port or a TCP port; its lock lies among this user's short-lived files."""
-        folder = Path(tempfile.gettempdir()) / f"chub-{os.getuid()}"
+        folder = _places()
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -46,6 +47,13 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "u", "limit", "unit", "margin
 )
 @click.option("--select", multiple=True, metavar="GROUP", help="groups or checks, by the beginning of their name; repeatable")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="rounds of all checks")
+@click.option("--cycles", type=click.IntRange(1, 1_000_000), help="power cycles of END-01, in place of the profile's; counted on disk")
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="RUN",
+    help="go on with the power cycles that the run in this folder had counted when it was broken off",
+)
 @click.option("--overdue", is_flag=True, help="run although the calibration of an instrument has run out; the report says so")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr")
@@ -56,6 +64,8 @@ def check(
     under_test: str,
     select: tuple[str, ...],
     repeat: int,
+    cycles: int | None,
+    resume: Path | None,
     overdue: bool,
     as_json: bool,
     verbose: int,
@@ -63,6 +73,9 @@ def check(
     """Run the interface checks; write and sign the report. Exit code 1 unless every check passed."""
     board = load_board(board_name, settings)
     profile = load_profile(profile_name or board.jig.profile)
+    if cycles is not None:
+        asked = replace(profile.limits["endurance_cycles"], value=float(cycles), source="the command line")
+        profile = replace(profile, limits={**profile.limits, "endurance_cycles": asked})
     logging.basicConfig(level={0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG), stream=sys.stderr, force=True)
     for handler in logging.getLogger().handlers:  # libraries set levels of their own loggers
         handler.setLevel(logging.getLogger().level)
@@ -77,6 +90,7 @@ def check(
         selected(select, under_test),
         repeat,
         allow_overdue=overdue,
+        resume=resume,
         progress=lambda result, done, total: _show(console, result, done, total),
     )
     head = f"board {board.name}, profile {profile.name}, {len(run.checks) * repeat} checks, run {folder}"

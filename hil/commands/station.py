@@ -1,4 +1,4 @@
-"""``chub station``: who has which instrument of this machine, and since when."""
+"""``chub station``: who has which instrument, dongle or port of this machine, and since when."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from dataclasses import asdict
 
 import click
 
+from firmware_emu.ownership import held_places
 from ichis.instrument.lease import holders
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def station(as_json: bool) -> None:
-    """Show who has which instrument, and since when; a run that wants one of them is refused."""
-    found = holders()
+    """Show who has which instrument (of every user), dongle and port (of this user), and since when; whoever wants one too is refused."""
+    leases = holders()
+    told = {f"the instrument {one.address}" for one in leases}
+    places = [one for one in held_places() if one.what not in told]
     if as_json:
-        click.echo(json.dumps({"leases": [asdict(one) for one in found]}))
+        click.echo(json.dumps({"leases": [asdict(one) for one in leases], "places": [asdict(one) for one in places]}))
         return
-    for one in found:
-        click.echo(f"{one.address}: {one}")
-    if not found:
-        click.echo("no instrument is in use")
+    for lease in leases:
+        click.echo(f"{lease.address}: {lease}")
+    for place in places:
+        click.echo(f"{place.what}: since {place.since}, process {place.process} ({place.command})")
+    if not leases and not places:
+        click.echo("no instrument, dongle or port is in use")

@@ -20,6 +20,7 @@ from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.hub.hub import Hub, PowerState
 from firmware_emu.trace import Record, Trace
+from hil.conformance.checkpoint import Checkpoint
 from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation, open_conformance_station
 from hil.dcc.answers.alert_table import AlertRecord
@@ -92,6 +93,8 @@ class Bench:
         """Device Present as the host read it while a step watched it: bench time, whether active."""
         self.values: dict[str, Reading | Plain] = {}
         """Values that steps of the present check measured on the way, and bench times at which they acted."""
+        self.checkpoint: Checkpoint | None = None
+        """Count that outlives the run, where the run has one."""
         self.kept_before: dict[str, bytes] = {}
         self.counter_before = 0
         trace.subscribe(self.records.append)
@@ -326,6 +329,11 @@ class Bench:
         self._events_before = len(self.station.events)
         self.present = []
         self.values = {}
+
+    def forget(self) -> None:
+        """Drop records of the check so far: thousands of boots make too many to keep."""
+        self.records.clear()
+        self._records_before = 0
 
     @property
     def began(self) -> float:

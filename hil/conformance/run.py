@@ -23,6 +23,8 @@ from firmware_emu.errors import CommsHubError, JigError, NotAvailable
 from firmware_emu.ownership import OwnedElsewhere
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.conformance.bench import Bench, rule_of
+from hil.conformance.checkpoint import NAME as COUNT_NAME
+from hil.conformance.checkpoint import Checkpoint
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.real_hub import RealHubBench
@@ -80,6 +82,8 @@ class ConformanceRun:
     """Of the modelled port where a host is under test."""
     progress: Callable[[CheckResult, int, int], None] | None = None
     allow_overdue: bool = False
+    resume: Path | None = None
+    """Folder of a run whose count of power cycles this one goes on with."""
     today: date = field(default_factory=date.today)
     deviations: list[str] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
@@ -138,6 +142,8 @@ class Session:
         return self
 
     async def _open(self) -> None:
+        if isinstance(self._bench, Bench):
+            self._bench.checkpoint = self._count()
         await self._bench.open()
         self.run.facts |= await self._bench.identities()
         today = self.run.today
@@ -150,6 +156,15 @@ class Session:
                 if not self.run.allow_overdue:
                     raise NotAvailable("instruments that are in calibration", why)
                 self.run.deviations.append(f"run with an instrument out of calibration: {role}, due {one.due}")
+
+    def _count(self) -> Checkpoint:
+        run, own = self.run, self.run.folder / COUNT_NAME
+        if run.resume is None:
+            return Checkpoint(own, run.facts)
+        count = Checkpoint.resumed(run.resume / COUNT_NAME, run.facts)
+        count.path = own
+        run.deviations.append(f"{count.done} power cycles were counted by the run {run.resume.name}, before this one")
+        return count
 
     def _break(self, why: str) -> None:
         self._runner.broken = self._runner.broken or why
@@ -293,9 +308,12 @@ class Plugin:
 
 def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:
     """Carry out the run under pytest, write report, JUnit and signature, return the record. Raises NotAvailable for a folder that
-    cannot be written at all, OwnedElsewhere where another run has a part of the bench."""
-    _reserve(run.folder)
+    cannot be written at all or a run to go on with that counted nothing, BoardError for a count of another board, OwnedElsewhere where
+    another run has a part of the bench."""
     run.facts |= _facts(run)
+    if run.resume is not None:
+        Checkpoint.resumed(run.resume / COUNT_NAME, run.facts)
+    _reserve(run.folder)
     started, began = datetime.now(UTC), time.monotonic()
     with Session(run) as session:
         code = pytest.main(

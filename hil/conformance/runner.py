@@ -17,6 +17,7 @@ from ichis.profile import Profile
 
 CHECK_TIMEOUT_S = 4 * 3600.0
 """Bench seconds after which a check is given up: each knows its own, this catches what none of them sees."""
+_LONGEST_CYCLE_S = 60.0
 
 
 class Need(Enum):
@@ -144,7 +145,7 @@ class Runner(Generic[B]):
             return not_tested(check, profile, self.broken, round_)
         self.bench.doubts = []
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
+            async with asyncio.timeout(max(CHECK_TIMEOUT_S, _LONGEST_CYCLE_S * profile["endurance_cycles"])):
                 measurement = await self._measure(check, quantity)
                 await self.bench.confirm()
         except BoardError:

@@ -122,11 +122,18 @@ async def interrupt(bench: Bench, value: Value) -> None:
 
 
 async def cycles(bench: Bench, value: Value) -> None:
-    """Supply off and on, so many times; the hub must run at the end of each where ``on`` is 0."""
-    times, off_s, on_s = _numbers(bench, value, "times", "off", "on")
-    reached, began = 0, bench.clock.now()
+    """Supply off and on, so many times; the hub must run at the end of each where ``on`` is 0.
+
+    ``counted``: in the bench's checkpoint, so that a later run goes on with the count of one that was broken off.
+    """
+    counted = isinstance(value, dict) and bool(value.get("counted"))
+    plain = {key: one for key, one in value.items() if key != "counted"} if isinstance(value, dict) else value
+    times, off_s, on_s = _numbers(bench, plain, "times", "off", "on")
+    count = bench.checkpoint if counted else None
+    already = 0 if count is None else count.done
+    reached, began = 0 if count is None else count.reached, bench.clock.now()
     supply = bench.jig.supply
-    for _ in range(round(times)):
+    for _ in range(already, round(times)):
         await supply.output(False)
         went = supply.acted
         await bench.clock.sleep(max(0.0, went[1] + off_s - bench.clock.now()))
@@ -137,8 +144,12 @@ async def cycles(bench: Bench, value: Value) -> None:
             await bench.clock.sleep(on_s)
             continue
         await bench.clock.sleep(1)
-        reached += await bench.is_running()
-    took, asked = bench.clock.now() - began, times * (off_s + (on_s or 1.0))
+        runs = await bench.is_running()
+        reached += runs
+        if count is not None:
+            count.note(runs)
+            bench.forget()
+    took, asked = bench.clock.now() - began, (times - already) * (off_s + (on_s or 1.0))
     if took > _STRETCHED * asked:
         bench.doubts.append(f"{times:g} cycles of {asked:g} s in all took {took:.4g} s with this supply")
     bench.values["reached"] = Reading(float(reached))

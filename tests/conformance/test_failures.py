@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -238,3 +239,36 @@ def check(folder: Path) -> subprocess.CompletedProcess[str]:
         timeout=PATIENCE_S,
         env={**os.environ, "CHUB_RUNS": str(folder / "runs")},
     )
+
+
+def test_power_cycles_are_counted_on_disk_and_a_later_run_goes_on_with_them(tmp_path: Path) -> None:
+    board, profile = load_board("simulated"), load_profile("ichis_default")
+    cycles = replace(profile.limits["endurance_cycles"], value=12.0)
+    profile = replace(profile, limits={**profile.limits, "endurance_cycles": cycles})
+
+    def run(name: str, resume: Path | None = None) -> ConformanceRun:
+        (tmp_path / name).mkdir()
+        clock = Clock(start=board.clock.start, warp=True)
+        return ConformanceRun(board, profile, tmp_path / name, clock, selected(("END-01",)), resume=resume)
+
+    first = run("first")
+    with Session(first) as session:
+        count = session._bench.checkpoint  # type: ignore[attr-defined]
+        note = count.note
+
+        def broken_off(reached: bool) -> None:
+            note(reached)
+            if count.done == 5:
+                raise JigError("somebody pulled the plug")
+
+        count.note = broken_off
+        assert session.check(first.checks[0], 1).verdict.value == "inconclusive"
+    second = run("second", tmp_path / "first")
+    with Session(second) as session:
+        result = session.check(second.checks[0], 1)
+    assert (result.verdict.value, result.value) == ("pass", 12.0)
+    assert json.loads((tmp_path / "second" / "checkpoint.json").read_text())["done"] == 12
+    assert any("5 power cycles" in one for one in second.deviations)
+    other = run("other", tmp_path)
+    with Session(other) as session:
+        assert session.check(other.checks[0], 1).verdict.value == "not tested", "there is no count in that folder"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from firmware_emu.errors import NotAvailable
+from firmware_emu.ownership import Owner
 from hil.commands.station import station
 from ichis.instrument.lease import Lease, holders
 
@@ -24,3 +27,17 @@ def test_a_second_run_is_told_who_has_the_instrument_until_it_is_given_back(tmp_
     first.close()
     assert holders() == []
     Lease(address).close()
+
+
+def test_a_dongle_in_use_is_shown_with_its_process_and_since_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUB_LEASES", str(tmp_path / "leases"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dongle = Owner.of_line("/dev/ttyACM9", "the dongle at /dev/ttyACM9")
+    instrument = Lease(f"ASRL{tmp_path}/terminal::INSTR")
+    shown = CliRunner().invoke(station).output
+    assert f"the dongle at /dev/ttyACM9: since 20{time.strftime('%y')}" in shown
+    assert f"process {os.getpid()}" in shown
+    assert shown.count("terminal::INSTR") == 1, "an instrument on a serial line is one thing"
+    dongle.release()
+    instrument.close()
+    assert "no instrument, dongle or port is in use" in CliRunner().invoke(station).output
