@@ -7,20 +7,26 @@ import json
 import re
 import signal
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import click
 
+from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.extras import OpenGroup
 from firmware_emu.trace import Trace
+from ichis.bench_jig import open_jig
 from ichis.condition import Condition
 from ichis.connector import PINS
 from ichis.instrument.fault import Misbehaviour, read_fault
+from ichis.instrument.loop_back import TIMES, measure_off_latency
 from ichis.interop import Pairing, load_makers, pair, unit_under_test
+from ichis.jig import Jig
 from ichis.measuring.dialect import dialects
+from ichis.measuring.latency import OffLatency
 from ichis.profile import load_profile
+from ichis.real_hub_jig import RealHubJig
 from ichis.served_jig import Serving
 from ichis.served_jig import serve as serve_jig
 
@@ -147,6 +153,44 @@ def serve(
         asyncio.run(main())
     except KeyboardInterrupt:
         click.echo("closed", err=True)
+
+
+@ichis.command()
+@click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as jig.supply=...")
+@click.option("--times", type=click.IntRange(2, 10_000), default=TIMES, show_default=True, help="times that the supply is switched off")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def loopback(board_name: str, settings: tuple[str, ...], times: int, as_json: bool) -> None:
+    """Measure the latency of a board's supply with a loop-back plug in the hub's place: from the command off to the edge of Device Present.
+
+    The table that it prints goes into the supply's calibration file; from then on a time without supply is known that well.
+    """
+    board = load_board(board_name, settings)
+    limits = load_profile(board.jig.profile)
+    clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
+
+    async def main() -> OffLatency:
+        jig: Jig
+        if board.jig.kind == "instruments" and board.jig.hub_end is None:
+            jig = await RealHubJig.open(board.jig, limits, clock)
+        else:
+            jig = modelled = await open_jig(board.jig, limits, clock, Trace(clock.now), unit_under_test("loop-back"))
+            modelled.hub_side.on_power = modelled.hub_side.drive_device_present
+        try:
+            await jig.mating.insert()
+            await jig.supply.set_current_limit(0.1)
+            await jig.supply.set_voltage(limits["supply_nominal"])
+            return await measure_off_latency(jig.supply, jig.lines, clock, times)
+        finally:
+            await jig.close()
+
+    found = asdict(clock.run(main()))
+    if as_json:
+        click.echo(json.dumps({"off_latency": found}))
+        return
+    click.echo("[off_latency]")
+    for name, value in found.items():
+        click.echo(f"{name} = {round(value, 6)}")
 
 
 @ichis.command()

@@ -50,6 +50,6 @@ class Checkpoint:
         except (ValueError, KeyError, TypeError) as wrong:
             raise BoardError(str(path), "", f"no checkpoint ({wrong}): name the folder of a run that counted power cycles") from wrong
         for key in _SAME:
-            if told.get(key) != facts.get(key):
+            if told.get(key) != facts.get(key, ""):
                 raise BoardError(str(path), key, "it is not the one of this run: go on with the same board, profile and release")
         return found

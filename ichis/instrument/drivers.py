@@ -13,6 +13,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
 from ichis.instrument.session import InstrumentTrouble, Session
 from ichis.jig import OPEN_OHM
+from ichis.measuring.latency import OffLatency
 from ichis.measuring.reading import Accuracy, Reading
 
 _TOLD_BACK = 0.011
@@ -83,12 +84,14 @@ class InstrumentSupply(_Driver):
         channel: int | None = None,
         accuracy: Mapping[str, Accuracy] | None = None,
         peak: bool = True,
+        off_latency: OffLatency | None = None,
     ) -> None:
-        """``peak``: the board lets the highest current be asked for where the dialect has a word for it."""
+        """``peak``: the board lets the highest current be asked for where the dialect has a word for it. ``off_latency``: as measured."""
         super().__init__(session, clock, channel, accuracy)
         self._volts, self._limit_a, self._on = 0.0, 0.0, False
         self._most_v, self._most_a = session.model.most_volts or 1000.0, session.model.most_amperes or 1000.0
         self._peak = peak
+        self._off_latency = off_latency
         self._setting_s = 0.0
         self.acted = (clock.now(), clock.now())
 
@@ -129,6 +132,8 @@ class InstrumentSupply(_Driver):
         await self.session.command("switch_on" if on else "switch_off", channel=self._channel)
         await self._settle()
         self.acted = (began, self._clock.now())
+        if not on and self._off_latency is not None:
+            self.acted = self._off_latency.acted(*self.acted)
         if await self.session.switch(self._channel) is not on:
             raise NotObeyed(f"{self.session.resource}: told to switch {'on' if on else 'off'}, it says that it did not")
 

@@ -83,7 +83,14 @@ class Instruments:
     async def _supply(self, table: JigTable, address: str, behind: Behind | None) -> InstrumentSupply:
         session = await self._session(table, "supply", address, behind)
         channel = table.instrument.get("supply", InstrumentTable()).channel
-        supply = InstrumentSupply(session, self._clock, channel=channel, accuracy=self._accuracy("supply"))  # type: ignore[arg-type]
+        known = self.calibrations.get("supply")
+        supply = InstrumentSupply(
+            session,
+            self._clock,
+            channel=channel,
+            accuracy=self._accuracy("supply"),  # type: ignore[arg-type]
+            off_latency=None if known is None else known.off_latency,
+        )
         await supply.open()
         return supply
 

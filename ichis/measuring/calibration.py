@@ -10,9 +10,10 @@ from pathlib import Path
 
 from firmware_emu.errors import BoardError
 from ichis.measuring.dialect import accuracy_of
+from ichis.measuring.latency import OffLatency
 from ichis.measuring.reading import Accuracy
 
-_KEYS = {"serial", "calibrated", "due", "certificate", "laboratory", "accuracy"}
+_KEYS = {"serial", "calibrated", "due", "certificate", "laboratory", "accuracy", "off_latency"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Calibration:
     certificate: str
     laboratory: str
     accuracy: Mapping[str, Accuracy]
+    off_latency: OffLatency | None = None
+    """As `chub ichis loopback` measured it with this instrument on this station."""
 
     def overdue(self, today: date) -> bool:
         """True if its calibration has run out."""
@@ -53,6 +56,10 @@ def load_calibration(path: Path, idn: str) -> Calibration:
         raise BoardError(
             str(path), "accuracy", f"cannot be read ({wrong}): expected source, basis and a list of ranges a quantity"
         ) from wrong
+    try:
+        latency = OffLatency(**table["off_latency"]) if "off_latency" in table else None
+    except TypeError as wrong:
+        raise BoardError(str(path), "off_latency", f"cannot be read ({wrong}): take what `chub ichis loopback` prints") from wrong
     return Calibration(
-        serial, table["calibrated"], table["due"], str(table.get("certificate", "")), str(table.get("laboratory", "")), accuracy
+        serial, table["calibrated"], table["due"], str(table.get("certificate", "")), str(table.get("laboratory", "")), accuracy, latency
     )

@@ -17,6 +17,7 @@ import pytest
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError
+from hil.conformance.checkpoint import Checkpoint
 from hil.conformance.run import ConformanceRun, Session, record_of, selected
 from hil.conformance.runner import CheckResult
 from hil.report.conformance import RunRecord, render, write_record
@@ -105,7 +106,7 @@ def test_a_supply_that_answers_nonsense_or_not_at_all_ends_the_run_with_the_rest
 
 @pytest.mark.parametrize("model", ["rigol-dp832", "tti-ql355", "scpi-supply"])
 def test_a_supply_that_ignores_off_fails_the_run_and_the_report_says_what_to_do(model: str, tmp_path: Path) -> None:
-    settings = (f"jig.stand_in.supply={model}", "jig.stand_in.probes=scpi-scanner", 'jig.stand_in.faults=["supply off ignored from 6th"]')
+    settings = (f"jig.stand_in.supply={model}", "jig.stand_in.probes=scpi-scanner", 'jig.stand_in.faults=["supply off ignored from 4th"]')
     record = carried_out(tmp_path, "SST-01", "SST-05", settings=settings)
     assert record["verdict"] == "fail", "whatever the checks say, the bench is still on"
     assert any("switch it off at its panel or pull its mains plug" in problem for problem in record["problems"])
@@ -241,7 +242,7 @@ def check(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_power_cycles_are_counted_on_disk_and_a_later_run_goes_on_with_them(tmp_path: Path) -> None:
+def test_power_cycles_are_counted_on_disk_and_a_later_run_goes_on_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board, profile = load_board("simulated"), load_profile("ichis_default")
     cycles = replace(profile.limits["endurance_cycles"], value=12.0)
     profile = replace(profile, limits={**profile.limits, "endurance_cycles": cycles})
@@ -251,17 +252,16 @@ def test_power_cycles_are_counted_on_disk_and_a_later_run_goes_on_with_them(tmp_
         clock = Clock(start=board.clock.start, warp=True)
         return ConformanceRun(board, profile, tmp_path / name, clock, selected(("END-01",)), resume=resume)
 
+    note = Checkpoint.note
+
+    def broken_off(count: Checkpoint, reached: bool) -> None:
+        note(count, reached)
+        if count.done == 5:
+            raise JigError("somebody pulled the plug")
+
     first = run("first")
-    with Session(first) as session:
-        count = session._bench.checkpoint  # type: ignore[attr-defined]
-        note = count.note
-
-        def broken_off(reached: bool) -> None:
-            note(reached)
-            if count.done == 5:
-                raise JigError("somebody pulled the plug")
-
-        count.note = broken_off
+    with Session(first) as session, monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "note", broken_off)
         assert session.check(first.checks[0], 1).verdict.value == "inconclusive"
     second = run("second", tmp_path / "first")
     with Session(second) as session:
