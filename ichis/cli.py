@@ -20,9 +20,9 @@ from ichis.bench_jig import open_jig
 from ichis.condition import Condition
 from ichis.connector import PINS
 from ichis.instrument.fault import Misbehaviour, read_fault
-from ichis.instrument.loop_back import TIMES, measure_off_latency
 from ichis.interop import Pairing, load_makers, pair, unit_under_test
 from ichis.jig import Jig
+from ichis.loop_back import TIMES, measure_off_latency
 from ichis.measuring.dialect import dialects
 from ichis.measuring.latency import OffLatency
 from ichis.profile import load_profile

@@ -15,10 +15,10 @@ import pytest
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
-from hil.conformance.bad_firmware import BAD_UNITS
 from hil.conformance.bench import Bench
 from hil.conformance.proofs import units
 from hil.conformance.proofs.alone import run_alone
+from hil.conformance.proofs.bad_firmware import BAD_UNITS
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import CheckResult, Runner
 from hil.report.measurements import Verdict

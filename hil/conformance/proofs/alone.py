@@ -17,9 +17,9 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Trace
 from hil.bench.keys import pki_folder
-from hil.conformance.bad_firmware import Unit
 from hil.conformance.bench import Bench
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
+from hil.conformance.proofs.bad_firmware import Unit
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import CheckResult, Runner
 from hil.report.measurements import Verdict

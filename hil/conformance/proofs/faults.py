@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.hub import Hub
-from hil.conformance.bad_firmware import BAD_UNITS, Unit
 from hil.conformance.proofs.alone import Finding, run_alone, run_exchanging
+from hil.conformance.proofs.bad_firmware import BAD_UNITS, Unit
 from hil.conformance.runner import CheckResult
 from hil.report.measurements import Verdict
 from ichis.bad_units import BAD_HOSTS

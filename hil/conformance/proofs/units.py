@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from firmware_emu.errors import CommsHubError
-from hil.conformance.bad_firmware import BAD_UNITS
 from hil.conformance.proofs.alone import Finding, run_alone
+from hil.conformance.proofs.bad_firmware import BAD_UNITS
 from hil.conformance.proofs.faults import LOADS, SUPPLIES, instruments
 from hil.report.measurements import Verdict
 from ichis.bad_units import BAD_HOSTS
