@@ -16,6 +16,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Record, Scalar
 from firmware_emu.zse.clusters.metering import METERING
 from hil.bench.dcc_board import list_hub
+from hil.bench.foreign import ForeignDevice
 from hil.bench.household import wake_when_kept
 from hil.bench.station import Station
 from hil.dcc.base.results import Outcome, Verdict
@@ -224,7 +225,10 @@ class HomeJourney(Strategy):
         async with self.steps.step(f"{row.name} joins") as values:
             before = self.versions()
             await self.join(row.name)
-            await self._new_backup(before, row.eui, present=True)
+            if isinstance(self.station.device(row.name), ForeignDevice):  # which joins when it likes, as soon as it is listed
+                await self.station.until(f"{row.name} in the log", lambda: self.status(row.eui) == "InstalledNotCommissioned")
+            else:
+                await self._new_backup(before, row.eui, present=True)
             self._expect_status(values, row.eui, "InstalledNotCommissioned")
         return None
 

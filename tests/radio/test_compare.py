@@ -53,7 +53,7 @@ def test_the_same_firmware_answers_alike_and_another_differs_field_by_field(sono
     assert told.exit_code == 1
     shown = json.loads(told.output)
     assert shown["firmware"] == "ezsp-13"
-    assert {(one["command"], one["field"], one["real"]) for one in shown["differences"]} >= {("getConfigurationValue", "value", "26")}
+    assert {(one["command"], one["field"], one["real"]) for one in shown["differences"]} >= {("getConfigurationValue", "value", "250")}
 
 
 async def test_a_personality_is_learned_from_an_ezsp_dongle_and_plays_as_it(clock: Clock, tmp_path: Path) -> None:

@@ -126,9 +126,8 @@ def _messages(path: Path) -> Log:
     log = Log("")
     for line, one in enumerate(load_messages(path), 2):
         fields = (("from", one.sender), ("to", one.destination or "everybody"))
-        log.entries.append(
-            Entry(line, one.time, one.sender, "aps", one.name, text=f"{one.sender} to {one.destination}: {one.text}", fields=fields)
-        )
+        text = f"{one.sender} to {one.destination or 'everybody'}: {one.text}"
+        log.entries.append(Entry(line, one.time, one.sender, "aps", one.name, text=text, fields=fields))
     return log
 
 
