@@ -13,6 +13,8 @@ from dataclasses import replace
 from firmware_emu.board import DeviceTable, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import install_code_link_key
+from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.device import joins
 from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.han.base import ApsFrame
 from firmware_emu.hub.from_board import parties_of
@@ -23,6 +25,7 @@ from hil.bench.household import TRY_AGAIN_S, WAKE_BLIND_S
 from hil.bench.keys import load_keys
 from hil.devices.base.han_device import HanDevice
 from hil.devices.base.place import Place
+from hil.devices.esme.esme import Esme
 from hil.devices.kinds import kind
 from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
@@ -86,6 +89,9 @@ class Neighbours:
         else:
             device.coordinator = await device.node.join(WELL_KNOWN_KEY, sleepy=device.sleepy)
             device.trace.emit("han", device.name, "joined", target=str(device.coordinator))
+            if isinstance(device, Esme):  # as if its supplier had joined the host to it: a Device of its log may read it
+                joins.add(device.gbcs, device.coordinator, DeviceType.TYPE_2.value, 2)
+                device.log_may_have_changed()
 
     def link_key(self, row: DeviceTable) -> bytes:
         """The key that a Device joins with."""
