@@ -60,4 +60,4 @@ def test_all_devices_of_a_home_join_and_are_commissioned_from_another_process(ki
                 process.kill()
                 process.communicate(timeout=PATIENCE_S)
 
-    assert clock.run(main()) == ["Commissioned", "Commissioned", "Commissioned", "Commissioned", "skip"]
+    assert clock.run(main()) == ["Commissioned", "Commissioned", "Commissioned", "InstalledNotCommissioned", "skip"]

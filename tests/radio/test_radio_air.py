@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -10,7 +11,8 @@ from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import ACK_WAIT_S, Air, Link, MacFrame
 from hil.radio.air.frames import Address, MacKind, MacPdu
-from tests.radio.radio_bench import DISPLAY, HUB, METER
+from hil.radio.nodes.node import StackNode
+from tests.radio.radio_bench import DISPLAY, HUB, LINK_KEY, METER, Coordinator
 
 
 class Ear:
@@ -135,3 +137,22 @@ def test_energy_is_the_noise_floor_unless_something_is_set() -> None:
     air = Air(Clock(warp=True))
     air.set_energy(20, -40)
     assert (air.energy(15), air.energy(20)) == (-95, -40)
+
+
+def test_captured_frames_of_one_channel_have_distinct_times_as_far_apart_as_their_octets_take() -> None:
+    clock = Clock(warp=True)
+
+    async def main() -> list[MacFrame]:
+        air = Air(clock, 1)
+        frames: list[MacFrame] = []
+        air.capture(frames.append)
+        coordinator = Coordinator(air)
+        coordinator.form(15)
+        coordinator.permit(METER, LINK_KEY)
+        await StackNode(air, METER).join(LINK_KEY)
+        return [frame for frame in frames if frame.channel == 15]
+
+    frames = clock.run(main())
+    assert len(frames) > 5
+    for one, following in pairwise(frames):
+        assert following.time - one.time >= (len(one.octets) + 8) * 32e-6 - 1e-6

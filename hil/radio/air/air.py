@@ -1,6 +1,7 @@
 """The shared medium: real 802.15.4 octets between radios, with seeded loss, delay and signal strength per link.
 
-Not modelled here: collisions, carrier sense, air time (a frame arrives in the same bench instant unless its link has a delay), which
+In a capture each frame of a channel has a time of its own, at its bit rate. Not modelled here: collisions, carrier sense, air time on the
+way (a frame arrives in the same bench instant unless its link has a delay), which
 :class:`hil.radio.air.timed_air.TimedAir` has; and not at all: adjacent channels. Acknowledgements are made here, as radio hardware does,
 and are real frames in the capture.
 """
@@ -18,6 +19,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.frames import BROADCAST, Address, MacKind, MacPdu
+from hil.radio.air.phy import phy_of
 
 ACK_WAIT_S = 0.000864
 """macAckWaitDuration at 2.4 GHz, 54 symbols (IEEE 802.15.4-2006 7.4.2)."""
@@ -137,6 +139,8 @@ class Air:
         self._draws: dict[tuple[Eui64, Eui64], random.Random] = {}
         self._captures: list[Callable[[MacFrame], None]] = []
         self._energy: dict[int, int] = {}
+        self._clear: dict[int, float] = {}
+        """Bench time from which a channel is free of what a capture has seen on it."""
         self._elsewhere: dict[Radio, list[tuple[Radio, _Answers]]] = {}
         """Radios elsewhere, each with the frames that it works on: the sender, and what becomes of the frame."""
         self.disturbance: Disturbance | None = None
@@ -191,8 +195,12 @@ class Air:
         asyncio.get_running_loop().call_soon(self._arrive, source, channel, octets, outcome)
 
     def _show(self, channel: int, octets: bytes, link: Link) -> None:
+        """Tell those who capture. Frames of one instant are laid one after the other on their channel, each for as long as it takes."""
         if self._captures:
-            seen = MacFrame(self.clock.now(), channel, octets, link.rssi, link.lqi)
+            phy = phy_of(channel)
+            begin = max(self.clock.now(), self._clear.get(channel, 0.0))
+            self._clear[channel] = begin + phy.air_s(len(octets)) + phy.turnaround_s
+            seen = MacFrame(begin, channel, octets, link.rssi, link.lqi)
             for callback in tuple(self._captures):
                 callback(seen)
 
