@@ -1,7 +1,7 @@
 """Simulated Devices on the air of a virtual dongle, for a host of another maker: it interviews, binds and reads a GB meter.
 
 With key establishment they let a host read what its security allows; without it (``cbke`` False) they join with the key that every
-ZigBee 3.0 host knows, and everything goes under the network key alone, as no GB Device does.
+ZigBee 3.0 host knows, and everything goes under the network key alone and the Home Automation profile, as no GB Device does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.aps import IncomingApdu
 
+HOME_AUTOMATION = 0x0104
 WELL_KNOWN_KEY = b"ZigBeeAlliance09"
 """The default global trust centre link key (ZigBee PRO r21)."""
 

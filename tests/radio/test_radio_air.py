@@ -139,20 +139,14 @@ def test_energy_is_the_noise_floor_unless_something_is_set() -> None:
     assert (air.energy(15), air.energy(20)) == (-95, -40)
 
 
-def test_captured_frames_of_one_channel_have_distinct_times_as_far_apart_as_their_octets_take() -> None:
-    clock = Clock(warp=True)
-
-    async def main() -> list[MacFrame]:
-        air = Air(clock, 1)
-        frames: list[MacFrame] = []
-        air.capture(frames.append)
-        coordinator = Coordinator(air)
-        coordinator.form(15)
-        coordinator.permit(METER, LINK_KEY)
-        await StackNode(air, METER).join(LINK_KEY)
-        return [frame for frame in frames if frame.channel == 15]
-
-    frames = clock.run(main())
-    assert len(frames) > 5
-    for one, following in pairwise(frames):
+async def test_captured_frames_of_one_channel_have_distinct_times_as_far_apart_as_their_octets_take(air: Air) -> None:
+    frames: list[MacFrame] = []
+    air.capture(frames.append)
+    coordinator = Coordinator(air)
+    coordinator.form(15)
+    coordinator.permit(METER, LINK_KEY)
+    await StackNode(air, METER).join(LINK_KEY)
+    seen = [frame for frame in frames if frame.channel == 15]
+    assert len(seen) > 5
+    for one, following in pairwise(seen):
         assert following.time - one.time >= (len(one.octets) + 8) * 32e-6 - 1e-6
