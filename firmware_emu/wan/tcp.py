@@ -16,6 +16,7 @@ from collections.abc import Callable
 from firmware_emu.errors import DecodeError, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import ServedPort
+from firmware_emu.supervised import supervised
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.framing import FrameReader, encode
 from firmware_emu.wan.tls import DCC_NAME, TlsFiles
@@ -201,7 +202,7 @@ class TcpWanServer:
         self._served = ServedPort(self._host, self._asked_port, "the DCC's port for hubs")
         self._served.socket.listen(_BACKLOG)
         self._served.socket.setblocking(False)
-        self._listening = asyncio.create_task(self._listen(self._served.socket), name="the DCC's port for hubs")
+        self._listening = supervised(self._listen(self._served.socket), "the DCC's port for hubs")
 
     async def _listen(self, port: socket.socket) -> None:
         """Take connections one after the other. A server of asyncio would begin any number of handshakes at once."""
@@ -217,7 +218,7 @@ class TcpWanServer:
                 connection.close()
                 self._told_refused(f"{peer[0]}: {MOST_UNFINISHED} others have not finished their handshake and HELLO yet")
                 continue
-            begun = asyncio.create_task(self._begin(connection, str(peer[0])), name=f"handshake with {peer[0]}")
+            begun = supervised(self._begin(connection, str(peer[0])), f"the handshake with {peer[0]}")
             self._unfinished.add(begun)
             begun.add_done_callback(self._unfinished.discard)
 
