@@ -329,9 +329,14 @@ async def certify(
         for transport in transports
         if (not hosts or host.name in hosts) and personality(name).family in host.families
     ]
-    for one in sessions:
-        for cell in await one:
-            yield cell
+    try:
+        for one in sessions:
+            for cell in await one:
+                yield cell
+    finally:  # broken off: hosts are ended and dongles unplugged before the loop is
+        for one in sessions:
+            one.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
 
 
 def _cells(host: Host, transport: str, firmware: str, outcomes: Sequence[HostOutcome], missing: str | None) -> list[Cell]:

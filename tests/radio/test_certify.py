@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -105,3 +106,22 @@ def test_the_cells_are_one_json_object_and_a_failure_is_exit_code_one(monkeypatc
         "verdict": "fail",
         "source": "no answer",
     }
+
+
+async def test_sessions_that_are_broken_off_are_taken_down(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Rig] = []
+    second = asyncio.Event()
+
+    async def run(rig: Rig, firmware: Personality) -> list[HostOutcome]:
+        taken.append(rig)
+        if len(taken) == 2:
+            second.set()
+            await asyncio.Event().wait()
+        return [HostOutcome("start", True, "up")]
+
+    monkeypatch.setattr(matrix, "HOSTS", (Host("bellows", ("ezsp",), lambda: None, run),))
+    made = matrix.certify(wall_clock, firmwares=("zbt-1-7.4",), jobs=1)
+    assert (await anext(made)).verdict == PASS
+    await second.wait()
+    await made.aclose()
+    assert [dongle.on for rig in taken for dongle in rig.dongles] == [False] * 4
