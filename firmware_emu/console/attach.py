@@ -26,6 +26,7 @@ from firmware_emu.console.declare import WordError
 from firmware_emu.console.offers import Offer, hint, offers
 from firmware_emu.console.records import line, quiet
 from firmware_emu.console.result import Result
+from firmware_emu.console.words import read_line
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ownership import Owner
 from firmware_emu.supervised import supervised
@@ -212,6 +213,10 @@ class AttachedTalk:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    def check(self, line: str) -> None:
+        """As words; the bench at the other end knows its nouns."""
+        read_line(line)
 
     def say(self, line: str) -> Iterator[Result]:
         answer = self._ask({"say": line, "width": shutil.get_terminal_size().columns})

@@ -19,6 +19,10 @@ class Talk(Protocol):
     name: str
     """Stands in the prompt."""
 
+    def check(self, line: str) -> None:
+        """Read a line as far as that can be done before anything runs. Raises WordError."""
+        ...
+
     def say(self, line: str) -> Iterator[Result]:
         """Do what a line says, call after call. Raises CommsHubError; an interrupt ends what runs, and nothing else."""
         ...
@@ -42,6 +46,9 @@ class LocalTalk:
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
         self.name = handle.board.name
+
+    def check(self, line: str) -> None:
+        self.handle.core.parse(line)
 
     def say(self, line: str) -> Iterator[Result]:
         return self.handle.say(line)

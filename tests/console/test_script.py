@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firmware_emu.cli import chub
+from firmware_emu.console.nouns.time import events
 
 
 def run(*arguments: str, text: str | None = None) -> Result:
@@ -87,3 +89,48 @@ def test_a_board_whose_dongle_is_not_here_is_one_line(tmp_path: Path) -> None:
     said = CliRunner().invoke(chub, ["console", "--board", "dongle_efr32", "-c", "hub form"])
     assert said.exit_code != 0
     assert "\n" not in str(said.exception)
+
+
+def test_a_script_is_read_whole_before_its_first_line_is_done(tmp_path: Path) -> None:
+    done = run("--script", "-", text="hub form\nhub fomr\nuntil alart\n")
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert [line.partition(" expected")[0] for line in done.stderr.strip().splitlines()] == [
+        "<stdin>:2: read 'fomr',",
+        "<stdin>:3: event: read 'alart',",
+        "nothing was done of 3 lines",
+    ]
+    assert "did you mean alert?" in done.stderr
+
+
+def test_a_script_that_stops_says_where_and_how_much_is_not_done_and_goes_on_where_that_is_asked() -> None:
+    text = "esme join\n# a remark\ntime now\ntime now\n"
+    stopped = run("--script", "-", text=text)
+    assert stopped.exit_code == 1
+    assert stopped.stderr.strip().splitlines()[-1] == "<stdin>:1: stopped here, 2 lines not done"
+    went_on = run("--script", "-", "--keep-going", "--json", text=text)
+    assert went_on.exit_code == 1
+    assert len(went_on.stdout.splitlines()) == 2
+
+
+def test_a_single_line_leaves_no_run_folder_unless_one_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CHUB_RUNS", raising=False)
+    assert run("-c", "time now").exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+    assert run("-c", "time now", "--keep-run").exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_every_word_for_an_event_can_be_waited_for() -> None:
+    """The list of events is what the code calls its records."""
+    root = Path(__file__).resolve().parents[2]
+    named: set[str] = set()
+    for file in (path for floor in ("firmware_emu", "ichis", "hil") for path in (root / floor).rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "emit" and len(call.args) >= 3:
+                event = call.args[2]
+                either = (event.body, event.orelse) if isinstance(event, ast.IfExp) else (event,)
+                named |= {one.value for one in either if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    assert len(named) > 100
+    assert sorted(named - events()) == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -31,6 +34,8 @@ _WIDTH = 160
 @click.option("--fault", "faults", multiple=True, metavar="SENTENCE", help="a fault from the start, as 'han drop 20% to gsme'")
 @click.option("--script", type=click.File("r"), help="do the lines of this file (- is standard input) instead of prompting")
 @click.option("-c", "commands", multiple=True, metavar="LINE", help="do this line instead of prompting; may be repeated")
+@click.option("--keep-going", is_flag=True, help="do the lines that follow a bad one all the same")
+@click.option("--keep-run", is_flag=True, help="leave a run folder after -c, as a prompt and a script do")
 @click.option("--attach", "socket", type=click.Path(path_type=Path), help="talk to a running hub at this socket instead of a bench")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr; twice for every detail")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object for each result (with --script or -c)")
@@ -42,13 +47,16 @@ def console(
     faults: tuple[str, ...],
     script: TextIO | None,
     commands: tuple[str, ...],
+    keep_going: bool,
+    keep_run: bool,
     socket: Path | None,
     verbose: int,
     as_json: bool,
 ) -> None:
     """A prompt on a bench: nouns and verbs, time that bends, faults as sentences. `help` at the prompt tells the rest.
 
-    With --script or -c it does those lines and ends: 0 all good, 1 a verdict is bad or a step failed, 2 a line it could not read.
+    With --script or -c it reads all lines, does them, and ends: 0 all good, 1 a verdict is bad or a step failed, 2 a line it could not
+    read, with nothing done.
     """
     _log({0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG))
     lines = None
@@ -60,16 +68,29 @@ def console(
     if socket is not None:
         talk = AttachedTalk(socket)
         try:
-            code = _serve(talk, lines, as_json)
+            code = _serve(talk, lines, as_json, keep_going)
         finally:
             talk.close()
     else:
-        with Bench.open(board_name, seed=seed, speed=speed, settings=settings, faults=faults) as bench:
+        kept = keep_run or script is not None or not commands or "CHUB_RUNS" in os.environ
+        opening = Bench.open(board_name, seed=seed, speed=speed, settings=settings, faults=faults)
+        with contextlib.nullcontext() if kept else _no_run_kept(), opening as bench:
             local = LocalTalk(bench.handle)
             if lines is None:
                 click.echo(f"board {local.name}, seed {bench.seed}, run {bench.folder}; `help` tells what can be said", err=True)
-            code = _serve(local, lines, as_json)
+            code = _serve(local, lines, as_json, keep_going)
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _no_run_kept() -> Iterator[None]:
+    """While in the context a run's folder is made where it goes with the context."""
+    with tempfile.TemporaryDirectory(prefix="chub-run-") as folder:
+        os.environ["CHUB_RUNS"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["CHUB_RUNS"]
 
 
 class _Stderr(logging.Handler):
@@ -85,35 +106,63 @@ def _log(level: int) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
-def _serve(talk: Talk, lines: list[tuple[str, str]] | None, as_json: bool) -> int:
+def _serve(talk: Talk, lines: list[tuple[str, str]] | None, as_json: bool, keep_going: bool) -> int:
     if lines is not None:
-        return run_lines(talk, lines, as_json)
+        return run_lines(talk, lines, as_json, keep_going=keep_going)
     if not sys.stdin.isatty():
         raise click.UsageError("no terminal to prompt on: use --script FILE, --script - or -c LINE")
     Prompt(talk).run()
     return 0
 
 
-def run_lines(talk: Talk, lines: Iterable[tuple[str, str]], as_json: bool) -> int:
-    """Do the lines, each with where it stands, up to the first that is bad; the exit code."""
-    shown = Console(highlight=False)
-    for where, line in _joined(lines):
-        try:
-            for result in talk.say(line):
-                if as_json:
-                    click.echo(json.dumps(result.as_json(), default=str))
-                elif shown.is_terminal:
-                    shown.print(result)
-                else:
-                    click.echo(result.as_text(_WIDTH), nl=False)
-                if not result.ok:
-                    return 1
-        except (WordError, IdentifierError, BoardError) as wrong:
-            click.echo(f"{where}: {wrong}", err=True)
-            return 2
-        except CommsHubError as failed:
-            click.echo(f"{where}: {line.strip()}: {failed}", err=True)
-            return 1
+def run_lines(talk: Talk, lines: Iterable[tuple[str, str]], as_json: bool, *, keep_going: bool = False) -> int:
+    """Read all lines, then do them, each with where it stands, up to the first that is bad; the exit code."""
+    whole = list(_joined(lines))
+    unread = [where for where, line in whole if not _read(talk, where, line)]
+    if unread:
+        if len(whole) > 1:
+            click.echo(f"nothing was done of {len(whole)} lines", err=True)
+        return 2
+    shown, worst = Console(highlight=False), 0
+    for number, (where, line) in enumerate(whole, 1):
+        code = _do(talk, where, line, shown, as_json)
+        worst = max(worst, code)
+        left = sum(bool(rest.strip()) and not rest.lstrip().startswith("#") for _, rest in whole[number:])
+        if code and not keep_going:
+            if left:
+                click.echo(f"{where}: stopped here, {left} {'line' if left == 1 else 'lines'} not done", err=True)
+            break
+    return worst
+
+
+def _read(talk: Talk, where: str, line: str) -> bool:
+    try:
+        talk.check(line)
+    except (WordError, IdentifierError, BoardError) as wrong:
+        click.echo(f"{where}: {wrong}", err=True)
+        return False
+    except CommsHubError:  # it can be read, and says why it fails when its turn comes
+        return True
+    return True
+
+
+def _do(talk: Talk, where: str, line: str, shown: Console, as_json: bool) -> int:
+    try:
+        for result in talk.say(line):
+            if as_json:
+                click.echo(json.dumps(result.as_json(), default=str))
+            elif shown.is_terminal:
+                shown.print(result)
+            else:
+                click.echo(result.as_text(_WIDTH), nl=False)
+            if not result.ok:
+                return 1
+    except (WordError, IdentifierError, BoardError) as wrong:
+        click.echo(f"{where}: {wrong}", err=True)
+        return 2
+    except CommsHubError as failed:
+        click.echo(f"{where}: {line.strip()}: {failed}", err=True)
+        return 1
     return 0
 
 

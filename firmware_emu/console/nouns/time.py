@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
+from importlib import resources
 from typing import Annotated
 
 from firmware_emu.clock import EPOCH, Clock
@@ -10,6 +12,7 @@ from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Moment, Seconds, WordError, WordKind, verb
 from firmware_emu.console.records import alert_code
 from firmware_emu.console.result import Result
+from firmware_emu.console.words import nearest
 from firmware_emu.gbcs.alerts import alert_codes
 from firmware_emu.trace import Record
 
@@ -18,11 +21,24 @@ DAY_S = 86400.0
 _ISO = "%Y-%m-%dT%H:%M:%S"
 
 
+@cache
+def events() -> frozenset[str]:
+    """Every word that a record of the trace has for its event (``events.txt``)."""
+    return frozenset((resources.files(__package__) / "events.txt").read_text(encoding="utf-8").splitlines())
+
+
+def _event(text: str) -> str:
+    """Raises WordError: what no record is ever called would be waited for in vain."""
+    if text not in events():
+        raise WordError(f"event: read {text!r}, expected alert, or an event of the trace such as joined{nearest(text, events())}")
+    return text
+
+
 Event = Annotated[
     str,
     WordKind(
         "alert, or an event of the trace such as joined",
-        str,
+        _event,
         ("alert", "joined", "left", "executed", "refused", "delivered", "boot", "formed", "mirrored", "asleep", "connected", "lost"),
     ),
 ]
