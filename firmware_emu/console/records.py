@@ -118,6 +118,30 @@ def of_message(records: Iterable[Record], message: str) -> list[Record]:
     return [record for record in records if record.message and message in record.message]
 
 
+def of_exchange(records: Sequence[Record], message: str) -> list[Record]:
+    """The hops of a whole exchange: the Command that ``message`` belongs to, its Response, and the service request behind both."""
+    known = {record.message for record in records if record.message and message in record.message}
+    while True:
+        more = {_counterpart(one) for one in known}
+        for record in records:
+            request = record.detail.get("request")
+            if record.message and isinstance(request, str) and (record.message in known or request in known):
+                more |= {record.message, request}
+        if more <= known:
+            return [record for record in records if record.message in known]
+        known |= more
+
+
+def _counterpart(message: str) -> str:
+    """The identifier of the Response to a Command, or of the Command of a Response; of anything else its own."""
+    match message.split(":"):
+        case [originator, recipient, "command", counter]:
+            return f"{recipient}:{originator}:response:{counter}"
+        case [originator, recipient, "response", counter]:
+            return f"{recipient}:{originator}:command:{counter}"
+    return message
+
+
 _TOLD = BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply off", "alert", "left", "removed"}
 
 

@@ -11,7 +11,7 @@ from importlib import resources
 from rich.console import Group
 from rich.text import Text
 
-from firmware_emu.console.records import BAD, detail, last_bad, line, of_message
+from firmware_emu.console.records import BAD, detail, last_bad, line, of_exchange, of_message
 from firmware_emu.console.result import Result, count
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, DecodeError
@@ -30,7 +30,7 @@ _FAULT = "fault "
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why. ``record`` is the hop where it ended, None where nothing did; ``hops`` those of the same message."""
+    """Why. ``record`` is the hop where it began to end, None where nothing did; ``hops`` those of the whole exchange."""
 
     record: Record | None
     said: str
@@ -55,7 +55,7 @@ def why(
     if record is None:
         said = "nothing was refused or lost" if message is None else f"{message}: it was neither refused nor lost"
         return Reason(None, said, faults=_faults(records, len(records)))
-    hops = of_message(records, record.message) if record.message else [record]
+    hops = of_exchange(records, record.message) if record.message else [record]
     end, record = record, _cause(record, hops)
     acted = _faults(records, max(upto, record.number))
     lost = record.event not in BAD
@@ -73,7 +73,7 @@ def why(
 def _trouble(records: Sequence[Record], message: str | None) -> Record | None:
     if message is not None:
         hops = of_message(records, message)
-        return last_bad(hops) or (hops[-1] if hops and not any(hop.event in ENDS for hop in hops) else None)
+        return last_bad(of_exchange(records, message)) or (hops[-1] if hops and not any(hop.event in ENDS for hop in hops) else None)
     refused = last_bad(records)
     if refused is not None:
         return refused
@@ -89,7 +89,7 @@ def _trouble(records: Sequence[Record], message: str | None) -> Record | None:
 
 
 def _cause(record: Record, hops: Sequence[Record]) -> Record:
-    """The first trouble of those that led without a good hop between them to ``record``."""
+    """The first trouble of those of the exchange that led without a good hop between them to ``record``."""
     cause = record
     for hop in reversed([hop for hop in hops if hop.number < record.number]):
         if hop.event not in BAD or record.event not in BAD:

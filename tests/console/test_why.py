@@ -142,3 +142,19 @@ def test_a_message_that_was_not_in_trouble_is_said_to_be_well(bench: BlockingBen
 def test_what_to_try_next_follows_from_names_and_not_from_sentences(names: dict[str, Scalar], said: str) -> None:
     for reason in ("its counter, MAC and signature are not in the CHF Device Log, received before, not commissioned", "x"):
         assert said in why([record(1, "refused", reason=reason, **names)]).next_step
+
+
+def test_a_response_that_was_refused_is_the_cause_of_a_verdict_that_nothing_came() -> None:
+    command, response, request = "a:b:command:7", "b:a:response:7", "u:a:7"
+    records = [
+        record(1, "transformed", command, request=request),
+        record(2, "executed", command),
+        record(3, "sent", response),
+        record(4, "refused", "x:y:command:1", reason="of another exchange"),
+        record(5, "refused", response, reason="the MAC does not hold"),
+        record(6, "refused", request, reason="no Response came"),
+    ]
+    for told in (why(records), why(records, message=command), why(records, message=response), why(records, message=request)):
+        assert told.record is records[4]
+        assert told.said == "refused at chf to esme: the MAC does not hold; in the end refused at chf (@6)"
+        assert [hop.number for hop in told.hops] == [1, 2, 3, 5, 6]
