@@ -10,7 +10,7 @@ from firmware_emu.console.layers import Known
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
-from hil.radio.ncp.ezsp import FIRST_SL_STATUS, ApsHead, Schema, schemas_by_id
+from hil.radio.ncp.ezsp import FIRST_SL_STATUS, ApsHead, Schema, decode_frame, schemas_by_id
 from hil.radio.znp.mt import MtKind as MtKind
 from hil.radio.znp.mt import Parser
 
@@ -18,6 +18,8 @@ _ASH = "reference ezsp-ncp 1"
 _EZSP = "reference ezsp-ncp 2"
 _MT = "TI MT API, as zigpy-znp has it"
 _RESPONSE = 0x80
+FIRST_WIDE = 8
+"""EZSP version from which control and id of a frame take two octets each."""
 _REST = "octets after the declared fields"
 _SIZES = {
     "u8": 1,
@@ -137,54 +139,87 @@ def like_ezsp(octets: bytes) -> float:
     if len(octets) < 5 or octets[2] != 0x01:
         return 0.0
     try:
-        return 0.85 if len(explain_ezsp(octets, Known()).nodes) and not _rest(octets) else 0.3
+        return 0.85 if _whole(_read_ezsp(octets, Known().ezsp_version)) else 0.3
     except DecodeError:
         return 0.0
 
 
-def _rest(octets: bytes) -> bool:
-    return any(node.field == _REST for node in explain_ezsp(octets, Known()).nodes)
+def _whole(tree: Tree) -> bool:
+    return all(node.field != _REST for node in tree.nodes)
 
 
 def explain_ezsp(octets: bytes, known: Known) -> Tree:
-    """One EZSP frame. Raises DecodeError."""
+    """One EZSP frame, of the version in force or, where that does not explain it to the last octet, of the nearest that does.
+
+    Raises DecodeError.
+    """
     cursor = Cursor(octets)
     if len(octets) == 4 and octets[1] & ~_RESPONSE == 0 and octets[2] == 0:  # version, always in the old form
+        return Tree("EZSP version", (*_old_head(cursor), cursor.node(1, "desired protocol version", str(octets[3]), clause=_EZSP)))
+    if len(octets) == 7 and octets[1] & _RESPONSE and octets[2] == 0:  # and its first answer
+        release = ".".join(f"{octet >> 4:x}.{octet & 15:x}" for octet in reversed(octets[5:]))
         return Tree(
-            "EZSP version",
+            "EZSP version response",
             (
-                cursor.node(1, "sequence"),
-                cursor.node(1, "frame control"),
-                cursor.node(1, "frame id", "00", "version"),
-                cursor.node(1, "desired protocol version", str(octets[3]), clause=_EZSP),
+                *_old_head(cursor),
+                cursor.node(1, "protocol version", str(octets[3]), clause=_EZSP),
+                cursor.node(1, "stack type", str(octets[4])),
+                cursor.node(2, "stack version", None, release),
             ),
         )
-    if len(octets) < 5:
-        raise DecodeError(len(octets), "EZSP frame", f"{len(octets)} octets, expected 5 or more")
-    control, number = octets[1], int.from_bytes(octets[3:5], "little")
-    answer = bool(control & _RESPONSE)
-    schema = schemas_by_id(known.ezsp_version).get(number)
-    if schema is None:
-        better = _better(octets, known.ezsp_version, answer)
-        raise DecodeError(3, "EZSP frame id", f"read {number:04x}, expected a command of version {known.ezsp_version}{better}")
-    kind = "callback" if answer and control & 0x10 else "response" if answer else "command"
-    nodes = [
-        cursor.node(1, "sequence", str(octets[0]), clause=_EZSP),
-        cursor.node(2, "frame control", None, kind),
-        cursor.node(2, "frame id", f"{number:04x}", schema.name),
-    ]
-    nodes += _parameters(cursor, schema, schema.response if answer else schema.request, known.ezsp_version)
-    if nodes[-1].field == _REST:
-        nodes[-1] = replace(nodes[-1], meaning=_better(octets, known.ezsp_version, answer).removeprefix("; "))
-    return Tree(f"EZSP {schema.name} {kind}", tuple(nodes))
+    version = known.ezsp_version
+    problem: DecodeError | None = None
+    found: Tree | None = None
+    try:
+        found = _read_ezsp(octets, version)
+    except DecodeError as wrong:
+        problem = wrong
+    if found is None or not _whole(found):
+        other = _fitting(octets, version)
+        if other is not None:
+            better = _read_ezsp(octets, other)
+            nodes = [
+                replace(node, meaning=f"{node.meaning}, as of version {other}") if node.field == "frame id" else node
+                for node in better.nodes
+            ]
+            return Tree(f"{better.title} (version {other}, not {version})", tuple(nodes))
+    if found is None:
+        assert problem is not None, "one of both is there"
+        raise problem
+    return found
 
 
-def _better(octets: bytes, version: int, answer: bool) -> str:
-    """A remark that the frame fits another version of EZSP than this one, "" where it fits none."""
+def _old_head(cursor: Cursor) -> tuple[TreeNode, ...]:
+    return cursor.node(1, "sequence"), cursor.node(1, "frame control"), cursor.node(1, "frame id", "00", "version")
+
+
+def _fitting(octets: bytes, version: int) -> int | None:
+    """The version nearest to this one that explains the frame to the last octet."""
     from hil.radio.log.ezsp_words import VERSIONS, fits  # brings bellows, which a prompt does not need before this
 
-    fitting = [other for other in VERSIONS if other != version and fits([(octets, not answer)], other)]
-    return f"; it fits version {', '.join(str(other) for other in fitting)}" if fitting else ""
+    answer = bool(len(octets) > 1 and octets[1] & _RESPONSE)
+    found = [other for other in VERSIONS if other != version and fits([(octets, not answer)], other)]
+    return min(found, key=lambda other: (abs(other - version), other)) if found else None
+
+
+def _read_ezsp(octets: bytes, version: int) -> Tree:
+    """One frame as of ``version``. Raises DecodeError."""
+    cursor, request = Cursor(octets), decode_frame(octets, version)
+    schema = schemas_by_id(version).get(request.frame_id)
+    answer = bool(octets[1] & _RESPONSE)
+    head = len(octets) - len(request.parameters)
+    if schema is None:
+        raise DecodeError(head - 1, "EZSP frame id", f"read {request.frame_id:04x}, expected a command of version {version}")
+    kind = "callback" if answer and octets[1] & 0x18 else "response" if answer else "command"
+    nodes = [cursor.node(1, "sequence", str(octets[0]), clause=_EZSP)]
+    if head == 3 or version < FIRST_WIDE:
+        nodes.append(cursor.node(1, "frame control", None, kind))
+        nodes += [cursor.node(2, "mark of the longer form")] if head == 5 else []
+        nodes.append(cursor.node(1, "frame id", f"{request.frame_id:04x}", schema.name))
+    else:
+        nodes += [cursor.node(2, "frame control", None, kind), cursor.node(2, "frame id", f"{request.frame_id:04x}", schema.name)]
+    nodes += _parameters(cursor, schema, schema.response if answer else schema.request, version)
+    return Tree(f"EZSP {schema.name} {kind}", tuple(nodes))
 
 
 def _parameters(cursor: Cursor, schema: Schema, fields: Sequence[tuple[str, str]], version: int) -> list[TreeNode]:

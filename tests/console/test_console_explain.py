@@ -234,3 +234,30 @@ def test_no_octets_make_it_fail_otherwise_than_by_saying_where(octets: bytes) ->
         with contextlib.suppress(DecodeError):
             found = explain_any(octets, Known(han_keys=(bytes(16),)), layer)
             assert found.layer.name in ("xml", "gbcs") or octets_of(found.tree) == octets
+
+
+@pytest.mark.parametrize(
+    ("octets", "layer", "title", "shown"),
+    [
+        ("0142a1a8592855c6a6c87e", "ash", "EZSP version response", {}),
+        ("0080000d024074", "ezsp", "EZSP version response", {"protocol version": "13", "stack version": "4074"}),
+        (
+            "1390013f00020c000000341204010600010140010000d3340000",
+            "ezsp",
+            "EZSP messageSentHandler callback (version 14, not 13)",
+            {"status": "00000c02"},
+        ),
+        ("225b215754780489647e", "ash", "EZSP getConfigurationValue command (version 7, not 13)", {}),
+        ("009001190090", "ezsp", "EZSP stackStatusHandler callback", {"status": "90"}),
+    ],
+    ids=["row 4", "row 4, in the clear", "row 5", "row 6", "row 7"],
+)
+def test_rows_4_to_7_a_frame_is_read_as_of_the_version_that_explains_it(octets: str, layer: str, title: str, shown: dict[str, str]) -> None:
+    tree = explain_any(bytes.fromhex(octets), Known(), layer).tree
+    nodes = {node.field: node for _, node in tree.walk()}
+    assert title in tree.title
+    assert {name: nodes[name].value for name in shown} == shown
+    if "stack version" in shown:
+        assert nodes["stack version"].meaning == "7.4.4.0"
+    elif layer == "ezsp":
+        assert nodes["status"].meaning == {"00000c02": "ZIGBEE_DELIVERY_FAILED", "90": "NETWORK_UP"}[shown["status"]]
