@@ -19,7 +19,7 @@ import pytest
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.credentials import Credentials
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable, ProtectionError
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import OwnedElsewhere, Owner
@@ -70,6 +70,19 @@ def test_two_hubs_on_one_store_never_draw_an_equal_counter(path: Path) -> None:
     again = SqliteStore(path)
     assert Credentials(again, HUB, DeviceType.CHF).next_counter() == drawn[-1] + 1
     again.close()
+
+
+@pytest.mark.parametrize("at", [(1 << 32) - 1, (1 << 63) - 1, (1 << 64) - 2])
+def test_a_devices_own_counter_goes_on_wherever_it_stands_and_ends_by_name(path: Path, at: int) -> None:
+    store = SqliteStore(path)
+    mine = Credentials(store, HUB, DeviceType.CHF)
+    mine._write_counter("own", at)
+    assert mine.next_counter() == at + 1
+    mine._write_counter("own", (1 << 64) - 1)
+    for _ in range(2):
+        with pytest.raises(ProtectionError, match="end of its 64 bits"):
+            mine.next_counter()
+    store.close()
 
 
 def test_an_owner_whose_lock_did_not_hold_is_stopped_by_the_epoch(path: Path) -> None:

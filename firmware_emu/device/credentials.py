@@ -269,9 +269,14 @@ class Credentials:
         self._write_counter(f"partner/{device}", value)
 
     def next_counter(self) -> int:
-        """A fresh originator counter of this Device's own; durable before it is returned, so never used twice."""
+        """A fresh originator counter of this Device's own; durable before it is returned, so never used twice.
+
+        Raises ProtectionError at the end of its 64 bits.
+        """
         with self._store.transaction():  # read inside it too: whoever else has this store open then sees the value as taken
             value = self._read_counter("own") + 1
+            if value >= 1 << 64:
+                raise ProtectionError("its own originator counter is at the end of its 64 bits: it can say nothing new any more")
             self._write_counter("own", value)
         return value
 
