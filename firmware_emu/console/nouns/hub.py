@@ -46,6 +46,7 @@ class Hub(Noun):
                 "WAN connected": status.wan_connected,
                 "waiting for the WAN": status.wan_waiting,
                 "set aside": len(status.set_aside),
+                "faults outlived": len(status.faults),
                 "last failure": None if status.failure is None else status.failure.reason,
                 "channel": None if network is None else network.channel,
                 "Devices in the log": len(status.device_log),
