@@ -213,11 +213,15 @@ class Processing:
         async def go_on() -> None:
             refusal = await self.deferred.wait(arrival) or await self.go_on(arrival)
             if refusal is not None:
-                self._tell_later(arrival.request, Answered(refusal.code, refusal))
+                self.refused_later(arrival, refusal)
 
         task = supervised(go_on(), f"the deferred request {arrival.name}", self.context.trace, area="dcc")
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+    def refused_later(self, arrival: Arrival, refusal: Refusal) -> None:
+        """A request that was acknowledged goes no further after all: its user is told."""
+        self._tell_later(arrival.request, Answered(refusal.code, refusal))
 
     async def close(self) -> None:
         """Wait no longer; what is deferred stays in the store."""
@@ -354,7 +358,7 @@ class Dcc:
         campaigns run. Hubs are attached by the caller."""
         self.alerts.watch_outages()
         self.answers.resume()
-        self.deferred.resume(self.processing.go_on)
+        self.deferred.resume(self.processing.go_on, self.processing.refused_later)
         self.schedules.start(self.processing.run_scheduled)
         self.firmware.resume()
 

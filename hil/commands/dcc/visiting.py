@@ -124,7 +124,9 @@ class _Shared(io.TextIOBase):
         self._real = real
         self._own = own
 
-    def write(self, text: str) -> int:
+    def write(self, text: object) -> int:
+        if not isinstance(text, str):
+            raise TypeError("expected text")  # so asks click what kind of stream this is
         told = self._own.get()
         if told is None:
             return self._real.write(text)

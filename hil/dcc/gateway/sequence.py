@@ -128,6 +128,8 @@ class Sequence:
 _AGAIN = (checks.user, checks.device_status, checks.registration)
 GoOn = Callable[[Arrival], Awaitable[Refusal | None]]
 """Takes a request further when nobody waits for its outcome; returns why it went no further."""
+Refused = Callable[[Arrival, Refusal], None]
+"""Told of a request that was deferred and goes no further after all."""
 
 
 @dataclass
@@ -166,6 +168,8 @@ class DeferredRequests:
 
     async def _until(self, arrival: Arrival, due: float) -> Refusal | None:
         name = arrival.name
+        if self.context.requests.state(name) is RequestState.CANCELLED:  # before a DCC that starts came to it
+            return refused("cancelled", request=name)
         self.context.requests.move(name, RequestEvent.DEFER, execute_at=due)
         self.context.trace.emit("dcc", "gateway", "held", target=str(arrival.sender), message=name, until=due)
         cancelled = self._cancelled.setdefault(name, asyncio.Event())
@@ -195,15 +199,16 @@ class DeferredRequests:
                 event.set()
         return names
 
-    def resume(self, go_on: GoOn) -> None:
-        """After a restart: defer again what was deferred, and go on with what was under way. Answers go to the users as they come."""
+    def resume(self, go_on: GoOn, refused: Refused) -> None:
+        """After a restart: defer again what was deferred, and go on with what was under way. Answers go to the users as they come, and so
+        do refusals."""
         going = (state for state, standing in STANDING.items() if standing.resume is Resume.GO_ON)
         for stored in self.context.requests.in_state(*going):
-            task = supervised(self._resume(stored, go_on), f"the deferred request {stored.name}", self.context.trace, area="dcc")
+            task = supervised(self._resume(stored, go_on, refused), f"the deferred request {stored.name}", self.context.trace, area="dcc")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _resume(self, stored: StoredRequest, go_on: GoOn) -> None:
+    async def _resume(self, stored: StoredRequest, go_on: GoOn, refused: Refused) -> None:
         request = read_request(stored.xml)
         service = service_of(request)
         if service is None:
@@ -213,6 +218,7 @@ class DeferredRequests:
         refusal = await self.wait(arrival, resumed=resumed) or await go_on(arrival)
         if refusal is not None:
             self.context.trace.emit("dcc", "gateway", "refused", target=str(arrival.sender), message=arrival.name, value=str(refusal))
+            refused(arrival, refusal)
 
     async def close(self) -> None:
         """Stop waiting; deferred requests stay in the store."""

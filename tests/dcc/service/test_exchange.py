@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from firmware_emu.clock import Clock
+from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import write_request
 from hil.dcc.duis.document import load_schema
-from hil.dcc.duis.request import CommandVariant
+from hil.dcc.duis.request import CANCELLATION, CommandVariant
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import alert_of
 from tests.dcc.service.duis_client import SR, Client, texts
@@ -177,3 +179,34 @@ async def test_a_request_of_later_whose_user_lost_its_rights_is_refused_then(cli
     client.far_end.dcc.gateway.suspend(SUPPLIER, "M8")
     await client.far_end.clock.sleep(7300)
     assert [texts(etree.fromstring(octets))["ResponseCode"] for octets in client.taken] == ["E3"]
+
+
+async def test_what_was_waiting_outlives_a_restart_with_the_address_away_and_each_end_is_told_once(
+    clock: Clock, keystore: Keystore, tmp_path: Path
+) -> None:
+    far_end = FarEnd(keystore, clock, tmp_path / "dcc.sqlite")
+    await far_end.in_service()
+    client = Client(far_end)
+    client.status = 503
+    dated = client.request("11.2", ESME, {"ExecutionDateTime": clock.datetime() + timedelta(days=9)})
+    after = client.request("4.1.1", ESME, preceding=dated.request_id)
+    read = client.request("4.1.1", ESME)
+    for request in (dated, after, read):
+        assert texts(await client.say(request))["ResponseCode"] == "I99"
+    await clock.sleep(60)
+    await client.exchange.pusher.close()
+    await far_end.dcc.close()
+    far_end.dcc = far_end.new_dcc()
+    client.exchange, client.addresses = client.new_service()
+    await far_end.dcc.start()
+    far_end.dcc.attach_hub(far_end.wan.dcc, CHF)
+    assert texts(await client.say(client.request("11.2", ESME, {"ExecutionDateTime": CANCELLATION})))["ResponseCode"][0] == "I"
+    await clock.sleep(3600)
+    assert client.taken == []
+    client.status = 204
+    await clock.sleep(600)
+    told = [texts(etree.fromstring(octets))["RequestID"] for octets in client.taken]
+    assert told[0] == str(read.request_id)
+    assert sorted(told) == sorted(map(str, (dated.request_id, after.request_id, read.request_id)))
+    await client.exchange.pusher.close()
+    await far_end.close()
