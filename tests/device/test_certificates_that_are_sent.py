@@ -73,6 +73,11 @@ def test_the_same_certificate_without_a_breach_is_taken(esme: Rig, pki: Keystore
     assert esme.device.credentials.party(RemotePartyRole.SUPPLIER) == SECOND_SUPPLIER
 
 
+def test_a_certificate_of_another_use_than_the_cells_is_not_taken(esme: Rig, pki: Keystore) -> None:
+    assert change(esme, pki, der(pki.certificate(SECOND_SUPPLIER, KA))) is StatusCode.BAD_CERTIFICATE
+    assert esme.device.credentials.party(RemotePartyRole.SUPPLIER) == SUPPLIER
+
+
 def test_a_policy_of_another_environment_and_a_changed_issuer_lead_to_no_trust_anchor(esme: Rig, pki: Keystore) -> None:
     assert change(esme, pki, issued(pki, odd(policy="06032a0304"))) is StatusCode.NO_TRUST_ANCHOR
     good = issued(pki, odd())

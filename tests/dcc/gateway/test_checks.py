@@ -40,6 +40,15 @@ async def test_a_command_variant_that_does_not_suit_the_service_is_refused_with_
     refused(far_end, await send(far_end, "7.3", command_variant=1), "CK-1 structure", "E12", "command variant 1 for a critical service")
 
 
+async def test_a_counter_that_no_device_takes_is_refused_on_arrival(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    outcome = await far_end.dcc.send(far_end.supplier, new_request("11.2", SUPPLIER, ESME, 1 << 63))
+    assert outcome.refusal is not None, outcome
+    assert outcome.refusal.check == "CK-1 structure"
+    assert str(1 << 63) in outcome.why
+    assert far_end.home.received == []
+
+
 @pytest.mark.requirement("GW-25")
 async def test_a_stranger_is_refused_with_e1(far_end: FarEnd, keystore: Any) -> None:
     stranger = User(Eui64.parse("90b3d51f30010008"), UserRole.OU, keystore)
