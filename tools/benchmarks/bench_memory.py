@@ -69,7 +69,7 @@ async def measure(clock: Clock, board: Board, folder: Path, requests: int, where
 @click.option("--where", is_flag=True, help="Also tell which lines hold what was added (slower).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def benchmark(requests: int, where: bool, as_json: bool) -> None:
-    """Whether hub, meter and DCC grow with the messages that pass: octets in memory over so many requests and their answers.
+    """Growth of hub, meter and DCC with the messages that pass: octets in memory over so many requests and their answers.
 
     One home of a hub and an electricity meter with its DCC in this process, everything virtual, on the warp clock. The user keeps no
     answer. Each request is a message down and one up at the home.
