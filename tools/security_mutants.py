@@ -27,6 +27,8 @@ class Mutant:
     new: str
     tests: list[str] = field(default_factory=list)
     equivalent: str = ""
+    also: list[list[str]] = field(default_factory=list)
+    """More of the same file, old and new, where a fix stands in two places."""
     siege: str = ""
     """Layer in which the search must find it by itself."""
 
@@ -43,7 +45,10 @@ def made(mutant: Mutant, tree: Path) -> str:
     before = path.read_text(encoding="utf-8")
     if (count := before.count(mutant.old)) != 1:
         raise ValueError(f"{mutant.name}: {mutant.file} holds the text to replace {count} times, expected once")
-    path.write_text(before.replace(mutant.old, mutant.new), encoding="utf-8")
+    after = before
+    for old, new in ([mutant.old, mutant.new], *mutant.also):
+        after = after.replace(old, new)
+    path.write_text(after, encoding="utf-8")
     return before
 
 

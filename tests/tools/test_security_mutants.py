@@ -14,6 +14,7 @@ def test_every_mutant_finds_its_text_once_and_names_tests_that_are_there() -> No
     for mutant in MUTANTS:
         text = (ROOT / mutant["file"]).read_text(encoding="utf-8")
         assert text.count(mutant["old"]) == 1, mutant["name"]
+        assert all(text.count(old) == 1 for old, _ in mutant.get("also", [])), mutant["name"]
         assert mutant["old"] != mutant["new"]
         assert mutant["tests"] or mutant.get("equivalent"), mutant["name"]
         for named in mutant["tests"]:

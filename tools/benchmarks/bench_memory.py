@@ -87,7 +87,8 @@ def benchmark(requests: int, where: bool, as_json: bool) -> None:
         Timing("in memory at the end", samples[-1][1] / mib, "MiB"),
         Timing("slope", grown, "octets a request", budget=f"under {SLOPE_BUDGET:g}", met=grown < SLOPE_BUDGET),
     ]
-    report(timings, as_json, {"board": board.name, "requests": requests, "samples": samples, "where": found})
+    more: dict[str, object] = {"samples": samples, "where": found} if as_json else {}
+    report(timings, as_json, {"board": board.name, "requests": requests, **more})
     if not as_json:
         for line in found:
             click.echo(line)
