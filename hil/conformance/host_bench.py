@@ -211,11 +211,15 @@ async def pulse(bench: HostBench, value: Value) -> None:
 async def lose_mains(bench: HostBench, value: Value) -> None:
     """The host's mains goes; volts and lines are watched for so long."""
     await bench.switch_and_watch(False, _number(bench, value))
+    if bench.became("AC LO", True) is None and bench.fell_below(bench.profile["brownout_threshold"]) is None:
+        bench.doubts.append("neither AC Lost nor the supply shows that the mains went: only what switches it says so")
 
 
 async def restore_mains(bench: HostBench, value: Value) -> None:
     """The host's mains comes; volts and lines are watched for so long."""
     await bench.switch_and_watch(True, _number(bench, value))
+    if bench.became("AC LO", False) is None and bench.rose_to(bench.profile["brownout_threshold"]) is None:
+        bench.doubts.append("neither AC Lost nor the supply shows that the mains came: only what switches it says so")
 
 
 async def mains_off(bench: HostBench, _: Value) -> None:

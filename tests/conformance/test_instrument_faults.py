@@ -30,6 +30,7 @@ def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Case
         ("END-03", True, "", 600, "scpi-supply"),
         ("MAT-03", True, "", 600, "rigol-dp832"),
         ("RES-01", False, "probe 3s late at 12th", 5, "scpi-supply"),
+        ("HAC-03", False, "relay off ignored at 2nd", 5, "scpi-load"),
         ("SST-06", True, "supply hangs from 9th", 5, "scpi-supply"),
     ],
 )
