@@ -52,6 +52,8 @@ _FRAME = construct.Struct(
     "checked" / construct.RawCopy(construct.Struct(*_HEAD.subcons, "payload" / construct.Bytes(construct.this.length))),
     "crc" / construct.Checksum(construct.Int16ub, lambda octets: binascii.crc_hqx(octets, 0xFFFF), construct.this.checked.data),
 )
+_ANSWER_S = 2.0
+"""Real seconds for an answer: a rig that is busy with other work must not lose frames that were not lost."""
 _MILLIVOLTS = struct.Struct(">I")
 _COUNTERS = struct.Struct(">II")
 _OVERHEAD = 2 + 5 + 2
@@ -154,7 +156,7 @@ class BenchLink:
         self._sequence = 0
         self.reader = FrameReader()
 
-    async def ask(self, kind: FrameKind, payload: bytes = b"", timeout_s: float = 0.4) -> bytes:
+    async def ask(self, kind: FrameKind, payload: bytes = b"", timeout_s: float = _ANSWER_S) -> bytes:
         """The payload of the answer; ``timeout_s`` in real seconds. Raises NoAnswer without one, JigError when the pair is gone."""
         self._sequence = (self._sequence + 1) & 0xFF
         await self._data.write(Frame(kind, self._sequence, payload).encode())
