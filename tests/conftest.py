@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import shutil
 import signal
@@ -53,11 +54,13 @@ def _processor_s() -> float:
 
 
 _BEGAN: pytest.StashKey[float] = pytest.StashKey()
+_LOGGED: pytest.StashKey[tuple[int, int]] = pytest.StashKey()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_BEGAN] = _processor_s()
+    item.stash[_LOGGED] = logging.root.manager.disable, logging.root.level
     if "bench" in getattr(item, "fixturenames", ()):
         for part in (part for marker in item.iter_markers("needs") for part in marker.args):
             if shutil.which(part) is None:
@@ -68,6 +71,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """Say in the JUnit file what the test cost: its duration there says as much of the other work of the machine."""
     yield
+    logging.root.manager.disable, level = item.stash[_LOGGED]  # a command that ran in this process may have made it quiet
+    logging.root.setLevel(level)
     item.user_properties.append(("processor_s", f"{_processor_s() - item.stash[_BEGAN]:.3f}"))
 
 
