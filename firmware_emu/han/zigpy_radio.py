@@ -502,7 +502,7 @@ class ZigpyRadio:
         self._permits.dongle = None
         self._ready.clear()
         dongle.abandon("RESET")
-        self._tell(HanEvent(HanEventKind.RESET, self._eui64, f"the dongle reset or went away: {problem!r}"))
+        self._tell(HanEvent(HanEventKind.RESET, self._eui64, f"the dongle reset or went away{_because(problem)}"))
         self._spawn(self._recover(dongle))
 
     # -- what the address book needs -------------------------------------------------------------------------------------------
@@ -627,3 +627,8 @@ class ZigpyRadio:
     def _task_failed(self, reason: str) -> None:
         if self._eui64 is not None:
             self._tell(HanEvent(HanEventKind.FAILED, self._eui64, reason))
+
+
+def _because(problem: BaseException | None) -> str:
+    """The words of an error, behind a colon; nothing where there is none, and its name where it has no words."""
+    return "" if problem is None else f": {str(problem) or type(problem).__name__}"

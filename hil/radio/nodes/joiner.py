@@ -140,7 +140,10 @@ class EzspNode:
         self.power(False)
         if self.on_lost is not None:
             self.on_lost(
-                RadioError(f"the dongle at {self.path} was pulled or has reset by itself ({problem!r}): plug it in again", "CLOSED")
+                RadioError(
+                    f"the dongle at {self.path} was pulled or has reset by itself ({str(problem) or type(problem).__name__}): plug it in again",
+                    "CLOSED",
+                )
             )
 
     async def _abandon(self, ezsp: Any) -> None:
