@@ -139,12 +139,8 @@ class EzspNode:
             return
         self.power(False)
         if self.on_lost is not None:
-            self.on_lost(
-                RadioError(
-                    f"the dongle at {self.path} was pulled or has reset by itself ({str(problem) or type(problem).__name__}): plug it in again",
-                    "CLOSED",
-                )
-            )
+            because = "" if problem is None else f" ({str(problem) or type(problem).__name__})"
+            self.on_lost(RadioError(f"the dongle at {self.path} was pulled or has reset by itself{because}: plug it in again", "CLOSED"))
 
     async def _abandon(self, ezsp: Any) -> None:
         self._ezsp = None
