@@ -16,7 +16,7 @@ from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
 from firmware_emu.errors import BoardError, CommsHubError
-from firmware_emu.han.base import ApsFrame
+from firmware_emu.han.base import SMART_ENERGY, ApsFrame, SimpleDescriptor
 from firmware_emu.hub.from_board import parties_of
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
@@ -37,13 +37,22 @@ WELL_KNOWN_KEY = b"ZigBeeAlliance09"
 
 
 class PlainNode(StackNode):
-    """A node without link keys: what comes under the network key counts as secured, and everything goes out under it alone."""
+    """A node without link keys: what comes under the network key counts as secured, and everything goes out under it alone.
+
+    Its endpoints are of the Home Automation profile: hosts of the zigpy family drop what comes under a profile that they do not know, and
+    ZigBee Smart Energy is one.
+    """
+
+    def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
+        super().add_endpoint(replace(descriptor, profile=HOME_AUTOMATION))
 
     async def send(self, destination: Eui64, frame: ApsFrame) -> None:
-        await super().send(destination, replace(frame, secured=False))
+        profile = HOME_AUTOMATION if frame.profile == SMART_ENERGY else frame.profile
+        await super().send(destination, replace(frame, secured=False, profile=profile))
 
     def incoming(self, message: IncomingApdu) -> None:
-        super().incoming(replace(message, pdu=replace(message.pdu, secured=True)))
+        profile = SMART_ENERGY if message.pdu.profile == HOME_AUTOMATION else message.pdu.profile
+        super().incoming(replace(message, pdu=replace(message.pdu, secured=True, profile=profile)))
 
 
 class Neighbours:
