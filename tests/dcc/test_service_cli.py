@@ -23,7 +23,7 @@ from hil.commands.dcc.inventory import alerts, inventory, listen, prepare, reque
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import RequestId, new_request, read_request, write_request
 from hil.dcc.parties.users import User
-from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd, Home
+from tests.dcc.far_end import ACB, CHF, ESME, SUPPLIER, FarEnd, Home
 from tests.dcc.messages import alert_of
 
 
@@ -243,3 +243,12 @@ def test_listening_ends_with_1_when_the_status_does_not_come(prepared: list[str]
     heard = CliRunner().invoke(listen, [*prepared, "--until", "chf=Commissioned", "--for", "0.2"])
     assert heard.exit_code == 1
     assert CliRunner().invoke(listen, [*prepared, "--until", "chf=Pending", "--for", "5"]).exit_code == 0
+
+
+def test_a_file_is_sent_as_it_is_unsigned_on_purpose(store: Path, keys: Path, tmp_path: Path) -> None:
+    file = tmp_path / "unsigned.xml"
+    file.write_bytes(write_request(new_request("8.2", SUPPLIER, ACB, 90_000, {"DeviceID": ESME})))
+    asked = ["--store", str(store), "--keys", str(keys), str(file), "--json"]
+    done = CliRunner().invoke(send, [*asked, "--as-is"])
+    assert (done.exit_code, "carries no XML signature" in done.output) == (1, True), done.output
+    assert CliRunner().invoke(send, [*asked, "--auto-sign"]).exit_code == 0

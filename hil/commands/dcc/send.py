@@ -18,7 +18,7 @@ from firmware_emu.trace import JsonLines, Record, Trace
 from hil.bench import dcc_board as from_board
 from hil.bench.duties import standing_duties
 from hil.bench.far_end import BenchKeys, FarEnd, carry_out, open_far_end
-from hil.commands.dcc.options import moment
+from hil.commands.dcc.options import moment, show
 from hil.dcc.base.profile import profile
 from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole, schedule
@@ -181,6 +181,7 @@ def _next_counter(store_path: Path | None, sender: Eui64) -> int:
 @click.option("--wait", "wait_s", type=float, help="Seconds to wait for the hub and then for the answer.")
 @click.option("--local", is_flag=True, help="Return the Command for local delivery instead of sending it (with VARIANT).")
 @click.option("--both", is_flag=True, help="Send the Command, and return it for local delivery as well (with VARIANT).")
+@click.option("--auto-sign/--as-is", "auto_sign", default=True, show_default=True, help="Files as they are: unsigned or wrongly signed.")
 @click.option("--trace", "trace_path", type=click.Path(dir_okay=False, path_type=Path), help="Write every hop as a line of JSON.")
 @_json
 def send(
@@ -195,13 +196,15 @@ def send(
     wait_s: float | None,
     local: bool,
     both: bool,
+    auto_sign: bool,
     trace_path: Path | None,
     as_json: bool,
 ) -> None:
     """Send a service request, and wait for its end: VARIANT is its number (7.2), TARGET its Device, left out for the DCC itself.
 
     Or send DUIS XML files in the order given, each by the user that its RequestID names; the first that fails ends it. A file that
-    is not signed is signed with that user's key.
+    is not signed is signed with that user's key. With --as-is files go as a user's client posts them: nothing is signed here, and what the
+    gateway says at once is the end; the exit code tells if it took them all.
     """
     documents = [Path(name).read_bytes() for name in what if Path(name).is_file()]
     if documents and len(documents) != len(what):
@@ -211,6 +214,11 @@ def send(
     place, content, bench = place_of(listen), _content(body), BenchKeys.of(keys, board_name)
     target = _device(bench, what[1] if len(what) > 1 else None, "TARGET") if not documents else None
     clock = Clock()
+    if not auto_sign:
+        if not documents:
+            raise click.UsageError("--as-is sends files: name them, or leave it out")
+        _post(bench, store_path, clock, documents, what, as_json)
+        return
 
     async def run() -> list[Outcome]:
         async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end, contextlib.AsyncExitStack() as stack:
@@ -238,6 +246,31 @@ def send(
         shown = [outcome.as_json() for outcome in outcomes]
         click.echo(json.dumps(shown if len(what) > 1 and documents else shown[0], default=str, indent=2))
     if not outcomes[-1].ok:
+        raise SystemExit(1)
+
+
+def _post(bench: BenchKeys, store_path: Path, clock: Clock, documents: list[bytes], names: tuple[str, ...], as_json: bool) -> None:
+    """Hand files to the gateway as they are, and show what it answers each."""
+
+    async def run() -> list[dict[str, object]]:
+        async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end:
+            rows: list[dict[str, object]] = []
+            for name, document in zip(names, documents, strict=True):
+                answered = await end.dcc.take(document)
+                made = answered.pre_command or answered.command
+                rows.append(
+                    {
+                        "file": name,
+                        "code": answered.code or "none published",
+                        "said": "taken" if answered.refusal is None else str(answered.refusal),
+                        "message": "" if made is None else made.hex(),
+                    }
+                )
+            return rows
+
+    rows = carry_out(clock, run())
+    show(rows, "answers of the gateway", as_json)
+    if any(row["said"] != "taken" for row in rows):
         raise SystemExit(1)
 
 
