@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("firmware_emu/ARCHITECTURE.md", "CONTRIBUTING.md")}
 ARCHITECTURE = PAGES["firmware_emu/ARCHITECTURE.md"]
 HOPS = re.findall(r"^\| `([\w/]+\.py)` \| `([\w.]+)` \|", ARCHITECTURE, re.MULTILINE)
-PATHS = [(page, path) for page, text in PAGES.items() for path in sorted(set(re.findall(r"`((?:\w+/)+(?:[\w.]+\.\w+)?)`", text)))]
+PATHS = [(page, path) for page, text in PAGES.items() for path in sorted(set(re.findall(r"`((?!runs/)(?:\w+/)+(?:[\w.]+\.\w+)?)`", text)))]
 
 
 def defined(path: str) -> set[str]:

@@ -110,7 +110,7 @@ def test_frame_ids_are_those_that_bellows_has(version: int) -> None:
 def test_every_handler_has_a_schema_and_every_schema_a_handler() -> None:
     everywhere = set().union(*(schemas(version) for version in VERSIONS))
     assert set(HANDLERS) - everywhere == set()
-    assert {name for name in everywhere - set(HANDLERS) if not name.endswith("Handler")} == {"invalidCommand"}
+    assert {name for name in everywhere - set(HANDLERS) if "Handler" not in name} == {"invalidCommand"}
 
 
 @pytest.mark.parametrize("version", [7, 13, 19])
@@ -128,7 +128,7 @@ async def test_a_host_reads_the_answer_to_every_command_without_a_field_left_ove
             if any(not key for key in fields) or any("Struct" in str(kind) for kind in fields.values()):
                 continue
             try:
-                values = {key: kind.deserialize(bytes(64))[0] for key, kind in fields.items()}
+                values = {key: kind.deserialize(bytes(128))[0] for key, kind in fields.items()}
                 answer = await ezsp._command(name, **values)
             except (ValueError, TypeError, AssertionError, TimeoutError) as problem:
                 unfit.append(f"{name}: {problem!r}")

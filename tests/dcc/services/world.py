@@ -62,6 +62,7 @@ USERS: Mapping[UserRole, Eui64] = {
     UserRole.GT: ORGANISATIONS["gas-transporter"][1],
     UserRole.OU: DEFAULT_ORGANISATIONS["other-user"][1],
     UserRole.RSA: ORGANISATIONS["agent"][1],
+    UserRole.LC: DEFAULT_ORGANISATIONS["load-controller"][1],
 }
 GAINING = DEFAULT_ORGANISATIONS["second-supplier"][1]
 PARTIES = {role: eui for role, eui in DEFAULT_ORGANISATIONS.values() if role is not RemotePartyRole.OTHER} | {
@@ -87,7 +88,7 @@ def sender_role(request: ServiceRequest, device: DeviceType | None) -> UserRole:
     else:
         wanted = (UserRole.GS if device in GAS else UserRole.IS,)
     roles = schedule()[request.service_reference_variant].roles or schedule()[request.service_reference_variant].roles_2013
-    order = (*wanted, UserRole.ES, UserRole.ED, UserRole.GT, UserRole.OU, UserRole.GS)
+    order = (*wanted, UserRole.ES, UserRole.ED, UserRole.GT, UserRole.OU, UserRole.GS, UserRole.LC)
     return next(role for role in order if role in roles)
 
 
