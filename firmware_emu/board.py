@@ -381,7 +381,7 @@ class Board(_Table):
         parts = {
             f"the dongle at {self.radio.path}": not virtual,
             f"a WAN of kind {self.wan.kind}": self.wan.kind != "memory",
-            f"a jig of kind {self.jig.kind}": self.jig.kind != "simulated",
+            f"a jig of kind {self.jig.kind}": self.jig.kind != "simulated" and self.jig.hub_end is None,
             **{f"{row.name} at {row.node}": row.node not in ("air", "virtual-dongle") and not on_open_air(row.node) for row in self.device},
         }
         return [part for part, real in parts.items() if real]
