@@ -318,6 +318,6 @@ def templates_in_order(templates: Path) -> list[Path]:
         request = read_request(path.read_bytes())
         service = schedule()[request.service_reference_variant]
         home = {CHF, GPF, ESME, GSME, PPMID, HCALCS}
-        return request.request_id.target in home and bool(service.roles or service.roles_2013)
+        return request.request_id.target in home and bool((service.roles | service.roles_2013) - {UserRole.LC})
 
     return sorted(filter(ours, templates.glob("*.XML")), key=stage)
