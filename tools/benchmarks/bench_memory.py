@@ -24,6 +24,8 @@ from hil.journeys.strategy import State, Strategy
 SAMPLES = 60
 SLOPE_BUDGET = 100.0
 """Octets a request under which there is no slope: 50,000 requests are then within 5 MB, which the allocator's own pools move."""
+PAUSE_S = 1.0
+"""Bench seconds between two requests: on the warp clock none would pass, and what a layer remembers for some seconds would never go."""
 LARGEST = 8
 """Places of the code that are told with --where."""
 
@@ -52,6 +54,7 @@ async def measure(clock: Clock, board: Board, folder: Path, requests: int, where
             for count in range(1, requests + 1):
                 need(await station.ask(station.supplier, "4.1.1", meter))
                 station.supplier.inbox.clear()  # a user keeps what it likes: here nothing
+                await clock.sleep(PAUSE_S)
                 if count % every == 0:
                     samples.append((count, resident()))
                     progress.update(task, completed=count)
