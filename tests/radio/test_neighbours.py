@@ -19,7 +19,7 @@ from tests.radio.radio_bench import HUB
 METERING = 0x0702
 
 
-async def test_zigpy_lets_a_meter_in_without_key_establishment_and_interviews_it(clock: Clock) -> None:
+async def test_zigpy_lets_a_meter_in_without_key_establishment_interviews_it_and_reads_its_register(clock: Clock) -> None:
     air = Air(clock, 1)
     dongle = NcpServer(air, HUB, clock=clock)
     device = {"path": str(await dongle.serve_pty()), "baudrate": 115200, "flow_control": None}
@@ -41,7 +41,10 @@ async def test_zigpy_lets_a_meter_in_without_key_establishment_and_interviews_it
             if meter is not None:
                 break
         assert meter is not None, "the host has not interviewed it"
-        assert any(METERING in one.in_clusters for number, one in meter.endpoints.items() if number)
+        endpoint = next(one for number, one in meter.endpoints.items() if number and METERING in one.in_clusters)
+        read, refused = await endpoint.in_clusters[METERING].read_attributes([0x0000])
+        assert not refused
+        assert len(read) == 1
     finally:
         await near.close()
         await host.disconnect()
