@@ -103,9 +103,13 @@ def test_an_interrupt_ends_what_runs_and_the_hub_goes_on(running: tuple[Blocking
     began = running[0].clock.now()
     main = threading.main_thread().ident
     assert main is not None
-    threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(CommsHubError, match="interrupted; the hub goes on"):
-        list(talk.say("until never within=100000d"))
+    interrupt = threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT))
+    interrupt.start()
+    try:
+        with pytest.raises(CommsHubError, match="interrupted; the hub goes on"):
+            list(talk.say("until alert within=100000d"))
+    finally:
+        interrupt.cancel()
     assert running[0].clock.now() > began
     assert next(talk.say("hub status"))["channel"] == 20
 

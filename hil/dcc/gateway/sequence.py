@@ -199,16 +199,16 @@ class DeferredRequests:
                 event.set()
         return names
 
-    def resume(self, go_on: GoOn, refused: Refused) -> None:
+    def resume(self, go_on: GoOn, tell: Refused) -> None:
         """After a restart: defer again what was deferred, and go on with what was under way. Answers go to the users as they come, and so
         do refusals."""
         going = (state for state, standing in STANDING.items() if standing.resume is Resume.GO_ON)
         for stored in self.context.requests.in_state(*going):
-            task = supervised(self._resume(stored, go_on, refused), f"the deferred request {stored.name}", self.context.trace, area="dcc")
+            task = supervised(self._resume(stored, go_on, tell), f"the deferred request {stored.name}", self.context.trace, area="dcc")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _resume(self, stored: StoredRequest, go_on: GoOn, refused: Refused) -> None:
+    async def _resume(self, stored: StoredRequest, go_on: GoOn, tell: Refused) -> None:
         request = read_request(stored.xml)
         service = service_of(request)
         if service is None:
@@ -218,7 +218,7 @@ class DeferredRequests:
         refusal = await self.wait(arrival, resumed=resumed) or await go_on(arrival)
         if refusal is not None:
             self.context.trace.emit("dcc", "gateway", "refused", target=str(arrival.sender), message=arrival.name, value=str(refusal))
-            refused(arrival, refusal)
+            tell(arrival, refusal)
 
     async def close(self) -> None:
         """Stop waiting; deferred requests stay in the store."""
