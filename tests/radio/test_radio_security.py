@@ -7,13 +7,15 @@ import asyncio
 import pytest
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import ProtectionError, RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from hil.radio.air.air import Air
-from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu
+from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu, NwkPdu
 from hil.radio.nodes.node import StackNode
+from hil.radio.stack.aps import DUPLICATE_S
 from hil.radio.stack.nwk import KeyId
 from hil.radio.stack.status import Status
+from hil.radio.stack.tokens import LAST_COUNTER
 from tests.radio.radio_bench import EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator
 
 
@@ -56,6 +58,18 @@ async def test_an_aps_frame_repeated_in_a_fresh_nwk_frame_is_refused_by_its_coun
         await asyncio.sleep(0.1)
     assert home.hub.payloads == [b"once"]
     assert home.counted["aps_frame_counter_failure"] == 1
+
+
+async def test_a_nwk_frame_that_comes_again_under_a_new_mac_sequence_is_refused_by_its_counter(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    nwk = home.meter.stack.nwk
+    octets = nwk._seal(NwkPdu(0, nwk.tokens.short, 30, 200, False, True, payload=data(200, b"once").encode()))
+    for _ in range(2):
+        nwk.mac.send(octets, 0)
+        await asyncio.sleep(2 * DUPLICATE_S)  # the APS layer has forgotten it by then
+    assert home.hub.payloads == [b"once"]
+    assert home.counted["nwk_counter_failure"] == 1
 
 
 async def test_a_retransmission_is_acknowledged_again_and_not_delivered_again(clock: Clock) -> None:
@@ -119,3 +133,27 @@ async def test_a_message_under_a_key_the_other_side_does_not_hold_is_counted_and
     assert failed.value.status == "DELIVERY_FAILED"
     assert home.counted["aps_decryption_failure"] == 3
     assert home.hub.payloads == []
+
+
+@pytest.mark.parametrize("layer", ["nwk", "aps"])
+async def test_a_frame_counter_at_its_end_fails_what_is_sent_and_is_never_used(clock: Clock, layer: str) -> None:
+    home = Home(clock)
+    await home.join()
+    await home.meter.import_link_key(HUB, OTHER_KEY)
+    home.hub.stack.tokens.link_keys[0] = (METER, OTHER_KEY)
+    part = home.meter.stack.nwk if layer == "nwk" else home.meter.stack.aps
+    part._counter = LAST_COUNTER  # as a backup that was restored may say
+    with pytest.raises(RadioError):
+        await home.meter.send(HUB, ApsFrame(0x0702, b"x", 1, 1))
+    assert home.meter.stack.nwk.mac.counters[f"{layer}_counter_end"] >= 1
+    assert home.hub.payloads == []
+
+
+async def test_the_last_frame_counter_is_sent_and_what_is_stored_stays_in_four_octets(clock: Clock) -> None:
+    home = Home(clock)
+    await home.join()
+    home.meter.stack.nwk._counter = LAST_COUNTER - 1
+    assert home.meter.stack.nwk.next_counter() == LAST_COUNTER - 1
+    assert home.meter.stack.tokens.nwk_counter == LAST_COUNTER
+    with pytest.raises(ProtectionError, match="at its end"):
+        home.meter.stack.nwk.next_counter()

@@ -44,13 +44,18 @@ async def test_one_server_serves_many_hubs_each_on_its_own_link(tmp_path: Path) 
 
 async def test_a_hub_that_says_hello_with_another_hubs_identity_is_refused(tmp_path: Path) -> None:
     files = issue_tls(tmp_path, HUBS)
-    server = TcpWanServer("127.0.0.1", 0, files["dcc"])
+    came: asyncio.Queue[TcpHubLink] = asyncio.Queue()
+    server = TcpWanServer("127.0.0.1", 0, files["dcc"], came.put_nowait)
     await server.start()
     link = TcpWanLink.client("127.0.0.1", server.port, files[str(HUBS[0])])
     await link.connect()
     await link.send(hello(HUBS[1]))
+    ended, taken = asyncio.create_task(link.receive()), asyncio.create_task(came.get())
+    await asyncio.wait([ended, taken], return_when=asyncio.FIRST_COMPLETED)
+    assert not taken.done(), "the DCC took the hub for another"
+    taken.cancel()
     with pytest.raises(WanError):
-        await link.receive()
+        await ended
     assert server.refused == [f"the certificate of {HUBS[0]} said HELLO as {HUBS[1]}: expected its own CHF EUI-64"]
     await server.close()
 

@@ -19,7 +19,7 @@ from hil.radio.air.frames import ApsKind, ApsPdu, Block, DeliveryMode, NwkPdu, R
 from hil.radio.stack.mac import resolve
 from hil.radio.stack.nwk import APS_OVERHEAD, Auxiliary, KeyId, Nwk, protect, unprotect
 from hil.radio.stack.status import Status
-from hil.radio.stack.tokens import RESERVE
+from hil.radio.stack.tokens import LAST_COUNTER, ceiling
 
 MGMT_NWK_UPDATE = 0x0038
 """The ZDO request that a node obeys although it came from itself."""
@@ -139,28 +139,37 @@ class Aps:
     # sending
 
     def _next_counter(self) -> int:
-        value = self._counter
+        value, tokens = self._counter, self._nwk.tokens
+        if value >= LAST_COUNTER:
+            raise ProtectionError(f"the APS frame counter of {tokens.eui64} is at its end, {LAST_COUNTER}: form the network afresh")
         self._counter += 1
-        tokens = self._nwk.tokens
         if self._counter > tokens.aps_counter:
-            tokens.aps_counter = value + RESERVE
+            tokens.aps_counter = ceiling(value)
             tokens.save()
         return value
 
     def seal(self, pdu: ApsPdu, key: bytes, key_id: KeyId) -> bytes:
-        """``pdu`` with its payload protected by ``key`` (already derived for ``key_id``)."""
+        """``pdu`` with its payload protected by ``key`` (already derived for ``key_id``). Raises ProtectionError at the counter's end."""
         pdu = replace(pdu, secured=True)
         header = pdu.header()
         me = self._nwk.tokens.eui64
         auxiliary = Auxiliary(key_id, self._next_counter(), me)
         return header + protect(key, header, auxiliary, me, pdu.payload)
 
+    def sealed(self, pdu: ApsPdu, key: bytes, key_id: KeyId) -> bytes | None:
+        """As :meth:`seal`; None, and counted, where the frame counter is at its end."""
+        try:
+            return self.seal(pdu, key, key_id)
+        except ProtectionError:
+            self._nwk.mac.count("aps_counter_end")
+            return None
+
     def _octets(self, destination: int, pdu: ApsPdu) -> bytes | None:
         if not pdu.secured:
             return pdu.encode()
         partner = self._nwk.addresses.get(destination)
         key = self._user.link_key(partner) if partner is not None else None
-        return None if key is None else self.seal(pdu, key, KeyId.LINK)
+        return None if key is None else self.sealed(pdu, key, KeyId.LINK)
 
     def send(self, destination: int, pdu: ApsPdu, sent: Sent, radius: int = 0) -> Status:
         """One data APDU. SUCCESS: on its way, and ``sent`` is called once with how it ended."""

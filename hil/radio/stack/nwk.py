@@ -26,7 +26,7 @@ from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, 
 from hil.radio.stack.mac import Done, Mac
 from hil.radio.stack.nwk_part import NwkUser
 from hil.radio.stack.tables import Children, Routes
-from hil.radio.stack.tokens import RESERVE, Tokens
+from hil.radio.stack.tokens import LAST_COUNTER, Tokens, ceiling
 
 LEVEL = 5
 MIC_OCTETS = 4
@@ -194,11 +194,13 @@ class Nwk:
                 return short
 
     def next_counter(self) -> int:
-        """The outgoing frame counter, kept ahead in the tokens."""
+        """The outgoing frame counter, kept ahead in the tokens. Raises ProtectionError at its end: no frame bears it."""
         value = self._counter
+        if value >= LAST_COUNTER:
+            raise ProtectionError(f"the NWK frame counter of {self.tokens.eui64} is at its end, {LAST_COUNTER}: form the network afresh")
         self._counter += 1
         if self._counter > self.tokens.nwk_counter:
-            self.tokens.nwk_counter = value + RESERVE
+            self.tokens.nwk_counter = ceiling(value)
             self.tokens.save()
         return value
 
@@ -263,15 +265,26 @@ class Nwk:
         auxiliary = Auxiliary(KeyId.NETWORK, self.next_counter(), self.tokens.eui64, self.tokens.key_sequence)
         return header + protect(key, header, auxiliary, self.tokens.eui64, frame.payload)
 
+    def _transmit(self, frame: NwkPdu, hop: int, done: Done | None = None, *, held: bool = False) -> None:
+        """Give a frame to the MAC layer, to send or to hold; where the frame counter is at its end it is dropped and fails."""
+        try:
+            octets = self._seal(frame)
+        except ProtectionError:
+            self.mac.count("nwk_counter_end")
+            if done is not None:
+                asyncio.get_running_loop().call_soon(done, False)
+            return
+        (self.mac.hold if held else self.mac.send)(octets, hop, done)
+
     def _broadcast(self, frame: NwkPdu, done: Done | None) -> None:
         if not self.routes_for_others:
-            self.mac.send(self._seal(frame), self.tokens.parent_short, done)
+            self._transmit(frame, self.tokens.parent_short, done)
             return
-        self.mac.send(self._seal(frame), BROADCAST, done)
+        self._transmit(frame, BROADCAST, done)
         if frame.destination == BROADCAST:
             for child in self.tokens.children.values():
                 if not child.rx_on and child.authenticated:
-                    self.mac.hold(self._seal(frame), child.short)
+                    self._transmit(frame, child.short, held=True)
 
     def _hop(self, destination: int) -> int:
         if not self.routes_for_others:
@@ -298,7 +311,7 @@ class Nwk:
         child = self.tokens.children.get(device) if device is not None else None
         if child is not None and not child.rx_on and (child.authenticated or not frame.secured):
             # Who has not proven the network key yet is waited for with what it needs to get it, and takes nothing else off its way.
-            self.mac.hold(self._seal(frame), hop, done)
+            self._transmit(frame, hop, done, held=True)
             return
 
         def sent(ok: bool) -> None:
@@ -315,7 +328,7 @@ class Nwk:
             elif done is not None:
                 done(False)
 
-        self.mac.send(self._seal(frame), hop, sent)
+        self._transmit(frame, hop, sent)
 
     # receiving
 
@@ -487,7 +500,7 @@ class Nwk:
                 self.tokens.eui64,
                 payload=bytes([NwkCommand.LEAVE, LEAVE_REQUEST | LEAVE_REJOIN]),
             )
-            self.mac.hold(self._seal(orphan), source)
+            self._transmit(orphan, source, held=True)
         if isinstance(source, int):
             self.user.polled(source)
 

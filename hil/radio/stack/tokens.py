@@ -16,6 +16,14 @@ from firmware_emu.ids import Eui64
 
 RESERVE = 4096
 """Frames that one stored counter value covers (EmberZNet's interval, reference ezsp-ncp: as real firmware)."""
+LAST_COUNTER = 0xFFFFFFFF
+"""A counter of 4 octets that stands here is at its end: no frame is protected under it (ZigBee PRO r21
+4.3.1.1 and 4.4.1.1, recalled)."""
+
+
+def ceiling(value: int) -> int:
+    """The value to store when frame ``value`` goes out."""
+    return min(value + RESERVE, LAST_COUNTER)
 
 
 _NO_EUI = Eui64(bytes(8))

@@ -122,17 +122,19 @@ class TrustCentre:
         tokens = stack.tokens
         assert tokens.network_key is not None, "a coordinator without a network key takes no children"
         sealed = self._sealed(device, link_key, tokens.network_key, tokens.key_sequence)
+        if sealed is None:
+            return
         if parent == tokens.short:
             stack.nwk.send(short, sealed, secured=False)
             return
         tunnel = bytes([ApsCommand.TUNNEL]) + device.zigbee + sealed
         stack.nwk.send(parent, ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=tunnel).encode())
 
-    def _sealed(self, device: Eui64, link_key: bytes, key: bytes, sequence: int) -> bytes:
+    def _sealed(self, device: Eui64, link_key: bytes, key: bytes, sequence: int) -> bytes | None:
         stack = self._stack
         payload = _transported(key, sequence, device, stack.tokens.eui64)
         command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
-        return stack.aps.seal(command, transport_key(link_key), KeyId.TRANSPORT)
+        return stack.aps.sealed(command, transport_key(link_key), KeyId.TRANSPORT)
 
     def _expect(self, device: Eui64, short: int) -> None:
         stack = self._stack
@@ -167,7 +169,9 @@ class TrustCentre:
             assert held is not None, "looked at above"
             payload = bytes([ApsCommand.TRANSPORT_KEY, APPLICATION_KEY_TYPE]) + key + other.zigbee + bytes([initiator])
             command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
-            stack.nwk.send(stack.nwk.shorts[device], stack.aps.seal(command, load_key(held), KeyId.LOAD))
+            octets = stack.aps.sealed(command, load_key(held), KeyId.LOAD)
+            if octets is not None:
+                stack.nwk.send(stack.nwk.shorts[device], octets)
         stack.user.key_told(requester, KeyStatus.TC_APP_KEY_SENT_TO_REQUESTER)
 
     # a new network key (ZigBee PRO r21 4.6.3.4)
@@ -196,7 +200,9 @@ class TrustCentre:
         sequence = tokens.key_sequence + 1 & 0xFF
         tokens.alternate_key, tokens.alternate_sequence = key, sequence
         tokens.save()
-        stack.nwk.send(short, self._sealed(device, link_key, key, sequence))
+        sealed = self._sealed(device, link_key, key, sequence)
+        if sealed is not None:
+            stack.nwk.send(short, sealed)
         return Status.SUCCESS
 
     def send_current_key(self, device: Eui64, short: int, parent: int) -> Status:
@@ -302,7 +308,10 @@ def request_key(stack: StackPart, partner: Eui64) -> Status:
         return Status.NOT_FOUND
     payload = bytes([ApsCommand.REQUEST_KEY, REQUEST_APPLICATION_KEY]) + partner.zigbee
     command = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
-    stack.nwk.send(0, stack.aps.seal(command, key, KeyId.LINK))
+    octets = stack.aps.sealed(command, key, KeyId.LINK)
+    if octets is None:
+        return Status.APS_ENCRYPTION_ERROR
+    stack.nwk.send(0, octets)
     return Status.SUCCESS
 
 
@@ -312,7 +321,9 @@ def tell_trust_centre(stack: StackPart, device: Eui64, short: int, update: Updat
     pdu = ApsPdu(ApsKind.COMMAND, stack.aps.next_sequence(), addressed=False, payload=payload)
     centre = stack.tokens.tc_eui64
     key = None if centre is None else stack.link_key(centre)
-    stack.nwk.send(0, pdu.encode() if key is None else stack.aps.seal(pdu, key, KeyId.LINK))
+    octets = pdu.encode() if key is None else stack.aps.sealed(pdu, key, KeyId.LINK)
+    if octets is not None:
+        stack.nwk.send(0, octets)
 
 
 def _update_device(stack: StackPart, trust: TrustCentre, source: Eui64 | None, read: Reader, nwk_secured: bool) -> None:
