@@ -38,6 +38,8 @@ SUPERVISED = "supervised"
 """Key of an exception handler's context: a task of ours ended by a fault, and the program's exit code says so."""
 _RESOLUTION_S = 1e-6
 """A timer that is due within this is run. asyncio's nanosecond is lost beside half a year of seconds in a float: no timer would run."""
+RADIO_HOLD = "radio"
+"""Reason of a hold from a command of a dongle to its answer."""
 _HELD_POLL_S = 0.02
 _HELD_TOO_LONG_S = 60.0
 
@@ -70,6 +72,7 @@ class Clock:
         self._real = time.monotonic()
         self._stirred = False
         self._holds: Counter[str] = Counter()
+        self._excused: Counter[str] = Counter()
         self._held_since = 0.0
         self.faults: list[str] = []
         """Faults by which background tasks have ended."""
@@ -132,6 +135,18 @@ class Clock:
         self._holds[reason] += 1
         return _Release(self, reason)
 
+    def excuse(self, reason: str) -> Callable[[], None]:
+        """Holds for that reason do not count until the result is called: what they wait for is a timer of this loop."""
+        self._excused[reason] += 1
+
+        def again() -> None:
+            self._excused[reason] -= 1
+
+        return again
+
+    def _held(self) -> bool:
+        return any(self._excused[reason] <= 0 for reason in self._holds)
+
     def stir(self) -> None:
         """Octets are in the kernel, on their way to somebody on this loop: the next jump waits a moment for them."""
         self._stirred = True
@@ -174,7 +189,7 @@ class Clock:
         self._stirred = False
         if ready:
             return ready
-        if self._holds:
+        if self._held():
             if time.monotonic() - self._held_since < _HELD_TOO_LONG_S:
                 return selector.really_select(_HELD_POLL_S)
             LOGGER.warning("the warp clock was held for over %.0f s by %s: released", _HELD_TOO_LONG_S, ", ".join(self._holds))

@@ -98,7 +98,7 @@ def test_showing_a_board_keeps_its_install_codes_to_itself() -> None:
     assert "0102030405" not in shown
 
 
-def test_a_board_whose_ends_cannot_hear_each_other_is_refused_in_a_sentence_that_says_why() -> None:
+def test_row_32_a_board_whose_ends_cannot_hear_each_other_is_refused_in_a_sentence_that_says_why() -> None:
     with pytest.raises(BoardError, match=r"esme, gsme, ppmid, ihd and the hub cannot hear each other: .*'outside', theirs on 'bench'"):
         load_board("simulated", ("radio.path=/dev/ttyUSB7",)).check_airs()
     for fits in ("simulated", "dongle_efr32", "dongle_znp"):

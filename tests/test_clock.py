@@ -72,6 +72,23 @@ def test_warp_time_stands_still_while_held() -> None:
     assert clock.elapsed() == pytest.approx(1000)
 
 
+def test_a_hold_that_is_excused_lets_warp_time_pass_and_others_do_not() -> None:
+    clock = Clock(start=START, warp=True, grace_s=0)
+
+    async def main() -> float:
+        with clock.hold("a command"):
+            again = clock.excuse("a command")
+            await asyncio.sleep(1000)
+            with clock.hold("octets on a pipe"):
+                await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.05)
+                passed = clock.elapsed()
+            again()
+            assert clock._held()
+        return passed
+
+    assert clock.run(main()) == 1000
+
+
 def test_a_thread_at_work_holds_warp_time_by_itself() -> None:
     clock = Clock(start=START, warp=True, grace_s=0)
 

@@ -30,7 +30,7 @@ import zigpy.types
 import zigpy.zdo.types
 from bellows.zigbee.application import ControllerApplication
 
-from firmware_emu.clock import Clock
+from firmware_emu.clock import RADIO_HOLD, Clock
 from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import CommsHubError, NotAvailable, RadioError
 from firmware_emu.han import zigpy_backup
@@ -97,7 +97,7 @@ class LimitedHold:
         if not self._clock.warp:
             yield
             return
-        release = self._clock.take("radio")
+        release = self._clock.take(RADIO_HOLD)
         self._number = number = self._number + 1
         self._open[number] = (time.monotonic() + limit_s, release)
         if self._watcher is None or not self._watcher.is_alive():

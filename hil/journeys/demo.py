@@ -417,8 +417,10 @@ class HomeJourney(Strategy):
         return wanted, await self._alerts(wanted, before)
 
     def told_of_outage(self, long: bool) -> set[str]:
-        """The alerts that tell an outage; ``long``: of three minutes or more."""
-        return {"8F36", "AD1"} if long else {"8F35"}
+        """The alerts that tell an outage; ``long``: of three minutes or more. AD1 goes to the users of the home's meters, if it has any."""
+        if not long:
+            return {"8F35"}
+        return {"8F36", "AD1"} if self.station.dcc.alerts.relevant(self.chf) else {"8F36"}
 
     async def _alerts(self, wanted: set[str], before: int) -> set[str]:
         """Codes of the alerts since ``before`` at the DCC, once all of ``wanted`` are there."""

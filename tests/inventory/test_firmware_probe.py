@@ -140,3 +140,11 @@ def test_two_dongles_by_url_and_by_path_make_a_board_of_a_hub_and_one_meter_with
     (row,) = board.device
     assert (str(row.eui), row.node, board.air_of(row), board.hub_air) == ("00db1234567890a1", meter, "outside", "outside")
     board.check_airs()
+
+
+def test_row_31_a_dongle_is_asked_at_any_path_and_any_url(tmp_path: Path) -> None:
+    with chub_ncp("--tcp", "127.0.0.1:0", "--family", "znp") as (url, _), chub_ncp() as (path, _):
+        told = {where: inventory_json(tmp_path, "--probe", "--dongle", where)["found"] for where in (url, path)}
+    (at_url,), (at_path,) = told[url], told[path]  # type: ignore[misc]
+    assert (at_url["port"], at_url["serves"], at_url["firmware"]) == (url, "yes", "Z-Stack ZNP 2.7.1 at 115200 baud")
+    assert (at_path["port"], at_path["serves"], at_path["firmware"]) == (path, "yes", "EmberZNet NCP 7.4.4.0, EZSP 13 at 115200 baud")

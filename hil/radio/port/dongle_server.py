@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from firmware_emu.clock import Clock
+from firmware_emu.clock import RADIO_HOLD, Clock
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import ServedPort
 from hil.radio.air.air import Air
@@ -357,11 +357,13 @@ class DongleServer(ABC):
         elif self.faults.mute:
             return
         elif self.faults.late_s:
-            asyncio.get_running_loop().call_later(self.faults.late_s, self._late, receive, command, self._life)
+            thought = self.clock.excuse(RADIO_HOLD)
+            asyncio.get_running_loop().call_later(self.faults.late_s, self._late, receive, command, self._life, thought)
         else:
             receive(command)
 
-    def _late(self, receive: Callable[[C], None], command: C, life: int) -> None:
+    def _late(self, receive: Callable[[C], None], command: C, life: int, thought: Callable[[], None]) -> None:
+        thought()
         if life == self._life:
             receive(command)
 

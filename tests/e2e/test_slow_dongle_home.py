@@ -1,0 +1,42 @@
+"""A home whose hub's dongle takes its time for every command: a day's work of the hub goes as on a fast one, and warp time stays fast."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.board import load_board
+from firmware_emu.clock import Clock
+from firmware_emu.trace import Record, Trace
+from hil.bench.station import open_station
+from hil.journeys.demo import HomeJourney
+from hil.journeys.steps import Steps
+from hil.journeys.strategy import State
+from hil.radio.port.faults import NcpFaults
+
+
+@pytest.mark.parametrize("kind", ["ezsp", "znp"])
+def test_a_home_on_a_slow_dongle_joins_and_executes_every_command_once(kind: str, tmp_path: Path) -> None:
+    board = load_board("simulated", (f"radio.kind={kind}", "clock.mode=warp"))
+    clock = Clock(start=board.clock.start, warp=True)
+    records: list[Record] = []
+    trace = Trace(clock.now)
+    trace.subscribe(records.append)
+    steps = Steps(records, lambda _: None, lambda _: None)
+
+    async def main() -> None:
+        async with open_station(board, clock, trace, tmp_path) as station:
+            journey = HomeJourney(station, steps, records)
+            await journey.reach(State.FORMED)
+            assert station.ncp is not None
+            station.ncp.faults = NcpFaults(late_s=0.05)
+            await journey.reach(State.PAIRED)
+            await journey.use()
+
+    clock.run(main())
+    assert {step.verdict for step in steps.done} == {"pass"}
+    executed = Counter(one.message for one in records if (one.area, one.event) == ("device", "executed"))
+    assert executed
+    assert set(executed.values()) == {1}
