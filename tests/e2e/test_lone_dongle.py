@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ from hil.report.verdict import Run
 from tests.inventory.mocked_bus import chub_ncp
 
 
+@pytest.fixture
+def clock(follow: Callable[[Clock], Clock]) -> Clock:
+    return follow(Clock(start=load_board("simulated").clock.start, warp=True))
+
+
 def test_a_dongle_with_another_address_than_the_gas_proxys_is_refused_before_the_start(tmp_path: Path) -> None:
     with chub_ncp("--tcp", "127.0.0.1:0") as (port, _):
         board = load_board("dongle_efr32", (f"radio.path={port}",))
@@ -33,57 +39,42 @@ def test_a_dongle_with_another_address_than_the_gas_proxys_is_refused_before_the
 
 
 @pytest.mark.parametrize("version", range(7, 12))
-def test_a_hub_refuses_firmware_that_is_too_old_in_one_sentence(version: int, tmp_path: Path) -> None:
+async def test_a_hub_refuses_firmware_that_is_too_old_in_one_sentence(version: int, clock: Clock, tmp_path: Path) -> None:
     board = load_board("simulated", (f"radio.ezsp_version={version}", "clock.mode=warp"))
-    clock = Clock(start=board.clock.start, warp=True)
     records: list[Record] = []
     trace = Trace(clock.now)
     trace.subscribe(records.append)
-
-    async def main() -> None:
-        async with open_station(board, clock, trace, tmp_path) as station:
-            await station.power_up()
-            await station.until("the hub's refusal", lambda: any(one.event == "failed" for one in records))
-            assert station.hub is None
-
-    clock.run(main())
+    async with open_station(board, clock, trace, tmp_path) as station:
+        await station.power_up()
+        await station.until("the hub's refusal", lambda: any(one.event == "failed" for one in records))
+        assert station.hub is None
     (reason,) = {str(one.detail["reason"]) for one in records if one.event == "failed"}
     assert f"speaks EZSP {version}, expected 12 or newer: flash EmberZNet NCP 7.4 (EZSP 13)" in reason
 
 
-def test_row_32_a_hub_alone_on_a_dongle_passes_and_says_which_steps_its_board_has_no_device_for(tmp_path: Path) -> None:
+async def test_row_32_a_hub_alone_on_a_dongle_passes_and_says_which_steps_its_board_has_no_device_for(clock: Clock, tmp_path: Path) -> None:
     board = load_board("dongle_efr32", ("radio.path=virtual", "clock.mode=warp"))
-    clock = Clock(start=board.clock.start, warp=True)
     records: list[Record] = []
     trace = Trace(clock.now)
     trace.subscribe(records.append)
     steps = Steps(records, lambda _: None, lambda _: None)
-
-    async def main() -> None:
-        async with open_station(board, clock, trace, tmp_path) as station:
-            await HomeJourney(station, steps, records).run()
-
-    clock.run(main())
+    async with open_station(board, clock, trace, tmp_path) as station:
+        await HomeJourney(station, steps, records).run()
     assert Run("a hub alone", {}, steps.done).verdict == "pass"
     skipped = {step.name: step.why for step in steps.done if step.verdict == "skip"}
     assert skipped["refused: a Device not in the log that tries to join"] == "no Device is let in"
     assert skipped["4.1.1 import registers of the ESME"] == "no ESME of this bench is on the board"
 
 
-def test_row_32_a_dongle_that_takes_no_key_fails_the_step_of_the_stranger_in_words_of_its_own(tmp_path: Path) -> None:
+async def test_row_32_a_dongle_that_takes_no_key_fails_the_step_of_the_stranger_in_words_of_its_own(clock: Clock, tmp_path: Path) -> None:
     board = load_board("simulated", ("clock.mode=warp",))
-    clock = Clock(start=board.clock.start, warp=True)
     records: list[Record] = []
     trace = Trace(clock.now)
     trace.subscribe(records.append)
-
-    async def main() -> None:
-        async with open_station(board, clock, trace, tmp_path) as station:
-            journey = HomeJourney(station, Steps(records, lambda _: None, lambda _: None), records)
-            await journey.reach(State.FORMED)
-            assert station.ncp is not None
-            station.ncp.faults = NcpFaults(busy=1.0)
+    async with open_station(board, clock, trace, tmp_path) as station:
+        journey = HomeJourney(station, Steps(records, lambda _: None, lambda _: None), records)
+        await journey.reach(State.FORMED)
+        assert station.ncp is not None
+        station.ncp.faults = NcpFaults(busy=1.0)
+        with pytest.raises(StepFailed, match="hears no beacon of the hub that lets anybody in: it was not refused, it never asked"):
             await journey.reach(State.JOINED)
-
-    with pytest.raises(StepFailed, match="hears no beacon of the hub that lets anybody in: it was not refused, it never asked"):
-        clock.run(main())
