@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -54,6 +55,8 @@ _FRAME = construct.Struct(
 )
 _ANSWER_S = 2.0
 """Real seconds for an answer: a rig that is busy with other work must not lose frames that were not lost."""
+_RIG_LATE = 5.0
+"""A wait that takes so many times what was asked tells of a rig whose processor was busy, maybe that of the far end too."""
 _MILLIVOLTS = struct.Struct(">I")
 _COUNTERS = struct.Struct(">II")
 _OVERHEAD = 2 + 5 + 2
@@ -91,6 +94,10 @@ class Frame:
 
 class NoAnswer(JigError):
     """The pair works and the far end said nothing that could be read in time."""
+
+
+class RigLate(JigError):
+    """No answer was read, and the rig itself was too late to say that there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +156,29 @@ class FrameReader:
 
 
 class BenchLink:
-    """The rig's end: asks and waits for the answer."""
+    """The rig's end: asks and waits for the answer. ``real_time``: seconds of the clock on the wall."""
 
-    def __init__(self, data: DataLink) -> None:
-        self._data = data
+    def __init__(self, data: DataLink, real_time: Callable[[], float] = time.monotonic) -> None:
+        self._data, self._real_time = data, real_time
         self._sequence = 0
         self.reader = FrameReader()
 
     async def ask(self, kind: FrameKind, payload: bytes = b"", timeout_s: float = _ANSWER_S) -> bytes:
-        """The payload of the answer; ``timeout_s`` in real seconds. Raises NoAnswer without one, JigError when the pair is gone."""
+        """The payload of the answer; ``timeout_s`` in real seconds.
+
+        Raises NoAnswer without one, RigLate where the rig cannot tell, JigError when the pair is gone.
+        """
         self._sequence = (self._sequence + 1) & 0xFF
         await self._data.write(Frame(kind, self._sequence, payload).encode())
         while True:
+            began = self._real_time()
             octets = await self._data.read(self.reader.wanted, timeout_s)
             if not octets:
+                if (took := self._real_time() - began) > _RIG_LATE * timeout_s:
+                    raise RigLate(
+                        f"{LABEL}: the rig took {took:.3g} s for a wait of {timeout_s:g} s: nobody knows if an answer came. "
+                        "Its machine is busy with other work: end that, and run this check again"
+                    )
                 raise NoAnswer(
                     f"{LABEL}: no answer to {kind.name} {self._sequence} within {timeout_s:g} s: "
                     "is it in the hub's firmware, and are line settings and polarity right?"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 
 import serial
@@ -15,11 +16,16 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
 from ichis.uart import LineProfile
 
+_BEAT_S = 0.05
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
 class SerialPort:
-    """A serial line with a reader thread. Implements :class:`ichis.jig.DataLink`."""
+    """A serial line with a reader thread. Implements :class:`ichis.jig.DataLink`.
+
+    Patience is counted in reads of 50 ms that found the line empty, each seen by the event loop before the next counts: a rig whose
+    processor was busy looks at the line as often as one that was idle, and so does not miss what came meanwhile.
+    """
 
     def __init__(self, url: str, clock: Clock, *, line: LineProfile, inverts: bool) -> None:
         """Open the line; must be called on the event loop. ``inverts``: the cable turns the levels of a common UART round.
@@ -34,6 +40,8 @@ class SerialPort:
         self._arrived = asyncio.Event()
         self._buffer = bytearray()
         self._trouble: str | None = None
+        self._empty_reads = 0
+        self._waiting = self._telling = False
         try:
             self._serial = serial.serial_for_url(
                 url,
@@ -41,7 +49,7 @@ class SerialPort:
                 bytesize=line.bits,
                 parity=_PARITY[line.parity],
                 stopbits=line.stop,
-                timeout=0.05,
+                timeout=_BEAT_S,
                 exclusive=None,
             )
         except (serial.SerialException, ValueError) as wrong:
@@ -59,12 +67,15 @@ class SerialPort:
                 self._trouble = str(wrong)
                 octets = b""
                 self._open = False
-            if octets or not self._open:
+            if octets or not self._open or (self._waiting and not self._telling):
+                self._telling = True
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
                     self._loop.call_soon_threadsafe(self._take, octets)
 
     def _take(self, octets: bytes) -> None:
+        self._telling = False
         self._buffer += octets
+        self._empty_reads = 0 if octets else self._empty_reads + 1
         self._arrived.set()
 
     async def write(self, octets: bytes) -> None:
@@ -76,16 +87,14 @@ class SerialPort:
             raise JigError(f"{self.url}: cannot write: {wrong}") from wrong
 
     async def read(self, count: int, timeout_s: float) -> bytes:
-        """Up to ``count`` octets; fewer when ``timeout_s`` passes first. Raises JigError when the line is gone."""
+        """Up to ``count`` octets; fewer when the line was empty for ``timeout_s``. Raises JigError when the line is gone."""
+        patience = 1 + math.ceil(timeout_s / _BEAT_S)  # the first may have begun before this was asked
+        self._empty_reads, self._waiting = 0, True
         with self._clock.hold("octets on the serial pair"):
-            timer = threading.Timer(timeout_s, lambda: self._loop.call_soon_threadsafe(self._give_up))
-            timer.daemon = True
-            timer.start()
-            self._late = False
-            while len(self._buffer) < count and not self._late and self._trouble is None:
+            while len(self._buffer) < count and self._empty_reads < patience and self._open:
                 self._arrived.clear()
                 await self._arrived.wait()
-            timer.cancel()
+        self._waiting = False
         if self._trouble is not None and not self._buffer:
             raise JigError(f"{self.url}: the line is gone: {self._trouble}")
         taken = bytes(self._buffer[:count])
@@ -108,10 +117,6 @@ class SerialPort:
                 f"{self.url}: the line is {wanted} and the cable gives it {given}: fit another cable, or say "
                 f"jig.data_inverts = {str(line.inverted).lower()} if this one is the right one"
             )
-
-    def _give_up(self) -> None:
-        self._late = True
-        self._arrived.set()
 
     def close(self) -> None:
         """Stop the reader and close the line."""

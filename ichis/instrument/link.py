@@ -183,9 +183,10 @@ class InstrumentLink:
                 return line.decode("latin-1").strip("\r\0 ")
             if len(self._buffer) > _LONGEST:
                 raise OSError(f"{len(self._buffer)} octets without an end of line")
-            if time.monotonic() >= until:
+            octets = self._wire.receive()
+            self._buffer += octets
+            if not octets and time.monotonic() >= until:  # looked at once more: the answer may have come while this machine was busy
                 return None
-            self._buffer += self._wire.receive()
 
     async def reopen(self) -> None:
         await self._run(self._again)

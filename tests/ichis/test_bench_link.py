@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import queue
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_emu.errors import DecodeError
-from ichis.bench_link import LABEL, LONGEST, Frame, FrameReader
+from firmware_emu.clock import Clock
+from firmware_emu.errors import DecodeError, JigError
+from ichis.bench_link import LABEL, LONGEST, BenchLink, Frame, FrameKind, FrameReader, NoAnswer, RigLate
+from ichis.port import SerialPort
 from ichis.uart import LineProfile, carried, levels_of, octets_of
 
 FRAMES = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=64))
@@ -86,3 +91,77 @@ def test_a_parity_that_does_not_fit_is_counted() -> None:
     assert carried(b"UUUU", LineProfile(parity="even"), LineProfile(parity="odd")).parity_errors == 4
     with pytest.raises(ValueError, match="expected baud"):
         LineProfile(parity="mark")
+
+
+class _ScriptedLine:
+    """A line whose reads, empty ones too, come as the test says; any other setting of a serial line is taken."""
+
+    in_waiting = 0
+
+    def __init__(self) -> None:
+        self._reads: queue.Queue[bytes] = queue.Queue()
+
+    def read(self, _: int) -> bytes:
+        octets = self._reads.get()
+        self._reads.task_done()
+        return octets
+
+    def write(self, octets: bytes) -> int:
+        return len(octets)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def give(self, *reads: bytes) -> None:
+        """Let the reader thread take all of these before this returns."""
+        for octets in reads:
+            self._reads.put(octets)
+        self._reads.join()
+
+
+def test_an_answer_is_not_missed_by_a_rig_that_was_busy_for_longer_than_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = _ScriptedLine()
+    monkeypatch.setattr("serial.serial_for_url", lambda *_, **__: line)
+
+    async def main() -> tuple[bytes, bytes]:
+        port = SerialPort("/dev/scripted", Clock(warp=True), line=LineProfile(), inverts=True)
+        try:
+            asking = asyncio.create_task(port.read(6, 1.0))
+            await asyncio.sleep(0)
+            line.give(*[b""] * 200, b"answer")  # the event loop stands still meanwhile
+            answer = await asking
+            asking = asyncio.create_task(port.read(6, 1.0))
+            while not asking.done():
+                line.give(b"")
+                await asyncio.sleep(0)
+            return answer, await asking
+        finally:
+            threading.Thread(target=line.give, args=(b"",)).start()
+            port.close()
+
+    assert asyncio.run(main()) == (b"answer", b"")
+
+
+class _SilentPair:
+    """A serial pair with nobody at the far end; a wait on it takes so many real seconds, whatever was asked."""
+
+    def __init__(self, takes_s: float) -> None:
+        self.now, self._takes_s = 0.0, takes_s
+
+    async def write(self, octets: bytes) -> None:
+        """It goes nowhere."""
+
+    async def read(self, count: int, timeout_s: float) -> bytes:
+        self.now += self._takes_s
+        return b""
+
+    async def set_line(self, line: LineProfile) -> None:
+        """Any will do."""
+
+
+@pytest.mark.parametrize(("takes_s", "told"), [(2.1, NoAnswer), (30.0, RigLate)])
+def test_a_frame_is_lost_only_where_the_rig_was_not_late_itself(takes_s: float, told: type[JigError]) -> None:
+    pair = _SilentPair(takes_s)
+    with pytest.raises(told):
+        asyncio.run(BenchLink(pair, lambda: pair.now).ask(FrameKind.PING, b"?"))
+    assert not issubclass(RigLate, NoAnswer)  # a check counts a NoAnswer as lost; it is void by anything else
