@@ -128,7 +128,10 @@ def test_an_answer_is_not_missed_by_a_rig_that_was_busy_for_longer_than_it_waits
         try:
             asking = asyncio.create_task(port.read(6, 1.0))
             await asyncio.sleep(0)
-            line.give(*[b""] * 200, b"answer")  # the event loop stands still meanwhile
+            line.give(*[b""] * 200)  # the event loop stands still meanwhile, and so does a far end of the same process
+            for _ in range(5):
+                await asyncio.sleep(0)
+            line.give(b"answer")
             answer = await asking
             asking = asyncio.create_task(port.read(6, 1.0))
             while not asking.done():
