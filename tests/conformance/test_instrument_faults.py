@@ -31,6 +31,8 @@ def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Case
         ("MAT-03", True, "", 600, "rigol-dp832"),
         ("RES-01", False, "probe 3s late at 12th", 5, "scpi-supply"),
         ("HAC-03", False, "relay off ignored at 2nd", 5, "scpi-load"),
+        ("HSU-04", True, "", 5, "aim-tti-ld400p"),
+        ("HSU-10", False, "relay on ignored at 9th", 5, "scpi-load"),
         ("SST-06", True, "supply hangs from 9th", 5, "scpi-supply"),
     ],
 )

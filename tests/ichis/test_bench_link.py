@@ -119,30 +119,26 @@ class _ScriptedLine:
         self._reads.join()
 
 
-def test_an_answer_is_not_missed_by_a_rig_that_was_busy_for_longer_than_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_is_not_missed_by_a_rig_that_was_busy_for_longer_than_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     line = _ScriptedLine()
     monkeypatch.setattr("serial.serial_for_url", lambda *_, **__: line)
-
-    async def main() -> tuple[bytes, bytes]:
-        port = SerialPort("/dev/scripted", Clock(warp=True), line=LineProfile(), inverts=True)
-        try:
-            asking = asyncio.create_task(port.read(6, 1.0))
+    port = SerialPort("/dev/scripted", Clock(warp=True), line=LineProfile(), inverts=True)
+    try:
+        asking = asyncio.create_task(port.read(6, 1.0))
+        await asyncio.sleep(0)
+        line.give(*[b""] * 200)  # the event loop stands still meanwhile, and so does a far end of the same process
+        for _ in range(5):
             await asyncio.sleep(0)
-            line.give(*[b""] * 200)  # the event loop stands still meanwhile, and so does a far end of the same process
-            for _ in range(5):
-                await asyncio.sleep(0)
-            line.give(b"answer")
-            answer = await asking
-            asking = asyncio.create_task(port.read(6, 1.0))
-            while not asking.done():
-                line.give(b"")
-                await asyncio.sleep(0)
-            return answer, await asking
-        finally:
-            threading.Thread(target=line.give, args=(b"",)).start()
-            port.close()
-
-    assert asyncio.run(main()) == (b"answer", b"")
+        line.give(b"answer")
+        assert await asking == b"answer"
+        asking = asyncio.create_task(port.read(6, 1.0))
+        while not asking.done():
+            line.give(b"")
+            await asyncio.sleep(0)
+        assert await asking == b""
+    finally:
+        threading.Thread(target=line.give, args=(b"",)).start()
+        port.close()
 
 
 class _SilentPair:
@@ -163,8 +159,8 @@ class _SilentPair:
 
 
 @pytest.mark.parametrize(("takes_s", "told"), [(2.1, NoAnswer), (30.0, RigLate)])
-def test_a_frame_is_lost_only_where_the_rig_was_not_late_itself(takes_s: float, told: type[JigError]) -> None:
+async def test_a_frame_is_lost_only_where_the_rig_was_not_late_itself(takes_s: float, told: type[JigError]) -> None:
     pair = _SilentPair(takes_s)
     with pytest.raises(told):
-        asyncio.run(BenchLink(pair, lambda: pair.now).ask(FrameKind.PING, b"?"))
+        await BenchLink(pair, lambda: pair.now).ask(FrameKind.PING, b"?")
     assert not issubclass(RigLate, NoAnswer)  # a check counts a NoAnswer as lost; it is void by anything else

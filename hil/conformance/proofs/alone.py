@@ -14,7 +14,7 @@ from typing import Any
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.trace import Trace
 from hil.bench.keys import pki_folder
 from hil.conformance.bench import Bench
@@ -124,8 +124,17 @@ def run_exchanging(check: Check, unit: Unit, boards: Sequence[Sequence[str]]) ->
     """One check of a hub again and again, on one bench, before each time with the stand-ins of other settings.
 
     The hub rests between: ten minutes without supply, so that nothing it counts reaches from one time to the next. Where the
-    stand-ins do not come up, or do not go off at the end, that is the result.
+    stand-ins do not come up, or do not go off at the end, that is the result. A bench that does not take other stand-ins is given up,
+    and another goes on from there. Raises BoardError.
     """
+    found: list[CheckResult | CommsHubError] = []
+    while len(found) < len(boards):
+        found += _on_one_bench(check, unit, boards[len(found) :])
+    return found
+
+
+def _on_one_bench(check: Check, unit: Unit, boards: Sequence[Sequence[str]]) -> list[CheckResult | CommsHubError]:
+    """The results of these settings up to the first that the bench does not take; that one has the trouble as its result."""
     found: list[CheckResult | CommsHubError] = []
     with a_bench(False, unit, SOUND, own_limits()) as bench:
         assert isinstance(bench, Bench)
@@ -133,15 +142,23 @@ def run_exchanging(check: Check, unit: Unit, boards: Sequence[Sequence[str]]) ->
         async def main() -> None:
             await bench.open()
             for settings in boards:
+                board = load_board("simulated", (*settings, *unit.settings))
                 try:
-                    await bench.exchange_instruments(load_board("simulated", (*settings, *unit.settings)), _REST_S)
+                    await bench.exchange_instruments(board, _REST_S)
+                except CommsHubError as trouble:
+                    found.append(trouble)
+                    break
+                try:
                     result = await Runner(bench, HUB_CHECKS).run(check)
                     await bench.make_safe()
                     found.append(result)
+                except BoardError:
+                    raise
                 except CommsHubError as trouble:
                     found.append(trouble)
-            await bench.exchange_instruments(load_board("simulated", (*SOUND, *unit.settings)), 0)
-            await bench.close()
+            with contextlib.suppress(CommsHubError):  # its results are there; the bench goes as it is
+                await bench.exchange_instruments(load_board("simulated", (*SOUND, *unit.settings)), 0)
+                await bench.close()
 
         bench.clock.run(main())
     return found

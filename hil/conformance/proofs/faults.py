@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.hub.hub import Hub
 from hil.conformance.proofs.alone import Finding, run_alone, run_exchanging
 from hil.conformance.proofs.bad_firmware import BAD_UNITS, Unit
@@ -23,7 +23,7 @@ from ichis.instrument.fault import Concerns, Misbehaviour
 LATENCIES_MS = (5.0, 100.0, 600.0)
 _SOUND_MS = 5.0
 SUPPLIES = ("scpi-supply", "rigol-dp832", "tti-ql355")
-LOADS = ("scpi-load", "aim-tti-ld400p", "rigol-dl3021")
+LOADS = ("scpi-load", "aim-tti-ld400p", "rigol-dl3031a")
 _MOST_BEFORE = 40
 """A fault strikes at one of the first so many of what it concerns: the precondition has some, the reading has the rest."""
 _AMOUNT = {Misbehaviour.LATE: "3", Misbehaviour.OFF_LATE: "30", Misbehaviour.HIGH: "20"}
@@ -85,6 +85,8 @@ class Case:
         unit = None if not self.bad else BAD_HOSTS[name] if self.check.under_test == "host" else BAD_UNITS[name]()
         try:
             return run_alone((self.check,), unit, board)[0]
+        except BoardError:  # of the proof, not of a bench
+            raise
         except CommsHubError as trouble:  # loud: the run that meets this does not pass, whatever its checks say
             return trouble
 

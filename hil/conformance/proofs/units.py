@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import BoardError, CommsHubError
 from hil.conformance.proofs.alone import Finding, run_alone
 from hil.conformance.proofs.bad_firmware import BAD_UNITS
 from hil.conformance.proofs.faults import LOADS, SUPPLIES, instruments
@@ -50,6 +50,8 @@ class Case:
         expected = {check.id: Verdict.FAIL if check.id == self.bad else Verdict.PASS for check in chosen}
         try:
             results = run_alone(chosen, unit, instruments(self.under_test, self.instrument, _LATENCY_MS))
+        except BoardError:  # of the proof, not of a bench
+            raise
         except CommsHubError as trouble:
             return [Finding(f"{name} of {self}", verdict, Verdict.INCONCLUSIVE, str(trouble)) for name, verdict in expected.items()]
         return [Finding(f"{one.check.id} of {self}", expected[one.check.id], one.verdict, one.why) for one in results]
