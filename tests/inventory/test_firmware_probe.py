@@ -30,6 +30,7 @@ CPC_IS = bytes.fromhex("14001600c457e50600100003000000040000000400000002000000c9
 """Both from universal-silabs-flasher 1.2.0."""
 RST = bytes.fromhex("c038bc7e")
 RSTACK = bytes.fromhex("1ac1020b0a527e")
+ASKED_AT_MOST = 10
 
 
 class Line:
@@ -142,9 +143,17 @@ def test_two_dongles_by_url_and_by_path_make_a_board_of_a_hub_and_one_meter_with
     board.check_airs()
 
 
+def told_of(where: str, tmp_path: Path) -> dict[str, object]:
+    """Asked until it serves: on a busy machine a process may answer later than a dongle ever does."""
+    for _ in range(ASKED_AT_MOST):
+        (told,) = inventory_json(tmp_path, "--probe", "--dongle", where)["found"]  # type: ignore[misc]
+        if told["serves"] == "yes":
+            break
+    return dict(told)
+
+
 def test_row_31_a_dongle_is_asked_at_any_path_and_any_url(tmp_path: Path) -> None:
     with chub_ncp("--tcp", "127.0.0.1:0", "--family", "znp") as (url, _), chub_ncp() as (path, _):
-        told = {where: inventory_json(tmp_path, "--probe", "--dongle", where)["found"] for where in (url, path)}
-    (at_url,), (at_path,) = told[url], told[path]  # type: ignore[misc]
+        at_url, at_path = (told_of(where, tmp_path) for where in (url, path))
     assert (at_url["port"], at_url["serves"], at_url["firmware"]) == (url, "yes", "Z-Stack ZNP 2.7.1 at 115200 baud")
     assert (at_path["port"], at_path["serves"], at_path["firmware"]) == (path, "yes", "EmberZNet NCP 7.4.4.0, EZSP 13 at 115200 baud")
