@@ -18,9 +18,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from firmware_emu.clock import EPOCH
+from firmware_emu.errors import NotAvailable
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-from firmware_emu.supervised import supervised
+from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import ANSWERED, DEFERRABLE, FAILED, STANDING, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
 from hil.dcc.base.results import Refusal, judge
@@ -209,6 +210,17 @@ class DeferredRequests:
             task.add_done_callback(self._tasks.discard)
 
     async def _resume(self, stored: StoredRequest, go_on: GoOn, tell: Refused) -> None:
+        try:
+            await self._taken_up(stored, go_on, tell)
+        except NotAvailable:
+            raise  # the store itself
+        except Exception as fault:  # at this request: set aside, or it would come again at each start
+            tell_fault(f"the deferred request {stored.name} was set aside", fault, self.context.trace, "dcc", None)
+            state = self.context.requests.state(stored.name)
+            if state is not None and STANDING[state].resume is Resume.GO_ON:
+                self.context.requests.move(stored.name, RequestEvent.REFUSE)
+
+    async def _taken_up(self, stored: StoredRequest, go_on: GoOn, tell: Refused) -> None:
         request = read_request(stored.xml)
         service = service_of(request)
         if service is None:

@@ -10,6 +10,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
+from hil.dcc.base.requests import RequestState
 from hil.dcc.base.results import Verdict
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import send
@@ -49,4 +50,26 @@ async def test_a_held_request_outlives_the_dcc(clock: Clock, tmp_path: Path, key
     far_end.dcc.attach_hub(far_end.wan.dcc, CHF)
     await far_end.clock.sleep(7300)
     assert [(delivery.kind, delivery.request) for delivery in far_end.supplier.inbox] == [("h", str(request.request_id))]
+    await far_end.close()
+
+
+async def test_a_held_request_that_a_new_dcc_fails_at_is_set_aside_by_name_and_the_others_go_on(
+    clock: Clock, tmp_path: Path, keystore: Keystore
+) -> None:
+    far_end = FarEnd(keystore, clock, tmp_path / "dcc.sqlite")
+    await far_end.in_service()
+    later = {"ExecutionDateTime": far_end.clock.datetime() + timedelta(hours=2)}
+    poisoned, honest = (far_end.dcc.request(far_end.supplier, "11.2", ESME, later) for _ in range(2))
+    tasks = [asyncio.create_task(far_end.dcc.send(far_end.supplier, one)) for one in (poisoned, honest)]
+    await far_end.clock.sleep(60)
+    for task in tasks:
+        task.cancel()
+    far_end.dcc.store.execute("UPDATE requests SET xml = ? WHERE request = ?", (b"<poison/>", str(poisoned.request_id)))
+    await far_end.dcc.close()
+    far_end.dcc = far_end.new_dcc()
+    await far_end.dcc.start()
+    far_end.dcc.attach_hub(far_end.wan.dcc, CHF)
+    await far_end.clock.sleep(7300)
+    assert far_end.dcc.requests.state(str(poisoned.request_id)) is RequestState.REFUSED
+    assert [delivery.request for delivery in far_end.supplier.inbox] == [str(honest.request_id)]
     await far_end.close()
