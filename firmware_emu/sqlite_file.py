@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from firmware_emu.errors import NotAvailable
@@ -29,6 +30,19 @@ class Form:
     mark: int
     steps: tuple[Callable[[sqlite3.Connection], None], ...]
     tables: frozenset[str]
+
+
+def _columns(connection: sqlite3.Connection, tables: Iterable[str]) -> frozenset[tuple[str, str]]:
+    return frozenset((table, row[1]) for table in tables for row in connection.execute(f"PRAGMA table_info({table})"))
+
+
+@lru_cache
+def _columns_of(form: Form) -> frozenset[tuple[str, str]]:
+    """Table and column of everything that a new store of this form has."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for step in form.steps:
+            step(connection)
+        return _columns(connection, form.tables)
 
 
 class SqliteFile:
@@ -79,6 +93,11 @@ class SqliteFile:
             self._owner = self._epoch = None
         if gone := form.tables - self._tables():
             raise NotAvailable(self._name, f"its table {min(gone)} is gone: {self._way_out()}")
+        with self.told(opening=True):
+            columns = _columns(self.connection, form.tables)
+        if lost := _columns_of(form) - columns:
+            table, column = min(lost)
+            raise NotAvailable(self._name, f"it is damaged (its table {table} has no column {column}): {self._way_out()}")
 
     def _own(self, form: Form, version: int) -> None:
         with self.told(opening=True):
@@ -94,8 +113,11 @@ class SqliteFile:
             self.connection.execute("CREATE TABLE IF NOT EXISTS owner (epoch INTEGER NOT NULL)")
             if self.connection.execute("UPDATE owner SET epoch = epoch + 1").rowcount == 0:
                 self.connection.execute("INSERT INTO owner VALUES (1)")
-            self._epoch = int(self.connection.execute("SELECT epoch FROM owner").fetchone()[0])
+            epoch = self.connection.execute("SELECT epoch FROM owner").fetchone()[0]
             self.connection.execute("COMMIT")
+        if not isinstance(epoch, int):
+            raise NotAvailable(self._name, f"it is damaged (its owner has the epoch {epoch!r}): {self._way_out()}")
+        self._epoch = epoch
         if self.path is not None:
             for file in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
                 with contextlib.suppress(FileNotFoundError):
