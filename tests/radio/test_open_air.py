@@ -25,14 +25,18 @@ EXAMPLES = Path(__file__).parents[2] / "tools" / "examples" / "open_air"
 NODE = Eui64.parse("0011223344556699")
 
 ELSEWHERE = """
-import asyncio, sys
+import asyncio, contextlib, sys
+from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
 from hil.radio.nodes.node import StackNode
 from hil.radio.open_air.remote_air import visit
 
 async def main():
     node = StackNode(air, Eui64.parse(sys.argv[3]))
-    centre = await node.join(bytes.fromhex(sys.argv[4]), sleepy=sys.argv[5] == "sleepy")
+    for _ in range(5):  # as a Device does: a frame may be lost on the air
+        with contextlib.suppress(RadioError):
+            centre = await node.join(bytes.fromhex(sys.argv[4]), sleepy=sys.argv[5] == "sleepy")
+            break
     print(centre, node.joined, flush=True)
     began = clock.now()
     await asyncio.sleep(3600)
