@@ -317,7 +317,7 @@ class ZigpyRadio:
             self._owner = Owner.of_line(self.path, f"the dongle at {self.path}")
         try:
             await self._open()
-        except BaseException:
+        except BaseException:  # also a cancelled start: the next owner gets the dongle, and the error goes on
             self._let_go()
             raise
         dongle = self._running()
