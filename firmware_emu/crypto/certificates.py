@@ -62,10 +62,12 @@ class Issuer:
 
 
 def parse_certificate(octets: bytes) -> x509.Certificate:
-    """Read a certificate from DER and look into all of its extensions. Raises DecodeError where it is none or is malformed."""
+    """Read a certificate from DER and look into all of its fields. Raises DecodeError where it is none or is malformed."""
     try:
         certificate = x509.load_der_x509_certificate(octets)
-        certificate.extensions  # noqa: B018 - parsed at first use, which is to be here
+        # Each is parsed at its first use, which is to be here.
+        certificate.subject, certificate.issuer, certificate.extensions  # noqa: B018
+        certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018
     except UNREADABLE as wrong:
         raise DecodeError(0, "certificate", f"{len(octets)} octets are not an X.509 certificate in DER ({wrong})") from wrong
     return certificate

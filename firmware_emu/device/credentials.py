@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from firmware_emu.crypto import p256
 from firmware_emu.crypto.certificate_profile import Profile, check_profile
-from firmware_emu.crypto.certificates import UNREADABLE, entity_of, public_key_of
+from firmware_emu.crypto.certificates import entity_of, public_key_of
+from firmware_emu.crypto.certificates import parse_certificate as read_certificate
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.store import Store
-from firmware_emu.errors import KeystoreError, ProtectionError
+from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 
 
@@ -60,8 +61,8 @@ def cells_of(device_type: DeviceType) -> tuple[Cell, ...]:
 def parse_certificate(der: bytes) -> x509.Certificate:
     """A DER certificate as an object, parsed once. Raises ProtectionError if it is none."""
     try:
-        return x509.load_der_x509_certificate(der)
-    except UNREADABLE as problem:
+        return read_certificate(der)
+    except DecodeError as problem:
         raise ProtectionError(f"{len(der)} octets that are no DER certificate") from problem
 
 

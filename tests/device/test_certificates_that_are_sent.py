@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_emu.crypto.certificates import key_id_of
+from firmware_emu.crypto.certificates import parse_certificate as read_certificate
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.device.credentials import Cell
+from firmware_emu.device.credentials import Cell, parse_certificate
 from firmware_emu.device.joins import add
+from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs.asn1_types import StatusCode, TrustAnchorCell, TrustAnchorReplacement
 from tests.crypto.odd_certificates import SHA384, SIGN, Odd, device, extension, hardware, other_keys, sequence, subject, tlv
 from tests.device.credential_updates import DS, KA, der, outcome, replacements, update
@@ -135,3 +138,13 @@ def test_changed_octets_get_an_answer_and_never_a_crash(make_rig: Callable[..., 
     crashed = [record.detail["reason"] for record in rig.records if record.event == "crashed"]
     assert all(":" in str(reason) for reason in crashed), crashed
     rig.device.receive(rig.command(0x0052, b"\x00", 1, originator=rig.device.credentials.party(RemotePartyRole.SUPPLIER) or SUPPLIER))
+
+
+def test_a_name_that_is_no_text_is_told_where_a_certificate_is_read(pki: Keystore) -> None:
+    authority = pki.authority(RemotePartyRole.ISSUING_AUTHORITY)
+    name = bytes(str(authority.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value), "utf-8")
+    spoilt = der(authority).replace(name, b"\xff" * len(name))
+    with pytest.raises(DecodeError, match=r"not an X\.509 certificate"):
+        read_certificate(spoilt)
+    with pytest.raises(ProtectionError, match="no DER certificate"):
+        parse_certificate(spoilt)
