@@ -136,6 +136,28 @@ def test_go_lets_exactly_that_much_time_pass_and_no_more() -> None:
     assert clock.run(main()) == pytest.approx(1800)
 
 
+def test_a_clock_of_the_wall_hurries_over_a_day_in_order_and_goes_on_as_before() -> None:
+    clock = Clock(start=START)
+    fired: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        release = clock.take("a hub's answer")
+        loop.call_later(7200, lambda: fired.append(("late", clock.elapsed())))
+        loop.call_later(3600, lambda: fired.append(("early", clock.elapsed())))
+        waiting = asyncio.create_task(clock.hurry(86400))
+        await asyncio.sleep(0)
+        assert await loop.run_in_executor(None, lambda: list(fired)) == [], "time stands still while somebody owes an answer"
+        release()
+        await waiting
+
+    clock.run(main())
+    assert [name for name, _ in fired] == ["early", "late"]
+    assert [at for _, at in fired] == pytest.approx([3600, 7200], abs=60)
+    assert (clock.warp, clock.horizon) == (False, None)
+    assert 86400 <= clock.elapsed() < 2 * 86400
+
+
 def test_scaled_time_runs_at_its_speed() -> None:
     clock = Clock(start=START, speed=1000)
     began = time.monotonic()

@@ -22,6 +22,7 @@ from firmware_emu.wan.tcp import TcpWanServer
 from firmware_emu.wan.tls import files_of
 from hil.bench.dcc_board import supplier_of
 from hil.bench.keys import adopted_pki, pki_folder
+from hil.bench.owing_link import OwingLink
 from hil.dcc.base.profile import DccProfile
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
@@ -129,7 +130,7 @@ class FarEnd:
             await self._server.start()
             self.trace.subscribe(self._note)
             for hub in self.dcc.inventory.devices(DeviceType.CHF):
-                self.dcc.attach_hub(self._server.link(hub.eui), hub.eui)
+                self.dcc.attach_hub(OwingLink(self._server.link(hub.eui), self.clock), hub.eui)
             await self.dcc.start()
         return self._server.port
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from firmware_emu.clock import Clock
+from firmware_emu.console.declare import seconds
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import Owner
@@ -20,7 +21,7 @@ from firmware_emu.trace import JsonLines, Trace
 from hil.bench import dcc_board as from_board
 from hil.bench.far_end import VISIT, BenchKeys, Visit, open_far_end
 from hil.bench.standing_dcc import Places, StandingDcc, stand
-from hil.commands.dcc.options import EUI, json_option, show, store_option
+from hil.commands.dcc.options import EUI, json_option, moment, show, store_option
 from hil.commands.dcc.send import keys_option, place_of
 from hil.commands.dcc.serve import first_accounts
 from hil.commands.dcc.visiting import ask, visited
@@ -28,7 +29,7 @@ from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import AddressChanged
 from hil.dcc.service.settings import service_settings
 
-__all__ = ["down", "outbox", "receiver", "status", "up"]
+__all__ = ["down", "go", "outbox", "receiver", "status", "up"]
 
 SERVICE_PORT, SMKI_PORT, PAGE_PORT, HUB_PORT = 8079, 8083, 8765, 4059
 """Ports of the web service and the SMKI repository (reference duis-gateway 1.1, 5), and the bench's own of the page and of the hubs."""
@@ -208,6 +209,35 @@ def down(store_path: Path) -> None:
             await clock.sleep(0.05)
 
     clock.run(let_go())
+
+
+class _Span(click.ParamType[float]):
+    """A duration as the console reads it, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else seconds(value)
+        except ValueError:
+            self.fail(f"read {value!r}, expected a time such as 30m, 1d or 1h30m", param, ctx)
+
+
+@click.command("go")
+@click.argument("span", type=_Span())
+@store_option
+@json_option
+def go(span: float, store_path: Path, as_json: bool) -> None:
+    """Let so much bench time pass at the DCC that runs on a store, as fast as its work allows: SPAN is 30m, 1h or 3d.
+
+    What is due meanwhile is done at its time, one after the other: schedules, deferred requests, deadlines, outages, repeated pushes. Time
+    stands still while a hub owes an answer (for at most a minute). Hubs in other processes keep the time they have,
+    and a DCC that starts again begins at the time of day.
+    """
+    visit = _running()
+    visit.carry_out(visit.end.clock.hurry(span))
+    clock = visit.end.clock
+    click.echo(json.dumps({"time": clock.datetime().isoformat()}) if as_json else moment(clock.now()))
 
 
 @click.group("receiver", invoke_without_command=True)

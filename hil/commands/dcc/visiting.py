@@ -17,6 +17,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from pathlib import Path
@@ -164,9 +165,10 @@ async def visited(store: Path, visit: Visit, commands: click.Command) -> AsyncIt
         path.parent.mkdir(mode=0o700)
     if path.is_socket():  # of a DCC that was killed: this one owns the store
         path.unlink()
+    threads = ThreadPoolExecutor(thread_name_prefix="visitor")
     before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(lambda reader, writer: _serve(reader, writer, visit, commands), path, limit=_LINE)
+        server = await asyncio.start_unix_server(lambda reader, writer: _serve(reader, writer, visit, commands, threads), path, limit=_LINE)
     except OSError as wrong:
         raise NotAvailable(f"a socket at {path}", f"{wrong.strerror}; name a store in another place") from wrong
     finally:
@@ -176,10 +178,13 @@ async def visited(store: Path, visit: Visit, commands: click.Command) -> AsyncIt
             yield
         finally:
             server.close()
+            threads.shutdown(wait=False, cancel_futures=True)
             path.unlink(missing_ok=True)
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, visit: Visit, commands: click.Command) -> None:
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, visit: Visit, commands: click.Command, threads: ThreadPoolExecutor
+) -> None:
     loop = asyncio.get_running_loop()
     visit = replace(visit)
 
@@ -205,7 +210,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, vis
     except (ValueError, KeyError, TypeError, ConnectionError):
         writer.close()  # no command of ours
         return
-    work = loop.run_in_executor(None, copy_context().run, run, args)
+    work = asyncio.wrap_future(threads.submit(copy_context().run, run, args))  # the loop's own threads hold a clock that hurries
     gone = supervised(_until_gone(reader, visit), "the watch of a visitor")
     try:
         say("exit", await work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,7 @@ import httpx
 
 from hil.dcc.duis.request import CommandVariant
 from hil.dcc.service.exchange import SERVED
+from tests.patience import PATIENCE_S
 
 PACKAGES = ("@smartdcc/duis-parser@0.6.0", "@smartdcc/duis-sign-wrap@0.1.2", "@smartdcc/dccboxed-keystore@0.4.2")
 
@@ -60,10 +61,11 @@ class RunningDcc:
 
 
 class Inbox:
-    """A client's receiving service on loopback, which takes what comes with 204."""
+    """A client's receiving service on loopback, which answers what comes with ``status``; what it takes is in ``taken``."""
 
     def __init__(self) -> None:
         self.taken: list[bytes] = []
+        self.status = 204
         self._more = Condition()
 
     @contextmanager
@@ -73,10 +75,11 @@ class Inbox:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 octets = self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(204)
+                status = inbox.status
+                self.send_response(status)
                 self.end_headers()
                 with inbox._more:
-                    inbox.taken.append(octets)
+                    inbox.taken += [octets] if status == 204 else []
                     inbox._more.notify_all()
 
             def log_message(self, *_: object) -> None:
@@ -91,6 +94,10 @@ class Inbox:
 
     def wait_for(self, count: int) -> list[bytes]:
         """The documents, once there are so many."""
+        return self.wait_until(lambda taken: len(taken) >= count)
+
+    def wait_until(self, enough: Callable[[list[bytes]], bool]) -> list[bytes]:
+        """The documents, once they are enough."""
         with self._more:
-            self._more.wait_for(lambda: len(self.taken) >= count)
+            assert self._more.wait_for(lambda: enough(self.taken), PATIENCE_S), f"{len(self.taken)} documents came, and no more"
             return list(self.taken)
