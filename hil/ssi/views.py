@@ -10,12 +10,13 @@ from itertools import pairwise
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.gbcs.alerts import alert_name
 from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from hil.dcc.answers.alert_table import DCC_ALERT, AlertTable
+from hil.dcc.answers.alert_table import DCC_ALERT, AlertRecord, AlertTable
 from hil.dcc.base.months import Month
 from hil.dcc.base.requests import STANDING, Requests, StoredRequest, said_steps
 from hil.dcc.base.services import schedule
@@ -181,6 +182,7 @@ class Views:
                 "time": moment(one.time),
                 "kind": "DCC Alert" if one.kind == DCC_ALERT else "Device Alert",
                 "code": one.code,
+                "meaning": _meaning(one),
                 "device": str(one.device),
                 "state": one.state.value,
                 "reason": one.reason,
@@ -266,3 +268,8 @@ def _request(stored: StoredRequest) -> dict[str, object]:
 def moment(seconds: float | None) -> str:
     """A bench time for people, UTC."""
     return "" if seconds is None else (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _meaning(alert: AlertRecord) -> str:
+    """The name of its code: a DCC Alert has its own with it, GBCS names those of Devices."""
+    return str(alert.detail.get("meaning", "")) if alert.kind == DCC_ALERT else alert_name(int(alert.code, 16))

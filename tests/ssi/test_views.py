@@ -10,6 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from firmware_emu.gbcs.alerts import alert_name
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
 from hil.ssi.app import POLICY
@@ -143,6 +144,7 @@ async def test_alerts_are_ones_own(world: World) -> None:
     async with world.browser(SUPPLIER) as browser:
         html = (await browser.get("/alerts")).text
         assert str(ESME) in html
+        assert alert_name(0x8F35) in html
         assert str(GSME) not in html
         assert leaks(html) == []
 

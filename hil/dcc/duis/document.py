@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -435,7 +435,7 @@ def written(value: Value, kind: str | None) -> str:
         case Eui64():
             return value.duis
         case datetime():
-            return value.strftime("%Y-%m-%dT%H:%M:%S.00Z")
+            return (value if value.tzinfo is None else value.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S.00Z")
         case date():
             return value.strftime("%Y-%m-%dZ")
         case time():

@@ -11,7 +11,7 @@ import binascii
 import csv
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum
 from functools import lru_cache
@@ -191,7 +191,9 @@ def other_device(request: ServiceRequest, name: str) -> Eui64 | None:
         return None
 
 
-_MOMENT = re.compile(r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_MOMENT = re.compile(r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+"""With its zone: whose local time one without would be is nowhere said."""
+_END_OF_DAY = (24, 0, 0)
 CANCELLATION = datetime(3000, 12, 31, tzinfo=UTC)
 """The date-time that stands for "never": it cancels what was future-dated (DUIS templates, reference gbcs-messages 11)."""
 UNSPECIFIED_YEAR = 65535
@@ -300,19 +302,18 @@ class Node:
         return int(value)
 
     def moment(self, path: str) -> datetime:
-        """A date-time in UTC; fractions of a second are dropped. Raises RequestError."""
+        """A date-time in UTC; fractions of a second are dropped, and 24:00:00 begins the next day (XML Schema). Raises RequestError."""
         found = _MOMENT.fullmatch(self.text(path).strip())
         if found is None:
-            raise self._bad(path, "a date-time as 2030-01-15T09:00:00.00Z")
+            raise self._bad(path, "a date-time with its zone, as 2030-01-15T09:00:00.00Z")
         try:
-            numbers = [int(part) for part in found.groups()[:6]]
-            moment = datetime(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], tzinfo=UTC)
-        except ValueError:
+            year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+            late = (hour, minute, second) == _END_OF_DAY
+            moment = datetime(year, month, day, 0 if late else hour, minute, second, tzinfo=UTC) + timedelta(days=late)
+            zone = found.group(7)
+            return moment if zone == "Z" else datetime.fromisoformat(f"{moment:%Y-%m-%dT%H:%M:%S}{zone}").astimezone(UTC)
+        except (ValueError, OverflowError):
             raise self._bad(path, "a date-time of the calendar") from None
-        zone = found.group(7)
-        if zone in (None, "Z"):
-            return moment
-        return datetime.fromisoformat(f"{moment:%Y-%m-%dT%H:%M:%S}{zone}").astimezone(UTC)
 
     def day(self, path: str) -> tuple[int, int, int]:
         """Year, month, day of a date; the year may be :data:`UNSPECIFIED_YEAR`. Raises RequestError."""
@@ -328,11 +329,12 @@ class Node:
         return year, month, day
 
     def clock(self, path: str) -> time:
-        """A time of day. Raises RequestError."""
+        """A time of day; 24:00:00 is midnight. Raises RequestError."""
         found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?", self.text(path).strip())
         try:
             if found is not None:
-                return time(int(found.group(1)), int(found.group(2)), int(found.group(3)))
+                hour, minute, second = (int(part) for part in found.groups()[:3])
+                return time(0 if (hour, minute, second) == _END_OF_DAY else hour, minute, second)
         except ValueError:
             pass
         raise self._bad(path, "a time as 07:30:00.00Z")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ from hil.dcc.duis import (
     verify_request,
     write_request,
 )
-from hil.dcc.duis.request import CommandVariant
+from hil.dcc.duis.request import SERVICE_NAMESPACE, CommandVariant, Node
 
 SUPPLIER = Eui64.parse("90b3d51f30010000")
 METER = Eui64.parse("00db1234567890a0")
@@ -175,3 +175,30 @@ def test_a_command_variant_is_read_as_its_name_also_the_one_that_no_user_may_sen
     assert read_request(internal).command_variant is CommandVariant.INTERNAL
     with pytest.raises(RequestError, match="CommandVariant: read '0'"):
         read_request(written.replace(b"CommandVariant>4<", b"CommandVariant>0<"))
+
+
+def _holding(text: str) -> Node:
+    return Node(etree.fromstring(f'<a xmlns="{SERVICE_NAMESPACE}"><b>{text}</b></a>'))
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("2030-01-15T24:00:00Z", datetime(2030, 1, 16, tzinfo=UTC)),
+        ("2030-12-31T24:00:00.00+01:00", datetime(2030, 12, 31, 23, tzinfo=UTC)),
+        ("2030-01-15T09:00:00.50-02:00", datetime(2030, 1, 15, 11, tzinfo=UTC)),
+    ],
+)
+def test_a_date_time_of_any_zone_and_the_end_of_a_day_are_read(text: str, read: datetime) -> None:
+    assert _holding(text).moment("b") == read
+
+
+@pytest.mark.parametrize("text", ["2030-01-15T09:00:00", "2030-01-15T24:00:01Z", "2030-01-15T25:00:00Z", "9999-12-31T24:00:00Z"])
+def test_a_date_time_without_its_zone_or_outside_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match=text):
+        _holding(text).moment("b")
+
+
+def test_a_time_of_another_zone_is_written_as_the_same_moment() -> None:
+    at = datetime(2030, 1, 15, 11, tzinfo=timezone(timedelta(hours=2)))
+    assert b"2030-01-15T09:00:00.00Z" in write_request(new_request("11.2", SUPPLIER, METER, 1, {"ExecutionDateTime": at}))
