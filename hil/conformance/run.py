@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import signal
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, TypeVar
 
 import pytest
 
@@ -40,7 +43,9 @@ from ichis.host_port import HostCondition
 from ichis.interop import unit_under_test
 from ichis.profile import Profile
 
+T = TypeVar("T")
 LOGGER = logging.getLogger(__name__)
+INTERRUPTED = "the run was interrupted at the keyboard"
 _RESERVE = ".reserve"
 _TOO_LITTLE_OCTETS = 200_000
 _RESERVE_OCTETS = 8_000_000
@@ -117,7 +122,11 @@ def _bench_of(run: ConformanceRun, trace: Trace) -> tuple[CheckBench, Runner[Any
 
 
 class Session:
-    """The event loop and the bench of a run. Use as a context: at its end the supply is off, whatever happened."""
+    """The event loop and the bench of a run. Use as a context: at its end the supply is off, whatever happened.
+
+    An interrupt from the keyboard ends what the bench awaits, and the run with it; it never lands in the middle of anything else. A second
+    one is Python's own again: it ends the program where it is.
+    """
 
     def __init__(self, run: ConformanceRun) -> None:
         self.run = run
@@ -127,13 +136,19 @@ class Session:
         self._loop = asyncio.Runner(loop_factory=run.clock.new_event_loop)
         self._bench, self._runner = _bench_of(run, trace)
         self._log = RunLog(run.folder / LOG_NAME)
+        self._awaits: asyncio.Task[Any] | None = None
+        """Work that an interrupt may end."""
+        self.interrupted = False
 
     def __enter__(self) -> Session:
+        self._hear_interrupts(self._interrupt, instead_of=signal.default_int_handler)
         try:
-            self._loop.run(self._open())
+            self._breakable(self._open())
+        except asyncio.CancelledError:  # the interrupt said so: no check is tested
+            if not self.interrupted:
+                raise
         except OwnedElsewhere:  # somebody's run goes on there: this one never began and has nothing to report
-            self._loop.close()
-            self._trace_file.close()
+            self._let_go()
             raise
         except (CommsHubError, OSError, sqlite3.Error) as wrong:
             self._break(f"the bench did not come up: {wrong}")
@@ -157,6 +172,32 @@ class Session:
                     raise NotAvailable("instruments that are in calibration", why)
                 self.run.deviations.append(f"run with an instrument out of calibration: {role}, due {one.due}")
 
+    @staticmethod
+    def _hear_interrupts(by: Callable[[int, FrameType | None], Any], *, instead_of: object) -> None:
+        """Python lets the first thread alone hear them; who else hears them by a handler of their own keeps it."""
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == instead_of:
+            signal.signal(signal.SIGINT, by)
+
+    def _interrupt(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.interrupted = True
+        self._break(INTERRUPTED)
+        if self._awaits is not None:
+            self._awaits.cancel()
+            self._awaits.get_loop().call_soon_threadsafe(lambda: None)  # it may sleep: as asyncio's own handler does
+
+    def _breakable(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry it out. Raises CancelledError where an interrupt came."""
+
+        async def main() -> T:
+            self._awaits = asyncio.current_task()
+            try:
+                return await work
+            finally:
+                self._awaits = None
+
+        return self._loop.run(main())
+
     def _count(self) -> Checkpoint:
         run, own = self.run, self.run.folder / COUNT_NAME
         if run.resume is None:
@@ -174,7 +215,11 @@ class Session:
         if self._trace_file.trouble is not None:
             self._break(f"the trace could not be written: {self._trace_file.trouble.strerror}")
         try:
-            result = self._loop.run(self._runner.run(check, number))
+            result = self._breakable(self._runner.run(check, number))
+        except asyncio.CancelledError:
+            if not self.interrupted:
+                raise
+            result = CheckResult(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, INTERRUPTED, number)
         except Exception as wrong:  # a fault of the bench or the hub that nobody foresaw: recorded, then shown by pytest in full
             why = f"the check itself broke: {type(wrong).__name__}: {wrong}"
             self.run.results.append(CheckResult(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
@@ -205,10 +250,6 @@ class Session:
         free = shutil.disk_usage(self.run.folder).free
         return f"the disk of {self.run.folder} has {free} octets left" if free < _TOO_LITTLE_OCTETS else ""
 
-    def stop(self, why: str) -> None:
-        """No further check is carried out; they are recorded as not tested."""
-        self._break(why)
-
     def __exit__(self, *_: object) -> None:
         run = self.run
         if self._trace_file.trouble is not None:
@@ -229,8 +270,12 @@ class Session:
             run.problems.insert(0, self._runner.broken)
         with contextlib.suppress(OSError):
             self._log.note("ended", problems=run.problems)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._loop.close()
         self._trace_file.close()
+        self._hear_interrupts(signal.default_int_handler, instead_of=self._interrupt)
 
 
 class CheckItem(pytest.Item):
@@ -244,6 +289,8 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         self.result = self._session.check(self._check, self._number)
+        if self._session.interrupted:
+            self.session.shouldstop = INTERRUPTED
         if self.result.value is not None:
             self.user_properties += [
                 ("value", f"{self.result.value:.6g} {self._check.unit}"),
@@ -301,9 +348,6 @@ class Plugin:
     def pytest_sessionfinish(self) -> None:
         """From here on files are written that must be there: give back the room that was kept for them."""
         (self._session.run.folder / _RESERVE).unlink(missing_ok=True)
-
-    def pytest_keyboard_interrupt(self) -> None:
-        self._session.stop("the run was interrupted at the keyboard")
 
 
 def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:

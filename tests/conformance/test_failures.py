@@ -201,6 +201,28 @@ def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_n
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("within_a_check", [False, True])
+def test_an_interrupt_lands_between_checks_or_in_what_the_bench_awaits_and_nowhere_else(tmp_path: Path, within_a_check: bool) -> None:
+    ours = signal.getsignal(signal.SIGINT)
+
+    def interrupt(result: CheckResult, session: Session) -> None:
+        if len(session.run.results) == 2 and within_a_check:
+            session._loop.get_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)
+        elif len(session.run.results) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    record = carried_out(tmp_path / "run", "mating", on_result=interrupt)
+    verdicts = [row["verdict"] for row in record["checks"]]
+    whys = [row["why"] for row in record["checks"]]
+    assert verdicts[:2] == ["pass", "pass"]
+    assert verdicts[2] == ("inconclusive" if within_a_check else "not tested")
+    assert set(verdicts[3:]) == {"not tested"}
+    assert all("keyboard" in why for why in whys[2:])
+    assert record["verdict"] == "inconclusive"
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    signal.signal(signal.SIGINT, ours)
+
+
 def test_a_served_jig_that_is_told_to_end_takes_its_terminals_away(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         assert (tmp_path / "served" / "supply").is_symlink()
