@@ -69,12 +69,19 @@ class Checks:
             raise
 
     def take_counter(self, message: Message, accepted: Accepted) -> None:
-        """Store the counter of an accepted Command."""
+        """Store the counter of an accepted Command; one that may come again moves none, a token's only raises that of tokens."""
         header = message.header
-        if accepted.permission.role is None:
+        if header.message_code in self._profile.replayable_codes:
+            return
+        role = accepted.permission.role
+        if role is not None and self._is_top_up(message):
+            highest = max(header.counter, self._credentials.counter(role, top_up=True))
+            self._credentials.set_counter(role, highest, top_up=True)
+            return
+        if role is None:
             self._credentials.set_partner_counter(header.originator, header.counter)
         else:
-            self._credentials.set_counter(accepted.permission.role, header.counter, top_up=self._is_top_up(message))
+            self._credentials.set_counter(role, header.counter)
 
     def _check_addressed(self, message: Message) -> None:
         header = message.header
@@ -114,16 +121,16 @@ class Checks:
         raise Refused(Step.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}{whom}")
 
     def _check_counter(self, message: Message, accepted: Accepted) -> None:
+        """Protection Against Replay, where the use case has it. A token is held against the counters of those seen when it is used."""
         counter = message.header.counter
         role = accepted.permission.role
-        if role is None:
-            stored = self._credentials.partner_counter(message.header.originator)
-        else:
-            stored = self._credentials.counter(role, top_up=self._is_top_up(message))
-        if counter <= stored:
-            raise Refused(Step.COUNTER, f"counter {counter} is not above the stored {stored}")
         if counter > LARGEST_COUNTER:
             raise Refused(Step.COUNTER, f"counter {counter} is above the largest of 2^63 - 1")
+        if message.message_code in self._profile.replayable_codes or (role is not None and self._is_top_up(message)):
+            return
+        stored = self._credentials.partner_counter(message.header.originator) if role is None else self._credentials.counter(role)
+        if counter <= stored:
+            raise Refused(Step.COUNTER, f"counter {counter} is not above the stored {stored}")
 
     def _is_top_up(self, message: Message) -> bool:
         return message.message_code in self._profile.top_up_codes

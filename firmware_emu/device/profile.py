@@ -48,6 +48,7 @@ class PipelineProfile:
     ``refusals`` says what follows each failed step, ``unusual_event``/``unusual_after``/``unusual_within_s`` when many
     refusals in a row are an event of their own, ``refusal_alerts`` how many alerts of refusals go out in ``refusal_alerts_within_s``,
     ``alert_party`` who gets alerts whose party the event table leaves open.
+    ``replayable_codes`` have no protection against replay: no counter is checked for them, and none moves.
     ``wrong_tokens`` that were typed in within ``wrong_tokens_within_s`` suspend typing for ``tokens_suspended_s``.
     ``no_reader_counter``: codes whose encrypted answer to a party that sent its certificate has no counter of its own.
     """
@@ -61,6 +62,7 @@ class PipelineProfile:
     refusal_alerts_within_s: float
     alert_party: Mapping[DeviceType, RemotePartyRole]
     top_up_codes: frozenset[int]
+    replayable_codes: frozenset[int]
     wrong_tokens: int
     wrong_tokens_within_s: int
     tokens_suspended_s: int
@@ -92,6 +94,7 @@ class PipelineProfile:
                 refusal_alerts_within_s=float(data["refusal_alerts"]["within_s"]),
                 alert_party={DeviceType[key]: RemotePartyRole[role] for key, role in data["alert_party"].items() if key != "source"},
                 top_up_codes=frozenset(data["top_up"]["codes"]),
+                replayable_codes=frozenset((*data["replay_protection"]["not_for"], *data["replay_protection"]["inferred"])),
                 wrong_tokens=int(data["token_entry"]["wrong"]),
                 wrong_tokens_within_s=int(data["token_entry"]["within_s"]),
                 tokens_suspended_s=int(data["token_entry"]["suspended_s"]),

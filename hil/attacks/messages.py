@@ -18,6 +18,8 @@ STRANGER = Eui64.parse("02bad00000000001")
 _LONGEST = 20_000
 _DROPS = expects(AttackOutcome.REFUSED, AttackOutcome.SILENCE)
 _REFUSES = expects(AttackOutcome.REFUSED)
+_COMES_AGAIN = expects(AttackOutcome.REFUSED, AttackOutcome.ANSWERED)
+"""A read has no protection against replay: it is answered again and changes nothing (reference gbcs-text 1)."""
 
 
 def _macced(arena: Arena, message: Message) -> bytes:
@@ -140,8 +142,8 @@ def _fragments(arena: Arena, target: str) -> Iterator[bytes]:
 _KINDS: tuple[tuple[str, str, str, frozenset[AttackOutcome], Callable[[Arena, str], Iterator[bytes]]], ...] = (
     ("truncated", "GBCS envelope", "cut at the beginning of each field", _DROPS, _truncated),
     ("flipped", "GBCS envelope", "one bit flipped in each field", _DROPS, _flipped),
-    ("replayed", "GBCS envelope", "an executed command, twice again", _REFUSES, _replayed),
-    ("old-counter", "GBCS envelope", "a counter below the last one, with a MAC that holds", _REFUSES, _old_counter),
+    ("replayed", "GBCS envelope", "an executed read, twice again", _COMES_AGAIN, _replayed),
+    ("old-counter", "GBCS envelope", "a read with a counter below the last one, with a MAC that holds", _COMES_AGAIN, _old_counter),
     ("to-another", "GBCS envelope", "recipients that are nobody, everybody, another Device", _DROPS, _to_another),
     ("from-another", "GBCS envelope", "originators that are strangers, or the Device itself", _DROPS, _from_another),
     ("not-a-command", "GBCS envelope", "a command that says it is a response or an alert", _DROPS, _not_a_command),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.profile import Step, standard_profile
@@ -22,12 +23,15 @@ from firmware_emu.gbcs.dlms import (
     invoke_id,
 )
 from firmware_emu.gbcs.envelope import Message, OtherInformation
+from firmware_emu.gbcs.use_cases import catalogue
 from firmware_emu.ids import CraFlag
 from tests.device.device_rig import ACB, COS, GSME, NETWORK_OPERATOR, SECOND_SUPPLIER, SUPPLIER, Rig
 
 READ = AccessRequest(0x20000001, (Specification(Choice.GET, 1, bytes(6), 2),), (Null(),)).encode()
 OPEN = AccessRequest(0x20000001, (Specification(Choice.ACTION, 9, bytes.fromhex("00000a006aff"), 1),), (LongUnsigned(0x34),)).encode()
 READ_CODE, OPEN_CODE = 0x0052, 0x0050
+PROTECTED_CODE = 0x0044
+"""A non-critical update that is protected against replay."""
 
 
 def alert_code(data: bytes) -> int:
@@ -131,21 +135,33 @@ def test_the_acb_may_read_on_behalf_of_a_user_that_the_device_does_not_know(esme
 
 
 def test_a_replayed_command_is_discarded_without_an_answer(esme: Rig) -> None:
-    command = esme.command(READ_CODE, READ, 7)
+    command = esme.command(PROTECTED_CODE, READ, 7)
     esme.device.receive(command)
     refused(esme, command, "counter", None)
-    refused(esme, esme.command(READ_CODE, READ, 6), "counter", None)
+    refused(esme, esme.command(PROTECTED_CODE, READ, 6), "counter", None)
+
+
+def test_a_read_may_come_again_or_late_and_moves_no_counter(esme: Rig) -> None:
+    for counter in (9, 9, 4):
+        esme.ask(READ_CODE, READ, counter)
+    esme.ask(PROTECTED_CODE, READ, 2)
+    assert esme.executor.executed == [9, 9, 4, 2]
+
+
+def test_each_code_of_the_table_of_rights_that_may_come_again_is_a_use_case(esme: Rig) -> None:
+    assert standard_profile().replayable_codes <= {use_case.code for use_case in catalogue().values()}
+    assert not standard_profile().replayable_codes & standard_profile().top_up_codes
 
 
 def test_a_replay_is_still_discarded_after_a_power_cut(esme: Rig) -> None:
-    command = esme.command(READ_CODE, READ, 7)
+    command = esme.command(PROTECTED_CODE, READ, 7)
     esme.device.receive(command)
     esme.restarted()
     refused(esme, command, "counter", None)
 
 
 def test_the_counter_is_stored_before_execution_so_a_crash_opens_no_replay(esme: Rig) -> None:
-    command = esme.command(READ_CODE, READ, 7)
+    command = esme.command(PROTECTED_CODE, READ, 7)
     esme.executor.crash = RuntimeError("power fails here")
     esme.device.receive(command)
     esme.executor.crash = None
@@ -161,8 +177,9 @@ def test_parties_of_different_roles_have_counters_of_their_own(esme: Rig) -> Non
 
 def test_top_ups_have_a_counter_apart_from_the_suppliers_commands(esme: Rig) -> None:
     esme.ask(0x0007, READ, 3 << 32)
-    esme.ask(READ_CODE, READ, 10)
-    refused(esme, esme.command(0x0007, READ, 3 << 32), "counter", None)
+    esme.ask(PROTECTED_CODE, READ, 10)
+    esme.ask(0x0007, READ, 2 << 32)
+    assert esme.device.credentials.counter(RemotePartyRole.SUPPLIER, top_up=True) == 3 << 32
 
 
 @pytest.mark.requirement("CH-16")
@@ -191,7 +208,7 @@ def test_recovery_and_transitional_cos_may_send_signed_commands_without_a_mac(es
 
 
 def test_many_refusals_in_a_row_are_an_event_of_their_own(esme: Rig) -> None:
-    command = esme.command(READ_CODE, READ, 7)
+    command = esme.command(PROTECTED_CODE, READ, 7)
     for _ in range(6):
         esme.device.receive(command)
     assert 0x8F60 in [entry.code for entry in esme.device.logs[LogName.SECURITY].entries()]
@@ -251,8 +268,8 @@ def test_another_order_of_the_checks_is_a_matter_of_the_profile(esme: Rig) -> No
         esme.executor,
         profile=profile,
     )
-    esme.ask(READ_CODE, READ, 7)
+    esme.ask(PROTECTED_CODE, READ, 7)
     bad = bytearray(esme.command(READ_CODE, READ, 7))
     bad[-1] ^= 1
     refused(esme, bytes(bad), "mac", 0x8F3D)
-    refused(esme, esme.command(READ_CODE, READ, 7), "counter", None)
+    refused(esme, esme.command(PROTECTED_CODE, READ, 7), "counter", None)

@@ -147,7 +147,7 @@ async def test_an_outage_is_told_to_the_network_operator_when_supply_returns(hom
 
 async def test_a_replay_is_still_refused_after_an_outage(home: Home) -> None:
     esme = await joined(home)
-    command = home.command(esme.eui64, 0x0052, request(Choice.GET, 70, "0-0:96.3.10", 3))
+    command = home.command(esme.eui64, 0x0044, request(Choice.ACTION, 3, "0-0:94.44.42", 1, Null()))
     await home.hub.clients[esme.eui64].transfer(command)
     await home.answer()
     await home.clock.sleep(1)
