@@ -104,6 +104,7 @@ class HubTable(_Table):
     gpf: Eui
     channel: int = Field(default=20, ge=11, le=26, description="2.4 GHz channel of the HAN")
     han_variant: Literal["2.4 GHz", "2.4 GHz and sub-GHz"] = "2.4 GHz and sub-GHz"
+    gbcs: Literal["2.0", "4.x"] = Field(default="4.x", description="version of GBCS that the hub keeps to: which messages the GPF taps")
     room: str | None = Field(default=None, description="where the hub stands, a room of [rooms]")
     hold_up_ms: int = Field(default=500, ge=0, description="how long the hub stays up without supply: profile-supplied")
     outage_threshold_s: int = Field(default=180, ge=1, description="an outage of at least this long is a long one (alert 0x8F36)")

@@ -118,6 +118,21 @@ class EventLog:
                     found.append(entry)
         return found
 
+    def after(self, number: int) -> tuple[list[tuple[int, LogEntry]], int]:
+        """The entries still held of those written after the first ``number``, each with its own number, and the number of the newest.
+
+        A log that was cleared since begins again at one.
+        """
+        written = self._written()
+        if number > written:
+            number = 0
+        found = []
+        for place in range(max(number, written - self._depth), written):
+            octets = self._store.get(f"{self._prefix}slot/{place % self._depth:04d}")
+            if octets is not None:
+                found.append((place + 1, LogEntry(int.from_bytes(octets[:4], "big"), int.from_bytes(octets[4:6], "big"), octets[6:])))
+        return found, written
+
     def clear(self) -> None:
         """Forget all entries (only the event and ALCS logs may be cleared; the caller logs 0x8F52)."""
         with self._store.transaction():

@@ -48,6 +48,7 @@ def hub_config(board: Board) -> HubConfig:
         outage_threshold_s=board.hub.outage_threshold_s,
         variant=HanVariant(board.hub.han_variant),
         custody=Custody(board.radio.custody),
+        gbcs=board.hub.gbcs,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from firmware_emu.device.event_log import EventLog, LogName
 from firmware_emu.device.store import Store
 from firmware_emu.hub.profile import HubProfile
 from firmware_emu.zse.clusters.metering import METERING
@@ -95,6 +96,10 @@ class Ring:
         return int.from_bytes(self._store.get(self._prefix + "written") or b"", "big")
 
 
+def _total_of(snapshot: bytes) -> int:
+    return int.from_bytes(snapshot[4:10], "little")
+
+
 def _time_of(octets: bytes) -> int:
     return int.from_bytes(octets[:4], "big")
 
@@ -118,6 +123,8 @@ class GasStore:
         self.prepayment_billing = Ring(store, "prepayment_billing", BILLING_DEPTH)
         self.top_ups = Ring(store, "top_ups", TOP_UP_DEPTH)
         self.debt_payments = Ring(store, "debt_payments", PAYMENT_DEPTH)
+        self.meter_logs = {name: EventLog(store, "gpf/meter/", name) for name in (LogName.EVENT, LogName.SECURITY)}
+        """Copies of the meter's event and security logs."""
 
     def attributes(self, cluster: int) -> dict[int, AttributeRecord]:
         """The mirrored attributes of ``cluster`` by id."""
@@ -182,15 +189,25 @@ class GasStore:
                 self._miss(Missing.SAMPLES, last_slot)
             midnight = at - at % DAY_S
             if last_at < midnight:
-                self._miss(Missing.SNAPSHOTS, last_at)
-                self.daily_consumption.add(_SAMPLE.pack(last_at - last_at % DAY_S, max(0, last_total - day_total)))
-                self.daily_read.add(_TIME.pack(midnight) + closing[0])
-                if closing[1] is not None:
+                published = self._published(self.daily_read, last_at, midnight)
+                if published is None:
+                    self._miss(Missing.SNAPSHOTS, last_at)
+                    self.daily_read.add(_TIME.pack(midnight) + closing[0])
+                else:
+                    last_total = _total_of(published)
+                self.daily_consumption.merge({(day := last_at - last_at % DAY_S): _SAMPLE.pack(day, max(0, last_total - day_total))})
+                if closing[1] is not None and self._published(self.prepayment_daily_read, last_at, midnight) is None:
                     self._miss(Missing.PREPAYMENT_SNAPSHOTS, last_at)
                     self.prepayment_daily_read.add(_TIME.pack(midnight) + closing[1])
                 day_total = last_total
         self._store.put(_LAST, _STATE.pack(at, total, day_total))
         self._store.put(_SLOT, slot_total.to_bytes(8, "big"))
+
+    @staticmethod
+    def _published(ring: Ring, last_at: int, midnight: int) -> bytes | None:
+        """The snapshot of the one midnight since the last reading, if the meter has published it (GBCS 10.4.2.1)."""
+        newest = next(ring.newest_first(), b"")
+        return newest if newest and _time_of(newest) == midnight and last_at >= midnight - DAY_S else None
 
     # --- back-fill
 
@@ -225,7 +242,7 @@ class GasStore:
         """Registers at midnights, as the meter logged them: payloads of type 6. Daily consumption is what lies between two of them."""
         with self._store.transaction():
             self.daily_read.merge({midnight: _TIME.pack(midnight) + body for midnight, body in snapshots.items()})
-            totals = {_time_of(entry): int.from_bytes(entry[4:10], "little") for entry in self.daily_read.newest_first()}
+            totals = {_time_of(entry): _total_of(entry) for entry in self.daily_read.newest_first()}
             self.daily_consumption.merge(
                 {
                     midnight - DAY_S: _SAMPLE.pack(midnight - DAY_S, max(0, totals[midnight] - totals[midnight - DAY_S]))

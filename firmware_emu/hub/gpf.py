@@ -15,6 +15,8 @@ from firmware_emu.device.event_log import LogName
 from firmware_emu.device.gbz_server import GbzServer, LiveAttribute, ZclAnswer, ZclModel
 from firmware_emu.device.pipeline import GbcsDevice, Handler
 from firmware_emu.device.standard import STANDARD
+from firmware_emu.device.zcl_event_log import EVENT_LOG, METER_EVENT_LOG, METER_SECURITY_LOG, SECURITY_LOG, asked_log
+from firmware_emu.device.zcl_event_log import answer as log_answer
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, RestoreDeviceLogCommand, RestoreDeviceLogResponse, RestoreOutcome
 from firmware_emu.gbcs.envelope import Message
@@ -44,8 +46,8 @@ RESTORE_LOG = 0x008C
 """GCS59."""
 _JOINS = (0x000E, 0x00AF, 0x000F, 0x0010)
 _METHOD_B = 2
-_SECURITY_LOG, _GENERAL_LOG = 4, 3
-_LOGS = {_GENERAL_LOG: LogName.EVENT, _SECURITY_LOG: LogName.SECURITY}
+_LOGS = {EVENT_LOG: LogName.EVENT, SECURITY_LOG: LogName.SECURITY}
+_COPIES = {METER_EVENT_LOG: LogName.EVENT, METER_SECURITY_LOG: LogName.SECURITY}
 _LOG_CLEARED = 0x8F52
 _TENANCY = "gpf/change_of_tenancy"
 _PROFILE_SAMPLES, _DAILY_SAMPLES = 0, 1
@@ -115,7 +117,7 @@ class Gpf:
         self.gas = GasStore(device.store, config.profile)
         self._billing = BillingLog(self.gas)
         self.mirror = Mirror(zcl, self.gas, log, mailbox, device.store, device.now, device.trace, spawn, self._read_on_han, has_image)
-        self.tap_off = TapOff(device, lambda: self.mirror.owner)
+        self.tap_off = TapOff(device, lambda: self.mirror.owner, self.gas, config.gbcs)
         self.model = ZclModel()
         self.model.commands.update(
             {
@@ -231,42 +233,21 @@ class Gpf:
         return ZclStatus.NOT_FOUND if found is None else [ZclAnswer(0x06, found)]
 
     def _event_log(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
-        fields = EVENTS.to_server[0x00].decode(part.payload)
-        asked = _number(fields, "control_and_log")
-        log = _LOGS.get(asked & 0x0F)
-        if log is None:
-            return ZclStatus.NOT_FOUND
-        entries = self.device.logs[log].entries(max(since, _number(fields, "from")), _number(fields, "to"))
-        event = _number(fields, "event")
-        entries = [entry for entry in reversed(entries) if not event or entry.code == event]
-        entries = entries[_number(fields, "offset") :][: _number(fields, "count") or None]
-        if not entries:
-            return ZclStatus.NOT_FOUND
-        events: tuple[dict[str, FieldValue], ...] = tuple(
-            {"log": asked & 0x0F, "event": entry.code, "time": entry.time, "data": _without_length(entry.other)} for entry in entries
-        )
-        return [
-            ZclAnswer(
-                0x01,
-                EVENTS.to_client[0x01].encode(
-                    {
-                        "total": len(entries),
-                        "command_index": 0,
-                        "command_count": 1,
-                        "control": len(entries) % 16 << 4,
-                        "events": events,
-                    }
-                ),
-            )
-        ]
+        """The GPF's own logs, and its copies of the gas meter's."""
+        asked = asked_log(part.payload)
+        if asked in _LOGS:
+            return log_answer(part.payload, self.device.logs[_LOGS[asked]].entries(), since)
+        if asked in _COPIES:
+            return log_answer(part.payload, self.gas.meter_logs[_COPIES[asked]].entries(), since)
+        return ZclStatus.NOT_FOUND
 
     def _clear_event_log(self, part: Component) -> ZclStatus | list[ZclAnswer]:
         asked = _number(EVENTS.to_server[0x01].decode(part.payload), "log")
-        if asked != _GENERAL_LOG:  # a security log cannot be cleared remotely (reference chts 5)
+        if asked != EVENT_LOG:  # a security log cannot be cleared remotely (reference chts 5)
             return [ZclAnswer(0x02, EVENTS.to_client[0x02].encode({"cleared": 0}))]
         self.device.logs[LogName.EVENT].clear()
         self.device.log(_LOG_CLEARED)
-        return [ZclAnswer(0x02, EVENTS.to_client[0x02].encode({"cleared": 1 << _GENERAL_LOG}))]
+        return [ZclAnswer(0x02, EVENTS.to_client[0x02].encode({"cleared": 1 << EVENT_LOG}))]
 
     # --- tenancy
 
@@ -290,7 +271,3 @@ def _number(fields: dict[str, FieldValue], name: str) -> int:
     if not isinstance(value, int):
         raise DecodeError(0, name, f"read {value!r}, expected a number")
     return value
-
-
-def _without_length(other: bytes) -> bytes:
-    return other[1:] if other and other[0] == len(other) - 1 else other

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 
+from firmware_emu.device.event_log import LogEntry, LogName
 from firmware_emu.device.store import Store
+from firmware_emu.device.zcl_event_log import EVENT_LOG, SECURITY_LOG
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.han.zcl_port import Answer, Handler, Incoming, Reply, ZclPort
 from firmware_emu.hub.back_fill import FLAGS_4, FUNCTIONAL_FLAGS, BackFill
@@ -36,6 +38,7 @@ TUNNEL_MESSAGE_PENDING = 1 << 21
 PUSH_STATIC = {BASIC.id: 1 << 12, METERING.id: 1 << 13, PREPAYMENT.id: 1 << 14}
 _REQUEST_MIRROR, _REQUEST_MIRROR_RESPONSE, _CONFIGURE_MIRROR, _REPORT_RESPONSE = 0x01, 0x01, 0x08, 0x09
 _GET_NOTIFIED_MESSAGE = 0x0B
+_PUBLISH_EVENT = 0x00
 _REPORTING_STATUS, _PENDING = 0xFFFE, 0
 _OWNER, _CONFIGURATION = "gpf/mirror/owner", "gpf/mirror/configuration"
 
@@ -101,6 +104,7 @@ class Mirror:
         zcl.serve(MIRROR_ENDPOINT, BASIC.id, None, server=False, reports=self._report)
         zcl.serve(MIRROR_ENDPOINT, PREPAYMENT.id, self._published, server=False, reports=self._report)
         zcl.serve(MIRROR_ENDPOINT, BASIC.id, None, attributes=_Copy(gas, BASIC.id, open=True))
+        zcl.serve(MIRROR_ENDPOINT, EVENTS.id, self._event, server=False)
 
     @property
     def owner(self) -> Eui64 | None:
@@ -149,6 +153,20 @@ class Mirror:
         if incoming.partner != self.owner:
             return ZclStatus.NOT_AUTHORIZED
         return self._billing.take(incoming.cluster, incoming.frame.command, incoming.frame.payload)
+
+    def _event(self, incoming: Incoming) -> ZclStatus:
+        """One entry of the meter's event or security log, published as it was made."""
+        if incoming.partner != self.owner:
+            return ZclStatus.NOT_AUTHORIZED
+        if incoming.frame.command != _PUBLISH_EVENT:
+            return ZclStatus.UNSUP_CLUSTER_COMMAND
+        fields = EVENTS.to_client[_PUBLISH_EVENT].decode(incoming.frame.payload)
+        log, code, time, data = fields["log"], fields["event"], fields["time"], fields["data"]
+        name = {EVENT_LOG: LogName.EVENT, SECURITY_LOG: LogName.SECURITY}.get(log) if isinstance(log, int) else None
+        if name is None or not isinstance(code, int) or not isinstance(time, int) or not isinstance(data, bytes):
+            return ZclStatus.INVALID_FIELD
+        self._gas.meter_logs[name].add(LogEntry(time, code, data))
+        return ZclStatus.SUCCESS
 
     def _request(self, meter: Eui64) -> Reply:
         owner = self.owner

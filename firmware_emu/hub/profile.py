@@ -80,8 +80,8 @@ class HubConfig:
     """One hub: its two entity identifiers, the channel of its HAN, and the parties whose certificates it leaves the factory with.
 
     ``manufacturer`` (4 octets), ``model`` (8) and ``firmware_version`` (4) are what ECS26i, ECS26n and ECS52 read (CHTS 4.6.1.2,
-    4.6.1.3, 4.6.3.4). ``custody``: what it does at a dongle that holds another network than it remembers. ``hold_up_s`` None and
-    ``outage_threshold_s`` None: as the profile says.
+    4.6.1.3, 4.6.3.4). ``custody``: what it does at a dongle that holds another network than it remembers. ``gbcs``: version
+    of GBCS that it keeps to. ``hold_up_s`` None and ``outage_threshold_s`` None: as the profile says.
     """
 
     chf: Eui64
@@ -96,6 +96,7 @@ class HubConfig:
     channel: int = 11
     variant: HanVariant = HanVariant.DUAL_BAND
     custody: Custody = Custody.REFUSE
+    gbcs: str = "4.x"
     hold_up_s: float | None = None
     outage_threshold_s: float | None = None
     manufacturer: bytes = b"BNCH"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from firmware_emu.device.event_log import LogName
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.han.zcl_port import Answer, Incoming, Reply
+from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.calendar import CALENDAR
@@ -23,8 +25,11 @@ from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
 
-CODES = frozenset({0x006B, 0x006F, 0x0071, 0x007C, 0x007E, 0x0088, 0x00A3})
-"""GCS01a, GCS05, GCS07, GCS23, GCS25, GCS44, GCS01b. CS11 is one too, but the GPF keeps no copy of the meter's event log to clear."""
+_ALWAYS = frozenset({0x006B, 0x006F, 0x0071, 0x007C, 0x007E, 0x0088, 0x00A3})
+"""GCS01a, GCS05, GCS07, GCS23, GCS25, GCS44, GCS01b."""
+_CLEAR_LOG = 0x0015
+CODES = {"2.0": _ALWAYS | {_CLEAR_LOG}, "4.x": _ALWAYS | {0x00D8}}
+"""Tap-off messages by version of GBCS: early ones have CS11 to the gas meter (10.3.4.1), late ones GCS25a (reference gbcs-text 4)."""
 SERVED = (PRICE, CALENDAR, MESSAGING, DEVICE_MANAGEMENT)
 _TAKEN = {
     PRICE.id: {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09},
@@ -55,10 +60,12 @@ _PENDING, _LATER, _COPY = "gpf/tap/pending/", "gpf/tap/later/", "gpf/tap/copy/"
 
 
 class TapOff:
-    """One GPF's. ``meter`` gives the gas meter whose messages are tapped."""
+    """One GPF's. ``meter`` gives the gas meter whose messages are tapped; ``version`` of GBCS says which those are (:data:`CODES`)."""
 
-    def __init__(self, device: GbcsDevice, meter: Callable[[], Eui64 | None]) -> None:
+    def __init__(self, device: GbcsDevice, meter: Callable[[], Eui64 | None], gas: GasStore, version: str) -> None:
         self._device = device
+        self._gas = gas
+        self._codes = CODES[version]
         self._store = device.store
         self._meter = meter
 
@@ -69,9 +76,9 @@ class TapOff:
         header, meter = message.header, self._meter()
         if meter is None or meter not in (header.originator, header.recipient):
             return
-        if header.cra is CraFlag.COMMAND and header.recipient == meter and header.message_code in CODES:
+        if header.cra is CraFlag.COMMAND and header.recipient == meter and header.message_code in self._codes:
             self._store.put(_PENDING + _name(header.message_code, header.counter), message.payload)
-        elif header.cra is CraFlag.RESPONSE and header.originator == meter and header.message_code in CODES:
+        elif header.cra is CraFlag.RESPONSE and header.originator == meter and header.message_code in self._codes:
             self._answered(message)
         elif header.cra is CraFlag.ALERT and header.originator == meter and header.message_code == _LATER_ALERT:
             self._came_true(message.payload)
@@ -87,6 +94,8 @@ class TapOff:
             answers = Gbz.decode(message.payload, message.payload_offset).components
             if len(answers) != len(parts) or not all(map(_succeeded, answers)):
                 raise DecodeError(message.payload_offset, "tapped response", "the meter did not do all of it")
+            if message.header.message_code == _CLEAR_LOG:
+                self._gas.meter_logs[LogName.EVENT].clear()
             for number, part in enumerate(parts):
                 if part.command not in _TAKEN.get(part.cluster, ()) or not part.from_server:
                     continue

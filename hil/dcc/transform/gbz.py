@@ -28,6 +28,7 @@ _PERIODS = {
     "SixMonthly": (6, 0x23),
     "Yearly": (12, 0x23),
 }
+_METER_LOGS, _COPY = ("GSMEEvent", "GSMESecurity"), 3
 _SUPPLY_STATES = {"Locked": 0, "Unchanged": 3}
 
 
@@ -111,10 +112,17 @@ def _scaled(source: Source, operand: str) -> bytes:
     return number("u32", source.body.scaled(path, int(factor)))
 
 
+def _log(source: Source, operand: str) -> bytes:
+    """Control and id of an event log; the GPF's copies of the gas meter's logs are 6 and 7 (reference gbcs-text 4)."""
+    copy = source.body.text("LogToRead") in _METER_LOGS
+    return number("u8", int(operand, 0) + (_COPY if copy else 0))
+
+
 _FIELDS: dict[str, Callable[[Source, str], bytes]] = {
     "text": lambda source, operand: string(source.body.text(operand)),
     "empty": lambda *_: b"\0",
     "created": lambda source, _: number("u32", encode_utc_seconds(source.context.created)),
+    "log": _log,
     "when": lambda source, _: number("u32", source.activation_seconds()),
     "when_after": lambda source, _: number("u32", source.activation_seconds(NEVER_AFTER)),
     "start": lambda source, _: number("u32", source.seconds(source.period[0])),

@@ -66,7 +66,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
         SimpleDescriptor(
             METERING_ENDPOINT,
             0x0501,
-            servers=(0x0000, 0x0800, 0x0702, 0x0705),
+            servers=(0x0000, 0x0800, 0x0702, 0x0705, 0x0709),
             clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0700, 0x0703, 0x0704, 0x0707, 0x0708),
         ),
     )
@@ -276,6 +276,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
                 steps = (
                     self.refresh_hub_time,
                     self._open_tunnel,
+                    self.mirror.publish,
                     self.mirror.push,
                     self._send_waiting,
                     self._fetch_mailbox,

@@ -93,15 +93,13 @@ class GasLogs:
     def _take(self, log: int, time: int, cause: int) -> None:
         metering = self._gsme.metering
         self._registers[log].append(time, cause, metering.register.total, *metering.tiers(), *metering.blocks())
-        if log != GENERAL:  # a midnight's the GPF asks for by itself
-            newest = list(self._registers[log])[-1]
-            self._publish(METERING, 0x06, _head(METERING, 0x06, newest, 0, 1) + _registers(newest))
+        newest = list(self._registers[log])[-1]
+        self._publish(METERING, 0x06, _head(METERING, 0x06, newest, 0, 1) + _registers(newest))
         if metering.settings.terms.prepayment:
             accumulated, emergency, balance, payment_debt, *time_debts = balances(metering.account)
             self._balances[log].append(time, cause, accumulated, *time_debts, payment_debt, emergency, balance)
-            if log != GENERAL:
-                newest = list(self._balances[log])[-1]
-                self._publish(PREPAYMENT, 0x01, _head(PREPAYMENT, 0x01, newest, 0, 1) + _balances(newest))
+            newest = list(self._balances[log])[-1]
+            self._publish(PREPAYMENT, 0x01, _head(PREPAYMENT, 0x01, newest, 0, 1) + _balances(newest))
 
     def _publish(self, cluster: Cluster, command: int, payload: bytes) -> None:
         if self._gsme.knows_gpf():

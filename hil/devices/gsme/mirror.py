@@ -9,15 +9,19 @@ import asyncio
 import contextlib
 from typing import ClassVar, Protocol
 
+from firmware_emu.device.event_log import LogName
+from firmware_emu.device.zcl_event_log import without_length
 from firmware_emu.errors import RadioError
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.han.zcl_port import Answer, Incoming, Reply
+from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.basic import BASIC
+from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import BY_NAME, AttributeRecord, Value, ZclStatus
-from hil.devices.gsme.model import GsmeModel
+from hil.devices.gsme.model import LOGS, GsmeModel
 from hil.devices.gsme.part import GsmePart
 
 REPORTING_INTERVAL_S = 1800
@@ -25,6 +29,7 @@ _SCHEME_B = 2
 _NO_MIRROR = 0xFFFF
 _REQUEST_MIRROR, _CONFIGURE_MIRROR, _MIRROR_RESPONSE, _REPORT_RESPONSE = 0x01, 0x08, 0x01, 0x09
 _GET_NOTIFIED_MESSAGE = 0x0B
+_PUBLISH_EVENT = 0x00
 _REPORTING_STATUS = 0xFFFE
 _PENDING, _COMPLETE = 0, 1
 _NEW_FIRMWARE = 1 << 0
@@ -145,6 +150,33 @@ class MirrorPusher:
                 status = answer.default_response.status
                 raise RadioError(f"the mirror refused what was published on cluster {cluster:04x}", f"ZCL 0x{status:02X}")
             waiting.done(key)
+        if self._endpoint is not None and gsme.coordinator is not None and gsme.knows_gpf():
+            for log, name in LOGS.items():
+                await self._publish_log(gsme.coordinator, self._endpoint, log, name)
+
+    async def _publish_log(self, hub: Eui64, endpoint: int, log: int, name: LogName) -> None:
+        """Hand on what this log has gained; the GPF keeps a copy of it (log ids 6 and 7)."""
+        gsme = self._gsme
+        entries, newest = gsme.gbcs.logs[name].after(self._handed_on(name))
+        for number, entry in entries:
+            payload = EVENTS.to_client[_PUBLISH_EVENT].encode(
+                {"log": log, "event": entry.code, "time": entry.time, "control": 0, "data": without_length(entry.other)}
+            )
+            answer = await gsme.zcl.request(hub, endpoint, EVENTS.id, _PUBLISH_EVENT, payload, to_server=False)
+            if answer.default_response is not None and answer.default_response.status != ZclStatus.SUCCESS:
+                raise RadioError("the mirror refused an event", f"ZCL 0x{answer.default_response.status:02X}")
+            self._note_handed_on(name, number)
+        self._note_handed_on(name, newest)
+
+    def _handed_on(self, name: LogName) -> int:
+        return int.from_bytes(self._gsme.store.get(self._handed_on_key(name)) or b"", "big")
+
+    def _note_handed_on(self, name: LogName, number: int) -> None:
+        if number != self._handed_on(name):
+            self._gsme.store.put(self._handed_on_key(name), number.to_bytes(8, "big"))
+
+    def _handed_on_key(self, name: LogName) -> str:
+        return f"{self._gsme.gbcs.prefix}log/handed_on/{name.value}"
 
     def pushed(self, cluster: int, attribute: int) -> Value | None:
         """Value of an attribute in the mirror; None if it was never reported."""
@@ -153,6 +185,8 @@ class MirrorPusher:
     def forget(self) -> None:
         """Another hub has taken over: it has no mirror of this meter yet, and what the old one's flags told is void."""
         self._endpoint, self.flags, self._pushes = None, (), 0
+        for name in LOGS.values():
+            self._note_handed_on(name, 0)
 
     async def push(self) -> None:
         """Report to the mirror, asking for it first where none is held. Raises RadioError."""

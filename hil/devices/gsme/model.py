@@ -15,6 +15,8 @@ from typing import Protocol
 from firmware_emu.device import firmware
 from firmware_emu.device.event_log import LogName, configurable_events
 from firmware_emu.device.gbz_server import Command, LiveAttribute, ZclAnswer, ZclModel
+from firmware_emu.device.zcl_event_log import EVENT_LOG, SECURITY_LOG, asked_log
+from firmware_emu.device.zcl_event_log import answer as log_answer
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse import clusters
@@ -52,7 +54,8 @@ _BY_TIER = 0x01
 """Sub-payload bit of a price matrix by time of use (reference gbcs-messages 7A)."""
 _BALANCES = (0x0005, 0x0002, 0x0001, 0x0231, 0x0211, 0x0221)
 """Attributes of accumulated debt, emergency credit, balance, payment debt, time debts 1 and 2: the order of :func:`.balances`."""
-_GENERAL_LOG, _SECURITY_LOG = 3, 4
+LOGS = {EVENT_LOG: LogName.EVENT, SECURITY_LOG: LogName.SECURITY}
+"""Log ids that a gas meter answers for."""
 _CLEARED = 0x8F52
 
 
@@ -366,26 +369,17 @@ class GsmeModel:
         return f"{self._gsme.gbcs.prefix}event/{code:04x}"
 
     def _event_log(self, part: Component) -> Result:
-        fields = EVENTS.to_server[0x00].decode(part.payload)
-        asked = _int(fields, "control_and_log") & 0x0F
-        name = {_GENERAL_LOG: LogName.EVENT, _SECURITY_LOG: LogName.SECURITY}.get(asked)
-        if name is None:
-            return ZclStatus.NOT_FOUND
-        entries = self._gsme.gbcs.logs[name].entries(_int(fields, "from"), _int(fields, "to"))
-        if not entries:
-            return ZclStatus.NOT_FOUND
-        events: FieldValue = tuple({"log": asked, "event": one.code, "time": one.time, "data": one.other} for one in entries)
-        fields = {"total": len(entries), "command_index": 0, "command_count": 1, "control": 0, "events": events}
-        return [ZclAnswer(0x01, EVENTS.to_client[0x01].encode(fields))]
+        name = LOGS.get(asked_log(part.payload))
+        return ZclStatus.NOT_FOUND if name is None else log_answer(part.payload, self._gsme.gbcs.logs[name].entries())
 
     def _clear_log(self, part: Component) -> Result:
         """Only the general log can be cleared, which the security log then says (reference gbcs-spec-notes 16)."""
         asked = _int(EVENTS.to_server[0x01].decode(part.payload), "log")
-        if asked != _GENERAL_LOG:
+        if asked != EVENT_LOG:
             return [ZclAnswer(0x02, bytes(1))]
         self._gsme.gbcs.logs[LogName.EVENT].clear()
         self._gsme.gbcs.log(_CLEARED)
-        return [ZclAnswer(0x02, bytes((1 << _GENERAL_LOG,)))]
+        return [ZclAnswer(0x02, bytes((1 << EVENT_LOG,)))]
 
 
 def _rows(name: str) -> list[dict[str, str]]:
