@@ -119,13 +119,8 @@ class EventLog:
         return found
 
     def after(self, number: int) -> tuple[list[tuple[int, LogEntry]], int]:
-        """The entries still held of those written after the first ``number``, each with its own number, and the number of the newest.
-
-        A log that was cleared since begins again at one.
-        """
+        """The entries still held of those written after the first ``number``, each with its own number, and the number of the newest."""
         written = self._written()
-        if number > written:
-            number = 0
         found = []
         for place in range(max(number, written - self._depth), written):
             octets = self._store.get(f"{self._prefix}slot/{place % self._depth:04d}")
@@ -136,7 +131,7 @@ class EventLog:
     def clear(self) -> None:
         """Forget all entries (only the event and ALCS logs may be cleared; the caller logs 0x8F52)."""
         with self._store.transaction():
-            for key in self._store.keys(self._prefix):
+            for key in self._store.keys(self._prefix + "slot/"):
                 self._store.delete(key)
 
     def _written(self) -> int:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.dcc import dcc
 from hil.dcc.duis import VARIANTS, new_request
@@ -266,3 +267,10 @@ def test_a_command_for_the_device_is_signed_and_maced_as_the_reference_is(rtds: 
     message = checker.protected(transform(request, checker.context(request, reference.header.counter)))
     assert message.encode() == reference.encode()
     assert keystore.has_private_key(BROKER, KeyUsage.KEY_AGREEMENT)
+
+
+@pytest.mark.parametrize(("log", "octet"), [("Event", 0x13), ("GSMEEvent", 0x16), ("Security", 0x04), ("GSMESecurity", 0x07)])
+def test_the_gpfs_own_logs_and_its_copies_of_the_gas_meters_are_asked_for_by_different_numbers(log: str, octet: int) -> None:
+    period = {"StartDateTime": datetime(2026, 1, 1, tzinfo=UTC), "EndDateTime": datetime(2026, 1, 2, tzinfo=UTC)}
+    command = made("6.13", PROXY, DeviceType.GPF, {"ReadLogPeriod": period, "LogToRead": log})
+    assert Gbz.decode(command.payload).components[0].payload[0] == octet
