@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -133,6 +133,12 @@ class FarEnd:
                 self.dcc.attach_hub(OwingLink(self._server.link(hub.eui), self.clock), hub.eui)
             await self.dcc.start()
         return self._server.port
+
+    def watch(self, subscriber: Callable[[Record], None]) -> Callable[[], None]:
+        """Call ``subscriber`` with each record, in the context of the command that asks: it writes there and not where the DCC runs.
+        Returns the function that ends it."""
+        context = copy_context()
+        return self.trace.subscribe(lambda record: context.copy().run(subscriber, record))
 
     def _note(self, record: Record) -> None:
         if record.area == "wan" and record.event in ("received", "connected"):

@@ -143,3 +143,12 @@ def test_a_user_is_suspended_with_its_schedules_and_reinstated(store: Path, keys
     assert shown("schedules", "--store", str(store)) == []
     rows = shown("users", "--store", str(store), "--keys", str(keys), "--reinstate", str(SUPPLIER))
     assert {row["suspended"] for row in rows} == {""}
+
+
+def test_a_model_goes_onto_the_certified_products_list_and_its_devices_follow_its_status(store: Path) -> None:
+    assert run("products", "set", "esme", "AB01", "0000", "0200000a", "--store", str(store)).exit_code == 0
+    rows = shown("products", "show", "--store", str(store))
+    assert {"type": "ESME", "manufacturer": "AB01", "model": "0000", "firmware": "0200000A", "status": "Active"} in rows
+    assert run("products", "set", "esme", "AB01", "0000", "0200000A", "--status", "Withdrawn", "--store", str(store)).exit_code == 0
+    assert [row["status"] for row in shown("products", "show", "--store", str(store)) if row["firmware"] == "0200000A"] == ["Withdrawn"]
+    assert run("products", "set", "KETTLE", "AB01", "0000", "02000000", "--store", str(store)).exit_code == 2

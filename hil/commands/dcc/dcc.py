@@ -163,6 +163,7 @@ _COMMANDS = tuple(
         "measures",
         "maintenance",
         "thresholds",
+        "products",
         "security",
         "serve",
         "up",

@@ -304,7 +304,7 @@ async def _send(
             held.append(f"until {moment(until)}" if isinstance(until, float) else f"for request {until}")
             click.echo(f"request {record.message} waits {held[-1]}", err=True)
 
-    leave = end.trace.subscribe(told)
+    leave = end.watch(told)
     deferred = request.preceding is not None or Node(request.body).has("ExecutionDateTime")
     try:
         async with asyncio.timeout(wait_s if deferred else None):
@@ -366,7 +366,7 @@ def listen(
 
     async def run() -> bool:
         async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end, contextlib.AsyncExitStack() as stack:
-            stack.callback(end.trace.subscribe(lambda record: _tell(record, as_json)))
+            stack.callback(end.watch(lambda record: _tell(record, as_json)))
             if not end.stays_up:
                 await stack.enter_async_context(standing_duties(end.dcc))
             end.add_known_users()

@@ -329,6 +329,11 @@ class Inventory:
         )
         return None if row is None else str(row["status"])
 
+    def products(self) -> tuple[dict[str, str], ...]:
+        """Every entry of the certified products list."""
+        found = self._store.rows("SELECT type, manufacturer, model, firmware, status FROM certified_products ORDER BY 1, 2, 3, 4")
+        return tuple(dict(row) for row in found)
+
     def certify_image(self, type: DeviceType, manufacturer: str, model: str, firmware: str, image_hash: str) -> None:
         """The hash of the image that the entry of this version stands for (hexadecimal SHA-256)."""
         self._store.execute(
