@@ -157,7 +157,7 @@ class ObjectModel:
         self.methods: dict[Key, Method] = {}
         self.selections: dict[Key, Selection] = {}
         self.broken: dict[Key, AccessResult] = {}
-        """Attributes and methods whose hardware is out of order, and what any use of them answers."""
+        """Attributes and methods whose hardware is out of order or not there, and what any use of them answers."""
         self.activations: dict[Key, Callable[[], None]] = {}
 
     def declare(self, key: Key, attribute: Attribute) -> None:
@@ -181,6 +181,11 @@ class ObjectModel:
     def write(self, key: Key, value: Data) -> None:
         """Store a value, whatever the access rights say."""
         self._store.put(self._name(key), value.encode())
+
+    def withhold(self, obis: bytes) -> None:
+        """Devices of this variant have no such object: what a request asks of it is undefined."""
+        self.classes.pop(obis, None)
+        self.broken |= {key: AccessResult.OBJECT_UNDEFINED for key in (*self.attributes, *self.methods) if key[1] == obis}
 
     def known(self, class_id: int, obis: bytes) -> AccessResult:
         """SUCCESS if the object is in the model, else which error a request for it gets."""

@@ -13,11 +13,11 @@ from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.joining import HubTime
 from firmware_emu.gbcs import protect
-from firmware_emu.gbcs.axdr import Array, Boolean, CompactArray, DoubleLongUnsigned, Integer, LongUnsigned, OctetString, Structure
-from firmware_emu.gbcs.dlms import AccessResult, DataNotification, Protected, open_protected
+from firmware_emu.gbcs.axdr import Array, Boolean, CompactArray, DoubleLongUnsigned, Integer, LongUnsigned, Null, OctetString, Structure
+from firmware_emu.gbcs.dlms import AccessResult, Choice, DataNotification, Protected, open_protected
 from firmware_emu.gbcs.envelope import Message
 from hil.devices import Esme, LoadSwitch
-from hil.devices.esme.variant import POLYPHASE
+from hil.devices.esme.variant import POLYPHASE, VARIANTS, EsmeVariant
 from hil.devices.metering.tariff import DAY_S, HOUR_S
 from tests.devices.device_home import SUPPLIER, Home
 from tests.devices.meter_bench import Bench, Item, at_once, entry, flat, limit, octets, put, run
@@ -118,6 +118,19 @@ def test_a_polyphase_meter_tells_which_phase_it_was(device_pki: Keystore) -> Non
     assert bench.told == [0x802A]
     bench.go(570)
     assert bench.told[1:] == [0x802E, 0x8008]
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_a_meter_has_the_objects_of_its_elements_and_phases_alone(device_pki: Keystore, variant: EsmeVariant) -> None:
+    bench = Bench(device_pki, variant=variant)
+
+    def get(class_id: int, obis: str, attribute: int) -> Item:
+        return Choice.GET, class_id, obis, attribute, Null()
+
+    reads = (get(113, "0-0:19.20.5", 5), get(3, "0-0:94.44.1.8", 2), get(20, "0-0:13.0.1", 5), get(3, "1-0:52.32.0.4", 2))
+    there = [bench.do(0x00BD, [one]) == [AccessResult.SUCCESS] for one in reads]
+    assert there == [variant.elements > 1] * 3 + [variant.phases > 1]
+    assert bench.do(0x00BD, [get(3, "1-0:32.32.0.4", 2), get(3, "0-0:94.44.1.7", 2)]) == [AccessResult.SUCCESS] * 2
 
 
 def test_maximum_demand_is_the_largest_half_hour_all_day_and_in_its_window(device_pki: Keystore) -> None:

@@ -10,7 +10,7 @@ from firmware_emu.device.object_model import Key, zero_of
 from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Number, OctetString, Structure, Utf8String, VisibleString
 from firmware_emu.gbcs.dlms import AccessResult, DataNotification, parse_obis
 from firmware_emu.gbcs.envelope import Message
-from hil.devices.esme.variant import POLYPHASE
+from hil.devices.esme.variant import POLYPHASE, SECOND_ELEMENT_OBJECTS, TWIN_ELEMENT
 from tests.devices.meter_bench import Bench, at_once, put
 from tests.devices.settings_table import rows
 
@@ -59,7 +59,8 @@ def active_place(key: Key) -> tuple[Key, Key] | None:
 
 @pytest.mark.parametrize(("class_id", "obis", "attribute", "kind"), settable(), ids=lambda value: str(value)[:40])
 def test_what_is_written_is_read_back(device_pki: Keystore, class_id: int, obis: str, attribute: int, kind: str) -> None:
-    bench = Bench(device_pki, variant=POLYPHASE)
+    second = obis.removesuffix(".255") in SECOND_ELEMENT_OBJECTS
+    bench = Bench(device_pki, variant=TWIN_ELEMENT if second else POLYPHASE)
     value = another(zero_of(kind))
     assert bench.do(0x0019, [put(class_id, obis, attribute, value)]) == [AccessResult.SUCCESS]
     key = (class_id, parse_obis(obis), attribute)

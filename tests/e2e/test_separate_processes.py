@@ -82,7 +82,7 @@ class Bench:
 
     @contextlib.contextmanager
     def records(self) -> Iterator[Iterator[str]]:
-        """What the DCC takes, a line each, from now on."""
+        """Records of the DCC from now on, a line each."""
         command = [*CHUB, "dcc", "listen", "--board", str(self.folder / "board.toml"), "--store", str(self.store), "--json"]
         listening = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert listening.stdout is not None
@@ -124,7 +124,7 @@ class Bench:
         self.until(lambda told: told[request] == 1)
 
     def told(self) -> Counter[str]:
-        """How often each was told: a Response by its RequestID, an alert by its code."""
+        """Number of times that each was told: a Response by its RequestID, an alert by its code."""
         return tally(self.inbox.taken)
 
     def until(self, enough: object) -> None:

@@ -98,6 +98,10 @@ def reference_devices() -> dict[Eui64, ReferenceDevice]:
     }
 
 
+OF_SECOND_ELEMENT = frozenset({"ECS01c", "ECS01d", "ECS24b"})
+"""Use cases about the second element of a twin element meter (reference smets 11: 5.13.1, 5.13.2.9)."""
+
+
 def pairs(templates: Path, messages: Path) -> Iterator[tuple[str, Path, list[Path]]]:
     """Stem, request and the messages of that stem, found recursively. Raises NotAvailable where a folder is missing."""
     for folder in (templates, messages):
@@ -160,7 +164,8 @@ class Checker:
         """The context with the profile that fits the use case and the elements which the stem names; unchanged where none does."""
         use_case, *words = stem.split("_")
         default = context.profile
-        elements = 1 if "SINGLE" in words else 2 if "TWIN" in words else default.elements
+        twin = "TWIN" in words or use_case in OF_SECOND_ELEMENT
+        elements = 1 if "SINGLE" in words else 2 if twin else default.elements
         for phases, edition in product((default.phases, 4 - default.phases), (default.edition, *Edition)):
             candidate = replace(context, profile=DeviceProfile(phases, elements, edition))
             try:

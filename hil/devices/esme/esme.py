@@ -45,7 +45,7 @@ from hil.devices.esme.controls import Controls
 from hil.devices.esme.events import EventSettings
 from hil.devices.esme.metering import STATES, EsmeRegisters, EsmeSettings, LoadSwitch, Metering
 from hil.devices.esme.ppmid_commands import PpmidDesk
-from hil.devices.esme.variant import SINGLE_ELEMENT, VARIANTS, EsmeVariant
+from hil.devices.esme.variant import FURTHER_PHASES_OBJECTS, SECOND_ELEMENT_OBJECTS, SINGLE_ELEMENT, VARIANTS, EsmeVariant
 from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY
 from hil.devices.metering.meter import Meter
 from hil.devices.metering.tariff import LoadProfile, house, nothing
@@ -111,6 +111,8 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         esme_settings.install(self, self.model, self.controls)
         esme_model.install(self, self.model, self.controls)
         esme_logs.install(self, self.model, self.controls)
+        for obis in (*(SECOND_ELEMENT_OBJECTS if variant.elements == 1 else ()), *(FURTHER_PHASES_OBJECTS if variant.phases == 1 else ())):
+            self.model.withhold(parse_obis(obis))
         self._dlms = DlmsServer(self.gbcs, self.model)
         self.use(self)
         self._go_on()
