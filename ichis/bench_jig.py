@@ -18,8 +18,8 @@ from ichis.instrument.stand_in import Behind
 from ichis.jig import DataLink, Jig, Lines, Mating, Probes, Supply
 from ichis.manual import Engineer
 from ichis.profile import Profile
-from ichis.pty_wire import PtyWire
 from ichis.simulated_jig import HubSocket, SeatModel, SimulatedJig
+from ichis.wires import PtyWire
 
 
 class BenchJig(Jig, Protocol):
@@ -38,10 +38,15 @@ class BenchJig(Jig, Protocol):
         ...
 
 
-async def open_jig(table: JigTable, profile: Profile, clock: Clock, trace: Trace, condition: Condition) -> BenchJig:
-    """The jig that the board names. Raises JigError and NotAvailable where an instrument is not there or is another one."""
+async def open_jig(
+    table: JigTable, profile: Profile, clock: Clock, trace: Trace, condition: Condition, *, in_memory: bool = False
+) -> BenchJig:
+    """The jig that the board names. Raises JigError and NotAvailable where an instrument is not there or is another one.
+
+    ``in_memory``: a simulated one whose serial pair is on bench time.
+    """
     if table.kind == "simulated":
-        modelled = SimulatedJig(profile, clock, trace, condition)
+        modelled = SimulatedJig(profile, clock, trace, condition, in_memory=in_memory)
         if table.stand_in is None:
             return modelled
         return await StandInJig.open(table, modelled, clock)
@@ -116,7 +121,7 @@ class InstrumentJig:
         self.profile = profile
         master, slave = os.openpty()
         tty.setraw(slave)
-        self._wire = PtyWire(master, clock, condition.line, condition)
+        self._wire = PtyWire(master, clock, condition.uart)
         self._instruments = Instruments(clock, Engineer(clock))
         self.calibrations = self._instruments.calibrations
         self.data: DataLink = self._instruments.port(os.ttyname(slave), profile, inverts=profile.line.inverted)

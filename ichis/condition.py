@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ichis.uart import LineProfile
+from ichis.uart import HubUart, LineProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +104,8 @@ class Condition:
     def line(self) -> LineProfile:
         """The settings that the unit's UART really has."""
         return replace(self.line_settings, baud=self.line_settings.baud * (1 + self.hub_baud_error))
+
+    @property
+    def uart(self) -> HubUart:
+        """The unit's UART, just switched on."""
+        return HubUart(self.line, self.swallowed_octets, self.deaf_octets_after_error)

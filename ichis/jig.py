@@ -97,7 +97,7 @@ class DataLink(Protocol):
     async def write(self, octets: bytes) -> None: ...
 
     async def read(self, count: int, timeout_s: float) -> bytes:
-        """Up to ``count`` octets, fewer when the line was empty for ``timeout_s`` real seconds."""
+        """Up to ``count`` octets, fewer when the line was empty for ``timeout_s``: real seconds, unless both ends are in this process."""
         ...
 
     async def set_line(self, line: LineProfile) -> None:

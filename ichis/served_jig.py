@@ -30,9 +30,9 @@ from ichis.instrument.stand_in import serve as serve_stand_in
 from ichis.jig import OPEN_OHM
 from ichis.measuring.dialect import named
 from ichis.measuring.reading import Reading
-from ichis.pty_wire import PtyWire
 from ichis.served_lines import Drive, Read, ServedLines
 from ichis.simulated_jig import HubSocket, SourceModel
+from ichis.wires import PtyWire
 
 Attach = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -263,7 +263,7 @@ class ServedUnit:
         self._slave, self._path = slave, path
         path.unlink(missing_ok=True)
         path.symlink_to(os.ttyname(slave))
-        self._wire = PtyWire(master, clock, condition.line, condition)
+        self._wire = PtyWire(master, clock, condition.uart)
         self.socket = HubSocket(clock, Trace(clock.now), condition, self._wire)
         self._condition = condition
         self._server: asyncio.Task[None] | None = None

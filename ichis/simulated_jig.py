@@ -22,7 +22,7 @@ from ichis.measuring.calibration import Calibration
 from ichis.measuring.reading import Accuracy, Basis, Reading, Span
 from ichis.port import SerialPort
 from ichis.profile import Profile
-from ichis.pty_wire import PtyWire
+from ichis.wires import MemoryHubEnd, MemoryPort, PtyWire
 
 MOST_VOLTS, MOST_AMPERES = 30.0, 5.0
 """Limits of the modelled supply."""
@@ -128,18 +128,29 @@ class SeatModel:
 class SimulatedJig:
     """Implements :class:`ichis.jig.Jig` over the model. ``hub_side`` is the far end of the cable."""
 
-    def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: Condition | None = None) -> None:
-        """Must be made on the event loop. A hub in the socket, supply off, no presence, AC Lost reading as lost (open contact)."""
+    def __init__(
+        self, profile: Profile, clock: Clock, trace: Trace, condition: Condition | None = None, *, in_memory: bool = False
+    ) -> None:
+        """Must be made on the event loop. A hub in the socket, supply off, no presence, AC Lost reading as lost (open contact).
+
+        ``in_memory``: the serial pair is one on bench time, in place of a pseudo-terminal.
+        """
         self.identity = "simulated jig"
         self.calibrations: dict[str, Calibration] = {}
         self.profile = profile
         condition = condition or Condition()
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        self._wire = PtyWire(master, clock, condition.line, condition)
-        self.data: DataLink
-        self._port = self.data = SerialPort(os.ttyname(slave), clock, line=profile.line, inverts=profile.line.inverted)
-        os.close(slave)
+        self._port: MemoryPort | SerialPort
+        self._wire: MemoryHubEnd | PtyWire
+        if in_memory:
+            self._port = MemoryPort(profile.line, condition.uart)
+            self._wire = self._port.hub
+        else:
+            master, slave = os.openpty()
+            tty.setraw(slave)
+            self._wire = PtyWire(master, clock, condition.uart)
+            self._port = SerialPort(os.ttyname(slave), clock, line=profile.line, inverts=profile.line.inverted)
+            os.close(slave)
+        self.data: DataLink = self._port
         self.socket = HubSocket(clock, trace, condition, self._wire)
         self.hub_side = self.socket.hub_side
         self.supply: Supply = SourceModel(self.socket.feed, clock)

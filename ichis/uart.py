@@ -103,3 +103,22 @@ def carried(octets: bytes, sender: LineProfile, receiver: LineProfile) -> Receiv
     if sender == receiver and (sender.bits == 8 or all(octet < 1 << sender.bits for octet in octets)):
         return Received(octets, 0, 0)
     return octets_of(levels_of(octets, sender), receiver)
+
+
+class HubUart:
+    """The hub's UART: its settings, and what an octet that it could not read does to those after it."""
+
+    def __init__(self, line: LineProfile, swallowed: frozenset[int], deaf_octets_after_error: int) -> None:
+        """``swallowed``: octets that it never hears."""
+        self.line = line
+        self._swallowed, self._deaf_after_error = swallowed, deaf_octets_after_error
+        self._deaf = 0
+
+    def heard(self, octets: bytes, sender: LineProfile) -> bytes:
+        """Octets that the hub reads when a UART with those settings sends these."""
+        received = carried(octets, sender, self.line)
+        if received.framing_errors + received.parity_errors:
+            self._deaf = self._deaf_after_error
+        left = received.octets[self._deaf :]
+        self._deaf = max(0, self._deaf - len(received.octets))
+        return bytes(octet for octet in left if octet not in self._swallowed)

@@ -52,7 +52,7 @@ class ConformanceStation(Station):
         han: Han | None = None,
         firmware: type[Hub] = Hub,
     ) -> None:
-        """``han``: a HAN in memory in place of the board's dongle, for thousands of boots."""
+        """``han``: a HAN in memory in place of the board's dongle, for thousands of boots; a simulated jig's serial pair is so too."""
         meters = tuple(row for row in board.device if row.type == "ESME")[:1]
         super().__init__(board.model_copy(update={"device": meters}), clock, trace, folder, keystore, board.seed)
         self.profile, self.condition = profile, condition
@@ -74,7 +74,8 @@ class ConformanceStation(Station):
 
     async def bring_up(self) -> None:
         made = self.jig
-        self._bench_jig = await open_jig(self.board.jig, self.profile, self.clock, self.trace, self.condition)
+        in_memory = self._memory is not None
+        self._bench_jig = await open_jig(self.board.jig, self.profile, self.clock, self.trace, self.condition, in_memory=in_memory)
         await made.close()
         self.jig = self.bench_jig  # type: ignore[assignment]
         self.host = Host(self.bench_jig, self.profile)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
+from ichis.condition import Condition
 from ichis.connector import Level
 from ichis.host import Host
 from ichis.profile import load_profile
@@ -94,11 +96,34 @@ async def test_a_low_supply_never_starts_the_hub(jig: SimulatedJig, host: Host, 
     assert not jig.hub_side.powered
 
 
+@pytest.fixture(params=[False, True], ids=["pseudo-terminal", "in memory"])
+async def pair(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[SimulatedJig]:
+    """A jig with either of the two serial pairs, before a hub that is deaf to an octet and loses two after one that it cannot read."""
+    condition = Condition(swallowed_octets=frozenset({0x13}), deaf_octets_after_error=2)
+    jig = SimulatedJig(PROFILE, clock, Trace(clock.now), condition, in_memory=request.param)
+    yield jig
+    await jig.close()
+
+
 @pytest.mark.requirement("ICH-11")
-async def test_octets_cross_the_serial_pair_both_ways(jig: SimulatedJig, host: Host, clock: Clock) -> None:
-    assert jig.hub_side.data is not None
-    await jig.data.write(b"\x00\x11\x7e\xffhost")
-    assert await jig.hub_side.data.read(64, 5) == b"\x00\x11\x7e\xffhost"
-    await jig.hub_side.data.write(b"hub\x13\r\n")
-    assert await jig.data.read(6, 5) == b"hub\x13\r\n"
-    assert await jig.data.read(1, 0.05) == b""
+async def test_octets_cross_the_serial_pair_both_ways(pair: SimulatedJig) -> None:
+    assert pair.hub_side.data is not None
+    await pair.data.write(b"\x00\x11\x7e\xffhost")
+    assert await pair.hub_side.data.read(64, 5) == b"\x00\x11\x7e\xffhost"
+    await pair.hub_side.data.write(b"hub\x13\r\n")
+    assert await pair.data.read(6, 5) == b"hub\x13\r\n"
+    assert await pair.data.read(1, 0.05) == b""
+
+
+async def test_defects_of_the_hubs_uart_and_settings_that_do_not_fit_break_octets_on_either_pair(pair: SimulatedJig) -> None:
+    own, hub = PROFILE.line, pair.hub_side.data
+    assert hub is not None
+    await pair.data.write(b"a\x13b")
+    assert await hub.read(64, 5) == b"ab"
+    await pair.data.set_line(replace(own, baud=own.baud / 3))
+    await pair.data.write(b"\x00" * 4)
+    garbled = await hub.read(64, 0.05)
+    assert b"\x00" * 4 not in garbled
+    await pair.data.set_line(own)
+    await pair.data.write(b"12345678")
+    assert await hub.read(64, 5) == b"345678"
