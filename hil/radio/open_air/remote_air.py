@@ -7,6 +7,7 @@ far end. With a clock that the far end leads (:func:`visit`), bench time here is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -51,11 +52,16 @@ class _Wire:
             raise NotAvailable(f"the open air at {air.host}:{air.port}", f"{wrong.strerror or wrong}: start it with --air") from wrong
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._say(JOIN, bytes([VERSION]) + radio.eui64.zigbee)
-        self._say(RADIO, bytes([MONITOR]))
+        self.listen(True)
         asyncio.get_running_loop().add_reader(self._socket, self._look)
 
     def _say(self, kind: bytes, body: bytes) -> None:
-        self._socket.sendall(message(kind, body))
+        with contextlib.suppress(OSError):  # the reader meets the end of the connection and tells of it
+            self._socket.sendall(message(kind, body))
+
+    def listen(self, on: bool) -> None:
+        """The radio is on, or off: an off radio stays connected, since the far end leads its clock by this connection."""
+        self._say(RADIO, bytes([MONITOR if on else 0]))
 
     def _look(self) -> None:
         try:
@@ -138,13 +144,17 @@ class RemoteAir(Air):
             clock.lead(self._idle)
 
     def attach(self, radio: Radio) -> Callable[[], None]:
-        self._wires[radio] = _Wire(self, radio)
+        wire = self._wires.get(radio)
+        if wire is None:
+            self._wires[radio] = _Wire(self, radio)
+        else:
+            wire.listen(True)
         return lambda: self._leave(radio)
 
     def _leave(self, radio: Radio) -> None:
-        wire = self._wires.pop(radio, None)
+        wire = self._wires.get(radio)
         if wire is not None:
-            wire.close()
+            wire.listen(False)
 
     def lost(self, radio: Radio) -> None:
         """The far end has closed the connection of a radio: it is on no air any more."""
