@@ -16,6 +16,7 @@
     ├── HubFault(problem)                        the hub ended by a fault of its own
     ├── TaskFault(problem, count)                background tasks ended by faults of their own while a program ran
     └── NotAvailable(what, how_to_get_it)        a part, file or library that is not here
+        └── StoreTrouble                         the medium of a store that is open takes nothing now
 
 Every message carries what was read, what was expected, and the next thing to do. None of these crosses a protocol
 boundary: the hub and the devices answer with the status the specification asks for and record why.
@@ -131,6 +132,10 @@ class NotAvailable(CommsHubError):
         super().__init__(f"{what} is not available: {how_to_get_it}")
         self.what = what
         self.how_to_get_it = how_to_get_it
+
+
+class StoreTrouble(NotAvailable):
+    """The medium of a store that is open takes nothing now: it is full, or fails. What is tried again later may go."""
 
 
 def fault_named(crash: BaseException) -> str:

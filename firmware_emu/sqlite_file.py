@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, StoreTrouble
 from firmware_emu.ownership import Owner
 
 Value = str | int | float | bytes | None
@@ -132,7 +132,8 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def told(self, *, opening: bool = False) -> Iterator[None]:
-        """Troubles of the medium become NotAvailable, in one line with a way out; mistakes in a statement stay what they are.
+        """Troubles of the medium become StoreTrouble, damage becomes NotAvailable, in one line with a way out; mistakes in a statement stay
+        what they are.
 
         While a store is opened (``opening``) a statement that is not understood is no mistake of ours: the file's own words are spoilt.
         """
@@ -141,11 +142,11 @@ class SqliteFile:
         except sqlite3.OperationalError as wrong:
             name = getattr(wrong, "sqlite_errorname", "")
             if name.startswith("SQLITE_FULL"):
-                raise NotAvailable(self._name, f"{wrong}: make room on the medium and start again") from wrong
+                raise StoreTrouble(self._name, f"{wrong}: make room on the medium and start again") from wrong
             if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
-                raise NotAvailable(self._name, f"{wrong}: give a path to a writable file, or a new one") from wrong
+                raise StoreTrouble(self._name, f"{wrong}: give a path to a writable file, or a new one") from wrong
             if name.startswith("SQLITE_BUSY"):
-                raise NotAvailable(self._name, f"{wrong}: another process is writing to it, try again") from wrong
+                raise StoreTrouble(self._name, f"{wrong}: another process is writing to it, try again") from wrong
             if opening:
                 raise NotAvailable(self._name, f"it is damaged ({wrong}): {self._way_out()}") from wrong
             raise

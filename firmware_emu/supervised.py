@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from firmware_emu.clock import SUPERVISED
 from firmware_emu.errors import fault_named
 from firmware_emu.trace import Trace
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Told = Callable[[str], None]
 
@@ -43,3 +44,16 @@ def supervised(
 
     task.add_done_callback(ended)
     return task
+
+
+def called_back(act: Callable[P, None]) -> Callable[P, None]:
+    """``act`` for a library that calls it: power that goes meanwhile cancels what is under way, and no task ends by it here."""
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            act(*args, **kwargs)
+        except asyncio.CancelledError:
+            if asyncio.current_task() is not None:
+                raise
+
+    return called

@@ -1,7 +1,8 @@
 """Power that goes at any instant below SQLite: what was synced is there, of what was not any part may be; each image opens and is whole.
 
 A child process commits to a real store under strace. At each of its system calls the images that a medium may hold then are laid out:
-all that was synced before, with every combination of the writes since (beyond five: none, all, each alone, all but one, each torn).
+all that was synced before, with every combination of the writes since (beyond five: none, all, each alone, all but one, each torn); a
+file that was removed may be there still, as it was, until its folder is synced. On a medium that fills up the child starts again.
 """
 
 from __future__ import annotations
@@ -22,25 +23,54 @@ from firmware_emu.hub.nvm import SqliteStore
 from hil.dcc.base.store import DccStore
 
 COMMITS = 8
+FULL_AT = 3
+"""The commit from which on no file may grow beyond the limit, until the store has been told full."""
 CHILD = """
-import sys
+import resource, sys
 from pathlib import Path
+from firmware_emu.errors import CommsHubError
 from {module} import {name} as Store
-store = Store(Path({path!r}))
-store._file.connection.execute("PRAGMA wal_autocheckpoint = 6")
-values = store.named("") if hasattr(store, "named") else store
-for number in range(1, {commits} + 1):
+
+def opened():
+    store = Store(Path({path!r}))
+    store._file.connection.execute("PRAGMA wal_autocheckpoint = 6")
+    return store
+
+def commit(store, number):
+    values = store.named("") if hasattr(store, "named") else store
     with store.transaction():
         values.put("a", number.to_bytes(2, "big") * 600)
         values.put("b", number.to_bytes(2, "big") * 600)
-    sys.stdout.write(f"done {{number}}\\n")
+
+def say(word):
+    sys.stdout.write(word + "\\n")
     sys.stdout.flush()
+
+store, none = opened(), resource.getrlimit(resource.RLIMIT_FSIZE)
+for number in range(1, {commits} + 1):
+    if number == {full_at} and {limit}:
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, none[1]))
+    try:
+        commit(store, number)
+    except CommsHubError:
+        store.close()
+        resource.setrlimit(resource.RLIMIT_FSIZE, none)
+        say("full")
+        store = opened()
+        commit(store, number)
+    say(f"done {{number}}")
 """
 _CALL = re.compile(
     r"(pwrite64|write|fsync|fdatasync|ftruncate)"  # what it does
     r"\((\d+)<([^>]*)>"  # descriptor and path
-    r'(?:, (?:"((?:\\x[0-9a-f]{2})*)", )?(\d+)?(?:, (\d+))?)?\)\s+= \d+'  # octets, length, place
+    r'(?:, (?:"((?:\\x[0-9a-f]{2})*)", )?(\d+)?(?:, (\d+))?)?\)\s+= (\d+)'  # octets, length, place; octets that were taken
+    r'|(unlink)\("((?:\\x[0-9a-f]{2})*)"\)\s+= 0'
 )
+
+
+def told(octets: str) -> bytes:
+    """Octets as strace prints them."""
+    return bytes.fromhex(octets.replace("\\x", ""))
 
 
 @dataclass
@@ -50,6 +80,11 @@ class File:
     synced: bytes
     pending: list[tuple[int, bytes | None]] = field(default_factory=list)
     """Place and octets of each write since; octets None: cut off there."""
+    removed: list[bytes] = field(default_factory=list)
+    """Contents under this name that were removed, and may be there as long as the folder is not synced."""
+
+    def remove(self) -> None:
+        self.removed, self.synced, self.pending = [*self.removed, *self.images()], b"", []
 
     def with_(self, writes: list[tuple[int, bytes | None]]) -> bytes:
         octets = bytearray(self.synced)
@@ -70,7 +105,8 @@ class File:
         else:
             alone = [[one] for one in pending]
             chosen = [[], pending, *alone, *([other for other in pending if other is not one] for one in pending)]
-        seen: set[bytes] = set()
+        yield from self.removed
+        seen = set(self.removed)
         for writes in chosen + [[*pending[:at], (one[0], one[1][: len(one[1]) // 2])] for at, one in enumerate(pending) if one[1]]:
             if (image := self.with_(writes)) not in seen:
                 seen.add(image)
@@ -87,16 +123,18 @@ def kept_by(opened: type[SqliteStore] | type[DccStore], path: Path) -> tuple[byt
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here to see the writes: apt-get install strace")
+@pytest.mark.parametrize("limit", [0, 5_000, 22_000], ids=lambda limit: f"full-at-{limit}" if limit else "room")
 @pytest.mark.parametrize("opened", [pytest.param(SqliteStore, id="hub"), pytest.param(DccStore, id="dcc")])
 def test_what_was_acknowledged_is_there_and_whole_wherever_the_power_goes(
-    opened: type[SqliteStore] | type[DccStore], tmp_path: Path
+    opened: type[SqliteStore] | type[DccStore], limit: int, tmp_path: Path
 ) -> None:
     path, after = tmp_path / "store.sqlite", tmp_path / "after" / "store.sqlite"
     after.parent.mkdir()
     opened(path).close()
-    files = {str(path): File(path.read_bytes()), f"{path}-wal": File(b"")}
-    code = CHILD.format(module=opened.__module__, name=opened.__name__, path=str(path), commits=COMMITS)
-    calls = "trace=pwrite64,write,fsync,fdatasync,ftruncate"
+    main, log = File(path.read_bytes()), File(b"")
+    files = {str(path): main, f"{path}-wal": log}
+    code = CHILD.format(module=opened.__module__, name=opened.__name__, path=str(path), commits=COMMITS, full_at=FULL_AT, limit=limit)
+    calls = "trace=pwrite64,write,fsync,fdatasync,ftruncate,unlink"
     traced = subprocess.run(
         ["strace", "-f", "-y", "-xx", "-s", "100000", "-e", calls, sys.executable, "-c", code],
         capture_output=True,
@@ -107,27 +145,37 @@ def test_what_was_acknowledged_is_there_and_whole_wherever_the_power_goes(
     if "done 1" not in traced.stdout:
         pytest.skip("strace may not trace here")
     assert f"done {COMMITS}" in traced.stdout
+    assert ("full" in traced.stdout) == bool(limit)
     acknowledged = images = synced = 0
-    for call, descriptor, place, data, first, second in _CALL.findall(traced.stderr):
-        octets = bytes.fromhex(data.replace("\\x", ""))
-        name = bytes.fromhex(place.replace("\\x", "")).decode() if place.startswith("\\x") else place
-        if call == "write" and descriptor == "1":
+    laid: set[tuple[bytes, bytes]] = set()
+    for call, descriptor, place, data, first, second, taken, removal, victim in _CALL.findall(traced.stderr):
+        octets = told(data)[: int(taken or 0)]
+        name = told(victim or place).decode() if (victim or place).startswith("\\x") else place
+        if call == "write" and descriptor == "1" and octets.startswith(b"done"):
             acknowledged = int(octets.split()[1])
+            laid.clear()
+        if call in ("fsync", "fdatasync") and name == str(path.parent):
+            log.removed.clear()
         file = files.get(name)
         if file is None:
             continue
-        if call in ("fsync", "fdatasync"):
+        if removal:
+            file.remove()
+        elif call in ("fsync", "fdatasync"):
             file.synced, file.pending = file.with_(file.pending), []
             synced += 1
         elif call == "ftruncate":
             file.pending.append((int(first), None))
         else:
             file.pending.append((int(second), octets))
-        for main, log in itertools.product(files[str(path)].images(), files[f"{path}-wal"].images()):
+        for image in itertools.product(main.images(), log.images()):
+            if image in laid:
+                continue
+            laid.add(image)
             for one in after.parent.iterdir():
                 one.unlink()
-            after.write_bytes(main)
-            Path(f"{after}-wal").write_bytes(log)
+            after.write_bytes(image[0])
+            Path(f"{after}-wal").write_bytes(image[1])
             kept = kept_by(opened, after)
             images += 1
             assert kept[0] == kept[1], "half of a transaction is there"

@@ -11,7 +11,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable, TaskFault
-from firmware_emu.supervised import supervised
+from firmware_emu.supervised import called_back, supervised
 from firmware_emu.trace import Record, Trace
 
 SECRET = "00112233445566778899aabbccddeeff"
@@ -123,3 +123,24 @@ def test_every_task_that_is_started_is_supervised_or_awaited_by_somebody() -> No
         if started.search(path.read_text(encoding="utf-8"))
     }
     assert found == set(AWAITED)
+
+
+def test_power_that_goes_in_a_callback_is_no_fault_of_the_library_and_ends_the_task_that_is_under_way_else() -> None:
+    clock = Clock(warp=True)
+    troubles: list[str] = []
+
+    def power_goes() -> None:
+        raise asyncio.CancelledError
+
+    async def main() -> bool:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: troubles.append(context["message"]))
+        loop.call_soon(called_back(power_goes))
+        task = loop.create_task(asyncio.sleep(0, called_back(power_goes)))
+        await asyncio.sleep(1)
+        with pytest.raises(asyncio.CancelledError):
+            (await task)()
+        return True
+
+    assert clock.run(main())
+    assert troubles == []

@@ -32,7 +32,7 @@ from bellows.zigbee.application import ControllerApplication
 
 from firmware_emu.clock import RADIO_HOLD, Clock
 from firmware_emu.crypto.entropy import Entropy
-from firmware_emu.errors import CommsHubError, NotAvailable, RadioError
+from firmware_emu.errors import CommsHubError, NotAvailable, RadioError, fault_named
 from firmware_emu.han import zigpy_backup
 from firmware_emu.han.base import SMART_ENERGY, ApsFrame, NetworkSettings
 from firmware_emu.han.custody import Backup, Held
@@ -41,6 +41,7 @@ from firmware_emu.ids import Eui64
 
 P = ParamSpec("P")
 R = TypeVar("R")
+LOGGER = logging.getLogger(__name__)
 
 for _library in ("bellows", "serialx", "zigpy"):
     # Below INFO these write every command and octet, and so keys, into the log.
@@ -160,6 +161,8 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
             loop = asyncio.get_running_loop()
             loop.set_default_executor(HeldThreads(self._clock, loop))
         await super().connect(use_thread=False)
+        ash = self._gw._obj._transport  # behind bellows' proxy for threads
+        ash._send_data_frame = _heard_out(ash._send_data_frame)
 
     async def reset(self) -> None:
         with self._held(_RESET_HELD_REAL_S):
@@ -174,6 +177,25 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
                 return await command(name, *args, **kwargs)
 
         self._protocol.command = held_command
+        self._protocol._send_fragment_ack = _heard_out(self._protocol._send_fragment_ack)
+
+
+def _heard_out(work: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """``work``, which bellows does in a task that nobody may await any more when it fails: that the line is gone is told by
+    ``connection_lost``, and Python need not complain of an exception that nobody has retrieved."""
+
+    async def heard(*args: P.args, **kwargs: P.kwargs) -> R:
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(_look_at)
+        return await work(*args, **kwargs)
+
+    return heard
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        LOGGER.debug("the line to the dongle: %s", fault_named(fault))
 
 
 def device_config(path: str, baudrate: int, flow_control: str | None) -> dict[str, Any]:

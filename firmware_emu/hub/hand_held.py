@@ -32,6 +32,7 @@ from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.hub.routing import LocalCommands
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import called_back
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.key_establishment import KEY_ESTABLISHMENT
 
@@ -91,7 +92,7 @@ class HandHeld:
         zcl = ZclPort(port, self._clock, trace=self._trace, source="hub")
         zcl.add_endpoint(SimpleDescriptor(ENDPOINT, _ESI, servers=(KEY_ESTABLISHMENT.id,)))
         server = KeyEstablishmentServer(zcl, self._credentials, self._established, endpoint=ENDPOINT, on_failed=self._not_established)
-        radio.inter_pan_receiver = self._received
+        radio.inter_pan_receiver = called_back(self._received)
         self._closes = asyncio.get_running_loop().time() + seconds
         try:
             await self._clock.sleep(seconds)

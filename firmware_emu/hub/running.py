@@ -39,6 +39,7 @@ from firmware_emu.hub.routing import LocalCommands, Router
 from firmware_emu.hub.sub_ghz import serve_sub_ghz
 from firmware_emu.hub.time_service import HubTime, serve_keep_alive, serve_time
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import called_back
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
@@ -73,7 +74,7 @@ class GuardedPort:
     @receiver.setter
     def receiver(self, receiver: Receiver | None) -> None:
         self._receiver = receiver
-        self._radio.receiver = None if receiver is None else self._received
+        self._radio.receiver = None if receiver is None else called_back(self._received)
 
     def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
         self._radio.add_endpoint(descriptor)
@@ -275,7 +276,7 @@ class RunningHub:
                 group.create_task(self._stay_alive())
                 group.create_task(self._act_when_due())
                 group.create_task(self.hand_held.run())
-                await self._radio.start(self._on_radio)
+                await self._radio.start(called_back(self._on_radio))
                 await self.commissioning.bring_up()
                 self.tunnels.sync()
                 await self._keep_up()

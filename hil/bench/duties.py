@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from firmware_emu.supervised import supervised
+from hil.dcc.base.store import outliving
 from hil.dcc.dcc import Dcc
 from hil.sec.demand.demand import Demand
 from hil.sec.incidents import IncidentLog
@@ -22,8 +23,8 @@ async def standing_duties(dcc: Dcc) -> AsyncIterator[None]:
     monitor = ProtectiveMonitor(dcc.store, log, dcc.trace)
     demand = Demand(dcc.store, dcc.clock.now)
     tasks = (
-        supervised(demand.count_each_month(dcc.clock, dcc.inventory, dcc.registration), "the monthly count", dcc.trace, area="dcc"),
-        supervised(_archive_daily(dcc), "the archive of requests", dcc.trace, area="dcc"),
+        _standing(dcc, "the monthly count", lambda: demand.count_each_month(dcc.clock, dcc.inventory, dcc.registration)),
+        _standing(dcc, "the archive of requests", lambda: _archive_daily(dcc)),
     )
     try:
         yield
@@ -32,6 +33,10 @@ async def standing_duties(dcc: Dcc) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _standing(dcc: Dcc, what: str, duty: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    return supervised(outliving(duty, what, dcc.clock, dcc.trace), what, dcc.trace, area="dcc")
 
 
 async def _archive_daily(dcc: Dcc) -> None:

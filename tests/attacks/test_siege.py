@@ -49,11 +49,41 @@ FOUND = [
     ("dcc-store", (Change("damage", 0.505889892578125, 32225), Change("again", 0.330902099609375, 57850))),
 ]
 """Finds of the search, mended since: a header, a text, the name of a column and an owner's epoch, damaged, that ended as tracebacks."""
+HOMES = {
+    "a frame to the dongle that nobody awaits fails with the line": (Change("write", 0.6157379150390625, 43508),),
+    "an acknowledgement of a fragment fails with the line": (
+        Change("full", 0.48974609375, 28701),
+        Change("DCC dies", 0.3284912109375, 63303),
+    ),
+    "the power goes while the dongle's library hands a frame up": (Change("write", 0.2834014892578125, 61083),),
+    "the DCC's store is full when the hub says hello": (Change("full", 0.4917755126953125, 25073), Change("wan", 0.531982421875, 41617)),
+}
+"""The same of homes."""
+
+
+FULL_THEN_OUT_OF_POWER = [
+    (Change("full", 0.833343505859375, 32920), Change("power", 0.89459228515625, 6001)),
+    (Change("power", 0.2381439208984375, 18909), Change("full", 0.231201171875, 27366)),
+    (Change("full", 0.32464599609375, 42305), Change("power", 0.2017364501953125, 14335)),
+    (Change("power", 0.69927978515625, 29832), Change("full", 0.694915771484375, 27331), Change("beside", 0.361328125, 40559)),
+]
+"""The store of a hub whose medium is full closes itself and syncs its file before it removes its log, as strace shows
+(``tests/test_power_loss.py``): power that goes then takes neither."""
+
+
+@pytest.mark.parametrize("changes", FULL_THEN_OUT_OF_POWER)
+def test_power_that_goes_after_the_medium_was_full_takes_nothing_that_was_returned(siege: Siege, changes: tuple[Change, ...]) -> None:
+    assert judged(siege.layer("hub-store"), changes) is None
 
 
 @pytest.mark.parametrize(("layer", "changes"), FOUND)
 def test_what_was_found_is_found_no_more(siege: Siege, layer: str, changes: tuple[Change, ...]) -> None:
     assert judged(siege.layer(layer), changes) is None
+
+
+@pytest.mark.parametrize("changes", HOMES.values(), ids=HOMES)
+def test_what_was_found_in_homes_is_found_no_more(siege: Siege, changes: tuple[Change, ...]) -> None:
+    assert judged(siege.layer("home"), changes) is None
 
 
 def test_a_rejoin_in_the_hubs_name_makes_no_sleepy_child_of_the_hub(siege: Siege) -> None:

@@ -2,8 +2,10 @@
 
 import gc
 import logging
+import math
 import os
 import tempfile
+import time
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ from hil.journeys.demo import need
 from hil.journeys.strategy import State, Strategy
 
 SAMPLES = 60
+LEAST_SAMPLES = 6
 SLOPE_BUDGET = 100.0
 """Octets a request under which there is no slope: 50,000 requests are then within 5 MB, which the allocator's own pools move."""
 PAUSE_S = 1.0
@@ -42,9 +45,12 @@ def slope(samples: Sequence[tuple[int, int]]) -> float:
     return linear_regression([count for count, _ in later], [octets for _, octets in later]).slope
 
 
-async def measure(clock: Clock, board: Board, folder: Path, requests: int, where: bool) -> tuple[list[tuple[int, int]], list[str]]:
+async def measure(
+    clock: Clock, board: Board, folder: Path, requests: int, minutes: float, where: bool
+) -> tuple[list[tuple[int, int]], list[str]]:
     """``(requests so far, octets in memory)``, and where what was added lies. Raises StepFailed where a request is not answered."""
     samples, meter, found = [], board.device[0].eui, list[str]()
+    until = time.monotonic() + minutes * 60
     async with open_station(board, clock, Trace(clock.now), folder) as station:
         await Strategy(station).reach(State.COMMISSIONED)
         every = max(1, requests // SAMPLES)
@@ -58,6 +64,8 @@ async def measure(clock: Clock, board: Board, folder: Path, requests: int, where
                 if count % every == 0:
                     samples.append((count, resident()))
                     progress.update(task, completed=count)
+                    if time.monotonic() > until and len(samples) >= LEAST_SAMPLES:
+                        break
                 if where and count == requests // 3:
                     tracemalloc.start(4)
                     before = tracemalloc.take_snapshot()
@@ -69,9 +77,10 @@ async def measure(clock: Clock, board: Board, folder: Path, requests: int, where
 
 @click.command()
 @click.option("--requests", type=click.IntRange(30), default=50_000, show_default=True, help="Requests to the meter, whole chain.")
+@click.option("--minutes", type=float, default=math.inf, help="End after so many, with the requests that were made by then.")
 @click.option("--where", is_flag=True, help="Also tell which lines hold what was added (slower).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def benchmark(requests: int, where: bool, as_json: bool) -> None:
+def benchmark(requests: int, minutes: float, where: bool, as_json: bool) -> None:
     """Growth of hub, meter and DCC with the messages that pass: octets in memory over so many requests and their answers.
 
     One home of a hub and an electricity meter with its DCC in this process, everything virtual, on the warp clock. The user keeps no
@@ -82,7 +91,7 @@ def benchmark(requests: int, where: bool, as_json: bool) -> None:
     board = board.model_copy(update={"device": board.device[:1]})
     clock = Clock(start=board.clock.start, warp=True)
     with tempfile.TemporaryDirectory() as folder:
-        samples, found = clock.run(measure(clock, board, Path(folder), requests, where))
+        samples, found = clock.run(measure(clock, board, Path(folder), requests, minutes, where))
     grown = slope(samples)
     mib = 1 << 20
     timings = [
@@ -91,7 +100,7 @@ def benchmark(requests: int, where: bool, as_json: bool) -> None:
         Timing("slope", grown, "octets a request", budget=f"under {SLOPE_BUDGET:g}", met=grown < SLOPE_BUDGET),
     ]
     more: dict[str, object] = {"samples": samples, "where": found} if as_json else {}
-    report(timings, as_json, {"board": board.name, "requests": requests, **more})
+    report(timings, as_json, {"board": board.name, "requests": samples[-1][0], **more})
     if not as_json:
         for line in found:
             click.echo(line)

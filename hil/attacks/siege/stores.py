@@ -120,6 +120,7 @@ class _Work:
     damaged: bool = False
     broken: list[str] = field(default_factory=list)
     synced: Image = field(default_factory=dict)
+    synchronous: int = FULL
 
     def __post_init__(self) -> None:
         self.store = self.opening(self.path, True)
@@ -127,9 +128,19 @@ class _Work:
 
     def _mark(self) -> None:
         """The part that is on the medium for sure: all of it after a commit that was synced."""
-        synchronous = int(self.store.file.connection.execute("PRAGMA synchronous").fetchone()[0])
-        if synchronous >= FULL or not self.synced:
+        self.synchronous = int(self.store.file.connection.execute("PRAGMA synchronous").fetchone()[0])
+        if self.synchronous >= FULL or not self.synced:
             self.synced = self.image()
+
+    def _mark_closed(self) -> None:
+        """A store that fails may close itself: it brings its log into the file, syncs that, and only then removes the log."""
+        image = self.image()
+        if self.synchronous and self.synced.get(self._log) and not image[self._log]:
+            self.synced = image
+
+    @property
+    def _log(self) -> str:
+        return f"{self.path.name}-wal"
 
     def image(self) -> Image:
         """The files as another process would find them."""
@@ -138,13 +149,17 @@ class _Work:
 
     def step(self, number: int) -> None:
         """One step of the work. Raises CommsHubError."""
-        if number % 2:
-            value = b"%d" % number * 40
-            self.tried.add(value)
-            self.store.put(value)
-            self.written, self.tried = value, {value}
-        else:
-            self.got(self.store.draw())
+        try:
+            if number % 2:
+                value = b"%d" % number * 40
+                self.tried.add(value)
+                self.store.put(value)
+                self.written, self.tried = value, {value}
+            else:
+                self.got(self.store.draw())
+        except CommsHubError:
+            self._mark_closed()
+            raise
         self._mark()
 
     def got(self, counter: int) -> None:

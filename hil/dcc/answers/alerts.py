@@ -27,7 +27,7 @@ from firmware_emu.supervised import supervised
 from hil.dcc.answers.alert_table import DCC_ALERT, DEVICE_ALERT, AlertRecord, AlertState, AlertTable, OutageTable
 from hil.dcc.base.results import Delivery
 from hil.dcc.base.services import NETWORK_OPERATORS, UserRole, dcc_alert_codes
-from hil.dcc.base.store import Bus
+from hil.dcc.base.store import Bus, outliving
 from hil.dcc.gateway.arrival import GatewayContext
 from hil.dcc.inventory.inventory import COMMISSIONED, mpxns_of
 from hil.dcc.parties.users import Receivers, check_protection
@@ -350,7 +350,12 @@ class Alerts:
     def _watch(self, chf: Eui64) -> None:
         if (watch := self._watches.pop(chf, None)) is not None:
             watch.cancel()
-        self._watches[chf] = supervised(self._tell_outage(chf), f"the outage of {chf}", self._context.trace, area="dcc")
+        self._watches[chf] = supervised(
+            outliving(lambda: self._tell_outage(chf), f"the outage of {chf}", self._context.clock, self._context.trace),
+            f"the outage of {chf}",
+            self._context.trace,
+            area="dcc",
+        )
 
     async def _tell_outage(self, chf: Eui64) -> None:
         outage = self._outages.of(chf)

@@ -24,7 +24,7 @@ from hil.dcc.base.refusals import OwnServiceRefused, refused
 from hil.dcc.base.requests import STANDING, Effect, LifeStep, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest, may_happen
 from hil.dcc.base.results import Delivery, LegMessage, Outcome, Refusal, Verdict, judge
 from hil.dcc.base.services import schedule
-from hil.dcc.base.store import Bus, DccStore
+from hil.dcc.base.store import Bus, DccStore, outliving
 from hil.dcc.duis import RequestId, read_request
 from hil.dcc.duis.request import text
 from hil.dcc.gateway.arrival import Arrival, GatewayContext
@@ -347,7 +347,12 @@ class Answers:
 
     def watch(self, name: str) -> None:
         """As :meth:`settle`, while something else goes on."""
-        task = supervised(self.settle(name), f"the deadline of {name}", self.context.trace, area="dcc")
+        task = supervised(
+            outliving(lambda: self.settle(name), f"the deadline of {name}", self.context.clock, self.context.trace),
+            f"the deadline of {name}",
+            self.context.trace,
+            area="dcc",
+        )
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
 

@@ -10,16 +10,23 @@ the event was told; an error of a listener ends that transaction.
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
+from firmware_emu.clock import Clock
+from firmware_emu.errors import StoreTrouble
 from firmware_emu.sqlite_file import Form, SqliteFile, Value
+from firmware_emu.trace import Trace
+
+LOGGER = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def _schema() -> str:
@@ -140,6 +147,21 @@ class NamedValues:
 
 
 E = TypeVar("E")
+
+
+STORE_RETRY_S = 5.0
+"""Own figure: how long the DCC waits before it tries its store again."""
+
+
+async def outliving(work: Callable[[], Awaitable[T]], what: str, clock: Clock, trace: Trace) -> T:
+    """The result of ``work``, which is begun again as long as the medium of the store takes nothing: the DCC outlives a full one."""
+    while True:
+        try:
+            return await work()
+        except StoreTrouble as trouble:
+            LOGGER.warning("%s waits %g s: %s", what, STORE_RETRY_S, trouble)
+            trace.emit("dcc", "store", "waiting", reason=f"{what}: {trouble}", retry_s=STORE_RETRY_S)
+            await clock.sleep(STORE_RETRY_S)
 
 
 class Bus:

@@ -29,7 +29,7 @@ from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.answers.alerts import DeviceAlerted, FirmwareActivated, FirmwareTransferred
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import schedule
-from hil.dcc.base.store import Bus, DccStore
+from hil.dcc.base.store import Bus, DccStore, outliving
 from hil.dcc.duis.request import Node
 from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, mpxns_of
@@ -211,7 +211,12 @@ class FirmwareDistribution:
             self._start(row["request"], Eui64.parse(row["device"]))
 
     def _start(self, request: str, device: Eui64) -> None:
-        task = supervised(self._distribute(request, device), f"the firmware of {device}", self.context.trace, area="dcc")
+        task = supervised(
+            outliving(lambda: self._distribute(request, device), f"the firmware of {device}", self.context.clock, self.context.trace),
+            f"the firmware of {device}",
+            self.context.trace,
+            area="dcc",
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

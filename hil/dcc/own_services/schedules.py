@@ -25,7 +25,7 @@ from hil.dcc.answers.effects import TenancyChanged
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import Service, UserRole, schedule
-from hil.dcc.base.store import Bus, DccStore
+from hil.dcc.base.store import Bus, DccStore, outliving
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import VARIANTS, Node
@@ -230,7 +230,12 @@ class Schedules:
     def start(self, run: Run) -> None:
         """Run what is due, now and from now on."""
         if self._task is None:
-            self._task = supervised(self._keep_running(run), "the schedules", self.context.trace, area="dcc")
+            self._task = supervised(
+                outliving(lambda: self._keep_running(run), "the schedules", self.context.clock, self.context.trace),
+                "the schedules",
+                self.context.trace,
+                area="dcc",
+            )
 
     async def _keep_running(self, run: Run) -> None:
         while True:

@@ -17,7 +17,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
-from hil.dcc.base.store import Bus
+from hil.dcc.base.store import Bus, outliving
 from hil.dcc.service.outbox import MessageState, OutboxMessage, PushOutbox, ReceivingAddresses
 from hil.dcc.service.settings import ServiceSettings
 
@@ -60,12 +60,13 @@ class Pusher:
 
     def wake(self, user: Eui64) -> None:
         """Something new waits for the user, or its address has changed."""
-        if self.client is None or not self._started:
+        client = self.client
+        if client is None or not self._started:
             return
         self._news.setdefault(user, asyncio.Event()).set()
         if user not in self._users:
             self._users[user] = supervised(
-                self._push_all(user, self.client),
+                outliving(lambda: self._push_all(user, client), f"the push to {user}", self.clock, self.trace),
                 f"the push to {user}",
                 self.trace,
                 area="dcc",

@@ -17,7 +17,7 @@ from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
-from hil.dcc.base.store import Bus, DccStore
+from hil.dcc.base.store import Bus, DccStore, outliving
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class HeadEnd:
         if chf is None:
             chf, link = await self._meet(link)
             self._channels[chf] = self._channel(link, chf)
-        await self._channels[chf].run()
+        await outliving(self._channels[chf].run, f"the SM WAN of {chf}", self._clock, self._trace)
 
     async def _meet(self, link: WanLink) -> tuple[Eui64, WanLink]:
         while True:

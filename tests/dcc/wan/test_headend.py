@@ -8,7 +8,7 @@ import pytest
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.store import MemoryStore
-from firmware_emu.errors import WanError
+from firmware_emu.errors import StoreTrouble, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.base import WanKind
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
@@ -86,3 +86,18 @@ async def test_frames_that_mean_nothing_are_refused_and_the_channel_goes_on(far_
     refused = [record for record in far_end.records if record.area == "wan" and record.event == "refused"]
     assert [record.detail["kind"] for record in refused] == ["power_lost", "image"]
     assert (await send(far_end, "11.2", ESME)).verdict is Verdict.SUCCESS
+
+
+async def test_a_hub_is_served_again_when_the_medium_of_the_dcc_has_room_again(far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    await far_end.in_service()
+
+    def full() -> None:
+        raise StoreTrouble("the DCC's store", "disk I/O error: make room on the medium")
+
+    far_end.wan.cut()
+    with monkeypatch.context() as medium:
+        medium.setattr(far_end.dcc.store._file, "begin", full)
+        await far_end.clock.sleep(60)
+    assert {record.detail["reason"].split(":")[0] for record in far_end.records if record.event == "waiting"} == {f"the SM WAN of {CHF}"}
+    await far_end.clock.sleep(120)
+    assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
