@@ -60,6 +60,15 @@ def test_ctrl_c_clears_the_line_and_ends_nothing(typed: Callable[[str], str]) ->
     assert "ESME esme" in typed("nonsense\x03esme status\rexit\r")
 
 
+def test_ctrl_c_right_behind_enter_ends_the_line_that_was_entered(typed: Callable[[str], str], home: BlockingBench) -> None:
+    began = home.clock.now()
+    said = typed("until alert 8F36 within=100000d\rnever done\x03esme status\rexit\r")
+    assert said.splitlines()[0] == "interrupted; the bench goes on"
+    assert "ESME esme" in said
+    assert "never" not in said
+    assert home.clock.now() == began
+
+
 def test_words_of_the_prompt_itself_are_checked_too(typed: Callable[[str], str]) -> None:
     said = typed("exit now\rattach\rattach /nowhere/s\rexit\r")
     assert "exit: read 'now' too many, expected nothing more" in said
