@@ -17,6 +17,8 @@ _LAST = 0x80
 _STREAMING = 0x40
 _WINDOW = 0x3F
 MAX_BLOCKS = 0xFFFF
+_BLOCK_HEAD = 9
+"""Octets of a block before its data, with the longest form of its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +89,32 @@ class Reassembly:
         self._octets += len(block.data)
         self._done = block.last
         return b"".join(self._parts) if block.last else None
+
+
+def pieces(data: bytes, limit: int) -> tuple[bytes, ...]:
+    """``data`` as the transfers of a tunnel that carry it, none longer than ``limit`` octets."""
+    if limit <= _BLOCK_HEAD:
+        return (data,)
+    return tuple(block.encode() for block in segment(data, limit - _BLOCK_HEAD))
+
+
+class Arriving:
+    """Puts the blocks that come through one tunnel together."""
+
+    def __init__(self) -> None:
+        self._message: Reassembly | None = None
+
+    def take(self, octets: bytes) -> bytes | None:
+        """A whole message, or None while blocks are missing. Raises DecodeError for a block that does not follow."""
+        block = Block.decode(octets)
+        if self._message is None or (block.number == 1 and self._message.received > 1):
+            self._message = Reassembly()
+        whole = self._message.add(block)
+        if whole is not None:
+            self._message = None
+        return whole
+
+
+def arriving() -> Arriving:
+    """Puts the blocks of one tunnel together."""
+    return Arriving()

@@ -14,9 +14,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from firmware_emu.errors import DecodeError, RadioError
-from firmware_emu.gbcs import gbt
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.zcl_port import ANSWER_TIMEOUT_S, Answer, Incoming, Reply, ZclPort
 from firmware_emu.ids import Eui64
@@ -52,35 +52,47 @@ class TunnelClosed(RadioError):
     """There is no open tunnel with this partner; open it again."""
 
 
-_BLOCK_HEAD = 9
-"""Octets of a block before its data, with the longest form of its length."""
+class Arriving(Protocol):
+    """Puts the blocks that come through one tunnel together."""
+
+    def take(self, block: bytes) -> bytes | None:
+        """A whole message, or None while blocks are missing. Raises DecodeError for a block that does not follow."""
+        ...
 
 
-def _pieces(data: bytes, limit: int) -> tuple[bytes, ...]:
-    """``data`` as the transfers that carry it, none longer than ``limit``."""
-    if len(data) <= limit or limit <= _BLOCK_HEAD:
-        return (data,)
-    return tuple(block.encode() for block in gbt.segment(data, limit - _BLOCK_HEAD))
+class Blocks(Protocol):
+    """Cuts what is longer than a transfer into blocks; ``firmware_emu.gbcs.gbt`` does."""
+
+    TAG: int
+    """First octet of a block, and of no message."""
+
+    def pieces(self, data: bytes, limit: int) -> tuple[bytes, ...]:
+        """``data`` as the transfers that carry it, none longer than ``limit``."""
+        ...
+
+    def arriving(self) -> Arriving:
+        """For one tunnel."""
+        ...
 
 
-class _Arriving:
-    """Data that come through one tunnel, blocks put together again."""
+class _Transfers:
+    """Messages of one tunnel as they go through it: whole, or in blocks where they are longer than a transfer."""
 
-    def __init__(self) -> None:
-        self._message: gbt.Reassembly | None = None
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._arriving: Arriving | None = None
+
+    def cut(self, data: bytes, limit: int) -> tuple[bytes, ...]:
+        """``data`` as the transfers that carry it, none longer than ``limit``."""
+        return (data,) if len(data) <= limit else self._blocks.pieces(data, limit)
 
     def take(self, data: bytes) -> bytes | None:
         """A whole message, or None while blocks are missing. Raises DecodeError for a block that does not follow."""
-        if data[:1] != bytes((gbt.TAG,)):
-            self._message = None
+        if data[:1] != bytes((self._blocks.TAG,)):
+            self._arriving = None
             return data
-        block = gbt.Block.decode(data)
-        if self._message is None or (block.number == 1 and self._message.received > 1):
-            self._message = gbt.Reassembly()
-        whole = self._message.add(block)
-        if whole is not None:
-            self._message = None
-        return whole
+        self._arriving = self._arriving or self._blocks.arriving()
+        return self._arriving.take(data)
 
 
 class TunnelClient:
@@ -95,6 +107,7 @@ class TunnelClient:
         zcl: ZclPort,
         partner: Eui64,
         *,
+        blocks: Blocks,
         on_data: Callable[[bytes], None] | None = None,
         on_closed: Callable[[], None] | None = None,
         source_endpoint: int | None = None,
@@ -107,7 +120,7 @@ class TunnelClient:
         self.max_outgoing = MAX_INCOMING
         self._zcl = zcl
         self._timeout_s = timeout_s
-        self._arriving = _Arriving()
+        self._transfers = _Transfers(blocks)
         self._sending = asyncio.Lock()
         self._endpoint: int | None = None
         self._source = zcl.endpoint_for(_CLUSTER, server=False) if source_endpoint is None else source_endpoint
@@ -152,7 +165,7 @@ class TunnelClient:
         if self.tunnel_id is None:
             raise TunnelClosed(f"no tunnel with {self.partner} is open: open it first", TransferStatus.NO_SUCH_TUNNEL.name)
         async with self._sending:
-            for piece in _pieces(data, self.max_outgoing):
+            for piece in self._transfers.cut(data, self.max_outgoing):
                 await self._transfer(piece)
 
     async def _transfer(self, piece: bytes) -> None:
@@ -195,7 +208,7 @@ class TunnelClient:
         if _number(fields, "tunnel") != self.tunnel_id:
             return ZclStatus.FAILURE if incoming.frame.command == _TRANSFER_TO_CLIENT else ZclStatus.SUCCESS
         if incoming.frame.command == _TRANSFER_TO_CLIENT:
-            message = self._arriving.take(_data(fields))
+            message = self._transfers.take(_data(fields))
             if message is not None and self.on_data is not None:
                 self.on_data(message)
             return ZclStatus.SUCCESS
@@ -215,7 +228,7 @@ class _Tunnel:
     partner: Eui64
     partner_endpoint: int
     max_outgoing: int
-    arriving: _Arriving = field(default_factory=_Arriving)
+    transfers: _Transfers
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     idle: asyncio.TimerHandle | None = None
 
@@ -234,6 +247,7 @@ class TunnelServer:
         accept: Callable[[Eui64], bool],
         on_data: Callable[[Eui64, bytes], None],
         *,
+        blocks: Blocks,
         capacity: int = 16,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
@@ -241,6 +255,7 @@ class TunnelServer:
         self._endpoint = endpoint
         self._accept = accept
         self._on_data = on_data
+        self._blocks = blocks
         self._capacity = capacity
         self._timeout_s = timeout_s
         self._tunnels: dict[Eui64, _Tunnel] = {}
@@ -261,7 +276,7 @@ class TunnelServer:
         if tunnel is None:
             raise TunnelClosed(f"{partner} has no tunnel open here: it has to ask for one", TransferStatus.NO_SUCH_TUNNEL.name)
         async with tunnel.sending:
-            for piece in _pieces(data, tunnel.max_outgoing):
+            for piece in tunnel.transfers.cut(data, tunnel.max_outgoing):
                 self._touch(tunnel)
                 answer = await self._zcl.request(
                     partner,
@@ -313,7 +328,7 @@ class TunnelServer:
             data = _data(fields)
             if len(data) > MAX_INCOMING:
                 return self._transfer_error(tunnel.identifier, TransferStatus.DATA_OVERFLOW)
-            message = tunnel.arriving.take(data)
+            message = tunnel.transfers.take(data)
             if message is not None:
                 self._on_data(incoming.partner, message)
         elif _number(fields, "status") != TransferStatus.DATA_OVERFLOW:
@@ -335,7 +350,9 @@ class TunnelServer:
             if len(self._tunnels) >= self._capacity:
                 return self._request_response(0xFFFF, TunnelStatus.NO_MORE_TUNNEL_IDS)
             self._last_id = (self._last_id + 1) % 0xFFFF
-            tunnel = self._tunnels[partner] = _Tunnel(self._last_id, partner, incoming.partner_endpoint, MAX_INCOMING)
+            tunnel = self._tunnels[partner] = _Tunnel(
+                self._last_id, partner, incoming.partner_endpoint, MAX_INCOMING, _Transfers(self._blocks)
+            )
         tunnel.partner_endpoint = incoming.partner_endpoint
         tunnel.max_outgoing = _number(fields, "max_incoming")
         self._touch(tunnel)

@@ -26,6 +26,7 @@ from enum import Enum
 
 from firmware_emu.device.store import Store
 from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.tunnel import TunnelClient, TunnelClosed, TunnelRefused, TunnelServer
 from firmware_emu.han.zcl_port import ZclPort
@@ -253,6 +254,7 @@ class DeliveryWorker:
         return TunnelClient(
             context.zcl,
             device,
+            blocks=gbt,
             on_data=lambda data: context.on_message(device, data),
             on_closed=self.wake,
             source_endpoint=context.endpoint,
@@ -294,7 +296,7 @@ class Tunnels:
         self._lines: dict[Eui64, tuple[DeliveryWorker, asyncio.Task[None]]] = {}
         self._asked: dict[Eui64, bool] = {}
         """GSMEs that are being answered, and whether another GET has come meanwhile (before the confirmation of the last one)."""
-        self._server = TunnelServer(context.zcl, context.endpoint, self._accept, self._from_client)
+        self._server = TunnelServer(context.zcl, context.endpoint, self._accept, self._from_client, blocks=gbt)
 
     @property
     def open(self) -> tuple[Eui64, ...]:

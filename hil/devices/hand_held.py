@@ -17,6 +17,7 @@ from firmware_emu.crypto import ecqv
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import DecodeError, RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
@@ -112,7 +113,7 @@ class HandHeldTerminal(HanDevice):
         self.trace.emit("han", self.name, "let in", target=str(self._hub), seconds=admission.seconds, basis=_BASIS)
         await super().join()
         assert self.coordinator is not None, "join() ends with a coordinator"
-        self._tunnel = TunnelClient(self.zcl, self.coordinator, source_endpoint=TERMINAL_ENDPOINT)
+        self._tunnel = TunnelClient(self.zcl, self.coordinator, blocks=gbt, source_endpoint=TERMINAL_ENDPOINT)
         self._mailbox = MailboxClient(self._tunnel, on_late=self._took, on_unreadable=self._discard, timeout_s=ANSWER_S)
 
     async def introduce(self) -> Admission:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.base import ApsFrame, Receiver, SimpleDescriptor
 from firmware_emu.han.key_establishment import KeyEstablishmentServer
@@ -118,7 +119,7 @@ class HubSide:
             self.zcl.serve(124, cluster, None, server=False, reports=self._report)
         self.established = asyncio.Event()
         self._ke = KeyEstablishmentServer(self.zcl, keystore.cbke(han.coordinator), self._established)
-        self.server = TunnelServer(self.zcl, 123, lambda partner: True, self._from_gsme)
+        self.server = TunnelServer(self.zcl, 123, lambda partner: True, self._from_gsme, blocks=gbt)
         self.clients: dict[Eui64, TunnelClient] = {}
         self.received: asyncio.Queue[bytes] = asyncio.Queue()
         self.mailbox: list[bytes] = []
@@ -129,7 +130,7 @@ class HubSide:
         self.established.set()
 
     async def open(self, device: Eui64) -> TunnelClient:
-        client = TunnelClient(self.zcl, device, on_data=self.received.put_nowait, source_endpoint=123)
+        client = TunnelClient(self.zcl, device, blocks=gbt, on_data=self.received.put_nowait, source_endpoint=123)
         await client.open()
         self.clients[device] = client
         return client

@@ -29,14 +29,19 @@ class Home:
         self.meter.add_endpoint(SimpleDescriptor(7, 0x0501, servers=(TUNNEL,)))
         self.listed = {HUB, OTHER}
         self.server = TunnelServer(
-            self.meter, 7, lambda partner: partner in self.listed, lambda partner, data: self.got.append((partner, data)), capacity=capacity
+            self.meter,
+            7,
+            lambda partner: partner in self.listed,
+            lambda partner, data: self.got.append((partner, data)),
+            blocks=gbt,
+            capacity=capacity,
         )
 
 
 async def test_messages_pass_both_ways_and_are_confirmed(wire: Wire, clock: Clock) -> None:
     home = Home(wire, clock)
     back: list[bytes] = []
-    client = TunnelClient(home.hub, METER, on_data=back.append)
+    client = TunnelClient(home.hub, METER, blocks=gbt, on_data=back.append)
     await client.open()
     await client.transfer(b"command" * 170)
     await home.server.transfer(HUB, b"response")
@@ -47,14 +52,14 @@ async def test_messages_pass_both_ways_and_are_confirmed(wire: Wire, clock: Cloc
 
 async def test_asking_again_returns_the_tunnel_there_is(wire: Wire, clock: Clock) -> None:
     home = Home(wire, clock)
-    client = TunnelClient(home.hub, METER)
+    client = TunnelClient(home.hub, METER, blocks=gbt)
     assert await client.open() == await client.open()
     assert home.server.partners == (HUB,)
 
 
 async def test_busy_and_full_servers_say_so(wire: Wire, clock: Clock) -> None:
     home = Home(wire, clock, capacity=1)
-    client = TunnelClient(home.hub, METER)
+    client = TunnelClient(home.hub, METER, blocks=gbt)
     home.server.busy = True
     with pytest.raises(TunnelRefused) as caught:
         await client.open()
@@ -64,7 +69,7 @@ async def test_busy_and_full_servers_say_so(wire: Wire, clock: Clock) -> None:
     other = ZclPort(wire.port(OTHER), clock)
     other.add_endpoint(SimpleDescriptor(3, 0x0508, clients=(TUNNEL,)))
     with pytest.raises(TunnelRefused) as caught:
-        await TunnelClient(other, METER).open()
+        await TunnelClient(other, METER, blocks=gbt).open()
     assert caught.value.tunnel_status is TunnelStatus.NO_MORE_TUNNEL_IDS
 
 
@@ -83,13 +88,13 @@ async def test_a_device_that_is_not_listed_gets_no_tunnel(wire: Wire, clock: Clo
     home = Home(wire, clock)
     home.listed.clear()
     with pytest.raises(RadioError, match="NOT_AUTHORIZED"):
-        await TunnelClient(home.hub, METER).open()
+        await TunnelClient(home.hub, METER, blocks=gbt).open()
     assert home.server.partners == ()
 
 
 async def test_a_tunnel_the_server_has_forgotten_closes_at_the_next_transfer_and_opens_again(wire: Wire, clock: Clock) -> None:
     home = Home(wire, clock)
-    client = TunnelClient(home.hub, METER)
+    client = TunnelClient(home.hub, METER, blocks=gbt)
     await client.open()
     home.server.drop(HUB)
     with pytest.raises(TunnelClosed):
@@ -102,7 +107,7 @@ async def test_a_tunnel_the_server_has_forgotten_closes_at_the_next_transfer_and
 async def test_an_idle_tunnel_is_closed_after_its_timeout_and_the_client_is_told(wire: Wire, clock: Clock) -> None:
     home = Home(wire, clock)
     closed: list[float] = []
-    client = TunnelClient(home.hub, METER, on_closed=lambda: closed.append(clock.now()))
+    client = TunnelClient(home.hub, METER, blocks=gbt, on_closed=lambda: closed.append(clock.now()))
     await client.open()
     await clock.sleep(60_000)
     await client.transfer(b"still used")
@@ -116,7 +121,7 @@ async def test_an_idle_tunnel_is_closed_after_its_timeout_and_the_client_is_told
 async def test_data_over_the_limit_go_in_blocks_both_ways_and_arrive_whole(wire: Wire, clock: Clock) -> None:
     home = Home(wire, clock)
     got: list[bytes] = []
-    client = TunnelClient(home.hub, METER, on_data=got.append)
+    client = TunnelClient(home.hub, METER, blocks=gbt, on_data=got.append)
     await client.open()
     messages = [bytes(number % 251 for number in range(length)) for length in (1500, 1501, 10_348)]
     await asyncio.gather(*(client.transfer(message) for message in messages))
@@ -148,8 +153,8 @@ async def test_the_gas_meter_empties_its_mailbox_and_puts_its_answers(wire: Wire
             case Put(message):
                 put.append(message)
 
-    server = TunnelServer(hub, 3, lambda partner: True, received)
-    tunnel = TunnelClient(gsme, HUB)
+    server = TunnelServer(hub, 3, lambda partner: True, received, blocks=gbt)
+    tunnel = TunnelClient(gsme, HUB, blocks=gbt)
     mailbox = MailboxClient(tunnel)
     await tunnel.open()
     assert await mailbox.fetch() == [b"first", b"second", b"third"]
@@ -160,7 +165,7 @@ async def test_the_gas_meter_empties_its_mailbox_and_puts_its_answers(wire: Wire
 
 async def test_a_transfer_that_broke_off_between_its_blocks_is_sent_again_from_the_first(wire: Wire, clock: Clock) -> None:
     home = Home(wire, clock)
-    client = TunnelClient(home.hub, METER)
+    client = TunnelClient(home.hub, METER, blocks=gbt)
     await client.open()
     message = bytes(range(250)) * 20
     first, *others = gbt.segment(message, 1491)

@@ -15,6 +15,7 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.ecqv import ImplicitAuthority, issue
 from firmware_emu.errors import CommsHubError, NotAvailable, RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.base import NetworkSettings, SimpleDescriptor
 from firmware_emu.han.capture import CaptureWriter, KeyFile
@@ -214,7 +215,7 @@ async def test_a_gas_meter_joins_establishes_its_key_and_exchanges_messages_over
             case Put(message):
                 answered.append(message)
 
-    server = TunnelServer(hub, 3, lambda partner: partner == METER, received)
+    server = TunnelServer(hub, 3, lambda partner: partner == METER, received, blocks=gbt)
 
     await radio.permit(METER, LINK_KEY, 120)
     assert await node.join(LINK_KEY, sleepy=True) == HUB
@@ -223,7 +224,7 @@ async def test_a_gas_meter_joins_establishes_its_key_and_exchanges_messages_over
     endpoint = await meter.find_endpoint(HUB, TIME.id)
     read = await meter.read_attributes(HUB, endpoint, TIME.id, [0, 1])
     assert read == {0: pytest.approx(bench.clock.now(), abs=5), 1: 9}
-    tunnel = TunnelClient(meter, HUB)
+    tunnel = TunnelClient(meter, HUB, blocks=gbt)
     await tunnel.open()
     mailbox = MailboxClient(tunnel)
     assert await mailbox.fetch() == commands

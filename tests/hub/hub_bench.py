@@ -17,7 +17,7 @@ from firmware_emu.device.joining import join_han
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
-from firmware_emu.gbcs import protect
+from firmware_emu.gbcs import gbt, protect
 from firmware_emu.gbcs.axdr import Boolean, Data, Enum, LongUnsigned, Null, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, Choice, Specification, invoke_id, parse_obis
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
@@ -60,7 +60,7 @@ class Meter:
         self.node = MemoryNode(bench.han, device)
         self.zcl = ZclPort(self.node, bench.clock)
         self.zcl.add_endpoint(SimpleDescriptor(1, 0x0500, servers=(0x0704, 0x0800), clients=(0x0800, 0x000A, 0x0019, 0x0025, 0x0702)))
-        self.server = TunnelServer(self.zcl, 1, lambda _: True, self._take)
+        self.server = TunnelServer(self.zcl, 1, lambda _: True, self._take, blocks=gbt)
         self.got: list[bytes] = []
         store = MemoryStore()
         credentials = Credentials.from_keystore(
@@ -95,7 +95,7 @@ class GasMeter(Meter):
         super().__init__(bench, GSME, DeviceType.GSME)
         self.server.close()
         self.zcl.add_endpoint(SimpleDescriptor(1, 0x0501, servers=(0x0702, 0x0800), clients=(0x0704, 0x0800, 0x000A, 0x0025)))
-        self.tunnel = TunnelClient(self.zcl, GPF)
+        self.tunnel = TunnelClient(self.zcl, GPF, blocks=gbt)
         self.mailbox = MailboxClient(self.tunnel)
 
 

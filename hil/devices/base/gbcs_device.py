@@ -31,6 +31,7 @@ from firmware_emu.device.pipeline import Executor, GbcsDevice, UseCases
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.errors import DecodeError, ProtectionError, RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.base import HanNode
 from firmware_emu.han.key_establishment import KeyEstablishmentServer, establish
@@ -317,7 +318,7 @@ class TunnelServerDevice(GbcsHanDevice):
     async def start(self) -> None:
         await super().start()
         endpoint = self.zcl.endpoint_for(0x0704, server=True)
-        self.tunnel = TunnelServer(self.zcl, endpoint, self._lets_tunnel, self._from_tunnel)
+        self.tunnel = TunnelServer(self.zcl, endpoint, self._lets_tunnel, self._from_tunnel, blocks=gbt)
         self.pairing = Pairing(self, self.keystore.cbke(self.eui64))
         self.pairing.serve()
         self.ota = OtaClient(self)

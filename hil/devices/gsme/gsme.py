@@ -20,6 +20,7 @@ from firmware_emu.device.joining import Membership
 from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, DecodeError, RadioError
+from firmware_emu.gbcs import gbt
 from firmware_emu.gbcs.asn1_types import SetTimeCommand, SetTimeResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase
@@ -312,7 +313,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
 
     def _make_tunnel(self, hub: Eui64) -> None:
         self._drop_tunnel()
-        self.tunnel = TunnelClient(self.zcl, hub, source_endpoint=METERING_ENDPOINT)
+        self.tunnel = TunnelClient(self.zcl, hub, blocks=gbt, source_endpoint=METERING_ENDPOINT)
         self._mailbox = MailboxClient(self.tunnel, on_late=self.receive, on_unreadable=self._discard, timeout_s=ANSWER_S)
 
     def _drop_tunnel(self) -> None:
