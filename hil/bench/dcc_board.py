@@ -98,7 +98,7 @@ def hold_and_register(dcc: Dcc, board: Board) -> None:
                 dcc.register_supply(str(mpxn), UserRole.GT, parties.gas_transporter)
         if row.export_mpan is not None and parties.export_supplier is not None:
             dcc.register_supply(str(row.export_mpan), UserRole.ES, parties.export_supplier)
-        if board.service.in_service and not gas:
+        if not gas:
             for mpxn in filter(None, (row.mpxn, row.secondary_mpan, row.export_mpan)):
                 dcc.register_supply(str(mpxn), UserRole.ED, parties.network_operator)
 

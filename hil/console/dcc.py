@@ -12,7 +12,9 @@ from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.octets import Octets, octets_of
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.words import nearest
+from firmware_emu.crypto.roles import CellUsage
 from firmware_emu.errors import IdentifierError
+from firmware_emu.gbcs import utrn
 from firmware_emu.gbcs.alerts import alert_codes
 from firmware_emu.ids import Eui64
 from hil.bench.station import Station
@@ -67,16 +69,18 @@ class Dcc(RigNoun):
         return Result(count(len(rows), "service request"), columns=("variant", "name", "", "roles"), rows=rows)
 
     @verb()
-    async def read(self, device: Target, what: Variant = "4.1.1") -> Result:
+    async def read(self, device: Target, what: Variant = "4.1.1", *, by: str = "") -> Result:
         """Read a meter's registers over the whole chain (4.1.1), or what another read service gives."""
         self.known(what)
-        outcome = await self.ask(what, self.target(device))
+        outcome = await self.ask(what, self.target(device), by=by)
         values = readings(outcome) if outcome.ok else {}
         done = told(outcome, device)
         return Result(done.said, {**values, **done.values}, ok=done.ok, raw=outcome)
 
     @verb()
-    async def send(self, variant: Variant, target: Target | None = None, *, json_: str = "{}", **body: str) -> Result:
+    async def send(
+        self, variant: Variant, target: Target | None = None, *, by: str = "", counter: int = 0, json_: str = "{}", **body: str
+    ) -> Result:
         """Send a service request and wait for its end; the body as names and values, or as JSON where it has parts."""
         self.known(variant)
         try:
@@ -87,8 +91,27 @@ class Dcc(RigNoun):
             variant,
             None if target is None else self.target(target),
             {**parts, **{name: self._content(name, text) for name, text in body.items()}},
+            by=by,
+            counter=counter,
         )
         return told(outcome, target or "dcc")
+
+    @verb()
+    async def token(self, meter: Target, pence: int, counter: int = 0) -> Result:
+        """Make a prepayment token for a meter, to be typed in; without a counter, under the supplier's next one."""
+        target = self.target(meter)
+        supplier = self.sender(target)
+        counter = counter or self.station.dcc.counters.next(supplier.eui64, top_up=True)
+        whole = pence % 100 == 0 and pence > utrn.MAX_VALUE
+        digits = utrn.make_utrn(
+            self.bench.station.keystore.shared_secret(supplier.eui64, target, CellUsage.PREPAYMENT_TOP_UP),
+            supplier=supplier.eui64,
+            meter=target,
+            counter=counter,
+            value=pence // 100 if whole else pence,
+            value_class=utrn.ValueClass.POUNDS if whole else utrn.ValueClass.PENCE,
+        )
+        return Result(f"token for {meter}: {digits}", {"token": digits, "counter": counter})
 
     @verb()
     async def post(self, *octets: Octets) -> Result:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from firmware_emu.board import DeviceTable
 from firmware_emu.console.core import Core, Noun
-from firmware_emu.console.declare import Switch, WordKind, verb
+from firmware_emu.console.declare import Switch, WordError, WordKind, verb
 from firmware_emu.console.frames import AttributeName, CommandName, read_attribute, send_command
-from firmware_emu.console.result import Result
+from firmware_emu.console.result import Result, plain
+from firmware_emu.device.event_log import LogName
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
+from hil.bench import deeds
 from hil.bench.home import Home
 from hil.bench.station import Station
+from hil.console.inside import event_name, inside, moment_text
 from hil.console.rig import RigNoun
 from hil.dcc.base.results import Outcome
 from hil.devices import kinds
+from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
 from hil.journeys.strategy import NotReached, State, Strategy
 
@@ -30,6 +34,9 @@ _ADDING = (
 )
 """Steps of an installation, and the state that each brings a Device to."""
 
+LAST = 20
+Deed = Annotated[str, WordKind("a deed such as load (tab lists them)", str, "deeds")]
+Item = Annotated[str, WordKind("CLASS:OBIS:ATTRIBUTE as 3:0-0:94.44.42:2, CLUSTER:ATTRIBUTE in hex as 0702:0000, or clock", str)]
 Other = Annotated[str, WordKind("gpf or a Device of the board", str, "targets")]
 
 
@@ -43,6 +50,7 @@ class DeviceNoun(RigNoun):
         super().__init__(bench)
         self.name = row.name
         self.table = row
+        bench.offers["deeds"] = lambda _: {name: one.about for name, one in deeds.DEEDS.items()}
 
     @classmethod
     def on(cls, bench: Core) -> Iterable[Noun]:
@@ -126,6 +134,31 @@ class DeviceNoun(RigNoun):
     async def send(self, command: CommandName, **fields: str) -> Result:
         """Let it send the hub a ZCL command, and show the answer."""
         return await send_command(self.device.zcl, self._coordinator(), command, fields)
+
+    @verb()
+    async def do(self, what: Deed, value: str = "") -> Result:
+        """Do something to it by hand: a load, a voltage, a token, a button, a magnet."""
+        done = await deeds.do(self.device, what, value)
+        said = done if isinstance(done, str) else "refused" if done is False else "done"
+        return Result(f"{self.name} {what} {value}".rstrip() + f": {said}", ok=done is not False)
+
+    @verb(looks=True)
+    async def events(self, log: Literal["event", "security", "power", "alcs"] = "event", last: int = LAST) -> Result:
+        """Show the last entries of one of its logs as they stand, oldest first."""
+        entries = self._gbcs().gbcs.logs[LogName(log)].entries()[-last:]
+        rows = [(moment_text(one.time), f"{one.code:04X}", event_name(one.code), one.other.hex()) for one in entries]
+        return Result(f"the last {len(rows)} of the {log} log", columns=("time", "code", "name", "other"), rows=rows)
+
+    @verb(looks=True)
+    async def look(self, item: Item) -> Result:
+        """Look at a value inside it, as it stands: an attribute of its DLMS objects, or of its ZCL attributes, or `clock`."""
+        value = inside(self._gbcs(), item)
+        return Result(f"{self.name} {item}: {plain(value)}", {"value": value})
+
+    def _gbcs(self) -> GbcsHanDevice:
+        if not isinstance(self.device, GbcsHanDevice):
+            raise WordError(f"{self.name}: a {self.table.type} has no logs and no objects of its own")
+        return self.device
 
     # --- steps
 

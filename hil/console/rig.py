@@ -14,7 +14,9 @@ from firmware_emu.ids import Eui64
 from hil.bench.home import Home
 from hil.bench.station import Station
 from hil.dcc.base.results import Outcome
+from hil.dcc.duis import new_request
 from hil.dcc.duis.document import Content
+from hil.dcc.parties.users import User
 
 _LONG_MS = 10_000
 WAIT_S = 7200.0
@@ -68,13 +70,27 @@ class RigNoun(Noun):
         body: Mapping[str, Content] | None = None,
         *,
         about: Eui64 | None = None,
+        by: str = "",
+        counter: int = 0,
         wait_s: float = WAIT_S,
     ) -> Outcome:
-        """A service request by the supplier that the target (or the Device it is about) holds."""
+        """A service request by a party of the board; without ``by``, by the supplier that the target (or the Device it is about) holds;
+        without ``counter``, under its next one."""
+        dcc, user = self.station.dcc, self.sender(about or target, by)
+        if not counter:
+            return await self.station.ask(user, variant, target, body, wait_s=wait_s)
+        return await dcc.send(user, new_request(variant, user.eui64, target or dcc.eui, counter, body), wait_s=wait_s)
+
+    def sender(self, target: Eui64 | None, by: str = "") -> User:
+        """The user of a party of the board, as ``network_operator``, or the supplier of a Device. Raises WordError."""
         station = self.station
-        gas = (about or target) in (self.bench.board.hub.gpf, *(row.eui for row in self.bench.board.device if row.type == "GSME"))
-        user = station.gas_supplier if gas else station.supplier
-        return await station.ask(user, variant, target, body, wait_s=wait_s)
+        if by:
+            parties = {name: eui for name, eui in self.bench.board.parties if isinstance(eui, Eui64)}
+            if by not in parties:
+                raise WordError(f"by: read {by!r}, expected one of {', '.join(parties)}{nearest(by, parties)}")
+            return station.user(parties[by])
+        gas = target in (self.bench.board.hub.gpf, *(row.eui for row in self.bench.board.device if row.type == "GSME"))
+        return station.gas_supplier if gas else station.supplier
 
 
 def told(outcome: Outcome, name: str) -> Result:

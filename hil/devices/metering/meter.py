@@ -277,6 +277,10 @@ class Meter(GbcsHanDevice, Generic[S, SET]):
         """When something will happen if nothing changes."""
         return self.metering.next_moment()
 
+    def stir(self) -> None:
+        """Something changed at the meter's terminals: look again when something will happen."""
+        self._stirred.set()
+
     def set_clock(self, start: float, end: float) -> bool:
         """As every Device's; what is counted goes on at the adjusted time."""
         self.update()

@@ -1,0 +1,8 @@
+"""The book: numbered behaviours of the Devices and the hub, each with its clause, as data, and what plays them at the console."""
+
+from __future__ import annotations
+
+from hil.book.play import Finding, Report, play
+from hil.book.rows import BookError, Row, load_book
+
+__all__ = ["BookError", "Finding", "Report", "Row", "load_book", "play"]

@@ -1,0 +1,213 @@
+"""Plays rows of the book: one bench for all rows that share it, line after line as at the console, judged step by step.
+
+A row that disagrees, or whose lines break, costs the bench: the rows that follow begin on a new one, so that none spoils another.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firmware_emu.console import Bench, BlockingBench
+from firmware_emu.console.bench import Opening
+from firmware_emu.console.result import Result
+from firmware_emu.errors import CommsHubError
+from hil.bench.station import Station
+from hil.book.judge import Kept, Wrong, judge, keep
+from hil.book.rows import PROFILE, Book, BookError, Row, Setting, Step, Variant
+
+BROKEN = "the line can be done"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row that the Devices do not follow, and the step that shows it. ``maker``: with that maker's profile."""
+
+    row: Row
+    wrong: tuple[Wrong, ...]
+    maker: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        first = self.wrong[0]
+        return {
+            "row": self.row.number,
+            "behaviour": self.row.behaviour,
+            "device": self.row.device,
+            "clause": self.row.clause,
+            "certainty": self.row.certainty,
+            **({"maker": self.maker} if self.maker else {}),
+            "said": first.say,
+            "expected": first.expected,
+            "got": first.got,
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of the rows that were played, in their order."""
+
+    played: list[Row] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def disagreeing(self) -> set[int]:
+        """Numbers of the rows that the Devices do not follow."""
+        return {one.row.number for one in self.findings}
+
+    @property
+    def profile(self) -> list[Row]:
+        """Rows that are not established and go as their profile value says."""
+        return [row for row in self.played if row.certainty == PROFILE and row.number not in self.disagreeing]
+
+    @property
+    def agreeing(self) -> list[Row]:
+        """Rows that are established and followed."""
+        return [row for row in self.played if row.certainty != PROFILE and row.number not in self.disagreeing]
+
+    def by(self, key: Callable[[Row], str]) -> dict[str, tuple[int, int, int]]:
+        """Rows that agree, disagree and are profile, by clause or Device."""
+        counts = Counter((key(row), self._fate(row)) for row in self.played)
+        return {name: (counts[name, 0], counts[name, 1], counts[name, 2]) for name in sorted({key(row) for row in self.played})}
+
+    def _fate(self, row: Row) -> int:
+        return 1 if row.number in self.disagreeing else 2 if row.certainty == PROFILE else 0
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "rows": len(self.played),
+            "agree": len(self.agreeing),
+            "disagree": len(self.disagreeing),
+            "profile": len(self.profile),
+            "profile_rows": [{"row": row.number, "behaviour": row.behaviour, "value": row.profile} for row in self.profile],
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def play(
+    book: Book, rows: Sequence[Row], *, board: str | None = None, told: Callable[[Row, bool], None] = lambda row, good: None
+) -> Report:
+    """Play rows and report. ``board``: in place of the benches' own; ``told`` hears of each row. Raises BoardError, NotAvailable."""
+    report = Report()
+    with _runs_elsewhere():
+        for name in dict.fromkeys(row.bench for row in rows):
+            setting = book.benches[name]
+            shared = _Bench(setting, board)
+            try:
+                for row in (row for row in rows if row.bench == name):
+                    report.played.append(row)
+                    found = list(_row(row, shared, setting, board))
+                    report.findings += found
+                    told(row, not found)
+            finally:
+                shared.close()
+    report.played.sort(key=lambda row: row.number)
+    report.findings.sort(key=lambda finding: finding.row.number)
+    return report
+
+
+def _row(row: Row, shared: _Bench, setting: Setting, board: str | None) -> Iterator[Finding]:
+    if wrong := _alone(row, setting, board, None) if row.alone else shared.play(row, row.steps):
+        yield Finding(row, wrong)
+    for variant in row.variants:
+        if wrong := _alone(row, setting, board, variant):
+            yield Finding(row, wrong, variant.maker)
+
+
+def _alone(row: Row, setting: Setting, board: str | None, variant: Variant | None) -> tuple[Wrong, ...]:
+    bench = _Bench(setting, board, () if variant is None else variant.settings)
+    try:
+        return bench.play(row, row.steps if variant is None or not variant.steps else variant.steps)
+    finally:
+        bench.close()
+
+
+class _Bench:
+    """A bench that is opened when the first row wants it, and again after one that broke it."""
+
+    def __init__(self, setting: Setting, board: str | None, more: Sequence[str] = ()) -> None:
+        self._setting, self._board, self._more = setting, board, tuple(more)
+        self._open: tuple[Opening, BlockingBench] | None = None
+
+    def play(self, row: Row, steps: Sequence[Step]) -> tuple[Wrong, ...]:
+        """What is wrong in the first step that is not as it should be; empty for a row that is followed."""
+        try:
+            bench = self._bench()
+        except CommsHubError as problem:
+            self.close()
+            return (Wrong("", f"the bench {self._setting.name} opens", str(problem)),)
+        first, seen = len(bench.records), len(_alerts(bench))
+        kept = Kept(bench.clock.datetime)
+        wrong: tuple[Wrong, ...] = ()
+        for step in steps:
+            wrong = _step(bench, step, kept, first, seen)
+            if wrong:
+                break
+        if not wrong:
+            wrong = tuple(problem for line in row.undo for problem in _step(bench, Step(line, ok=None), kept, first, seen))
+        if wrong:
+            self.close()
+        return wrong
+
+    def _bench(self) -> BlockingBench:
+        if self._open is None:
+            opening = Bench.open(self._board or self._setting.path, seed=7, settings=(*self._setting.settings, *self._more))
+            bench = opening.__enter__()
+            self._open = (opening, bench)
+            for line in self._setting.lines:
+                result = bench.say(line)
+                if not result.ok:
+                    raise BookError(f"{line}: {result.said}")
+        return self._open[1]
+
+    def close(self) -> None:
+        """Tear it down."""
+        if self._open is not None:
+            opening, self._open = self._open[0], None
+            opening.__exit__(None, None, None)
+
+
+def _step(bench: BlockingBench, step: Step, kept: Kept, first: int, seen: int) -> tuple[Wrong, ...]:
+    line = step.say
+    try:
+        line = kept.fill(step.line)
+        result: Result = bench.say(line)
+    except BookError as problem:
+        return (Wrong(line, BROKEN, str(problem)),)
+    except CommsHubError as problem:
+        result = Result(str(problem), ok=False)
+    try:
+        wrong = tuple(judge(step, line, result, bench.records[first:], _alerts(bench)[seen:], kept))
+        if not wrong:
+            keep(step, result, kept)
+    except BookError as problem:
+        return (Wrong(line, BROKEN, str(problem)),)
+    return wrong
+
+
+def _alerts(bench: BlockingBench) -> list[str]:
+    """Codes of all alerts that reached the DCC."""
+
+    def codes(station: Station) -> list[str]:
+        return [one.code.upper() for one in station.dcc.alerts.records()]
+
+    return list(bench.call(codes))
+
+
+@contextmanager
+def _runs_elsewhere() -> Iterator[None]:
+    """Run folders of the benches go where they are forgotten: the report is what is kept."""
+    before = os.environ.get("CHUB_RUNS")
+    with tempfile.TemporaryDirectory(prefix="chub-book-") as folder:
+        os.environ["CHUB_RUNS"] = str(Path(folder))
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["CHUB_RUNS"]
+            else:
+                os.environ["CHUB_RUNS"] = before

@@ -1,0 +1,102 @@
+"""Rows played on a bench: what is agreement, what a disagreement says, and that no row spoils the next."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from firmware_emu.cli import chub, exit_code
+from hil.book import Report, play
+from hil.book.rows import Book, Setting, read_rows
+
+HUB = Setting("hub", "simulated", (), ("hub form",))
+ROW = """
+[[row]]
+number = {number}
+behaviour = "behaviour {number}"
+device = "CHF"
+clause = "CHTS {number}"
+certainty = "{certainty}"
+source = "a source"
+bench = "hub"
+{more}
+"""
+
+
+def report(*rows: tuple[str, str]) -> Report:
+    texts = [ROW.format(number=number, certainty=certainty, more=more) for number, (certainty, more) in enumerate(rows, 1)]
+    book = Book(read_rows({"rows.toml": "".join(texts)}, {"hub": HUB}), {"hub": HUB})
+    return play(book, book.chosen(None, ()))
+
+
+@pytest.fixture(scope="module")
+def played() -> Report:
+    return report(
+        ("quoted", 'steps = [{ say = "hub status", value = { channel = 20 }, least = { boots = 1 }, keep = { boots = "boots" } },'
+         '{ say = "hub status", value = { boots = "{boots}" }, absent = ["colour"] }]'),
+        ("quoted", 'steps = [{ say = "hub status", value = { channel = 11 } }]'),
+        ("recalled", 'steps = [{ say = "hub log", rows = [["esme"]] }]'),
+        ("not established", 'profile = "a.b"\nsteps = [{ say = "hub status", said = "running" }]'),
+        ("quoted", 'steps = [{ say = "esme join", ok = false }]'),
+        ("quoted", 'steps = [{ say = "go 1h", no_records = [{ area = "han", event = "formed" }], no_alerts = ["8F12"] }]'),
+        ("quoted", 'steps = [{ say = "go 1h", alerts = ["8F12"] }]'),
+        ("quoted", 'steps = [{ say = "hub status", value = { boots = "{never}" } }]'),
+    )  # fmt: skip
+
+
+def test_rows_agree_disagree_or_go_by_their_profile(played: Report) -> None:
+    assert [row.number for row in played.agreeing] == [1, 5, 6]
+    assert sorted(played.disagreeing) == [2, 3, 7, 8]
+    assert [row.number for row in played.profile] == [4]
+
+
+def test_a_disagreement_says_the_line_what_was_expected_and_what_came(played: Report) -> None:
+    found = {finding.row.number: finding.as_json() for finding in played.findings}
+    assert (found[2]["said"], found[2]["expected"], found[2]["got"]) == ("hub status", "channel is 11", "20")
+    assert found[3]["expected"] == "a row with esme"
+    assert found[7]["expected"] == "an alert 8F12"
+    assert "never" in str(found[8]["got"])
+
+
+def test_the_report_as_json_has_the_four_counts_and_the_profile_rows(played: Report) -> None:
+    told = played.as_json()
+    assert (told["rows"], told["agree"], told["disagree"], told["profile"]) == (8, 3, 4, 1)
+    assert told["profile_rows"] == [{"row": 4, "behaviour": "behaviour 4", "value": "a.b"}]
+
+
+def test_agreement_is_told_by_clause(played: Report) -> None:
+    assert played.by(lambda row: row.clause)["CHTS 2"] == (0, 1, 0)
+
+
+def test_a_row_after_one_that_disagrees_begins_on_a_new_bench() -> None:
+    found = report(
+        ("quoted", 'steps = ["go 1d", { say = "hub status", value = { channel = 11 } }]'),
+        ("quoted", 'steps = [{ say = "time now", has = { time = "2026-01-05" } }]'),
+    )
+    assert sorted(found.disagreeing) == [1]
+
+
+def test_a_row_is_shown_with_its_clause_its_lines_and_what_must_come() -> None:
+    shown = CliRunner().invoke(chub, ["book", "show", "74"])
+    assert shown.exit_code == 0
+    assert "esme power off" in shown.output
+    assert "8F35" in shown.output
+    assert "SMETS 5.5.12.6" in shown.output
+
+
+def test_a_number_that_there_is_not_is_told_and_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(lambda: chub.main(["book", "show", "99999"], standalone_mode=False)) == 2
+    assert "read 99999, expected one of the" in capsys.readouterr().err
+
+
+def test_the_list_names_every_row_of_a_kind_of_device() -> None:
+    told = json.loads(CliRunner().invoke(chub, ["book", "list", "--device", "gsme", "--json"]).output)
+    assert {row["device"] for row in told["rows"]} == {"GSME"}
+
+
+def test_one_row_is_run_alone() -> None:
+    told = CliRunner().invoke(chub, ["book", "run", "--row", "108", "--json"])
+    assert json.loads(told.stdout)["agree"] == 1
+    assert told.exit_code == 0
