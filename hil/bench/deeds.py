@@ -1,4 +1,4 @@
-"""What a person, the weather or a burglar does to a Device, and no message does: ``DEVICE do WHAT VALUE`` at the console.
+"""Deeds of a person, the weather or a burglar, which no message does: ``DEVICE do DEED VALUE`` at the console.
 
 A deed is one function with a decorator: its word, what its value says, and the kinds of Device that can suffer it.
 """
