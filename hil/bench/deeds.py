@@ -25,7 +25,7 @@ from hil.devices.ppmid import Ppmid
 
 D = TypeVar("D", bound=HanDevice)
 Done = bool | str | None
-"""What came of a deed: a sentence, False where the Device refused it, None or True where there is nothing to say."""
+"""Outcome of a deed: a sentence, False where the Device refused it, None or True where there is nothing to say."""
 _PENNY = 1000
 _DEFAULT_RESPONSE = 0x0B
 _TAMPERING = {how.name.lower().replace("_", "-"): how for how in Tampering}

@@ -23,7 +23,7 @@ _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What was expected of a step, and what came."""
+    """An expectation of a step, and what came in its place."""
 
     say: str
     expected: str

@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What came of the rows that were played, in their order."""
+    """Rows that were played, in their order, and what is wrong with them."""
 
     played: list[Row] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -134,7 +134,7 @@ class _Bench:
         self._open: tuple[Opening, BlockingBench] | None = None
 
     def play(self, row: Row, steps: Sequence[Step]) -> tuple[Wrong, ...]:
-        """What is wrong in the first step that is not as it should be; empty for a row that is followed."""
+        """Everything wrong in the first step that is not as it should be; empty for a row that is followed."""
         try:
             bench = self._bench()
         except CommsHubError as problem:

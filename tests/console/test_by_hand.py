@@ -1,4 +1,4 @@
-"""What is done to a Device by hand, its logs, a look inside it, and tokens: the verbs that no message stands behind."""
+"""Deeds on a Device by hand, its logs, a look inside it, and tokens: the verbs that no message stands behind."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ LOOSE = {
     ),
     "firmware_emu/console": (22, "the parts of one prompt, beside its commands and nouns"),
     "firmware_emu/zse": (4, "the language that the clusters are declared in"),
-    "hil/commands": (17, "one noun of chub a file; only dcc has enough verbs for a folder"),
+    "hil/commands": (18, "one noun of chub a file; only dcc has enough verbs for a folder"),
     "hil/attacks": (12, "one hostile peer or place of attack a file, beside the search for the edges of the layers"),
     "hil/conformance": (10, "the run of checks and the benches it runs on, beside the proofs that the checks are right"),
     "hil/dcc": (1, "the DCC itself, put together from its parts"),
