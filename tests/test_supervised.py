@@ -34,6 +34,7 @@ AWAITED = {
     "hil/hosts/matrix.py": "the driver's whole session, a process of its own",
     "hil/hosts/session.py": "awaited by the session",
     "hil/journeys/demo.py": "awaited by the step of the journey",
+    "hil/journeys/kills.py": "in a task group",
     "hil/scenarios/estate.py": "in a task group",
     "hil/scenarios/load.py": "awaited by the client of the load",
     "ichis/loop_back.py": "awaited by the measurement",

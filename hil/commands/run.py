@@ -30,7 +30,8 @@ from hil.bench.keys import load_keys, pki_folder
 from hil.bench.lanes import lanes, supply_plots
 from hil.bench.run_folder import RunFolder
 from hil.bench.station import open_station
-from hil.commands.power_cuts import power_cuts
+from hil.commands.deaths.kills import kills
+from hil.commands.deaths.power_cuts import power_cuts
 from hil.commands.scenario import load, scenario
 from hil.console.diff import compare, read_trace
 from hil.console.opening import console_of
@@ -48,6 +49,7 @@ def run() -> None:
 
 
 run.add_command(power_cuts)
+run.add_command(kills)
 
 
 @run.command()

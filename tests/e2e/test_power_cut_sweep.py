@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from firmware_emu.board import load_board
 from firmware_emu.hub.power import LOST_AT
 from hil.bench.medium import torn
-from hil.commands.power_cuts import power_cuts
+from hil.commands.deaths.power_cuts import power_cuts
 from hil.journeys.power_cuts import Cut, CutResult, all_cuts, run_cut, some_cuts, summary
 
 

@@ -1,0 +1,1 @@
+"""Commands under which processes and hubs die."""

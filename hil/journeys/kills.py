@@ -1,0 +1,370 @@
+"""Hub, home or DCC killed (SIGKILL) again and again while requests come, each a process of its own on the wall clock, and started again.
+
+An instant is a number of hops in the traces of all processes, drawn by the seed: a machine that is slow reaches it later, a process may
+die while it starts. Held at the end: each request that the DCC has taken was answered once and its Response told once; no life of a meter
+has executed a Command twice, or one out of order; no Command has another's identifier; both stores open whole, and nothing waits in them.
+A meter is new with each life of a home (``chub run home``), so a Command that was under way then is executed by the new one again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Final, TypeVar
+
+import httpx
+from lxml import etree
+
+from firmware_emu.board import Board
+from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError
+from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.ids import Eui64
+from hil.bench import dcc_board
+from hil.bench.far_end import BenchKeys
+from hil.dcc.answers.answers import strays_from
+from hil.dcc.base.profile import profile
+from hil.dcc.base.requests import ANSWERED, Requests, StoredRequest
+from hil.dcc.base.store import DccStore
+from hil.dcc.duis import ServiceRequest, new_request, write_request
+from hil.dcc.duis.document import Content
+from hil.dcc.duis.request import CommandVariant
+from hil.dcc.inventory.inventory import Inventory
+from hil.dcc.parties.users import User
+from hil.dcc.service.exchange import SERVED
+from hil.dcc.service.outbox import PushOutbox
+from hil.journeys.steps import StepFailed
+
+T = TypeVar("T")
+VICTIMS: Final = ("hub", "home", "dcc")
+ASKED: Final = (("4.1.1", True), ("8.9", False), ("7.4", True))
+"""Variant of the load, in turn, and True where it is for the meter, False for the hub."""
+AT_ONCE: Final = 4
+"""Requests under way at once."""
+HOPS: Final = (1, 60)
+"""From one kill to the next: from the middle of a start to about two requests and their Responses."""
+LOOK_S: Final = 0.1
+PATIENCE_S: Final = 600.0
+"""So long without a hop or an answer is the end of the patience. The bench's own figure, for a machine that is much slower."""
+CHUB: Final = (sys.executable, "-c", "from firmware_emu.cli import main; main()")
+
+
+@dataclass(frozen=True, slots=True)
+class KillsResult:
+    """End of so many kills. ``wrong``: what did not hold, in sentences."""
+
+    victim: str
+    kills: int
+    requests: int
+    answered: int
+    executed: int
+    hops: int
+    seconds: float
+    wrong: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass
+class _Program:
+    """One process, its trace, and the lines of the trace at which a life of it began."""
+
+    name: str
+    words: Callable[[], Sequence[str]]
+    folder: Path
+    hops: list[dict[str, object]] = field(default_factory=list)
+    lives: list[int] = field(default_factory=list)
+    process: asyncio.subprocess.Process | None = None
+    _read: int = 0
+
+    async def start(self) -> None:
+        self.look()
+        self.lives.append(len(self.hops))
+        with (self.folder / f"{self.name}.out").open("ab") as out:
+            self.process = await asyncio.create_subprocess_exec(
+                *CHUB, *self.words(), "--trace", str(self.folder / f"{self.name}.jsonl"), stdout=out, stderr=out
+            )
+
+    def look(self) -> int:
+        """Read on in its trace; how many hops are new. What a kill has cut off is no hop."""
+        file = self.folder / f"{self.name}.jsonl"
+        if not file.exists():
+            return 0
+        with file.open("rb") as lines:
+            lines.seek(self._read)
+            octets = lines.read()
+        whole = octets.rfind(b"\n") + 1
+        self._read += whole
+        new = 0
+        for line in octets[:whole].splitlines():
+            with contextlib.suppress(ValueError):
+                self.hops.append(json.loads(line))
+                new += 1
+        return new
+
+    async def end(self, how: signal.Signals) -> None:
+        process, self.process = self.process, None
+        if process is not None and process.returncode is None:
+            process.send_signal(how)
+            await process.wait()
+
+    def said(self) -> str:
+        return (self.folder / f"{self.name}.out").read_text(errors="replace").strip()[-400:]
+
+    def spans(self) -> Iterator[list[dict[str, object]]]:
+        """Hops of each life."""
+        for begin, end in zip(self.lives, [*self.lives[1:], len(self.hops)], strict=True):
+            yield self.hops[begin:end]
+
+
+class _Bench:
+    def __init__(self, board: Board, file: str, folder: Path, victim: str, clock: Clock) -> None:
+        (self.meter,) = board.device
+        self.board = board
+        self.clock = clock
+        self.folder = folder
+        self.store = folder / "dcc.sqlite"
+        self.keys = BenchKeys.of(None, file)
+        self.user = User(board.parties.supplier, dcc_board.ROLES["supplier"], self.keys.keystore)
+        self.counter = int(profile().first_counter)
+        self.taken: list[str] = []
+        self.hops = 0
+        port, self.web = _free_port(), _free_port()
+        wan, state = f"127.0.0.1:{port}", folder / "home"
+        self.nvm = (folder if victim == "hub" else state) / "hub.sqlite"
+        up = ("dcc", "up", "--board", file, "--store", str(self.store), "--hubs", wan, "--port", str(self.web), "--gap", "0")
+        dcc = _Program("dcc", lambda: (*up, "--smki-port", "0", "--page-port", "0"), folder)
+        home = ("run", "home", "--board", file, "--state", str(state), *(("--no-hub",) if victim == "hub" else ("--wan", wan)))
+        self.programs = {"dcc": dcc, "home": _Program("home", lambda: home, folder)}
+        if victim == "hub":
+            keys = str(self.keys.folder)
+            hub = ("hub", "run", "--board", file, "--wan", wan, "--pki", keys, "--nvm", str(self.nvm))
+            self.programs["hub"] = _Program("hub", lambda: (*hub, "--radio", self._dongle()), folder)
+
+    def _dongle(self) -> str:
+        return next(str(hop["target"]) for hop in self.programs["home"].hops if hop["event"] == "ready")
+
+    # --- time
+
+    def look(self) -> None:
+        """Read on in the traces. Raises StepFailed where a program has ended by itself."""
+        self.hops += sum(program.look() for program in self.programs.values())
+        for program in self.programs.values():
+            if program.process is not None and program.process.returncode is not None:
+                raise StepFailed(f"{program.name} ended by itself with {program.process.returncode}: {program.said()}")
+
+    async def until(self, what: str, holds: Callable[[], bool]) -> None:
+        """Look again and again. Raises StepFailed where nothing happens any more."""
+        seen, since = self.hops, time.monotonic()
+        while not holds():
+            await self.clock.sleep(LOOK_S)
+            self.look()
+            if self.hops != seen:
+                seen, since = self.hops, time.monotonic()
+            elif time.monotonic() - since > PATIENCE_S:
+                raise StepFailed(f"no hop in {PATIENCE_S:g} s, and not yet {what}")
+
+    @contextlib.contextmanager
+    def dcc(self) -> Iterator[DccStore]:
+        store = DccStore(self.store, owner=False)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def read(self, reading: Callable[[DccStore], T]) -> T | None:
+        """From the DCC's store, beside the DCC; None where the DCC is not so far."""
+        if not self.store.exists():
+            return None
+        with contextlib.suppress(CommsHubError), self.dcc() as store:
+            return reading(store)
+        return None
+
+    def status(self, eui: Eui64) -> str:
+        device = self.read(lambda store: Inventory(store, self.clock.now).device(eui))
+        return "" if device is None else str(device.status)
+
+    def told(self) -> Counter[str]:
+        """Number of Responses for the user, by request."""
+        documents = self.read(lambda store: PushOutbox(store, self.clock.now).all()) or ()
+        return Counter(one.request or "" for one in documents if one.kind == "h")
+
+    def requests(self) -> dict[str, StoredRequest]:
+        """Every request that the DCC has taken, by its name."""
+        return {one.name: one for one in self.read(lambda store: Requests(store, self.clock.now).all()) or ()}
+
+    # --- the user
+
+    async def post(self, variant: str, target: Eui64, content: dict[str, Content] | None = None) -> str:
+        """Post a request of the supplier, and its pre-command signed where there is one, until the DCC has taken it; its RequestID."""
+        self.counter += 1
+        request = new_request(variant, self.user.eui64, target, self.counter, content or {})
+        answer = await self._say(self.user.sign(request))
+        if "GBCSPayload" in answer:
+            payload = base64.b64decode(answer["GBCSPayload"])
+            await self._say(self.user.answer(request, payload, CommandVariant.SIGNED_SEND))
+        return str(request.request_id)
+
+    async def _say(self, request: ServiceRequest) -> dict[str, str]:
+        place = next(one for one, variants in SERVED.items() if request.command_variant in variants)
+        octets, tried = write_request(request), False
+        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:
+            while True:
+                try:
+                    answer = await client.post(
+                        f"http://127.0.0.1:{self.web}/api/v1/{place}", content=octets, headers={"Content-Type": "application/xml"}
+                    )
+                except httpx.TransportError:  # it is dead, and comes back
+                    tried = True
+                    self.look()
+                    await self.clock.sleep(LOOK_S)
+                    continue
+                texts = {etree.QName(one).localname: one.text or "" for one in etree.fromstring(answer.content).iter("{*}*")}
+                if not texts.get("ResponseCode", "").startswith("I") and not (tried and self._known(request)):
+                    raise StepFailed(f"{request.request_id} was refused: {answer.text[-400:]}")
+                return texts
+
+    def _known(self, request: ServiceRequest) -> bool:
+        """True if a DCC that died had taken it before: what is posted again then is a duplicate."""
+        return str(request.request_id) in self.requests()
+
+    async def ask(self, variant: str, target: Eui64, content: dict[str, Content] | None = None) -> None:
+        """The same, and wait for the Response."""
+        request = await self.post(variant, target, content)
+        await self.until(f"an answer to {variant}", lambda: self.told()[request] == 1)
+
+    async def into_service(self) -> None:
+        """From nothing to a commissioned meter."""
+        await self.programs["dcc"].start()
+        await self.programs["home"].start()
+        if "hub" in self.programs:
+            await self.until("a dongle", lambda: any(hop["event"] == "ready" for hop in self.programs["home"].hops))
+            await self.programs["hub"].start()
+        await self.post("12.2", self.board.parties.access_control_broker, dcc_board.notification(self.meter))
+        await self.until("a commissioned hub", lambda: self.status(self.board.hub.chf) == "Commissioned")
+        await self.ask("8.11", self.board.hub.chf, dcc_board.addition(self.meter, 600))
+        await self.until("a joined meter", lambda: self.status(self.meter.eui) == "InstalledNotCommissioned")
+        now = self.clock.datetime() - timedelta(minutes=1)
+        await self.ask("8.1.1", self.meter.eui, {"CurrentDateTime": now, "TolerancePeriod": 3600})
+
+    async def load(self, over: asyncio.Event) -> None:
+        """Keep so many requests under way until it is over."""
+        while not over.is_set():
+            told = self.told()
+            if sum(told[one] == 0 for one in self.taken) < AT_ONCE:
+                variant, of_meter = ASKED[len(self.taken) % len(ASKED)]
+                self.taken.append(await self.post(variant, self.meter.eui if of_meter else self.board.hub.chf))
+            else:
+                await self.clock.sleep(LOOK_S)
+
+    # --- what must hold
+
+    def commands(self) -> list[str]:
+        """Identifiers of the Commands of the meter in the order in which they went to the hub."""
+        posted = [one for one in self.requests().values() if one.target == self.meter.eui and one.sequence is not None]
+        return [str(one.command_id) for one in sorted(posted, key=lambda one: one.sequence or 0)]
+
+    def executed(self) -> Iterator[list[str]]:
+        """Commands that each life of the meter has executed, in order."""
+        for hops in self.programs["home"].spans():
+            yield [str(hop["message"]) for hop in hops if hop["event"] == "executed" and str(hop["source"]).startswith(self.meter.name)]
+
+    def wrong(self) -> Iterator[str]:
+        """Broken promises, in sentences."""
+        told, known = self.told(), self.requests()
+        for request in self.taken:
+            if told[request] != 1:
+                yield f"request {request} was told {told[request]} times"
+            if request not in known or known[request].state not in ANSWERED:
+                yield f"request {request} ended as {known[request].state if request in known else 'unknown'}"
+        if strays := self.read(lambda store: strays_from(store, self.board.hub.chf)):
+            yield f"{strays} messages that belong to nothing came to the DCC"
+        order = {identifier: number for number, identifier in enumerate(self.commands())}
+        for life in self.executed():
+            yield from (f"{one} was executed {count} times by one meter" for one, count in Counter(life).items() if count > 1)
+            places = [order.get(one, -1) for one in life]
+            if places != sorted(places):
+                yield f"the meter executed out of order: {places}"
+        yield from self._stores()
+
+    def _stores(self) -> Iterator[str]:
+        try:
+            hub = SqliteStore(self.nvm)
+        except CommsHubError as trouble:
+            yield str(trouble)
+            return
+        with contextlib.closing(hub):
+            yield from (f"the hub still holds {key}" for key in hub.keys("hub/mailbox/") if "/next/" not in key)
+            yield from (f"the hub still holds {key}" for key in hub.keys("wan/dcc/outbox/"))
+        try:
+            dcc = DccStore(self.store)
+        except CommsHubError as trouble:
+            yield str(trouble)
+            return
+        with contextlib.closing(dcc):
+            yield from (f"the DCC still holds {key}" for key in dcc.named("headend/").keys("wan/") if "/outbox/" in key)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def _ended(programs: Sequence[_Program]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for program in programs:
+            await program.end(signal.SIGTERM)
+
+
+async def killed(
+    board: Board, file: str, folder: Path, victim: str, kills: int, seed: int, clock: Clock, on_kill: Callable[[int], None]
+) -> KillsResult:
+    """Kill one of :data:`VICTIMS` so many times. ``board``, read from ``file``, has one Device, an electricity meter."""
+    random, began = Random(f"kills {victim} {seed}"), time.monotonic()
+    bench = _Bench(board, file, folder, victim, clock)
+    wrong, done = list[str](), 0
+    async with _ended(tuple(bench.programs.values())):
+        try:
+            await bench.into_service()
+            over = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bench.load(over))
+                for number in range(kills):
+                    instant = bench.hops + random.randint(*HOPS)
+                    await bench.until(f"kill {number + 1}", lambda instant=instant: bench.hops >= instant)  # type: ignore[misc]
+                    await bench.programs[victim].end(signal.SIGKILL)
+                    await bench.programs[victim].start()
+                    done = number + 1
+                    on_kill(done)
+                over.set()
+            await bench.until("every request answered", lambda: all(bench.told()[one] for one in bench.taken))
+        except* StepFailed as failed:
+            wrong += [str(one) for one in failed.exceptions]
+    wrong += bench.wrong()
+    return KillsResult(
+        victim,
+        done,
+        len(bench.taken),
+        sum(bench.told()[one] == 1 for one in bench.taken),
+        sum(map(len, bench.executed())),
+        bench.hops,
+        round(time.monotonic() - began, 1),
+        tuple(dict.fromkeys(wrong)),
+    )
