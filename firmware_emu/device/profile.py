@@ -17,6 +17,7 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import cells_of
 from firmware_emu.errors import BoardError
 from firmware_emu.gbcs.dlms import AccessResult
+from firmware_emu.trace import Record
 
 
 class Step(Enum):
@@ -121,6 +122,11 @@ def standard_profile() -> PipelineProfile:
     """The profile that comes with the package."""
     text = resources.files("firmware_emu.device").joinpath("pipeline_profile.toml").read_text(encoding="utf-8")
     return PipelineProfile.read(text, "pipeline_profile.toml")
+
+
+def may_come_again(record: Record) -> bool:
+    """True for an ``executed`` Command without protection against replay: it is answered each time it comes, and changes nothing."""
+    return int(str(record.detail.get("code", "0")), 16) in standard_profile().replayable_codes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from firmware_emu.device import joins
-from firmware_emu.device.profile import standard_profile
+from firmware_emu.device.profile import may_come_again
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
@@ -267,7 +267,7 @@ class Arena:
     @staticmethod
     def _executed(record: Record) -> bool:
         done = record.area == "device" and record.event == "executed" and record.detail.get("success") is not False
-        return done and not _may_come_again(record)
+        return done and not may_come_again(record)
 
     async def _still_well(self, attack: Attack, before: dict[str, object]) -> list[str]:
         station = self.station
@@ -294,18 +294,13 @@ class Arena:
             if by_insider and said_by_hub and record.target == str(self.ihd.eui64):
                 what = f"{record.detail.get('cluster')} {record.detail.get('command')}"
                 found.append((AttackOutcome.ANSWERED, f"hub answered {what} {(record.data or b'').hex()[:24]}"))
-            if record.event == "executed" and (record.detail.get("success") is False or _may_come_again(record)):
+            if record.event == "executed" and (record.detail.get("success") is False or may_come_again(record)):
                 outcome = AttackOutcome.ANSWERED
             if outcome is None or record.area not in _WATCHED:
                 continue
             words = [str(record.detail[key]) for key in ("step", "reason", "rule", "value") if record.detail.get(key)]
             found.append((outcome, f"{record.source.split()[0]}: {' '.join(words) or record.event}"))
         return found
-
-
-def _may_come_again(record: Record) -> bool:
-    """True for an executed Command without protection against replay: it is answered each time, and changes nothing."""
-    return int(str(record.detail.get("code", "0")), 16) in standard_profile().replayable_codes
 
 
 async def arena_of(station: Station, records: list[Record]) -> Arena:

@@ -2,7 +2,7 @@
 
 Held after each death, before the hub boots: what is on the medium is what was durable before the write, octet for octet (so counters,
 keys, device log, mailbox and stored alerts are right). Held at the journey's end: every step of it, no counter of the hub used twice, no
-message executed twice, the device log as the DCC has it, nothing left waiting.
+message executed twice that is protected against replay, the device log as the DCC has it, nothing left waiting.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
+from firmware_emu.device.profile import may_come_again
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.hub.power import LOST_AT
@@ -166,7 +167,7 @@ def held_at_the_end(station: Station, records: list[Record]) -> Iterator[str]:
             if first != record.data:
                 yield f"counter {header.counter} of {header.originator} came with two {header.cra.name.lower()}s"
         of_hub = record.source.endswith(tuple(map(str, hub)))  # a hub's own execution is undone with its write
-        if record.area == "device" and record.event == "executed" and record.message is not None and not of_hub:
+        if record.area == "device" and record.event == "executed" and record.message is not None and not (of_hub or may_come_again(record)):
             if (record.source, record.message) in executed:
                 yield f"{record.source} executed {record.message} twice"
             executed.add((record.source, record.message))

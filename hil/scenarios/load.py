@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from firmware_emu.device.profile import may_come_again
 from firmware_emu.errors import CommsHubError, NotAvailable, WanError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
@@ -143,7 +144,7 @@ class LoadRun:
 
     def _note(self, record: Record) -> None:
         if record.area == "device" and record.event == "executed" and record.message and record.source.startswith("esme"):
-            self._executed[record.message] += 1
+            self._executed[record.message] = 1 if may_come_again(record) else self._executed[record.message] + 1
 
     # --- users
 

@@ -13,6 +13,7 @@ import pytest
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
+from firmware_emu.device.profile import may_come_again
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.trace import Record, Trace
 from hil.bench.station import open_station
@@ -112,14 +113,15 @@ def identifier_of(octets: bytes) -> str:
 
 
 def check(home: HomeOfSix, day: Day, began: float) -> None:
-    """Each Command executed once, each Response and alert handed over once."""
+    """Each protected Command executed once, each Response and alert handed over once."""
     station = home.station
     users = (station.supplier, station.gas_supplier, station.network_operator)
-    executed = Counter(one.message for one in day.since(began, "device", "executed"))
+    done = day.since(began, "device", "executed")
+    executed = Counter(one.message for one in done if not may_come_again(one))
     sent = {identifier_of(message.octets) for one in day.outcomes for message in one.messages if message.name == "command"}
     assert len(day.outcomes) == COMMANDS
     assert {one.why for one in day.outcomes if not one.ok} == set()
-    assert set(executed) == sent
+    assert {one.message for one in done} == sent
     assert set(executed.values()) == {1}
     asked = {one.request for one in day.outcomes}
     responses = Counter(delivery.request for user in users for delivery in user.inbox if delivery.kind == "h" and delivery.request in asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from firmware_emu.device.profile import may_come_again
 from firmware_emu.trace import Record
 from hil.bench.station import Station
 from hil.dcc.base.results import Outcome
@@ -40,8 +41,9 @@ class Rig:
         raise AssertionError(f"no answer after {tries} requests: {outcome.why}")
 
     def executions(self, since: int) -> list[str | None]:
-        """Messages that a meter executed since that record."""
-        return [record.message for record in self.records[since:] if record.area == "device" and record.event == "executed"]
+        """Commands with protection against replay that a meter executed since that record."""
+        done = [record for record in self.records[since:] if record.area == "device" and record.event == "executed"]
+        return [record.message for record in done if record.message is not None and not may_come_again(record)]
 
     def effects(self, verb: str | None = None, since: int = 0) -> int:
         return sum(

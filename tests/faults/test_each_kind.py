@@ -56,12 +56,14 @@ def test_no_kind_of_the_table_is_without_a_test() -> None:
 
 
 async def _nothing_was_done_twice(rig: Rig, since: int, *, reads: int = 1) -> None:
-    """After the fault the home answers, and no meter executed a message twice."""
+    """After the fault the home answers, each Response was handed over once, and no meter executed a protected Command twice."""
     await rig.settle()
     for _ in range(reads):
         assert (await rig.read()).ok
-    done = [message for message in rig.executions(since) if message is not None]
+    done = rig.executions(since)
     assert len(done) == len(set(done))
+    handed = [delivery.request for delivery in rig.station.supplier.inbox if delivery.kind == "h"]
+    assert len(handed) == len(set(handed))
     hub = {entry.device: entry.key_hash for entry in rig.station.hub.status.device_log}
     assert rig.station.dcc.device_log_copy.compare(rig.journey.chf, hub) == ()
     assert rig.station.hub_trouble is None
