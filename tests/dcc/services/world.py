@@ -42,7 +42,7 @@ from hil.dcc.duis.request import SERVICE_NAMESPACE, SIGNATURE_NAMESPACE
 from hil.dcc.parties.cos_party import CosParty
 from hil.dcc.parties.users import User
 from hil.dcc.transform.check import reference_devices
-from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT
+from hil.devices.esme.variant import POLYPHASE, TWIN_ELEMENT, EsmeVariant
 
 ESME, GSME, CHF, GPF, PPMID, HCALCS = (Eui64.parse(f"00db1234567890a{digit}") for digit in "012345")
 OLD_CHF, OLD_GPF, TYPE_2 = Eui64.parse("00db123456789095"), Eui64.parse("00db1234567890b3"), Eui64.parse("00db1234567890b0")
@@ -72,6 +72,8 @@ CREATED = datetime(2026, 1, 20, 12, 10, tzinfo=UTC)
 _BUILT_UPON = frozenset({0x000F, 0x0010, 0x0012})
 """Commands that need a join to undo, or an image to activate."""
 _LAST = ({"3.2"}, {"8.1", "8.7", "8.8"}, {"11.3"}, {"8.9"}, {"6.24", "6.17"}, {"6.15"}, {"6.23"}, {"6.21"}, {"8.5"}, {"8.11", "8.12"})
+_OF_THREE_PHASES = frozenset({"6.5"})
+"""Services whose templates set what a polyphase meter alone has; every other one is served by a twin element meter."""
 _RENEWS = frozenset({"6.15", "6.17", "6.23", "6.21", "8.5"})
 """Services after which the Device does not know who it knew."""
 _LOGS_OF_MONTHS = frozenset({"4.4", "4.6", "4.14", "4.17"})
@@ -139,14 +141,14 @@ class World:
         self._task = asyncio.create_task(self.channel.run())
         await self.clock.sleep(1)
 
-    async def grow(self, eui: Eui64, *, held_by_dcc: bool = False, new: bool = False) -> GbcsDevice:
+    async def grow(self, eui: Eui64, *, held_by_dcc: bool = False, new: bool = False, variant: EsmeVariant = TWIN_ELEMENT) -> GbcsDevice:
         """A Device that has lived (or is ``new``), in the place of the one that was there."""
         kind = self.types[eui]
         parties = dict(PARTIES)
         if kind in GAS:
             parties |= {RemotePartyRole.SUPPLIER: USERS[UserRole.GS], RemotePartyRole.NETWORK_OPERATOR: USERS[UserRole.GT]}
         home = {other: one for other, one in self.types.items() if other != eui and other in (CHF, GPF, ESME, GSME, PPMID, HCALCS)}
-        identity = bench.Identity(eui, kind, parties, home, held_by_dcc, (SINGLE_ELEMENT if eui == ESME else TWIN_ELEMENT).name)
+        identity = bench.Identity(eui, kind, parties, home, held_by_dcc, variant.name)
         life = lived_in.NONE if new else lived_in.life_of(kind)
         if not new:  # all lives end together
             await self.clock.sleep((LIVED - timedelta(days=life.days)).total_seconds())
@@ -212,6 +214,9 @@ class World:
         if service in _RENEWS:
             await self.grow(target, held_by_dcc=service == "6.21", new=True)
             self.clock.horizon = None
+        if service in _OF_THREE_PHASES:
+            await self.grow(target, new=True, variant=POLYPHASE)
+            self.clock.horizon = None
         if service == "8.1":
             self.dcc.store.execute("UPDATE devices SET status = 'InstalledNotCommissioned' WHERE eui = ?", (str(target),))
         user, request = self.request(template, execute=at, now=now)
@@ -220,7 +225,7 @@ class World:
         outcome = await self.dcc.send(user, request)
         if service == "6.23":
             self.dcc.register_supply(MPAN, UserRole.IS, USERS[UserRole.IS], self.clock.now())
-        if service in _RENEWS:
+        if service in _RENEWS | _OF_THREE_PHASES:
             await self.grow(target, new=True)
             self.clock.horizon = None
             for usage in (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT):
