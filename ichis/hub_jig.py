@@ -13,7 +13,7 @@ from ichis.instrument.opening import BY_HAND, Instruments
 from ichis.instrument.stand_in import Behind
 from ichis.jig import OPEN_OHM, HubJig, Lines, Load, Mains, Probes
 from ichis.manual import Engineer, ManualLines, ManualMains, ManualProbes
-from ichis.measuring.reading import Accuracy, Basis, Reading, Span
+from ichis.measuring.reading import Accuracy, Basis, Reading, Sample, Span
 from ichis.modem_lines import HUB_END
 from ichis.profile import Profile
 
@@ -107,8 +107,8 @@ class _LoadModel:
     async def measure_current(self) -> Reading:
         return _AMPERES.of(self._port.amperes())
 
-    async def observe(self, seconds: float) -> list[tuple[float, Reading]]:
-        return [(when, _VOLTS.of(volts)) for when, volts in await self._port.observe(seconds)]
+    async def observe(self, seconds: float) -> list[Sample]:
+        return [Sample(when, when, _VOLTS.of(volts)) for when, volts in await self._port.observe(seconds)]
 
 
 class _MainsModel:

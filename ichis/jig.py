@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ichis.connector import Level
 from ichis.measuring.calibration import Calibration
-from ichis.measuring.reading import Reading
+from ichis.measuring.reading import Reading, Sample
 from ichis.uart import LineProfile
 
 OPEN_OHM = 1e9
@@ -135,7 +135,20 @@ class Mating(Protocol):
         ...
 
 
-class Load(Protocol):
+class Watch(Protocol):
+    """An instrument that reads the volts of the supply again and again."""
+
+    @property
+    def resolution_s(self) -> float:
+        """Half of the time from one reading to the next."""
+        ...
+
+    async def observe(self, seconds: float) -> list[Sample]:
+        """Volts, as often as the instrument can, over so many seconds."""
+        ...
+
+
+class Load(Watch, Protocol):
     """An electronic load on pins 1 to 4, where the rig plays the hub. Raises JigError as a supply does."""
 
     async def identity(self) -> str: ...
@@ -148,18 +161,9 @@ class Load(Protocol):
         """It draws what it was last told. Raises JigError where it does not."""
         ...
 
-    @property
-    def resolution_s(self) -> float:
-        """Half of the time in which an event that :meth:`observe` tells may lie."""
-        ...
-
     async def measure_voltage(self) -> Reading: ...
 
     async def measure_current(self) -> Reading: ...
-
-    async def observe(self, seconds: float) -> list[tuple[float, Reading]]:
-        """Bench time and volts, as often as the instrument can, over so many seconds."""
-        ...
 
 
 class Mains(Protocol):

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -35,11 +36,18 @@ PROOFS: Mapping[str, Callable[[int, Sequence[str]], Sequence[Case]]] = {
     "outages": outages.cases,
 }
 
+COVERING: Mapping[str, Callable[[int, Sequence[str]], Sequence[Case]]] = {
+    "faults": partial(faults.cases, covering=True),
+    "units": partial(units.cases, covering=True),
+}
+"""Samples that leave no check out."""
+
 
 @click.command()
 @click.argument("what", type=click.Choice(list(PROOFS)), default="faults")
 @click.option("--of", "under_test", type=click.Choice(["hub", "host", "both"]), default="both", show_default=True, help="whose checks")
 @click.option("--cases", "count", type=click.IntRange(1), help="a sample of so many; every case if not given")
+@click.option("--covering", is_flag=True, help="of faults: every check x fault once; of units: every bad unit on each dialect once")
 @click.option("--seed", type=int, default=1, show_default=True, help="of the sample, of orders, and of when each fault strikes")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="processes")
 @click.option(
@@ -48,13 +56,16 @@ PROOFS: Mapping[str, Callable[[int, Sequence[str]], Sequence[Case]]] = {
     help="write each finding to this file as it comes; what is in it already is not run again",
 )
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
-def sweep(what: str, under_test: str, count: int | None, seed: int, jobs: int, journal: Path | None, as_json: bool) -> None:
+def sweep(what: str, under_test: str, count: int | None, covering: bool, seed: int, jobs: int, journal: Path | None, as_json: bool) -> None:
     """Prove the checks on models. Exit code 1 where a finding is wrong.
 
     faults: no fault of an instrument makes a pass of a fail or a fail of a pass. units: good units pass, bad ones fail, in ten orders on
     three dialects. limits: each limit tightened past the truth fails, loosened passes. outages: 179 to 181 s at ten phases of a second.
     """
-    chosen = PROOFS[what](seed, ("hub", "host") if under_test == "both" else (under_test,))
+    checked = ("hub", "host") if under_test == "both" else (under_test,)
+    if covering and what not in COVERING:
+        raise click.BadParameter(f"{what} is small enough to run whole: expected with {' or '.join(COVERING)}", param_hint="--covering")
+    chosen = COVERING[what](seed, checked) if covering else PROOFS[what](seed, checked)
     if count is not None and count < len(chosen):
         chosen = Random(seed).sample(chosen, count)
     done = _read(journal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from firmware_emu.board import Board
@@ -16,16 +17,18 @@ from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level, signal
 from ichis.host_port import HostCondition
 from ichis.hub_jig import open_hub_jig
+from ichis.instrument.drivers import ContactWatch, InstrumentProbes
 from ichis.jig import HubJig
 from ichis.manual import Engineer, ManualMains, ManualProbes
 from ichis.measuring.calibration import Calibration
-from ichis.measuring.reading import Plain, Reading, between, highest, lowest
+from ichis.measuring.reading import Plain, Reading, Sample, between, highest, lowest
 from ichis.profile import Profile
 
 _SETTLED_S = 2.0
 _DISCHARGED_S = 5.0
 _LOOK_S = 0.1
 _DEAD_V, _APART_V = 1.0, 1.0
+_AFTER_PULSE_S = 0.1
 _EXCURSION_S = 0.05
 """Shortest excursion of the supply that a watch of a pulse claims to see. The bench's own figure."""
 
@@ -48,8 +51,10 @@ class HostBench:
         self.mark = Reading(clock.now())
         """When the mains was last switched."""
         self.values: dict[str, Reading] = {}
-        self.seen: list[tuple[float, Reading]] = []
-        """Bench time and volts of the last course that a step watched."""
+        self.seen: list[Sample] = []
+        """Volts of the last course that a step watched."""
+        self._fed_pin = 1
+        """Contact of the supply that gave the most volts when the state was reached."""
         self.changes: dict[str, Sequence[tuple[float, Level]]] = {}
         """Changes that the host made to its lines meanwhile, by symbol."""
 
@@ -59,6 +64,18 @@ class HostBench:
         if self._jig is None:
             raise NotAvailable("the rig", "it is not open")
         return self._jig
+
+    @property
+    def contact(self) -> ContactWatch | None:
+        """A multimeter on the contact of the supply, where it is as quick as the load: it watches while the load is told things."""
+        if not isinstance(self.jig.probes, InstrumentProbes):
+            return None
+        found = ContactWatch(self.jig.probes, self._fed_pin, self.clock)
+        return found if found.resolution_s <= self.jig.load.resolution_s else None
+
+    async def observe(self, seconds: float) -> None:
+        """Watch the supply for so long; ``seen`` has its course."""
+        self.seen = await (self.contact or self.jig.load).observe(seconds)
 
     async def open(self) -> None:
         """Open the rig; the host's mains off, nothing drawn."""
@@ -113,14 +130,17 @@ class HostBench:
         volts = (await self.jig.load.measure_voltage()).value
         if state == "dead" and volts > _DEAD_V:
             raise JigError(f"the mains is off and the port gives {volts:.3g} V after {_DISCHARGED_S:g} s: is it switched off?")
-        both = None if isinstance(self.jig.probes, ManualProbes) else max([(await self.jig.probes.volts(pin)).value for pin in (1, 2)])
-        if both is not None and abs(both - volts) > _APART_V:
-            raise JigError(f"the load reads {volts:.3g} V at the port and the multimeter {both:.3g} V: one of them is wrong")
+        if isinstance(self.jig.probes, ManualProbes):
+            return
+        at = {pin: (await self.jig.probes.volts(pin)).value for pin in (1, 2)}
+        self._fed_pin = max(at, key=lambda pin: at[pin])
+        if abs(at[self._fed_pin] - volts) > _APART_V:
+            raise JigError(f"the load reads {volts:.3g} V at the port and the multimeter {at[self._fed_pin]:.3g} V: one of them is wrong")
 
     async def _until_fed(self) -> None:
         within_s = 4 * self.profile["host_start_time"]
         until = self.clock.now() + within_s
-        while (await self.jig.load.measure_voltage()).value < self.profile["brownout_threshold"]:
+        while (await self.jig.load.observe(0))[-1].found.value < self.profile["brownout_threshold"]:  # volts that change meanwhile
             if self.clock.now() > until:
                 raise NotAvailable("a supply at the port", f"none came within {within_s:g} s of the mains")
             await self.clock.sleep(_LOOK_S)
@@ -136,13 +156,13 @@ class HostBench:
             raise NotAvailable("the moment at which the mains went", "it is switched by hand: give jig.mains a relay that obeys OUTPut")
         watched = ("AC LO", "MT_PR")
         lines = [asyncio.create_task(jig.lines.watch(symbol, seconds)) for symbol in watched]
-        course = asyncio.create_task(jig.load.observe(seconds))
+        course = asyncio.create_task(self.observe(seconds))
         await asyncio.sleep(0)
         began = self.clock.now()
         await jig.mains.switch(on)
         self.mark = between(began, self.clock.now())
         self.changes = dict(zip(watched, await asyncio.gather(*lines), strict=True))
-        self.seen = await course
+        await course
 
     def became(self, symbol: str, active: bool) -> Reading | None:
         """The bench time at which a line became so, by what was watched since the mains was switched; None: it did not."""
@@ -160,19 +180,20 @@ class HostBench:
 
     def _first(self, holds: Callable[[float], bool]) -> Reading | None:
         earliest = self.mark.value - self.mark.u - 1e-9
-        for index, (when, found) in enumerate(self.seen):
-            if when < earliest or not holds(found.value):
+        for index, one in enumerate(self.seen):
+            if one.ended < earliest:
                 continue
-            following = self.seen[index + 1 : index + 2]
-            if following and not holds(following[0][1].value):
-                raise JigError(f"one reading alone of {found.value:.3g} V stands between others: it is no finding")
-            return Reading(when).widened(self.jig.load.resolution_s)
+            if holds(one.found.value):
+                if any(not holds(following.found.value) for following in self.seen[index + 1 : index + 2]):
+                    raise JigError(f"one reading alone of {one.found.value:.3g} V stands between others: it is no finding")
+                return between(earliest, max(earliest, one.ended))
+            earliest = max(earliest, one.began)
         return None
 
     def extreme(self, found: Reading) -> Reading:
         """A highest or lowest reading of what was watched, less sure by as much as its nearest neighbour differs."""
-        at = next(index for index, (_, volts) in enumerate(self.seen) if volts is found)
-        near = [self.seen[index][1].value for index in (at - 1, at + 1) if 0 <= index < len(self.seen)]
+        at = next(index for index, one in enumerate(self.seen) if one.found is found)
+        near = [self.seen[index].found.value for index in (at - 1, at + 1) if 0 <= index < len(self.seen)]
         return found.widened(min((abs(found.value - one) for one in near), default=0.0))
 
 
@@ -200,20 +221,46 @@ async def pulse(bench: HostBench, value: Value) -> None:
     if not isinstance(value, dict) or set(value) != {"amperes", "seconds"}:
         raise BoardError("conformance checks", str(value), "expected a table with amperes, seconds")
     amperes, seconds = _number(bench, value["amperes"]), _number(bench, value["seconds"])
-    if seconds < 4 * bench.jig.load.resolution_s:
-        raise NotAvailable(
-            f"a pulse of {seconds:g} s", f"this load's readings are {2 * bench.jig.load.resolution_s:.3g} s apart: take a quicker one"
-        )
-    await bench.jig.load.draw(amperes)
-    bench.seen = await bench.jig.load.observe(seconds)
-    let_go = bench.clock.now()
-    await bench.jig.load.draw(0)
-    asked = bench.clock.now()
-    after = await bench.jig.load.observe(0.1)
-    blind_s = 2 * after[0][0] - asked - let_go  # a reading's time is the middle of its exchange
+    load, contact = bench.jig.load, bench.contact
+    apart_s = 2 * load.resolution_s
+    if seconds < (apart_s if contact is not None else 2 * apart_s):
+        raise NotAvailable(f"a pulse of {seconds:g} s", f"this load's readings are {apart_s:.3g} s apart: take a quicker one")
+    if contact is not None:
+        let_go = await _watched_beside(bench, contact, amperes, seconds)
+    else:
+        let_go = await _watched_by_the_load(bench, amperes, seconds)
+    after = [one.when for one in bench.seen if one.when > let_go]
+    blind_s = max((later - earlier for earlier, later in itertools.pairwise((let_go, *after))), default=_AFTER_PULSE_S)
     if blind_s > _EXCURSION_S:
-        raise NotAvailable("the supply just after a pulse", f"this load's first reading came {blind_s:.3g} s after: take a quicker one")
-    bench.seen += after
+        raise NotAvailable("the supply just after a pulse", f"it was not read for {blind_s:.3g} s: take a quicker load or multimeter")
+
+
+async def _watched_beside(bench: HostBench, contact: ContactWatch, amperes: float, seconds: float) -> float:
+    """Draw a pulse while the multimeter watches; the bench time from which on it went."""
+    load, let_go = bench.jig.load, [bench.clock.now()]
+
+    async def draw() -> None:
+        await load.draw(amperes)
+        await bench.clock.sleep(seconds)
+        await load.confirm()
+        let_go[0] = bench.clock.now()
+        await load.draw(0)
+
+    drawing = asyncio.create_task(draw())
+    bench.seen = await contact.observe(_AFTER_PULSE_S, drawing)
+    drawing.result()
+    return let_go[0]
+
+
+async def _watched_by_the_load(bench: HostBench, amperes: float, seconds: float) -> float:
+    """Draw a pulse by a load that reads its own volts; the bench time from which on it went."""
+    load = bench.jig.load
+    await load.draw(amperes)
+    during = await load.observe(seconds)
+    let_go = bench.clock.now()
+    await load.draw(0)
+    bench.seen = during + await load.observe(_AFTER_PULSE_S)
+    return let_go
 
 
 async def lose_mains(bench: HostBench, value: Value) -> None:
@@ -271,12 +318,12 @@ async def supply_volts(bench: HostBench, _: Value | None) -> Reading:
 
 async def lowest_watched(bench: HostBench, _: Value | None) -> Reading:
     """Lowest volts of the course that was watched."""
-    return bench.extreme(lowest(volts for _, volts in bench.seen))
+    return bench.extreme(lowest(one.found for one in bench.seen))
 
 
 async def highest_watched(bench: HostBench, _: Value | None) -> Reading:
     """Highest volts of the course that was watched."""
-    return bench.extreme(highest(volts for _, volts in bench.seen))
+    return bench.extreme(highest(one.found for one in bench.seen))
 
 
 async def supply_held(bench: HostBench, _: Value | None) -> Reading | Plain:

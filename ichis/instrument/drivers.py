@@ -6,7 +6,8 @@ the supply was set to), so that an instrument that hangs or reads something else
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
@@ -14,7 +15,7 @@ from firmware_emu.errors import JigError, NotAvailable
 from ichis.instrument.session import InstrumentTrouble, Session
 from ichis.jig import OPEN_OHM
 from ichis.measuring.latency import OffLatency
-from ichis.measuring.reading import Accuracy, Reading
+from ichis.measuring.reading import Accuracy, Reading, Sample
 
 _TOLD_BACK = 0.011
 """Largest distance of a setting read back from what was set, V or A: the coarsest of the dialects tells hundredths."""
@@ -241,7 +242,7 @@ class InstrumentLoad(_Driver):
 
     @property
     def resolution_s(self) -> float:
-        """Half of the time in which an event between two readings may lie."""
+        """Half of the time from one reading to the next."""
         return max(self.session.dialect.renewal_s, 3 * self.session.seen.longest_s) / 2
 
     async def draw(self, amperes: float) -> None:
@@ -279,22 +280,31 @@ class InstrumentLoad(_Driver):
         await self.confirm()
         return found
 
-    async def observe(self, seconds: float) -> list[tuple[float, Reading]]:
+    async def observe(self, seconds: float) -> list[Sample]:
         """One reading after another: shorter events than an exchange with the instrument takes are not seen."""
-        until, seen = self._clock.now() + seconds, []
-        while True:
-            began = self._clock.now()
-            volts = await self._one("volts", -1, 1000)
-            seen.append(((began + self._clock.now()) / 2, volts))
-            if self._clock.now() >= until:
-                break
-            await self._clock.sleep(0.002)
+        seen = await _course(self.session, self._clock, seconds, lambda: self._one("volts", -1, 1000))
         await self.confirm()
-        self.curve += [(when, volts.value) for when, volts in seen]
+        self.curve += [(one.when, one.found.value) for one in seen]
         return seen
 
     def close(self) -> None:
         self.session.close()
+
+
+async def _course(
+    session: Session, clock: Clock, seconds: float, read: Callable[[], Awaitable[Reading]], beside: asyncio.Task[None] | None = None
+) -> list[Sample]:
+    """One reading after another for so long; where ``beside`` runs, from its end on. An answer may be as old as readings renew."""
+    until, seen = clock.now() + seconds, []
+    while True:
+        if beside is not None and not beside.done():
+            until = clock.now() + seconds
+        began = clock.now() - session.dialect.renewal_s
+        found = await read()
+        seen.append(Sample(began, clock.now(), found))
+        if clock.now() >= until:
+            return seen
+        await clock.sleep(0.002)
 
 
 class InstrumentRelay(_Driver):
@@ -302,6 +312,28 @@ class InstrumentRelay(_Driver):
 
     async def switch(self, on: bool) -> None:
         await self._switched(on)
+
+
+class ContactWatch:
+    """Implements :class:`ichis.jig.Watch` with one contact of a scanner."""
+
+    def __init__(self, probes: InstrumentProbes, pin: int, clock: Clock) -> None:
+        self._probes, self._pin, self._clock = probes, pin, clock
+
+    @property
+    def resolution_s(self) -> float:
+        session = self._probes.session
+        return max(session.dialect.renewal_s, 3 * session.seen.longest_s) / 2
+
+    async def observe(self, seconds: float, beside: asyncio.Task[None] | None = None) -> list[Sample]:
+        """As a watch does; where another instrument is told things ``beside`` it, until so many seconds after that."""
+        try:
+            seen = await _course(self._probes.session, self._clock, seconds, lambda: self._probes.moving(self._pin), beside)
+            await self._probes.proved()
+        finally:
+            if beside is not None:
+                await asyncio.wait({beside})
+        return seen
 
 
 class InstrumentProbes:
@@ -330,6 +362,15 @@ class InstrumentProbes:
         first = await self._one("volts", -1000, 1000, pin)
         await self._standard_volts()
         return self._same(first, await self._one("volts", -1000, 1000, pin), "V")
+
+    async def moving(self, pin: int) -> Reading:
+        """Volts of a contact, alone: whoever asks for :meth:`proved` afterwards may believe it."""
+        return await self._one("volts", -1000, 1000, pin)
+
+    async def proved(self) -> None:
+        """The meter reads what it is asked for. Raises InstrumentTrouble."""
+        await self._standard_volts()
+        await self._zero_volts()
 
     async def _zero_volts(self) -> None:
         zero = await self._one("volts", -1000, 1000, _COMMON)

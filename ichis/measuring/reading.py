@@ -68,6 +68,20 @@ def between(earliest: float, latest: float) -> Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """A reading of a course, taken at some moment from ``began`` to ``ended``, bench time."""
+
+    began: float
+    ended: float
+    found: Reading
+
+    @property
+    def when(self) -> float:
+        """The middle."""
+        return (self.began + self.ended) / 2
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """Limit of error up to ``to``: a part of the reading, an offset, and the last digit, in the unit of the reading."""
 

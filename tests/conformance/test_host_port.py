@@ -10,6 +10,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
+from hil.conformance.proofs.faults import LOADS, instruments
 from hil.conformance.runner import CheckResult, Runner
 from hil.report.measurements import Verdict
 from ichis.bad_units import BAD_HOSTS
@@ -64,3 +65,21 @@ def test_load_multimeter_and_mains_relay_as_instruments_give_the_same_verdicts()
     behind = ("jig.stand_in.load=scpi-load", "jig.stand_in.probes=scpi-scanner", "jig.stand_in.relay=scpi-relay")
     results = outcome(HostCondition(ripple_v_per_a=0.3), PROFILE, *behind, wanted=wanted)
     assert {result.check.id: str(result.verdict) for result in results} == {name: "fail" if name == "HSU-06" else "pass" for name in wanted}
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_time_read_by_instruments_holds_the_truth_within_its_uncertainty(load: str) -> None:
+    port, wanted = DEFECTS["HAC-03"], ("HSU-07", "HAC-03")
+    truths = {"HSU-07": port.holdup_s, "HAC-03": (port.holdup_peak_s or 0.0) - port.ac_lost_s}
+    for result in outcome(port, PROFILE, *instruments("host", load, 5.0), wanted=wanted):
+        assert result.value is not None
+        assert result.u is not None
+        assert abs(result.value - truths[result.check.id]) <= result.u, result.check.id
+        assert result.u < 0.02
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_multimeter_watches_a_pulse_that_the_load_itself_is_too_slow_to_watch(load: str) -> None:
+    settings, wanted = instruments("host", load, 5.0), ("HSU-03", "HSU-04")
+    assert [str(result.verdict) for result in outcome(HostCondition(), PROFILE, *settings, wanted=wanted)] == ["pass", "pass"]
+    assert [str(result.verdict) for result in outcome(DEFECTS["HSU-04"], PROFILE, *settings, wanted=wanted)] == ["pass", "fail"]

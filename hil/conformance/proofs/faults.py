@@ -24,6 +24,7 @@ LATENCIES_MS = (5.0, 100.0, 600.0)
 _SOUND_MS = 5.0
 SUPPLIES = ("scpi-supply", "rigol-dp832", "tti-ql355")
 LOADS = ("scpi-load", "aim-tti-ld400p", "rigol-dl3031a")
+_MODELS = {"hub": SUPPLIES, "host": LOADS}
 _MOST_BEFORE = 40
 """A fault strikes at one of the first so many of what it concerns: the precondition has some, the reading has the rest."""
 _AMOUNT = {Misbehaviour.LATE: "3", Misbehaviour.OFF_LATE: "30", Misbehaviour.HIGH: "20"}
@@ -97,22 +98,43 @@ def sentence(who: str, what: Misbehaviour, number: int, once: bool) -> str:
     return f"{who} {what.words.replace('{}', _AMOUNT.get(what, ''))} {'at' if once else 'from'} {number}{ending}"
 
 
-def cases(seed: int, under_test: Sequence[str] = ("hub", "host")) -> list[Case]:
-    """Every check x fault x latency, once on its good unit and once on its bad unit.
+def cases(seed: int, under_test: Sequence[str] = ("hub", "host"), *, covering: bool = False) -> list[Case]:
+    """Every check x fault x latency, once on its good unit and once on its bad unit. ``covering``: every check x fault once, its latency
+    and its unit drawn.
 
     When a fault strikes, and on which model, is drawn from the seed.
     """
     drawn = random.Random(seed)
-    return [case for kind in under_test for check in load_checks(kind) for bad in (False, True) for case in _by_model(drawn, check, bad)]
+    checks = [check for kind in under_test for check in load_checks(kind)]
+    if covering:
+        return [case for check in checks for case in _each_fault_once(drawn, check)]
+    return [case for check in checks for bad in (False, True) for case in _by_model(drawn, check, bad)]
+
+
+def _faults(check: Check) -> list[tuple[str, Misbehaviour]]:
+    return [(who, what) for who in _WHO[check.under_test] for what in _FAULTS_OF[who]]
+
+
+def _struck(drawn: random.Random, who: str, what: Misbehaviour) -> str:
+    return sentence(who, what, drawn.randint(1, _MOST_BEFORE), drawn.random() < 0.5)
 
 
 def _by_model(drawn: random.Random, check: Check, bad: bool) -> Iterator[Case]:
-    models = SUPPLIES if check.under_test == "hub" else LOADS
+    models = _MODELS[check.under_test]
     strikes: dict[str, list[tuple[str, float]]] = {model: [("", _SOUND_MS)] for model in models}
-    for who in _WHO[check.under_test]:
-        for what in _FAULTS_OF[who]:
-            for latency_ms in LATENCIES_MS:
-                fault = sentence(who, what, drawn.randint(1, _MOST_BEFORE), drawn.random() < 0.5)
-                strikes[drawn.choice(models)].append((fault, latency_ms))
+    for who, what in _faults(check):
+        for latency_ms in LATENCIES_MS:
+            fault = _struck(drawn, who, what)
+            strikes[drawn.choice(models)].append((fault, latency_ms))
     for model in models:
         yield Case(check, bad, model, tuple(strikes[model]))
+
+
+def _each_fault_once(drawn: random.Random, check: Check) -> Iterator[Case]:
+    strikes: dict[tuple[bool, str], list[tuple[str, float]]] = {}
+    for who, what in _faults(check):
+        fault = _struck(drawn, who, what)
+        group = strikes.setdefault((drawn.random() < 0.5, drawn.choice(_MODELS[check.under_test])), [])
+        group.append((fault, drawn.choice(LATENCIES_MS)))
+    for (bad, model), some in strikes.items():
+        yield Case(check, bad, model, tuple(some))

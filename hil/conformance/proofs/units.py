@@ -57,11 +57,18 @@ class Case:
         return [Finding(f"{one.check.id} of {self}", expected[one.check.id], one.verdict, one.why) for one in results]
 
 
-def cases(seed: int, under_test: Sequence[str] = ("hub", "host")) -> list[Case]:
-    """Good unit and every bad unit, on each dialect, in ten orders that are drawn from the seed."""
-    found = []
+def cases(seed: int, under_test: Sequence[str] = ("hub", "host"), *, covering: bool = False) -> list[Case]:
+    """Good unit and every bad unit, on each dialect, in ten orders that are drawn from the seed.
+
+    ``covering``: each on each dialect in one of the ten orders, which is drawn.
+    """
+    found, drawn = [], random.Random(seed)
     for kind in under_test:
         bad = tuple(BAD_UNITS if kind == "hub" else BAD_HOSTS)
         for model in SUPPLIES if kind == "hub" else LOADS:
-            found += [Case(kind, model, order, name) for order in range(seed, seed + SEEDS) for name in ("", *bad)]
+            orders = range(seed, seed + SEEDS)
+            if covering:
+                found += [Case(kind, model, drawn.choice(orders), name) for name in ("", *bad)]
+            else:
+                found += [Case(kind, model, order, name) for order in orders for name in ("", *bad)]
     return found
