@@ -18,6 +18,10 @@ from ichis.modem_lines import HOST_END
 Drive = Callable[[str, Level], Awaitable[None]]
 Read = Callable[[str], Awaitable[Level]]
 _POLL_S = 0.01
+MOST_WANTED = 64
+"""Levels that a client has asked for and the jig has not set yet; a client that asks for more is dropped. Own limit."""
+MOST_UNREAD = 64 * 1024
+"""Octets that a client has not read; one that leaves more is dropped. Own limit: a change of a line is a dozen."""
 
 
 class _Port:
@@ -63,6 +67,9 @@ class _Connection:
 
     def write(self, octets: bytes) -> None:
         """Take what the port manager sends."""
+        if self._writer.transport.get_write_buffer_size() > MOST_UNREAD:
+            self._writer.transport.abort()
+            return
         self._writer.write(octets)
 
 
@@ -71,7 +78,9 @@ class ServedLines:
 
     def __init__(self, drive: Drive, read: Read) -> None:
         self._drive, self._read = drive, read
-        self._wanted: asyncio.Queue[tuple[str, Level]] = asyncio.Queue()
+        self._wanted: asyncio.Queue[tuple[str, Level]] = asyncio.Queue(MOST_WANTED)
+        self.attached = False
+        """True while a client is served."""
 
     def _changed(self, modem: str, on: bool) -> None:
         for symbol, wire in HOST_END.items():
@@ -80,7 +89,11 @@ class ServedLines:
                 self._wanted.put_nowait((symbol, wire.asserted if on else other))
 
     async def attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one client until it goes."""
+        """Serve one client until it goes. A second one is turned away."""
+        if self.attached:
+            writer.close()
+            return
+        self.attached = True
         port = _Port(self._changed)
         manager = serial.rfc2217.PortManager(port, _Connection(writer))  # type: ignore[arg-type]
         work = [supervised(self._carry(), "the lines of the jig"), supervised(self._show(port, manager), "the modem lines of the jig")]
@@ -88,9 +101,10 @@ class ServedLines:
             while octets := await reader.read(1024):
                 for _ in manager.filter(octets):
                     pass  # octets for the wire: the pair has a terminal of its own
-        except ConnectionError:
-            pass  # the client is gone, which is how every client ends
+        except (ConnectionError, asyncio.QueueFull):
+            pass  # the client is gone, which is how every client ends, or asks for more than a jig can do
         finally:
+            self.attached = False
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)

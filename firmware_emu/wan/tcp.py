@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable
 
 from firmware_emu.errors import DecodeError, WanError
+from firmware_emu.handshakes import Handshakes
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import ServedPort
-from firmware_emu.supervised import supervised
 from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.framing import FrameReader, encode
 from firmware_emu.wan.tls import DCC_NAME, TlsFiles
@@ -26,14 +26,6 @@ _REFUSED = 200
 """Number of refused connections that are remembered (own limit)."""
 CONNECT_TIMEOUT_S = 20.0
 """Until TCP, TLS and the first HELLO must be through. Profile value of this bench."""
-
-MOST_UNFINISHED = 64
-"""Connections that are at their handshake or have not said HELLO yet; one more is ended at once. An unfinished handshake holds some 290 kB
-of this process, so all of them hold under 20 MB (measured here: 86 MB for 300). Profile value of this bench."""
-_BACKLOG = 128
-"""Connections that the system keeps until they are taken: as many as asyncio's own servers ask for, and some. Own limit."""
-_AGAIN_S = 1.0
-"""Pause after a connection that could not be taken. Own value."""
 
 
 class _Stream:
@@ -180,8 +172,7 @@ class TcpWanServer:
         self._context = tls.server_context()
         self._on_hub = on_hub
         self._links: dict[Eui64, TcpHubLink] = {}
-        self._listening: asyncio.Task[None] | None = None
-        self._unfinished: set[asyncio.Task[None]] = set()
+        self._handshakes: Handshakes | None = None
         self._served: ServedPort | None = None
         self.refused: list[str] = []
         """Why the latest connections were turned away, oldest first."""
@@ -200,27 +191,7 @@ class TcpWanServer:
     async def start(self) -> None:
         """Listen. Raises NotAvailable, OwnedElsewhere."""
         self._served = ServedPort(self._host, self._asked_port, "the DCC's port for hubs")
-        self._served.socket.listen(_BACKLOG)
-        self._served.socket.setblocking(False)
-        self._listening = supervised(self._listen(self._served.socket), "the DCC's port for hubs")
-
-    async def _listen(self, port: socket.socket) -> None:
-        """Take connections one after the other. A server of asyncio would begin any number of handshakes at once."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, peer = await loop.sock_accept(port)
-            except OSError as error:  # it was gone before it was taken, or this process has no file left
-                self._told_refused(f"a connection could not be taken: {error}")
-                await asyncio.sleep(_AGAIN_S)
-                continue
-            if len(self._unfinished) >= MOST_UNFINISHED:
-                connection.close()
-                self._told_refused(f"{peer[0]}: {MOST_UNFINISHED} others have not finished their handshake and HELLO yet")
-                continue
-            begun = supervised(self._begin(connection, str(peer[0])), f"the handshake with {peer[0]}")
-            self._unfinished.add(begun)
-            begun.add_done_callback(self._unfinished.discard)
+        self._handshakes = Handshakes(self._served.socket, "the DCC's port for hubs", self._begin, self._told_refused)
 
     async def _begin(self, connection: socket.socket, peer: str) -> None:
         """The TLS handshake and HELLO of one connection."""
@@ -239,16 +210,13 @@ class TcpWanServer:
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        if self._listening is not None:
-            ending = [self._listening, *self._unfinished]
-            for task in ending:
-                task.cancel()
-            await asyncio.gather(*ending, return_exceptions=True)
+        if self._handshakes is not None:
+            await self._handshakes.close()
             for link in self._links.values():
                 if link._offered is not None:
                     link._offered.abort()
                 await link.close()
-            self._listening = None
+            self._handshakes = None
         if self._served is not None:
             self._served.close()
             self._served = None

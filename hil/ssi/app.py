@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
 
@@ -90,7 +91,11 @@ async def sign_out(page: Page, request: Request, session: PageSession) -> Respon
 
 
 async def live(page: Page, request: Request, session: PageSession) -> Response:
-    """Server-sent events: one when something of this user's has changed. Holds no data itself."""
+    """Server-sent events: one when something of this user's has changed. Holds no data itself. 429 where the session has too many open."""
+    most, key = page.settings.streams_per_session, session.key
+    if page.streams[key] >= most:
+        return PlainTextResponse(f"At most {most} streams of a session are open at a time: close a window of this page.", 429)
+    page.streams[key] += 1
 
     async def events() -> AsyncIterator[str]:
         user, last, revision = session.account.user, page.views.stamp(session.account.user), page.views.store.revision()
@@ -104,7 +109,23 @@ async def live(page: Page, request: Request, session: PageSession) -> Response:
                 last = stamp
                 yield "event: change\ndata: \n\n"
 
-    return StreamingResponse(events(), media_type="text/event-stream")
+    return _Stream(page.streams, key, events())
+
+
+class _Stream(StreamingResponse):
+    """Events, counted to their session until the other end has gone."""
+
+    def __init__(self, streams: Counter[str], key: str, events: AsyncIterator[str]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._streams = streams
+        self._key = key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams[self._key] -= 1
+            self._streams += Counter()  # what is none goes
 
 
 class SmallBodies:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -56,6 +57,8 @@ class Page:
     clock: Clock
     settings: PageSettings
     mutual_tls: bool
+    streams: Counter[str] = field(default_factory=Counter)
+    """Open streams by the key of their session."""
     _environment: Environment | None = None
 
     @property

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from firmware_emu.errors import NotAvailable
+from firmware_emu.handshakes import Handshakes
 from firmware_emu.ownership import ServedPort
 from firmware_emu.supervised import supervised
 from hil.ssi.peer import PeerProtocol
@@ -19,6 +20,8 @@ from hil.ssi.settings import page_settings
 
 _HEAD_OCTETS = 16 * 1024
 """The longest head of a request that is read (own limit; browsers keep to 8 KiB)."""
+_REFUSED = 200
+"""Number of refused connections that are remembered (own limit)."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -27,12 +30,39 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.refused: list[str] = []
+        """Why the latest connections were turned away, oldest first."""
         self.listens = asyncio.Event()
         self.over = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen as uvicorn does, but begin so many handshakes at once and no more."""
+        await super().startup([])
+        (port,) = sockets or []
+        self._handshakes = Handshakes(port, "the web server's port", self._begin, self._turned_away)
         self.listens.set()
+
+    async def _begin(self, connection: socket.socket, peer: str) -> None:
+        loop, config = asyncio.get_running_loop(), self.config
+        tls = config.ssl
+        try:
+            await loop.connect_accepted_socket(
+                lambda: PeerProtocol(config, self.server_state, self.lifespan.state),
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else page_settings().header_s,
+            )
+        except (OSError, TimeoutError) as error:
+            connection.close()
+            self._turned_away(f"{peer}: no TLS: {error}")
+
+    def _turned_away(self, reason: str) -> None:
+        self.refused.append(reason)
+        del self.refused[:-_REFUSED]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._handshakes.close()
+        await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
         """Wait for the end: the one of uvicorn looks ten times a second, which a day on a warp clock has 864,000 times."""
@@ -72,6 +102,11 @@ class PageServer:
         self._server = _Server(config)
         self._served: ServedPort | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why the latest connections were turned away, oldest first."""
+        return tuple(self._server.refused)
 
     @property
     def url(self) -> str:

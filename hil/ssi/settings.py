@@ -28,6 +28,7 @@ class PageSettings:
     body_octets: int
     connections: int
     header_s: int
+    streams_per_session: int
 
 
 @cache

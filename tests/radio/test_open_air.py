@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, MacFrame
+from hil.radio.open_air import server
 from hil.radio.open_air.messages import fcs
 from hil.radio.open_air.server import OpenAir
 from tests.patience import PATIENCE_S
@@ -172,3 +174,18 @@ async def until_closed(reader: asyncio.StreamReader) -> None:
 
 def test_the_frame_check_sequence_is_that_of_the_standard() -> None:
     assert fcs(b"123456789") == bytes.fromhex("8921")
+
+
+async def test_one_node_more_than_the_limit_and_one_that_never_says_who_it_is_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_VISITORS", 2)
+    monkeypatch.setattr(server, "SILENT_S", 0.05)
+    clock = Clock()
+    house = OpenAir(Air(clock, seed=1), clock)
+    port = await house.serve("127.0.0.1", 0)
+    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    for reader, writer in silent:
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+    assert not house.visitors
+    await house.close()

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from firmware_emu.ids import Eui64
+from firmware_emu.wan.tls import TlsFiles
 from hil.dcc.base.months import Month, MonthError
 from hil.ssi import peer
+from hil.ssi import server as server_module
+from hil.ssi.page import COOKIE
 from hil.ssi.pages import _cell
 from hil.ssi.server import PageServer
 from hil.ssi.settings import page_settings
 from tests.dcc.far_end import SUPPLIER
 from tests.ssi.page_world import World
+from tests.wan.wan_pki import issue_tls
 
 
 async def test_a_form_key_that_is_not_ascii_is_refused_and_breaks_nothing(world: World) -> None:
@@ -64,3 +71,77 @@ async def test_a_connection_that_never_sends_a_whole_request_is_ended(world: Wor
         writer.close()
     finally:
         await server.close()
+
+
+HUB = Eui64.parse("00db1234567890e2")
+
+
+def _as(files: TlsFiles) -> ssl.SSLContext:
+    """A client that knows the server by its authority alone."""
+    context = files.client_context()
+    context.check_hostname = False
+    return context
+
+
+async def test_more_handshakes_than_the_limit_are_ended_and_a_browser_gets_in_when_one_is_gone(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware_emu.handshakes.MOST_BEGUN", 2)
+    files = issue_tls(tmp_path, [HUB])
+    server = PageServer(world.app, "127.0.0.1", 0, files["dcc"].server_context())
+    url = await server.start()
+    port = int(url.rsplit(":", 1)[1])
+    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert await reader.read() == b""
+    writer.close()
+    assert server.refused[-1] == "127.0.0.1: 2 others have not finished their handshake yet"
+    for _, one in idle:
+        one.close()
+    while len(server.refused) < 3:  # noqa: ASYNC110 - the server tells nobody; each of the two has ended without TLS
+        await asyncio.sleep(0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=_as(files[str(HUB)]))
+    writer.write(b"GET /sign-in HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+    assert b"HTTP/1.1" in await reader.read()
+    writer.close()
+    await server.close()
+
+
+async def test_a_handshake_that_is_never_finished_is_ended(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "page_settings", lambda: replace(page_settings(), header_s=0.01))
+    server = PageServer(world.app, "127.0.0.1", 0, issue_tls(tmp_path, ())["dcc"].server_context())
+    url = await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
+    assert await reader.read() == b""
+    assert "no TLS" in server.refused[-1]
+    writer.close()
+    await server.close()
+
+
+async def test_one_more_stream_than_a_session_may_have_is_told_so_and_one_that_ends_makes_room(world: World) -> None:
+    page = world.page
+    session = page.accounts.sign_in(world.tokens[SUPPLIER])
+    gone = asyncio.Event()
+
+    async def open_stream() -> tuple[int, asyncio.Task[None]]:
+        begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def receive() -> dict[str, object]:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, object]) -> None:
+            if message["type"] == "http.response.start" and not begun.done():
+                begun.set_result(int(str(message["status"])))
+
+        cookie = (b"cookie", f"{COOKIE}={session.key}".encode())
+        scope = {"type": "http", "method": "GET", "path": "/live", "headers": [(b"host", b"test"), cookie], "query_string": b""}
+        task = asyncio.create_task(world.app(scope | {"scheme": "http", "server": ("test", 80), "raw_path": b"/live"}, receive, send))  # type: ignore[arg-type]
+        return await begun, task
+
+    most = page.settings.streams_per_session
+    opened = [await open_stream() for _ in range(most + 1)]
+    assert [status for status, _ in opened] == [200] * most + [429]
+    gone.set()
+    await asyncio.gather(*(task for _, task in opened))
+    assert not page.streams

@@ -114,7 +114,7 @@ async def test_a_newer_connection_of_a_hub_takes_the_place_of_the_older(tmp_path
 async def test_more_unfinished_handshakes_than_the_limit_are_ended_and_a_hub_gets_in_when_one_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firmware_emu.wan.tcp.MOST_UNFINISHED", 2)
+    monkeypatch.setattr("firmware_emu.handshakes.MOST_BEGUN", 2)
     files = issue_tls(tmp_path, HUBS[:1])
     server = TcpWanServer("127.0.0.1", 0, files["dcc"])
     await server.start()
@@ -122,7 +122,7 @@ async def test_more_unfinished_handshakes_than_the_limit_are_ended_and_a_hub_get
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     assert await reader.read() == b""
     writer.close()
-    assert server.refused[-1] == "127.0.0.1: 2 others have not finished their handshake and HELLO yet"
+    assert server.refused[-1] == "127.0.0.1: 2 others have not finished their handshake yet"
     for _, one in idle:
         one.close()
     while len(server.refused) < 3:  # noqa: ASYNC110 - the server tells nobody; each of the two has ended without TLS

@@ -38,7 +38,10 @@ from hil.radio.open_air.messages import (
 
 LOGGER = logging.getLogger(__name__)
 SILENT_S = 60.0
-"""Bench seconds after which a node that answers no event is dropped. A warp clock is held meanwhile, at most so many real ones."""
+"""Bench seconds after which a node that answers no event, or does not say which it is, is dropped. A warp clock is held meanwhile, at
+most so many real ones."""
+MOST_VISITORS = 64
+"""Nodes at an air at a time, those that have not joined yet among them; one more is ended at once. Own limit: a home has under 20."""
 
 
 def _nothing() -> None:
@@ -89,7 +92,11 @@ class Visitor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if len(self._house.visitors) >= MOST_VISITORS:
+            self._drop(f"{MOST_VISITORS} nodes are here already")
+            return
         self._house.visitors.add(self)
+        self._busy(True)  # until it has said who it is
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -117,7 +124,9 @@ class Visitor(asyncio.Protocol):
             self._silence.cancel()
             self._silence = None
         if busy:
-            self._silence = asyncio.get_running_loop().call_later(SILENT_S, self._drop, f"it has answered no event for {SILENT_S:g} s")
+            self._silence = asyncio.get_running_loop().call_later(
+                SILENT_S, self._drop, f"it has said nothing that was due for {SILENT_S:g} s"
+            )
             if self._house.clock.warp and self._release is None:
                 self._release = self._house.clock.take("a node of the open air works on an event")
         elif self._release is not None:

@@ -1,0 +1,66 @@
+"""Limits of the served lines of a jig (RFC 2217): one client, so many levels wanted and not set yet, so many octets unread."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ichis import served_lines
+from ichis.connector import Level
+from ichis.served_lines import ServedLines
+
+
+async def _nothing(symbol: str, level: Level) -> None:
+    await asyncio.Event().wait()
+
+
+async def _low(symbol: str) -> Level:
+    return Level.LOW
+
+
+async def _port(lines: ServedLines) -> tuple[asyncio.Server, int]:
+    server = await asyncio.start_server(lines.attach, "127.0.0.1", 0)
+    return server, int(server.sockets[0].getsockname()[1])
+
+
+async def test_a_second_client_is_turned_away_and_the_next_gets_in_when_the_first_has_gone() -> None:
+    server, port = await _port(lines := ServedLines(_nothing, _low))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await reader.read(1)
+    second, other = await asyncio.open_connection("127.0.0.1", port)
+    assert await second.read() == b""
+    other.close()
+    writer.close()
+    while lines.attached:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0)
+    third, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert await third.read(1)
+    writer.close()
+    server.close()
+
+
+async def test_a_client_that_wants_more_levels_than_the_jig_can_set_is_dropped() -> None:
+    server, port = await _port(ServedLines(_nothing, _low))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(served_lines.MOST_WANTED):
+        writer.write(bytes.fromhex("fffa2c0508fff0fffa2c0509fff0"))  # SET-CONTROL: DTR on, DTR off
+    while await reader.read(4096):
+        pass
+    writer.close()
+    server.close()
+
+
+async def test_a_client_that_never_reads_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served_lines, "MOST_UNREAD", 1024)
+    server, port = await _port(lines := ServedLines(_nothing, _low))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    await reader.read(1)
+    while lines.attached:
+        writer.write(bytes.fromhex("fffa2c0100000000fff0") * 256)  # SET-BAUDRATE 0 asks for it: each is answered
+        try:
+            await writer.drain()
+        except ConnectionError:
+            break
+    writer.close()
+    server.close()
