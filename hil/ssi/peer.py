@@ -12,7 +12,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from firmware_emu.errors import IdentifierError, KeystoreError
 from firmware_emu.ids import Eui64
-from hil.ssi.settings import page_settings
 
 _PEER = "chub.peer_certificate"
 
@@ -37,7 +36,7 @@ class PeerProtocol(H11Protocol):
         certificate = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
         self.app = _WithPeer(self.app, certificate)
         # uvicorn ends a connection that is idle between requests; one that never sends a whole first request it would keep.
-        self._head_due = asyncio.get_running_loop().call_later(page_settings().header_s, self._end_without_a_request)
+        self._head_due = asyncio.get_running_loop().call_later(self.timeout_keep_alive, self._end_without_a_request)
 
     def _end_without_a_request(self) -> None:
         begun: object = self.cycle  # uvicorn declares it as always there; before the first request it is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import ssl
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ class _Server(uvicorn.Server):
                 lambda: PeerProtocol(config, self.server_state, self.lifespan.state),
                 connection,
                 ssl=tls,
-                ssl_handshake_timeout=None if tls is None else page_settings().header_s,
+                ssl_handshake_timeout=None if tls is None else config.timeout_keep_alive,
             )
         except (OSError, TimeoutError) as error:
             connection.close()
@@ -75,9 +76,10 @@ class _Server(uvicorn.Server):
 
 
 class PageServer:
-    """``tls`` None serves plain HTTP, which is for loopback alone."""
+    """``tls`` None serves plain HTTP, which is for loopback alone. ``speed``: bench seconds a second, where whoever connects lives in real
+    time and the loop does not."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None, *, speed: float = 1.0) -> None:
         if tls is None and host not in LOOPBACK:
             raise NotAvailable(f"a page at {host} without TLS", "serve it on 127.0.0.1, or with client certificates (--mtls)")
         self.host = host
@@ -91,7 +93,7 @@ class PageServer:
             log_config=None,
             access_log=False,
             limit_concurrency=page_settings().connections,
-            timeout_keep_alive=page_settings().header_s,
+            timeout_keep_alive=math.ceil(page_settings().header_s * speed),
             h11_max_incomplete_event_size=_HEAD_OCTETS,
             proxy_headers=False,
             server_header=False,

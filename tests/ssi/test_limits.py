@@ -13,7 +13,6 @@ import pytest
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.tls import TlsFiles
 from hil.dcc.base.months import Month, MonthError
-from hil.ssi import peer
 from hil.ssi import server as server_module
 from hil.ssi.page import COOKIE
 from hil.ssi.pages import _cell
@@ -59,7 +58,7 @@ async def test_a_body_above_the_limit_is_refused_before_it_is_read(world: World)
 
 
 async def test_a_connection_that_never_sends_a_whole_request_is_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer, "page_settings", lambda: replace(page_settings(), header_s=0))
+    monkeypatch.setattr(server_module, "page_settings", lambda: replace(page_settings(), header_s=0))
     server = PageServer(world.app, "127.0.0.1", 0)
     url = await server.start()
     try:
@@ -108,7 +107,7 @@ async def test_more_handshakes_than_the_limit_are_ended_and_a_browser_gets_in_wh
 
 
 async def test_a_handshake_that_is_never_finished_is_ended(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "page_settings", lambda: replace(page_settings(), header_s=0.01))
+    monkeypatch.setattr(server_module, "page_settings", lambda: replace(page_settings(), header_s=1))
     server = PageServer(world.app, "127.0.0.1", 0, issue_tls(tmp_path, ())["dcc"].server_context())
     url = await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))

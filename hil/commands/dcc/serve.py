@@ -113,7 +113,7 @@ async def _serve_station(
 
 async def _serve(page: Page, host: str, port: int, folder: Path | None, for_s: float | None) -> None:
     tls = None if folder is None else files_of(folder / "tls", "dcc").server_context()
-    server = PageServer(make_app(page, ("127.0.0.1", "localhost", "[::1]", host)), host, port, tls)
+    server = PageServer(make_app(page, ("127.0.0.1", "localhost", "[::1]", host)), host, port, tls, speed=page.clock.speed)
     over = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
