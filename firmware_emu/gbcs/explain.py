@@ -5,7 +5,7 @@ The nodes hold every octet of the message exactly once. With a keystore, MAC and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from firmware_emu.crypto.keystore import Keystore
@@ -31,6 +31,19 @@ __all__ = ["Tree", "TreeNode", "explain"]
 
 _HEADER = "reference gbcs-messages 1.2"
 _CIPHERING = "reference gbcs-messages 1.1"
+
+
+def fields_of(message: bytes) -> list[tuple[str, int, int]]:
+    """Every field with octets of its own: its path of names, offset and size. Raises DecodeError."""
+    return [found for node in explain(message).nodes for found in _leaves(node, "")]
+
+
+def _leaves(node: TreeNode, above: str) -> Iterator[tuple[str, int, int]]:
+    path = f"{above}/{node.field}".lstrip("/")
+    if node.octets:
+        yield path, node.offset, len(node.octets)
+    for child in node.children:
+        yield from _leaves(child, path)
 
 
 def explain(data: bytes, keystore: Keystore | None = None) -> Tree:

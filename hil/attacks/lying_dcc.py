@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -20,8 +20,7 @@ from typing import Protocol
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, NotAvailable
-from firmware_emu.gbcs.explain import explain
-from firmware_emu.gbcs.tree import TreeNode
+from firmware_emu.gbcs.explain import fields_of
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import ServiceRequest, write_request
 from hil.dcc.parties.users import NotCorrelated, User
@@ -71,19 +70,6 @@ class Score:
 
     def as_json(self) -> dict[str, object]:
         return {"reactions": dict(self.reactions), "told": self.told}
-
-
-def fields_of(pre_command: bytes) -> list[tuple[str, int, int]]:
-    """Every field with octets of its own: its path of names, offset and size."""
-    return [found for node in explain(pre_command).nodes for found in _leaves(node, "")]
-
-
-def _leaves(node: TreeNode, above: str) -> Iterator[tuple[str, int, int]]:
-    path = f"{above}/{node.field}".lstrip("/")
-    if node.octets:
-        yield path, node.offset, len(node.octets)
-    for child in node.children:
-        yield from _leaves(child, path)
 
 
 def lies_in_fields(pre_command: bytes, name: str) -> list[Lie]:

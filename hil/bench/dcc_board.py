@@ -94,6 +94,8 @@ def hold_and_register(dcc: Dcc, board: Board) -> None:
         for mpxn in filter(None, (row.mpxn, row.secondary_mpan)):
             name = "gas_supplier" if gas else "supplier"
             dcc.register_supply(str(mpxn), ROLES[name], getattr(parties, name))
+            if parties.registered_supplier_agent is not None:
+                dcc.register_supply(str(mpxn), UserRole.RSA, parties.registered_supplier_agent)
             if gas and parties.gas_transporter is not None:
                 dcc.register_supply(str(mpxn), UserRole.GT, parties.gas_transporter)
         if row.export_mpan is not None and parties.export_supplier is not None:

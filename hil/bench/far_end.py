@@ -28,6 +28,7 @@ from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
 from hil.dcc.parties.cos_party import CosParty
 from hil.dcc.parties.users import User
+from hil.dcc.service.faults import BoundaryFaults
 
 QUIET_S = 0.4
 """A hub that has connected first hands over what it kept; so long without a frame means it has no more. The bench's own figure."""
@@ -173,6 +174,8 @@ class Visit:
     """Ends the DCC, gracefully."""
     health: Callable[[], dict[str, object]]
     """State of the DCC."""
+    faults: BoundaryFaults
+    """Faults at its boundary to the users."""
     leave: Callable[[], object] = lambda: None
     """Gives the command up."""
 

@@ -19,6 +19,7 @@ from hil.dcc.base.tables import create_tables
 from hil.dcc.own_services.schedules import schedules_in
 from hil.dcc.service.app import Caller, make_app
 from hil.dcc.service.exchange import Exchange, WebService
+from hil.dcc.service.faults import BoundaryFaults
 from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Signer
@@ -74,13 +75,19 @@ class StandingDcc:
             "requests under way": len(dcc.requests.in_state(*OPEN)),
             "schedules": sum(one.removed is None for one in schedules_in(dcc.store)),
             "documents waiting": self.exchange.outbox.waiting(),
+            "faults in force": [f"{one.sentence} ({one.effects} times)" for one in self.exchange.faults.all()],
             "problems": problems,
         }
 
 
 @contextlib.asynccontextmanager
 async def stand(
-    end: FarEnd, places: Places, *, receive: Mapping[Eui64 | None, str] | None = None, settings: ServiceSettings | None = None
+    end: FarEnd,
+    places: Places,
+    *,
+    receive: Mapping[Eui64 | None, str] | None = None,
+    settings: ServiceSettings | None = None,
+    faults: BoundaryFaults | None = None,
 ) -> AsyncIterator[StandingDcc]:
     """Let hubs, users and people in, and do what is due, until the block ends. ``receive``: address by user, None for all others.
 
@@ -91,9 +98,10 @@ async def stand(
     for user, url in (receive or {}).items():
         addresses.set(user, url)
     tls = files_of(end.bench.folder / "tls", "dcc").server_context() if places.tls else None
-    pusher = Pusher(dcc.bus, outbox, addresses, settings, dcc.clock, dcc.trace)
-    documents = Documents(Signer.of(end.bench.keystore, dcc.eui), settings, dcc.clock.now)
-    exchange = Exchange(dcc, documents, outbox, pusher, settings)
+    faults = faults or BoundaryFaults(dcc.clock, dcc.trace)
+    pusher = Pusher(dcc.bus, outbox, addresses, settings, dcc.clock, dcc.trace, faults)
+    documents = Documents(Signer.of(end.bench.keystore, dcc.eui), settings, dcc.clock.now, faults.schema)
+    exchange = Exchange(dcc, documents, outbox, pusher, settings, faults)
     own = page_settings()
     page = Page(Views(dcc.store, dcc.clock.now, own, dcc.trace), Accounts(dcc.store, dcc.clock.now, own), dcc.clock, own, places.tls)
     standing = StandingDcc(end, exchange, addresses, page, dcc.clock.now())

@@ -81,7 +81,7 @@ def exchange(
     records: list[Record] = []
 
     async def live() -> list[bytes]:
-        device, model = await _grown(identity, keystore, clock, trace, life)
+        device, model = await grown(identity, keystore, clock, trace, life)
         prepare(device, model)
         trace.subscribe(records.append)
         return device.receive(data)
@@ -89,7 +89,8 @@ def exchange(
     return clock.run(live()), records
 
 
-async def _grown(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
+async def grown(identity: Identity, keystore: Keystore, clock: Clock, trace: Trace, life: lived_in.Life) -> tuple[GbcsDevice, Model]:
+    """A Device that has lived ``life`` on ``clock``, and its model. Raises NotAvailable for a type that is not emulated."""
     if identity.device_type is DeviceType.CHF:
         return await _chf(identity, keystore, clock, trace, life)
     if identity.device_type is DeviceType.GPF:

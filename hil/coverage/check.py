@@ -187,7 +187,7 @@ class Coverage:
                 self._keystore,
                 _moment(request),
                 command.encode(),
-                lambda device, _: _prepare(device, self._keystore, command, pending),
+                lambda device, _: prepare(device, self._keystore, command, pending),
             )
         except CommsHubError as problem:
             return command, None, str(problem)
@@ -230,7 +230,7 @@ class Coverage:
         )
 
 
-def _prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: PendingKey | None) -> None:
+def prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: PendingKey | None) -> None:
     """Prepare what the command builds on: a key pair to be certified, a firmware image to be activated, a join to be undone."""
     if pending is not None:
         device.credentials.set_pending_key(pending.usage, pending.key)

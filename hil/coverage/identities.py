@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
@@ -32,7 +33,7 @@ from firmware_emu.crypto.certificates import (
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_ORGANISATIONS, VALID_FROM, make_pki
 from firmware_emu.crypto.roles import CellUsage, DeviceType, KeyUsage, RemotePartyRole
-from firmware_emu.errors import IdentifierError, KeystoreError
+from firmware_emu.errors import DecodeError, IdentifierError, KeystoreError
 from firmware_emu.gbcs.utrn import ValueClass, make_utrn, read_utrn
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import ServiceRequest
@@ -47,17 +48,18 @@ def make_identities(
     directory: Path,
     requests: Iterable[ServiceRequest],
     devices: Mapping[Eui64, DeviceType],
-    more: Mapping[str, tuple[RemotePartyRole, Eui64]] | None = None,
+    organisations: Mapping[str, tuple[RemotePartyRole, Eui64]] = DEFAULT_ORGANISATIONS,
+    names: Mapping[Eui64, Eui64] = MappingProxyType({}),
 ) -> Keystore:
-    """A PKI in ``directory`` for the bench's organisations and ``more``, those whose certificates the requests carry, and ``devices``."""
-    organisations = {**DEFAULT_ORGANISATIONS, **(more or {})}
+    """A PKI in ``directory`` for ``organisations``, those whose certificates the requests carry (under ``names``), and ``devices``."""
+    organisations = dict(organisations)
     known = {entity for _, entity in organisations.values()}
     for request in requests:
         for _, certificate in _certificates(request.body):
             role = role_of(certificate)
             if role is None or role in _AUTHORITIES:
                 continue
-            entity = entity_of(certificate)
+            entity = names.get(entity_of(certificate), entity_of(certificate))
             if entity not in known:
                 known.add(entity)
                 organisations[f"party-{entity}"] = (role, entity)
@@ -70,7 +72,7 @@ def _certificates(body: etree._Element) -> Iterator[tuple[etree._Element, x509.C
             continue
         try:
             yield element, parse_certificate(base64.b64decode(element.text, validate=True))
-        except (binascii.Error, ValueError, KeystoreError):
+        except (binascii.Error, DecodeError, KeystoreError):
             continue
 
 
@@ -83,9 +85,11 @@ class PendingKey:
 
 
 class Rewriter:
-    """Puts what the generated PKI holds in the place of what the reference's does. ``image_hash``: of the image Devices hold."""
+    """Puts what the generated PKI holds in the place of what the reference's does. ``image_hash``: of the image Devices hold;
+    ``names``: identities of the reference set that are others here."""
 
-    def __init__(self, keystore: Keystore, image_hash: bytes) -> None:
+    def __init__(self, keystore: Keystore, image_hash: bytes, names: Mapping[Eui64, Eui64] = MappingProxyType({})) -> None:
+        self._names = names
         self._keystore = keystore
         self._image_hash = image_hash
 
@@ -116,7 +120,8 @@ class Rewriter:
             return self._keystore.authority(role)
         cell = CellUsage.PREPAYMENT_TOP_UP if _TOP_UP in element else CellUsage.MANAGEMENT
         usage = next((usage for name, usage in _USES.items() if name in element), None) or usage_of(certificate)
-        return self._keystore.certificate(entity_of(certificate), usage, cell)
+        entity = entity_of(certificate)
+        return self._keystore.certificate(self._names.get(entity, entity), usage, cell)
 
     def _device_certificate(self, device: Eui64, pending: PendingKey) -> x509.Certificate:
         issued = self._keystore.certificate(device, pending.usage).issuer

@@ -167,6 +167,8 @@ _COMMANDS = tuple(
         "security",
         "serve",
         "up",
+        "census",
+        "convert",
     )
 )
 

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.gbcs.explain import fields_of
 from hil.attacks.lying_dcc import (
     Lie,
     Score,
     bench_user,
     confront,
-    fields_of,
     lie_in_bit,
     lies_in_fields,
     program,

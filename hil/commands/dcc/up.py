@@ -25,11 +25,12 @@ from hil.commands.dcc.options import EUI, json_option, moment, show, store_optio
 from hil.commands.dcc.send import keys_option, place_of
 from hil.commands.dcc.serve import first_accounts
 from hil.commands.dcc.visiting import ask, visited
+from hil.dcc.service.faults import PATTERNS, BoundaryFaults, BoundarySentenceError, read_sentence
 from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import AddressChanged
 from hil.dcc.service.settings import service_settings
 
-__all__ = ["down", "go", "outbox", "receiver", "status", "up"]
+__all__ = ["down", "faults", "go", "outbox", "receiver", "status", "up"]
 
 SERVICE_PORT, SMKI_PORT, PAGE_PORT, HUB_PORT = 8079, 8083, 8765, 4059
 """Ports of the web service and the SMKI repository (reference duis-gateway 1.1, 5), and the bench's own of the page and of the hubs."""
@@ -49,6 +50,22 @@ class _Receiver(click.ParamType[tuple[Eui64 | None, str]]):
         if not equals or "/" in who:
             return None, url_of(value)
         return EUI.convert(who, param, ctx), url_of(url)
+
+
+class _Fault(click.ParamType[str]):
+    """A sentence of a fault at the boundary to the users."""
+
+    name = "sentence"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            read_sentence(value)
+        except BoundarySentenceError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+FAULT = _Fault()
 
 
 def url_of(text: str) -> str:
@@ -72,6 +89,8 @@ def url_of(text: str) -> str:
 @click.option("--receive", multiple=True, type=_Receiver(), help="A user's receiving service, or that of all others; kept in the store.")
 @click.option("--signatures/--no-signatures", "signatures", default=None, help="Check the signatures of requests; else as the board says.")
 @click.option("--gap", "gap_s", type=click.FloatRange(0), help="Seconds between an acknowledgement and what follows it.")
+@click.option("--fault", "sentences", multiple=True, type=FAULT, help="Do wrong to the users, as `chub dcc faults` says; repeatable.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the faults.")
 @click.option("--trace", "trace_path", type=click.Path(dir_okay=False, path_type=Path), help="Append every hop as a line of JSON.")
 @click.option("--for", "for_s", type=float, help="End after so many seconds.")
 @json_option
@@ -88,6 +107,8 @@ def up(
     receive: tuple[tuple[Eui64 | None, str], ...],
     signatures: bool | None,
     gap_s: float | None,
+    sentences: tuple[str, ...],
+    seed: int,
     trace_path: Path | None,
     for_s: float | None,
     as_json: bool,
@@ -125,12 +146,15 @@ def up(
                 stack.callback(end.trace.subscribe(JsonLines(trace_path)))
             assert bench.board is not None
             from_board.prepare(end.dcc, bench.board)
-            standing = await stack.enter_async_context(stand(end, places, receive=dict(receive), settings=web))
+            wrong = BoundaryFaults(clock, end.trace, seed)
+            for sentence in sentences:
+                wrong.add(sentence)
+            standing = await stack.enter_async_context(stand(end, places, receive=dict(receive), settings=web, faults=wrong))
 
             def stop() -> None:
                 loop.call_soon_threadsafe(over.set)
 
-            visit = Visit(end, loop, stop, standing.health)
+            visit = Visit(end, loop, stop, standing.health, wrong)
             await stack.enter_async_context(visited(store_path, visit, _commands()))
             _tell(standing, as_json)
             with contextlib.suppress(TimeoutError):
@@ -246,6 +270,55 @@ def receiver(context: click.Context) -> None:
     """Receiving services of the users: show where they are, or change one."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+@click.group("faults")
+def faults() -> None:
+    """Faults at the boundary to the users of a DCC that is up: what it may do wrong, and what a client must bear."""
+
+
+@faults.command("sentences")
+@json_option
+def faults_sentences(as_json: bool) -> None:
+    """Show every sentence and what it does; words in capitals are values, [ ... ] may be left out."""
+    show([{"sentence": pattern, "does": says} for _, pattern, says in PATTERNS], "sentences", as_json)
+
+
+@faults.command("add")
+@click.argument("sentence", nargs=-1, required=True)
+@store_option
+def faults_add(sentence: tuple[str, ...], store_path: Path) -> None:
+    """Lay a fault on, from now until it is cleared or the DCC ends; SENTENCE as `chub dcc faults sentences` shows."""
+    text = FAULT.convert(" ".join(sentence), None, click.get_current_context())
+
+    async def add() -> int:
+        return _running().faults.add(text)
+
+    click.echo(f"{_running().carry_out(add())}: {text}")
+
+
+@faults.command("show")
+@store_option
+@json_option
+def faults_show(store_path: Path, as_json: bool) -> None:
+    """Show the faults in force, and how often each did something."""
+
+    async def look() -> list[dict[str, object]]:
+        return [{"number": one.number, "sentence": one.sentence, "effects": one.effects} for one in _running().faults.all()]
+
+    show(_running().carry_out(look()), "faults in force", as_json)
+
+
+@faults.command("clear")
+@click.argument("number", type=int, required=False)
+@store_option
+def faults_clear(number: int | None, store_path: Path) -> None:
+    """End the fault of that NUMBER, or all."""
+
+    async def clear() -> None:
+        _running().faults.clear(number)
+
+    _running().carry_out(clear())
 
 
 def _running() -> Visit:

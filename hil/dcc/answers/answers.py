@@ -426,14 +426,9 @@ class Answers:
         travel.leg("SM WAN, hub and Device")
         match stored.state:
             case RequestState.RETURNED:
-                return self._outcome(
-                    Verdict.RETURNED,
-                    stored,
-                    travel,
-                    "I0",
-                    "gateway",
-                    "the Command was returned for local delivery; its Response is owed (8.13)",
-                )
+                owed = "is owed" if schedule()[stored.variant].reference in EFFECTS else "may be returned"  # as `chub dcc owed` has it
+                why = f"the Command was returned for local delivery; its Response {owed} (8.13)"
+                return self._outcome(Verdict.RETURNED, stored, travel, "I0", "gateway", why)
             case RequestState.QUARANTINED:
                 return self._outcome(Verdict.QUARANTINED, stored, travel, None, "gateway", "its Response is in quarantine [136]")
             case RequestState.RESPONDED | RequestState.LATE:

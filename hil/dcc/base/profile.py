@@ -32,6 +32,7 @@ class DccProfile:
     request_signatures: float
     certificate_paths: float
     request_ids_once: float
+    pre_command_open_s: float
 
 
 @cache

@@ -236,9 +236,9 @@ def registration(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     service, device = arrival.service, arrival.device
     if not service.device_service or device is None or (service.critical and service.variant != "6.23"):
         return None
-    roles = context.users.roles(arrival.sender) & (SUPPLIERS | NETWORK_OPERATORS)
+    roles = context.users.roles(arrival.sender) & (SUPPLIERS | NETWORK_OPERATORS | {UserRole.RSA})
     if not roles:
-        return None  # other users and nominated agents are not in the registration data
+        return None  # other users are not in the registration data
     now = _needed(context, arrival)
     mpxns = mpxns_of(context.inventory, device, arrival.request)
     if not mpxns:
@@ -307,7 +307,11 @@ def duplicate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     state = context.requests.state(arrival.name)
     if arrival.request.is_signed_pre_command:
         if state is RequestState.PRE_COMMAND:
-            return None
+            given, open_s = context.requests.get(arrival.name).pre_command_at, context.profile.pre_command_open_s
+            waited = context.clock.now() - (given or 0.0)
+            if waited <= open_s:
+                return None
+            return refused("ck8-pre-command-late", request=arrival.name, open_s=f"{open_s:g}", waited=f"{waited:.0f}")
         said = "no pre-command was issued for it" if state is None else f"it is {state} already"
         return refused("ck8-no-pre-command", request=arrival.name, state=said)
     if state is not None and context.profile.request_ids_once:

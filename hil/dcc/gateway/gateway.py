@@ -27,7 +27,7 @@ from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import Bus
 from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
 from hil.dcc.duis.request import CommandVariant, Node
-from hil.dcc.gateway.arrival import RELEASED, UNSIGNED, Arrival, GatewayContext, first_failure, prove, service_of
+from hil.dcc.gateway.arrival import RELEASED, UNSIGNED, Arrival, GatewayContext, first_failure, prove, roles_of, service_of
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
 from hil.dcc.inventory.inventory import Device
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
@@ -298,7 +298,7 @@ class Journey:
             message=str(message.header.identifier),
             request=name,
             use_case=f"{message.message_code:04x}",
-            known_party=self.context.known_parties.knows(device.eui, arrival.sender),
+            known_party=self._acts_as_known(arrival, device),
         )
         if cos is not None and not self._user_signs(arrival, message):
             signed = cos.sign(request, message.encode())
@@ -320,7 +320,7 @@ class Journey:
 
     def _context(self, arrival: Arrival, device: Device, cos: CosSigner | None) -> TransformContext:
         sender = arrival.sender
-        known = self.context.known_parties.knows(device.eui, sender)
+        known = self._acts_as_known(arrival, device)
         return TransformContext(
             device_type=device.type,
             access_control_broker=self.acb.eui,
@@ -339,6 +339,12 @@ class Journey:
             transitional_cos=None if cos is None else cos.eui,
             responsible_supplier=sender,
         )
+
+    def _acts_as_known(self, arrival: Arrival, device: Device) -> bool:
+        """True if the Device knows the sender, in a role in which it may send the service. A supplier that is an export supplier as well
+        sends an export supplier's services as one, whom no Device knows (RTDS ECS21c, ECS39b)."""
+        acts = self.context.users.roles(arrival.sender) & roles_of(self.context, arrival.service)
+        return self.context.known_parties.knows(device.eui, arrival.sender) and acts != {UserRole.ES}
 
     def _customer_number(self, arrival: Arrival) -> str | None:
         """9.1: the DCC draws a number, sends it to the Device and gives it to the requester (services schedule 9.1)."""

@@ -348,6 +348,11 @@ class Inventory:
         )
         return None if row is None else str(row["hash"])
 
+    def put_back(self, status: str, devices: tuple[Eui64, ...] | None = None, but: tuple[Eui64, ...] = ()) -> None:
+        """Give Devices (None: all ``but`` some) a status without the journey there, at premises that are not domestic."""
+        for eui in devices or tuple(one.eui for one in self.devices() if one.eui not in but):
+            self._store.execute("UPDATE devices SET status = ?, domestic = 0 WHERE eui = ?", (status, str(eui)))
+
     # Changes
 
     def pre_notify(

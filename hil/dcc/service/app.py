@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.dcc.duis.document import MAX_OCTETS
+from hil.dcc.duis.request import RequestError
+from hil.dcc.duis.simplified import document_of, simplified
 from hil.dcc.service.exchange import Exchange, NotARequest, WebService
 
-MEDIA_TYPE = "application/xml"
+MEDIA_TYPE, JSON_TYPE = "application/xml", "application/json"
 Caller = Callable[[Request], Eui64 | None]
 """The user that a connection is with, None where that is not asked (plain HTTP). Raises KeystoreError."""
 
@@ -31,8 +34,8 @@ def make_app(exchange: Exchange, caller: Caller) -> Starlette:
 
 async def _post(exchange: Exchange, caller: Caller, service: WebService, request: Request) -> Response:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != MEDIA_TYPE:
-        return _said(415, f"read the content type {kind or 'none'}, expected {MEDIA_TYPE}")
+    if kind not in (MEDIA_TYPE, JSON_TYPE):
+        return _said(415, f"read the content type {kind or 'none'}, expected {MEDIA_TYPE}, or {JSON_TYPE} in the simplified form")
     try:
         who = caller(request)
     except CommsHubError as error:
@@ -41,8 +44,11 @@ async def _post(exchange: Exchange, caller: Caller, service: WebService, request
     if octets is None:
         return _said(413, f"expected at most {MAX_OCTETS} octets")
     try:
-        return Response(await exchange.answer(service, octets, who), media_type=MEDIA_TYPE)
-    except NotARequest as error:
+        if kind == MEDIA_TYPE:
+            return Response(await exchange.answer(service, octets, who), media_type=MEDIA_TYPE)
+        document = document_of(json.loads(octets), exchange.settings.schema_version)
+        return JSONResponse(simplified(await exchange.answer(service, document, who)))
+    except (NotARequest, RequestError, ValueError) as error:
         return _said(400, str(error))
 
 

@@ -5,8 +5,10 @@ The address says what may come there: the command variant decides it (reference 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -24,8 +26,10 @@ from hil.dcc.duis import VARIANTS, RequestError, RequestId, ServiceRequest, read
 from hil.dcc.duis.document import parse_document
 from hil.dcc.duis.request import SERVICE_NAMESPACE, CommandVariant
 from hil.dcc.service.alerts import dcc_alert_payload
+from hil.dcc.service.faults import BoundaryFaults
+from hil.dcc.service.future_dated import counter_of, outcome
 from hil.dcc.service.outbox import MessageState, PushOutbox
-from hil.dcc.service.push import Pusher
+from hil.dcc.service.push import Pushed, Pusher
 from hil.dcc.service.response import Documents, Tree, gbcs, payload_of
 from hil.dcc.service.settings import ServiceSettings
 
@@ -71,9 +75,17 @@ class Exchange:
     outbox: PushOutbox
     pusher: Pusher
     settings: ServiceSettings
+    faults: BoundaryFaults
+    _overtaken: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Requests whose acknowledgement is held back until their Response has been taken (a fault)."""
 
     def __post_init__(self) -> None:
         self.dcc.bus.on(AnsweredLater, self._answered_later)
+        self.dcc.bus.on(Pushed, self._pushed)
+
+    def _pushed(self, told: Pushed) -> None:
+        if told.request in self._overtaken:
+            self._overtaken[told.request].set()
 
     def receive_for_all(self) -> None:
         """Every user that was entered is reached through the outbox from now on: what waited for it goes there."""
@@ -99,7 +111,27 @@ class Exchange:
             return self._refused(
                 named, refused("service-address", variant=int(request.command_variant), address=service, right=right or "none of them")
             )
-        return self._document(named, await self.dcc.take(request), request)
+        return await self._answered(named, request, _schema_version(octets))
+
+    async def _answered(self, named: Named, request: ServiceRequest, version: str) -> bytes:
+        """The answer to a request, as the faults in force have it."""
+        name = str(named.request)
+        if (only := self.faults.other_schema(version, name)) is not None:
+            return self._refused(named, refused("service-schema", version=version, only=only))
+        if (code := self.faults.code(named.variant, name)) is not None:
+            return self._document(named, Answered(code, refused("service-fault", code=code)), None)
+        if not self.faults.overtakes(named.variant, name):
+            return self._document(named, await self.dcc.take(request), request)
+        taken = self._overtaken[name] = asyncio.Event()
+        try:
+            document = self._document(named, answered := await self.dcc.take(request), request)
+            if answered.code == ACKNOWLEDGED:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HELD_BACK_S):
+                        await taken.wait()
+            return document
+        finally:
+            del self._overtaken[name]
 
     def _refused(self, named: Named, refusal: Refusal) -> bytes:
         self.dcc.trace.emit(
@@ -117,7 +149,8 @@ class Exchange:
         payload: Tree = ()
         code = answered.code or self.settings.uncoded_refusal
         if answered.pre_command is not None:
-            content = (("GBCSVersion", self.settings.gbcs_version), *gbcs(answered.pre_command + EMPTY_SIGNATURE))
+            given = self.faults.pre_command(answered.pre_command, named.variant, str(named.request))
+            content = (("GBCSVersion", self.settings.gbcs_version), *gbcs(given + EMPTY_SIGNATURE))
             payload = (("PreCommand", content),)
         elif answered.command is not None:
             payload = (("LocalCommand", gbcs(answered.command)),)
@@ -146,6 +179,8 @@ class Exchange:
         match delivery.kind:
             case "h":
                 self._put(user, "h", delivery.code, self._response(delivery), delivery.request)
+            case "i" if (executed := self._executed_later(user, delivery)) is not None:
+                self._put(user, "h", "I0", *executed)
             case "i":
                 content = (("AlertCode", delivery.code.upper()), *gbcs(delivery.octets or b""))
                 identifier = None
@@ -155,6 +190,18 @@ class Exchange:
                 self._put(user, "i", delivery.code, document, None)
             case _:
                 self._put_dcc_alert(user, delivery)
+
+    def _executed_later(self, user: Eui64, delivery: Delivery) -> tuple[bytes, str] | None:
+        """The Response that tells how a Device's later execution of a Command ended, and the request; None for another alert."""
+        octets = delivery.octets
+        if octets is None or (counter := counter_of(alert := Message.decode(octets))) is None:
+            return None
+        stored = self.dcc.requests.find(name := str(RequestId(user, delivery.device, counter)))
+        if stored is None or stored.command is None:
+            return None
+        payload = outcome(alert, Message.decode(stored.command), octets, delivery.code)
+        reference = schedule()[stored.variant].reference
+        return self.documents.response(name, stored.variant, reference, "I0", payload, from_device=True), name
 
     def _response(self, delivery: Delivery) -> bytes:
         assert delivery.request is not None, "a Response answers a request"
@@ -179,16 +226,24 @@ class Exchange:
             self.dcc.trace.emit("dcc", "push", "refused", target=str(user), code=delivery.code, reason=problem)
 
     def _put(self, user: Eui64, kind: str, code: str, document: bytes, request: str | None) -> int:
-        due = self.outbox.now() + self.settings.gap_s
-        number = self.outbox.put(user, kind, code, document, request=request, due=due)
+        due = self.outbox.now() + (0.0 if request in self._overtaken else self.settings.gap_s)
+        times = 1
+        if request is not None:
+            variant = self.dcc.requests.get(request).variant
+            due += self.faults.later_s(variant, request)
+            times += self.faults.twice(variant, request)
+        numbers = [self.outbox.put(user, kind, code, document, request=request, due=due) for _ in range(times)]
         self.pusher.wake(user)
-        return number
+        return numbers[-1]
 
 
 WITH_WARNING: Mapping[str, str] = MappingProxyType({"11.1": "W110101", "11.4": "W110401"})
 """Code of an answer that lists Devices which cannot have the image (the one warning that DUIS 5.4 has for the service)."""
 
 
+ACKNOWLEDGED = "I99"
+HELD_BACK_S = 60.0
+"""Longest time that a fault holds an acknowledgement back. The bench's own figure."""
 EMPTY_SIGNATURE = b"\x00"
 """The length of the signature that is not there yet, at the end of a pre-command (reference duis-gateway 1.4; DCC Boxed from 1.4.1 on)."""
 
@@ -210,6 +265,10 @@ class PostedUser:
 
     def learn(self, certificate: x509.Certificate) -> None:
         """The user asks the SMKI repository."""
+
+
+def _schema_version(octets: bytes) -> str:
+    return parse_document(octets).get("schemaVersion", "")
 
 
 def _named(octets: bytes) -> Named:

@@ -81,8 +81,8 @@ class PushOutbox:
         )
 
     def first(self, user: Eui64) -> OutboxMessage | None:
-        """The oldest document that waits for this user."""
-        row = self.store.row("SELECT * FROM outbox WHERE state = 'waiting' AND user = ? ORDER BY number LIMIT 1", (str(user),))
+        """The document for this user that is due first."""
+        row = self.store.row("SELECT * FROM outbox WHERE state = 'waiting' AND user = ? ORDER BY due, number LIMIT 1", (str(user),))
         return None if row is None else _message(row)
 
     def waited_for(self) -> tuple[Eui64, ...]:

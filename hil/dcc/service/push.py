@@ -18,6 +18,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from hil.dcc.base.store import Bus, outliving
+from hil.dcc.service.faults import BoundaryFaults
 from hil.dcc.service.outbox import MessageState, OutboxMessage, PushOutbox, ReceivingAddresses
 from hil.dcc.service.settings import ServiceSettings
 
@@ -31,6 +32,13 @@ class AddressChanged:
     """Told on the bus when a user's receiving service is somewhere else."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """Told on the bus when a receiving service has taken a document, or never will. ``request`` is what it answers."""
+
+    request: str | None
+
+
 @dataclass
 class Pusher:
     """Pushes what waits. ``tls`` is for receiving services behind https."""
@@ -41,6 +49,7 @@ class Pusher:
     settings: ServiceSettings
     clock: Clock
     trace: Trace
+    faults: BoundaryFaults
     tls: ssl.SSLContext | None = None
     client: httpx.AsyncClient | None = None
     """Its way out; one of its own if not given."""
@@ -95,8 +104,11 @@ class Pusher:
                 await news.wait()
                 continue
             if (early := message.due - self.clock.now()) > 0:
-                await self.clock.sleep(early)
-            problem = await self._push(client, url, message)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(early):
+                        await news.wait()  # what is due before this one may come
+                continue
+            problem = self.faults.unreachable() or await self._push(client, url, message)
             if problem is None:
                 delay = self.settings.first_retry_s
                 continue
@@ -124,6 +136,7 @@ class Pusher:
 
     def _end(self, message: OutboxMessage, state: MessageState, said: str) -> None:
         self.outbox.end(message.number, state, "" if state is MessageState.DELIVERED else said)
+        self.bus.tell(Pushed(message.request))
         self.trace.emit("dcc", "push", state.value, target=str(message.user), message=message.request, kind=message.kind, code=message.code)
 
     async def close(self) -> None:

@@ -54,11 +54,15 @@ class Documents:
     signer: Signer
     settings: ServiceSettings
     now: Callable[[], float]
+    only_schema: Callable[[], str | None] = lambda: None
+    """schemaVersion of a fault in force, instead of the settings'."""
 
     def message(self, kind: str, code: str, content: Tree, *, request: str | None = None, response: str | None = None) -> bytes:
         """A signed document. ``kind`` is ResponseMessage, DeviceAlertMessage or DCCAlertMessage; ``request`` and ``response`` are
         RequestID and ResponseID."""
-        root = etree.Element(_name("Response"), nsmap={"sr": SERVICE_NAMESPACE}, schemaVersion=self.settings.schema_version)
+        root = etree.Element(
+            _name("Response"), nsmap={"sr": SERVICE_NAMESPACE}, schemaVersion=self.only_schema() or self.settings.schema_version
+        )
         header: Tree = (
             ("RequestID", request),
             ("ResponseID", response),

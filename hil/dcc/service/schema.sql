@@ -4,4 +4,4 @@ CREATE TABLE IF NOT EXISTS receiving_addresses (user TEXT PRIMARY KEY, url TEXT 
 CREATE TABLE IF NOT EXISTS outbox (
     number INTEGER PRIMARY KEY, user TEXT NOT NULL, request TEXT, kind TEXT NOT NULL, code TEXT NOT NULL, made REAL NOT NULL, due REAL NOT NULL,
     xml BLOB NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, ended REAL, problem TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (state, user, number);
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (state, user, due, number);

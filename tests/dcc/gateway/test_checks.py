@@ -129,6 +129,16 @@ async def test_a_supplier_who_is_not_registered_for_the_mpan_is_refused_with_e4(
     refused(far_end, await send(far_end, "11.2", user=far_end.second), "CK-4 registration", "E4", MPAN)
 
 
+async def test_an_agent_is_asked_whether_it_was_nominated_for_the_mpan(far_end: FarEnd, keystore: Any) -> None:
+    await far_end.in_service()
+    agent = User(Eui64.parse("90b3d51f30010008"), UserRole.RSA, keystore)
+    far_end.dcc.add_user(agent)
+    refused(far_end, await send(far_end, "6.2.1", user=agent), "CK-4 registration", "E4", MPAN)
+    far_end.dcc.register_supply(MPAN, UserRole.RSA, agent.eui64)
+    outcome = await send(far_end, "6.2.1", user=agent, wait_s=20)
+    assert outcome.refusal is None or outcome.refusal.check != "CK-4 registration"
+
+
 @pytest.mark.requirement("GW-27")
 async def test_registration_is_not_asked_for_a_critical_request_since_the_device_itself_rejects_it(far_end: FarEnd) -> None:
     await far_end.in_service()

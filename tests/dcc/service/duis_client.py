@@ -17,6 +17,7 @@ from hil.dcc.duis.request import CommandVariant
 from hil.dcc.parties.users import User
 from hil.dcc.service.app import make_app
 from hil.dcc.service.exchange import SERVED, Exchange
+from hil.dcc.service.faults import BoundaryFaults
 from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Signer
@@ -39,6 +40,7 @@ class Client:
     """True if pushes go over the network, not to this object."""
 
     def __post_init__(self) -> None:
+        self.faults = BoundaryFaults(self.far_end.clock, self.far_end.trace)
         self.exchange, self.addresses = self.new_service()
 
     def new_service(self) -> tuple[Exchange, ReceivingAddresses]:
@@ -47,13 +49,13 @@ class Client:
         addresses = ReceivingAddresses(dcc.store)
         addresses.set(None, ADDRESS)
         outbox = PushOutbox(dcc.store, dcc.clock.now)
-        pusher = Pusher(dcc.bus, outbox, addresses, settings, dcc.clock, dcc.trace)
+        pusher = Pusher(dcc.bus, outbox, addresses, settings, dcc.clock, dcc.trace, self.faults)
         receiving = Starlette(routes=[Route("/{path:path}", self._take, methods=["POST"])])
         inside = httpx.ASGITransport(receiving)
         pusher.client = httpx.AsyncClient(timeout=None) if self.network else httpx.AsyncClient(transport=inside)
         pusher.start()
-        documents = Documents(Signer.of(self.far_end.keystore, dcc.eui), settings, dcc.clock.now)
-        exchange = Exchange(dcc, documents, outbox, pusher, settings)
+        documents = Documents(Signer.of(self.far_end.keystore, dcc.eui), settings, dcc.clock.now, self.faults.schema)
+        exchange = Exchange(dcc, documents, outbox, pusher, settings, self.faults)
         exchange.receive_for_all()
         return exchange, addresses
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.duis import write_request
 from hil.dcc.duis.document import load_schema
 from hil.dcc.duis.request import CANCELLATION, CommandVariant
+from hil.dcc.duis.simplified import simplified
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import alert_of
 from tests.dcc.service.duis_client import SR, Client, texts
@@ -71,6 +74,15 @@ async def test_a_signed_pre_command_that_was_changed_is_refused_and_may_come_aga
     assert texts(await client.say(signed))["ResponseCode"] == "I99"
 
 
+async def test_a_pre_command_that_comes_back_signed_after_a_day_is_refused(client: Client) -> None:
+    request = client.request("7.2", ESME)
+    pre_command = base64.b64decode(texts(await client.say(request))["GBCSPayload"])
+    await client.far_end.clock.sleep(86_460)
+    assert texts(await client.say(client.signed(request, pre_command)))["ResponseCode"].startswith("E")
+    refusals = [record.detail.get("refusal") for record in client.far_end.records if record.event == "refused"]
+    assert refusals == ["ck8-pre-command-late"]
+
+
 async def test_a_command_for_local_delivery_comes_back_in_the_exchange(client: Client) -> None:
     request = client.request("7.2", ESME)
     pre_command = base64.b64decode(texts(await client.say(request))["GBCSPayload"])
@@ -117,6 +129,20 @@ async def test_a_device_that_is_not_listed_and_a_signature_that_does_not_hold_ar
 async def test_what_is_no_request_is_told_in_a_sentence(client: Client, octets: bytes, kind: str, status: int, said: str) -> None:
     answer = await client.post(octets, "serviceS", kind)
     assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+async def test_a_request_in_json_is_answered_in_json(client: Client) -> None:
+    request = client.request("8.2", body={"DeviceID": ESME})
+    told = json.dumps(simplified(write_request(request))).encode()
+    context = client.far_end.dcc.context
+    object.__setattr__(context, "profile", replace(context.profile, request_signatures=0.0))  # JSON has no signature
+    answer = await client.post(told, "serviceD", "application/json")
+    said = answer.json()
+    assert said["header"]["responseCode"] == "I0", said
+    devices = said["body"]["ResponseMessage"]["DSPInventory"]["Device"]
+    assert ESME.duis in [one["DeviceID"] for one in devices]
+    wrong = await client.post(b"{}", "serviceD", "application/json")
+    assert (wrong.status_code, "header" in wrong.text) == (400, True)
 
 
 async def test_device_alerts_are_pushed(client: Client, duis: Path) -> None:

@@ -27,13 +27,30 @@ class Judge:
 
     packages: Path
 
-    def say(self, what: str, files: Sequence[Path]) -> dict[Path, dict[str, object]]:
-        """Parse, sign or validate each file; what was said by file, ``error`` where it was refused."""
+    def parse(self, files: Sequence[Path]) -> dict[Path, dict[str, object]]:
+        """Parse each file with duis-parser; what was said by file, ``error`` where it was refused."""
         script = Path(__file__).with_name("judge.cjs")
         env = {**os.environ, "NPM_PACKAGES": str(self.packages)}
-        done = subprocess.run(["node", str(script), what, *map(str, files)], capture_output=True, text=True, env=env, check=True)
+        done = subprocess.run(["node", str(script), *map(str, files)], capture_output=True, text=True, env=env, check=True)
         said = (json.loads(line) for line in done.stdout.splitlines())
         return {Path(str(one["file"])): one for one in said}
+
+    def tool(self, what: str, files: Sequence[Path]) -> dict[Path, Said]:
+        """Let the Java tool of duis-sign-wrap ``sign`` or ``validate`` each file, in one Java machine."""
+        jar = self.packages / "node_modules" / "@smartdcc" / "duis-sign-wrap" / "dist" / "tool.jar"
+        source = Path(__file__).with_name("OneMachine.java")
+        done = subprocess.run(["java", "-cp", str(jar), str(source), what, *map(str, files)], capture_output=True, text=True, check=True)
+        codes = {Path(file): int(code) for code, file in (line.split("\t") for line in done.stdout.splitlines())}
+        return {file: Said(codes[file], Path(f"{file}.said").read_bytes(), Path(f"{file}.why").read_text()) for file in files}
+
+
+@dataclass(frozen=True)
+class Said:
+    """Answer of the Java tool: its code (0 for success), what it wrote, and its own words about it."""
+
+    code: int
+    octets: bytes
+    why: str
 
 
 def holds_for_xmlsec(file: Path, certificate: Path) -> bool:

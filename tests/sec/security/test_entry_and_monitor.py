@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
+from hil.commands.dcc.dcc import dcc
 from hil.dcc.answers.alerts import DropKind
 from hil.dcc.answers.answers import StrayKind
 from hil.dcc.base.refusals import catalogue
 from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import UserRole
+from hil.dcc.gateway.connections import NotConnected
 from hil.dcc.gateway.gateway import UserEntryError
 from hil.dcc.parties.users import User
 from hil.sec.incidents import IncidentLog
@@ -123,3 +128,22 @@ async def test_smets_1_models_are_rejected_at_pre_notification(far_end: FarEnd, 
 def test_the_monitor_knows_events_by_names_that_the_dcc_gives() -> None:
     given = {*catalogue(), *StrayKind, *DropKind}
     assert {name for _, name in monitor_rules().events} <= given
+
+
+def test_user_entry_is_a_command_and_asks_for_a_connection_before_tests_over_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    place = ["--store", str(tmp_path / "dcc.sqlite"), "--board", "simulated"]
+    party = "02-d0-00-00-00-00-00-99"
+
+    def entry(*words: str) -> Result:
+        return CliRunner().invoke(dcc, ["security", "entry", party, *words, *place, "--json"])
+
+    early = entry("--enter", "OU")
+    assert isinstance(early.exception, UserEntryError)
+    for step in STEPS[:2]:
+        assert entry("--complete", step).exit_code == 0
+    assert isinstance(entry("--complete", STEPS[2]).exception, NotConnected)
+    assert CliRunner().invoke(dcc, ["connections", "notify", party, "low volume", *place[:2]]).exit_code == 0
+    for step in STEPS[2:]:
+        assert entry("--complete", step).exit_code == 0
+    assert all(row["done"] for row in json.loads(entry("--enter", "OU").stdout))
