@@ -100,6 +100,8 @@ def reference_devices() -> dict[Eui64, ReferenceDevice]:
 
 OF_SECOND_ELEMENT = frozenset({"ECS01c", "ECS01d", "ECS24b"})
 """Use cases about the second element of a twin element meter (reference smets 11: 5.13.1, 5.13.2.9)."""
+OF_FURTHER_PHASES = frozenset({"ECS23b", "ECS29b", "ECS29d", "ECS29f"})
+"""Use cases about the further phases of a polyphase meter (reference smets 11: 5.18, 5.19)."""
 
 
 def pairs(templates: Path, messages: Path) -> Iterator[tuple[str, Path, list[Path]]]:
@@ -166,7 +168,8 @@ class Checker:
         default = context.profile
         twin = "TWIN" in words or use_case in OF_SECOND_ELEMENT
         elements = 1 if "SINGLE" in words else 2 if twin else default.elements
-        for phases, edition in product((default.phases, 4 - default.phases), (default.edition, *Edition)):
+        first = 3 if use_case in OF_FURTHER_PHASES else default.phases
+        for phases, edition in product((first, 4 - first), (default.edition, *Edition)):
             candidate = replace(context, profile=DeviceProfile(phases, elements, edition))
             try:
                 if use_case.startswith(select(request, candidate).use_case) and _closest(use_case, request, candidate):
