@@ -349,8 +349,10 @@ class Bench:
         return [record for record in self.records[self._records_before :] if record.area == area and record.event == event]
 
     def alerts(self, code: str) -> list[AlertRecord]:
-        """Alerts of that code at the DCC since the check began; ``AD1`` once per outage, however many users are told."""
-        return [record for record in self.station.dcc.alerts.records()[self._alerts_before :] if record.code == code]
+        """Alerts of that code at the DCC since the check began; each once, however many users are told."""
+        since = self.station.dcc.alerts.records()[self._alerts_before :]
+        told = {record.number if record.octets is None else record.octets: record for record in reversed(since) if record.code == code}
+        return list(reversed(told.values()))
 
     def content(self, record: AlertRecord) -> Alert:
         """An alert read. Raises NotAvailable for one without octets."""
