@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from lxml import etree
 
 from firmware_emu.console.layers import Known
@@ -19,6 +21,8 @@ def explain_xml(octets: bytes, known: Known) -> Tree:
         root = etree.fromstring(octets, parser)
     except etree.XMLSyntaxError as wrong:
         raise DecodeError(wrong.position[0], "XML (line)", wrong.msg or "not well-formed") from None
+    if cast("Any", root.getroottree().docinfo).doctype:
+        raise DecodeError(1, "XML (line)", "carries a document type declaration, whose entities may stand for anything: expected none")
     return Tree(_title(octets, root), (_node(root),))
 
 

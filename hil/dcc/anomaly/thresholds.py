@@ -142,6 +142,8 @@ def _values(request: ServiceRequest, element: str) -> Iterator[Decimal]:
     for one in request.body.iter():
         if isinstance(one.tag, str) and etree.QName(one).localname == element:
             try:
-                yield Decimal((one.text or "").strip())
+                value = Decimal((one.text or "").strip())
             except InvalidOperation:
                 continue  # no number: the schema says what it may be
+            if value.is_finite():  # NaN is none either, and compares with nothing
+                yield value
