@@ -75,11 +75,15 @@ def run(device: str | None, board: str | None, numbers: tuple[int, ...], as_json
     whole = load_book()
     rows = whole.chosen(device, numbers)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    stderr = Console(stderr=True)
+    with Progress(*columns, console=stderr) as progress:
         task = progress.add_task("rows", total=len(rows))
 
         def told(row: Row, good: bool) -> None:
-            progress.update(task, advance=1, description=f"row {row.number} {'agrees' if good else 'disagrees'}")
+            said = f"row {row.number} {'agrees' if good else 'disagrees'}"
+            progress.update(task, advance=1, description=said)
+            if not stderr.is_terminal:
+                click.echo(said, err=True)
 
         report = play(whole, rows, board=board, told=told)
     if as_json:

@@ -131,9 +131,9 @@ class DeviceNoun(RigNoun):
         return await read_attribute(self.device.zcl, partner, attribute)
 
     @verb()
-    async def send(self, command: CommandName, **fields: str) -> Result:
-        """Let it send the hub a ZCL command, and show the answer."""
-        return await send_command(self.device.zcl, self._coordinator(), command, fields)
+    async def send(self, command: CommandName, *, of: Other = "", **fields: str) -> Result:
+        """Let it send a ZCL command to the hub, or to the Device that is named, and show the answer."""
+        return await send_command(self.device.zcl, self.target(of) if of else self._coordinator(), command, fields)
 
     @verb()
     async def do(self, what: Deed, value: str = "") -> Result:
