@@ -71,13 +71,13 @@ def fate(mutant: Mutant, tree: Path) -> str:
     """``killed``, ``survives``, ``equivalent``, or in words why it could not be judged."""
     if mutant.equivalent:
         return "equivalent"
-    done = _run(mutant, tree, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests)
+    done = run_in(mutant, tree, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests)
     if done.returncode == 1:
         return "killed"
     return "survives" if done.returncode == 0 else f"not judged: pytest ended with {done.returncode}: {done.stdout.strip()[-200:]}"
 
 
-def _run(mutant: Mutant, tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run_in(mutant: Mutant, tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """One command of Python in the tree with the mutant in it."""
     before = made(mutant, tree)
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -90,7 +90,7 @@ def _run(mutant: Mutant, tree: Path, *command: str) -> subprocess.CompletedProce
 def searched(mutant: Mutant, tree: Path, minutes: float) -> str:
     """``found after N s (N trials): ...`` by the search in the mutant's layer, or ``survives`` that many minutes."""
     chub = "from firmware_emu.cli import main; main()"
-    done = _run(mutant, tree, "-c", chub, "siege", mutant.siege, "--minutes", str(minutes), "--first", "--json")
+    done = run_in(mutant, tree, "-c", chub, "siege", mutant.siege, "--minutes", str(minutes), "--first", "--json")
     try:
         told = json.loads(done.stdout)
     except ValueError:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_emu.console import Bench, BlockingBench
-from firmware_emu.console.bench import Opening
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError
 from hil.bench.station import Station
@@ -93,18 +92,17 @@ def play(
 ) -> Report:
     """Play rows and report. ``board``: in place of the benches' own; ``told`` hears of each row. Raises BoardError, NotAvailable."""
     report = Report()
-    with _runs_elsewhere():
-        for name in dict.fromkeys(row.bench for row in rows):
-            setting = book.benches[name]
-            shared = _Bench(setting, board)
-            try:
-                for row in (row for row in rows if row.bench == name):
-                    report.played.append(row)
-                    found = list(_row(row, shared, setting, board))
-                    report.findings += found
-                    told(row, not found)
-            finally:
-                shared.close()
+    for name in dict.fromkeys(row.bench for row in rows):
+        setting = book.benches[name]
+        shared = _Bench(setting, board)
+        try:
+            for row in (row for row in rows if row.bench == name):
+                report.played.append(row)
+                found = list(_row(row, shared, setting, board))
+                report.findings += found
+                told(row, not found)
+        finally:
+            shared.close()
     report.played.sort(key=lambda row: row.number)
     report.findings.sort(key=lambda finding: finding.row.number)
     return report
@@ -126,12 +124,36 @@ def _alone(row: Row, setting: Setting, board: str | None, variant: Variant | Non
         bench.close()
 
 
+class OpenBench:
+    """A bench as its setting says, for a ``with`` block."""
+
+    def __init__(self, setting: Setting, board: str | None = None, more: Sequence[str] = ()) -> None:
+        self._opening = Bench.open(board or setting.path, seed=7, settings=(*setting.settings, *more))
+        self._lines = setting.lines
+
+    def __enter__(self) -> BlockingBench:
+        """Raises BoardError, NotAvailable, and BookError for a line that fails."""
+        self._runs = _runs_elsewhere()
+        self._runs.__enter__()
+        bench = self._opening.__enter__()
+        for line in self._lines:
+            result = bench.say(line)
+            if not result.ok:
+                self.__exit__()
+                raise BookError(f"{line}: {result.said}")
+        return bench
+
+    def __exit__(self, *_: object) -> None:
+        self._opening.__exit__(None, None, None)
+        self._runs.__exit__(None, None, None)
+
+
 class _Bench:
     """A bench that is opened when the first row wants it, and again after one that broke it."""
 
     def __init__(self, setting: Setting, board: str | None, more: Sequence[str] = ()) -> None:
         self._setting, self._board, self._more = setting, board, tuple(more)
-        self._open: tuple[Opening, BlockingBench] | None = None
+        self._open: tuple[OpenBench, BlockingBench] | None = None
 
     def play(self, row: Row, steps: Sequence[Step]) -> tuple[Wrong, ...]:
         """Everything wrong in the first step that is not as it should be; empty for a row that is followed."""
@@ -155,20 +177,15 @@ class _Bench:
 
     def _bench(self) -> BlockingBench:
         if self._open is None:
-            opening = Bench.open(self._board or self._setting.path, seed=7, settings=(*self._setting.settings, *self._more))
-            bench = opening.__enter__()
-            self._open = (opening, bench)
-            for line in self._setting.lines:
-                result = bench.say(line)
-                if not result.ok:
-                    raise BookError(f"{line}: {result.said}")
+            opening = OpenBench(self._setting, self._board, self._more)
+            self._open = (opening, opening.__enter__())
         return self._open[1]
 
     def close(self) -> None:
         """Tear it down."""
         if self._open is not None:
             opening, self._open = self._open[0], None
-            opening.__exit__(None, None, None)
+            opening.__exit__()
 
 
 def _step(bench: BlockingBench, step: Step, kept: Kept, first: int, seen: int) -> tuple[Wrong, ...]:

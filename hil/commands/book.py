@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hil.book import Report, Row, load_book, play
 from hil.book.rows import DEVICES
+from hil.book.second import compare
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="one JSON object")
 _DEVICE = click.option("--device", type=click.Choice(DEVICES, case_sensitive=False), help="only the rows of this kind of Device")
@@ -91,6 +92,26 @@ def run(device: str | None, board: str | None, numbers: tuple[int, ...], as_json
     else:
         _tell(report)
     sys.exit(1 if report.findings else 0)
+
+
+@book.command("compare")
+@_JSON
+def second_opinion(as_json: bool) -> None:
+    """Ask a gas meter and its proxy the same, and show every value that they tell differently. Exit code 1 where there is one.
+
+    The other two ends that share no code have commands of their own: `chub dcc transform-check` holds our messages against official ones,
+    `chub ncp compare` a virtual dongle against the log of a real one.
+    """
+    logging.disable()
+    found = compare(load_book(), lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+    else:
+        table = Table("question", "value", "meter", "proxy", title=f"{found.asked} questions, {len(found.differences)} differences")
+        for one in found.differences:
+            table.add_row(one.line, one.name, one.meter, one.proxy)
+        Console().print(table)
+    sys.exit(1 if found.differences else 0)
 
 
 def _tell(report: Report) -> None:

@@ -1,0 +1,20 @@
+"""The second opinion: values of two answers side by side."""
+
+from __future__ import annotations
+
+from firmware_emu.console.result import Result
+from hil.book.second import Difference, differences
+
+
+def test_a_value_that_differs_or_that_one_end_lacks_is_a_difference() -> None:
+    meter = Result("", {"divisor": 1000, "unit": "m3", "request": "a"})
+    proxy = Result("", {"divisor": 100, "request": "b", "more": 1})
+    assert differences("read", meter, proxy) == [
+        Difference("read", "divisor", "1000", "100"),
+        Difference("read", "unit", "m3", "-"),
+        Difference("read", "more", "-", "1"),
+    ]
+
+
+def test_two_answers_that_agree_have_none_whatever_their_headers() -> None:
+    assert differences("read", Result("", {"a": 1, "OriginatorCounter": 5}), Result("", {"a": 1, "OriginatorCounter": 6})) == []
