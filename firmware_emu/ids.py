@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Self
 
 from firmware_emu.errors import IdentifierError
@@ -29,6 +30,15 @@ def _digits(text: str, field: str) -> str:
     return text[2:] if text[:2] in ("0x", "0X") else text
 
 
+@lru_cache(maxsize=4096)
+def _octets_of(eui64: str) -> bytes:
+    """The octets of an EUI-64 in text. Raises IdentifierError."""
+    digits = _digits(eui64, "A")
+    if not re.fullmatch(r"[0-9a-fA-F]{16}", digits):
+        raise IdentifierError("an EUI-64", eui64, "16 hexadecimal digits, as 00db1234567890a0 or 00-DB-12-34-56-78-90-A0")
+    return bytes.fromhex(digits)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Eui64:
     """An EUI-64 entity identifier; ``octets`` are the 8 octets in GBCS order (big-endian).
@@ -46,10 +56,7 @@ class Eui64:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read an EUI-64 from text. Raises IdentifierError."""
-        digits = _digits(text, "A")
-        if not re.fullmatch(r"[0-9a-fA-F]{16}", digits):
-            raise IdentifierError("an EUI-64", text, "16 hexadecimal digits, as 00db1234567890a0 or 00-DB-12-34-56-78-90-A0")
-        return cls(bytes.fromhex(digits))
+        return cls(_octets_of(text))
 
     @classmethod
     def from_zigbee(cls, octets: bytes) -> Self:

@@ -159,6 +159,7 @@ def obis_text(obis: bytes) -> str:
     return f"{a}-{b}:{c}.{d}.{e}.{f}"
 
 
+@lru_cache(maxsize=4096)
 def parse_obis(text: str) -> bytes:
     """``1-0:1.8.0.255`` or ``0-0:96.1.1`` (the sixth group is 255 by default) to 6 octets. Raises IdentifierError."""
     groups = text.replace("-", ".").replace(":", ".").split(".")
