@@ -291,9 +291,21 @@ class DeviceTable(_Table):
     air: str | None = Field(default=None, description="the air that a dongle on a port is on; 'outside' if not named")
     room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
     variant: str | None = Field(default=None, description="one of the variants of its type, as an ESME's elements and phases")
+    maker: str | None = Field(default=None, description="habits of a maker's meter, one of the profiles of its type")
     store: Literal["memory", "file"] = Field(
         default="memory", description="where it keeps what a power cut must not take: in this process, or in a file of the run's folder"
     )
+
+    @field_validator("maker", mode="after")
+    @classmethod
+    def _of_a_maker(cls, maker: str | None, info: ValidationInfo) -> str | None:
+        if maker is not None and "type" in info.data:
+            known: tuple[str, ...] = getattr(extensions.load(extensions.DEVICE, info.data["type"]), "makers", ())
+            if maker not in known:
+                raise ValueError(
+                    f"expected one of {', '.join(known)}" if known else f"a Device of type {info.data['type']} has no makers' profiles"
+                )
+        return maker
 
     @field_validator("variant", mode="after")
     @classmethod

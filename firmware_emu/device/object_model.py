@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from firmware_emu.clock import EPOCH
 from firmware_emu.device.future import FutureAction
 from firmware_emu.device.store import Store
-from firmware_emu.errors import BoardError, DecodeError, ProtectionError
+from firmware_emu.errors import BoardError, CommsHubError, DecodeError, ProtectionError
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import (
     Array,
@@ -112,12 +112,24 @@ def activate(model: ObjectModel, key: Key) -> None:
 
 
 def execute_due(device: GbcsDevice, model: ObjectModel, action: FutureAction) -> None:
-    """Activate what an action names and raise its execution alert (00CC, 8F66) to the party that sent the Command."""
+    """Activate what an action names and raise its execution alert (00CC, 8F66) to the party that sent the Command.
+
+    What is refused, or fails, leaves nothing changed and is told by 8F67.
+    """
     key = (int.from_bytes(action.data[:2], "big"), action.data[2:8], action.data[8])
-    activate(model, key)
+    event = DONE
+    try:
+        with device.store.transaction():
+            if key in model.broken:
+                raise ProtectionError(f"{key[0]} {key[1].hex()}: {model.broken[key].name.lower()}")
+            activate(model, key)
+    except CommsHubError as problem:
+        event = NOT_DONE
+        device.note_failure(str(problem))
+        device.trace.emit("device", device.name, "not activated", kind=KIND, key=action.key, reason=str(problem))
     content = OctetString(action.message_code.to_bytes(2, "big") + action.counter.to_bytes(8, "big") + action.data)
     roles = device.credentials.roles_of(action.originator)
-    device.raise_alert(DONE, (content,), message_code=_ALERT_CODE, party=roles[0] if roles else None)
+    device.raise_alert(event, (content,), message_code=_ALERT_CODE, party=roles[0] if roles else None)
 
 
 Key = tuple[int, bytes, int]

@@ -30,11 +30,15 @@ _MOMENT = struct.Struct(">I")
 
 
 class TopUpResult(IntEnum):
-    """Why a token was taken or not; the value is the result of the ZCL top up response (0 and 1 by the RTDS, the rest inferred)."""
+    """Why a token was taken or not; the value is the result of the ZCL top up response (0 and 1 by the RTDS, the rest recalled from
+    ZigBee D.7.2.3.3)."""
 
     ACCEPTED = 0
     INVALID = 1
     DUPLICATE = 2
+    MAXIMUM_CREDIT_REACHED = 4
+    ENTRY_LOCKED_OUT = 5
+    VALUE_TOO_LARGE = 6
 
 
 def check(device: GbcsDevice, utrn: str, counter: int) -> tuple[TopUpResult, int]:
@@ -76,7 +80,7 @@ def check_entered(device: GbcsDevice, utrn: str, tell: Callable[[int], None] | N
     if now < int.from_bytes(device.store.get(name + "suspended") or b"", "big"):
         tell(LOCKED_OUT)
         device.note_failure("entry of tokens is suspended")
-        return TopUpResult.INVALID, 0
+        return TopUpResult.ENTRY_LOCKED_OUT, 0
     result, value = _check_entered(device, utrn)
     if result is TopUpResult.ACCEPTED:
         device.store.delete(name + "wrong")

@@ -280,37 +280,37 @@ class CommandNotSupported:
 
 @dataclass(frozen=True, slots=True)
 class LimitProcessed:
-    """0121 ECS101: unsigned, start, end, unsigned (the names of the two numbers are inferred: controller and level)."""
+    """0121 ECS101: direction (1 output, 2 input) and number of the controller, end and start of the period, resulting level."""
 
     controller: int
-    start: bytes
     end: bytes
+    start: bytes
     level: int
 
     def items(self) -> tuple[Data, ...]:
-        return Unsigned(self.controller), OctetString(self.start), OctetString(self.end), Unsigned(self.level)
+        return Unsigned(self.controller), OctetString(self.end), OctetString(self.start), Unsigned(self.level)
 
     @classmethod
     def of(cls, items: tuple[Data, ...], offset: int) -> Self:
         _count(items, 4, offset)
-        start, end = _octets(items, 1, 12, offset, "start"), _octets(items, 2, 12, offset, "end")
-        return cls(_unsigned(items, 0, offset, "controller"), start, end, _unsigned(items, 3, offset, "level"))
+        end, start = _octets(items, 1, 12, offset, "end"), _octets(items, 2, 12, offset, "start")
+        return cls(_unsigned(items, 0, offset, "controller"), end, start, _unsigned(items, 3, offset, "level"))
 
 
 @dataclass(frozen=True, slots=True)
 class LimitEnded:
-    """0122 ECS102: two unsigned (names inferred: controller and how the limit ended)."""
+    """0122 ECS102: direction and number of the controller, resulting level."""
 
     controller: int
-    reason: int
+    level: int
 
     def items(self) -> tuple[Data, ...]:
-        return Unsigned(self.controller), Unsigned(self.reason)
+        return Unsigned(self.controller), Unsigned(self.level)
 
     @classmethod
     def of(cls, items: tuple[Data, ...], offset: int) -> Self:
         _count(items, 2, offset)
-        return cls(_unsigned(items, 0, offset, "controller"), _unsigned(items, 1, offset, "reason"))
+        return cls(_unsigned(items, 0, offset, "controller"), _unsigned(items, 1, offset, "level"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A prepayment interface Device: mains powered, reached by the hub's tunnel, reads meters over the HAN once they know it.
 
 It sends GBCS commands of its own to a gas meter it is joined with (PCS01, PCS02), which the hub passes on.
-Not modelled: its display and keypad; the ZigBee-only PECS requests to an ESME.
+An electricity meter takes its tokens, and its requests for credit and supply, without GBCS (PECS01 to PECS03).
+Not modelled: display and keypad.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Trace
+from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.declare import Cluster, FieldValue
+from firmware_emu.zse.zcl import ZclFrame, ZclStatus
 from hil.devices.base.firmware_version import FIRMWARE_VERSION, READ_FIRMWARE, read_firmware
 from hil.devices.base.gbcs_device import TunnelServerDevice
 from hil.devices.base.reader import HanReader
 
 _TOP_UP, _EMERGENCY_CREDIT = 0x009B, 0x0090
+_SUPPLY_ON = 0x02
 _ORIGINATING_DEVICE = 2
 """Originating device that RTDS PCS01 and PCS02 write."""
 GSME_ANSWER_S = 3600.0
@@ -78,6 +83,29 @@ class Ppmid(TunnelServerDevice):
         payload = PREPAYMENT.to_server[0x00].encode({"issued": 0, "originating_device": _ORIGINATING_DEVICE})
         return await self._ask(gsme, _EMERGENCY_CREDIT, Component(PREPAYMENT.id, 0x01, 0, 0x00, payload))
 
+    async def top_up_electricity(self, esme: Eui64, utrn: str) -> dict[str, FieldValue]:
+        """PECS01: enter a token for an electricity meter; returns result, value and credit remaining. Raises RadioError."""
+        payload = PREPAYMENT.to_server[0x04].encode({"originating_device": _ORIGINATING_DEVICE, "code": utrn.encode("ascii")})
+        answer = await self._request(esme, PREPAYMENT, 0x04, payload)
+        if answer.default_response is not None:
+            raise RadioError(f"{esme} did not take a token from here", f"ZCL 0x{answer.default_response.status:02X}")
+        return PREPAYMENT.to_client[answer.command].decode(answer.payload)
+
+    async def activate_electricity_emergency_credit(self, esme: Eui64) -> ZclStatus:
+        """PECS02: ask an electricity meter for emergency credit; how it answers. Raises RadioError."""
+        payload = PREPAYMENT.to_server[0x00].encode({"issued": 0, "originating_device": _ORIGINATING_DEVICE})
+        return _status(await self._request(esme, PREPAYMENT, 0x00, payload))
+
+    async def enable_electricity_supply(self, esme: Eui64) -> ZclStatus:
+        """PECS03: ask an electricity meter to switch an armed supply on; how it answers. Raises RadioError."""
+        payload = METERING.to_server[0x0C].encode({"status": _SUPPLY_ON})
+        return _status(await self._request(esme, METERING, 0x0C, payload))
+
+    async def _request(self, esme: Eui64, cluster: Cluster, command: int, payload: bytes) -> ZclFrame:
+        """One request that a meter takes under the link key of both, without GBCS (PECS01 to PECS03)."""
+        endpoint = await self.zcl.find_endpoint(esme, cluster.id)
+        return await self.zcl.request(esme, endpoint, cluster.id, command, payload)
+
     async def _ask(self, gsme: Eui64, code: int, part: Component) -> Gbz:
         """One GBCS command under the key agreed from both Devices' certificates, and its response with its MAC checked."""
         counter = self.credentials.next_counter()
@@ -105,3 +133,7 @@ class Ppmid(TunnelServerDevice):
         except (DecodeError, ProtectionError) as problem:
             self.trace.emit("device", self.name, "response not taken", reason=str(problem))
         super().receive(data)
+
+
+def _status(answer: ZclFrame) -> ZclStatus:
+    return ZclStatus.SUCCESS if answer.default_response is None else ZclStatus(answer.default_response.status)

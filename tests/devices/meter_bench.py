@@ -40,6 +40,7 @@ from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace
 from hil.devices import Esme
 from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
+from hil.devices.metering.maker import ORDINARY, Maker
 from hil.devices.metering.tariff import LoadProfile
 from tests.devices.hub_in_memory import MemoryHan
 
@@ -76,6 +77,7 @@ class Bench:
     load: LoadProfile = field(default=lambda half_hour: 3600)
     secondary: LoadProfile | None = None
     variant: EsmeVariant = SINGLE_ELEMENT
+    maker: Maker = ORDINARY
     store: Store = field(default_factory=MemoryStore)
     counter: int = 1
 
@@ -101,6 +103,7 @@ class Bench:
             load=self.load,
             secondary=self.secondary,
             variant=self.variant,
+            maker=self.maker,
         )
         tell = self.esme.events.tell
 

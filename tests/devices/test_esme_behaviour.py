@@ -316,7 +316,9 @@ async def test_an_adjusted_clock_neither_makes_nor_loses_energy(home: Home) -> N
     await esme.stop()
 
 
-@pytest.mark.parametrize(("limit_s", "number", "offset"), [(0, 0x90A0, 0), (1799, 0x90A0, 1016), (1799, 0xFFFF, 1798)])
+@pytest.mark.parametrize(
+    ("limit_s", "number", "offset"), [(0, 5648, 0), (1799, 5648, 1016), (1799, 10_000, 1799), (1799, 1, 0), (1799, 3, 1)]
+)
 def test_the_randomised_offset_is_the_meter_s_share_of_the_limit(device_pki: Keystore, limit_s: int, number: int, offset: int) -> None:
     bench = Bench(device_pki)
     bench.esme.offset_number = number

@@ -77,7 +77,7 @@ def test_a_token_entered_twice_is_refused_the_second_time(bench: Bench) -> None:
     bench.esme.desk.prepayment(token_entry(PPMID, code))
     answer = bench.esme.desk.prepayment(token_entry(PPMID, code))
     assert isinstance(answer, Reply)
-    assert PREPAYMENT.to_client[answer.command].decode(answer.payload)["result"] == 1
+    assert PREPAYMENT.to_client[answer.command].decode(answer.payload)["result"] == 2
 
 
 @pytest.mark.parametrize("partner", [DISPLAY, STRANGER])
@@ -87,3 +87,18 @@ def test_only_a_ppmid_of_the_log_may_ask(bench: Bench, partner: Eui64) -> None:
     assert desk.prepayment(token_entry(partner, token(bench, 10, 2))) is ZclStatus.NOT_AUTHORIZED
     assert desk.metering(supply_request(partner)) is ZclStatus.NOT_AUTHORIZED
     assert not bench.esme.metering.account.emergency_active
+
+
+def test_a_top_up_over_a_limit_or_while_entry_is_suspended_is_answered_by_its_own_result(bench: Bench) -> None:
+    def entered(code: str) -> int:
+        answer = bench.esme.desk.prepayment(token_entry(PPMID, code))
+        assert isinstance(answer, Reply)
+        fields = PREPAYMENT.to_client[answer.command].decode(answer.payload)
+        return int(str(fields["result"]))
+
+    bench.do(0x00DE, configuration(limit=5 * POUND, threshold=POUND, max_credit=20 * POUND, max_balance=30 * POUND))
+    assert entered(token(bench, 21, 1000)) == 6
+    assert [entered(token(bench, 20, counter)) for counter in (1001, 1002)] == [0, 4]
+    wrong = str(int(token(bench, 5, 1003)) ^ 1).zfill(20)
+    assert {entered(wrong) for _ in range(5)} == {1}
+    assert entered(token(bench, 5, 1004)) == 5

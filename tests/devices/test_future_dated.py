@@ -115,3 +115,14 @@ def test_a_cancelled_gas_setting_never_acts(device_pki: Keystore) -> None:
     bench.ask(0x006F, emergency_credit(900, 0xFFFFFFFF))
     assert bench.later(7200) == []
     assert bench.meter.model.number(*EMERGENCY_LIMIT) == 0
+
+
+def test_a_future_dated_setting_that_fails_changes_nothing_and_is_told_by_8f67(device_pki: Keystore) -> None:
+    bench = Bench(device_pki, Esme, ESME)
+    assert isinstance(bench.meter, Esme)
+    bench.ask(0x001F, threshold(700, in_an_hour(bench.meter)))
+    bench.meter.model.broken[9000, THRESHOLD, 6] = AccessResult.HARDWARE_FAULT
+    (alert,) = bench.later(3601)
+    body = DataNotification.decode(alert.payload).body.elements  # type: ignore[attr-defined]
+    assert body[0] == LongUnsigned(0x8F67)
+    assert bench.meter.model.read((9000, THRESHOLD, 2)) != DoubleLong(700)

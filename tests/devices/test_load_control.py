@@ -7,7 +7,11 @@ import asyncio
 import pytest
 
 from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.device import joins
 from firmware_emu.errors import RadioError
+from firmware_emu.gbcs.axdr import OctetString
+from firmware_emu.gbcs.dlms import parse_obis
+from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.drlc import DRLC
 from hil.devices import Esme, Hcalcs
 from tests.devices.device_home import SUPPLIER, Home, at_hub, join
@@ -76,4 +80,22 @@ async def test_a_device_that_is_not_the_meter_moves_nothing(home: Home) -> None:
     assert answer.default_response.status == 0x7E
     with pytest.raises(RadioError):
         await home.hub.zcl.find_endpoint(hcalcs.eui64, DRLC.id)
+    await asyncio.gather(esme.stop(), hcalcs.stop())
+
+
+async def test_the_switch_that_a_meter_is_set_to_decides_who_follows_it_not_the_order_of_joining(home: Home) -> None:
+    esme, hcalcs = await pair(home)
+    assert esme.controls.number_of(hcalcs.eui64) == 1
+    for number, identity in ((1, b""), (4, hcalcs.eui64.octets)):
+        esme.model.write((1, parse_obis(f"0-0:94.44.0.2{number}"), 2), OctetString(identity))
+    force(esme, 100)
+    await home.clock.sleep(1)
+    assert not is_closed(hcalcs)
+    force(esme, 100, number=4)
+    await home.clock.sleep(1)
+    assert is_closed(hcalcs)
+    other = Eui64.parse("00db1234567890bf")
+    joins.add(esme.gbcs, other, DeviceType.HCALCS.value, 0)
+    esme.log_may_have_changed()
+    assert (esme.controls.number_of(hcalcs.eui64), esme.controls.number_of(other)) == (4, 2)
     await asyncio.gather(esme.stop(), hcalcs.stop())

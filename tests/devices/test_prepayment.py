@@ -21,8 +21,9 @@ from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, Choice, parse_obis
 from firmware_emu.gbcs.utrn import make_utrn
 from hil.devices import LoadSwitch
+from hil.devices.metering.maker import maker
 from hil.devices.metering.tariff import DAY_S, HOUR_S
-from tests.devices.meter_bench import SUPPLIER, at_once, charge, entry, put, run
+from tests.devices.meter_bench import SUPPLIER, Bench, at_once, charge, entry, put, run
 from tests.devices.prepaying_meter import (
     ACCUMULATED,
     BALANCE,
@@ -199,8 +200,11 @@ def test_a_payment_debt_takes_its_share_up_to_the_weekly_cap(device_pki: Keystor
         shares.append(before - bench.esme.metering.account.payment_debt)
     assert shares == [POUND] * 5 + [0, 0]
     assert bench.esme.metering.account.balance == 65 * POUND
-    bench.go(5 * DAY_S)
+    bench.go(7 * DAY_S - 2)
     top_up(bench, 10, 8)
+    assert bench.esme.metering.account.payment_debt == 15 * POUND, "the cap counts the 7 x 24 h before the payment"
+    bench.go(2)
+    top_up(bench, 10, 9)
     assert bench.esme.metering.account.payment_debt == 14 * POUND
     log = bench.read(7, "0-0:98.1.4")
     assert isinstance(log, CompactArray)
@@ -247,14 +251,16 @@ def test_a_supply_that_the_supplier_disabled_is_not_armed_by_a_top_up(device_pki
     assert bench.esme.load_switch is LoadSwitch.DISABLED
 
 
-def test_reset_sets_balance_emergency_credit_and_accumulated_debt_to_nothing(device_pki: Keystore) -> None:
+def test_reset_sets_balance_and_accumulated_debt_to_nothing_and_emergency_credit_to_its_limit(device_pki: Keystore) -> None:
     bench = prepaying(device_pki, 0, standing=PENNY)
+    bench.do(0x00DE, configuration(limit=5 * POUND, threshold=POUND))
     bench.go(2 * DAY_S)
     assert bench.esme.metering.account.accumulated > 0
+    assert bench.esme.activate_emergency_credit()
     items = [run(112, obis, 2, DoubleLong(0)) for obis in (BALANCE, EMERGENCY, ACCUMULATED)]
     assert bench.do(0x00B3, items) == [AccessResult.SUCCESS] * 3
     values = bench.read(1, "0-0:94.44.34.30")
-    assert values == Structure((DoubleLong(0),) * 6)
+    assert values == Structure((DoubleLong(5 * POUND), *(DoubleLong(0),) * 5))
 
 
 def test_the_account_survives_a_power_cut(device_pki: Keystore) -> None:
@@ -277,3 +283,39 @@ def test_the_balance_is_read_over_the_hundredth_of_a_penny_without_drift(device_
     seconds = 1 + 7 + 13 + 1800 + 3599 + 86_399
     assert bench.esme.metering.account.balance == 100 * POUND - Fraction(seconds, 3_600_000)
     assert bench.ask(0x0069, [(Choice.GET, 112, BALANCE, 2, DoubleLong(0))]).data == (DoubleLong(100 * POUND - 1),)
+
+
+def test_the_caps_week_begins_on_mondays_in_a_meter_of_a_maker_that_says_so(device_pki: Keystore) -> None:
+    bench = Bench(device_pki, maker=maker("aclara-sgm"))
+    bench.do(0x001B, prepayment_mode())
+    bench.do(0x00DE, configuration(cap=1, cap_period=7 * DAY_S))
+    bench.do(0x001E, debts(20 * POUND, 0, 0, proportion=1000))
+    top_up(bench, 10, 1)
+    bench.go(3 * DAY_S)
+    top_up(bench, 10, 2)
+    assert bench.esme.metering.account.payment_debt == 19 * POUND, "Sunday"
+    bench.go(DAY_S)
+    top_up(bench, 10, 3)
+    assert bench.esme.metering.account.payment_debt == 18 * POUND, "Monday"
+
+
+@pytest.mark.parametrize(("suspend", "accumulated", "lent"), [(False, 0, 5 * POUND - 24 * PENNY), (True, 24 * PENNY, 5 * POUND)])
+def test_charges_build_up_while_emergency_credit_is_in_use_where_it_suspends_debt(
+    device_pki: Keystore, suspend: bool, accumulated: int, lent: int
+) -> None:
+    bench = prepaying(device_pki, 0, price=0, standing=12 * PENNY)
+    bench.do(0x001B, prepayment_mode(0, suspend_emergency=suspend))
+    bench.do(0x00DE, configuration(limit=5 * POUND, threshold=POUND))
+    assert bench.esme.activate_emergency_credit()
+    bench.go(2 * DAY_S)
+    account = bench.esme.metering.account
+    assert (account.accumulated, account.emergency) == (accumulated, lent)
+
+
+def test_tokens_in_commands_come_in_any_order_each_once(device_pki: Keystore) -> None:
+    bench = prepaying(device_pki, 0)
+    for counter in (1003, 1000, 1002):
+        assert top_up(bench, 5, counter) == [AccessResult.SUCCESS]
+    assert top_up(bench, 5, 1000) == [AccessResult.HARDWARE_FAULT]
+    assert bench.esme.metering.account.balance == 15 * POUND
+    assert bench.esme.log_codes(LogName.SECURITY)[-1] == 0x8F51

@@ -53,6 +53,8 @@ class HanDevice:
     sleepy: ClassVar[bool] = False
     variants: ClassVar[tuple[str, ...]] = ()
     """The variants of this type by name, the ordinary one first."""
+    makers: ClassVar[tuple[str, ...]] = ()
+    """Profiles of makers' habits that this type may have, the standard one first."""
     duis_type: ClassVar[str] = ""
     """The device type in service requests, where that is not the type's name in a board."""
 

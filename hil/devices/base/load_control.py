@@ -1,6 +1,7 @@
 """Load control on the HAN: an electricity meter tells a HAN connected switch (HCALCS) what to do, by events of the DRLC cluster.
 
-The n-th HCALCS of the meter's log follows the meter's auxiliary switch n: which switch an HCALCS is set to in the meter is not modelled.
+An HCALCS follows the auxiliary switch that the meter's settings name it for (SMETS 5.7.5.38). One that no setting names takes the lowest
+free switch when it is joined, and keeps it: that is this bench's own choice.
 An event says the level as its duty cycle and lasts until the next; the switch answers with its status and shows it in Energy Management.
 Not modelled: randomisation, opting out (ManageEvent).
 """
@@ -52,6 +53,10 @@ class Switches(Protocol):
         """The switches by number."""
         ...
 
+    def number_of(self, device: Eui64) -> int | None:
+        """The switch that an HCALCS is set to follow, None if none."""
+        ...
+
     def not_followed(self, number: int, level: int, event: int, reason: str) -> None:
         """Whatever was to follow switch ``number`` to ``level`` did not."""
         ...
@@ -86,7 +91,8 @@ class LoadController:
         self.reported: dict[Eui64, tuple[int, int]] = {}
         """Last report of each HCALCS: event status and duty cycle."""
 
-    def _followers(self) -> list[Eui64]:
+    def followers(self) -> list[Eui64]:
+        """Every HCALCS of the meter's log."""
         return [entry.device_id for entry in joins.entries(self._esme.gbcs) if entry.device_type == DeviceType.HCALCS]
 
     def serve(self, device: Eui64) -> Callable[[], None]:
@@ -108,8 +114,7 @@ class LoadController:
         return ZclStatus.SUCCESS
 
     def _number(self, device: Eui64) -> int | None:
-        followers = self._followers()
-        return followers.index(device) + 1 if device in followers else None
+        return self._esme.controls.number_of(device) if device in self.followers() else None
 
     def _event(self, number: int, event: int | None = None) -> bytes:
         esme = self._esme
@@ -132,9 +137,9 @@ class LoadController:
 
     def moved(self, number: int, level: int) -> None:
         """Switch ``number`` of the meter moved: its follower is told, and alert 811A raised if it does not follow."""
-        followers = self._followers()
-        if self._esme.powered and number <= len(followers):
-            self._esme.spawn(self._lead(number, level, followers[number - 1]))
+        for device in self.followers():
+            if self._esme.powered and self._number(device) == number:
+                self._esme.spawn(self._lead(number, level, device))
 
     async def _lead(self, number: int, level: int, device: Eui64) -> None:
         event = int(self._esme.now())

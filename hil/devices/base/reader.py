@@ -47,6 +47,22 @@ class HanReader:
                 return Reading(numbers[0], numbers[1] or 0, numbers[2] or 1, numbers[3] or 1)
         raise RadioError(f"{device} lets no metering value be read", "NOT_AUTHORIZED")
 
+    async def values(self, device: Eui64, cluster: Cluster, *names: str) -> dict[str, Value]:
+        """Attributes of a cluster by their declared names, off the first endpoint that lets this Device read; those that it has.
+
+        Raises RadioError if the other side does not answer, KeyError for a name that is not declared.
+        """
+        declared = {name: cluster.attribute_named(name) for name in names}
+        for name, attribute in declared.items():
+            if attribute is None:
+                raise KeyError(f"{cluster.name} declares no attribute {name}")
+        ids = {attribute.id: name for name, attribute in declared.items() if attribute is not None}
+        for endpoint in await self._zcl.port.match_descriptors(device, cluster.id, server=True):
+            found = await self._zcl.read_attributes(device, endpoint, cluster.id, tuple(ids))
+            if found:
+                return {ids[attribute]: value for attribute, value in found.items()}
+        return {}
+
     async def published(
         self,
         device: Eui64,

@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 from hil.devices.base.part import DevicePart
 
+LOCKED_BY_TAMPER = 0x81BE
+"""Supply disabled, then locked, since the supply tamper state says so."""
+
 
 class Tampering(Enum):
     """One thing done to a meter; the value is the code of its event."""
@@ -34,6 +37,6 @@ ENDS: Mapping[Tampering, int] = MappingProxyType(
 
 
 def tamper(device: DevicePart, how: Tampering) -> None:
-    """Do it: security log and alert. Where a supply tamper state is set, the supply follows it."""
+    """Do it: security log and alert."""
     device.trace.emit("device", device.name, "tampered", how=how.name.lower())
     device.gbcs.raise_alert(how.value)

@@ -14,7 +14,9 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.device.event_log import LogEntry, LogName
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import Boolean, Data, LongUnsigned, Null, OctetString, Unsigned
-from firmware_emu.gbcs.dlms import AccessResult
+from firmware_emu.gbcs.dlms import AccessResult, parse_obis
+from firmware_emu.ids import Eui64
+from hil.devices.esme.metering import randomised_offset
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.tariff import Ring, Schedule
 
@@ -23,14 +25,25 @@ BOOST_DEPTH = 25
 """Entries of the boost function event log (SMETS 5.26.3.1, reference smets 2)."""
 BOOST_MINUTES = 60
 """Longest boost in total (reference smets 7, E470)."""
-LIMIT_PROCESSED = 0x8F86
-_LIMIT_PROCESSED_CODE = 0x0121
+LIMIT_PROCESSED, LIMIT_ENDED = 0x8F86, 0x8F87
+_LIMIT_PROCESSED_CODE, _LIMIT_ENDED_CODE = 0x0121, 0x0122
+LONGEST_PERIOD_S = 86_400
+"""A period of a controller ends after it begins and at most 24 h later (SMETS 5.29.1.1, reference gbcs-text 7)."""
 _CLOSE, _CLOSE_FOR, _OPEN_FOR, _TO_CALENDAR = 0x01, 0x11, 0x12, 0x20
 _DIRECTIONS, _LEVEL, _FULL = 0x3000, 0x7F, 100
 _SUCCESS, _FAILURE = 1, 2
 """Outcomes of an entry of the auxiliary event log (RTDS ECS35f writes 0 to 2)."""
 CONTROL_FAILED = 0x811A
 """Failure in changing or maintaining the state of a HAN connected or other auxiliary switch (event table, AC3)."""
+
+
+EUI_SIZE = 8
+_IN_THE_METER = OctetString(bytes(EUI_SIZE))
+"""Identity of a switch in the meter (an ALCS); none has no octets, a controller (APC) FF, an HCALCS its EUI (SMETS 5.7.5.38)."""
+
+
+def _identity_key(number: int) -> tuple[int, bytes, int]:
+    return 1, parse_obis(f"0-0:94.44.0.2{number}"), 2
 
 
 @dataclass
@@ -44,6 +57,7 @@ class Switch:
     cap: int | None = None
     cap_from: int = 0
     cap_until: int = 0
+    cap_direction: int = 1
 
     @property
     def closed(self) -> bool:
@@ -95,6 +109,10 @@ class Controls:
         self.recall()
         moved = False
         for number, switch in self.switches.items():
+            if switch.cap is not None and now >= switch.cap_until:
+                switch.cap = None
+                moved = True
+                self._limit_ended(number, switch, self._wanted(number, switch, now))
             level = self._wanted(number, switch, now)
             if level != switch.level:
                 switch.level = level
@@ -117,8 +135,15 @@ class Controls:
             )
         ]
         moments.append(self._boost_until)
-        scheduled = self._calendar().next(now)
+        offset = self._offset()
+        scheduled = self._calendar().next(now - offset)
+        if scheduled is not None:
+            scheduled += offset
         return min((moment for moment in (*moments, scheduled) if moment is not None and moment > now), default=None)
+
+    def _offset(self) -> int:
+        """Seconds by which the calendar's switches come late."""
+        return randomised_offset(self._esme) if self._esme.maker.offset_auxiliary else 0
 
     def _calendar(self) -> Schedule:
         if self._schedule is None:
@@ -138,7 +163,7 @@ class Controls:
 
     def _calendar_level(self, number: int, now: int) -> int:
         own = [one.selector for one in self._calendar().switches if (one.selector & ~_DIRECTIONS) >> 8 == number]
-        selector = self._calendar().last(now, own) if own else None
+        selector = self._calendar().last(now - self._offset(), own) if own else None
         if selector is None:
             return 0
         if selector & _DIRECTIONS:
@@ -153,6 +178,28 @@ class Controls:
         """Record that switch ``number`` was not followed to ``level``: log entry with the DRLC ``event`` that told it, and alert 811A."""
         self._esme.trace.emit("device", self._esme.name, "auxiliary switch not followed", number=number, level=level, reason=reason)
         self._esme.tell(CONTROL_FAILED, entry=_entry(int(self._esme.now()), number, level, _FAILURE, event))
+
+    # --- what is behind a switch
+
+    def number_of(self, device: Eui64) -> int | None:
+        """The switch that an HCALCS is set to follow, None if none."""
+        identity = OctetString(device.octets)
+        return next((number for number in SWITCHES if self._identity(number) == identity), None)
+
+    def _identity(self, number: int) -> Data:
+        return self._esme.model.read(_identity_key(number))
+
+    def followed_by(self, devices: list[Eui64]) -> None:
+        """These HCALCSs are joined: one that no switch names takes the lowest that is nobody's; who has left is named no more."""
+        joined = {OctetString(device.octets) for device in devices}
+        for number in SWITCHES:
+            identity = self._identity(number)
+            if isinstance(identity, OctetString) and len(identity.octets) == EUI_SIZE and any(identity.octets) and identity not in joined:
+                self._esme.model.write(_identity_key(number), _IN_THE_METER)
+        for device in devices:
+            free = [number for number in SWITCHES if self._identity(number) == _IN_THE_METER]
+            if self.number_of(device) is None and free:
+                self._esme.model.write(_identity_key(free[0]), OctetString(device.octets))
 
     # --- commands
 
@@ -195,28 +242,45 @@ class Controls:
         switch, span = self.switches.get(number), self._span(number, 3)
         if switch is None or span is None:
             return AccessResult.OBJECT_UNAVAILABLE if switch is None else AccessResult.OTHER_REASON
+        now = int(self._esme.now())
+        if switch.cap is not None:  # the one before is cancelled
+            self._limit_ended(number, switch, self._wanted(number, switch, now))
         switch.cap, (switch.cap_from, switch.cap_until) = parameter.value & _LEVEL, span
+        switch.cap_direction = (parameter.value & _DIRECTIONS) >> 12
         self._save()
-        self.update(int(self._esme.now()))
-        times = tuple(self._esme.read(1, f"0-0:94.44.{116 + number}.{place}", 2) for place in (3, 4))
+        self.update(now)
+        start, end = (self._esme.read(1, f"0-0:94.44.{116 + number}.{place}", 2) for place in (3, 4))
         self._esme.gbcs.raise_alert(
             LIMIT_PROCESSED,
-            (Unsigned(number), *times, Unsigned(switch.cap)),
+            (Unsigned(switch.cap_direction << 4 | number), end, start, Unsigned(switch.cap)),
             message_code=_LIMIT_PROCESSED_CODE,
         )
         return Null()
 
+    def _limit_ended(self, number: int, switch: Switch, level: int) -> None:
+        """Alert 8F87: direction and number of the controller, and the level that it has from now on."""
+        what = Unsigned(switch.cap_direction << 4 | number)
+        self._esme.gbcs.raise_alert(LIMIT_ENDED, (what, Unsigned(level)), message_code=_LIMIT_ENDED_CODE)
+
+    def check_period(self, number: int, first: int) -> Callable[[Data], AccessResult]:
+        """A writer of the end of a period, which is not taken where it does not fit the start before it."""
+
+        def write(value: Data) -> AccessResult:
+            key = 1, parse_obis(f"0-0:94.44.{116 + number}.{first + 1}"), 2
+            end = _moment(value)
+            start = _moment(self._esme.read(1, f"0-0:94.44.{116 + number}.{first}", 2))
+            if end is not None and (start is None or not start < end <= start + LONGEST_PERIOD_S):
+                return AccessResult.OTHER_REASON
+            self._esme.model.write(key, value)
+            return AccessResult.SUCCESS
+
+        return write
+
     def _span(self, number: int, first: int) -> tuple[int, int] | None:
-        ends: list[int] = []
-        for place in (first, first + 1):
-            if number not in SWITCHES:
-                return None
-            value = self._esme.read(1, f"0-0:94.44.{116 + number}.{place}", 2)
-            moment = cosem_time.decode_date_time(value.octets) if isinstance(value, OctetString) and len(value.octets) == 12 else None
-            if moment is None:
-                return None
-            ends.append(int((moment - EPOCH).total_seconds()))
-        return ends[0], ends[1]
+        if number not in SWITCHES:
+            return None
+        start, end = (_moment(self._esme.read(1, f"0-0:94.44.{116 + number}.{place}", 2)) for place in (first, first + 1))
+        return None if start is None or end is None else (start, end)
 
     # --- boost
 
@@ -241,6 +305,12 @@ class Controls:
         """Level of a switch in percent now."""
         self.update(int(self._esme.now()))
         return self.switches[number].level
+
+
+def _moment(value: Data) -> int | None:
+    """Seconds since 2000 of a date-time, None where it is no single moment."""
+    at = cosem_time.decode_date_time(value.octets) if isinstance(value, OctetString) and len(value.octets) == 12 else None
+    return None if at is None else int((at - EPOCH).total_seconds())
 
 
 def _entry(now: int, number: int, level: int, outcome: int, event: int = 0) -> LogEntry:

@@ -1,11 +1,12 @@
 """An electricity meter on the HAN: DLMS object model, metering and account, supply, events, clock and outage alerts.
 
 Not modelled: waveforms (voltage is a number of volts that holds until it is changed), power factor and reverse current; the exponents of
-apparent power; locks of the supply by tamper states.
+apparent power.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
 
@@ -13,7 +14,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device import firmware, joins, object_model
-from firmware_emu.device.event_log import LogEntry
+from firmware_emu.device.event_log import LogEntry, LogName
 from firmware_emu.device.future import FutureAction
 from firmware_emu.device.joining import Membership
 from firmware_emu.device.object_model import DlmsServer
@@ -23,7 +24,7 @@ from firmware_emu.device.top_up import TopUpResult
 from firmware_emu.device.top_up import check as top_up_check
 from firmware_emu.device.top_up import check_entered as top_up_check_entered
 from firmware_emu.errors import IdentifierError, KeystoreError, ProtectionError
-from firmware_emu.gbcs.axdr import Data, LongUnsigned, Null
+from firmware_emu.gbcs.axdr import Boolean, Data, LongUnsigned, Null
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase
@@ -36,17 +37,21 @@ from hil.devices.base.firmware_version import FIRMWARE_VERSION
 from hil.devices.base.gbcs_device import Model, TunnelServerDevice
 from hil.devices.base.load_control import LoadController
 from hil.devices.base.place import Place
+from hil.devices.base.tampering import ENDS, LOCKED_BY_TAMPER, Tampering, tamper
 from hil.devices.esme import logs as esme_logs
 from hil.devices.esme import model as esme_model
 from hil.devices.esme import settings as esme_settings
 from hil.devices.esme.alerts import billing_alert
 from hil.devices.esme.consumer import ConsumerView
 from hil.devices.esme.controls import Controls
+from hil.devices.esme.display import CLUSTERS, DisplaySide
 from hil.devices.esme.events import EventSettings
-from hil.devices.esme.metering import STATES, EsmeRegisters, EsmeSettings, LoadSwitch, Metering
+from hil.devices.esme.metering import OFFSET_NUMBERS, STATES, EsmeRegisters, EsmeSettings, LoadSwitch, Metering
 from hil.devices.esme.ppmid_commands import PpmidDesk
 from hil.devices.esme.variant import FURTHER_PHASES_OBJECTS, SECOND_ELEMENT_OBJECTS, SINGLE_ELEMENT, VARIANTS, EsmeVariant
-from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY
+from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, over_limit
+from hil.devices.metering.maker import ORDINARY, Maker, makers
+from hil.devices.metering.maker import maker as maker_of
 from hil.devices.metering.meter import Meter
 from hil.devices.metering.tariff import LoadProfile, house, nothing
 
@@ -54,9 +59,11 @@ OUTAGE_LONG_S = 180
 """An outage of three minutes or more has an alert of its own, 8F36 (reference chts 8)."""
 _RESTORED, _RESTORED_LONG, _OUTAGE_CODE = 0x8F35, 0x8F36, 0x0067
 _COMMISSIONED = 0x8F69
+INTERRUPTED = 0x8F57
+"""Supply interrupted: in the power event log, at the time at which it was (reference event-table)."""
 _SUPPLY_SCRIPTS = {0x33: LoadSwitch.ENABLED, 0x34: LoadSwitch.DISABLED, 0x36: LoadSwitch.ARMED}
 """Scripts of 0-0:10.0.106 (reference smets 4; RTDS ECS42, ECS43, ECS44)."""
-METERING_ENDPOINT = 0x22
+ESI_ENDPOINT, METERING_ENDPOINT = 0x21, 0x22
 
 __all__ = ["METERING_ENDPOINT", "Esme", "LoadSwitch"]
 
@@ -67,9 +74,15 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
     metering: Metering
     states = STATES
     variants: ClassVar[tuple[str, ...]] = tuple(VARIANTS)
+    makers: ClassVar[tuple[str, ...]] = tuple(makers())
     device_type: ClassVar[DeviceType] = DeviceType.ESME
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
-        SimpleDescriptor(0x21, 0x0500, servers=(0x0000, 0x0800, 0x0704, 0x0701), clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706)),
+        SimpleDescriptor(
+            ESI_ENDPOINT,
+            0x0500,
+            servers=(0x0000, 0x0800, 0x0704, 0x0701, *(one.id for one in CLUSTERS)),
+            clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0706),
+        ),
         SimpleDescriptor(METERING_ENDPOINT, 0x0501, servers=(0x0000, 0x0702, 0x0705), clients=(0x000A,)),
     )
 
@@ -86,6 +99,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         store: Store | None = None,
         load: LoadProfile | None = None,
         variant: EsmeVariant = SINGLE_ELEMENT,
+        maker: Maker = ORDINARY,
         secondary: LoadProfile | None = None,
         export: LoadProfile | None = None,
     ) -> None:
@@ -97,8 +111,9 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         """A fault of the contactor: it does not move, and Commands that would move it fail with a hardware fault."""
         self.counter = 0
         """Originator counter of the Command being executed: what a prepayment token is checked against."""
-        self.offset_number = int.from_bytes(eui64.octets[-2:], "big")
-        """The meter's own number for randomised offsets."""
+        self.maker = maker
+        self.offset_number = 1 + int.from_bytes(hashlib.sha256(eui64.octets).digest()[:4], "big") % OFFSET_NUMBERS
+        """The meter's own number for randomised offsets, fixed at manufacture."""
         self._readers: dict[Eui64, Callable[[], None]] = {}
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.model = esme_model.load(self)
@@ -107,6 +122,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         self.load_controller = LoadController(self)
         self.controls = Controls(self, self.load_controller.moved)
         self.consumer = ConsumerView(self)
+        self.display_side = DisplaySide(self, self.consumer)
         self.desk = PpmidDesk(self)
         esme_settings.install(self, self.model, self.controls)
         esme_model.install(self, self.model, self.controls)
@@ -134,6 +150,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
             place.parties,
             store=place.store,
             variant=VARIANTS[row.variant or SINGLE_ELEMENT.name],
+            maker=maker_of(row.maker),
             load=place.load("import"),
             secondary=place.load("secondary"),
             export=place.load("export"),
@@ -229,6 +246,19 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
             return AccessResult.OBJECT_UNAVAILABLE
         return Null() if self.move_supply(state) else AccessResult.HARDWARE_FAULT
 
+    def tamper(self, how: Tampering) -> None:
+        """Do something to the case: security log and alert, and where the supply tamper state says so the supply is locked (81BE)."""
+        self.update()
+        tamper(self, how)
+        locks = self.read(1, "0-0:94.44.0.4", 2) == Boolean(True)
+        if locks and self.load_switch is not LoadSwitch.DISABLED and self.move_supply(LoadSwitch.DISABLED):
+            self.tell(LOCKED_BY_TAMPER)
+
+    def restore(self, how: Tampering) -> None:
+        """Undo it. What was locked stays so."""
+        if how in ENDS:
+            self.tell(ENDS[how])
+
     def set_voltage(self, volts: int, phase: int = 1) -> None:
         """A fault profile: the RMS voltage of a phase from now on, in whole volts."""
         self.update()
@@ -239,33 +269,36 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
 
     def token_by_command(self, utrn: str) -> bool:
         """CS01a: a token in a Command, checked under the Command's counter. Whether it was taken."""
-        return self._use(top_up_check(self.gbcs, utrn, self.counter))
+        return self._use(*top_up_check(self.gbcs, utrn, self.counter))[0] is TopUpResult.ACCEPTED
 
     def enter_token(self, utrn: str) -> bool:
-        """A token typed in at the meter or a PPMID; the supplier is told (810E). Whether it was taken."""
-        self.update()
-        taken = self._use(top_up_check_entered(self.gbcs, utrn, self.tell))
-        if taken:
-            self.tell(CREDIT_ADDED_LOCALLY)
-        return taken
+        """A token typed in at the meter; the supplier is told (810E). Whether it was taken."""
+        return self.take_token(utrn)[0] is TopUpResult.ACCEPTED
 
-    def _use(self, checked: tuple[TopUpResult, int]) -> bool:
-        result, amount = checked
+    def take_token(self, utrn: str) -> tuple[TopUpResult, int]:
+        """A token that comes without the supplier's Command, of which the supplier is told: result, and value in millipence."""
+        self.update()
+        result, value = self._use(*top_up_check_entered(self.gbcs, utrn, self.tell))
+        if result is TopUpResult.ACCEPTED:
+            self.tell(CREDIT_ADDED_LOCALLY)
+        return result, value
+
+    def _use(self, result: TopUpResult, amount: int) -> tuple[TopUpResult, int]:
         metering, terms = self.metering, self.metering.settings.terms
         if result is not TopUpResult.ACCEPTED:
-            return False
+            return result, amount
         refusal = metering.account.refusal(amount, terms)
         if refusal is not None:
             self.tell(refusal)
             self.gbcs.note_failure("the token is over a limit of the meter")
-            return False
+            return over_limit(refusal), amount
         now = int(self.now())
         payment = metering.account.top_up(amount, now, terms)
         metering.logs.credits.append(now, amount)
         if payment.to_payment_debt:
             metering.logs.debt_payments.append(now, payment.to_payment_debt)
         metering.look()
-        return True
+        return result, amount
 
     # --- events
 
@@ -304,6 +337,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         """Let exactly the Devices of the log read the meter on the HAN (requirements CH-30)."""
         super().log_may_have_changed()
         joined = {entry.device_id for entry in joins.entries(self.gbcs)}
+        self.controls.followed_by(self.load_controller.followers())
         for device in set(self._readers) - joined:
             self._readers.pop(device)()
         for device in joined - set(self._readers):
@@ -327,9 +361,19 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
                 PREPAYMENT.id,
                 self.desk.prepayment,
                 partner=device,
-                attributes=self.desk.attributes(),
+                attributes=self.consumer.prepayment(),
             ),
             self.load_controller.serve(device),
+            *(
+                self.zcl.serve(
+                    ESI_ENDPOINT,
+                    cluster.id,
+                    self.display_side.handler(cluster),
+                    partner=device,
+                    attributes=self.display_side.attributes(cluster),
+                )
+                for cluster in CLUSTERS
+            ),
         )
 
         def end() -> None:
@@ -364,6 +408,9 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
             return
         self.store.delete(self.gbcs.prefix + "outage")
         start, now = int.from_bytes(octets, "big"), int(self.now())
+        if now - start <= self.maker.ride_through_s:
+            return
+        self.gbcs.logs[LogName.POWER].add(LogEntry(start, INTERRUPTED))
         event = _RESTORED_LONG if now - start >= OUTAGE_LONG_S else _RESTORED
         self.gbcs.raise_alert(event, (esme_model.moment(start), esme_model.moment(now)), message_code=_OUTAGE_CODE)
 

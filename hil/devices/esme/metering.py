@@ -21,9 +21,11 @@ from importlib import resources
 from typing import Any, Protocol
 
 from firmware_emu.device.store import Store
-from firmware_emu.gbcs.axdr import Array, Boolean, Data, Number
+from firmware_emu.gbcs.axdr import Array, Boolean, Data, LongUnsigned, Number
 from hil.devices.esme.variant import EsmeVariant
 from hil.devices.metering.billing import BillingCalendar, BillingLogs, Past, Snapshot, Terms, is_midnight
+from hil.devices.metering.local_time import is_local_midnight
+from hil.devices.metering.maker import Maker
 from hil.devices.metering.meter import SUPPLY_ARMED, Metrology, States
 from hil.devices.metering.part import MeterPart
 from hil.devices.metering.tariff import (
@@ -338,6 +340,8 @@ class Window:
         return offset + HALF_HOUR_S <= length
 
 
+OFFSET_NUMBERS = 10_000
+"""A meter's own number for offsets is one of 1 to 10,000 (SMETS 5.7.1.5)."""
 BILLING_UPDATED = 0x8F0A
 _START_SUPPLY, _STOP_SUPPLY = 32, 33
 """Scripts of the non-disablement calendar: supply is not disabled from the first to the second (RTDS ECS08)."""
@@ -380,11 +384,11 @@ class EsmeSettings:
     window: Window
 
     @classmethod
-    def read(cls, read: Read, phases: int) -> EsmeSettings:
-        """From the active attributes of the model."""
+    def read(cls, read: Read, phases: int, delay: int, maker: Maker) -> EsmeSettings:
+        """From the active attributes of the model; tariff switches come ``delay`` seconds late."""
         return cls(
-            Tariff.read(read),
-            Terms.read(read),
+            Tariff.read(read, delay),
+            Terms.read(read, cap_calendar_week=maker.cap_calendar_week),
             Limit.read(read),
             tuple(Thresholds.read(read, phase) for phase in range(phases)),
             BillingCalendar(read(22, "0-0:15.0.0", 4)),
@@ -397,15 +401,22 @@ class EsmeSettings:
 STATES = States(LoadSwitch.DISABLED, LoadSwitch.ARMED, LoadSwitch.ENABLED)
 
 
-class ElectricityMeasured(MeterPart, Protocol):
-    """An electricity meter whose energy is measured."""
+class Offset(Protocol):
+    """An electricity meter whose switches come late."""
 
-    variant: EsmeVariant
-    registers: EsmeRegisters
+    offset_number: int
 
     def read(self, class_id: int, obis: str, attribute: int) -> Data:
         """An attribute of the object model as it stands."""
         ...
+
+
+class ElectricityMeasured(MeterPart, Offset, Protocol):
+    """An electricity meter whose energy is measured."""
+
+    variant: EsmeVariant
+    registers: EsmeRegisters
+    maker: Maker
 
     def contactor_moves(self, state: LoadSwitch) -> bool:
         """Move the contactor; False if it does not move."""
@@ -414,6 +425,12 @@ class ElectricityMeasured(MeterPart, Protocol):
     def billed(self) -> None:
         """A billing period has ended."""
         ...
+
+
+def randomised_offset(esme: Offset) -> int:
+    """The randomised offset in seconds: number x limit x 10^-4, to the nearest second (SMETS 5.7.5.28, reference gbcs-text 7)."""
+    limit = esme.read(1, "0-0:94.44.0.1", 2)
+    return (limit.value * esme.offset_number + OFFSET_NUMBERS // 2) // OFFSET_NUMBERS if isinstance(limit, LongUnsigned) else 0
 
 
 class Metering(Metrology[LoadSwitch, EsmeSettings]):
@@ -452,7 +469,9 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
         return {"switch": int(self.supply)} | {key: part.state() for key, part in self._parts.items()}
 
     def _read_settings(self) -> EsmeSettings:
-        return EsmeSettings.read(self._esme.read, len(self.phases))
+        maker = self._esme.maker
+        delay = randomised_offset(self._esme) if maker.offset_tariff else 0
+        return EsmeSettings.read(self._esme.read, len(self.phases), delay, maker)
 
     def settings_changed(self) -> None:
         super().settings_changed()
@@ -500,7 +519,7 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
         cost = self.rates.add(tariff, script, energy - second)
         if second:
             cost += self.rates.add(tariff, second_script, second)
-        self.past.add(energy, cost)
+        self.past.add(now, energy, cost)
         if cost:
             self.account.use(cost, settings.terms)
         for phase, thresholds in zip(self.phases, settings.thresholds, strict=True):
@@ -522,8 +541,9 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
         """End the periods that end at a moment: of charges, the day, the billing period, the block period."""
         settings = self.settings
         self.account.fall_due(end, settings.tariff.standing_charge, settings.terms)
-        if is_midnight(end):
+        if is_local_midnight(end):
             self.past.midnight(end)
+        if is_midnight(end):
             self.logs.midnight(self.snapshot(), self.account, settings.terms.prepayment)
         if self._next.get("billing") == end:
             self.logs.period_end(self.snapshot(), self.account)

@@ -27,7 +27,7 @@ from firmware_emu.gbcs.axdr import (
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.controls import Controls
-from hil.devices.esme.metering import PHASE_OBIS
+from hil.devices.esme.metering import PHASE_OBIS, randomised_offset
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.billing import balances
 from hil.devices.metering.part import MeterPart
@@ -226,9 +226,3 @@ def seconds(octets: bytes) -> float | None:
     """Seconds since 2000 of a date-time, None where it is no single moment."""
     at = cosem_time.decode_date_time(octets) if len(octets) == 12 else None
     return None if at is None else (at - EPOCH).total_seconds()
-
-
-def randomised_offset(esme: EsmePart) -> int:
-    """The randomised offset in seconds: the limit times the meter's own number, a 65,536th each (the product rule is inferred)."""
-    limit = esme.read(1, "0-0:94.44.0.1", 2)
-    return limit.value * esme.offset_number >> 16 if isinstance(limit, LongUnsigned) else 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from firmware_emu.device.event_log import LogEntry
+from firmware_emu.device.object_model import ObjectModel
+from firmware_emu.device.top_up import TopUpResult
 from firmware_emu.gbcs.axdr import Data
 from firmware_emu.gbcs.dlms import AccessResult
 from hil.devices.esme.metering import EsmeRegisters, LoadSwitch, Metering
 from hil.devices.esme.variant import EsmeVariant
+from hil.devices.metering.maker import Maker
 from hil.devices.metering.part import MeterPart
 
 
@@ -19,6 +22,8 @@ class EsmePart(MeterPart, Protocol):
     registers: EsmeRegisters
     metering: Metering
     offset_number: int
+    maker: Maker
+    model: ObjectModel
     clock_reliable: bool
 
     def read(self, class_id: int, obis: str, attribute: int) -> Data:
@@ -58,8 +63,8 @@ class EsmePart(MeterPart, Protocol):
         """CS01a: a token in a Command. Whether it was taken."""
         ...
 
-    def enter_token(self, utrn: str) -> bool:
-        """A token typed in. Whether it was taken."""
+    def take_token(self, utrn: str) -> tuple[TopUpResult, int]:
+        """A token that comes without the supplier's Command: result, and value in millipence."""
         ...
 
     def disable_privacy_pin(self) -> None:

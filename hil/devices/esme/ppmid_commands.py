@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
+from firmware_emu.device.top_up import TopUpResult
 from firmware_emu.errors import DecodeError
-from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.zcl_port import Answer, Incoming, Reply
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
@@ -23,11 +23,8 @@ _LOCAL_CHANGE_SUPPLY, _SUPPLY_ON = 0x0C, 0x02
 _DONE, _NOT_DONE = 0x8154, 0x8155
 _TOKEN_CODE, _EMERGENCY_CODE, _SUPPLY_CODE = 0x0116, 0x0117, 0x0118
 """Message codes of PECS01 to PECS03, written to the event log (reference use-cases.csv)."""
-_TAKEN, _REFUSED = 0, 1
-"""Result of the ZCL top up response (RTDS CS01b)."""
 _FROM_PPMID = 2
 """Originating device of a PPMID (RTDS PCS01)."""
-_INT32 = 0x7FFFFFFF
 
 
 class PpmidDesk:
@@ -35,15 +32,6 @@ class PpmidDesk:
 
     def __init__(self, esme: EsmePart) -> None:
         self._esme = esme
-
-    def attributes(self) -> Attributes:
-        """Balances in whole millipence for the displays of the home."""
-
-        def at(place: int) -> int:
-            self._esme.update()
-            return max(-_INT32, min(_INT32, balances(self._esme.metering.account)[place]))
-
-        return Attributes(PREPAYMENT, {0x0001: lambda: at(2), 0x0002: lambda: at(1), 0x0005: lambda: at(0)})
 
     def _may_ask(self, partner: Eui64) -> bool:
         entries = joins.entries(self._esme.gbcs)
@@ -66,14 +54,15 @@ class PpmidDesk:
             code = PREPAYMENT.to_server[_TOP_UP].decode(incoming.frame.payload)["code"]
         except DecodeError:
             return ZclStatus.MALFORMED_COMMAND
-        done = self._note(_TOKEN_CODE, self._esme.enter_token(code.decode("ascii", "replace") if isinstance(code, bytes) else ""))
+        result, value = self._esme.take_token(code.decode("ascii", "replace") if isinstance(code, bytes) else "")
+        self._note(_TOKEN_CODE, result is TopUpResult.ACCEPTED)
         balance = balances(self._esme.metering.account)[2]
         return Reply(
             _TOP_UP_RESPONSE,
             PREPAYMENT.to_client[_TOP_UP_RESPONSE].encode(
                 {
-                    "result": _TAKEN if done else _REFUSED,
-                    "value": 0,
+                    "result": int(result),
+                    "value": value,
                     "source": _FROM_PPMID,
                     "credit_remaining": balance,
                 }

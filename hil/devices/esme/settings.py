@@ -37,6 +37,11 @@ def install(esme: EsmePart, model: ObjectModel, controls: Controls) -> None:
     _charges(esme, model)
     _resets(esme, model)
     _privacy(esme, model)
+    for number in controls.switches:
+        for first in (1, 3):
+            end = _key(1, f"0-0:94.44.{116 + number}.{first + 1}")
+            if end in model.attributes:
+                model.writers[end] = controls.check_period(number, first)
 
 
 def _key(class_id: int, obis: str, attribute: int = 2) -> Key:

@@ -15,7 +15,7 @@ from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import Value, ZclStatus
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.logs import GasLogs, Logged, Result
-from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, OVER_MAX_CREDIT
+from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, over_limit
 
 _TOP_UP_BY_SUPPLIER = 0x0097
 _DEBTS = {1: 1, 3: 2, 5: 3}
@@ -23,8 +23,6 @@ _DEBTS = {1: 1, 3: 2, 5: 3}
 _PAYMENT_DEBT = 3
 _ADJUST_PREPAYMENT, _RESET_PREPAYMENT, _RESET_CREDIT, _ADJUST_CREDIT = range(4)
 """Credit adjustment types (RTDS GCS40a, GCS40b, GCS40d, GCS40c)."""
-_MAX_CREDIT_REACHED, _TOP_UP_TOO_LARGE = 4, 6
-"""Results of a top-up over a limit, recalled from ZigBee."""
 
 
 class CreditAttributes(Protocol):
@@ -129,7 +127,7 @@ class Credit:
         if refusal is not None:
             gsme.tell(refusal)
             gsme.gbcs.note_failure("the token is over a limit of the meter")
-            return _TOP_UP_TOO_LARGE if refusal == OVER_MAX_CREDIT else _MAX_CREDIT_REACHED, value
+            return int(over_limit(refusal)), value
         payment = account.top_up(value, int(gsme.now()), terms)
         self._logs.topped_up(utrn, payment, account.payment_debt)
         gsme.metering.look()

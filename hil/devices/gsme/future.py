@@ -69,7 +69,7 @@ def execute_due(gsme: MeterPart, apply: Callable[[Component], ZclStatus], action
     """Run a stored component and raise its execution alert to the party that sent the Command. Raises DecodeError for foreign data."""
     part = Gbz.decode(action.data).components[0]
     try:
-        done = apply(part) is not ZclStatus.FAILURE
+        done = apply(part) is ZclStatus.SUCCESS
     except DecodeError:
         done = False
     event = _DONE if done else _NOT_DONE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from firmware_emu.zse.clusters.metering import METERING
-from hil.devices.base.tampering import ENDS, Tampering, tamper
+from hil.devices.base.tampering import ENDS, LOCKED_BY_TAMPER, Tampering, tamper
 from hil.devices.gsme.metering import Valve
 from hil.devices.metering.part import MeterPart
 
-LOW_BATTERY, BATTERY_RESET, LOCKED_BY_TAMPER = 0x8F1F, 0x8F82, 0x81BE
+LOW_BATTERY, BATTERY_RESET = 0x8F1F, 0x8F82
 NEW_BATTERY_DAYS = 3650
 LOW_BATTERY_DAYS = 365
 """A full battery, and when it is low: the bench's own figures, SMETS gives none."""

@@ -1,7 +1,7 @@
 """The prepayment terms of a gas meter, read off its ZCL attributes for the account of :mod:`.prepayment`; and who is told of its events.
 
-A gas meter's amounts of money are millipence. Its debt recovery rate cap has no period of its own: it counts a week from Monday, as the
-example of reference smets 3 does. A cap or limit of 0 is one that was never set.
+A gas meter's amounts of money are millipence. Its debt recovery rate cap has no period of its own: it counts the 7 x 24 h before a payment
+(SMETS 5.7.4.13, reference gbcs-text 6). A cap or limit of 0 is one that was never set.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def read_terms(settings: GasSettings) -> Terms:
         debt_rates=(Fraction(number(0x0217)), Fraction(number(0x0227))),
         debt_periods=(DEBT_PERIODS.get(number(0x0216), 0), DEBT_PERIODS.get(number(0x0226), 0)),
         proportion=number(0x0239),
+        suspend_emergency=prepayment and not configuration & COLLECT_DEBT_IN_EMERGENCY,
     )
 
 

@@ -13,9 +13,11 @@ from datetime import timedelta
 from fractions import Fraction
 
 from firmware_emu.device.store import Store
+from firmware_emu.device.top_up import TopUpResult
 from firmware_emu.gbcs.axdr import Array, BitString, Data, Number, OctetString, Structure
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import parse_obis
+from hil.devices.metering.local_time import local_day
 from hil.devices.metering.tariff import (
     BLOCK_SETS,
     BLOCKS,
@@ -53,6 +55,11 @@ DEBT_PAID = (0x81A7, 0x81A8, 0x81A9)
 OVER_MAX_CREDIT, OVER_MAX_BALANCE = 0x8F5B, 0x8F47
 
 
+def over_limit(refusal: int) -> TopUpResult:
+    """Result of a top-up that a limit refuses, by the event that tells it."""
+    return TopUpResult.VALUE_TOO_LARGE if refusal == OVER_MAX_CREDIT else TopUpResult.MAXIMUM_CREDIT_REACHED
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Terms that were set: thresholds and limits in millipence, debt rates in millipence a period, periods in seconds."""
@@ -70,9 +77,13 @@ class Terms:
     debt_rates: tuple[Fraction, Fraction]
     debt_periods: tuple[int, int]
     proportion: int
+    suspend_emergency: bool = False
+    """Time-based charges build up as accumulated debt while emergency credit is in use."""
+    cap_calendar_week: bool = False
+    """The cap's week begins on Mondays; else it is the 7 x 24 h before each payment."""
 
     @classmethod
-    def read(cls, read: Read) -> Terms:
+    def read(cls, read: Read, *, cap_calendar_week: bool = False) -> Terms:
         """From the active attributes of the model."""
 
         def number(class_id: int, obis: str, attribute: int) -> int:
@@ -100,6 +111,8 @@ class Terms:
             debt_rates=(rates[0], rates[1]),
             debt_periods=(periods[0], periods[1]),
             proportion=number(113, "0-0:19.20.3", 13),
+            suspend_emergency=_suspends(read(111, "0-0:19.0.0", 11)),
+            cap_calendar_week=cap_calendar_week,
         )
 
     def takes(self, credit: bytes, charge: bytes) -> bool:
@@ -109,15 +122,26 @@ class Terms:
         return (credit, charge) in self.taken_from
 
 
-def _taken(value: Data) -> frozenset[tuple[bytes, bytes]]:
-    """Which charge is taken from which credit, out of the rows that a meter is given (RTDS ECS03): rows of accumulated debt say that
-    debts are not taken from emergency credit, a third bit of 0 that a debt is not taken while supply is disabled. The standing charge
-    builds up in any case."""
+def _rows(value: Data) -> dict[tuple[bytes, bytes], str]:
+    """Collection configuration of each pair of credit and charge that a meter is given."""
     rows: dict[tuple[bytes, bytes], str] = {}
     for item in value.elements if isinstance(value, Array) else ():
         match item:
             case Structure(elements=(OctetString(octets=credit), OctetString(octets=charge), BitString(bits=bits))) if any(credit):
                 rows[credit, charge] = bits
+    return rows
+
+
+def _suspends(value: Data) -> bool:
+    """True where rows of accumulated debt say that debts are not taken from emergency credit (RTDS ECS03)."""
+    return any(credit == ACCUMULATED_DEBT for credit, _ in _rows(value))
+
+
+def _taken(value: Data) -> frozenset[tuple[bytes, bytes]]:
+    """Which charge is taken from which credit, out of the rows that a meter is given (RTDS ECS03): rows of accumulated debt say that
+    debts are not taken from emergency credit, a third bit of 0 that a debt is not taken while supply is disabled. The standing charge
+    builds up in any case."""
+    rows = _rows(value)
     taken = {pair for pair in rows if pair[0] != ACCUMULATED_DEBT}
     if not any(credit == EMERGENCY_CREDIT for credit, _ in rows):
         return frozenset(taken)
@@ -151,8 +175,9 @@ class Account:
     accumulated: Fraction = Fraction(0)
     time_debts: list[Fraction] = field(default_factory=lambda: [Fraction(0), Fraction(0)])
     payment_debt: int = 0
-    cap_window: int = -1
-    cap_used: int = 0
+    emergency_limit: int = 0
+    cap_payments: list[tuple[int, int]] = field(default_factory=list)
+    """Time and amount of each payment of debt that the cap still counts."""
     low: bool = False
     available: bool = False
     out: bool = False
@@ -182,6 +207,9 @@ class Account:
     def take(self, charge: bytes, amount: Fraction, terms: Terms) -> Fraction:
         """Take a charge that falls due from the credit in use, or let it build up as accumulated debt; returns what was taken."""
         credit = self._in_use(terms)
+        if credit == EMERGENCY_CREDIT and terms.suspend_emergency:
+            self.accumulated += amount
+            return amount
         if not terms.takes(credit, charge):
             return Fraction(0)
         if credit == METER_BALANCE:
@@ -230,6 +258,7 @@ class Account:
 
     def check(self, terms: Terms) -> None:
         """Notice thresholds that were crossed, and crossed back, since the last time."""
+        self.emergency_limit = terms.emergency_limit
         if not terms.prepayment:
             self.low = self.available = self.out = False
             return
@@ -291,16 +320,23 @@ class Account:
     def _payment_debt_share(self, amount: int, now: int, terms: Terms) -> int:
         share = min(amount * terms.proportion // _WHOLE_PAYMENT, self.payment_debt)
         if terms.cap_period:
-            offset = _FIRST_MONDAY if terms.cap_period == _WEEK_S else 0
-            window = (now - offset) // terms.cap_period
-            if window != self.cap_window:
-                self.cap_window, self.cap_used = window, 0
-            share = min(share, max(terms.cap - self.cap_used, 0))
-            self.cap_used += share
+            since = now - terms.cap_period
+            if terms.cap_calendar_week:
+                offset = _FIRST_MONDAY if terms.cap_period == _WEEK_S else 0
+                since = (now - offset) // terms.cap_period * terms.cap_period + offset - 1
+            self.cap_payments = [(time, paid) for time, paid in self.cap_payments if time > since]
+            share = min(share, max(terms.cap - sum(paid for _, paid in self.cap_payments), 0))
+            if share:
+                self.cap_payments.append((now, share))
         return share
 
+    @property
+    def emergency_balance(self) -> Fraction:
+        """What is left of emergency credit; all of it where none is owed (SMETS 4.5.3.19, 5.6.3.29)."""
+        return self.emergency if self.emergency_active else Fraction(self.emergency_limit)
+
     def reset(self) -> None:
-        """ECS04b: balance, emergency credit and accumulated debt to nothing."""
+        """ECS04b, GCS40b: balance and accumulated debt to nothing; no emergency credit is owed any more, so that all of it is there."""
         self.balance = self.emergency = self.accumulated = Fraction(0)
         self.emergency_active = False
 
@@ -315,8 +351,8 @@ class Account:
             "accumulated": str(self.accumulated),
             "time_debts": [str(debt) for debt in self.time_debts],
             "payment_debt": self.payment_debt,
-            "cap_window": self.cap_window,
-            "cap_used": self.cap_used,
+            "emergency_limit": self.emergency_limit,
+            "cap_payments": self.cap_payments,
             "low": self.low,
             "available": self.available,
             "out": self.out,
@@ -328,7 +364,9 @@ class Account:
         self.balance, self.emergency = Fraction(str(state["balance"])), Fraction(str(state["emergency"]))
         self.accumulated = Fraction(str(state["accumulated"]))
         self.time_debts = [Fraction(str(debt)) for debt in debts] if isinstance(debts, list) else []
-        self.payment_debt, self.cap_window, self.cap_used = (int(str(state[name])) for name in ("payment_debt", "cap_window", "cap_used"))
+        self.payment_debt, self.emergency_limit = int(str(state["payment_debt"])), int(str(state.get("emergency_limit", 0)))
+        payments = state.get("cap_payments")
+        self.cap_payments = [(int(time), int(paid)) for time, paid in payments] if isinstance(payments, list) else []
         self.emergency_active, self.low = bool(state["emergency_active"]), bool(state["low"])
         self.available, self.out = bool(state["available"]), bool(state["out"])
 
@@ -336,6 +374,7 @@ class Account:
 BILLING_DEPTH, CREDIT_DEPTH, DEBT_PAYMENT_DEPTH = 12, 5, 10
 DAYS_KEPT, WEEKS_KEPT, MONTHS_KEPT = 8, 5, 13
 """Past values kept for displays (reference smets 2, cumulative and historical value store)."""
+SPANS = ("day", "week", "month")
 _CALENDAR_AHEAD_DAYS = 366
 _REGISTERS = 2 + TOU_RATES + SECONDARY_RATES + BLOCKS * BLOCK_SETS
 _BALANCES = 6
@@ -413,7 +452,7 @@ def balances(account: Account) -> tuple[int, ...]:
     """Accumulated debt, emergency credit, balance, payment debt, time debts 1 and 2 in whole millipence (order: RTDS ECS20c)."""
     values = (
         account.accumulated,
-        account.emergency,
+        account.emergency_balance,
         account.balance,
         Fraction(account.payment_debt),
         *account.time_debts,
@@ -451,43 +490,63 @@ class BillingLogs:
             self.changes.append(*snapshot.record(), *balances(account))
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A day, week or month of the consumer: its first second, energy in watt-seconds and cost in millipence."""
+
+    start: int
+    energy: int
+    cost: Fraction
+
+
 @dataclass
 class Past:
-    """Energy in watt-seconds and cost in millipence of the day, week and month under way and of those before, newest last."""
+    """The day, week and month under way, and those before, newest last; they end at local midnights (SMETS of January 2013, 5.4.8.4)."""
 
-    current: dict[str, tuple[int, Fraction]] = field(default_factory=dict)
-    past: dict[str, list[tuple[int, Fraction]]] = field(default_factory=dict)
+    current: dict[str, Span] = field(default_factory=dict)
+    past: dict[str, list[Span]] = field(default_factory=dict)
 
-    def add(self, energy: int, cost: Fraction) -> None:
-        """Count what was used."""
-        for span in ("day", "week", "month"):
-            before = self.current.get(span, (0, Fraction(0)))
-            self.current[span] = (before[0] + energy, before[1] + cost)
+    def add(self, now: int, energy: int, cost: Fraction) -> None:
+        """Count what was used up to ``now``."""
+        for span in SPANS:
+            before = self.current.get(span) or Span(now, 0, Fraction(0))
+            self.current[span] = Span(before.start, before.energy + energy, before.cost + cost)
 
     def midnight(self, now: int) -> None:
-        """Close the day, on Mondays the week, on the first of a month the month (UTC)."""
-        day = day_of(now)
+        """Close the day, on Mondays the week, on the first of a month the month."""
+        day = local_day(now)
         for span, ends, kept in (("day", True, DAYS_KEPT), ("week", day.weekday() == 0, WEEKS_KEPT), ("month", day.day == 1, MONTHS_KEPT)):
             if ends:
-                closed = self.current.pop(span, (0, Fraction(0)))
+                closed = self.current.get(span) or Span(now, 0, Fraction(0))
+                self.current[span] = Span(now, 0, Fraction(0))
                 self.past[span] = [*self.past.get(span, []), closed][-kept:]
+
+    def before(self, span: str, number: int, visible_from: int) -> Span:
+        """The span ``number`` before the one under way (0: that itself); empty if it is not known or began before ``visible_from``."""
+        past = self.past.get(span, [])
+        found = self.current.get(span) if number == 0 else past[-number] if number <= len(past) else None
+        return found if found is not None and found.start >= visible_from else Span(0, 0, Fraction(0))
 
     def state(self) -> dict[str, object]:
         """For the store."""
         return {
-            "current": {span: [energy, str(cost)] for span, (energy, cost) in self.current.items()},
-            "past": {span: [[energy, str(cost)] for energy, cost in entries] for span, entries in self.past.items()},
+            "current": {span: _told(entry) for span, entry in self.current.items()},
+            "past": {span: [_told(entry) for entry in entries] for span, entries in self.past.items()},
         }
 
     def restore(self, state: Mapping[str, object]) -> None:
         """From the store."""
         current, past = state["current"], state["past"]
-        self.current = {str(span): _pair(pair) for span, pair in current.items()} if isinstance(current, dict) else {}
-        self.past = {str(span): [_pair(pair) for pair in pairs] for span, pairs in past.items()} if isinstance(past, dict) else {}
+        self.current = {str(span): _span(one) for span, one in current.items()} if isinstance(current, dict) else {}
+        self.past = {str(span): [_span(one) for one in entries] for span, entries in past.items()} if isinstance(past, dict) else {}
 
 
-def _pair(value: Sequence[object]) -> tuple[int, Fraction]:
-    return int(str(value[0])), Fraction(str(value[1]))
+def _told(span: Span) -> list[object]:
+    return [span.start, span.energy, str(span.cost)]
+
+
+def _span(value: Sequence[object]) -> Span:
+    return Span(int(str(value[0])), int(str(value[1])), Fraction(str(value[2])))
 
 
 def is_midnight(now: int) -> bool:

@@ -437,7 +437,10 @@ def unit_charge(value: Data) -> Mapping[int, Fraction]:
 class SwitchingTable:
     """An activity calendar (class 20) with its special days: which script runs when."""
 
-    def __init__(self, seasons: Data, weeks: Data, days: Data, specials: Data, scripts: range, extra: range = range(0)) -> None:
+    def __init__(
+        self, seasons: Data, weeks: Data, days: Data, specials: Data, scripts: range, extra: range = range(0), delay: int = 0
+    ) -> None:
+        """``delay``: seconds by which each switch comes late, the randomised offset."""
         self._seasons = [
             (one[1].octets, one[2].octets)
             for one in _structures(seasons, 3)
@@ -463,6 +466,7 @@ class SwitchingTable:
         self._special = special_days(specials)
         self._known: dict[int, list[tuple[int, int]]] = {}
         self.default = scripts[0]
+        self._delay = delay
 
     def _switches(self, number: int) -> list[tuple[int, int]]:
         """The switches of day ``number`` since 2000: (seconds after midnight, script)."""
@@ -489,11 +493,11 @@ class SwitchingTable:
 
         What ran last on the day before goes on until the first switch of a day; before any the lowest script is in force.
         """
-        number, second = divmod(now, DAY_S)
+        number, second = divmod(now - self._delay, DAY_S)
         switches = self._switches(number)
         past = [script for at, script in switches if at <= second]
         ahead = [at for at, _ in switches if at > second]
-        until = number * DAY_S + (ahead[0] if ahead else DAY_S)
+        until = number * DAY_S + (ahead[0] if ahead else DAY_S) + self._delay
         if past:
             return past[-1], until
         before = self._switches(number - 1)
@@ -517,8 +521,8 @@ class Tariff:
     standing_charge: Fraction
 
     @classmethod
-    def read(cls, read: Read) -> Tariff:
-        """From the active attributes of the model."""
+    def read(cls, read: Read, delay: int = 0) -> Tariff:
+        """From the active attributes of the model; switches come ``delay`` seconds late."""
 
         def table(number: int, scripts: range, extra: range = range(0)) -> SwitchingTable:
             obis = f"0-0:13.0.{number}"
@@ -529,6 +533,7 @@ class Tariff:
                 read(11, f"0-0:11.0.{number}", 2),
                 scripts,
                 extra,
+                delay,
             )
 
         return cls(

@@ -69,11 +69,11 @@ class NotSupported:
 
 @dataclass(frozen=True, slots=True)
 class LimitStarted:
-    """A limit of an auxiliary controller: controller octet, start and end (12 octets each), level."""
+    """A limit of an auxiliary controller: controller octet, end and start (12 octets each), level."""
 
     controller: int
-    start: bytes
     end: bytes
+    start: bytes
     level: int
 
 
