@@ -157,6 +157,14 @@ class Outbox:
         self._store.delete(key)
 
 
+CLOCK_ADJUSTED_S = 10.0
+"""Difference from the hub's time up to which a clock is adjusted by itself (reference behaviour-audit 52, two makers)."""
+CLOCK_KEPT_S = 1.0
+"""Difference below which it is left alone: times have whole seconds. The bench's own figure."""
+COMPARED_EVERY_S = 21_600.0
+"""Period of the routine comparison of a mains Device; the interval of GBCS 9.1 is not stored. The bench's own figure."""
+_MILLION = 1_000_000
+
 SEND_RETRY_S = 30.0
 """Pause before a message that could not be handed over is tried again. The bench's own figure."""
 
@@ -189,6 +197,9 @@ class GbcsHanDevice(HanDevice, ABC):
         self.credentials = Credentials.from_keystore(self.store, keystore, eui64, self.device_type, self.parties)
         self.clock_offset = 0.0
         """The Device's own clock less the bench's, seconds; set with the hub's time."""
+        self.drift_ppm = 0
+        """Parts of a million by which the clock gains on the bench's."""
+        self._drifts_from = clock.now()
         self.clock_reliable = False
         self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, self.use_cases(), outgoing=self.send)
         self.gbcs.clock_status = 2
@@ -219,7 +230,33 @@ class GbcsHanDevice(HanDevice, ABC):
 
     def now(self) -> float:
         """The Device's own time, seconds since 2000."""
-        return self.clock.now() + self.clock_offset
+        bench = self.clock.now()
+        return bench + self.clock_offset + (bench - self._drifts_from) * self.drift_ppm / _MILLION
+
+    def _follow(self, hub: float) -> None:
+        """Take over the hub's time."""
+        self._drifts_from = self.clock.now()
+        self.clock_offset = hub - self._drifts_from
+        self.gbcs.future.changed = True
+
+    def compare_clock(self) -> None:
+        """The routine comparison with the hub's time: a difference of up to 10 s is adjusted and logged, one beyond it makes the clock
+        unreliable, with security log and alert 8F0C (GBCS 9.1 by makers' event tables, reference behaviour-audit 52; that the status
+        changes is recalled).
+        """
+        hub = self.hub_now()
+        if hub is None or self.hub_time is None or not self.hub_time.reliable or not self.clock_reliable:
+            return
+        difference = hub - self.now()
+        if abs(difference) > CLOCK_ADJUSTED_S:
+            self.trace.emit("device", self.name, "clock astray", seconds=round(difference, 3))
+            self.clock_reliable, self.gbcs.clock_status = False, 2
+            self.gbcs.raise_alert(0x8F0C)
+        elif abs(difference) >= CLOCK_KEPT_S:
+            self.trace.emit("device", self.name, "clock adjusted", seconds=round(difference, 3))
+            self._follow(hub)
+            self.gbcs.log(0x8145)
+            self.spawn_due()
 
     def set_clock(self, start: float, end: float) -> bool:
         """Set Clock: adopt the hub's time if it lies in the interval; logs 8145, or 8F0C with its alert (reference chts 7)."""
@@ -228,8 +265,7 @@ class GbcsHanDevice(HanDevice, ABC):
             self.gbcs.note_failure("the hub's time is not in the interval" if hub is not None else "the hub serves no time")
             self.gbcs.raise_alert(0x8F0C)
             return False
-        self.clock_offset = hub - self.clock.now()
-        self.gbcs.future.changed = True
+        self._follow(hub)
         self.clock_reliable = True
         self.gbcs.clock_status = 4
         self.gbcs.log(0x8145)

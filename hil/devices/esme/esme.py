@@ -34,7 +34,7 @@ from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
-from hil.devices.base.gbcs_device import Model, TunnelServerDevice
+from hil.devices.base.gbcs_device import COMPARED_EVERY_S, Model, TunnelServerDevice
 from hil.devices.base.load_control import LoadController
 from hil.devices.base.place import Place
 from hil.devices.base.tampering import ENDS, LOCKED_BY_TAMPER, Tampering, tamper
@@ -112,6 +112,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         self.counter = 0
         """Originator counter of the Command being executed: what a prepayment token is checked against."""
         self.maker = maker
+        self.drift_ppm = maker.drift_ppm
         self.offset_number = 1 + int.from_bytes(hashlib.sha256(eui64.octets).digest()[:4], "big") % OFFSET_NUMBERS
         """The meter's own number for randomised offsets, fixed at manufacture."""
         self._readers: dict[Eui64, Callable[[], None]] = {}
@@ -385,10 +386,17 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
     async def joined(self, membership: Membership) -> None:
         """Commissioning alert 8F69 after the first join (reference gbcs-spec-notes 9); outage alerts after a return of supply."""
         await super().joined(membership)
+        self.spawn(self._keep_time())
         name = self.gbcs.prefix + "commissioned"
         if self.store.get(name) is None:
             self.store.put(name, b"\x01")
             self.gbcs.raise_alert(_COMMISSIONED)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await self.clock.sleep(COMPARED_EVERY_S)
+            await self.refresh_hub_time()
+            self.compare_clock()
 
     # --- mains
 

@@ -42,6 +42,8 @@ from hil.devices.gsme.mirror import MirrorPusher
 from hil.devices.gsme.model import GsmeModel
 from hil.devices.gsme.network import Sampling
 from hil.devices.metering.keypad import Keypad
+from hil.devices.metering.maker import ORDINARY, Maker, makers
+from hil.devices.metering.maker import maker as maker_of
 from hil.devices.metering.meter import Meter
 from hil.devices.metering.tariff import HALF_HOUR_S, LoadProfile, Register, boiler
 
@@ -61,6 +63,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
 
     metering: GasMetering
     states = STATES
+    makers: ClassVar[tuple[str, ...]] = tuple(makers())
     device_type: ClassVar[DeviceType] = DeviceType.GSME
     sleepy: ClassVar[bool] = True
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = (
@@ -84,8 +87,11 @@ class Gsme(Meter[Valve, GsmeSettings]):
         *,
         store: Store | None = None,
         load: LoadProfile | None = None,
+        maker: Maker = ORDINARY,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
+        self.maker = maker
+        self.drift_ppm = maker.drift_ppm
         self.valve_stuck = False
         """A fault of the valve: it does not move, and Commands that would move it answer HARDWARE_FAILURE."""
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
@@ -117,6 +123,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
             place.parties,
             store=place.store,
             load=place.load("import"),
+            maker=maker_of(row.maker),
         )
 
     def display(self) -> dict[str, int | str]:
@@ -275,7 +282,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
             self.trace.emit("device", self.name, "awake")
             async with self._stay_awake():
                 steps = (
-                    self.refresh_hub_time,
+                    self._keep_time,
                     self._open_tunnel,
                     self.mirror.publish,
                     self.mirror.push,
@@ -293,6 +300,10 @@ class Gsme(Meter[Valve, GsmeSettings]):
                     except CommsHubError as problem:
                         self.trace.emit("device", self.name, "wake step failed", step=step.__name__, reason=str(problem))
             self.trace.emit("device", self.name, "asleep")
+
+    async def _keep_time(self) -> None:
+        await self.refresh_hub_time()
+        self.compare_clock()
 
     def _heard_time(self) -> bool:
         """True if the hub gave its time in this wake."""

@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from firmware_emu.device.store import Store
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.metering.billing import ARMED_BY_EMERGENCY, DISABLEMENT_SUSPENDED, Account, Terms
+from hil.devices.metering.maker import ORDINARY, Maker
 from hil.devices.metering.tariff import HOUR_S, Register, TariffRegisters
 
 SUPPLY_ARMED = 0x8F32
@@ -241,6 +242,8 @@ class Meter(GbcsHanDevice, Generic[S, SET]):
     metering: Metrology[S, SET]
     states: States[S]
 
+    maker: Maker = ORDINARY
+    _clock_set_at: int | None = None
     _busy = False
     """Something is being counted or executed, in the course of which nobody else counts."""
     _stirred: asyncio.Event
@@ -285,13 +288,23 @@ class Meter(GbcsHanDevice, Generic[S, SET]):
         """As every Device's; what is counted goes on at the adjusted time."""
         self.update()
         before = int(self.now())
+        if self._clock_set_at is not None and before - self._clock_set_at < self.maker.set_clock_every_s:
+            self.gbcs.note_failure(f"the clock was set less than {self.maker.set_clock_every_s} s ago")
+            return False
         done = super().set_clock(start, end)
         if done:
+            self._clock_set_at = int(self.now())
             for register in self.metering.counting():
                 register.move(int(self.now()) - before)
                 register.save()
             self._stirred.set()
         return done
+
+    def compare_clock(self) -> None:
+        """As every Device's. What is counted is not moved: seconds that are repeated count once, and those that are left out count too."""
+        self.update()
+        super().compare_clock()
+        self._stirred.set()
 
     async def start(self) -> None:
         await super().start()
