@@ -1,4 +1,4 @@
-"""What is done to an electricity meter by hand or by its surroundings, and how late its switches come."""
+"""An electricity meter under its surroundings: hands on its case, outages, limits; and how late its switches come."""
 
 from __future__ import annotations
 

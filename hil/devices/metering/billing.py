@@ -332,7 +332,7 @@ class Account:
 
     @property
     def emergency_balance(self) -> Fraction:
-        """What is left of emergency credit; all of it where none is owed (SMETS 4.5.3.19, 5.6.3.29)."""
+        """Emergency credit that is left; all of it where none is owed (SMETS 4.5.3.19, 5.6.3.29)."""
         return self.emergency if self.emergency_active else Fraction(self.emergency_limit)
 
     def reset(self) -> None:
