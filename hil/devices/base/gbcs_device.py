@@ -158,7 +158,7 @@ class Outbox:
 
 
 CLOCK_ADJUSTED_S = 10.0
-"""Difference from the hub's time up to which a clock is adjusted by itself (reference behaviour-audit 52, two makers)."""
+"""Difference from the hub's time up to which a clock is adjusted by itself (reference behaviour-audit, row 52, two makers)."""
 CLOCK_KEPT_S = 1.0
 """Difference below which it is left alone: times have whole seconds. The bench's own figure."""
 COMPARED_EVERY_S = 21_600.0
@@ -241,7 +241,7 @@ class GbcsHanDevice(HanDevice, ABC):
 
     def compare_clock(self) -> None:
         """The routine comparison with the hub's time: a difference of up to 10 s is adjusted and logged, one beyond it makes the clock
-        unreliable, with security log and alert 8F0C (GBCS 9.1 by makers' event tables, reference behaviour-audit 52; that the status
+        unreliable, with security log and alert 8F0C (GBCS 9.1 by makers' event tables, reference behaviour-audit, row 52; that the status
         changes is recalled).
         """
         hub = self.hub_now()
