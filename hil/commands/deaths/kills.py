@@ -28,8 +28,8 @@ def kills(victims: tuple[str, ...], kills: int, seed: int, keep: Path | None, as
     """Kill (SIGKILL) the hub, the home or the DCC under load, again and again, and start it again; all three without VICTIMS.
 
     Three processes on the wall clock: `chub dcc up`, `chub run home`, and for the hub `chub hub run` beside a home without one. A supplier
-    keeps four requests under way. At the end each is answered and told once, no meter has executed one twice or out of order, and both
-    stores are whole and hold nothing back. Exit code 1 where something did not hold.
+    keeps four requests under way, critical ones among them. At the end each is answered and told once, no meter has executed a critical one
+    twice or any out of order, and both stores are whole and hold nothing back. Exit code 1 where something did not hold.
     """
     results = list[KillsResult]()
     with contextlib.ExitStack() as stack:
@@ -64,5 +64,5 @@ def _line(result: KillsResult) -> str:
     held = "nothing lost, doubled or out of order, both stores whole" if not result.wrong else "; ".join(result.wrong)
     return (
         f"{result.victim}: {result.kills} kills, {result.requests} requests, {result.answered} answered once, "
-        f"{result.executed} executed, {result.seconds:g} s: {held}"
+        f"{result.executed} executed ({result.again} readings again), {result.seconds:g} s: {held}"
     )
