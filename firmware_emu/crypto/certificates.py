@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from firmware_emu.crypto.p256 import PrivateKey, PublicKey
+from firmware_emu.crypto.primitives import PrivateKey, PublicKey
 from firmware_emu.crypto.roles import NO_ENTITY, KeyUsage, RemotePartyRole
 from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64

@@ -16,11 +16,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from firmware_emu.crypto import keystore_files as files
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import entity_of, key_id_of, name_of, organisational_unit, public_key_of, role_of, usage_of
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
 from firmware_emu.crypto.entropy import SYSTEM, Entropy
-from firmware_emu.crypto.p256 import PrivateKey, PublicKey
+from firmware_emu.crypto.primitives import PrivateKey, PublicKey
 from firmware_emu.crypto.roles import NO_ENTITY, XML_SIGNING_DCC, XML_SIGNING_USER, CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.errors import KeystoreError
 from firmware_emu.ids import Eui64
@@ -347,7 +347,7 @@ class Keystore:
             ):
                 own, other = other, own
             private = self.private_key(own[0], KeyUsage.KEY_AGREEMENT, own[1])
-            known = p256.agree(private, self.public_key(other[0], KeyUsage.KEY_AGREEMENT, other[1]))
+            known = primitives.agree(private, self.public_key(other[0], KeyUsage.KEY_AGREEMENT, other[1]))
             self._secrets[a, b, cell] = self._secrets[b, a, cell] = known
         return known
 

@@ -38,7 +38,7 @@ from cryptography.x509.oid import NameOID
 from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import UNREADABLE, key_id_of, parse_certificate
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
-from firmware_emu.crypto.p256 import PrivateKey
+from firmware_emu.crypto.primitives import PrivateKey
 from firmware_emu.crypto.roles import CellUsage, KeyUsage
 from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from firmware_emu.crypto import ecqv, p256, tls_credentials
+from firmware_emu.crypto import ecqv, primitives, tls_credentials
 from firmware_emu.crypto import keystore_files as files
 from firmware_emu.crypto.certificates import (
     DEVICE_POLICY,
@@ -174,7 +174,7 @@ def _make_room(directory: Path, force: bool) -> None:
 
 
 def _authority(store: Keystore, name: str, role: RemotePartyRole | None, issuer: Issuer | None) -> Issuer:
-    key = p256.generate()
+    key = primitives.generate()
     policy = DEVICE_POLICY if role is None else ORGANISATION_POLICY
     cert = authority_certificate(name, role, key, issuer, _years(ORGANISATION_YEARS), policy=policy)
     store.add_authority_key(cert, key)
@@ -183,13 +183,13 @@ def _authority(store: Keystore, name: str, role: RemotePartyRole | None, issuer:
 
 def _add_organisation(store: Keystore, issuer: Issuer, name: str, role: RemotePartyRole, entity: Eui64) -> None:
     for usage, cell in _PAIRS[role]:
-        key = p256.generate()
+        key = primitives.generate()
         cert = organisation_certificate(entity, role, usage, key.public_key(), issuer, _years(ORGANISATION_YEARS), name)
         store.add_certificate(cert, cell)
         store.add_private_key(entity, usage, key, cell)
     unit = XML_SIGNING_USER if role in _USERS else XML_SIGNING_DCC if role is RemotePartyRole.ACCESS_CONTROL_BROKER else None
     if unit is not None:
-        key = p256.generate()
+        key = primitives.generate()
         valid = _years(XML_YEARS)
         store.add_certificate(organisation_certificate(entity, unit, KeyUsage.DIGITAL_SIGNATURE, key.public_key(), issuer, valid, name))
         store.add_xml_signing_key(entity, key)
@@ -198,7 +198,7 @@ def _add_organisation(store: Keystore, issuer: Issuer, name: str, role: RemotePa
 def _add_device(store: Keystore, issuer: Issuer, entity: Eui64, device_type: DeviceType) -> None:
     if device_type is not DeviceType.TYPE_2:  # Type 2 Devices have no GBCS key pairs (reference gbcs-behaviour 2)
         for usage in (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT):
-            key = p256.generate()
+            key = primitives.generate()
             store.add_certificate(device_certificate(entity, usage, key.public_key(), issuer, Validity(VALID_FROM, NEVER_EXPIRES)))
             store.add_private_key(entity, usage, key)
     valid_from = int(VALID_FROM.timestamp())

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from firmware_emu.crypto import keystore_files as files
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import Issuer, Validity
 from firmware_emu.errors import KeystoreError
 from firmware_emu.ids import Eui64
@@ -101,7 +101,7 @@ def make_authority(directory: Path, valid: Validity) -> Issuer:
     """Make the TLS authority and the server's certificate in ``directory``."""
     folder = directory / FOLDER
     files.make_directory(folder)
-    key = p256.generate()
+    key = primitives.generate()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Bench SM WAN authority")])
     certificate = (
         _builder(name, name, key.public_key(), valid)
@@ -172,7 +172,7 @@ def _issue(
     valid: Validity,
     alternatives: x509.SubjectAlternativeName | None,
 ) -> None:
-    key = p256.generate()
+    key = primitives.generate()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     builder = (
@@ -187,6 +187,6 @@ def _issue(
     _write(folder, common_name, builder.sign(issuer.key, SHA256()), key)
 
 
-def _write(folder: Path, stem: str, certificate: x509.Certificate, key: p256.PrivateKey) -> None:
+def _write(folder: Path, stem: str, certificate: x509.Certificate, key: primitives.PrivateKey) -> None:
     files.write_private(folder / f"{stem}.pem", files.certificate_text(certificate))
     files.write_private(folder / f"{stem}.key", files.key_text(key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import public_key_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.credentials import Cell, Credentials
@@ -158,7 +158,7 @@ class Checks:
         except (ProtectionError, KeystoreError) as problem:
             raise Refused(Step.SIGNATURE, str(problem)) from problem
 
-    def _signer(self, message: Message, accepted: Accepted) -> p256.PublicKey:
+    def _signer(self, message: Message, accepted: Accepted) -> primitives.PublicKey:
         role = accepted.permission.role
         certificate = None if role is None else self._credentials.anchor(Cell(role, KeyUsage.DIGITAL_SIGNATURE))
         if certificate is None:

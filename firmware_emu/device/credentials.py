@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.certificates import entity_of, public_key_of
 from firmware_emu.crypto.certificates import parse_certificate as read_certificate
@@ -79,7 +79,7 @@ def _entity(der: bytes) -> Eui64:
 
 
 @lru_cache(maxsize=1024)
-def _private_key(der: bytes) -> p256.PrivateKey:
+def _private_key(der: bytes) -> primitives.PrivateKey:
     key = load_der_private_key(der, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise KeystoreError("the Device's store", "a private key that is not on an elliptic curve")
@@ -88,7 +88,7 @@ def _private_key(der: bytes) -> p256.PrivateKey:
 
 @lru_cache(maxsize=4096)
 def _agree(private_der: bytes, certificate_der: bytes) -> bytes:
-    return p256.agree(_private_key(private_der), public_key_of(parse_certificate(certificate_der)))
+    return primitives.agree(_private_key(private_der), public_key_of(parse_certificate(certificate_der)))
 
 
 def _der(certificate: x509.Certificate) -> bytes:
@@ -186,22 +186,22 @@ class Credentials:
         der = self._store.get(f"{self._prefix}own/{usage.name.lower()}/certificate")
         return None if der is None else parse_certificate(der)
 
-    def own_key(self, usage: KeyUsage) -> p256.PrivateKey:
+    def own_key(self, usage: KeyUsage) -> primitives.PrivateKey:
         """This Device's private key for ``usage``. Raises KeystoreError if it holds none."""
         return _private_key(self._own_key_der(usage))
 
-    def set_own(self, usage: KeyUsage, certificate: x509.Certificate, key: p256.PrivateKey) -> None:
+    def set_own(self, usage: KeyUsage, certificate: x509.Certificate, key: primitives.PrivateKey) -> None:
         """Install own certificate and private key for ``usage``, replacing the pair that was in use."""
         folder = f"{self._prefix}own/{usage.name.lower()}/"
         self._store.put(folder + "certificate", _der(certificate))
         self._store.put(folder + "key", key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
-    def pending_key(self, usage: KeyUsage) -> p256.PrivateKey | None:
+    def pending_key(self, usage: KeyUsage) -> primitives.PrivateKey | None:
         """The key made by CS02c that waits for its certificate; the old pair stays in use until CS02d."""
         der = self._store.get(f"{self._prefix}own/{usage.name.lower()}/pending")
         return None if der is None else _private_key(der)
 
-    def set_pending_key(self, usage: KeyUsage, key: p256.PrivateKey | None) -> None:
+    def set_pending_key(self, usage: KeyUsage, key: primitives.PrivateKey | None) -> None:
         """Keep ``key`` as the pending one, or forget the pending one (None)."""
         name = f"{self._prefix}own/{usage.name.lower()}/pending"
         if key is None:

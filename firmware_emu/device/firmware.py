@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import public_key_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device import alerting, asn1_io
@@ -38,7 +38,7 @@ _BY_ITSELF, _BY_ITSELF_CODE = 0x8F8B, 0x012B
 _RUNS, _DOES_NOT_RUN = 0, 1
 _HEADER = struct.Struct("<IHHHHHIH32sIHH")
 _IDENTIFIER = 0x0BEEF11E
-_SIGNED = bytes((0, p256.SIGNATURE_LENGTH))
+_SIGNED = bytes((0, primitives.SIGNATURE_LENGTH))
 """Between image and signature: force-replace octet, length of the signature."""
 
 
@@ -78,7 +78,7 @@ class OtaImage:
         fields = list(_HEADER.unpack_from(data))
         if fields[9] != len(data):
             return data
-        room = _SIGNED + bytes(p256.SIGNATURE_LENGTH)
+        room = _SIGNED + bytes(primitives.SIGNATURE_LENGTH)
         fields[9] += len(room)
         return _HEADER.pack(*fields) + data[_HEADER.size :] + room
 
@@ -109,7 +109,7 @@ def receive_image(device: GbcsDevice, data: bytes) -> bool:
         certificate = device.credentials.anchor(Cell(authorising_role(device.device_type), KeyUsage.DIGITAL_SIGNATURE))
         if certificate is None:
             raise ProtectionError("no certificate of the authorising party is held")
-        p256.verify(public_key_of(certificate), image.signature, image.image)
+        primitives.verify(public_key_of(certificate), image.signature, image.image)
     except (DecodeError, ProtectionError) as problem:
         device.trace.emit("device", device.name, "image discarded", reason=str(problem))
         _receipt(device, _NOT_VERIFIED, hashlib.sha256(data[_HEADER.size : -66]).digest())

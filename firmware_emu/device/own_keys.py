@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificate_profile import Profile, lint, refusals
 from firmware_emu.crypto.certificates import certificate_request, entity_of, public_key_of, usage_of
 from firmware_emu.crypto.roles import KeyUsage
@@ -27,7 +27,7 @@ def issue(device: GbcsDevice, message: Message) -> bytes:
     if usage not in _USAGES or not isinstance(usage, KeyUsage):
         device.note_failure("invalid key usage")
         return asn1_io.code(1)
-    key = p256.generate()
+    key = primitives.generate()
     device.credentials.set_pending_key(usage, key)
     return asn1_io.write("CertificationRequest", certificate_request(device.eui64, usage, key).public_bytes(Encoding.DER))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from firmware_emu.crypto import gcm, p256
+from firmware_emu.crypto import primitives
 from firmware_emu.errors import ProtectionError
 from firmware_emu.gbcs.envelope import GroupingHeader, Message
 from firmware_emu.ids import Eui64
@@ -38,8 +38,8 @@ def mac_other_info(header: GroupingHeader) -> bytes:
 def mac_of(message: Message, z: bytes) -> bytes:
     """The 12-octet MAC over the general-signing block."""
     header = message.header
-    key = gcm.derive_key(z, mac_other_info(header))
-    return gcm.tag(key, header.originator.octets + _IV_TAIL, MAC_AAD_PREFIX + message.signing_block)
+    key = primitives.derive_key(z, mac_other_info(header))
+    return primitives.tag(key, header.originator.octets + _IV_TAIL, MAC_AAD_PREFIX + message.signing_block)
 
 
 def with_mac(message: Message, z: bytes) -> Message:
@@ -52,20 +52,20 @@ def check_mac(message: Message, z: bytes) -> None:
     if message.mac is None:
         raise ProtectionError("the message carries no MAC")
     header = message.header
-    key = gcm.derive_key(z, mac_other_info(header))
-    gcm.check_tag(key, header.originator.octets + _IV_TAIL, MAC_AAD_PREFIX + message.signing_block, message.mac)
+    key = primitives.derive_key(z, mac_other_info(header))
+    primitives.check_tag(key, header.originator.octets + _IV_TAIL, MAC_AAD_PREFIX + message.signing_block, message.mac)
 
 
-def with_signature(message: Message, key: p256.PrivateKey) -> Message:
+def with_signature(message: Message, key: primitives.PrivateKey) -> Message:
     """The message signed (64 octets r || s); a MAC it had is dropped, since it would no longer hold."""
-    return replace(message, signature=p256.sign(key, message.signed_bytes), mac=None)
+    return replace(message, signature=primitives.sign(key, message.signed_bytes), mac=None)
 
 
-def check_signature(message: Message, key: p256.PublicKey) -> None:
+def check_signature(message: Message, key: primitives.PublicKey) -> None:
     """Raises ProtectionError where there is no signature or it does not hold."""
     if not message.signature:
         raise ProtectionError("the message carries no signature")
-    p256.verify(key, message.signature, message.signed_bytes)
+    primitives.verify(key, message.signature, message.signed_bytes)
 
 
 def encrypt(plaintext: bytes, z: bytes, *, originator: Eui64, counter: int, recipient: Eui64) -> bytes:
@@ -74,13 +74,13 @@ def encrypt(plaintext: bytes, z: bytes, *, originator: Eui64, counter: int, reci
     ``originator`` is the device that speaks; ``recipient`` the party that may read; ``counter`` the supplementary originator counter
     where the message has one, else the header's counter.
     """
-    key = gcm.derive_key(z, other_info(originator, ENCRYPTION_USE, counter, recipient))
-    return ENCRYPTED_HEADER + gcm.encrypt(key, originator.octets + _IV_TAIL, ENCRYPTION_AAD, plaintext)
+    key = primitives.derive_key(z, other_info(originator, ENCRYPTION_USE, counter, recipient))
+    return ENCRYPTED_HEADER + primitives.encrypt(key, originator.octets + _IV_TAIL, ENCRYPTION_AAD, plaintext)
 
 
 def decrypt(octets: bytes, z: bytes, *, originator: Eui64, counter: int, recipient: Eui64) -> bytes:
     """Open what :func:`encrypt` made. Raises ProtectionError."""
     if octets[:5] != ENCRYPTED_HEADER or len(octets) < len(ENCRYPTED_HEADER) + 12:
         raise ProtectionError(f"{len(octets)} octets that do not start with {ENCRYPTED_HEADER.hex()} and end with a 12-octet tag")
-    key = gcm.derive_key(z, other_info(originator, ENCRYPTION_USE, counter, recipient))
-    return gcm.decrypt(key, originator.octets + _IV_TAIL, ENCRYPTION_AAD, octets[5:])
+    key = primitives.derive_key(z, other_info(originator, ENCRYPTION_USE, counter, recipient))
+    return primitives.decrypt(key, originator.octets + _IV_TAIL, ENCRYPTION_AAD, octets[5:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from firmware_emu.crypto import gcm
+from firmware_emu.crypto import primitives
 from firmware_emu.errors import IdentifierError, ProtectionError
 from firmware_emu.gbcs.protect import MAC_AAD_PREFIX, other_info
 from firmware_emu.ids import CraFlag, Eui64
@@ -65,9 +65,9 @@ def _high_word(counter: int, value_class: int, value: int) -> bytes:
 
 
 def _low_word(z: bytes, supplier: Eui64, meter: Eui64, counter: int, high: bytes) -> bytes:
-    key = gcm.derive_key(z, other_info(supplier, CraFlag.COMMAND, counter, meter))
+    key = primitives.derive_key(z, other_info(supplier, CraFlag.COMMAND, counter, meter))
     parties = supplier.octets + meter.octets + bytes((CraFlag.COMMAND,)) + counter.to_bytes(8, "big")
-    return gcm.tag(key, supplier.octets + bytes(4), MAC_AAD_PREFIX + parties + high, 16)[-4:]
+    return primitives.tag(key, supplier.octets + bytes(4), MAC_AAD_PREFIX + parties + high, 16)[-4:]
 
 
 def make_utrn(z: bytes, *, supplier: Eui64, meter: Eui64, counter: int, value: int, value_class: ValueClass = ValueClass.POUNDS) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from firmware_emu.crypto import gcm, p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage, KeyUsage
 from firmware_emu.errors import KeystoreError, ProtectionError
@@ -26,8 +26,8 @@ def why_mac_fails(message: Message, keystore: Keystore, z: bytes) -> str:
 
 
 def _mac(z: bytes, originator: Eui64, use: int, counter: int, recipient: Eui64, aad: bytes) -> bytes:
-    key = gcm.derive_key(z, other_info(originator, use, counter, recipient))
-    return gcm.tag(key, originator.octets + bytes(4), aad)
+    key = primitives.derive_key(z, other_info(originator, use, counter, recipient))
+    return primitives.tag(key, originator.octets + bytes(4), aad)
 
 
 def _mac_attempts(message: Message, keystore: Keystore, z: bytes) -> Iterator[tuple[str, bytes]]:
@@ -110,7 +110,7 @@ def why_signature_fails(message: Message, keystore: Keystore) -> str:
 
 def _holds(keystore: Keystore, entity: Eui64, usage: KeyUsage, signature: bytes, octets: bytes) -> bool:
     try:
-        p256.verify(keystore.public_key(entity, usage), signature, octets)
+        primitives.verify(keystore.public_key(entity, usage), signature, octets)
     except (KeystoreError, ProtectionError):
         return False
     return True

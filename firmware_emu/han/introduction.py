@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import Self
 
-from firmware_emu.crypto import gcm
+from firmware_emu.crypto import primitives
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64, InstallCode
 
@@ -66,10 +66,10 @@ def _iv(kind: int) -> bytes:
 
 
 def _seal(kind: int, key: bytes, terminal: Eui64, plain: bytes) -> bytes:
-    return bytes((kind,)) + gcm.encrypt(key, _iv(kind), terminal.octets, plain)
+    return bytes((kind,)) + primitives.encrypt(key, _iv(kind), terminal.octets, plain)
 
 
 def _unseal(kind: int, key: bytes, terminal: Eui64, octets: bytes) -> bytes:
     if octets[:1] != bytes((kind,)):
         raise DecodeError(0, "kind of message", f"{octets[:1].hex() or 'nothing'}, expected {kind:02x}")
-    return gcm.decrypt(key, _iv(kind), terminal.octets, octets[1:])
+    return primitives.decrypt(key, _iv(kind), terminal.octets, octets[1:])

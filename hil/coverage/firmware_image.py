@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device import firmware
@@ -25,7 +25,7 @@ def give(device: GbcsDevice, keystore: Keystore) -> None:
     party = device.credentials.party(firmware.authorising_role(device.device_type))
     if party is None or not keystore.has_private_key(party, KeyUsage.DIGITAL_SIGNATURE):
         return
-    signature = p256.sign(keystore.private_key(party, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
+    signature = primitives.sign(keystore.private_key(party, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
     size = 60 + len(IMAGE) + 66
     header = struct.pack("<IHHHHHIH32sIHH", 0x0BEEF11E, 0x0100, 60, 0x0004, 0, 0, _VERSION, 2, bytes(32), size, 0, 0xFFFF)
     firmware.receive_image(device, header + IMAGE + b"\x00\x40" + signature)

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import (
     Issuer,
     Validity,
@@ -81,7 +81,7 @@ class PendingKey:
     """A key pair that a Device has made and waits to be certified; the key is left out of ``repr``."""
 
     usage: KeyUsage
-    key: p256.PrivateKey = field(repr=False)
+    key: primitives.PrivateKey = field(repr=False)
 
 
 class Rewriter:
@@ -100,7 +100,7 @@ class Rewriter:
         pending = None
         for element, certificate in list(_certificates(body)):
             if role_of(certificate) is None:
-                pending = PendingKey(usage_of(certificate), p256.generate())
+                pending = PendingKey(usage_of(certificate), primitives.generate())
                 replacement = self._device_certificate(request.request_id.target, pending)
             else:
                 replacement = self._organisation_certificate(certificate, etree.QName(element).localname)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import firmware
@@ -78,7 +78,7 @@ def _alerts(stage: Stage, before: int, code: str) -> int:
 
 def _image(keystore: Keystore, supplier: Eui64) -> bytes:
     """An OTA file with a firmware signed by the meters' supplier."""
-    signature = p256.sign(keystore.private_key(supplier, KeyUsage.DIGITAL_SIGNATURE), _CODE)
+    signature = primitives.sign(keystore.private_key(supplier, KeyUsage.DIGITAL_SIGNATURE), _CODE)
     size = 60 + len(_CODE) + 66
     numbers = (0x0BEEF11E, 0x0100, 60, 0x0004, 0x10D4, int(DeviceType.ESME), _NEW, 2, bytes(32), size, 1, 1)
     return struct.pack("<IHHHHHIH32sIHH", *numbers) + _CODE + b"\x00\x40" + signature

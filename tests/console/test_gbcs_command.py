@@ -17,7 +17,7 @@ from firmware_emu.cli import chub, main
 from firmware_emu.console.commands.gbcs import gbcs
 from firmware_emu.console.commands.gbcs_input import from_content, from_text
 from firmware_emu.console.tree_table import show
-from firmware_emu.crypto import gcm
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 from firmware_emu.errors import IdentifierError
@@ -159,8 +159,8 @@ def test_a_mac_that_fails_ends_with_1_and_the_input_that_would_hold_is_named(uns
     message = Message.decode(unsigned)
     header = message.header
     z = mac_secret(header, keystore)
-    key = gcm.derive_key(z, protect.other_info(header.originator, 2, header.counter, header.recipient))
-    as_response = gcm.tag(key, header.originator.octets + bytes(4), protect.MAC_AAD_PREFIX + message.signing_block)
+    key = primitives.derive_key(z, protect.other_info(header.originator, 2, header.counter, header.recipient))
+    as_response = primitives.tag(key, header.originator.octets + bytes(4), protect.MAC_AAD_PREFIX + message.signing_block)
     shown = _run("explain", replace(message, mac=as_response).encode().hex(), "--keys", keys, "--json")
     assert shown.exit_code == 1
     assert json.loads(shown.output)["mac"]["would_hold"] == "u octet 02 (response) in the key derivation"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import (
     NEVER_EXPIRES,
     Issuer,
@@ -36,11 +36,11 @@ VALID = Validity(datetime(2015, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=U
 WITHIN = datetime(2020, 6, 1, tzinfo=UTC)
 SUPPLIER = Eui64.parse("90b3d51f30010000")
 METER = Eui64.parse("00db1234567890a0")
-KEY = p256.generate()
+KEY = primitives.generate()
 
 
 def _authority(name: str, role: RemotePartyRole | None, issuer: Issuer | None) -> Issuer:
-    key = p256.generate()
+    key = primitives.generate()
     return Issuer(authority_certificate(name, role, key, issuer, VALID), key)
 
 
@@ -186,7 +186,7 @@ def test_a_certificate_out_of_its_dates_is_refused_unless_dates_are_not_checked(
 
 def test_an_organisation_cannot_issue_certificates() -> None:
     impostor = Issuer(_organisation(), KEY)
-    cert = organisation_certificate(METER, 2, KeyUsage.DIGITAL_SIGNATURE, p256.generate().public_key(), impostor, VALID)
+    cert = organisation_certificate(METER, 2, KeyUsage.DIGITAL_SIGNATURE, primitives.generate().public_key(), impostor, VALID)
     with pytest.raises(ProtectionError):
         check_path(cert, [_organisation(), ISSUING.certificate], WITHIN, anchors=[ROOT.certificate])
 
@@ -195,7 +195,7 @@ def test_a_key_usage_alone_makes_no_authority() -> None:
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     for extensions in ((usage,), (x509.BasicConstraints(ca=True, path_length=None),)):
         posing = Issuer(_plain(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "posing")]), *extensions), KEY)
-        cert = organisation_certificate(SUPPLIER, 2, KeyUsage.DIGITAL_SIGNATURE, p256.generate().public_key(), posing, VALID)
+        cert = organisation_certificate(SUPPLIER, 2, KeyUsage.DIGITAL_SIGNATURE, primitives.generate().public_key(), posing, VALID)
         with pytest.raises(ProtectionError, match="is not at hand"):
             check_path(cert, [posing.certificate, ISSUING.certificate], WITHIN)
 

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import Issuer, Validity, organisation_certificate
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, ORGANISATION_YEARS, VALID_FROM
@@ -104,8 +104,8 @@ def test_saved_files_can_be_read_by_their_owner_only(bench_pki: Made, tmp_path: 
 def test_secrets_are_agreed_with_the_pair_of_the_cell_asked_for(bench_pki: Made) -> None:
     _, made = bench_pki
     usual, top_up = made.shared_secret(SUPPLIER, METER), made.shared_secret(SUPPLIER, METER, TOP_UP)
-    assert usual == p256.agree(made.private_key(SUPPLIER, KA), made.public_key(METER, KA))
-    assert top_up == p256.agree(made.private_key(SUPPLIER, KA, TOP_UP), made.public_key(METER, KA))
+    assert usual == primitives.agree(made.private_key(SUPPLIER, KA), made.public_key(METER, KA))
+    assert top_up == primitives.agree(made.private_key(SUPPLIER, KA, TOP_UP), made.public_key(METER, KA))
     assert made.shared_secret(METER, SUPPLIER, TOP_UP) == top_up
     assert usual != top_up
 
@@ -115,11 +115,11 @@ def test_a_secret_is_agreed_once_a_pair_and_again_after_a_certificate_was_replac
     store = made.subset(private=[METER])
     first = store.shared_secret(METER, SUPPLIER)
     assert store.shared_secret(SUPPLIER, METER) is first
-    key = p256.generate()
+    key = primitives.generate()
     root = made.authority(RemotePartyRole.ISSUING_AUTHORITY)
     issuer = Issuer(root, made.authority_key(root))
     store.add_certificate(organisation_certificate(SUPPLIER, RemotePartyRole.SUPPLIER, KA, key.public_key(), issuer, VALID))
-    assert store.shared_secret(METER, SUPPLIER) == p256.agree(key, made.public_key(METER, KA)) != first
+    assert store.shared_secret(METER, SUPPLIER) == primitives.agree(key, made.public_key(METER, KA)) != first
 
 
 def test_a_subset_holds_the_private_keys_of_its_owners_only(bench_pki: Made) -> None:
@@ -167,9 +167,9 @@ def test_a_key_that_does_not_fit_its_certificate_is_refused(bench_pki: Made) -> 
     _, made = bench_pki
     store = made.subset(private=[])
     with pytest.raises(KeystoreError, match="does not fit the certificate held"):
-        store.add_private_key(SUPPLIER, DS, p256.generate())
+        store.add_private_key(SUPPLIER, DS, primitives.generate())
     with pytest.raises(KeystoreError, match="no authority's certificate with this key"):
-        store.add_authority_key(made.authority(RemotePartyRole.ROOT), p256.generate())
+        store.add_authority_key(made.authority(RemotePartyRole.ROOT), primitives.generate())
 
 
 def _folder_with(folder: Path, name: str, content: bytes) -> Path:
@@ -189,7 +189,7 @@ def _pkcs8(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, password: bytes 
         ("90b3d51f30010000-ds.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "is not an X.509 certificate"),
         ("90b3d51f30010000-ds.pem", b"", "is not an X.509 certificate"),
         ("90b3d51f30010000-ds.key", b"nothing", "is not a private key"),
-        ("90b3d51f30010000-ds.key", _pkcs8(p256.generate(), b"secret"), "is an encrypted private key: decrypt it first"),
+        ("90b3d51f30010000-ds.key", _pkcs8(primitives.generate(), b"secret"), "is an encrypted private key: decrypt it first"),
         ("90b3d51f30010000-ds.key", _pkcs8(ec.generate_private_key(ec.SECP384R1())), "GBCS uses NIST P-256 only"),
         ("00db1234567890a0-cbke.json", b"{}", "expected an object with suite, certificate"),
         ("00db1234567890a0-cbke.json", b"[1]", "expected an object with suite, certificate"),
@@ -208,7 +208,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_private_key_without_its_certificate_is_filed_by_name_and_told(tmp_path: Path) -> None:
-    key = p256.generate()
+    key = primitives.generate()
     store = Keystore.load(_folder_with(tmp_path / "keys", f"{SUPPLIER}-ds.key", _pkcs8(key)))
     assert store.private_key(SUPPLIER, DS).public_key() == key.public_key()
     assert "filed by its name" in store.warnings[0]
@@ -216,9 +216,9 @@ def test_a_private_key_without_its_certificate_is_filed_by_name_and_told(tmp_pat
 
 def test_a_private_key_beside_anothers_certificate_is_left_out_and_told(bench_pki: Made, tmp_path: Path) -> None:
     folder, _ = bench_pki
-    keys = _folder_with(tmp_path / "keys", f"{SUPPLIER}-ds.key", _pkcs8(p256.generate()))
+    keys = _folder_with(tmp_path / "keys", f"{SUPPLIER}-ds.key", _pkcs8(primitives.generate()))
     shutil.copyfile(folder / f"{SUPPLIER}-ds.pem", keys / f"{SUPPLIER}-ds.pem")
-    (keys / "stray.key").write_bytes(_pkcs8(p256.generate()))
+    (keys / "stray.key").write_bytes(_pkcs8(primitives.generate()))
     store = Keystore.load(keys)
     assert not store.has_private_key(SUPPLIER, DS)
     assert [warning.split(": ", 1)[1].split(":")[0] for warning in store.warnings] == ["left out", "left out"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from firmware_emu.crypto import ecqv, inspection, p256, tls_credentials
+from firmware_emu.crypto import ecqv, inspection, primitives, tls_credentials
 from firmware_emu.crypto.certificates import DEVICE_POLICY, ORGANISATION_POLICY, check_path, key_id_of, organisational_unit
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import CBKE_ISSUER, DEFAULT_DEVICES, DEFAULT_ORGANISATIONS, add_devices, make_pki
@@ -70,9 +70,9 @@ def test_users_sign_xml_with_unit_87_and_the_dcc_with_89(bench_pki: Made) -> Non
     _, store = bench_pki
     assert organisational_unit(store.xml_signing_certificate(SUPPLIER)) == 0x87
     assert organisational_unit(store.xml_signing_certificate(BROKER)) == 0x89
-    p256.verify(
+    primitives.verify(
         store.xml_signing_certificate(SUPPLIER).public_key(),  # type: ignore[arg-type]
-        p256.sign(store.xml_signing_key(SUPPLIER), b"request"),
+        primitives.sign(store.xml_signing_key(SUPPLIER), b"request"),
         b"request",
     )
     with pytest.raises(KeystoreError, match="signing of XML"):

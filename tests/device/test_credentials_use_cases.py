@@ -11,7 +11,7 @@ from cryptography import x509
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.certificates import Issuer, Validity, device_certificate, entity_of, organisation_certificate
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.p256 import generate
+from firmware_emu.crypto.primitives import generate
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.event_log import LogName
 from firmware_emu.gbcs.asn1 import Asn1Payload

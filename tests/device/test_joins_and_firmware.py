@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import firmware
@@ -106,7 +106,7 @@ def test_a_ppmid_obeys_the_acbs_signed_join_for_a_supplier(make_rig: Callable[..
 def ota(pki: Keystore, image: bytes, version: int = 0x02000000) -> bytes:
     size = 60 + len(image) + 66
     header = struct.pack("<IHHHHHIH32sIHH", 0x0BEEF11E, 0x0100, 60, 4, 0x10D4, 1, version, 2, bytes(32), size, 0, 0xFFFF)
-    return header + image + b"\x00\x40" + p256.sign(pki.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), image)
+    return header + image + b"\x00\x40" + primitives.sign(pki.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), image)
 
 
 def activate(image: bytes, counter: int, at: float | None = None) -> bytes:

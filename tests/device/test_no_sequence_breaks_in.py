@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from firmware_emu.crypto.certificates import Issuer, Validity, organisation_certificate
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.p256 import generate
+from firmware_emu.crypto.primitives import generate
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.event_log import LogName, route

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import firmware
 from firmware_emu.device.credentials import Credentials
@@ -38,7 +38,7 @@ TRANSFERRED, NOT_TRANSFERRED = 0x8F8A, 0x8F89
 
 def image_file(home: Home, image: bytes = IMAGE, *, good: bool = True, hardware: int = HARDWARE) -> bytes:
     """A file signed by the supplier."""
-    signature = bytearray(p256.sign(home.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), image))
+    signature = bytearray(primitives.sign(home.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), image))
     signature[-1] ^= not good
     maker, kind = image_identity(DeviceType.GSME)
     size = 60 + len(image) + 66

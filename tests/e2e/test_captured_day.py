@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from firmware_emu.clock import Clock
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
@@ -159,7 +159,7 @@ class Household(HomeOfSix):
         maker, kind = image_identity(target)
         size = 60 + len(IMAGE) + 66
         header = struct.pack("<IHHHHHIH32sIHH", 0x0BEEF11E, 0x0100, 60, 4, maker, kind, 0x02000000, 2, bytes(32), size, HARDWARE, HARDWARE)
-        return header + IMAGE + b"\x00\x40" + p256.sign(keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
+        return header + IMAGE + b"\x00\x40" + primitives.sign(keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
 
     async def read(self) -> None:
         """Read as the displays do, off the GPF and the meter."""

@@ -21,7 +21,7 @@ import pytest
 from lxml import etree
 
 from firmware_emu.board import Board, board_folders, load_board
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.ids import Eui64
 from hil.bench import dcc_board as from_board
@@ -179,7 +179,7 @@ def _image(bench: Bench) -> bytes:
     key = bench.keys.keystore.private_key(bench.board.parties.supplier, KeyUsage.DIGITAL_SIGNATURE)
     maker, kind = image_identity(DeviceType.ESME)
     numbers = (0x0BEEF11E, 0x0100, 60, 4, maker, kind, int(NEXT, 16), 2, bytes(32), 60 + len(IMAGE) + 66, HARDWARE, HARDWARE)
-    return struct.pack("<IHHHHHIH32sIHH", *numbers) + IMAGE + b"\x00\x40" + p256.sign(key, IMAGE)
+    return struct.pack("<IHHHHHIH32sIHH", *numbers) + IMAGE + b"\x00\x40" + primitives.sign(key, IMAGE)
 
 
 def test_an_outage_that_was_watched_when_the_dcc_died_is_told_once_when_its_time_is_up(bench: Bench) -> None:

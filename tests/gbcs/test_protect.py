@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.errors import ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
@@ -41,7 +41,7 @@ def _message(payload: bytes = b"\x05\x00", cra: CraFlag = CraFlag.COMMAND) -> Me
 def test_the_sample_command_of_the_specification_verifies() -> None:
     message = Message.decode(SECTION_18_4)
     protect.check_mac(message, SECRET_18_4)
-    protect.check_signature(message, p256.public_key_from_point(SUPPLIER_POINT))
+    protect.check_signature(message, primitives.public_key_from_point(SUPPLIER_POINT))
 
 
 def test_the_mac_of_a_response_uses_its_own_direction() -> None:
@@ -59,7 +59,7 @@ def test_a_changed_octet_breaks_the_mac(place: int) -> None:
 
 
 def test_a_signed_pre_command_becomes_a_command_by_its_mac_alone() -> None:
-    key = p256.generate()
+    key = primitives.generate()
     pre_command = Message(_message().header, b"\x05\x00", None)
     signed = protect.with_signature(pre_command, key)
     assert signed.encode() == pre_command.encode() + b"\x40" + (signed.signature or b"")
@@ -70,7 +70,7 @@ def test_a_signed_pre_command_becomes_a_command_by_its_mac_alone() -> None:
 
 
 def test_signing_again_drops_the_mac_that_would_no_longer_hold() -> None:
-    key = p256.generate()
+    key = primitives.generate()
     assert protect.with_signature(protect.with_mac(_message(), bytes(32)), key).mac is None
 
 
@@ -78,7 +78,7 @@ def test_a_message_without_protection_does_not_pass_for_protected() -> None:
     with pytest.raises(ProtectionError, match="carries no"):
         protect.check_mac(_message(), bytes(32))
     with pytest.raises(ProtectionError, match="carries no"):
-        protect.check_signature(_message(), p256.generate().public_key())
+        protect.check_signature(_message(), primitives.generate().public_key())
 
 
 @given(st.binary(max_size=200), st.integers(0, 2**64 - 1))

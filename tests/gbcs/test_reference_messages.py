@@ -105,8 +105,8 @@ def test_a_mac_made_the_wrong_way_fails_and_the_verdict_says_how(
         counter += 1
     else:
         z = rtds_keys.shared_secret(header.originator, header.recipient)
-    key = protect.gcm.derive_key(z, protect.other_info(header.originator, use, counter, header.recipient))
-    mac = protect.gcm.tag(key, header.originator.octets + bytes(4), prefix + message.signing_block)
+    key = protect.primitives.derive_key(z, protect.other_info(header.originator, use, counter, header.recipient))
+    mac = protect.primitives.tag(key, header.originator.octets + bytes(4), prefix + message.signing_block)
     verdict = verify.check(replace(message, mac=mac).encode(), rtds_keys)
     assert verdict.mac.state is State.INVALID
     assert wanted in verdict.mac.would_hold

@@ -87,7 +87,7 @@ def test_a_signature_made_the_wrong_way_is_told(pki: Keystore, mistake: str, wan
         octets += b"\x40"
     elif mistake == "key":
         key = pki.private_key(BROKER, DS)
-    signature = protect.p256.sign(key, octets)
+    signature = protect.primitives.sign(key, octets)
     if mistake == "halves":
         signature = signature[32:] + signature[:32]
     verdict = verify.check(replace(message, signature=signature).encode(), pki)

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import firmware
 from firmware_emu.gbcs.asn1 import Asn1Payload
@@ -25,7 +25,7 @@ IMAGE, VERSION, ACTIVATE = b"a gas meter's firmware " * 150, 0x02000000, 0x0012
 @pytest.mark.requirement("CH-28")
 async def test_an_image_from_the_wan_reaches_the_sleepy_meter_and_runs_when_commanded(bench: Bench) -> None:
     gsme = await gas_meter(bench, lambda half_hour: 1800)
-    signature = p256.sign(bench.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
+    signature = primitives.sign(bench.keystore.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
     size = 60 + len(IMAGE) + 66
     header = struct.pack(
         "<IHHHHHIH32sIHH", 0x0BEEF11E, 0x0100, 60, 4, *image_identity(DeviceType.GSME), VERSION, 2, bytes(32), size, HARDWARE, HARDWARE

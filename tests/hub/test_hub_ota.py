@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1 import Asn1Payload
@@ -157,7 +157,7 @@ async def test_the_hub_s_own_image_is_stored_checked_and_activated_by_a_command_
     before = await version(bench)
     key = bench.keystore.private_key(WAN_PROVIDER, KeyUsage.DIGITAL_SIGNATURE)
     unsigned = ota_file()
-    await send_image(bench, CHF, unsigned[:-64] + p256.sign(key, unsigned[60:-66]))
+    await send_image(bench, CHF, unsigned[:-64] + primitives.sign(key, unsigned[60:-66]))
     assert await version(bench) == before
     digest = hashlib.sha256(unsigned[60:-66]).digest()
     header = GroupingHeader(CraFlag.COMMAND, 5, WAN_PROVIDER, CHF, OtherInformation(0x0012))

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks import gbcs_samples
 from benchmarks.measure import Figure, Work, figure, rates, report
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.errors import KeystoreError
@@ -134,7 +134,7 @@ def _reading(messages: Sequence[Prepared], keystore: Keystore) -> dict[str, Work
 
     def parse_first(one: Prepared) -> None:
         message = parse(one)
-        p256.agree(private, public)
+        primitives.agree(private, public)
         protect.check_mac(message, mac_secret(message.header, keystore))
 
     payloads = [(one.message, decode_payload(one.message)) for one in messages]

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import public_key_of
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device.firmware import OtaImage
@@ -165,10 +165,10 @@ class FirmwareDistribution:
         try:
             key = self.context.keystore.private_key(self.context.broker, KeyUsage.DIGITAL_SIGNATURE)
             if not signed:
-                return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
+                return data[:-SIGNATURE_LENGTH] + primitives.sign(key, image.image)
             certificate = self.context.keystore.certificate(arrival.sender, KeyUsage.DIGITAL_SIGNATURE)
-            p256.verify(public_key_of(certificate), image.signature, image.image)
-            return data[:-SIGNATURE_LENGTH] + p256.sign(key, image.image)
+            primitives.verify(public_key_of(certificate), image.signature, image.image)
+            return data[:-SIGNATURE_LENGTH] + primitives.sign(key, image.image)
         except CommsHubError as error:
             raise OwnServiceRefused("firmware-image", problem=error) from error
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.certificate_profile import Profile, check_profile
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.p256 import PrivateKey
+from firmware_emu.crypto.primitives import PrivateKey
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs.envelope import Message

@@ -12,10 +12,10 @@ from datetime import timedelta
 from hashlib import sha256
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.p256 import PublicKey
+from firmware_emu.crypto.primitives import PublicKey
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
@@ -51,7 +51,7 @@ class Receipt:
 
     def prove(self, dcc: PublicKey) -> None:
         """Check the DCC's signature, as the provider does. Raises ProtectionError."""
-        p256.verify(dcc, self.signature, self.octets)
+        primitives.verify(dcc, self.signature, self.octets)
 
 
 class RegistrationFeed:
@@ -145,7 +145,7 @@ class RegistrationFeed:
         try:
             certificate = self._keystore.certificate(file.provider, KeyUsage.DIGITAL_SIGNATURE)
             check_path(certificate, self._keystore.authorities(), EPOCH + timedelta(seconds=self._now()))
-            p256.verify(self._keystore.public_key(file.provider, KeyUsage.DIGITAL_SIGNATURE), signature, octets)
+            primitives.verify(self._keystore.public_key(file.provider, KeyUsage.DIGITAL_SIGNATURE), signature, octets)
         except (KeystoreError, ProtectionError) as error:
             return f"its credentials do not hold [78, 389]: {error}"
         return None
@@ -240,7 +240,7 @@ class RegistrationFeed:
     def _signed(self, receipt: Receipt) -> Receipt:
         key = self._keystore.private_key(self._dcc, KeyUsage.DIGITAL_SIGNATURE)
         return Receipt(
-            receipt.sequence, receipt.state, receipt.problems, receipt.taken_rows, receipt.file_digest, p256.sign(key, receipt.octets)
+            receipt.sequence, receipt.state, receipt.problems, receipt.taken_rows, receipt.file_digest, primitives.sign(key, receipt.octets)
         )
 
     def _sequence(self, file: RegistrationFile) -> int:

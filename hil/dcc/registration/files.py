@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.crypto import p256
-from firmware_emu.crypto.p256 import PrivateKey
+from firmware_emu.crypto import primitives
+from firmware_emu.crypto.primitives import PrivateKey
 from firmware_emu.errors import CommsHubError, IdentifierError
 from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.base.services import UserRole
@@ -85,7 +85,7 @@ class RegistrationFile:
     def sign(self, key: PrivateKey) -> tuple[bytes, bytes]:
         """The octets and the provider's signature on them."""
         octets = self.encode()
-        return octets, p256.sign(key, octets)
+        return octets, primitives.sign(key, octets)
 
 
 def decode(octets: bytes) -> RegistrationFile:

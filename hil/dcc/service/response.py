@@ -16,7 +16,7 @@ from lxml import etree
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.p256 import PrivateKey
+from firmware_emu.crypto.primitives import PrivateKey
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import KeystoreError
 from firmware_emu.ids import Eui64

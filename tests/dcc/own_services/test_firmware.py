@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware_emu.clock import EPOCH, Clock
-from firmware_emu.crypto import p256
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import make_pki
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
@@ -156,7 +156,7 @@ class Campaign:
         await self.dcc.close()
 
     def image(self, *, version: str = NEW, signer: Eui64 = SUPPLIER) -> bytes:
-        signature = p256.sign(self.keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
+        signature = primitives.sign(self.keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE), IMAGE)
         size = 60 + len(IMAGE) + 66
         numbers = (0x0BEEF11E, 0x0100, 60, 0x0004, 0, 0, int(version, 16), 2, bytes(32), size, 0, 0xFFFF)
         return struct.pack("<IHHHHHIH32sIHH", *numbers) + IMAGE + b"\x00\x40" + signature
