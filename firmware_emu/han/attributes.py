@@ -86,6 +86,19 @@ class Attributes:
         return self._writable[attribute](value)
 
 
+class Refusing:
+    """The attributes of a supported cluster that this partner may not have: each is refused by a status of its own."""
+
+    def ids(self) -> tuple[int, ...]:
+        return ()
+
+    def read(self, attribute: int) -> TypedValue | ZclStatus:
+        return ZclStatus.NOT_AUTHORIZED
+
+    def write(self, attribute: int, type: DataType, value: Value) -> ZclStatus:
+        return ZclStatus.NOT_AUTHORIZED
+
+
 def answer_general(frame: ZclFrame, attributes: AttributeServer | None) -> ZclFrame | ZclStatus | None:
     """The answer to a general command; None where none is due. Raises DecodeError for a malformed one."""
     unsupported = ZclStatus.UNSUP_GENERAL_COMMAND if frame.manufacturer is None else ZclStatus.UNSUP_MANUFACTURER_GENERAL_COMMAND

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, DecodeError, RadioError
-from firmware_emu.han.attributes import AttributeServer, answer_general
+from firmware_emu.han.attributes import AttributeServer, Refusing, answer_general
 from firmware_emu.han.base import SMART_ENERGY, ApsFrame, ApsPort, SimpleDescriptor
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised, tell_fault
@@ -542,11 +542,21 @@ class ZclPort:
         if frame.command == GeneralCommand.REPORT_ATTRIBUTES and service is not None and service.reports is not None:
             self._answer(incoming, service.reports(incoming, decode_records(frame.payload)))
             return
-        answer = answer_general(frame, None if service is None else service.attributes)
+        attributes = None if service is None else service.attributes
+        if service is None and self._declares(incoming):
+            attributes = Refusing()
+        answer = answer_general(frame, attributes)
         if isinstance(answer, ZclStatus):
             self._answer(incoming, answer)
         elif answer is not None:
             self._reply(incoming, answer)
+
+    def _declares(self, incoming: Incoming) -> bool:
+        """True if the endpoint has the cluster, though not for this partner."""
+        descriptor = self._descriptors.get(incoming.endpoint)
+        if descriptor is None:
+            return False
+        return incoming.cluster in (descriptor.clients if incoming.frame.to_client else descriptor.servers)
 
     async def _answer_later(self, incoming: Incoming, answer: Awaitable[Answer]) -> None:
         try:

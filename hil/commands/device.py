@@ -11,6 +11,7 @@ import click
 from firmware_emu.crypto.keystore import Keystore
 from hil.coverage.check import CoverageReport
 from hil.coverage.check import run as check_coverage
+from hil.coverage.hollow import hollow
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -35,6 +36,23 @@ def coverage(templates: Path, rtds: Path, keys: Path | None, every_command: bool
     report = check_coverage(templates, rtds, keys=None if found is None else Keystore.load(found), every_command=every_command)
     click.echo(json.dumps(asdict(report), indent=1) if as_json else _text(report))
     if report.answered < report.use_cases or report.differ:
+        raise SystemExit(1)
+
+
+@device.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def lint(as_json: bool) -> None:
+    """Look for hollow places in the Devices: objects that can be set and that no code names, events that are routed and never raised.
+
+    A place that is excused is told with its reason; one that is not, and an excuse that is needed no longer, make the exit status 1.
+    """
+    places = hollow()
+    if as_json:
+        click.echo(json.dumps([asdict(place) for place in places], indent=1))
+    else:
+        for place in places:
+            click.echo(f"{place.kind:8} {place.what:16} {place.excuse or 'NOT EXCUSED'}")
+    if any(not place.excuse for place in places):
         raise SystemExit(1)
 
 

@@ -59,6 +59,9 @@ OUTAGE_LONG_S = 180
 """An outage of three minutes or more has an alert of its own, 8F36 (reference chts 8)."""
 _RESTORED, _RESTORED_LONG, _OUTAGE_CODE = 0x8F35, 0x8F36, 0x0067
 _COMMISSIONED = 0x8F69
+USER_DONE, USER_NOT_DONE = 0x8161, 0x8162
+"""A command of the meter's own user interface was actioned, or not (reference event-table)."""
+HUB_FOUND, HUB_LOST = 0x81A2, 0x81A3
 INTERRUPTED = 0x8F57
 """Supply interrupted: in the power event log, at the time at which it was (reference event-table)."""
 _SUPPLY_SCRIPTS = {0x33: LoadSwitch.ENABLED, 0x34: LoadSwitch.DISABLED, 0x36: LoadSwitch.ARMED}
@@ -274,7 +277,9 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
 
     def enter_token(self, utrn: str) -> bool:
         """A token typed in at the meter; the supplier is told (810E). Whether it was taken."""
-        return self.take_token(utrn)[0] is TopUpResult.ACCEPTED
+        done = self.take_token(utrn)[0] is TopUpResult.ACCEPTED
+        self.tell(USER_DONE if done else USER_NOT_DONE)
+        return done
 
     def take_token(self, utrn: str) -> tuple[TopUpResult, int]:
         """A token that comes without the supplier's Command, of which the supplier is told: result, and value in millipence."""
@@ -397,6 +402,14 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
             await self.clock.sleep(COMPARED_EVERY_S)
             await self.refresh_hub_time()
             self.compare_clock()
+
+    def _hub_lost(self) -> None:
+        super()._hub_lost()
+        self.tell(HUB_LOST)
+
+    def _hub_found(self) -> None:
+        super()._hub_found()
+        self.tell(HUB_FOUND)
 
     # --- mains
 

@@ -20,6 +20,9 @@ from hil.devices.metering.tariff import Periods, Ring
 Row = tuple[int, tuple[Data, ...]]
 """Time of a log entry (seconds since 2000) and its columns."""
 
+_WITHOUT_ZONE = 9
+_ENDS_OF_TIME = {bytes(_WITHOUT_ZONE): 0.0, b"\xff" * _WITHOUT_ZONE: float(0xFFFFFFFF)}
+"""Start of Time and End of Time: the oldest and the newest entry, whatever the last three octets (GBCS 9.1.6, reference gbcs-text 2)."""
 BILLING, BILLING_BALANCES, CHANGES, DAILY = "0-0:98.1.0", "0-0:98.1.1", "0-0:98.1.2", "0-0:98.1.9"
 _BLOCK_TABLES = "01000806" * 4
 _DESCRIPTIONS = {
@@ -168,4 +171,6 @@ def _profile(esme: EsmePart, model: ObjectModel, key: Key, rows: Callable[[], It
 def _limit(value: Data) -> float | None:
     if isinstance(value, DoubleLongUnsigned):
         return value.value
-    return seconds(value.octets) if isinstance(value, OctetString) else None
+    if not isinstance(value, OctetString):
+        return None
+    return _ENDS_OF_TIME.get(value.octets[:_WITHOUT_ZONE], seconds(value.octets))

@@ -186,9 +186,9 @@ class Gsme(Meter[Valve, GsmeSettings]):
         """A sample of the network data log falls due."""
         self.model.network.note(sampling, moment, self.register.total)
 
-    def midnight(self, moment: int) -> bool:
-        """Take a midnight's snapshots; whether the block counters begin anew."""
-        return self.model.logs.midnight(moment)
+    def half_hour(self, moment: int) -> bool:
+        """Take the snapshots of a midnight, and of a billing period that ends; whether the block counters begin anew."""
+        return self.model.logs.half_hour(moment)
 
     def tell(self, code: int) -> None:
         """One event, as it was configured."""

@@ -26,7 +26,7 @@ from hil.devices.gsme.part import GsmePart
 from hil.devices.gsme.published import Published
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS
 from hil.devices.metering.billing import Payment, balances
-from hil.devices.metering.tariff import DAILY_DEPTH, Ring
+from hil.devices.metering.tariff import DAILY_DEPTH, DAY_S, HALF_HOUR_S, Ring
 
 Result = ZclStatus | Sequence[ZclAnswer]
 
@@ -68,9 +68,11 @@ class GasLogs:
 
     # --- writing
 
-    def midnight(self, moment: int) -> bool:
-        """The snapshots of a midnight, and those of a billing period that ends at it; whether the block counters begin anew."""
-        self._take(GENERAL, moment, GENERAL)
+    def half_hour(self, moment: int) -> bool:
+        """The snapshots of a midnight, and those of a billing period that ends, which it does at the time of day at which it began (to the
+        half hour); whether the block counters begin anew."""
+        if moment % DAY_S == 0:
+            self._take(GENERAL, moment, GENERAL)
         billed = self._ends(0x09, moment)
         if billed:
             self._take(END_OF_BILLING_PERIOD, moment, END_OF_BILLING_PERIOD)
@@ -114,15 +116,16 @@ class GasLogs:
         except (KeystoreError, ProtectionError) as problem:
             gsme.trace.emit("device", gsme.name, "alert not sent", code=f"{BILLING_UPDATED:04x}", reason=str(problem))
 
-    def _ends(self, command: int, midnight: int) -> bool:
-        """True if a billing period (09) or block period (01) that was published ends at ``midnight``."""
+    def _ends(self, command: int, moment: int) -> bool:
+        """True if a billing period (09) or block period (01) that was published ends at ``moment``."""
         period = self._periods.latest(PRICE.id, command)
         if period is None:
             return False
         fields = PRICE.to_client[command].decode(period)
         start, duration = _int(fields, "start"), max(1, _int(fields, "duration"))
-        first, here = EPOCH + timedelta(seconds=start), EPOCH + timedelta(seconds=midnight)
-        if here.date() <= first.date():
+        start -= start % HALF_HOUR_S
+        first, here = EPOCH + timedelta(seconds=start), EPOCH + timedelta(seconds=moment)
+        if here.date() <= first.date() or here.time() != first.time():
             return False
         return _falls_on(first, here, duration, _int(fields, "duration_type") & 0x0F)
 

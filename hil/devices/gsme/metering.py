@@ -69,8 +69,8 @@ class GasMeasured(MeterPart, Protocol):
         """A sample of the network data log falls due."""
         ...
 
-    def midnight(self, moment: int) -> bool:
-        """Take a midnight's snapshots; whether the block counters begin anew."""
+    def half_hour(self, moment: int) -> bool:
+        """Take the snapshots of a midnight, and of a billing period that ends; whether the block counters begin anew."""
         ...
 
 
@@ -161,7 +161,7 @@ class GasMetering(Metrology[Valve, GsmeSettings]):
             self.account.fall_due(end, settings.tariff.standing_charge, settings.terms)
         else:
             self.bill += cost + (settings.tariff.standing_charge if end % DAY_S == 0 else 0)
-        if end % DAY_S == 0 and self._gsme.midnight(end):
+        if end % HALF_HOUR_S == 0 and self._gsme.half_hour(end):
             self.rates.reset_counters()
         self._look()
 
