@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
 from starlette.requests import Request
 
@@ -32,6 +33,11 @@ from hil.ssi.peer import peer_of
 from hil.ssi.server import PageServer
 from hil.ssi.settings import page_settings
 from hil.ssi.views import Views
+
+
+def seeded(seed: int) -> Callable[[str], Callable[[], float]]:
+    """Draws of the faults at the boundary: for each name a stream of numbers from 0 to 1 of its own, the same for the same seed."""
+    return lambda name: Random(f"{seed}:{name}").random
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +104,7 @@ async def stand(
     for user, url in (receive or {}).items():
         addresses.set(user, url)
     tls = files_of(end.bench.folder / "tls", "dcc").server_context() if places.tls else None
-    faults = faults or BoundaryFaults(dcc.clock, dcc.trace)
+    faults = faults or BoundaryFaults(dcc.clock, dcc.trace, seeded(1))
     pusher = Pusher(dcc.bus, outbox, addresses, settings, dcc.clock, dcc.trace, faults)
     documents = Documents(Signer.of(end.bench.keystore, dcc.eui), settings, dcc.clock.now, faults.schema)
     exchange = Exchange(dcc, documents, outbox, pusher, settings, faults)

@@ -20,7 +20,7 @@ from firmware_emu.ownership import Owner
 from firmware_emu.trace import JsonLines, Trace
 from hil.bench import dcc_board as from_board
 from hil.bench.far_end import VISIT, BenchKeys, Visit, open_far_end
-from hil.bench.standing_dcc import Places, StandingDcc, stand
+from hil.bench.standing_dcc import Places, StandingDcc, seeded, stand
 from hil.commands.dcc.options import EUI, json_option, moment, show, store_option
 from hil.commands.dcc.send import keys_option, place_of
 from hil.commands.dcc.serve import first_accounts
@@ -146,7 +146,7 @@ def up(
                 stack.callback(end.trace.subscribe(JsonLines(trace_path)))
             assert bench.board is not None
             from_board.prepare(end.dcc, bench.board)
-            wrong = BoundaryFaults(clock, end.trace, seed)
+            wrong = BoundaryFaults(clock, end.trace, seeded(seed))
             for sentence in sentences:
                 wrong.add(sentence)
             standing = await stack.enter_async_context(stand(end, places, receive=dict(receive), settings=web, faults=wrong))

@@ -1,13 +1,13 @@
 """Faults at the boundary to the users, as sentences: numbered, seeded, counted, cleared. A client has to bear them.
 
-Each fault draws from a stream of its own, fixed by the seed, its number and its sentence: the same run gives the same faults.
+Each fault draws from a stream of its own, fixed by its number and its sentence: the same run gives the same faults.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
@@ -64,7 +64,7 @@ class BoundaryFault:
     sentence: str
     kind: str
     values: dict[str, str]
-    draw: Random
+    draw: Callable[[], float]
     began: float
     effects: int = 0
 
@@ -78,16 +78,16 @@ class BoundaryFault:
         """True if it applies to a request of that variant; draws where it is for a share of them."""
         if self.values.get("VARIANT", variant) != variant:
             return False
-        return "PERCENT" not in self.values or 100 * self.draw.random() < float(self.values["PERCENT"].rstrip("%"))
+        return "PERCENT" not in self.values or 100 * self.draw() < float(self.values["PERCENT"].rstrip("%"))
 
 
 @dataclass
 class BoundaryFaults:
-    """The faults of one DCC's web service."""
+    """The faults of one DCC's web service. ``draws`` gives for a name the stream of numbers from 0 to 1 of the fault of that name."""
 
     clock: Clock
     trace: Trace
-    seed: int = 1
+    draws: Callable[[str], Callable[[], float]]
     _active: dict[int, BoundaryFault] = field(default_factory=dict)
     _last: int = 0
 
@@ -95,7 +95,7 @@ class BoundaryFaults:
         """Lay a fault on; its number. Raises BoundarySentenceError."""
         kind, values = read_sentence(sentence)
         self._last += 1
-        draw = Random(f"{self.seed}:{self._last}:{sentence}")
+        draw = self.draws(f"{self._last}:{sentence}")
         self._active[self._last] = BoundaryFault(self._last, sentence, kind, values, draw, self.clock.now())
         return self._last
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hil.bench.standing_dcc import seeded
 from hil.dcc.base.tables import create_tables
 from hil.dcc.duis import ServiceRequest, read_request, write_request
 from hil.dcc.duis.request import CommandVariant
@@ -40,7 +41,7 @@ class Client:
     """True if pushes go over the network, not to this object."""
 
     def __post_init__(self) -> None:
-        self.faults = BoundaryFaults(self.far_end.clock, self.far_end.trace)
+        self.faults = BoundaryFaults(self.far_end.clock, self.far_end.trace, seeded(1))
         self.exchange, self.addresses = self.new_service()
 
     def new_service(self) -> tuple[Exchange, ReceivingAddresses]:

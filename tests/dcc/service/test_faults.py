@@ -13,6 +13,7 @@ from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_signature
 from firmware_emu.trace import Trace
+from hil.bench.standing_dcc import seeded
 from hil.dcc.duis import signed_pre_command
 from hil.dcc.parties.users import NotCorrelated
 from hil.dcc.service.faults import PATTERNS, BoundaryFaults, BoundarySentenceError, read_sentence
@@ -112,7 +113,7 @@ async def test_a_wrong_pre_command_is_refused_when_it_comes_back_signed(client: 
 def test_the_same_seed_gives_the_same_faults() -> None:
     def drawn(seed: int) -> list[bool]:
         clock = Clock(warp=True)
-        faults = BoundaryFaults(clock, Trace(clock.now), seed)
+        faults = BoundaryFaults(clock, Trace(clock.now), seeded(seed))
         faults.add("duis response twice 50%")
         return [faults.twice("4.1.1", "") for _ in range(50)]
 
