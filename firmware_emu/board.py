@@ -192,7 +192,7 @@ class JigTable(_Table):
     kind: Literal["simulated", "instruments"] = "simulated"
     profile: str = "ichis_default"
     supply: str | None = Field(default=None, description="VISA resource of the supply: ASRL/dev/ttyUSB0::INSTR, TCPIP::host::5025::SOCKET")
-    instrument: dict[Literal["supply", "probes", "load", "mains"], InstrumentTable] = Field(
+    instrument: dict[Literal["supply", "probes", "load", "mains", "mating"], InstrumentTable] = Field(
         default={}, description="dialect, channel, baud, time-out and calibration file of an instrument"
     )
     standard: StandardTable = StandardTable()
@@ -209,6 +209,9 @@ class JigTable(_Table):
     data: str | None = Field(default=None, description="pyserial URL of the serial pair on pins 7 and 8; none: a model")
     data_inverts: bool = Field(default=True, description="the cable of the serial pair turns the levels of a common UART round")
     load: str | None = Field(default=None, description="VISA resource of the electronic load that plays the hub on a host's port")
+    mating: str = Field(
+        default="manual", description="what puts the hub into its socket and takes it out: manual, or a VISA resource with OUTPut"
+    )
     mains: str = Field(default="manual", description="what switches the mains of a host under test: manual, or a VISA resource with OUTPut")
 
 

@@ -16,17 +16,13 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.extras import OpenGroup
 from firmware_emu.trace import Trace
-from ichis.bench_jig import open_jig
 from ichis.condition import Condition
 from ichis.connector import PINS
 from ichis.instrument.fault import Misbehaviour, read_fault
 from ichis.interop import Pairing, load_makers, pair, unit_under_test
-from ichis.jig import Jig
-from ichis.loop_back import TIMES, measure_off_latency
+from ichis.loop_back import TIMES, loop_back
 from ichis.measuring.dialect import dialects
-from ichis.measuring.latency import OffLatency
 from ichis.profile import load_profile
-from ichis.real_hub_jig import RealHubJig
 from ichis.served_jig import Serving
 from ichis.served_jig import serve as serve_jig
 
@@ -107,6 +103,13 @@ def profile(name: str, as_json: bool) -> None:
 )
 @click.option("--latency", default="0ms", show_default=True, metavar="TIME", help="of each exchange, as 100ms or 0.6s")
 @click.option("--unit", metavar="NAME", help="put a modelled unit into the socket, of `chub ichis units`; none: whoever attaches")
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 100),
+    default=1.0,
+    show_default=True,
+    help="bench seconds in a second, with --unit: of it, and of the board",
+)
 @click.option("--tcp", is_flag=True, help="on TCP ports as a LAN instrument's raw socket, in place of pseudo-terminals")
 @click.option("--json", "as_json", is_flag=True, help="one JSON line when everything is there")
 def serve(
@@ -118,10 +121,15 @@ def serve(
     faults: tuple[str, ...],
     latency: str,
     unit: str | None,
+    speed: float,
     tcp: bool,
     as_json: bool,
 ) -> None:
-    """Serve stand-ins of a supply and a multimeter on pseudo-terminals FOLDER/supply and FOLDER/probes, until interrupted."""
+    """Serve stand-ins of a supply and a multimeter on pseudo-terminals FOLDER/supply and FOLDER/probes, until interrupted.
+
+    With --unit also FOLDER/data, its serial pair, and FOLDER/hand, a relay that puts it into the socket and takes it out.
+    """
+    clock = Clock(speed=speed if unit is not None else 1.0)
     serving = Serving(
         supply,
         probes,
@@ -129,13 +137,14 @@ def serve(
         _seconds(latency),
         None if unit is None else unit_under_test(unit),
         tcp,
+        clock,
     )
     folder.mkdir(parents=True, exist_ok=True)
     place = folder.resolve()
 
     def tell(table: dict[str, str]) -> None:
         if write_board is not None:
-            write_board.write_text(_board(table, warp=unit is None), encoding="utf-8")
+            write_board.write_text(_board(table, None if unit is None else speed), encoding="utf-8")
         if as_json:
             click.echo(json.dumps({"jig": table}))
         else:
@@ -150,7 +159,7 @@ def serve(
             await ended.wait()
 
     try:
-        asyncio.run(main())
+        clock.run(main())
     except KeyboardInterrupt:
         click.echo("closed", err=True)
 
@@ -169,22 +178,7 @@ def loopback(board_name: str, settings: tuple[str, ...], times: int, as_json: bo
     limits = load_profile(board.jig.profile)
     clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
 
-    async def main() -> OffLatency:
-        jig: Jig
-        if board.jig.kind == "instruments" and board.jig.hub_end is None:
-            jig = await RealHubJig.open(board.jig, limits, clock)
-        else:
-            jig = modelled = await open_jig(board.jig, limits, clock, Trace(clock.now), unit_under_test("loop-back"))
-            modelled.hub_side.on_power = modelled.hub_side.drive_device_present
-        try:
-            await jig.mating.insert()
-            await jig.supply.set_current_limit(0.1)
-            await jig.supply.set_voltage(limits["supply_nominal"])
-            return await measure_off_latency(jig.supply, jig.lines, clock, times)
-        finally:
-            await jig.close()
-
-    found = asdict(clock.run(main()))
+    found = asdict(clock.run(loop_back(board.jig, limits, clock, times)))
     if as_json:
         click.echo(json.dumps({"off_latency": found}))
         return
@@ -286,10 +280,18 @@ def units(as_json: bool) -> None:
         click.echo(f"{name:<16} {', '.join(f'{key} = {value}' for key, value in changed.items()) or 'the healthy datasheet'}")
 
 
-def _board(table: dict[str, str], *, warp: bool) -> str:
-    if not warp:  # a unit of its own: as around a real one
+def _board(table: dict[str, str], speed: float | None) -> str:
+    """A board of what is served; ``speed``: of a unit of its own, None where whoever emulates the hub attaches."""
+    if speed is not None:  # as around a real one
         lines = ["# Stand-ins around a modelled unit, as around a real one.", 'name = "served"', 'extends = "simulated"', ""]
-        lines += ["[clock]", 'mode = "wall"', "", "[jig]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += [
+            "[clock]",
+            'mode = "wall"',
+            f"speed = {speed:g}",
+            "",
+            "[jig]",
+            *(f"{key} = {json.dumps(value)}" for key, value in table.items()),
+        ]
         lines += ["[jig.standard]", "volts_contact = 21", "volts = 5.0", "ohms_contacts = [22, 23]", "ohms = 100.0"]
         return "\n".join(lines) + "\n"
     lines = ["# Supply and multimeter in another process; the rest as in the board below.", 'name = "served"', 'extends = "simulated"', ""]

@@ -18,8 +18,11 @@ _TRIES = 3
 
 
 def on_console(question: str) -> str:
-    """Ask on stderr, read a line from stdin."""
-    answer: str = click.prompt(question, default="", show_default=False, err=True)
+    """Ask on stderr, read a line from stdin. Raises JigError where nobody is there to answer."""
+    try:
+        answer: str = click.prompt(question, default="", show_default=False, err=True)
+    except click.Abort as wrong:
+        raise JigError(f"{question}: nobody answers at this console: run it at one, or name an instrument that does it") from wrong
     return answer
 
 

@@ -42,6 +42,7 @@ class RealHubJig:
         self.identity = f"instruments: {await self.supply.identity()}"
         self.probes = await instruments.probes(table) or self.probes
         self.lines = await instruments.lines(table) or self.lines
+        self.mating = await instruments.mating(table) or self.mating
         if table.data is not None:
             self._data = instruments.port(table.data, profile, inverts=table.data_inverts)
 

@@ -13,7 +13,7 @@ import json
 import os
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_emu.clock import Clock
@@ -31,7 +31,7 @@ from ichis.jig import OPEN_OHM
 from ichis.measuring.dialect import named
 from ichis.measuring.reading import Reading
 from ichis.served_lines import Drive, Read, ServedLines
-from ichis.simulated_jig import HubSocket, SourceModel
+from ichis.simulated_jig import HubSocket, SeatModel, SourceModel
 from ichis.wires import PtyWire
 
 Attach = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -251,13 +251,24 @@ class Serving:
     latency_s: float = 0.0
     unit: Condition | None = None
     tcp: bool = False
+    clock: Clock = field(default_factory=Clock)
+    """Time of the unit in the socket."""
+
+
+class ServedHand:
+    """Puts the unit of this process into its socket and takes it out. Implements :class:`ichis.jig.Mains`: on is in."""
+
+    def __init__(self, socket: HubSocket, clock: Clock) -> None:
+        self._seat = SeatModel(socket, Trace(clock.now))
+
+    async def switch(self, on: bool) -> None:
+        await (self._seat.insert() if on else self._seat.withdraw())
 
 
 class ServedUnit:
     """A modelled unit in the socket of this process: it shows itself while it runs, and answers the bench link."""
 
-    def __init__(self, condition: Condition, path: Path) -> None:
-        clock = Clock()
+    def __init__(self, condition: Condition, path: Path, clock: Clock) -> None:
         master, slave = os.openpty()
         tty.setraw(slave)
         self._slave, self._path = slave, path
@@ -314,10 +325,12 @@ async def serve(folder: Path, port: int = 0, serving: Serving | None = None) -> 
             at = await _listen(socket_port.attach, port, "the port of the hub's end", stack)
             table["hub_end"] = f"127.0.0.1:{at}"
         else:
-            unit = ServedUnit(wanted.unit, folder / "data")
+            unit = ServedUnit(wanted.unit, folder / "data", wanted.clock)
             stack.push_async_callback(unit.close)
-            behind = Behind(supply=SourceModel(unit.socket.feed, Clock()), probes=unit.socket.probes)
+            behind = Behind(supply=SourceModel(unit.socket.feed, wanted.clock), probes=unit.socket.probes)
             table["data"] = str(folder / "data")
+            hand = StandIn(*named("scpi-relay"), Behind(mains=ServedHand(unit.socket, wanted.clock)))
+            table["mating"] = await _put(hand, folder / "hand", wanted.tcp, stack)
             lines = unit.socket.lines
 
             async def drive_unit(symbol: str, level: Level) -> None:

@@ -54,6 +54,7 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "u", "limit", "unit", "margin
     metavar="RUN",
     help="go on with the power cycles that the run in this folder had counted when it was broken off",
 )
+@click.option("--loopback", is_flag=True, help="measure the supply's latency first, with a plug that you put into the socket")
 @click.option("--overdue", is_flag=True, help="run although the calibration of an instrument has run out; the report says so")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr")
@@ -66,6 +67,7 @@ def check(
     repeat: int,
     cycles: int | None,
     resume: Path | None,
+    loopback: bool,
     overdue: bool,
     as_json: bool,
     verbose: int,
@@ -90,6 +92,7 @@ def check(
         selected(select, under_test),
         repeat,
         allow_overdue=overdue,
+        loop_back=loopback,
         resume=resume,
         progress=lambda result, done, total: _show(console, result, done, total),
     )

@@ -31,9 +31,11 @@ from ichis.bench_jig import StandInJig
 from ichis.bench_link import BenchLink
 from ichis.condition import Condition
 from ichis.connector import Level
+from ichis.instrument.drivers import InstrumentSupply
 from ichis.jig import Jig
 from ichis.manual import ManualProbes
 from ichis.measuring.calibration import Calibration
+from ichis.measuring.latency import OffLatency
 from ichis.measuring.reading import Plain, Reading, between
 from ichis.profile import Profile
 
@@ -93,6 +95,8 @@ class Bench:
         """Device Present as the host read it while a step watched it: bench time, whether active."""
         self.values: dict[str, Reading | Plain] = {}
         """Values that steps of the present check measured on the way, and bench times at which they acted."""
+        self.off_latency: OffLatency | None = None
+        """Of the supply, as a loop-back before the run measured it; a calibration file's stands."""
         self.checkpoint: Checkpoint | None = None
         """Count that outlives the run, where the run has one."""
         self.kept_before: dict[str, bytes] = {}
@@ -133,7 +137,14 @@ class Bench:
         self._station = await self._stack.enter_async_context(opening)
         if self._prepare is not None:
             self._prepare(self._station)
-        await self.jig.supply.output(False)
+        await self.begin_off()
+
+    async def begin_off(self) -> None:
+        """The supply as its loop-back found it, and off; the hub in its socket."""
+        supply = self.jig.supply
+        if isinstance(supply, InstrumentSupply) and supply.off_latency is None:
+            supply.off_latency = self.off_latency
+        await supply.output(False)
         await self.seat(True)
 
     async def close(self) -> None:

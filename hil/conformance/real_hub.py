@@ -46,8 +46,7 @@ class RealHubBench(Bench):
 
     async def open(self) -> None:
         self._real = await RealHubJig.open(self.board.jig, self.profile, self.clock, self.engineer)
-        await self.jig.supply.output(False)
-        await self.seat(True)
+        await self.begin_off()
         self.lacks = {
             Need.INSIDE: _INSIDE,
             Need.NEVER_RUN: "a real one cannot be put back; take one out of its box and start it by hand",
@@ -58,11 +57,14 @@ class RealHubBench(Bench):
         """Why the serial pair is not asked, if it is not. Its protocol is not established, and the pair itself is optional at a host."""
         if self.board.jig.data is None:
             return {Need.BENCH_LINK: "the board names no port for it: give jig.data the port that pins 7 and 8 go to"}
-        await self._run()
+        await self._normalise()
         try:
+            await self._run()
             self.told = (await self.link().ask(FrameKind.IDENTIFY)).decode("utf-8", "replace")
         except NoAnswer:
             return {Need.BENCH_LINK: "this hub does not answer it: the messages of its serial pair are its maker's own"}
+        except NotAvailable as wrong:
+            return {Need.BENCH_LINK: f"nobody saw that this hub runs: {wrong}"}
         finally:
             await self._off()
         return {}

@@ -40,7 +40,10 @@ from hil.report.signature import SIGNERS, bench_key, fingerprint, sign, trust
 from ichis.condition import Condition
 from ichis.conformance.check import Check, load_checks, read_checks
 from ichis.host_port import HostCondition
+from ichis.instrument.opening import BY_HAND
 from ichis.interop import unit_under_test
+from ichis.loop_back import loop_back, plug_is_modelled
+from ichis.measuring.latency import OffLatency
 from ichis.profile import Profile
 
 T = TypeVar("T")
@@ -87,6 +90,8 @@ class ConformanceRun:
     """Of the modelled port where a host is under test."""
     progress: Callable[[CheckResult, int, int], None] | None = None
     allow_overdue: bool = False
+    loop_back: bool = False
+    """Measure the supply's latency first also where the engineer must put the plug into the socket."""
     resume: Path | None = None
     """Folder of a run whose count of power cycles this one goes on with."""
     today: date = field(default_factory=date.today)
@@ -159,6 +164,7 @@ class Session:
     async def _open(self) -> None:
         if isinstance(self._bench, Bench):
             self._bench.checkpoint = self._count()
+            self._bench.off_latency = await self._loop_back()
         await self._bench.open()
         self.run.facts |= await self._bench.identities()
         today = self.run.today
@@ -171,6 +177,22 @@ class Session:
                 if not self.run.allow_overdue:
                     raise NotAvailable("instruments that are in calibration", why)
                 self.run.deviations.append(f"run with an instrument out of calibration: {role}, due {one.due}")
+
+    async def _loop_back(self) -> OffLatency | None:
+        """The latency of the supply, where it is an instrument and the plug can be had. What hinders it is a deviation."""
+        run, table = self.run, self.run.board.jig
+        supply = table.supply if table.kind == "instruments" else table.stand_in and table.stand_in.supply
+        if supply in (None, BY_HAND) or not (run.loop_back or plug_is_modelled(table)):
+            return None
+        try:
+            found = await loop_back(table, run.profile, run.clock)
+        except JigError as wrong:
+            run.deviations.append(f"the latency of the supply was not measured: {wrong}")
+            return None
+        run.facts["supply off latency"] = (
+            f"{found.shortest_s:.4f} to {found.longest_s:.4f} s, mean {found.mean_s:.4f} s, of {found.times} by loop-back at the start"
+        )
+        return found
 
     @staticmethod
     def _hear_interrupts(by: Callable[[int, FrameType | None], Any], *, instead_of: object) -> None:

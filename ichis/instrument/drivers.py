@@ -92,7 +92,7 @@ class InstrumentSupply(_Driver):
         self._volts, self._limit_a, self._on = 0.0, 0.0, False
         self._most_v, self._most_a = session.model.most_volts or 1000.0, session.model.most_amperes or 1000.0
         self._peak = peak
-        self._off_latency = off_latency
+        self.off_latency = off_latency
         self._setting_s = 0.0
         self.acted = (clock.now(), clock.now())
 
@@ -133,8 +133,8 @@ class InstrumentSupply(_Driver):
         await self.session.command("switch_on" if on else "switch_off", channel=self._channel)
         await self._settle()
         self.acted = (began, self._clock.now())
-        if not on and self._off_latency is not None:
-            self.acted = self._off_latency.acted(*self.acted)
+        if not on and self.off_latency is not None:
+            self.acted = self.off_latency.acted(*self.acted)
         if await self.session.switch(self._channel) is not on:
             raise NotObeyed(f"{self.session.resource}: told to switch {'on' if on else 'off'}, it says that it did not")
 
@@ -312,6 +312,26 @@ class InstrumentRelay(_Driver):
 
     async def switch(self, on: bool) -> None:
         await self._switched(on)
+
+
+class InstrumentMating:
+    """Implements :class:`ichis.jig.Mating` with an actuator behind a relay: on is in. It leaves the serial pair joined as it is."""
+
+    def __init__(self, relay: InstrumentRelay) -> None:
+        self._relay = relay
+
+    async def insert(self) -> None:
+        await self._relay.switch(True)
+
+    async def withdraw(self) -> None:
+        await self._relay.switch(False)
+
+    async def wire_data(self, wired: bool) -> None:
+        """Raises NotAvailable where the pair is to be opened."""
+        if not wired:
+            raise NotAvailable(
+                "an open serial pair", "the actuator moves the whole connector: open the pair by hand, with jig.mating = manual"
+            )
 
 
 class ContactWatch:

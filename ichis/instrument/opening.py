@@ -9,13 +9,13 @@ from pathlib import Path
 from firmware_emu.board import InstrumentTable, JigTable
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, JigError, NotAvailable
-from ichis.instrument.drivers import InstrumentLoad, InstrumentProbes, InstrumentRelay, InstrumentSupply, Standards
+from ichis.instrument.drivers import InstrumentLoad, InstrumentMating, InstrumentProbes, InstrumentRelay, InstrumentSupply, Standards
 from ichis.instrument.fault import read_fault
 from ichis.instrument.lease import Lease
 from ichis.instrument.link import InstrumentLink, Link
 from ichis.instrument.session import Session
 from ichis.instrument.stand_in import STANDARDS, Behind, StandIn, StandInLink
-from ichis.jig import DataLink, Lines, Probes, Supply
+from ichis.jig import DataLink, Lines, Mating, Probes, Supply
 from ichis.manual import Engineer, ManualLines, ManualProbes, ManualSupply
 from ichis.measuring.calibration import Calibration, load_calibration
 from ichis.measuring.dialect import named
@@ -24,7 +24,7 @@ from ichis.port import SerialPort
 from ichis.profile import Profile
 
 BY_HAND = "manual"
-_KINDS = {"supply": "supply", "probes": "meter", "load": "load", "mains": "relay"}
+_KINDS = {"supply": "supply", "probes": "meter", "load": "load", "mains": "relay", "mating": "relay"}
 
 
 class Instruments:
@@ -118,6 +118,12 @@ class Instruments:
         """The relay of a host's mains, or the stand-in of one."""
         modelled = table.stand_in.relay if table.stand_in is not None else None
         return InstrumentRelay(await self._session(table, "mains", str(modelled or table.mains), behind), self._clock, None, None)
+
+    async def mating(self, table: JigTable) -> Mating | None:
+        """The actuator that moves the hub; None where a hand does."""
+        if table.mating == BY_HAND:
+            return None
+        return InstrumentMating(InstrumentRelay(await self._session(table, "mating", table.mating, None), self._clock, None, None))
 
     async def lines(self, table: JigTable, wiring: Mapping[str, Wiring] = HOST_END) -> Lines | None:
         """The lines; None where the board names none."""
