@@ -16,6 +16,7 @@ from firmware_emu.device import joins
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.ids import Eui64
+from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.base.han_device import HanDevice
 from hil.devices.base.tampering import Tampering, tamper
 from hil.devices.esme.esme import Esme
@@ -228,13 +229,32 @@ def clock(meter: Esme | Gsme, value: str) -> Done:
 @deed("20 digits", Ppmid)
 async def gas_token(ppmid: Ppmid, value: str) -> Done:
     """Type a token for the gas meter in at the display (PCS01)."""
-    return _answered(await ppmid.top_up_gas(_gas_meter(ppmid), value))
+    return _answered(await ppmid.top_up_gas(_joined(ppmid, DeviceType.GSME), value))
 
 
 @deed("", Ppmid)
 async def gas_emergency_credit(ppmid: Ppmid, value: str) -> Done:
     """Ask the gas meter for emergency credit at the display (PCS02)."""
-    return _answered(await ppmid.activate_gas_emergency_credit(_gas_meter(ppmid)))
+    return _answered(await ppmid.activate_gas_emergency_credit(_joined(ppmid, DeviceType.GSME)))
+
+
+@deed("20 digits", Ppmid)
+async def electricity_token(ppmid: Ppmid, value: str) -> Done:
+    """Type a token for the electricity meter in at the display (PECS01)."""
+    answer = await ppmid.top_up_electricity(_joined(ppmid, DeviceType.ESME), value)
+    return f"answered with result {answer['result']}" if answer["result"] == 0 else False
+
+
+@deed("", Ppmid)
+async def electricity_emergency_credit(ppmid: Ppmid, value: str) -> Done:
+    """Ask the electricity meter for emergency credit at the display (PECS02)."""
+    return await ppmid.activate_electricity_emergency_credit(_joined(ppmid, DeviceType.ESME)) is ZclStatus.SUCCESS
+
+
+@deed("", Ppmid)
+async def electricity_enable(ppmid: Ppmid, value: str) -> Done:
+    """Ask the electricity meter at the display to switch an armed supply on (PECS03)."""
+    return await ppmid.enable_electricity_supply(_joined(ppmid, DeviceType.ESME)) is ZclStatus.SUCCESS
 
 
 def _answered(answer: Gbz) -> Done:
@@ -244,8 +264,8 @@ def _answered(answer: Gbz) -> Done:
     return False if failed else f"answered with {part.command:02x} {part.payload.hex()}"
 
 
-def _gas_meter(ppmid: Ppmid) -> Eui64:
+def _joined(ppmid: Ppmid, kind: DeviceType) -> Eui64:
     for entry in joins.entries(ppmid.gbcs):
-        if entry.device_type == DeviceType.GSME:
+        if entry.device_type == kind:
             return entry.device_id
-    raise NotAvailable("a gas meter", f"{ppmid.name} is joined with none: `{ppmid.name} pair gsme`")
+    raise NotAvailable(f"a Device of type {kind.name}", f"{ppmid.name} is joined with none: `{ppmid.name} pair` a meter")

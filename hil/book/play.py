@@ -21,6 +21,7 @@ from hil.book.judge import Kept, Wrong, judge, keep
 from hil.book.rows import PROFILE, Book, BookError, Row, Setting, Step, Variant
 
 BROKEN = "the line can be done"
+_ESME = 'type = "ESME"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,15 @@ def play(
 def _row(row: Row, shared: _Bench, setting: Setting, board: str | None) -> Iterator[Finding]:
     if wrong := _alone(row, setting, board, None) if row.alone else shared.play(row, row.steps):
         yield Finding(row, wrong)
+    if board is not None:
+        return  # whoever brings a board brings its makers
     for variant in row.variants:
         if wrong := _alone(row, setting, board, variant):
             yield Finding(row, wrong, variant.maker)
 
 
 def _alone(row: Row, setting: Setting, board: str | None, variant: Variant | None) -> tuple[Wrong, ...]:
-    bench = _Bench(setting, board, () if variant is None else variant.settings)
+    bench = _Bench(setting, board, None if variant is None else variant.maker)
     try:
         return bench.play(row, row.steps if variant is None or not variant.steps else variant.steps)
     finally:
@@ -127,8 +130,16 @@ def _alone(row: Row, setting: Setting, board: str | None, variant: Variant | Non
 class OpenBench:
     """A bench as its setting says, for a ``with`` block."""
 
-    def __init__(self, setting: Setting, board: str | None = None, more: Sequence[str] = ()) -> None:
-        self._opening = Bench.open(board or setting.path, seed=7, settings=(*setting.settings, *more))
+    def __init__(self, setting: Setting, board: str | None = None, maker: str | None = None) -> None:
+        """``maker``: the electricity meter of the book's own board has the habits of that profile."""
+        path = board or setting.path
+        if maker is not None:
+            self._made = tempfile.TemporaryDirectory(prefix="chub-book-")
+            made = Path(self._made.name) / "board.toml"
+            text = Path(path).read_text(encoding="utf-8")
+            made.write_text(text.replace(_ESME, f'{_ESME}\nmaker = "{maker}"'), encoding="utf-8")
+            path = str(made)
+        self._opening = Bench.open(path, seed=7, settings=setting.settings)
         self._lines = setting.lines
 
     def __enter__(self) -> BlockingBench:
@@ -151,8 +162,8 @@ class OpenBench:
 class _Bench:
     """A bench that is opened when the first row wants it, and again after one that broke it."""
 
-    def __init__(self, setting: Setting, board: str | None, more: Sequence[str] = ()) -> None:
-        self._setting, self._board, self._more = setting, board, tuple(more)
+    def __init__(self, setting: Setting, board: str | None, maker: str | None = None) -> None:
+        self._setting, self._board, self._maker = setting, board, maker
         self._open: tuple[OpenBench, BlockingBench] | None = None
 
     def play(self, row: Row, steps: Sequence[Step]) -> tuple[Wrong, ...]:
@@ -177,7 +188,7 @@ class _Bench:
 
     def _bench(self) -> BlockingBench:
         if self._open is None:
-            opening = OpenBench(self._setting, self._board, self._more)
+            opening = OpenBench(self._setting, self._board, self._maker)
             self._open = (opening, opening.__enter__())
         return self._open[1]
 

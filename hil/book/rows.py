@@ -85,11 +85,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The row with another maker: settings of the board that make it so, and its own steps."""
+    """The row with the meter of a maker (a profile of ``makers.toml`` of the meters): its own steps, or those of the row."""
 
     maker: str
     source: str
-    settings: tuple[str, ...]
     steps: tuple[Step, ...]
 
 
@@ -213,12 +212,7 @@ def _row(table: dict[str, object], file: str) -> Row:
     number = table["number"]
     assert isinstance(number, int), where
     variants = [
-        Variant(
-            str(one["maker"]),
-            str(one["source"]),
-            tuple(map(str, _list(one.get("settings", [])))),
-            _steps(_list(one.get("steps", [])), where),
-        )
+        Variant(str(one["maker"]), str(one["source"]), _steps(_list(one["steps"]), where) if "steps" in one else ())
         for one in _list(table.get("variant", []))
         if isinstance(one, dict)
     ]

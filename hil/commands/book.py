@@ -48,7 +48,7 @@ def show(number: int, as_json: bool) -> None:
     (row,) = load_book().chosen(None, (number,))
     steps = [{"say": step.line, **_expected(step)} for step in row.steps]
     if as_json:
-        variants = [{"maker": one.maker, "source": one.source, "settings": one.settings} for one in row.variants]
+        variants = [{"maker": one.maker, "source": one.source, "steps": [step.line for step in one.steps]} for one in row.variants]
         click.echo(json.dumps({**_short(row), "bench": row.bench, "steps": steps, "undo": row.undo, "variants": variants}))
         return
     click.echo(f"{row.number}  {row.behaviour}")
@@ -62,7 +62,9 @@ def show(number: int, as_json: bool) -> None:
     for line in row.undo:
         click.echo(f"      (then) {line}")
     for one in row.variants:
-        click.echo(f"    {one.maker}: {', '.join(one.settings)} ({one.source})")
+        click.echo(f"    with {one.maker} ({one.source}):")
+        for step in one.steps or row.steps:
+            click.echo(f"      {step.line}")
 
 
 @book.command()

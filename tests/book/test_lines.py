@@ -28,9 +28,10 @@ def lines() -> Iterator[tuple[Row, list[str]]]:
     """The words of every line, with something in place of what is kept."""
     for row in load_book().rows.values():
         kept = Kept(lambda: datetime(2026, 1, 5, 8, tzinfo=UTC))
-        for step in row.steps:
+        steps = [*row.steps, *(step for variant in row.variants for step in variant.steps)]
+        for step in steps:
             kept.values.update(dict.fromkeys(step.keep, 11111111111111111111))
-        for line in (*(step.line for step in row.steps), *row.undo):
+        for line in (*(step.line for step in steps), *row.undo):
             yield row, shlex.split(kept.fill(line))
 
 

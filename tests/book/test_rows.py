@@ -6,6 +6,7 @@ import pytest
 
 from firmware_emu.gbcs.alerts import alert_codes
 from hil.book.rows import PROFILE, BookError, Setting, load_book, read_rows
+from hil.devices.metering.maker import makers
 
 BENCHES = {"home": Setting("home", "simulated", (), ())}
 ROW = """
@@ -23,7 +24,7 @@ steps = ["esme status"]
 
 def test_the_book_can_be_read_and_its_numbers_stand_in_order() -> None:
     rows = load_book().rows
-    assert len(rows) >= 30
+    assert len(rows) >= 300
     assert list(rows) == sorted(rows)
 
 
@@ -63,6 +64,12 @@ def test_a_row_that_cannot_be_read_is_told_in_one_line(change: tuple[str, str], 
         read_rows({"rows.toml": ROW.replace(*change)}, BENCHES)
     assert told in str(wrong.value)
     assert "\n" not in str(wrong.value)
+
+
+def test_a_variant_names_a_profile_of_the_meters() -> None:
+    named = {variant.maker for row in load_book().rows.values() for variant in row.variants}
+    assert named
+    assert named <= set(makers())
 
 
 def test_a_number_is_given_once() -> None:
