@@ -242,7 +242,7 @@ async def gas_emergency_credit(ppmid: Ppmid, value: str) -> Done:
 async def electricity_token(ppmid: Ppmid, value: str) -> Done:
     """Type a token for the electricity meter in at the display (PECS01)."""
     answer = await ppmid.top_up_electricity(_joined(ppmid, DeviceType.ESME), value)
-    return f"answered with result {answer['result']}" if answer["result"] == 0 else False
+    return answer["result"] == 0
 
 
 @deed("", Ppmid)
