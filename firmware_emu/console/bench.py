@@ -173,8 +173,8 @@ class _Face(ABC):
         core = self.__dict__["handle"].core
         if name in core.plain:
             return self.method(*core.plain[name])
-        if name in core.nouns:
-            return _NounFace(self, core.nouns[name])
+        if (noun := name.rstrip("_")) in core.nouns:  # `break` is a word of Python
+            return _NounFace(self, core.nouns[noun])
         raise AttributeError(f"the bench has no {name!r}: {', '.join([*core.nouns, *core.plain])}")
 
     def __dir__(self) -> list[str]:

@@ -61,6 +61,14 @@ class Station(Protocol):
     async def until(self, what: str, holds: Callable[[], bool], timeout_s: float = 120.0, every_s: float = 0.05) -> None: ...
 
 
+class Stops(Protocol):
+    """Breakpoints that are set."""
+
+    async def watch(self, work: Coroutine[object, object, Result]) -> Result:
+        """Result of ``work``, or of the stop at a breakpoint that comes before it is done."""
+        ...
+
+
 Opener = Callable[[Board, Clock, Trace, int], AbstractAsyncContextManager[Station]]
 """Entry point of the group ``chub.bench``: opens the station of a board with that seed."""
 
@@ -152,15 +160,21 @@ class Core:
         """Lists to complete words from, given the words of the call so far; nouns add theirs."""
         self.watching: Callable[[Record], bool] | None = None
         """Which records are shown as they come; None: none."""
+        self.stops: Stops | None = None
+        """Breakpoints, while there are some: a verb whose message stops at one is left under way, and the prompt is free."""
         self._active = 0
         self.nouns: dict[str, Noun] = {}
         self.absent: dict[str, NotAvailable] = {}
-        """Nouns whose libraries are not installed, each with what to do."""
+        """Nouns that cannot be used, each with the reason: a library that is not installed, a fault in a further package."""
         if kinds is None:
             kinds, self.absent = _noun_classes()
         for kind in kinds:
-            for noun in kind.on(self):
-                self.nouns[noun.name] = noun
+            try:
+                self.nouns.update({noun.name: noun for noun in kind.on(self)})
+            except CommsHubError:
+                raise
+            except Exception as fault:  # a noun of a further package; the bench opens without it, and says so
+                self.absent[kind.name] = _broken(kind.name, kind.__module__, fault)
         self.offers["topics"] = lambda _: [*self.nouns, *self.plain]
         self.plain: dict[str, tuple[Noun, Verb]] = {
             verb.plain: (noun, verb) for noun in self.nouns.values() for verb in noun.verbs().values() if verb.plain is not None
@@ -215,7 +229,7 @@ class Core:
     async def _act(self, work: Coroutine[object, object, Result]) -> Result:
         with self.running():
             try:
-                return await work
+                return await (work if self.stops is None else self.stops.watch(work))
             finally:
                 if self.clock.warp:
                     await asyncio.sleep(_SETTLE_S)
@@ -304,10 +318,18 @@ def _noun_classes() -> tuple[list[type[Noun]], dict[str, NotAvailable]]:
         except NotAvailable as lacking:
             absent[entry.name] = lacking
             continue
-        assert isinstance(kind, type), f"{entry.value} is not a noun"
-        assert issubclass(kind, Noun), f"{entry.value} is not a noun"
-        found.append(kind)
+        except Exception as fault:  # of a further package
+            absent[entry.name] = _broken(entry.name, entry.value, fault)
+            continue
+        if isinstance(kind, type) and issubclass(kind, Noun):
+            found.append(kind)
+        else:
+            absent[entry.name] = NotAvailable(f"the noun {entry.name}", f"{entry.value} is no Noun")
     return found, absent
+
+
+def _broken(name: str, place: str, fault: Exception) -> NotAvailable:
+    return NotAvailable(f"the noun {name}", f"{place} ended with {type(fault).__name__}: {fault}")
 
 
 def openers() -> Mapping[str, Opener]:

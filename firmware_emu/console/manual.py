@@ -74,15 +74,18 @@ def manual(bench: Core, topic: Sequence[str]) -> Result:
 
 
 def _found(bench: Core, topic: list[str]) -> list[tuple[str, str]]:
-    titles: list[str] = []
     if topic[0] in bench.plain:
-        titles = [bench.plain[topic[0]][1].section]
-    elif topic[0] in bench.nouns:
+        return [_section(bench.plain[topic[0]][1])]
+    if topic[0] in bench.nouns:
         verbs = bench.nouns[topic[0]].verbs()
-        titles = [verb.section for name, verb in verbs.items() if len(topic) < 2 or topic[1] == name]
-    elif topic[0] in sections():
-        titles = [topic[0]]
-    return [(title, sections()[title]) for title in titles if title in sections()]
+        return [_section(verb) for name, verb in verbs.items() if len(topic) < 2 or topic[1] == name]
+    return [(topic[0], sections()[topic[0]])] if topic[0] in sections() else []
+
+
+def _section(verb: Verb) -> tuple[str, str]:
+    """The manual's section of a verb; of a noun that a further package brings, what its declaration says."""
+    made = f"{usage_line(verb.section, verb)}\n\n{verb.summary}"
+    return verb.section, sections().get(verb.section, made)
 
 
 def examples() -> list[str]:

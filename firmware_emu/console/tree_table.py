@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -63,3 +63,13 @@ def table(tree: Tree, width: int) -> Table:
         parts = (field, said, clause) if wide else (Text("  ").join(part for part in (field, said, clause) if part),)
         shown.add_row(str(node.offset), Text(_octets(node, OCTETS_SHOWN[wide])), *parts)
     return shown
+
+
+class TreeTable:
+    """The explanation as wide as the console that shows it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield table(self._tree, options.max_width)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import WanError
@@ -126,11 +126,16 @@ Shape = Callable[[str, WanFrame], Sequence[tuple[float, WanFrame]]]
 May raise WanError: the connection ends with it, as TLS ends one with a record that does not verify."""
 
 
+Gate = Callable[[str, WanFrame], Awaitable[Sequence[WanFrame]]]
+"""Called with where a frame goes and the frame; what it gives goes on when it is done: a breakpoint waits here for a person."""
+
+
 class ShapedLink:
-    """The hub's end of a link. Without a :attr:`shape` frames pass as they are."""
+    """The hub's end of a link. Without a :attr:`gate` and a :attr:`shape` frames pass as they are."""
 
     def __init__(self, link: WanLink) -> None:
         self._link = link
+        self.gate: Gate | None = None
         self.shape: Shape | None = None
         self.coverage = True
         """True while a connection can be made; :meth:`cut` ends one that is there."""
@@ -205,10 +210,11 @@ class ShapedLink:
         self._changed.set()
 
     async def _passed(self, to: str, frame: WanFrame) -> Sequence[tuple[float, WanFrame]]:
+        frames = (frame,) if self.gate is None else await self.gate(to, frame)
         if self.shape is None:
-            return ((0.0, frame),)
+            return tuple((0.0, one) for one in frames)
         try:
-            return self.shape(to, frame)
+            return [arrival for one in frames for arrival in self.shape(to, one)]
         except WanError:
             await self._link.close()
             raise

@@ -100,7 +100,7 @@ class DeviceNoun(RigNoun):
     @verb()
     async def pair(self, other: Other) -> Result:
         """Join it with another Device or the GPF (8.7.1 for a PPMID and its meter, else 8.7.2)."""
-        variant = "8.7.1" if "PPMID" in (self.table.type, self.kind_of(other)) else "8.7.2"
+        variant = "8.7.1" if "PPMID" in (kinds.duis_type(self.table), self.kind_of(other)) else "8.7.2"
         outcome = await self._associate(variant, self.name, other)
         return Result(f"{self.name} with {other}: {outcome.verdict}" if outcome.ok else outcome.why, ok=outcome.ok, raw=outcome)
 
@@ -176,8 +176,8 @@ class DeviceNoun(RigNoun):
 
     def _sender(self) -> Eui64:
         """The Device whose supplier sends this hub request: this one or, where it is no meter, a meter of its hub."""
-        rows = {row.eui: row.type for row in self.bench.board.device}
-        if self.table.type in ("ESME", "GSME"):
+        rows = {row.eui: kinds.duis_type(row) for row in self.bench.board.device}
+        if rows[self.table.eui] in ("ESME", "GSME"):
             return self.table.eui
         on_hub = self.station.dcc.inventory.on_hub(self.bench.board.hub.chf)
         meters = [eui for kind in ("ESME", "GSME") for eui in on_hub if rows.get(eui) == kind]

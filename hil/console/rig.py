@@ -17,6 +17,7 @@ from hil.dcc.base.results import Outcome
 from hil.dcc.duis import new_request
 from hil.dcc.duis.document import Content
 from hil.dcc.parties.users import User
+from hil.devices import kinds
 
 _LONG_MS = 10_000
 WAIT_S = 7200.0
@@ -61,7 +62,7 @@ class RigNoun(Noun):
 
     def kind_of(self, name: str) -> str:
         """The type of ``chf``, ``gpf`` or a Device of the board."""
-        return next((row.type for row in self.bench.board.device if row.name == name), name.upper())
+        return next((kinds.duis_type(row) for row in self.bench.board.device if row.name == name), name.upper())
 
     async def ask(
         self,
@@ -89,7 +90,7 @@ class RigNoun(Noun):
             if by not in parties:
                 raise WordError(f"by: read {by!r}, expected one of {', '.join(parties)}{nearest(by, parties)}")
             return station.user(parties[by])
-        gas = target in (self.bench.board.hub.gpf, *(row.eui for row in self.bench.board.device if row.type == "GSME"))
+        gas = target in (self.bench.board.hub.gpf, *(row.eui for row in self.bench.board.device if kinds.duis_type(row) == "GSME"))
         return station.gas_supplier if gas else station.supplier
 
 

@@ -8,11 +8,14 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from firmware_emu.errors import BoardError
 from ichis.profile import Profile
 
+GROUP = "commshub.check"
+"""Entry points of packages that have checks, this one's among them."""
 Value = str | int | float | bool | list["Value"] | dict[str, "Value"]
 
 _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
@@ -143,8 +146,8 @@ def _number(expression: str | float | None, profile: Profile, check: str) -> flo
 
 def load_checks(under_test: str = "hub", folder: Path | None = None) -> tuple[Check, ...]:
     """All checks of hubs, or of hosts, in the order of file names. Raises BoardError with file and key."""
-    place = resources.files("ichis.conformance") if folder is None else folder
-    files = sorted((entry for entry in place.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    places = [resources.files(entry.value) for entry in entry_points(group=GROUP)] if folder is None else [folder]
+    files = sorted((entry for place in places for entry in place.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
     checks = [check for entry in files for check in read_checks(entry.name, entry.read_text(encoding="utf-8"))]
     seen: set[str] = set()
     for check in checks:

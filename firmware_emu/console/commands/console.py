@@ -76,6 +76,8 @@ def console(
         opening = Bench.open(board_name, seed=seed, speed=speed, settings=settings, faults=faults)
         with contextlib.nullcontext() if kept else _no_run_kept(), opening as bench:
             local = LocalTalk(bench.handle)
+            for left_out in bench.handle.core.absent.values():
+                click.echo(f"left out: {left_out}", err=True)
             if lines is None:
                 click.echo(f"board {local.name}, seed {bench.seed}, run {bench.folder}; `help` tells what can be said", err=True)
             code = _serve(local, lines, as_json, keep_going)

@@ -12,11 +12,10 @@ from firmware_emu.console.layers import Known, explain_any, layers
 from firmware_emu.console.octets import Octets, octets_of, record_of
 from firmware_emu.console.records import Filter, line, of_message, quiet
 from firmware_emu.console.result import Result, count
-from firmware_emu.console.tree_table import table
+from firmware_emu.console.tree_table import TreeTable
 from firmware_emu.console.why import told, why
 from firmware_emu.console.words import nearest
 from firmware_emu.errors import DecodeError
-from firmware_emu.gbcs.tree import Tree
 from firmware_emu.trace import Record
 
 LAST = 20
@@ -90,7 +89,7 @@ class Trace(Noun):
         said = f"{where}: read as {found.layer.name}, {found.layer.about}"
         if as_ is None and found.others:
             said += f"; could also be {', '.join(found.others)} (as={found.others[0]})"
-        return Result(said, values, picture=_Explained(found.tree), raw=found.tree)
+        return Result(said, values, picture=TreeTable(found.tree), raw=found.tree)
 
     @verb(plain="why", looks=True)
     async def why(self, message: Message | None = None) -> Result:
@@ -124,13 +123,3 @@ class _Lines:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for record in self._records:
             yield line(record)
-
-
-class _Explained:
-    """A tree as ``chub gbcs explain`` shows it."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield table(self._tree, options.max_width)

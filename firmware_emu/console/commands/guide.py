@@ -1,0 +1,38 @@
+"""``chub guide``: the guides, each by its name."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+
+from firmware_emu.console import guides
+from firmware_emu.console.words import nearest
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def guide(name: str | None, as_json: bool) -> None:
+    """Show the guide NAME; without it, the list of guides. Where the output is no terminal, the guide is Markdown as it is written."""
+    found = guides.guides()
+    if name is None:
+        if as_json:
+            click.echo(json.dumps({one.name: one.title for one in found.values()}))
+            return
+        width = max(map(len, found))
+        for one in found.values():
+            click.echo(f"{one.name:{width}}  {one.title}")
+        return
+    if name not in found:
+        raise click.BadParameter(f"read {name!r}, expected one of {', '.join(found)}{nearest(name, found)}", param_hint="NAME")
+    text = found[name].text
+    if as_json:
+        click.echo(json.dumps({"name": name, "title": found[name].title, "text": text}))
+    elif sys.stdout.isatty():
+        Console().print(Markdown(text, code_theme="ansi_dark"))
+    else:
+        click.echo(text, nl=False)

@@ -1,0 +1,77 @@
+"""A message stands on the SM WAN, is looked at, changed, lost, doubled and sent on; the far end judges what arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from firmware_emu.console import Bench, BlockingBench
+from firmware_emu.console.declare import WordError
+from firmware_emu.gbcs.envelope import Message
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[BlockingBench]:
+    with Bench.open("simulated", seed=7) as bench:
+        bench.hub.form()
+        assert bench.esme.add()
+        yield bench
+
+
+@pytest.fixture(autouse=True)
+def _cleared(bench: BlockingBench) -> Iterator[None]:
+    yield
+    bench.say("break clear")
+
+
+def _stopped(bench: BlockingBench) -> Message:
+    bench.say("break add dcc esme 4.1.1")
+    stopped = bench.dcc.read("esme")
+    assert stopped.said.startswith("stopped: ")
+    return Message.decode(stopped.raw)
+
+
+def test_a_meters_response_that_is_changed_on_its_way_is_refused_by_the_user_and_why_names_it(bench: BlockingBench) -> None:
+    message = _stopped(bench)
+    before = bench.clock.now()
+    assert "MAC" in bench.say("break show").as_text()
+    assert bench.clock.now() == before  # time stands still while it is looked at
+    last = message.payload_offset + len(message.payload) - 1
+    bench.say(f"break change {last} {message.payload[-1] ^ 1:02x}")
+    done = bench.say("break go")
+    assert not done.ok
+    assert any(one.event == "refused" and "MAC" in str(one.detail) for one in bench.records if one.time >= before)
+    assert "MAC" in bench.say("why").as_text()
+
+
+def test_the_same_change_with_its_protection_made_anew_is_taken(bench: BlockingBench) -> None:
+    message = _stopped(bench)
+    counter = message.payload_offset + len(message.payload) - 1
+    changed = bench.say(f"break change {counter} {message.payload[-1]:02x} anew")
+    assert Message.decode(changed.raw).mac == message.mac  # the same octets have the same MAC
+    assert bench.say("break go").ok
+
+
+def test_a_response_that_is_doubled_is_taken_once_and_one_that_is_dropped_the_hub_sends_again(bench: BlockingBench) -> None:
+    _stopped(bench)
+    assert bench.say("break go 2").ok
+    _stopped(bench)
+    again = bench.say("break drop")
+    assert again.said.startswith("stopped: ")
+    bench.say("break clear")
+    assert bench.say("break go").ok
+
+
+def test_what_cannot_be_is_told_in_a_line(bench: BlockingBench) -> None:
+    with pytest.raises(WordError, match="no message stands at a breakpoint"):
+        bench.say("break go")
+    with pytest.raises(WordError, match="expected a service request"):
+        bench.say("break add dcc esme 99.9")
+    with pytest.raises(WordError, match="expected one of none: none is set"):
+        bench.say("break clear 3")
+
+
+def test_python_says_it_with_a_bar_behind_the_word_that_is_its_own(bench: BlockingBench) -> None:
+    assert bench.break_.add("hub").said.endswith(": to hub")
+    assert [row[1] for row in bench.break_.list().rows] == ["to hub"]
