@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.cli import chub
+from tests.chub_words import command
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,16 +20,6 @@ NOUNS = sorted(entry.name for entry in entry_points(group="chub.nouns"))
 TABLE = dict(re.findall(r"^\| `chub ([a-z]+)` \| (.+) \|$", README, re.MULTILINE))
 BLOCKS = [line for block in re.findall(r"```\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 COMMANDS = [line.split("#")[0].strip() for line in BLOCKS if line.startswith("chub ")]
-
-
-def command(words: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that the words name, and the words that are left for it."""
-    found: click.Command = chub
-    while words and isinstance(found, click.Group):
-        under = found.get_command(click.Context(found), words[0])
-        assert under is not None, f"no such command: {words[0]}"
-        found, words = under, words[1:]
-    return found, words
 
 
 def test_the_table_names_every_noun_that_chub_has() -> None:

@@ -28,6 +28,7 @@ AWAITED = {
     "hil/bench/home.py": "awaited by the visit it waits for",
     "hil/bench/household.py": "in a task group",
     "hil/conformance/bench.py": "awaited by the reading",
+    "hil/console/breakpoints.py": "awaited by the verb that sends the message on",
     "hil/conformance/host_bench.py": "awaited by the reading",
     "hil/dcc/gateway/sequence.py": "awaited by the request that waits",
     "hil/hosts/drivers/zigpy_app.py": "awaited by the step of the driver",

@@ -85,7 +85,7 @@ class Break(RigNoun):
         """Verbs that wait for a message which stands, the last one last."""
 
     async def close(self) -> None:
-        """What stands goes on; verbs that waited for it end."""
+        """Let go on what stands, and end the verbs that waited for it."""
         for task in self._left:
             task.cancel()
         await asyncio.gather(*self._left, return_exceptions=True)

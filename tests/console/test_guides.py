@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from firmware_emu.cli import chub
 from firmware_emu.console import Bench, BlockingBench
-from firmware_emu.console.guides import Block, guides
-from tests.test_readme import command
+from firmware_emu.console.commands.guides import Block, guides
+from tests.chub_words import command
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {"client": "tests/dcc/service/test_guide_client.py"}

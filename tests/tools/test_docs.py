@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from firmware_emu.console.guides import guides
+from firmware_emu.console.commands.guides import guides
 
 ROOT = Path(__file__).resolve().parents[2]
 

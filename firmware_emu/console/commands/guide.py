@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from firmware_emu.console import guides
+from firmware_emu.console.commands import guides
 from firmware_emu.console.words import nearest
 
 
