@@ -25,6 +25,8 @@ from hil.journeys.strategy import State, Strategy
 
 SAMPLES = 60
 LEAST_SAMPLES = 6
+MOST_BETWEEN = 100
+"""Requests between two samples at most, so that a measurement which ends by the clock has enough of them."""
 SLOPE_BUDGET = 100.0
 """Octets a request under which there is no slope: 50,000 requests are then within 5 MB, which the allocator's own pools move."""
 PAUSE_S = 1.0
@@ -53,7 +55,7 @@ async def measure(
     until = time.monotonic() + minutes * 60
     async with open_station(board, clock, Trace(clock.now), folder) as station:
         await Strategy(station).reach(State.COMMISSIONED)
-        every = max(1, requests // SAMPLES)
+        every = min(MOST_BETWEEN, max(1, requests // SAMPLES))
         before = None
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task("requests", total=requests)
