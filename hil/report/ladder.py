@@ -14,7 +14,7 @@ _TOP = 40
 _LEFT = 76
 _REFUSED = frozenset({"refused", "lost", "failed", "dropped", "not delivered"})
 _ARRIVED = frozenset({"received"})
-"""The far side of a hop that its sender has told already: drawn once."""
+"""The far side of a hop: drawn where its sender, in another process perhaps, has not told it."""
 _WORDS = ("variant", "kind", "use_case", "command", "what", "code", "check", "reason")
 """Details that say what a hop carried, the most telling first."""
 
@@ -32,12 +32,17 @@ class Arrow:
 
 def arrows(records: Sequence[Record], lanes: Mapping[str, str]) -> list[Arrow]:
     """The hops among ``records`` that lead from one lane to another."""
-    found = []
+    found: list[Arrow] = []
+    left = set[tuple[str, str, str | None]]()
     for record in records:
-        if record.target is None or record.event in _ARRIVED:
+        if record.target is None or (record.event in _ARRIVED and record.message is None):
             continue
         source, target = _lane(record.source, lanes), _lane(record.target, lanes)
-        if source is not None and target is not None and source != target:
+        if source is None or target is None or source == target:
+            continue
+        hop = (source, target, record.message)
+        if record.event not in _ARRIVED or hop not in left:
+            left.add(hop)
             found.append(Arrow(record.time, source, target, _text(record), record.event in _REFUSED))
     return found
 

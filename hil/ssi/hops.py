@@ -39,9 +39,11 @@ class Hops:
             self._records.append(record)
 
     def of(self, request: str) -> list[Record]:
-        """Every hop of a request: those that carry its name, or that of a message (Command, Response) which a hop ties to it."""
-        names = {request} | {one.message for one in self._records if one.detail.get("request") == request and one.message is not None}
-        return [one for one in self._records if one.message in names]
+        """Every hop of a request: those that carry its name, or that of a message (Command, Response) which a hop ties to it. They end with
+        the last that names the request: a Response that comes once more later is no part of it."""
+        own = [one for one in self._records if request in (one.message, one.detail.get("request"))]
+        names = {request} | {one.message for one in own if one.message is not None}
+        return [one for one in self._records if one.message in names and one.number <= own[-1].number]
 
     def ladder(self, request: str, user: Eui64, target: str, hub: str | None, walk: Sequence[WalkLine]) -> tuple[str, list[LadderHop]]:
         """The ladder as SVG with the states that a request of this ``walk`` came to, empty where no hop is known; its hops in words."""

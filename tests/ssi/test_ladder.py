@@ -22,6 +22,9 @@ async def test_a_live_request_is_shown_with_its_ladder_to_its_user_alone(far_end
     accounts = Accounts(dcc.store, now, settings)
     app = make_app(Page(views, accounts, far_end.clock, settings, False), ("test",))
     outcome = await send(far_end, "11.2")
+    response = next(message.octets for message in outcome.messages if message.kind == "g")
+    far_end.home.say(response)  # an attack later: the same Response once more
+    await far_end.clock.sleep(5)
     await send(far_end, "8.2", None, {"DeviceID": ESME})
     path = f"/requests/{outcome.request}"
     pages = {}
@@ -33,8 +36,10 @@ async def test_a_live_request_is_shown_with_its_ladder_to_its_user_alone(far_end
                 assert "8.2 Read Inventory" in (await browser.get("/requests")).text
     html = pages[SUPPLIER].text
     assert html.count("<svg") == 1
+    assert "received" in re.findall(r"<text[^>]*>([^<]*)</text>", html), "the Response has its arrow"
+    assert "repeated" not in html, "what comes later with the same octets is no part of the request"
     assert all(f">{lane}</text>" in html for lane in ("user", "DCC"))
-    assert re.findall(r'class="state">([^<]*)<', html) == ["accepted", "sent, responded"]
+    assert re.findall(r'class="state">([^<]*)<', html) == ["accepted", "sent", "responded"]
     hops = re.findall(r'data-label="Who">([^<]*)</td><td role="cell" data-label="What">([^<]*)<', html)
     assert ("gateway", "acknowledged") in hops
     assert ("transform", "transformed") in hops

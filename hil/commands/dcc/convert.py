@@ -19,7 +19,7 @@ __all__ = ["convert"]
 def convert(document: BinaryIO, schema_version: str | None) -> None:
     """Turn a DUIS request or Response (a file, or - for what comes in) into the published parser's simplified JSON, or that into XML.
 
-    JSON has no signature: a request that comes of it has none, and `chub dcc send` signs it. Posted to the web service as
+    JSON has no signature: a request that comes of it has none, and `chub dcc send` takes and signs either. Posted to the web service as
     application/json it is answered in JSON.
     """
     octets = document.read()

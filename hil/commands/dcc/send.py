@@ -26,8 +26,10 @@ from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import CommandVariant, Node
+from hil.dcc.duis.simplified import document_of
 from hil.dcc.parties.acb import OriginatorCounters
 from hil.dcc.parties.users import User
+from hil.dcc.service.settings import service_settings
 
 JOIN_TIME_S = 600
 """Seconds for which an 8.11 made from a board lets the Device join; DUIS allows 1 to 3,600 s."""
@@ -58,6 +60,15 @@ def _content(body: str) -> dict[str, Content]:
     if not isinstance(read, dict):
         raise click.BadParameter("expected a JSON object", param_hint="--body")
     return read
+
+
+def _xml(octets: bytes) -> bytes:
+    """A file as XML. Raises RequestError."""
+    try:
+        content = json.loads(octets)
+    except ValueError:
+        return octets
+    return document_of(content, service_settings().schema_version)
 
 
 def place_of(listen: str) -> tuple[str, int]:
@@ -202,11 +213,11 @@ def send(
 ) -> None:
     """Send a service request, and wait for its end: VARIANT is its number (7.2), TARGET its Device, left out for the DCC itself.
 
-    Or send DUIS XML files in the order given, each by the user that its RequestID names; the first that fails ends it. A file that
-    is not signed is signed with that user's key. With --as-is files go as a user's client posts them: nothing is signed here, and what the
-    gateway says at once is the end; the exit code tells if it took them all.
+    Or send DUIS files, XML or the simplified JSON of `chub dcc convert`, in the order given, each by the user that its RequestID names; the
+    first that fails ends it. A file that is not signed is signed with that user's key. With --as-is files go as a user's client posts them:
+    nothing is signed here, and what the gateway says at once is the end; the exit code tells if it took them all.
     """
-    documents = [Path(name).read_bytes() for name in what if Path(name).is_file()]
+    documents = [_xml(Path(name).read_bytes()) for name in what if Path(name).is_file()]
     if documents and len(documents) != len(what):
         raise NotAvailable(next(name for name in what if not Path(name).is_file()), "name files alone, or a variant and its Device")
     if not documents and (what[0] not in schedule() or len(what) > 2):

@@ -60,3 +60,14 @@ def test_the_command_turns_either_form_into_the_other(duis: Path, tmp_path: Path
     assert read_request(back.output.encode()).service_reference_variant == "7.2"
     wrong = CliRunner().invoke(dcc, ["convert", "-"], input="{}")
     assert "header" in str(wrong.exception)
+
+
+def test_a_request_in_json_is_handed_to_the_gateway_as_one_in_xml_is(duis: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    template = duis / "templates" / "ECS43_7.2_SUCCESS_REQUEST_DUIS.XML"
+    asked = tmp_path / "request.json"
+    asked.write_text(json.dumps(simplified(template.read_bytes())))
+    place = ["--store", str(tmp_path / "dcc.sqlite"), "--board", "boxed"]
+    done = CliRunner().invoke(dcc, ["send", "--as-is", str(asked), *place, "--json"])
+    assert done.exit_code == 1
+    assert "E1" in done.output, "the store knows no user yet"

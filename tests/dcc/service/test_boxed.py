@@ -21,9 +21,8 @@ from hil.dcc.duis.document import load_schema
 from hil.dcc.duis.request import CommandVariant
 from hil.dcc.service.exchange import SERVED
 from tests.dcc.service.duis_client import texts
+from tests.dcc.service.templates import SPOILS, in_order
 
-SPOILS = ("8.3_", "8.4_", "8.14.", "CS02b", "CS04", "CCS01", "CCS02")
-"""Beginnings of the templates after which the home is another."""
 REFUSED = {
     "11.1": "the image is of another version than the request names",
     "11.4": "the image is of another version than the request names",
@@ -55,7 +54,7 @@ async def test_every_published_template_is_answered_as_it_is(
         end.stays_up = True
         from_board.prepare(end.dcc, board)
         async with stand(end, Places()) as standing:
-            files = sorted((duis / "templates").glob("*.XML"), key=lambda path: (path.name.startswith(SPOILS), path.name))
+            files = in_order(duis)
             for path in files:
                 octets = path.read_bytes()
                 found = re.search(rb"CommandVariant>(\d)", octets)
