@@ -11,6 +11,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import ACK_WAIT_S, Air, Link, MacFrame
 from hil.radio.air.frames import Address, MacKind, MacPdu
+from hil.radio.air.phy import phy_of, sub_ghz
 from hil.radio.nodes.node import StackNode
 from tests.radio.radio_bench import DISPLAY, HUB, LINK_KEY, METER, Coordinator
 
@@ -64,7 +65,8 @@ async def test_a_frame_nobody_takes_is_not_acknowledged_after_the_waiting_time(a
     ended: asyncio.Future[float] = loop.create_future()
     begun = loop.time()
     air.transmit(sender, data(1), lambda acked, pending: ended.set_result(-1.0 if acked else loop.time()))
-    assert abs(await ended - begun - ACK_WAIT_S) < 1e-6
+    on_air_s = phy_of(15).air_s(len(data(1).encode()))
+    assert await ended - begun == pytest.approx(on_air_s + ACK_WAIT_S, abs=1e-6)
 
 
 async def test_a_broadcast_reaches_all_and_is_not_acknowledged(air: Air) -> None:
@@ -83,13 +85,36 @@ async def test_links_delay_weaken_and_lose_frames_in_the_share_they_state(air: A
     begun = asyncio.get_running_loop().time()
     for _ in range(2000):
         air.transmit(sender, data(1, ack=False))
-    await asyncio.sleep(1)
+    await asyncio.sleep(3)
     assert 1400 < len(ear.heard) < 1600
-    assert {(at - begun, rssi) for at, _, rssi in ear.heard} == {(0.5, -80)}
+    assert {rssi for _, _, rssi in ear.heard} == {-80}
+    turn_s = phy_of(15).air_s(len(data(1, ack=False).encode())) + phy_of(15).turnaround_s
+    turns = [(at - begun - 0.5 + phy_of(15).turnaround_s) / turn_s for at, _, _ in ear.heard]
+    assert turns == pytest.approx([round(turn) for turn in turns])
+    assert len({round(turn) for turn in turns}) == len(turns)
     air.set_link(HUB, METER, Link(loss=1.0))
     air.transmit(sender, data(1, ack=False))
     await asyncio.sleep(1)
     assert len(ear.heard) < 1600
+
+
+@pytest.mark.parametrize("channel", [15, sub_ghz(28, 3)])
+async def test_frames_of_one_instant_take_turns_and_arrive_when_the_capture_says_that_they_end(air: Air, channel: int) -> None:
+    radios = [Ear(air, Eui64(bytes([0, 0x5D, 0, 0, 0, 0, 0, number])), number, channel) for number in range(1, 9)]
+    frames: list[MacFrame] = []
+    air.capture(frames.append)
+    for sender in radios:
+        for hearer in radios:
+            if sender is not hearer:
+                air.transmit(sender, data(hearer.short, bytes(range(sender.short))), lambda acked, pending: None)
+    await asyncio.sleep(2)
+    assert len(frames) == 2 * 8 * 7
+    phy = phy_of(channel)
+    for frame, after in pairwise(frames):
+        assert after.time - frame.time > phy.air_s(len(frame.octets)) + phy.turnaround_s - 1e-6
+    ends = [frame.time + phy.air_s(len(frame.octets)) for frame in frames if MacPdu.decode(frame.octets).kind is MacKind.DATA]
+    since = air.clock.now() - asyncio.get_running_loop().time()
+    assert sorted(at + since for radio in radios for at, _, _ in radio.heard) == pytest.approx(ends, abs=1e-6)
 
 
 def test_loss_is_drawn_from_the_seed_link_by_link() -> None:

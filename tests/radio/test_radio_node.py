@@ -342,6 +342,7 @@ async def test_a_sleepy_device_receives_broadcasts_from_its_parent(clock: Clock)
     home.hub.permit(DISPLAY)
     await other.join(LINK_KEY)
     await other.broadcast(frame(b"to all"))
+    await asyncio.sleep(0.1)  # on the air, and at the parent
     await home.meter.poll()
     await asyncio.sleep(0)
     assert [got.payload for _, got in home.heard] == [b"to all"]

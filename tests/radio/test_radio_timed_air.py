@@ -46,15 +46,16 @@ def payload(node: StackNode, text: bytes) -> ApsFrame:
     return ApsFrame(0x0702, text, 1, 1)
 
 
-async def test_a_frame_is_on_the_air_as_long_as_its_octets_take_and_then_acknowledged(clock: Clock) -> None:
-    home = Home(clock)
+@pytest.mark.parametrize("timed", [False, True])
+async def test_a_frame_is_on_the_air_as_long_as_its_octets_take_and_then_acknowledged(clock: Clock, timed: bool) -> None:
+    home = Home(clock, timed=timed)
     await home.join()
     home.pcap.frames.clear()
     await home.nodes[0].send(HUB, payload(home.nodes[0], bytes(40)))
     data, ack = home.pcap.frames[:2]
     assert MacPdu.decode(ack.octets).kind is MacKind.ACK
-    # seen when it begins, the acknowledgement when it has ended: 4 + 1 + 1 + 2 octets beside the MPDU, 32 us each, 192 us between
-    expected = (len(data.octets) + 8) * 32e-6 + 192e-6 + (3 + 8) * 32e-6
+    # each has the time at which it begins: 4 + 1 + 1 + 2 octets beside the MPDU, 32 us each, 192 us between
+    expected = (len(data.octets) + 8) * 32e-6 + 192e-6
     assert ack.time - data.time == pytest.approx(expected, abs=2e-6)
 
 

@@ -1,9 +1,9 @@
 """The shared medium: real 802.15.4 octets between radios, with seeded loss, delay and signal strength per link.
 
-In a capture each frame of a channel has a time of its own, at its bit rate. Not modelled here: collisions, carrier sense, air time on the
-way (a frame arrives in the same bench instant unless its link has a delay), which
-:class:`hil.radio.air.timed_air.TimedAir` has; and not at all: adjacent channels. Acknowledgements are made here, as radio hardware does,
-and are real frames in the capture.
+A frame is on its channel for as long as its octets take at the bit rate, arrives when it ends, and is acknowledged a turnaround later.
+Radios of one channel take turns without a word: a frame begins when the one before it, and its acknowledgement, have ended. Not modelled
+here: backoff, carrier sense and collisions, which :class:`hil.radio.air.timed_air.TimedAir` has; and not at all: adjacent channels.
+Acknowledgements are made here, as radio hardware does, and are real frames in the capture.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from hil.radio.air.phy import phy_of
 
 ACK_WAIT_S = 0.000864
 """macAckWaitDuration at 2.4 GHz, 54 symbols (IEEE 802.15.4-2006 7.4.2)."""
+ACK_OCTETS = 3
+ACK_REQUEST = 0x20
+"""Bit of a frame control field's first octet (IEEE 802.15.4-2006 7.2.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,10 @@ class _Answers:
         self._left = radios
         self._outcome = outcome
 
-    def acknowledged(self, heard: bool, pending: bool) -> None:
+    def acknowledged(self, end: float, heard: bool, pending: bool) -> None:
+        """An acknowledgement ends at ``end``, loop time."""
         if heard and self._outcome is not None:
-            asyncio.get_running_loop().call_soon(self._outcome, True, pending)
+            asyncio.get_running_loop().call_at(end, self._outcome, True, pending)
             self._outcome = None
 
     def done(self) -> None:
@@ -140,7 +144,7 @@ class Air:
         self._captures: list[Callable[[MacFrame], None]] = []
         self._energy: dict[int, int] = {}
         self._clear: dict[int, float] = {}
-        """Bench time from which a channel is free of what a capture has seen on it."""
+        """Loop time from which a channel is free of what was sent on it."""
         self._elsewhere: dict[Radio, list[tuple[Radio, _Answers]]] = {}
         """Radios elsewhere, each with the frames that it works on: the sender, and what becomes of the frame."""
         self.disturbance: Disturbance | None = None
@@ -191,16 +195,23 @@ class Air:
         channel = source.channel if channel is None else channel
         if channel is None:
             return
-        self._show(channel, octets, self.default)
-        asyncio.get_running_loop().call_soon(self._arrive, source, channel, octets, outcome)
+        acknowledged = bool(octets) and bool(octets[0] & ACK_REQUEST)
+        begin, end = self._turn(channel, len(octets), acknowledged=acknowledged)
+        asyncio.get_running_loop().call_at(end, self._arrive, source, channel, octets, outcome, begin)
 
-    def _show(self, channel: int, octets: bytes, link: Link) -> None:
-        """Tell those who capture. Frames of one instant are laid one after the other on their channel, each for as long as it takes."""
+    def _turn(self, channel: int, octets: int, *, acknowledged: bool) -> tuple[float, float]:
+        """Take ``channel`` for a frame of so many octets, and for its acknowledgement: loop times at which the frame begins and ends."""
+        phy = phy_of(channel)
+        begin = max(asyncio.get_running_loop().time(), self._clear.get(channel, 0.0))
+        end = begin + phy.air_s(octets)
+        after_s = phy.turnaround_s + phy.air_s(ACK_OCTETS) if acknowledged else 0.0
+        self._clear[channel] = end + after_s + phy.turnaround_s
+        return begin, end
+
+    def _show(self, channel: int, octets: bytes, link: Link, begin: float) -> None:
+        """Tell those who capture of a frame that began at ``begin``, loop time."""
         if self._captures:
-            phy = phy_of(channel)
-            begin = max(self.clock.now(), self._clear.get(channel, 0.0))
-            self._clear[channel] = begin + phy.air_s(len(octets)) + phy.turnaround_s
-            seen = MacFrame(begin, channel, octets, link.rssi, link.lqi)
+            seen = MacFrame(self.clock.now() - asyncio.get_running_loop().time() + begin, channel, octets, link.rssi, link.lqi)
             for callback in tuple(self._captures):
                 callback(seen)
 
@@ -225,16 +236,20 @@ class Air:
         """Send the acknowledgement; whether ``outcome`` will be told of it."""
         loop = asyncio.get_running_loop()
         pending = frame.kind is MacKind.COMMAND and radio.pending_for(frame.source)
-        self._show(channel, MacPdu(MacKind.ACK, frame.sequence, pending=pending).encode(), link)
+        octets = MacPdu(MacKind.ACK, frame.sequence, pending=pending).encode()
+        begin = loop.time() + phy_of(channel).turnaround_s
+        self._show(channel, octets, link, begin)
         if outcome is None or self._lost(radio.eui64, source.eui64, link, channel):
             return False
-        if link.delay_s:
-            loop.call_later(2 * link.delay_s, outcome, True, pending)
-        else:
-            loop.call_soon(outcome, True, pending)
+        loop.call_at(begin + phy_of(channel).air_s(len(octets)) + 2 * link.delay_s, outcome, True, pending)
         return True
 
-    def _arrive(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None, sending: object = None) -> None:
+    def _arrive(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None, begin: float) -> None:
+        """A frame has ended that began at ``begin``, loop time: who hears it, and who acknowledges."""
+        self._show(channel, octets, self.default, begin)
+        self._heard(source, channel, octets, outcome)
+
+    def _heard(self, source: Radio, channel: int, octets: bytes, outcome: Outcome | None, sending: object = None) -> None:
         loop = asyncio.get_running_loop()
         try:
             frame = MacPdu.decode(octets)
@@ -286,11 +301,12 @@ class Air:
 
     def acknowledged_by(self, radio: Radio, channel: int, octets: bytes) -> None:
         """The acknowledgement that a radio elsewhere makes, of the frame that it works on."""
-        self._show(channel, octets, self.default)
+        phy, now = phy_of(channel), asyncio.get_running_loop().time()
+        self._show(channel, octets, self.default, now + phy.turnaround_s)
         for source, answers in self._elsewhere.get(radio, ()):
             if answers.sequence == octets[2]:
                 lost = self._lost(radio.eui64, source.eui64, self.link(radio.eui64, source.eui64), channel)
-                answers.acknowledged(not lost, bool(octets[0] & 0x10))
+                answers.acknowledged(now + phy.turnaround_s + phy.air_s(len(octets)), not lost, bool(octets[0] & 0x10))
                 return
 
     @staticmethod

@@ -60,8 +60,8 @@ class TimedAir(Air):
             return
         if not self._busy(source, channel):
             sending = self._begin(source, channel, len(octets), 0.0)
-            self._show(channel, octets, self.default)
-            asyncio.get_running_loop().call_at(sending.end, self._arrive, source, channel, octets, outcome, sending)
+            self._show(channel, octets, self.default, sending.begin)
+            asyncio.get_running_loop().call_at(sending.end, self._heard, source, channel, octets, outcome, sending)
         elif tries < MAX_BACKOFFS:
             self._back_off(source, channel, octets, outcome, tries + 1)
         else:
@@ -111,7 +111,7 @@ class TimedAir(Air):
         loop = asyncio.get_running_loop()
 
         def arrived() -> None:
-            self._show(channel, octets, link)
+            self._show(channel, octets, link, sending.begin)
             back = self.link(radio.eui64, source.eui64)
             heard = not self._lost(radio.eui64, source.eui64, back, channel) and not self._spoiled(source, back, sending)
             if outcome is not None:

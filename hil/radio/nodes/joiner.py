@@ -88,6 +88,8 @@ class EzspNode:
         self._keys: dict[Eui64, asyncio.Future[Any]] = {}
         self._polling = asyncio.Lock()
         self._awake_until = 0.0
+        self._sending = 0
+        """Messages on their way: a node stays awake for each, however long its acknowledgements take."""
         self._poller: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -192,13 +194,16 @@ class EzspNode:
         self._endpoints.append(descriptor)
 
     async def send(self, destination: Eui64, frame: ApsFrame) -> None:
+        self._sending += 1
         self._stay_awake()
-        short = await self._book.short_of(destination)
         try:
+            short = await self._book.short_of(destination)
             await self._sender.send(short, destination, frame)
         except RadioError:
             self._book.doubt(destination)
             raise
+        finally:
+            self._sending -= 1
         self._stay_awake()
 
     async def broadcast(self, frame: ApsFrame) -> None:
@@ -310,6 +315,7 @@ class EzspNode:
                 return
             if ended != "OK":
                 raise RadioError(f"the parent of {self.eui64} does not answer", ended)
+            self._awake_until = self._clock.now() + AWAKE_S  # a piece of a message, perhaps: more may come
 
     async def leave(self) -> None:
         if not self._joined:
@@ -390,7 +396,7 @@ class EzspNode:
             self._poller = supervised(self._keep_polling(), f"the polling of {self._eui64}")
 
     async def _keep_polling(self) -> None:
-        while self._joined and self._clock.now() < self._awake_until:
+        while self._joined and (self._sending or self._clock.now() < self._awake_until):
             try:
                 await self.poll()
             except CommsHubError as error:

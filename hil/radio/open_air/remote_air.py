@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError, NotAvailable
-from hil.radio.air.air import Air, Link, Outcome, Radio
+from hil.radio.air.air import ACK_REQUEST, Air, Link, Outcome, Radio
 from hil.radio.air.frames import BROADCAST, MacKind, MacPdu
 from hil.radio.open_air.messages import (
     DONE,
@@ -168,7 +168,8 @@ class RemoteAir(Air):
         if channel is None or wire is None:
             return
         wire.send(channel, octets, outcome)
-        self._show(channel, octets, self.default)
+        begin, _ = self._turn(channel, len(octets), acknowledged=bool(octets[0] & ACK_REQUEST))
+        self._show(channel, octets, self.default, begin)
 
     # --- time
 

@@ -175,8 +175,7 @@ class Mac:
         loop = asyncio.get_running_loop()
         if not frame.ack_request:
             self.count("tx_broadcast")
-            self._air.transmit(self, frame)
-            loop.call_soon(self._sent, life, done, True)
+            self._air.transmit(self, frame, lambda acked, pending: self._sent(life, done, True))
             return
 
         def outcome(acked: bool, pending: bool) -> None:
