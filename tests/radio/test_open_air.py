@@ -164,6 +164,24 @@ def test_a_node_that_breaks_the_rules_is_dropped_with_the_reason_and_bench_time_
     assert why in caplog.text
 
 
+def test_a_node_that_asks_for_the_same_time_again_is_dropped_and_does_not_stop_bench_time(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(clock: Clock, coordinator: Coordinator, open_air: OpenAir, port: int) -> str:
+        with clock.hold("the test's own socket"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x0a\x00J\x01" + bytes(8))
+            for kind in (b"W", b"A"):
+                (length,) = struct.unpack("<H", await reader.readexactly(2))
+                assert (await reader.readexactly(length))[:1] == kind
+                writer.write(struct.pack("<HcQ", 9, b"D", 1))
+            await until_closed(reader)
+            writer.close()
+        await clock.sleep(60)
+        return ""
+
+    on_an_open_air(work)
+    assert "expected a later one" in caplog.text
+
+
 async def until_closed(reader: asyncio.StreamReader) -> None:
     with_reset: Awaitable[bytes] = reader.read()
     try:

@@ -37,6 +37,8 @@ from hil.radio.open_air.messages import (
 )
 
 LOGGER = logging.getLogger(__name__)
+_LATE_S = 0.6e-6
+"""A timer may run a microsecond early, and a node that is woken before its time asks again: without end, as time stands still."""
 SILENT_S = 60.0
 """Bench seconds after which a node that answers no event, or does not say which it is, is dropped. A warp clock is held meanwhile, at
 most so many real ones."""
@@ -60,8 +62,8 @@ class Visitor(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._messages = Messages()
         self._detach: Callable[[], None] | None = None
-        self._owed: list[Callable[[], None]] = []
-        """Callbacks for the events that the node has not done with, the oldest first."""
+        self._owed: list[tuple[Callable[[], None], int]] = []
+        """The events that the node has not done with, the oldest first: a callback, and the time that the event says has come (-1: none)."""
         self._wake: asyncio.TimerHandle | None = None
         self._sending = 0
         self._release: Callable[[], None] | None = None
@@ -114,7 +116,7 @@ class Visitor(asyncio.Protocol):
         if self._wake is not None:
             self._wake.cancel()
         owed, self._owed = self._owed, []
-        for done in owed:
+        for done, _ in owed:
             done()
         self._busy(False)
 
@@ -145,11 +147,11 @@ class Visitor(asyncio.Protocol):
 
     # --- messages
 
-    def _event(self, kind: bytes, body: bytes, done: Callable[[], None]) -> None:
+    def _event(self, kind: bytes, body: bytes, done: Callable[[], None], come: int = -1) -> None:
         if self._transport is None or self._transport.is_closing():
             done()
             return
-        self._owed.append(done)
+        self._owed.append((done, come))
         self._busy(True)
         self._transport.write(message(kind, microseconds(self._air.clock.now()) + body))
 
@@ -200,19 +202,21 @@ class Visitor(asyncio.Protocol):
         if len(body) != 8 or not self._owed:
             raise DecodeError(0, "D", f"{body.hex()}: expected a time, once for each event")
         due = int.from_bytes(body, "little")
-        done = self._owed.pop(0)
+        done, come = self._owed.pop(0)
+        if due <= come:
+            raise DecodeError(0, "D", f"{due} in answer to the A of that time: expected a later one, or all ones for never")
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
         if due != NEVER:
-            wait_s = max(0.0, due / 1e6 - self._air.clock.now())
-            self._wake = asyncio.get_running_loop().call_later(wait_s, self._advance)
+            wait_s = max(0.0, due / 1e6 + _LATE_S - self._air.clock.now())
+            self._wake = asyncio.get_running_loop().call_later(wait_s, self._advance, due)
         done()
         self._busy(bool(self._owed))
 
-    def _advance(self) -> None:
+    def _advance(self, due: int) -> None:
         self._wake = None
-        self._event(ADVANCE, b"", _nothing)
+        self._event(ADVANCE, b"", _nothing, due)
 
 
 class OpenAir:

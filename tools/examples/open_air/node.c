@@ -156,6 +156,7 @@ static int associate(uint8_t channel) {
         fail("nobody acknowledges the association request");
     for (wake = now + ANSWER_US; next_event(&got) != 'A' || now < wake;)
         ;
+    wake = NEVER;
     poll[2] = ++sequence;
     memcpy(poll + 7, eui, 8);
     poll[15] = 0x04; /* data request */
