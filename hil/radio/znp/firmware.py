@@ -51,6 +51,8 @@ COORDINATOR_STARTED, COORDINATOR_STARTING, IDLE = 9, 8, 0
 FORMATION, FORMATION_FAILED, RESTORED = 4, 8, 13
 
 _ZDO = 5
+_CAPABILITY = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 7, 9: 8, 15: 10, 21: 9}
+"""Subsystem to its bit of the capabilities that SYS_PING tells."""
 _TOLD_APART = frozenset({zdo.MGMT_NWK_UPDATE | zdo.ANSWER, zdo.MGMT_PERMIT_JOINING | zdo.ANSWER})
 """Answers that have an indication with fields of its own here."""
 Reply = Mapping[str, Value]
@@ -104,7 +106,7 @@ class Znp:
         major, minor, maintenance, _ = (int(one) for one in self.personality.stack.split("."))
         return {
             "transport": 2,
-            "product": 1,
+            "product": self.personality.traits["product"],
             "major": major,
             "minor": minor,
             "maintenance": maintenance,
@@ -128,7 +130,7 @@ class Znp:
         command = requests().get((frame.subsystem, frame.command))
         handler = self._handlers.get(command.name) if command is not None else None
         self.commands += 1
-        if command is None or handler is None:
+        if command is None or handler is None or not self._announced(frame.subsystem):
             if frame.kind is MtKind.SREQ:
                 self._not_recognised(frame, 2)
             return
@@ -141,6 +143,11 @@ class Znp:
             return
         if command.kind == "S":
             self._send(Frame(MtKind.SRSP, command.subsystem, command.number, encode(command.response, values)))
+
+    def _announced(self, subsystem: int) -> bool:
+        """Commands of a subsystem that SYS_PING does not tell of are not recognised (reference ncp-real 11)."""
+        bit = _CAPABILITY.get(subsystem)
+        return bit is None or bool(self.personality.traits["capabilities"] >> bit & 1)
 
     def _not_recognised(self, frame: Frame, why: int) -> None:
         """RPC error: 2 an unknown command, 4 a wrong length."""
