@@ -32,6 +32,12 @@ _SHARED = Path(__file__).resolve().parents[2] / "shared"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("reference data")
     group.addoption("--rtds", type=Path, default=_SHARED / "rtds", help="folder with 4.5.0/ and keys/ (Reference Test Data Set)")
+    group.addoption(
+        "--wall",
+        type=float,
+        metavar="SPEED",
+        help="also what waits on real time, at so many bench seconds a second: 1 as in life, 10 on a machine with nothing else to do",
+    )
     group.addoption("--duis", type=Path, default=_SHARED / "duis", help="folder with templates/ and xsd/ (DUIS requests and schemas)")
 
 

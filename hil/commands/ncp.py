@@ -62,6 +62,13 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Dongles on the one air.")
 @click.option("--tokens", type=click.Path(path_type=Path, dir_okay=False), help="File of what outlives a power cut (or FILE.1 ...).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the air and of what the dongles draw.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Bench seconds a second: as clock.speed of the board whose radios these dongles are.",
+)
 @click.option("--capture", type=click.Path(path_type=Path, dir_okay=False), help="Record the air to a pcapng file.")
 @click.option("--keys", type=click.Path(path_type=Path), help="Export the keys of the HAN beside --capture: whoever has the file reads it.")
 @click.option(
@@ -97,6 +104,7 @@ def ncp(
     count: int,
     tokens: Path | None,
     seed: int,
+    speed: float,
     capture: Path | None,
     keys: Path | None,
     faults: tuple[str, ...],
@@ -126,7 +134,7 @@ def ncp(
         raise RadioError(f"--tcp {tcp}: {count} dongles need ports up to {address[1] + count - 1}, expected at most 65535")
     if keys is not None and capture is None:
         raise RadioError("--keys exports the keys of a capture: give --capture FILE too")
-    clock = Clock()
+    clock = Clock(speed=speed)
     air = Air(clock, seed) if elsewhere is None else RemoteAir(clock, *_address("--on", elsewhere), seed)
     near = None if neighbours is None else Neighbours(air, clock, Trace(clock.now), neighbours.split(","), cbke=not plain)
     opened = None if open_air is None else _address("--air", open_air)

@@ -18,6 +18,8 @@ _ASH = "reference ezsp-ncp 1"
 _EZSP = "reference ezsp-ncp 2"
 _MT = "TI MT API, as zigpy-znp has it"
 _RESPONSE = 0x80
+_MARK = b"\xff\x00"
+"""In place of an id of one octet in versions 5 to 7; the id follows (reference ezsp-ncp 2)."""
 FIRST_WIDE = 8
 """EZSP version from which control and id of a frame take two octets each."""
 _REST = "octets after the declared fields"
@@ -135,7 +137,9 @@ def _control(control: int) -> tuple[str, str]:
 
 
 def like_ezsp(octets: bytes) -> float:
-    """A frame format of version 8 on whose id is known, and fields that take all octets."""
+    """A frame format of version 8 on whose id is known, or the mark of versions 5 to 7, and fields that take all octets."""
+    if len(octets) >= 5 and octets[1] & 0x7F == 0 and octets[2:4] == _MARK:
+        return 0.85 if _fitting(octets, FIRST_WIDE) is not None else 0.0
     if len(octets) < 5 or octets[2] != 0x01:
         return 0.0
     try:

@@ -261,3 +261,12 @@ def test_rows_4_to_7_a_frame_is_read_as_of_the_version_that_explains_it(octets: 
         assert nodes["stack version"].meaning == "7.4.4.0"
     elif layer == "ezsp":
         assert nodes["status"].meaning == {"00000c02": "ZIGBEE_DELIVERY_FAILED", "90": "NETWORK_UP"}[shown["status"]]
+
+
+@pytest.mark.parametrize(
+    ("octets", "title"),
+    [("1900ff005211", "getConfigurationValue command"), ("1980ff0052003400", "getConfigurationValue response")],
+)
+def test_row_6_a_frame_of_ezsp_5_to_7_is_known_by_its_mark_without_a_layer(octets: str, title: str) -> None:
+    told = explain_any(bytes.fromhex(octets), Known())
+    assert (told.layer.name, told.tree.title) == ("ezsp", f"EZSP {title} (version 7, not 13)")
