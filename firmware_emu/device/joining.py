@@ -61,9 +61,11 @@ async def join_han(
     name: str,
     extended_pan_id: Eui64 | None = None,
     sleepy: bool = False,
+    on_key: Callable[[Eui64], None] | None = None,
 ) -> Membership:
     """Join, establish and import the link key, read the hub's time.
 
+    ``on_key`` is called with the coordinator once there is a link key: from then on it may ask for a tunnel, before its time was read.
     Endpoints and the tunnel server must be registered before. Raises RadioError (no network that lets this Device in, no
     answer) or ProtectionError (key establishment refused).
     """
@@ -76,6 +78,8 @@ async def join_han(
         await node.leave()
         raise
     await node.import_link_key(coordinator, key)
+    if on_key is not None:
+        on_key(coordinator)
     trace.emit("han", name, "key established", target=str(coordinator), suite=cbke.suite)
     return Membership(coordinator, await read_time(zcl, coordinator))
 

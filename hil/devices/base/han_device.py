@@ -116,10 +116,13 @@ class HanDevice:
             trace=self.trace,
             name=self.name,
             sleepy=self.sleepy,
+            on_key=self._trust,
         )
-        self.coordinator, self.key_borrowed = membership.coordinator, False
         self._note_time(membership.time)
         await self.joined(membership)
+
+    def _trust(self, coordinator: Eui64) -> None:
+        self.coordinator, self.key_borrowed = coordinator, False
 
     async def joined(self, membership: Membership) -> None:
         """First actions of this Device on a network it has just joined or come back to."""
