@@ -23,9 +23,7 @@ STEPS = 37
 
 
 @pytest.mark.parametrize("family", ["ezsp", "znp"])
-def test_the_whole_journey_passes_on_dongles_of_two_other_processes(
-    family: str, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
+def test_the_whole_journey_passes_on_dongles_of_two_other_processes(family: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     speed = pytestconfig.getoption("--wall")
     if speed is None:
         pytest.skip("waits on real time, five minutes of it at speed 1: pytest --wall 1 tests/outside/radio")
