@@ -63,7 +63,7 @@ class Visitor(asyncio.Protocol):
         self._messages = Messages()
         self._detach: Callable[[], None] | None = None
         self._owed: list[tuple[Callable[[], None], int]] = []
-        """The events that the node has not done with, the oldest first: a callback, and the time that the event says has come (-1: none)."""
+        """The events that the node has not done with, the oldest first: a callback, and the time that an event says has come (-1: none)."""
         self._wake: asyncio.TimerHandle | None = None
         self._sending = 0
         self._release: Callable[[], None] | None = None

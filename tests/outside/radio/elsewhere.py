@@ -56,7 +56,8 @@ def elsewhere(folder: Path, family: str, speed: float = 1.0) -> Iterator[Elsewhe
         first = "00db1234567890a1"
         with _dongles("--count", str(len(DEVICES)), "--eui", first, "--on", air, "--speed", str(speed)) as devices:
             rows = [
-                f'[[device]]\nname = "{name}"\ntype = "{kind}"\neui = "{at["eui64"]}"\ninstall_code = "{code}"\nnode = "{at["path"]}"\n{more}\n'
+                f'[[device]]\nname = "{name}"\ntype = "{kind}"\neui = "{at["eui64"]}"\n'
+                f'install_code = "{code}"\nnode = "{at["path"]}"\n{more}\n'
                 for (name, kind, code, more), at in ((device, _told(devices)) for device in DEVICES)
             ]
             board = folder / "elsewhere.toml"
