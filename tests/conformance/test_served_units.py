@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,9 @@ def test_a_question_that_nobody_at_the_console_answers_ends_the_run_with_its_rep
         code, found = checked(board, "SST-01")
     assert (code, found["verdict"]) == (1, "inconclusive")
     assert any("nobody answers at this console" in problem for problem in found["problems"])
+
+
+def test_two_units_are_judged_at_once_on_one_station_each_with_its_own_verdict(tmp_path: Path) -> None:
+    with served(tmp_path, "good") as good, served(tmp_path, "leaky") as leaky, ThreadPoolExecutor(2) as both:
+        runs = both.map(lambda board: checked(board, "SST-06"), (good, leaky))
+        assert [(code, verdicts(found)["SST-06"]) for code, found in runs] == [(0, "pass"), (1, "fail")]

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from firmware_emu.board import load_board
+from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError, JigError
 from hil.conformance.proofs.alone import run_alone
 from hil.conformance.proofs.faults import instruments
+from hil.conformance.run import ConformanceRun, Session, selected
 from ichis.cli import ichis
 from ichis.conformance.check import load_checks
 from ichis.measuring.calibration import load_calibration
 from ichis.measuring.dialect import named
 from ichis.measuring.latency import OffLatency
+from ichis.profile import load_profile
 
 IDN = named("rigol-dp832")[1].idn
 STAND_IN = ("--set", "jig.stand_in.supply=rigol-dp832", "--set", "jig.stand_in.latency_ms=100")
@@ -63,3 +67,23 @@ def test_without_a_plug_the_loop_back_says_so() -> None:
 def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="off_latency"):
         load_calibration(calibration(tmp_path, "[off_latency]\nshortest = 1.0\n"), IDN)
+
+
+def test_a_run_measures_the_latency_of_its_supply_before_its_checks_and_uses_it(tmp_path: Path) -> None:
+    board = load_board("simulated", ("jig.stand_in.supply=rigol-dp832", "jig.stand_in.latency_ms=100"))
+    run = ConformanceRun(board, load_profile("ichis_default"), tmp_path, Clock(start=board.clock.start, warp=True), selected(("DYN-07",)))
+    with Session(run) as session:
+        found = session.check(run.checks[0], 1)
+    assert "of 50 by loop-back at the start" in run.facts["supply off latency"]
+    assert found.verdict.value == "pass"
+    assert found.u is not None
+    assert 0 < found.u < 0.01  # some 100 ms without it
+
+
+def test_a_latency_that_cannot_be_measured_is_a_deviation_of_the_run(tmp_path: Path) -> None:
+    settings = ("jig.stand_in.supply=rigol-dp832", 'jig.stand_in.faults=["off ignored from 3rd"]')
+    board = load_board("simulated", settings)
+    run = ConformanceRun(board, load_profile("ichis_default"), tmp_path, Clock(start=board.clock.start, warp=True), selected(("SST-01",)))
+    with Session(run):
+        pass
+    assert any("the latency of the supply was not measured" in told for told in run.deviations)
