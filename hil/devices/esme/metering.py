@@ -167,8 +167,10 @@ class Phase:
                 self._event(quantity, "beyond" if beyond else "back")
 
     def next_moment(self, thresholds: Thresholds) -> int | None:
-        """When an extreme will have lasted for its period."""
+        """When an extreme will have lasted for its period, or the average that is watched has its end."""
         moments = [since + period for since, (_, period) in zip(self._since, thresholds.extremes, strict=True) if since is not None]
+        if thresholds.period and (thresholds.over or thresholds.under) and self._period_start is not None:
+            moments.append(self._period_start + thresholds.period)
         return min(moments, default=None)
 
     def state(self) -> dict[str, object]:
