@@ -6,11 +6,19 @@ import pytest
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
+from firmware_emu.device.event_log import LogName
 from firmware_emu.errors import RadioError
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import FirmwareVersionResponse
+from firmware_emu.gbcs.axdr import OctetString
+from firmware_emu.gbcs.dlms import parse_obis
 from firmware_emu.ids import CraFlag
-from hil.devices import Esme, Hcalcs, Ihd, Ppmid
+from firmware_emu.zse.clusters.messaging import MESSAGING
+from firmware_emu.zse.clusters.metering import METERING
+from firmware_emu.zse.clusters.prepayment import PREPAYMENT
+from firmware_emu.zse.clusters.price import PRICE
+from firmware_emu.zse.zcl import ZclStatus
+from hil.devices import Esme, Hcalcs, Ihd, LoadSwitch, Ppmid
 from tests.devices.device_home import ACB, SUPPLIER, Home, at_hub, join
 
 
@@ -86,3 +94,37 @@ async def test_a_commissioning_alert_raised_before_the_tunnel_follows_as_soon_as
     assert home.clock.now() - before < 2
     assert joins.entries(esme.gbcs) == []
     await esme.stop()
+
+
+async def test_a_ppmid_shows_the_meter_and_asks_it_for_credit_and_supply_over_the_han(home: Home) -> None:
+    esme, ppmid = Esme(*home.parts(DeviceType.ESME)), Ppmid(*home.parts(DeviceType.PPMID))
+    await at_hub(home, esme)
+    await at_hub(home, ppmid)
+    await home.answer()
+    with pytest.raises(RadioError):
+        await ppmid.reader.metering(esme.eui64)
+    await home.hub.clients[esme.eui64].transfer(home.command(esme.eui64, 0x000D, join(0, ppmid), signed=True))
+    await home.answer()
+    await home.hub.clients[ppmid.eui64].transfer(home.command(ppmid.eui64, 0x00AB, join(1, esme), signed=True, originator=ACB))
+    await home.answer()
+    await home.clock.sleep(120)
+    esme.model.write((1, parse_obis("0-2:96.13.1"), 2), OctetString(b"Tea is at four"))
+    reader, eui64 = ppmid.reader, esme.eui64
+    assert await reader.values(eui64, PRICE, "currency", "price_trailing_digits") == {"currency": 826, "price_trailing_digits": 0x50}
+    price = await reader.published(eui64, PRICE, "GetCurrentPrice", {"options": 0})
+    assert price is not None
+    assert (price["unit"], price["trailing_digit_and_tier"]) == (0, 0x51)
+    message = await reader.published(eui64, MESSAGING, "GetLastMessage")
+    assert message is not None
+    assert message["text"] == "Tea is at four"
+    names = ("current_summation_delivered", "previous_day_consumption_delivered", "supply_status")
+    assert set(await reader.values(eui64, METERING, *names)) == set(names)
+    assert await reader.values(eui64, PREPAYMENT, "payment_control_configuration") == {"payment_control_configuration": 0x0094}
+    assert (await ppmid.top_up_electricity(eui64, "73943333457189043313"))["result"] == 1
+    assert await ppmid.activate_electricity_emergency_credit(eui64) is ZclStatus.FAILURE
+    esme.move_supply(LoadSwitch.ARMED)
+    assert await ppmid.enable_electricity_supply(eui64) is ZclStatus.SUCCESS
+    assert esme.load_switch is LoadSwitch.ENABLED
+    codes = [int.from_bytes(one.other[1:], "big") for one in esme.gbcs.logs[LogName.EVENT].entries() if one.code in (0x8154, 0x8155)]
+    assert codes[-3:] == [0x0116, 0x0117, 0x0118]
+    await asyncio.gather(esme.stop(), ppmid.stop())
