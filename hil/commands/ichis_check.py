@@ -8,7 +8,6 @@ import os
 import sys
 from dataclasses import replace
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from hil.bench.keys import state_folder
 from hil.conformance.run import ConformanceRun, carry_out, clear_state, selected, sign_run
 from hil.conformance.runner import CheckResult
 from hil.report.conformance import VERDICTS, RunRecord, headline
+from ichis.conformance.check import check_folders
 from ichis.profile import load_profile
 
 _STYLE = {
@@ -98,7 +98,7 @@ def check(
     )
     head = f"board {board.name}, profile {profile.name}, {len(run.checks) * repeat} checks, run {folder}"
     console.print(head, highlight=False, soft_wrap=True)
-    record = carry_out(run, Path(str(resources.files("ichis.conformance"))))
+    record = carry_out(run, check_folders())
     sign_run(folder, state_folder() / "report-signing.pem")
     clear_state(folder)
     for problem in record["problems"]:

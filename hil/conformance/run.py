@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib import metadata
@@ -38,7 +38,7 @@ from hil.report.run_log import NAME as LOG_NAME
 from hil.report.run_log import RunLog
 from hil.report.signature import SIGNERS, bench_key, fingerprint, sign, trust
 from ichis.condition import Condition
-from ichis.conformance.check import Check, load_checks, read_checks
+from ichis.conformance.check import Check, check_packages, load_checks, read_checks
 from ichis.host_port import HostCondition
 from ichis.instrument.opening import BY_HAND
 from ichis.interop import unit_under_test
@@ -372,7 +372,7 @@ class Plugin:
         (self._session.run.folder / _RESERVE).unlink(missing_ok=True)
 
 
-def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:
+def carry_out(run: ConformanceRun, folders_of_checks: Sequence[Path]) -> RunRecord:
     """Carry out the run under pytest, write report, JUnit and signature, return the record. Raises NotAvailable for a folder that
     cannot be written at all or a run to go on with that counted nothing, BoardError for a count of another board, OwnedElsewhere where
     another run has a part of the bench."""
@@ -384,8 +384,8 @@ def carry_out(run: ConformanceRun, folder_of_checks: Path) -> RunRecord:
     with Session(run) as session:
         code = pytest.main(
             [
-                str(folder_of_checks),
-                f"--rootdir={folder_of_checks}",
+                *map(str, folders_of_checks),
+                f"--rootdir={folders_of_checks[0]}",
                 "-p",
                 "no:cacheprovider",
                 "-p",
@@ -435,7 +435,7 @@ def _facts(run: ConformanceRun) -> dict[str, str]:
         "host": run.profile.host,
         "profile": run.profile.name,
         "profile SHA-256": digest(profile),
-        "checks SHA-256": source_digest("ichis.conformance"),
+        "checks SHA-256": source_digest(*check_packages()),
         **_firmware(run),
         "bench SHA-256": source_digest("ichis", "hil"),
         "seed": str(run.board.seed),

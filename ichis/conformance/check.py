@@ -144,10 +144,20 @@ def _number(expression: str | float | None, profile: Profile, check: str) -> flo
         raise BoardError(wrong.file, f"{check}: {wrong.key}", wrong.problem) from wrong
 
 
+def check_packages() -> list[str]:
+    """Packages with check files, this project's own first."""
+    return sorted((entry.value for entry in entry_points(group=GROUP)), key=lambda name: (name != __package__, name))
+
+
+def check_folders() -> list[Path]:
+    """The folders of check files of all packages that are installed, this project's own first."""
+    return [Path(str(resources.files(name))) for name in check_packages()]
+
+
 def load_checks(under_test: str = "hub", folder: Path | None = None) -> tuple[Check, ...]:
     """All checks of hubs, or of hosts, in the order of file names. Raises BoardError with file and key."""
-    places = [resources.files(entry.value) for entry in entry_points(group=GROUP)] if folder is None else [folder]
-    files = sorted((entry for place in places for entry in place.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    places = check_folders() if folder is None else [folder]
+    files = sorted((path for place in places for path in place.glob("*.toml")), key=lambda path: path.name)
     checks = [check for entry in files for check in read_checks(entry.name, entry.read_text(encoding="utf-8"))]
     seen: set[str] = set()
     for check in checks:
