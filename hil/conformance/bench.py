@@ -362,8 +362,7 @@ class Bench:
     def alerts(self, code: str) -> list[AlertRecord]:
         """Alerts of that code at the DCC since the check began; each once, however many users are told."""
         since = self.station.dcc.alerts.records()[self._alerts_before :]
-        told = {record.number if record.octets is None else record.octets: record for record in reversed(since) if record.code == code}
-        return list(reversed(told.values()))
+        return list({record.told: record for record in since if record.code == code}.values())
 
     def content(self, record: AlertRecord) -> Alert:
         """An alert read. Raises NotAvailable for one without octets."""

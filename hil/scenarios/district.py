@@ -73,7 +73,7 @@ def _devices(stage: Stage, before: int, code: str) -> int:
 
 
 def _alerts(stage: Stage, before: int, code: str) -> int:
-    return sum(record.code == code for record in stage.estate.dcc.alerts.records()[before:])
+    return len({record.told for record in stage.estate.dcc.alerts.records()[before:] if record.code == code})
 
 
 def _image(keystore: Keystore, supplier: Eui64) -> bytes:

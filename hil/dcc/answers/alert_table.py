@@ -47,6 +47,11 @@ class AlertRecord:
     octets: bytes | None
     detail: Mapping[str, object]
 
+    @property
+    def told(self) -> object:
+        """Identity of the event: the same for each user who is told of it."""
+        return self.octets or (self.code, self.device, self.detail.get("began", self.number))
+
 
 def _record(row: sqlite3.Row) -> AlertRecord:
     return AlertRecord(

@@ -247,14 +247,14 @@ class Controls:
             self._limit_ended(number, switch, self._wanted(number, switch, now))
         switch.cap, (switch.cap_from, switch.cap_until) = parameter.value & _LEVEL, span
         switch.cap_direction = (parameter.value & _DIRECTIONS) >> 12
-        self._save()
-        self.update(now)
         start, end = (self._esme.read(1, f"0-0:94.44.{116 + number}.{place}", 2) for place in (3, 4))
         self._esme.gbcs.raise_alert(
             LIMIT_PROCESSED,
             (Unsigned(switch.cap_direction << 4 | number), end, start, Unsigned(switch.cap)),
             message_code=_LIMIT_PROCESSED_CODE,
         )
+        self._save()
+        self.update(now)  # the end of a period that is over is told after it
         return Null()
 
     def _limit_ended(self, number: int, switch: Switch, level: int) -> None:
