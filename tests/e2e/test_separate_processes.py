@@ -64,7 +64,8 @@ class Bench:
 
     def up(self) -> None:
         options = ["--store", str(self.store), "--hubs", f"127.0.0.1:{self.port}", "--port", "0", "--gap", "0", "--json"]
-        command = [*CHUB, "dcc", "up", "--board", str(self.folder / "board.toml"), *options, "--receive", self.address]
+        command = [*CHUB, "dcc", "up", "--board", str(self.folder / "board.toml"), *options, "--receive"]
+        command.append(f"{self.board.parties.supplier}={self.address}")  # the network operator is told too, elsewhere
         program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert program.stdout is not None
         self.dcc = RunningDcc(program, json.loads(program.stdout.readline()), self.store)
