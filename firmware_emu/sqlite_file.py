@@ -22,7 +22,7 @@ MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class StoreForm:
     """Layout that a store must have: ``what`` names it in a sentence, ``mark`` is its application id, ``steps`` lead to each version in
     turn (the first from nothing), ``tables`` are those of the last."""
 
@@ -37,7 +37,7 @@ def _columns(connection: sqlite3.Connection, tables: Iterable[str]) -> frozenset
 
 
 @lru_cache
-def _columns_of(form: Form) -> frozenset[tuple[str, str]]:
+def _columns_of(form: StoreForm) -> frozenset[tuple[str, str]]:
     """Table and column of everything that a new store of this form has."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for step in form.steps:
@@ -52,7 +52,7 @@ class SqliteFile:
     OwnedElsewhere, and NotAvailable for a store that is damaged, foreign, of a later release, read-only, full or not there.
     """
 
-    def __init__(self, path: Path | None, form: Form, *, owner: bool = True) -> None:
+    def __init__(self, path: Path | None, form: StoreForm, *, owner: bool = True) -> None:
         self.path = path
         self._name = form.what if path is None else f"{form.what} {path}"
         self._owner = Owner.of_file(path, self._name) if owner and path is not None else None
@@ -68,7 +68,7 @@ class SqliteFile:
             self.close()
             raise
 
-    def _prepare(self, form: Form, owner: bool) -> None:
+    def _prepare(self, form: StoreForm, owner: bool) -> None:
         with self.told(opening=True):
             self.connection.execute("PRAGMA busy_timeout = 5000")
             found = self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -99,7 +99,7 @@ class SqliteFile:
             table, column = min(lost)
             raise NotAvailable(self._name, f"it is damaged (its table {table} has no column {column}): {self._way_out()}")
 
-    def _own(self, form: Form, version: int) -> None:
+    def _own(self, form: StoreForm, version: int) -> None:
         with self.told(opening=True):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = FULL")

@@ -17,7 +17,7 @@ from ichis.instrument.opening import Instruments
 from ichis.instrument.stand_in import Behind
 from ichis.jig import DataLink, Jig, Lines, Mating, Probes, Supply
 from ichis.manual import Engineer
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 from ichis.simulated_jig import HubSocket, SeatModel, SimulatedJig
 from ichis.wires import PtyWire
 
@@ -25,7 +25,7 @@ from ichis.wires import PtyWire
 class BenchJig(Jig, Protocol):
     """A jig whose far end is an emulated hub."""
 
-    profile: Profile
+    profile: InterfaceProfile
     hub_side: HubSide
     socket: HubSocket
 
@@ -39,7 +39,7 @@ class BenchJig(Jig, Protocol):
 
 
 async def open_jig(
-    table: JigTable, profile: Profile, clock: Clock, trace: Trace, condition: Condition, *, in_memory: bool = False
+    table: JigTable, profile: InterfaceProfile, clock: Clock, trace: Trace, condition: Condition, *, in_memory: bool = False
 ) -> BenchJig:
     """The jig that the board names. Raises JigError and NotAvailable where an instrument is not there or is another one.
 
@@ -116,7 +116,7 @@ async def switched_off(supply: Supply) -> None:
 class InstrumentJig:
     """Instruments around an emulated hub: SCPI supply and probes, modem lines, a serial port; models where the board names none."""
 
-    def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: Condition) -> None:
+    def __init__(self, profile: InterfaceProfile, clock: Clock, trace: Trace, condition: Condition) -> None:
         self.identity = "instruments"
         self.profile = profile
         master, slave = os.openpty()

@@ -63,7 +63,7 @@ _OVERHEAD = 2 + 5 + 2
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class JigFrame:
     """One frame. ``kind`` with bit 7 set is an answer."""
 
     kind: int
@@ -78,7 +78,7 @@ class Frame:
         return bytes(_FRAME.build({"checked": {"value": fields}}))
 
     @classmethod
-    def decode(cls, octets: bytes) -> Frame:
+    def decode(cls, octets: bytes) -> JigFrame:
         """Exactly one frame. Raises DecodeError(offset, field)."""
         try:
             read = _FRAME.parse(octets)
@@ -108,7 +108,7 @@ class Counters:
     damaged: int
 
 
-class FrameReader:
+class JigFrameReader:
     """Octets in, frames out; finds its feet again after anything that is not a frame."""
 
     def __init__(self) -> None:
@@ -127,15 +127,15 @@ class FrameReader:
     def counters(self) -> Counters:
         return Counters(self.frames, self.damaged)
 
-    def feed(self, octets: bytes) -> list[Frame]:
+    def feed(self, octets: bytes) -> list[JigFrame]:
         """Take octets; the frames that are complete now."""
         self._buffer += octets
-        found: list[Frame] = []
+        found: list[JigFrame] = []
         while (frame := self._next()) is not None:
             found.append(frame)
         return found
 
-    def _next(self) -> Frame | None:
+    def _next(self) -> JigFrame | None:
         while True:
             start = self._buffer.find(MARK)
             del self._buffer[: start if start >= 0 else max(0, len(self._buffer) - 1)]
@@ -145,7 +145,7 @@ class FrameReader:
             if length <= LONGEST and len(self._buffer) < _OVERHEAD + length:
                 return None
             try:
-                frame = Frame.decode(bytes(self._buffer[: _OVERHEAD + length]))
+                frame = JigFrame.decode(bytes(self._buffer[: _OVERHEAD + length]))
             except DecodeError:
                 self.damaged += 1
                 del self._buffer[: len(MARK)]
@@ -161,7 +161,7 @@ class BenchLink:
     def __init__(self, data: DataLink, real_time: Callable[[], float] = time.monotonic) -> None:
         self._data, self._real_time = data, real_time
         self._sequence = 0
-        self.reader = FrameReader()
+        self.reader = JigFrameReader()
 
     async def ask(self, kind: FrameKind, payload: bytes = b"", timeout_s: float = _ANSWER_S) -> bytes:
         """The payload of the answer; ``timeout_s`` in real seconds.
@@ -169,7 +169,7 @@ class BenchLink:
         Raises NoAnswer without one, RigLate where the rig cannot tell, JigError when the pair is gone.
         """
         self._sequence = (self._sequence + 1) & 0xFF
-        await self._data.write(Frame(kind, self._sequence, payload).encode())
+        await self._data.write(JigFrame(kind, self._sequence, payload).encode())
         while True:
             began = self._real_time()
             octets = await self._data.read(self.reader.wanted, timeout_s)
@@ -211,7 +211,7 @@ class BenchLinkServer:
     ) -> None:
         self._data, self._identity, self._volts, self._space, self._console = data, identity, volts, space, console
         self._condition = condition or Condition()
-        self.reader = FrameReader()
+        self.reader = JigFrameReader()
 
     async def run(self) -> None:
         """Answer until cancelled."""
@@ -219,12 +219,12 @@ class BenchLinkServer:
             for frame in self.reader.feed(await self._data.read(2048, 3600.0)):
                 sequence = 0 if self._condition.hub_repeats_sequence and frame.sequence > 8 else frame.sequence
                 try:
-                    answer = Frame(frame.kind | _ANSWER, sequence, await self._answer(frame))
+                    answer = JigFrame(frame.kind | _ANSWER, sequence, await self._answer(frame))
                 except CommsHubError:
                     continue  # a request that cannot be carried out gets no answer; its sender says so
                 await self._data.write(answer.encode())
 
-    async def _answer(self, frame: Frame) -> bytes:
+    async def _answer(self, frame: JigFrame) -> bytes:
         match frame.kind:
             case FrameKind.PING:
                 return frame.payload

@@ -19,7 +19,7 @@ from firmware_emu.trace import Trace
 from ichis.condition import Condition
 from ichis.connector import PINS
 from ichis.instrument.fault import Misbehaviour, read_fault
-from ichis.interop import Pairing, load_makers, pair, unit_under_test
+from ichis.interop import PortPairing, load_makers, pair, unit_under_test
 from ichis.loop_back import TIMES, loop_back
 from ichis.measuring.dialect import dialects
 from ichis.profile import load_profile
@@ -197,7 +197,7 @@ def interop(makers: Path | None, profile_name: str, as_json: bool) -> None:
     clock = Clock(warp=True)
     trace = Trace(clock.now)
 
-    async def main() -> list[Pairing]:
+    async def main() -> list[PortPairing]:
         return [await pair(limits, known, host, hub, clock, trace) for host in known.hosts for hub in known.hubs]
 
     found = clock.run(main())

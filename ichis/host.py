@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from ichis.jig import Jig
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 
 class Host:
     """Drives a jig as a meter (or hot shoe) would. Times come from the profile and are profile-supplied."""
 
-    def __init__(self, jig: Jig, profile: Profile) -> None:
+    def __init__(self, jig: Jig, profile: InterfaceProfile) -> None:
         self._jig, self._profile = jig, profile
 
     async def power_up(self) -> None:

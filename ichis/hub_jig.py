@@ -15,7 +15,7 @@ from ichis.jig import OPEN_OHM, HubJig, Lines, Load, Mains, Probes
 from ichis.manual import Engineer, ManualLines, ManualMains, ManualProbes
 from ichis.measuring.reading import Accuracy, Basis, Reading, Sample, Span
 from ichis.modem_lines import HUB_END
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 _SOURCE = "this project's own model"
 _VOLTS = Accuracy((Span(100.0, 0.0002, 0.001, 0.0001),), Basis.DATASHEET, _SOURCE)
@@ -26,7 +26,7 @@ _OHMS = Accuracy((Span(1000.0, 0.001, 0.01, 0.001), Span(OPEN_OHM, 0.01, 1.0, 1.
 
 async def open_hub_jig(
     table: JigTable,
-    profile: Profile,
+    profile: InterfaceProfile,
     clock: Clock,
     trace: Trace,
     condition: HostCondition,
@@ -53,7 +53,7 @@ async def open_hub_jig(
 class SimulatedHubJig:
     """Implements :class:`ichis.jig.HubJig` on a model of the port."""
 
-    def __init__(self, profile: Profile, clock: Clock, trace: Trace, condition: HostCondition) -> None:
+    def __init__(self, profile: InterfaceProfile, clock: Clock, trace: Trace, condition: HostCondition) -> None:
         self.identity = f"simulated rig on a modelled port of a {profile.host}"
         self._port = HostPort(clock, trace, condition)
         self.load: Load = _LoadModel(self._port)

@@ -21,7 +21,7 @@ from ichis.condition import Condition
 from ichis.connector import Level, signal
 from ichis.host_port import HostCondition, HostPort
 from ichis.port import SerialPort
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 from ichis.simulated_jig import HubSocket
 
 _OUTAGE_S, _DIP_S, _SETTLE_S = 200.0, 0.3, 2.0
@@ -39,7 +39,7 @@ class Makers:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class PortPairing:
     """Observations of one hub in one host's port. ``problems`` is empty where they work together."""
 
     host: str
@@ -110,7 +110,7 @@ def _figures(file: str, key: str, row: Mapping[str, object], model: type[HostCon
 class _Mated:
     """A hub in a host's port: what one drives the other sees, at once."""
 
-    def __init__(self, profile: Profile, clock: Clock, trace: Trace, host: HostCondition, hub: Condition) -> None:
+    def __init__(self, profile: InterfaceProfile, clock: Clock, trace: Trace, host: HostCondition, hub: Condition) -> None:
         self.data = SerialPort("loop://", clock, line=profile.line, inverts=profile.line.inverted)
         self.port = HostPort(clock, trace, host)
         self.socket = HubSocket(clock, trace, hub, self.data)
@@ -165,7 +165,7 @@ class _Mated:
         self.data.close()
 
 
-async def pair(profile: Profile, makers: Makers, host: str, hub: str, clock: Clock, trace: Trace) -> Pairing:
+async def pair(profile: InterfaceProfile, makers: Makers, host: str, hub: str, clock: Clock, trace: Trace) -> PortPairing:
     """Mains on, a dip, an outage of 200 s, mains back: does this hub work in this host's port?"""
     mated = _Mated(profile, clock, trace, makers.hosts[host], makers.hubs[hub])
     problems: list[str] = []
@@ -198,6 +198,6 @@ async def pair(profile: Profile, makers: Makers, host: str, hub: str, clock: Clo
         await mated.watch(profile["host_start_time"] + profile["power_on_delay_after_presence"])
         if await mated.socket.lines.read("CH_PR") is not Level.LOW:
             problems.append(f"the hub did not come back after an outage of {_OUTAGE_S:g} s")
-        return Pairing(host, hub, started_s, volts, warned_s, tuple(problems))
+        return PortPairing(host, hub, started_s, volts, warned_s, tuple(problems))
     finally:
         mated.close()

@@ -18,7 +18,7 @@ from ichis.interop import unit_under_test
 from ichis.jig import Jig, Lines, Supply
 from ichis.manual import Engineer
 from ichis.measuring.latency import OffLatency
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 from ichis.real_hub_jig import RealHubJig
 
 TIMES = 50
@@ -34,7 +34,7 @@ def plug_is_modelled(table: JigTable) -> bool:
     return table.kind == "simulated" or table.hub_end is not None
 
 
-async def loop_back(table: JigTable, limits: Profile, clock: Clock, times: int = TIMES) -> OffLatency:
+async def loop_back(table: JigTable, limits: InterfaceProfile, clock: Clock, times: int = TIMES) -> OffLatency:
     """The latency of a board's supply; around a real socket the engineer is asked for the plug.
 
     Raises JigError, NotAvailable, BoardError.

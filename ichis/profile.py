@@ -65,7 +65,7 @@ _HOSTS = ("meter", "hot shoe")
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class ProfileLimit:
     """One figure with where it comes from."""
 
     value: float
@@ -80,7 +80,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ProfileChoice:
     """One choice with where it comes from; the unit in the file is ``text``."""
 
     value: str
@@ -94,14 +94,14 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class InterfaceProfile:
     """One profile file. ``host`` is ``meter`` or ``hot shoe``; ``version`` says which interface text it stands on."""
 
     name: str
     version: str
     host: str
-    limits: Mapping[str, Limit]
-    choices: Mapping[str, Choice]
+    limits: Mapping[str, ProfileLimit]
+    choices: Mapping[str, ProfileChoice]
     not_measured: tuple[str, ...] = ()
     """Points that a full specification would limit and no check of this bench measures."""
 
@@ -121,7 +121,7 @@ class Profile:
         )
 
 
-def load_profile(name: str) -> Profile:
+def load_profile(name: str) -> InterfaceProfile:
     """The profile of that name (``board_configs/NAME.toml``) or path.
 
     Raises BoardError with the key for a missing, mistyped or contradictory value.
@@ -141,7 +141,7 @@ def load_profile(name: str) -> Profile:
     limits = {key: _limit(file, key, table.get(key), unit) for key, unit in _NUMBERS.items()}
     choices = {key: _choice(file, key, table.get(key), expected) for key, expected in _TEXTS.items()}
     left_out = tuple(table.get("not_measured", ()))
-    profile = Profile(table.get("name", ""), table.get("version", ""), table.get("host", ""), limits, choices, left_out)
+    profile = InterfaceProfile(table.get("name", ""), table.get("version", ""), table.get("host", ""), limits, choices, left_out)
     for below, above in _RISING:
         if profile[below] >= profile[above]:
             raise BoardError(file, below, f"{profile[below]:g} is not below {above} = {profile[above]:g}")
@@ -175,16 +175,16 @@ def _row(file: str, key: str, row: object, unit: str) -> dict[str, object]:
     return row
 
 
-def _limit(file: str, key: str, table: object, unit: str) -> Limit:
+def _limit(file: str, key: str, table: object, unit: str) -> ProfileLimit:
     row = _row(file, key, table, unit)
     value = row["value"]
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise BoardError(file, f"{key}.value", f"{value!r}: expected a number that is not negative")
-    return Limit(float(value), unit, str(row["source"]), str(row["confidence"]))
+    return ProfileLimit(float(value), unit, str(row["source"]), str(row["confidence"]))
 
 
-def _choice(file: str, key: str, table: object, expected: tuple[str, ...]) -> Choice:
+def _choice(file: str, key: str, table: object, expected: tuple[str, ...]) -> ProfileChoice:
     row = _row(file, key, table, "text")
     if row["value"] not in expected:
         raise BoardError(file, f"{key}.value", f"{row['value']!r}: expected one of {', '.join(expected)}")
-    return Choice(str(row["value"]), str(row["source"]), str(row["confidence"]))
+    return ProfileChoice(str(row["value"]), str(row["source"]), str(row["confidence"]))

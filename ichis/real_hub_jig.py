@@ -9,7 +9,7 @@ from ichis.bench_jig import switched_off
 from ichis.instrument.opening import Instruments
 from ichis.jig import DataLink, Lines, Mating, Probes, Supply
 from ichis.manual import Engineer, ManualLines, ManualMating, ManualProbes
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 
 class RealHubJig:
@@ -26,7 +26,7 @@ class RealHubJig:
         self.mating: Mating = ManualMating(engineer)
 
     @classmethod
-    async def open(cls, table: JigTable, profile: Profile, clock: Clock, engineer: Engineer | None = None) -> RealHubJig:
+    async def open(cls, table: JigTable, profile: InterfaceProfile, clock: Clock, engineer: Engineer | None = None) -> RealHubJig:
         """Open what the board names. Raises NotAvailable, JigError, BoardError."""
         jig = cls(clock, engineer or Engineer(clock))
         try:
@@ -36,7 +36,7 @@ class RealHubJig:
             raise
         return jig
 
-    async def _open(self, table: JigTable, profile: Profile) -> None:
+    async def _open(self, table: JigTable, profile: InterfaceProfile) -> None:
         instruments = self._instruments
         self._supply = await instruments.supply(table)
         self.identity = f"instruments: {await self.supply.identity()}"

@@ -24,7 +24,7 @@ from firmware_emu.trace import Trace
 from ichis.bench_link import BenchLinkServer
 from ichis.condition import Condition
 from ichis.connector import Level, signal
-from ichis.instrument.fault import Fault
+from ichis.instrument.fault import InstrumentFault
 from ichis.instrument.stand_in import Behind, StandIn
 from ichis.instrument.stand_in import serve as serve_stand_in
 from ichis.jig import OPEN_OHM
@@ -247,7 +247,7 @@ class Serving:
 
     supply: str = "scpi-supply"
     probes: str = "scpi-scanner"
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InstrumentFault, ...] = ()
     latency_s: float = 0.0
     unit: Condition | None = None
     tcp: bool = False

@@ -21,7 +21,7 @@ from ichis.jig import DataLink, Lines, Mating, Probes, Supply
 from ichis.measuring.calibration import Calibration
 from ichis.measuring.reading import Accuracy, Basis, Reading, Span
 from ichis.port import SerialPort
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 from ichis.wires import MemoryHubEnd, MemoryPort, PtyWire
 
 MOST_VOLTS, MOST_AMPERES = 30.0, 5.0
@@ -129,7 +129,7 @@ class SimulatedJig:
     """Implements :class:`ichis.jig.Jig` over the model. ``hub_side`` is the far end of the cable."""
 
     def __init__(
-        self, profile: Profile, clock: Clock, trace: Trace, condition: Condition | None = None, *, in_memory: bool = False
+        self, profile: InterfaceProfile, clock: Clock, trace: Trace, condition: Condition | None = None, *, in_memory: bool = False
     ) -> None:
         """Must be made on the event loop. A hub in the socket, supply off, no presence, AC Lost reading as lost (open contact).
 

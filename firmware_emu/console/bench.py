@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
-from firmware_emu.console.core import Call, Core, Noun, Opened, Station, call_of, openers
+from firmware_emu.console.core import Call, Core, FirmwareStation, Noun, Opened, call_of, openers
 from firmware_emu.console.declare import Verb, WordError
 from firmware_emu.console.result import Result
 from firmware_emu.errors import NotAvailable
@@ -165,7 +165,7 @@ class _Face(ABC):
         return self.handle.core.station.folder
 
     @property
-    def station(self) -> Station:
+    def station(self) -> FirmwareStation:
         """The station itself; on the bench's own thread, so use :meth:`call` to do more than look."""
         return self.handle.core.station
 

@@ -26,7 +26,7 @@ _CLAUSE = r"(?P<clause>\d[\w.-]*|[A-Z]{2,4}\d+[a-z]?)"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CitedDocument:
     """A document that others publish."""
 
     name: str
@@ -42,7 +42,7 @@ class Note:
 
     name: str
     title: str
-    sources: tuple[Source, ...]
+    sources: tuple[CitedDocument, ...]
     parts: Mapping[str, str]
 
     def part(self, number: str) -> tuple[str, str] | None:
@@ -57,7 +57,7 @@ class Note:
 class References:
     """Every source and note, by short name."""
 
-    sources: Mapping[str, Source]
+    sources: Mapping[str, CitedDocument]
     notes: Mapping[str, Note]
 
     def resolve(self, citation: str) -> Citation:
@@ -106,7 +106,7 @@ class Citation:
     """One citation as it is written. ``trouble`` says why it cannot be resolved."""
 
     text: str
-    target: Source | Note | None
+    target: CitedDocument | Note | None
     clause: str = ""
     trouble: str = ""
 
@@ -120,7 +120,7 @@ class Citation:
                 told["sources"] = [
                     {"name": one.name, "document": one.document, "edition": one.edition, "where": one.where} for one in note.sources
                 ]
-            case Source() as source:
+            case CitedDocument() as source:
                 told |= {
                     "source": source.name,
                     "document": source.document,
@@ -137,7 +137,7 @@ class Citation:
 def references() -> References:
     """The content of ``references.toml``."""
     table = tomllib.loads(resources.files("firmware_emu").joinpath("references.toml").read_text(encoding="utf-8"))
-    sources = {name: Source(name, **row) for name, row in table["source"].items()}
+    sources = {name: CitedDocument(name, **row) for name, row in table["source"].items()}
     notes = {
         name: Note(name, row["title"], tuple(sources[one] for one in row["sources"]), row.get("parts", {}))
         for name, row in table["note"].items()
@@ -145,7 +145,7 @@ def references() -> References:
     return References(sources, notes)
 
 
-def cited_in(files: Iterator[Path], target: Source | Note) -> Iterator[tuple[Path, int, Citation]]:
+def cited_in(files: Iterator[Path], target: CitedDocument | Note) -> Iterator[tuple[Path, int, Citation]]:
     """Places that cite ``target``: file, line from 1, citation."""
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):

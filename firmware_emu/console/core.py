@@ -33,20 +33,20 @@ _SETTLE_S = 0.00073
 of it: what is due at the same instant would be under way still."""
 
 
-class Supply(Protocol):
+class SupplySwitch(Protocol):
     """Switch of the hub's supply."""
 
     async def power_up(self) -> None: ...
 
 
-class Station(Protocol):
+class FirmwareStation(Protocol):
     """Parts of a bench that the firmware's nouns need; the rig's nouns know what else it is."""
 
     @property
     def hub(self) -> Hub | None: ...
 
     @property
-    def host(self) -> Supply: ...
+    def host(self) -> SupplySwitch: ...
 
     @property
     def folder(self) -> Path: ...
@@ -69,7 +69,7 @@ class Stops(Protocol):
         ...
 
 
-Opener = Callable[[Board, Clock, Trace, int], AbstractAsyncContextManager[Station]]
+Opener = Callable[[Board, Clock, Trace, int], AbstractAsyncContextManager[FirmwareStation]]
 """Entry point of the group ``chub.bench``: opens the station of a board with that seed."""
 
 
@@ -138,7 +138,7 @@ class Core:
         clock: Clock,
         trace: Trace,
         seed: int,
-        station: Station,
+        station: FirmwareStation,
         records: list[Record],
         opened: Opened | None = None,
         kinds: Sequence[type[Noun]] | None = None,
@@ -152,7 +152,7 @@ class Core:
         self.station = station
         self.records = records
         """The run's growing trace."""
-        self.said: list[Said] = []
+        self.said: list[SaidCall] = []
         """Lines that were said at this console, with their results: the session."""
         self.offers: dict[str, Callable[[Sequence[str]], Sequence[str] | Mapping[str, str]]] = {
             "devices": lambda _: {row.name: f"{row.type} {row.eui}" for row in board.device}
@@ -221,9 +221,9 @@ class Core:
             done = await (work if call.verb.looks else self._act(work))
         except CommsHubError as trouble:
             if not isinstance(trouble, WordError):
-                self.said.append(Said(call, Result(str(trouble), ok=False), first, len(self.records), type(trouble)))
+                self.said.append(SaidCall(call, Result(str(trouble), ok=False), first, len(self.records), type(trouble)))
             raise
-        self.said.append(Said(call, done, first, len(self.records)))
+        self.said.append(SaidCall(call, done, first, len(self.records)))
         return done
 
     async def _act(self, work: Coroutine[object, object, Result]) -> Result:
@@ -256,7 +256,7 @@ class Core:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SaidCall:
     """One thing said: the call, its result, which records it made, and the error it ended with, if any."""
 
     call: Call

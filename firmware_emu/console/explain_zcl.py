@@ -10,7 +10,7 @@ from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Cluster, FieldValue, Layout, Repeat
 from firmware_emu.zse.tunneling import decode_mailbox
-from firmware_emu.zse.zcl import GeneralCommand, Reader, ZclFrame, read_type, read_value, status_name
+from firmware_emu.zse.zcl import GeneralCommand, ZclFrame, ZclReader, read_type, read_value, status_name
 
 Inner = Callable[[bytes], tuple[TreeNode, ...]]
 """Explains a GBCS message. Raises DecodeError."""
@@ -68,7 +68,7 @@ def _payload(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None, inner: In
     command = None if cluster is None else cluster.command(frame.command, to_client=frame.to_client)
     if command is None or command.layout is None:
         return [cursor.node(cursor.remaining, "payload", None, "its layout is not known: name the cluster" if cluster is None else "")]
-    reader = Reader(frame.payload, base=cursor.offset)
+    reader = ZclReader(frame.payload, base=cursor.offset)
     nodes = _fields(cursor, reader, command.layout, {})
     if cursor.remaining:
         if cluster is not None and cluster.id == _TUNNELING and command.name.startswith("TransferData"):
@@ -78,7 +78,7 @@ def _payload(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None, inner: In
     return nodes
 
 
-def _fields(cursor: Cursor, reader: Reader, layout: Layout, values: dict[str, FieldValue]) -> list[TreeNode]:
+def _fields(cursor: Cursor, reader: ZclReader, layout: Layout, values: dict[str, FieldValue]) -> list[TreeNode]:
     nodes: list[TreeNode] = []
     for item in layout:
         if isinstance(item, Repeat):
@@ -96,7 +96,7 @@ def _fields(cursor: Cursor, reader: Reader, layout: Layout, values: dict[str, Fi
 
 
 def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[TreeNode]:
-    reader = Reader(frame.payload, base=cursor.offset)
+    reader = ZclReader(frame.payload, base=cursor.offset)
     nodes: list[TreeNode] = []
     if frame.command == GeneralCommand.READ_ATTRIBUTES:
         while reader.left:
@@ -125,7 +125,7 @@ def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[T
     return nodes
 
 
-def _attribute(cursor: Cursor, reader: Reader, cluster: Cluster | None, frame: ZclFrame) -> TreeNode:
+def _attribute(cursor: Cursor, reader: ZclReader, cluster: Cluster | None, frame: ZclFrame) -> TreeNode:
     number = reader.number(2, "attribute id")
     known = None if cluster is None else cluster.attribute(number) or cluster.attribute(number, server=False)
     return cursor.node(2, "attribute", f"{number:04x}", "" if known is None else known.name.replace("_", " "))

@@ -14,18 +14,18 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 from firmware_emu.zse import clusters
-from firmware_emu.zse.declare import Attribute, Cluster, Command, Field, FieldValue
+from firmware_emu.zse.declare import Cluster, ClusterAttribute, ClusterCommand, Field, FieldValue
 from firmware_emu.zse.zcl import Value, status_name
 
 
 @cache
-def attributes() -> dict[str, tuple[Cluster, Attribute]]:
+def attributes() -> dict[str, tuple[Cluster, ClusterAttribute]]:
     """Every declared server attribute as ``Cluster.name``."""
     return {f"{_word(cluster)}.{one.name}": (cluster, one) for cluster in clusters.ALL for one in cluster.attributes}
 
 
 @cache
-def commands() -> dict[str, tuple[Cluster, Command, bool]]:
+def commands() -> dict[str, tuple[Cluster, ClusterCommand, bool]]:
     """Every declared command as ``Cluster.Name``, and whether it goes to the server."""
     return {
         f"{_word(cluster)}.{one.name}": (cluster, one, to_server)
@@ -96,7 +96,7 @@ def _own_endpoint(zcl: ZclPort, cluster: Cluster, *, server: bool) -> int:
     raise RadioError(f"{zcl.eui64} has no endpoint")
 
 
-def _payload(command: Command, fields: Mapping[str, str]) -> bytes:
+def _payload(command: ClusterCommand, fields: Mapping[str, str]) -> bytes:
     if set(fields) == {"payload"}:
         try:
             return bytes.fromhex(fields["payload"])

@@ -26,7 +26,7 @@ from firmware_emu.zse.zcl import GeneralCommand
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class LayerKnowledge:
     """Knowledge that helps to read octets: keys of the test bench, the EZSP version, the cluster where a layer below does not tell it."""
 
     keystore: Keystore | None = None
@@ -45,7 +45,7 @@ class Layer:
     name: str
     about: str
     likely: Callable[[bytes], float]
-    explain: Callable[[bytes, Known], Tree]
+    explain: Callable[[bytes, LayerKnowledge], Tree]
 
 
 @cache
@@ -68,7 +68,7 @@ class Explained:
     others: tuple[str, ...]
 
 
-def explain_any(octets: bytes, known: Known, layer: str | None = None) -> Explained:
+def explain_any(octets: bytes, known: LayerKnowledge, layer: str | None = None) -> Explained:
     """Explain octets as ``layer``, or as the likeliest one that reads them whole. Raises DecodeError, or KeyError for no layer."""
     if layer is not None:
         chosen = {one.name: one for one in layers()}[layer]
@@ -95,11 +95,11 @@ def explain_any(octets: bytes, known: Known, layer: str | None = None) -> Explai
     return Explained(best, tree, likely, tuple(one.name for _, one, _ in found[1:]))
 
 
-def _gbcs(octets: bytes, known: Known) -> Tree:
+def _gbcs(octets: bytes, known: LayerKnowledge) -> Tree:
     return gbcs.explain(octets, known.keystore)
 
 
-def _dlms(octets: bytes, known: Known) -> Tree:
+def _dlms(octets: bytes, known: LayerKnowledge) -> Tree:
     cursor = Cursor(octets)
     match octets[:1]:
         case b"\xd9":
@@ -111,23 +111,23 @@ def _dlms(octets: bytes, known: Known) -> Tree:
     raise DecodeError(0, "DLMS APDU tag", f"read {octets[:1].hex() or 'nothing'}, expected d9, da or 0f")
 
 
-def _zcl(octets: bytes, known: Known) -> Tree:
+def _zcl(octets: bytes, known: LayerKnowledge) -> Tree:
     return explain_zcl(octets, known.cluster, lambda data: gbcs.explain(data, known.keystore).nodes)
 
 
-def _tunnel(octets: bytes, known: Known) -> Tree:
+def _tunnel(octets: bytes, known: LayerKnowledge) -> Tree:
     cursor = Cursor(octets)
     nodes = explain_tunnel_data(cursor, lambda data: gbcs.explain(data, known.keystore).nodes)
     return Tree("mailbox message of a tunnel (GSME)" if octets[0] < 4 else "data of a tunnel", nodes)
 
 
-def _der(octets: bytes, known: Known) -> Tree:
+def _der(octets: bytes, known: LayerKnowledge) -> Tree:
     return explain_der(octets)
 
 
-def _reads(explain: Callable[[bytes, Known], Tree], octets: bytes) -> bool:
+def _reads(explain: Callable[[bytes, LayerKnowledge], Tree], octets: bytes) -> bool:
     try:
-        explain(octets, Known())
+        explain(octets, LayerKnowledge())
     except CommsHubError:
         return False
     return True

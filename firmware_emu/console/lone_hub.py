@@ -7,17 +7,17 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.console.core import Noun
-from firmware_emu.console.nouns.han import Han
-from firmware_emu.console.nouns.hub import Hub as HubNoun
-from firmware_emu.console.nouns.session import Session
-from firmware_emu.console.nouns.time import Time
-from firmware_emu.console.nouns.trace import Trace
+from firmware_emu.console.nouns.han import HanNoun
+from firmware_emu.console.nouns.hub import HubNoun as HubNoun
+from firmware_emu.console.nouns.session import SessionNoun
+from firmware_emu.console.nouns.time import TimeNoun
+from firmware_emu.console.nouns.trace import TraceNoun
 from firmware_emu.console.nouns.wan import Wan
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.hub.hub import Hub
 
-NOUNS: Sequence[type[Noun]] = (HubNoun, Han, Session, Time, Trace, Wan)
+NOUNS: Sequence[type[Noun]] = (HubNoun, HanNoun, SessionNoun, TimeNoun, TraceNoun, Wan)
 """The firmware's own: to load the rig's would take longer than to start the hub."""
 
 

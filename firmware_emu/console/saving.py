@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from firmware_emu.console.core import Call
 
 if TYPE_CHECKING:
-    from firmware_emu.console.core import Core, Said
+    from firmware_emu.console.core import Core, SaidCall
 
 _KEPT = 90
 
 
-def as_test(bench: Core, acts: Sequence[Said], name: str) -> str:
+def as_test(bench: Core, acts: Sequence[SaidCall], name: str) -> str:
     """The text of the test file. A call that was refused must be refused again, with the same error."""
     errors = sorted({said.error.__name__ for said in acts if said.error is not None})
     imports = ["from firmware_emu.console import Bench"]
@@ -49,7 +49,7 @@ def _importable(names: Sequence[str]) -> list[str]:
     return sorted({name if hasattr(errors, name) else "CommsHubError" for name in names})
 
 
-def _lines(said: Said) -> list[str]:
+def _lines(said: SaidCall) -> list[str]:
     call = _python(said.call)
     remark = f"  # {said.result.said[:_KEPT]}" if said.result.said else ""
     if said.error is not None:

@@ -17,7 +17,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import mac_of
-from firmware_emu.gbcs.verify import State, check_message, mac_secret
+from firmware_emu.gbcs.verify import ProtectionState, check_message, mac_secret
 from firmware_emu.trace import Record
 
 ENDS = frozenset({"executed", "delivered", "parsed", "discarded", "unanswered"}) | BAD
@@ -167,7 +167,7 @@ def _protection(data: bytes, keystore: Keystore | None) -> list[str]:
     except DecodeError:
         return []
     found = []
-    if verdict.mac.state is State.INVALID and message.mac is not None:
+    if verdict.mac.state is ProtectionState.INVALID and message.mac is not None:
         if verdict.mac.would_hold:
             found.append(f"MAC: it holds with {verdict.mac.would_hold}")
         try:
@@ -181,7 +181,7 @@ def _protection(data: bytes, keystore: Keystore | None) -> list[str]:
                 for number, (read, held) in enumerate(zip(message.mac, expected, strict=True))
                 if read != held
             ][:_SHOWN_DIFFERENCES]
-    if verdict.signature.state is State.INVALID:
+    if verdict.signature.state is ProtectionState.INVALID:
         found.append(
             f"signature: {verdict.signature.reason}"
             + (f"; it holds with {verdict.signature.would_hold}" if verdict.signature.would_hold else "")

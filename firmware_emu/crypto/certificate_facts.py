@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firmware_emu.crypto import der
-from firmware_emu.crypto.der import NotDer, Reader, Value, oid
+from firmware_emu.crypto.der import DerReader, NotDer, Value, oid
 
 OU, UNIQUE_ID = "2.5.4.11", "2.5.4.45"
 KEY_USAGE, BASIC, POLICIES, SKI, AKI, SAN = "2.5.29.15", "2.5.29.19", "2.5.29.32", "2.5.29.14", "2.5.29.35", "2.5.29.17"
@@ -73,7 +73,7 @@ class Facts:
         found = self.extension(KEY_USAGE)
         if found is None:
             return None
-        value = Reader().only(found.value)
+        value = DerReader().only(found.value)
         if value.tag != der.BIT_STRING or len(value.content) < 2:
             raise NotDer(f"key usage {found.value.hex()}, expected a bit string")
         return int.from_bytes(value.content[1:2], "big") | (0x100 if len(value.content) > 2 else 0)
@@ -83,7 +83,7 @@ class Facts:
         found = self.extension(BASIC)
         if found is None:
             return None
-        parts = Reader().parts(Reader().only(found.value), der.SEQUENCE)
+        parts = DerReader().parts(DerReader().only(found.value), der.SEQUENCE)
         authority = bool(parts) and parts[0].tag == der.BOOLEAN and parts[0].content != b"\x00"
         length = next((int.from_bytes(one.content, "big") for one in parts if one.tag == der.INTEGER), None)
         return authority, length
@@ -93,7 +93,7 @@ class Facts:
         found = self.extension(POLICIES)
         if found is None:
             return [], False
-        reader = Reader()
+        reader = DerReader()
         each = [reader.parts(one, der.SEQUENCE) for one in reader.parts(reader.only(found.value), der.SEQUENCE)]
         if any(not parts or parts[0].tag != der.OID for parts in each):
             raise NotDer("certificate policies without identifiers")
@@ -102,16 +102,16 @@ class Facts:
     def key_id(self) -> bytes | None:
         """The subject key identifier. Raises NotDer."""
         found = self.extension(SKI)
-        return None if found is None else Reader().only(found.value).content
+        return None if found is None else DerReader().only(found.value).content
 
     def authority_parts(self) -> list[Value] | None:
         """The parts of the authority key identifier. Raises NotDer."""
         found = self.extension(AKI)
-        return None if found is None else Reader().parts(Reader().only(found.value), der.SEQUENCE)
+        return None if found is None else DerReader().parts(DerReader().only(found.value), der.SEQUENCE)
 
     def signature_numbers(self) -> list[bytes]:
         """r and s of the signature. Raises NotDer."""
-        parts = Reader().parts(Reader().only(self.signature), der.SEQUENCE)
+        parts = DerReader().parts(DerReader().only(self.signature), der.SEQUENCE)
         if len(parts) != 2 or any(one.tag != der.INTEGER or not one.content for one in parts):
             raise NotDer("a signature that is not two integers")
         return [one.content for one in parts]
@@ -119,14 +119,14 @@ class Facts:
     def module_names(self) -> list[Value]:
         """The subject's alternative names. Raises NotDer."""
         found = self.extension(SAN)
-        return [] if found is None else Reader().parts(Reader().only(found.value), der.SEQUENCE)
+        return [] if found is None else DerReader().parts(DerReader().only(found.value), der.SEQUENCE)
 
     def hardware_serial(self) -> tuple[bytes, bytes]:
         """Type and serial number inside the hardwareModuleName. Raises NotDer."""
         names = self.module_names()
         if len(names) != 1 or names[0].tag != 0xA0 or not names[0].content.startswith(MODULE_NAME):
             raise NotDer("no hardwareModuleName")
-        reader = Reader()
+        reader = DerReader()
         wrapped = reader.all(names[0].content)
         inner = reader.parts(reader.only(wrapped[1].content), der.SEQUENCE) if len(wrapped) == 2 else []
         if len(inner) != 2 or inner[0].tag != der.OID or inner[1].tag != der.OCTETS:
@@ -146,7 +146,7 @@ class Facts:
 
 def read(octets: bytes) -> Facts:
     """Read a certificate. Raises NotDer where its structure is not that of one (RFC 5280 4.1)."""
-    reader = Reader()
+    reader = DerReader()
     body, algorithm, signature = _three(reader.parts(reader.only(octets), der.SEQUENCE))
     fields = reader.parts(body, der.SEQUENCE)
     version = 0
@@ -203,7 +203,7 @@ def _bits(value: Value) -> tuple[int, bytes]:
     return value.content[0], value.content[1:]
 
 
-def _name(reader: Reader, name: Value) -> tuple[NameParts, bool]:
+def _name(reader: DerReader, name: Value) -> tuple[NameParts, bool]:
     found: list[tuple[str, int, bytes]] = []
     several = False
     for relative in reader.parts(name, der.SEQUENCE):
@@ -217,7 +217,7 @@ def _name(reader: Reader, name: Value) -> tuple[NameParts, bool]:
     return tuple(found), several
 
 
-def _extensions(reader: Reader, wrapped: Value) -> tuple[Extension, ...]:
+def _extensions(reader: DerReader, wrapped: Value) -> tuple[Extension, ...]:
     found = []
     for one in reader.parts(reader.only(wrapped.content), der.SEQUENCE):
         parts = reader.parts(one, der.SEQUENCE)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from firmware_emu.crypto import certificate_facts
-from firmware_emu.crypto.certificate_rules import RULES, Profile, Rule, Severity
+from firmware_emu.crypto.certificate_rules import RULES, CertificateProfile, CertificateRule, Severity
 from firmware_emu.crypto.der import NotDer
 from firmware_emu.errors import ProtectionError
 
-__all__ = ["Finding", "Profile", "Rule", "Severity", "check_profile", "lint", "refusals", "rules"]
+__all__ = ["CertificateProfile", "CertificateRule", "Finding", "Severity", "check_profile", "lint", "refusals", "rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Finding:
         return f"{self.rule} {self.severity.value}: {self.problem} ({self.clause})"
 
 
-def rules() -> tuple[Rule, ...]:
+def rules() -> tuple[CertificateRule, ...]:
     """The table, in the order in which it is asked."""
     return tuple(RULES)
 
 
 @lru_cache(maxsize=4096)
-def lint(octets: bytes, profile: Profile) -> tuple[Finding, ...]:
+def lint(octets: bytes, profile: CertificateProfile) -> tuple[Finding, ...]:
     """Every finding on one certificate in DER. Never raises: what cannot be read is one fatal finding."""
     try:
         facts = certificate_facts.read(octets)
@@ -62,7 +62,7 @@ def refusals(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 @lru_cache(maxsize=1024)
-def check_profile(octets: bytes, profile: Profile) -> None:
+def check_profile(octets: bytes, profile: CertificateProfile) -> None:
     """Raises ProtectionError with every finding that refuses. A certificate that passed is remembered: its octets stay what they are."""
     if found := refusals(lint(octets, profile)):
         raise ProtectionError(f"it is no {profile} certificate: " + "; ".join(f"{one.rule} {one.problem}" for one in found))

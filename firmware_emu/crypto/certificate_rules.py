@@ -11,10 +11,10 @@ from typing import Final
 
 from firmware_emu.crypto import der
 from firmware_emu.crypto.certificate_facts import AKI, BASIC, KEY_USAGE, OU, POLICIES, SAN, SKI, UNIQUE_ID, Extension, Facts
-from firmware_emu.crypto.der import Reader
+from firmware_emu.crypto.der import DerReader
 
 
-class Profile(StrEnum):
+class CertificateProfile(StrEnum):
     """Profile that a certificate is to follow. ``issuing`` and ``root`` are those of organisations."""
 
     ORGANISATION = "organisation"
@@ -37,11 +37,11 @@ class Severity(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CertificateRule:
     """One rule of the table. ``check`` gives the problem, None where the certificate keeps the rule."""
 
     id: str
-    profiles: frozenset[Profile]
+    profiles: frozenset[CertificateProfile]
     severity: Severity
     clause: str
     check: Callable[[Facts], str | None]
@@ -51,13 +51,13 @@ ORGANISATION_POLICIES: Final = frozenset({"1.2.826.0.1.8641679.1.2.1.4"})
 DEVICE_POLICIES: Final = frozenset({"1.2.826.0.1.1800000.1.2.1.4"})
 """The test environment's (reference smki-profiles 2); those of production are not established."""
 
-_ALL: Final = frozenset(Profile)
-_LEAF: Final = frozenset({Profile.ORGANISATION, Profile.DEVICE})
-_CA: Final = frozenset({Profile.ISSUING, Profile.ROOT})
-_ORG, _DEV = frozenset({Profile.ORGANISATION}), frozenset({Profile.DEVICE})
-_ICA, _ROOT = frozenset({Profile.ISSUING}), frozenset({Profile.ROOT})
+_ALL: Final = frozenset(CertificateProfile)
+_LEAF: Final = frozenset({CertificateProfile.ORGANISATION, CertificateProfile.DEVICE})
+_CA: Final = frozenset({CertificateProfile.ISSUING, CertificateProfile.ROOT})
+_ORG, _DEV = frozenset({CertificateProfile.ORGANISATION}), frozenset({CertificateProfile.DEVICE})
+_ICA, _ROOT = frozenset({CertificateProfile.ISSUING}), frozenset({CertificateProfile.ROOT})
 _GBCS: Final = "GBCS 12"
-RULES: Final[list[Rule]] = []
+RULES: Final[list[CertificateRule]] = []
 """In the order in which they are asked."""
 
 _ECDSA_SHA256, _EC_KEY = "1.2.840.10045.4.3.2", "1.2.840.10045.2.1"
@@ -77,15 +77,19 @@ _ARTEFACT_OUS: Final = frozenset({b"08", b"87", b"89", b"137"})
 _OTHER_USER: Final = b"7F"
 
 
-def _rule(number: str, profiles: frozenset[Profile], severity: Severity, clause: str) -> Callable[[Callable[[Facts], str | None]], None]:
+def _rule(
+    number: str, profiles: frozenset[CertificateProfile], severity: Severity, clause: str
+) -> Callable[[Callable[[Facts], str | None]], None]:
     def add(check: Callable[[Facts], str | None]) -> None:
-        RULES.append(Rule(number, profiles, severity, clause, check))
+        RULES.append(CertificateRule(number, profiles, severity, clause, check))
 
     return add
 
 
-def _must(number: str, profiles: frozenset[Profile], severity: Severity, clause: str, holds: Callable[[Facts], bool], problem: str) -> None:
-    RULES.append(Rule(number, profiles, severity, clause, lambda facts: None if holds(facts) else problem))
+def _must(
+    number: str, profiles: frozenset[CertificateProfile], severity: Severity, clause: str, holds: Callable[[Facts], bool], problem: str
+) -> None:
+    RULES.append(CertificateRule(number, profiles, severity, clause, lambda facts: None if holds(facts) else problem))
 
 
 def _artefact(facts: Facts) -> bool:
@@ -114,7 +118,7 @@ def _(facts: Facts) -> str | None:
     found = facts.extension(KEY_USAGE)
     if found is None:
         return None
-    content = Reader().only(found.value).content
+    content = DerReader().only(found.value).content
     if len(content) < 2 or content[0] > 7 or content[-1] == 0 or content[-1] & ((1 << content[0]) - 1) or not content[-1] >> content[0] & 1:
         return f"key usage {found.value.hex()} has trailing zero bits or a wrong count of unused bits"
     return None

@@ -25,7 +25,7 @@ class Value:
 
 
 @dataclass(slots=True)
-class Reader:
+class DerReader:
     """Reads values; ``loose`` gathers what is readable and yet not DER (X.690 10.1)."""
 
     loose: list[str] = field(default_factory=list)

@@ -47,7 +47,7 @@ class PartySummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class KeystoreFinding:
     """Something that does not hold: ``what`` it is about and the ``problem``."""
 
     what: str
@@ -80,13 +80,13 @@ def parties(store: Keystore) -> tuple[PartySummary, ...]:
     return tuple(found)
 
 
-def check(path: Path, store: Keystore, at: datetime | None) -> tuple[Finding, ...]:
+def check(path: Path, store: Keystore, at: datetime | None) -> tuple[KeystoreFinding, ...]:
     """Check a keystore read from ``path``, dates at ``at`` (aware UTC; None: not checked). Empty where all holds.
 
     Checked are: what loading warned of, each certificate's path to a root held here, dates, each key establishment credential against
     its own certificate, TLS credentials, and that no file can be read by others.
     """
-    findings = [Finding(*warning.split(": ", 1)) for warning in store.warnings]
+    findings = [KeystoreFinding(*warning.split(": ", 1)) for warning in store.warnings]
     findings += _certificate_findings(store, at)
     findings += _key_establishment_findings(store)
     if path.is_dir():
@@ -95,7 +95,7 @@ def check(path: Path, store: Keystore, at: datetime | None) -> tuple[Finding, ..
     return tuple(findings)
 
 
-def _certificate_findings(store: Keystore, at: datetime | None) -> Iterator[Finding]:
+def _certificate_findings(store: Keystore, at: datetime | None) -> Iterator[KeystoreFinding]:
     authorities = store.authorities()
     roots = [cert for cert in authorities if cert.subject == cert.issuer]
     held = [(name_of(cert), cert) for cert in authorities]
@@ -111,12 +111,12 @@ def _certificate_findings(store: Keystore, at: datetime | None) -> Iterator[Find
                 orphans[cert.issuer.rfc4514_string()] += 1
                 check_dates(cert, at)
         except CommsHubError as problem:
-            yield Finding(what, str(problem))
+            yield KeystoreFinding(what, str(problem))
     for issuer, count in orphans.items():
-        yield Finding(f"issuer {issuer}", f"its certificate is not here: the paths of {count} certificates cannot be checked")
+        yield KeystoreFinding(f"issuer {issuer}", f"its certificate is not here: the paths of {count} certificates cannot be checked")
 
 
-def _key_establishment_findings(store: Keystore) -> Iterator[Finding]:
+def _key_establishment_findings(store: Keystore) -> Iterator[KeystoreFinding]:
     for entity in store.entities():
         if not store.has_cbke(entity):
             continue
@@ -126,18 +126,18 @@ def _key_establishment_findings(store: Keystore) -> Iterator[Finding]:
             decoded = ecqv.ImplicitCertificate.decode(held.certificate, held.suite)
             public = ecqv.extract_public_key(held.certificate, held.ca_public_key, held.suite)
         except CommsHubError as problem:
-            yield Finding(what, str(problem))
+            yield KeystoreFinding(what, str(problem))
             continue
         curve = ecqv.curve_of(held.suite)
         if decoded.subject != entity:
-            yield Finding(what, f"the certificate is for {decoded.subject}")
+            yield KeystoreFinding(what, f"the certificate is for {decoded.subject}")
         if not decoded.may_agree_keys:
-            yield Finding(what, f"key usage {decoded.key_usage:02x} does not allow key agreement")
+            yield KeystoreFinding(what, f"key usage {decoded.key_usage:02x} does not allow key agreement")
         if curve.multiply(held.private_key, curve.generator) != public:
-            yield Finding(what, "the private key does not fit the certificate")
+            yield KeystoreFinding(what, "the private key does not fit the certificate")
 
 
-def _tls_findings(path: Path) -> Iterator[Finding]:
+def _tls_findings(path: Path) -> Iterator[KeystoreFinding]:
     if not (path / tls_credentials.FOLDER).is_dir():
         return
     for who in (None, *tls_credentials.hubs_of(path)):
@@ -148,10 +148,10 @@ def _tls_findings(path: Path) -> Iterator[Finding]:
             else:
                 found.client_context()
         except CommsHubError as problem:
-            yield Finding(f"SM WAN TLS of {who or 'the server'}", str(problem))
+            yield KeystoreFinding(f"SM WAN TLS of {who or 'the server'}", str(problem))
 
 
-def _permission_findings(path: Path) -> Iterator[Finding]:
+def _permission_findings(path: Path) -> Iterator[KeystoreFinding]:
     for folder in (path, path / tls_credentials.FOLDER):
         if not folder.is_dir():
             continue
@@ -161,8 +161,8 @@ def _permission_findings(path: Path) -> Iterator[Finding]:
                 yield from _open_to_others(file)
 
 
-def _open_to_others(path: Path) -> Iterator[Finding]:
+def _open_to_others(path: Path) -> Iterator[KeystoreFinding]:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         wanted = files.DIRECTORY_MODE if path.is_dir() else files.FILE_MODE
-        yield Finding(str(path), f"mode {mode:04o} lets others in: chmod {wanted:o}")
+        yield KeystoreFinding(str(path), f"mode {mode:04o} lets others in: chmod {wanted:o}")

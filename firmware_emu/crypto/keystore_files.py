@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from firmware_emu.crypto.certificate_profile import Profile, check_profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile, check_profile
 from firmware_emu.crypto.certificates import UNREADABLE, key_id_of, parse_certificate
 from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority
 from firmware_emu.crypto.primitives import PrivateKey
@@ -127,7 +127,7 @@ def _certificates(octets: bytes, where: str) -> list[x509.Certificate]:
 
 def _check_leaf(certificate: x509.Certificate, where: str) -> None:
     """A party's or a Device's own certificate, by its profile; a Device's subject is empty. Warnings are for ``chub pki lint``."""
-    profile = Profile.ORGANISATION if len(list(certificate.subject)) else Profile.DEVICE
+    profile = CertificateProfile.ORGANISATION if len(list(certificate.subject)) else CertificateProfile.DEVICE
     try:
         check_profile(certificate.public_bytes(Encoding.DER), profile)
     except ProtectionError as wrong:

@@ -8,7 +8,7 @@ from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import public_key_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.credentials import Cell, Credentials
-from firmware_emu.device.profile import Permission, PipelineProfile, Step, permissions
+from firmware_emu.device.profile import CommandCheck, Permission, PipelineProfile, permissions
 from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import Message
@@ -30,7 +30,7 @@ class Accepted:
 class Refused(ProtectionError):
     """A Command that is not taken: the ``step`` that failed, and the message if its octets could be read."""
 
-    def __init__(self, step: Step, reason: str) -> None:
+    def __init__(self, step: CommandCheck, reason: str) -> None:
         super().__init__(reason)
         self.step = step
         self.message: Message | None = None
@@ -56,9 +56,9 @@ class Checks:
         try:
             _check_form(message)
             for step in self._profile.order[1:]:
-                if step is Step.ADDRESSED:
+                if step is CommandCheck.ADDRESSED:
                     self._check_addressed(message)
-                elif step is Step.SUPPORTED:
+                elif step is CommandCheck.SUPPORTED:
                     self._check_supported(message)
                 else:
                     accepted = accepted or self._authority(message)
@@ -86,20 +86,20 @@ class Checks:
     def _check_addressed(self, message: Message) -> None:
         header = message.header
         if header.cra is not CraFlag.COMMAND:
-            raise Refused(Step.ADDRESSED, f"it is a {header.cra.name.lower()}, expected a command")
+            raise Refused(CommandCheck.ADDRESSED, f"it is a {header.cra.name.lower()}, expected a command")
         if header.recipient != self._eui64:
-            raise Refused(Step.ADDRESSED, f"it is for {header.recipient}, this is {self._eui64}")
+            raise Refused(CommandCheck.ADDRESSED, f"it is for {header.recipient}, this is {self._eui64}")
 
     def _check_supported(self, message: Message) -> None:
         if message.message_code not in permissions(self._device_type):
-            raise Refused(Step.SUPPORTED, f"message code {message.message_code:04x} is not one of a {self._device_type.name}")
+            raise Refused(CommandCheck.SUPPORTED, f"message code {message.message_code:04x} is not one of a {self._device_type.name}")
 
-    def _check_protection(self, step: Step, message: Message, accepted: Accepted) -> None:
-        if step is Step.COUNTER:
+    def _check_protection(self, step: CommandCheck, message: Message, accepted: Accepted) -> None:
+        if step is CommandCheck.COUNTER:
             self._check_counter(message, accepted)
-        elif step is Step.MAC:
+        elif step is CommandCheck.MAC:
             self._check_mac(message, accepted)
-        elif step is Step.SIGNATURE:
+        elif step is CommandCheck.SIGNATURE:
             self._check_signature(message, accepted)
 
     def _authority(self, message: Message) -> Accepted:
@@ -118,19 +118,19 @@ class Checks:
                 return Accepted(permission, True)
         who = " and ".join(role.name.lower() for role in roles) or "no Known Remote Party"
         whom = f" for {header.other.supplementary_party}" if for_another else ""
-        raise Refused(Step.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}{whom}")
+        raise Refused(CommandCheck.AUTHORITY, f"{header.originator} ({who}) has no authority for {message.message_code:04x}{whom}")
 
     def _check_counter(self, message: Message, accepted: Accepted) -> None:
         """Protection Against Replay, where the use case has it. A token is held against the counters of those seen when it is used."""
         counter = message.header.counter
         role = accepted.permission.role
         if counter > LARGEST_COUNTER:
-            raise Refused(Step.COUNTER, f"counter {counter} is above the largest of 2^63 - 1")
+            raise Refused(CommandCheck.COUNTER, f"counter {counter} is above the largest of 2^63 - 1")
         if message.message_code in self._profile.replayable_codes or (role is not None and self._is_top_up(message)):
             return
         stored = self._credentials.partner_counter(message.header.originator) if role is None else self._credentials.counter(role)
         if counter <= stored:
-            raise Refused(Step.COUNTER, f"counter {counter} is not above the stored {stored}")
+            raise Refused(CommandCheck.COUNTER, f"counter {counter} is not above the stored {stored}")
 
     def _is_top_up(self, message: Message) -> bool:
         return message.message_code in self._profile.top_up_codes
@@ -138,7 +138,7 @@ class Checks:
     def _check_mac(self, message: Message, accepted: Accepted) -> None:
         if message.mac is None:
             if accepted.permission.mac:
-                raise Refused(Step.MAC, "it carries no MAC")
+                raise Refused(CommandCheck.MAC, "it carries no MAC")
             return
         try:
             sender = message.header.originator if accepted.partner else self._credentials.party(_BROKER)
@@ -146,17 +146,17 @@ class Checks:
                 raise ProtectionError("no certificate of the access control broker is held")
             protect.check_mac(message, self._credentials.z(sender))
         except (ProtectionError, KeystoreError) as problem:
-            raise Refused(Step.MAC, str(problem)) from problem
+            raise Refused(CommandCheck.MAC, str(problem)) from problem
 
     def _check_signature(self, message: Message, accepted: Accepted) -> None:
         if not message.signature:
             if accepted.permission.signature:
-                raise Refused(Step.SIGNATURE, "it carries no signature")
+                raise Refused(CommandCheck.SIGNATURE, "it carries no signature")
             return
         try:
             protect.check_signature(message, self._signer(message, accepted))
         except (ProtectionError, KeystoreError) as problem:
-            raise Refused(Step.SIGNATURE, str(problem)) from problem
+            raise Refused(CommandCheck.SIGNATURE, str(problem)) from problem
 
     def _signer(self, message: Message, accepted: Accepted) -> primitives.PublicKey:
         role = accepted.permission.role
@@ -170,20 +170,22 @@ def _decode(data: bytes) -> Message:
     try:
         return Message.decode(data)
     except DecodeError as problem:
-        raise Refused(Step.WELL_FORMED, str(problem)) from problem
+        raise Refused(CommandCheck.WELL_FORMED, str(problem)) from problem
 
 
 def _check_form(message: Message) -> None:
     """Refuse a header that no Command has (reference gbcs-messages 1.4; no command of the RTDS has a date-time)."""
     header = message.header
     if message.signature is None:
-        raise Refused(Step.WELL_FORMED, "it ends after the payload, like a pre-command")
+        raise Refused(CommandCheck.WELL_FORMED, "it ends after the payload, like a pre-command")
     if header.cra is not CraFlag.COMMAND:
         return
     if header.date_time:
-        raise Refused(Step.WELL_FORMED, "its header carries a date-time, which responses and alerts alone do")
+        raise Refused(CommandCheck.WELL_FORMED, "its header carries a date-time, which responses and alerts alone do")
     other = header.other
     if other.supplementary_originator_counter is not None or (
         other.supplementary_party is not None and other.supplementary_counter is None
     ):
-        raise Refused(Step.WELL_FORMED, "its other information has a length that is no command's, expected 2, 18 or that of a certificate")
+        raise Refused(
+            CommandCheck.WELL_FORMED, "its other information has a length that is no command's, expected 2, 18 or that of a certificate"
+        )

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from firmware_emu.crypto import primitives
-from firmware_emu.crypto.certificate_profile import Profile, check_profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile, check_profile
 from firmware_emu.crypto.certificates import entity_of, public_key_of
 from firmware_emu.crypto.certificates import parse_certificate as read_certificate
 from firmware_emu.crypto.keystore import Keystore
@@ -66,7 +66,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         raise ProtectionError(f"{len(der)} octets that are no DER certificate") from problem
 
 
-def sound_certificate(der: bytes, profile: Profile) -> x509.Certificate:
+def sound_certificate(der: bytes, profile: CertificateProfile) -> x509.Certificate:
     """A certificate that was sent, if it keeps ``profile``. Raises ProtectionError, whatever the octets are."""
     check_profile(der, profile)
     return parse_certificate(der)

@@ -36,7 +36,7 @@ LOWEST_PERIOD_S, HIGHEST_PERIOD_S = 5 * 60, 20 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class HubTime:
+class ServedTime:
     """Time as the hub serves it: seconds since 2000 (UTC), and whether it calls itself a master of time."""
 
     seconds: int
@@ -48,7 +48,7 @@ class Membership:
     """The outcome of a join: the coordinator, and the hub's time if it serves one."""
 
     coordinator: Eui64
-    time: HubTime | None
+    time: ServedTime | None
 
 
 async def join_han(
@@ -84,7 +84,7 @@ async def join_han(
     return Membership(coordinator, await read_time(zcl, coordinator))
 
 
-async def read_time(zcl: ZclPort, coordinator: Eui64) -> HubTime | None:
+async def read_time(zcl: ZclPort, coordinator: Eui64) -> ServedTime | None:
     """The hub's time, None if it serves none or does not answer."""
     try:
         endpoint = await zcl.find_endpoint(coordinator, TIME)
@@ -94,7 +94,7 @@ async def read_time(zcl: ZclPort, coordinator: Eui64) -> HubTime | None:
     seconds, status = values.get(_TIME_ATTRIBUTE), values.get(_TIME_STATUS)
     if not isinstance(seconds, int) or seconds == 0xFFFFFFFF:
         return None
-    return HubTime(seconds, isinstance(status, int) and bool(status & _MASTER))
+    return ServedTime(seconds, isinstance(status, int) and bool(status & _MASTER))
 
 
 class KeepAliveWatch:

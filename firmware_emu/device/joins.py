@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.crypto.certificate_profile import Profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile
 from firmware_emu.crypto.certificates import entity_of, usage_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.device import asn1_io
@@ -53,7 +53,7 @@ def add(device: GbcsDevice, other: Eui64, other_type: int, method: int, certific
         return 4
     if {device.device_type.value, other_type} == {kind.value for kind in _PAIR}:
         try:
-            partner = sound_certificate(certificate or b"", Profile.DEVICE)
+            partner = sound_certificate(certificate or b"", CertificateProfile.DEVICE)
             if entity_of(partner) != other or usage_of(partner) is not KeyUsage.KEY_AGREEMENT:
                 return 11
         except (ProtectionError, KeystoreError):

@@ -48,12 +48,12 @@ from firmware_emu.gbcs.axdr import (
 )
 from firmware_emu.gbcs.dlms import (
     RANGE_SELECTOR,
+    AccessOutcome,
     AccessRequest,
     AccessResponse,
     AccessResult,
     Choice,
     ProtectionParameters,
-    Result,
     Specification,
     parse_obis,
 )
@@ -340,7 +340,7 @@ class DlmsServer:
         """
         request = AccessRequest.decode(message.payload, message.payload_offset)
         data: list[Data] = []
-        results: list[Result] = []
+        results: list[AccessOutcome] = []
         for specification, item in zip(request.specifications, request.data, strict=True):
             failed = any(result.code is not AccessResult.SUCCESS for result in results[-1:])
             code, value = (AccessResult.OTHER_REASON, Null()) if failed else self._run(specification, item, message)
@@ -350,7 +350,7 @@ class DlmsServer:
                 self.device.note_failure(f"{what}: {code.name}")
                 value = Null()
             data.append(value)
-            results.append(Result(choice, code))
+            results.append(AccessOutcome(choice, code))
         return AccessResponse(request.invoke_id, tuple(data), tuple(results)).encode()
 
     def _run(self, item: Specification, data: Data, message: Message) -> Answer:

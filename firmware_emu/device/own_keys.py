@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto import primitives
-from firmware_emu.crypto.certificate_profile import Profile, lint, refusals
+from firmware_emu.crypto.certificate_profile import CertificateProfile, lint, refusals
 from firmware_emu.crypto.certificates import certificate_request, entity_of, public_key_of, usage_of
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.device import asn1_io
@@ -35,7 +35,7 @@ def issue(device: GbcsDevice, message: Message) -> bytes:
 def update(device: GbcsDevice, message: Message) -> bytes:
     """CS02d: take the certificate of the pending pair into use."""
     octets = asn1_io.read(message, bytes)
-    found = refusals(lint(octets, Profile.DEVICE))
+    found = refusals(lint(octets, CertificateProfile.DEVICE))
     if found:
         # The usage is judged first: the published example's certificate has another usage and, for that, a signature that is stale.
         usage_is_wrong = any(one.rule in _USAGE_RULES for one in found)

@@ -17,7 +17,7 @@ from typing import Protocol
 from cryptography import x509
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.crypto.certificate_profile import Profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile
 from firmware_emu.crypto.certificates import entity_of, usage_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device import alerting
@@ -31,7 +31,7 @@ from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError, TooLong
 from firmware_emu.gbcs import cosem_time, protect
 from firmware_emu.gbcs.axdr import Data, Null
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Protected, ProtectionParameters, Result
+from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse, AccessResult, Choice, Protected, ProtectionParameters
 from firmware_emu.gbcs.envelope import MAX_LENGTH, GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.use_cases import UseCase, by_code
@@ -69,7 +69,7 @@ class Responder(Originator, Protocol):
     clock_status: int
 
 
-class Reply:
+class ResponseDraft:
     """One response while its payload is being made."""
 
     def __init__(self, device: Responder, message: Message) -> None:
@@ -133,7 +133,7 @@ class Reply:
 
 
 def _sent_certificate(der: bytes, party: Eui64) -> x509.Certificate:
-    certificate = sound_certificate(der, Profile.ORGANISATION)
+    certificate = sound_certificate(der, CertificateProfile.ORGANISATION)
     if entity_of(certificate) != party or usage_of(certificate) is not KeyUsage.KEY_AGREEMENT:
         raise ProtectionError(f"the certificate in the Command is not a key agreement certificate of {party}")
     return certificate
@@ -149,7 +149,8 @@ def failure_payload(message: Message, result: AccessResult = AccessResult.OTHER_
         if payload[:1] == bytes((_DLMS_REQUEST,)):
             request = AccessRequest.decode(payload)
             results = tuple(
-                Result(Choice.GET if item.choice is Choice.GET_WITH_SELECTION else item.choice, result) for item in request.specifications
+                AccessOutcome(Choice.GET if item.choice is Choice.GET_WITH_SELECTION else item.choice, result)
+                for item in request.specifications
             )
             return AccessResponse(request.invoke_id, tuple(Null() for _ in results), results).encode()
         if payload[:2] == _GBZ_PROFILE:
@@ -260,7 +261,7 @@ class GbcsDevice:
         self.outgoing = outgoing
         self._held_back: list[bytes] | None = None
         self._failures: list[str] = []
-        self._reply: Reply | None = None
+        self._reply: ResponseDraft | None = None
         self._refusals: list[float] = []
         self._alerted: list[float] = []
 
@@ -344,7 +345,7 @@ class GbcsDevice:
     def _execute(self, message: Message, permission: Permission) -> bytes | None:
         identifier = str(message.header.identifier)
         self._failures = []
-        self._reply = Reply(self, message)
+        self._reply = ResponseDraft(self, message)
         waiting = len(self._held_back or ())
         payload: bytes | None
         try:
@@ -382,7 +383,7 @@ class GbcsDevice:
         """The failure that answers a Command of which nothing took effect; its alerts, after the first ``waiting``, are not sent."""
         if self._held_back is not None:
             del self._held_back[waiting:]
-        self._reply = Reply(self, message)
+        self._reply = ResponseDraft(self, message)
         self.note_failure(reason)
         self.trace.emit(
             "device", self.name, event, message=str(message.header.identifier), code=f"{message.message_code:04x}", reason=reason

@@ -20,7 +20,7 @@ from firmware_emu.gbcs.dlms import AccessResult
 from firmware_emu.trace import Record
 
 
-class Step(Enum):
+class CommandCheck(Enum):
     """One check on a received Command."""
 
     WELL_FORMED = "well-formed"
@@ -54,8 +54,8 @@ class PipelineProfile:
     ``no_reader_counter``: codes whose encrypted answer to a party that sent its certificate has no counter of its own.
     """
 
-    order: tuple[Step, ...]
-    refusals: Mapping[Step, RefusalRule]
+    order: tuple[CommandCheck, ...]
+    refusals: Mapping[CommandCheck, RefusalRule]
     unusual_event: int
     unusual_after: int
     unusual_within_s: float
@@ -81,11 +81,11 @@ class PipelineProfile:
         """Read the TOML text of a profile. Raises BoardError naming file and key."""
         try:
             data = tomllib.loads(text)
-            order = tuple(Step(step) for step in data["order"]["steps"])
+            order = tuple(CommandCheck(step) for step in data["order"]["steps"])
             profile = cls(
                 order=order,
                 refusals={
-                    Step(step): RefusalRule(int(row["event"]), bool(row["alert"]), str(row["clause"]), str(row["source"]))
+                    CommandCheck(step): RefusalRule(int(row["event"]), bool(row["alert"]), str(row["clause"]), str(row["source"]))
                     for step, row in data["refusal"].items()
                 },
                 unusual_event=int(data["unusual_numbers"]["event"]),
@@ -112,7 +112,7 @@ class PipelineProfile:
             raise BoardError(name, "", str(problem)) from problem
         except KeyError as missing:
             raise BoardError(name, str(missing.args[0]), "is missing or not a known name") from missing
-        if set(order) != set(Step) or order[0] is not Step.WELL_FORMED or set(profile.refusals) != set(Step):
+        if set(order) != set(CommandCheck) or order[0] is not CommandCheck.WELL_FORMED or set(profile.refusals) != set(CommandCheck):
             raise BoardError(name, "order.steps", "expected every step once, well-formed first, and a refusal for each")
         return profile
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.crypto.certificate_profile import Profile, lint, refusals
+from firmware_emu.crypto.certificate_profile import CertificateProfile, lint, refusals
 from firmware_emu.crypto.certificates import check_path, entity_of, key_id_of, role_of, usage_of
 from firmware_emu.crypto.roles import NO_ENTITY, CellUsage, KeyUsage, RemotePartyRole
 from firmware_emu.device import asn1_io
@@ -153,7 +153,7 @@ def _examine(
     if root is None:
         return _Replacement(replacement.target_cell, cell, None, StatusCode.NO_TRUST_ANCHOR, "the root cell is empty")
     is_root = cell.role is RemotePartyRole.ROOT
-    found = refusals(lint(replacement.certificate, Profile.ROOT if is_root else Profile.ORGANISATION))
+    found = refusals(lint(replacement.certificate, CertificateProfile.ROOT if is_root else CertificateProfile.ORGANISATION))
     if found:
         # The policy of another environment makes a sound certificate of a path that leads elsewhere (RFC 5280 6.1.5 g).
         path_only = {one.rule for one in found} == {"POL-06"}
@@ -166,7 +166,7 @@ def _examine(
         return _Replacement(replacement.target_cell, cell, None, StatusCode.BAD_CERTIFICATE, str(problem))
     try:
         if not is_root:
-            path = [sound_certificate(der, Profile.ISSUING) for der in command.certification_path]
+            path = [sound_certificate(der, CertificateProfile.ISSUING) for der in command.certification_path]
             check_path(certificate, path, at, anchors=(root,))
     except (ProtectionError, KeystoreError) as problem:
         return _Replacement(replacement.target_cell, cell, None, StatusCode.NO_TRUST_ANCHOR, str(problem))

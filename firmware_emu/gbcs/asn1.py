@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self, cast
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs.asn1_schema import Asn1Kind, kinds
-from firmware_emu.gbcs.asn1_types import RECORDS, Asn1Value, KeyBits, Record, StatusCode
+from firmware_emu.gbcs.asn1_types import RECORDS, Asn1Record, Asn1Value, KeyBits, StatusCode
 from firmware_emu.gbcs.cosem_time import decode_generalized, encode_generalized
 from firmware_emu.ids import CraFlag, Eui64
 
@@ -159,7 +159,7 @@ class _Reading:
             raise DecodeError(self.offset + place, field, f"a length as {form.value} after one as {self.form.value}")
         self.form = form
 
-    def _sequence(self, kind: Asn1Kind, field: str, start: int, stop: int) -> Record:
+    def _sequence(self, kind: Asn1Kind, field: str, start: int, stop: int) -> Asn1Record:
         octets, place = self.octets, start
         values: list[Asn1Value] = []
         for member in kind.members:
@@ -251,7 +251,7 @@ def _length(length: int, form: LengthForm) -> bytes:
 
 def _contents(kind: Asn1Kind, value: Asn1Value, form: LengthForm) -> bytes:
     match kind.base, value:
-        case "SEQUENCE", Record() if type(value) is RECORDS[kind.name]:
+        case "SEQUENCE", Asn1Record() if type(value) is RECORDS[kind.name]:
             return _members(kind, value, form)
         case "SEQUENCE OF", tuple() if kind.element is not None:
             element = kind.element
@@ -275,7 +275,7 @@ def _contents(kind: Asn1Kind, value: Asn1Value, form: LengthForm) -> bytes:
     raise IdentifierError(f"a {kind.name}", type(value).__name__, f"a value of the schema: {kind.base}")
 
 
-def _members(kind: Asn1Kind, record: Record, form: LengthForm) -> bytes:
+def _members(kind: Asn1Kind, record: Asn1Record, form: LengthForm) -> bytes:
     values = iter([cast("Asn1Value", getattr(record, name)) for name in _FIELD_NAMES[kind.name]])
     parts: list[bytes] = []
     for member in kind.members:

@@ -38,14 +38,14 @@ class KeyBits:
     size: int
 
 
-class Record:
+class Asn1Record:
     """Any of the dataclasses below."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class TrustAnchorCell(Record):
+class TrustAnchorCell(Asn1Record):
     """``remote_party_role`` is a number so that one no role has can be carried; ``cell_usage`` None stands for management."""
 
     remote_party_role: int
@@ -54,7 +54,7 @@ class TrustAnchorCell(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SpecialistSeq(Record):
+class SpecialistSeq(Asn1Record):
     """``usage`` 0 is prepayment top up."""
 
     usage: int
@@ -62,7 +62,7 @@ class SpecialistSeq(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SeqChange(Record):
+class SeqChange(Asn1Record):
     """The floor of one role's counter."""
 
     role: int
@@ -71,13 +71,13 @@ class SeqChange(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceLogEntry(Record):
+class DeviceLogEntry(Asn1Record):
     device_id: Eui64
     device_type: int
 
 
 @dataclass(frozen=True, slots=True)
-class ProvideCredentialsCommand(Record):
+class ProvideCredentialsCommand(Asn1Record):
     """CS02a, CS02f."""
 
     authorising_cell: TrustAnchorCell
@@ -85,7 +85,7 @@ class ProvideCredentialsCommand(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class TrustAnchorCellDetails(Record):
+class TrustAnchorCellDetails(Asn1Record):
     key_usage: KeyUsage | KeyBits
     cell_usage: int | None
     subject_unique_id: Eui64
@@ -93,7 +93,7 @@ class TrustAnchorCellDetails(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class RemotePartyDetails(Record):
+class RemotePartyDetails(Asn1Record):
     """Counter and cells are there on success only."""
 
     role: int
@@ -103,7 +103,7 @@ class RemotePartyDetails(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorisingRemotePartyControl(Record):
+class AuthorisingRemotePartyControl(Asn1Record):
     """``apply_time_based_checks`` is 1 to disapply them, None to apply; ``authorising_cell`` is None for ACB by ACB."""
 
     mode: int
@@ -120,13 +120,13 @@ class AuthorisingRemotePartyControl(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class TrustAnchorReplacement(Record):
+class TrustAnchorReplacement(Asn1Record):
     certificate: bytes
     target_cell: TrustAnchorCell
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateCredentialsCommand(Record):
+class UpdateCredentialsCommand(Asn1Record):
     """CS02b, CS02g; ``execution`` None is at once, :data:`NEVER` cancels."""
 
     control: AuthorisingRemotePartyControl
@@ -136,7 +136,7 @@ class UpdateCredentialsCommand(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplacementOutcome(Record):
+class ReplacementOutcome(Asn1Record):
     affected_cell: TrustAnchorCell
     status: StatusCode
     existing_unique_id: Eui64
@@ -146,7 +146,7 @@ class ReplacementOutcome(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialsOutcome(Record):
+class CredentialsOutcome(Asn1Record):
     authorising_seq_number: int
     mode: int
     seq_changes: tuple[SeqChange, ...]
@@ -154,14 +154,14 @@ class CredentialsOutcome(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateCredentialsResponse(Record):
+class UpdateCredentialsResponse(Asn1Record):
     """``outcome`` is there when the command was executed at once."""
 
     outcome: CredentialsOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateCredentialsAlert(Record):
+class UpdateCredentialsAlert(Asn1Record):
     """Alerts 00CB and 0124."""
 
     alert_code: int
@@ -170,14 +170,14 @@ class UpdateCredentialsAlert(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyUsageCommand(Record):
+class KeyUsageCommand(Asn1Record):
     """CS02c, CS02e."""
 
     key_usage: KeyUsage | KeyBits
 
 
 @dataclass(frozen=True, slots=True)
-class JoinCommand(Record):
+class JoinCommand(Asn1Record):
     """CS03A1, A2, B, C; ``method`` 0 A initiator, 1 A responder, 2 B, 3 C."""
 
     method: int
@@ -187,7 +187,7 @@ class JoinCommand(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ActivateFirmwareCommand(Record):
+class ActivateFirmwareCommand(Asn1Record):
     """CS06; ``execution`` None is at once, :data:`NEVER` cancels."""
 
     image_hash: bytes
@@ -196,7 +196,7 @@ class ActivateFirmwareCommand(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ActivateFirmwareOutcome(Record):
+class ActivateFirmwareOutcome(Asn1Record):
     """``code`` 0 success, 1 no image, 2 hash mismatch, 3 activation failure."""
 
     code: int
@@ -204,7 +204,7 @@ class ActivateFirmwareOutcome(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ActivateFirmwareAlert(Record):
+class ActivateFirmwareAlert(Asn1Record):
     alert_code: int
     at: datetime
     originator_counter: int
@@ -212,7 +212,7 @@ class ActivateFirmwareAlert(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadDeviceLogResponse(Record):
+class ReadDeviceLogResponse(Asn1Record):
     """CS07; ``code`` 0 success, 1 read failure."""
 
     code: int
@@ -220,7 +220,7 @@ class ReadDeviceLogResponse(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class FirmwareVersionResponse(Record):
+class FirmwareVersionResponse(Asn1Record):
     """CS08; ``code`` 0 success, 1 failure."""
 
     firmware_version: bytes
@@ -228,7 +228,7 @@ class FirmwareVersionResponse(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SetTimeCommand(Record):
+class SetTimeCommand(Asn1Record):
     """GCS28: the hub's time must lie in the interval."""
 
     start: datetime
@@ -236,7 +236,7 @@ class SetTimeCommand(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SetTimeResponse(Record):
+class SetTimeResponse(Asn1Record):
     """``status`` 0 reliable, 1 invalid, 2 unreliable."""
 
     device_time: datetime
@@ -244,25 +244,25 @@ class SetTimeResponse(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreDeviceLogCommand(Record):
+class RestoreDeviceLogCommand(Asn1Record):
     """GCS59."""
 
     entries: tuple[DeviceLogEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreOutcome(Record):
+class RestoreOutcome(Asn1Record):
     entry: DeviceLogEntry
     join_code: int
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreDeviceLogResponse(Record):
+class RestoreDeviceLogResponse(Asn1Record):
     outcomes: tuple[RestoreOutcome, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceLogBackupAlert(Record):
+class DeviceLogBackupAlert(Asn1Record):
     """GCS62."""
 
     alert_code: int
@@ -271,7 +271,7 @@ class DeviceLogBackupAlert(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class FirmwareTransferAlert(Record):
+class FirmwareTransferAlert(Asn1Record):
     """CCS08; ``outcome`` 0 success, 1 image discarded, 2 hardware version mismatch, 3 transfer failure."""
 
     alert_code: int
@@ -282,7 +282,7 @@ class FirmwareTransferAlert(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class FirmwareActivationAlert(Record):
+class FirmwareActivationAlert(Asn1Record):
     """CS09; ``outcome`` 0 success, 1 failure."""
 
     alert_code: int
@@ -291,8 +291,8 @@ class FirmwareActivationAlert(Record):
     outcome: int
 
 
-Asn1Value: TypeAlias = "int | bytes | datetime | Eui64 | KeyUsage | KeyBits | Record | tuple[Asn1Value, ...] | None"
+Asn1Value: TypeAlias = "int | bytes | datetime | Eui64 | KeyUsage | KeyBits | Asn1Record | tuple[Asn1Value, ...] | None"
 """Content of an ASN.1 payload: a record, a response code, an identifier, opaque DER, or a tuple of these. None is NULL."""
 
-RECORDS: dict[str, type[Record]] = {record.__name__: record for record in Record.__subclasses__()}
+RECORDS: dict[str, type[Asn1Record]] = {record.__name__: record for record in Asn1Record.__subclasses__()}
 """The dataclass of every SEQUENCE by its name in the schema."""

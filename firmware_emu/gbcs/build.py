@@ -13,7 +13,7 @@ from datetime import datetime
 
 from firmware_emu.errors import IdentifierError
 from firmware_emu.gbcs.asn1 import Asn1Payload, types_by_code
-from firmware_emu.gbcs.asn1_types import Asn1Value, Record
+from firmware_emu.gbcs.asn1_types import Asn1Record, Asn1Value
 from firmware_emu.gbcs.axdr import KINDS, Data, DoubleLongUnsigned, Null, OctetString
 from firmware_emu.gbcs.cosem_time import encode_date_time, encode_utc_seconds
 from firmware_emu.gbcs.dlms import (
@@ -180,6 +180,6 @@ def _asn1(use_case: UseCase, value: Asn1Value) -> bytes:
     names = [name for (code, cra, _), name in types_by_code().items() if (code, cra) == (use_case.code, CraFlag.COMMAND)]
     if not names:
         raise IdentifierError("a use case with commands", use_case.name, "one with an access list, GBZ components or an ASN.1 type")
-    if isinstance(value, Record) and type(value).__name__ != names[0]:
+    if isinstance(value, Asn1Record) and type(value).__name__ != names[0]:
         raise IdentifierError(f"the value of a {use_case.name} command", type(value).__name__, names[0])
     return Asn1Payload(names[0], value).encode()

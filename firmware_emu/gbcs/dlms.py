@@ -35,6 +35,7 @@ from firmware_emu.gbcs.envelope import Reader, length_octets
 from firmware_emu.ids import Eui64
 
 __all__ = [
+    "AccessOutcome",
     "AccessRequest",
     "AccessResponse",
     "AccessResult",
@@ -56,7 +57,6 @@ __all__ = [
     "Protected",
     "ProtectedAttribute",
     "ProtectionParameters",
-    "Result",
     "Specification",
     "Structure",
     "TypeDescription",
@@ -213,7 +213,7 @@ class AccessRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class AccessOutcome:
     """Result of one access; ``choice`` is GET, SET or ACTION (a get with selection answers as GET)."""
 
     choice: Choice
@@ -226,7 +226,7 @@ class AccessResponse:
 
     invoke_id: int
     data: tuple[Data, ...]
-    results: tuple[Result, ...]
+    results: tuple[AccessOutcome, ...]
 
     def encode(self) -> bytes:
         if len(self.results) != len(self.data):
@@ -281,7 +281,7 @@ class DataNotification:
 
 _CHOICES = {choice.value: choice for choice in Choice}
 _RESULT_CHOICES = (Choice.GET, Choice.SET, Choice.ACTION)
-_RESULTS = {bytes((choice, code)): Result(choice, code) for choice in _RESULT_CHOICES for code in AccessResult}
+_RESULTS = {bytes((choice, code)): AccessOutcome(choice, code) for choice in _RESULT_CHOICES for code in AccessResult}
 
 
 @lru_cache(maxsize=4096)
@@ -298,7 +298,7 @@ def _start(reader: Reader, tag: int, field: str) -> int:
     return identifier
 
 
-def _read_result(reader: Reader) -> Result:
+def _read_result(reader: Reader) -> AccessOutcome:
     octets = reader.take(2, "response specification")
     result = _RESULTS.get(octets)
     if result is None:

@@ -23,7 +23,7 @@ from firmware_emu.gbcs.payload import Payload, decode_payload
 from firmware_emu.gbcs.protect import ENCRYPTED_HEADER
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.gbcs.use_cases import ProtectedItem, find
-from firmware_emu.gbcs.verify import Check, EncryptedPart, State, check_message
+from firmware_emu.gbcs.verify import EncryptedPart, ProtectionCheck, ProtectionState, check_message
 from firmware_emu.gbcs.zcl_layouts import ZclCommand
 from firmware_emu.ids import Eui64
 
@@ -84,8 +84,8 @@ def title(message: Message) -> str:
     return f"{name} {header.cra.name.lower()}, {header.originator} to {header.recipient}, counter {header.counter}"
 
 
-def _outcome(check: Check) -> str:
-    text = check.state.value if check.state is State.VALID else f"{check.state.value}: {check.reason}"
+def _outcome(check: ProtectionCheck) -> str:
+    text = check.state.value if check.state is ProtectionState.VALID else f"{check.state.value}: {check.reason}"
     return f"{text}; it holds with {check.would_hold}" if check.would_hold else text
 
 

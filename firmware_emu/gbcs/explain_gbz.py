@@ -11,7 +11,7 @@ from firmware_emu.gbcs.envelope import Reader
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, DISABLE_DEFAULT_RESPONSE, SERVER_TO_CLIENT, Component, Control, Gbz
 from firmware_emu.gbcs.names import zcl_attribute, zcl_cluster
 from firmware_emu.gbcs.tree import Cursor, TreeNode
-from firmware_emu.gbcs.zcl_layouts import TypedValue, ZclCommand, ZclField, decode_zcl, layout_of
+from firmware_emu.gbcs.zcl_layouts import LayoutValue, ZclCommand, ZclField, decode_zcl, layout_of
 from firmware_emu.zse.zcl import status_name
 
 CIPHERTEXT = "ciphertext"
@@ -100,7 +100,7 @@ def _field(cursor: Cursor, field: ZclField, cluster: int) -> TreeNode:
 
 def _describe(field: ZclField, cluster: int) -> tuple[str, str]:
     value = field.value
-    if isinstance(value, TypedValue):
+    if isinstance(value, LayoutValue):
         shown = _octets(value.value) if isinstance(value.value, bytes) else str(value.value)
         return shown, f"type {value.type_id:02x}"
     if isinstance(value, bytes):

@@ -22,7 +22,7 @@ _BLOCK_HEAD = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class TransferBlock:
     """One block. Numbers start at 1; ``acknowledged`` is the highest number received in the other direction."""
 
     number: int
@@ -52,15 +52,15 @@ class Block:
         return cls(number, data, bool(control & _LAST), acknowledged, bool(control & _STREAMING), control & _WINDOW)
 
 
-def segment(message: bytes, size: int, window: int = 1) -> tuple[Block, ...]:
+def segment(message: bytes, size: int, window: int = 1) -> tuple[TransferBlock, ...]:
     """A message in blocks of at most ``size`` octets of data. Raises IdentifierError for a size that cannot carry it."""
     if size < 1 or len(message) > size * MAX_BLOCKS or size > 0xFFFF:
         raise IdentifierError("a block size", size, "1 to 65535 octets, and at most 65,535 blocks")
     parts = [message[start : start + size] for start in range(0, len(message), size)] or [b""]
-    return tuple(Block(number, part, number == len(parts), window=window) for number, part in enumerate(parts, 1))
+    return tuple(TransferBlock(number, part, number == len(parts), window=window) for number, part in enumerate(parts, 1))
 
 
-class Reassembly:
+class BlockReassembly:
     """Collects the blocks of one message. Blocks come in order; one that repeats the number just taken is ignored.
 
     ``max_octets`` bounds what is kept.
@@ -77,7 +77,7 @@ class Reassembly:
         """Number of the last block taken: what to acknowledge."""
         return len(self._parts)
 
-    def add(self, block: Block) -> bytes | None:
+    def add(self, block: TransferBlock) -> bytes | None:
         """Take a block; the whole message once the last is here, else None. Raises DecodeError for a gap or too much data."""
         if block.number == self.received and self._parts and block.data == self._parts[-1]:
             return b"".join(self._parts) if self._done else None
@@ -98,23 +98,23 @@ def pieces(data: bytes, limit: int) -> tuple[bytes, ...]:
     return tuple(block.encode() for block in segment(data, limit - _BLOCK_HEAD))
 
 
-class Arriving:
+class ArrivingBlocks:
     """Puts the blocks that come through one tunnel together."""
 
     def __init__(self) -> None:
-        self._message: Reassembly | None = None
+        self._message: BlockReassembly | None = None
 
     def take(self, octets: bytes) -> bytes | None:
         """A whole message, or None while blocks are missing. Raises DecodeError for a block that does not follow."""
-        block = Block.decode(octets)
+        block = TransferBlock.decode(octets)
         if self._message is None or (block.number == 1 and self._message.received > 1):
-            self._message = Reassembly()
+            self._message = BlockReassembly()
         whole = self._message.add(block)
         if whole is not None:
             self._message = None
         return whole
 
 
-def arriving() -> Arriving:
+def arriving() -> ArrivingBlocks:
     """Puts the blocks of one tunnel together."""
-    return Arriving()
+    return ArrivingBlocks()

@@ -24,7 +24,7 @@ from firmware_emu.gbcs.zcl_layouts import ZclCommand, decode_zcl
 from firmware_emu.ids import CraFlag, Eui64
 
 
-class State(Enum):
+class ProtectionState(Enum):
     """Outcome of one check."""
 
     VALID = "valid"
@@ -34,16 +34,16 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ProtectionCheck:
     """A state and why; ``would_hold`` names the input that makes a failing MAC or signature hold, empty where none was found."""
 
-    state: State
+    state: ProtectionState
     reason: str = ""
     would_hold: str = ""
 
 
-_VALID = Check(State.VALID)
-_ABSENT = Check(State.ABSENT)
+_VALID = ProtectionCheck(ProtectionState.VALID)
+_ABSENT = ProtectionCheck(ProtectionState.ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class MessageVerdict:
     """Result of checking every protected part of a message."""
 
     message: Message
-    mac: Check
-    signature: Check
+    mac: ProtectionCheck
+    signature: ProtectionCheck
     encrypted: tuple[EncryptedPart, ...]
 
     @property
@@ -83,7 +83,7 @@ class MessageVerdict:
         """There is a MAC or a signature, every one there is holds, and no ciphertext is broken (one for another reader may stay closed)."""
         states = {self.mac.state, self.signature.state}
         broken = any(part.plaintext is None and part.problem.startswith(_BROKEN) for part in self.encrypted)
-        return State.VALID in states and states <= {State.VALID, State.ABSENT} and not broken
+        return ProtectionState.VALID in states and states <= {ProtectionState.VALID, ProtectionState.ABSENT} and not broken
 
 
 _BROKEN = "does not open"
@@ -122,27 +122,27 @@ def reading_party(header: GroupingHeader) -> tuple[Eui64, int]:
     return party, counter
 
 
-def _check_mac(message: Message, keystore: Keystore) -> Check:
+def _check_mac(message: Message, keystore: Keystore) -> ProtectionCheck:
     try:
         z = mac_secret(message.header, keystore)
     except KeystoreError as error:
-        return Check(State.UNCHECKED, str(error))
+        return ProtectionCheck(ProtectionState.UNCHECKED, str(error))
     try:
         protect.check_mac(message, z)
     except ProtectionError as error:
-        return Check(State.INVALID, error.reason, why_mac_fails(message, keystore, z))
+        return ProtectionCheck(ProtectionState.INVALID, error.reason, why_mac_fails(message, keystore, z))
     return _VALID
 
 
-def _check_signature(message: Message, keystore: Keystore) -> Check:
+def _check_signature(message: Message, keystore: Keystore) -> ProtectionCheck:
     try:
         key = keystore.public_key(message.header.originator, KeyUsage.DIGITAL_SIGNATURE)
     except KeystoreError as error:
-        return Check(State.UNCHECKED, str(error))
+        return ProtectionCheck(ProtectionState.UNCHECKED, str(error))
     try:
         protect.check_signature(message, key)
     except ProtectionError as error:
-        return Check(State.INVALID, error.reason, why_signature_fails(message, keystore))
+        return ProtectionCheck(ProtectionState.INVALID, error.reason, why_signature_fails(message, keystore))
     return _VALID
 
 
@@ -150,7 +150,7 @@ def _check_signature(message: Message, keystore: Keystore) -> Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class Ciphertext:
     """A ciphertext found in a payload: its octets, and the component it stands in where it is GBZ."""
 
     field: str
@@ -158,17 +158,17 @@ class Sealed:
     component: Component | None
 
 
-def find_encrypted(payload: Payload) -> tuple[Sealed, ...]:
+def find_encrypted(payload: Payload) -> tuple[Ciphertext, ...]:
     """Every ciphertext of a payload, in order."""
     if isinstance(payload, AccessResponse):
         pairs = ((f"data {index}", Protected.of(item.elements)) for index, item in enumerate(payload.data) if isinstance(item, Structure))
-        return tuple(Sealed(field, found.octets, None) for field, found in pairs if found is not None)
+        return tuple(Ciphertext(field, found.octets, None) for field, found in pairs if found is not None)
     if isinstance(payload, DataNotification) and isinstance(payload.body, Structure):
         found = Protected.of(payload.body.elements[2:])
-        return () if found is None else (Sealed("alert data", found.octets, None),)
+        return () if found is None else (Ciphertext("alert data", found.octets, None),)
     if isinstance(payload, Gbz):
         parts = enumerate(payload.components)
-        return tuple(Sealed(f"component {index}", part.payload, part) for index, part in parts if part.encrypted)
+        return tuple(Ciphertext(f"component {index}", part.payload, part) for index, part in parts if part.encrypted)
     return ()
 
 
@@ -186,7 +186,7 @@ def open_encrypted(message: Message, keystore: Keystore) -> tuple[EncryptedPart,
     return tuple(parts)
 
 
-def _alert_component(message: Message, payload: Payload) -> tuple[Sealed, ...]:
+def _alert_component(message: Message, payload: Payload) -> tuple[Ciphertext, ...]:
     """The component inside a GBZ alert (GCS53)."""
     rest = getattr(payload, "rest", b"")
     if not isinstance(rest, bytes) or protect.ENCRYPTED_HEADER not in rest:
@@ -195,10 +195,10 @@ def _alert_component(message: Message, payload: Payload) -> tuple[Sealed, ...]:
         component = Component.read(Reader(rest), last=True)
     except DecodeError:
         return ()
-    return (Sealed("alert component", component.payload, component),) if component.encrypted else ()
+    return (Ciphertext("alert component", component.payload, component),) if component.encrypted else ()
 
 
-def _open(message: Message, keystore: Keystore, item: Sealed, offset: int, reader: Eui64, counter: int) -> EncryptedPart:
+def _open(message: Message, keystore: Keystore, item: Ciphertext, offset: int, reader: Eui64, counter: int) -> EncryptedPart:
     originator = message.header.originator
     cluster = 0 if item.component is None else item.component.cluster
     try:

@@ -47,15 +47,15 @@ _SNAPSHOTS: dict[tuple[int, bool, int], Layout] = {
 
 
 @dataclass(frozen=True, slots=True)
-class TypedValue:
+class LayoutValue:
     """A ZCL attribute value with its data type. ``value`` is a number, or the octets of a string or of a type that is no number."""
 
     type_id: int
     value: int | bytes
 
 
-ZclValue: TypeAlias = "int | bytes | TypedValue | tuple[tuple[ZclField, ...], ...] | None"
-Given: TypeAlias = "int | str | bytes | TypedValue | Sequence[Mapping[str, Given]] | None"
+ZclValue: TypeAlias = "int | bytes | LayoutValue | tuple[tuple[ZclField, ...], ...] | None"
+Given: TypeAlias = "int | str | bytes | LayoutValue | Sequence[Mapping[str, Given]] | None"
 """Values that :func:`encode_zcl` takes for a field: repeated groups as a sequence of mappings."""
 
 
@@ -239,14 +239,14 @@ def _read_value(reader: Reader, field: FieldLayout) -> ZclValue:
             return int.from_bytes(reader.take(field.width, field.name), "little", signed=kind == "i")
 
 
-def _read_typed(reader: Reader, name: str) -> TypedValue:
+def _read_typed(reader: Reader, name: str) -> LayoutValue:
     type_id = reader.u8(f"{name} type")
     if type_id in _STRINGS:
-        return TypedValue(type_id, reader.take(reader.u8(name), name))
+        return LayoutValue(type_id, reader.take(reader.u8(name), name))
     octets = _WIDTHS.get(type_id)
     if octets is None:
         reader.fail(f"{name} type", f"{type_id:02x} is no ZCL data type met in GBCS", back=1)
-    return TypedValue(type_id, int.from_bytes(reader.take(octets, name), "little", signed=type_id in _SIGNED))
+    return LayoutValue(type_id, int.from_bytes(reader.take(octets, name), "little", signed=type_id in _SIGNED))
 
 
 # -- building
@@ -276,7 +276,7 @@ def _write_items(owner: str, items: tuple[FieldLayout | GroupLayout, ...], value
 
 
 def _write_group(group: GroupLayout, given: Given, values: Mapping[str, Given]) -> bytes:
-    if isinstance(given, str | bytes | int | TypedValue) or given is None:
+    if isinstance(given, str | bytes | int | LayoutValue) or given is None:
         raise IdentifierError(group.name, type(given).__name__, "a list of entries")
     count = values.get(group.count) if isinstance(group.count, str) else group.count
     if isinstance(count, int) and len(given) != count:
@@ -287,7 +287,7 @@ def _write_group(group: GroupLayout, given: Given, values: Mapping[str, Given]) 
 def _write_value(owner: str, field: FieldLayout, given: Given) -> bytes:
     if isinstance(given, str):
         given = given.encode("utf-8")
-    if field.kind == "v" and isinstance(given, TypedValue):
+    if field.kind == "v" and isinstance(given, LayoutValue):
         return _write_typed(owner, given)
     if isinstance(given, bytes) and field.kind in "sxd":
         if field.kind == "s" and len(given) > 0xFE:
@@ -303,7 +303,7 @@ def _write_value(owner: str, field: FieldLayout, given: Given) -> bytes:
     raise IdentifierError(f"{owner} {field.name}", type(given).__name__, "octets or text" if field.kind in "sxd" else "a number")
 
 
-def _write_typed(owner: str, given: TypedValue) -> bytes:
+def _write_typed(owner: str, given: LayoutValue) -> bytes:
     octets = _WIDTHS.get(given.type_id, 0)
     if isinstance(given.value, bytes):
         return bytes((given.type_id, len(given.value))) + given.value

@@ -37,7 +37,7 @@ class Custody(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class DongleContent:
     """Content of a dongle. ``network`` None: nothing. ``coordinator`` False: it joined a network of somebody else."""
 
     dongle: Eui64
@@ -49,7 +49,7 @@ class Held:
 class CustodyRadio(Protocol):
     """A radio that can be looked at before it is used, and whose network can be saved and written."""
 
-    async def held(self) -> Held:
+    async def held(self) -> DongleContent:
         """The dongle's content, without sending anything over the air of its own accord. Raises RadioError."""
         ...
 
@@ -70,7 +70,7 @@ class CustodyRadio(Protocol):
         ...
 
 
-def differences(held: Held, dongle: Eui64 | None, own: NetworkSettings | None, wanted: Eui64) -> tuple[str, ...]:
+def differences(held: DongleContent, dongle: Eui64 | None, own: NetworkSettings | None, wanted: Eui64) -> tuple[str, ...]:
     """Differences from what the hub remembers, in words; nothing where the dongle is the hub's own or is empty.
 
     ``dongle`` and ``own``: the dongle and the network that the hub remembers (None: none). ``wanted``: its extended PAN id now. A

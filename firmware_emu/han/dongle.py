@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.han.base import ApsFrame, NetworkSettings, SimpleDescriptor
-from firmware_emu.han.custody import Backup, Held
+from firmware_emu.han.custody import Backup, DongleContent
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
 from firmware_emu.han.key_establishment import KeyAgreement
 from firmware_emu.ids import Eui64
@@ -63,7 +63,7 @@ class Dongle(Protocol):
         """The network in force."""
         ...
 
-    async def held(self) -> Held:
+    async def held(self) -> DongleContent:
         """The dongle's content, before anything is changed."""
         ...
 

@@ -35,7 +35,7 @@ from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import CommsHubError, NotAvailable, RadioError, fault_named
 from firmware_emu.han import zigpy_backup
 from firmware_emu.han.base import SMART_ENERGY, ApsFrame, NetworkSettings
-from firmware_emu.han.custody import Backup, Held
+from firmware_emu.han.custody import Backup, DongleContent
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.ids import Eui64
 
@@ -554,7 +554,7 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
             raise RadioError(f"the dongle did not resume its network: {error}") from error
         return self.settings
 
-    async def held(self) -> Held:
+    async def held(self) -> DongleContent:
         """See Dongle.held: the firmware tells of its network only when it is up."""
         (address,) = await radio_call(self._ezsp.getEui64())
         try:
@@ -562,13 +562,15 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]
             node_type, parameters = await command(self._ezsp.getNetworkParameters(), "tell its network")
             if node_type != zigpy.zdo.types.LogicalType.Coordinator + 1:
                 extended = Eui64.from_zigbee(parameters.extendedPanId.serialize())
-                return Held(eui64_of(address), NetworkSettings(extended, int(parameters.radioChannel), int(parameters.panId)), False)
+                return DongleContent(
+                    eui64_of(address), NetworkSettings(extended, int(parameters.radioChannel), int(parameters.panId)), False
+                )
             await radio_call(self.load_network_info(load_devices=False))
         except zigpy.exceptions.NetworkNotFormed:
-            return Held(eui64_of(address))
+            return DongleContent(eui64_of(address))
         except _STACK_ERRORS as error:
             raise RadioError(f"the dongle does not tell which network it holds: {error}") from error
-        return Held(eui64_of(address), self.settings)
+        return DongleContent(eui64_of(address), self.settings)
 
     async def silence(self) -> None:
         """See Dongle.silence."""

@@ -11,7 +11,7 @@ from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.han import inter_pan, zdo
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, NetworkSettings
-from firmware_emu.han.custody import Backup, Held
+from firmware_emu.han.custody import Backup, DongleContent
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import (
     KEY_TABLE_SIZE,
@@ -118,7 +118,7 @@ class EzspDongle:
             await self._network_up()
         return settings
 
-    async def held(self) -> Held:
+    async def held(self) -> DongleContent:
         return await self._app.held()
 
     async def silence(self) -> None:

@@ -23,13 +23,13 @@ from firmware_emu.zse.key_establishment import (
     Await,
     Computed,
     Established,
-    Event,
+    EstablishmentEvent,
+    EstablishmentSession,
+    EstablishmentState,
     Failed,
     KeCommand,
     Role,
     Send,
-    Session,
-    State,
     Terminate,
     TerminateStatus,
     event_of,
@@ -63,7 +63,7 @@ async def establish(zcl: ZclPort, partner: Eui64, credentials: CbkeCredentials, 
         raise KeyEstablishmentFailed(
             f"{partner} offers suites {suites!r}, expected the bit of suite {credentials.suite}", TerminateStatus.NO_SUPPORTED_SUITE, 0
         )
-    session = Session(Role.INITIATOR, zcl.eui64, partner, credentials)
+    session = EstablishmentSession(Role.INITIATOR, zcl.eui64, partner, credentials)
     ended: asyncio.Future[Terminate] = asyncio.get_running_loop().create_future()
     source = zcl.endpoint_for(_CLUSTER, server=False)
 
@@ -75,7 +75,7 @@ async def establish(zcl: ZclPort, partner: Eui64, credentials: CbkeCredentials, 
 
     unserve = zcl.serve(source, _CLUSTER, unasked, server=False, partner=partner)
     try:
-        actions = session.handle(Event.START)
+        actions = session.handle(EstablishmentEvent.START)
         while True:
             outcome = next((action for action in actions if isinstance(action, (Established, Failed))), None)
             message = next((action for action in actions if isinstance(action, Send)), None)
@@ -96,7 +96,7 @@ async def _exchange(
     partner: Eui64,
     endpoint: int,
     source: int,
-    session: Session,
+    session: EstablishmentSession,
     message: Send,
     timeout_s: int,
     ended: asyncio.Future[Terminate],
@@ -119,15 +119,15 @@ async def _exchange(
         waiting: list[asyncio.Future[ZclFrame] | asyncio.Future[Terminate]] = [asking, ended]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():
-            return session.handle(Event.TERMINATE, ended.result().encode())
+            return session.handle(EstablishmentEvent.TERMINATE, ended.result().encode())
         try:
             answer = await asking
         except RadioError as error:
             if error.status != "TIMEOUT":
                 raise
-            return session.handle(Event.TIMEOUT)
+            return session.handle(EstablishmentEvent.TIMEOUT)
         if answer.default_response is not None:
-            return session.handle(Event.UNKNOWN)
+            return session.handle(EstablishmentEvent.UNKNOWN)
         return session.handle(event_of(answer.command), answer.payload)
     finally:
         asking.cancel()
@@ -187,7 +187,7 @@ class KeyEstablishmentServer:
         self._accept = accept
         self._in_dongle = in_dongle
         self._agreement: KeyAgreement | None = None
-        self._session: Session | None = None
+        self._session: EstablishmentSession | None = None
         self._timer: asyncio.TimerHandle | None = None
         attributes = Attributes(KEY_ESTABLISHMENT, {_SUITES_ATTRIBUTE: credentials.suite})
         endpoint = zcl.endpoint_for(_CLUSTER, server=True) if endpoint is None else endpoint
@@ -207,19 +207,19 @@ class KeyEstablishmentServer:
         event = event_of(incoming.frame.command)
         session = self._session
         if session is not None and session.partner != incoming.partner:
-            return None if event is Event.TERMINATE else self._busy()
-        if event is Event.INITIATE:
+            return None if event is EstablishmentEvent.TERMINATE else self._busy()
+        if event is EstablishmentEvent.INITIATE:
             if self._accept is not None and not self._accept(incoming.partner):
                 return self._busy()
             self._stop()
-            session = self._session = Session(Role.RESPONDER, self._zcl.eui64, incoming.partner, self._credentials)
+            session = self._session = EstablishmentSession(Role.RESPONDER, self._zcl.eui64, incoming.partner, self._credentials)
             self._agreement = None if self._in_dongle is None else await self._in_dongle()
         elif session is None:
-            if event is Event.TERMINATE:
+            if event is EstablishmentEvent.TERMINATE:
                 return None
             terminate = Terminate(TerminateStatus.BAD_MESSAGE, 0, self._credentials.suite)
             return Reply(KeCommand.TERMINATE, terminate.encode())
-        if event is Event.EPHEMERAL and session.state is State.EPHEMERAL and self._agreement is not None:
+        if event is EstablishmentEvent.EPHEMERAL and session.state is EstablishmentState.EPHEMERAL and self._agreement is not None:
             self._cancel_timer()
             try:
                 session.computed = await self._agreement.agree(session.partner_certificate, incoming.frame.payload)
@@ -231,7 +231,7 @@ class KeyEstablishmentServer:
             return None  # the partner has begun anew while the dongle was asked
         return await self._act(incoming, session, session.handle(event, incoming.frame.payload))
 
-    async def _act(self, incoming: Incoming, session: Session, actions: list[Action]) -> Answer:
+    async def _act(self, incoming: Incoming, session: EstablishmentSession, actions: list[Action]) -> Answer:
         self._cancel_timer()
         reply: Reply | None = None
         for action in actions:
@@ -273,8 +273,8 @@ class KeyEstablishmentServer:
             return
         await self._on_established(incoming.partner, key)
 
-    def _expired(self, session: Session) -> None:
-        for action in session.handle(Event.TIMEOUT):
+    def _expired(self, session: EstablishmentSession) -> None:
+        for action in session.handle(EstablishmentEvent.TIMEOUT):
             if isinstance(action, Failed):
                 self._failed(session.partner, action.reason)
         if self._session is session:

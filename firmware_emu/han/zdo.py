@@ -5,7 +5,7 @@ from __future__ import annotations
 from firmware_emu.errors import DecodeError
 from firmware_emu.han.base import SMART_ENERGY
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.zcl import Reader
+from firmware_emu.zse.zcl import ZclReader
 
 NWK_ADDRESS_REQUEST = 0x0000
 IEEE_ADDRESS_REQUEST = 0x0001
@@ -36,7 +36,7 @@ def encode_match(sequence: int, short: int, cluster: int, *, server: bool) -> by
 
 def decode_match_response(payload: bytes) -> tuple[int, ...]:
     """Endpoints of a Match_Desc_rsp; none where nothing matches. Raises DecodeError."""
-    reader = Reader(payload, 1)
+    reader = ZclReader(payload, 1)
     status = reader.number(1, "Match_Desc_rsp status")
     if status != 0:
         return ()
@@ -61,7 +61,7 @@ def encode_nwk_request(sequence: int, device: Eui64) -> bytes:
 
 def decode_address_response(payload: bytes) -> tuple[Eui64, int]:
     """Device and short address of an IEEE_addr_rsp or NWK_addr_rsp. Raises DecodeError."""
-    reader = Reader(payload, 1)
+    reader = ZclReader(payload, 1)
     status = reader.number(1, "address response status")
     if status != 0:
         raise DecodeError(1, "address response status", f"read {_STATUS.get(status, hex(status))}, expected SUCCESS")
@@ -70,6 +70,6 @@ def decode_address_response(payload: bytes) -> tuple[Eui64, int]:
 
 def decode_announce(payload: bytes) -> tuple[Eui64, int]:
     """Device and short address of a Device_annce. Raises DecodeError."""
-    reader = Reader(payload, 1)
+    reader = ZclReader(payload, 1)
     short = reader.number(2, "Device_annce short address")
     return Eui64.from_zigbee(reader.take(8, "Device_annce device")), short

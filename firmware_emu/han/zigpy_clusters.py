@@ -80,7 +80,7 @@ def register() -> tuple[type[ZigpyCluster], ...]:
     return tuple(added)
 
 
-def _attributes(declared: tuple[declare.Attribute, ...]) -> type[BaseAttributeDefs]:
+def _attributes(declared: tuple[declare.ClusterAttribute, ...]) -> type[BaseAttributeDefs]:
     return type(
         "AttributeDefs",
         (BaseAttributeDefs,),
@@ -91,7 +91,7 @@ def _attributes(declared: tuple[declare.Attribute, ...]) -> type[BaseAttributeDe
     )
 
 
-def _commands(declared: Iterable[declare.Command]) -> type[BaseCommandDefs]:
+def _commands(declared: Iterable[declare.ClusterCommand]) -> type[BaseCommandDefs]:
     members = {}
     for one in declared:
         schema: Any = _schema(one.layout or (), one.carries)  # zigpy makes a CommandSchema of it

@@ -27,7 +27,7 @@ from firmware_emu.han.base import (
     Receiver,
     SimpleDescriptor,
 )
-from firmware_emu.han.custody import Backup, Held, write_backup
+from firmware_emu.han.custody import Backup, DongleContent, write_backup
 from firmware_emu.han.dongle import Dongle
 from firmware_emu.han.ezsp import device_config
 from firmware_emu.han.family import family
@@ -327,7 +327,7 @@ class ZigpyRadio:
         if self._watchdog_s:
             self._spawn(self._watch())
 
-    async def held(self) -> Held:
+    async def held(self) -> DongleContent:
         """The dongle's content; call :meth:`silence` where nothing else follows. Raises RadioError."""
         return await self._running().held()
 

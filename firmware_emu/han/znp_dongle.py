@@ -22,7 +22,7 @@ from firmware_emu.crypto.entropy import Entropy
 from firmware_emu.errors import NotAvailable, RadioError
 from firmware_emu.han import zigpy_backup
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, NetworkSettings
-from firmware_emu.han.custody import Backup, Held
+from firmware_emu.han.custody import Backup, DongleContent
 from firmware_emu.han.dongle import DongleUser
 from firmware_emu.han.ezsp import eui64_of, ezsp_eui64, opening_problem, while_busy
 from firmware_emu.han.inter_pan import InterPanFrame
@@ -107,14 +107,14 @@ class ZnpDongle:
     async def address(self) -> Eui64:
         return eui64_of((await self._call(self._app.znp.request(c.SYS.GetExtAddr.Req()))).ExtAddr)
 
-    async def held(self) -> Held:
+    async def held(self) -> DongleContent:
         address = await self.address()
         try:
             await self._call(self._app.load_network_info())
         except zigpy.exceptions.NetworkNotFormed:
-            return Held(address)
+            return DongleContent(address)
         coordinator = self._app.state.node_info.logical_type == zigpy.zdo.types.LogicalType.Coordinator
-        return Held(address, self.settings, coordinator)
+        return DongleContent(address, self.settings, coordinator)
 
     async def silence(self) -> None:
         """Reading its items has started nothing."""

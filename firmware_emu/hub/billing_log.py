@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 
 from firmware_emu.errors import DecodeError
-from firmware_emu.hub.gas_store import GasStore, Ring
+from firmware_emu.hub.gas_store import GasStore, OctetRing
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.declare import FieldValue
@@ -98,7 +98,7 @@ def _published(command: int, name: str, entries: Sequence[Mapping[str, FieldValu
     return PREPAYMENT.to_client[command].encode({"command_index": 0, "command_count": 1, name: tuple(entries)})
 
 
-def _within(ring: Ring, since: int, end: int, count: int) -> list[tuple[int, bytes]]:
+def _within(ring: OctetRing, since: int, end: int, count: int) -> list[tuple[int, bytes]]:
     found = [(int.from_bytes(entry[:4], "big"), entry[4:]) for entry in ring.newest_first()]
     return [one for one in found if since <= one[0] <= end][: count or None]
 

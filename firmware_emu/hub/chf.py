@@ -36,7 +36,7 @@ from firmware_emu.gbcs.axdr import (
 from firmware_emu.gbcs.dlms import RANGE_SELECTOR, AccessResult, parse_obis
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership, RegisteredType
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, ListedState, RegisteredType
 from firmware_emu.hub.profile import HanVariant, HubConfig
 from firmware_emu.hub.sub_ghz import SubGhz
 from firmware_emu.ids import Eui64, InstallCode
@@ -143,7 +143,7 @@ class ChfExecutor:
                 return AccessResult.TYPE_UNMATCHED
         if device in (self._config.chf, self._config.gpf):
             return AccessResult.OTHER_REASON
-        if not self._log.add(LogEntry(device, RegisteredType(kind), install_code_link_key(InstallCode(key)))):
+        if not self._log.add(ListedDevice(device, RegisteredType(kind), install_code_link_key(InstallCode(key)))):
             return AccessResult.OTHER_REASON
         self._device.store.delete(REMOVALS + str(device))
         self._registering = device
@@ -202,22 +202,22 @@ class ChfExecutor:
         self._changed()
         return AccessResult.SUCCESS
 
-    def _restored(self, row: Data) -> LogEntry | None:
+    def _restored(self, row: Data) -> ListedDevice | None:
         match row:
             case Structure(elements=(OctetString(octets=eui), OctetString(octets=key_hash))) if len(eui) == 8 and len(key_hash) in (0, 16):
-                return LogEntry(
+                return ListedDevice(
                     Eui64(eui),
                     RegisteredType.UNKNOWN,
                     key_hash,
                     b"",
                     key_hash,
-                    Membership.LISTED,
+                    ListedState.LISTED,
                     window_opened=int(self._device.now()),
                     window_s=self._config.profile.join_time_longest_s if key_hash else 0,
                 )
         return None
 
-    def _backup(self, entries: tuple[LogEntry, ...]) -> Structure:
+    def _backup(self, entries: tuple[ListedDevice, ...]) -> Structure:
         rows = (Structure((OctetString(entry.device.octets), OctetString(entry.key_hash))) for entry in entries)
         return Structure((date_time(self._device.now()), OctetString(self.extended_pan_id.octets), Array(tuple(rows))))
 
@@ -241,10 +241,10 @@ def _event(entry: Event, columns: int) -> Structure:
     return Structure(row[:columns])
 
 
-def _active_device(entry: LogEntry) -> Structure:
+def _active_device(entry: ListedDevice) -> Structure:
     """One element of attribute 4: 14 fields (reference gbcs-messages 9). Radio figures are as last measured, 0 where never."""
     status = _AUTHORISED
-    if entry.membership is Membership.ESTABLISHED:
+    if entry.membership is ListedState.ESTABLISHED:
         status |= _REPORTING | _SMART_ENERGY
     if entry.registered_type is RegisteredType.UNKNOWN:
         status |= _SWAPPED

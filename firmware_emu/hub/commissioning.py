@@ -15,9 +15,9 @@ from firmware_emu.crypto.entropy import SYSTEM, Entropy
 from firmware_emu.device.store import Store
 from firmware_emu.errors import NotAvailable, RadioError
 from firmware_emu.han.base import HanEvent, HanEventKind, HanRadio, NetworkSettings
-from firmware_emu.han.custody import Custody, CustodyRadio, Held, compose, differences
+from firmware_emu.han.custody import Custody, CustodyRadio, DongleContent, compose, differences
 from firmware_emu.hub.chf import REMOVALS, ChfExecutor
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, ListedState
 from firmware_emu.hub.network_key import NetworkKeyRotation
 from firmware_emu.hub.profile import HubProfile
 from firmware_emu.ids import Eui64
@@ -103,7 +103,7 @@ class Commissioning:
         settings = NetworkSettings(Eui64(formed), self._channel, network_key=self._store.get(_KEY))
         return settings if record is None else replace(settings, **json.loads(record))
 
-    async def _restore(self, radio: CustodyRadio, held: Held, own: NetworkSettings | None) -> NetworkSettings:
+    async def _restore(self, radio: CustodyRadio, held: DongleContent, own: NetworkSettings | None) -> NetworkSettings:
         dongle = self._dongle()
         if own is None or dongle is None:
             raise NotAvailable("a network of this hub to restore", "it has formed none: type --take-over to form one in this dongle")
@@ -115,7 +115,7 @@ class Commissioning:
         self._trace.emit("han", "hub", "restored", target=str(settings.extended_pan_id), channel=settings.channel)
         return settings
 
-    async def _refusal(self, radio: CustodyRadio, held: Held, found: tuple[str, ...]) -> NotAvailable:
+    async def _refusal(self, radio: CustodyRadio, held: DongleContent, found: tuple[str, ...]) -> NotAvailable:
         """Save what is there, leave the dongle as it was, and say what differs and what to type."""
         saved = "it holds nothing to save"
         if held.network is not None and held.coordinator:
@@ -184,7 +184,7 @@ class Commissioning:
         """
         for entry in self._log.entries():
             key = entry.restored_hash
-            if key and not entry.link_key and entry.membership is Membership.LISTED and self._restored.get(entry.device) != key:
+            if key and not entry.link_key and entry.membership is ListedState.LISTED and self._restored.get(entry.device) != key:
                 await self._radio.import_link_key(entry.device, key)
                 self._restored[entry.device] = key
 
@@ -207,7 +207,7 @@ class Commissioning:
         self._permitted = wanted
         return None if soonest is None else max(0.0, soonest - now)
 
-    def admission(self, entry: LogEntry, now: float) -> tuple[bytes, float] | None:
+    def admission(self, entry: ListedDevice, now: float) -> tuple[bytes, float] | None:
         """With which key ``entry`` may join now, and until when (seconds since 2000); None outside its window.
 
         A Device in the historic log gets its old key for the first half of the join time and its install code for the second
@@ -239,8 +239,8 @@ class Commissioning:
             return
         if event.kind in (HanEventKind.JOINED, HanEventKind.REJOINED):
             self._log.heard(event.device, None, None)
-            if entry.membership is Membership.LISTED:
-                self._log.update(event.device, lambda one: replace(one, membership=Membership.JOINED))
+            if entry.membership is ListedState.LISTED:
+                self._log.update(event.device, lambda one: replace(one, membership=ListedState.JOINED))
             self.heard_with_historic_key(event.device)
 
     def heard_with_historic_key(self, device: Eui64) -> None:
@@ -251,7 +251,7 @@ class Commissioning:
         now = self._now()
         if entry.window_s and now < entry.window_opened + entry.window_s / 2:
             key = historic.link_key
-            self._log.update(device, lambda one: replace(one, link_key=key, membership=Membership.ESTABLISHED, window_s=0))
+            self._log.update(device, lambda one: replace(one, link_key=key, membership=ListedState.ESTABLISHED, window_s=0))
             self._trace.emit("hub", "chf", "historic key in use", target=str(device))
 
     def may_establish(self, device: Eui64) -> bool:
@@ -261,7 +261,7 @@ class Commissioning:
     async def established(self, device: Eui64, key: bytes) -> None:
         """Key establishment gave ``key``: make it durable, before it goes into the radio. The log's change raises CS14."""
         entry = self._log.update(
-            device, lambda one: replace(one, link_key=key, membership=Membership.ESTABLISHED, last_communication=int(self._now()))
+            device, lambda one: replace(one, link_key=key, membership=ListedState.ESTABLISHED, last_communication=int(self._now()))
         )
         if entry is None:
             self._trace.emit("hub", "chf", "refused", target=str(device), reason="it left the CHF Device Log during key establishment")

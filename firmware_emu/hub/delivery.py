@@ -30,7 +30,7 @@ from firmware_emu.gbcs import gbt
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.tunnel import TunnelClient, TunnelClosed, TunnelRefused, TunnelServer
 from firmware_emu.han.zcl_port import ZclPort
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, Membership, RegisteredType
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, ListedState, RegisteredType
 from firmware_emu.hub.profile import HubProfile
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Trace
@@ -112,21 +112,21 @@ class DeliveryContext:
     now: Callable[[], float]
     trace: Trace
     on_message: Callable[[Eui64, bytes], None]
-    on_undelivered: Callable[[LogEntry, Waiting], None]
+    on_undelivered: Callable[[ListedDevice, Waiting], None]
 
-    def limit_s(self, entry: LogEntry) -> int:
+    def limit_s(self, entry: ListedDevice) -> int:
         """Seconds that a message may wait for this Device."""
         return self.profile.mailbox_retention_s if fetches(entry) else self.profile.delivery_given_up_s
 
-    def give_up(self, entry: LogEntry) -> None:
+    def give_up(self, entry: ListedDevice) -> None:
         """Drop what has waited too long for ``entry``, telling of each."""
         self._drop(entry, int(self.now()) - self.limit_s(entry) + 1)
 
     def clear(self, device: Eui64) -> None:
         """Drop everything for a Device that has left the log, telling of each."""
-        self._drop(LogEntry(device, RegisteredType.UNKNOWN), int(self.now()) + 1)
+        self._drop(ListedDevice(device, RegisteredType.UNKNOWN), int(self.now()) + 1)
 
-    def _drop(self, entry: LogEntry, before: int) -> None:
+    def _drop(self, entry: ListedDevice, before: int) -> None:
         for waiting in self.mailbox.expired(entry.device, before):
             with self.store.transaction():
                 self.mailbox.delivered(waiting)
@@ -154,7 +154,7 @@ def is_alert(message: bytes) -> bool:
         return False
 
 
-def fetches(entry: LogEntry) -> bool:
+def fetches(entry: ListedDevice) -> bool:
     """True if the Device comes for its messages (the sleepy GSME) rather than being sent them."""
     return entry.sleepy or entry.registered_type is RegisteredType.GSME
 
@@ -202,7 +202,7 @@ class DeliveryWorker:
             context.give_up(entry)
             waiting = context.mailbox.first(self._device)
             patience = None if waiting is None else max(1.0, waiting.stored + context.limit_s(entry) - context.now())
-            if fetches(entry) or entry.membership is not Membership.ESTABLISHED:
+            if fetches(entry) or entry.membership is not ListedState.ESTABLISHED:
                 await self._pause(patience)
             elif not self._client.is_open or context.now() >= self._lifetime_ends:
                 await self._keep_open(waiting is not None)

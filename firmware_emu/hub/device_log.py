@@ -39,7 +39,7 @@ class RegisteredType(IntEnum):
         return self not in (RegisteredType.IHD, RegisteredType.CAD, RegisteredType.HAND_HELD)
 
 
-class Membership(Enum):
+class ListedState(Enum):
     """Progress of a Device in the log."""
 
     LISTED = "listed"
@@ -51,7 +51,7 @@ class Membership(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class LogEntry:
+class ListedDevice:
     """One Device of the CHF Device Log. Times are seconds since 2000, 0: never. Keys are secret: ``repr`` leaves them out.
 
     ``admission_key`` is the key it may join with (hashed install code, or the key of a restored log); ``link_key`` the
@@ -64,7 +64,7 @@ class LogEntry:
     admission_key: bytes = b""
     link_key: bytes = b""
     restored_hash: bytes = b""
-    membership: Membership = Membership.LISTED
+    membership: ListedState = ListedState.LISTED
     added: int = 0
     last_communication: int = 0
     window_opened: int = 0
@@ -111,7 +111,7 @@ class LogEntry:
         ).encode()
 
     @classmethod
-    def decode(cls, device: Eui64, octets: bytes) -> LogEntry:
+    def decode(cls, device: Eui64, octets: bytes) -> ListedDevice:
         data = json.loads(octets)
         return cls(
             device,
@@ -119,7 +119,7 @@ class LogEntry:
             bytes.fromhex(data["admission_key"]),
             bytes.fromhex(data["link_key"]),
             bytes.fromhex(data["restored_hash"]),
-            Membership(data["membership"]),
+            ListedState(data["membership"]),
             data["added"],
             data["last"],
             data["window_opened"],
@@ -150,32 +150,32 @@ class DeviceLog:
 
     # --- reading
 
-    def entries(self) -> tuple[LogEntry, ...]:
+    def entries(self) -> tuple[ListedDevice, ...]:
         """The current log in the order of addition."""
         found = [self.get(Eui64.parse(key[len(CURRENT) :])) for key in self._store.keys(CURRENT)]
         return tuple(sorted((entry for entry in found if entry is not None), key=lambda entry: (entry.added, entry.device)))
 
-    def get(self, device: Eui64) -> LogEntry | None:
+    def get(self, device: Eui64) -> ListedDevice | None:
         """The entry of ``device``, None if it is not in the current log."""
         octets = self._store.get(CURRENT + str(device))
         if octets is None:
             return None
-        entry = LogEntry.decode(device, octets)
+        entry = ListedDevice.decode(device, octets)
         heard = self._heard.get(device)
         return entry if heard is None else replace(entry, last_communication=heard.at, rssi=heard.rssi, lqi=heard.lqi)
 
-    def historic(self) -> tuple[LogEntry, ...]:
+    def historic(self) -> tuple[ListedDevice, ...]:
         """The historic log, oldest first."""
         keys = self._store.keys(HISTORIC)
         return tuple(entry for key in keys if (entry := self._read_historic(key)) is not None)
 
-    def historic_entry(self, device: Eui64) -> LogEntry | None:
+    def historic_entry(self, device: Eui64) -> ListedDevice | None:
         """The historic entry of ``device``."""
         return next((entry for entry in self.historic() if entry.device == device), None)
 
     # --- changing
 
-    def add(self, entry: LogEntry) -> bool:
+    def add(self, entry: ListedDevice) -> bool:
         """Add a Device; False (and nothing changes) if the log is full. A Device that is there already is left as it is."""
         known = self.entries()
         if any(one.device == entry.device for one in known):
@@ -202,7 +202,7 @@ class DeviceLog:
             self._changed()
         return True
 
-    def update(self, device: Eui64, change: Callable[[LogEntry], LogEntry]) -> LogEntry | None:
+    def update(self, device: Eui64, change: Callable[[ListedDevice], ListedDevice]) -> ListedDevice | None:
         """Replace an entry; None if the Device is not there. A new link key hash counts as a change of the log."""
         entry = self.get(device)
         if entry is None:
@@ -232,7 +232,7 @@ class DeviceLog:
                     self._write(entry)
         self._heard.clear()
 
-    def replace_all(self, entries: list[LogEntry]) -> bool:
+    def replace_all(self, entries: list[ListedDevice]) -> bool:
         """Take a restored log instead of the present one; False (and nothing changes) if it does not fit."""
         if len(entries) > self._capacity:
             return False
@@ -251,14 +251,14 @@ class DeviceLog:
         if self.on_change is not None:
             self.on_change()
 
-    def _write(self, entry: LogEntry) -> None:
+    def _write(self, entry: ListedDevice) -> None:
         self._store.put(CURRENT + str(entry.device), entry.encode())
 
-    def _read_historic(self, key: str) -> LogEntry | None:
+    def _read_historic(self, key: str) -> ListedDevice | None:
         octets = self._store.get(key)
-        return None if octets is None else LogEntry.decode(Eui64.parse(key.rpartition("/")[2]), octets)
+        return None if octets is None else ListedDevice.decode(Eui64.parse(key.rpartition("/")[2]), octets)
 
-    def _remember(self, entry: LogEntry) -> None:
+    def _remember(self, entry: ListedDevice) -> None:
         keys = self._store.keys(HISTORIC)
         for key in keys:
             if key.endswith(f"/{entry.device}"):  # update in place

@@ -47,14 +47,14 @@ class Missing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RegisterSample:
     """One entry of a consumption log: start of the period and volume in it."""
 
     start: int
     volume: int
 
 
-class Ring:
+class OctetRing:
     """A circular log of octets in a store."""
 
     def __init__(self, store: Store, name: str, capacity: int) -> None:
@@ -115,14 +115,14 @@ class GasStore:
 
     def __init__(self, store: Store, profile: HubProfile) -> None:
         self._store = store
-        self.profile_data = Ring(store, "profile", profile.profile_data_log_capacity)
-        self.daily_consumption = Ring(store, "daily_consumption", profile.daily_consumption_log_capacity)
-        self.daily_read = Ring(store, "daily_read", profile.daily_read_log_capacity)
-        self.prepayment_daily_read = Ring(store, "prepayment_daily_read", profile.daily_read_log_capacity)
-        self.billing = Ring(store, "billing", BILLING_DEPTH)
-        self.prepayment_billing = Ring(store, "prepayment_billing", BILLING_DEPTH)
-        self.top_ups = Ring(store, "top_ups", TOP_UP_DEPTH)
-        self.debt_payments = Ring(store, "debt_payments", PAYMENT_DEPTH)
+        self.profile_data = OctetRing(store, "profile", profile.profile_data_log_capacity)
+        self.daily_consumption = OctetRing(store, "daily_consumption", profile.daily_consumption_log_capacity)
+        self.daily_read = OctetRing(store, "daily_read", profile.daily_read_log_capacity)
+        self.prepayment_daily_read = OctetRing(store, "prepayment_daily_read", profile.daily_read_log_capacity)
+        self.billing = OctetRing(store, "billing", BILLING_DEPTH)
+        self.prepayment_billing = OctetRing(store, "prepayment_billing", BILLING_DEPTH)
+        self.top_ups = OctetRing(store, "top_ups", TOP_UP_DEPTH)
+        self.debt_payments = OctetRing(store, "debt_payments", PAYMENT_DEPTH)
         self.meter_logs = {name: EventLog(store, "gpf/meter/", name) for name in (LogName.EVENT, LogName.SECURITY)}
         """Copies of the meter's event and security logs."""
 
@@ -143,7 +143,7 @@ class GasStore:
                 at = read_at.value if read_at is not None and isinstance(read_at.value, int) else now
                 self._log(total.value, at, closing)
 
-    def bill(self, ring: Ring, entries: Mapping[int, bytes]) -> None:
+    def bill(self, ring: OctetRing, entries: Mapping[int, bytes]) -> None:
         """Keep entries of the billing data log by their time; each is stored behind it."""
         with self._store.transaction():
             ring.merge({time: _TIME.pack(time) + octets for time, octets in entries.items()})
@@ -153,11 +153,11 @@ class GasStore:
         record = self.attributes(cluster).get(attribute)
         return record.value if record is not None and isinstance(record.value, int) else None
 
-    def samples(self, ring: Ring, earliest: int, count: int) -> tuple[Sample, ...]:
+    def samples(self, ring: OctetRing, earliest: int, count: int) -> tuple[RegisterSample, ...]:
         """Up to ``count`` (0: all) entries of a consumption log that begin at ``earliest`` or later, oldest first."""
-        found: list[Sample] = []
+        found: list[RegisterSample] = []
         for octets in ring.newest_first():
-            sample = Sample(*_SAMPLE.unpack(octets))
+            sample = RegisterSample(*_SAMPLE.unpack(octets))
             if sample.start < earliest:
                 break
             found.append(sample)
@@ -204,7 +204,7 @@ class GasStore:
         self._store.put(_SLOT, slot_total.to_bytes(8, "big"))
 
     @staticmethod
-    def _published(ring: Ring, last_at: int, midnight: int) -> bytes | None:
+    def _published(ring: OctetRing, last_at: int, midnight: int) -> bytes | None:
         """The snapshot of the one midnight since the last reading, if the meter has published it (GBCS 10.4.2.1)."""
         newest = next(ring.newest_first(), b"")
         return newest if newest and _time_of(newest) == midnight and last_at >= midnight - DAY_S else None

@@ -28,7 +28,7 @@ from firmware_emu.han.key_establishment import KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import REMOVALS
 from firmware_emu.hub.delivery import Mailbox
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, RegisteredType
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.hub.routing import LocalCommands
 from firmware_emu.ids import Eui64
@@ -165,7 +165,7 @@ class HandHeld:
         if self._log.get(terminal) is not None:
             self._put_out(terminal, "it introduces itself anew")
         with self._store.transaction():
-            entry = LogEntry(
+            entry = ListedDevice(
                 terminal,
                 RegisteredType.HAND_HELD,
                 install_code_link_key(introduction.install_code),
@@ -192,7 +192,7 @@ class HandHeld:
 
     # --- putting out
 
-    def terminals(self) -> tuple[LogEntry, ...]:
+    def terminals(self) -> tuple[ListedDevice, ...]:
         """Those in the log."""
         return tuple(entry for entry in self._log.entries() if entry.registered_type is RegisteredType.HAND_HELD)
 

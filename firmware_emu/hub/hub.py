@@ -20,7 +20,7 @@ from firmware_emu.errors import CommsHubError, HubFault, fault_named
 from firmware_emu.gbcs.axdr import Data
 from firmware_emu.han.base import HanRadio, NetworkSettings
 from firmware_emu.han.zcl_port import ZclPort
-from firmware_emu.hub.device_log import LogEntry
+from firmware_emu.hub.device_log import ListedDevice
 from firmware_emu.hub.power import BootReason, Outage, PowerAction, PowerEvent, PowerMonitor, PowerState
 from firmware_emu.hub.profile import HubConfig, HubProfile
 from firmware_emu.hub.running import FAULTS, RunningHub
@@ -41,22 +41,22 @@ FAILURE = "hub/failure"
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class HubFailure:
     """Why the hub last ended by itself, or a fault that it outlived, and when (seconds since 2000)."""
 
     time: int
     reason: str
 
 
-def last_failure(store: Store) -> Failure | None:
+def last_failure(store: Store) -> HubFailure | None:
     """Failure that a hub which ended by itself left in its store; None where none did since the last factory reset."""
     kept = store.get(FAILURE)
-    return None if kept is None else Failure(**json.loads(kept))
+    return None if kept is None else HubFailure(**json.loads(kept))
 
 
-def faults_outlived(store: Store) -> tuple[Failure, ...]:
+def faults_outlived(store: Store) -> tuple[HubFailure, ...]:
     """Latest faults of the hub's own that did not end it, oldest first."""
-    return tuple(Failure(**json.loads(kept)) for key in sorted(store.keys(FAULTS)) if (kept := store.get(key)) is not None)
+    return tuple(HubFailure(**json.loads(kept)) for key in sorted(store.keys(FAULTS)) if (kept := store.get(key)) is not None)
 
 
 def frames_set_aside(store: Store) -> tuple[SetAside, ...]:
@@ -76,15 +76,15 @@ class HubStatus:
     wan_connected: bool
     wan_waiting: int
     network: NetworkSettings | None
-    device_log: tuple[LogEntry, ...]
-    historic_log: tuple[LogEntry, ...]
+    device_log: tuple[ListedDevice, ...]
+    historic_log: tuple[ListedDevice, ...]
     tunnels: tuple[Eui64, ...]
     mailbox: dict[Eui64, int]
     mirror_owner: Eui64 | None
     time: float | None
-    failure: Failure | None = None
+    failure: HubFailure | None = None
     set_aside: tuple[SetAside, ...] = ()
-    faults: tuple[Failure, ...] = ()
+    faults: tuple[HubFailure, ...] = ()
 
 
 class Hub:

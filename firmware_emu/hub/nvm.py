@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware_emu.errors import CommsHubError
-from firmware_emu.sqlite_file import Form, SqliteFile
+from firmware_emu.sqlite_file import SqliteFile, StoreForm
 
 
 def _entries(database: sqlite3.Connection) -> None:
     database.execute("CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
 
 
-FORM = Form("the hub's store", 0x43485542, (_entries,), frozenset({"entry"}))
+FORM = StoreForm("the hub's store", 0x43485542, (_entries,), frozenset({"entry"}))
 """Marked ``CHUB``."""
 
 

@@ -21,7 +21,7 @@ from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, DeliveryFailure
 from firmware_emu.gbcs.cosem_time import encode_generalized
 from firmware_emu.gbcs.envelope import GroupingHeader, Message
 from firmware_emu.hub.delivery import Mailbox, Waiting, fetches
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, RegisteredType
 from firmware_emu.hub.profile import HubConfig
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.trace import Trace
@@ -139,7 +139,7 @@ class Router:
             else:
                 self._route(data, str(device), entry)
 
-    def _route(self, data: bytes, source: str, sender: LogEntry | None = None) -> None:
+    def _route(self, data: bytes, source: str, sender: ListedDevice | None = None) -> None:
         try:
             message = Message.decode(data)
         except DecodeError as error:
@@ -176,7 +176,7 @@ class Router:
         else:
             self._refuse(identifier, shown, f"{recipient} is neither this hub nor in the CHF Device Log", kind="no recipient")
 
-    def _pass_by_the_gas_proxy(self, message: Message, *ends: LogEntry | None) -> None:
+    def _pass_by_the_gas_proxy(self, message: Message, *ends: ListedDevice | None) -> None:
         if any(end is not None and end.registered_type is RegisteredType.GSME for end in ends):
             self._tap(message)
 
@@ -245,7 +245,7 @@ class Router:
         self._trace.emit("hub", "hub", "refused", message=str(identifier), data=data, reason=reason, kind=kind)
         self._not_delivered(identifier)
 
-    def undelivered(self, entry: LogEntry, waiting: Waiting) -> None:
+    def undelivered(self, entry: ListedDevice, waiting: Waiting) -> None:
         """A message that was given up: 0x819D for one that a GSME did not fetch, 0x8F84 for the others (reference chts 4)."""
         identifier = Message.decode(waiting.message).header.identifier
         self._trace.emit(

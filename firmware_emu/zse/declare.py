@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from firmware_emu.zse.zcl import BY_NAME, DataType, Reader, Value, encode_value, read_value
+from firmware_emu.zse.zcl import BY_NAME, DataType, Value, ZclReader, encode_value, read_value
 
 FieldValue: TypeAlias = "Value | tuple[Mapping[str, FieldValue], ...]"
 Fields: TypeAlias = Mapping[str, FieldValue]
@@ -21,7 +21,7 @@ TRAILING = "trailing"
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class ClusterAttribute:
     """One attribute: id, field-style name, ZCL type."""
 
     id: int
@@ -51,7 +51,7 @@ Layout: TypeAlias = "tuple[Field | Repeat, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ClusterCommand:
     """One cluster command. ``layout`` None: not known, the payload is opaque. ``answered_by``: ids of the opposite direction's
     commands that answer it; empty: a default response does. ``carries`` names the octets that follow the declared fields to the end of
     the payload, as part of the command (under :data:`TRAILING`); empty: none do."""
@@ -64,7 +64,7 @@ class Command:
 
     def decode(self, payload: bytes, base: int = 0) -> dict[str, FieldValue]:
         """Fields by name; octets beyond the layout under :data:`TRAILING`. Raises DecodeError; ``base`` is added to its offset."""
-        reader = Reader(payload, base=base)
+        reader = ZclReader(payload, base=base)
         values = _decode(reader, self.layout or (), self.name)
         if reader.left:
             values[TRAILING] = payload[reader.offset :]
@@ -80,7 +80,7 @@ class Command:
         return octets + trailing
 
 
-def _decode(reader: Reader, layout: Layout, owner: str) -> dict[str, FieldValue]:
+def _decode(reader: ZclReader, layout: Layout, owner: str) -> dict[str, FieldValue]:
     values: dict[str, FieldValue] = {}
     for item in layout:
         if isinstance(item, Repeat):
@@ -90,7 +90,7 @@ def _decode(reader: Reader, layout: Layout, owner: str) -> dict[str, FieldValue]
     return values
 
 
-def _decode_repeat(reader: Reader, item: Repeat, values: Fields, command: str) -> tuple[dict[str, FieldValue], ...]:
+def _decode_repeat(reader: ZclReader, item: Repeat, values: Fields, command: str) -> tuple[dict[str, FieldValue], ...]:
     count = values[item.count] if isinstance(item.count, str) else item.count
     groups: list[dict[str, FieldValue]] = []
     while reader.left if count is None else len(groups) < int(str(count)):
@@ -141,27 +141,27 @@ class Cluster:
     id: int
     name: str
     secured: bool
-    attributes: tuple[Attribute, ...] = ()
-    client_attributes: tuple[Attribute, ...] = ()
-    to_server: Mapping[int, Command] = field(default_factory=dict)
-    to_client: Mapping[int, Command] = field(default_factory=dict)
+    attributes: tuple[ClusterAttribute, ...] = ()
+    client_attributes: tuple[ClusterAttribute, ...] = ()
+    to_server: Mapping[int, ClusterCommand] = field(default_factory=dict)
+    to_client: Mapping[int, ClusterCommand] = field(default_factory=dict)
 
-    def attribute(self, identifier: int, *, server: bool = True) -> Attribute | None:
+    def attribute(self, identifier: int, *, server: bool = True) -> ClusterAttribute | None:
         """The attribute of that id on the given side."""
         return next((one for one in (self.attributes if server else self.client_attributes) if one.id == identifier), None)
 
-    def attribute_named(self, name: str, *, server: bool = True) -> Attribute:
+    def attribute_named(self, name: str, *, server: bool = True) -> ClusterAttribute:
         """The attribute of that name. Raises KeyError."""
         for one in self.attributes if server else self.client_attributes:
             if one.name == name:
                 return one
         raise KeyError(f"{self.name} has no attribute {name}")
 
-    def command(self, identifier: int, *, to_client: bool) -> Command | None:
+    def command(self, identifier: int, *, to_client: bool) -> ClusterCommand | None:
         """The command of that id in that direction."""
         return (self.to_client if to_client else self.to_server).get(identifier)
 
-    def command_named(self, name: str) -> Command:
+    def command_named(self, name: str) -> ClusterCommand:
         """The command of that name, of either direction. Raises KeyError."""
         for one in (*self.to_server.values(), *self.to_client.values()):
             if one.name == name:
@@ -179,7 +179,7 @@ def repeat(name: str, count: str | int | None, *declarations: str | Repeat) -> R
     return Repeat(name, count, fields(*declarations))
 
 
-def commands(*declared: Command) -> dict[int, Command]:
+def commands(*declared: ClusterCommand) -> dict[int, ClusterCommand]:
     """Commands by id. Raises ValueError for a repeated id."""
     by_id = {one.id: one for one in declared}
     if len(by_id) != len(declared):
@@ -187,18 +187,18 @@ def commands(*declared: Command) -> dict[int, Command]:
     return by_id
 
 
-def attributes(*declared: str) -> tuple[Attribute, ...]:
+def attributes(*declared: str) -> tuple[ClusterAttribute, ...]:
     """Attributes from ``"0x0000 name type"`` declarations."""
     found = []
     for one in declared:
         identifier, name, kind = one.split()
-        found.append(Attribute(int(identifier, 16), name, BY_NAME[kind]))
+        found.append(ClusterAttribute(int(identifier, 16), name, BY_NAME[kind]))
     return tuple(found)
 
 
-def numbered(first: int, step: int, count: int, name: str, kind: str, start: int = 1) -> tuple[Attribute, ...]:
+def numbered(first: int, step: int, count: int, name: str, kind: str, start: int = 1) -> tuple[ClusterAttribute, ...]:
     """``count`` attributes ``step`` apart; ``{}`` in ``name`` becomes the running number from ``start``."""
-    return tuple(Attribute(first + step * n, name.format(start + n), BY_NAME[kind]) for n in range(count))
+    return tuple(ClusterAttribute(first + step * n, name.format(start + n), BY_NAME[kind]) for n in range(count))
 
 
 def _field(declaration: str) -> Field:

@@ -1,7 +1,7 @@
 """Key establishment (cluster 0x0800) as a table: states, events, steps. No I/O, no clock, no radio.
 
-A :class:`Session` is one side of one run. Feed it events; it returns the actions to perform: send a command, wait so long, take
-the key, give up. Both suites. Checks and statuses: reference cbke 7; computation: :mod:`firmware_emu.crypto`.
+An :class:`EstablishmentSession` is one side of one run. Feed it events; it returns the actions to perform: send a command, wait so long,
+take the key, give up. Both suites. Checks and statuses: reference cbke 7; computation: :mod:`firmware_emu.crypto`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from firmware_emu.crypto.binary_curve import Point
 from firmware_emu.crypto.ecqv import CERTIFICATE_LENGTH, CbkeCredentials, ImplicitCertificate, extract_public_key
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.zcl import Reader
+from firmware_emu.zse.zcl import ZclReader
 
 GENERATE_TIME_S = 10
 """Seconds we announce for making ephemeral data and for confirming: the C hub's figure (reference cbke 7)."""
@@ -57,7 +57,7 @@ class Role(Enum):
     RESPONDER = "responder"
 
 
-class State(Enum):
+class EstablishmentState(Enum):
     """State of a session; it waits for the message it is named after."""
 
     IDLE = "idle"
@@ -68,7 +68,7 @@ class State(Enum):
     FAILED = "failed"
 
 
-class Event(Enum):
+class EstablishmentEvent(Enum):
     """Event that moves a session on."""
 
     START = "start"
@@ -80,7 +80,7 @@ class Event(Enum):
     UNKNOWN = "unknown"
 
 
-class Step(Enum):
+class EstablishmentStep(Enum):
     """Step on the way to the next state."""
 
     OFFER = "offer the certificate"
@@ -96,31 +96,43 @@ class Step(Enum):
     IGNORE = "over already"
 
 
-_ENDS: Mapping[Event, tuple[Step, State]] = {
-    Event.TERMINATE: (Step.GIVE_UP, State.FAILED),
-    Event.TIMEOUT: (Step.EXPIRE, State.FAILED),
+_ENDS: Mapping[EstablishmentEvent, tuple[EstablishmentStep, EstablishmentState]] = {
+    EstablishmentEvent.TERMINATE: (EstablishmentStep.GIVE_UP, EstablishmentState.FAILED),
+    EstablishmentEvent.TIMEOUT: (EstablishmentStep.EXPIRE, EstablishmentState.FAILED),
 }
 
-TABLE: Mapping[Role, Mapping[State, Mapping[Event, tuple[Step, State]]]] = {
+TABLE: Mapping[Role, Mapping[EstablishmentState, Mapping[EstablishmentEvent, tuple[EstablishmentStep, EstablishmentState]]]] = {
     Role.INITIATOR: {
-        State.IDLE: {Event.START: (Step.OFFER, State.INITIATE)},
-        State.INITIATE: {Event.INITIATE: (Step.ACCEPT_CERTIFICATE, State.EPHEMERAL), **_ENDS},
-        State.EPHEMERAL: {Event.EPHEMERAL: (Step.SEND_CONFIRM, State.CONFIRM), **_ENDS},
-        State.CONFIRM: {Event.CONFIRM: (Step.FINISH, State.ESTABLISHED), **_ENDS},
+        EstablishmentState.IDLE: {EstablishmentEvent.START: (EstablishmentStep.OFFER, EstablishmentState.INITIATE)},
+        EstablishmentState.INITIATE: {
+            EstablishmentEvent.INITIATE: (EstablishmentStep.ACCEPT_CERTIFICATE, EstablishmentState.EPHEMERAL),
+            **_ENDS,
+        },
+        EstablishmentState.EPHEMERAL: {EstablishmentEvent.EPHEMERAL: (EstablishmentStep.SEND_CONFIRM, EstablishmentState.CONFIRM), **_ENDS},
+        EstablishmentState.CONFIRM: {EstablishmentEvent.CONFIRM: (EstablishmentStep.FINISH, EstablishmentState.ESTABLISHED), **_ENDS},
     },
     Role.RESPONDER: {
-        State.IDLE: {Event.INITIATE: (Step.ANSWER_CERTIFICATE, State.EPHEMERAL), Event.TERMINATE: (Step.GIVE_UP, State.FAILED)},
-        State.EPHEMERAL: {Event.EPHEMERAL: (Step.ANSWER_EPHEMERAL, State.CONFIRM), **_ENDS},
-        State.CONFIRM: {Event.CONFIRM: (Step.ANSWER_CONFIRM, State.ESTABLISHED), **_ENDS},
+        EstablishmentState.IDLE: {
+            EstablishmentEvent.INITIATE: (EstablishmentStep.ANSWER_CERTIFICATE, EstablishmentState.EPHEMERAL),
+            EstablishmentEvent.TERMINATE: (EstablishmentStep.GIVE_UP, EstablishmentState.FAILED),
+        },
+        EstablishmentState.EPHEMERAL: {
+            EstablishmentEvent.EPHEMERAL: (EstablishmentStep.ANSWER_EPHEMERAL, EstablishmentState.CONFIRM),
+            **_ENDS,
+        },
+        EstablishmentState.CONFIRM: {
+            EstablishmentEvent.CONFIRM: (EstablishmentStep.ANSWER_CONFIRM, EstablishmentState.ESTABLISHED),
+            **_ENDS,
+        },
     },
 }
 """State and event give step and next state. An event that has no row is OUT_OF_ORDER and ends the session, except after its end."""
 
 _EVENT_OF = {
-    KeCommand.INITIATE: Event.INITIATE,
-    KeCommand.EPHEMERAL_DATA: Event.EPHEMERAL,
-    KeCommand.CONFIRM_KEY_DATA: Event.CONFIRM,
-    KeCommand.TERMINATE: Event.TERMINATE,
+    KeCommand.INITIATE: EstablishmentEvent.INITIATE,
+    KeCommand.EPHEMERAL_DATA: EstablishmentEvent.EPHEMERAL,
+    KeCommand.CONFIRM_KEY_DATA: EstablishmentEvent.CONFIRM,
+    KeCommand.TERMINATE: EstablishmentEvent.TERMINATE,
 }
 
 
@@ -172,7 +184,7 @@ class Terminate:
     @classmethod
     def decode(cls, payload: bytes) -> Terminate:
         """Read the payload. Raises DecodeError."""
-        reader = Reader(payload)
+        reader = ZclReader(payload)
         return cls(reader.number(1, "terminate status"), reader.number(1, "wait time"), reader.number(2, "suite"))
 
 
@@ -191,12 +203,12 @@ class _Refused(Exception):
         self.reason = reason
 
 
-def event_of(command: int) -> Event:
+def event_of(command: int) -> EstablishmentEvent:
     """The event that a received command is."""
-    return _EVENT_OF[KeCommand(command)] if command in KeCommand._value2member_map_ else Event.UNKNOWN
+    return _EVENT_OF[KeCommand(command)] if command in KeCommand._value2member_map_ else EstablishmentEvent.UNKNOWN
 
 
-class Session:
+class EstablishmentSession:
     """One side of one key establishment.
 
     ``ephemeral`` makes the ephemeral key pair (private scalar, compressed point); a test passes the one of a vector.
@@ -212,7 +224,7 @@ class Session:
         ephemeral: Callable[[int], tuple[int, bytes]] | None = None,
     ) -> None:
         self.role = role
-        self.state = State.IDLE
+        self.state = EstablishmentState.IDLE
         self.partner = partner
         self._own = own
         self._credentials = credentials
@@ -232,57 +244,57 @@ class Session:
     @property
     def over(self) -> bool:
         """True once the session has come to an end, good or bad."""
-        return self.state in (State.ESTABLISHED, State.FAILED)
+        return self.state in (EstablishmentState.ESTABLISHED, EstablishmentState.FAILED)
 
-    def handle(self, event: Event, payload: bytes = b"") -> list[Action]:
+    def handle(self, event: EstablishmentEvent, payload: bytes = b"") -> list[Action]:
         """Perform the row of :data:`TABLE` for ``event``; ``payload`` is that of the received command. Never raises for bad input."""
         if self.over:
             return []
-        step, following = TABLE[self.role][self.state].get(event, (Step.OUT_OF_ORDER, State.FAILED))
+        step, following = TABLE[self.role][self.state].get(event, (EstablishmentStep.OUT_OF_ORDER, EstablishmentState.FAILED))
         try:
             actions = self._perform(step, event, payload)
         except _Refused as refused:
-            following = State.FAILED
+            following = EstablishmentState.FAILED
             actions = self._terminate(refused.status, refused.reason)
         except DecodeError as error:
-            following = State.FAILED
+            following = EstablishmentState.FAILED
             actions = self._terminate(TerminateStatus.BAD_MESSAGE, str(error))
         self.state = following
-        if following in (State.ESTABLISHED, State.FAILED):
+        if following in (EstablishmentState.ESTABLISHED, EstablishmentState.FAILED):
             self._forget()
         return actions
 
-    def _perform(self, step: Step, event: Event, payload: bytes) -> list[Action]:
+    def _perform(self, step: EstablishmentStep, event: EstablishmentEvent, payload: bytes) -> list[Action]:
         waited = self.state.value
         match step:
-            case Step.OFFER:
+            case EstablishmentStep.OFFER:
                 return [Send(KeCommand.INITIATE, self._initiate()), Await(GENERATE_TIME_S + SLACK_S)]
-            case Step.ACCEPT_CERTIFICATE:
+            case EstablishmentStep.ACCEPT_CERTIFICATE:
                 self._take_certificate(payload)
                 self._ephemeral = self._make_ephemeral(self._credentials.suite)
                 return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral[1]), Await(self._patience(0))]
-            case Step.ANSWER_CERTIFICATE:
+            case EstablishmentStep.ANSWER_CERTIFICATE:
                 self._take_certificate(payload)
                 return [Send(KeCommand.INITIATE, self._initiate()), Await(self._patience(0))]
-            case Step.ANSWER_EPHEMERAL if self.computed is not None:
+            case EstablishmentStep.ANSWER_EPHEMERAL if self.computed is not None:
                 self._mac_initiator, self._mac_responder = self.computed.mac_initiator, self.computed.mac_responder
                 return [Send(KeCommand.EPHEMERAL_DATA, self.computed.ephemeral), Await(self._patience(1))]
-            case Step.ANSWER_EPHEMERAL:
+            case EstablishmentStep.ANSWER_EPHEMERAL:
                 self._ephemeral = self._make_ephemeral(self._credentials.suite)
                 self._agree(payload)
                 return [Send(KeCommand.EPHEMERAL_DATA, self._ephemeral[1]), Await(self._patience(1))]
-            case Step.SEND_CONFIRM:
+            case EstablishmentStep.SEND_CONFIRM:
                 self._agree(payload)
                 return [Send(KeCommand.CONFIRM_KEY_DATA, self._mac_initiator), Await(self._patience(1))]
-            case Step.ANSWER_CONFIRM:
+            case EstablishmentStep.ANSWER_CONFIRM:
                 self._check_mac(payload, self._mac_initiator)
                 return [Send(KeCommand.CONFIRM_KEY_DATA, self._mac_responder), Established(self._key)]
-            case Step.FINISH:
+            case EstablishmentStep.FINISH:
                 self._check_mac(payload, self._mac_responder)
                 return [Established(self._key)]
-            case Step.GIVE_UP:
+            case EstablishmentStep.GIVE_UP:
                 return [_given_up(payload)]
-            case Step.EXPIRE:
+            case EstablishmentStep.EXPIRE:
                 return [Failed(f"{self.partner} sent no {waited} message in time", None)]
             case _:
                 raise _Refused(TerminateStatus.BAD_MESSAGE, f"read {event.value} while waiting for {waited}")
@@ -304,7 +316,7 @@ class Session:
 
     def _take_certificate(self, payload: bytes) -> None:
         suite = self._credentials.suite
-        reader = Reader(payload)
+        reader = ZclReader(payload)
         offered = reader.number(2, "suite")
         if offered != suite:
             raise _Refused(TerminateStatus.NO_SUPPORTED_SUITE, f"read suite {offered}, expected {suite}")

@@ -110,7 +110,7 @@ _FLOAT_FORMAT = {2: "<e", 4: "<f", 8: "<d"}
 
 
 @dataclass(slots=True)
-class Reader:
+class ZclReader:
     """A cursor over octets. ``base`` is added to the offsets of its DecodeErrors."""
 
     data: bytes
@@ -143,7 +143,7 @@ def data_type(identifier: int) -> DataType:
     return BY_IDENTIFIER[identifier]
 
 
-def read_type(reader: Reader, field: str) -> DataType:
+def read_type(reader: ZclReader, field: str) -> DataType:
     """A type identifier. Raises DecodeError for one that is not in the table."""
     at = reader.base + reader.offset
     identifier = reader.number(1, field)
@@ -153,7 +153,7 @@ def read_type(reader: Reader, field: str) -> DataType:
     return found
 
 
-def read_value(reader: Reader, data_type: DataType, field: str) -> Value:
+def read_value(reader: ZclReader, data_type: DataType, field: str) -> Value:
     """One value of ``data_type``. Raises DecodeError."""
     kind, width = data_type.kind, data_type.width
     if kind is ValueKind.UNSIGNED:
@@ -181,7 +181,7 @@ def read_value(reader: Reader, data_type: DataType, field: str) -> Value:
     return _read_collection(reader, data_type, field)
 
 
-def _read_collection(reader: Reader, data_type: DataType, field: str) -> Value:
+def _read_collection(reader: ZclReader, data_type: DataType, field: str) -> Value:
     """Array, set and bag: element type, count, elements. Structure: count, then type and value of each."""
     uniform = read_type(reader, f"{field} element type") if data_type.kind is ValueKind.ARRAY else None
     count = reader.number(2, f"{field} count")
@@ -371,7 +371,7 @@ class ZclFrame:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read a frame. Raises DecodeError."""
-        reader = Reader(data)
+        reader = ZclReader(data)
         control = reader.number(1, "frame control")
         if control & 0x03 > 1:
             raise DecodeError(0, "frame control", f"read frame type {control & 0x03}, expected 0 (general) or 1 (cluster)")
@@ -403,7 +403,7 @@ class DefaultResponse:
     @classmethod
     def decode(cls, payload: bytes) -> Self:
         """Read the payload. Raises DecodeError."""
-        reader = Reader(payload)
+        reader = ZclReader(payload)
         return cls(reader.number(1, "command id"), reader.number(1, "status"))
 
 
@@ -449,7 +449,7 @@ def encode_attribute_ids(attributes: Iterable[int]) -> bytes:
 
 def decode_attribute_ids(payload: bytes) -> tuple[int, ...]:
     """Attribute ids of a read attributes command. Raises DecodeError."""
-    reader = Reader(payload)
+    reader = ZclReader(payload)
     ids = []
     while reader.left:
         ids.append(reader.number(2, "attribute id"))
@@ -471,7 +471,7 @@ def encode_read_response(records: Iterable[ReadRecord]) -> bytes:
 
 def decode_read_response(payload: bytes) -> tuple[ReadRecord, ...]:
     """Records of a read attributes response. Raises DecodeError."""
-    reader = Reader(payload)
+    reader = ZclReader(payload)
     records = []
     while reader.left:
         attribute = reader.number(2, "attribute id")
@@ -494,7 +494,7 @@ def encode_records(records: Iterable[AttributeRecord]) -> bytes:
 
 def decode_records(payload: bytes) -> tuple[AttributeRecord, ...]:
     """Records of a report or a write attributes command. Raises DecodeError."""
-    reader = Reader(payload)
+    reader = ZclReader(payload)
     records = []
     while reader.left:
         attribute = reader.number(2, "attribute id")
@@ -513,7 +513,7 @@ def decode_write_response(payload: bytes) -> tuple[WriteStatus, ...]:
     """Failures of a write attributes response. Raises DecodeError."""
     if payload == bytes([ZclStatus.SUCCESS]):
         return ()
-    reader = Reader(payload)
+    reader = ZclReader(payload)
     failures = []
     while reader.left:
         failures.append(WriteStatus(reader.number(1, "status"), reader.number(2, "attribute id")))
@@ -527,7 +527,7 @@ def encode_discover(start: int, maximum: int) -> bytes:
 
 def decode_discover(payload: bytes) -> tuple[int, int]:
     """First id and maximum of a discover attributes command. Raises DecodeError."""
-    reader = Reader(payload)
+    reader = ZclReader(payload)
     return reader.number(2, "start attribute id"), reader.number(1, "maximum attribute ids")
 
 
@@ -540,7 +540,7 @@ def encode_discover_response(found: DiscoveredAttributes) -> bytes:
 
 def decode_discover_response(payload: bytes) -> DiscoveredAttributes:
     """Read a discover attributes response. Raises DecodeError."""
-    reader = Reader(payload)
+    reader = ZclReader(payload)
     complete = bool(reader.number(1, "discovery complete"))
     found = []
     while reader.left:

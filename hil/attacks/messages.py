@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.gbt import Block
+from firmware_emu.gbcs.gbt import TransferBlock
 from firmware_emu.gbcs.protect import with_mac, with_signature
 from firmware_emu.ids import CraFlag, Eui64
 from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
@@ -136,7 +136,7 @@ def _fragments(arena: Arena, target: str) -> Iterator[bytes]:
     """General block transfer that is none: pieces out of order, from nought, without an end, of nothing."""
     octets = arena.honest[target]
     for number, last in ((2, False), (0, False), (65535, True), (1, True)):
-        yield Block(number, octets[:40], last).encode()
+        yield TransferBlock(number, octets[:40], last).encode()
 
 
 _KINDS: tuple[tuple[str, str, str, frozenset[AttackOutcome], Callable[[Arena, str], Iterator[bytes]]], ...] = (

@@ -14,7 +14,7 @@ from firmware_emu.zse.zcl import GeneralCommand
 from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
 from hil.attacks.mutations import flipped, truncated
 from hil.radio.air.air import Link
-from hil.radio.air.frames import Address, ApsCommand, ApsKind, ApsPdu, Block, MacCommand, MacKind, MacPdu, NwkPdu
+from hil.radio.air.frames import Address, ApsCommand, ApsKind, ApsPdu, FragmentHeader, MacCommand, MacKind, MacPdu, NwkPdu
 from hil.radio.stack.nwk import Auxiliary, KeyId, protect
 
 HUB, METER = "hub, HAN", "ESME, HAN"
@@ -254,7 +254,7 @@ def _fragments(blocks: tuple[tuple[bool, int], ...]) -> Insider:
                 cluster=0x0704,
                 profile=0x0109,
                 source_endpoint=1,
-                block=Block(first, number),
+                block=FragmentHeader(first, number),
                 payload=bytes(40),
             )
             stack.aps.send(0, pdu, lambda status: None)

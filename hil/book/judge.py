@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from firmware_emu.console.declare import seconds
 from firmware_emu.console.result import Result
 from firmware_emu.trace import Record
-from hil.book.rows import BookError, Plain, Step
+from hil.book.rows import BookError, BookStep, Plain
 from hil.console.readings import readings
 from hil.dcc.base.results import Outcome
 from hil.parse_correlate import ParseCorrelateError, to_mmc
@@ -22,7 +22,7 @@ _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class Disagreement:
     """An expectation of a step, and what came in its place."""
 
     say: str
@@ -96,12 +96,14 @@ def _numbered(pairs: Iterator[tuple[str, object]]) -> Iterator[tuple[str, object
         yield f"count of {name}", count
 
 
-def judge(step: Step, line: str, result: Result, records: Sequence[Record], alerts: Sequence[str], kept: Kept) -> Iterator[Wrong]:
+def judge(
+    step: BookStep, line: str, result: Result, records: Sequence[Record], alerts: Sequence[str], kept: Kept
+) -> Iterator[Disagreement]:
     """Everything that is not as the step expects it. ``records`` and ``alerts``: those since the row began."""
     values = values_of(result)
 
-    def wrong(expected: str, got: object) -> Wrong:
-        return Wrong(line, expected, str(got)[:400])
+    def wrong(expected: str, got: object) -> Disagreement:
+        return Disagreement(line, expected, str(got)[:400])
 
     if step.ok is not None and result.ok is not step.ok:
         yield wrong("it succeeds" if step.ok else "it fails", result.said)
@@ -148,7 +150,7 @@ def judge(step: Step, line: str, result: Result, records: Sequence[Record], aler
             yield wrong(f"no alert {code}", ", ".join(alerts))
 
 
-def keep(step: Step, result: Result, kept: Kept) -> None:
+def keep(step: BookStep, result: Result, kept: Kept) -> None:
     """Keep what the step says. Raises BookError for a value that the result does not have."""
     values = values_of(result) if step.keep else {}
     for name, wanted in step.keep.items():

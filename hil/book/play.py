@@ -17,19 +17,19 @@ from firmware_emu.console import Bench, BlockingBench
 from firmware_emu.console.result import Result
 from firmware_emu.errors import CommsHubError
 from hil.bench.station import Station
-from hil.book.judge import Kept, Wrong, judge, keep
-from hil.book.rows import PROFILE, Book, BookError, Row, Setting, Step, Variant
+from hil.book.judge import Disagreement, Kept, judge, keep
+from hil.book.rows import PROFILE, Book, BookError, BookRow, BookSetting, BookStep, MakerVariant
 
 BROKEN = "the line can be done"
 _ESME = 'type = "ESME"'
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class BookFinding:
     """One row that the Devices do not follow, and the step that shows it. ``maker``: with that maker's profile."""
 
-    row: Row
-    wrong: tuple[Wrong, ...]
+    row: BookRow
+    wrong: tuple[Disagreement, ...]
     maker: str = ""
 
     def as_json(self) -> dict[str, object]:
@@ -51,8 +51,8 @@ class Finding:
 class Report:
     """Rows that were played, in their order, and what is wrong with them."""
 
-    played: list[Row] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    played: list[BookRow] = field(default_factory=list)
+    findings: list[BookFinding] = field(default_factory=list)
 
     @property
     def disagreeing(self) -> set[int]:
@@ -60,21 +60,21 @@ class Report:
         return {one.row.number for one in self.findings}
 
     @property
-    def profile(self) -> list[Row]:
+    def profile(self) -> list[BookRow]:
         """Rows that are not established and go as their profile value says."""
         return [row for row in self.played if row.certainty == PROFILE and row.number not in self.disagreeing]
 
     @property
-    def agreeing(self) -> list[Row]:
+    def agreeing(self) -> list[BookRow]:
         """Rows that are established and followed."""
         return [row for row in self.played if row.certainty != PROFILE and row.number not in self.disagreeing]
 
-    def by(self, key: Callable[[Row], str]) -> dict[str, tuple[int, int, int]]:
+    def by(self, key: Callable[[BookRow], str]) -> dict[str, tuple[int, int, int]]:
         """Rows that agree, disagree and are profile, by clause or Device."""
         counts = Counter((key(row), self._fate(row)) for row in self.played)
         return {name: (counts[name, 0], counts[name, 1], counts[name, 2]) for name in sorted({key(row) for row in self.played})}
 
-    def _fate(self, row: Row) -> int:
+    def _fate(self, row: BookRow) -> int:
         return 1 if row.number in self.disagreeing else 2 if row.certainty == PROFILE else 0
 
     def as_json(self) -> dict[str, object]:
@@ -89,7 +89,7 @@ class Report:
 
 
 def play(
-    book: Book, rows: Sequence[Row], *, board: str | None = None, told: Callable[[Row, bool], None] = lambda row, good: None
+    book: Book, rows: Sequence[BookRow], *, board: str | None = None, told: Callable[[BookRow, bool], None] = lambda row, good: None
 ) -> Report:
     """Play rows and report. ``board``: in place of the benches' own; ``told`` hears of each row. Raises BoardError, NotAvailable."""
     report = Report()
@@ -109,17 +109,17 @@ def play(
     return report
 
 
-def _row(row: Row, shared: _Bench, setting: Setting, board: str | None) -> Iterator[Finding]:
+def _row(row: BookRow, shared: _Bench, setting: BookSetting, board: str | None) -> Iterator[BookFinding]:
     if wrong := _alone(row, setting, board, None) if row.alone else shared.play(row, row.steps):
-        yield Finding(row, wrong)
+        yield BookFinding(row, wrong)
     if board is not None:
         return  # whoever brings a board brings its makers
     for variant in row.variants:
         if wrong := _alone(row, setting, board, variant):
-            yield Finding(row, wrong, variant.maker)
+            yield BookFinding(row, wrong, variant.maker)
 
 
-def _alone(row: Row, setting: Setting, board: str | None, variant: Variant | None) -> tuple[Wrong, ...]:
+def _alone(row: BookRow, setting: BookSetting, board: str | None, variant: MakerVariant | None) -> tuple[Disagreement, ...]:
     bench = _Bench(setting, board, None if variant is None else variant.maker)
     try:
         return bench.play(row, row.steps if variant is None or not variant.steps else variant.steps)
@@ -130,7 +130,7 @@ def _alone(row: Row, setting: Setting, board: str | None, variant: Variant | Non
 class OpenBench:
     """A bench as its setting says, for a ``with`` block."""
 
-    def __init__(self, setting: Setting, board: str | None = None, maker: str | None = None) -> None:
+    def __init__(self, setting: BookSetting, board: str | None = None, maker: str | None = None) -> None:
         """``maker``: the electricity meter of the book's own board has the habits of that profile."""
         path = board or setting.path
         if maker is not None:
@@ -162,26 +162,26 @@ class OpenBench:
 class _Bench:
     """A bench that is opened when the first row wants it, and again after one that broke it."""
 
-    def __init__(self, setting: Setting, board: str | None, maker: str | None = None) -> None:
+    def __init__(self, setting: BookSetting, board: str | None, maker: str | None = None) -> None:
         self._setting, self._board, self._maker = setting, board, maker
         self._open: tuple[OpenBench, BlockingBench] | None = None
 
-    def play(self, row: Row, steps: Sequence[Step]) -> tuple[Wrong, ...]:
+    def play(self, row: BookRow, steps: Sequence[BookStep]) -> tuple[Disagreement, ...]:
         """Everything wrong in the first step that is not as it should be; empty for a row that is followed."""
         try:
             bench = self._bench()
         except CommsHubError as problem:
             self.close()
-            return (Wrong("", f"the bench {self._setting.name} opens", str(problem)),)
+            return (Disagreement("", f"the bench {self._setting.name} opens", str(problem)),)
         first, seen = len(bench.records), len(_alerts(bench))
         kept = Kept(bench.clock.datetime)
-        wrong: tuple[Wrong, ...] = ()
+        wrong: tuple[Disagreement, ...] = ()
         for step in steps:
             wrong = _step(bench, step, kept, first, seen)
             if wrong:
                 break
         if not wrong:
-            wrong = tuple(problem for line in row.undo for problem in _step(bench, Step(line, ok=None), kept, first, seen))
+            wrong = tuple(problem for line in row.undo for problem in _step(bench, BookStep(line, ok=None), kept, first, seen))
         if wrong:
             self.close()
         return wrong
@@ -199,13 +199,13 @@ class _Bench:
             opening.__exit__()
 
 
-def _step(bench: BlockingBench, step: Step, kept: Kept, first: int, seen: int) -> tuple[Wrong, ...]:
+def _step(bench: BlockingBench, step: BookStep, kept: Kept, first: int, seen: int) -> tuple[Disagreement, ...]:
     line = step.say
     try:
         line = kept.fill(step.line)
         result: Result = bench.say(line)
     except BookError as problem:
-        return (Wrong(line, BROKEN, str(problem)),)
+        return (Disagreement(line, BROKEN, str(problem)),)
     except CommsHubError as problem:
         result = Result(str(problem), ok=False)
     try:
@@ -213,7 +213,7 @@ def _step(bench: BlockingBench, step: Step, kept: Kept, first: int, seen: int) -
         if not wrong:
             keep(step, result, kept)
     except BookError as problem:
-        return (Wrong(line, BROKEN, str(problem)),)
+        return (Disagreement(line, BROKEN, str(problem)),)
     return wrong
 
 

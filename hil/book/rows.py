@@ -17,7 +17,7 @@
     ]
     undo = ["esme do load 500"]       # what brings the bench back for the rows that follow
 
-A step says one line at the console and holds its result against what is expected (:class:`Step`).
+A step says one line at the console and holds its result against what is expected (:class:`BookStep`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class BookError(CommsHubError):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BookStep:
     """One line said, and what must come of it. Values may hold ``{name}`` and ``{name+N}`` of what earlier steps of the row kept, and
     ``{now}``, ``{now+1h}`` (ISO 8601), ``{day}``, ``{day+1d}`` (the midnight before now, and later)."""
 
@@ -84,16 +84,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class MakerVariant:
     """The row with the meter of a maker (a profile of ``makers.toml`` of the meters): its own steps, or those of the row."""
 
     maker: str
     source: str
-    steps: tuple[Step, ...]
+    steps: tuple[BookStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BookRow:
     """One behaviour."""
 
     number: int
@@ -103,18 +103,18 @@ class Row:
     certainty: str
     source: str
     bench: str
-    steps: tuple[Step, ...]
+    steps: tuple[BookStep, ...]
     undo: tuple[str, ...] = ()
     profile: str = ""
     """The profile value that decides, of a row that is not established."""
     alone: bool = False
     """It wants a bench of its own: what it does cannot be undone."""
-    variants: tuple[Variant, ...] = ()
+    variants: tuple[MakerVariant, ...] = ()
     file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class BookSetting:
     """A bench that rows share: the board, values laid over it, and the lines that bring it to where its rows begin."""
 
     name: str
@@ -133,10 +133,10 @@ class Setting:
 class Book:
     """All rows by number, and the benches by name."""
 
-    rows: Mapping[int, Row]
-    benches: Mapping[str, Setting]
+    rows: Mapping[int, BookRow]
+    benches: Mapping[str, BookSetting]
 
-    def chosen(self, device: str | None, numbers: Iterable[int]) -> list[Row]:
+    def chosen(self, device: str | None, numbers: Iterable[int]) -> list[BookRow]:
         """The rows of a kind of Device, or those of the numbers; all without either. Raises BookError for a number that there is not."""
         wanted = list(numbers)
         for number in wanted:
@@ -153,9 +153,9 @@ def load_book() -> Book:
     return Book(read_rows(texts, benches), benches)
 
 
-def read_rows(texts: Mapping[str, str], benches: Mapping[str, Setting]) -> dict[int, Row]:
+def read_rows(texts: Mapping[str, str], benches: Mapping[str, BookSetting]) -> dict[int, BookRow]:
     """Rows of TOML texts by file, in the order of their numbers. Raises BookError."""
-    found: dict[int, Row] = {}
+    found: dict[int, BookRow] = {}
     for file, text in sorted(texts.items()):
         for table in _tables(text, file, "row"):
             row = _row(table, file)
@@ -175,9 +175,9 @@ def _tables(text: str, file: str, name: str) -> list[dict[str, object]]:
     return list(tables)
 
 
-def _benches(text: str) -> dict[str, Setting]:
+def _benches(text: str) -> dict[str, BookSetting]:
     return {
-        str(table["name"]): Setting(
+        str(table["name"]): BookSetting(
             str(table["name"]),
             str(table["board"]),
             tuple(map(str, _list(table.get("settings", [])))),
@@ -191,11 +191,11 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-_STEP = {one.name for one in fields(Step)}
-_ROW = {one.name for one in fields(Row)} - {"file", "variants"} | {"variant"}
+_STEP = {one.name for one in fields(BookStep)}
+_ROW = {one.name for one in fields(BookRow)} - {"file", "variants"} | {"variant"}
 
 
-def _row(table: dict[str, object], file: str) -> Row:
+def _row(table: dict[str, object], file: str) -> BookRow:
     where = f"{file}, row {table.get('number')}"
     if unknown := sorted(table.keys() - _ROW):
         raise BookError(f"{where}: read {unknown[0]!r}, expected one of {', '.join(sorted(_ROW))}")
@@ -212,14 +212,14 @@ def _row(table: dict[str, object], file: str) -> Row:
     number = table["number"]
     assert isinstance(number, int), where
     variants = [
-        Variant(str(one["maker"]), str(one["source"]), _steps(_list(one["steps"]), where) if "steps" in one else ())
+        MakerVariant(str(one["maker"]), str(one["source"]), _steps(_list(one["steps"]), where) if "steps" in one else ())
         for one in _list(table.get("variant", []))
         if isinstance(one, dict)
     ]
     behaviour, device, clause, certainty, source, bench = (
         str(table[name]) for name in ("behaviour", "device", "clause", "certainty", "source", "bench")
     )
-    return Row(
+    return BookRow(
         number,
         behaviour,
         device,
@@ -236,7 +236,7 @@ def _row(table: dict[str, object], file: str) -> Row:
     )
 
 
-def _steps(tables: Sequence[object], where: str) -> tuple[Step, ...]:
+def _steps(tables: Sequence[object], where: str) -> tuple[BookStep, ...]:
     found = []
     for table in tables:
         if isinstance(table, str):
@@ -247,7 +247,7 @@ def _steps(tables: Sequence[object], where: str) -> tuple[Step, ...]:
             raise BookError(f"{where}: read {unknown[0]!r} in a step, expected one of {', '.join(sorted(_STEP))}")
         if table.get("ok") == "either":
             table = {**table, "ok": None}
-        found.append(Step(**table))
+        found.append(BookStep(**table))
     if not found:
         raise BookError(f"{where}: it has no step")
     return tuple(found)

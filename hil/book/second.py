@@ -11,7 +11,7 @@ from importlib import resources
 from firmware_emu.console.result import Result
 from hil.book.judge import Kept, values_of
 from hil.book.play import OpenBench
-from hil.book.rows import Book, Step
+from hil.book.rows import Book, BookStep
 
 METER, PROXY = "gsme", "gpf"
 _HEADER = re.compile(
@@ -22,7 +22,7 @@ ABSENT = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class EndsDifference:
     """A value that the two ends tell differently; ``-`` where one does not tell it at all."""
 
     line: str
@@ -36,7 +36,7 @@ class Opinions:
     """``asked`` questions, and what the two ends answered differently."""
 
     asked: int
-    differences: tuple[Difference, ...]
+    differences: tuple[EndsDifference, ...]
 
     def as_json(self) -> dict[str, object]:
         rows = [{"line": one.line, "name": one.name, "meter": one.meter, "proxy": one.proxy} for one in self.differences]
@@ -46,8 +46,8 @@ class Opinions:
 def compare(book: Book, told: Callable[[str], None] = lambda line: None) -> Opinions:
     """Ask both ends everything in ``pairs/gas.toml``. Raises BoardError, NotAvailable."""
     table = tomllib.loads(resources.files(__package__).joinpath("pairs", "gas.toml").read_text("utf-8"))
-    steps = [Step(**pair) for pair in table["pair"]]
-    found: list[Difference] = []
+    steps = [BookStep(**pair) for pair in table["pair"]]
+    found: list[EndsDifference] = []
     with OpenBench(book.benches[table["bench"]]) as bench:
         for line in table["before"]:
             bench.say(line)
@@ -59,12 +59,12 @@ def compare(book: Book, told: Callable[[str], None] = lambda line: None) -> Opin
     return Opinions(len(steps), tuple(found))
 
 
-def differences(line: str, meter: Result, proxy: Result) -> list[Difference]:
+def differences(line: str, meter: Result, proxy: Result) -> list[EndsDifference]:
     """Values of two answers that are not the same."""
     mine, theirs = values_of(meter), values_of(proxy)
     names = [name for name in dict.fromkeys([*mine, *theirs]) if not _HEADER.match(name)]
     return [
-        Difference(line, name, str(mine.get(name, ABSENT)), str(theirs.get(name, ABSENT)))
+        EndsDifference(line, name, str(mine.get(name, ABSENT)), str(theirs.get(name, ABSENT)))
         for name in names
         if str(mine.get(name, ABSENT)) != str(theirs.get(name, ABSENT))
     ]

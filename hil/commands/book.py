@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hil.book import Report, Row, load_book, play
+from hil.book import BookRow, Report, load_book, play
 from hil.book.rows import DEVICES
 from hil.book.second import compare
 
@@ -82,7 +82,7 @@ def run(device: str | None, board: str | None, numbers: tuple[int, ...], as_json
     with Progress(*columns, console=stderr) as progress:
         task = progress.add_task("rows", total=len(rows))
 
-        def told(row: Row, good: bool) -> None:
+        def told(row: BookRow, good: bool) -> None:
             said = f"row {row.number} {'agrees' if good else 'disagrees'}"
             progress.update(task, advance=1, description=said)
             if not stderr.is_terminal:
@@ -138,7 +138,7 @@ def _tell(report: Report) -> None:
     )
 
 
-def _short(row: Row) -> dict[str, object]:
+def _short(row: BookRow) -> dict[str, object]:
     return {
         "row": row.number,
         "device": row.device,

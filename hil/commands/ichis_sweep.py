@@ -19,24 +19,24 @@ from rich.progress import track
 
 from firmware_emu.errors import BoardError
 from hil.conformance.proofs import faults, limits, outages, units
-from hil.conformance.proofs.alone import Finding
-from hil.report.measurements import Verdict
+from hil.conformance.proofs.alone import ProofFinding
+from hil.report.measurements import CheckVerdict
 
 
-class Case(Protocol):
+class SweepCase(Protocol):
     """One case of a proof; its text names it among all others."""
 
-    def find(self) -> list[Finding]: ...
+    def find(self) -> list[ProofFinding]: ...
 
 
-PROOFS: Mapping[str, Callable[[int, Sequence[str]], Sequence[Case]]] = {
+PROOFS: Mapping[str, Callable[[int, Sequence[str]], Sequence[SweepCase]]] = {
     "faults": faults.cases,
     "units": units.cases,
     "limits": limits.cases,
     "outages": outages.cases,
 }
 
-COVERING: Mapping[str, Callable[[int, Sequence[str]], Sequence[Case]]] = {
+COVERING: Mapping[str, Callable[[int, Sequence[str]], Sequence[SweepCase]]] = {
     "faults": partial(faults.cases, covering=True),
     "units": partial(units.cases, covering=True),
 }
@@ -84,7 +84,7 @@ def sweep(what: str, under_test: str, count: int | None, covering: bool, seed: i
     sys.exit(1 if any(one.wrong for one in found) else 0)
 
 
-def _carried_out(cases: Sequence[Case], jobs: int) -> Iterator[tuple[str, list[Finding]]]:
+def _carried_out(cases: Sequence[SweepCase], jobs: int) -> Iterator[tuple[str, list[ProofFinding]]]:
     if jobs == 1:
         yield from map(_one, cases)
         return
@@ -92,11 +92,11 @@ def _carried_out(cases: Sequence[Case], jobs: int) -> Iterator[tuple[str, list[F
         yield from pool.imap_unordered(_one, cases)
 
 
-def _one(case: Case) -> tuple[str, list[Finding]]:
+def _one(case: SweepCase) -> tuple[str, list[ProofFinding]]:
     return str(case), case.find()
 
 
-def _read(journal: Path | None) -> dict[str, list[Finding]]:
+def _read(journal: Path | None) -> dict[str, list[ProofFinding]]:
     """The findings of a journal by case. Raises BoardError for a file that is none."""
     if journal is None or not journal.exists():
         return {}
@@ -105,14 +105,15 @@ def _read(journal: Path | None) -> dict[str, list[Finding]]:
         try:
             row = json.loads(line)
             done[row["case"]] = [
-                Finding(**{**one, "expected": Verdict(one["expected"]), "verdict": Verdict(one["verdict"])}) for one in row["findings"]
+                ProofFinding(**{**one, "expected": CheckVerdict(one["expected"]), "verdict": CheckVerdict(one["verdict"])})
+                for one in row["findings"]
             ]
         except (ValueError, KeyError, TypeError) as wrong:
             raise BoardError(str(journal), f"line {number}", f"no finding of a sweep ({wrong}): name another file") from wrong
     return done
 
 
-def _tell(found: Sequence[Finding], cases: int, as_json: bool) -> None:
+def _tell(found: Sequence[ProofFinding], cases: int, as_json: bool) -> None:
     wrong = [one for one in found if one.wrong]
     counts = Counter(f"{one.expected.value} -> {one.verdict.value}" for one in found)
     if as_json:

@@ -28,7 +28,7 @@ def certify(hosts: tuple[str, ...], firmwares: tuple[str, ...], transports: tupl
     where a cell fails.
     """
     console = Console(stderr=True)
-    cells: list[matrix.Cell] = []
+    cells: list[matrix.MatrixCell] = []
     clock = Clock()
 
     async def run() -> None:
@@ -53,7 +53,7 @@ def certify(hosts: tuple[str, ...], firmwares: tuple[str, ...], transports: tupl
     sys.exit(1 if any(cell.verdict == matrix.FAIL for cell in cells) else 0)
 
 
-def _show(cells: list[matrix.Cell]) -> None:
+def _show(cells: list[matrix.MatrixCell]) -> None:
     table = Table("host", "transport", "firmware", "verb", "verdict", "source")
     for cell in cells:
         table.add_row(cell.host, cell.transport, cell.firmware, cell.verb, cell.verdict, cell.source)

@@ -22,7 +22,7 @@ from hil.report.verdict import Run
 from hil.report.write import write_html, write_junit
 from hil.scenarios.catalogue import SCENARIOS
 from hil.scenarios.estate import Plan, open_estate
-from hil.scenarios.load import Load, LoadReport, LoadRun
+from hil.scenarios.load import LoadReport, LoadRun, LoadScenario
 from hil.scenarios.scenario import Scenario, Stage, UnknownScenario
 
 _BOARD = click.option("--board", "board_name", default="simulated", show_default=True, help="board whose homes these are")
@@ -111,7 +111,7 @@ def load(
         raise click.UsageError(f"--users is {users} and --homes {homes}: expected a home for each user at least")
     board = load_board(board_name)
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr, force=True)
-    wanted = Load(requests, link_failures, kills, board.seed if seed is None else seed)
+    wanted = LoadScenario(requests, link_failures, kills, board.seed if seed is None else seed)
     clock = Clock(start=board.clock.start, warp=True)
     folder = RunFolder("load", board, wanted.seed)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -126,7 +126,7 @@ def load(
     sys.exit(1 if report.problems else 0)
 
 
-async def _load(board: Board, plan: Plan, wanted: Load, clock: Clock, folder: Path, progress: Progress) -> LoadReport:
+async def _load(board: Board, plan: Plan, wanted: LoadScenario, clock: Clock, folder: Path, progress: Progress) -> LoadReport:
     installed, asked = progress.add_task("homes installed", total=plan.homes), progress.add_task("requests", total=wanted.requests)
     async with open_estate(board, plan, clock, Trace(clock.now), folder) as estate:
         await estate.install(lambda _: progress.advance(installed))

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from hil.attacks.siege.crew import Crew, Guide, Tally, coverage_guides
+from hil.attacks.siege.crew import Crew, Guide, TrialTally, coverage_guides
 from hil.attacks.siege.search import Find, trial
 from hil.attacks.siege.siege import LAYERS, Siege
 
@@ -52,9 +52,9 @@ def siege(
             layer, _, of = again.partition("/")
             found = trial(layer, Siege(Path(folder)).layer(layer), of)
             search: Iterator[Find | None] = iter([found])
-            tallies = {layer: Tally(grammar=1)}
+            tallies = {layer: TrialTally(grammar=1)}
         elif trials is not None:
-            tallies = {name: Tally() for name in layers or LAYERS}
+            tallies = {name: TrialTally() for name in layers or LAYERS}
             search = _here(Path(folder), tallies, seed, trials)
         else:
             crew = Crew(Path(folder), layers, seed, 60 * minutes, jobs, guide)
@@ -82,7 +82,7 @@ def _memory() -> str | None:
     return str(shared) if shared.is_dir() else None
 
 
-def _here(folder: Path, tallies: dict[str, Tally], seed: int, trials: int) -> Iterator[Find | None]:
+def _here(folder: Path, tallies: dict[str, TrialTally], seed: int, trials: int) -> Iterator[Find | None]:
     names = tuple(tallies)
     for count, find in Siege(folder).run(names, str(seed), lambda done: done >= trials):
         tally = tallies[names[(count - 1) % len(names)]]
@@ -91,7 +91,7 @@ def _here(folder: Path, tallies: dict[str, Tally], seed: int, trials: int) -> It
         yield find
 
 
-def _tell(tallies: dict[str, Tally], finds: list[Find], seconds: float, as_json: bool) -> None:
+def _tell(tallies: dict[str, TrialTally], finds: list[Find], seconds: float, as_json: bool) -> None:
     count = sum(tally.trials for tally in tallies.values())
     if as_json:
         found = [asdict(one) | {"test": one.as_test()} for one in finds]

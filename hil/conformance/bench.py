@@ -37,7 +37,7 @@ from ichis.manual import ManualProbes
 from ichis.measuring.calibration import Calibration
 from ichis.measuring.latency import OffLatency
 from ichis.measuring.reading import Plain, Reading, between
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 UP_WITHIN_S = 30.0
 _DISCHARGED_S = 10.0
@@ -59,13 +59,13 @@ def rule_of(board: Board) -> DecisionRule:
     return DecisionRule(Rule(board.jig.decision_rule), board.jig.guard_factor)
 
 
-class Bench:
+class ConformanceBench:
     """One jig with the hub in it. Opened by :meth:`open`; ``fresh`` gives a hub as it leaves the factory."""
 
     def __init__(
         self,
         board: Board,
-        profile: Profile,
+        profile: InterfaceProfile,
         condition: Condition,
         clock: Clock,
         trace: Trace,

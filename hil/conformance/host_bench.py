@@ -22,7 +22,7 @@ from ichis.jig import HubJig
 from ichis.manual import Engineer, ManualMains, ManualProbes
 from ichis.measuring.calibration import Calibration
 from ichis.measuring.reading import Plain, Reading, Sample, between, highest, lowest
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 _SETTLED_S = 2.0
 _DISCHARGED_S = 5.0
@@ -39,7 +39,7 @@ class HostBench:
     engineer: Engineer | None = None
     """Engineer who is asked where no instrument is named; the console if None."""
 
-    def __init__(self, board: Board, profile: Profile, condition: HostCondition, clock: Clock, trace: Trace) -> None:
+    def __init__(self, board: Board, profile: InterfaceProfile, condition: HostCondition, clock: Clock, trace: Trace) -> None:
         """``condition`` is of the modelled port; a real one has its own."""
         self.board, self.profile, self.condition = board, profile, condition
         self.rule = rule_of(board)

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 from firmware_emu.errors import NotAvailable
 from firmware_emu.gbcs.cosem_time import decode_date_time
-from hil.conformance.bench import Bench
+from hil.conformance.bench import ConformanceBench
 from hil.conformance.contacts import highest_volts, listed, lowest_ohms, ohms, pin, ripple, volts
 from hil.conformance.runner import Need, Vocabulary
 from hil.conformance.steps import STEPS, number
-from ichis.bench_link import Frame, FrameKind, NoAnswer
+from ichis.bench_link import FrameKind, JigFrame, NoAnswer
 from ichis.conformance.check import Value
 from ichis.connector import Level
 from ichis.measuring.reading import Plain, Reading, between
@@ -25,7 +25,7 @@ _LONGEST_HOLDUP_S = 30.0
 # --- volts, amperes, ohms; those of single contacts are in :mod:`hil.conformance.contacts`
 
 
-async def path_ohms(bench: Bench, _: Value | None) -> Reading:
+async def path_ohms(bench: ConformanceBench, _: Value | None) -> Reading:
     """Resistance of cable and contacts from the drop between supply and hub."""
     amperes = await bench.jig.supply.measure_current()
     if amperes.value <= 0:
@@ -33,7 +33,7 @@ async def path_ohms(bench: Bench, _: Value | None) -> Reading:
     return (await bench.jig.supply.measure_voltage() - await bench.jig.probes.volts(1)) / amperes
 
 
-async def volts_soon(bench: Bench, of: Value | None) -> Reading:
+async def volts_soon(bench: ConformanceBench, of: Value | None) -> Reading:
     """Volts of a contact now. Raises NotAvailable where the multimeter takes so long that it is not now any more."""
     began, within_s = bench.clock.now(), 4 * bench.profile["presence_debounce"]
     found_volts = await bench.jig.probes.volts(pin(of))
@@ -42,24 +42,24 @@ async def volts_soon(bench: Bench, of: Value | None) -> Reading:
     return found_volts
 
 
-async def setting_error(bench: Bench, _: Value | None) -> Reading:
+async def setting_error(bench: ConformanceBench, _: Value | None) -> Reading:
     """Distance of the volts at the supply's terminals from the nominal that was set."""
     return abs(await bench.jig.supply.measure_voltage() - bench.profile["supply_nominal"])
 
 
-async def amperes(bench: Bench, _: Value | None) -> Reading:
+async def amperes(bench: ConformanceBench, _: Value | None) -> Reading:
     return await bench.jig.supply.measure_current()
 
 
-async def peak_amperes(bench: Bench, _: Value | None) -> Reading:
+async def peak_amperes(bench: ConformanceBench, _: Value | None) -> Reading:
     return await bench.jig.supply.measure_peak_current()
 
 
-async def watts(bench: Bench, _: Value | None) -> Reading:
+async def watts(bench: ConformanceBench, _: Value | None) -> Reading:
     return await bench.jig.supply.measure_voltage() * await bench.jig.supply.measure_current()
 
 
-async def farads(bench: Bench, of: Value | None) -> Reading:
+async def farads(bench: ConformanceBench, of: Value | None) -> Reading:
     """The hub's store, from the power it takes and the fall of its volts in so many seconds without supply."""
     seconds = number(bench, 0.2 if of is None else of)
     power = await bench.jig.probes.volts(1) * await bench.jig.supply.measure_current()
@@ -77,7 +77,7 @@ async def farads(bench: Bench, of: Value | None) -> Reading:
     return power * 2.0 * fell_s / (before * before - after * after)
 
 
-async def holdup(bench: Bench, _: Value | None) -> Reading:
+async def holdup(bench: ConformanceBench, _: Value | None) -> Reading:
     """Seconds from the supply's loss to the hub's stop, which Device Present shows."""
     async with bench.watched("CH_PR") as seen:
         went = await bench.switch(False)
@@ -91,7 +91,7 @@ async def holdup(bench: Bench, _: Value | None) -> Reading:
     return (Reading(stopped) - went).widened(bench.jig.lines.resolution_s)
 
 
-async def found(bench: Bench, _: Value | None) -> Reading | Plain:
+async def found(bench: ConformanceBench, _: Value | None) -> Reading | Plain:
     """Value that the last searching step found."""
     return bench.values["found"]
 
@@ -99,7 +99,7 @@ async def found(bench: Bench, _: Value | None) -> Reading | Plain:
 # --- lines and presence
 
 
-def _since(bench: Bench, what: str) -> Reading:
+def _since(bench: ConformanceBench, what: str) -> Reading:
     """The bench time of something that a step did. Raises NotAvailable."""
     when = bench.values.get(what)
     if not isinstance(when, Reading):
@@ -107,7 +107,7 @@ def _since(bench: Bench, what: str) -> Reading:
     return when
 
 
-async def present_delay(bench: Bench, _: Value | None) -> Reading | Plain:
+async def present_delay(bench: ConformanceBench, _: Value | None) -> Reading | Plain:
     """Seconds from the supply's switching on to Device Present."""
     if bench.present and bench.present[0][1]:
         raise NotAvailable("the delay of Device Present", "it was there before the supply was: this unit has it hard-wired")
@@ -117,7 +117,7 @@ async def present_delay(bench: Bench, _: Value | None) -> Reading | Plain:
     return (Reading(times[0]) - _since(bench, "switched")).widened(bench.jig.lines.resolution_s)
 
 
-async def present_settle(bench: Bench, of: Value | None) -> Reading:
+async def present_settle(bench: ConformanceBench, of: Value | None) -> Reading:
     """Seconds from the first to the last change of Device Present within the first ``of`` seconds of it."""
     first = next((when for when, active in bench.present if active), None)
     if first is None:
@@ -126,7 +126,7 @@ async def present_settle(bench: Bench, of: Value | None) -> Reading:
     return Reading(last - first).widened(2 * bench.jig.lines.resolution_s) if bench.jig.lines.resolution_s else Reading(last - first)
 
 
-async def told(bench: Bench, of: Value | None) -> float:
+async def told(bench: ConformanceBench, of: Value | None) -> float:
     """Number of insertions (``inserted``, 0x81A2) or removals (``removed``, 0x81A3) that the host would report, debounced."""
     changes, until = bench.present, bench.clock.now()
     ends = [*(when for when, _ in changes[1:]), until]
@@ -136,13 +136,13 @@ async def told(bench: Bench, of: Value | None) -> float:
     return float(sum(after is wanted for after in edges))
 
 
-async def hub_sees(bench: Bench, of: Value | None) -> float:
+async def hub_sees(bench: ConformanceBench, of: Value | None) -> float:
     """1 where the hub's end sees ``host present`` or ``ac lost`` as active."""
     side = bench.station.bench_jig.hub_side
     return float(side.host_present if of == "host present" else side.ac_lost)
 
 
-async def seen_after(bench: Bench, of: Value | None) -> Reading | Plain:
+async def seen_after(bench: ConformanceBench, of: Value | None) -> Reading | Plain:
     """Seconds from driving AC Lost to the hub's end seeing it as ``lost`` or ``restored``."""
     times = bench.events("ac lost", of == "lost")
     return Reading(times[-1]) - _since(bench, str(of)) if times else Plain(False, f"the hub's end never saw a.c. {of}")
@@ -151,42 +151,42 @@ async def seen_after(bench: Bench, of: Value | None) -> Reading | Plain:
 # --- the hub
 
 
-async def starts(bench: Bench, _: Value | None) -> float:
+async def starts(bench: ConformanceBench, _: Value | None) -> float:
     """Number of starts of the hub since the check began."""
     return float(len(bench.events("power", True)))
 
 
-async def stops(bench: Bench, _: Value | None) -> float:
+async def stops(bench: ConformanceBench, _: Value | None) -> float:
     return float(len(bench.events("power", False)))
 
 
-async def boots(bench: Bench, _: Value | None) -> float:
+async def boots(bench: ConformanceBench, _: Value | None) -> float:
     """Number of boots of the hub's firmware since the check began."""
     return float(len(bench.noted("power", "boot")))
 
 
-async def running(bench: Bench, _: Value | None) -> float:
+async def running(bench: ConformanceBench, _: Value | None) -> float:
     """1 where the hub runs on its HAN and on the SM WAN."""
     return float(await bench.is_running())
 
 
-async def powered(bench: Bench, _: Value | None) -> float:
+async def powered(bench: ConformanceBench, _: Value | None) -> float:
     """1 where the hub shows itself with Device Present, which it did not before the supply came. Raises NotAvailable."""
     return float(await bench.shows_itself())
 
 
-async def reached(bench: Bench, _: Value | None) -> Reading | Plain:
+async def reached(bench: ConformanceBench, _: Value | None) -> Reading | Plain:
     """Number of rounds of the last repeating step that came where they should."""
     return bench.values["reached"]
 
 
-async def on_han(bench: Bench, _: Value | None) -> float:
+async def on_han(bench: ConformanceBench, _: Value | None) -> float:
     """1 where the hub has formed its HAN."""
     hub = bench.station.hub
     return float(hub is not None and hub.status.network is not None)
 
 
-async def commissioned_within(bench: Bench, _: Value | None) -> Reading | Plain:
+async def commissioned_within(bench: ConformanceBench, _: Value | None) -> Reading | Plain:
     """Seconds from the supply's switching on, or the mark, to the CHF's status Commissioned."""
 
     def there() -> bool:
@@ -201,13 +201,13 @@ async def commissioned_within(bench: Bench, _: Value | None) -> Reading | Plain:
     return Reading(bench.clock.now()) - _since(bench, "switched")
 
 
-async def kept_same(bench: Bench, _: Value | None) -> float:
+async def kept_same(bench: ConformanceBench, _: Value | None) -> float:
     """Number of kept things that are not as they were."""
     before, now = bench.kept_before, bench.kept()
     return float(sum(before.get(key) != now.get(key) for key in before.keys() | now.keys()))
 
 
-async def counter_step(bench: Bench, _: Value | None) -> float:
+async def counter_step(bench: ConformanceBench, _: Value | None) -> float:
     """Advance of the CHF's own originator counter; negative where it fell back."""
     return float(bench.own_counter() - bench.counter_before)
 
@@ -215,12 +215,12 @@ async def counter_step(bench: Bench, _: Value | None) -> float:
 # --- outages
 
 
-async def alerts(bench: Bench, of: Value | None) -> float:
+async def alerts(bench: ConformanceBench, of: Value | None) -> float:
     """Alerts of these codes at the DCC."""
     return float(sum(len(bench.alerts(str(code))) for code in listed(of)))
 
 
-async def other_alerts(bench: Bench, of: Value | None) -> Reading | Plain:
+async def other_alerts(bench: ConformanceBench, of: Value | None) -> Reading | Plain:
     """Alerts of code ``of``; where the outage was told by another code, that it was."""
     for code in ("8F35", "8F36"):
         if code != of and bench.alerts(code):
@@ -228,7 +228,7 @@ async def other_alerts(bench: Bench, of: Value | None) -> Reading | Plain:
     return Reading(float(len(bench.alerts(str(of)))))
 
 
-async def outage_length(bench: Bench, _: Value | None) -> float:
+async def outage_length(bench: ConformanceBench, _: Value | None) -> float:
     """Seconds between start and restoration in the last long alert."""
     raised = bench.alerts("8F36")
     if not raised:
@@ -240,7 +240,7 @@ async def outage_length(bench: Bench, _: Value | None) -> float:
     return (end - start).total_seconds()
 
 
-async def outage_start_error(bench: Bench, _: Value | None) -> Reading | Plain:
+async def outage_start_error(bench: ConformanceBench, _: Value | None) -> Reading | Plain:
     """Seconds between the start that AD1 carries and the moment AC Lost was driven; AD1 carries whole ones."""
     raised = bench.alerts("AD1")
     if not raised:
@@ -251,7 +251,7 @@ async def outage_start_error(bench: Bench, _: Value | None) -> Reading | Plain:
     return abs(Reading(began) - _since(bench, "lost"))
 
 
-async def last_gasp_delay(bench: Bench, _: Value | None) -> Reading | Plain:
+async def last_gasp_delay(bench: ConformanceBench, _: Value | None) -> Reading | Plain:
     """Seconds from driving AC Lost to the hub's last gasp."""
     sent = bench.noted("power", "last gasp")
     return Reading(sent[-1].time) - _since(bench, "lost") if sent else Plain(False, "no last gasp was sent")
@@ -260,7 +260,7 @@ async def last_gasp_delay(bench: Bench, _: Value | None) -> Reading | Plain:
 # --- the serial pair, over the bench link
 
 
-async def echo_errors(bench: Bench, of: Value | None) -> float:
+async def echo_errors(bench: ConformanceBench, of: Value | None) -> float:
     """Echoes lost or changed, of 16: ``text`` is plain text, ``rest`` every octet value that is not in it, ``pattern`` full swings."""
     rest = bytes(octet for octet in range(256) if octet not in _TEXT)
     lost = 0
@@ -275,7 +275,7 @@ async def echo_errors(bench: Bench, of: Value | None) -> float:
     return float(lost)
 
 
-async def sequence_errors(bench: Bench, _: Value | None) -> float:
+async def sequence_errors(bench: ConformanceBench, _: Value | None) -> float:
     """Frames of 16 on one link whose answer does not carry their sequence."""
     link, lost = bench.link(), 0
     for _ in range(_FRAMES):
@@ -288,23 +288,23 @@ async def sequence_errors(bench: Bench, _: Value | None) -> float:
     return float(lost)
 
 
-async def counted_errors(bench: Bench, _: Value | None) -> float:
+async def counted_errors(bench: ConformanceBench, _: Value | None) -> float:
     """Damaged frames that the hub's end counted, of 3 sent."""
     link = bench.link()
     before = (await link.counters()).damaged
     for sequence in range(3):
-        broken = bytearray(Frame(FrameKind.PING, sequence, b"damaged").encode())
+        broken = bytearray(JigFrame(FrameKind.PING, sequence, b"damaged").encode())
         broken[-1] ^= 0x01
         await bench.jig.data.write(bytes(broken))
     return float((await link.counters()).damaged - before)
 
 
-async def hub_reading_error(bench: Bench, _: Value | None) -> Reading:
+async def hub_reading_error(bench: ConformanceBench, _: Value | None) -> Reading:
     """Volts between the hub's own reading of its supply and the probe's."""
     return abs(await bench.jig.probes.volts(1) - await bench.link().supply_volts())
 
 
-async def space_volts(bench: Bench, of: Value | None) -> Reading:
+async def space_volts(bench: ConformanceBench, of: Value | None) -> Reading:
     """Volts of a contact while the hub's end holds logic 0: as long as the multimeter needs. Raises NotAvailable where that is too long."""
     began = bench.clock.now()
     await bench.jig.probes.volts(pin(of))
@@ -320,7 +320,7 @@ async def space_volts(bench: Bench, of: Value | None) -> Reading:
     return found_volts
 
 
-HUB_CHECKS: Vocabulary[Bench] = Vocabulary(
+HUB_CHECKS: Vocabulary[ConformanceBench] = Vocabulary(
     STEPS,
     {
         reading.__name__: reading

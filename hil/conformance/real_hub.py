@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record
-from hil.conformance.bench import UP_WITHIN_S, Bench
+from hil.conformance.bench import UP_WITHIN_S, ConformanceBench
 from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation
 from ichis.bench_link import BenchLink, FrameKind, NoAnswer
@@ -23,7 +23,7 @@ def _inside(what: str) -> NoReturn:
     raise NotAvailable(what, _INSIDE)
 
 
-class RealHubBench(Bench):
+class RealHubBench(ConformanceBench):
     """A hub counts as running when it was off in this check, draws current, and shows itself with Device Present, which was not there."""
 
     _real: RealHubJig | None = None

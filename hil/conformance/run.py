@@ -25,7 +25,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, JigError, NotAvailable
 from firmware_emu.ownership import OwnedElsewhere
 from firmware_emu.trace import JsonLines, Record, Trace
-from hil.conformance.bench import Bench, rule_of
+from hil.conformance.bench import ConformanceBench, rule_of
 from hil.conformance.checkpoint import NAME as COUNT_NAME
 from hil.conformance.checkpoint import Checkpoint
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
@@ -33,7 +33,7 @@ from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.real_hub import RealHubBench
 from hil.conformance.runner import CheckBench, CheckResult, Runner, not_tested, quantity_of
 from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
-from hil.report.measurements import Verdict
+from hil.report.measurements import CheckVerdict
 from hil.report.run_log import NAME as LOG_NAME
 from hil.report.run_log import RunLog
 from hil.report.signature import SIGNERS, bench_key, fingerprint, sign, trust
@@ -44,7 +44,7 @@ from ichis.instrument.opening import BY_HAND
 from ichis.interop import unit_under_test
 from ichis.loop_back import loop_back, plug_is_modelled
 from ichis.measuring.latency import OffLatency
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 T = TypeVar("T")
 LOGGER = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ConformanceRun:
     """One run: where it writes, what it ran, what it found. ``progress`` hears of each result."""
 
     board: Board
-    profile: Profile
+    profile: InterfaceProfile
     folder: Path
     clock: Clock
     checks: tuple[Check, ...]
@@ -120,13 +120,13 @@ def _bench_of(run: ConformanceRun, trace: Trace) -> tuple[CheckBench, Runner[Any
         port = HostBench(run.board, run.profile, run.host_condition, run.clock, trace)
         return port, Runner(port, HOST_CHECKS)
     real = run.board.jig.kind == "instruments" and run.board.jig.hub_end is None
-    hub = (RealHubBench if real else Bench)(
+    hub = (RealHubBench if real else ConformanceBench)(
         run.board, run.profile, run.condition or unit_under_test(run.board.jig.unit), run.clock, trace, run.folder / "state"
     )
     return hub, Runner(hub, HUB_CHECKS)
 
 
-class Session:
+class RunSession:
     """The event loop and the bench of a run. Use as a context: at its end the supply is off, whatever happened.
 
     An interrupt from the keyboard ends what the bench awaits, and the run with it; it never lands in the middle of anything else. A second
@@ -145,7 +145,7 @@ class Session:
         """Work that an interrupt may end."""
         self.interrupted = False
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> RunSession:
         self._hear_interrupts(self._interrupt, instead_of=signal.default_int_handler)
         try:
             self._breakable(self._open())
@@ -162,7 +162,7 @@ class Session:
         return self
 
     async def _open(self) -> None:
-        if isinstance(self._bench, Bench):
+        if isinstance(self._bench, ConformanceBench):
             self._bench.checkpoint = self._count()
             self._bench.off_latency = await self._loop_back()
         await self._bench.open()
@@ -241,14 +241,18 @@ class Session:
         except asyncio.CancelledError:
             if not self.interrupted:
                 raise
-            result = CheckResult(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, INTERRUPTED, number)
+            result = CheckResult(check, quantity_of(check, self.run.profile), CheckVerdict.INCONCLUSIVE, None, INTERRUPTED, number)
         except Exception as wrong:  # a fault of the bench or the hub that nobody foresaw: recorded, then shown by pytest in full
             why = f"the check itself broke: {type(wrong).__name__}: {wrong}"
-            self.run.results.append(CheckResult(check, quantity_of(check, self.run.profile), Verdict.INCONCLUSIVE, None, why, number))
+            self.run.results.append(CheckResult(check, quantity_of(check, self.run.profile), CheckVerdict.INCONCLUSIVE, None, why, number))
             raise
-        if result.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) and not self._runner.broken and (full := self._disk_full()):
+        if (
+            result.verdict not in (CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE)
+            and not self._runner.broken
+            and (full := self._disk_full())
+        ):
             self._break(full)
-            result = replace(result, verdict=Verdict.INCONCLUSIVE, why=f"{full}; {result.why}")
+            result = replace(result, verdict=CheckVerdict.INCONCLUSIVE, why=f"{full}; {result.why}")
         self.run.results.append(result)
         with contextlib.suppress(OSError):  # a full disk is told of by the trace and the report
             self._log.note(
@@ -303,7 +307,7 @@ class Session:
 class CheckItem(pytest.Item):
     """One check as a test."""
 
-    def __init__(self, *, check: Check, number: int, session_of_run: Session, **keys: object) -> None:
+    def __init__(self, *, check: Check, number: int, session_of_run: RunSession, **keys: object) -> None:
         super().__init__(**keys)  # type: ignore[arg-type]
         self._check, self._number, self._session = check, number, session_of_run
         self.user_properties += [("requirement", row) for row in check.requirement] + [("source", check.source), ("group", check.group)]
@@ -319,9 +323,9 @@ class CheckItem(pytest.Item):
                 ("limit", str(self.result.quantity.bounds)),
                 ("margin", f"{self.result.margin:.6g}"),
             ]
-        if self.result.verdict not in (Verdict.PASS, Verdict.FAIL):
+        if self.result.verdict not in (CheckVerdict.PASS, CheckVerdict.FAIL):
             pytest.skip(f"{self.result.verdict.value}: {self.result.why}")
-        if self.result.verdict is Verdict.FAIL:
+        if self.result.verdict is CheckVerdict.FAIL:
             raise CheckFailed(self.result.why)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
@@ -338,7 +342,7 @@ class CheckFailed(CommsHubError):
 class CheckFile(pytest.File):
     """The checks of one TOML file that this run selected."""
 
-    session_of_run: Session
+    session_of_run: RunSession
 
     def collect(self) -> Iterator[CheckItem]:
         wanted = {check.id: check for check in self.session_of_run.run.checks}
@@ -352,7 +356,7 @@ class CheckFile(pytest.File):
 class Plugin:
     """Makes pytest take check files, in the order of this run."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RunSession) -> None:
         self._session = session
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -381,7 +385,7 @@ def carry_out(run: ConformanceRun, folders_of_checks: Sequence[Path]) -> RunReco
         Checkpoint.resumed(run.resume / COUNT_NAME, run.facts)
     _reserve(run.folder)
     started, began = datetime.now(UTC), time.monotonic()
-    with Session(run) as session:
+    with RunSession(run) as session:
         code = pytest.main(
             [
                 *map(str, folders_of_checks),
@@ -473,7 +477,7 @@ def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunReco
         "profile": limits,
         "not_measured": list(run.profile.not_measured),
         "checks": rows,
-        "not_tested": [row["id"] for row in rows if row["verdict"] == Verdict.NOT_TESTED.value],
+        "not_tested": [row["id"] for row in rows if row["verdict"] == CheckVerdict.NOT_TESTED.value],
         "problems": list(run.problems),
         "when": {"started": started.isoformat(timespec="seconds"), "took": f"{seconds:.1f} s"},
     }

@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable
-from hil.report.measurements import Bounds, DecisionRule, Measurement, Quantity, Verdict
+from hil.report.measurements import Bounds, CheckVerdict, DecisionRule, Measurement, Quantity
 from ichis.conformance.check import Check, Value
 from ichis.measuring.calibration import Calibration
 from ichis.measuring.reading import Basis, Plain, Reading
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 CHECK_TIMEOUT_S = 4 * 3600.0
 """Bench seconds after which a check is given up: each knows its own, this catches what none of them sees."""
@@ -31,7 +31,7 @@ class Need(Enum):
 class CheckBench(Protocol):
     """A bench that a runner can work with: one thing under test, and states to reach."""
 
-    profile: Profile
+    profile: InterfaceProfile
     rule: DecisionRule
     doubts: list[str]
     """Actions on the unit since the check began that lack the certainty the check wants."""
@@ -89,7 +89,7 @@ class CheckResult:
 
     check: Check
     quantity: Quantity
-    verdict: Verdict
+    verdict: CheckVerdict
     value: float | None = None
     why: str = ""
     round: int = 1
@@ -110,15 +110,15 @@ class CheckResult:
         return self.check.source == "profile" or any(text.endswith(": profile") for text in self.limit_sources)
 
 
-def quantity_of(check: Check, profile: Profile) -> Quantity:
+def quantity_of(check: Check, profile: InterfaceProfile) -> Quantity:
     """Quantity that the check measures, declared before it is taken. Raises BoardError."""
     low, high = check.limits(profile)
     return Quantity(check.title, check.unit, Bounds(low, high))
 
 
-def not_tested(check: Check, profile: Profile, why: str, round_: int = 1) -> CheckResult:
+def not_tested(check: Check, profile: InterfaceProfile, why: str, round_: int = 1) -> CheckResult:
     """A check that was not carried out."""
-    return CheckResult(check, quantity_of(check, profile), Verdict.NOT_TESTED, None, f"not tested: {why}", round_)
+    return CheckResult(check, quantity_of(check, profile), CheckVerdict.NOT_TESTED, None, f"not tested: {why}", round_)
 
 
 class Runner(Generic[B]):
@@ -140,7 +140,7 @@ class Runner(Generic[B]):
         profile = self.bench.profile
         quantity = quantity_of(check, profile)
         if lacking := self._words.lacking(check, self.bench.lacks):
-            return CheckResult(check, quantity, Verdict.NOT_APPLICABLE, None, f"not applicable: {lacking}", round_)
+            return CheckResult(check, quantity, CheckVerdict.NOT_APPLICABLE, None, f"not applicable: {lacking}", round_)
         if self.broken:
             return not_tested(check, profile, self.broken, round_)
         self.bench.doubts = []
@@ -153,16 +153,16 @@ class Runner(Generic[B]):
         except (CommsHubError, TimeoutError, OSError, ZeroDivisionError) as wrong:
             await self._look_after(wrong, check)
             if isinstance(wrong, NotAvailable):
-                verdict, why = Verdict.NOT_TESTED, f"not tested: {wrong}"
+                verdict, why = CheckVerdict.NOT_TESTED, f"not tested: {wrong}"
             else:
-                verdict, why = Verdict.INCONCLUSIVE, str(wrong) or "nothing came in time"
+                verdict, why = CheckVerdict.INCONCLUSIVE, str(wrong) or "nothing came in time"
             return CheckResult(check, quantity, verdict, None, why, round_, self._waveform(check))
         return self._judged(check, measurement, round_)
 
     def _judged(self, check: Check, measurement: Measurement, round_: int) -> CheckResult:
         verdict, why, found = measurement.verdict, measurement.why, measurement.found
         if self.bench.doubts:
-            verdict, why = Verdict.INDETERMINATE, "; ".join(dict.fromkeys((*self.bench.doubts, why))).rstrip("; ")
+            verdict, why = CheckVerdict.INDETERMINATE, "; ".join(dict.fromkeys((*self.bench.doubts, why))).rstrip("; ")
         figure = found if isinstance(found, Reading) else None
         stated = figure is not None and figure.basis not in (Basis.EXACT, Basis.NONE)
         return CheckResult(
@@ -170,7 +170,7 @@ class Runner(Generic[B]):
             measurement.quantity,
             verdict,
             measurement.value,
-            why if verdict is not Verdict.PASS else found.words if isinstance(found, Plain) else "",
+            why if verdict is not CheckVerdict.PASS else found.words if isinstance(found, Plain) else "",
             round_,
             self._waveform(check),
             check.limit_sources(self.bench.profile),

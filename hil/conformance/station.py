@@ -24,11 +24,11 @@ from ichis.bench_jig import BenchJig, open_jig
 from ichis.bench_link import BenchLinkServer
 from ichis.condition import Condition
 from ichis.host import Host
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ConnectorEvent:
     """Something the hub's end of the connector saw: ``power``, ``ac lost`` or ``host present``, at bench time ``time``."""
 
     time: float
@@ -46,7 +46,7 @@ class ConformanceStation(Station):
         trace: Trace,
         folder: Path,
         keystore: Keystore,
-        profile: Profile,
+        profile: InterfaceProfile,
         condition: Condition,
         *,
         han: Han | None = None,
@@ -57,7 +57,7 @@ class ConformanceStation(Station):
         super().__init__(board.model_copy(update={"device": meters}), clock, trace, folder, keystore, board.seed)
         self.profile, self.condition = profile, condition
         self.firmware = firmware
-        self.events: list[Event] = []
+        self.events: list[ConnectorEvent] = []
         self._memory = None if han is None else MemoryRadio(han, board.hub.gpf)
         self._server: asyncio.Task[None] | None = None
         self._bench_jig: BenchJig | None = None
@@ -86,7 +86,7 @@ class ConformanceStation(Station):
             self.dcc.pre_notify(self.board.hub.gpf, DeviceType.GPF)
 
     def _note(self, kind: str, value: bool) -> None:
-        self.events.append(Event(self.clock.now(), kind, value))
+        self.events.append(ConnectorEvent(self.clock.now(), kind, value))
 
     def _power(self, on: bool) -> None:
         self._note("power", on)
@@ -169,7 +169,7 @@ class _LetGo:
 @contextlib.asynccontextmanager
 async def open_conformance_station(
     board: Board,
-    profile: Profile,
+    profile: InterfaceProfile,
     condition: Condition,
     clock: Clock,
     trace: Trace,

@@ -6,13 +6,13 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 
 from firmware_emu.errors import BoardError, NotAvailable
-from hil.conformance.bench import Bench
+from hil.conformance.bench import ConformanceBench
 from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level
 from ichis.measuring.reading import Plain, Reading
 from ichis.uart import LineProfile
 
-Step = Callable[[Bench, Value], Awaitable[None]]
+Step = Callable[[ConformanceBench, Value], Awaitable[None]]
 OUTAGE_RESOLUTION_S = 0.001
 """Resolution of a hub's record of an outage: the emulated one keeps milliseconds."""
 _RAMP_STEP_S = 0.05
@@ -25,30 +25,30 @@ _AT_PINS_V = 0.15
 """Largest distance of the volts at the pins from what was asked for."""
 
 
-def number(bench: Bench, value: Value) -> float:
+def number(bench: ConformanceBench, value: Value) -> float:
     """A number of a step. Raises BoardError."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BoardError("conformance checks", str(value), "expected a number or an expression over profile values")
     return evaluate(value, bench.profile)
 
 
-def _numbers(bench: Bench, value: Value, *names: str) -> tuple[float, ...]:
+def _numbers(bench: ConformanceBench, value: Value, *names: str) -> tuple[float, ...]:
     if not isinstance(value, dict) or set(value) != set(names):
         raise BoardError("conformance checks", str(value), f"expected a table with {', '.join(names)}")
     return tuple(number(bench, value[name]) for name in names)
 
 
-async def wait(bench: Bench, value: Value) -> None:
+async def wait(bench: ConformanceBench, value: Value) -> None:
     """Let bench seconds pass."""
     await bench.clock.sleep(number(bench, value))
 
 
-async def supply(bench: Bench, value: Value) -> None:
+async def supply(bench: ConformanceBench, value: Value) -> None:
     """Set the supply's volts."""
     await bench.jig.supply.set_voltage(number(bench, value))
 
 
-async def pin_volts(bench: Bench, value: Value) -> None:
+async def pin_volts(bench: ConformanceBench, value: Value) -> None:
     """Set the supply so that the hub's pins see these volts: measured and corrected once."""
     target, jig = number(bench, value), bench.jig
     await jig.supply.set_voltage(target)
@@ -59,17 +59,17 @@ async def pin_volts(bench: Bench, value: Value) -> None:
             bench.doubts.append(f"{target:g} V were asked for at the pins, there are {now:.4g} V")
 
 
-async def output(bench: Bench, value: Value) -> None:
+async def output(bench: ConformanceBench, value: Value) -> None:
     """Supply output on or off; ``switched`` is when."""
     bench.values["switched"] = await bench.switch(bool(value))
 
 
-async def limit(bench: Bench, value: Value) -> None:
+async def limit(bench: ConformanceBench, value: Value) -> None:
     """Current limit of the supply, amperes."""
     await bench.jig.supply.set_current_limit(number(bench, value))
 
 
-async def ramp(bench: Bench, value: Value) -> None:
+async def ramp(bench: ConformanceBench, value: Value) -> None:
     """Volts from one value to another, in steps of 50 ms, or as long as the supply needs for one."""
     start, end, seconds = _numbers(bench, value, "from", "to", "seconds")
     count = max(1, math.floor(seconds / max(_RAMP_STEP_S, bench.jig.supply.least_step_s)))
@@ -78,7 +78,7 @@ async def ramp(bench: Bench, value: Value) -> None:
     await bench.jig.supply.play([(start + (end - start) * (index + 1) / count, seconds / count) for index in range(count)])
 
 
-async def rise(bench: Bench, value: Value) -> None:
+async def rise(bench: ConformanceBench, value: Value) -> None:
     """Volts up in steps until the hub runs; ``found`` is the volts at which it did, anywhere within the last step."""
     start, end, step = _numbers(bench, value, "from", "to", "step")
     volts = start
@@ -93,7 +93,7 @@ async def rise(bench: Bench, value: Value) -> None:
     bench.values["found"] = Plain(False, f"the hub did not run up to {end:g} V")
 
 
-async def dip(bench: Bench, value: Value) -> None:
+async def dip(bench: ConformanceBench, value: Value) -> None:
     """Volts at the pins down to a value for a time, then nominal."""
     volts, seconds = _numbers(bench, value, "to", "seconds")
     nominal = bench.profile["supply_nominal"]
@@ -101,7 +101,7 @@ async def dip(bench: Bench, value: Value) -> None:
     await bench.jig.supply.play([(volts * scale, seconds), (nominal, 0.0)])
 
 
-async def interrupt(bench: Bench, value: Value) -> None:
+async def interrupt(bench: ConformanceBench, value: Value) -> None:
     """No supply for so long; a list is one interruption after another, three seconds apart.
 
     The output is switched where software can time that (high impedance), else the supply plays 0 V by its list (low impedance).
@@ -121,7 +121,7 @@ async def interrupt(bench: Bench, value: Value) -> None:
         await bench.clock.sleep(3)
 
 
-async def cycles(bench: Bench, value: Value) -> None:
+async def cycles(bench: ConformanceBench, value: Value) -> None:
     """Supply off and on, so many times; the hub must run at the end of each where ``on`` is 0.
 
     ``counted``: in the bench's checkpoint, so that a later run goes on with the count of one that was broken off.
@@ -155,37 +155,37 @@ async def cycles(bench: Bench, value: Value) -> None:
     bench.values["reached"] = Reading(float(reached))
 
 
-async def insert(bench: Bench, _: Value) -> None:
+async def insert(bench: ConformanceBench, _: Value) -> None:
     """The hub into the socket."""
     await bench.seat(True)
 
 
-async def withdraw(bench: Bench, _: Value) -> None:
+async def withdraw(bench: ConformanceBench, _: Value) -> None:
     """The hub out of the socket."""
     await bench.seat(False)
 
 
-async def data_wired(bench: Bench, value: Value) -> None:
+async def data_wired(bench: ConformanceBench, value: Value) -> None:
     """Set if the host has pins 7 and 8."""
     await bench.jig.mating.wire_data(bool(value))
 
 
-async def host_present(bench: Bench, value: Value) -> None:
+async def host_present(bench: ConformanceBench, value: Value) -> None:
     """Drive Host Present."""
     await bench.jig.lines.drive("MT_PR", bool(value))
 
 
-async def ac_lost(bench: Bench, value: Value) -> None:
+async def ac_lost(bench: ConformanceBench, value: Value) -> None:
     """Drive AC Lost."""
     bench.values["lost" if value else "restored"] = await bench.drive("AC LO", bool(value))
 
 
-async def release(bench: Bench, value: Value) -> None:
+async def release(bench: ConformanceBench, value: Value) -> None:
     """Let go of a line: an open contact."""
     await bench.jig.lines.release(str(value))
 
 
-async def outage(bench: Bench, value: Value) -> None:
+async def outage(bench: ConformanceBench, value: Value) -> None:
     """AC Lost for so long, the supply gone after the host's hold-up; begins wherever the hub's clock is in its second.
 
     ``phase``: at this part of a second instead.
@@ -212,7 +212,7 @@ async def outage(bench: Bench, value: Value) -> None:
     await bench.clock.sleep(5)
 
 
-def _sure_side(bench: Bench, asked: float, began: tuple[float, float], ended: tuple[float, float]) -> None:
+def _sure_side(bench: ConformanceBench, asked: float, began: tuple[float, float], ended: tuple[float, float]) -> None:
     """Doubt an outage that by this supply's times may have been on the other side of the threshold, or another one altogether."""
     bench.lasted("an outage", asked, began, ended)
     threshold, resolution = bench.profile["outage_threshold"], OUTAGE_RESOLUTION_S
@@ -221,28 +221,28 @@ def _sure_side(bench: Bench, asked: float, began: tuple[float, float], ended: tu
         bench.doubts.append(f"the outage of {asked:g} s lasted from {shortest:.4f} to {longest:.4f} s: on which side of {threshold:g} s?")
 
 
-async def outages(bench: Bench, value: Value) -> None:
+async def outages(bench: ConformanceBench, value: Value) -> None:
     """So many outages of so many seconds, each a second of supply apart."""
     times, seconds = _numbers(bench, value, "times", "seconds")
     for _ in range(round(times)):
         await outage(bench, {"seconds": seconds, "apart": 1})
 
 
-async def watch_present(bench: Bench, value: Value) -> None:
+async def watch_present(bench: ConformanceBench, value: Value) -> None:
     """Watch Device Present for so long, as a host does."""
     async with bench.watched("CH_PR") as seen:
         await bench.clock.sleep(number(bench, value))
     _note_present(bench, seen)
 
 
-def _note_present(bench: Bench, seen: list[tuple[float, Level]]) -> None:
+def _note_present(bench: ConformanceBench, seen: list[tuple[float, Level]]) -> None:
     for when, level in seen:
         active = level is Level.LOW
         if not bench.present or bench.present[-1][1] is not active:
             bench.present.append((when, active))
 
 
-async def switch_and_watch(bench: Bench, value: Value) -> None:
+async def switch_and_watch(bench: ConformanceBench, value: Value) -> None:
     """Switch the supply on while Device Present is watched, and for so long after; ``switched`` is when it acted."""
     async with bench.watched("CH_PR") as seen:
         bench.values["switched"] = await bench.switch(True)
@@ -250,17 +250,17 @@ async def switch_and_watch(bench: Bench, value: Value) -> None:
     _note_present(bench, seen)
 
 
-async def mark(bench: Bench, _: Value) -> None:
+async def mark(bench: ConformanceBench, _: Value) -> None:
     """The time that a delay is counted from, where no switching of the supply is."""
     bench.values["switched"] = Reading(bench.clock.now())
 
 
-async def until_running(bench: Bench, _: Value) -> None:
+async def until_running(bench: ConformanceBench, _: Value) -> None:
     """Wait for a hub that runs. Raises NotAvailable."""
     await bench.until_running()
 
 
-async def coverage(bench: Bench, value: Value) -> None:
+async def coverage(bench: ConformanceBench, value: Value) -> None:
     """SM WAN coverage there or not; without it a connection is cut."""
     wan = bench.station.sm_wan
     wan.coverage = bool(value)
@@ -268,20 +268,20 @@ async def coverage(bench: Bench, value: Value) -> None:
         await wan.cut("no SM WAN coverage")
 
 
-async def keep(bench: Bench, _: Value) -> None:
+async def keep(bench: ConformanceBench, _: Value) -> None:
     """Note what the hub keeps now; ``kept_same`` compares with it."""
     bench.kept_before = bench.kept()
     bench.counter_before = bench.own_counter()
 
 
-async def line(bench: Bench, value: Value) -> None:
+async def line(bench: ConformanceBench, value: Value) -> None:
     """The rig's bit clock off by so many percent."""
     own = bench.profile.line
     percent = number(bench, value)
     await bench.jig.data.set_line(LineProfile(own.baud * (1 + percent / 100), own.bits, own.parity, own.stop, own.inverted))
 
 
-async def noise(bench: Bench, value: Value) -> None:
+async def noise(bench: ConformanceBench, value: Value) -> None:
     """Octets at another bit clock: framing errors at the far end."""
     own = bench.profile.line
     await bench.jig.data.set_line(LineProfile(own.baud / 3, own.bits, own.parity, own.stop, own.inverted))

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError, WordKind, verb
-from firmware_emu.console.layers import Known, explain_any
+from firmware_emu.console.layers import LayerKnowledge, explain_any
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.tree_table import TreeTable
 from firmware_emu.crypto.roles import KeyUsage
@@ -126,7 +126,7 @@ class Break(RigNoun):
     async def show(self) -> Result:
         """Show the message that stands, field by field."""
         stopped = self._standing()
-        found = explain_any(stopped.frame.body, Known(keystore=self.bench.station.keystore), "gbcs")
+        found = explain_any(stopped.frame.body, LayerKnowledge(keystore=self.bench.station.keystore), "gbcs")
         return Result(str(stopped), picture=TreeTable(found.tree), raw=stopped.frame.body)
 
     @verb()

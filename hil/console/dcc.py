@@ -30,7 +30,7 @@ Variant = Annotated[str, WordKind("a service request variant such as 7.4", str, 
 LAST = 20
 
 
-class Dcc(RigNoun):
+class DccNoun(RigNoun):
     """The DCC with the board's users."""
 
     needs = Station

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from firmware_emu.console.explain_zcl import moved, zcl_nodes
-from firmware_emu.console.layers import Known
+from firmware_emu.console.layers import LayerKnowledge
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs import explain as gbcs
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.ids import Eui64
 from firmware_emu.zse import clusters
 from firmware_emu.zse.zcl import ZclFrame
-from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu, DeliveryMode, MacCommand, MacKind, MacPdu, NwkCommand, NwkPdu, Reader
+from hil.radio.air.frames import AirReader, ApsCommand, ApsKind, ApsPdu, DeliveryMode, MacCommand, MacKind, MacPdu, NwkCommand, NwkPdu
 from hil.radio.stack.nwk import MIC_OCTETS, Auxiliary, KeyId, unprotect
 
 _MAC = "IEEE 802.15.4-2006 7.2"
@@ -24,7 +24,7 @@ _Inside = Callable[[bytes], Tree]
 _PROFILES = {0x0109: "ZigBee Smart Energy", 0x0104: "Home Automation", 0x0000: "ZDP"}
 
 
-def explain_mac(octets: bytes, known: Known) -> Tree:
+def explain_mac(octets: bytes, known: LayerKnowledge) -> Tree:
     """One MPDU without its check sequence. Raises DecodeError."""
     frame = MacPdu.decode(octets)
     cursor = Cursor(octets)
@@ -63,7 +63,7 @@ def _address(cursor: Cursor, field: str, address: int | Eui64) -> TreeNode:
     return cursor.node(8, field, str(address))
 
 
-def explain_nwk(octets: bytes, known: Known) -> Tree:
+def explain_nwk(octets: bytes, known: LayerKnowledge) -> Tree:
     """One NPDU. Raises DecodeError."""
     frame = NwkPdu.decode(octets)
     cursor = Cursor(octets)
@@ -90,7 +90,7 @@ def explain_nwk(octets: bytes, known: Known) -> Tree:
     return Tree(f"{title}: {inner.title}", tuple(nodes))
 
 
-def _nwk_payload(data: bytes, frame: NwkPdu, known: Known) -> Tree:
+def _nwk_payload(data: bytes, frame: NwkPdu, known: LayerKnowledge) -> Tree:
     if not frame.command:
         return explain_aps(data, known)
     if not data:
@@ -107,12 +107,12 @@ def _secured(
     cursor: Cursor,
     header: bytes,
     sender: Eui64 | None,
-    known: Known,
+    known: LayerKnowledge,
     inside: _Inside,
 ) -> tuple[list[TreeNode], str]:
     """Auxiliary header, ciphertext and MIC; opened where one of the bench's keys does it."""
     rest = cursor.octets[cursor.position :]
-    read = Reader(rest)
+    read = AirReader(rest)
     auxiliary = Auxiliary.read(read)
     sealed = read.rest()
     if len(sealed) < MIC_OCTETS:
@@ -144,7 +144,7 @@ def _secured(
     return nodes, opened
 
 
-def explain_aps(octets: bytes, known: Known) -> Tree:
+def explain_aps(octets: bytes, known: LayerKnowledge) -> Tree:
     """One APDU. Raises DecodeError."""
     frame = ApsPdu.decode(octets)
     cursor = Cursor(octets)
@@ -180,7 +180,7 @@ def explain_aps(octets: bytes, known: Known) -> Tree:
     return Tree(f"{title}: {inner.title}" if inner.title else title, tuple(nodes))
 
 
-def _aps_payload(data: bytes, frame: ApsPdu, known: Known) -> Tree:
+def _aps_payload(data: bytes, frame: ApsPdu, known: LayerKnowledge) -> Tree:
     cursor = Cursor(data)
     if not data:
         return Tree("", ())
@@ -219,7 +219,7 @@ def like_nwk(octets: bytes) -> float:
     try:
         frame = NwkPdu.decode(octets)
         if frame.secured:
-            Auxiliary.read(Reader(frame.payload))
+            Auxiliary.read(AirReader(frame.payload))
             return 0.75 if len(frame.payload) >= 14 else 0.0
         return 0.7 if frame.command or like_aps(frame.payload) else 0.3
     except (DecodeError, ValueError):

@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import replace
 
-from firmware_emu.console.layers import Known
+from firmware_emu.console.layers import LayerKnowledge
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
@@ -50,7 +50,7 @@ def like_ash(octets: bytes) -> float:
     return 1.0 if len(plain) >= 3 and binascii.crc_hqx(plain, 0xFFFF) == 0 else 0.0
 
 
-def explain_ash(octets: bytes, known: Known) -> Tree:
+def explain_ash(octets: bytes, known: LayerKnowledge) -> Tree:
     """ASH frames, one after the other. Raises DecodeError."""
     cursor = Cursor(octets)
     nodes: list[TreeNode] = []
@@ -82,7 +82,7 @@ def _logical(octets: bytes) -> list[tuple[int, int]]:
     return out
 
 
-def _frame(cursor: Cursor, end: int, known: Known) -> tuple[str, TreeNode]:
+def _frame(cursor: Cursor, end: int, known: LayerKnowledge) -> tuple[str, TreeNode]:
     logical = _logical(cursor.octets[cursor.position : end])
     plain = bytes(value for value, _ in logical)
     if len(plain) < 3:
@@ -143,7 +143,7 @@ def like_ezsp(octets: bytes) -> float:
     if len(octets) < 5 or octets[2] != 0x01:
         return 0.0
     try:
-        return 0.85 if _whole(_read_ezsp(octets, Known().ezsp_version)) else 0.3
+        return 0.85 if _whole(_read_ezsp(octets, LayerKnowledge().ezsp_version)) else 0.3
     except DecodeError:
         return 0.0
 
@@ -152,7 +152,7 @@ def _whole(tree: Tree) -> bool:
     return all(node.field != _REST for node in tree.nodes)
 
 
-def explain_ezsp(octets: bytes, known: Known) -> Tree:
+def explain_ezsp(octets: bytes, known: LayerKnowledge) -> Tree:
     """One EZSP frame, of the version in force or, where that does not explain it to the last octet, of the nearest that does.
 
     Raises DecodeError.
@@ -279,7 +279,7 @@ def like_mt(octets: bytes) -> float:
     return 0.95 if frames and sum(len(frame.data) + 5 for frame in frames) == len(octets) else 0.0
 
 
-def explain_mt(octets: bytes, known: Known) -> Tree:
+def explain_mt(octets: bytes, known: LayerKnowledge) -> Tree:
     """MT frames of a ZNP, one after the other. Raises DecodeError."""
     from hil.radio.log.mt_words import words  # brings zigpy-znp, which a prompt does not need before this
 

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 from lxml import etree
 
-from firmware_emu.console.layers import Known
+from firmware_emu.console.layers import LayerKnowledge
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.tree import Tree, TreeNode
 from hil.dcc.base.services import schedule
 from hil.dcc.duis import read_request
 
 
-def explain_xml(octets: bytes, known: Known) -> Tree:
+def explain_xml(octets: bytes, known: LayerKnowledge) -> Tree:
     """The elements; the offset of a node is its line. Raises DecodeError."""
     try:
         # A value is what its signature covers: without the comments that split it.

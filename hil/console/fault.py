@@ -13,7 +13,7 @@ from hil.faults import Faults, SentenceError, next_words
 Words = Annotated[str, WordKind("a fault as a sentence", str, "faults")]
 
 
-class Fault(RigNoun):
+class FaultNoun(RigNoun):
     """Faults that are in force on this bench."""
 
     name = "fault"

@@ -11,7 +11,7 @@ from hil.console.rig import RigNoun
 Volts = Annotated[float, WordKind("volts, such as 12 or 9.5", float)]
 
 
-class Jig(RigNoun):
+class JigNoun(RigNoun):
     """The jig under the hub."""
 
     name = "jig"

@@ -13,7 +13,7 @@ from hil.bench.dcc_board import certify, list_hub
 from hil.bench.home import Home
 from hil.bench.run_folder import RunFolder
 from hil.bench.station import Station, open_station
-from hil.console.fault import Fault
+from hil.console.fault import FaultNoun
 from hil.faults import Faults
 
 
@@ -21,7 +21,7 @@ def console_of(home: Home, seed: int, records: list[Record], faults: Faults) -> 
     """A console for a home that is open already, with the faults that are set on it."""
     core = Core(home.board, home.clock, home.trace, seed, home, records)
     noun = core.nouns["fault"]
-    assert isinstance(noun, Fault)
+    assert isinstance(noun, FaultNoun)
     noun.adopt(faults)
     return core
 

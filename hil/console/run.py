@@ -26,7 +26,7 @@ RunFolderName = Annotated[str, WordKind("a run's folder, as `run list` shows the
 Message = Annotated[str, WordKind("a message identifier or a part of it", str, "messages")]
 
 
-class Run(Noun):
+class RunNoun(Noun):
     """The run that this session is, and those before."""
 
     name = "run"

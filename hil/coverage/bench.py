@@ -11,7 +11,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
-from firmware_emu.device.joining import HubTime
+from firmware_emu.device.joining import ServedTime
 from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
@@ -113,7 +113,7 @@ async def _on_the_han(
     device = cls.from_board(Place(row, keystore, StackNode(Air(clock), identity.eui64), clock, trace, identity.parties))
     if not isinstance(device, GbcsHanDevice):
         raise NotAvailable(f"a lived-in {name}", "it takes no GBCS Commands")
-    device.hub_time = HubTime(0, True)  # the hub's clock is the bench's; as read when bench time began
+    device.hub_time = ServedTime(0, True)  # the hub's clock is the bench's; as read when bench time began
     await lived_in.live(device, keystore, clock, life)
     lived_in.remember(device.gbcs, keystore, life, identity.home)
     return device.gbcs, device.served_model

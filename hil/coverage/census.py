@@ -24,7 +24,7 @@ from hil.dcc.transform.check import reference_devices
 from hil.devices.esme.variant import VARIANTS, EsmeVariant
 
 
-class Finding(StrEnum):
+class CensusFinding(StrEnum):
     """Fate of a template; the order is that of the table."""
 
     VERIFIED = "verified"
@@ -35,8 +35,12 @@ class Finding(StrEnum):
     NOT_AT_HOME = "not at this home"
 
 
-WRONG = frozenset({Finding.REFUSED_WRONGLY, Finding.ANSWERED_WRONGLY})
-_ANSWERED = {Verdict.SUCCESS: Finding.VERIFIED, Verdict.RETURNED: Finding.VERIFIED, Verdict.FAILED: Finding.DEVICE_SAYS_NO}
+WRONG = frozenset({CensusFinding.REFUSED_WRONGLY, CensusFinding.ANSWERED_WRONGLY})
+_ANSWERED = {
+    Verdict.SUCCESS: CensusFinding.VERIFIED,
+    Verdict.RETURNED: CensusFinding.VERIFIED,
+    Verdict.FAILED: CensusFinding.DEVICE_SAYS_NO,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class CensusRow:
     home: str
     stem: str
     service: str
-    finding: Finding
+    finding: CensusFinding
     why: str
     expected: str = ""
 
@@ -60,7 +64,9 @@ class Census:
     def table(self) -> dict[str, dict[str, int]]:
         """Counts by home and finding."""
         homes = dict.fromkeys(row.home for row in self.rows)
-        return {home: {one.value: sum(row.home == home and row.finding is one for row in self.rows) for one in Finding} for home in homes}
+        return {
+            home: {one.value: sum(row.home == home and row.finding is one for row in self.rows) for one in CensusFinding} for home in homes
+        }
 
     @property
     def wrong(self) -> list[CensusRow]:
@@ -113,7 +119,7 @@ async def _at_home(
             here = home.plan.names.get(target, target)
             if target in reference_devices() and here not in home.devices:
                 why = f"this home has no {home.types[here].name} such as {target}"
-                census.rows.append(CensusRow(name, stem, service, Finding.NOT_AT_HOME, why))
+                census.rows.append(CensusRow(name, stem, service, CensusFinding.NOT_AT_HOME, why))
             else:
                 outcome = emergency.get(stem) or await home.perform(template)
                 no = _no(request, home.variant) or ("the reference response tells of a failure" if stem in failures else "")
@@ -153,8 +159,8 @@ def _no(request: ServiceRequest, variant: EsmeVariant) -> str:
 def _judged(home: str, name: str, outcome: Outcome, no: str) -> CensusRow:
     finding = _ANSWERED.get(outcome.verdict)
     if finding is None:
-        finding = Finding.REFUSED_RIGHTLY if no else Finding.REFUSED_WRONGLY
-    elif (finding is Finding.VERIFIED) is bool(no):
-        finding = Finding.ANSWERED_WRONGLY
+        finding = CensusFinding.REFUSED_RIGHTLY if no else CensusFinding.REFUSED_WRONGLY
+    elif (finding is CensusFinding.VERIFIED) is bool(no):
+        finding = CensusFinding.ANSWERED_WRONGLY
     expected = (no or "it succeeds") if finding in WRONG else no
     return CensusRow(home, name, outcome.variant, finding, outcome.why, expected)

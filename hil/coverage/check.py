@@ -19,7 +19,7 @@ from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.verify import Check, MessageVerdict, State, check_message
+from firmware_emu.gbcs.verify import MessageVerdict, ProtectionCheck, ProtectionState, check_message
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record
 from hil.coverage import bench, faults, firmware_image, shape
@@ -245,12 +245,12 @@ def prepare(device: GbcsDevice, keystore: Keystore, command: Message, pending: P
 def _verify(message: Message, keystore: Keystore, pending: PendingKey | None) -> MessageVerdict:
     """Check a response; one to a command that brought a new certificate may be signed with the key it certifies."""
     verdict = check_message(message, keystore)
-    if verdict.signature.state is State.INVALID and pending is not None:
+    if verdict.signature.state is ProtectionState.INVALID and pending is not None:
         try:
             protect.check_signature(message, pending.key.public_key())
         except ProtectionError:
             return verdict
-        return replace(verdict, signature=Check(State.VALID))
+        return replace(verdict, signature=ProtectionCheck(ProtectionState.VALID))
     return verdict
 
 

@@ -25,7 +25,7 @@ from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.gbcs.utrn import make_utrn
 from firmware_emu.hub.device_log import DeviceLog, RegisteredType
-from firmware_emu.hub.device_log import LogEntry as Member
+from firmware_emu.hub.device_log import ListedDevice as Member
 from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.hub.mirror import MIRRORED
 from firmware_emu.ids import CraFlag, Eui64
@@ -47,7 +47,7 @@ _LOGS = {"event": LogName.EVENT, "security": LogName.SECURITY, "power": LogName.
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class PastDeed:
     """Something the Device was told: ``at_s`` after the start of its life, a HAN command (to a GSME), the items of an access request under
     a message code (to an ESME), a top-up in pounds, or minutes of boost."""
 
@@ -67,7 +67,7 @@ class Life:
 
     days: int
     logs: Mapping[LogName, tuple[tuple[int, int, bytes], ...]]
-    deeds: tuple[Deed, ...]
+    deeds: tuple[PastDeed, ...]
 
 
 NONE = Life(0, {}, ())
@@ -95,13 +95,13 @@ def _entry(row: Json) -> tuple[int, int, bytes]:
     raise TypeError(f"{row!r} is not code, age and other information of a log entry")
 
 
-def _deed(row: Mapping[str, Json]) -> Deed:
+def _deed(row: Mapping[str, Json]) -> PastDeed:
     at, cluster, command, fields, pounds = (row.get(name) for name in ("day", "cluster", "command", "fields", "top_up"))
     if not isinstance(at, int | float):
         raise TypeError(f"a deed without its day: {row}")
     given = _fields(fields) if isinstance(fields, dict) else {}
     items = row.get("items")
-    return Deed(
+    return PastDeed(
         int(at * DAY_S),
         _number(cluster),
         str(command or ""),
@@ -171,7 +171,7 @@ async def live(
             each_half_hour()
 
 
-def _do(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> None:
+def _do(device: GbcsHanDevice, keystore: Keystore, deed: PastDeed, number: int) -> None:
     if isinstance(device, Esme):
         _do_to_esme(device, keystore, deed, number)
         return
@@ -184,7 +184,7 @@ def _do(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> N
         raise BoardError("history.toml", f"{deed.command} on day {deed.at_s // DAY_S}", f"the Device answers {result.name}")
 
 
-def _do_to_esme(esme: Esme, keystore: Keystore, deed: Deed, number: int) -> None:
+def _do_to_esme(esme: Esme, keystore: Keystore, deed: PastDeed, number: int) -> None:
     if deed.top_up:
         done = esme.enter_token(_token(esme, keystore, deed, number))
     elif deed.boost:
@@ -199,7 +199,7 @@ def _do_to_esme(esme: Esme, keystore: Keystore, deed: Deed, number: int) -> None
         raise BoardError("history.toml", f"ESME, day {deed.at_s // DAY_S}", f"the Device refuses {deed}")
 
 
-def _component(deed: Deed) -> Component:
+def _component(deed: PastDeed) -> Component:
     cluster = clusters.by_id(deed.cluster)
     if cluster is None:
         raise BoardError("history.toml", f"cluster {deed.cluster:04x}", "is not known")
@@ -208,12 +208,12 @@ def _component(deed: Deed) -> Component:
     return Component(cluster.id, 0x09 if from_server else 0x01, 0, command.id, command.encode(dict(deed.fields)))
 
 
-def _top_up(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> Component:
+def _top_up(device: GbcsHanDevice, keystore: Keystore, deed: PastDeed, number: int) -> Component:
     payload = PREPAYMENT.to_server[0x04].encode({"originating_device": 0, "code": _token(device, keystore, deed, number).encode("ascii")})
     return Component(PREPAYMENT.id, 0x01, 0, 0x04, payload)
 
 
-def _token(device: GbcsHanDevice, keystore: Keystore, deed: Deed, number: int) -> str:
+def _token(device: GbcsHanDevice, keystore: Keystore, deed: PastDeed, number: int) -> str:
     """A token of the supplier, as one types it in; each with a counter of its own, far above those of reference commands."""
     supplier = device.parties[RemotePartyRole.SUPPLIER]
     secret = keystore.shared_secret(supplier, device.eui64, CellUsage.PREPAYMENT_TOP_UP)

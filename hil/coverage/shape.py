@@ -16,14 +16,14 @@ from typing import TypeAlias
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.asn1 import Asn1Payload
-from firmware_emu.gbcs.asn1_types import Record as Asn1Record
+from firmware_emu.gbcs.asn1_types import Asn1Record as Asn1Record
 from firmware_emu.gbcs.axdr import Array, CompactArray, Data, Structure
 from firmware_emu.gbcs.dlms import AccessResponse, Protected, ProtectionParameters
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.verify import EncryptedPart, MessageVerdict
-from firmware_emu.gbcs.zcl_layouts import TypedValue as ZclTyped
+from firmware_emu.gbcs.zcl_layouts import LayoutValue as ZclTyped
 from firmware_emu.gbcs.zcl_layouts import ZclCommand, ZclField, decode_zcl
 
 Shape: TypeAlias = "Leaf | Members | Series"

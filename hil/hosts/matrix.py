@@ -48,7 +48,7 @@ PASS, REFUSED, SKIP, FAIL = "pass", "refused as the firmware", "skip", "fail"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MatrixCell:
     """One thing that one host was asked to do. ``source``: what was read, or why it is refused or skipped."""
 
     host: str
@@ -76,7 +76,7 @@ Run = Callable[[Rig, Personality], Awaitable[list[HostOutcome]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class ForeignHost:
     """One host. ``families``: the firmwares it speaks to; ``missing`` gives the reason why it cannot run, None where it can.
 
     ``has``: all that it can be asked, where that is less than the verbs.
@@ -264,37 +264,37 @@ def _herdsman_missing() -> str | None:
 
 
 HOSTS = (
-    Host("bellows", ("ezsp",), _library("bellows"), _bellows),
-    Host("zigpy-znp", ("znp",), _library("zigpy_znp"), _zigpy_znp),
-    Host(
+    ForeignHost("bellows", ("ezsp",), _library("bellows"), _bellows),
+    ForeignHost("zigpy-znp", ("znp",), _library("zigpy_znp"), _zigpy_znp),
+    ForeignHost(
         "zigpy-cli",
         ("ezsp", "znp"),
         _unless("zigpy-cli", "zigpy"),
         _zigpy_cli,
         "backup, change-channel, energy-scan, form, info, network-scan, packet-capture, permit (without an install code), reset, restore",
     ),
-    Host(
+    ForeignHost(
         "ZHA",
         ("ezsp", "znp"),
         _unless("zha", "python", " (Python 3.12 or newer)"),
         _zha,
     ),
-    Host(
+    ForeignHost(
         "zigpy_znp.tools",
         ("znp",),
         _library("zigpy_znp"),
         _znp_tools,
         "energy_scan, flash_read, flash_write, network_backup, network_restore, network_scan, nvram_read, nvram_reset, nvram_write",
     ),
-    Host(
+    ForeignHost(
         "universal-silabs-flasher",
         ("ezsp",),
         _unless("universal-silabs-flasher", "universal-silabs-flasher"),
         _flasher,
         "probe, flash, write-ieee, dump-gbl-metadata: it opens no network",
     ),
-    Host("zigbee-herdsman ember", ("ezsp",), _herdsman_missing, _herdsman),
-    Host("zigbee-herdsman zstack", ("znp",), _herdsman_missing, _herdsman),
+    ForeignHost("zigbee-herdsman ember", ("ezsp",), _herdsman_missing, _herdsman),
+    ForeignHost("zigbee-herdsman zstack", ("znp",), _herdsman_missing, _herdsman),
 )
 
 
@@ -305,11 +305,11 @@ async def certify(
     transports: Sequence[str] = TRANSPORTS,
     jobs: int = 4,
     progress: Callable[[str], None] = lambda _: None,
-) -> AsyncIterator[Cell]:
+) -> AsyncIterator[MatrixCell]:
     """The cells, session by session, ``jobs`` of them at once: they wait more than they work. ``hosts``: names, none: all."""
     turn = asyncio.Semaphore(jobs)
 
-    async def session(host: Host, name: str, transport: str) -> list[Cell]:
+    async def session(host: ForeignHost, name: str, transport: str) -> list[MatrixCell]:
         missing = host.missing()
         if missing is not None:
             return _cells(host, transport, name, (), missing)
@@ -339,7 +339,7 @@ async def certify(
         await asyncio.gather(*sessions, return_exceptions=True)
 
 
-def _cells(host: Host, transport: str, firmware: str, outcomes: Sequence[HostOutcome], missing: str | None) -> list[Cell]:
+def _cells(host: ForeignHost, transport: str, firmware: str, outcomes: Sequence[HostOutcome], missing: str | None) -> list[MatrixCell]:
     known = {one.verb: one for one in outcomes}
     started = known.get("start")
     cells = []
@@ -357,7 +357,7 @@ def _cells(host: Host, transport: str, firmware: str, outcomes: Sequence[HostOut
             verdict, source = PASS, one.said
         else:
             verdict, source = _judged(host.name, firmware, verb, one.said)
-        cells.append(Cell(host.name, transport, firmware, verb, verdict, source))
+        cells.append(MatrixCell(host.name, transport, firmware, verb, verdict, source))
     return cells
 
 
@@ -369,6 +369,6 @@ def _judged(host: str, firmware: str, verb: str, said: str) -> tuple[str, str]:
     return FAIL, said
 
 
-def as_json(cells: Sequence[Cell]) -> str:
+def as_json(cells: Sequence[MatrixCell]) -> str:
     """The artefact."""
     return json.dumps({"cells": [cell.as_json() for cell in cells]})

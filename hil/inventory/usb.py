@@ -15,7 +15,7 @@ _BY_ID = Path("/dev/serial/by-id")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class UsbIdentity:
     """A row of ``usb.toml``; ``confidence`` is "recalled" where no source that is held states it."""
 
     usb: str
@@ -64,7 +64,7 @@ class FoundPort:
     port: str
     state: str
     advice: str
-    known: Known | None
+    known: UsbIdentity | None
 
     @property
     def free(self) -> bool:
@@ -80,14 +80,14 @@ def table() -> dict[str, list[dict[str, object]]]:
 
 
 @cache
-def known_devices() -> tuple[Known, ...]:
+def known_devices() -> tuple[UsbIdentity, ...]:
     """The rows of the table, most particular first."""
     rows = []
     for row in table()["known"]:
         baudrate = row.get("baudrate", 115200)
         assert isinstance(baudrate, int)
         words = {name: str(row.get(name, "")) for name in ("usb", "text", "what", "kind", "firmware", "source", "confidence")}
-        rows.append(Known(**words, baudrate=baudrate, flow_control=str(row.get("flow_control", "none"))))
+        rows.append(UsbIdentity(**words, baudrate=baudrate, flow_control=str(row.get("flow_control", "none"))))
     return tuple(rows)
 
 

@@ -21,7 +21,7 @@ from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, NetworkSetti
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
-from firmware_emu.zse.key_establishment import Established, Event, Role, Send, Session, event_of
+from firmware_emu.zse.key_establishment import Established, EstablishmentEvent, EstablishmentSession, Role, Send, event_of
 from hil.inventory.dongle_board import DongleVerdict
 from hil.inventory.learn import learn
 from hil.journeys.steps import Steps, expect
@@ -122,8 +122,8 @@ class FirstLight:
         """Suite 2, both sides on this machine, as the hub does it for a dongle without; real milliseconds."""
         began = time.monotonic()
         credentials = keystore.cbke(us)
-        sides = Session(Role.INITIATOR, us, us, credentials), Session(Role.RESPONDER, us, us, credentials)
-        actions, turn = sides[0].handle(Event.START), 1
+        sides = EstablishmentSession(Role.INITIATOR, us, us, credentials), EstablishmentSession(Role.RESPONDER, us, us, credentials)
+        actions, turn = sides[0].handle(EstablishmentEvent.START), 1
         keys: list[Established] = []
         while any(isinstance(action, Send) for action in actions):
             message = next(action for action in actions if isinstance(action, Send))

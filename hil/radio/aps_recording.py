@@ -59,7 +59,7 @@ class ApsRecorder:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RecordedMessage:
     """One recorded message; ``time`` in seconds since the recording began."""
 
     time: float
@@ -83,7 +83,7 @@ class Message:
         return f"{title}, {len(self.frame.payload)} octets{', under the link key' if self.frame.secured else ''}"
 
 
-def load_messages(path: Path) -> list[Message]:
+def load_messages(path: Path) -> list[RecordedMessage]:
     """Read such a recording. Raises RecordingError."""
     number = 1
     try:
@@ -96,7 +96,7 @@ def load_messages(path: Path) -> list[Message]:
             row = json.loads(line)
             source, target = row["endpoints"]
             frame = ApsFrame(row["cluster"], bytes.fromhex(row["payload"]), source, target, row["secured"], row["profile"])
-            found.append(Message(float(row["t"]), row["from"], row["to"], frame))
+            found.append(RecordedMessage(float(row["t"]), row["from"], row["to"], frame))
         return found
     except (OSError, UnicodeDecodeError) as wrong:
         raise RecordingError(f"{path}: cannot be read: {wrong}") from wrong

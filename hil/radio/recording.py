@@ -32,7 +32,7 @@ from hil.radio.stack.tokens import Tokens
 from hil.radio.znp.commands import commands
 from hil.radio.znp.firmware import Znp
 from hil.radio.znp.handlers import HANDLERS as ZNP_HANDLERS
-from hil.radio.znp.mt import Frame, Parser
+from hil.radio.znp.mt import MtFrame, Parser
 from hil.radio.znp.secrets import blank
 from hil.radio.znp.server import ZnpServer
 
@@ -281,7 +281,7 @@ class PlayedDongle(NcpServer):
 class PlayedZnp(Znp):
     """Answers as the recorded ZNP did, in the way of :class:`PlayedNcp`."""
 
-    def __init__(self, recording: Recording, air: Air, send: Callable[[Frame], None], restart: Callable[[], None], crowd: Crowd) -> None:
+    def __init__(self, recording: Recording, air: Air, send: Callable[[MtFrame], None], restart: Callable[[], None], crowd: Crowd) -> None:
         self.recording = recording
         self.place = 0
         self.unanswered: list[str] = []
@@ -289,7 +289,7 @@ class PlayedZnp(Znp):
         self._due: list[asyncio.TimerHandle] = []
         super().__init__(air, Tokens(_NOBODY), send, restart, personality("znp"), ZNP_HANDLERS, crowd)
 
-    def receive(self, frame: Frame) -> None:
+    def receive(self, frame: MtFrame) -> None:
         wanted = frame.kind, frame.subsystem, frame.command
         spoken = self.recording.spoken
         at = next((at for at in range(self.place, len(spoken)) if spoken[at].sender == HOST and _mt_head(spoken[at].frame) == wanted), None)

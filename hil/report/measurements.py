@@ -8,7 +8,7 @@ from enum import StrEnum
 from ichis.measuring.reading import Basis, Plain, Reading, reading
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """Verdict of a check; why stands beside it wherever it is not ``PASS``."""
 
     PASS = "pass"
@@ -122,9 +122,9 @@ class Measurement:
         return inside if abs(margin) >= self.guard - rounding else f"conditional {inside}"
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CheckVerdict:
         """``INDETERMINATE`` where the outcome is conditional."""
-        return {"pass": Verdict.PASS, "fail": Verdict.FAIL}.get(self.outcome, Verdict.INDETERMINATE)
+        return {"pass": CheckVerdict.PASS, "fail": CheckVerdict.FAIL}.get(self.outcome, CheckVerdict.INDETERMINATE)
 
     @property
     def why(self) -> str:
@@ -133,7 +133,7 @@ class Measurement:
         if isinstance(self.found, Plain):
             return "" if self.found.passes else f"{self.found.words}, expected {bounds} {unit}"
         told = f"measured {self.found.value:.6g} {unit}, expected {bounds} {unit}"
-        if self.verdict is Verdict.INDETERMINATE:
+        if self.verdict is CheckVerdict.INDETERMINATE:
             named = f": {self.outcome}" if self.rule.rule is Rule.NONBINARY else ""
             return f"{told}: within the guard band of {self.guard:.3g} {unit}{named}"
-        return "" if self.verdict is Verdict.PASS else told
+        return "" if self.verdict is CheckVerdict.PASS else told

@@ -34,7 +34,7 @@ _BETWEEN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadScenario:
     """``link_failures``: the chance that a frame ends its connection. ``kills``: how often the DCC dies, evenly over the run."""
 
     requests: int = 2000
@@ -88,7 +88,7 @@ class LoadReport:
 class LoadRun:
     """Carries a load out on an installed estate."""
 
-    def __init__(self, estate: Estate, load: Load, progress: Callable[[int], None] = lambda done: None) -> None:
+    def __init__(self, estate: Estate, load: LoadScenario, progress: Callable[[int], None] = lambda done: None) -> None:
         self.estate, self.load = estate, load
         self._progress = progress
         self._random = random.Random(load.seed)

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from firmware_emu.errors import BoardError
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 GROUP = "commshub.check"
 """Entry points of packages that have checks, this one's among them."""
@@ -69,11 +69,11 @@ class Check:
     high: str | float | None
     waveform: bool
 
-    def limits(self, profile: Profile) -> tuple[float | None, float | None]:
+    def limits(self, profile: InterfaceProfile) -> tuple[float | None, float | None]:
         """Lowest and highest value that passes."""
         return _number(self.low, profile, self.id), _number(self.high, profile, self.id)
 
-    def limit_sources(self, profile: Profile) -> tuple[str, ...]:
+    def limit_sources(self, profile: InterfaceProfile) -> tuple[str, ...]:
         """Each profile value that the limit or the stimulus is made from, with its source."""
         names = dict.fromkeys(name for text in _expressions(self) for name in _names(text))
         return tuple(f"{name}: {profile.limits[name].source}" for name in names if name in profile.limits)
@@ -114,7 +114,7 @@ def _names(text: str) -> list[str]:
     return [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
 
 
-def evaluate(expression: str | float, profile: Profile) -> float:
+def evaluate(expression: str | float, profile: InterfaceProfile) -> float:
     """The number that an expression over profile values is: ``"holdup_time * 0.9"``. Raises BoardError naming what is wrong."""
     if not isinstance(expression, str):
         return float(expression)
@@ -137,7 +137,7 @@ def evaluate(expression: str | float, profile: Profile) -> float:
         raise BoardError("conformance checks", expression, "expected numbers and profile values with + - * /") from wrong
 
 
-def _number(expression: str | float | None, profile: Profile, check: str) -> float | None:
+def _number(expression: str | float | None, profile: InterfaceProfile, check: str) -> float | None:
     try:
         return None if expression is None else evaluate(expression, profile)
     except BoardError as wrong:

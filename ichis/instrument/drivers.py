@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
-from ichis.instrument.session import InstrumentTrouble, Session
+from ichis.instrument.session import InstrumentSession, InstrumentTrouble
 from ichis.jig import OPEN_OHM
 from ichis.measuring.latency import OffLatency
 from ichis.measuring.reading import Accuracy, Reading, Sample
@@ -45,7 +45,7 @@ class Standards:
 
 
 class _Driver:
-    def __init__(self, session: Session, clock: Clock, channel: int | None, accuracy: Mapping[str, Accuracy] | None) -> None:
+    def __init__(self, session: InstrumentSession, clock: Clock, channel: int | None, accuracy: Mapping[str, Accuracy] | None) -> None:
         self.session, self._clock = session, clock
         self.accuracy = session.model.accuracy if accuracy is None else accuracy
         self._channel = session.model.channels[0] if channel is None else channel
@@ -79,7 +79,7 @@ class InstrumentSupply(_Driver):
 
     def __init__(
         self,
-        session: Session,
+        session: InstrumentSession,
         clock: Clock,
         *,
         channel: int | None = None,
@@ -235,7 +235,7 @@ class InstrumentSupply(_Driver):
 class InstrumentLoad(_Driver):
     """Implements :class:`ichis.jig.Load`: constant current."""
 
-    def __init__(self, session: Session, clock: Clock, *, accuracy: Mapping[str, Accuracy] | None = None) -> None:
+    def __init__(self, session: InstrumentSession, clock: Clock, *, accuracy: Mapping[str, Accuracy] | None = None) -> None:
         super().__init__(session, clock, None, accuracy)
         self.curve: list[tuple[float, float]] = []
         self._drawn_a = 0.0
@@ -292,7 +292,11 @@ class InstrumentLoad(_Driver):
 
 
 async def _course(
-    session: Session, clock: Clock, seconds: float, read: Callable[[], Awaitable[Reading]], beside: asyncio.Task[None] | None = None
+    session: InstrumentSession,
+    clock: Clock,
+    seconds: float,
+    read: Callable[[], Awaitable[Reading]],
+    beside: asyncio.Task[None] | None = None,
 ) -> list[Sample]:
     """One reading after another for so long; where ``beside`` runs, from its end on. An answer may be as old as readings renew."""
     until, seen = clock.now() + seconds, []
@@ -359,7 +363,7 @@ class ContactWatch:
 class InstrumentProbes:
     """Implements :class:`ichis.jig.Probes` with a multimeter behind a scanner."""
 
-    def __init__(self, session: Session, standards: Standards, *, accuracy: Mapping[str, Accuracy] | None = None) -> None:
+    def __init__(self, session: InstrumentSession, standards: Standards, *, accuracy: Mapping[str, Accuracy] | None = None) -> None:
         self.session, self._standards = session, standards
         self.accuracy = session.model.accuracy if accuracy is None else accuracy
 

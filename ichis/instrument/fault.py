@@ -63,7 +63,7 @@ class Misbehaviour(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InstrumentFault:
     """One misbehaviour of one kind of instrument (None: whichever it is given to), at the ``number``-th only (``once``) or from it on."""
 
     what: Misbehaviour
@@ -81,7 +81,7 @@ _FIGURE = r"(\d+(?:\.\d+)?) ?"
 _WHEN = r"(?: (at|from) (\d+)(?:st|nd|rd|th))?"
 
 
-def read_fault(sentence: str) -> Fault:
+def read_fault(sentence: str) -> InstrumentFault:
     """A sentence read. Raises BoardError with the sentences that there are."""
     text = " ".join(sentence.lower().split())
     who = next((word for word in WHO if text.startswith(word + " ")), None)
@@ -91,7 +91,7 @@ def read_fault(sentence: str) -> Fault:
         if found is not None:
             groups = list(found.groups())
             amount = float(groups.pop(0)) if "{}" in what.words else 0.0
-            return Fault(what, None if who is None else WHO[who], amount, int(groups[1] or 1), groups[0] == "at")
+            return InstrumentFault(what, None if who is None else WHO[who], amount, int(groups[1] or 1), groups[0] == "at")
     known = "; ".join(what.words.replace("{}", "3") for what in Misbehaviour)
     raise BoardError(
         "faults", sentence, f"no instrument does this: expected [supply|probe|load|relay] and one of: {known}; then [at|from] 12th"

@@ -25,7 +25,7 @@ _LONGEST = 1 << 16
 _PIECE_S = 0.05
 
 
-class Link(Protocol):
+class InstrumentLine(Protocol):
     """One instrument's line. Raises JigError where it is gone."""
 
     resource: str

@@ -12,8 +12,8 @@ from firmware_emu.errors import CommsHubError, JigError, NotAvailable
 from ichis.instrument.drivers import InstrumentLoad, InstrumentMating, InstrumentProbes, InstrumentRelay, InstrumentSupply, Standards
 from ichis.instrument.fault import read_fault
 from ichis.instrument.lease import Lease
-from ichis.instrument.link import InstrumentLink, Link
-from ichis.instrument.session import Session
+from ichis.instrument.link import InstrumentLine, InstrumentLink
+from ichis.instrument.session import InstrumentSession
 from ichis.instrument.stand_in import STANDARDS, Behind, StandIn, StandInLink
 from ichis.jig import DataLink, Lines, Mating, Probes, Supply
 from ichis.manual import Engineer, ManualLines, ManualProbes, ManualSupply
@@ -21,7 +21,7 @@ from ichis.measuring.calibration import Calibration, load_calibration
 from ichis.measuring.dialect import named
 from ichis.modem_lines import HOST_END, ModemLines, Wiring
 from ichis.port import SerialPort
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 BY_HAND = "manual"
 _KINDS = {"supply": "supply", "probes": "meter", "load": "load", "mains": "relay", "mating": "relay"}
@@ -34,7 +34,7 @@ class Instruments:
         self._clock, self.engineer = clock, engineer
         self._ports = contextlib.ExitStack()
         self._leased: set[str] = set()
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, InstrumentSession] = {}
         """By what the instrument is on the board."""
         self.calibrations: dict[str, Calibration] = {}
 
@@ -44,9 +44,9 @@ class Instruments:
             self._ports.callback(Lease(address).close)
             self._leased.add(address)
 
-    async def _session(self, table: JigTable, role: str, address: str, behind: Behind | None) -> Session:
+    async def _session(self, table: JigTable, role: str, address: str, behind: Behind | None) -> InstrumentSession:
         settings = table.instrument.get(role, InstrumentTable())  # type: ignore[call-overload]
-        link: Link
+        link: InstrumentLine
         if behind is None:
             self._lease(address)
             link = InstrumentLink(address, self._clock, baudrate=settings.baud)
@@ -56,7 +56,7 @@ class Instruments:
             faults = [read_fault(sentence) for sentence in table.stand_in.faults]
             link = StandInLink(StandIn(dialect, model, behind, faults, table.stand_in.latency_ms / 1000), self._clock)
         self._ports.callback(link.close)
-        session = await Session.open(link, self._clock, _KINDS[role], dialect=settings.dialect, timeout_s=settings.timeout_s)
+        session = await InstrumentSession.open(link, self._clock, _KINDS[role], dialect=settings.dialect, timeout_s=settings.timeout_s)
         self.sessions[role] = session
         if settings.file is not None:
             self.calibrations[role] = load_calibration(Path(settings.file), session.idn)
@@ -136,7 +136,7 @@ class Instruments:
         self._ports.callback(modem.close)
         return modem
 
-    def port(self, url: str, profile: Profile, *, inverts: bool) -> DataLink:
+    def port(self, url: str, profile: InterfaceProfile, *, inverts: bool) -> DataLink:
         """The serial pair at a pyserial URL."""
         self._lease(url)
         port = SerialPort(url, self._clock, line=profile.line, inverts=inverts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
-from ichis.instrument.link import Link
+from ichis.instrument.link import InstrumentLine
 from ichis.measuring.dialect import Dialect, Model, figure, named, recognise
 
 TIMEOUT_S = 2.0
@@ -33,7 +33,7 @@ class InstrumentGivenUp(JigError):
     """The session could not be proved anew: nothing this instrument says counts any more."""
 
 
-class Refused(JigError):
+class CommandRefused(JigError):
     """The instrument said that it does not do what it was told."""
 
 
@@ -47,10 +47,10 @@ class Statistics:
     errors: int = 0
 
 
-class Session:
+class InstrumentSession:
     """Exchanges with one instrument, one at a time and in order. Made by :meth:`open`."""
 
-    def __init__(self, link: Link, clock: Clock, dialect: Dialect, idn: str, timeout_s: float) -> None:
+    def __init__(self, link: InstrumentLine, clock: Clock, dialect: Dialect, idn: str, timeout_s: float) -> None:
         self.link, self._clock, self.dialect, self.idn, self._timeout_s = link, clock, dialect, idn, timeout_s
         self.model: Model = dialect.model_of(idn)
         self.seen = Statistics()
@@ -58,7 +58,9 @@ class Session:
         self._lost = ""
 
     @classmethod
-    async def open(cls, link: Link, clock: Clock, kind: str, *, dialect: str | None = None, timeout_s: float = TIMEOUT_S) -> Session:
+    async def open(
+        cls, link: InstrumentLine, clock: Clock, kind: str, *, dialect: str | None = None, timeout_s: float = TIMEOUT_S
+    ) -> InstrumentSession:
         """Recognise the instrument by its identity, or take the dialect that the board names; clear its errors, set it up.
 
         Raises NotAvailable for one that no dialect knows or that is of another kind, InstrumentTrouble.
@@ -139,7 +141,7 @@ class Session:
             self._doubt()
             raise
         if problem:
-            raise Refused(f"{self.resource}: {command}: the instrument refused: {problem[:80]}")
+            raise CommandRefused(f"{self.resource}: {command}: the instrument refused: {problem[:80]}")
 
     async def command(self, action: str, **keys: float | int) -> None:
         """A command by its action."""

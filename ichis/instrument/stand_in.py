@@ -18,7 +18,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.supervised import supervised
 from ichis.instrument.drivers import Standards
-from ichis.instrument.fault import Concerns, Fault, Misbehaviour
+from ichis.instrument.fault import Concerns, InstrumentFault, Misbehaviour
 from ichis.jig import Load, Mains, Probes, Supply
 from ichis.measuring.dialect import Dialect, Model
 from ichis.measuring.reading import reading
@@ -54,7 +54,9 @@ class Answer:
 class StandIn:
     """One instrument. ``channel``: the one that is wired; others read nothing."""
 
-    def __init__(self, dialect: Dialect, model: Model, behind: Behind, faults: Sequence[Fault] = (), latency_s: float = 0.0) -> None:
+    def __init__(
+        self, dialect: Dialect, model: Model, behind: Behind, faults: Sequence[InstrumentFault] = (), latency_s: float = 0.0
+    ) -> None:
         self.dialect, self.model, self._behind, self.latency_s = dialect, model, behind, latency_s
         self._faults = [fault for fault in faults if fault.who in (None, dialect.kind)]
         self._counts: Counter[Concerns] = Counter()
@@ -278,7 +280,7 @@ class StandIn:
 
     # --- faults
 
-    def _struck(self, concerns: Concerns) -> list[Fault]:
+    def _struck(self, concerns: Concerns) -> list[InstrumentFault]:
         self._counts[concerns] += 1
         count = self._counts[concerns]
         return [fault for fault in self._faults if fault.what.concerns is concerns and fault.strikes(count)]
@@ -292,7 +294,7 @@ class StandIn:
 
 
 class StandInLink:
-    """Implements :class:`ichis.instrument.link.Link` to a stand-in in this process, in bench time."""
+    """Implements :class:`ichis.instrument.link.InstrumentLine` to a stand-in in this process, in bench time."""
 
     def __init__(self, stand_in: StandIn, clock: Clock) -> None:
         self.resource = f"stand-in {stand_in.model.name}"

@@ -13,7 +13,7 @@ from firmware_emu.crypto import certificate_profile
 from firmware_emu.device import checks
 from firmware_emu.device.profile import permissions
 from hil.attacks.siege.crew import Crew
-from hil.attacks.siege.search import Change, Find, changes_of, judged, octets_of
+from hil.attacks.siege.search import Find, Mutation, changes_of, judged, octets_of
 from hil.attacks.siege.siege import LAYERS, Siege
 from hil.commands.siege import siege as command
 
@@ -42,59 +42,62 @@ def test_every_layer_has_kinds_of_changes_and_a_judge_that_lets_the_honest_thing
 
 
 FOUND = [
-    ("hub-store", (Change("damage", 0.2392730712890625, 21067),)),
-    ("dcc-store", (Change("damage", 0.4757537841796875, 18171),)),
-    ("hub-store", (Change("between", 0.7317352294921875, 39893), Change("damage", 0.6781158447265625, 56308))),
-    ("hub-store", (Change("again", 0.1313323974609375, 38748), Change("damage", 0.172760009765625, 36164))),
-    ("dcc-store", (Change("damage", 0.505889892578125, 32225), Change("again", 0.330902099609375, 57850))),
+    ("hub-store", (Mutation("damage", 0.2392730712890625, 21067),)),
+    ("dcc-store", (Mutation("damage", 0.4757537841796875, 18171),)),
+    ("hub-store", (Mutation("between", 0.7317352294921875, 39893), Mutation("damage", 0.6781158447265625, 56308))),
+    ("hub-store", (Mutation("again", 0.1313323974609375, 38748), Mutation("damage", 0.172760009765625, 36164))),
+    ("dcc-store", (Mutation("damage", 0.505889892578125, 32225), Mutation("again", 0.330902099609375, 57850))),
 ]
 """Finds of the search, mended since: a header, a text, the name of a column and an owner's epoch, damaged, that ended as tracebacks."""
 HOMES = {
-    "a frame to the dongle that nobody awaits fails with the line": (Change("write", 0.6157379150390625, 43508),),
+    "a frame to the dongle that nobody awaits fails with the line": (Mutation("write", 0.6157379150390625, 43508),),
     "an acknowledgement of a fragment fails with the line": (
-        Change("full", 0.48974609375, 28701),
-        Change("DCC dies", 0.3284912109375, 63303),
+        Mutation("full", 0.48974609375, 28701),
+        Mutation("DCC dies", 0.3284912109375, 63303),
     ),
-    "the power goes while the dongle's library hands a frame up": (Change("write", 0.2834014892578125, 61083),),
-    "the DCC's store is full when the hub says hello": (Change("full", 0.4917755126953125, 25073), Change("wan", 0.531982421875, 41617)),
+    "the power goes while the dongle's library hands a frame up": (Mutation("write", 0.2834014892578125, 61083),),
+    "the DCC's store is full when the hub says hello": (
+        Mutation("full", 0.4917755126953125, 25073),
+        Mutation("wan", 0.531982421875, 41617),
+    ),
 }
 """The same of homes."""
 
 
 FULL_THEN_OUT_OF_POWER = [
-    (Change("full", 0.833343505859375, 32920), Change("power", 0.89459228515625, 6001)),
-    (Change("power", 0.2381439208984375, 18909), Change("full", 0.231201171875, 27366)),
-    (Change("full", 0.32464599609375, 42305), Change("power", 0.2017364501953125, 14335)),
-    (Change("power", 0.69927978515625, 29832), Change("full", 0.694915771484375, 27331), Change("beside", 0.361328125, 40559)),
+    (Mutation("full", 0.833343505859375, 32920), Mutation("power", 0.89459228515625, 6001)),
+    (Mutation("power", 0.2381439208984375, 18909), Mutation("full", 0.231201171875, 27366)),
+    (Mutation("full", 0.32464599609375, 42305), Mutation("power", 0.2017364501953125, 14335)),
+    (Mutation("power", 0.69927978515625, 29832), Mutation("full", 0.694915771484375, 27331), Mutation("beside", 0.361328125, 40559)),
 ]
 """The store of a hub whose medium is full closes itself and syncs its file before it removes its log, as strace shows
 (``tests/test_power_loss.py``): power that goes then takes neither."""
 
 
 @pytest.mark.parametrize("changes", FULL_THEN_OUT_OF_POWER)
-def test_power_that_goes_after_the_medium_was_full_takes_nothing_that_was_returned(siege: Siege, changes: tuple[Change, ...]) -> None:
+def test_power_that_goes_after_the_medium_was_full_takes_nothing_that_was_returned(siege: Siege, changes: tuple[Mutation, ...]) -> None:
     assert judged(siege.layer("hub-store"), changes) is None
 
 
 @pytest.mark.parametrize(("layer", "changes"), FOUND)
-def test_what_was_found_is_found_no_more(siege: Siege, layer: str, changes: tuple[Change, ...]) -> None:
+def test_what_was_found_is_found_no_more(siege: Siege, layer: str, changes: tuple[Mutation, ...]) -> None:
     assert judged(siege.layer(layer), changes) is None
 
 
 @pytest.mark.parametrize("changes", HOMES.values(), ids=HOMES)
-def test_what_was_found_in_homes_is_found_no_more(siege: Siege, changes: tuple[Change, ...]) -> None:
+def test_what_was_found_in_homes_is_found_no_more(siege: Siege, changes: tuple[Mutation, ...]) -> None:
     assert judged(siege.layer("home"), changes) is None
 
 
 def test_a_rejoin_in_the_hubs_name_makes_no_sleepy_child_of_the_hub(siege: Siege) -> None:
-    rejoin = (Change("meter", 0.8824310302734375, 19260), Change("command", 0.987060546875, 8117))
+    rejoin = (Mutation("meter", 0.8824310302734375, 19260), Mutation("command", 0.987060546875, 8117))
     assert judged(siege.layer("air"), rejoin) is None
 
 
 @pytest.mark.parametrize("layer", ["hub-store", "dcc-store"])
 def test_a_counter_that_is_read_outside_its_transaction_would_come_twice(siege: Siege, layer: str) -> None:
     for number in range(16):  # each draws the statement before which somebody beside the owner takes a counter
-        assert judged(siege.layer(layer), (Change("between", 0.4, number),)) is None
+        assert judged(siege.layer(layer), (Mutation("between", 0.4, number),)) is None
 
 
 def test_a_seed_and_the_octets_of_the_guided_search_say_the_same_changes() -> None:
@@ -102,7 +105,7 @@ def test_a_seed_and_the_octets_of_the_guided_search_say_the_same_changes() -> No
     octets = octets_of("x", "1/7")
     assert octets_of("x", "x" + octets.hex()) == octets
     assert changes_of(octets + b"rest", kinds)[: len(octets) // 5] == changes_of(octets, kinds)
-    assert changes_of(b"\x04\x80\x00\x01\x02", kinds) == (Change("b", 0.5, 0x102),)
+    assert changes_of(b"\x04\x80\x00\x01\x02", kinds) == (Mutation("b", 0.5, 0x102),)
 
 
 def test_the_crew_divides_the_time_over_all_layers_and_tells_a_worker_that_ends(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 from starlette.requests import Request
 
-from firmware_emu.console.layers import Known
+from firmware_emu.console.layers import LayerKnowledge
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.console.explain_xml import explain_xml
@@ -42,7 +42,7 @@ DOORS: dict[str, Callable[[bytes], object]] = {
     "the web service": _named,
     "the SMKI repository": _repository,
     "parse and correlate": correlate_request.read_request,
-    "explain": lambda octets: explain_xml(octets, Known()),
+    "explain": lambda octets: explain_xml(octets, LayerKnowledge()),
 }
 
 
@@ -90,7 +90,7 @@ def test_no_door_takes_a_value_that_is_split(door: Callable[[bytes], object], oc
 
 @pytest.mark.parametrize("octets", SPLIT.values(), ids=SPLIT)
 def test_explain_shows_the_whole_of_a_value_that_is_split(octets: bytes) -> None:
-    assert ":1000" in str(explain_xml(octets, Known()))
+    assert ":1000" in str(explain_xml(octets, LayerKnowledge()))
 
 
 @pytest.mark.parametrize("text", ["NaN", "sNaN", "-Infinity", "x", ""])

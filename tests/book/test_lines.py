@@ -14,7 +14,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.bench.deeds import DEEDS
 from hil.book.judge import Kept
-from hil.book.rows import Row, load_book
+from hil.book.rows import BookRow, load_book
 from hil.dcc.duis import new_request
 from hil.dcc.duis.document import Content
 
@@ -24,7 +24,7 @@ OTHER_DEVICE = {"OtherDeviceID", "DeviceID"}
 NOT_THE_BODYS = {"by", "counter", "json"}
 
 
-def lines() -> Iterator[tuple[Row, list[str]]]:
+def lines() -> Iterator[tuple[BookRow, list[str]]]:
     """The words of every line, with something in place of what is kept."""
     for row in load_book().rows.values():
         kept = Kept(lambda: datetime(2026, 1, 5, 8, tzinfo=UTC))

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from firmware_emu.cli import chub, exit_code
 from hil.book import Report, play
-from hil.book.rows import Book, Setting, read_rows
+from hil.book.rows import Book, BookSetting, read_rows
 
-HUB = Setting("hub", "simulated", (), ("hub form",))
+HUB = BookSetting("hub", "simulated", (), ("hub form",))
 ROW = """
 [[row]]
 number = {number}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from firmware_emu.gbcs.alerts import alert_codes
-from hil.book.rows import PROFILE, BookError, Setting, load_book, read_rows
+from hil.book.rows import PROFILE, BookError, BookSetting, load_book, read_rows
 from hil.devices.metering.maker import makers
 
-BENCHES = {"home": Setting("home", "simulated", (), ())}
+BENCHES = {"home": BookSetting("home", "simulated", (), ())}
 ROW = """
 [[row]]
 number = 1

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from firmware_emu.console.result import Result
-from hil.book.second import Difference, differences
+from hil.book.second import EndsDifference, differences
 
 
 def test_a_value_that_differs_or_that_one_end_lacks_is_a_difference() -> None:
     meter = Result("", {"divisor": 1000, "unit": "m3", "request": "a"})
     proxy = Result("", {"divisor": 100, "request": "b", "more": 1})
     assert differences("read", meter, proxy) == [
-        Difference("read", "divisor", "1000", "100"),
-        Difference("read", "unit", "m3", "-"),
-        Difference("read", "more", "-", "1"),
+        EndsDifference("read", "divisor", "1000", "100"),
+        EndsDifference("read", "unit", "m3", "-"),
+        EndsDifference("read", "more", "-", "1"),
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
-from hil.conformance.bench import Bench
+from hil.conformance.bench import ConformanceBench
 from hil.conformance.proofs.alone import quick_folder
 from ichis.condition import Condition
 from ichis.profile import load_profile
@@ -30,10 +30,10 @@ def clock(follow: Callable[[Clock], Clock]) -> Clock:
 
 
 @pytest.fixture
-async def bench(clock: Clock, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(clock: Clock, tmp_path: Path) -> AsyncIterator[ConformanceBench]:
     """The simulated board's bench, open, with a HAN in memory."""
     board, profile = load_board("simulated"), load_profile("ichis_default")
-    bench = Bench(board, profile, Condition(), clock, Trace(clock.now), tmp_path, in_memory=True)
+    bench = ConformanceBench(board, profile, Condition(), clock, Trace(clock.now), tmp_path, in_memory=True)
     await bench.open()
     yield bench
     await bench.close()

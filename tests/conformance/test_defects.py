@@ -15,13 +15,13 @@ import pytest
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
-from hil.conformance.bench import Bench
+from hil.conformance.bench import ConformanceBench
 from hil.conformance.proofs import units
 from hil.conformance.proofs.alone import run_alone
 from hil.conformance.proofs.bad_firmware import BAD_UNITS
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import CheckResult, Runner
-from hil.report.measurements import Verdict
+from hil.report.measurements import CheckVerdict
 from ichis.condition import Condition
 from ichis.conformance.check import load_checks
 from ichis.profile import load_profile
@@ -35,7 +35,7 @@ def test_every_check_passes_on_a_healthy_bench(tmp_path: Path) -> None:
     clock = Clock(start=board.clock.start, warp=True)
 
     async def main() -> list[CheckResult]:
-        bench = Bench(board, load_profile("ichis_default"), Condition(), clock, Trace(clock.now), tmp_path)
+        bench = ConformanceBench(board, load_profile("ichis_default"), Condition(), clock, Trace(clock.now), tmp_path)
         await bench.open()
         runner = Runner(bench, HUB_CHECKS)
         try:
@@ -44,7 +44,7 @@ def test_every_check_passes_on_a_healthy_bench(tmp_path: Path) -> None:
             await bench.close()
 
     results = clock.run(main())
-    assert [(result.check.id, result.why) for result in results if result.verdict is not Verdict.PASS] == []
+    assert [(result.check.id, result.why) for result in results if result.verdict is not CheckVerdict.PASS] == []
     assert len(results) >= 40
 
 
@@ -61,16 +61,18 @@ def test_the_seeded_defect_makes_exactly_its_check_fail(name: str) -> None:
     checks = [*drawn.sample([check for check in CHECKS if check.id != name], OTHERS), *(check for check in CHECKS if check.id == name)]
     drawn.shuffle(checks)
     results = run_alone(checks, BAD_UNITS[name]())
-    assert {result.check.id: (str(result.verdict), result.why) for result in results if result.verdict is not Verdict.PASS}.keys() == {name}
-    assert all(result.verdict is Verdict.FAIL for result in results if result.check.id == name)
+    assert {result.check.id: (str(result.verdict), result.why) for result in results if result.verdict is not CheckVerdict.PASS}.keys() == {
+        name
+    }
+    assert all(result.verdict is CheckVerdict.FAIL for result in results if result.check.id == name)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_in_any_order_a_healthy_hub_passes_every_check(seed: int) -> None:
     results = run_alone(random.Random(seed).sample(CHECKS, len(CHECKS)))
-    assert [(result.check.id, result.why) for result in results if result.verdict is not Verdict.PASS] == []
+    assert [(result.check.id, result.why) for result in results if result.verdict is not CheckVerdict.PASS] == []
 
 
 @pytest.mark.parametrize("case", random.Random(1).sample(units.cases(1), 12), ids=str)
-def test_on_instruments_of_any_dialect_a_bad_unit_fails_its_check_alone(case: units.Case) -> None:
+def test_on_instruments_of_any_dialect_a_bad_unit_fails_its_check_alone(case: units.UnitCase) -> None:
     assert [(one.case, one.verdict.value, one.why) for one in case.find() if one.wrong] == []

@@ -18,7 +18,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError
 from hil.conformance.checkpoint import Checkpoint
-from hil.conformance.run import ConformanceRun, Session, record_of, selected
+from hil.conformance.run import ConformanceRun, RunSession, record_of, selected
 from hil.conformance.runner import CheckResult
 from hil.report.conformance import RunRecord, render, write_record
 from ichis.profile import load_profile
@@ -31,13 +31,13 @@ SERVED = ["--select", "mating", "--select", "supply"]
 
 
 def carried_out(
-    folder: Path, *groups: str, on_result: Callable[[CheckResult, Session], None] | None = None, settings: tuple[str, ...] = ()
+    folder: Path, *groups: str, on_result: Callable[[CheckResult, RunSession], None] | None = None, settings: tuple[str, ...] = ()
 ) -> RunRecord:
     """The chosen groups without pytest around them; ``on_result`` may break things."""
     board = load_board("simulated", settings)
     folder.mkdir(exist_ok=True)
     run = ConformanceRun(board, load_profile("ichis_default"), folder, Clock(start=board.clock.start, warp=True), selected(groups))
-    with Session(run) as session:
+    with RunSession(run) as session:
         for check in run.checks:
             result = session.check(check, 1)
             if on_result is not None:
@@ -63,7 +63,7 @@ def supplies(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SimulatedJig]]:
 
 
 def test_a_serial_cable_pulled_in_mid_check_costs_its_checks_and_not_the_others(tmp_path: Path, supplies: list[SimulatedJig]) -> None:
-    def pull(result: CheckResult, session: Session) -> None:
+    def pull(result: CheckResult, session: RunSession) -> None:
         if result.check.id == "SER-02":
             session._bench.station.bench_jig._port._serial.close()  # type: ignore[attr-defined]
 
@@ -82,7 +82,7 @@ def test_a_supply_that_answers_nonsense_or_not_at_all_ends_the_run_with_the_rest
     tmp_path: Path,
     supplies: list[SimulatedJig],
 ) -> None:
-    def spoil(result: CheckResult, session: Session) -> None:
+    def spoil(result: CheckResult, session: RunSession) -> None:
         if result.check.id == "SST-03":
 
             async def refuse() -> float:
@@ -205,7 +205,7 @@ def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_n
 def test_an_interrupt_lands_between_checks_or_in_what_the_bench_awaits_and_nowhere_else(tmp_path: Path, within_a_check: bool) -> None:
     ours = signal.getsignal(signal.SIGINT)
 
-    def interrupt(result: CheckResult, session: Session) -> None:
+    def interrupt(result: CheckResult, session: RunSession) -> None:
         if len(session.run.results) == 2 and within_a_check:
             session._loop.get_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)
         elif len(session.run.results) == 2:
@@ -282,15 +282,15 @@ def test_power_cycles_are_counted_on_disk_and_a_later_run_goes_on_with_them(tmp_
             raise JigError("somebody pulled the plug")
 
     first = run("first")
-    with Session(first) as session, monkeypatch.context() as patched:
+    with RunSession(first) as session, monkeypatch.context() as patched:
         patched.setattr(Checkpoint, "note", broken_off)
         assert session.check(first.checks[0], 1).verdict.value == "inconclusive"
     second = run("second", tmp_path / "first")
-    with Session(second) as session:
+    with RunSession(second) as session:
         result = session.check(second.checks[0], 1)
     assert (result.verdict.value, result.value) == ("pass", 12.0)
     assert json.loads((tmp_path / "second" / "checkpoint.json").read_text())["done"] == 12
     assert any("5 power cycles" in one for one in second.deviations)
     other = run("other", tmp_path)
-    with Session(other) as session:
+    with RunSession(other) as session:
         assert session.check(other.checks[0], 1).verdict.value == "not tested", "there is no count in that folder"

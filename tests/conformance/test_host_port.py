@@ -12,18 +12,20 @@ from firmware_emu.trace import Trace
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.proofs.faults import LOADS, instruments
 from hil.conformance.runner import CheckResult, Runner
-from hil.report.measurements import Verdict
+from hil.report.measurements import CheckVerdict
 from ichis.bad_units import BAD_HOSTS
 from ichis.conformance.check import load_checks
 from ichis.host_port import HostCondition
-from ichis.profile import Profile, load_profile
+from ichis.profile import InterfaceProfile, load_profile
 
 CHECKS = load_checks("host")
 PROFILE = load_profile("ichis_default")
 DEFECTS = BAD_HOSTS
 
 
-def outcome(condition: HostCondition, profile: Profile = PROFILE, *settings: str, wanted: tuple[str, ...] = ()) -> list[CheckResult]:
+def outcome(
+    condition: HostCondition, profile: InterfaceProfile = PROFILE, *settings: str, wanted: tuple[str, ...] = ()
+) -> list[CheckResult]:
     """The whole suite on a port that is so."""
     board = load_board("simulated", settings)
     clock = Clock(start=board.clock.start, warp=True)
@@ -46,7 +48,7 @@ def outcome(condition: HostCondition, profile: Profile = PROFILE, *settings: str
 @pytest.mark.parametrize("host", ["meter", "hot shoe"])
 def test_every_check_passes_on_a_healthy_port_whichever_host_it_belongs_to(host: str) -> None:
     results = outcome(HostCondition(), replace(PROFILE, host=host))
-    assert [(result.check.id, result.why) for result in results if result.verdict is not Verdict.PASS] == []
+    assert [(result.check.id, result.why) for result in results if result.verdict is not CheckVerdict.PASS] == []
     assert len(results) == 23
 
 
@@ -57,7 +59,7 @@ def test_every_check_of_a_port_has_a_defect() -> None:
 @pytest.mark.parametrize("name", DEFECTS)
 def test_the_seeded_defect_of_a_port_makes_exactly_its_check_fail(name: str) -> None:
     results = outcome(DEFECTS[name])
-    assert {result.check.id: result.why for result in results if result.verdict is not Verdict.PASS}.keys() == {name}
+    assert {result.check.id: result.why for result in results if result.verdict is not CheckVerdict.PASS}.keys() == {name}
 
 
 def test_load_multimeter_and_mains_relay_as_instruments_give_the_same_verdicts() -> None:

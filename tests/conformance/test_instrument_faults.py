@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from hil.conformance.proofs.faults import Case, cases
-from hil.report.measurements import Verdict
+from hil.conformance.proofs.faults import FaultCase, cases
+from hil.report.measurements import CheckVerdict
 from ichis.conformance.check import load_checks
 
 DRAWN = Random(os.environ.get("CHUB_SWEEP_SEED", "1"))
@@ -18,7 +18,7 @@ CHECKS = {check.id: check for kind in ("hub", "host") for check in load_checks(k
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=str)
-def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Case) -> None:
+def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: FaultCase) -> None:
     assert [(one.case, one.verdict.value, one.why) for one in case.find() if one.wrong] == []
 
 
@@ -37,14 +37,16 @@ def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Case
     ],
 )
 def test_what_once_turned_a_verdict_does_not_any_more(check: str, bad: bool, fault: str, latency_ms: float, instrument: str) -> None:
-    found = Case(CHECKS[check], bad, instrument, ((fault, latency_ms),)).find()
+    found = FaultCase(CHECKS[check], bad, instrument, ((fault, latency_ms),)).find()
     assert not found[0].wrong, found[0].why
 
 
 def test_without_a_fault_a_case_tells_the_verdict_of_its_unit() -> None:
-    for bad, verdict in ((False, Verdict.PASS), (True, Verdict.FAIL)):
-        found = Case(CHECKS["SST-05"], bad, "rigol-dp832", (("", 5), ("supply off ignored", 5), ("", 5))).find()
-        assert [one.verdict for one in found] == [verdict, Verdict.INCONCLUSIVE, verdict], "one after another they do not touch each other"
+    for bad, verdict in ((False, CheckVerdict.PASS), (True, CheckVerdict.FAIL)):
+        found = FaultCase(CHECKS["SST-05"], bad, "rigol-dp832", (("", 5), ("supply off ignored", 5), ("", 5))).find()
+        assert [one.verdict for one in found] == [verdict, CheckVerdict.INCONCLUSIVE, verdict], (
+            "one after another they do not touch each other"
+        )
 
 
 def test_every_check_is_swept_with_every_fault_at_three_latencies_on_a_good_and_on_a_bad_unit() -> None:

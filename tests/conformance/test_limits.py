@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hil.conformance.proofs.limits import Case, cases
+from hil.conformance.proofs.limits import LimitCase, cases
 from ichis.conformance.check import load_checks
 
 
 @pytest.mark.parametrize("case", cases(0), ids=str)
-def test_a_limit_moved_past_the_truth_fails_the_check_and_moved_back_passes_it(case: Case) -> None:
+def test_a_limit_moved_past_the_truth_fails_the_check_and_moved_back_passes_it(case: LimitCase) -> None:
     found = case.find()
     assert [(one.case, one.verdict.value, one.why) for one in found if one.wrong] == []
     moved = {one.case.split()[0] for one in found if "as it is" not in one.case}

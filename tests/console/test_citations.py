@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.cli import chub
-from firmware_emu.console.citations import Note, Source, references
+from firmware_emu.console.citations import CitedDocument, Note, references
 from firmware_emu.errors import NotAvailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,13 +37,13 @@ def test_every_source_and_every_note_is_cited() -> None:
 @pytest.mark.parametrize(
     ("written", "kind", "name", "clause"),
     [
-        ("GBCS 6.2.4", Source, "GBCS", "6.2.4"),
-        ("RTDS ECS02", Source, "RTDS", "ECS02"),
-        ("SP 800-38D", Source, "SP", "800-38D"),
+        ("GBCS 6.2.4", CitedDocument, "GBCS", "6.2.4"),
+        ("RTDS ECS02", CitedDocument, "RTDS", "ECS02"),
+        ("SP 800-38D", CitedDocument, "SP", "800-38D"),
         ("reference gbcs-messages 7.2", Note, "gbcs-messages", "7.2"),
         ("reference gbcs-messages 7A", Note, "gbcs-messages", "7A"),
         ("gbcs-messages", Note, "gbcs-messages", ""),
-        ("DUIS", Source, "DUIS", ""),
+        ("DUIS", CitedDocument, "DUIS", ""),
     ],
 )
 def test_a_citation_is_read_as_it_is_written(written: str, kind: type[object], name: str, clause: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_emu.console import Bench, BlockingBench
-from firmware_emu.console.layers import Known, explain_any, layers
+from firmware_emu.console.layers import LayerKnowledge, explain_any, layers
 from firmware_emu.console.offers import offers
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import DecodeError
@@ -33,8 +33,8 @@ def fields(tree: Tree) -> dict[str, str]:
     return {node.field: node.value for _, node in tree.walk()}
 
 
-def taken(octets: bytes, known: Known | None = None) -> tuple[str, Tree]:
-    found = explain_any(octets, known or Known())
+def taken(octets: bytes, known: LayerKnowledge | None = None) -> tuple[str, Tree]:
+    found = explain_any(octets, known or LayerKnowledge())
     return found.layer.name, found.tree
 
 
@@ -57,7 +57,7 @@ KEYS: list[bytes] = []
 
 def test_every_frame_on_the_air_is_known_as_one_and_each_of_its_octets_is_told_once(air: list[bytes]) -> None:
     assert len(air) > 50
-    known = Known(han_keys=tuple(KEYS))
+    known = LayerKnowledge(han_keys=tuple(KEYS))
     for octets in air:
         name, tree = taken(octets, known)
         assert name == "mac", octets.hex()
@@ -65,7 +65,7 @@ def test_every_frame_on_the_air_is_known_as_one_and_each_of_its_octets_is_told_o
 
 
 def test_the_benchs_keys_open_a_frame_down_to_the_gbcs_message_in_its_tunnel(air: list[bytes]) -> None:
-    known = Known(han_keys=tuple(KEYS))
+    known = LayerKnowledge(han_keys=tuple(KEYS))
     titles = [taken(octets, known)[1].title for octets in air]
     assert any("beacon" in title for title in titles)
     assert any("association request" in title for title in titles)
@@ -76,7 +76,7 @@ def test_the_benchs_keys_open_a_frame_down_to_the_gbcs_message_in_its_tunnel(air
 
 
 def test_a_key_is_not_among_what_is_told(air: list[bytes]) -> None:
-    known = Known(han_keys=tuple(KEYS))
+    known = LayerKnowledge(han_keys=tuple(KEYS))
     assert all(key.hex() not in repr(known) for key in KEYS)
 
 
@@ -110,7 +110,7 @@ def test_an_ash_frame_is_opened_down_to_its_ezsp_command() -> None:
 def test_a_damaged_ash_frame_says_that_its_check_does_not_hold() -> None:
     wire = bytearray(frame(0x81))
     wire[1] ^= 0x40
-    told = {node.field: node.meaning for _, node in explain_any(bytes(wire), Known(), "ash").tree.walk()}
+    told = {node.field: node.meaning for _, node in explain_any(bytes(wire), LayerKnowledge(), "ash").tree.walk()}
     assert told["check sequence"] == "invalid: the frame is damaged"
 
 
@@ -133,7 +133,7 @@ def test_a_key_in_an_ezsp_command_is_not_shown_as_a_value() -> None:
     )
     sizes = {"key": 16, "eui": 8, "u8": 1, "u16": 2}
     body = b"".join(bytes([0xA7]) * sizes[kind] for _, kind in keyed.request)
-    tree = explain_any(encode_frame(1, keyed.frame_id, body, 13, control=0), Known(), "ezsp").tree
+    tree = explain_any(encode_frame(1, keyed.frame_id, body, 13, control=0), LayerKnowledge(), "ezsp").tree
     assert "a key" in [node.value for _, node in tree.walk()]
 
 
@@ -147,7 +147,7 @@ def test_a_key_in_an_ezsp_command_is_not_shown_as_a_value() -> None:
     ],
 )
 def test_a_zcl_frame_is_told_field_by_field(octets: str, cluster: int | None, title: str) -> None:
-    found = explain_any(bytes.fromhex(octets), Known(cluster=cluster), "zcl")
+    found = explain_any(bytes.fromhex(octets), LayerKnowledge(cluster=cluster), "zcl")
     assert found.tree.title == title
     assert octets_of(found.tree) == bytes.fromhex(octets)
 
@@ -232,7 +232,7 @@ def test_layers_and_records_are_offered_while_it_is_typed(home: BlockingBench) -
 def test_no_octets_make_it_fail_otherwise_than_by_saying_where(octets: bytes) -> None:
     for layer in (None, *(one.name for one in layers())):
         with contextlib.suppress(DecodeError):
-            found = explain_any(octets, Known(han_keys=(bytes(16),)), layer)
+            found = explain_any(octets, LayerKnowledge(han_keys=(bytes(16),)), layer)
             assert found.layer.name in ("xml", "gbcs") or octets_of(found.tree) == octets
 
 
@@ -253,7 +253,7 @@ def test_no_octets_make_it_fail_otherwise_than_by_saying_where(octets: bytes) ->
     ids=["row 4", "row 4, in the clear", "row 5", "row 6", "row 7"],
 )
 def test_rows_4_to_7_a_frame_is_read_as_of_the_version_that_explains_it(octets: str, layer: str, title: str, shown: dict[str, str]) -> None:
-    tree = explain_any(bytes.fromhex(octets), Known(), layer).tree
+    tree = explain_any(bytes.fromhex(octets), LayerKnowledge(), layer).tree
     nodes = {node.field: node for _, node in tree.walk()}
     assert title in tree.title
     assert {name: nodes[name].value for name in shown} == shown
@@ -268,5 +268,5 @@ def test_rows_4_to_7_a_frame_is_read_as_of_the_version_that_explains_it(octets: 
     [("1900ff005211", "getConfigurationValue command"), ("1980ff0052003400", "getConfigurationValue response")],
 )
 def test_row_6_a_frame_of_ezsp_5_to_7_is_known_by_its_mark_without_a_layer(octets: str, title: str) -> None:
-    told = explain_any(bytes.fromhex(octets), Known())
+    told = explain_any(bytes.fromhex(octets), LayerKnowledge())
     assert (told.layer.name, told.tree.title) == ("ezsp", f"EZSP {title} (version 7, not 13)")

@@ -245,7 +245,7 @@ def _encrypted_answer(keystore: Keystore) -> bytes:
     z = keystore.shared_secret(esme, supplier)
     sealed = protect.encrypt(values, z, originator=esme, counter=1001, recipient=supplier)
     data = Protected(ProtectionParameters(1001, esme, supplier), sealed).data()
-    payload = AccessResponse(invoke_id(1001), (data,), (dlms.Result(Choice.ACTION, AccessResult(0)),)).encode()
+    payload = AccessResponse(invoke_id(1001), (data,), (dlms.AccessOutcome(Choice.ACTION, AccessResult(0)),)).encode()
     return protect.with_mac(respond(command, payload), z).encode()
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from firmware_emu.board import load_board
 from hil.commands.dcc.dcc import dcc
-from hil.coverage.census import Census, Finding, take_census
+from hil.coverage.census import Census, CensusFinding, take_census
 from hil.devices.esme import variant
 from hil.devices.esme.variant import VARIANTS
 
@@ -32,7 +32,7 @@ def test_no_template_is_refused_wrongly_at_any_home(census: Census) -> None:
 
 def test_a_service_for_the_second_element_is_for_the_twin_element_home_alone(census: Census) -> None:
     found = {(row.home, row.finding) for row in census.rows if row.service in SECOND_ELEMENT}
-    no, yes = Finding.DEVICE_SAYS_NO, Finding.VERIFIED
+    no, yes = CensusFinding.DEVICE_SAYS_NO, CensusFinding.VERIFIED
     assert found == {("single element", no), ("twin element", yes), ("polyphase", no)}
 
 
@@ -46,6 +46,6 @@ def test_a_single_element_meter_that_answers_for_a_second_element_counts_as_wron
     assert done.exit_code == 1, done.output
     said = json.loads(done.stdout)
     assert said["table"]["single element"]["answered wrongly"] == 1
-    (wrong,) = (row for row in said["rows"] if row["finding"] == Finding.ANSWERED_WRONGLY)
+    (wrong,) = (row for row in said["rows"] if row["finding"] == CensusFinding.ANSWERED_WRONGLY)
     assert (wrong["service"], wrong["expected"]) == ("4.11.2", "Read Tariff (Secondary Element) is for a twin element meter")
     assert variant.SECOND_ELEMENT_OBJECTS

@@ -9,20 +9,20 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.gbcs.axdr import Array, CompactArray, Data, DoubleLongUnsigned, LongUnsigned, Null, Structure, TypeDescription
-from firmware_emu.gbcs.dlms import AccessResponse, AccessResult, Choice, Result
+from firmware_emu.gbcs.dlms import AccessOutcome, AccessResponse, AccessResult, Choice
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
-from firmware_emu.gbcs.verify import Check, MessageVerdict, State
+from firmware_emu.gbcs.verify import MessageVerdict, ProtectionCheck, ProtectionState
 from firmware_emu.ids import CraFlag, Eui64
 from hil.commands.device import device
 from hil.coverage import shape
 
 ESME, SUPPLIER = Eui64.parse("00db1234567890a0"), Eui64.parse("90b3d51f30010000")
-ABSENT = Check(State.ABSENT)
+ABSENT = ProtectionCheck(ProtectionState.ABSENT)
 
 
 def response(*items: tuple[Data, AccessResult]) -> shape.Shape:
     """The shape of an access response with these items, each a GET."""
-    payload = AccessResponse(1, tuple(data for data, _ in items), tuple(Result(Choice.GET, code) for _, code in items)).encode()
+    payload = AccessResponse(1, tuple(data for data, _ in items), tuple(AccessOutcome(Choice.GET, code) for _, code in items)).encode()
     message = Message(GroupingHeader(CraFlag.RESPONSE, 1, ESME, SUPPLIER, OtherInformation(0x0040)), payload)
     return shape.of_message(MessageVerdict(message, ABSENT, ABSENT, ()), b"")
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_emu.console.commands.pki import pki
-from firmware_emu.crypto.certificate_profile import Profile, Severity, lint, refusals, rules
+from firmware_emu.crypto.certificate_profile import CertificateProfile, Severity, lint, refusals, rules
 from firmware_emu.crypto.implicit_profile import lint_implicit
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
@@ -46,7 +46,7 @@ from tests.crypto.odd_certificates import (
     utc,
 )
 
-ORG, DEV, ICA, ROOT = Profile.ORGANISATION, Profile.DEVICE, Profile.ISSUING, Profile.ROOT
+ORG, DEV, ICA, ROOT = CertificateProfile.ORGANISATION, CertificateProfile.DEVICE, CertificateProfile.ISSUING, CertificateProfile.ROOT
 OFF_CURVE = POINT[:-1] + bytes([POINT[-1] ^ 1])
 HUNDRED = sequence(utc("180101000000Z"), general("21180101000000Z"))
 LONG_AUTHORITY = tlv(0x80, key_id(POINT)) + tlv(0xA1, tlv(0xA4, ISSUER_NAME)) + tlv(0x82, b"\x01")
@@ -104,7 +104,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("profile", "made", "worst", "rule"), [pytest.param(*row[1:], id=f"{row[0]} {row[4]}") for row in CASES])
-def test_each_case_gives_its_verdict_and_its_rule(profile: Profile, made: Odd, worst: Severity, rule: str) -> None:
+def test_each_case_gives_its_verdict_and_its_rule(profile: CertificateProfile, made: Odd, worst: Severity, rule: str) -> None:
     found = lint(made.der(), profile)
     if rule:
         assert rule in {one.rule for one in found}
@@ -129,13 +129,13 @@ def test_every_rule_has_a_name_of_its_own_and_a_source() -> None:
     assert all(one.clause and one.profiles for one in rules())
 
 
-@given(st.binary(max_size=500), st.sampled_from(list(Profile)))
-def test_arbitrary_octets_are_judged_and_never_raise(octets: bytes, profile: Profile) -> None:
+@given(st.binary(max_size=500), st.sampled_from(list(CertificateProfile)))
+def test_arbitrary_octets_are_judged_and_never_raise(octets: bytes, profile: CertificateProfile) -> None:
     assert refusals(lint(octets, profile))
 
 
-@given(st.integers(0, 430), st.integers(0, 255), st.sampled_from(list(Profile)))
-def test_a_certificate_with_one_octet_changed_is_judged_and_never_raises(at: int, octet: int, profile: Profile) -> None:
+@given(st.integers(0, 430), st.integers(0, 255), st.sampled_from(list(CertificateProfile)))
+def test_a_certificate_with_one_octet_changed_is_judged_and_never_raises(at: int, octet: int, profile: CertificateProfile) -> None:
     good = Odd().der()
     lint(good[:at] + bytes([octet]) + good[at + 1 :], profile)
     lint(good[:at] + good[at + 1 :], profile)

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from firmware_emu.console.commands.gbcs_literals import certificate as certificate_of
 from firmware_emu.console.commands.pki import pki
-from firmware_emu.crypto.certificate_profile import Profile, lint
+from firmware_emu.crypto.certificate_profile import CertificateProfile, lint
 from firmware_emu.crypto.certificates import parse_certificate
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.device.credentials import sound_certificate
@@ -42,7 +42,7 @@ def test_no_exception_of_the_library_gets_out(odd: str, tmp_path: Path) -> None:
     octets = ODD[odd].der()
     if odd.startswith("version"):
         octets = octets.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020109"))
-    for profile in Profile:
+    for profile in CertificateProfile:
         lint(octets, profile)
     with contextlib.suppress(DecodeError):
         parse_certificate(octets)
@@ -56,7 +56,7 @@ def test_no_exception_of_the_library_gets_out(odd: str, tmp_path: Path) -> None:
     with contextlib.suppress(IdentifierError):
         certificate_of(str(pem))
     with contextlib.suppress(ProtectionError):
-        sound_certificate(octets, Profile.ORGANISATION)
+        sound_certificate(octets, CertificateProfile.ORGANISATION)
 
 
 @pytest.mark.parametrize("odd", ODD)

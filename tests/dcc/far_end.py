@@ -21,7 +21,7 @@ from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.axdr import Null, OctetString
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Result
+from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse, AccessResult, Choice
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.use_cases import UseCase
@@ -65,7 +65,7 @@ class ReadyAnswers:
         data = tuple(
             OctetString(b"\x0b\x0c\x0d\x0e") if one.choice in gets and not self.result else Null() for one in request.specifications
         )
-        results = tuple(Result(Choice.GET if one.choice in gets else one.choice, self.result) for one in request.specifications)
+        results = tuple(AccessOutcome(Choice.GET if one.choice in gets else one.choice, self.result) for one in request.specifications)
         return AccessResponse(request.invoke_id, data, results).encode()
 
 

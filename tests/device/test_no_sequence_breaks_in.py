@@ -17,7 +17,7 @@ from firmware_emu.crypto.primitives import generate
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.event_log import LogName, route
-from firmware_emu.device.profile import Step
+from firmware_emu.device.profile import CommandCheck
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.asn1_types import SeqChange, StatusCode, TrustAnchorCell, TrustAnchorReplacement
 from firmware_emu.gbcs.envelope import Message, OtherInformation
@@ -75,7 +75,7 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
             self.rig.executor.executed.clear()
             self.rig.restarted()
 
-        def send(self, data: bytes, *, may_act: bool, step: Step | None = None) -> None:
+        def send(self, data: bytes, *, may_act: bool, step: CommandCheck | None = None) -> None:
             """``step``: the check that has to refuse it; None where several may be the first to notice."""
             device = self.rig.device
             before, refused, logged = len(self.rig.executor.executed), len(self.rig.refusals()), self.written()
@@ -93,13 +93,15 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
             """Codes of all that the logs hold, which here are never full."""
             return Counter(entry.code for name in LogName for entry in self.rig.device.logs[name].entries())
 
-        def leaves_the_documented_trace(self, refused: int, logged: Counter[int], answers: list[Message], step: Step | None) -> None:
+        def leaves_the_documented_trace(
+            self, refused: int, logged: Counter[int], answers: list[Message], step: CommandCheck | None
+        ) -> None:
             """One refusal in the trace, with its clause; log entry and alert as the profile says for the step, and nothing else."""
             device = self.rig.device
             steps = self.rig.refusals()[refused:]
             assert len(steps) == 1
             assert step is None or steps == [step.value], f"refused by {steps[0]}, expected {step}"
-            consequence = device.profile.refusals[Step(steps[0])]
+            consequence = device.profile.refusals[CommandCheck(steps[0])]
             told = next(record for record in reversed(self.rig.records) if record.event == "refused")
             assert (told.detail["clause"], bool(told.detail["reason"])) == (consequence.clause, True)
             new = self.written() - logged
@@ -112,7 +114,9 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
         @rule(counter=COUNTERS)
         def the_supplier_sends_a_command(self, counter: int) -> None:
             fresh = counter > self.highest
-            self.send(self.rig.command(CODE, b"\xd9", counter, originator=self.supplier, signed=True), may_act=fresh, step=Step.COUNTER)
+            self.send(
+                self.rig.command(CODE, b"\xd9", counter, originator=self.supplier, signed=True), may_act=fresh, step=CommandCheck.COUNTER
+            )
             self.highest = max(self.highest, counter)
 
         @rule(counter=COUNTERS, party=SENDERS)
@@ -120,17 +124,17 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
             if party != self.supplier:
                 self.used[party] = max(self.used.get(party, 0), counter)
                 data = self.rig.command(CODE, b"\xd9", counter, originator=party, signed=True)
-                self.send(data, may_act=False, step=Step.AUTHORITY)
+                self.send(data, may_act=False, step=CommandCheck.AUTHORITY)
 
         @rule(counter=COUNTERS)
         def the_supplier_sends_what_only_the_network_operator_may(self, counter: int) -> None:
             data = self.rig.command(OPERATORS_CODE, b"\xd9", counter, originator=self.supplier)
-            self.send(data, may_act=False, step=Step.AUTHORITY)
+            self.send(data, may_act=False, step=CommandCheck.AUTHORITY)
 
         @rule(counter=COUNTERS)
         def it_is_a_command_of_another_type_of_device(self, counter: int) -> None:
             data = self.rig.command(GAS_CODE, b"\xd9", counter, originator=self.supplier, signed=True)
-            self.send(data, may_act=False, step=Step.SUPPORTED)
+            self.send(data, may_act=False, step=CommandCheck.SUPPORTED)
 
         @rule(counter=COUNTERS, keep=st.floats(min_value=0, max_value=1, exclude_max=True))
         def it_is_cut_short(self, counter: int, keep: float) -> None:
@@ -150,7 +154,7 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
         @rule(counter=st.integers(min_value=1 << 63, max_value=(1 << 64) - 1))
         def its_counter_is_larger_than_any_may_be(self, counter: int) -> None:
             data = self.rig.command(CODE, b"\xd9", counter, originator=self.supplier, signed=True)
-            self.send(data, may_act=False, step=Step.COUNTER)
+            self.send(data, may_act=False, step=CommandCheck.COUNTER)
 
         @rule(kind=st.sampled_from(sorted(BROKEN)), floor=st.integers(min_value=0, max_value=12))
         def a_change_of_supplier_brings_a_bad_certificate(self, kind: str, floor: int) -> None:
@@ -167,23 +171,23 @@ def machine(rig: Rig, pki: Keystore) -> type[RuleBasedStateMachine]:
         def another_party_signs_in_the_suppliers_name(self, counter: int, party: Eui64) -> None:
             if party != self.supplier:
                 data = self.rig.command(CODE, b"\xd9", counter, originator=self.supplier, signed=True, signer=party)
-                self.send(data, may_act=False, step=Step.SIGNATURE if counter > self.highest else Step.COUNTER)
+                self.send(data, may_act=False, step=CommandCheck.SIGNATURE if counter > self.highest else CommandCheck.COUNTER)
 
         @rule(counter=COUNTERS)
         def it_is_for_another_device(self, counter: int) -> None:
             data = self.rig.command(CODE, b"\xd9", counter, originator=self.supplier, recipient=GSME, signed=True)
-            self.send(data, may_act=False, step=Step.ADDRESSED)
+            self.send(data, may_act=False, step=CommandCheck.ADDRESSED)
 
         @rule(counter=COUNTERS)
         def it_comes_without_a_mac(self, counter: int) -> None:
             data = self.rig.command(CODE, b"\xd9", counter, originator=self.supplier, signed=True, mac=False)
-            self.send(data, may_act=False, step=Step.MAC if counter > self.highest else Step.COUNTER)
+            self.send(data, may_act=False, step=CommandCheck.MAC if counter > self.highest else CommandCheck.COUNTER)
 
         @rule(counter=COUNTERS)
         def it_comes_through_the_acb_for_a_user(self, counter: int) -> None:
             other = OtherInformation(CODE, self.supplier, counter)
             data = self.rig.command(CODE, b"\xd9", counter, originator=ACB, signed=True, other=other)
-            self.send(data, may_act=False, step=Step.AUTHORITY)
+            self.send(data, may_act=False, step=CommandCheck.AUTHORITY)
 
         @rule(data=st.data())
         def an_old_message_comes_again(self, data: st.DataObject) -> None:

@@ -7,10 +7,11 @@ import pytest
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device.event_log import LogName
 from firmware_emu.device.pipeline import GbcsDevice
-from firmware_emu.device.profile import Step, standard_profile
+from firmware_emu.device.profile import CommandCheck, standard_profile
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.gbcs.axdr import OctetString
 from firmware_emu.gbcs.dlms import (
+    AccessOutcome,
     AccessRequest,
     AccessResponse,
     AccessResult,
@@ -18,7 +19,6 @@ from firmware_emu.gbcs.dlms import (
     DataNotification,
     LongUnsigned,
     Null,
-    Result,
     Specification,
     invoke_id,
 )
@@ -225,7 +225,7 @@ def test_a_crash_in_execution_is_recorded_and_answered_as_a_failure_of_each_item
 
 def test_an_answer_longer_than_a_message_is_a_failure_of_each_item_and_no_crash(esme: Rig) -> None:
     longest = OctetString(bytes(65_000))
-    esme.executor.answer = AccessResponse(invoke_id(7), (longest, longest), (Result(Choice.GET, AccessResult.SUCCESS),) * 2).encode()
+    esme.executor.answer = AccessResponse(invoke_id(7), (longest, longest), (AccessOutcome(Choice.GET, AccessResult.SUCCESS),) * 2).encode()
     response = esme.ask(READ_CODE, READ, 7)
     assert [result.code for result in AccessResponse.decode(response.payload).results] == [AccessResult.LONG_GET_OR_ACTION_ABORTED]
     told = [record for record in esme.records if record.event in ("too long", "crashed")]
@@ -254,7 +254,15 @@ def test_own_counters_are_never_used_twice_even_across_power_cuts(esme: Rig) -> 
 
 
 def test_another_order_of_the_checks_is_a_matter_of_the_profile(esme: Rig) -> None:
-    order = (Step.WELL_FORMED, Step.MAC, Step.SIGNATURE, Step.COUNTER, Step.AUTHORITY, Step.SUPPORTED, Step.ADDRESSED)
+    order = (
+        CommandCheck.WELL_FORMED,
+        CommandCheck.MAC,
+        CommandCheck.SIGNATURE,
+        CommandCheck.COUNTER,
+        CommandCheck.AUTHORITY,
+        CommandCheck.SUPPORTED,
+        CommandCheck.ADDRESSED,
+    )
     profile = replace(standard_profile(), order=order)
     device = esme.device
     esme.device = GbcsDevice(

@@ -8,7 +8,7 @@ import pytest
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.event_log import LogName
-from firmware_emu.device.joining import HubTime
+from firmware_emu.device.joining import ServedTime
 from hil.devices import Esme, Gsme
 from hil.devices.metering.maker import maker
 from hil.devices.metering.tariff import DAY_S
@@ -21,7 +21,7 @@ Meter = Esme | Gsme
 def compared(home: Home, meter: Meter, astray_s: float) -> None:
     """A meter whose clock was set, and stands that far from the hub's time at the next comparison."""
     now = home.clock.now()
-    meter.hub_time, meter._hub_time_read_at = HubTime(int(now), True), int(now)
+    meter.hub_time, meter._hub_time_read_at = ServedTime(int(now), True), int(now)
     meter.clock_reliable = True
     meter.clock_offset = astray_s
     meter.compare_clock()
@@ -60,7 +60,7 @@ async def test_a_larger_one_is_left_and_told_once_in_the_security_log_and_by_an_
 
 
 async def test_a_clock_that_was_never_set_is_compared_with_nothing(home: Home, meter: Meter) -> None:
-    meter.hub_time, meter._hub_time_read_at = HubTime(int(home.clock.now()) + 60, True), home.clock.now()
+    meter.hub_time, meter._hub_time_read_at = ServedTime(int(home.clock.now()) + 60, True), home.clock.now()
     meter.compare_clock()
     assert meter.log_codes(LogName.SECURITY) == []
     await meter.stop()
@@ -89,7 +89,7 @@ async def test_a_clock_that_drifts_is_kept_within_its_bounds_and_no_energy_comes
 async def test_a_maker_may_let_its_clock_be_set_once_a_day(home: Home) -> None:
     esme = Esme(*home.parts(DeviceType.ESME), maker=maker("maker-clock-once"))
     now = home.clock.now()
-    esme.hub_time, esme._hub_time_read_at = HubTime(int(now), True), int(now)
+    esme.hub_time, esme._hub_time_read_at = ServedTime(int(now), True), int(now)
     assert esme.set_clock(now - 60, now + 60)
     assert not esme.set_clock(now - 60, now + 60)
     esme.clock_offset += DAY_S

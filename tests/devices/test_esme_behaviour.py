@@ -11,7 +11,7 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device.event_log import LogName
-from firmware_emu.device.joining import HubTime
+from firmware_emu.device.joining import ServedTime
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.axdr import Array, Boolean, CompactArray, DoubleLongUnsigned, Integer, LongUnsigned, Null, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessResult, Choice, DataNotification, Protected, open_protected
@@ -306,7 +306,7 @@ async def test_an_adjusted_clock_neither_makes_nor_loses_energy(home: Home) -> N
     esme = Esme(*home.parts(DeviceType.ESME), load=lambda half_hour: 3600)
     await esme.start()
     start = home.clock.now()
-    esme.hub_time = HubTime(7, True)  # the hub's clock is 7 s ahead of the bench's
+    esme.hub_time = ServedTime(7, True)  # the hub's clock is 7 s ahead of the bench's
     await home.clock.sleep(100)
     assert esme.set_clock(start, start + 1000)
     await home.clock.sleep(100)

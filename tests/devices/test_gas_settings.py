@@ -15,7 +15,7 @@ from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.use_cases import CATALOGUE, GbzItem, by_code
 from firmware_emu.gbcs.utrn import make_utrn
 from firmware_emu.zse import clusters
-from firmware_emu.zse.declare import Command, Field, FieldValue, Layout, Repeat
+from firmware_emu.zse.declare import ClusterCommand, Field, FieldValue, Layout, Repeat
 from firmware_emu.zse.zcl import ZclStatus, decode_read_response, encode_attribute_ids
 from tests.devices.device_home import NETWORK_OPERATOR, SUPPLIER
 from tests.devices.gas_bench import GSME, GasBench
@@ -28,7 +28,7 @@ TO_ITSELF = {0x0090, 0x009B}
 """PCS02 and PCS01: what a PPMID sends, as GCS06 and CS01b."""
 
 
-def command_of(item: GbzItem) -> Command:
+def command_of(item: GbzItem) -> ClusterCommand:
     cluster = clusters.by_id(item.cluster)
     assert cluster is not None
     command = cluster.command(item.command, to_client=bool(item.frame_control & 0x08))

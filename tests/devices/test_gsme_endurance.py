@@ -10,7 +10,7 @@ import pytest
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
-from firmware_emu.device.joining import HubTime
+from firmware_emu.device.joining import ServedTime
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.declare import FieldValue
@@ -122,7 +122,7 @@ def test_a_daily_snapshot_tells_the_rates(bench: Bench) -> None:
 
 def test_a_clock_that_is_set_moves_the_count_and_nothing_flows_or_is_lost_by_it(bench: Bench) -> None:
     bench.go(HOUR_S)
-    bench.gsme.hub_time = HubTime(600, True)  # the hub's clock is ten minutes ahead of the bench's
+    bench.gsme.hub_time = ServedTime(600, True)  # the hub's clock is ten minutes ahead of the bench's
     assert bench.gsme.set_clock(0, bench.gsme.now() + 1000)
     bench.gsme.update()
     assert round(bench.gsme.clock_offset) == 600

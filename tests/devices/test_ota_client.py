@@ -21,7 +21,7 @@ from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import ActivateFirmwareCommand, ActivateFirmwareOutcome
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.base import SimpleDescriptor
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, RegisteredType
 from firmware_emu.hub.ota import ImagePiece, OtaStore
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag
@@ -60,7 +60,7 @@ class Server:
         self.chf = GbcsDevice(chf, DeviceType.CHF, credentials, store, clock.now, self.home.trace, STANDARD)
         self.chf.outgoing = self._tell
         log = DeviceLog(store, capacity=16, historic_capacity=15, now=lambda: int(clock.now()))
-        log.add(LogEntry(self.home.parts(DeviceType.GSME)[0], RegisteredType.GSME))
+        log.add(ListedDevice(self.home.parts(DeviceType.GSME)[0], RegisteredType.GSME))
         self.home.hub.zcl.add_endpoint(SimpleDescriptor(125, 0x0508, servers=(OTA.id,), clients=()))
         self.images = OtaStore(self.chf, self.home.hub.zcl, 125, log, standard_profile(), asyncio.ensure_future)
 

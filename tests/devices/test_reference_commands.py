@@ -9,7 +9,7 @@ from pathlib import Path
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
-from firmware_emu.device.joining import HubTime
+from firmware_emu.device.joining import ServedTime
 from firmware_emu.device.object_model import same_type
 from firmware_emu.device.profile import standard_profile
 from firmware_emu.gbcs.axdr import Null
@@ -46,7 +46,7 @@ def meter(keystore: Keystore, records: list[Record], variant: EsmeVariant = SING
     clock = Clock(start=datetime(2015, 1, 1, tzinfo=UTC), warp=True)
     trace = Trace(clock.now)
     esme = Esme(ESME, InstallCode(bytes(16)), keystore, MemoryHan(ESME).node(ESME), clock, trace, PARTIES, variant=variant)
-    esme.hub_time = HubTime(0, True)  # the hub's clock is the bench's
+    esme.hub_time = ServedTime(0, True)  # the hub's clock is the bench's
     trace.subscribe(records.append)
     return esme
 

@@ -16,7 +16,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
 from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
-from hil.devices.metering.tariff import Register, Ring, house
+from hil.devices.metering.tariff import RecordRing, Register, house
 from tests.devices.hub_in_memory import MemoryHan
 from tests.devices.meter_bench import Bench
 
@@ -52,7 +52,7 @@ def test_half_hours_add_up_to_the_day_and_days_to_the_total() -> None:
 
 @given(st.integers(min_value=1, max_value=30), st.integers(min_value=1, max_value=12), st.integers(min_value=0, max_value=100))
 def test_a_ring_keeps_its_newest_records_in_order(depth: int, per_page: int, count: int) -> None:
-    ring = Ring(MemoryStore(), "ring", "Iq", depth, per_page)
+    ring = RecordRing(MemoryStore(), "ring", "Iq", depth, per_page)
     for number in range(count):
         ring.append(number, -number)
     expected = [(number, -number) for number in range(max(0, count - depth), count)]

@@ -17,7 +17,7 @@ from firmware_emu.gbcs.axdr import decode_data
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotification, open_protected
 from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.gbcs.explain import explain
-from firmware_emu.gbcs.gbt import Block, Reassembly
+from firmware_emu.gbcs.gbt import BlockReassembly, TransferBlock
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.tree import TreeNode
@@ -89,10 +89,10 @@ def _asn1(octets: bytes) -> None:
 
 def _blocks(octets: bytes) -> None:
     """Blocks one after the other, each after an octet that says how long it is."""
-    reassembly = Reassembly(max_octets=4096)
+    reassembly = BlockReassembly(max_octets=4096)
     while octets:
         size = 1 + octets[0]
-        block = Block.decode(octets[1:size])
+        block = TransferBlock.decode(octets[1:size])
         _same("transfer block", block.encode(), octets[1:size])
         if reassembly.add(block) is not None:
             return

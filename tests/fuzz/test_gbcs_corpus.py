@@ -11,7 +11,7 @@ import pytest
 from firmware_emu.gbcs.asn1 import Asn1Payload, LengthForm
 from firmware_emu.gbcs.asn1_types import DeviceLogEntry, ReadDeviceLogResponse
 from firmware_emu.gbcs.axdr import Array, Data, Null, OctetString, Structure, Unsigned
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, DataNotification, Result, Specification
+from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse, AccessResult, Choice, DataNotification, Specification
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.ids import CraFlag, Eui64
@@ -56,7 +56,7 @@ def _nested(leaves: int) -> Data:
 def _hostile(size: int) -> dict[str, bytes]:
     """Messages of about ``size`` octets whose every octet is one more thing to read."""
     nulls = (Null(),) * (size // 3)
-    results = (Result(Choice.GET, AccessResult(0)),) * (size // 3)
+    results = (AccessOutcome(Choice.GET, AccessResult(0)),) * (size // 3)
     gets = (Specification(Choice.GET, 1, bytes(6), 2),) * (size // 11)
     log = (DeviceLogEntry(_ESME, 1),) * (size // 15)
     report = Component(0x0702, 0x18, 0, 0x0A, bytes.fromhex("000010 01".replace(" ", "")) * (size // 4))

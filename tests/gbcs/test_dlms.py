@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs.dlms import (
+    AccessOutcome,
     AccessRequest,
     AccessResponse,
     AccessResult,
@@ -21,7 +22,6 @@ from firmware_emu.gbcs.dlms import (
     Protected,
     ProtectedAttribute,
     ProtectionParameters,
-    Result,
     Specification,
     Structure,
     Unsigned,
@@ -71,7 +71,7 @@ def test_every_request_decodes_to_itself(identifier: int, items: list[tuple[Spec
     ),
 )
 def test_every_response_decodes_to_itself(identifier: int, items: list[tuple[Data, Choice, AccessResult]]) -> None:
-    response = AccessResponse(identifier, tuple(item[0] for item in items), tuple(Result(item[1], item[2]) for item in items))
+    response = AccessResponse(identifier, tuple(item[0] for item in items), tuple(AccessOutcome(item[1], item[2]) for item in items))
     assert AccessResponse.decode(response.encode()) == response
 
 

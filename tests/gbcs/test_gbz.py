@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs import zcl_layouts
 from firmware_emu.gbcs.gbz import Component, Gbz, numbered
-from firmware_emu.gbcs.zcl_layouts import FieldLayout, Given, GroupLayout, TypedValue, decode_zcl, encode_zcl, layouts
+from firmware_emu.gbcs.zcl_layouts import FieldLayout, Given, GroupLayout, LayoutValue, decode_zcl, encode_zcl, layouts
 from firmware_emu.zse.declare import fields as declared
 from firmware_emu.zse.declare import repeat
 from tests.gbcs.gbcs_strategies import HOSTILE_SECONDS, clear, outcome, sealed
@@ -62,8 +62,8 @@ def _field(field: FieldLayout) -> st.SearchStrategy[Given]:
         case "x":
             return st.binary(min_size=1, max_size=20)
         case "v":
-            numbers = st.builds(TypedValue, st.sampled_from([0x18, 0x20, 0x30]), st.integers(0, 255))
-            return st.one_of(numbers, st.builds(TypedValue, st.just(0x2B), st.integers(-(2**31), 2**31 - 1)))
+            numbers = st.builds(LayoutValue, st.sampled_from([0x18, 0x20, 0x30]), st.integers(0, 255))
+            return st.one_of(numbers, st.builds(LayoutValue, st.just(0x2B), st.integers(-(2**31), 2**31 - 1)))
         case "z":
             return st.just(0)
         case "i":

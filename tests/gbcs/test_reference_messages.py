@@ -20,7 +20,7 @@ from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.use_cases import AccessList, UseCaseKind, by_code, find
-from firmware_emu.gbcs.verify import State
+from firmware_emu.gbcs.verify import ProtectionState
 from firmware_emu.gbcs.zcl_layouts import Given, decode_zcl, encode_zcl, given
 from firmware_emu.ids import CraFlag
 
@@ -52,10 +52,10 @@ def test_every_mac_and_signature_holds_but_those_without_published_keys(messages
     for name, data in messages.items():
         verdict = verify.check(data, rtds_keys)
         if name.startswith(UNCHECKABLE):
-            assert verdict.mac.state is State.UNCHECKED, name
+            assert verdict.mac.state is ProtectionState.UNCHECKED, name
             continue
-        assert verdict.mac.state is (State.ABSENT if verdict.message.mac is None else State.VALID), name
-        assert verdict.signature.state is (State.VALID if verdict.message.signature else State.ABSENT), name
+        assert verdict.mac.state is (ProtectionState.ABSENT if verdict.message.mac is None else ProtectionState.VALID), name
+        assert verdict.signature.state is (ProtectionState.VALID if verdict.message.signature else ProtectionState.ABSENT), name
         assert verdict.ok is (verdict.message.signature is not None), name
 
 
@@ -108,7 +108,7 @@ def test_a_mac_made_the_wrong_way_fails_and_the_verdict_says_how(
     key = protect.primitives.derive_key(z, protect.other_info(header.originator, use, counter, header.recipient))
     mac = protect.primitives.tag(key, header.originator.octets + bytes(4), prefix + message.signing_block)
     verdict = verify.check(replace(message, mac=mac).encode(), rtds_keys)
-    assert verdict.mac.state is State.INVALID
+    assert verdict.mac.state is ProtectionState.INVALID
     assert wanted in verdict.mac.would_hold
     assert not verdict.ok
 

@@ -11,13 +11,13 @@ from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.gbcs import protect, verify
 from firmware_emu.gbcs.build import alert_message, build_command, respond
 from firmware_emu.gbcs.dlms import (
+    AccessOutcome,
     AccessResponse,
     AccessResult,
     Choice,
     Null,
     Protected,
     ProtectionParameters,
-    Result,
     Structure,
     Unsigned,
     invoke_id,
@@ -26,7 +26,7 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.use_cases import by_name
-from firmware_emu.gbcs.verify import State
+from firmware_emu.gbcs.verify import ProtectionState
 from firmware_emu.ids import CraFlag, Eui64
 from tests.gbcs.gbcs_strategies import BROKER, HUB, METER, SUPPLIER
 
@@ -41,35 +41,35 @@ def _arm(pki: Keystore, counter: int = 1000) -> Message:
 
 def test_a_command_is_macced_by_the_broker_and_signed_by_the_user(pki: Keystore) -> None:
     verdict = verify.check(_arm(pki).encode(), pki)
-    assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (State.VALID, State.VALID, True)
+    assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (ProtectionState.VALID, ProtectionState.VALID, True)
 
 
 def test_a_response_is_between_the_device_and_the_recipient(pki: Keystore) -> None:
-    response = AccessResponse(invoke_id(1), (Null(),), (Result(Choice.ACTION, AccessResult.SUCCESS),))
+    response = AccessResponse(invoke_id(1), (Null(),), (AccessOutcome(Choice.ACTION, AccessResult.SUCCESS),))
     answer = protect.with_mac(respond(_arm(pki), response.encode()), pki.shared_secret(METER, SUPPLIER))
     assert verify.check(answer.encode(), pki).ok
     wrong = protect.with_mac(answer, pki.shared_secret(METER, BROKER))
     verdict = verify.check(wrong.encode(), pki)
-    assert verdict.mac.state is State.INVALID
+    assert verdict.mac.state is ProtectionState.INVALID
     assert str(BROKER) in verdict.mac.would_hold
 
 
 def test_a_message_without_protection_is_not_ok(pki: Keystore) -> None:
     header = GroupingHeader(CraFlag.COMMAND, 1, SUPPLIER, METER, OtherInformation(0x0051))
     verdict = verify.check(build_command(by_name("ECS44"), header).encode(), pki)
-    assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (State.ABSENT, State.ABSENT, False)
+    assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (ProtectionState.ABSENT, ProtectionState.ABSENT, False)
 
 
 def test_a_signed_command_whose_mac_cannot_be_checked_is_not_ok(pki: Keystore) -> None:
     verdict = verify.check(_arm(pki).encode(), pki.subset(SUPPLIER, METER, BROKER, private=[SUPPLIER]))
-    assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (State.UNCHECKED, State.VALID, False)
+    assert (verdict.mac.state, verdict.signature.state, verdict.ok) == (ProtectionState.UNCHECKED, ProtectionState.VALID, False)
 
 
 def test_keys_that_are_not_held_leave_a_check_undone_with_the_reason(pki: Keystore) -> None:
     stranger = Eui64.parse("00db1234567800ff")
     alert = replace(alert_message(0x1001, 1, stranger, SUPPLIER, b"\x01\x09\x00\x81\x0e\x1c\x37\x4a\x80"), mac=bytes(12))
     verdict = verify.check(alert.encode(), pki)
-    assert verdict.mac.state is State.UNCHECKED
+    assert verdict.mac.state is ProtectionState.UNCHECKED
     assert str(stranger) in verdict.mac.reason
     assert not verdict.ok
 
@@ -91,13 +91,13 @@ def test_a_signature_made_the_wrong_way_is_told(pki: Keystore, mistake: str, wan
     if mistake == "halves":
         signature = signature[32:] + signature[:32]
     verdict = verify.check(replace(message, signature=signature).encode(), pki)
-    assert verdict.signature.state is State.INVALID
+    assert verdict.signature.state is ProtectionState.INVALID
     assert wanted in verdict.signature.would_hold
 
 
 def test_a_mac_that_nothing_explains_says_so_by_saying_nothing(pki: Keystore) -> None:
     verdict = verify.check(replace(_arm(pki), mac=bytes(12)).encode(), pki)
-    assert (verdict.mac.state, verdict.mac.would_hold) == (State.INVALID, "")
+    assert (verdict.mac.state, verdict.mac.would_hold) == (ProtectionState.INVALID, "")
 
 
 @pytest.mark.parametrize("party", [None, SUPPLIER])
@@ -108,7 +108,7 @@ def test_protected_attributes_open_for_their_reader_alone(pki: Keystore, party: 
     plaintext = Structure((Unsigned(7),)).encode()
     sealed = protect.encrypt(plaintext, pki.shared_secret(METER, SUPPLIER), originator=METER, counter=counter, recipient=SUPPLIER)
     data = Protected(ProtectionParameters(77, METER, recipient), sealed).data()
-    payload = AccessResponse(invoke_id(77), (data,), (Result(Choice.ACTION, AccessResult.SUCCESS),)).encode()
+    payload = AccessResponse(invoke_id(77), (data,), (AccessOutcome(Choice.ACTION, AccessResult.SUCCESS),)).encode()
     message = Message(GroupingHeader(CraFlag.RESPONSE, 77, METER, recipient, other), payload)
     message = protect.with_mac(message, pki.shared_secret(METER, recipient))
     verdict = verify.check(message.encode(), pki)
@@ -127,5 +127,5 @@ def test_a_ciphertext_that_does_not_open_makes_the_verdict_bad(pki: Keystore) ->
     header = GroupingHeader(CraFlag.RESPONSE, 5, HUB, SUPPLIER, OtherInformation(0x0074))
     message = protect.with_mac(Message(header, Gbz((component,)).encode()), pki.shared_secret(HUB, SUPPLIER))
     verdict = verify.check(message.encode(), pki)
-    assert verdict.mac.state is State.VALID
+    assert verdict.mac.state is ProtectionState.VALID
     assert not verdict.ok

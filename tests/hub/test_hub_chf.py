@@ -17,7 +17,7 @@ from firmware_emu.gbcs.dlms import (
     range_selection,
 )
 from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.hub.device_log import Membership
+from firmware_emu.hub.device_log import ListedState
 from firmware_emu.ids import Eui64
 from tests.hub.hub_bench import (
     CHF,
@@ -157,7 +157,7 @@ async def test_traffic_with_the_old_key_brings_it_back_into_use_and_into_a_backu
     await bench.ask(add_device(bench, ESME, seconds=200))
     assert await meter.node.join(key) == GPF
     await bench.wait_for(lambda: last_backup(bench) == {ESME: aes_mmo(key)} or None)
-    assert bench.hub.status.device_log[0].membership is Membership.ESTABLISHED
+    assert bench.hub.status.device_log[0].membership is ListedState.ESTABLISHED
 
 
 async def test_the_log_holds_sixteen_devices_and_refuses_a_seventeenth(bench: Bench) -> None:
@@ -290,7 +290,7 @@ async def test_neither_install_code_nor_link_key_gets_into_the_trace(bench: Benc
 async def test_a_type_2_device_joins_the_han_and_gets_no_tunnel(bench: Bench) -> None:
     await joined_meter(bench, IHD, 128)
     await bench.clock.sleep(10)
-    assert bench.hub.status.device_log[0].membership is Membership.ESTABLISHED
+    assert bench.hub.status.device_log[0].membership is ListedState.ESTABLISHED
     assert bench.hub.status.tunnels == ()
 
 

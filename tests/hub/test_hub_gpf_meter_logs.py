@@ -12,7 +12,7 @@ from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.declare import FieldValue
-from hil.devices.metering.tariff import Ring
+from hil.devices.metering.tariff import RecordRing
 from tests.hub.gas_home import gas, gas_meter, part
 from tests.hub.hub_bench import CONFIG, GPF, GSME, Bench
 
@@ -87,7 +87,7 @@ async def test_the_meter_publishes_its_midnights_and_the_gpf_asks_for_none(bench
     store = GasStore(bench.store, standard_profile())
     daily = list(store.daily_read.newest_first())
     prefix = gsme.gbcs.prefix + "log/gas/registers/1"
-    kept = list(Ring(gsme.store, prefix, "II9Q", 31))
+    kept = list(RecordRing(gsme.store, prefix, "II9Q", 31))
     assert [int.from_bytes(entry[:4], "big") for entry in daily] == [record[0] for record in reversed(kept)]
     assert [int.from_bytes(entry[4:10], "little") for entry in daily] == [record[2] for record in reversed(kept)]
     volumes = [int.from_bytes(entry[4:8], "big") for entry in store.daily_consumption.newest_first()]

@@ -10,7 +10,7 @@ from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs.envelope import GroupingHeader, OtherInformation
 from firmware_emu.han.introduction import Admission, Introduction
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, RegisteredType
 from firmware_emu.hub.routing import LocalCommands, Way
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 
@@ -55,7 +55,7 @@ COMMAND, RESPONSE = header(CraFlag.COMMAND).identifier, header(CraFlag.RESPONSE)
 @pytest.fixture
 def log() -> DeviceLog:
     made = DeviceLog(MemoryStore(), capacity=16, historic_capacity=15, now=lambda: 0)
-    made.add(LogEntry(TERMINAL, RegisteredType.HAND_HELD))
+    made.add(ListedDevice(TERMINAL, RegisteredType.HAND_HELD))
     return made
 
 

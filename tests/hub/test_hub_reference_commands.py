@@ -20,7 +20,7 @@ from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.hub.chf import ChfExecutor
-from firmware_emu.hub.device_log import DeviceLog, LogEntry, RegisteredType
+from firmware_emu.hub.device_log import DeviceLog, ListedDevice, RegisteredType
 from firmware_emu.hub.profile import HubConfig, standard_profile
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -80,7 +80,7 @@ def test_ccs01_answers_as_the_reference(chf: GbcsDevice, command: Callable[[str]
 @pytest.mark.clause("RTDS CCS02")
 def test_ccs02_answers_as_the_reference(chf: GbcsDevice, command: Callable[[str], bytes], rtds: Path) -> None:
     assert isinstance(chf.executor, ChfExecutor)
-    chf.executor._log.add(LogEntry(ESME, RegisteredType.ESME))
+    chf.executor._log.add(ListedDevice(ESME, RegisteredType.ESME))
     assert same(chf.receive(command("CCS02_8.11_SUCCESS"))[0], reference(rtds, "CCS02_8.11_SUCCESS_RESPONSE"))
 
 
@@ -114,7 +114,7 @@ def test_reads_of_the_reference_are_answered_in_the_reference_s_form(
     name: str,
 ) -> None:
     assert isinstance(chf.executor, ChfExecutor)
-    chf.executor._log.add(LogEntry(ESME, RegisteredType.ESME))
+    chf.executor._log.add(ListedDevice(ESME, RegisteredType.ESME))
     (answer,) = chf.receive(command(name))
     expected = reference(rtds, f"{name}_RESPONSE")
     ours, theirs = AccessResponse.decode(Message.decode(answer).payload), AccessResponse.decode(expected.payload)

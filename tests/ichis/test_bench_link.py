@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError, JigError
-from ichis.bench_link import LABEL, LONGEST, BenchLink, Frame, FrameKind, FrameReader, NoAnswer, RigLate
+from ichis.bench_link import LABEL, LONGEST, BenchLink, FrameKind, JigFrame, JigFrameReader, NoAnswer, RigLate
 from ichis.port import SerialPort
 from ichis.uart import LineProfile, carried, levels_of, octets_of
 
-FRAMES = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=64))
+FRAMES = st.builds(JigFrame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=64))
 LINES = st.builds(
     LineProfile,
     st.sampled_from([1200.0, 9600.0, 115200.0]),
@@ -29,15 +29,15 @@ LINES = st.builds(
 
 
 @given(FRAMES)
-def test_a_frame_reads_back_as_it_was_written(frame: Frame) -> None:
-    assert Frame.decode(frame.encode()) == frame
+def test_a_frame_reads_back_as_it_was_written(frame: JigFrame) -> None:
+    assert JigFrame.decode(frame.encode()) == frame
 
 
 @given(st.lists(FRAMES, max_size=5), st.binary(max_size=20), st.integers(1, 9))
-def test_frames_are_found_in_pieces_and_after_noise(frames: list[Frame], noise: bytes, piece: int) -> None:
+def test_frames_are_found_in_pieces_and_after_noise(frames: list[JigFrame], noise: bytes, piece: int) -> None:
     noise = noise.replace(b"\xc5", b"")
     octets = noise + b"".join(frame.encode() for frame in frames)
-    reader, found = FrameReader(), []
+    reader, found = JigFrameReader(), []
     for start in range(0, len(octets), piece):
         found += reader.feed(octets[start : start + piece])
     assert found == frames
@@ -45,24 +45,24 @@ def test_frames_are_found_in_pieces_and_after_noise(frames: list[Frame], noise: 
 
 
 @given(FRAMES, st.data())
-def test_every_flipped_bit_is_found(frame: Frame, data: st.DataObject) -> None:
+def test_every_flipped_bit_is_found(frame: JigFrame, data: st.DataObject) -> None:
     octets = bytearray(frame.encode())
     place = data.draw(st.integers(0, 8 * len(octets) - 1))
     octets[place // 8] ^= 1 << place % 8
     with pytest.raises(DecodeError):
-        Frame.decode(bytes(octets))
+        JigFrame.decode(bytes(octets))
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_octets_never_break_the_reader(octets: bytes) -> None:
-    FrameReader().feed(octets)
+    JigFrameReader().feed(octets)
     with contextlib.suppress(DecodeError):
-        Frame.decode(octets)
+        JigFrame.decode(octets)
 
 
 def test_a_payload_that_no_frame_holds_is_refused_and_the_label_says_what_this_is_not() -> None:
     with pytest.raises(DecodeError, match="length"):
-        Frame(1, 1, bytes(LONGEST + 1)).encode()
+        JigFrame(1, 1, bytes(LONGEST + 1)).encode()
     assert "not ICHIS" in LABEL
 
 

@@ -13,7 +13,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError, JigError
 from hil.conformance.proofs.alone import run_alone
 from hil.conformance.proofs.faults import instruments
-from hil.conformance.run import ConformanceRun, Session, selected
+from hil.conformance.run import ConformanceRun, RunSession, selected
 from ichis.cli import ichis
 from ichis.conformance.check import load_checks
 from ichis.measuring.calibration import load_calibration
@@ -72,7 +72,7 @@ def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
 def test_a_run_measures_the_latency_of_its_supply_before_its_checks_and_uses_it(tmp_path: Path) -> None:
     board = load_board("simulated", ("jig.stand_in.supply=rigol-dp832", "jig.stand_in.latency_ms=100"))
     run = ConformanceRun(board, load_profile("ichis_default"), tmp_path, Clock(start=board.clock.start, warp=True), selected(("DYN-07",)))
-    with Session(run) as session:
+    with RunSession(run) as session:
         found = session.check(run.checks[0], 1)
     assert "of 50 by loop-back at the start" in run.facts["supply off latency"]
     assert found.verdict.value == "pass"
@@ -84,6 +84,6 @@ def test_a_latency_that_cannot_be_measured_is_a_deviation_of_the_run(tmp_path: P
     settings = ("jig.stand_in.supply=rigol-dp832", 'jig.stand_in.faults=["off ignored from 3rd"]')
     board = load_board("simulated", settings)
     run = ConformanceRun(board, load_profile("ichis_default"), tmp_path, Clock(start=board.clock.start, warp=True), selected(("SST-01",)))
-    with Session(run):
+    with RunSession(run):
         pass
     assert any("the latency of the supply was not measured" in told for told in run.deviations)

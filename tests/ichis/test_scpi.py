@@ -22,7 +22,7 @@ from ichis.hub_side import HubSide
 from ichis.instrument.drivers import InstrumentSupply
 from ichis.instrument.fault import read_fault
 from ichis.instrument.link import InstrumentLink
-from ichis.instrument.session import InstrumentGivenUp, InstrumentTrouble, Refused, Session
+from ichis.instrument.session import CommandRefused, InstrumentGivenUp, InstrumentSession, InstrumentTrouble
 from ichis.instrument.stand_in import Behind, StandIn, StandInLink
 from ichis.jig import OPEN_OHM
 from ichis.measuring.dialect import dialects, named, recognise
@@ -107,7 +107,7 @@ async def modelled(clock: Clock, model: str, *faults: str, latency_s: float = 0.
     stand_in = StandIn(*named(model), Behind(supply=jig.supply, probes=jig.probes), [read_fault(one) for one in faults], latency_s)
     link = StandInLink(stand_in, clock)
     try:
-        supply = InstrumentSupply(await Session.open(link, clock, "supply"), clock)
+        supply = InstrumentSupply(await InstrumentSession.open(link, clock, "supply"), clock)
         await supply.open()
         yield jig, supply
     finally:
@@ -226,7 +226,7 @@ GOOD = {"*IDN?": IDN, ":SYST:ERR?": '0,"No error"', ":MEAS:VOLT?": "12.0", ":OUT
 
 
 @contextlib.asynccontextmanager
-async def peer(**answers: bytes) -> AsyncIterator[Session]:
+async def peer(**answers: bytes) -> AsyncIterator[InstrumentSession]:
     """A peer on a pseudo-terminal that answers as an instrument but for what is given, by question."""
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -238,7 +238,7 @@ async def peer(**answers: bytes) -> AsyncIterator[Session]:
             os.write(master, said.get(line, b""))
 
     loop.add_reader(master, answer)
-    session = await Session.open(InstrumentLink(f"ASRL{os.ttyname(slave)}::INSTR", Clock()), Clock(), "supply", timeout_s=0.3)
+    session = await InstrumentSession.open(InstrumentLink(f"ASRL{os.ttyname(slave)}::INSTR", Clock()), Clock(), "supply", timeout_s=0.3)
     said |= {question.replace("_", ":") + "?": text for question, text in answers.items()}
     try:
         yield session
@@ -288,8 +288,8 @@ async def test_the_served_supply_tells_wrong_commands_in_its_error_queue(tmp_pat
     async with served(tmp_path, Clock()) as jig:
         supply = jig.supply
         assert isinstance(supply, InstrumentSupply)
-        with pytest.raises(Refused, match="-113"):
+        with pytest.raises(CommandRefused, match="-113"):
             await supply.session.tell(":FROBNICATE 1")
-        with pytest.raises(Refused, match="-222"):
+        with pytest.raises(CommandRefused, match="-222"):
             await supply.session.tell(":VOLT 99")
         await supply.set_voltage(5)

@@ -12,7 +12,7 @@ from firmware_emu.crypto.ecqv import CbkeCredentials, ImplicitAuthority, issue
 from firmware_emu.crypto.keystore_files import cbke_text
 from firmware_emu.han.ezsp_agreement import DongleAgreement
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.key_establishment import Await, Event, Role, Send, Session
+from firmware_emu.zse.key_establishment import Await, EstablishmentEvent, EstablishmentSession, Role, Send
 from hil.radio.air.air import Air
 from hil.radio.ncp.handlers import agreement
 from hil.radio.ncp.server import NcpServer
@@ -39,19 +39,19 @@ async def test_a_dongle_agrees_a_key_with_an_initiator_and_keeps_it(clock: Clock
     made = dongle(clock, own)
     host = Host(str(await made.serve_pty()))
     await host.form()
-    meter = Session(Role.INITIATOR, METER, HUB, theirs)
-    meter.handle(Event.START)
-    (ephemeral, _) = meter.handle(Event.INITIATE, (2).to_bytes(2, "little") + bytes([10, 10]) + own.certificate)
+    meter = EstablishmentSession(Role.INITIATOR, METER, HUB, theirs)
+    meter.handle(EstablishmentEvent.START)
+    (ephemeral, _) = meter.handle(EstablishmentEvent.INITIATE, (2).to_bytes(2, "little") + bytes([10, 10]) + own.certificate)
     assert isinstance(ephemeral, Send)
 
     in_dongle = DongleAgreement(host._ezsp)
     computed = await in_dongle.agree(theirs.certificate, ephemeral.payload)
-    confirm, waiting = meter.handle(Event.EPHEMERAL, computed.ephemeral)
+    confirm, waiting = meter.handle(EstablishmentEvent.EPHEMERAL, computed.ephemeral)
     assert isinstance(confirm, Send)
     assert isinstance(waiting, Await)
     assert confirm.payload == computed.mac_initiator
     key = await in_dongle.keep(METER)
-    (established,) = meter.handle(Event.CONFIRM, computed.mac_responder)
+    (established,) = meter.handle(EstablishmentEvent.CONFIRM, computed.mac_responder)
 
     assert getattr(established, "key", b"") == key
     assert dict(made.ncp.stack.tokens.link_keys.values())[METER] == key

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from firmware_emu.clock import Clock
 from hil.commands.ncp_certify import certify
 from hil.hosts import matrix, session
-from hil.hosts.matrix import FAIL, PASS, REFUSED, SKIP, VERBS, Host
+from hil.hosts.matrix import FAIL, PASS, REFUSED, SKIP, VERBS, ForeignHost
 from hil.hosts.session import HostOutcome, Rig, drive, once
 from hil.radio.personality import Personality, personality
 
@@ -29,7 +29,7 @@ def wall_clock(follow: Callable[[Clock], Clock]) -> Clock:
 
 
 def cells(outcomes: Sequence[HostOutcome], missing: str | None = None, has: str = "") -> dict[str, tuple[str, str]]:
-    host = Host("bellows", ("ezsp",), lambda: missing, matrix._bellows, has)
+    host = ForeignHost("bellows", ("ezsp",), lambda: missing, matrix._bellows, has)
     made = matrix._cells(host, "pty", "zbdongle-e-7.4", outcomes, missing)
     assert [one.verb for one in made] == list(VERBS)
     return {one.verb: (one.verdict, one.source) for one in made}
@@ -93,7 +93,7 @@ def test_the_cells_are_one_json_object_and_a_failure_is_exit_code_one(monkeypatc
         assert Path(rig.first).exists()
         return [HostOutcome("start", False, "no answer")]
 
-    monkeypatch.setattr(matrix, "HOSTS", (Host("bellows", ("ezsp",), lambda: None, run),))
+    monkeypatch.setattr(matrix, "HOSTS", (ForeignHost("bellows", ("ezsp",), lambda: None, run),))
     done = CliRunner().invoke(certify, ["--firmware", "zbt-1-7.4", "--transport", "pty", "--json"])
     assert done.exit_code == 1
     told = json.loads(done.stdout)["cells"]
@@ -119,7 +119,7 @@ async def test_sessions_that_are_broken_off_are_taken_down(wall_clock: Clock, mo
             await asyncio.Event().wait()
         return [HostOutcome("start", True, "up")]
 
-    monkeypatch.setattr(matrix, "HOSTS", (Host("bellows", ("ezsp",), lambda: None, run),))
+    monkeypatch.setattr(matrix, "HOSTS", (ForeignHost("bellows", ("ezsp",), lambda: None, run),))
     made = matrix.certify(wall_clock, firmwares=("zbt-1-7.4",), jobs=1)
     assert (await anext(made)).verdict == PASS
     await second.wait()

@@ -10,7 +10,7 @@ import pytest
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable, RadioError
 from firmware_emu.han.base import NetworkSettings
-from firmware_emu.han.custody import FORMAT, Held, compose, differences, read_file, write_backup
+from firmware_emu.han.custody import FORMAT, DongleContent, compose, differences, read_file, write_backup
 from firmware_emu.ids import Eui64
 from hil.radio.dongles import virtual_dongle
 from hil.radio.personality import personality
@@ -36,8 +36,8 @@ async def test_a_dongle_tells_what_it_holds_and_is_left_silent(clock: Clock, fam
         held = await radio.held()
         await radio.silence()
         running = dongle.ncp.stack.running
-    assert empty == Held(HUB)
-    assert held == Held(HUB, NetworkSettings(STRANGER, 20, 0x1A62, bytes(range(16))))
+    assert empty == DongleContent(HUB)
+    assert held == DongleContent(HUB, NetworkSettings(STRANGER, 20, 0x1A62, bytes(range(16))))
     assert not running
 
 
@@ -68,18 +68,23 @@ async def test_a_backup_restored_on_another_dongle_gives_it_eui64_network_keys_a
 @pytest.mark.parametrize(
     ("held", "dongle", "own", "words"),
     [
-        (Held(HUB), HUB, OWN, ""),
-        (Held(HUB, OWN), HUB, OWN, ""),
-        (Held(HUB, OWN), None, None, ""),
-        (Held(HUB, NetworkSettings(WANTED, 20, 0x1234, b"k" * 16)), HUB, OWN, ""),
-        (Held(OTHER_DONGLE), HUB, OWN, "it is the dongle 00db1234567890b0"),
-        (Held(HUB, NetworkSettings(STRANGER, 11, 0x1A62, bytes(16))), None, None, "dddddddddddddddd on PAN 1A62, channel 11"),
-        (Held(HUB, NetworkSettings(WANTED, 15, 0x4321, bytes(16))), HUB, OWN, "on PAN 4321, channel 15, and this hub's is on PAN 1234"),
-        (Held(HUB, NetworkSettings(STRANGER, 11, 0x1A62), False), HUB, OWN, "has joined the network"),
-        (Held(OTHER_DONGLE, NetworkSettings(WANTED, 15, 0x1234, b"k" * 16)), HUB, OWN, "its network key is another one"),
+        (DongleContent(HUB), HUB, OWN, ""),
+        (DongleContent(HUB, OWN), HUB, OWN, ""),
+        (DongleContent(HUB, OWN), None, None, ""),
+        (DongleContent(HUB, NetworkSettings(WANTED, 20, 0x1234, b"k" * 16)), HUB, OWN, ""),
+        (DongleContent(OTHER_DONGLE), HUB, OWN, "it is the dongle 00db1234567890b0"),
+        (DongleContent(HUB, NetworkSettings(STRANGER, 11, 0x1A62, bytes(16))), None, None, "dddddddddddddddd on PAN 1A62, channel 11"),
+        (
+            DongleContent(HUB, NetworkSettings(WANTED, 15, 0x4321, bytes(16))),
+            HUB,
+            OWN,
+            "on PAN 4321, channel 15, and this hub's is on PAN 1234",
+        ),
+        (DongleContent(HUB, NetworkSettings(STRANGER, 11, 0x1A62), False), HUB, OWN, "has joined the network"),
+        (DongleContent(OTHER_DONGLE, NetworkSettings(WANTED, 15, 0x1234, b"k" * 16)), HUB, OWN, "its network key is another one"),
     ],
 )
-def test_what_differs_is_told_in_words(held: Held, dongle: Eui64 | None, own: NetworkSettings | None, words: str) -> None:
+def test_what_differs_is_told_in_words(held: DongleContent, dongle: Eui64 | None, own: NetworkSettings | None, words: str) -> None:
     found = "; ".join(differences(held, dongle, own, WANTED))
     assert words in found
     assert bool(words) == bool(found)

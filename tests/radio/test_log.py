@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from firmware_emu.clock import Clock
 from hil.commands.log import log as command
 from hil.radio.air.air import Air
-from hil.radio.log.lines import Form, said
+from hil.radio.log.lines import OctetForm, said
 from hil.radio.log.reading import LogError, read_lines, read_log, write_replay
 from hil.radio.ncp.ash import frame, randomise
 from hil.radio.ncp.server import NcpServer
@@ -182,7 +182,7 @@ def test_a_log_without_a_version_exchange_is_read_by_what_fits_and_says_so() -> 
 def test_words_without_octets_are_kept_as_words() -> None:
     lines = ['[2024-05-01 12:00:01] debug: zh:ember:ezsp: ===> [FRAME: ID=82:"GET_CONFIGURATION_VALUE" Seq=17 Len=6]']
     (one,) = said(lines)
-    assert one.form is Form.WORDS
+    assert one.form is OctetForm.WORDS
     assert read_lines(lines, "lines").family == ""
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
-from hil.radio.air.frames import ApsKind, ApsPdu, Beacon, Block, DeliveryMode, MacKind, MacPdu, NwkPdu, Reader
+from hil.radio.air.frames import AirReader, ApsKind, ApsPdu, Beacon, DeliveryMode, FragmentHeader, MacKind, MacPdu, NwkPdu
 from hil.radio.stack.nwk import Auxiliary, KeyId, protect, unprotect
 
 euis = st.binary(min_size=8, max_size=8).map(Eui64)
@@ -68,7 +68,7 @@ def aps_pdus(draw: st.DrawFn) -> ApsPdu:
     kind = draw(st.sampled_from(ApsKind))
     addressed = kind is ApsKind.DATA or (kind is ApsKind.ACK and draw(st.booleans()))
     group = kind is ApsKind.DATA and draw(st.booleans())
-    block = draw(st.none() | st.builds(Block, st.booleans(), octets, octets if kind is ApsKind.ACK else st.none()))
+    block = draw(st.none() | st.builds(FragmentHeader, st.booleans(), octets, octets if kind is ApsKind.ACK else st.none()))
     return ApsPdu(
         kind,
         draw(octets),
@@ -113,7 +113,7 @@ def test_a_beacon_tells_network_and_permission() -> None:
 @given(st.binary(min_size=16, max_size=16), st.sampled_from(KeyId), st.integers(0, 2**32 - 1), euis, st.binary(max_size=90))
 def test_protected_octets_open_under_the_same_key_only(key: bytes, key_id: KeyId, counter: int, source: Eui64, payload: bytes) -> None:
     auxiliary = Auxiliary(key_id, counter, source)
-    read = Reader(protect(key, b"header", auxiliary, source, payload))
+    read = AirReader(protect(key, b"header", auxiliary, source, payload))
     seen = Auxiliary.read(read)
     assert seen == auxiliary
     sealed = read.rest()

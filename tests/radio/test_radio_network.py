@@ -14,7 +14,7 @@ from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import MacKind, MacPdu, NwkPdu, Reader, Update
+from hil.radio.air.frames import AirReader, MacKind, MacPdu, NwkPdu, Update
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.nwk import Auxiliary
 from hil.radio.stack.status import Status
@@ -62,7 +62,7 @@ class Home:
             if mac.kind is MacKind.DATA:
                 npdu = NwkPdu.decode(mac.payload)
                 if npdu.secured:
-                    seen.append(Auxiliary.read(Reader(npdu.payload)).key_sequence)
+                    seen.append(Auxiliary.read(AirReader(npdu.payload)).key_sequence)
         return seen
 
 

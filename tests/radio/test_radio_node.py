@@ -13,7 +13,7 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
-from hil.radio.air.frames import MacKind, MacPdu, NwkPdu, Reader
+from hil.radio.air.frames import AirReader, MacKind, MacPdu, NwkPdu
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack.aps import PIECE
 from hil.radio.stack.nwk import Auxiliary
@@ -305,7 +305,7 @@ async def test_every_secured_frame_of_a_run_has_a_counter_above_the_last_of_its_
         if pdu.kind is MacKind.DATA:
             npdu = NwkPdu.decode(pdu.payload)
             if npdu.secured:
-                auxiliary = Auxiliary.read(Reader(npdu.payload))
+                auxiliary = Auxiliary.read(AirReader(npdu.payload))
                 assert auxiliary.source is not None
                 assert auxiliary.counter > last.get(auxiliary.source, -1)
                 last[auxiliary.source] = auxiliary.counter

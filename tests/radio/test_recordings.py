@@ -14,7 +14,7 @@ from hil.radio.air.air import Air
 from hil.radio.aps_recording import ApsRecorder, beside, load_messages
 from hil.radio.log.reading import read_log
 from hil.radio.recording import PlayedZnpDongle, Recorder, load_recording, played
-from hil.radio.znp.mt import Frame, MtKind
+from hil.radio.znp.mt import MtFrame, MtKind
 from hil.radio.znp.secrets import blank
 from hil.radio.znp.server import ZnpServer
 from tests.radio.radio_bench import HUB, METER
@@ -53,13 +53,13 @@ async def test_a_znp_is_recorded_without_its_key_and_plays_as_a_dongle_that_answ
 
 def test_a_key_in_an_mt_frame_is_zeros_and_its_check_is_made_anew() -> None:
     key = bytes(range(1, 17))
-    link_key = Frame(MtKind.SREQ, 5, 0x23, b"\x00\x00" + bytes(8) + key).encode()
-    memory = Frame(MtKind.SRSP, 1, 0x08, b"\x00\x10" + key).encode()
-    unknown = Frame(MtKind.SREQ, 9, 0x77, key).encode()
+    link_key = MtFrame(MtKind.SREQ, 5, 0x23, b"\x00\x00" + bytes(8) + key).encode()
+    memory = MtFrame(MtKind.SRSP, 1, 0x08, b"\x00\x10" + key).encode()
+    unknown = MtFrame(MtKind.SREQ, 9, 0x77, key).encode()
     for octets in (link_key, memory, unknown):
         assert key not in blank(octets)
         assert len(blank(octets)) == len(octets)
-    harmless = Frame(MtKind.SRSP, 1, 0x02, bytes(range(9))).encode()
+    harmless = MtFrame(MtKind.SRSP, 1, 0x02, bytes(range(9))).encode()
     assert blank(harmless) == harmless
 
 

@@ -17,7 +17,7 @@ from firmware_emu.errors import CommsHubError, KeystoreError, NotAvailable
 from hil.commands.report import report
 from hil.report.compare import compare, facts_moved
 from hil.report.conformance import FORMAT, CheckRow, RunRecord, cross_check, read_record, render, run_verdict, thinned, write_record
-from hil.report.measurements import Bounds, DecisionRule, Quantity, Rule, Verdict
+from hil.report.measurements import Bounds, CheckVerdict, DecisionRule, Quantity, Rule
 from hil.report.run_log import RunLog
 from hil.report.signature import bench_key, fingerprint, sign, verify
 from ichis.measuring.reading import Basis, Plain, Reading
@@ -74,8 +74,8 @@ def record() -> RunRecord:
 
 def test_a_verdict_and_a_margin_follow_from_declared_bounds() -> None:
     quantity = Quantity("current", "A", Bounds(high=0.6))
-    assert quantity.judge(0.6).verdict is Verdict.PASS
-    assert quantity.judge(0.61).verdict is Verdict.FAIL
+    assert quantity.judge(0.6).verdict is CheckVerdict.PASS
+    assert quantity.judge(0.61).verdict is CheckVerdict.FAIL
     assert quantity.judge(0.5).margin == pytest.approx(0.1)
     assert Quantity("count", "", Bounds(1, 1)).judge(2).margin == -1
     assert str(Bounds(1, 1)) == "= 1"
@@ -331,18 +331,18 @@ def test_the_headline_says_that_nothing_was_tested_and_whose_limits_these_are(re
 @pytest.mark.parametrize(
     ("value", "rule", "outcome", "verdict"),
     [
-        (Reading(0.5, 0.05, Basis.DATASHEET), DecisionRule(), "pass", Verdict.PASS),
-        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(), "conditional pass", Verdict.INDETERMINATE),
-        (Reading(0.62, 0.05, Basis.DATASHEET), DecisionRule(), "conditional fail", Verdict.INDETERMINATE),
-        (Reading(0.7, 0.05, Basis.DATASHEET), DecisionRule(), "fail", Verdict.FAIL),
-        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(Rule.SIMPLE), "pass", Verdict.PASS),
-        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(factor=0.1), "pass", Verdict.PASS),
-        (Reading(0.58, 0.0, Basis.NONE), DecisionRule(), "pass", Verdict.PASS),
-        (Plain(False, "it never came"), DecisionRule(), "fail", Verdict.FAIL),
+        (Reading(0.5, 0.05, Basis.DATASHEET), DecisionRule(), "pass", CheckVerdict.PASS),
+        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(), "conditional pass", CheckVerdict.INDETERMINATE),
+        (Reading(0.62, 0.05, Basis.DATASHEET), DecisionRule(), "conditional fail", CheckVerdict.INDETERMINATE),
+        (Reading(0.7, 0.05, Basis.DATASHEET), DecisionRule(), "fail", CheckVerdict.FAIL),
+        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(Rule.SIMPLE), "pass", CheckVerdict.PASS),
+        (Reading(0.58, 0.05, Basis.DATASHEET), DecisionRule(factor=0.1), "pass", CheckVerdict.PASS),
+        (Reading(0.58, 0.0, Basis.NONE), DecisionRule(), "pass", CheckVerdict.PASS),
+        (Plain(False, "it never came"), DecisionRule(), "fail", CheckVerdict.FAIL),
     ],
 )
 def test_the_decision_rule_makes_pass_fail_or_indeterminate_of_a_reading(
-    value: Reading | Plain, rule: DecisionRule, outcome: str, verdict: Verdict
+    value: Reading | Plain, rule: DecisionRule, outcome: str, verdict: CheckVerdict
 ) -> None:
     found = Quantity("current", "A", Bounds(high=0.6)).judge(value, rule)
     assert (found.outcome, found.verdict) == (outcome, verdict)

@@ -14,10 +14,10 @@ from firmware_emu.trace import Trace
 from hil.commands.run import run
 from hil.dcc.base.results import Delivery
 from hil.scenarios.estate import Estate, Plan, open_estate
-from hil.scenarios.load import Load, LoadReport, LoadRun
+from hil.scenarios.load import LoadReport, LoadRun, LoadScenario
 
 
-def carried_out(folder: Path, wanted: Load, spoil: object = None) -> LoadReport:
+def carried_out(folder: Path, wanted: LoadScenario, spoil: object = None) -> LoadReport:
     board = load_board("simulated")
     clock = Clock(start=board.clock.start, warp=True)
 
@@ -60,7 +60,7 @@ def test_a_response_given_twice_or_to_another_user_is_found(tmp_path: Path) -> N
 
         one.deliver = to_both  # type: ignore[method-assign]
 
-    report = carried_out(tmp_path, Load(30, 0.0, 0), spoil)
+    report = carried_out(tmp_path, LoadScenario(30, 0.0, 0), spoil)
     assert any("answered 2 times" in problem for problem in report.problems)
     assert any("went to" in problem for problem in report.problems)
 
@@ -69,6 +69,6 @@ def test_a_home_that_does_not_answer_is_found(tmp_path: Path) -> None:
     def spoil(estate: Estate) -> None:
         estate.dwellings[0].devices["ESME"].power(False)
 
-    report = carried_out(tmp_path, Load(12, 0.0, 0), spoil)
+    report = carried_out(tmp_path, LoadScenario(12, 0.0, 0), spoil)
     assert any("was never answered" in problem for problem in report.problems)
     assert report.answered < 12

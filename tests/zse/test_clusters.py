@@ -8,7 +8,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import TRAILING, Cluster, Command, Repeat, commands, fields, repeat
+from firmware_emu.zse.declare import TRAILING, Cluster, ClusterCommand, Repeat, commands, fields, repeat
 
 COMMANDS = [(cluster, command) for cluster in clusters.ALL for command in (*cluster.to_server.values(), *cluster.to_client.values())]
 
@@ -33,7 +33,7 @@ def test_every_declared_answer_is_a_command_of_the_opposite_direction() -> None:
 
 
 @given(st.sampled_from(COMMANDS), st.binary(max_size=120))
-def test_any_payload_read_as_any_command_encodes_to_the_same_octets(one: tuple[Cluster, Command], payload: bytes) -> None:
+def test_any_payload_read_as_any_command_encodes_to_the_same_octets(one: tuple[Cluster, ClusterCommand], payload: bytes) -> None:
     _, command = one
     try:
         values = command.decode(payload)
@@ -81,11 +81,11 @@ def test_a_wrong_declaration_fails_where_it_stands() -> None:
     with pytest.raises(ValueError, match="field declaration"):
         fields("amount int32 optional")
     with pytest.raises(ValueError, match="twice"):
-        commands(Command(1, "A"), Command(1, "B"))
+        commands(ClusterCommand(1, "A"), ClusterCommand(1, "B"))
 
 
 def test_a_missing_unknown_or_miscounted_field_is_named() -> None:
-    command = Command(1, "Example", fields("first uint8", repeat("pair", 2, "value uint8")))
+    command = ClusterCommand(1, "Example", fields("first uint8", repeat("pair", 2, "value uint8")))
     assert isinstance(command.layout and command.layout[1], Repeat)
     with pytest.raises(ValueError, match="first is missing"):
         command.encode({"pair": ()})

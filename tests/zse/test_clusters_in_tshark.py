@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware_emu.zse import clusters
-from firmware_emu.zse.declare import Cluster, Command, Field, FieldValue, Layout
+from firmware_emu.zse.declare import Cluster, ClusterCommand, Field, FieldValue, Layout
 from firmware_emu.zse.zcl import ValueKind, ZclFrame
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
@@ -100,7 +100,7 @@ def sample_value(item: Field) -> bool | int | bytes | str:
     return 1
 
 
-def frame(cluster: Cluster, command: Command, to_client: bool) -> bytes:
+def frame(cluster: Cluster, command: ClusterCommand, to_client: bool) -> bytes:
     """The command in an 802.15.4 frame without security."""
     values = sample(command.layout or ())
     values |= {name: 0 for name in values if (cluster.name, command.name, name) in ZERO}

@@ -11,13 +11,13 @@ from firmware_emu.zse.key_establishment import (
     Action,
     Await,
     Established,
-    Event,
+    EstablishmentEvent,
+    EstablishmentSession,
+    EstablishmentState,
     Failed,
     KeCommand,
     Role,
     Send,
-    Session,
-    State,
     Terminate,
     TerminateStatus,
     event_of,
@@ -57,14 +57,14 @@ def failed(actions: list[Action]) -> Failed:
     return next(action for action in actions if isinstance(action, Failed))
 
 
-def deliver(message: Send, to: Session) -> list[Action]:
+def deliver(message: Send, to: EstablishmentSession) -> list[Action]:
     return to.handle(event_of(message.command), message.payload)
 
 
 def test_the_published_vectors_lead_to_the_published_confirmation_and_key() -> None:
-    initiator = Session(Role.INITIATOR, ID_U, ID_V, VECTOR_U, ephemeral=lambda _: EPHEMERAL_U)
-    responder = Session(Role.RESPONDER, ID_V, ID_U, VECTOR_V, ephemeral=lambda _: EPHEMERAL_V)
-    message = sent(initiator.handle(Event.START))
+    initiator = EstablishmentSession(Role.INITIATOR, ID_U, ID_V, VECTOR_U, ephemeral=lambda _: EPHEMERAL_U)
+    responder = EstablishmentSession(Role.RESPONDER, ID_V, ID_U, VECTOR_V, ephemeral=lambda _: EPHEMERAL_V)
+    message = sent(initiator.handle(EstablishmentEvent.START))
     assert message.payload[:4].hex() == "01000a0a"
     message = sent(deliver(sent(deliver(message, responder)), initiator))
     assert message.payload == EPHEMERAL_U[1]
@@ -75,7 +75,7 @@ def test_the_published_vectors_lead_to_the_published_confirmation_and_key() -> N
     key = bytes.fromhex("86d58aaa998e2faefaf9fef49606543a")
     assert Established(key) in answered
     assert deliver(sent(answered), initiator) == [Established(key)]
-    assert (initiator.state, responder.state) == (State.ESTABLISHED, State.ESTABLISHED)
+    assert (initiator.state, responder.state) == (EstablishmentState.ESTABLISHED, EstablishmentState.ESTABLISHED)
     assert "86d5" not in repr(Established(key))
 
 
@@ -83,9 +83,9 @@ class Run:
     """A run up to a given message, for the negative tests."""
 
     def __init__(self, authority: ImplicitAuthority, **responder: CbkeCredentials) -> None:
-        self.initiator = Session(Role.INITIATOR, U, V, issue(authority, U))
-        self.responder = Session(Role.RESPONDER, V, U, responder.get("credentials") or issue(authority, V))
-        self.offer = sent(self.initiator.handle(Event.START))
+        self.initiator = EstablishmentSession(Role.INITIATOR, U, V, issue(authority, U))
+        self.responder = EstablishmentSession(Role.RESPONDER, V, U, responder.get("credentials") or issue(authority, V))
+        self.offer = sent(self.initiator.handle(EstablishmentEvent.START))
 
 
 @pytest.mark.parametrize(
@@ -105,25 +105,25 @@ def test_an_offer_that_does_not_hold_is_refused_with_its_status(
     authority: ImplicitAuthority, change: object, status: TerminateStatus
 ) -> None:
     run = Run(authority)
-    actions = run.responder.handle(Event.INITIATE, change(run.offer.payload))  # type: ignore[operator]
+    actions = run.responder.handle(EstablishmentEvent.INITIATE, change(run.offer.payload))  # type: ignore[operator]
     assert failed(actions).status is status
     assert sent(actions) == Send(KeCommand.TERMINATE, Terminate(status, 0, 1).encode())
-    assert run.responder.state is State.FAILED
+    assert run.responder.state is EstablishmentState.FAILED
 
 
 @pytest.mark.parametrize("usage", [0x00, 0x80])
 def test_a_suite_2_certificate_that_is_not_for_key_agreement_is_refused(usage: int) -> None:
     authority = ImplicitAuthority.generate(Eui64.parse("1112131415161718"))
     offer = b"\x02\x00\x0a\x0a" + issue(authority, U, key_usage=usage).certificate
-    responder = Session(Role.RESPONDER, V, U, issue(authority, V))
-    assert failed(responder.handle(Event.INITIATE, offer)).status is TerminateStatus.INVALID_CERTIFICATE
+    responder = EstablishmentSession(Role.RESPONDER, V, U, issue(authority, V))
+    assert failed(responder.handle(EstablishmentEvent.INITIATE, offer)).status is TerminateStatus.INVALID_CERTIFICATE
 
 
 @pytest.mark.parametrize("payload", [b"", bytes(21), bytes(22), b"\x02" + b"\xff" * 21])
 def test_ephemeral_data_that_are_no_point_end_with_bad_message(authority: ImplicitAuthority, payload: bytes) -> None:
     run = Run(authority)
     deliver(run.offer, run.responder)
-    actions = run.responder.handle(Event.EPHEMERAL, payload)
+    actions = run.responder.handle(EstablishmentEvent.EPHEMERAL, payload)
     assert failed(actions).status is TerminateStatus.BAD_MESSAGE
 
 
@@ -131,14 +131,14 @@ def test_a_wrong_confirmation_ends_with_bad_key_confirm_and_no_key(authority: Im
     run = Run(authority)
     message = sent(deliver(sent(deliver(run.offer, run.responder)), run.initiator))
     deliver(message, run.responder)
-    actions = run.responder.handle(Event.CONFIRM, bytes(16))
+    actions = run.responder.handle(EstablishmentEvent.CONFIRM, bytes(16))
     assert failed(actions).status is TerminateStatus.BAD_KEY_CONFIRM
     assert not any(isinstance(action, Established) for action in actions)
 
 
 def test_a_message_out_of_its_turn_ends_the_session(authority: ImplicitAuthority) -> None:
     run = Run(authority)
-    assert failed(run.responder.handle(Event.CONFIRM, bytes(16))).status is TerminateStatus.BAD_MESSAGE
+    assert failed(run.responder.handle(EstablishmentEvent.CONFIRM, bytes(16))).status is TerminateStatus.BAD_MESSAGE
     run = Run(authority)
     deliver(run.offer, run.responder)
     assert failed(deliver(run.offer, run.responder)).status is TerminateStatus.BAD_MESSAGE
@@ -146,19 +146,19 @@ def test_a_message_out_of_its_turn_ends_the_session(authority: ImplicitAuthority
 
 def test_a_partners_terminate_ends_it_without_an_answer(authority: ImplicitAuthority) -> None:
     run = Run(authority)
-    actions = run.initiator.handle(Event.TERMINATE, Terminate(4, 30, 1).encode())
+    actions = run.initiator.handle(EstablishmentEvent.TERMINATE, Terminate(4, 30, 1).encode())
     assert actions == [Failed("the partner ended key establishment: NO_RESOURCES", TerminateStatus.NO_RESOURCES, 30)]
 
 
 def test_silence_is_told_and_not_answered(authority: ImplicitAuthority) -> None:
     run = Run(authority)
-    assert [type(action) for action in run.initiator.handle(Event.TIMEOUT)] == [Failed]
+    assert [type(action) for action in run.initiator.handle(EstablishmentEvent.TIMEOUT)] == [Failed]
 
 
 def test_the_partner_is_given_the_time_it_announced(authority: ImplicitAuthority) -> None:
     run = Run(authority)
     slow = run.offer.payload[:2] + b"\x3c\xff" + run.offer.payload[4:]
-    assert Await(65) in run.responder.handle(Event.INITIATE, slow)
+    assert Await(65) in run.responder.handle(EstablishmentEvent.INITIATE, slow)
     message = sent(deliver(Send(KeCommand.INITIATE, sent_by_responder(authority)), run.initiator))
     assert Await(15) in deliver(message, run.responder)
 
@@ -171,13 +171,16 @@ def test_every_row_of_the_table_leads_to_a_state_of_the_same_table() -> None:
     for rows in TABLE.values():
         for events in rows.values():
             for _, following in events.values():
-                assert following in rows or following in (State.ESTABLISHED, State.FAILED)
+                assert following in rows or following in (EstablishmentState.ESTABLISHED, EstablishmentState.FAILED)
 
 
-@given(events=st.lists(st.tuples(st.sampled_from(list(Event)), st.binary(max_size=90)), max_size=8), role=st.sampled_from(list(Role)))
-def test_no_order_of_events_and_no_octets_raise_or_yield_a_key(events: list[tuple[Event, bytes]], role: Role) -> None:
-    session = Session(role, ID_U, ID_V, VECTOR_U, ephemeral=lambda _: EPHEMERAL_U)
+@given(
+    events=st.lists(st.tuples(st.sampled_from(list(EstablishmentEvent)), st.binary(max_size=90)), max_size=8),
+    role=st.sampled_from(list(Role)),
+)
+def test_no_order_of_events_and_no_octets_raise_or_yield_a_key(events: list[tuple[EstablishmentEvent, bytes]], role: Role) -> None:
+    session = EstablishmentSession(role, ID_U, ID_V, VECTOR_U, ephemeral=lambda _: EPHEMERAL_U)
     for event, payload in events:
         assert not any(isinstance(action, Established) for action in session.handle(event, payload))
     if session.over:
-        assert session.handle(Event.START) == []
+        assert session.handle(EstablishmentEvent.START) == []

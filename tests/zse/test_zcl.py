@@ -15,12 +15,12 @@ from firmware_emu.zse.zcl import (
     Collection,
     DataType,
     DefaultResponse,
-    Reader,
     ReadRecord,
     TypedValue,
     Value,
     ValueKind,
     ZclFrame,
+    ZclReader,
     ZclStatus,
     encode_value,
     read_value,
@@ -53,7 +53,7 @@ typed = st.sampled_from(PLAIN).flatmap(lambda kind: st.tuples(st.just(kind), pla
 @given(typed)
 def test_every_value_of_every_type_survives_the_wire(one: tuple[DataType, Value]) -> None:
     kind, value = one
-    reader = Reader(encode_value(kind, value))
+    reader = ZclReader(encode_value(kind, value))
     assert read_value(reader, kind, "value") == value
     assert reader.left == 0
 
@@ -64,13 +64,13 @@ def test_structures_survive_the_wire(items: list[tuple[DataType, Value]]) -> Non
     octets = encode_value(BY_NAME["struct"], structure)
     if any(kind.kind is ValueKind.NONE for kind, _ in items):
         return
-    assert read_value(Reader(octets), BY_NAME["struct"], "value") == structure
+    assert read_value(ZclReader(octets), BY_NAME["struct"], "value") == structure
 
 
 @given(st.binary(max_size=40), st.sampled_from(sorted(BY_IDENTIFIER)))
 def test_reading_any_octets_as_any_type_gives_a_value_or_a_decode_error(octets: bytes, identifier: int) -> None:
     with contextlib.suppress(DecodeError):
-        read_value(Reader(octets), BY_IDENTIFIER[identifier], "value")
+        read_value(ZclReader(octets), BY_IDENTIFIER[identifier], "value")
 
 
 @given(st.binary(max_size=60))

@@ -22,13 +22,22 @@ from firmware_emu.gbcs.alerts import delivery_failure, dlms_alert, gbz_alert
 from firmware_emu.gbcs.asn1 import Asn1Payload, LengthForm
 from firmware_emu.gbcs.build import alert_message, build_command, respond
 from firmware_emu.gbcs.cosem_time import encode_date_time
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Protected, ProtectionParameters, Result, invoke_id
+from firmware_emu.gbcs.dlms import (
+    AccessOutcome,
+    AccessRequest,
+    AccessResponse,
+    AccessResult,
+    Choice,
+    Protected,
+    ProtectionParameters,
+    invoke_id,
+)
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.use_cases import by_name
 from firmware_emu.gbcs.verify import mac_secret, reading_party
-from firmware_emu.gbcs.zcl_layouts import Given, TypedValue, encode_zcl
+from firmware_emu.gbcs.zcl_layouts import Given, LayoutValue, encode_zcl
 from firmware_emu.ids import CraFlag, Eui64
 
 AT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -133,7 +142,7 @@ def _answers(commands: Mapping[str, Message], keystore: Keystore) -> Iterator[tu
         assert isinstance(request, AccessRequest)
         choices = [Choice.GET if item.choice is Choice.GET_WITH_SELECTION else item.choice for item in request.specifications]
         data = tuple(_value(index) if choice is Choice.GET else axdr.Null() for index, choice in enumerate(choices))
-        results = tuple(Result(choice, AccessResult(0)) for choice in choices)
+        results = tuple(AccessOutcome(choice, AccessResult(0)) for choice in choices)
         yield f"{name}-response", respond(command, AccessResponse(invoke_id(command.header.counter), data, results).encode())
     command = commands["ecs17b-command"]
     answer = respond(command, b"", date_time=moment)
@@ -141,13 +150,13 @@ def _answers(commands: Mapping[str, Message], keystore: Keystore) -> Iterator[tu
     values = axdr.Structure((axdr.Structure((axdr.DoubleLongUnsigned(10), axdr.Structure((axdr.Integer(0), axdr.Enum(30))))),))
     sealed = protect.encrypt(values.encode(), keystore.shared_secret(ESME, party), originator=ESME, counter=counter, recipient=party)
     item = Protected(ProtectionParameters(counter, ESME, party), sealed).data()
-    access = AccessResponse(invoke_id(counter), (item,), (Result(Choice.ACTION, AccessResult(0)),))
+    access = AccessResponse(invoke_id(counter), (item,), (AccessOutcome(Choice.ACTION, AccessResult(0)),))
     yield "ecs17b-response", respond(command, access.encode(), date_time=moment)
     command = commands["gcs13a-command"]
     found: list[dict[str, Given]] = [
-        {"attribute": 0x0302, "status": 0, "value": TypedValue(0x22, 1000)},
+        {"attribute": 0x0302, "status": 0, "value": LayoutValue(0x22, 1000)},
         {"attribute": 0x0301, "status": 0x86},
-        {"attribute": 0x0000, "status": 0, "value": TypedValue(0x25, 123456)},
+        {"attribute": 0x0000, "status": 0, "value": LayoutValue(0x25, 123456)},
     ]
     plain = encode_zcl(0x0702, 0x08, READ_ANSWER, {"attributes": found})
     party, counter = reading_party(respond(command, b"").header)

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from firmware_emu.console.citations import Citation, Note, Source, cited_in, files_of_the_packages, references
+from firmware_emu.console.citations import Citation, CitedDocument, Note, cited_in, files_of_the_packages, references
 
 
 @click.command()
@@ -36,7 +36,7 @@ def cite(citation: tuple[str, ...], places: bool, as_json: bool) -> None:
 
 def _show(found: Citation) -> None:
     match found.target:
-        case Source() as source:
+        case CitedDocument() as source:
             _show_source(source, found.clause)
         case Note() as note:
             click.echo(f"{note.name}: {note.title} (a note, not part of the distribution)")
@@ -53,7 +53,7 @@ def _show(found: Citation) -> None:
             pass
 
 
-def _show_source(source: Source, clause: str) -> None:
+def _show_source(source: CitedDocument, clause: str) -> None:
     click.echo(f"{source.name}: {source.document}")
     if clause:
         click.echo(f"  cited      {clause}")

@@ -13,7 +13,7 @@ import click
 from firmware_emu import extensions
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
-from firmware_emu.han.custody import Backup, Custody, Held, read_file, write_file
+from firmware_emu.han.custody import Backup, Custody, DongleContent, read_file, write_file
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -152,7 +152,7 @@ async def move(first: ZigpyRadio, second: ZigpyRadio, own_eui: bool = False) -> 
     """
     try:
         await first.start()
-        held: Held = await first.held()
+        held: DongleContent = await first.held()
         if held.network is None or not held.coordinator:
             raise NotAvailable(f"a network in the dongle at {first.path}", "it is no coordinator: name the dongle that the hub ran on")
         file = await first.save_backup()

@@ -24,7 +24,7 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain as explain_message
 from firmware_emu.gbcs.explain import title
 from firmware_emu.gbcs.use_cases import UseCaseKind, by_name
-from firmware_emu.gbcs.verify import MessageVerdict, State, check, mac_secret
+from firmware_emu.gbcs.verify import MessageVerdict, ProtectionState, check, mac_secret
 from firmware_emu.ids import CraFlag, Eui64
 
 
@@ -57,7 +57,9 @@ def explain(context: click.Context, message: str, keys: Path | None, as_json: bo
         tree_table.show(console(), tree)
     if verdict is None:
         return
-    if State.INVALID in (verdict.mac.state, verdict.signature.state) or any(gbcs_verify.is_broken(part) for part in verdict.encrypted):
+    if ProtectionState.INVALID in (verdict.mac.state, verdict.signature.state) or any(
+        gbcs_verify.is_broken(part) for part in verdict.encrypted
+    ):
         context.exit(1)
 
 
@@ -90,7 +92,7 @@ def verify(context: click.Context, paths: tuple[str, ...], keys: Path, as_json: 
     keystore = Keystore.load(keys)
     names = gbcs_input.files_in(paths)
     progress = Console(stderr=True)
-    tally = gbcs_verify.Tally()
+    tally = gbcs_verify.VerifyTally()
     for name in track(names, "checking", console=progress, disable=not progress.is_terminal or len(names) < 2, transient=True):
         for found in gbcs_input.read_files([name]):
             tally.add(found, keystore)

@@ -27,7 +27,7 @@ from firmware_emu.gbcs.dlms import Choice, obis_text
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND
 from firmware_emu.gbcs.names import cosem_member, cosem_object, zcl_cluster
 from firmware_emu.gbcs.use_cases import AccessItem, GbzItem, UseCase
-from firmware_emu.gbcs.zcl_layouts import FieldLayout, Given, GroupLayout, TypedValue, layout_of
+from firmware_emu.gbcs.zcl_layouts import FieldLayout, Given, GroupLayout, LayoutValue, layout_of
 from firmware_emu.ids import CraFlag, Eui64
 
 NOW_WORD, NEVER_WORD = "now", "never"
@@ -197,7 +197,7 @@ def _zcl(name: str, part: FieldLayout | GroupLayout, given: Any) -> Given:
     if part.kind == "v":
         kind, _, value = str(given).partition(":")
         type_id = number(f"{name} type", kind)
-        return TypedValue(type_id, octets(value) if type_id in (0x41, 0x42) else number(name, value))
+        return LayoutValue(type_id, octets(value) if type_id in (0x41, 0x42) else number(name, value))
     return number(name, given)
 
 

@@ -15,11 +15,11 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.envelope import MAC_LENGTH, SIGNATURE_LENGTH, Message
 from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.verify import Check, EncryptedPart, State, check_message
+from firmware_emu.gbcs.verify import EncryptedPart, ProtectionCheck, ProtectionState, check_message
 
 _DOES_NOT_OPEN = "does not open"
 """First words of the problem of a ciphertext whose key is held; any other problem is a key that is missing."""
-_COUNTED = (State.VALID, State.INVALID, State.UNCHECKED)
+_COUNTED = (ProtectionState.VALID, ProtectionState.INVALID, ProtectionState.UNCHECKED)
 
 
 def is_broken(part: EncryptedPart) -> bool:
@@ -28,7 +28,7 @@ def is_broken(part: EncryptedPart) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class VerifyFailure:
     """Something that does not hold: in which file, at which octet, in which field, and why."""
 
     file: str
@@ -47,17 +47,17 @@ class Unchecked:
 
 
 @dataclass(slots=True)
-class Tally:
+class VerifyTally:
     """The outcome over all messages added."""
 
     messages: int = 0
     parsed: int = 0
     reencoded_identical: int = 0
-    mac: Counter[State] = field(default_factory=Counter)
-    signature: Counter[State] = field(default_factory=Counter)
+    mac: Counter[ProtectionState] = field(default_factory=Counter)
+    signature: Counter[ProtectionState] = field(default_factory=Counter)
     encrypted: int = 0
     decrypted: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[VerifyFailure] = field(default_factory=list)
     unchecked: list[Unchecked] = field(default_factory=list)
 
     @property
@@ -69,14 +69,14 @@ class Tally:
         """Read one message, encode it again and check everything protected in it."""
         self.messages += 1
         if found.problem:
-            self.failures.append(Failure(found.name, 0, "file", found.problem))
+            self.failures.append(VerifyFailure(found.name, 0, "file", found.problem))
             return
         try:
             message = Message.decode(found.octets)
             payload = decode_payload(message)
             verdict = check_message(message, keystore)
         except DecodeError as error:
-            self.failures.append(Failure(found.name, error.offset, error.field, error.problem))
+            self.failures.append(VerifyFailure(found.name, error.offset, error.field, error.problem))
             return
         self.parsed += 1
         self._compare(found, replace(message, payload=payload.encode()).encode())
@@ -92,16 +92,18 @@ class Tally:
             return
         pairs = enumerate(zip(again, found.octets, strict=False))
         offset = next((index for index, (ours, theirs) in pairs if ours != theirs), min(len(again), len(found.octets)))
-        self.failures.append(Failure(found.name, offset, "encoding", f"encodes again to {len(again)} octets that differ from here on"))
+        self.failures.append(
+            VerifyFailure(found.name, offset, "encoding", f"encodes again to {len(again)} octets that differ from here on")
+        )
 
-    def _count(self, file: str, what: str, check: Check, counts: Counter[State], offset: int) -> None:
+    def _count(self, file: str, what: str, check: ProtectionCheck, counts: Counter[ProtectionState], offset: int) -> None:
         if check.state in _COUNTED:
             counts[check.state] += 1
-        if check.state is State.UNCHECKED:
+        if check.state is ProtectionState.UNCHECKED:
             self.unchecked.append(Unchecked(file, what, check.reason))
-        elif check.state is State.INVALID:
+        elif check.state is ProtectionState.INVALID:
             hint = f"; it holds with {check.would_hold}" if check.would_hold else "; none of the inputs tried makes it hold"
-            self.failures.append(Failure(file, offset, what, check.reason + hint))
+            self.failures.append(VerifyFailure(file, offset, what, check.reason + hint))
 
     def _count_encrypted(self, file: str, part: EncryptedPart) -> None:
         self.encrypted += 1
@@ -111,7 +113,7 @@ class Tally:
         if part.plaintext is not None:
             self.decrypted += 1
         if part.problem:
-            self.failures.append(Failure(file, part.offset, part.field, part.problem))
+            self.failures.append(VerifyFailure(file, part.offset, part.field, part.problem))
 
     def as_json(self) -> dict[str, object]:
         """The object that ``--json`` prints."""
@@ -130,8 +132,8 @@ class Tally:
         """The same for people."""
         table = Table("", "valid", "invalid", "unchecked", title=f"{self.messages} messages")
         for what, counts in (("MAC", self.mac), ("signature", self.signature)):
-            invalid = f"[red]{counts[State.INVALID]}[/]" if counts[State.INVALID] else "0"
-            table.add_row(what, str(counts[State.VALID]), invalid, str(counts[State.UNCHECKED]))
+            invalid = f"[red]{counts[ProtectionState.INVALID]}[/]" if counts[ProtectionState.INVALID] else "0"
+            table.add_row(what, str(counts[ProtectionState.VALID]), invalid, str(counts[ProtectionState.UNCHECKED]))
         console.print(table)
         console.print(f"parsed {self.parsed}, encoded again to the same octets {self.reencoded_identical}")
         console.print(f"encrypted parts {self.encrypted}, decrypted {self.decrypted}")
@@ -143,9 +145,9 @@ class Tally:
             console.print(f"[red]failed[/] {text}", soft_wrap=True, highlight=False)
 
 
-def tally(messages: Iterable[Found], keystore: Keystore) -> Tally:
+def tally(messages: Iterable[Found], keystore: Keystore) -> VerifyTally:
     """The outcome of all these messages."""
-    found = Tally()
+    found = VerifyTally()
     for message in messages:
         found.add(message, keystore)
     return found

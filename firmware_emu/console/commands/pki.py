@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from firmware_emu.crypto import inspection, tls_credentials
-from firmware_emu.crypto.certificate_profile import Finding, Profile, refusals
+from firmware_emu.crypto.certificate_profile import CertificateProfile, Finding, refusals
 from firmware_emu.crypto.certificate_profile import lint as lint_certificate
 from firmware_emu.crypto.certificates import key_id_of
 from firmware_emu.crypto.implicit_profile import ZSE, lint_implicit
@@ -216,13 +216,18 @@ def check(context: click.Context, directory: Path, at: datetime | None, as_json:
 @pki.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE...")
 @click.option(
-    "--profile", type=click.Choice([*(one.value for one in Profile), ZSE]), required=True, help="Profile that the certificates follow."
+    "--profile",
+    type=click.Choice([*(one.value for one in CertificateProfile), ZSE]),
+    required=True,
+    help="Profile that the certificates follow.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def lint(context: click.Context, files: tuple[Path, ...], profile: str, as_json: bool) -> None:
     """Hold certificates (PEM, DER; zse: octets or hexadecimal) against their profile, rule by rule. Exit code 1 where one is refused."""
-    judged = {str(path): lint_implicit(path.read_bytes()) if profile == ZSE else _lint_file(path, Profile(profile)) for path in files}
+    judged = {
+        str(path): lint_implicit(path.read_bytes()) if profile == ZSE else _lint_file(path, CertificateProfile(profile)) for path in files
+    }
     if as_json:
         shown = [
             {
@@ -245,7 +250,7 @@ def _as_json(one: Finding) -> dict[str, str]:
     return {"rule": one.rule, "severity": one.severity.value, "problem": one.problem, "clause": one.clause}
 
 
-def _lint_file(path: Path, profile: Profile) -> tuple[Finding, ...]:
+def _lint_file(path: Path, profile: CertificateProfile) -> tuple[Finding, ...]:
     octets = path.read_bytes()
     if b"-----BEGIN CERTIFICATE-----" in octets:
         try:

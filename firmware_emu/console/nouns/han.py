@@ -7,7 +7,7 @@ from rich.console import Group
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Device, WordError, verb
 from firmware_emu.console.frames import OFFERS, AttributeName, CommandName, read_attribute, send_command
-from firmware_emu.console.nouns.hub import Hub
+from firmware_emu.console.nouns.hub import HubNoun
 from firmware_emu.console.records import Filter, line
 from firmware_emu.console.result import Result, count
 from firmware_emu.han.zcl_port import ZclPort
@@ -16,7 +16,7 @@ from firmware_emu.ids import Eui64
 LAST = 20
 
 
-class Han(Noun):
+class HanNoun(Noun):
     """The HAN as the hub has it."""
 
     name = "han"
@@ -38,7 +38,7 @@ class Han(Noun):
         return await send_command(self._zcl(), self._device(device), command, fields)
 
     def _zcl(self) -> ZclPort:
-        zcl = Hub(self.bench).firmware().zcl
+        zcl = HubNoun(self.bench).firmware().zcl
         if zcl is None:
             raise WordError("the hub is not running: `hub status` tells why")
         return zcl
@@ -52,7 +52,7 @@ class Han(Noun):
     @verb(looks=True)
     async def status(self) -> Result:
         """Tell the network's settings and its members."""
-        hub = Hub(self.bench)
+        hub = HubNoun(self.bench)
         status = hub.firmware().status
         network = status.network
         if network is None:

@@ -9,7 +9,7 @@ from firmware_emu.hub.hub import Hub as Firmware
 from firmware_emu.hub.hub import HubStatus, PowerState
 
 
-class Hub(Noun):
+class HubNoun(Noun):
     """The hub's firmware."""
 
     name = "hub"

@@ -15,7 +15,7 @@ FileName = Annotated[str, WordKind("a file name such as test_join.py")]
 Topic = Annotated[str, WordKind("a noun, a verb or a plain word", str, "topics")]
 
 
-class Session(Noun):
+class SessionNoun(Noun):
     """The lines said at this console, and the console itself."""
 
     name = "session"

@@ -58,7 +58,7 @@ def set_pace(clock: Clock, speed: float | None) -> None:
     clock.speed = speed
 
 
-class Time(Noun):
+class TimeNoun(Noun):
     """Bench time. It stands still at the prompt where the clock warps, and runs where it does not."""
 
     name = "time"

@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Device, WordError, WordKind, verb
-from firmware_emu.console.layers import Known, explain_any, layers
+from firmware_emu.console.layers import LayerKnowledge, explain_any, layers
 from firmware_emu.console.octets import Octets, octets_of, record_of
 from firmware_emu.console.records import Filter, line, of_message, quiet
 from firmware_emu.console.result import Result, count
@@ -28,7 +28,7 @@ Message = Annotated[str, WordKind("a message identifier or a part of it, or @NUM
 LayerName = Annotated[str, WordKind("a layer", str, "layers")]
 
 
-class Trace(Noun):
+class TraceNoun(Noun):
     """The records of this run."""
 
     name = "trace"
@@ -80,7 +80,7 @@ class Trace(Noun):
         if as_ is not None and as_ not in names:
             raise WordError(f"as: read {as_!r}, expected one of {', '.join(names)}{nearest(as_, names)}")
         station = self.bench.station
-        known = Known(station.keystore, tuple(station.han_keys().values()), self.bench.board.radio.ezsp_version, cluster)
+        known = LayerKnowledge(station.keystore, tuple(station.han_keys().values()), self.bench.board.radio.ezsp_version, cluster)
         try:
             found = explain_any(data, known, as_)
         except DecodeError as wrong:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from firmware_emu.console.core import Noun
 from firmware_emu.console.declare import verb
-from firmware_emu.console.nouns.hub import Hub
+from firmware_emu.console.nouns.hub import HubNoun
 from firmware_emu.console.result import Result
 
 
@@ -17,7 +17,7 @@ class Wan(Noun):
     @verb(looks=True)
     async def status(self) -> Result:
         """Tell whether the hub is connected and what waits to be sent."""
-        status = Hub(self.bench).firmware().status
+        status = HubNoun(self.bench).firmware().status
         frames = [record for record in self.bench.records if record.area == "wan"]
         sent = sum(record.event == "sent" and record.source == "hub" for record in frames)
         received = sum(record.event == "received" and record.source == "hub" for record in frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields
 
 ALARMS = Cluster(
     0x0009,
@@ -10,14 +10,14 @@ ALARMS = Cluster(
     secured=False,
     attributes=attributes("0x0000 alarm_count uint16"),
     to_server=commands(
-        Command(0x00, "ResetAlarm", fields("alarm_code enum8", "cluster clusterid")),
-        Command(0x01, "ResetAllAlarms", fields()),
-        Command(0x02, "GetAlarm", fields(), answered_by=(0x01,)),
-        Command(0x03, "ResetAlarmLog", fields()),
+        ClusterCommand(0x00, "ResetAlarm", fields("alarm_code enum8", "cluster clusterid")),
+        ClusterCommand(0x01, "ResetAllAlarms", fields()),
+        ClusterCommand(0x02, "GetAlarm", fields(), answered_by=(0x01,)),
+        ClusterCommand(0x03, "ResetAlarmLog", fields()),
     ),
     to_client=commands(
-        Command(0x00, "Alarm", fields("alarm_code enum8", "cluster clusterid")),
-        Command(
+        ClusterCommand(0x00, "Alarm", fields("alarm_code enum8", "cluster clusterid")),
+        ClusterCommand(
             0x01,
             "GetAlarmResponse",
             fields("status enum8", "alarm_code enum8 ?", "cluster clusterid ?", "timestamp uint32 ?"),

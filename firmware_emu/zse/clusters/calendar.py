@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields, numbered, repeat
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields, numbered, repeat
 
 _ISSUED = ("provider uint32", "event utc", "calendar uint32")
 _DATE = "date date"  # year less 1900, month, day, weekday; FF is any
@@ -16,35 +16,35 @@ CALENDAR = Cluster(
         *attributes("0xFFFE attribute_reporting_status enum8"),
     ),
     to_server=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "GetCalendar",
             fields("earliest utc", "minimum_event uint32", "count uint8", "calendar_type uint8", "provider uint32"),
             answered_by=(0x00,),
         ),
-        Command(
+        ClusterCommand(
             0x01,
             "GetDayProfiles",
             fields("provider uint32", "calendar uint32", "first_day uint8", "count uint8"),
             answered_by=(0x01,),
         ),
-        Command(
+        ClusterCommand(
             0x02,
             "GetWeekProfiles",
             fields("provider uint32", "calendar uint32", "first_week uint8", "count uint8"),
             answered_by=(0x02,),
         ),
-        Command(0x03, "GetSeasons", fields("provider uint32", "calendar uint32"), answered_by=(0x03,)),
-        Command(
+        ClusterCommand(0x03, "GetSeasons", fields("provider uint32", "calendar uint32"), answered_by=(0x03,)),
+        ClusterCommand(
             0x04,
             "GetSpecialDays",
             fields("start utc", "count uint8", "calendar_type uint8", "provider uint32", "calendar uint32"),
             answered_by=(0x04,),
         ),
-        Command(0x05, "GetCalendarCancellation", fields(), answered_by=(0x05,)),
+        ClusterCommand(0x05, "GetCalendarCancellation", fields(), answered_by=(0x05,)),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "PublishCalendar",
             fields(
@@ -58,7 +58,7 @@ CALENDAR = Cluster(
                 "days uint8",
             ),
         ),
-        Command(
+        ClusterCommand(
             0x01,
             "PublishDayProfile",
             fields(
@@ -71,17 +71,17 @@ CALENDAR = Cluster(
                 repeat("entries", None, "minute uint16", "value uint8"),
             ),
         ),
-        Command(
+        ClusterCommand(
             0x02,
             "PublishWeekProfile",
             fields(*_ISSUED, "week uint8", repeat("days", 7, "day uint8")),  # Monday first
         ),
-        Command(
+        ClusterCommand(
             0x03,
             "PublishSeasons",
             fields(*_ISSUED, "command_index uint8", "command_count uint8", repeat("seasons", None, _DATE, "week uint8")),
         ),
-        Command(
+        ClusterCommand(
             0x04,
             "PublishSpecialDays",
             fields(
@@ -94,6 +94,6 @@ CALENDAR = Cluster(
                 repeat("days", None, _DATE, "day uint8"),
             ),
         ),
-        Command(0x05, "CancelCalendar", fields("provider uint32", "calendar uint32", "calendar_type uint8")),
+        ClusterCommand(0x05, "CancelCalendar", fields("provider uint32", "calendar uint32", "calendar_type uint8")),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields
 
 COMMISSIONING = Cluster(
     0x0015,
@@ -19,7 +19,7 @@ COMMISSIONING = Cluster(
         "0x0010 trust_centre_address eui64",
     ),
     to_server=commands(
-        Command(0x00, "RestartDevice", fields("options bitmap8", "delay uint8", "jitter uint8"), answered_by=(0x00,)),
+        ClusterCommand(0x00, "RestartDevice", fields("options bitmap8", "delay uint8", "jitter uint8"), answered_by=(0x00,)),
     ),
-    to_client=commands(Command(0x00, "RestartDeviceResponse", fields("status enum8"))),
+    to_client=commands(ClusterCommand(0x00, "RestartDeviceResponse", fields("status enum8"))),
 )

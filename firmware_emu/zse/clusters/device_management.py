@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields, repeat
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields, repeat
 
 DEVICE_MANAGEMENT = Cluster(
     0x0708,
@@ -36,24 +36,24 @@ DEVICE_MANAGEMENT = Cluster(
     # Beyond these, one event configuration octet per event number (sets 0x01 to 0x08), read by SetEventConfiguration's event ids.
     client_attributes=attributes("0x0000 provider uint32", "0x0010 received_provider uint32"),
     to_server=commands(
-        Command(0x00, "GetChangeOfTenancy", fields(), answered_by=(0x00,)),
-        Command(0x01, "GetChangeOfSupplier", fields(), answered_by=(0x01,)),
-        Command(0x02, "RequestNewPassword", fields("password_type enum8"), answered_by=(0x02,)),
-        Command(0x03, "GetSiteId", fields(), answered_by=(0x03,)),
-        Command(
+        ClusterCommand(0x00, "GetChangeOfTenancy", fields(), answered_by=(0x00,)),
+        ClusterCommand(0x01, "GetChangeOfSupplier", fields(), answered_by=(0x01,)),
+        ClusterCommand(0x02, "RequestNewPassword", fields("password_type enum8"), answered_by=(0x02,)),
+        ClusterCommand(0x03, "GetSiteId", fields(), answered_by=(0x03,)),
+        ClusterCommand(
             0x04,
             "ReportEventConfiguration",
             fields("command_index uint8", "command_count uint8", repeat("events", None, "event uint16", "configuration bitmap8")),
         ),
-        Command(0x05, "GetCin", fields(), answered_by=(0x06,)),
+        ClusterCommand(0x05, "GetCin", fields(), answered_by=(0x06,)),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "PublishChangeOfTenancy",
             fields("provider uint32", "event utc", "tariff_type bitmap8", "implementation utc", "control bitmap32"),
         ),
-        Command(
+        ClusterCommand(
             0x01,
             "PublishChangeOfSupplier",
             fields(
@@ -67,13 +67,13 @@ DEVICE_MANAGEMENT = Cluster(
                 "contact octets",
             ),
         ),
-        Command(
+        ClusterCommand(
             0x02,
             "RequestNewPasswordResponse",
             fields("event utc", "implementation utc", "minutes uint16", "password_type enum8", "password octets"),
         ),
-        Command(0x03, "UpdateSiteId", fields("event utc", "implementation utc", "provider uint32", "site_id octets")),
-        Command(
+        ClusterCommand(0x03, "UpdateSiteId", fields("event utc", "implementation utc", "provider uint32", "site_id octets")),
+        ClusterCommand(
             0x04,
             "SetEventConfiguration",
             fields(
@@ -85,7 +85,7 @@ DEVICE_MANAGEMENT = Cluster(
                 repeat("events", "count", "event uint16"),
             ),
         ),
-        Command(0x05, "GetEventConfiguration", fields("event uint16"), answered_by=(0x04,)),
-        Command(0x06, "UpdateCin", fields("event utc", "implementation utc", "provider uint32", "cin octets")),
+        ClusterCommand(0x05, "GetEventConfiguration", fields("event uint16"), answered_by=(0x04,)),
+        ClusterCommand(0x06, "UpdateCin", fields("event utc", "implementation utc", "provider uint32", "cin octets")),
     ),
 )

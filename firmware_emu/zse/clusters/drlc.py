@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields
 
 _EVENT = ("event uint32", "device_class bitmap16", "group uint8")
 _LIMITS = ("cooling_set_point int16", "heating_set_point int16", "average_load int8", "duty_cycle uint8", "control bitmap8")
@@ -20,17 +20,17 @@ DRLC = Cluster(
     ),
     attributes=attributes("0xFFFE attribute_reporting_status enum8"),
     to_server=commands(
-        Command(
+        ClusterCommand(
             # The signature type and, where it is not 0, 42 octets of signature (declare.TRAILING).
             0x00,
             "ReportEventStatus",
             fields("event uint32", "status enum8", "status_time utc", "criticality uint8", *_LIMITS, "signature_type uint8"),
             carries="signature",
         ),
-        Command(0x01, "GetScheduledEvents", fields("start utc", "count uint8", "minimum_event uint32 ?"), answered_by=(0x00,)),
+        ClusterCommand(0x01, "GetScheduledEvents", fields("start utc", "count uint8", "minimum_event uint32 ?"), answered_by=(0x00,)),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "LoadControlEvent",
             fields(
@@ -43,7 +43,7 @@ DRLC = Cluster(
                 *_LIMITS,
             ),
         ),
-        Command(0x01, "CancelLoadControlEvent", fields(*_EVENT, "control bitmap8", "effective utc")),
-        Command(0x02, "CancelAllLoadControlEvents", fields("control bitmap8")),
+        ClusterCommand(0x01, "CancelLoadControlEvent", fields(*_EVENT, "control bitmap8", "effective utc")),
+        ClusterCommand(0x02, "CancelAllLoadControlEvents", fields("control bitmap8")),
     ),
 )

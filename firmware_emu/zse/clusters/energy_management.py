@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields
 
 ENERGY_MANAGEMENT = Cluster(
     0x0706,
@@ -19,7 +19,7 @@ ENERGY_MANAGEMENT = Cluster(
         "0xFFFE attribute_reporting_status enum8",
     ),
     to_server=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "ManageEvent",
             fields("event uint32", "device_class bitmap16", "group uint8", "actions bitmap8"),
@@ -27,7 +27,7 @@ ENERGY_MANAGEMENT = Cluster(
         ),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "ReportEventStatus",
             fields(

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, commands, fields, repeat
+from firmware_emu.zse.declare import Cluster, ClusterCommand, commands, fields, repeat
 
 EVENTS = Cluster(
     0x0709,
     "Events",
     secured=True,
     to_server=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "GetEventLog",
             fields("control_and_log bitmap8", "event uint16", "from utc", "to utc", "count uint8", "offset uint16"),
             answered_by=(0x01,),
         ),
-        Command(0x01, "ClearEventLogRequest", fields("log bitmap8"), answered_by=(0x02,)),
+        ClusterCommand(0x01, "ClearEventLogRequest", fields("log bitmap8"), answered_by=(0x02,)),
     ),
     to_client=commands(
-        Command(0x00, "PublishEvent", fields("log uint8", "event uint16", "time utc", "control bitmap8", "data octets")),
-        Command(
+        ClusterCommand(0x00, "PublishEvent", fields("log uint8", "event uint16", "time utc", "control bitmap8", "data octets")),
+        ClusterCommand(
             0x01,
             "PublishEventLog",
             fields(
@@ -30,6 +30,6 @@ EVENTS = Cluster(
                 repeat("events", None, "log bitmap8", "event uint16", "time utc", "data octets"),
             ),
         ),
-        Command(0x02, "ClearEventLogResponse", fields("cleared bitmap8")),
+        ClusterCommand(0x02, "ClearEventLogResponse", fields("cleared bitmap8")),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields
 
 IDENTIFY = Cluster(
     0x0003,
@@ -10,8 +10,8 @@ IDENTIFY = Cluster(
     secured=False,
     attributes=attributes("0x0000 identify_time uint16"),
     to_server=commands(
-        Command(0x00, "Identify", fields("identify_time uint16")),
-        Command(0x01, "IdentifyQuery", fields(), answered_by=(0x00,)),
+        ClusterCommand(0x00, "Identify", fields("identify_time uint16")),
+        ClusterCommand(0x01, "IdentifyQuery", fields(), answered_by=(0x00,)),
     ),
-    to_client=commands(Command(0x00, "IdentifyQueryResponse", fields("timeout uint16"))),
+    to_client=commands(ClusterCommand(0x00, "IdentifyQueryResponse", fields("timeout uint16"))),
 )

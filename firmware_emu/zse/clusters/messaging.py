@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, commands, fields
 
 _MESSAGE = fields(
     "message uint32",
@@ -18,14 +18,14 @@ MESSAGING = Cluster(
     "Messaging",
     secured=True,
     to_server=commands(
-        Command(0x00, "GetLastMessage", fields(), answered_by=(0x00, 0x02)),
-        Command(0x01, "MessageConfirmation", fields("message uint32", "confirmed utc", "control bitmap8 ?", "response octets ?")),
-        Command(0x02, "GetMessageCancellation", fields("earliest utc"), answered_by=(0x03,)),
+        ClusterCommand(0x00, "GetLastMessage", fields(), answered_by=(0x00, 0x02)),
+        ClusterCommand(0x01, "MessageConfirmation", fields("message uint32", "confirmed utc", "control bitmap8 ?", "response octets ?")),
+        ClusterCommand(0x02, "GetMessageCancellation", fields("earliest utc"), answered_by=(0x03,)),
     ),
     to_client=commands(
-        Command(0x00, "DisplayMessage", _MESSAGE),
-        Command(0x01, "CancelMessage", fields("message uint32", "control bitmap8")),
-        Command(0x02, "DisplayProtectedMessage", _MESSAGE),
-        Command(0x03, "CancelAllMessages", fields("implementation utc")),
+        ClusterCommand(0x00, "DisplayMessage", _MESSAGE),
+        ClusterCommand(0x01, "CancelMessage", fields("message uint32", "control bitmap8")),
+        ClusterCommand(0x02, "DisplayProtectedMessage", _MESSAGE),
+        ClusterCommand(0x03, "CancelAllMessages", fields("implementation utc")),
     ),
 )

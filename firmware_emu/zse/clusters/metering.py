@@ -6,7 +6,7 @@ mirror commands and notification flags: reference zigbee-han 6.
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields, numbered, repeat
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields, numbered, repeat
 
 _MIRROR_ISSUED = ("event uint32",)
 
@@ -164,11 +164,11 @@ METERING = Cluster(
         "0xFFFE attribute_reporting_status enum8",
     ),
     to_server=commands(
-        Command(0x00, "GetProfile", fields("interval_channel enum8", "end utc", "periods uint8"), answered_by=(0x00,)),
-        Command(0x01, "RequestMirrorResponse", fields("endpoint uint16")),
-        Command(0x02, "MirrorRemoved", fields("endpoint uint16")),
-        Command(0x03, "RequestFastPollMode", fields("update_period uint8", "duration uint8"), answered_by=(0x03,)),
-        Command(
+        ClusterCommand(0x00, "GetProfile", fields("interval_channel enum8", "end utc", "periods uint8"), answered_by=(0x00,)),
+        ClusterCommand(0x01, "RequestMirrorResponse", fields("endpoint uint16")),
+        ClusterCommand(0x02, "MirrorRemoved", fields("endpoint uint16")),
+        ClusterCommand(0x03, "RequestFastPollMode", fields("update_period uint8", "duration uint8"), answered_by=(0x03,)),
+        ClusterCommand(
             0x04,
             "ScheduleSnapshot",
             fields(
@@ -179,39 +179,39 @@ METERING = Cluster(
             ),
             answered_by=(0x04,),
         ),
-        Command(0x05, "TakeSnapshot", fields("cause bitmap32"), answered_by=(0x05,)),
-        Command(0x06, "GetSnapshot", fields("from utc", "to utc", "offset uint8", "cause bitmap32"), answered_by=(0x06,)),
-        Command(
+        ClusterCommand(0x05, "TakeSnapshot", fields("cause bitmap32"), answered_by=(0x05,)),
+        ClusterCommand(0x06, "GetSnapshot", fields("from utc", "to utc", "offset uint8", "cause bitmap32"), answered_by=(0x06,)),
+        ClusterCommand(
             0x07,
             "StartSampling",
             fields("event utc", "start utc", "sample_type enum8", "interval uint16", "max_samples uint16"),
             answered_by=(0x0D,),
         ),
-        Command(
+        ClusterCommand(
             0x08,
             "GetSampledData",
             fields("sample uint16", "earliest utc", "sample_type enum8", "count uint16"),
             answered_by=(0x07,),
         ),
-        Command(
+        ClusterCommand(
             0x09,
             "MirrorReportAttributeResponse",
             fields("scheme uint8", repeat("flags", None, "value bitmap32")),
         ),
-        Command(0x0A, "ResetLoadLimitCounter", fields("provider uint32", "event uint32")),
-        Command(
+        ClusterCommand(0x0A, "ResetLoadLimitCounter", fields("provider uint32", "event uint32")),
+        ClusterCommand(
             0x0B,
             "ChangeSupply",
             fields("provider uint32", "event utc", "requested utc", "implementation utc", "status enum8", "control bitmap8"),
             answered_by=(0x0C,),
         ),
-        Command(0x0C, "LocalChangeSupply", fields("status enum8")),
-        Command(
+        ClusterCommand(0x0C, "LocalChangeSupply", fields("status enum8")),
+        ClusterCommand(
             0x0D,
             "SetSupplyStatus",
             fields("event utc", "tamper enum8", "depletion enum8", "uncontrolled_flow enum8", "load_limit enum8"),
         ),
-        Command(
+        ClusterCommand(
             0x0E,
             "SetUncontrolledFlowThreshold",
             fields(
@@ -227,17 +227,19 @@ METERING = Cluster(
         ),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "GetProfileResponse",
             fields("end utc", "status enum8", "interval_period enum8", "periods uint8", repeat("intervals", "periods", "value uint24")),
         ),
-        Command(0x01, "RequestMirror", fields(), answered_by=(0x01,)),
-        Command(0x02, "RemoveMirror", fields(), answered_by=(0x02,)),
-        Command(0x03, "RequestFastPollModeResponse", fields("update_period uint8", "end utc")),
-        Command(0x04, "ScheduleSnapshotResponse", fields("event uint32", repeat("results", None, "schedule uint8", "confirmation uint8"))),
-        Command(0x05, "TakeSnapshotResponse", fields("snapshot uint32", "confirmation uint8")),
-        Command(
+        ClusterCommand(0x01, "RequestMirror", fields(), answered_by=(0x01,)),
+        ClusterCommand(0x02, "RemoveMirror", fields(), answered_by=(0x02,)),
+        ClusterCommand(0x03, "RequestFastPollModeResponse", fields("update_period uint8", "end utc")),
+        ClusterCommand(
+            0x04, "ScheduleSnapshotResponse", fields("event uint32", repeat("results", None, "schedule uint8", "confirmation uint8"))
+        ),
+        ClusterCommand(0x05, "TakeSnapshotResponse", fields("snapshot uint32", "confirmation uint8")),
+        ClusterCommand(
             # The snapshot follows, laid out by its payload type (6 is GB's); it runs to the end of the payload (declare.TRAILING).
             0x06,
             "PublishSnapshot",
@@ -252,7 +254,7 @@ METERING = Cluster(
             ),
             carries="snapshot_payload",
         ),
-        Command(
+        ClusterCommand(
             0x07,
             "GetSampledDataResponse",
             fields(
@@ -264,13 +266,13 @@ METERING = Cluster(
                 repeat("samples", "count", "value uint24"),
             ),
         ),
-        Command(
+        ClusterCommand(
             0x08,
             "ConfigureMirror",
             fields(*_MIRROR_ISSUED, "reporting_interval uint24", "notification_reporting bool", "scheme uint8"),
         ),
-        Command(0x09, "ConfigureNotificationScheme", fields(*_MIRROR_ISSUED, "scheme uint8", "flag_order bitmap32")),
-        Command(
+        ClusterCommand(0x09, "ConfigureNotificationScheme", fields(*_MIRROR_ISSUED, "scheme uint8", "flag_order bitmap32")),
+        ClusterCommand(
             0x0A,
             "ConfigureNotificationFlags",
             fields(
@@ -287,13 +289,13 @@ METERING = Cluster(
                 ),
             ),
         ),
-        Command(0x0B, "GetNotifiedMessage", fields("scheme uint8", "flag_attribute attributeid", "flags bitmap32")),
-        Command(0x0C, "SupplyStatusResponse", fields("provider uint32", "event utc", "implementation utc", "status enum8")),
-        Command(0x0D, "StartSamplingResponse", fields("sample uint16")),
+        ClusterCommand(0x0B, "GetNotifiedMessage", fields("scheme uint8", "flag_attribute attributeid", "flags bitmap32")),
+        ClusterCommand(0x0C, "SupplyStatusResponse", fields("provider uint32", "event utc", "implementation utc", "status enum8")),
+        ClusterCommand(0x0D, "StartSamplingResponse", fields("sample uint16")),
     ),
 )
 
-GB_SNAPSHOT = Command(
+GB_SNAPSHOT = ClusterCommand(
     0x06,
     "SnapshotPayload6",
     fields(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields
 
 _IMAGE = ("manufacturer uint16", "image_type uint16", "file_version uint32")
 
 # Data of a block response follow the data size, to the end of the payload (declare.TRAILING). A WAIT_FOR_DATA answer carries times
 # in place of the image: decode it with WAIT_FOR_DATA below.
-WAIT_FOR_DATA = Command(
+WAIT_FOR_DATA = ClusterCommand(
     0x05,
     "ImageBlockResponseWait",
     fields("status enum8", "current_time utc", "request_time utc", "block_request_delay uint16 ?"),
@@ -32,13 +32,13 @@ OTA = Cluster(
         "0x000A image_stamp uint32",
     ),
     to_server=commands(
-        Command(
+        ClusterCommand(
             0x01,
             "QueryNextImageRequest",
             fields("field_control bitmap8", *_IMAGE, "hardware_version uint16 ?"),
             answered_by=(0x02,),
         ),
-        Command(
+        ClusterCommand(
             0x03,
             "ImageBlockRequest",
             fields(
@@ -51,7 +51,7 @@ OTA = Cluster(
             ),
             answered_by=(0x05,),
         ),
-        Command(
+        ClusterCommand(
             0x04,
             "ImagePageRequest",
             fields(
@@ -65,8 +65,8 @@ OTA = Cluster(
             ),
             answered_by=(0x05,),
         ),
-        Command(0x06, "UpgradeEndRequest", fields("status enum8", *_IMAGE), answered_by=(0x07,)),
-        Command(
+        ClusterCommand(0x06, "UpgradeEndRequest", fields("status enum8", *_IMAGE), answered_by=(0x07,)),
+        ClusterCommand(
             0x08,
             "QuerySpecificFileRequest",
             fields("request_node eui64", *_IMAGE, "stack_version uint16"),
@@ -74,17 +74,17 @@ OTA = Cluster(
         ),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             0x00,
             "ImageNotify",
             fields("payload_type enum8", "query_jitter uint8", "manufacturer uint16 ?", "image_type uint16 ?", "file_version uint32 ?"),
         ),
-        Command(
+        ClusterCommand(
             0x02,
             "QueryNextImageResponse",
             fields("status enum8", "manufacturer uint16 ?", "image_type uint16 ?", "file_version uint32 ?", "image_size uint32 ?"),
         ),
-        Command(
+        ClusterCommand(
             0x05,
             "ImageBlockResponse",
             fields(
@@ -96,8 +96,8 @@ OTA = Cluster(
                 "data octets ?",
             ),
         ),
-        Command(0x07, "UpgradeEndResponse", fields(*_IMAGE, "current_time utc", "upgrade_time utc")),
-        Command(
+        ClusterCommand(0x07, "UpgradeEndResponse", fields(*_IMAGE, "current_time utc", "upgrade_time utc")),
+        ClusterCommand(
             0x09,
             "QuerySpecificFileResponse",
             fields("status enum8", "manufacturer uint16 ?", "image_type uint16 ?", "file_version uint32 ?", "image_size uint32 ?"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Attribute, Cluster, Command, attributes, commands, fields, numbered, repeat
+from firmware_emu.zse.declare import Cluster, ClusterAttribute, ClusterCommand, attributes, commands, fields, numbered, repeat
 
 _ISSUED = ("provider uint32", "event utc", "implementation utc")
 
 
-def _debt(number: int) -> tuple[Attribute, ...]:
+def _debt(number: int) -> tuple[ClusterAttribute, ...]:
     """One debt register: ids 0x02x0 on."""
     first = 0x0200 + 0x10 * number
     return attributes(
@@ -22,7 +22,7 @@ def _debt(number: int) -> tuple[Attribute, ...]:
     )
 
 
-def _costs(first: int, count: int, period: str) -> tuple[Attribute, ...]:
+def _costs(first: int, count: int, period: str) -> tuple[ClusterAttribute, ...]:
     """Costs of consumption: of the period under way and of those before it, delivered and received."""
     names = [f"current_{period}", f"previous_{period}", *(f"previous_{period}_{number}" for number in range(2, count))]
     return attributes(
@@ -84,8 +84,8 @@ PREPAYMENT = Cluster(
         *attributes("0x055C historical_freeze_time uint16", "0xFFFE attribute_reporting_status enum8"),
     ),
     to_server=commands(
-        Command(0x00, "SelectAvailableEmergencyCredit", fields("issued utc", "originating_device enum8")),
-        Command(
+        ClusterCommand(0x00, "SelectAvailableEmergencyCredit", fields("issued utc", "originating_device enum8")),
+        ClusterCommand(
             0x02,
             "ChangeDebt",
             fields(
@@ -101,19 +101,19 @@ PREPAYMENT = Cluster(
                 "balance_percentage uint16",
             ),
         ),
-        Command(0x03, "EmergencyCreditSetup", fields("event utc", "start utc", "limit uint32", "threshold uint32")),
-        Command(0x04, "ConsumerTopUp", fields("originating_device uint8", "code octets"), answered_by=(0x03,)),
-        Command(0x05, "CreditAdjustment", fields("event utc", "start utc", "adjustment_type uint8", "value int32")),
-        Command(0x06, "ChangePaymentMode", fields(*_ISSUED, "configuration bitmap16", "cut_off_value int32"), answered_by=(0x02,)),
-        Command(0x07, "GetPrepaySnapshot", fields("from utc", "to utc", "offset uint8", "cause bitmap32"), answered_by=(0x01,)),
-        Command(0x08, "GetTopUpLog", fields("latest_end utc", "count uint8"), answered_by=(0x05,)),
-        Command(0x09, "SetLowCreditWarningLevel", fields("level uint32")),
-        Command(0x0A, "GetDebtRepaymentLog", fields("latest_end utc", "count uint8", "debt_type enum8"), answered_by=(0x06,)),
-        Command(0x0B, "SetMaximumCreditLimit", fields(*_ISSUED, "max_level uint32", "max_per_top_up uint32")),
-        Command(0x0C, "SetOverallDebtCap", fields(*_ISSUED, "cap int32")),
+        ClusterCommand(0x03, "EmergencyCreditSetup", fields("event utc", "start utc", "limit uint32", "threshold uint32")),
+        ClusterCommand(0x04, "ConsumerTopUp", fields("originating_device uint8", "code octets"), answered_by=(0x03,)),
+        ClusterCommand(0x05, "CreditAdjustment", fields("event utc", "start utc", "adjustment_type uint8", "value int32")),
+        ClusterCommand(0x06, "ChangePaymentMode", fields(*_ISSUED, "configuration bitmap16", "cut_off_value int32"), answered_by=(0x02,)),
+        ClusterCommand(0x07, "GetPrepaySnapshot", fields("from utc", "to utc", "offset uint8", "cause bitmap32"), answered_by=(0x01,)),
+        ClusterCommand(0x08, "GetTopUpLog", fields("latest_end utc", "count uint8"), answered_by=(0x05,)),
+        ClusterCommand(0x09, "SetLowCreditWarningLevel", fields("level uint32")),
+        ClusterCommand(0x0A, "GetDebtRepaymentLog", fields("latest_end utc", "count uint8", "debt_type enum8"), answered_by=(0x06,)),
+        ClusterCommand(0x0B, "SetMaximumCreditLimit", fields(*_ISSUED, "max_level uint32", "max_per_top_up uint32")),
+        ClusterCommand(0x0C, "SetOverallDebtCap", fields(*_ISSUED, "cap int32")),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             # The snapshot follows, laid out by its payload type; GB_PREPAY_SNAPSHOT is the one GBCS messages carry.
             0x01,
             "PublishPrepaySnapshot",
@@ -128,18 +128,18 @@ PREPAYMENT = Cluster(
             ),
             carries="snapshot_payload",
         ),
-        Command(
+        ClusterCommand(
             0x02,
             "ChangePaymentModeResponse",
             fields("friendly_credit bitmap8", "friendly_credit_calendar uint32", "emergency_limit uint32", "emergency_threshold uint32"),
         ),
-        Command(0x03, "ConsumerTopUpResponse", fields("result enum8", "value int32", "source enum8", "credit_remaining int32")),
-        Command(
+        ClusterCommand(0x03, "ConsumerTopUpResponse", fields("result enum8", "value int32", "source enum8", "credit_remaining int32")),
+        ClusterCommand(
             0x05,
             "PublishTopUpLog",
             fields("command_index uint8", "command_count uint8", repeat("top_ups", None, "code octets", "amount int32", "time utc")),
         ),
-        Command(
+        ClusterCommand(
             0x06,
             "PublishDebtLog",
             fields(
@@ -151,7 +151,7 @@ PREPAYMENT = Cluster(
     ),
 )
 
-GB_PREPAY_SNAPSHOT = Command(
+GB_PREPAY_SNAPSHOT = ClusterCommand(
     0x01,
     "PrepaySnapshotPayload",
     fields(

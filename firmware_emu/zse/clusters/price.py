@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields, numbered, repeat
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields, numbered, repeat
 
 _TARIFF = ("provider uint32", "event utc")
 _SINCE = ("earliest utc", "minimum_event uint32", "count uint8")
@@ -47,31 +47,31 @@ PRICE = Cluster(
         "0xFFFE attribute_reporting_status enum8",
     ),
     to_server=commands(
-        Command(0x00, "GetCurrentPrice", fields("options bitmap8"), answered_by=(0x00,)),
-        Command(0x01, "GetScheduledPrices", fields("start utc", "count uint8"), answered_by=(0x00,)),
-        Command(0x02, "PriceAcknowledgement", fields("provider uint32", "event uint32", "acknowledged utc", "control bitmap8")),
-        Command(0x03, "GetBlockPeriods", fields("start utc", "count uint8", "tariff_type bitmap8 ?"), answered_by=(0x01,)),
-        Command(0x04, "GetConversionFactor", fields(*_SINCE), answered_by=(0x02,)),
-        Command(0x05, "GetCalorificValue", fields(*_SINCE), answered_by=(0x03,)),
-        Command(0x06, "GetTariffInformation", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x04,)),
-        Command(0x07, "GetPriceMatrix", fields("tariff uint32"), answered_by=(0x05,)),
-        Command(0x08, "GetBlockThresholds", fields("tariff uint32"), answered_by=(0x06,)),
-        Command(0x09, "GetCo2Value", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x07,)),
-        Command(0x0A, "GetTierLabels", fields("tariff uint32"), answered_by=(0x08,)),
-        Command(
+        ClusterCommand(0x00, "GetCurrentPrice", fields("options bitmap8"), answered_by=(0x00,)),
+        ClusterCommand(0x01, "GetScheduledPrices", fields("start utc", "count uint8"), answered_by=(0x00,)),
+        ClusterCommand(0x02, "PriceAcknowledgement", fields("provider uint32", "event uint32", "acknowledged utc", "control bitmap8")),
+        ClusterCommand(0x03, "GetBlockPeriods", fields("start utc", "count uint8", "tariff_type bitmap8 ?"), answered_by=(0x01,)),
+        ClusterCommand(0x04, "GetConversionFactor", fields(*_SINCE), answered_by=(0x02,)),
+        ClusterCommand(0x05, "GetCalorificValue", fields(*_SINCE), answered_by=(0x03,)),
+        ClusterCommand(0x06, "GetTariffInformation", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x04,)),
+        ClusterCommand(0x07, "GetPriceMatrix", fields("tariff uint32"), answered_by=(0x05,)),
+        ClusterCommand(0x08, "GetBlockThresholds", fields("tariff uint32"), answered_by=(0x06,)),
+        ClusterCommand(0x09, "GetCo2Value", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x07,)),
+        ClusterCommand(0x0A, "GetTierLabels", fields("tariff uint32"), answered_by=(0x08,)),
+        ClusterCommand(
             0x0B,
             "GetBillingPeriod",
             fields("earliest_start utc", "minimum_event uint32", "count uint8", "tariff_type bitmap8"),
             answered_by=(0x09,),
         ),
-        Command(0x0C, "GetConsolidatedBill", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x0A,)),
-        Command(0x0D, "CppEventResponse", fields("event uint32", "authorisation enum8")),
-        Command(0x0E, "GetCreditPayment", fields("latest_end utc", "count uint8"), answered_by=(0x0C,)),
-        Command(0x0F, "GetCurrencyConversion", fields(), answered_by=(0x0D,)),
-        Command(0x10, "GetTariffCancellation", fields(), answered_by=(0x0E,)),
+        ClusterCommand(0x0C, "GetConsolidatedBill", fields(*_SINCE, "tariff_type bitmap8"), answered_by=(0x0A,)),
+        ClusterCommand(0x0D, "CppEventResponse", fields("event uint32", "authorisation enum8")),
+        ClusterCommand(0x0E, "GetCreditPayment", fields("latest_end utc", "count uint8"), answered_by=(0x0C,)),
+        ClusterCommand(0x0F, "GetCurrencyConversion", fields(), answered_by=(0x0D,)),
+        ClusterCommand(0x10, "GetTariffCancellation", fields(), answered_by=(0x0E,)),
     ),
     to_client=commands(
-        Command(
+        ClusterCommand(
             # Price ratios, generation and alternate costs may follow, which GB does not use (declare.TRAILING).
             0x00,
             "PublishPrice",
@@ -89,7 +89,7 @@ PRICE = Cluster(
                 "price uint32",
             ),
         ),
-        Command(
+        ClusterCommand(
             0x01,
             "PublishBlockPeriod",
             fields(
@@ -102,13 +102,13 @@ PRICE = Cluster(
                 "resolution enum8",
             ),
         ),
-        Command(0x02, "PublishConversionFactor", fields("event utc", "start utc", "factor uint32", "trailing_digit bitmap8")),
-        Command(
+        ClusterCommand(0x02, "PublishConversionFactor", fields("event utc", "start utc", "factor uint32", "trailing_digit bitmap8")),
+        ClusterCommand(
             0x03,
             "PublishCalorificValue",
             fields("event utc", "start utc", "value uint32", "unit enum8", "trailing_digit bitmap8"),
         ),
-        Command(
+        ClusterCommand(
             0x04,
             "PublishTariffInformation",
             fields(
@@ -128,7 +128,7 @@ PRICE = Cluster(
                 "divisor uint24",
             ),
         ),
-        Command(
+        ClusterCommand(
             0x05,
             "PublishPriceMatrix",
             fields(
@@ -141,7 +141,7 @@ PRICE = Cluster(
                 repeat("prices", None, "tier_block uint8", "price uint32"),
             ),
         ),
-        Command(
+        ClusterCommand(
             0x06,
             "PublishBlockThresholds",
             fields(
@@ -155,12 +155,12 @@ PRICE = Cluster(
                 repeat("tiers", None, "count uint8", repeat("thresholds", "count", "threshold uint48")),
             ),
         ),
-        Command(
+        ClusterCommand(
             0x07,
             "PublishCo2Value",
             fields(*_TARIFF, "start utc", "tariff_type bitmap8", "value uint32", "unit enum8", "trailing_digit bitmap8"),
         ),
-        Command(
+        ClusterCommand(
             0x08,
             "PublishTierLabels",
             fields(
@@ -172,12 +172,12 @@ PRICE = Cluster(
                 repeat("labels", "count", "tier uint8", "label octets"),
             ),
         ),
-        Command(
+        ClusterCommand(
             0x09,
             "PublishBillingPeriod",
             fields(*_TARIFF, "start utc", "duration uint24", "duration_type uint8", "tariff_type uint8"),
         ),
-        Command(
+        ClusterCommand(
             0x0A,
             "PublishConsolidatedBill",
             fields(
@@ -191,17 +191,17 @@ PRICE = Cluster(
                 "trailing_digit bitmap8",
             ),
         ),
-        Command(
+        ClusterCommand(
             0x0B,
             "PublishCppEvent",
             fields(*_TARIFF, "start utc", "duration uint16", "tariff_type bitmap8", "price_tier enum8", "authorisation enum8"),
         ),
-        Command(
+        ClusterCommand(
             0x0C,
             "PublishCreditPayment",
             fields(*_TARIFF, "due utc", "overdue uint32", "status enum8", "payment uint32", "paid utc", "reference octets"),
         ),
-        Command(
+        ClusterCommand(
             0x0D,
             "PublishCurrencyConversion",
             fields(
@@ -214,6 +214,6 @@ PRICE = Cluster(
                 "change_control bitmap32",
             ),
         ),
-        Command(0x0E, "CancelTariff", fields("provider uint32", "tariff uint32", "tariff_type bitmap8")),
+        ClusterCommand(0x0E, "CancelTariff", fields("provider uint32", "tariff uint32", "tariff_type bitmap8")),
     ),
 )

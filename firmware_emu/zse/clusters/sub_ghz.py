@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_emu.zse.declare import Cluster, Command, attributes, commands, fields
+from firmware_emu.zse.declare import Cluster, ClusterCommand, attributes, commands, fields
 
 SUB_GHZ = Cluster(
     0x070B,
@@ -16,6 +16,6 @@ SUB_GHZ = Cluster(
         "0x0004 page_31_channel_mask bitmap32",
         "0xFFFE attribute_reporting_status enum8",
     ),
-    to_server=commands(Command(0x00, "GetSuspendZclMessagesStatus", fields(), answered_by=(0x00,))),
-    to_client=commands(Command(0x00, "SuspendZclMessages", fields("minutes uint8"))),
+    to_server=commands(ClusterCommand(0x00, "GetSuspendZclMessagesStatus", fields(), answered_by=(0x00,))),
+    to_client=commands(ClusterCommand(0x00, "SuspendZclMessages", fields("minutes uint8"))),
 )

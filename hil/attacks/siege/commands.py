@@ -21,7 +21,7 @@ from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Trace
-from hil.attacks.siege.search import Change, octets_changed
+from hil.attacks.siege.search import Mutation, octets_changed
 
 LARGEST: Final = (1 << 64) - 1
 STRANGER: Final = Eui64.parse("02bad00000000001")
@@ -52,7 +52,7 @@ class Commands:
     def __post_init__(self) -> None:
         self._senders = [*self.parties.values(), STRANGER]
 
-    def judge(self, changes: Sequence[Change]) -> str | None:
+    def judge(self, changes: Sequence[Mutation]) -> str | None:
         store, recorder = MemoryStore(), _Recorder()
         credentials = Credentials.from_keystore(store, self.keystore, self.meter, DeviceType.ESME, self.parties)
         trace = Trace(lambda: 0.0)
@@ -93,7 +93,7 @@ class Commands:
         z = self.keystore.shared_secret(self.parties[RemotePartyRole.ACCESS_CONTROL_BROKER], self.meter)
         return protect.with_mac(Message(header, b"", b""), z).encode()
 
-    def _bit_changed(self, header: GroupingHeader, change: Change) -> GroupingHeader:
+    def _bit_changed(self, header: GroupingHeader, change: Mutation) -> GroupingHeader:
         """The header with one bit of its octets flipped before the MAC is made, where it still is a header."""
         octets = Message(header, b"", b"").encode()
         with contextlib.suppress(DecodeError):

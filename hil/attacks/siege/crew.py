@@ -16,7 +16,7 @@ from threading import Event, Timer
 from typing import Final, Literal
 
 from firmware_emu.errors import NotAvailable
-from hil.attacks.siege.search import Change, Find
+from hil.attacks.siege.search import Find, Mutation
 from hil.attacks.siege.siege import LAYERS, SLOW, Siege
 
 Guide = Literal["both", "coverage", "grammar"]
@@ -36,7 +36,7 @@ class Slice:
 
 
 @dataclass(slots=True)
-class Tally:
+class TrialTally:
     """Results of the trials of one layer."""
 
     coverage: int = 0
@@ -62,7 +62,7 @@ class Crew:
     seconds: float
     jobs: int
     guide: Guide = "both"
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, TrialTally] = field(default_factory=dict)
     _over: Event = field(default_factory=Event)
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
 
@@ -74,7 +74,7 @@ class Crew:
             siege.layer(name)  # it makes the keys, once for all workers
         if self.guide == "coverage" and not coverage_guides():
             raise NotAvailable("a search guided by coverage", "it needs atheris: install commshub[fuzz], or search by grammar")
-        self.tallies = {name: Tally() for name in self.layers}
+        self.tallies = {name: TrialTally() for name in self.layers}
 
     def slices(self) -> list[Slice]:
         """The shares in order: each layer in turn, by coverage and by grammar in turn where both are to guide."""
@@ -150,7 +150,7 @@ class Crew:
                     tally.grammar += more
                 tally.mib = max(tally.mib, heard["mib"])
                 found = heard.get("find")
-                said.put(None if found is None else Find(**{**found, "changes": tuple(Change(**change) for change in found["changes"])}))
+                said.put(None if found is None else Find(**{**found, "changes": tuple(Mutation(**change) for change in found["changes"])}))
             code = process.wait()
             self._running.discard(process)
         tally.seconds += time.monotonic() - began

@@ -21,7 +21,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.trace import Record, Trace
-from hil.attacks.siege.search import Change
+from hil.attacks.siege.search import Mutation
 from hil.bench.station import Station, open_station
 from hil.dcc.base.requests import ANSWERED, RequestState
 from hil.dcc.base.store import DccStore
@@ -66,7 +66,7 @@ class Homes:
 
     kinds = (*_SENTENCES, "hub dies", "DCC dies", "owner", "full")
 
-    def judge(self, changes: Sequence[Change]) -> str | None:
+    def judge(self, changes: Sequence[Mutation]) -> str | None:
         board = load_board(BOARD)
         board = board.model_copy(update={"device": board.device[:1]})
         clock = Clock(start=board.clock.start, warp=True)
@@ -89,7 +89,7 @@ class Homes:
 class _Trial:
     """One home, what happens to it, and what is true after it."""
 
-    def __init__(self, station: Station, records: list[Record], changes: Sequence[Change]) -> None:
+    def __init__(self, station: Station, records: list[Record], changes: Sequence[Mutation]) -> None:
         self._station = station
         self._records = records
         self._changes = changes
@@ -144,7 +144,7 @@ class _Trial:
             if station.dcc is dcc:
                 self._crashes.append(f"a request of {variant}: {crash!r}")
 
-    async def _act(self, change: Change) -> None:
+    async def _act(self, change: Mutation) -> None:
         station = self._station
         await station.clock.sleep(change.place * WORK_S)
         match change.kind:

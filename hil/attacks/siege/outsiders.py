@@ -13,7 +13,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.attacks.radio import RogueRadio
-from hil.attacks.siege.search import Change, octets_changed
+from hil.attacks.siege.search import Mutation, octets_changed
 from hil.radio.air.air import Air, Link, MacFrame
 from hil.radio.air.frames import ApsCommand, ApsKind, ApsPdu, MacCommand, MacKind, MacPdu, NwkCommand, NwkPdu
 from hil.radio.nodes.node import StackNode
@@ -44,7 +44,7 @@ _PAYLOADS: Final = (
 """Data, a network key, a removal, an update, a switch of keys, announcements in the names of meter and hub: all in clear."""
 
 
-class TrustCentre:
+class BesiegedCentre:
     """The user of the hub's stack; what it is told is not asked for here."""
 
     def __init__(self, air: Air) -> None:
@@ -79,21 +79,21 @@ class Outsiders:
 
     kinds = ("payload", "command", "short", "name", "meter", "mac", "octet", "replay", "again", "sealed", "knock", "sleepy")
 
-    def judge(self, changes: Sequence[Change]) -> str | None:
+    def judge(self, changes: Sequence[Mutation]) -> str | None:
         return Clock(start=_START, warp=True).run(_Trial(changes).run())
 
 
 class _Trial:
     """One network, one hostile frame and its repeats, and what is true after it."""
 
-    def __init__(self, changes: Sequence[Change]) -> None:
+    def __init__(self, changes: Sequence[Mutation]) -> None:
         self._changes = changes
 
     async def run(self) -> str | None:
         loop, crashes = asyncio.get_running_loop(), list[str]()
         loop.set_exception_handler(lambda _, context: crashes.append(repr(context.get("exception") or context["message"])))
         self._air = Air(Clock(warp=True), 1)
-        hub = self._hub = TrustCentre(self._air)
+        hub = self._hub = BesiegedCentre(self._air)
         meter = self._meter = StackNode(self._air, METER, channels=(CHANNEL,))
         meter.add_endpoint(SimpleDescriptor(1, 0x0501, (0x0702,), (0x000A,)))
         read: list[bytes] = []
@@ -171,7 +171,7 @@ class _Trial:
         tokens = self._meter.stack.nwk.tokens
         npdu = NwkPdu(0, 0x4242, 5, 9, command=False, secured=False, source_eui=METER, payload=_PAYLOADS[0])
         mac = MacPdu(MacKind.DATA, 77, tokens.pan, 0, None, 0x4242, True, False)
-        times, whole, last = 1, b"", list[Change]()
+        times, whole, last = 1, b"", list[Mutation]()
         for change in self._changes:
             number = change.number
             match change.kind:

@@ -10,12 +10,12 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
-from hil.attacks.siege.search import Change, octets_changed
+from hil.attacks.siege.search import Mutation, octets_changed
 from hil.dcc.duis import new_request, read_request, sign_request, verify_request, write_request
 from hil.dcc.duis.document import Content
 
 
-class Requests:
+class SignedRequests:
     """Signed requests: whatever is changed, what verifies says what was signed."""
 
     _INSERTS: Final = (b"<!---->", b"<!--9-->", b"<?x y?>", b"<![CDATA[9]]>", b"&#57;", b"9", b" ", b"<sr:X/>", b"\n")
@@ -39,7 +39,7 @@ class Requests:
         values = tuple((str(one.tag), one.text or "") for one in request.body.iter() if isinstance(one.tag, str) and not len(one))
         return str(request.request_id), values
 
-    def judge(self, changes: Sequence[Change]) -> str | None:
+    def judge(self, changes: Sequence[Mutation]) -> str | None:
         octets = self._octets
         for change in changes:
             octets = self._changed(octets, change)
@@ -49,7 +49,7 @@ class Requests:
             return None
         return None if said in self._proven else f"a changed request verifies and says {said}"[:300]
 
-    def _changed(self, octets: bytes, change: Change) -> bytes:
+    def _changed(self, octets: bytes, change: Mutation) -> bytes:
         at = int(change.place * len(octets))
         if change.kind == "insert":
             inserts = self._INSERTS
@@ -59,7 +59,7 @@ class Requests:
             at = values[change.number % len(values)] if values else at
             return octets[:at] + self._INSERTS[int(change.place * len(self._INSERTS))] + octets[at:]
         if change.kind == "octet":
-            return octets_changed(octets, Change(("set", "flip", "drop", "put")[change.number >> 8 & 3], change.place, change.number))
+            return octets_changed(octets, Mutation(("set", "flip", "drop", "put")[change.number >> 8 & 3], change.place, change.number))
         if change.kind in ("wrap", "splice"):
             return self._signed_by_another(octets, change)
         elements = list(re.finditer(rb"<(sr:\w+)>[^<]*</\1>", octets))
@@ -72,7 +72,7 @@ class Requests:
             return octets[: found.end()] + found[0] + octets[found.end() :]
         return octets.replace(b'URI=""', (b'URI="#x"', b"", b'Id="x" URI=""')[change.number % 3], 1)
 
-    def _signed_by_another(self, octets: bytes, change: Change) -> bytes:
+    def _signed_by_another(self, octets: bytes, change: Mutation) -> bytes:
         """Under a signature that was made over something else of the same user, or with something else beside what was signed."""
         own, other = octets.find(b"<ds:Signature"), self._other.find(b"<ds:Signature")
         if own < 0:

@@ -17,7 +17,7 @@ GUIDED: Final = "x"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Mutation:
     """One change: its kind, a place from 0 to 1, and a number of 16 bits."""
 
     kind: str
@@ -32,7 +32,7 @@ class Find:
     layer: str
     seed: str
     broken: str
-    changes: tuple[Change, ...]
+    changes: tuple[Mutation, ...]
 
     def as_test(self) -> str:
         """A test of the find, ready for ``tests/attacks``."""
@@ -41,7 +41,7 @@ class Find:
         return f"def test_siege_{name}(siege: Siege) -> None:\n    assert judged(siege.layer({self.layer!r}), ({made},)) is None\n"
 
 
-class Layer(Protocol):
+class BesiegedLayer(Protocol):
     """The besieged part."""
 
     @property
@@ -49,16 +49,16 @@ class Layer(Protocol):
         """The kinds of changes that can be made to it."""
         ...
 
-    def judge(self, changes: Sequence[Change]) -> str | None:
+    def judge(self, changes: Sequence[Mutation]) -> str | None:
         """The invariant that breaks when ``changes`` are made to the honest thing, None where all hold."""
         ...
 
 
-def changes_of(octets: bytes, kinds: Sequence[str]) -> tuple[Change, ...]:
+def changes_of(octets: bytes, kinds: Sequence[str]) -> tuple[Mutation, ...]:
     """Changes written as octets, five each: kind, place, number. An end that is no whole change says nothing."""
     whole = range(0, min(len(octets) // OCTETS_A_CHANGE, MOST_CHANGES) * OCTETS_A_CHANGE, OCTETS_A_CHANGE)
     return tuple(
-        Change(
+        Mutation(
             kinds[octets[at] % len(kinds)],
             int.from_bytes(octets[at + 1 : at + 3], "big") / 0x10000,
             int.from_bytes(octets[at + 3 : at + 5], "big"),
@@ -75,7 +75,7 @@ def octets_of(layer: str, seed: str) -> bytes:
     return random.randbytes(OCTETS_A_CHANGE * random.randint(1, MOST_CHANGES))
 
 
-def judged(layer: Layer, changes: Sequence[Change]) -> str | None:
+def judged(layer: BesiegedLayer, changes: Sequence[Mutation]) -> str | None:
     """The layer's judge speaks; an exception that is not declared breaks an invariant too."""
     try:
         return layer.judge(changes)
@@ -83,7 +83,7 @@ def judged(layer: Layer, changes: Sequence[Change]) -> str | None:
         return f"an exception got out: {fault_named(crash)}"
 
 
-def trial(name: str, layer: Layer, seed: str) -> Find | None:
+def trial(name: str, layer: BesiegedLayer, seed: str) -> Find | None:
     """One trial; what breaks is shrunk to the fewest changes that still break."""
     changes = list(changes_of(octets_of(name, seed), layer.kinds))
     broken = judged(layer, changes)
@@ -96,7 +96,7 @@ def trial(name: str, layer: Layer, seed: str) -> Find | None:
     return Find(name, seed, broken, tuple(changes))
 
 
-def octets_changed(octets: bytes, change: Change) -> bytes:
+def octets_changed(octets: bytes, change: Mutation) -> bytes:
     """One octet set, a bit flipped, some dropped, one put in."""
     at = int(change.place * len(octets))
     match change.kind:

@@ -16,8 +16,8 @@ from hil.attacks.siege.certificates import Certificates
 from hil.attacks.siege.commands import Commands
 from hil.attacks.siege.homes import Homes
 from hil.attacks.siege.outsiders import Outsiders
-from hil.attacks.siege.requests import Requests
-from hil.attacks.siege.search import Find, Layer, trial
+from hil.attacks.siege.requests import SignedRequests
+from hil.attacks.siege.search import BesiegedLayer, Find, trial
 from hil.attacks.siege.stores import FarStore, HubStore, Stores
 
 
@@ -26,7 +26,7 @@ class Siege:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made: dict[str, Layer] = {}
+        self._made: dict[str, BesiegedLayer] = {}
 
     @cached_property
     def _keys(self) -> Keystore:
@@ -38,7 +38,7 @@ class Siege:
         found = {role: self._keys.find(role) for role in RemotePartyRole if role is not RemotePartyRole.ISSUING_AUTHORITY}
         return {role: euis[0] for role, euis in found.items() if euis and role is not RemotePartyRole.ROOT}
 
-    def layer(self, name: str) -> Layer:
+    def layer(self, name: str) -> BesiegedLayer:
         """The layer of that name. Raises NotAvailable."""
         if name not in LAYERS:
             raise NotAvailable(f"the layer {name!r}", f"name one of {', '.join(LAYERS)}")
@@ -46,9 +46,9 @@ class Siege:
             self._made[name] = LAYERS[name](self)
         return self._made[name]
 
-    def requests(self) -> Requests:
+    def requests(self) -> SignedRequests:
         """Signed service requests."""
-        return Requests(self._keys, self._parties[RemotePartyRole.SUPPLIER], _of(DeviceType.CHF), _of(DeviceType.ESME))
+        return SignedRequests(self._keys, self._parties[RemotePartyRole.SUPPLIER], _of(DeviceType.CHF), _of(DeviceType.ESME))
 
     def certificates(self) -> Certificates:
         """Certificates and their path."""
@@ -82,7 +82,7 @@ def _of(kind: DeviceType) -> Eui64:
     return next(eui for eui, found in DEFAULT_DEVICES.items() if found is kind)
 
 
-LAYERS: Final[dict[str, Callable[[Siege], Layer]]] = {
+LAYERS: Final[dict[str, Callable[[Siege], BesiegedLayer]]] = {
     "requests": Siege.requests,
     "certificates": Siege.certificates,
     "commands": Siege.commands,

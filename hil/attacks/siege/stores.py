@@ -23,7 +23,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import Eui64
 from firmware_emu.sqlite_file import SqliteFile
-from hil.attacks.siege.search import Change
+from hil.attacks.siege.search import Mutation
 from hil.dcc.base.store import DccStore
 from hil.dcc.parties.acb import OriginatorCounters
 
@@ -37,7 +37,7 @@ _UNHURRIED: Final = 0
 """Milliseconds that a process beside waits for the owner's transaction: the trial is one thread, so it never ends meanwhile."""
 
 
-class Opened(Protocol):
+class OpenedStore(Protocol):
     """A store with the two things that are asked of it."""
 
     file: SqliteFile
@@ -112,7 +112,7 @@ class _Work:
     """Honest work on one store, and what became of it."""
 
     path: Path
-    opening: Callable[[Path, bool], Opened]
+    opening: Callable[[Path, bool], OpenedStore]
     drawn: list[int] = field(default_factory=list)
     written: bytes | None = None
     tried: set[bytes | None] = field(default_factory=lambda: {None})
@@ -201,12 +201,12 @@ class Stores:
 
     kinds = ("kill", "power", "full", "second", "beside", "between", "damage", "again")
 
-    def __init__(self, folder: Path, opening: Callable[[Path, bool], Opened]) -> None:
+    def __init__(self, folder: Path, opening: Callable[[Path, bool], OpenedStore]) -> None:
         self._folder = folder
         self._opening = opening
         folder.mkdir(parents=True, exist_ok=True)
 
-    def judge(self, changes: Sequence[Change]) -> str | None:
+    def judge(self, changes: Sequence[Mutation]) -> str | None:
         with TemporaryDirectory(dir=self._folder) as folder:
             work = _Work(Path(folder) / "store", self._opening)
             try:
@@ -221,7 +221,7 @@ class Stores:
                 work.store.close()
         return work.broken[0] if work.broken else None
 
-    def _step(self, work: _Work, number: int, changes: Sequence[Change]) -> None:
+    def _step(self, work: _Work, number: int, changes: Sequence[Mutation]) -> None:
         with contextlib.ExitStack() as around:
             after: list[Callable[[], None]] = []
             for change in sorted(changes, key=lambda one: one.kind == "full"):  # the medium fills up under the step, not under who looks on

@@ -17,30 +17,30 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.trace import Trace
 from hil.bench.keys import pki_folder
-from hil.conformance.bench import Bench
+from hil.conformance.bench import ConformanceBench
 from hil.conformance.host_bench import HOST_CHECKS, HostBench
 from hil.conformance.proofs.bad_firmware import Unit
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import CheckResult, Runner
-from hil.report.measurements import Verdict
+from hil.report.measurements import CheckVerdict
 from ichis.conformance.check import Check
 from ichis.host_port import HostCondition
-from ichis.profile import Profile, load_profile
+from ichis.profile import InterfaceProfile, load_profile
 
 _MEMORY = Path("/dev/shm")
 SOUND = ("jig.stand_in.supply=scpi-supply", "jig.stand_in.probes=scpi-scanner")
 """Settings of a board with stand-ins that do what they are told."""
 _REST_S = 600.0
-_DECIDED = (Verdict.PASS, Verdict.FAIL)
+_DECIDED = (CheckVerdict.PASS, CheckVerdict.FAIL)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProofFinding:
     """A verdict that a proof came to, beside the one that is true of the unit. ``must_decide``: no verdict at all is wrong too."""
 
     case: str
-    expected: Verdict
-    verdict: Verdict
+    expected: CheckVerdict
+    verdict: CheckVerdict
     why: str = ""
     must_decide: bool = False
 
@@ -55,7 +55,7 @@ def quick_folder() -> str | None:
     return str(_MEMORY) if os.access(_MEMORY, os.W_OK) else None
 
 
-def own_limits() -> Profile:
+def own_limits() -> InterfaceProfile:
     """The profile that the proofs judge by."""
     return load_profile("ichis_default")
 
@@ -66,7 +66,9 @@ def _keys(folder: Path) -> Keystore:
 
 
 @contextlib.contextmanager
-def a_bench(host: bool, unit: Unit | HostCondition | None, settings: Sequence[str], profile: Profile) -> Iterator[Bench | HostBench]:
+def a_bench(
+    host: bool, unit: Unit | HostCondition | None, settings: Sequence[str], profile: InterfaceProfile
+) -> Iterator[ConformanceBench | HostBench]:
     """A bench that is not open yet, with one unit, on a clock and in a folder of its own. Raises BoardError."""
     hub = unit if isinstance(unit, Unit) else Unit()
     board = load_board("simulated", (*settings, *hub.settings))
@@ -76,7 +78,7 @@ def a_bench(host: bool, unit: Unit | HostCondition | None, settings: Sequence[st
         yield HostBench(board, profile, unit if isinstance(unit, HostCondition) else HostCondition(), clock, trace)
         return
     with tempfile.TemporaryDirectory(prefix="checks-", dir=quick_folder()) as folder:
-        yield Bench(
+        yield ConformanceBench(
             board,
             profile,
             hub.condition,
@@ -94,7 +96,7 @@ def run_alone(
     checks: Sequence[Check],
     unit: Unit | HostCondition | None = None,
     settings: Sequence[str] = (),
-    profiles: Sequence[Profile] = (),
+    profiles: Sequence[InterfaceProfile] = (),
 ) -> list[CheckResult]:
     """These checks in this order, on one bench with one unit (the healthy one if None). ``settings`` are laid over the simulated board.
 
@@ -137,7 +139,7 @@ def _on_one_bench(check: Check, unit: Unit, boards: Sequence[Sequence[str]]) -> 
     """The results of these settings up to the first that the bench does not take; that one has the trouble as its result."""
     found: list[CheckResult | CommsHubError] = []
     with a_bench(False, unit, SOUND, own_limits()) as bench:
-        assert isinstance(bench, Bench)
+        assert isinstance(bench, ConformanceBench)
 
         async def main() -> None:
             await bench.open()

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.hub.hub import Hub
-from hil.conformance.proofs.alone import Finding, run_alone, run_exchanging
+from hil.conformance.proofs.alone import ProofFinding, run_alone, run_exchanging
 from hil.conformance.proofs.bad_firmware import BAD_UNITS, Unit
 from hil.conformance.runner import CheckResult
-from hil.report.measurements import Verdict
+from hil.report.measurements import CheckVerdict
 from ichis.bad_units import BAD_HOSTS
 from ichis.conformance.check import Check, load_checks
 from ichis.instrument.fault import Concerns, Misbehaviour
@@ -48,7 +48,7 @@ def instruments(under_test: str, model: str, latency_ms: float, fault: str = "")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class FaultCase:
     """One check, on a good unit or on the bad one of that check, with one model of instruments, again and again."""
 
     check: Check
@@ -61,14 +61,14 @@ class Case:
     def __str__(self) -> str:
         return f"{self.check.id} on a {'bad' if self.bad else 'good'} unit, {self.instrument}"
 
-    def find(self) -> list[Finding]:
+    def find(self) -> list[ProofFinding]:
         """Run it. A bench that does not come up with these instruments, or does not go off, tests nothing."""
-        expected = Verdict.FAIL if self.bad else Verdict.PASS
+        expected = CheckVerdict.FAIL if self.bad else CheckVerdict.PASS
         names = [f"{self}, {latency_ms:g} ms, {fault or 'no fault'}" for fault, latency_ms in self.strikes]
         return [
-            Finding(name, expected, Verdict.INCONCLUSIVE, str(one))
+            ProofFinding(name, expected, CheckVerdict.INCONCLUSIVE, str(one))
             if isinstance(one, CommsHubError)
-            else Finding(name, expected, one.verdict, one.why)
+            else ProofFinding(name, expected, one.verdict, one.why)
             for name, one in zip(names, self._results(), strict=True)
         ]
 
@@ -98,7 +98,7 @@ def sentence(who: str, what: Misbehaviour, number: int, once: bool) -> str:
     return f"{who} {what.words.replace('{}', _AMOUNT.get(what, ''))} {'at' if once else 'from'} {number}{ending}"
 
 
-def cases(seed: int, under_test: Sequence[str] = ("hub", "host"), *, covering: bool = False) -> list[Case]:
+def cases(seed: int, under_test: Sequence[str] = ("hub", "host"), *, covering: bool = False) -> list[FaultCase]:
     """Every check x fault x latency, once on its good unit and once on its bad unit. ``covering``: every check x fault once, its latency
     and its unit drawn.
 
@@ -119,7 +119,7 @@ def _struck(drawn: random.Random, who: str, what: Misbehaviour) -> str:
     return sentence(who, what, drawn.randint(1, _MOST_BEFORE), drawn.random() < 0.5)
 
 
-def _by_model(drawn: random.Random, check: Check, bad: bool) -> Iterator[Case]:
+def _by_model(drawn: random.Random, check: Check, bad: bool) -> Iterator[FaultCase]:
     models = _MODELS[check.under_test]
     strikes: dict[str, list[tuple[str, float]]] = {model: [("", _SOUND_MS)] for model in models}
     for who, what in _faults(check):
@@ -127,14 +127,14 @@ def _by_model(drawn: random.Random, check: Check, bad: bool) -> Iterator[Case]:
             fault = _struck(drawn, who, what)
             strikes[drawn.choice(models)].append((fault, latency_ms))
     for model in models:
-        yield Case(check, bad, model, tuple(strikes[model]))
+        yield FaultCase(check, bad, model, tuple(strikes[model]))
 
 
-def _each_fault_once(drawn: random.Random, check: Check) -> Iterator[Case]:
+def _each_fault_once(drawn: random.Random, check: Check) -> Iterator[FaultCase]:
     strikes: dict[tuple[bool, str], list[tuple[str, float]]] = {}
     for who, what in _faults(check):
         fault = _struck(drawn, who, what)
         group = strikes.setdefault((drawn.random() < 0.5, drawn.choice(_MODELS[check.under_test])), [])
         group.append((fault, drawn.choice(LATENCIES_MS)))
     for (bad, model), some in strikes.items():
-        yield Case(check, bad, model, tuple(some))
+        yield FaultCase(check, bad, model, tuple(some))

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from firmware_emu.errors import CommsHubError
-from hil.conformance.proofs.alone import Finding, own_limits, run_alone
+from hil.conformance.proofs.alone import ProofFinding, own_limits, run_alone
 from hil.conformance.runner import CheckResult
-from hil.report.measurements import Verdict
+from hil.report.measurements import CheckVerdict
 from ichis.conformance.check import Check, load_checks, names_in
-from ichis.profile import Profile
+from ichis.profile import InterfaceProfile
 
 _FAR = 0.01
 """Part of the reading by which a limit is moved past it, beside three times its uncertainty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class LimitCase:
     """The limits of some checks, all of a hub or all of a host."""
 
     group: str
@@ -30,31 +30,31 @@ class Case:
     def __str__(self) -> str:
         return f"limits of {self.group}"
 
-    def find(self) -> list[Finding]:
+    def find(self) -> list[ProofFinding]:
         """The truth by the profile as it is, then each limit tightened past it and loosened, on one good unit."""
         try:
             truths = run_alone(self.checks)
             moved = [one for check, truth in zip(self.checks, truths, strict=True) for one in _moved(check, truth)]
             results = run_alone([one.check for one in moved], profiles=[one.profile for one in moved])
         except CommsHubError as trouble:
-            return [Finding(str(self), Verdict.PASS, Verdict.INCONCLUSIVE, str(trouble), True)]
-        found = [Finding(f"{one.check.id} as it is", Verdict.PASS, one.verdict, one.why, True) for one in truths]
+            return [ProofFinding(str(self), CheckVerdict.PASS, CheckVerdict.INCONCLUSIVE, str(trouble), True)]
+        found = [ProofFinding(f"{one.check.id} as it is", CheckVerdict.PASS, one.verdict, one.why, True) for one in truths]
         return found + [
-            Finding(one.name, one.expected, result.verdict, result.why, True) for one, result in zip(moved, results, strict=True)
+            ProofFinding(one.name, one.expected, result.verdict, result.why, True) for one, result in zip(moved, results, strict=True)
         ]
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedLimit:
     """A check with one limit moved, in the check or in the profile it is judged by, and its true verdict then."""
 
     name: str
-    expected: Verdict
+    expected: CheckVerdict
     check: Check
-    profile: Profile
+    profile: InterfaceProfile
 
 
-def _moved(check: Check, truth: CheckResult) -> list[Moved]:
+def _moved(check: Check, truth: CheckResult) -> list[MovedLimit]:
     if truth.value is None:  # no figure: what was to happen did, or it was not tested
         return []
     exact = not truth.u and float(truth.value).is_integer()  # a count, or a state
@@ -63,14 +63,14 @@ def _moved(check: Check, truth: CheckResult) -> list[Moved]:
     for side, inward in (("low", 1), ("high", -1)):
         if getattr(check, side) is not None:
             for what, expected, limit in (
-                ("tightened", Verdict.FAIL, truth.value + inward * beyond),
-                ("loosened", Verdict.PASS, truth.value - inward * beyond),
+                ("tightened", CheckVerdict.FAIL, truth.value + inward * beyond),
+                ("loosened", CheckVerdict.PASS, truth.value - inward * beyond),
             ):
-                found.append(Moved(f"{check.id} {side} {what} to {limit:.6g}", expected, *_with_limit(check, side, limit)))
+                found.append(MovedLimit(f"{check.id} {side} {what} to {limit:.6g}", expected, *_with_limit(check, side, limit)))
     return found
 
 
-def _with_limit(check: Check, side: str, limit: float) -> tuple[Check, Profile]:
+def _with_limit(check: Check, side: str, limit: float) -> tuple[Check, InterfaceProfile]:
     """The check and the profile by which the limit of this side is ``limit``. The other side gives way where it would be crossed."""
     profile = own_limits()
     low, high = check.limits(profile)
@@ -86,8 +86,8 @@ def _with_limit(check: Check, side: str, limit: float) -> tuple[Check, Profile]:
     return check, replace(profile, limits={**profile.limits, name: changed})
 
 
-def cases(_: int, under_test: Sequence[str] = ("hub", "host")) -> list[Case]:
+def cases(_: int, under_test: Sequence[str] = ("hub", "host")) -> list[LimitCase]:
     """Every limit of every check, by groups of checks; nothing is drawn."""
     checks = [check for kind in under_test for check in load_checks(kind)]
     groups = dict.fromkeys(check.group for check in checks)
-    return [Case(group, tuple(check for check in checks if check.group == group)) for group in groups]
+    return [LimitCase(group, tuple(check for check in checks if check.group == group)) for group in groups]

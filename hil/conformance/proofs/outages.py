@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from firmware_emu.errors import CommsHubError
-from hil.conformance.proofs.alone import Finding, own_limits, run_alone
+from hil.conformance.proofs.alone import ProofFinding, own_limits, run_alone
 from hil.conformance.proofs.faults import instruments
 from hil.conformance.steps import OUTAGE_RESOLUTION_S
-from hil.report.measurements import Verdict
+from hil.report.measurements import CheckVerdict
 from ichis.conformance.check import Check, Value, load_checks
 
 LENGTHS_S = tuple(tenth / 10 for tenth in range(1790, 1811))
@@ -22,7 +22,7 @@ BENCHES = ("", "scpi-supply 5", "scpi-supply 100", "rigol-dp832 5", "tti-ql355 2
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class OutageCase:
     """Every length at one phase of the second, on one bench."""
 
     phase: float
@@ -32,7 +32,7 @@ class Case:
     def __str__(self) -> str:
         return f"outages at {self.phase:g} of a second, {self.bench or 'the exact bench'}"
 
-    def find(self) -> list[Finding]:
+    def find(self) -> list[ProofFinding]:
         """Run them one after another on one hub. On the exact bench there must be a verdict, but at the threshold itself."""
         model, _, latency_ms = self.bench.partition(" ")
         settings = instruments("hub", model, float(latency_ms)) if self.bench else ()
@@ -40,12 +40,12 @@ class Case:
         try:
             results = run_alone(checks, None, settings)
         except CommsHubError as trouble:
-            return [Finding(str(self), Verdict.PASS, Verdict.INCONCLUSIVE, str(trouble), True)]
+            return [ProofFinding(str(self), CheckVerdict.PASS, CheckVerdict.INCONCLUSIVE, str(trouble), True)]
         threshold_s = own_limits()["outage_threshold"]
         return [
-            Finding(
+            ProofFinding(
                 f"{one.check.id}, {self.bench or 'exact'}",
-                Verdict.PASS,
+                CheckVerdict.PASS,
                 one.verdict,
                 one.why,
                 must_decide=not self.bench and abs(seconds - threshold_s) > OUTAGE_RESOLUTION_S,
@@ -62,6 +62,6 @@ def outage_check(seconds: float, phase: float) -> Check:
     return replace(like, id=f"outage of {seconds:g} s at {phase:g}", stimulus=(("outage", outage),), of=code, waveform=False)
 
 
-def cases(_: int, under_test: Sequence[str] = ("hub", "host")) -> list[Case]:
+def cases(_: int, under_test: Sequence[str] = ("hub", "host")) -> list[OutageCase]:
     """Ten phases on each bench; nothing is drawn. A host has no outages to tell."""
-    return [Case(phase, bench) for bench in BENCHES for phase in PHASES] if "hub" in under_test else []
+    return [OutageCase(phase, bench) for bench in BENCHES for phase in PHASES] if "hub" in under_test else []

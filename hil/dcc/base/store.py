@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import StoreTrouble
-from firmware_emu.sqlite_file import Form, SqliteFile, Value
+from firmware_emu.sqlite_file import SqliteFile, StoreForm, Value
 from firmware_emu.trace import Trace
 
 LOGGER = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def _wide_counters(database: sqlite3.Connection) -> None:
             database.execute("UPDATE counters SET value = ? WHERE originator = ?", (value.to_bytes(8, "big"), originator))
 
 
-FORM = Form(
+FORM = StoreForm(
     "the DCC's store",
     0x43444343,
     (_statements, _wide_counters, _statements),

@@ -8,7 +8,7 @@ by its own checks (COS-03 [144]) and correlates before it signs (COS-04 [145, 14
 from __future__ import annotations
 
 from firmware_emu.clock import Clock
-from firmware_emu.crypto.certificate_profile import Profile, check_profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile, check_profile
 from firmware_emu.crypto.certificates import check_path, entity_of, parse_certificate, role_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
@@ -44,7 +44,7 @@ class CosParty:
                 if not body.has(path):
                     continue
                 octets = body.base64(path)
-                check_profile(octets, Profile.ORGANISATION)
+                check_profile(octets, CertificateProfile.ORGANISATION)
                 certificate = parse_certificate(octets)
                 if entity_of(certificate) != sender or role_of(certificate) is not RemotePartyRole.SUPPLIER:
                     return refused("cos-other-credentials", element=element, entity=entity_of(certificate), sender=sender)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware_emu.crypto.certificate_profile import Profile, check_profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile, check_profile
 from firmware_emu.crypto.certificates import entity_of, parse_certificate, usage_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import DecodeError, ProtectionError
@@ -74,7 +74,7 @@ def certificate_in(request: ServiceRequest) -> x509.Certificate | None:
         return None
     try:
         octets = Node(request.body).base64("DeviceCertificate")
-        check_profile(octets, Profile.DEVICE)
+        check_profile(octets, CertificateProfile.DEVICE)
         return parse_certificate(octets)
     except (ProtectionError, DecodeError):
         return None

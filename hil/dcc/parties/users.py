@@ -18,7 +18,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware_emu.crypto.certificate_profile import Profile, check_profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile, check_profile
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.primitives import PrivateKey
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
@@ -166,7 +166,7 @@ class User:
     def learn(self, certificate: x509.Certificate) -> None:
         """A Device certificate that the SMKI repository publishes: it takes the place of the one before. Raises ProtectionError for one
         that is no Device's."""
-        check_profile(certificate.public_bytes(Encoding.DER), Profile.DEVICE)
+        check_profile(certificate.public_bytes(Encoding.DER), CertificateProfile.DEVICE)
         self._keystore.add_certificate(certificate)
 
     def prove(self, message: Message) -> None:

@@ -16,7 +16,7 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.device.joining import HubTime, KeepAliveWatch, Membership, join_han, read_time
+from firmware_emu.device.joining import KeepAliveWatch, Membership, ServedTime, join_han, read_time
 from firmware_emu.errors import CommsHubError, RadioError
 from firmware_emu.han.attributes import Attributes
 from firmware_emu.han.base import HanNode, SimpleDescriptor
@@ -81,7 +81,7 @@ class HanDevice:
         self.powered = True
         self.key_borrowed = False
         """True while the link key with the hub is the hash of the one with its predecessor."""
-        self.hub_time: HubTime | None = None
+        self.hub_time: ServedTime | None = None
         self._hub_time_read_at = 0.0
         self.watch: KeepAliveWatch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -165,7 +165,7 @@ class HanDevice:
         if self.coordinator is not None:
             self._note_time(await read_time(self.zcl, self.coordinator))
 
-    def _note_time(self, time: HubTime | None) -> None:
+    def _note_time(self, time: ServedTime | None) -> None:
         if time is not None:
             self.hub_time = time
             self._hub_time_read_at = self.clock.now()

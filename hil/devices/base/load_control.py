@@ -34,7 +34,7 @@ _LOAD_STATE, _CURRENT_EVENT, _CURRENT_STATUS = 0x0000, 0x0001, 0x0002
 _CLOSED, _FULL = 1, 100
 
 
-class Level(Protocol):
+class SwitchLevel(Protocol):
     """One auxiliary switch of a meter, in percent."""
 
     level: int
@@ -49,7 +49,7 @@ class Switches(Protocol):
     """The auxiliary switches of a meter."""
 
     @property
-    def switches(self) -> Mapping[int, Level]:
+    def switches(self) -> Mapping[int, SwitchLevel]:
         """The switches by number."""
         ...
 

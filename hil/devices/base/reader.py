@@ -14,7 +14,7 @@ from firmware_emu.zse.zcl import Value
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MeteredTotal:
     """A total as metered: ``total`` in units, to be multiplied and divided for the unit of measure (0 kWh, 1 m3)."""
 
     total: int
@@ -34,7 +34,7 @@ class HanReader:
     def __init__(self, zcl: ZclPort) -> None:
         self._zcl = zcl
 
-    async def metering(self, device: Eui64) -> Reading:
+    async def metering(self, device: Eui64) -> MeteredTotal:
         """The total of an ESME, or of a gas meter through the hub's mirror: the first endpoint that lets this Device read.
 
         Raises RadioError if the other side does not answer or lets nothing be read.
@@ -44,7 +44,7 @@ class HanReader:
             values = await self._zcl.read_attributes(device, endpoint, METERING.id, (0x0000, 0x0300, 0x0301, 0x0302))
             numbers = [_number(values.get(attribute)) for attribute in (0x0000, 0x0300, 0x0301, 0x0302)]
             if numbers[0] is not None:
-                return Reading(numbers[0], numbers[1] or 0, numbers[2] or 1, numbers[3] or 1)
+                return MeteredTotal(numbers[0], numbers[1] or 0, numbers[2] or 1, numbers[3] or 1)
         raise RadioError(f"{device} lets no metering value be read", "NOT_AUTHORIZED")
 
     async def values(self, device: Eui64, cluster: Cluster, *names: str) -> dict[str, Value]:

@@ -18,7 +18,7 @@ from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from firmware_emu.ids import Eui64
 from hil.devices.esme.metering import randomised_offset
 from hil.devices.esme.part import EsmePart
-from hil.devices.metering.tariff import Ring, Schedule
+from hil.devices.metering.tariff import RecordRing, SwitchSchedule
 
 SWITCHES = range(1, 6)
 BOOST_DEPTH = 25
@@ -72,8 +72,8 @@ class Controls:
         self._esme = esme
         self._key = esme.gbcs.prefix + "controls"
         self._moved = moved
-        self._schedule: Schedule | None = None
-        self.boosts = Ring(esme.store, esme.gbcs.prefix + "boosts", "II", BOOST_DEPTH)
+        self._schedule: SwitchSchedule | None = None
+        self.boosts = RecordRing(esme.store, esme.gbcs.prefix + "boosts", "II", BOOST_DEPTH)
         self._boost_until = 0
         self._known = b""
         self.switches = {number: Switch() for number in SWITCHES}
@@ -145,10 +145,10 @@ class Controls:
         """Seconds by which the calendar's switches come late."""
         return randomised_offset(self._esme) if self._esme.maker.offset_auxiliary else 0
 
-    def _calendar(self) -> Schedule:
+    def _calendar(self) -> SwitchSchedule:
         if self._schedule is None:
             read = self._esme.read
-            self._schedule = Schedule(read(10, "0-0:12.0.2", 2), read(11, "0-0:11.0.3", 2))
+            self._schedule = SwitchSchedule(read(10, "0-0:12.0.2", 2), read(11, "0-0:11.0.3", 2))
         return self._schedule
 
     def _wanted(self, number: int, switch: Switch, now: int) -> int:

@@ -15,7 +15,7 @@ from hil.devices.esme.metering import PHASE_OBIS
 from hil.devices.esme.model import seconds
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.billing import Snapshot
-from hil.devices.metering.tariff import Periods, Ring
+from hil.devices.metering.tariff import Periods, RecordRing
 
 Row = tuple[int, tuple[Data, ...]]
 """Time of a log entry (seconds since 2000) and its columns."""
@@ -63,7 +63,7 @@ def _sources(esme: EsmePart, controls: Controls) -> dict[str, Callable[[], Itera
 
         return rows
 
-    def records(ring: Ring, kind: Callable[[int], Data]) -> Callable[[], Iterable[Row]]:
+    def records(ring: RecordRing, kind: Callable[[int], Data]) -> Callable[[], Iterable[Row]]:
         return lambda: ((record[0], tuple(map(kind, record[1:]))) for record in ring)
 
     registers, logs = esme.registers, esme.metering.logs
@@ -124,12 +124,12 @@ def newest_billing_entry(esme: EsmePart, model: ObjectModel) -> Data:
     return CompactArray(declared.description, tuple(Structure((DoubleLongUnsigned(time), *values)) for time, values in rows))
 
 
-def _snapshots(ring: Ring, twin: bool) -> Iterator[Row]:
+def _snapshots(ring: RecordRing, twin: bool) -> Iterator[Row]:
     for record in ring:
         yield record[0], columns(Snapshot.of(record), twin)
 
 
-def _changes(ring: Ring, twin: bool) -> Iterator[Row]:
+def _changes(ring: RecordRing, twin: bool) -> Iterator[Row]:
     for record in ring:
         yield record[0], (*columns(Snapshot.of(record[:-6]), twin), *map(DoubleLong, record[-6:]))
 

@@ -34,9 +34,9 @@ from hil.devices.metering.tariff import (
     OTHER_PROFILE_DEPTH,
     LoadProfile,
     Read,
+    RecordRing,
     Register,
-    Ring,
-    Schedule,
+    SwitchSchedule,
     Tariff,
     house,
     nothing,
@@ -93,7 +93,7 @@ class Phase:
 
     def __init__(self, store: Store, name: str, number: int, tell: Callable[[int], None]) -> None:
         """``number``: 0 for a meter with one phase, else 1 to 3."""
-        self.log = Ring(store, name + "/average", "II", AVERAGE_DEPTH)
+        self.log = RecordRing(store, name + "/average", "II", AVERAGE_DEPTH)
         self._number = number
         self._tell = tell
         self.volts = NOMINAL_V
@@ -218,7 +218,7 @@ class LoadSwitch(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class LoadLimit:
     """Settings of ECS28a: watts, seconds above it, seconds until supply returns, and whether supply is disabled at all."""
 
     watts: int
@@ -227,7 +227,7 @@ class Limit:
     disables: bool
 
     @classmethod
-    def read(cls, read: Read) -> Limit:
+    def read(cls, read: Read) -> LoadLimit:
         """From the active attributes of the model."""
 
         def number(attribute: int) -> int:
@@ -248,7 +248,7 @@ class LoadLimiter:
     tripped: bool = False
     restore_at: int | None = None
 
-    def watch(self, now: int, power: Callable[[], int], switch: LoadSwitch, limit: Limit) -> None:
+    def watch(self, now: int, power: Callable[[], int], switch: LoadSwitch, limit: LoadLimit) -> None:
         """The state of things at ``now``: power in watts from now on, state of the load switch."""
         if self.restore_at is not None and switch is not LoadSwitch.ARMED:
             self.restore_at = None  # somebody else moved the switch meanwhile
@@ -271,7 +271,7 @@ class LoadLimiter:
             self.over_since, self.tripped = None, False
             self.tell(LIMIT_DISABLED)
 
-    def next_moment(self, limit: Limit) -> int | None:
+    def next_moment(self, limit: LoadLimit) -> int | None:
         """When it has to look again, power unchanged."""
         if self.restore_at is not None:
             return self.restore_at
@@ -297,7 +297,7 @@ _START, _END = 1, 2
 
 
 @dataclass
-class Demand:
+class MaximumDemand:
     """One maximum demand register: mean watts of the largest half hour, its end, and the last reset (seconds since 2000)."""
 
     watts: int = 0
@@ -327,7 +327,7 @@ class Window:
     """The configurable daily window (ECS37); a meter without one has the whole day."""
 
     def __init__(self, entries: Data) -> None:
-        switches = Schedule(entries, Array(())).switches
+        switches = SwitchSchedule(entries, Array(())).switches
         starts = [switch.at for switch in switches if switch.selector == _START]
         ends = [switch.at for switch in switches if switch.selector == _END]
         self._span = (starts[0], ends[0]) if starts and ends and starts[0] != ends[0] else None
@@ -378,11 +378,11 @@ class EsmeSettings:
 
     tariff: Tariff
     terms: Terms
-    limit: Limit
+    limit: LoadLimit
     thresholds: tuple[Thresholds, ...]
     billing: BillingCalendar
     block_reset: BillingCalendar
-    non_disablement: Schedule
+    non_disablement: SwitchSchedule
     window: Window
 
     @classmethod
@@ -391,11 +391,11 @@ class EsmeSettings:
         return cls(
             Tariff.read(read, delay),
             Terms.read(read, cap_calendar_week=maker.cap_calendar_week),
-            Limit.read(read),
+            LoadLimit.read(read),
             tuple(Thresholds.read(read, phase) for phase in range(phases)),
             BillingCalendar(read(22, "0-0:15.0.0", 4)),
             BillingCalendar(read(22, "0-0:15.1.0", 4)),
-            Schedule(read(10, "0-0:12.0.1", 2), read(11, "0-0:11.0.2", 2)),
+            SwitchSchedule(read(10, "0-0:12.0.1", 2), read(11, "0-0:11.0.2", 2)),
             Window(read(10, "0-0:12.0.0", 2)),
         )
 
@@ -449,9 +449,9 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
         self.limiter = LoadLimiter(esme.tell, self.move)
         numbers = (0,) if esme.variant.phases == 1 else tuple(range(1, esme.variant.phases + 1))
         self.phases = tuple(Phase(store, f"{prefix}phase/{number}", number, esme.tell) for number in numbers)
-        self.demands = {"import": Demand(), "window": Demand(), "export": Demand()}
+        self.demands = {"import": MaximumDemand(), "window": MaximumDemand(), "export": MaximumDemand()}
         self._next: dict[str, int | None] = {}
-        self._parts: Mapping[str, Past | LoadLimiter | Demand | Phase] = {
+        self._parts: Mapping[str, Past | LoadLimiter | MaximumDemand | Phase] = {
             "past": self.past,
             "limiter": self.limiter,
             **{f"demand {key}": demand for key, demand in self.demands.items()},

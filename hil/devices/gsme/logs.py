@@ -26,7 +26,7 @@ from hil.devices.gsme.part import GsmePart
 from hil.devices.gsme.published import Published
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS
 from hil.devices.metering.billing import Payment, balances
-from hil.devices.metering.tariff import DAILY_DEPTH, DAY_S, HALF_HOUR_S, Ring
+from hil.devices.metering.tariff import DAILY_DEPTH, DAY_S, HALF_HOUR_S, RecordRing
 
 Result = ZclStatus | Sequence[ZclAnswer]
 
@@ -59,10 +59,10 @@ class GasLogs:
         prefix = gsme.gbcs.prefix + "log/gas/"
         store = gsme.store
         depths = {GENERAL: DAILY_DEPTH, END_OF_BILLING_PERIOD: BILLING_DEPTH, CHANGE_OF_TARIFF: BILLING_DEPTH}
-        self._registers = {cause: Ring(store, f"{prefix}registers/{cause}", _SNAPSHOT, depth) for cause, depth in depths.items()}
-        self._balances = {cause: Ring(store, f"{prefix}balances/{cause}", _PREPAY, depth) for cause, depth in depths.items()}
-        self._top_ups = Ring(store, prefix + "top_ups", "IiQB", TOP_UP_DEPTH)
-        self._payments = Ring(store, prefix + "payments", "IIBI", PAYMENT_DEPTH)
+        self._registers = {cause: RecordRing(store, f"{prefix}registers/{cause}", _SNAPSHOT, depth) for cause, depth in depths.items()}
+        self._balances = {cause: RecordRing(store, f"{prefix}balances/{cause}", _PREPAY, depth) for cause, depth in depths.items()}
+        self._top_ups = RecordRing(store, prefix + "top_ups", "IiQB", TOP_UP_DEPTH)
+        self._payments = RecordRing(store, prefix + "payments", "IIBI", PAYMENT_DEPTH)
         self.to_publish = Outbox(store, prefix + "publish/")
         """Publications that the GPF is to have at the next push: cluster, command and payload of one published command each."""
 
@@ -143,7 +143,7 @@ class GasLogs:
         self,
         part: Component,
         fields: dict[str, FieldValue],
-        rings: dict[int, Ring],
+        rings: dict[int, RecordRing],
         command: int,
         body: Callable[[Sequence[int]], bytes],
     ) -> Result:
@@ -170,7 +170,7 @@ class GasLogs:
         return [ZclAnswer(0x06, _debt_log(of_type))] if of_type else ZclStatus.NOT_FOUND
 
     @staticmethod
-    def _within(part: Component, count: int, end: str, ring: Ring, command: int) -> list[tuple[int, ...]]:
+    def _within(part: Component, count: int, end: str, ring: RecordRing, command: int) -> list[tuple[int, ...]]:
         latest = _int(PREPAYMENT.to_server[command].decode(part.payload), end)
         found = [record for record in ring if (part.from_date_time or 0) <= record[0] <= latest]
         found.reverse()

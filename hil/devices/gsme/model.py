@@ -29,7 +29,7 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import AttributeRecord, DataType, Value, ZclStatus, encode_value, read_value
-from firmware_emu.zse.zcl import Reader as ZclReader
+from firmware_emu.zse.zcl import ZclReader as ZclReader
 from hil.devices.gsme import future as gsme_future
 from hil.devices.gsme.credit import Charged, Credit
 from hil.devices.gsme.hardware import Hardware

@@ -14,7 +14,7 @@ from firmware_emu.device.store import Store
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.gsme.published import Published
-from hil.devices.metering.tariff import Ring
+from hil.devices.metering.tariff import RecordRing
 
 NETWORK_DEPTH = 41
 NETWORK_SAMPLE = 2
@@ -55,7 +55,7 @@ class NetworkLog:
     """Readings of the register, of which the log's samples are the differences."""
 
     def __init__(self, store: Store, prefix: str) -> None:
-        self._readings = Ring(store, prefix + "log/gas/network", "IIQ", NETWORK_DEPTH + 1)
+        self._readings = RecordRing(store, prefix + "log/gas/network", "IIQ", NETWORK_DEPTH + 1)
 
     def note(self, sampling: Sampling, moment: int, total: int) -> None:
         """Note the register, which shows ``total`` at ``moment``."""

@@ -26,7 +26,7 @@ from hil.devices.metering.tariff import (
     SECONDARY_RATES,
     TOU_RATES,
     Read,
-    Ring,
+    RecordRing,
     TariffRegisters,
     day_of,
     falls_on,
@@ -465,13 +465,13 @@ class BillingLogs:
 
     def __init__(self, store: Store, name: str) -> None:
         registers, money = f"I{_REGISTERS}I", f"I{_BALANCES}i"
-        self.daily = Ring(store, name + "/daily", registers, DAILY_DEPTH, 8)
-        self.prepayment_daily = Ring(store, name + "/prepayment-daily", money, DAILY_DEPTH)
-        self.billing = Ring(store, name + "/billing", registers, BILLING_DEPTH)
-        self.billing_balances = Ring(store, name + "/billing-balances", money, BILLING_DEPTH)
-        self.changes = Ring(store, name + "/changes", f"{registers}{_BALANCES}i", BILLING_DEPTH)
-        self.credits = Ring(store, name + "/credits", "II", CREDIT_DEPTH)
-        self.debt_payments = Ring(store, name + "/debt-payments", "II", DEBT_PAYMENT_DEPTH)
+        self.daily = RecordRing(store, name + "/daily", registers, DAILY_DEPTH, 8)
+        self.prepayment_daily = RecordRing(store, name + "/prepayment-daily", money, DAILY_DEPTH)
+        self.billing = RecordRing(store, name + "/billing", registers, BILLING_DEPTH)
+        self.billing_balances = RecordRing(store, name + "/billing-balances", money, BILLING_DEPTH)
+        self.changes = RecordRing(store, name + "/changes", f"{registers}{_BALANCES}i", BILLING_DEPTH)
+        self.credits = RecordRing(store, name + "/credits", "II", CREDIT_DEPTH)
+        self.debt_payments = RecordRing(store, name + "/debt-payments", "II", DEBT_PAYMENT_DEPTH)
 
     def midnight(self, snapshot: Snapshot, account: Account, prepayment: bool) -> None:
         """The daily read, and in prepayment mode that of the balances."""
@@ -491,7 +491,7 @@ class BillingLogs:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class BilledSpan:
     """A day, week or month of the consumer: its first second, energy in watt-seconds and cost in millipence."""
 
     start: int
@@ -503,29 +503,29 @@ class Span:
 class Past:
     """The day, week and month under way, and those before, newest last; they end at local midnights (SMETS of January 2013, 5.4.8.4)."""
 
-    current: dict[str, Span] = field(default_factory=dict)
-    past: dict[str, list[Span]] = field(default_factory=dict)
+    current: dict[str, BilledSpan] = field(default_factory=dict)
+    past: dict[str, list[BilledSpan]] = field(default_factory=dict)
 
     def add(self, now: int, energy: int, cost: Fraction) -> None:
         """Count what was used up to ``now``."""
         for span in SPANS:
-            before = self.current.get(span) or Span(now, 0, Fraction(0))
-            self.current[span] = Span(before.start, before.energy + energy, before.cost + cost)
+            before = self.current.get(span) or BilledSpan(now, 0, Fraction(0))
+            self.current[span] = BilledSpan(before.start, before.energy + energy, before.cost + cost)
 
     def midnight(self, now: int) -> None:
         """Close the day, on Mondays the week, on the first of a month the month."""
         day = local_day(now)
         for span, ends, kept in (("day", True, DAYS_KEPT), ("week", day.weekday() == 0, WEEKS_KEPT), ("month", day.day == 1, MONTHS_KEPT)):
             if ends:
-                closed = self.current.get(span) or Span(now, 0, Fraction(0))
-                self.current[span] = Span(now, 0, Fraction(0))
+                closed = self.current.get(span) or BilledSpan(now, 0, Fraction(0))
+                self.current[span] = BilledSpan(now, 0, Fraction(0))
                 self.past[span] = [*self.past.get(span, []), closed][-kept:]
 
-    def before(self, span: str, number: int, visible_from: int) -> Span:
+    def before(self, span: str, number: int, visible_from: int) -> BilledSpan:
         """The span ``number`` before the one under way (0: that itself); empty if it is not known or began before ``visible_from``."""
         past = self.past.get(span, [])
         found = self.current.get(span) if number == 0 else past[-number] if number <= len(past) else None
-        return found if found is not None and found.start >= visible_from else Span(0, 0, Fraction(0))
+        return found if found is not None and found.start >= visible_from else BilledSpan(0, 0, Fraction(0))
 
     def state(self) -> dict[str, object]:
         """For the store."""
@@ -541,12 +541,12 @@ class Past:
         self.past = {str(span): [_span(one) for one in entries] for span, entries in past.items()} if isinstance(past, dict) else {}
 
 
-def _told(span: Span) -> list[object]:
+def _told(span: BilledSpan) -> list[object]:
     return [span.start, span.energy, str(span.cost)]
 
 
-def _span(value: Sequence[object]) -> Span:
-    return Span(int(str(value[0])), int(str(value[1])), Fraction(str(value[2])))
+def _span(value: Sequence[object]) -> BilledSpan:
+    return BilledSpan(int(str(value[0])), int(str(value[1])), Fraction(str(value[2])))
 
 
 def is_midnight(now: int) -> bool:

@@ -57,7 +57,7 @@ def nothing(half_hour: int) -> int:
     return 0
 
 
-class Ring:
+class RecordRing:
     """A circular log of records of one struct format in a store: the newest ``depth`` are kept, oldest first when read.
 
     Records are written in pages, so that a log of 19,056 half hours is a few hundred values of the store.
@@ -111,7 +111,7 @@ class Periods:
     """A log of :class:`Period`."""
 
     def __init__(self, store: Store, name: str, depth: int) -> None:
-        self._ring = Ring(store, name, "IQ", depth)
+        self._ring = RecordRing(store, name, "IQ", depth)
 
     def append(self, period: Period) -> None:
         """Add one period; the oldest goes once the log is full."""
@@ -343,7 +343,7 @@ class SwitchMoment:
         return self.weekdays[day.weekday() : day.weekday() + 1] == "1" and not special
 
 
-class Schedule:
+class SwitchSchedule:
     """The entries of a schedule with its special days."""
 
     def __init__(self, entries: Data, specials: Data) -> None:

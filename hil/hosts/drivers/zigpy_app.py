@@ -61,7 +61,7 @@ class Heard:
             self.host.initialised.set_result(device)
 
 
-class Host(Application):  # type: ignore[misc]
+class ZigpyHost(Application):  # type: ignore[misc]
     """The library's own application, with what was heard kept."""
 
     def __init__(self, path: str) -> None:
@@ -76,7 +76,7 @@ class Host(Application):  # type: ignore[misc]
         super().packet_received(packet)
 
 
-class Session:
+class ZigpySession:
     def __init__(self) -> None:
         self.host: Any = None
         self.background: list[asyncio.Task[Any]] = []
@@ -84,7 +84,7 @@ class Session:
         self.second_eui: Any = None
 
     async def start(self) -> str:
-        self.host = Host(OPTIONS["path"])
+        self.host = ZigpyHost(OPTIONS["path"])
         await self.host.connect()
         return str(self.host.state.node_info.version or "connected")
 
@@ -96,7 +96,7 @@ class Session:
     async def restart(self) -> str:
         pan = self.host.state.network_info.pan_id
         await self.host.disconnect()
-        self.host = Host(OPTIONS["path"])
+        self.host = ZigpyHost(OPTIONS["path"])
         await self.host.connect()
         await self.host.start_network()
         assert self.host.state.network_info.pan_id == pan, "another PAN than before"
@@ -210,7 +210,7 @@ class Session:
         return f"{len(json.dumps(self.backup.as_open_coordinator_json()))} octets of JSON"
 
     async def packet_capture(self) -> str:
-        other = Host(OPTIONS["second"])
+        other = ZigpyHost(OPTIONS["second"])
         await other.connect()
         try:
             frames = other.packet_capture(channel=int(self.host.state.network_info.channel))
@@ -227,7 +227,7 @@ class Session:
 
     async def restore(self) -> str:
         assert self.backup is not None, "there is no backup"
-        other = Host(OPTIONS["second"])
+        other = ZigpyHost(OPTIONS["second"])
         await other.connect()
         try:
             await other.backups.restore_backup(self.backup)
@@ -266,7 +266,7 @@ async def until_enough(work: Coroutine[Any, Any, str], told: asyncio.StreamReade
     return doing.result()
 
 
-async def run(kind: type[Session]) -> None:
+async def run(kind: type[ZigpySession]) -> None:
     """Every verb in its turn."""
     session = kind()
     if OPTIONS.get("only") == "form":
@@ -306,4 +306,4 @@ async def run(kind: type[Session]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Session))
+    asyncio.run(run(ZigpySession))

@@ -22,7 +22,7 @@ MAX_MPDU = 125
 """aMaxPHYPacketSize without the FCS (IEEE 802.15.4-2006 6.4.1)."""
 
 
-class Reader:
+class AirReader:
     """Octets read from the front, each read naming its field for the error."""
 
     __slots__ = ("data", "offset")
@@ -113,7 +113,7 @@ class MacPdu:
     @classmethod
     def decode(cls, data: bytes) -> MacPdu:
         """Raises DecodeError."""
-        read = Reader(data)
+        read = AirReader(data)
         control = read.uint(2, "MAC frame control")
         kind = control & 7
         if kind > 3:
@@ -175,7 +175,7 @@ class Beacon:
     @classmethod
     def decode(cls, frame: MacPdu) -> Beacon:
         """From a beacon MPDU. Raises DecodeError."""
-        read = Reader(frame.payload)
+        read = AirReader(frame.payload)
         superframe = read.uint(2, "superframe specification")
         if read.uint(1, "GTS specification") or read.uint(1, "pending addresses"):
             raise DecodeError(2, "GTS and pending addresses", "not 0, expected a beaconless PAN")
@@ -252,7 +252,7 @@ class NwkPdu:
     @classmethod
     def decode(cls, data: bytes) -> NwkPdu:
         """Raises DecodeError."""
-        read = Reader(data)
+        read = AirReader(data)
         control = read.uint(2, "NWK frame control")
         if control & 3 > 1:
             raise DecodeError(0, "NWK frame type", f"{control & 3}, expected 0 (data) or 1 (command)")
@@ -314,7 +314,7 @@ class ApsCommand(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FragmentHeader:
     """Extended header of a fragment: first carries the number of pieces, others their index; an ack carries ``acked`` bits."""
 
     first: bool
@@ -340,7 +340,7 @@ class ApsPdu:
     cluster: int = 0
     profile: int = 0
     source_endpoint: int = 0
-    block: Block | None = None
+    block: FragmentHeader | None = None
     addressed: bool = True
     """False: an acknowledgement of a command (ack format bit), or a command: no endpoints, cluster and profile."""
     payload: bytes = b""
@@ -370,7 +370,7 @@ class ApsPdu:
     @classmethod
     def decode(cls, data: bytes) -> ApsPdu:
         """Raises DecodeError."""
-        read = Reader(data)
+        read = AirReader(data)
         control = read.uint(1, "APS frame control")
         if control & 3 == 3:
             raise DecodeError(0, "APS frame type", "3 (inter-PAN), expected data, command or ack")
@@ -393,7 +393,7 @@ class ApsPdu:
             fragmentation = read.uint(1, "APS extended control") & 3
             if fragmentation:
                 number = read.uint(1, "APS block number")
-                block = Block(fragmentation == 1, number, read.uint(1, "APS ack bits") if kind is ApsKind.ACK else None)
+                block = FragmentHeader(fragmentation == 1, number, read.uint(1, "APS ack bits") if kind is ApsKind.ACK else None)
         return cls(
             kind,
             counter,

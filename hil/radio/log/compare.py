@@ -21,7 +21,7 @@ from hil.radio.port.faults import Crowd, NcpFaults
 from hil.radio.stack.tokens import Tokens
 from hil.radio.znp.firmware import Znp
 from hil.radio.znp.handlers import HANDLERS as ZNP_HANDLERS
-from hil.radio.znp.mt import Frame, MtKind, Parser
+from hil.radio.znp.mt import MtFrame, MtKind, Parser
 
 NOBODY = Eui64.parse("02000000000000fe")
 """Address of the virtual dongle where the log does not tell the real one's."""
@@ -170,7 +170,7 @@ class _ZnpDongle:
 
     def __init__(self, log: Log, played: Personality, clock: Clock) -> None:
         self._log = log
-        self._said: list[Frame] = []
+        self._said: list[MtFrame] = []
         tokens = Tokens(_address(log))
         self._znp = Znp(Air(clock), tokens, self._said.append, self.reset, played, ZNP_HANDLERS, Crowd(NcpFaults()))
 

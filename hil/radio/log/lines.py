@@ -15,7 +15,7 @@ from enum import IntEnum
 HOST, DONGLE = "host", "dongle"
 
 
-class Form(IntEnum):
+class OctetForm(IntEnum):
     """State of the octets of a line, the one that is believed first in front."""
 
     WIRE = 0
@@ -31,50 +31,50 @@ class Form(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LoggedLine:
     """One line of a log that says something of the dongle's line. ``time`` in seconds since 1970 or midnight; None: none was written."""
 
     line: int
     time: float | None
     sender: str
-    form: Form
+    form: OctetForm
     octets: bytes = b""
     words: str = ""
 
 
 _HEX = r"(?P<hex>(?:[0-9a-fA-F]{2})+)"
 _LIST = r"\[(?P<list>\d+(?:,\s*\d+)+)\]"
-_FORMS: tuple[tuple[str, Form, str], ...] = (
+_FORMS: tuple[tuple[str, OctetForm, str], ...] = (
     # bellows 1.x
-    (rf"Received data {_HEX}\b", Form.WIRE, DONGLE),
-    (rf"Sending data\s+{_HEX}\b", Form.WIRE, HOST),
-    (r"Received frame DataFrame\(.*ezsp_frame=(?P<repr>b'.*?'|b\".*?\")\)", Form.CLEAR, DONGLE),
-    (r"Sending frame\s+DataFrame\(.*ezsp_frame=(?P<repr>b'.*?'|b\".*?\")\)", Form.CLEAR, HOST),
+    (rf"Received data {_HEX}\b", OctetForm.WIRE, DONGLE),
+    (rf"Sending data\s+{_HEX}\b", OctetForm.WIRE, HOST),
+    (r"Received frame DataFrame\(.*ezsp_frame=(?P<repr>b'.*?'|b\".*?\")\)", OctetForm.CLEAR, DONGLE),
+    (r"Sending frame\s+DataFrame\(.*ezsp_frame=(?P<repr>b'.*?'|b\".*?\")\)", OctetForm.CLEAR, HOST),
     # bellows before 0.35
-    (rf"Sending: b'{_HEX}'", Form.WIRE, HOST),
-    (rf"Data frame: b'{_HEX}'", Form.ASH, DONGLE),
-    (rf"(?:RSTACK Version|ACK frame|NAK frame|Error code|CRC error in frame).*b'{_HEX}'", Form.ASH, DONGLE),
+    (rf"Sending: b'{_HEX}'", OctetForm.WIRE, HOST),
+    (rf"Data frame: b'{_HEX}'", OctetForm.ASH, DONGLE),
+    (rf"(?:RSTACK Version|ACK frame|NAK frame|Error code|CRC error in frame).*b'{_HEX}'", OctetForm.ASH, DONGLE),
     # zigbee-herdsman, ember
-    (rf"<<<< \[FRAME raw={_HEX}\]", Form.WIRE, DONGLE),
-    (rf">>>> \[FRAME raw={_HEX}\]", Form.WIRE, HOST),
-    (r"(?P<words>={3}> \[FRAME: ID=.*?\]|-{3}> \[FRAME type=.*)", Form.WORDS, HOST),
-    (r"(?P<words><={3} \[(?:CB)?FRAME:? ID=.*?\].*|<-{3} \[FRAME type=.*)", Form.WORDS, DONGLE),
+    (rf"<<<< \[FRAME raw={_HEX}\]", OctetForm.WIRE, DONGLE),
+    (rf">>>> \[FRAME raw={_HEX}\]", OctetForm.WIRE, HOST),
+    (r"(?P<words>={3}> \[FRAME: ID=.*?\]|-{3}> \[FRAME type=.*)", OctetForm.WORDS, HOST),
+    (r"(?P<words><={3} \[(?:CB)?FRAME:? ID=.*?\].*|<-{3} \[FRAME type=.*)", OctetForm.WORDS, DONGLE),
     # zigbee-herdsman, ezsp
-    (rf"(?:--> DATA \(.*?\)|Send DATA frame \(.*?\)):? {_HEX}\b", Form.CLEAR, HOST),
-    (rf"(?:<-- DATA \(.*?\)|Recv DATA frame \(.*?\)):? {_HEX}\b", Form.RANDOM, DONGLE),
-    (rf"<={{2,3}} Frame: {_HEX}\b", Form.CLEAR, DONGLE),
-    (rf"--> \[{_HEX}\]", Form.WIRE, HOST),
-    (rf"<-- \[{_HEX}\]", Form.WIRE, DONGLE),
+    (rf"(?:--> DATA \(.*?\)|Send DATA frame \(.*?\)):? {_HEX}\b", OctetForm.CLEAR, HOST),
+    (rf"(?:<-- DATA \(.*?\)|Recv DATA frame \(.*?\)):? {_HEX}\b", OctetForm.RANDOM, DONGLE),
+    (rf"<={{2,3}} Frame: {_HEX}\b", OctetForm.CLEAR, DONGLE),
+    (rf"--> \[{_HEX}\]", OctetForm.WIRE, HOST),
+    (rf"<-- \[{_HEX}\]", OctetForm.WIRE, DONGLE),
     # zigbee-herdsman, z-stack
-    (rf"--> (?:frame )?{_LIST}", Form.WIRE, HOST),
-    (rf"<-- {_LIST}", Form.WIRE, DONGLE),
-    (r"--> (?P<words>(?:SREQ|AREQ): .*)", Form.WORDS, HOST),
-    (r"<-- (?P<words>(?:SRSP|AREQ): .*)", Form.WORDS, DONGLE),
+    (rf"--> (?:frame )?{_LIST}", OctetForm.WIRE, HOST),
+    (rf"<-- {_LIST}", OctetForm.WIRE, DONGLE),
+    (r"--> (?P<words>(?:SREQ|AREQ): .*)", OctetForm.WORDS, HOST),
+    (r"<-- (?P<words>(?:SRSP|AREQ): .*)", OctetForm.WORDS, DONGLE),
     # zigpy-znp: with octets at its lowest level alone
-    (r"Sending data: (?P<repr>b'.*')", Form.WIRE, HOST),
-    (r"Received data: (?P<repr>b'.*')", Form.WIRE, DONGLE),
-    (r"Sending request: (?P<words>\w+\.\w+\.Req\(.*)", Form.WORDS, HOST),
-    (r"Received command: (?P<words>\w+\.\w+\.(?:Rsp|Callback)\(.*)", Form.WORDS, DONGLE),
+    (r"Sending data: (?P<repr>b'.*')", OctetForm.WIRE, HOST),
+    (r"Received data: (?P<repr>b'.*')", OctetForm.WIRE, DONGLE),
+    (r"Sending request: (?P<words>\w+\.\w+\.Req\(.*)", OctetForm.WORDS, HOST),
+    (r"Received command: (?P<words>\w+\.\w+\.(?:Rsp|Callback)\(.*)", OctetForm.WORDS, DONGLE),
 )
 _COMPILED = tuple((re.compile(text), form, sender) for text, form, sender in _FORMS)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?")
@@ -108,7 +108,7 @@ def _octets(match: re.Match[str]) -> bytes:
     return b""
 
 
-def said(lines: Iterable[str]) -> Iterator[Said]:
+def said(lines: Iterable[str]) -> Iterator[LoggedLine]:
     """Each line that says something, in order."""
     for number, text in enumerate(lines, 1):
         for pattern, form, sender in _COMPILED:
@@ -118,12 +118,12 @@ def said(lines: Iterable[str]) -> Iterator[Said]:
             octets = _octets(match)
             words = match.groupdict().get("words") or ""
             if octets or words:
-                yield Said(number, _time(text[: match.start()]), sender, form, octets, words.strip())
+                yield LoggedLine(number, _time(text[: match.start()]), sender, form, octets, words.strip())
             break
 
 
-def believed(all_said: Iterable[Said]) -> list[Said]:
+def believed(all_said: Iterable[LoggedLine]) -> list[LoggedLine]:
     """The lines that count: of each end, those in the form nearest the wire that the log has."""
     kept = list(all_said)
-    best = {sender: min((one.form for one in kept if one.sender == sender), default=Form.WORDS) for sender in (HOST, DONGLE)}
-    return [one for one in kept if one.form is best[one.sender] or (one.form is Form.ASH and best[one.sender] is Form.ASH)]
+    best = {sender: min((one.form for one in kept if one.sender == sender), default=OctetForm.WORDS) for sender in (HOST, DONGLE)}
+    return [one for one in kept if one.form is best[one.sender] or (one.form is OctetForm.ASH and best[one.sender] is OctetForm.ASH)]

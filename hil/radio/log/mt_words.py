@@ -10,7 +10,7 @@ from zigpy_znp.frames import GeneralFrame
 
 from firmware_emu.errors import DecodeError
 from hil.radio.log.ezsp_words import Words
-from hil.radio.znp.mt import Frame, MtKind
+from hil.radio.znp.mt import MtFrame, MtKind
 
 _KINDS = {MtKind.SREQ: "command", MtKind.SRSP: "response", MtKind.AREQ: "callback", MtKind.POLL: "command"}
 _SECRET_OCTETS = 16
@@ -31,7 +31,7 @@ def _shown(name: str, value: Any, command: str) -> str:
     return str(said) if said else str(value)
 
 
-def words(frame: Frame, *, from_host: bool) -> Words:
+def words(frame: MtFrame, *, from_host: bool) -> Words:
     """A frame in words. Raises DecodeError."""
     octets = frame.encode()
     general, _ = GeneralFrame.deserialize(octets[1:-1])

@@ -15,10 +15,10 @@ from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
 from hil.radio.aps_recording import KIND, load_messages
 from hil.radio.log import ezsp_words
 from hil.radio.log.ezsp_words import Words
-from hil.radio.log.lines import DONGLE, HOST, Form, Said, believed, said
+from hil.radio.log.lines import DONGLE, HOST, LoggedLine, OctetForm, believed, said
 from hil.radio.ncp.ash import FLAG, randomise, unstuff
 from hil.radio.recording import FORMAT, VERSION, Spoken, blank_keys, load_recording
-from hil.radio.znp.mt import SOF, Frame, Parser
+from hil.radio.znp.mt import SOF, MtFrame, Parser
 
 SILENCE_S = 3.0
 """A command whose answer takes longer counts as a silence: hosts wait 3 s and more (reference ncp-real 7)."""
@@ -117,8 +117,8 @@ def _recorded(path: Path, head: str) -> Log:
     if f'"kind": "{KIND}"' in head:
         return _messages(path)
     recording = load_recording(path)
-    form = Form.CLEAR if recording.family == "ezsp" else Form.WIRE
-    kept = [Said(line, one.time, one.sender, form, one.frame) for line, one in enumerate(recording.spoken, 2) if one.frame]
+    form = OctetForm.CLEAR if recording.family == "ezsp" else OctetForm.WIRE
+    kept = [LoggedLine(line, one.time, one.sender, form, one.frame) for line, one in enumerate(recording.spoken, 2) if one.frame]
     return _ezsp(kept) if recording.family == "ezsp" else _znp(kept)
 
 
@@ -139,7 +139,7 @@ def read_lines(lines: Iterable[str], name: str) -> Log:
             f"{name}: no line says what went over a dongle's line: expected a debug log of bellows, ZHA, Zigbee2MQTT or zigpy-znp "
             "(switch on debug of bellows, zigpy_znp, or Zigbee2MQTT's log_level debug)"
         )
-    octets = [one for one in kept if one.form is not Form.WORDS]
+    octets = [one for one in kept if one.form is not OctetForm.WORDS]
     if not octets:
         return _words_alone(kept)
     return _znp(kept) if any(_is_mt(one.octets) for one in octets) else _ezsp(kept)
@@ -149,7 +149,7 @@ def _is_mt(octets: bytes) -> bool:
     return len(octets) >= 5 and octets[0] == SOF and octets[1] + 5 <= len(octets) and not reduce(xor, octets[1 : octets[1] + 5])
 
 
-def _words_alone(kept: list[Said]) -> Log:
+def _words_alone(kept: list[LoggedLine]) -> Log:
     log = Log("")
     for one in kept:
         log.entries.append(Entry(one.line, one.time, one.sender, "words", one.words.split("(")[0][:80], text=one.words))
@@ -188,17 +188,17 @@ def plain(raw: bytes) -> tuple[bytes, bool]:
     return raw[:-2], False
 
 
-def _frames(kept: list[Said], wrong: list[Wrong]) -> Iterator[tuple[Said, bytes, str]]:
+def _frames(kept: list[LoggedLine], wrong: list[Wrong]) -> Iterator[tuple[LoggedLine, bytes, str]]:
     """Each EZSP frame or, with the name of it, what else the link did."""
     streams = {HOST: _Stream(), DONGLE: _Stream()}
     for one in kept:
-        if one.form is Form.CLEAR:
+        if one.form is OctetForm.CLEAR:
             yield one, one.octets, ""
-        elif one.form is Form.RANDOM:
+        elif one.form is OctetForm.RANDOM:
             yield one, randomise(one.octets), ""
-        elif one.form is Form.WIRE or one.form is Form.ASH:
-            whole = one.octets if one.form is Form.WIRE or one.octets.endswith(bytes([FLAG])) else one.octets + bytes([FLAG])
-            stream = streams[one.sender] if one.form is Form.WIRE else _Stream()
+        elif one.form is OctetForm.WIRE or one.form is OctetForm.ASH:
+            whole = one.octets if one.form is OctetForm.WIRE or one.octets.endswith(bytes([FLAG])) else one.octets + bytes([FLAG])
+            stream = streams[one.sender] if one.form is OctetForm.WIRE else _Stream()
             for body, intact in stream.feed(whole):
                 if not intact:
                     wrong.append(Wrong(one.line, "damaged", f"a frame of the {one.sender} whose check fails: {body.hex()}"))
@@ -206,7 +206,7 @@ def _frames(kept: list[Said], wrong: list[Wrong]) -> Iterator[tuple[Said, bytes,
                     yield one, *_ash(one, body, wrong)
 
 
-def _ash(one: Said, body: bytes, wrong: list[Wrong]) -> tuple[bytes, str]:
+def _ash(one: LoggedLine, body: bytes, wrong: list[Wrong]) -> tuple[bytes, str]:
     control = body[0]
     if not control & 0x80:
         if control & 0x08:
@@ -226,7 +226,7 @@ def _ash(one: Said, body: bytes, wrong: list[Wrong]) -> tuple[bytes, str]:
     return body[2:3], names.get(control, "ACK")
 
 
-def _ezsp(kept: list[Said]) -> Log:
+def _ezsp(kept: list[LoggedLine]) -> Log:
     log = Log("ezsp")
     parts = list(_frames(kept, log.wrong))
     frames = [(octets, one.sender == HOST) for one, octets, other in parts if not other and octets]
@@ -263,7 +263,7 @@ def _ezsp(kept: list[Said]) -> Log:
     return log
 
 
-def _ezsp_entry(one: Said, octets: bytes, log: Log, seen: Counter[str]) -> Entry:
+def _ezsp_entry(one: LoggedLine, octets: bytes, log: Log, seen: Counter[str]) -> Entry:
     assert log.version is not None
     try:
         words = ezsp_words.words(octets, log.version, from_host=one.sender == HOST)
@@ -275,7 +275,7 @@ def _ezsp_entry(one: Said, octets: bytes, log: Log, seen: Counter[str]) -> Entry
     return Entry(one.line, one.time, one.sender, "ezsp", words.name, words.kind, words.text, words.fields, octets)
 
 
-def _judge(one: Said, words: Words, wrong: list[Wrong]) -> None:
+def _judge(one: LoggedLine, words: Words, wrong: list[Wrong]) -> None:
     for status in words.failed:
         full = any(word in status for word in _FULL)
         wrong.append(Wrong(one.line, "full" if full else "failed", f"{words.name}: {status}"))
@@ -288,14 +288,14 @@ def _judge(one: Said, words: Words, wrong: list[Wrong]) -> None:
 # --- ZNP
 
 
-def _znp(kept: list[Said]) -> Log:
+def _znp(kept: list[LoggedLine]) -> Log:
     from hil.radio.log import mt_words  # brings zigpy-znp, which a log of an EZSP dongle does not need
 
     log = Log("znp")
     parsers = {HOST: Parser(), DONGLE: Parser()}
     asked: dict[tuple[int, int], tuple[str, float | None]] = {}
     for one in kept:
-        if one.form is Form.WORDS:
+        if one.form is OctetForm.WORDS:
             continue
         parser = parsers[one.sender]
         damaged = parser.damaged
@@ -315,7 +315,9 @@ def _znp(kept: list[Said]) -> Log:
     return log
 
 
-def _silence(one: Said, frame: Frame, name: str, asked: dict[tuple[int, int], tuple[str, float | None]], wrong: list[Wrong]) -> None:
+def _silence(
+    one: LoggedLine, frame: MtFrame, name: str, asked: dict[tuple[int, int], tuple[str, float | None]], wrong: list[Wrong]
+) -> None:
     key = frame.subsystem, frame.command
     if one.sender == HOST and frame.kind.name == "SREQ":
         asked[key] = name, one.time

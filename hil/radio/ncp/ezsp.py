@@ -18,7 +18,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import DeliveryMode, MacPdu, Reader
+from hil.radio.air.frames import AirReader, DeliveryMode, MacPdu
 from hil.radio.personality import Personality
 from hil.radio.port.dongle_server import Fields
 from hil.radio.port.faults import Crowd
@@ -89,7 +89,7 @@ def schemas_by_id(version: int) -> Mapping[int, Schema]:
     return {schema.frame_id: schema for schema in schemas(version).values()}
 
 
-def _read(read: Reader, name: str, kind: str) -> Value:
+def _read(read: AirReader, name: str, kind: str) -> Value:
     if kind in _UINT:
         return read.uint(_UINT[kind], name)
     if kind == "bool":
@@ -111,13 +111,13 @@ def _read(read: Reader, name: str, kind: str) -> Value:
 
 def decode_request(schema: Schema, parameters: bytes) -> Fields:
     """Raises DecodeError. Octets after the last field are left alone, as firmware does."""
-    read = Reader(parameters)
+    read = AirReader(parameters)
     return Fields({name: _read(read, name, kind) for name, kind in schema.request})
 
 
 def field_spans(fields: tuple[tuple[str, str], ...], parameters: bytes, version: int) -> list[tuple[str, int, int]]:
     """Type, first and last + 1 octet of each field. Octets that no field takes, or that end in the middle of one, are of type ``?``."""
-    read, spans = Reader(parameters), list[tuple[str, int, int]]()
+    read, spans = AirReader(parameters), list[tuple[str, int, int]]()
     status = 4 if version >= FIRST_SL_STATUS else 1
     try:
         for name, kind in fields:

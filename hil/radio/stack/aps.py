@@ -15,7 +15,7 @@ from firmware_emu.crypto.aes_mmo import load_key, transport_key
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
-from hil.radio.air.frames import ApsKind, ApsPdu, Block, DeliveryMode, NwkPdu, Reader
+from hil.radio.air.frames import AirReader, ApsKind, ApsPdu, DeliveryMode, FragmentHeader, NwkPdu
 from hil.radio.stack.mac import resolve
 from hil.radio.stack.nwk import APS_OVERHEAD, Auxiliary, KeyId, Nwk, protect, unprotect
 from hil.radio.stack.status import Status
@@ -207,7 +207,7 @@ class Aps:
         if len(pieces) > 255:
             return Status.MESSAGE_TOO_LONG
         for index, piece in enumerate(pieces):
-            block = Block(index == 0, index or len(pieces))
+            block = FragmentHeader(index == 0, index or len(pieces))
             status = await self._sent(destination, replace(whole, block=block, payload=piece), before)
             if status is not Status.SUCCESS:
                 return status
@@ -285,7 +285,7 @@ class Aps:
             cluster=received.cluster,
             profile=received.profile,
             source_endpoint=received.destination_endpoint,
-            block=Block(True, number, 1) if block is not None else None,
+            block=FragmentHeader(True, number, 1) if block is not None else None,
         )
         self._remember(destination, received, ack)
         octets = self._octets(destination, ack)
@@ -362,7 +362,7 @@ class Aps:
 
     def _open(self, pdu: ApsPdu, device: Eui64 | None) -> tuple[ApsPdu, Eui64, KeyId]:
         """Raises DecodeError, ProtectionError (no key held opens it, or the counter is not above the last)."""
-        read = Reader(pdu.payload)
+        read = AirReader(pdu.payload)
         auxiliary = Auxiliary.read(read)
         source = auxiliary.source or device
         sealed = read.rest()

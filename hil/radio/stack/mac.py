@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import BROADCAST, Address, Beacon, MacCommand, MacKind, MacPdu, Reader
+from hil.radio.air.frames import BROADCAST, Address, AirReader, Beacon, MacCommand, MacKind, MacPdu
 
 RETRIES = 3
 """macMaxFrameRetries (IEEE 802.15.4-2006 7.4.2)."""
@@ -358,7 +358,7 @@ class Mac:
             self._end_poll(Poll.DATA)
 
     def _command(self, frame: MacPdu) -> None:
-        read = Reader(frame.payload)
+        read = AirReader(frame.payload)
         try:
             command = read.uint(1, "MAC command")
             if command == MacCommand.BEACON_REQUEST:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, Beacon, MacPdu, NwkCommand, NwkPdu, Reader
+from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, AirReader, Beacon, MacPdu, NwkCommand, NwkPdu
 from hil.radio.stack.mac import Done, Mac
 from hil.radio.stack.nwk_part import NwkUser
 from hil.radio.stack.tables import Children, Routes
@@ -66,7 +66,7 @@ class Auxiliary:
         return out + bytes([self.key_sequence]) if self.key_id is KeyId.NETWORK else out
 
     @classmethod
-    def read(cls, read: Reader) -> Auxiliary:
+    def read(cls, read: AirReader) -> Auxiliary:
         """Raises DecodeError."""
         control = read.uint(1, "security control")
         counter = read.uint(4, "frame counter")
@@ -354,7 +354,7 @@ class Nwk:
     def _open(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> NwkPdu | None:
         """Raises DecodeError, ProtectionError; None for what is not to be heard."""
         tokens = self.tokens
-        read = Reader(npdu.payload)
+        read = AirReader(npdu.payload)
         auxiliary = Auxiliary.read(read)
         if auxiliary.key_id is not KeyId.NETWORK or auxiliary.source is None or auxiliary.source == tokens.eui64:
             return None
@@ -519,7 +519,7 @@ class Nwk:
 
 def _received(nwk: Nwk, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
     """One command, out of ``frame``. Raises DecodeError."""
-    read = Reader(npdu.payload)
+    read = AirReader(npdu.payload)
     command = read.uint(1, "NWK command")
     device = npdu.source_eui or nwk.addresses.get(npdu.source)
     if command == NwkCommand.LEAVE:

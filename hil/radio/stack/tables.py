@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
-from hil.radio.air.frames import BROADCAST_ROUTERS, MacPdu, NwkCommand, NwkPdu, Reader, Update
+from hil.radio.air.frames import BROADCAST_ROUTERS, AirReader, MacPdu, NwkCommand, NwkPdu, Update
 from hil.radio.stack.nwk_part import NwkPart, NwkUser
 from hil.radio.stack.tokens import Child
 
@@ -274,7 +274,7 @@ class Routes:
 
     def recorded(self, npdu: NwkPdu) -> tuple[int, ...]:
         """The relays of a route record that has arrived, from its sender on. Raises DecodeError."""
-        read = Reader(npdu.payload, 1)
+        read = AirReader(npdu.payload, 1)
         relays = tuple(read.uint(2, "relay") for _ in range(read.uint(1, "relay count")))
         self.source[npdu.source] = relays
         return relays
@@ -283,7 +283,7 @@ class Routes:
 
     def request(self, npdu: NwkPdu, frame: MacPdu, link: Link) -> None:
         """A Route Request, from the neighbour that sent ``frame``. Raises DecodeError."""
-        read = Reader(npdu.payload, 1)
+        read = AirReader(npdu.payload, 1)
         options, number, destination, cost = _REQUEST.unpack(read.take(_REQUEST.size, "route request"))
         nwk = self._nwk
         cost = min(255, cost + link_cost(link))
@@ -306,7 +306,7 @@ class Routes:
 
     def reply(self, npdu: NwkPdu, via: int) -> None:
         """A Route Reply, on its way back from ``via``. Raises DecodeError."""
-        _, number, originator, responder, cost = _REPLY.unpack(Reader(npdu.payload, 1).take(_REPLY.size, "route reply"))
+        _, number, originator, responder, cost = _REPLY.unpack(AirReader(npdu.payload, 1).take(_REPLY.size, "route reply"))
         self.set(responder, via)
         if originator == self._nwk.tokens.short:
             self._end(responder, True)

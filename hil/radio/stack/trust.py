@@ -12,7 +12,7 @@ from enum import IntEnum, IntFlag
 from firmware_emu.crypto.aes_mmo import load_key, transport_key
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.air.frames import BROADCAST, ApsCommand, ApsKind, ApsPdu, DeliveryMode, Reader, Update
+from hil.radio.air.frames import BROADCAST, AirReader, ApsCommand, ApsKind, ApsPdu, DeliveryMode, Update
 from hil.radio.stack.nwk import KeyId
 from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
@@ -242,7 +242,7 @@ def _transported(key: bytes, sequence: int, device: Eui64, centre: Eui64) -> byt
 
 def received(stack: StackPart, trust: TrustCentre, source: Eui64 | None, pdu: ApsPdu, key_id: KeyId | None, nwk_secured: bool) -> None:
     """One APS command; ``key_id`` is None where APS did not protect it. What does not hold is counted and dropped."""
-    read = Reader(pdu.payload)
+    read = AirReader(pdu.payload)
     try:
         command = read.uint(1, "APS command")
         if command == ApsCommand.TRANSPORT_KEY:
@@ -266,7 +266,7 @@ def received(stack: StackPart, trust: TrustCentre, source: Eui64 | None, pdu: Ap
         stack.nwk.mac.count("aps_bad_frame")
 
 
-def _transport_key(stack: StackPart, source: Eui64 | None, read: Reader, key_id: KeyId | None, nwk_secured: bool) -> None:
+def _transport_key(stack: StackPart, source: Eui64 | None, read: AirReader, key_id: KeyId | None, nwk_secured: bool) -> None:
     """The network key to a node that joins, under the key-transport key of its link key; the next one to a node on the network."""
     kind = read.uint(1, "key type")
     if kind == APPLICATION_KEY_TYPE:
@@ -289,7 +289,7 @@ def _transport_key(stack: StackPart, source: Eui64 | None, read: Reader, key_id:
         stack.nwk.mac.count("aps_link_key_not_authorized")
 
 
-def _application_key(stack: StackPart, source: Eui64 | None, read: Reader, key_id: KeyId | None) -> None:
+def _application_key(stack: StackPart, source: Eui64 | None, read: AirReader, key_id: KeyId | None) -> None:
     key, partner = read.take(16, "link key"), read.eui("partner")
     if key_id is not KeyId.LOAD or source is None or source != stack.tokens.tc_eui64:
         stack.nwk.mac.count("aps_link_key_not_authorized")
@@ -326,7 +326,7 @@ def tell_trust_centre(stack: StackPart, device: Eui64, short: int, update: Updat
         stack.nwk.send(0, octets)
 
 
-def _update_device(stack: StackPart, trust: TrustCentre, source: Eui64 | None, read: Reader, nwk_secured: bool) -> None:
+def _update_device(stack: StackPart, trust: TrustCentre, source: Eui64 | None, read: AirReader, nwk_secured: bool) -> None:
     device, short, status = read.eui("device"), read.uint(2, "short address"), read.uint(1, "status")
     parent = stack.nwk.shorts.get(source) if source is not None else None
     if stack.tokens.node_type != COORDINATOR or not nwk_secured or parent is None or status > max(Update):
@@ -337,7 +337,7 @@ def _update_device(stack: StackPart, trust: TrustCentre, source: Eui64 | None, r
         trust.joined(device, short, Update(status), parent)
 
 
-def _tunnel(stack: StackPart, source: Eui64 | None, read: Reader, nwk_secured: bool) -> None:
+def _tunnel(stack: StackPart, source: Eui64 | None, read: AirReader, nwk_secured: bool) -> None:
     """A key for a child that cannot read the network's frames yet goes on without NWK security."""
     device = read.eui("destination")
     child = stack.tokens.children.get(device)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.ids import Eui64
-from hil.radio.air.frames import Reader
+from hil.radio.air.frames import AirReader
 
 NWK_ADDR, IEEE_ADDR, NODE_DESC, POWER_DESC, SIMPLE_DESC, ACTIVE_EP, MATCH_DESC = range(7)
 BIND, UNBIND, MGMT_LQI, MGMT_RTG, MGMT_BIND = 0x0021, 0x0022, 0x0031, 0x0032, 0x0033
@@ -123,7 +123,7 @@ def matches(endpoint: SimpleDescriptor, profile: int, servers: Iterable[int], cl
     return bool(set(servers) & set(endpoint.servers) or set(clients) & set(endpoint.clients))
 
 
-def _read_clusters(read: Reader) -> tuple[int, ...]:
+def _read_clusters(read: AirReader) -> tuple[int, ...]:
     return tuple(read.uint(2, "cluster") for _ in range(read.uint(1, "cluster count")))
 
 
@@ -140,7 +140,7 @@ def match_request(sequence: int, target: int, profile: int, cluster: int, *, ser
 
 def answer(me: Described, cluster: int, payload: bytes, *, broadcast: bool) -> bytes | None:
     """The response's payload (cluster | :data:`ANSWER`), or None where nothing is to be said. Raises DecodeError."""
-    read = Reader(payload)
+    read = AirReader(payload)
     sequence = bytes([read.uint(1, "ZDO sequence")])
     short = me.short.to_bytes(2, "little")
     if cluster == NWK_ADDR:
@@ -196,7 +196,7 @@ def _table(me: Described, cluster: int, start: int) -> bytes:
 
 def read_binding(payload: bytes) -> tuple[Eui64, bytes]:
     """Source EUI-64 and the whole binding of a Bind_req or Unbind_req. Raises DecodeError."""
-    read = Reader(payload, 1)
+    read = AirReader(payload, 1)
     source = read.eui("source EUI-64")
     read.uint(1, "source endpoint")
     read.uint(2, "cluster")
@@ -207,7 +207,7 @@ def read_binding(payload: bytes) -> tuple[Eui64, bytes]:
 
 def read_update(payload: bytes) -> tuple[int, int, int]:
     """Channels as a mask, duration and network update id of a Mgmt_NWK_Update_req (0 where there is none). Raises DecodeError."""
-    read = Reader(payload, 1)
+    read = AirReader(payload, 1)
     channels, duration = read.uint(4, "channels"), read.uint(1, "scan duration")
     return channels, duration, payload[6] if len(payload) > 6 else 0
 
@@ -224,13 +224,13 @@ def _simple(me: Described, endpoint: int, short: bytes) -> bytes:
 
 def read_announce(payload: bytes) -> tuple[int, Eui64, int]:
     """(short, EUI-64, capability) of a Device_annce. Raises DecodeError."""
-    read = Reader(payload, 1)
+    read = AirReader(payload, 1)
     return read.uint(2, "short address"), read.eui("EUI-64"), read.uint(1, "capability")
 
 
 def read_address(payload: bytes) -> tuple[Eui64, int] | None:
     """(EUI-64, short) of a NWK_addr_rsp or IEEE_addr_rsp that succeeded. Raises DecodeError."""
-    read = Reader(payload, 1)
+    read = AirReader(payload, 1)
     if read.uint(1, "status"):
         return None
     return read.eui("EUI-64"), read.uint(2, "short address")
@@ -238,7 +238,7 @@ def read_address(payload: bytes) -> tuple[Eui64, int] | None:
 
 def read_matches(payload: bytes) -> tuple[int, ...]:
     """Endpoints of a Match_Desc_rsp; none for a status that is not success. Raises DecodeError."""
-    read = Reader(payload, 1)
+    read = AirReader(payload, 1)
     if read.uint(1, "status"):
         return ()
     read.uint(2, "address of interest")

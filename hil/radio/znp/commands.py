@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
-from hil.radio.air.frames import Reader
+from hil.radio.air.frames import AirReader
 from hil.radio.port.dongle_server import Fields
 
 Value = int | bytes | Eui64 | tuple[int, ...]
@@ -19,7 +19,7 @@ _EMPTY: dict[str, Value] = {"eui": Eui64(bytes(8)), "key": bytes(16), "addr": by
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class MtCommand:
     """One command or indication. ``kind``: S, A or I (see the table)."""
 
     name: str
@@ -31,23 +31,23 @@ class Command:
 
 
 @cache
-def commands() -> Mapping[str, Command]:
+def commands() -> Mapping[str, MtCommand]:
     """All of them, by name."""
 
     def pairs(text: str) -> tuple[tuple[str, str], ...]:
         return tuple((name, kind) for name, _, kind in (one.partition(":") for one in text.split()))
 
     table = tomllib.loads(files("hil.radio.znp").joinpath("commands.toml").read_text("utf-8"))
-    return {name: Command(name, row[0], row[1], row[2], pairs(row[3]), pairs(row[4])) for name, row in table.items()}
+    return {name: MtCommand(name, row[0], row[1], row[2], pairs(row[3]), pairs(row[4])) for name, row in table.items()}
 
 
 @cache
-def requests() -> Mapping[tuple[int, int], Command]:
+def requests() -> Mapping[tuple[int, int], MtCommand]:
     """Requests that a host may send, by subsystem and number."""
     return {(one.subsystem, one.number): one for one in commands().values() if one.kind != "I"}
 
 
-def _read(read: Reader, name: str, kind: str) -> Value:
+def _read(read: AirReader, name: str, kind: str) -> Value:
     if kind in _UINT:
         return read.uint(_UINT[kind], name)
     if kind == "eui":
@@ -61,7 +61,7 @@ def _read(read: Reader, name: str, kind: str) -> Value:
 
 def decode(fields: tuple[tuple[str, str], ...], data: bytes) -> Fields:
     """Raises DecodeError."""
-    read = Reader(data)
+    read = AirReader(data)
     values = {name: _read(read, name, kind) for name, kind in fields}
     if read.offset != len(data):
         raise DecodeError(read.offset, "end of the command", f"{len(data) - read.offset} octets are left")

@@ -25,8 +25,8 @@ from hil.radio.stack.stack import Stack
 from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
 from hil.radio.stack.trust import Policy
-from hil.radio.znp.commands import Command, Value, commands, decode, encode, requests
-from hil.radio.znp.mt import Frame, MtKind
+from hil.radio.znp.commands import MtCommand, Value, commands, decode, encode, requests
+from hil.radio.znp.mt import MtFrame, MtKind
 from hil.radio.znp.nvram import Nvram
 
 LOGGER = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Znp:
         self,
         air: Air,
         tokens: Tokens,
-        send: Callable[[Frame], None],
+        send: Callable[[MtFrame], None],
         restart: Callable[[], None],
         firmware: Personality,
         handlers: Mapping[str, Handler],
@@ -125,7 +125,7 @@ class Znp:
 
     # frames
 
-    def receive(self, frame: Frame) -> None:
+    def receive(self, frame: MtFrame) -> None:
         """One frame of the host; a synchronous one is answered whatever it is."""
         command = requests().get((frame.subsystem, frame.command))
         handler = self._handlers.get(command.name) if command is not None else None
@@ -142,21 +142,21 @@ class Znp:
             self._not_recognised(frame, 4)
             return
         if command.kind == "S":
-            self._send(Frame(MtKind.SRSP, command.subsystem, command.number, encode(command.response, values)))
+            self._send(MtFrame(MtKind.SRSP, command.subsystem, command.number, encode(command.response, values)))
 
     def _announced(self, subsystem: int) -> bool:
         """Commands of a subsystem that SYS_PING does not tell of are not recognised (reference ncp-real 11)."""
         bit = _CAPABILITY.get(subsystem)
         return bit is None or bool(self.personality.traits["capabilities"] >> bit & 1)
 
-    def _not_recognised(self, frame: Frame, why: int) -> None:
+    def _not_recognised(self, frame: MtFrame, why: int) -> None:
         """RPC error: 2 an unknown command, 4 a wrong length."""
-        self._send(Frame(MtKind.SRSP, 0, 0, bytes([why, frame.kind << 5 | frame.subsystem, frame.command])))
+        self._send(MtFrame(MtKind.SRSP, 0, 0, bytes([why, frame.kind << 5 | frame.subsystem, frame.command])))
 
     def tell(self, name: str, values: Mapping[str, Value]) -> None:
         """An indication to the host."""
-        command: Command = commands()[name]
-        self._send(Frame(MtKind.AREQ, command.subsystem, command.number, encode(command.fields, values)))
+        command: MtCommand = commands()[name]
+        self._send(MtFrame(MtKind.AREQ, command.subsystem, command.number, encode(command.fields, values)))
 
     def later(self, name: str, values: Mapping[str, Value]) -> None:
         """An indication after the response that is being made."""
@@ -267,7 +267,7 @@ class Znp:
         """An answer as an indication of its own: 0x80 and the low octet of its cluster (reference ncp-real 12)."""
         head = b"" if cluster & 0x7FFF in (zdo.NWK_ADDR, zdo.IEEE_ADDR) else source.to_bytes(2, "little")
         tail = b"\x00\x00" if not head and not payload[1] else b""  # no list of associated Devices
-        self._send(Frame(MtKind.AREQ, _ZDO, 0x80 | cluster & 0x7F, head + payload[1:] + tail))
+        self._send(MtFrame(MtKind.AREQ, _ZDO, 0x80 | cluster & 0x7F, head + payload[1:] + tail))
 
     def _energy_told(self, source: int, payload: bytes) -> None:
         channels, total, failures = int.from_bytes(payload[2:6], "little"), payload[6:8], payload[8:10]

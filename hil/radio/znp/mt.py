@@ -22,7 +22,7 @@ class MtKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class MtFrame:
     """One frame; ``data`` at most :data:`MAX_DATA` octets."""
 
     kind: MtKind
@@ -45,7 +45,7 @@ class Parser:
     def clear(self) -> None:
         self._buffer.clear()
 
-    def feed(self, octets: bytes) -> Iterator[Frame]:
+    def feed(self, octets: bytes) -> Iterator[MtFrame]:
         self._buffer += octets
         while True:
             start = self._buffer.find(SOF)
@@ -61,4 +61,4 @@ class Parser:
                 del self._buffer[0]
                 continue
             del self._buffer[: length + 5]
-            yield Frame(MtKind(body[1] >> 5), body[1] & 0x1F, body[2], body[3:-1])
+            yield MtFrame(MtKind(body[1] >> 5), body[1] & 0x1F, body[2], body[3:-1])

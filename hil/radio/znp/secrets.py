@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hil.radio.znp.commands import commands
-from hil.radio.znp.mt import Frame, MtKind, Parser
+from hil.radio.znp.mt import MtFrame, MtKind, Parser
 
 _ZDO = 5
 _LONGEST_HARMLESS = 15
@@ -40,8 +40,8 @@ def blank(octets: bytes) -> bytes:
     if command is None and frame.kind is MtKind.AREQ and frame.subsystem == _ZDO:  # an answer of ZDO: no such one carries a key
         return octets
     if command is None:
-        return Frame(frame.kind, frame.subsystem, frame.command, bytes(len(frame.data))).encode()
+        return MtFrame(frame.kind, frame.subsystem, frame.command, bytes(len(frame.data))).encode()
     answer = frame.kind is MtKind.SRSP
     memory = "NV_" in command.name
     data = _keys(command.response if answer else command.fields, frame.data, memory=memory)
-    return Frame(frame.kind, frame.subsystem, frame.command, data).encode()
+    return MtFrame(frame.kind, frame.subsystem, frame.command, data).encode()

@@ -20,7 +20,7 @@ from hil.radio.port.faults import NcpFaults
 from hil.radio.stack.tokens import Tokens
 from hil.radio.znp.firmware import Znp
 from hil.radio.znp.handlers import HANDLERS
-from hil.radio.znp.mt import SOF, Frame, Parser
+from hil.radio.znp.mt import SOF, MtFrame, Parser
 
 POWER_ON, EXTERNAL, WATCHDOG = 0, 1, 2
 BOOT_S = 0.05
@@ -97,6 +97,6 @@ class ZnpServer(DongleServer):
             body = bytes([len(frame) - 2 & 0xFF]) + frame
             self._put(bytes([SOF]) + body + bytes([reduce(xor, body)]))
 
-    def _to_host(self, frame: Frame) -> None:
+    def _to_host(self, frame: MtFrame) -> None:
         if self.on:
             self._put(frame.encode())

@@ -17,7 +17,7 @@ INFORMED = ("users", "Technical Sub-Committee")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class InternalChange:
     """An internal change. ``informed``: who was told; ``tested``: users could test it; ``notice_given``: seconds before it."""
 
     what: str
@@ -86,7 +86,7 @@ class Releases:
         self._store = store
         self._now = now
 
-    def plan(self, kind: str, changes: tuple[Change, ...], at: float) -> Release:
+    def plan(self, kind: str, changes: tuple[InternalChange, ...], at: float) -> Release:
         """Plan a release. Raises MaintenanceError inside a freeze, without notice enough, or while a change owes something.
 
         A release planned for the same day takes the changes in: they go out together.

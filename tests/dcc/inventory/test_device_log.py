@@ -7,7 +7,7 @@ import pytest
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.gbcs.axdr import Array, BitString, Data, OctetString, Structure
-from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Result
+from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse, AccessResult, Choice
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.use_cases import UseCase
@@ -101,7 +101,7 @@ class Lists:
         backup = WhitelistBackup(bytes(12), bytes(8), self.entries).structure()
         rows = Array(tuple(Structure((OctetString(eui.octets), BitString.of("00000000"))) for eui, _ in self.entries))
         data = tuple(rows if one.choice is Choice.GET else backup for one in request.specifications)
-        results = tuple(Result(one.choice, AccessResult.SUCCESS) for one in request.specifications)
+        results = tuple(AccessOutcome(one.choice, AccessResult.SUCCESS) for one in request.specifications)
         return AccessResponse(request.invoke_id, data, results).encode()
 
 

@@ -14,7 +14,7 @@ from firmware_emu.clock import EPOCH
 from hil.commands.dcc.maintenance import maintenance
 from hil.dcc.base.months import Month
 from hil.dcc.base.store import DccStore
-from hil.sec.maintenance import Change, MaintenanceError, MaintenancePlan, Releases
+from hil.sec.maintenance import InternalChange, MaintenanceError, MaintenancePlan, Releases
 from hil.sec.maintenance.releases import INFORMED, frozen, policies
 
 MARCH = Month(2026, 3)
@@ -107,20 +107,20 @@ def test_availability_is_around_the_clock_less_published_maintenance(bench: Benc
 
 @pytest.mark.requirement("SV-05")
 def test_a_change_with_a_material_risk_is_told_tested_and_announced_and_another_is_not(bench: Bench) -> None:
-    quiet = Change("a new disk", material_risk=False)
-    risky = Change("a new database", material_risk=True)
+    quiet = InternalChange("a new disk", material_risk=False)
+    risky = InternalChange("a new database", material_risk=True)
     assert (quiet.classified, quiet.owed) == ("non-disruptive", ())
     assert risky.owed == ("inform the users", "inform the Technical Sub-Committee", "let users test it", "give notice")
     with pytest.raises(MaintenanceError, match="a new database: inform the users"):
         bench.releases.plan("major", (quiet, risky), at(2026, 6, 1))
-    done = Change("a new database", True, frozenset(INFORMED), tested=True, notice_given=True)
+    done = InternalChange("a new database", True, frozenset(INFORMED), tested=True, notice_given=True)
     assert done.owed == ()
     assert bench.releases.plan("major", (quiet, done), at(2026, 6, 1)).changes == ("a new disk", "a new database")
 
 
 @pytest.mark.requirement("SV-06")
 def test_releases_are_combined_keep_notice_and_stay_out_of_freezes(bench: Bench) -> None:
-    one, two = Change("one", False), Change("two", False)
+    one, two = InternalChange("one", False), InternalChange("two", False)
     with pytest.raises(MaintenanceError, match="days of notice for a minor release, expected 14"):
         bench.releases.plan("minor", (one,), bench.now + 13 * 86400)
     first = bench.releases.plan("minor", (one,), at(2026, 3, 1, 2))

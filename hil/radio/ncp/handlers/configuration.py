@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from firmware_emu.han.base import SimpleDescriptor
-from hil.radio.air.frames import Reader
+from hil.radio.air.frames import AirReader
 from hil.radio.ncp.ezsp import ERASED_EUI, RESTORED_EUI, STACK_TOKEN, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.dongle_server import Fields
@@ -76,7 +76,7 @@ def version(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("addEndpoint")
 def add_endpoint(ncp: Ncp, fields: Fields) -> Reply:
-    read = Reader(fields.octets("clusters"))
+    read = AirReader(fields.octets("clusters"))
     servers = tuple(read.uint(2, "input cluster") for _ in range(fields.u("inputs")))
     clients = tuple(read.uint(2, "output cluster") for _ in range(fields.u("outputs")))
     endpoint = SimpleDescriptor(fields.u("endpoint"), fields.u("device"), servers, clients, fields.u("profile"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from firmware_emu.errors import DecodeError
-from hil.radio.air.frames import MAX_MPDU, ApsKind, ApsPdu, Block, DeliveryMode, MacPdu
+from hil.radio.air.frames import MAX_MPDU, ApsKind, ApsPdu, DeliveryMode, FragmentHeader, MacPdu
 from hil.radio.ncp.ezsp import ENCRYPTION, FRAGMENT, RETRY, ApsHead, Handler, Ncp, Reply
 from hil.radio.ncp.handlers.registry import register_in
 from hil.radio.port.dongle_server import Fields
@@ -19,11 +19,11 @@ DIRECT, VIA_ADDRESS_TABLE, MULTICAST, BROADCAST = 0, 1, 3, 6
 CONTENTS_POLICY, TAG_AND_CONTENTS = 0x04, 0x41
 
 
-def _block(head: ApsHead) -> Block | None:
+def _block(head: ApsHead) -> FragmentHeader | None:
     if not head.options & FRAGMENT:
         return None
     index = head.group & 0xFF
-    return Block(index == 0, index or head.group >> 8)
+    return FragmentHeader(index == 0, index or head.group >> 8)
 
 
 def _pdu(head: ApsHead, message: bytes, delivery: DeliveryMode) -> ApsPdu:
@@ -132,7 +132,7 @@ def send_reply(ncp: Ncp, fields: Fields) -> Reply:
             cluster=head.cluster,
             profile=head.profile,
             source_endpoint=head.destination_endpoint,
-            block=Block(index == 0, index),
+            block=FragmentHeader(index == 0, index),
         )
         ncp.stack.aps.acknowledge(sender, piece)
         return {"status": Status.SUCCESS}
