@@ -34,7 +34,7 @@ _CANCEL, _FLAG = b"\x1a", 0x7E
 
 
 @dataclass(frozen=True, slots=True)
-class ProbedFirmware:
+class Firmware:
     """Firmware that answered, and at which rate. ``version`` is its own text; ``ezsp`` the EZSP version where it speaks that.
 
     ``family`` names the family of dongles that it is, "" stands for firmware that this bench has no use for. ``eui64``: its address,
@@ -53,7 +53,7 @@ class ProbedFirmware:
         return f"{self.name} {self.version}{spoken} at {self.baudrate} baud"
 
 
-Question = Callable[[DataLink, int], Awaitable[ProbedFirmware | None]]
+Question = Callable[[DataLink, int], Awaitable[Firmware | None]]
 """Ask a dongle for one kind of firmware, at a rate that is set already; None: it does not run that."""
 
 
@@ -65,7 +65,7 @@ class Judgement:
     why: str
 
 
-async def probe(link: DataLink, line: LineProfile, first: int = 115200) -> ProbedFirmware | None:
+async def probe(link: DataLink, line: LineProfile, first: int = 115200) -> Firmware | None:
     """Ask at ``first`` and then at the other usual rates; ``line`` gives the other settings. None: nothing readable came back.
 
     Raises JigError where the port goes away.
@@ -138,7 +138,7 @@ def _eui64(octets: bytes, version: int) -> Eui64 | None:
     return None
 
 
-async def ask_ezsp(link: DataLink, baudrate: int) -> ProbedFirmware | None:
+async def ask_ezsp(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(_CANCEL * 32 + ash.frame(_RST))
     if await _answer(link, EZSP_WAIT_S, _rstack) is None:
         return None
@@ -151,10 +151,10 @@ async def ask_ezsp(link: DataLink, baudrate: int) -> ProbedFirmware | None:
         again = encode_frame(1, _VERSION, bytes([ezsp]), ezsp, control=0)
         await talk.ask(again, lambda octets: any(not frame[0] & 0x80 for frame in _ash_frames(octets)) or None)
     address = await talk.ask(encode_frame(2, _GET_EUI64, b"", ezsp, control=0), lambda octets: _eui64(octets, ezsp))
-    return ProbedFirmware("EmberZNet NCP", ".".join(f"{stack:04x}"), baudrate, ezsp, "ezsp", address)
+    return Firmware("EmberZNet NCP", ".".join(f"{stack:04x}"), baudrate, ezsp, "ezsp", address)
 
 
-def judge_ezsp(firmware: ProbedFirmware, port: str) -> Judgement:
+def judge_ezsp(firmware: Firmware, port: str) -> Judgement:
     """By the version that it speaks."""
     from firmware_emu.han.ezsp import RECOMMENDED_VERSION, check_version  # these import bellows, which asking does not need
 
@@ -192,7 +192,7 @@ def _mt_answer(octets: bytes, command: bytes) -> bytes | None:
     return None
 
 
-async def ask_znp(link: DataLink, baudrate: int) -> ProbedFirmware | None:
+async def ask_znp(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(_mt(b"\x21\x01"))
     if await _answer(link, ANSWER_S, lambda octets: _mt_answer(octets, b"\x61\x01")) is None:
         return None
@@ -202,10 +202,10 @@ async def ask_znp(link: DataLink, baudrate: int) -> ProbedFirmware | None:
     told = await _answer(link, ANSWER_S, lambda octets: _mt_answer(octets, b"\x61\x04")) or b""
     address = Eui64.from_zigbee(told) if len(told) == 8 else None
     text = ".".join(str(part) for part in version[2:5]) or "of unknown version"
-    return ProbedFirmware("Z-Stack ZNP", text, baudrate, family="znp", eui64=address)
+    return Firmware("Z-Stack ZNP", text, baudrate, family="znp", eui64=address)
 
 
-def judge_znp(firmware: ProbedFirmware, port: str) -> Judgement:
+def judge_znp(firmware: Firmware, port: str) -> Judgement:
     """By its version: 2.7 is Z-Stack 3.30."""
     if not re.match(r"2\.([7-9]|\d\d)|[3-9]", firmware.version):
         return Judgement(False, f"it runs {firmware}: expected 2.7 or newer, which is Z-Stack 3.30: flash that coordinator firmware")
@@ -244,10 +244,10 @@ def _spinel_version(octets: bytes) -> str | None:
     return None
 
 
-async def _spinel(link: DataLink, baudrate: int) -> ProbedFirmware | None:
+async def _spinel(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(hdlc(_GET_VERSION))
     version = await _answer(link, ANSWER_S, _spinel_version)
-    return None if version is None else ProbedFirmware("OpenThread RCP", version, baudrate)
+    return None if version is None else Firmware("OpenThread RCP", version, baudrate)
 
 
 # -- CPC: unnumbered PROP_VALUE_GET of SECONDARY_CPC_VERSION (universal-silabs-flasher 1.2.0, cpc.py and cpc_types.py)
@@ -276,10 +276,10 @@ def _cpc_version(octets: bytes) -> str | None:
     return None
 
 
-async def _cpc(link: DataLink, baudrate: int) -> ProbedFirmware | None:
+async def _cpc(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(cpc(_CPC_GET))
     version = await _answer(link, ANSWER_S, _cpc_version)
-    return None if version is None else ProbedFirmware("multiprotocol RCP (CPC)", version, baudrate)
+    return None if version is None else Firmware("multiprotocol RCP (CPC)", version, baudrate)
 
 
 # -- prompts: a boot loader's menu, a router's command line (universal-silabs-flasher 1.2.0, gecko_bootloader.py and router.py)
@@ -297,14 +297,14 @@ def _router_version(octets: bytes) -> str | None:
     return None if told is None else told[1].decode("ascii", "replace")
 
 
-async def _prompts(link: DataLink, baudrate: int) -> ProbedFirmware | None:
+async def _prompts(link: DataLink, baudrate: int) -> Firmware | None:
     await link.write(b"\r\n")
     found = await _answer(link, ANSWER_S, _prompt)
     if found is None or found[0] == _BOOTLOADER:
-        return None if found is None else ProbedFirmware(found[0], found[1], baudrate)
+        return None if found is None else Firmware(found[0], found[1], baudrate)
     await link.write(b"version\r\n")
     version = await _answer(link, ANSWER_S, _router_version)
-    return None if version is None else ProbedFirmware(_ROUTER, version, baudrate)
+    return None if version is None else Firmware(_ROUTER, version, baudrate)
 
 
 _OTHERS: Mapping[int, tuple[tuple[int, Question], ...]] = {

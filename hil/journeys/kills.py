@@ -26,7 +26,6 @@ from pathlib import Path
 from random import Random
 from typing import Final, TypeVar
 
-import httpx
 from lxml import etree
 
 from firmware_emu.board import Board
@@ -222,6 +221,8 @@ class _Bench:
         return str(request.request_id)
 
     async def _say(self, request: ServiceRequest) -> dict[str, str]:
+        import httpx  # of the extra [page], as the DCC that is killed is: no other journey needs it
+
         place = next(one for one, variants in SERVED.items() if request.command_variant in variants)
         octets, tried = write_request(request), False
         async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from firmware_emu.board import load_board
 from hil.inventory.dongle_board import verdict_by_probe
-from hil.inventory.firmware_probe import ProbedFirmware, probe, questions
+from hil.inventory.firmware_probe import Firmware, probe, questions
 from ichis.uart import LineProfile
 from tests.inventory.mocked_bus import chub_ncp
 from tests.patience import PATIENCE_S
@@ -60,7 +60,7 @@ class Line:
         self._waiting = b""
 
 
-async def ask(line: Line, first: int = 115200) -> ProbedFirmware | None:
+async def ask(line: Line, first: int = 115200) -> Firmware | None:
     return await probe(line, LineProfile(inverted=False), first)
 
 
@@ -70,30 +70,30 @@ async def ask(line: Line, first: int = 115200) -> ProbedFirmware | None:
         (
             115200,
             {b"\xfe\x00\x21\x01\x20": bytes.fromhex("fe02610179011a"), b"\xfe\x00\x21\x02\x23": bytes.fromhex("fe056102020102070161")},
-            ProbedFirmware("Z-Stack ZNP", "2.7.1", 115200, family="znp"),
+            Firmware("Z-Stack ZNP", "2.7.1", 115200, family="znp"),
         ),
         (
             460800,
             {SPINEL_GET: SPINEL_IS},
-            ProbedFirmware("OpenThread RCP", "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 460800),
+            Firmware("OpenThread RCP", "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 460800),
         ),
         (
             115200,
             {SPINEL_GET: b"\x00\x7e" + SPINEL_IS[1:]},
-            ProbedFirmware("OpenThread RCP", "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 115200),
+            Firmware("OpenThread RCP", "SL-OPENTHREAD/2.4.4.0_GitHub-7074a43e4; EFR32; Oct 21 2024 14:40:57", 115200),
         ),
-        (460800, {CPC_GET: b"\x14\x00" + CPC_IS}, ProbedFirmware("multiprotocol RCP (CPC)", "4.4.2", 460800)),
-        (230400, {CPC_GET: CPC_IS}, ProbedFirmware("multiprotocol RCP (CPC)", "4.4.2", 230400)),
-        (115200, {b"\r\n": MENU}, ProbedFirmware("Gecko Bootloader", "2.04.02", 115200)),
+        (460800, {CPC_GET: b"\x14\x00" + CPC_IS}, Firmware("multiprotocol RCP (CPC)", "4.4.2", 460800)),
+        (230400, {CPC_GET: CPC_IS}, Firmware("multiprotocol RCP (CPC)", "4.4.2", 230400)),
+        (115200, {b"\r\n": MENU}, Firmware("Gecko Bootloader", "2.04.02", 115200)),
         (
             115200,
             {b"version\r\n": b"stack ver. [7.4.4 GA build 0]\r\n> ", b"\r\n": b"\r\n> "},
-            ProbedFirmware("Zigbee router", "7.4.4 GA build 0", 115200),
+            Firmware("Zigbee router", "7.4.4 GA build 0", 115200),
         ),
         (57600, {RST: RSTACK}, None),
     ],
 )
-async def test_firmware_is_told_by_what_it_answers(baudrate: int, answers: dict[bytes, bytes], firmware: ProbedFirmware | None) -> None:
+async def test_firmware_is_told_by_what_it_answers(baudrate: int, answers: dict[bytes, bytes], firmware: Firmware | None) -> None:
     assert await ask(Line(baudrate, answers)) == firmware
     assert await ask(Line(baudrate, answers, noise=b"\xf8\x00\x7e\x14")) == firmware
 
@@ -114,7 +114,7 @@ async def test_no_question_could_choose_an_upload_in_a_boot_loaders_menu() -> No
 @given(st.binary(max_size=80))
 async def test_no_octets_of_a_dongle_break_the_probe(noise: bytes) -> None:
     found = await ask(Line(115200, {b"": noise}))
-    assert found is None or isinstance(found, ProbedFirmware)
+    assert found is None or isinstance(found, Firmware)
 
 
 @pytest.mark.requirement("CH-33")

@@ -178,7 +178,7 @@ GOING_S = 0.2
 """Time that a host which connects while another is served may wait for that one to go; a value of this bench."""
 
 
-class Firmware(Protocol):
+class DongleFirmware(Protocol):
     """Firmware that runs on the dongle."""
 
     stack: Stack
@@ -196,7 +196,7 @@ class Firmware(Protocol):
 class DongleServer(ABC):
     """One virtual dongle. Serve it on one port; ``power(False)`` is its plug; ``faults`` is what is wrong with it now."""
 
-    ncp: Firmware
+    ncp: DongleFirmware
 
     def __init__(self, air: Air, clock: Clock | None, faults: NcpFaults | None) -> None:
         self.clock = clock or air.clock
