@@ -211,7 +211,7 @@ def _written(lines: list[str]) -> Path:
 
 
 def test_a_ladder_draws_the_hops_of_a_message_between_its_lanes(home: BlockingBench) -> None:
-    home.dcc.send("7.2", "esme")
+    home.dcc.send("7.4", "esme")
     message = next(one.message for one in reversed(home.records) if one.message and ":command:" in one.message)
     told = home.ladder(message)
     lines = told.as_text(120).splitlines()
