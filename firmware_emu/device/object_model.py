@@ -114,7 +114,7 @@ def activate(model: ObjectModel, key: Key) -> None:
 def execute_due(device: GbcsDevice, model: ObjectModel, action: FutureAction) -> None:
     """Activate what an action names and raise its execution alert (00CC, 8F66) to the party that sent the Command.
 
-    What is refused, or fails, leaves nothing changed and is told by 8F67.
+    What is refused, or fails, leaves nothing changed and is told by 8F67. A meter whose maker does not tell what acted raises nothing.
     """
     key = (int.from_bytes(action.data[:2], "big"), action.data[2:8], action.data[8])
     event = DONE
@@ -127,6 +127,8 @@ def execute_due(device: GbcsDevice, model: ObjectModel, action: FutureAction) ->
         event = NOT_DONE
         device.note_failure(str(problem))
         device.trace.emit("device", device.name, "not activated", kind=KIND, key=action.key, reason=str(problem))
+    if event == DONE and not model.tells_done:
+        return
     content = OctetString(action.message_code.to_bytes(2, "big") + action.counter.to_bytes(8, "big") + action.data)
     roles = device.credentials.roles_of(action.originator)
     device.raise_alert(event, (content,), message_code=_ALERT_CODE, party=roles[0] if roles else None)
@@ -170,6 +172,8 @@ class ObjectModel:
         self.selections: dict[Key, Selection] = {}
         self.broken: dict[Key, AccessResult] = {}
         """Attributes and methods whose hardware is out of order or not there, and what any use of them answers."""
+        self.tells_done = True
+        """Whether an execution alert tells that a future-dated setting acted; that it failed is told anyway."""
         self.activations: dict[Key, Callable[[], None]] = {}
 
     def declare(self, key: Key, attribute: Attribute) -> None:

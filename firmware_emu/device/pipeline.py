@@ -246,6 +246,8 @@ class GbcsDevice:
         self.now = clock_now
         self.trace = trace
         self.executor = executor
+        self.logs_event: Callable[[int], bool] = lambda code: True
+        """Whether an event goes into its log: a meter of which that is configured asks its settings."""
         self.handlers = use_cases.handlers
         self.profile = profile or standard_profile()
         self.checks = Checks(eui64, device_type, credentials, self.profile)
@@ -446,6 +448,8 @@ class GbcsDevice:
             self._log(code, other)
 
     def _log(self, code: int, other: bytes) -> None:
+        if not self.logs_event(code):
+            return
         for name in route(code, self.device_type).logs:
             self.logs[name].add(LogEntry(int(self.now()), code, other))
 

@@ -23,7 +23,7 @@ CACHE = 100
 MILLIPENCE = 1000
 _BITS = 0x3FF
 """Low bits of the counter's upper half that a token carries (reference gbcs-messages 8)."""
-_DUPLICATE, _NOT_AUTHENTIC, _ADDED = 0x8F51, 0x8F63, 0x810E
+DUPLICATE, _NOT_AUTHENTIC, _ADDED = 0x8F51, 0x8F63, 0x810E
 ENTRY_SUSPENDED, LOCKED_OUT = 0x81C4, 0x81C5
 """Too many wrong tokens were typed in; a token typed in while that lasts (reference smets 3)."""
 _MOMENT = struct.Struct(">I")
@@ -53,7 +53,7 @@ def check(device: GbcsDevice, utrn: str, counter: int) -> tuple[TopUpResult, int
         device.note_failure("the token is not 20 digits with a right check digit")
         return TopUpResult.INVALID, 0
     if counter in _seen(device):
-        device.log(_DUPLICATE)
+        device.log(DUPLICATE)
         device.note_failure("the token was entered before")
         return TopUpResult.DUPLICATE, 0
     try:

@@ -18,9 +18,10 @@ from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.base.han_device import HanDevice
-from hil.devices.base.tampering import Tampering, tamper
+from hil.devices.base.tampering import Tampering
 from hil.devices.esme.esme import Esme
 from hil.devices.gsme.gsme import Gsme
+from hil.devices.gsme.hardware import Hardware
 from hil.devices.hcalcs import Hcalcs
 from hil.devices.ppmid import Ppmid
 
@@ -182,19 +183,19 @@ def boost(meter: Esme, value: str) -> Done:
 @deed(f"one of {', '.join(_TAMPERING)}", Esme, Gsme)
 def _tamper(meter: Esme | Gsme, value: str) -> Done:
     """Tamper with the meter."""
-    how = _TAMPERING[value]
-    if isinstance(meter, Gsme):
-        meter.hardware.tamper(how)
-    else:
-        tamper(meter, how)
+    _case(meter).tamper(_TAMPERING[value])
     return None
 
 
-@deed(f"one of {', '.join(_TAMPERING)}", Gsme)
-def restore(meter: Gsme, value: str) -> Done:
+@deed(f"one of {', '.join(_TAMPERING)}", Esme, Gsme)
+def restore(meter: Esme | Gsme, value: str) -> Done:
     """Undo what was done to the case."""
-    meter.hardware.restore(_TAMPERING[value])
+    _case(meter).restore(_TAMPERING[value])
     return None
+
+
+def _case(meter: Esme | Gsme) -> Esme | Hardware:
+    return meter.hardware if isinstance(meter, Gsme) else meter
 
 
 @deed("days", Gsme)

@@ -17,7 +17,7 @@ from hil.dcc.base.results import Outcome
 from hil.parse_correlate import ParseCorrelateError, to_mmc
 
 _NAME = re.compile(r"\{([a-z_]+)([+-]\w+)?\}")
-_TAG = re.compile(rb"<(?:\w+:)?(\w+)[^<>]*>([^<>]*)<")
+_TAG = re.compile(rb"<(?:\w+:)?(\w+)[^<>]*>([^<>]*)(?=<)")
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 

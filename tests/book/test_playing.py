@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.cli import chub, exit_code
-from hil.book import Report, play
+from hil.book import Report, load_book, play
 from hil.book.rows import Book, BookSetting, read_rows
 
 HUB = BookSetting("hub", "simulated", (), ("hub form",))
@@ -100,3 +100,19 @@ def test_one_row_is_run_alone() -> None:
     told = CliRunner().invoke(chub, ["book", "run", "--row", "108", "--json"])
     assert json.loads(told.stdout)["agree"] == 1
     assert told.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "number",
+    (
+        pytest.param(89, id="a tampering at the console locks the supply"),
+        pytest.param(93, id="a maker that does not tell what acted"),
+        pytest.param(400, id="a maker that does not log a repeated token"),
+        pytest.param(446, id="a token for gas at a display"),
+        pytest.param(523, id="the first value inside a part of an answer is read"),
+        pytest.param(533, id="logging of what was executed can be switched off"),
+    ),
+)
+def test_a_row_that_once_found_a_fault_agrees(number: int) -> None:
+    book = load_book()
+    assert not play(book, book.chosen(None, (number,))).findings

@@ -121,6 +121,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         self._readers: dict[Eui64, Callable[[], None]] = {}
         firmware.set_running_version(self.gbcs, FIRMWARE_VERSION)
         self.model = esme_model.load(self)
+        self.model.tells_done = maker.tells_done
         self.events = EventSettings(self, self.model)
         self.metering = Metering(self)
         self.load_controller = LoadController(self)

@@ -11,11 +11,12 @@ from dataclasses import replace
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device.event_log import LogEntry, LogName, configurable_events, route
 from firmware_emu.device.object_model import Key, ObjectModel
+from firmware_emu.device.top_up import DUPLICATE
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.axdr import BitString, Data
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.metering import event_codes
-from hil.devices.metering.part import MeterPart
+from hil.devices.esme.part import EsmePart
 
 _BITS = 256
 _GROUPS = {0x80: "0-33:97.98", 0x81: "0-30:97.98"}
@@ -35,13 +36,20 @@ def _setting(group: str, place: int) -> Key:
 class EventSettings:
     """Raises the events of one meter as it was configured."""
 
-    def __init__(self, esme: MeterPart, model: ObjectModel) -> None:
+    def __init__(self, esme: EsmePart, model: ObjectModel) -> None:
         self._esme = esme
         self._model = model
         for high, group in _GROUPS.items():
             for written, place in _SETTING_OF.items():
                 self._declare(group, written, place)
             self._log_by_default(high, group)
+        esme.gbcs.logs_event = self.logs
+
+    def logs(self, code: int) -> bool:
+        """Whether an event goes into its log: one that can be configured as it was, 8F51 as the meter's maker has it."""
+        if code == DUPLICATE:
+            return self._esme.maker.tells_repeated_token
+        return code >> 8 not in _CONFIGURABLE or self._is_set(code, _LOG)
 
     def _declare(self, group: str, written: int, place: int) -> None:
         setting = _setting(group, place)
@@ -83,7 +91,7 @@ class EventSettings:
             gbcs.raise_alert(code, other=other)
             return
         power = code >> 8 == _NETWORK_OPERATOR_CODES
-        if self._is_set(code, _LOG):
+        if self.logs(code):
             if power:
                 gbcs.logs[LogName.POWER].add(LogEntry(int(gbcs.now()), code, other))
             elif entry is not None:
