@@ -104,14 +104,14 @@ def test_one_row_is_run_alone() -> None:
 
 @pytest.mark.parametrize(
     "number",
-    (
+    [
         pytest.param(89, id="a tampering at the console locks the supply"),
         pytest.param(93, id="a maker that does not tell what acted"),
         pytest.param(400, id="a maker that does not log a repeated token"),
         pytest.param(446, id="a token for gas at a display"),
         pytest.param(523, id="the first value inside a part of an answer is read"),
         pytest.param(533, id="logging of what was executed can be switched off"),
-    ),
+    ],
 )
 def test_a_row_that_once_found_a_fault_agrees(number: int) -> None:
     book = load_book()
