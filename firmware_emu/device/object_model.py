@@ -173,7 +173,7 @@ class ObjectModel:
         self.broken: dict[Key, AccessResult] = {}
         """Attributes and methods whose hardware is out of order or not there, and what any use of them answers."""
         self.tells_done = True
-        """Whether an execution alert tells that a future-dated setting acted; that it failed is told anyway."""
+        """True where an execution alert tells that a future-dated setting acted; that it failed is told anyway."""
         self.activations: dict[Key, Callable[[], None]] = {}
 
     def declare(self, key: Key, attribute: Attribute) -> None:

@@ -247,7 +247,7 @@ class GbcsDevice:
         self.trace = trace
         self.executor = executor
         self.logs_event: Callable[[int], bool] = lambda code: True
-        """Whether an event goes into its log: a meter of which that is configured asks its settings."""
+        """True for an event that goes into its log: a meter of which that is configured asks its settings."""
         self.handlers = use_cases.handlers
         self.profile = profile or standard_profile()
         self.checks = Checks(eui64, device_type, credentials, self.profile)

@@ -46,7 +46,7 @@ class EventSettings:
         esme.gbcs.logs_event = self.logs
 
     def logs(self, code: int) -> bool:
-        """Whether an event goes into its log: one that can be configured as it was, 8F51 as the meter's maker has it."""
+        """True for an event that goes into its log: one that can be configured as it was, 8F51 as the meter's maker has it."""
         if code == DUPLICATE:
             return self._esme.maker.tells_repeated_token
         return code >> 8 not in _CONFIGURABLE or self._is_set(code, _LOG)
