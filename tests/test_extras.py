@@ -24,9 +24,19 @@ CORE = ("board", "cite", "console", "gbcs", "pki")
 """Nouns that need no extra."""
 
 
-def chub(*words: str) -> subprocess.CompletedProcess[str]:
-    """``chub`` where the libraries of every extra cannot be imported."""
-    without = [MODULES.get(name, name.replace("-", "_")) for name in NAMES]
+def brought(extra: str) -> set[str]:
+    """Libraries that an extra brings, with those of the extras that it names."""
+    found: set[str] = set()
+    for word in PROJECT["optional-dependencies"][extra]:
+        name, *more = re.split(r"[<>=\[\],]", word)
+        found |= set().union(*map(brought, filter(None, more))) if name == "commshub" else {name}
+    return found
+
+
+def chub(*words: str, extra: str | None = None) -> subprocess.CompletedProcess[str]:
+    """``chub`` where the libraries of every extra cannot be imported, but those of ``extra``."""
+    here = set() if extra is None else brought(extra)
+    without = [MODULES.get(name, name.replace("-", "_")) for name in NAMES if name not in here]
     script = f"import sys; sys.modules.update(dict.fromkeys({without!r})); from firmware_emu.cli import main; main()"
     return subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
@@ -41,6 +51,12 @@ def test_a_noun_works_without_extras_or_names_the_one_it_needs_in_one_line(noun:
         return
     assert done.returncode == 2
     assert re.fullmatch(r"chub: the library [\w-]+ is not available: pip install 'commshub\[(\w+)\]'\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("noun", ["console", "run"])
+def test_whole_homes_run_with_what_the_demo_installs(noun: str) -> None:
+    done = chub(noun, "--help", extra="fleet")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_messages_are_read_without_extras() -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, TypeVar
 
+import httpx
 from lxml import etree
 
 from firmware_emu.board import Board
@@ -48,7 +49,6 @@ from hil.dcc.service.outbox import PushOutbox
 from hil.journeys.steps import StepFailed
 
 T = TypeVar("T")
-VICTIMS: Final = ("hub", "home", "dcc")
 ASKED: Final = (("4.1.1", True), ("7.2", True), ("8.9", False), ("7.4", True))
 """Variant of the load, in turn, and True where it is for the meter, False for the hub."""
 AT_ONCE: Final = 4
@@ -221,8 +221,6 @@ class _Bench:
         return str(request.request_id)
 
     async def _say(self, request: ServiceRequest) -> dict[str, str]:
-        import httpx  # of the extra [page], as the DCC that is killed is: no other journey needs it
-
         place = next(one for one, variants in SERVED.items() if request.command_variant in variants)
         octets, tried = write_request(request), False
         async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:
@@ -340,7 +338,7 @@ async def _ended(programs: Sequence[_Program]) -> AsyncIterator[None]:
 async def killed(
     board: Board, file: str, folder: Path, victim: str, kills: int, seed: int, clock: Clock, on_kill: Callable[[int], None]
 ) -> KillsResult:
-    """Kill one of :data:`VICTIMS` so many times. ``board``, read from ``file``, has one Device, an electricity meter."""
+    """Kill the ``victim`` (hub, home or dcc) so many times. ``board``, read from ``file``, has one Device, an electricity meter."""
     random, began = Random(f"kills {victim} {seed}"), time.monotonic()
     bench = _Bench(board, file, folder, victim, clock)
     wrong, done = list[str](), 0

@@ -211,7 +211,7 @@ def _written(lines: list[str]) -> Path:
 
 
 def test_a_ladder_draws_the_hops_of_a_message_between_its_lanes(home: BlockingBench) -> None:
-    home.dcc.send("7.4", "esme")
+    home.dcc.send("7.2", "esme")
     message = next(one.message for one in reversed(home.records) if one.message and ":command:" in one.message)
     told = home.ladder(message)
     lines = told.as_text(120).splitlines()
@@ -221,6 +221,7 @@ def test_a_ladder_draws_the_hops_of_a_message_between_its_lanes(home: BlockingBe
     narrow = home.ladder(message).as_text(60).splitlines()
     assert max(map(len, narrow)) <= 60
     assert home.ladder(device="esme", last=5)
+    assert home.dcc.send("7.1", "esme").ok  # other tests find the supply on
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from hil.commands.deaths.kills import VICTIMS
 from hil.commands.run import run
-from hil.journeys.kills import VICTIMS
 
 
 @pytest.mark.requirement("CH-03")
