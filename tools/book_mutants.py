@@ -36,4 +36,4 @@ def _fate(mutant: Mutant, row: int, tree: Path) -> str:
         told = json.loads(done.stdout)
     except ValueError:
         return f"not judged: {(done.stdout + done.stderr).strip()[-200:]}"
-    return "killed" if [one["row"] for one in told["findings"]] == [row] else "survives"
+    return "killed" if {one["row"] for one in told["findings"]} == {row} else "survives"
