@@ -19,10 +19,9 @@ from firmware_emu.gbcs.explain_asn1 import explain_asn1
 from firmware_emu.gbcs.explain_dlms import explain_data, explain_notification, explain_request, explain_response
 from firmware_emu.gbcs.explain_gbz import CIPHERTEXT, explain_alert, explain_fields, explain_gbz
 from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object
-from firmware_emu.gbcs.payload import Payload, decode_payload
 from firmware_emu.gbcs.protect import ENCRYPTED_HEADER
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
-from firmware_emu.gbcs.use_cases import ProtectedItem, find
+from firmware_emu.gbcs.use_cases import Payload, ProtectedItem, decode_payload, find
 from firmware_emu.gbcs.verify import EncryptedPart, ProtectionCheck, ProtectionState, check_message
 from firmware_emu.gbcs.zcl_layouts import ZclCommand
 from firmware_emu.ids import Eui64

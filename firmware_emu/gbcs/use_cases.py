@@ -1,4 +1,5 @@
-"""The use-case catalogue: every message code as data, read by devices, transform, parser, console and documentation alike.
+"""The use-case catalogue: every message code as data, read by devices, transform, parser, console and documentation alike; and the kind of
+payload that a message code and the first octets tell (reference gbcs-messages 4).
 
 Rows stand in ``use_cases.csv`` (one per message code; column ``source`` says where it is from and what in it is inferred); the access
 lists, GBZ components and answers of each in ``access_lists.csv``, ``protected_attributes.csv``, ``gbz_components.csv``,
@@ -13,12 +14,25 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from importlib.resources import files
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from firmware_emu.crypto.roles import DeviceType
-from firmware_emu.errors import IdentifierError
-from firmware_emu.gbcs.alerts import GENERIC_CRITICAL, GENERIC_NON_CRITICAL
-from firmware_emu.gbcs.dlms import Choice, parse_obis
+from firmware_emu.errors import DecodeError, IdentifierError
+from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, GENERIC_CRITICAL, GENERIC_NON_CRITICAL, DeliveryFailure, GbzAlert
+from firmware_emu.gbcs.asn1 import Asn1Payload, codes
+from firmware_emu.gbcs.dlms import (
+    ACCESS_REQUEST,
+    ACCESS_RESPONSE,
+    DATA_NOTIFICATION,
+    AccessRequest,
+    AccessResponse,
+    Choice,
+    DataNotification,
+    parse_obis,
+)
+from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.gbz import PROFILE, Gbz
+from firmware_emu.ids import CraFlag
 
 
 class UseCaseKind(Enum):
@@ -385,3 +399,29 @@ def _gbz_answer(row: dict[str, str]) -> GbzAnswer:
 
 CATALOGUE = catalogue()
 """Every use case by its name, read once when this module is imported."""
+
+
+Payload: TypeAlias = AccessRequest | AccessResponse | DataNotification | Gbz | GbzAlert | Asn1Payload | DeliveryFailure
+
+
+def decode_payload(message: Message) -> Payload:
+    """Read a message's payload to its last octet. Raises DecodeError, offsets counted in the encoded message."""
+    return decode_octets(message.payload, message.message_code, message.header.cra, message.payload_offset)
+
+
+def decode_octets(octets: bytes, message_code: int, cra: CraFlag, offset: int = 0) -> Payload:
+    """The same for payload octets taken out of their message; ``offset`` is where they stood."""
+    if (message_code, int(cra)) in codes():
+        return Asn1Payload.decode(octets, message_code, cra, offset)
+    if message_code == DELIVERY_FAILURE:
+        return DeliveryFailure.decode(octets, offset)
+    if octets[:2] == PROFILE:
+        return GbzAlert.decode(octets, offset) if cra is CraFlag.ALERT else Gbz.decode(octets, offset)
+    first = octets[:1]
+    if first == bytes((ACCESS_REQUEST,)) and cra is CraFlag.COMMAND:
+        return AccessRequest.decode(octets, offset)
+    if first == bytes((ACCESS_RESPONSE,)) and cra is CraFlag.RESPONSE:
+        return AccessResponse.decode(octets, offset)
+    if first == bytes((DATA_NOTIFICATION,)) and cra is CraFlag.ALERT:
+        return DataNotification.decode(octets, offset)
+    raise DecodeError(offset, "payload", f"starts with {octets[:2].hex()}: no payload of a {cra.name.lower()} {message_code:04x}")

@@ -18,7 +18,7 @@ from firmware_emu.gbcs.axdr import Structure
 from firmware_emu.gbcs.dlms import AccessResponse, DataNotification, Protected, open_protected
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, Reader
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.payload import Payload, decode_payload
+from firmware_emu.gbcs.use_cases import Payload, decode_payload
 from firmware_emu.gbcs.verify_why import why_mac_fails, why_signature_fails
 from firmware_emu.gbcs.zcl_layouts import ZclCommand, decode_zcl
 from firmware_emu.ids import CraFlag, Eui64

@@ -17,7 +17,7 @@ from firmware_emu.gbcs.alerts import Alert, read_alert
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.hub.hub import Hub, PowerState
 from firmware_emu.trace import Record, Trace
 from hil.conformance.checkpoint import Checkpoint

@@ -18,7 +18,7 @@ from firmware_emu.errors import CommsHubError, NotAvailable, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.gbcs.verify import MessageVerdict, ProtectionCheck, ProtectionState, check_message
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record

@@ -15,7 +15,7 @@ from firmware_emu.device.object_model import DATA_PROTECTION, Key, ObjectModel
 from firmware_emu.gbcs.axdr import Array, Integer, LongUnsigned, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, AccessResult, Choice, Specification
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.payload import Payload
+from firmware_emu.gbcs.use_cases import Payload
 from firmware_emu.gbcs.verify import EncryptedPart
 from firmware_emu.gbcs.zcl_layouts import NOT_FOUND, SUCCESS, ZclCommand, decode_zcl
 from firmware_emu.zse.zcl import ZclStatus

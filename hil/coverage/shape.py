@@ -21,7 +21,7 @@ from firmware_emu.gbcs.axdr import Array, CompactArray, Data, Structure
 from firmware_emu.gbcs.dlms import AccessResponse, Protected, ProtectionParameters
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.gbcs.verify import EncryptedPart, MessageVerdict
 from firmware_emu.gbcs.zcl_layouts import LayoutValue as ZclTyped
 from firmware_emu.gbcs.zcl_layouts import ZclCommand, ZclField, decode_zcl

@@ -13,7 +13,7 @@ from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.alerts import alert_name
 from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.answers.alert_table import DCC_ALERT, AlertRecord, AlertTable

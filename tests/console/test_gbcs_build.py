@@ -16,8 +16,7 @@ from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import IdentifierError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import UseCase, UseCaseKind, by_name, catalogue
+from firmware_emu.gbcs.use_cases import UseCase, UseCaseKind, by_name, catalogue, decode_payload
 from firmware_emu.ids import CraFlag, Eui64
 
 _SUPPLIER = "90b3d51f30010000"

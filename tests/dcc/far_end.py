@@ -23,8 +23,7 @@ from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.axdr import Null, OctetString
 from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse, AccessResult, Choice
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import UseCase
+from firmware_emu.gbcs.use_cases import UseCase, decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.base import WanFrame, WanKind

@@ -12,8 +12,7 @@ from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.alerts import GbzAlert
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import by_code
+from firmware_emu.gbcs.use_cases import by_code, decode_payload
 from firmware_emu.gbcs.utrn import make_utrn
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
 from firmware_emu.trace import Record, Trace

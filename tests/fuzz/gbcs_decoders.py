@@ -19,8 +19,8 @@ from firmware_emu.gbcs.envelope import Message, OtherInformation
 from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.gbt import BlockReassembly, TransferBlock
 from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.tree import TreeNode
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.gbcs.verify import check_message
 from firmware_emu.gbcs.zcl_layouts import decode_zcl, encode_zcl, given
 from firmware_emu.ids import CraFlag

@@ -18,8 +18,8 @@ from firmware_emu.gbcs.dlms import AccessRequest, Choice, Specification, invoke_
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.tree import Tree
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from tests.gbcs.gbcs_strategies import CCS01, HOSTILE_SECONDS, clear, headers, outcome, sealed, values
 

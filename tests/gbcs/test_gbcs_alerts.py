@@ -24,7 +24,7 @@ from firmware_emu.gbcs.alerts import (
 from firmware_emu.gbcs.axdr import BitString, LongUnsigned, OctetString, Structure, Unsigned
 from firmware_emu.gbcs.dlms import DataNotification, Protected, ProtectionParameters
 from firmware_emu.gbcs.gbz import Component
-from firmware_emu.gbcs.payload import decode_octets
+from firmware_emu.gbcs.use_cases import decode_octets
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 
 NEW_YEAR = datetime(2015, 1, 1, tzinfo=UTC)

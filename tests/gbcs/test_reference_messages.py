@@ -18,8 +18,7 @@ from firmware_emu.gbcs.dlms import AccessRequest, Array, Choice, DataNotificatio
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.explain import explain
 from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import AccessList, UseCaseKind, by_code, find
+from firmware_emu.gbcs.use_cases import AccessList, UseCaseKind, by_code, decode_payload, find
 from firmware_emu.gbcs.verify import ProtectionState
 from firmware_emu.gbcs.zcl_layouts import Given, decode_zcl, encode_zcl, given
 from firmware_emu.ids import CraFlag

@@ -16,8 +16,7 @@ from firmware_emu.gbcs.build import build_command
 from firmware_emu.gbcs.dlms import AccessRequest, Null, OctetString
 from firmware_emu.gbcs.envelope import GroupingHeader, OtherInformation
 from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import CATALOGUE, Protection, UseCase, UseCaseKind, by_code, by_name, find, for_alert
+from firmware_emu.gbcs.use_cases import CATALOGUE, Protection, UseCase, UseCaseKind, by_code, by_name, decode_payload, find, for_alert
 from firmware_emu.ids import CraFlag, Eui64
 
 COMMANDS = [use_case for use_case in CATALOGUE.values() if use_case.kind is UseCaseKind.COMMAND]

@@ -21,7 +21,7 @@ from firmware_emu.gbcs import gbt, protect
 from firmware_emu.gbcs.axdr import Boolean, Data, Enum, LongUnsigned, Null, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, Choice, Specification, invoke_id, parse_obis
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
-from firmware_emu.gbcs.payload import Payload, decode_payload
+from firmware_emu.gbcs.use_cases import Payload, decode_payload
 from firmware_emu.han.base import SimpleDescriptor
 from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient, TunnelServer

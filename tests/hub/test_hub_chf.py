@@ -16,7 +16,7 @@ from firmware_emu.gbcs.dlms import (
     parse_obis,
     range_selection,
 )
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.hub.device_log import ListedState
 from firmware_emu.ids import Eui64
 from tests.hub.hub_bench import (

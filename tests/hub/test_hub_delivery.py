@@ -7,7 +7,7 @@ import pytest
 from firmware_emu.errors import RadioError
 from firmware_emu.gbcs.alerts import DeliveryFailure
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.han.base import HanEventKind
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.wan.base import WanKind

@@ -21,7 +21,7 @@ from firmware_emu.gbcs.asn1_types import (
 )
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz, numbered
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.hub.mirror import TUNNEL_MESSAGE_PENDING
 from firmware_emu.hub.profile import standard_profile

@@ -10,7 +10,7 @@ from firmware_emu.device import asn1_io
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1_types import JoinCommand
 from firmware_emu.gbcs.gbz import Component, Gbz, numbered
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.zse.zcl import decode_read_response
 from hil.devices.esme.esme import Esme
 from hil.devices.gsme.gsme import Gsme

@@ -15,7 +15,7 @@ from firmware_emu.gbcs.asn1_types import ActivateFirmwareCommand, FirmwareTransf
 from firmware_emu.gbcs.axdr import Null, OctetString
 from firmware_emu.gbcs.dlms import AccessResponse, Choice, Specification, parse_obis
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.han.zcl_port import Incoming
 from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
 from firmware_emu.ids import CraFlag, Eui64

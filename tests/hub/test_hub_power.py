@@ -13,8 +13,8 @@ from firmware_emu.device.store import MemoryStore
 from firmware_emu.gbcs.axdr import OctetString, Structure
 from firmware_emu.gbcs.cosem_time import decode_date_time
 from firmware_emu.gbcs.dlms import DataNotification
-from firmware_emu.gbcs.payload import decode_payload
 from firmware_emu.gbcs.protect import check_signature
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.hub.power import TRANSITIONS, BootReason, PowerEvent, PowerMonitor, PowerState
 from firmware_emu.wan.base import WanKind
 from tests.hub.hub_bench import ACB, CHF, CONFIG, ESME, GPF, Bench, Meter, add_device, codes, joined_meter, read_logs

@@ -10,7 +10,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.axdr import BitString, CompactArray, DoubleLongUnsigned, LongUnsigned, Null, Structure, Unsigned
 from firmware_emu.gbcs.dlms import EVENT_LOG_CLOCK, AccessResponse, Choice, DataNotification, Specification, parse_obis, range_selection
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.hub.profile import HanVariant
 from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
 from tests.hub.hub_bench import CONFIG, GPF, Bench, codes, joined_meter

@@ -16,7 +16,7 @@ sys.path.insert(0, str(_TOOLS))
 from benchmarks import bench_gbcs, gbcs_samples, measure  # noqa: E402  # tools is no package: programs run from a checkout
 
 from firmware_emu.gbcs.envelope import Message  # noqa: E402
-from firmware_emu.gbcs.payload import decode_payload  # noqa: E402
+from firmware_emu.gbcs.use_cases import decode_payload  # noqa: E402
 from firmware_emu.gbcs.verify import check  # noqa: E402
 
 

@@ -21,8 +21,7 @@ from firmware_emu.errors import KeystoreError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.build import build_command
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import by_name
+from firmware_emu.gbcs.use_cases import by_name, decode_payload
 from firmware_emu.gbcs.verify import mac_secret
 from hil.dcc.duis import new_request
 from hil.dcc.transform import TransformContext, transform

@@ -34,8 +34,7 @@ from firmware_emu.gbcs.dlms import (
 )
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import by_name
+from firmware_emu.gbcs.use_cases import by_name, decode_payload
 from firmware_emu.gbcs.verify import mac_secret, reading_party
 from firmware_emu.gbcs.zcl_layouts import Given, LayoutValue, encode_zcl
 from firmware_emu.ids import CraFlag, Eui64

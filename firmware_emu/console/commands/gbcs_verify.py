@@ -14,7 +14,7 @@ from firmware_emu.console.commands.gbcs_input import Found
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.envelope import MAC_LENGTH, SIGNATURE_LENGTH, Message
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.gbcs.verify import EncryptedPart, ProtectionCheck, ProtectionState, check_message
 
 _DOES_NOT_OPEN = "does not open"

@@ -21,7 +21,7 @@ from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, FirmwareActivatio
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.dcc.answers.alert_table import DCC_ALERT, DEVICE_ALERT, AlertRecord, AlertState, AlertTable, OutageTable

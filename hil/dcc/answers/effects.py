@@ -15,7 +15,7 @@ from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import UpdateCredentialsResponse
 from firmware_emu.gbcs.dlms import AccessResponse
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.alerts import Alerts
 from hil.dcc.base.results import firmware_version

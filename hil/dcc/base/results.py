@@ -28,7 +28,7 @@ from firmware_emu.gbcs.axdr import OctetString
 from firmware_emu.gbcs.dlms import AccessResponse, AccessResult
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.ids import Eui64
 
 _CERTIFICATE_ANSWERS = frozenset({0x000A, 0x000C})

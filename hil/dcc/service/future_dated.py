@@ -16,7 +16,7 @@ from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from hil.dcc.service.response import Tree, gbcs
 
 

@@ -24,7 +24,7 @@ from firmware_emu.gbcs.axdr import Array, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessRequest
 from firmware_emu.gbcs.envelope import GroupingHeader, Message
 from firmware_emu.gbcs.gbz import Gbz
-from firmware_emu.gbcs.payload import decode_payload
+from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.transform.context import DeviceProfile, Edition, KnownDevice, StoredLog, TransformContext

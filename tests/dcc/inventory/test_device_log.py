@@ -9,8 +9,7 @@ from firmware_emu.gbcs.alert_contents import WhitelistBackup
 from firmware_emu.gbcs.axdr import Array, BitString, Data, OctetString, Structure
 from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse, AccessResult, Choice
 from firmware_emu.gbcs.envelope import Message
-from firmware_emu.gbcs.payload import decode_payload
-from firmware_emu.gbcs.use_cases import UseCase
+from firmware_emu.gbcs.use_cases import UseCase, decode_payload
 from firmware_emu.ids import Eui64
 from hil.dcc.base.results import Verdict
 from hil.dcc.base.store import DccStore
