@@ -35,6 +35,8 @@ def kills(victims: tuple[str, ...], kills: int, seed: int, keep: Path | None, as
     Three processes on the wall clock: `chub dcc up`, `chub run home`, and for the hub `chub hub run` beside a home without one. A supplier
     keeps four requests under way, critical ones among them. At the end each is answered and told once, no meter has executed a critical one
     twice or any out of order, and both stores are whole and hold nothing back. Exit code 1 where something did not hold.
+
+    A meter dies with its home and forgets what it had taken and not answered: such a request stays unanswered, and counts as wrong.
     """
     results: list[KillsResult] = []
     with contextlib.ExitStack() as stack:
