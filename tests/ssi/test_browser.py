@@ -17,7 +17,6 @@ from tests.patience import PATIENCE_S
 from tests.ssi.page_world import World
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not here: pip install selenium")
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.chrome.remote_connection import ChromeRemoteConnection  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -126,9 +125,9 @@ class Keyboard:
         pytest.fail(f"{name!r} is not reached by Tab on {self.driver.current_url}")
 
     def until(self, words: str) -> None:
-        # The page may change under the look: the next look sees it.
-        wait = WebDriverWait(self.driver, PATIENCE_S, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException))
-        wait.until(lambda driver: words in driver.find_element(By.TAG_NAME, "main").text, words)
+        # Read in one step: an element that is found first may belong to the page before.
+        shown = "return document.querySelector('main')?.innerText ?? ''"
+        WebDriverWait(self.driver, PATIENCE_S).until(lambda driver: words in driver.execute_script(shown), words)
 
 
 def at_width(driver: WebDriver, size: tuple[int, int]) -> None:
