@@ -52,6 +52,8 @@ from ichis.profile import load_profile
 from ichis.simulated_jig import SimulatedJig
 
 D = TypeVar("D", bound=HanDevice)
+BACK_S = 2.0
+"""From a death in the middle of a write to the next boot. The bench's own figure."""
 
 
 class Home:
@@ -277,7 +279,7 @@ class Home:
             store.close()
             await radio.stop()
 
-    def hub_dies(self, back_s: float, before_boot: Callable[[], None]) -> None:
+    def hub_dies(self, before_boot: Callable[[], None], back_s: float = BACK_S) -> None:
         """The hub is dead in this instant, as when its store runs empty in the middle of a write, and boots again after ``back_s``.
 
         ``before_boot`` is called when everything of the old life has ended. A supply that comes back before that boots it too.

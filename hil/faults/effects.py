@@ -20,8 +20,6 @@ from ichis.measuring.reading import Reading
 Effect = Callable[[Home, Sentence, Callable[..., None]], AbstractAsyncContextManager[None]]
 """Lays a fault on while the context is open; the third argument counts and traces an effect: ``told(verb, **detail)``."""
 
-BACK_S = 2.0
-"""From a death in the middle of a write to the next boot. The bench's own figure."""
 LASTS_S: dict[tuple[str, str], float] = {
     ("wan", "lost"): 60.0,
     ("supply", "sag"): 1.0,
@@ -72,7 +70,7 @@ async def nvm_dies(home: Home, sentence: Sentence, told: Callable[..., None]) ->
 
     def cut(left: Torn | None) -> None:
         told("torn" if left is not None else "cut", write=fault.nth)
-        home.hub_dies(BACK_S, left.lay if left is not None else lambda: None)
+        home.hub_dies(left.lay if left is not None else lambda: None)
         over.set()
 
     home.medium.cut_at(fault.nth, fault.kept, cut)

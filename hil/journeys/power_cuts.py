@@ -26,7 +26,6 @@ from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.trace import Record, Trace
 from hil.bench.medium import Torn
 from hil.bench.station import Station, open_station
-from hil.faults.effects import BACK_S
 from hil.journeys.demo import HomeJourney
 from hil.journeys.steps import StepFailed, Steps
 
@@ -124,7 +123,7 @@ class _Watch:
 
     def _cut(self, left: Torn | None) -> None:
         self.died_at = self.station.clock.now()
-        self.station.hub_dies(BACK_S, lambda: self._boots(left))
+        self.station.hub_dies(lambda: self._boots(left))
 
     def _boots(self, left: Torn | None) -> None:
         if left is not None:

@@ -150,7 +150,7 @@ class _Trial:
         match change.kind:
             case "hub dies":
                 if station.hub is not None:
-                    station.hub_dies(1 + change.number % 5, lambda: None)
+                    station.hub_dies(lambda: None, 1 + change.number % 5)
             case "DCC dies":
                 await station.restart_dcc()
             case "owner":
