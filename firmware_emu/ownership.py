@@ -14,12 +14,17 @@ import re
 import socket
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from firmware_emu.errors import NotAvailable
+
+_PASSES_S, _LOOK_S = 0.25, 0.01
+"""A lock that is held no longer than this has no owner: a process that is ended loses its pseudo-terminal, whose number the next one gets,
+an instant before its lock, and :func:`held_places` looks at a lock by sharing it. Real seconds, and so many between two looks."""
 
 
 class OwnedElsewhere(NotAvailable):
@@ -50,6 +55,15 @@ def _told(file: int) -> Held:
     return Held(what, int(pid) if pid.isdecimal() else 0, command, f"{since:%Y-%m-%d %H:%M:%S}")
 
 
+def _held(file: int) -> Held | None:
+    """The owner of an open lock; None where nobody holds it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _told(file)
+    return None
+
+
 def _places() -> Path:
     return Path(tempfile.gettempdir()) / f"chub-{os.getuid()}"
 
@@ -59,11 +73,23 @@ def held_places() -> list[Held]:
     found = []
     for path in sorted(_places().glob("*.owner")):
         with path.open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                found.append(_told(lock.fileno()))
+            if (told := _held(lock.fileno())) is not None:
+                found.append(told)
     return found
+
+
+def _lock(file: int) -> None:
+    """Raises BlockingIOError where another process keeps it."""
+    until = time.monotonic() + _PASSES_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_LOOK_S)
+        else:
+            return
 
 
 class Owner:
@@ -80,7 +106,7 @@ class Owner:
         except OSError as wrong:
             raise NotAvailable(what, f"its lock {lock} cannot be opened ({wrong.strerror}): name a writable place") from wrong
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except OSError as wrong:
             told = _told(file)
             os.close(file)
@@ -114,10 +140,12 @@ class Owner:
     def holder(path: Path) -> tuple[int, str] | None:
         """Pid and command line of the process that owns a file; None where none does."""
         try:
-            Owner.of_file(path, str(path)).release()
-        except OwnedElsewhere as other:
-            return other.pid, other.command
-        return None
+            lock = path.with_name(path.name + ".owner").open("rb")
+        except OSError:
+            return None
+        with lock:
+            told = _held(lock.fileno())
+        return None if told is None else (told.process, told.command)
 
     def release(self) -> None:
         """Let go; a second time does nothing."""

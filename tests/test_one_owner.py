@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from firmware_emu.board import JigTable
 from firmware_emu.cli import main
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
-from firmware_emu.ownership import OwnedElsewhere, ServedPort
+from firmware_emu.ownership import OwnedElsewhere, Owner, ServedPort
 from hil.dcc.base.store import DccStore
 from hil.inventory.instruments import asked
 from ichis.instrument.lease import Lease
@@ -192,3 +193,25 @@ def test_a_port_can_be_served_again_when_it_was_let_go() -> None:
         ServedPort("127.0.0.1", first.port, "a port")
     first.close()
     ServedPort("127.0.0.1", first.port, "a port").close()
+
+
+def test_a_lock_that_another_process_is_just_letting_go_of_is_no_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, looks = fcntl.flock, list[int]()
+
+    def held_for_two_looks(file: int, operation: int) -> None:
+        looks.append(operation)
+        if len(looks) <= 2:
+            raise BlockingIOError
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", held_for_two_looks)
+    Owner.of_file(tmp_path / "store", "a store").release()
+    assert len(looks) == 3
+
+
+def test_whoever_asks_who_has_a_file_takes_nothing_and_makes_nothing(other: OtherProcess, tmp_path: Path) -> None:
+    file = tmp_path / "store"
+    assert Owner.holder(file) is None
+    assert list(tmp_path.iterdir()) == []
+    other.takes("file", file)
+    assert Owner.holder(file) == (other.process.pid, "-c")
