@@ -19,6 +19,7 @@ from firmware_emu.board import Board, load_board
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.console.commands.dongle import custody_options
+from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ownership import Owner
 from firmware_emu.trace import JsonLines, Latest, Record, Trace
@@ -29,7 +30,8 @@ from hil.bench.household import Household, PatientLink
 from hil.bench.keys import load_keys, pki_folder
 from hil.bench.lanes import lanes, supply_plots
 from hil.bench.run_folder import RunFolder
-from hil.bench.station import open_station
+from hil.bench.spare_hub import keys_of_both, with_spare_hub
+from hil.bench.station import Station, open_station
 from hil.commands.deaths.kills import kills
 from hil.commands.deaths.power_cuts import power_cuts
 from hil.commands.scenario import load, scenario
@@ -37,7 +39,8 @@ from hil.console.diff import compare, read_trace
 from hil.console.opening import console_of
 from hil.faults import Faults, check_sentences
 from hil.journeys.demo import HomeJourney
-from hil.journeys.progress import begin, show, table
+from hil.journeys.display import DisplayJourney, home_of_displays
+from hil.journeys.progress import begin, log_at, show, table
 from hil.journeys.steps import StepFailed, Steps
 from hil.report.verdict import Run
 from hil.report.write import write_html, write_junit
@@ -79,7 +82,7 @@ def demo(
     """A home from supply on to a Device removed: the whole chain, every refusal with its reason."""
     board = load_board(board_name, settings)
     check_sentences(board, sentences)
-    _log({0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG))
+    log_at({0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG))
     console = Console(stderr=True)
     clock = Clock(start=board.clock.start, warp=board.warp, speed=board.clock.speed)
     trace = Trace(clock.now)
@@ -98,13 +101,6 @@ def demo(
         Console().print(table(result))
         click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
     sys.exit(0 if result.verdict == "pass" else 1)
-
-
-def _log(level: int) -> None:
-    """Log lines of that level on stderr; libraries set levels of their own, which do not count."""
-    logging.basicConfig(level=level, stream=sys.stderr, force=True)
-    for handler in logging.getLogger().handlers:
-        handler.setLevel(level)
 
 
 async def _demo(
@@ -138,6 +134,57 @@ async def _demo(
         notes += station.profile_notes()
         plots = supply_plots(folder.records, station.jig.waveform())
         return Run("A home on the bench", facts, steps.done, folder.records, plots, notes, lanes(board))
+
+
+@run.command()
+@click.option(
+    "--board", "board_name", default="simulated", show_default=True, help="board whose ESME and IHDs these are; its dongle is virtual"
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as radio.kind=znp")
+@click.option("--seed", type=int, default=None, help="seed of the air and the loads; the board's if not given")
+@click.option("--keys/--no-keys", "export_keys", default=True, help="export the keys of this test HAN beside the capture (zigbee_pc_keys)")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
+def display(board_name: str, settings: tuple[str, ...], seed: int | None, export_keys: bool, as_json: bool) -> None:
+    """An IHD joined through the DCC reads the meter, before and after a hub swap; tshark judges. Exit code 1 where a step fails."""
+    board = home_of_displays(load_board(board_name, settings))
+    log_at(logging.CRITICAL)
+    console = Console(stderr=True)
+    clock = Clock(start=board.clock.start, warp=True)
+    seed = board.seed if seed is None else seed
+    folder = RunFolder("display", board, seed)
+    trace = Trace(clock.now)
+    trace.subscribe(folder)
+    steps = Steps(folder.records, on_step=lambda step: show(console, step), on_begin=lambda name: begin(console, name))
+    result = clock.run(_display(board, seed, clock, trace, folder, steps, export_keys=export_keys))
+    folder.close()
+    write_html(result, folder.path / "report.html")
+    write_junit(result, folder.path / "junit.xml")
+    if as_json:
+        click.echo(json.dumps({"verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}))
+    else:
+        Console().print(table(result))
+        click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
+    sys.exit(0 if result.verdict == "pass" else 1)
+
+
+async def _display(board: Board, seed: int, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps, *, export_keys: bool) -> Run:
+    """The journey on a station of its own; the first step that fails ends it."""
+    notes: list[str] = []
+    new = with_spare_hub(board)
+    station = Station(board, clock, trace, folder.path, Keystore.load(keys_of_both(board, new)), seed)
+    journey = DisplayJourney(station, new, steps, folder.path / "han.pcapng")
+    try:
+        await station.bring_up()
+        with folder.capture(station.air):
+            await journey.run()
+    except StepFailed:
+        notes.append("The run ended at the first step that failed; the steps after it were not tried.")
+    finally:
+        await station.tear_down()
+    if export_keys:
+        folder.export_keys(journey.keys)
+        notes.append("zigbee_pc_keys exports the keys of this test HAN for Wireshark (--no-keys leaves them out).")
+    return Run("A display reads the electricity meter", folder.facts, steps.done, folder.records, (), notes, {})
 
 
 run.add_command(load)
@@ -215,7 +262,7 @@ def home(
     check_sentences(board, sentences)
     if (wan is None) is not no_hub:
         raise click.UsageError("give --wan HOST:PORT, where the hub reaches its DCC; or --no-hub, without one")
-    _log(logging.CRITICAL)
+    log_at(logging.CRITICAL)
     clock = Clock(speed=board.clock.speed)
     trace = Trace(clock.now)
     trace.subscribe(lambda record: _tell(record, as_json))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
@@ -30,3 +33,10 @@ def table(result: Run) -> Table:
         style = _STYLES.get(step.verdict, "red")
         rows.add_row(str(number), step.name, f"[{style}]{step.verdict}[/]", f"{step.ms:.0f}", step.why or values)
     return rows
+
+
+def log_at(level: int) -> None:
+    """Log lines of that level on stderr; libraries set levels of their own, which do not count."""
+    logging.basicConfig(level=level, stream=sys.stderr, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(level)
