@@ -237,6 +237,9 @@ class ServiceTable(_Table):
     certificate_paths: bool = Field(default=True, description="a sender's certificate is in date and leads to a known authority")
     request_ids_once: bool = Field(default=True, description="a RequestID is used once; else a request may come again")
     in_service: bool = Field(default=False, description="the Devices are Commissioned where the DCC's store begins")
+    response_wait_s: float | None = Field(
+        default=None, gt=0, description="time that a Response is waited for (E21); else the DCC's own 300"
+    )
 
 
 class ListedTable(_Table):

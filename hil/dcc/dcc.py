@@ -24,7 +24,6 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
-from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
 from hil.dcc.anomaly import AnomalyThresholds
@@ -33,7 +32,7 @@ from hil.dcc.answers.answers import Answers, HubReceiver, Responses, Stray
 from hil.dcc.answers.effects import Effects
 from hil.dcc.base.profile import DccProfile, profile
 from hil.dcc.base.refusals import refused
-from hil.dcc.base.requests import RequestEvent, Requests
+from hil.dcc.base.requests import RequestEvent, Requests, StoredRequest
 from hil.dcc.base.results import Outcome, Refusal
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import Bus, DccStore
@@ -103,7 +102,6 @@ class Processing:
     execution: Execution
     journey: Journey
     answers: Answers
-    _later: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def send(
         self,
@@ -162,7 +160,7 @@ class Processing:
         if self.deferred.cancels(arrival):
             return self._told(self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started))
         if arrival.request.preceding is not None or self.deferred.due(arrival) is not None:
-            self._go_on_later(arrival)
+            self.deferred.take_up(arrival.name, self.go_on, self.refused_later)
             return Answered("I99")
         if not arrival.service.device_service:
             return self._told(self.execution.execute(arrival, travel, started))
@@ -209,26 +207,9 @@ class Processing:
         self.answers.watch(arrival.name)
         return Answered("I99")
 
-    def _go_on_later(self, arrival: Arrival) -> None:
-        async def go_on() -> None:
-            refusal = await self.deferred.wait(arrival) or await self.go_on(arrival)
-            if refusal is not None:
-                self.refused_later(arrival, refusal)
-
-        task = supervised(go_on(), f"the deferred request {arrival.name}", self.context.trace, area="dcc")
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
-
-    def refused_later(self, arrival: Arrival, refusal: Refusal) -> None:
+    def refused_later(self, stored: StoredRequest, refusal: Refusal) -> None:
         """A request that was acknowledged goes no further after all: its user is told."""
-        self._tell_later(arrival.request, Answered(refusal.code, refusal))
-
-    async def close(self) -> None:
-        """Wait no longer; what is deferred stays in the store."""
-        tasks = tuple(self._later)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self.bus.tell(AnsweredLater(stored.name, stored.user, stored.variant, Answered(refusal.code, refusal)))
 
     async def run_scheduled(self, request: ServiceRequest, service: Service, due: float) -> Refusal | None:
         """The run of a schedule. Returns why it went no further; its Response is waited for meanwhile."""
@@ -365,7 +346,6 @@ class Dcc:
     async def close(self) -> None:
         """End connections and timers, close the store."""
         await self.alerts.close()
-        await self.processing.close()
         await self.deferred.close()
         await self.schedules.close()
         await self.firmware.close()

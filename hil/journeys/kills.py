@@ -1,11 +1,15 @@
 """Hub, home or DCC killed (SIGKILL) again and again while requests come, each a process of its own on the wall clock, and started again.
 
 An instant is a number of hops in the traces of all processes, drawn by the seed: a machine that is slow reaches it later, a process may
-die while it starts. Held at the end: each request that the DCC has taken was answered once and its Response told once; no life of a meter
-has executed a critical Command twice, or any out of order; no Command has another's identifier; both stores open whole, nothing waits in
+die while it starts. Held at the end: each request that the DCC has taken has one end, and its user was told it once; the meter has
+executed no critical Command twice, and none out of order; no Command has another's identifier; both stores open whole, nothing waits in
 them. A hub that dies before it has heard that the Device took a Command hands it over again: GBCS protects critical Commands against
-replay, a reading is then executed again, and the DCC tells its second Response to nobody. A meter is new with each life of a home
-(``chub run home``), so what was under way then is executed by the new one again.
+replay, a reading is then executed again, and the DCC tells its second Response to nobody.
+
+The end of a request is its Response. Where the home is killed, which is a power cut of hub and meter at once, it may be none: the meter
+keeps its counters, its records and its unsent answers in a file, but a Command that it has in hand is gone with its memory, and is
+refused as a replay if it comes again (reference gbcs-spec-notes 6.2 step 8). No source has a meter keep it; what its user is owed then is
+the DCC Alert N13 (reference dcc-alert-codes.csv). A machine so slow that the DCC's wait ends first gives N12 or N13, and the Response late.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -22,6 +28,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
 from typing import Final, TypeVar
@@ -30,6 +37,7 @@ import httpx
 from lxml import etree
 
 from firmware_emu.board import Board
+from firmware_emu.cli import main
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.hub.nvm import SqliteStore
@@ -37,7 +45,7 @@ from firmware_emu.ids import Eui64
 from hil.bench import dcc_board
 from hil.bench.far_end import BenchKeys
 from hil.dcc.base.profile import profile
-from hil.dcc.base.requests import ANSWERED, Requests, StoredRequest
+from hil.dcc.base.requests import ANSWERED, Requests, RequestState, StoredRequest
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis import ServiceRequest, new_request, write_request
 from hil.dcc.duis.document import Content
@@ -45,7 +53,7 @@ from hil.dcc.duis.request import CommandVariant
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.parties.users import User
 from hil.dcc.service.exchange import SERVED
-from hil.dcc.service.outbox import PushOutbox
+from hil.dcc.service.outbox import OutboxMessage, PushOutbox
 from hil.journeys.steps import StepFailed
 
 T = TypeVar("T")
@@ -58,7 +66,20 @@ HOPS: Final = (1, 60)
 LOOK_S: Final = 0.1
 PATIENCE_S: Final = 600.0
 """So long without a hop or an answer is the end of the patience. The bench's own figure, for a machine that is much slower."""
-CHUB: Final = (sys.executable, "-c", "from firmware_emu.cli import main; main()")
+NO_ANSWER: Final = ("N12", "N13")
+"""DCC Alerts that tell a user that no Response came (reference dcc-alert-codes.csv)."""
+PROCESSES: Final = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__, "hil.bench.home", "hil.commands.dcc", "hil.commands.run"])
+"""A life begins in a process that has its modules already: what is tried is the life, not the interpreter's start."""
+
+
+def _live(words: Sequence[str], out: Path) -> None:
+    """One life: ``chub`` with these words, in a process of its own."""
+    with out.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.argv = ["chub", *words]
+    main()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +90,11 @@ class KillsResult:
     kills: int
     requests: int
     answered: int
+    told_none: int
+    """Requests whose user was told at the deadline that no Response came (N12, N13), and got none later."""
     executed: int
     again: int
-    """Readings that one meter has executed again, because the hub had died with the first."""
+    """Readings that the meter has executed again, because the hub had died with the first."""
     hops: int
     seconds: float
     wrong: tuple[str, ...]
@@ -82,23 +105,19 @@ class KillsResult:
 
 @dataclass
 class _Program:
-    """One process, its trace, and the lines of the trace at which a life of it began."""
+    """One process and its trace."""
 
     name: str
     words: Callable[[], Sequence[str]]
     folder: Path
     hops: list[dict[str, object]] = field(default_factory=list)
-    lives: list[int] = field(default_factory=list)
-    process: asyncio.subprocess.Process | None = None
+    process: ForkServerProcess | None = None
     _read: int = 0
 
-    async def start(self) -> None:
-        self.look()
-        self.lives.append(len(self.hops))
-        with (self.folder / f"{self.name}.out").open("ab") as out:
-            self.process = await asyncio.create_subprocess_exec(
-                *CHUB, *self.words(), "--trace", str(self.folder / f"{self.name}.jsonl"), stdout=out, stderr=out
-            )
+    def start(self) -> None:
+        words = (*self.words(), "--trace", str(self.folder / f"{self.name}.jsonl"))
+        self.process = PROCESSES.Process(target=_live, args=(words, self.folder / f"{self.name}.out"))
+        self.process.start()
 
     def look(self) -> int:
         """Read on in its trace; how many hops are new. What a kill has cut off is no hop."""
@@ -119,17 +138,13 @@ class _Program:
 
     async def end(self, how: signal.Signals) -> None:
         process, self.process = self.process, None
-        if process is not None and process.returncode is None:
-            process.send_signal(how)
-            await process.wait()
+        if process is not None and process.pid is not None:
+            if process.exitcode is None:
+                os.kill(process.pid, how)
+            await asyncio.to_thread(process.join)
 
     def said(self) -> str:
         return (self.folder / f"{self.name}.out").read_text(errors="replace").strip()[-400:]
-
-    def spans(self) -> Iterator[list[dict[str, object]]]:
-        """Hops of each life."""
-        for begin, end in zip(self.lives, [*self.lives[1:], len(self.hops)], strict=True):
-            yield self.hops[begin:end]
 
 
 class _Bench:
@@ -142,6 +157,7 @@ class _Bench:
         self.keys = BenchKeys.of(None, file)
         self.user = User(board.parties.supplier, dcc_board.ROLES["supplier"], self.keys.keystore)
         self.counter = int(profile().first_counter)
+        self.ends = ANSWERED | {RequestState.UNANSWERED} if victim == "home" else ANSWERED
         self.taken: list[str] = []
         self.hops = 0
         port, self.web = _free_port(), _free_port()
@@ -165,8 +181,8 @@ class _Bench:
         """Read on in the traces. Raises StepFailed where a program has ended by itself."""
         self.hops += sum(program.look() for program in self.programs.values())
         for program in self.programs.values():
-            if program.process is not None and program.process.returncode is not None:
-                raise StepFailed(f"{program.name} ended by itself with {program.process.returncode}: {program.said()}")
+            if program.process is not None and program.process.exitcode is not None:
+                raise StepFailed(f"{program.name} ended by itself with {program.process.exitcode}: {program.said()}")
 
     async def until(self, what: str, holds: Callable[[], bool]) -> None:
         """Look again and again. Raises StepFailed where nothing happens any more."""
@@ -201,8 +217,19 @@ class _Bench:
 
     def told(self) -> Counter[str]:
         """Number of Responses for the user, by request."""
-        documents = self.read(lambda store: PushOutbox(store, self.clock.now).all()) or ()
-        return Counter(one.request or "" for one in documents if one.kind == "h")
+        return Counter(one.request or "" for one in self._documents() if one.kind == "h")
+
+    def told_none(self) -> Counter[str]:
+        """Number of DCC Alerts for the user that no Response came, by request."""
+        alerts = (etree.fromstring(one.xml) for one in self._documents() if one.code in NO_ANSWER)
+        return Counter(alert.findtext(".//{*}CommandRequestID") or "" for alert in alerts)
+
+    def ended(self) -> Counter[str]:
+        """Ends that the user was told, by request."""
+        return self.told() + self.told_none()
+
+    def _documents(self) -> tuple[OutboxMessage, ...]:
+        return self.read(lambda store: PushOutbox(store, self.clock.now).all()) or ()
 
     def requests(self) -> dict[str, StoredRequest]:
         """Every request that the DCC has taken, by its name."""
@@ -250,11 +277,11 @@ class _Bench:
 
     async def into_service(self) -> None:
         """From nothing to a commissioned meter."""
-        await self.programs["dcc"].start()
-        await self.programs["home"].start()
+        self.programs["dcc"].start()
+        self.programs["home"].start()
         if "hub" in self.programs:
             await self.until("a dongle", lambda: any(hop["event"] == "ready" for hop in self.programs["home"].hops))
-            await self.programs["hub"].start()
+            self.programs["hub"].start()
         await self.post("12.2", self.board.parties.access_control_broker, dcc_board.notification(self.meter))
         await self.until("a commissioned hub", lambda: self.status(self.board.hub.chf) == "Commissioned")
         await self.ask("8.11", self.board.hub.chf, dcc_board.addition(self.meter, 600))
@@ -265,8 +292,8 @@ class _Bench:
     async def load(self, over: asyncio.Event) -> None:
         """Keep so many requests under way until it is over."""
         while not over.is_set():
-            told = self.told()
-            if sum(told[one] == 0 for one in self.taken) < AT_ONCE:
+            ended = self.ended()
+            if sum(ended[one] == 0 for one in self.taken) < AT_ONCE:
                 variant, of_meter = ASKED[len(self.taken) % len(ASKED)]
                 self.taken.append(await self.post(variant, self.meter.eui if of_meter else self.board.hub.chf))
             else:
@@ -279,27 +306,29 @@ class _Bench:
         posted = [one for one in self.requests().values() if one.target == self.meter.eui and one.sequence is not None]
         return [str(one.command_id) for one in sorted(posted, key=lambda one: one.sequence or 0)]
 
-    def executed(self) -> Iterator[list[str]]:
-        """Commands that each life of the meter has executed, in order."""
-        for hops in self.programs["home"].spans():
-            yield [str(hop["message"]) for hop in hops if hop["event"] == "executed" and str(hop["source"]).startswith(self.meter.name)]
+    def executed(self) -> list[str]:
+        """Commands that the meter has executed, in order."""
+        hops = self.programs["home"].hops
+        return [str(hop["message"]) for hop in hops if hop["event"] == "executed" and str(hop["source"]).startswith(self.meter.name)]
 
     def wrong(self) -> Iterator[str]:
         """Broken promises, in sentences."""
-        told, known = self.told(), self.requests()
+        told, none, known, executed = self.told(), self.told_none(), self.requests(), self.executed()
         for request in self.taken:
-            if told[request] != 1:
-                yield f"request {request} was told {told[request]} times"
-            if request not in known or known[request].state not in ANSWERED:
-                yield f"request {request} ended as {known[request].state if request in known else 'unknown'}"
+            state = known[request].state if request in known else None
+            if state not in self.ends:
+                yield f"request {request} ended as {state or 'unknown'}"
+            if told[request] != (state in ANSWERED):
+                yield f"request {request}, {state}: its Response was told {told[request]} times"
+            if none[request] != (state in (RequestState.UNANSWERED, RequestState.LATE)):
+                yield f"request {request}, {state}: that no Response came was told {none[request]} times"
         critical = {one.command_id for one in known.values() if one.pre_command is not None and one.command_id is not None}
         order = {identifier: number for number, identifier in enumerate(self.commands())}
-        for life in self.executed():
-            counted = Counter(life)
-            yield from (f"the critical {one} was executed {counted[one]} times by one meter" for one in critical if counted[one] > 1)
-            places = [order.get(one, -1) for one in dict.fromkeys(life)]
-            if places != sorted(places):
-                yield f"the meter executed out of order: {places}"
+        counted = Counter(executed)
+        yield from (f"the critical {one} was executed {counted[one]} times" for one in critical if counted[one] > 1)
+        places = [order.get(one, -1) for one in dict.fromkeys(executed)]
+        if places != sorted(places):
+            yield f"the meter executed out of order: {places}"
         yield from self._stores()
 
     def _stores(self) -> Iterator[str]:
@@ -352,11 +381,11 @@ async def killed(
                     instant = bench.hops + random.randint(*HOPS)
                     await bench.until(f"kill {number + 1}", lambda instant=instant: bench.hops >= instant)  # type: ignore[misc]
                     await bench.programs[victim].end(signal.SIGKILL)
-                    await bench.programs[victim].start()
+                    bench.programs[victim].start()
                     done = number + 1
                     on_kill(done)
                 over.set()
-            await bench.until("every request answered", lambda: all(bench.told()[one] for one in bench.taken))
+            await bench.until("every request answered", lambda: all(bench.ended()[one] for one in bench.taken))
         except* StepFailed as failed:
             wrong += [str(one) for one in failed.exceptions]
     wrong += bench.wrong()
@@ -365,8 +394,9 @@ async def killed(
         done,
         len(bench.taken),
         sum(bench.told()[one] == 1 for one in bench.taken),
-        sum(map(len, bench.executed())),
-        sum(len(life) - len(set(life)) for life in bench.executed()),
+        sum(bench.told()[one] == 0 and bench.told_none()[one] == 1 for one in bench.taken),
+        len(bench.executed()),
+        len(bench.executed()) - len(set(bench.executed())),
         bench.hops,
         round(time.monotonic() - began, 1),
         tuple(dict.fromkeys(wrong)),

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from hil.journeys.kills import KillsResult
 
 VICTIMS = ("hub", "home", "dcc")
+MORE = """
+store = "file"
+
+[service]
+response_wait_s = 60
+"""
+"""What the board of one meter has besides: the meter's memory outlives its process, and no Response is waited for longer than a minute."""
 
 
 @click.command("kills")
@@ -33,10 +40,11 @@ def kills(victims: tuple[str, ...], kills: int, seed: int, keep: Path | None, as
     """Kill (SIGKILL) the hub, the home or the DCC under load, again and again, and start it again; all three without VICTIMS.
 
     Three processes on the wall clock: `chub dcc up`, `chub run home`, and for the hub `chub hub run` beside a home without one. A supplier
-    keeps four requests under way, critical ones among them. At the end each is answered and told once, no meter has executed a critical one
-    twice or any out of order, and both stores are whole and hold nothing back. Exit code 1 where something did not hold.
+    keeps four requests under way, critical ones among them. At the end each has one end, told once, the meter has executed no critical one
+    twice and none out of order, and both stores are whole and hold nothing back. Exit code 1 where something did not hold.
 
-    A meter dies with its home and forgets what it had taken and not answered: such a request stays unanswered, and counts as wrong.
+    The end is a Response. A meter that dies with its home forgets the Command that it has in hand: its user then gets the DCC Alert N12 or
+    N13 at the end of the DCC's wait (60 s here).
     """
     results: list[KillsResult] = []
     with contextlib.ExitStack() as stack:
@@ -62,10 +70,10 @@ def _kill(victim: str, kills: int, seed: int, folder: Path) -> KillsResult:
 
 
 def _one_meter() -> str:
-    """The board ``simulated`` with its first Device alone."""
+    """The board ``simulated`` with its first Device alone, which keeps its memory in a file."""
     for folder in board_folders():
         if (file := folder / "simulated.toml").exists():
-            return "[[device]]".join(file.read_text(encoding="utf-8").split("[[device]]")[:2])
+            return "[[device]]".join(file.read_text(encoding="utf-8").split("[[device]]")[:2]).rstrip() + MORE
     raise BoardError("simulated", "", "it is in none of the folders of boards")
 
 
@@ -73,5 +81,6 @@ def _line(result: KillsResult) -> str:
     held = "nothing lost, doubled or out of order, both stores whole" if not result.wrong else "; ".join(result.wrong)
     return (
         f"{result.victim}: {result.kills} kills, {result.requests} requests, {result.answered} answered once, "
+        f"{result.told_none} told that no Response came, "
         f"{result.executed} executed ({result.again} readings again), {result.seconds:g} s: {held}"
     )

@@ -138,7 +138,7 @@ class Responses:
         self._context.trace.emit("dcc", "responses", "refused", message=name, kind=kind.value, reason=reason)
 
     def refused_by_user(self, request: str, octets: bytes, reason: str) -> None:
-        """The user's own keys disproved it: the command is outstanding again."""
+        """The user's own keys disproved it: the command is outstanding again, or its user was told before that no answer came."""
         with self._context.store.transaction():
             self._context.requests.move(request, RequestEvent.DISPROVE)
             self.stray(None, StrayKind.NOT_AUTHENTIC, Message.decode(octets), octets, f"refused by the user: {reason}")
@@ -200,6 +200,7 @@ class Answers:
     _waiters: dict[str, set[asyncio.Event]] = field(default_factory=dict)
 
     _watches: set[asyncio.Task[None]] = field(default_factory=set)
+    _closed: bool = False
 
     def __post_init__(self) -> None:
         self.bus.on(RequestMoved, self._moved)
@@ -265,6 +266,8 @@ class Answers:
                 user.prove(message)
             except (ProtectionError, KeystoreError) as error:
                 self.responses.refused_by_user(stored.name, octets, str(error))
+                if stored.name not in self._waiters and self.context.requests.state(stored.name) is RequestState.SENT:
+                    self.watch(stored.name)  # nobody has since its Response came
                 return
             self._change_records(stored, message)
         now, detail = self.context.clock.now(), {**self._schedule(stored), **self._drawn(stored.name)}
@@ -334,7 +337,12 @@ class Answers:
         """Wait until the request has an end, at most until its deadline, and tell it. Raises NotAvailable for an unknown request."""
         name = str(request)
         travel = travel or Travel(self.context.clock)
-        stored, in_time = await self._while(name, lambda one: one.state is RequestState.SENT or one.awaits_delivery, wait_s)
+        try:
+            stored, in_time = await self._while(name, lambda one: one.state is RequestState.SENT or one.awaits_delivery, wait_s)
+        except asyncio.CancelledError:
+            if not self._closed and self.context.requests.get(name).state is RequestState.SENT:
+                self.watch(name)  # who asked waits no longer, and is told all the same
+            raise
         if in_time:
             return self._ended(user, stored, travel)
         return self._unanswered(stored, travel) if stored.state is RequestState.SENT else self._not_taken(stored, travel)
@@ -363,6 +371,7 @@ class Answers:
 
     async def close(self) -> None:
         """Stop watching; what is open stays in the store."""
+        self._closed = True
         watches = tuple(self._watches)
         for watch in watches:
             watch.cancel()

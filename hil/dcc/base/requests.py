@@ -141,7 +141,7 @@ LIFE: tuple[LifeStep, ...] = (
     LifeStep(_S.RESPONDED, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
     LifeStep(_S.RESPONDED, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
     LifeStep(_S.LATE, _E.DELIVER, _S.LATE, "delivered", said=_WENT, unless="delivered"),
-    LifeStep(_S.LATE, _E.DISPROVE, _S.SENT, clears=("response", "responded"), unless="delivered"),
+    LifeStep(_S.LATE, _E.DISPROVE, _S.UNANSWERED, clears=("response", "responded"), unless="delivered"),
     LifeStep(_S.LATE, _E.QUARANTINE, _S.QUARANTINED, unless="delivered"),
     LifeStep(_S.QUARANTINED, _E.RELEASE_RESPONSE, _S.RESPONDED, effects=_ANSWER),
     LifeStep(_S.QUARANTINED, _E.DISCARD_RESPONSE, _S.DISCARDED),

@@ -18,14 +18,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, fault_named
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import ANSWERED, DEFERRABLE, FAILED, STANDING, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
 from hil.dcc.base.results import Refusal, judge
-from hil.dcc.base.store import Bus
+from hil.dcc.base.store import Bus, outliving
 from hil.dcc.duis import ServiceRequest, read_request
 from hil.dcc.duis.request import CANCELLATION, Node
 from hil.dcc.gateway import arrival as checks
@@ -126,10 +126,11 @@ class Sequence:
             event.set()
 
 
+_GOING = frozenset(state for state, standing in STANDING.items() if standing.resume is Resume.GO_ON)
 _AGAIN = (checks.user, checks.device_status, checks.registration)
 GoOn = Callable[[Arrival], Awaitable[Refusal | None]]
 """Takes a request further when nobody waits for its outcome; returns why it went no further."""
-Refused = Callable[[Arrival, Refusal], None]
+Refused = Callable[[StoredRequest, Refusal], None]
 """Told of a request that was deferred and goes no further after all."""
 
 
@@ -203,22 +204,32 @@ class DeferredRequests:
     def resume(self, go_on: GoOn, tell: Refused) -> None:
         """After a restart: defer again what was deferred, and go on with what was under way. Answers go to the users as they come, and so
         do refusals."""
-        going = (state for state, standing in STANDING.items() if standing.resume is Resume.GO_ON)
-        for stored in self.context.requests.in_state(*going):
-            task = supervised(self._resume(stored, go_on, tell), f"the deferred request {stored.name}", self.context.trace, area="dcc")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        for stored in self.context.requests.in_state(*_GOING):
+            self.take_up(stored.name, go_on, tell)
 
-    async def _resume(self, stored: StoredRequest, go_on: GoOn, tell: Refused) -> None:
+    def take_up(self, name: str, go_on: GoOn, tell: Refused) -> None:
+        """Defer the request as long as it asks for, then go on with it; nobody waits for it meanwhile. A full store is waited out."""
+        what = f"the deferred request {name}"
+        work = outliving(lambda: self._carry(name, go_on, tell), what, self.context.clock, self.context.trace)
+        task = supervised(work, what, self.context.trace, area="dcc")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, name: str, go_on: GoOn, tell: Refused) -> None:
+        stored = self.context.requests.get(name)
+        if stored.state not in _GOING:
+            return
         try:
             await self._taken_up(stored, go_on, tell)
         except NotAvailable:
             raise  # the store itself
         except Exception as fault:  # at this request: set aside, or it would come again at each start
-            tell_fault(f"the deferred request {stored.name} was set aside", fault, self.context.trace, "dcc", None)
-            state = self.context.requests.state(stored.name)
+            tell_fault(f"the deferred request {name} was set aside", fault, self.context.trace, "dcc", None)
+            state = self.context.requests.state(name)
             if state is not None and STANDING[state].resume is Resume.GO_ON:
-                self.context.requests.move(stored.name, RequestEvent.REFUSE)
+                with self.context.store.transaction():
+                    self.context.requests.move(name, RequestEvent.REFUSE)
+                    tell(stored, refused("set-aside", request=name, fault=fault_named(fault)))
 
     async def _taken_up(self, stored: StoredRequest, go_on: GoOn, tell: Refused) -> None:
         request = read_request(stored.xml)
@@ -230,7 +241,7 @@ class DeferredRequests:
         refusal = await self.wait(arrival, resumed=resumed) or await go_on(arrival)
         if refusal is not None:
             self.context.trace.emit("dcc", "gateway", "refused", target=str(arrival.sender), message=arrival.name, value=str(refusal))
-            tell(arrival, refusal)
+            tell(stored, refusal)
 
     async def close(self) -> None:
         """Stop waiting; deferred requests stay in the store."""
