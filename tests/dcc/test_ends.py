@@ -86,6 +86,23 @@ async def test_a_deferred_request_that_the_dcc_fails_at_is_told_as_set_aside(far
     assert (name, refusal and refusal.name) == (str(request.request_id), "set-aside")
 
 
+async def test_a_request_that_waits_for_another_and_is_cancelled_while_the_dcc_starts_is_told_so(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    first = far_end.dcc.request(far_end.supplier, "11.2", ESME, {"ExecutionDateTime": far_end.clock.datetime() + timedelta(hours=2)})
+    after = far_end.dcc.request(far_end.supplier, "4.1.1", ESME, preceding=first.request_id)
+    tasks = [asyncio.create_task(far_end.dcc.send(far_end.supplier, one)) for one in (first, after)]
+    await far_end.clock.sleep(60)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    told = list[AnsweredLater]()
+    far_end.dcc.bus.on(AnsweredLater, told.append)
+    far_end.dcc.deferred.resume(far_end.dcc.processing.go_on, far_end.dcc.processing.refused_later)
+    assert far_end.dcc.cancel(far_end.supplier, after.request_id)
+    await far_end.clock.sleep(60)
+    assert [(one.request, one.answered.refusal and one.answered.refusal.name) for one in told] == [(str(after.request_id), "cancelled")]
+
+
 async def test_a_deferred_request_that_meets_a_full_store_goes_on_when_there_is_room(
     far_end: FarEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,5 +119,4 @@ async def test_a_deferred_request_that_meets_a_full_store_goes_on_when_there_is_
         medium.setattr(far_end.dcc.store._file, "begin", full)
         await far_end.clock.sleep(300)
     await far_end.clock.sleep(200)
-    print(far_end.dcc.requests.all()); print([str(r)[:300] for r in far_end.records[-40:]])
     assert [(one.kind, one.request) for one in far_end.supplier.inbox] == [("h", str(request.request_id))]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
+from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError, StoreTrouble
 from firmware_emu.gbcs.asn1_types import StatusCode
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
@@ -88,6 +88,8 @@ class Responses:
             return None
         try:
             proof = self._proof(stored, message)
+        except StoreTrouble:
+            raise  # no fault of the Response: it is tried again
         except CommsHubError as error:
             self.stray(chf, StrayKind.NOT_AUTHENTIC, message, octets, str(error))
             return None
@@ -242,6 +244,8 @@ class Answers:
             return
         try:
             self.effects.apply(read_request(stored.xml), message)
+        except StoreTrouble:
+            raise  # no fault of the Response: it is tried again
         except CommsHubError as error:
             self.context.trace.emit("dcc", "inventory", "refused", message=stored.name, reason=str(error))
 

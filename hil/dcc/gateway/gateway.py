@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
-from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
+from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError, StoreTrouble
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
@@ -287,6 +287,8 @@ class Journey:
                 if cos is not None or originated_by_dcc(request, context):
                     context = replace(context, acb_counter=self.counters.next(self.acb.eui if cos is None else cos.eui))
                 message = transform(request, context)
+        except StoreTrouble:
+            raise  # no fault of the request: it is tried again
         except CommsHubError as error:
             return self._give_up(name, refused("transform", problem=error))
         travel.leg("transform")

@@ -170,8 +170,6 @@ class DeferredRequests:
 
     async def _until(self, arrival: Arrival, due: float) -> Refusal | None:
         name = arrival.name
-        if self.context.requests.state(name) is RequestState.CANCELLED:  # before a DCC that starts came to it
-            return refused("cancelled", request=name)
         self.context.requests.move(name, RequestEvent.DEFER, execute_at=due)
         self.context.trace.emit("dcc", "gateway", "held", target=str(arrival.sender), message=name, until=due)
         cancelled = self._cancelled.setdefault(name, asyncio.Event())
@@ -217,6 +215,8 @@ class DeferredRequests:
 
     async def _carry(self, name: str, go_on: GoOn, tell: Refused) -> None:
         stored = self.context.requests.get(name)
+        if stored.state is RequestState.CANCELLED:  # before a DCC that starts came to it
+            tell(stored, refused("cancelled", request=name))
         if stored.state not in _GOING:
             return
         try:

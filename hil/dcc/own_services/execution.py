@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, StoreTrouble
 from hil.dcc.anomaly import ANOMALIES
 from hil.dcc.base.refusals import OwnServiceRefused, refused
 from hil.dcc.base.requests import RequestEvent
@@ -32,6 +32,8 @@ class Execution:
             refusal = error.refusal
         except InventoryRefusal as error:
             refusal = refused("own-inventory", reasons="; ".join(error.reasons))
+        except StoreTrouble:
+            raise  # no fault of the request: it is tried again
         except CommsHubError as error:
             refusal = refused("own-problem", problem=error)
         else:
