@@ -27,7 +27,7 @@ store = "file"
 [service]
 response_wait_s = 60
 """
-"""What the board of one meter has besides: the meter's memory outlives its process, and no Response is waited for longer than a minute."""
+"""The rest of the board of one meter: the meter's memory outlives its process, and no Response is waited for longer than a minute."""
 
 
 @click.command("kills")
