@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -19,14 +21,26 @@ from hil.hosts import matrix
 )
 @click.option("--firmware", "firmwares", multiple=True, metavar="NAME", help="This personality only; may be repeated.")
 @click.option("--transport", "transports", multiple=True, type=click.Choice(matrix.TRANSPORTS), help="pty or tcp only.")
-@click.option("--jobs", type=click.IntRange(1, 16), default=4, show_default=True, help="Sessions at once.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 16), default=min(os.cpu_count() or 1, 16), show_default="one a processor", help="Sessions at once."
+)
+@click.option(
+    "--logs",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that takes the debug log of each host, to be read with `chub log`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all cells.")
-def certify(hosts: tuple[str, ...], firmwares: tuple[str, ...], transports: tuple[str, ...], jobs: int, as_json: bool) -> None:
+def certify(
+    hosts: tuple[str, ...], firmwares: tuple[str, ...], transports: tuple[str, ...], jobs: int, logs: Path | None, as_json: bool
+) -> None:
     """Let every foreign host that is installed work on every firmware, by pty and TCP.
 
     A cell passes, or is refused as the real firmware refuses it, with the source; what cannot run is skipped with the reason. Exit code 1
-    where a cell fails.
+    where a cell fails. A session that fails while its host stood in line for a processor is held again, twice at most: a host's own
+    time-outs go by the wall clock.
     """
+    if logs is not None:
+        logs.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     cells: list[matrix.MatrixCell] = []
     clock = Clock()
@@ -39,6 +53,7 @@ def certify(hosts: tuple[str, ...], firmwares: tuple[str, ...], transports: tupl
             transports or matrix.TRANSPORTS,
             jobs,
             lambda what: console.print(f"{what} ..."),
+            logs,
         )
         async for cell in made:
             cells.append(cell)

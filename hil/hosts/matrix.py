@@ -7,10 +7,12 @@ user's cache (:func:`home`); :data:`HOSTS` says how it gets there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +20,9 @@ from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
+from hil.bench.neighbours import WELL_KNOWN_KEY
 from hil.hosts.expected import EXPECTED
-from hil.hosts.session import FIRST, NEXT_CHANNEL, HostOutcome, Rig, drive, once, process
+from hil.hosts.session import ESME, FIRST, NEXT_CHANNEL, Ended, HostOutcome, Rig, drive, once, process
 from hil.radio.personality import Personality, personality
 
 FIRMWARES = ("zbdongle-e-7.4", "zbt-1-7.4", "pmg24-8.2.2", "zbt-2-9.1", "cc2652-3.30")
@@ -72,6 +75,10 @@ class MatrixCell:
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _CAPTURE_TRIES = 5
 """Openings of joining that a capture may miss while it starts."""
+_STARVED_S = 1.0
+"""Seconds in line for a processor that make a host's own time-outs worth nothing: the shortest, of an ASH acknowledgement, is below 1 s."""
+_RUNS = 3
+"""Sessions of which the last counts, where those before failed on a starved host."""
 Run = Callable[[Rig, Personality], Awaitable[list[HostOutcome]]]
 
 
@@ -150,27 +157,28 @@ class _Step:
     """Text that has to be in its output."""
 
 
-async def _steps(steps: Sequence[_Step]) -> list[HostOutcome]:
+async def _steps(steps: Sequence[_Step], log: Path | None = None) -> list[HostOutcome]:
     told = []
     for step in steps:
-        code, said = await once(step.command)
-        found = re.search(step.wanted, said) if step.wanted else None
-        ok = code == 0 and (not step.wanted or found is not None)
-        told.append(HostOutcome(step.verb, ok, found[0] if found and ok else _last(code, said)))
+        ended = await once(step.command, log)
+        found = re.search(step.wanted, ended.said) if step.wanted else None
+        ok = ended.code == 0 and (not step.wanted or found is not None)
+        told.append(HostOutcome(step.verb, ok, found[0] if found and ok else _last(ended), ended.starved_s))
     return told
 
 
-def _last(code: int, said: str) -> str:
+def _last(ended: Ended) -> str:
     """The last line that a command said, without its colours; else its exit code."""
-    lines = [line.strip() for line in _COLOURS.sub("", said).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else f"exit code {code}"
+    lines = [line.strip() for line in _COLOURS.sub("", ended.said).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else f"exit code {ended.code}"
 
 
 async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     kind = {"ezsp": "ezsp", "znp": "znp"}[firmware.family]
 
-    def on(path: str, *words: str) -> list[str]:
-        return [str(_program("zigpy-cli", "zigpy")), "radio", kind, path, *words]
+    def on(path: str, *words: str, keeps: Path | None = None) -> list[str]:
+        loud = ["-vv"] if rig.log else []
+        return [str(_program("zigpy-cli", "zigpy")), *loud, "radio", *(["--database", str(keeps)] if keeps else []), kind, path, *words]
 
     backup = rig.folder / "backup.json"
     told = await _steps(
@@ -178,10 +186,17 @@ async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[HostOutcome]:
             _Step("form", on(rig.first, "form")),
             _Step("start", on(rig.first, "info"), "Channel"),
             _Step("restart", on(rig.first, "info"), "PAN ID"),
+        ],
+        rig.log,
+    )
+    told += await _cli_joins(on, rig)
+    told += await _steps(
+        [
             _Step("energy scan", on(rig.first, "energy-scan", "--num-scans", "1"), "26"),
             _Step("channel change", on(rig.first, "change-channel", "--channel", str(NEXT_CHANNEL))),
             _Step("backup", on(rig.first, "backup", str(backup))),
-        ]
+        ],
+        rig.log,
     )
     told.append(await _cli_capture(firmware, on, rig))
     told += await _steps(
@@ -189,10 +204,38 @@ async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[HostOutcome]:
             _Step("restore to another dongle", on(rig.second, "restore", str(backup))),
             _Step("EUI write", on(rig.second, "info"), _colons(FIRST.octets.hex())),
             _Step("stop", on(rig.first, "reset")),
-        ]
+        ],
+        rig.log,
     )
     order = {verb: at for at, verb in enumerate(VERBS)}
     return sorted(told, key=lambda one: order[one.verb])
+
+
+async def _cli_joins(on: Callable[..., list[str]], rig: Rig) -> list[HostOutcome]:
+    """It opens joining without an install code, and interviews what comes; its database says what it learned."""
+    database = rig.folder / "zigpy.db"
+    joining = asyncio.ensure_future(rig.join(WELL_KNOWN_KEY))
+    ended = await once(
+        on(rig.first, "permit", "--join-time", "254", keeps=database), rig.log, enough=lambda: bool(_cli_learned(database)[1])
+    )
+    joining.cancel()
+    short, endpoints = _cli_learned(database)
+    why = f"{_last(ended)}; the meter: {rig.refused}"
+    return [
+        HostOutcome("join", short is not None, why if short is None else f"{ESME} as 0x{short:04X}", ended.starved_s),
+        HostOutcome("interview", bool(endpoints), f"endpoints {endpoints}" if endpoints else why, ended.starved_s),
+    ]
+
+
+def _cli_learned(database: Path) -> tuple[int | None, list[int]]:
+    """Short address of the meter in zigpy's database, and its endpoints, as far as they are there by now."""
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db:
+        (edition,) = db.execute("PRAGMA user_version").fetchone()
+        meter = _colons(ESME.octets.hex())
+        row = db.execute(f"SELECT nwk FROM devices_v{edition} WHERE ieee = ?", (meter,)).fetchone()
+        found = db.execute(f"SELECT endpoint_id FROM endpoints_v{edition} WHERE ieee = ? ORDER BY endpoint_id", (meter,))
+        return row and row[0], [endpoint for (endpoint,) in found]
+    return None, []
 
 
 async def _cli_capture(firmware: Personality, on: Callable[..., list[str]], rig: Rig) -> HostOutcome:
@@ -200,19 +243,21 @@ async def _cli_capture(firmware: Personality, on: Callable[..., list[str]], rig:
     heard = rig.folder / "heard.json"
     sniff = on(rig.second, "packet-capture", "--channels", str(NEXT_CHANNEL), "--interleave", "--output", str(heard))
     if firmware.family == "znp":
-        code, said = await once(sniff)
-        refused = code == 0 and not (heard.exists() and heard.stat().st_size)  # it means to say so, and compares what is never the same
-        return HostOutcome(
-            "packet capture", None if refused else False, "zigpy-znp has no packet capture" if refused else _last(code, said)
-        )
+        ended = await once(sniff, rig.log)
+        refused = ended.code == 0 and not (
+            heard.exists() and heard.stat().st_size
+        )  # it means to say so, and compares what is never the same
+        return HostOutcome("packet capture", None if refused else False, "zigpy-znp has no packet capture" if refused else _last(ended))
+    starved_s = 0.0
     async with process(sniff) as host:
         for _ in range(_CAPTURE_TRIES):
-            code, said = await once(on(rig.first, "permit", "--join-time", "1"))
-            if code or host.returncode is not None:
-                return HostOutcome("packet capture", False, _last(code, said))
+            ended = await once(on(rig.first, "permit", "--join-time", "1"))
+            starved_s += ended.starved_s
+            if ended.code or host.returncode is not None:
+                return HostOutcome("packet capture", False, _last(ended), starved_s)
             if heard.exists() and heard.stat().st_size:
                 return HostOutcome("packet capture", True, f"{len(heard.read_text().splitlines())} frames")
-    return HostOutcome("packet capture", False, f"no frame while joining was opened {_CAPTURE_TRIES} times")
+    return HostOutcome("packet capture", False, f"no frame while joining was opened {_CAPTURE_TRIES} times", starved_s)
 
 
 def _colons(text: str) -> str:
@@ -225,8 +270,8 @@ async def _znp_tools(rig: Rig, firmware: Personality) -> list[HostOutcome]:
 
     backup = rig.folder / "backup.json"
     # zigpy-cli forms and zigpy_znp.tools looks after what is there, so a network is put into the dongle first.
-    code, said = await once([sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="zigpy_znp", only="form")])
-    told = [HostOutcome("form", code == 0, said.strip().splitlines()[-1][:300] if said.strip() else "formed")]
+    formed = await once([sys.executable, str(DRIVERS / "zigpy_app.py"), rig.options(library="zigpy_znp", only="form")], rig.log)
+    told = [HostOutcome("form", formed.code == 0, _last(formed), formed.starved_s)]
     return told + await _steps(
         [
             _Step("start", tool("nvram_read", rig.first, "-o", str(rig.folder / "nvram.json"))),
@@ -271,7 +316,8 @@ HOSTS = (
         ("ezsp", "znp"),
         _unless("zigpy-cli", "zigpy"),
         _zigpy_cli,
-        "backup, change-channel, energy-scan, form, info, network-scan, packet-capture, permit (without an install code), reset, restore",
+        "backup, change-channel, energy-scan, form, info, network-scan, packet-capture, permit (without an install code), reset, restore;"
+        " it keeps what an interview told, and sends nothing to a Device",
     ),
     ForeignHost(
         "ZHA",
@@ -305,8 +351,13 @@ async def certify(
     transports: Sequence[str] = TRANSPORTS,
     jobs: int = 4,
     progress: Callable[[str], None] = lambda _: None,
+    logs: Path | None = None,
 ) -> AsyncIterator[MatrixCell]:
-    """The cells, session by session, ``jobs`` of them at once: they wait more than they work. ``hosts``: names, none: all."""
+    """The cells, session by session, ``jobs`` of them at once: they wait more than they work. ``hosts``: names, none: all.
+
+    A session in which a host fails that stood in line for a processor says nothing of the dongle, and is held again. ``logs``: folder
+    that takes the debug log of each host.
+    """
     turn = asyncio.Semaphore(jobs)
 
     async def session(host: ForeignHost, name: str, transport: str) -> list[MatrixCell]:
@@ -315,12 +366,16 @@ async def certify(
             return _cells(host, transport, name, (), missing)
         async with turn:
             progress(f"{host.name} on {name} by {transport}")
-            try:
-                async with Rig(personality(name), transport, clock) as rig:
-                    told = await host.run(rig, personality(name))
-            except (CommsHubError, OSError) as problem:  # one session's trouble is not that of the others
-                told = [HostOutcome("start", False, f"the session broke off: {problem}")]
-            return _cells(host, transport, name, told, None)
+            for again in reversed(range(_RUNS)):
+                told = await _held(host, name, transport, clock, logs)
+                cells = _cells(host, transport, name, told, None)
+                failed = {cell.verb for cell in cells if cell.verdict == FAIL}
+                starved = [one for one in told if one.verb in failed and one.starved_s > _STARVED_S]
+                if not starved or not again:
+                    break
+                one = starved[0]
+                progress(f"{host.name} on {name} by {transport} again: {one.verb} failed, {one.starved_s:.0f} s in line for a processor")
+            return cells
 
     sessions = [
         asyncio.ensure_future(session(host, name, transport))
@@ -337,6 +392,17 @@ async def certify(
         for one in sessions:
             one.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)
+
+
+async def _held(host: ForeignHost, name: str, transport: str, clock: Clock, logs: Path | None) -> list[HostOutcome]:
+    log = None if logs is None else logs / f"{host.name.replace(' ', '-')}-{name}-{transport}.log"
+    if log is not None:
+        log.unlink(missing_ok=True)
+    try:
+        async with Rig(personality(name), transport, clock, log) as rig:
+            return await host.run(rig, personality(name))
+    except (CommsHubError, OSError) as problem:  # one session's trouble is not that of the others
+        return [HostOutcome("start", False, f"the session broke off: {problem}")]
 
 
 def _cells(host: ForeignHost, transport: str, firmware: str, outcomes: Sequence[HostOutcome], missing: str | None) -> list[MatrixCell]:

@@ -9,7 +9,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,24 +34,32 @@ CODE = InstallCode.parse("83FED3407A939723A5C639B26916D505")
 ESME = next(device for device, kind in DEFAULT_DEVICES.items() if kind is DeviceType.ESME)
 CHANNEL, NEXT_CHANNEL = 20, 25
 STUCK_S = 25.0
-"""Idle seconds (:class:`Idle`) after which a verb of a host has got stuck: hosts wait 15 s at most on purpose."""
+"""Idle seconds (:class:`Patience`) after which a verb of a host has got stuck: hosts wait 15 s at most on purpose."""
 _LOOK_S = 1.0
+_AGAIN_S = 1.0
+"""Between two tries of the meter to join."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
-    """End of one verb: ``ok`` None where the host has no such function."""
+    """End of one verb: ``ok`` None where the host has no such function. ``starved_s``: see :class:`Patience`."""
 
     verb: str
     ok: bool | None
     said: str
+    starved_s: float = 0.0
 
 
 class Rig:
-    """Two dongles and a meter on an air of their own; ``first`` and ``second`` are what a host opens."""
+    """Two dongles and a meter on an air of their own; ``first`` and ``second`` are what a host opens.
 
-    def __init__(self, firmware: Personality, transport: str, clock: Clock) -> None:
-        self._clock, self._transport = clock, transport
+    ``log``: file that takes the host's own debug log, None where nobody asked for it. ``refused``: why the meter's last try to join
+    came to nothing.
+    """
+
+    def __init__(self, firmware: Personality, transport: str, clock: Clock, log: Path | None = None) -> None:
+        self._clock, self._transport, self.log = clock, transport, log
+        self.refused = ""
         self.air = Air(clock, 1)
         self.dongles: list[DongleServer] = [
             virtual_dongle(firmware.family, self.air, eui64, firmware.version, None, clock, firmware=firmware) for eui64 in (FIRST, SECOND)
@@ -89,51 +97,61 @@ class Rig:
             "channel": CHANNEL,
             "next_channel": NEXT_CHANNEL,
             "folder": str(self.folder),
+            "log": None if self.log is None else str(self.log),
         }
         return json.dumps({**told, **more})
 
-    async def join(self) -> None:
-        """Let the meter join; a refusal is told by what the host then does not see."""
-        with contextlib.suppress(CommsHubError, TimeoutError):
-            await self.esme.node.join(install_code_link_key(CODE))
+    async def join(self, link_key: bytes) -> None:
+        """Let the meter join, again and again as a Device does, until it is in."""
+        while True:
+            try:
+                await self.esme.node.join(link_key)
+                return
+            except CommsHubError as problem:
+                self.refused = str(problem)
+            await asyncio.sleep(_AGAIN_S)
 
 
-class Idle:
-    """Seconds in which a host and this process both had nothing to do.
+class Patience:
+    """Time of a host and of this process, who serves it: ``idle_s`` in which both had nothing to do, ``starved_s`` in line for a processor.
 
-    A slow or busy machine uses up nobody's patience: time in which either works, or waits for a processor, does not count. Where the
-    system does not tell (``/proc/PID/schedstat``), all time counts.
+    A slow or busy machine uses up nobody's patience: time in which either works, or waits for a processor, does not count as idle. Time
+    in line does count against what a host says of time-outs of its own, since they go by the wall clock. Where the system does not tell
+    (``/proc/PID/schedstat``), all time is idle.
     """
 
     def __init__(self, process: int) -> None:
         self._process = process
-        self._seen = (time.monotonic(), _busy_s(process), _busy_s(os.getpid()))
-        self.seconds = 0.0
+        self._seen = (time.monotonic(), _used(process), _used(os.getpid()))
+        self.idle_s = self.starved_s = 0.0
 
     def look(self) -> float:
         """Idle seconds since the last :meth:`moved`; to be called often."""
-        now = (time.monotonic(), _busy_s(self._process), _busy_s(os.getpid()))
-        passed, host, own = (new - old for new, old in zip(now, self._seen, strict=True))
-        self._seen = now
-        self.seconds += max(0.0, passed - max(host, 0.0) - own)
-        return self.seconds
+        now = (time.monotonic(), _used(self._process), _used(os.getpid()))
+        (then, host, own), self._seen = self._seen, now
+        ran, stood = (max(0.0, new - old) + mine - before for new, old, mine, before in zip(now[1], host, now[2], own, strict=True))
+        self.starved_s += stood
+        self.idle_s += max(0.0, now[0] - then - ran - stood)
+        return self.idle_s
 
-    def moved(self) -> None:
-        """Something came of it: patience begins anew."""
-        self.seconds = 0.0
+    def moved(self) -> float:
+        """Something came of it: patience begins anew. Returns the seconds in line that it took."""
+        took, self.idle_s, self.starved_s = self.starved_s, 0.0, 0.0
+        return took
 
 
-def _busy_s(process: int) -> float:
-    """Seconds that a process and those it started have run, or stood in line for a processor."""
-    busy = 0
+def _used(process: int) -> tuple[float, float]:
+    """Seconds that a process and those it started have run, and have stood in line for a processor."""
+    ran = stood = 0.0
     with contextlib.suppress(OSError):  # it has ended, or this system does not tell
         for thread in os.listdir(f"/proc/{process}/task"):
             with contextlib.suppress(OSError):
                 running, waiting, _ = Path(f"/proc/{process}/task/{thread}/schedstat").read_text().split()
-                busy += int(running) + int(waiting)
+                ran, stood = ran + int(running) / 1e9, stood + int(waiting) / 1e9
                 for child in Path(f"/proc/{process}/task/{thread}/children").read_text().split() if process != os.getpid() else ():
-                    busy += int(_busy_s(int(child)) * 1e9)
-    return busy / 1e9
+                    childs = _used(int(child))
+                    ran, stood = ran + childs[0], stood + childs[1]
+    return ran, stood
 
 
 @contextlib.asynccontextmanager
@@ -169,16 +187,16 @@ async def drive(rig: Rig, command: Sequence[str]) -> list[HostOutcome]:
         assert host.stderr is not None
         log = asyncio.ensure_future(host.stderr.read())
         asked: list[asyncio.Task[None]] = []
-        idle, warned = Idle(host.pid), False
+        patience, warned = Patience(host.pid), False
         line = asyncio.ensure_future(host.stdout.readline())
         while True:
             await asyncio.wait((line,), timeout=_LOOK_S)
-            if idle.look() > STUCK_S and not line.done():
+            if patience.look() > STUCK_S and not line.done():
                 if warned:
                     told.append(HostOutcome("stop", False, f"nothing moved for {2 * STUCK_S:g} s in which it had nothing to do"))
                     line.cancel()
                     break
-                idle.moved()
+                patience.idle_s = 0.0
                 warned = True
                 with contextlib.suppress(ConnectionError):
                     host.stdin.write(b"enough\n")
@@ -189,13 +207,14 @@ async def drive(rig: Rig, command: Sequence[str]) -> list[HostOutcome]:
             line = asyncio.ensure_future(host.stdout.readline())
             if not text.startswith(b"{"):
                 continue
-            idle.moved()
+            starved_s = patience.moved()
             said = json.loads(text)
             if said.get("ask") == "join":
-                asked.append(asyncio.ensure_future(rig.join()))
+                asked.append(asyncio.ensure_future(rig.join(install_code_link_key(CODE))))
             elif "verb" in said:
                 warned = False
-                told.append(HostOutcome(said["verb"], said["ok"], said["said"]))
+                why = f"; the meter: {rig.refused}" if said["verb"] == "join" and not said["ok"] and rig.refused else ""
+                told.append(HostOutcome(said["verb"], said["ok"], said["said"] + why, starved_s))
         for one in asked:
             one.cancel()
         _kill(host)
@@ -205,15 +224,31 @@ async def drive(rig: Rig, command: Sequence[str]) -> list[HostOutcome]:
     return told
 
 
-async def once(command: Sequence[str]) -> tuple[int, str]:
-    """Run a command of a host to its end: exit code and what it said; 124 where it got stuck."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """End of a host's command: exit code, 124 where it got stuck; all that it said; and see :class:`Patience`."""
+
+    code: int
+    said: str
+    starved_s: float = 0.0
+
+
+async def once(command: Sequence[str], log: Path | None = None, enough: Callable[[], bool] = lambda: False) -> Ended:
+    """Run a command of a host to its end, or until there is ``enough``; ``log`` takes what it writes of itself, after what is there."""
     async with process(command) as host:
-        idle = Idle(host.pid)
+        patience = Patience(host.pid)
         ended = asyncio.ensure_future(host.communicate())
         while not ended.done():
             await asyncio.wait((ended,), timeout=_LOOK_S)
-            if idle.look() > STUCK_S and not ended.done():
+            if ended.done():
+                break
+            if patience.look() > STUCK_S:
                 ended.cancel()
-                return 124, f"nothing moved for {STUCK_S:g} s in which it had nothing to do"
+                return Ended(124, f"nothing moved for {STUCK_S:g} s in which it had nothing to do", patience.starved_s)
+            if enough():
+                _kill(host)
         out, err = ended.result()
-    return host.returncode or 0, (out + err).decode(errors="replace")
+    if log is not None:
+        with log.open("ab") as file:
+            file.write(err)
+    return Ended(host.returncode or 0, (out + err).decode(errors="replace"), patience.starved_s)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
+from firmware_emu.ids import Eui64
 from hil.commands.ncp_certify import certify
 from hil.hosts import matrix, session
-from hil.hosts.matrix import FAIL, PASS, REFUSED, SKIP, VERBS, ForeignHost
+from hil.hosts.matrix import FAIL, PASS, REFUSED, SKIP, VERBS, ForeignHost, MatrixCell
 from hil.hosts.session import HostOutcome, Rig, drive, once
 from hil.radio.personality import Personality, personality
 
 WAITS = (
     "import sys, json; print(json.dumps({'verb': 'start', 'ok': True, 'said': 'up'}), flush=True); sys.stdin.readline(); print(json.dumps"
 )
+
+
+async def certified(clock: Clock, host: ForeignHost) -> AsyncIterator[MatrixCell]:
+    """The cells of one host of a test's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matrix, "HOSTS", (host,))
+        async for cell in matrix.certify(clock, firmwares=("zbt-1-7.4",), transports=("pty",)):
+            yield cell
 
 
 @pytest.fixture
@@ -59,20 +70,22 @@ def test_nothing_passes_by_silence() -> None:
     assert set(told.values()) == {(FAIL, "no answer"), (FAIL, "the session ended before it: no answer")}
 
 
-class StuckOnce(session.Idle):
+class StuckOnce(session.Patience):
     """Finds the host idle after the first thing that it told, until it is told to go on."""
 
-    moves = 0
+    moves = looks = 0
 
     def look(self) -> float:
-        return 2 * session.STUCK_S if self.moves == 1 else 0.0
+        self.looks += self.moves == 1
+        return 2 * session.STUCK_S if self.looks == 1 and self.moves == 1 else 0.0
 
-    def moved(self) -> None:
+    def moved(self) -> float:
         self.moves += 1
+        return 0.0
 
 
 async def test_a_verb_that_is_stuck_is_told_to_end_and_the_session_goes_on(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "Idle", StuckOnce)
+    monkeypatch.setattr(session, "Patience", StuckOnce)
     monkeypatch.setattr(session, "_LOOK_S", 0.05)
     async with Rig(personality("zbdongle-e-7.4"), "pty", wall_clock) as rig:
         told = await drive(rig, [sys.executable, "-c", f"{WAITS}({{'verb': 'stop', 'ok': False, 'said': 'ended'}}), flush=True)"])
@@ -81,11 +94,12 @@ async def test_a_verb_that_is_stuck_is_told_to_end_and_the_session_goes_on(wall_
 
 async def test_a_command_that_is_stuck_is_ended_and_one_that_works_is_not(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_LOOK_S", 0.05)
-    assert await once([sys.executable, "-c", "print('done')"]) == (0, "done\n")
+    done = await once([sys.executable, "-c", "print('done')"])
+    assert (done.code, done.said) == (0, "done\n")
     monkeypatch.setattr(session, "STUCK_S", -1.0)
-    code, said = await once([sys.executable, "-c", "import sys; sys.stdin.readline()"])
-    assert code == 124
-    assert "nothing moved" in said
+    ended = await once([sys.executable, "-c", "import sys; sys.stdin.readline()"])
+    assert ended.code == 124
+    assert "nothing moved" in ended.said
 
 
 def test_the_cells_are_one_json_object_and_a_failure_is_exit_code_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +120,66 @@ def test_the_cells_are_one_json_object_and_a_failure_is_exit_code_one(monkeypatc
         "verdict": "fail",
         "source": "no answer",
     }
+
+
+@pytest.mark.parametrize(("starved_s", "sessions"), [(0.0, 1), (5.0, 2)])
+async def test_a_session_that_failed_on_a_starved_host_is_held_again(wall_clock: Clock, starved_s: float, sessions: int) -> None:
+    held: list[Rig] = []
+
+    async def run(rig: Rig, firmware: Personality) -> list[HostOutcome]:
+        held.append(rig)
+        return [HostOutcome("start", len(held) > 1, "TimeoutError", starved_s)]
+
+    told = [cell async for cell in certified(wall_clock, ForeignHost("bellows", ("ezsp",), lambda: None, run))]
+    assert (len(held), told[0].verdict) == (sessions, PASS if sessions > 1 else FAIL)
+
+
+async def test_a_session_that_fails_each_time_on_a_starved_host_fails(wall_clock: Clock) -> None:
+    async def run(rig: Rig, firmware: Personality) -> list[HostOutcome]:
+        return [HostOutcome("start", False, "TimeoutError", 60.0)]
+
+    told = [cell async for cell in certified(wall_clock, ForeignHost("bellows", ("ezsp",), lambda: None, run))]
+    assert {cell.verdict for cell in told} == {FAIL}
+
+
+async def test_the_meter_tries_again_until_the_network_is_open(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_AGAIN_S", 0.0)
+    async with Rig(personality("zbdongle-e-7.4"), "pty", wall_clock) as rig:
+        tried: list[bytes] = []
+
+        async def join(link_key: bytes) -> Eui64:
+            tried.append(link_key)
+            if len(tried) < 3:
+                raise RadioError("cannot join the network", "NO_BEACONS")
+            return session.FIRST
+
+        monkeypatch.setattr(rig.esme.node, "join", join)
+        await rig.join(bytes(16))
+        assert len(tried) == 3
+        assert "NO_BEACONS" in rig.refused
+
+
+def test_what_the_drivers_take_from_one_another_is_there() -> None:
+    """They run under interpreters of other hosts, where no type checker follows them."""
+    defined = {
+        name
+        for node in ast.parse((matrix.DRIVERS / "zigpy_app.py").read_text()).body
+        for name in (
+            [node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) else [one.id for one in _assigned(node)]
+        )
+    }
+    taken = {
+        node.attr
+        for node in ast.walk(ast.parse((matrix.DRIVERS / "zha_app.py").read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "below"
+    }
+    assert taken
+    assert taken <= defined
+
+
+def _assigned(node: ast.stmt) -> list[ast.Name]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [one for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)]
 
 
 async def test_sessions_that_are_broken_off_are_taken_down(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 // An unmodified zigbee-herdsman (ember or zstack) on a dongle, verb by verb.
 //
-// node herdsman.js JSON FOLDER: FOLDER has the npm packages, JSON is {adapter, path, second, device, code, channel, next_channel, folder}.
+// node herdsman.js JSON FOLDER: FOLDER has the npm packages, JSON is {adapter, path, second, device, code, channel, next_channel, folder, log}.
 // Each line on stdout is a JSON object: {verb, ok, said} after a verb, {ask} where the rig has to act first. A line on stdin ends the
 // verb that runs: the rig sees that nothing moves any more.
 "use strict";
@@ -19,13 +19,18 @@ const METERING = 0x0702;
 const SMART_ENERGY_ENDPOINT = 6; // of those that its zstack adapter registers
 const OWN_EUI_TOKEN = 0x1e12a; // NVM3 key of the restored EUI-64
 const ALL_CHANNELS = Array.from({length: 16}, (_, at) => 11 + at);
+const OPEN_S = 254; // the longest: a Device of a busy machine takes its time
 const ABSENT = Symbol("absent");
 
 // This host drops every profile that it does not list, Smart Energy among them: one of a vendor's in its list is taken for it.
 load("zigbee-herdsman/dist/zspec/consts.js").CUSTOM_CONTROL4_PROFILE_ID = SMART_ENERGY;
-const log = (level) => (message, namespace) =>
-    process.stderr.write(`${level} ${namespace}: ${typeof message === "function" ? message() : message}\n`);
-setLogger({debug: () => {}, info: log("info"), warning: log("warning"), error: log("error")});
+const log = (level) => (message, namespace) => {
+    const text = `${level}: \t${namespace}: ${typeof message === "function" ? message() : message}`;
+    if (level !== "debug") process.stderr.write(`${text}\n`);
+    // As Zigbee2MQTT writes it.
+    if (options.log) fs.appendFileSync(options.log, `[${new Date().toISOString().replace("T", " ").slice(0, -1)}] ${text}\n`);
+};
+setLogger({debug: options.log ? log("debug") : () => {}, info: log("info"), warning: log("warning"), error: log("error")});
 
 const tell = (one) => process.stdout.write(`${JSON.stringify(one)}\n`);
 
@@ -133,8 +138,8 @@ const verbs = [
         "permit by install code",
         async () => {
             await host.addInstallCode(`${DEVICE.slice(2)}|${options.code}`);
-            await host.permitJoin(60);
-            return "open for 60 s";
+            await host.permitJoin(OPEN_S);
+            return `open for ${OPEN_S} s`;
         },
     ],
     [

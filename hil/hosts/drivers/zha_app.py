@@ -13,7 +13,7 @@ gateways: Any = importlib.import_module("zha.application.gateway")
 helpers: Any = importlib.import_module("zha.application.helpers")
 
 
-class ZhaSession(below.Session):  # type: ignore[misc]
+class ZhaSession(below.ZigpySession):  # type: ignore[misc]
     """zigpy's verbs on the application that a gateway of ZHA has opened."""
 
     async def open(self) -> None:

@@ -1,6 +1,6 @@
 """A host of zigpy's family (bellows, zigpy-znp) on a dongle, verb by verb. Runs under the interpreter that has the library.
 
-Argument: one JSON object {library, path, second, device, code, channel, next_channel}. Each line of stdout is a JSON object: {"verb",
+Argument: one JSON object {library, path, second, device, code, channel, next_channel, log}. Each line of stdout is a JSON object: {"verb",
 "ok", "said"} after a verb, {"ask"} where the rig has to act first. A line on stdin ends the verb that runs: the rig sees that nothing
 moves any more. It knows nothing of this project.
 """
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -25,6 +26,7 @@ zdo_t: Any = zigpy.zdo.types
 OPTIONS: dict[str, Any] = json.loads(sys.argv[1])
 DEVICE = t.EUI64.convert(OPTIONS["device"])
 METERING, SMART_ENERGY = 0x0702, 0x0109
+OPEN_S = 254  # the longest: a Device of a busy machine takes its time
 
 
 def tell(**more: Any) -> None:
@@ -43,6 +45,10 @@ def config(path: str) -> dict[str, Any]:
     }
 
 
+if OPTIONS.get("log"):
+    logging.addLevelName(5, "TRACE")  # at which zigpy-znp writes octets
+    form = "%(asctime)s.%(msecs)03d %(levelname)s (MainThread) [%(name)s] %(message)s"  # as Home Assistant writes it
+    logging.basicConfig(filename=OPTIONS["log"], level=1, format=form, datefmt="%Y-%m-%d %H:%M:%S")
 Application: Any = importlib.import_module(f"{OPTIONS['library']}.zigbee.application").ControllerApplication
 
 
@@ -105,12 +111,12 @@ class ZigpySession:
     async def permit(self) -> str:
         await self.host.start_network() if self.host.state.network_info.pan_id in (None, 0xFFFE) else None
         code = bytes.fromhex(OPTIONS["code"])
-        work = asyncio.ensure_future(self.host.permit_with_key(DEVICE, code, 60))
+        work = asyncio.ensure_future(self.host.permit_with_key(DEVICE, code, OPEN_S))
         self.background.append(work)
         await asyncio.sleep(1.0)
         if work.done():
             work.result()
-        return "open for 60 s"
+        return f"open for {OPEN_S} s"
 
     async def join(self) -> str:
         tell(ask="join")
