@@ -7,12 +7,10 @@ user's cache (:func:`home`); :data:`HOSTS` says how it gets there.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
 import shutil
-import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -176,9 +174,9 @@ def _last(ended: Ended) -> str:
 async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[HostOutcome]:
     kind = {"ezsp": "ezsp", "znp": "znp"}[firmware.family]
 
-    def on(path: str, *words: str, keeps: Path | None = None) -> list[str]:
-        loud = ["-vv"] if rig.log else []
-        return [str(_program("zigpy-cli", "zigpy")), *loud, "radio", *(["--database", str(keeps)] if keeps else []), kind, path, *words]
+    def on(path: str, *words: str, verbose: str = "") -> list[str]:
+        loud = "-vvv" if rig.log else verbose
+        return [str(_program("zigpy-cli", "zigpy")), *([loud] if loud else []), "radio", kind, path, *words]
 
     backup = rig.folder / "backup.json"
     told = await _steps(
@@ -212,30 +210,18 @@ async def _zigpy_cli(rig: Rig, firmware: Personality) -> list[HostOutcome]:
 
 
 async def _cli_joins(on: Callable[..., list[str]], rig: Rig) -> list[HostOutcome]:
-    """It opens joining without an install code, and interviews what comes; its database says what it learned."""
-    database = rig.folder / "zigpy.db"
+    """It opens joining without an install code, and interviews what comes; what it learns it tells in its log alone."""
     joining = asyncio.ensure_future(rig.join(WELL_KNOWN_KEY))
-    ended = await once(
-        on(rig.first, "permit", "--join-time", "254", keeps=database), rig.log, enough=lambda: bool(_cli_learned(database)[1])
-    )
+    endpoints = r"\[0x(?!0000)\w+\] Discovered endpoints: \[\d+.*?\]"
+    ended = await once(on(rig.first, "permit", "--join-time", "254", verbose="-v"), rig.log, enough=endpoints)
     joining.cancel()
-    short, endpoints = _cli_learned(database)
     why = f"{_last(ended)}; the meter: {rig.refused}"
+    joined = re.search(rf"Device 0x\w+ \({_colons(ESME.octets.hex())}\) joined", ended.said)
+    found = re.search(endpoints, ended.said)
     return [
-        HostOutcome("join", short is not None, why if short is None else f"{ESME} as 0x{short:04X}", ended.starved_s),
-        HostOutcome("interview", bool(endpoints), f"endpoints {endpoints}" if endpoints else why, ended.starved_s),
+        HostOutcome("join", joined is not None, joined[0] if joined else why, ended.starved_s),
+        HostOutcome("interview", found is not None, found[0] if found else why, ended.starved_s),
     ]
-
-
-def _cli_learned(database: Path) -> tuple[int | None, list[int]]:
-    """Short address of the meter in zigpy's database, and its endpoints, as far as they are there by now."""
-    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db:
-        (edition,) = db.execute("PRAGMA user_version").fetchone()
-        meter = _colons(ESME.octets.hex())
-        row = db.execute(f"SELECT nwk FROM devices_v{edition} WHERE ieee = ?", (meter,)).fetchone()
-        found = db.execute(f"SELECT endpoint_id FROM endpoints_v{edition} WHERE ieee = ? ORDER BY endpoint_id", (meter,))
-        return row and row[0], [endpoint for (endpoint,) in found]
-    return None, []
 
 
 async def _cli_capture(firmware: Personality, on: Callable[..., list[str]], rig: Rig) -> HostOutcome:
@@ -317,7 +303,7 @@ HOSTS = (
         _unless("zigpy-cli", "zigpy"),
         _zigpy_cli,
         "backup, change-channel, energy-scan, form, info, network-scan, packet-capture, permit (without an install code), reset, restore;"
-        " it keeps what an interview told, and sends nothing to a Device",
+        " it sends nothing to a Device",
     ),
     ForeignHost(
         "ZHA",

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.aes_mmo import install_code_link_key
@@ -155,13 +157,13 @@ def _used(process: int) -> tuple[float, float]:
 
 
 @contextlib.asynccontextmanager
-async def process(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A host's process, ended when it is left."""
+async def process(command: Sequence[str], errors: BinaryIO | int = asyncio.subprocess.PIPE) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A host's process, ended when it is left; ``errors`` takes its stderr."""
     started = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=errors,
         limit=1 << 22,
     )
     try:
@@ -233,22 +235,26 @@ class Ended:
     starved_s: float = 0.0
 
 
-async def once(command: Sequence[str], log: Path | None = None, enough: Callable[[], bool] = lambda: False) -> Ended:
-    """Run a command of a host to its end, or until there is ``enough``; ``log`` takes what it writes of itself, after what is there."""
-    async with process(command) as host:
-        patience = Patience(host.pid)
-        ended = asyncio.ensure_future(host.communicate())
-        while not ended.done():
-            await asyncio.wait((ended,), timeout=_LOOK_S)
-            if ended.done():
-                break
-            if patience.look() > STUCK_S:
-                ended.cancel()
-                return Ended(124, f"nothing moved for {STUCK_S:g} s in which it had nothing to do", patience.starved_s)
-            if enough():
-                _kill(host)
-        out, err = ended.result()
-    if log is not None:
-        with log.open("ab") as file:
-            file.write(err)
-    return Ended(host.returncode or 0, (out + err).decode(errors="replace"), patience.starved_s)
+async def once(command: Sequence[str], log: Path | None = None, enough: str | None = None) -> Ended:
+    """Run a command of a host to its end, or until its stderr has the pattern ``enough``; ``log`` takes what it writes there."""
+    with tempfile.TemporaryFile("w+b") if log is None else log.open("a+b") as errors:
+        file = errors.fileno()
+        began = os.fstat(file).st_size
+
+        def written() -> str:  # not by its position, which is that of the host too
+            return os.pread(file, os.fstat(file).st_size - began, began).decode(errors="replace")
+
+        async with process(command, errors) as host:
+            patience = Patience(host.pid)
+            ended = asyncio.ensure_future(host.communicate())
+            while not ended.done():
+                await asyncio.wait((ended,), timeout=_LOOK_S)
+                if ended.done():
+                    break
+                if patience.look() > STUCK_S:
+                    ended.cancel()
+                    return Ended(124, f"nothing moved for {STUCK_S:g} s in which it had nothing to do", patience.starved_s)
+                if enough is not None and re.search(enough, written()):
+                    _kill(host)
+            out, _ = ended.result()
+        return Ended(host.returncode or 0, out.decode(errors="replace") + written(), patience.starved_s)

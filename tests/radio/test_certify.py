@@ -92,10 +92,17 @@ async def test_a_verb_that_is_stuck_is_told_to_end_and_the_session_goes_on(wall_
     assert told == [HostOutcome("start", True, "up"), HostOutcome("stop", False, "ended")]
 
 
-async def test_a_command_that_is_stuck_is_ended_and_one_that_works_is_not(wall_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_command_is_ended_when_it_is_stuck_or_has_said_enough(
+    wall_clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(session, "_LOOK_S", 0.05)
     done = await once([sys.executable, "-c", "print('done')"])
     assert (done.code, done.said) == (0, "done\n")
+    told = "import sys; print('there it is', file=sys.stderr, flush=True); sys.stdin.readline()"
+    log = tmp_path / "host.log"
+    log.write_text("before it is here\n")
+    assert (await once([sys.executable, "-c", told], log, enough="it is")).said == "there it is\n"
+    assert log.read_text() == "before it is here\nthere it is\n"
     monkeypatch.setattr(session, "STUCK_S", -1.0)
     ended = await once([sys.executable, "-c", "import sys; sys.stdin.readline()"])
     assert ended.code == 124
