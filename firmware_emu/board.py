@@ -295,6 +295,9 @@ class DeviceTable(_Table):
         "a third party's Device joins the simulated air",
     )
     air: str | None = Field(default=None, description="the air that a dongle on a port is on; 'outside' if not named")
+    sleepy: bool = Field(
+        default=False, description="true: its radio sleeps and polls its parent every few seconds; a gas meter's sleeps in any case"
+    )
     room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
     variant: str | None = Field(default=None, description="one of the variants of its type, as an ESME's elements and phases")
     maker: str | None = Field(default=None, description="habits of a maker's meter, one of the profiles of its type")

@@ -195,6 +195,7 @@ class Home:
         store = self._store(row) if issubclass(cls, GbcsHanDevice) else None
         parties = parties_of(self.board, cls.device_type)
         made = cls.from_board(Place(row, self.keystore, radio.node, self.clock, self.trace, parties, store, load))
+        made.radio_sleeps = made.sleepy or row.sleepy
         await made.start()
         await radio.check()
         return made

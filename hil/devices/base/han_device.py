@@ -32,6 +32,9 @@ MANUFACTURER_NAME = b"CHUB BENCH"
 _MAINS, _BATTERY = 0x01, 0x03
 
 
+POLL_S = 5.0
+"""Pause between two polls of a Device whose radio sleeps, though it is there at any time: below the 7.68 s for which a parent holds a
+message (macTransactionPersistenceTime, IEEE 802.15.4-2006). The bench's own figure."""
 SEARCH_S = 300.0
 """Pause between two searches for a hub that does not answer. The bench's own figure."""
 
@@ -51,6 +54,7 @@ class HanDevice:
     device_type: ClassVar[DeviceType] = DeviceType.TYPE_2
     descriptors: ClassVar[tuple[SimpleDescriptor, ...]] = ()
     sleepy: ClassVar[bool] = False
+    """True for a type that runs on a battery and wakes by a rhythm of its own."""
     variants: ClassVar[tuple[str, ...]] = ()
     """The variants of this type by name, the ordinary one first."""
     makers: ClassVar[tuple[str, ...]] = ()
@@ -79,12 +83,15 @@ class HanDevice:
         self.zcl = ZclPort(node, clock, trace=trace, source=self.name)
         self.coordinator: Eui64 | None = None
         self.powered = True
+        self.radio_sleeps = self.sleepy
+        """True: its radio is off between polls of its parent. One that is not :attr:`sleepy` polls each POLL_S."""
         self.key_borrowed = False
         """True while the link key with the hub is the hash of the one with its predecessor."""
         self.hub_time: ServedTime | None = None
         self._hub_time_read_at = 0.0
         self.watch: KeepAliveWatch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._poller: asyncio.Task[None] | None = None
 
     @classmethod
     def from_board(cls, place: Place) -> Self:
@@ -115,10 +122,11 @@ class HanDevice:
             self.keystore.cbke(self.eui64),
             trace=self.trace,
             name=self.name,
-            sleepy=self.sleepy,
+            sleepy=self.radio_sleeps,
             on_key=self._trust,
         )
         self._note_time(membership.time)
+        self._poll_if_asleep()
         await self.joined(membership)
 
     def _trust(self, coordinator: Eui64) -> None:
@@ -155,6 +163,7 @@ class HanDevice:
             self.trace.emit("han", self.name, "not resumed", reason=str(problem))
             return
         self.trace.emit("han", self.name, "resumed" if resumed else "not resumed", target=str(self.coordinator))
+        self._poll_if_asleep()
         await self.refresh_hub_time()
         await self.joined(Membership(self.coordinator, self.hub_time))
 
@@ -251,6 +260,16 @@ class HanDevice:
 
     async def wake(self) -> None:
         """Switch the HAN interface on now; a Device that does not sleep has it on."""
+
+    def _poll_if_asleep(self) -> None:
+        if self.radio_sleeps and not self.sleepy and (self._poller is None or self._poller.done()):
+            self._poller = self.spawn(self._poll())
+
+    async def _poll(self) -> None:
+        while True:
+            await self.clock.sleep(POLL_S)
+            with contextlib.suppress(RadioError):  # a parent that does not answer is what the watch for the hub looks after
+                await self.node.poll()
 
     # --- tasks
 
