@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ DEVICES = (
     ("ppmid", "PPMID", "2122232425262728292A2B2C2D2E2F30", ""),
     ("ihd", "IHD", "3132333435363738393A3B3C3D3E3F40", ""),
 )
+NAMES = tuple(device[0] for device in DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,20 @@ def _told(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def elsewhere(folder: Path, family: str, speed: float = 1.0) -> Iterator[Elsewhere]:
-    """The dongles, and in ``folder`` the board that has its radios on them; ``speed`` is that of both processes and of the board."""
+def elsewhere(folder: Path, family: str, speed: float = 1.0, *, sleepy: bool = False, only: Collection[str] = NAMES) -> Iterator[Elsewhere]:
+    """The dongles, and in ``folder`` the board that has its radios on them; ``speed`` is that of both processes and of the board.
+
+    ``sleepy``: every Device's radio sleeps, the gas meter's alone without it. ``only``: the Devices that there are.
+    """
     with _dongles("--family", family, "--air", "127.0.0.1:0", "--speed", str(speed)) as hub:
         radio, air = _told(hub), str(_told(hub)["air"]).removeprefix("socket:")
         first = "00db1234567890a1"
-        with _dongles("--count", str(len(DEVICES)), "--eui", first, "--on", air, "--speed", str(speed)) as devices:
+        there = [device for device in DEVICES if device[0] in only]
+        with _dongles("--count", str(len(there)), "--eui", first, "--on", air, "--speed", str(speed)) as devices:
             rows = [
                 f'[[device]]\nname = "{name}"\ntype = "{kind}"\neui = "{at["eui64"]}"\n'
-                f'install_code = "{code}"\nnode = "{at["path"]}"\n{more}\n'
-                for (name, kind, code, more), at in ((device, _told(devices)) for device in DEVICES)
+                f'install_code = "{code}"\nnode = "{at["path"]}"\nsleepy = {str(sleepy).lower()}\n{more}\n'
+                for (name, kind, code, more), at in ((device, _told(devices)) for device in there)
             ]
             board = folder / "elsewhere.toml"
             board.write_text(
