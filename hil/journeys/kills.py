@@ -61,8 +61,8 @@ ASKED: Final = (("4.1.1", True), ("7.2", True), ("8.9", False), ("7.4", True))
 """Variant of the load, in turn, and True where it is for the meter, False for the hub."""
 AT_ONCE: Final = 4
 """Requests under way at once."""
-HOPS: Final = (1, 60)
-"""From one kill to the next: from the middle of a start to about two requests and their Responses."""
+HOPS: Final = {"hub": (1, 60), "home": (1, 160), "dcc": (1, 60)}
+"""From one kill of a victim to the next: from the middle of a start to about two requests and their Responses; a meter joins anew first."""
 LOOK_S: Final = 0.1
 PATIENCE_S: Final = 600.0
 """So long without a hop or an answer is the end of the patience. The bench's own figure, for a machine that is much slower."""
@@ -378,7 +378,7 @@ async def killed(
             async with asyncio.TaskGroup() as group:
                 group.create_task(bench.load(over))
                 for number in range(kills):
-                    instant = bench.hops + random.randint(*HOPS)
+                    instant = bench.hops + random.randint(*HOPS[victim])
                     await bench.until(f"kill {number + 1}", lambda instant=instant: bench.hops >= instant)  # type: ignore[misc]
                     await bench.programs[victim].end(signal.SIGKILL)
                     bench.programs[victim].start()
