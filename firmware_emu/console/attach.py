@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import socket
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from firmware_emu.console.declare import WordError
 from firmware_emu.console.offers import Offer, hint, offers
 from firmware_emu.console.records import line, quiet
 from firmware_emu.console.result import Result
+from firmware_emu.console.width import columns
 from firmware_emu.console.words import read_line
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ownership import Owner
@@ -219,7 +219,7 @@ class AttachedTalk:
         read_line(line)
 
     def say(self, line: str) -> Iterator[Result]:
-        answer = self._ask({"say": line, "width": shutil.get_terminal_size().columns})
+        answer = self._ask({"say": line, "width": columns()})
         results = answer["results"]
         assert isinstance(results, list)
         for one in results:

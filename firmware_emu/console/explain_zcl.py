@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.names import attribute_meaning, field_meaning
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Cluster, FieldValue, Layout, Repeat
@@ -69,7 +70,7 @@ def _payload(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None, inner: In
     if command is None or command.layout is None:
         return [cursor.node(cursor.remaining, "payload", None, "its layout is not known: name the cluster" if cluster is None else "")]
     reader = ZclReader(frame.payload, base=cursor.offset)
-    nodes = _fields(cursor, reader, command.layout, {})
+    nodes = _fields(cursor, reader, command.layout, _Place(0 if cluster is None else cluster.id, command.name))
     if cursor.remaining:
         if cluster is not None and cluster.id == _TUNNELING and command.name.startswith("TransferData"):
             nodes.append(TreeNode(cursor.offset, b"", "tunnel data", children=explain_tunnel_data(cursor, inner)))
@@ -78,20 +79,30 @@ def _payload(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None, inner: In
     return nodes
 
 
-def _fields(cursor: Cursor, reader: ZclReader, layout: Layout, values: dict[str, FieldValue]) -> list[TreeNode]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The command whose fields are read."""
+
+    cluster: int
+    command: str
+
+
+def _fields(cursor: Cursor, reader: ZclReader, layout: Layout, place: _Place) -> list[TreeNode]:
     nodes: list[TreeNode] = []
+    values: dict[str, FieldValue] = {}
     for item in layout:
         if isinstance(item, Repeat):
             count = values.get(item.count) if isinstance(item.count, str) else item.count
             number = 0
             while reader.left if count is None else number < int(str(count)):
                 head = cursor.node(0, f"{item.name} {number}")
-                nodes.append(replace(head, children=tuple(_fields(cursor, reader, item.fields, {}))))
+                nodes.append(replace(head, children=tuple(_fields(cursor, reader, item.fields, place))))
                 number += 1
         elif reader.left or not item.optional:
             before = reader.offset
             values[item.name] = value = read_value(reader, item.type, item.name)
-            nodes.append(cursor.node(reader.offset - before, item.name.replace("_", " "), _shown(value), item.type.name))
+            means = field_meaning(place.cluster, f"{place.command}.{item.name}", item.type, value) or item.type.name
+            nodes.append(cursor.node(reader.offset - before, item.name.replace("_", " "), _shown(value), means))
     return nodes
 
 
@@ -100,7 +111,7 @@ def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[T
     nodes: list[TreeNode] = []
     if frame.command == GeneralCommand.READ_ATTRIBUTES:
         while reader.left:
-            nodes.append(_attribute(cursor, reader, cluster, frame))
+            nodes.append(_attribute(cursor, reader, cluster)[0])
     elif frame.command == GeneralCommand.DEFAULT_RESPONSE:
         answered = reader.number(1, "command id")
         nodes.append(cursor.node(1, "command answered", f"{answered:02x}"))
@@ -109,7 +120,8 @@ def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[T
     elif frame.command in _LISTS:
         with_status, _ = _LISTS[GeneralCommand(frame.command)]
         while reader.left:
-            nodes.append(_attribute(cursor, reader, cluster, frame))
+            node, attribute = _attribute(cursor, reader, cluster)
+            nodes.append(node)
             if with_status:
                 status = reader.number(1, "status")
                 nodes.append(cursor.node(1, "status", f"{status:02x}", status_name(status)))
@@ -119,16 +131,17 @@ def _general(cursor: Cursor, frame: ZclFrame, cluster: Cluster | None) -> list[T
             nodes.append(cursor.node(1, "data type", f"{kind.identifier:02x}", kind.name))
             before = reader.offset
             value = read_value(reader, kind, "value")
-            nodes.append(cursor.node(reader.offset - before, "value", _shown(value)))
+            known = "" if cluster is None else attribute_meaning(cluster.id, attribute, kind.identifier, value)
+            nodes.append(cursor.node(reader.offset - before, "value", _shown(value), known))
     if cursor.remaining:
         nodes.append(cursor.node(cursor.remaining, "payload"))
     return nodes
 
 
-def _attribute(cursor: Cursor, reader: ZclReader, cluster: Cluster | None, frame: ZclFrame) -> TreeNode:
+def _attribute(cursor: Cursor, reader: ZclReader, cluster: Cluster | None) -> tuple[TreeNode, int]:
     number = reader.number(2, "attribute id")
     known = None if cluster is None else cluster.attribute(number) or cluster.attribute(number, server=False)
-    return cursor.node(2, "attribute", f"{number:04x}", "" if known is None else known.name.replace("_", " "))
+    return cursor.node(2, "attribute", f"{number:04x}", "" if known is None else known.name.replace("_", " ")), number
 
 
 def explain_tunnel_data(cursor: Cursor, inner: Inner) -> tuple[TreeNode, ...]:

@@ -21,6 +21,7 @@ from firmware_emu.extras import load
 from firmware_emu.gbcs import explain as gbcs
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotification
 from firmware_emu.gbcs.explain_dlms import explain_notification, explain_request, explain_response
+from firmware_emu.gbcs.explain_fault import explain_to_fault
 from firmware_emu.gbcs.tree import Cursor, Tree
 from firmware_emu.zse.zcl import GeneralCommand
 
@@ -40,12 +41,16 @@ class LayerKnowledge:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """``likely``: 0 (cannot be) to 1 (is nothing else); ``explain`` raises DecodeError where the octets are not of this layer."""
+    """``likely``: 0 (cannot be) to 1 (is nothing else); ``explain`` raises DecodeError where the octets are not of this layer.
+
+    ``to_fault`` explains octets that ``explain`` refused, up to what is wrong with them.
+    """
 
     name: str
     about: str
     likely: Callable[[bytes], float]
     explain: Callable[[bytes, LayerKnowledge], Tree]
+    to_fault: Callable[[bytes, DecodeError, LayerKnowledge], Tree] | None = None
 
 
 @cache
@@ -60,21 +65,28 @@ def layers() -> tuple[Layer, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Reading of octets: its kind, how sure that is (0 to 1), and what else they could be."""
+    """Reading of octets: its kind, how sure that is (0 to 1), what else they could be, and the fault that the reading ends at."""
 
     layer: Layer
     tree: Tree
     likely: float
     others: tuple[str, ...]
+    fault: DecodeError | None = None
 
 
 def explain_any(octets: bytes, known: LayerKnowledge, layer: str | None = None) -> Explained:
-    """Explain octets as ``layer``, or as the likeliest one that reads them whole. Raises DecodeError, or KeyError for no layer."""
+    """Explain octets as ``layer``, or as the likeliest one that reads them whole; a layer that can explains up to a fault.
+
+    Raises DecodeError where none can, or KeyError for no layer.
+    """
     if layer is not None:
         chosen = {one.name: one for one in layers()}[layer]
-        return Explained(chosen, chosen.explain(octets, known), 1.0, ())
+        try:
+            return Explained(chosen, chosen.explain(octets, known), 1.0, ())
+        except DecodeError as refused:
+            return _to_fault(chosen, octets, known, refused)
     found: list[tuple[float, Layer, Tree]] = []
-    problems: list[tuple[float, str, DecodeError]] = []
+    problems: list[tuple[float, Layer, DecodeError]] = []
     for one in layers():
         likely = one.likely(octets)
         if likely <= 0:
@@ -82,21 +94,31 @@ def explain_any(octets: bytes, known: LayerKnowledge, layer: str | None = None) 
         try:
             found.append((likely, one, one.explain(octets, known)))
         except DecodeError as problem:
-            problems.append((likely, one.name, problem))
+            problems.append((likely, one, problem))
     if not found:
         if not problems:
             raise DecodeError(0, "octets", f"{octets[:4].hex(' ')} ...: no layer begins like this; name one with as=")
-        _, name, wrong = max(problems, key=lambda item: item[0])
-        raise DecodeError(
-            wrong.offset, wrong.field, f"{wrong.problem} (read as {name}, which they look like most; as=LAYER reads them as another)"
-        )
+        _, most, wrong = max(problems, key=lambda item: item[0])
+        said = f"{wrong.problem} (read as {most.name}, which they look like most; as=LAYER reads them as another)"
+        return _to_fault(most, octets, known, DecodeError(wrong.offset, wrong.field, said))
     found.sort(key=lambda item: -item[0])
     likely, best, tree = found[0]
     return Explained(best, tree, likely, tuple(one.name for _, one, _ in found[1:]))
 
 
+def _to_fault(layer: Layer, octets: bytes, known: LayerKnowledge, wrong: DecodeError) -> Explained:
+    """The explanation up to the fault, of a layer that can. Raises the fault for another."""
+    if layer.to_fault is None:
+        raise wrong
+    return Explained(layer, layer.to_fault(octets, wrong, known), 1.0, (), wrong)
+
+
 def _gbcs(octets: bytes, known: LayerKnowledge) -> Tree:
     return gbcs.explain(octets, known.keystore)
+
+
+def _gbcs_to_fault(octets: bytes, wrong: DecodeError, known: LayerKnowledge) -> Tree:
+    return explain_to_fault(octets, wrong, known.keystore)
 
 
 def _dlms(octets: bytes, known: LayerKnowledge) -> Tree:
@@ -156,7 +178,7 @@ def _like_dlms(octets: bytes) -> float:
 
 
 LAYERS: Sequence[Layer] = (
-    Layer("gbcs", "a GBCS message, whole", lambda octets: 1.0 if octets[:1] in (b"\xdd", b"\xdf") else 0.0, _gbcs),
+    Layer("gbcs", "a GBCS message", lambda octets: 1.0 if octets[:1] in (b"\xdd", b"\xdf") else 0.0, _gbcs, _gbcs_to_fault),
     Layer("dlms", "a DLMS access request, response or notification", _like_dlms, _dlms),
     Layer("tunnel", "what a ZigBee tunnel carries: a GBCS message behind the gas meter's mailbox octet", _like_tunnel, _tunnel),
     Layer("zcl", "a ZigBee cluster frame; cluster=0x0702 names its commands", _like_zcl, _zcl),

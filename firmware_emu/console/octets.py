@@ -27,8 +27,8 @@ def record_of(bench: Core, word: str) -> Record:
     return found[0]
 
 
-def octets_of(bench: Core, words: tuple[str, ...]) -> tuple[bytes, str]:
-    """The octets that the words name, and what to call them. Raises WordError."""
+def octets_of(bench: Core, words: tuple[str, ...]) -> tuple[bytes, str, Record | None]:
+    """The octets that the words name, what to call them, and the record that they are of. Raises WordError."""
     if not words:
         raise WordError("octets: expected OCTETS, in hex, @NUMBER of a record, or a file")
     if words[0].startswith("@"):
@@ -37,17 +37,17 @@ def octets_of(bench: Core, words: tuple[str, ...]) -> tuple[bytes, str]:
         record = whole[max(int(words[0][1:]), -len(whole))] if counted else record_of(bench, words[0])
         if record.data is None:
             raise WordError(f"read {words[0]!r}, a record without octets ({record.source} {record.event})")
-        return record.data, f"@{record.number}"
+        return record.data, f"@{record.number}", record
     text = "".join("".join(words).split()).replace(":", "").replace("-", "").replace(",", "").replace("0x", "")
     try:
-        return bytes.fromhex(text), f"{len(text) // 2} octets"
+        return bytes.fromhex(text), f"{len(text) // 2} octets", None
     except ValueError:
         path = Path(words[0])
         if len(words) == 1 and path.is_file():
             content = path.read_bytes()
             try:
-                return bytes.fromhex(content.decode("ascii")), path.name
+                return bytes.fromhex(content.decode("ascii")), path.name, None
             except ValueError:
-                return content, path.name
+                return content, path.name, None
         read = " ".join(words)[:40]
         raise WordError(f"octets: read {read!r}, expected hex digits in pairs, @NUMBER, or a file that is there") from None

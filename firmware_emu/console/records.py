@@ -86,6 +86,15 @@ def detail(record: Record) -> str:
     return " ".join(f"{name}={value}" for name, value in record.detail.items() if value is not None)
 
 
+def hop(record: Record) -> str:
+    """Which hop a record is, in one phrase: ``esme 00db1234567890a0 sent to hub, Metering PublishSnapshot, under the link key``."""
+    way = f"{record.source} {record.event}" + ("" if record.target is None else f" {record.target}")
+    named = [str(record.detail[word]) for word in ("cluster", "command") if record.detail.get(word)]
+    secured = record.detail.get("secured")
+    key = [] if secured is None else ["under the link key" if secured else "under the network key alone"]
+    return ", ".join((way, *([" ".join(named)] if named else []), *key))
+
+
 def line(record: Record) -> Text:
     """One record as one coloured line."""
     when = EPOCH + timedelta(seconds=record.time)

@@ -1,36 +1,30 @@
-"""The explanation of a message as a coloured tree, a line a field."""
+"""The explanation of a message as a coloured tree, in the width of the console that shows it: it wraps, and cuts nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from firmware_emu.gbcs.explain import Tree, TreeNode
 
-OCTETS_SHOWN = (6, 14)
-"""Longer fields show their first octets (on a console below :data:`WIDE`, and from it on) and how many there are; ``--json`` has all."""
-WIDE = 150
+_WIDE = 120
+_A_LINE = (8, 16)
+"""Octets a line, on a console below :data:`_WIDE` columns and from there on."""
+_OFFSET = 6
 _VERDICTS = (("valid", "bold green"), ("invalid", "bold red"), ("unchecked", "yellow"), ("does not open", "bold red"))
 
 
-def lines(nodes: Sequence[TreeNode], guides: str = "", *, decrypted: bool = False) -> Iterator[tuple[TreeNode, str, bool]]:
-    """Every node with the guides of its branch in front of its name, and whether it stands in a plaintext."""
+def lines(nodes: Sequence[TreeNode], guides: str = "", *, decrypted: bool = False) -> Iterator[tuple[TreeNode, str, str, bool]]:
+    """Every node with the guides in front of its name, those in front of the lines below it, and whether it stands in a plaintext."""
     for number, node in enumerate(nodes):
         last = number + 1 == len(nodes)
-        yield node, guides + ("└─ " if last else "├─ "), decrypted
         inner = guides + ("   " if last else "│  ")
+        below = inner + ("│  " if node.children or node.decrypted else "   ")
+        yield node, guides + ("└─ " if last else "├─ "), below, decrypted
         yield from lines(node.children, inner, decrypted=decrypted)
         yield from lines(node.decrypted, inner, decrypted=True)
-
-
-def _octets(node: TreeNode, shown: int) -> str:
-    octets = node.octets
-    if len(octets) <= shown:
-        return octets.hex(" ")
-    return f"{octets[:shown].hex(' ')} … ({len(octets)})"
 
 
 def _value(node: TreeNode) -> str:
@@ -42,27 +36,38 @@ def _style(meaning: str) -> str:
     return next((style for word, style in _VERDICTS if meaning.startswith(word)), "green")
 
 
-def show(console: Console, tree: Tree) -> None:
-    """Print the table of :func:`table` in the console's width."""
-    console.print(table(tree, console.width))
+def _said(node: TreeNode, decrypted: bool) -> Text:
+    """Field, value, meaning and clause in one text."""
+    parts = (
+        Text(node.field, "magenta" if decrypted else "bold"),
+        Text(_value(node), "yellow"),
+        Text(node.meaning, _style(node.meaning)),
+        Text(node.clause.removeprefix("reference "), "dim"),
+    )
+    return Text("  ").join(part for part in parts if part)
 
 
-def table(tree: Tree, width: int) -> Table:
-    """Offset, octets, field, value and meaning, clause; in less than :data:`WIDE` columns the last three share one."""
-    wide = width >= WIDE
-    shown = Table(box=None, pad_edge=False, title=Text(tree.title, style="bold"), title_justify="left")
-    shown.add_column("offset", justify="right", style="dim", no_wrap=True)
-    shown.add_column("octets", style="cyan", no_wrap=True)
-    for name in ("field", "value and meaning", "clause") if wide else ("field, value, meaning, clause",):
-        shown.add_column(name, no_wrap=name == "field")
-    for node, guides, decrypted in lines(tree.nodes):
-        field = Text.assemble((guides, "dim"), (node.field, "magenta" if decrypted else "bold"))
-        value = _value(node)
-        said = Text.assemble((value, "yellow"), "  " if value and node.meaning else "", (node.meaning, _style(node.meaning)))
-        clause = Text(node.clause.removeprefix("reference "), "dim")
-        parts = (field, said, clause) if wide else (Text("  ").join(part for part in (field, said, clause) if part),)
-        shown.add_row(str(node.offset), Text(_octets(node, OCTETS_SHOWN[wide])), *parts)
-    return shown
+def rows(console: Console, tree: Tree, width: int) -> Iterator[Text]:
+    """Lines of at most ``width`` columns: offset, octets, and the tree of fields with their values, meanings and clauses."""
+    a_line = _A_LINE[width >= _WIDE]
+    octets_wide = 3 * a_line - 1
+    room = width - _OFFSET - octets_wide - 4
+    yield Text(tree.title, "bold")
+    yield Text(f"{'offset':>{_OFFSET}}  {'octets':<{octets_wide}}  field, value, meaning, clause"[:width].rstrip(), "dim")
+    for node, guides, below, decrypted in lines(tree.nodes):
+        texts = _said(node, decrypted).wrap(console, max(room - len(below), 12))
+        octets = [node.octets[at : at + a_line].hex(" ") for at in range(0, len(node.octets), a_line)]
+        for number in range(max(len(texts), len(octets), 1)):
+            text = texts[number] if number < len(texts) else Text()
+            text.rstrip()
+            line = Text.assemble(
+                (f"{node.offset if number == 0 else '':>{_OFFSET}}  ", "dim"),
+                (f"{octets[number] if number < len(octets) else '':<{octets_wide}}  ", "cyan"),
+                (guides if number == 0 else below, "dim"),
+                text,
+            )
+            line.rstrip()
+            yield line
 
 
 class TreeTable:
@@ -72,4 +77,16 @@ class TreeTable:
         self._tree = tree
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield table(self._tree, options.max_width)
+        yield from rows(console, self._tree, options.max_width)
+
+
+def brief(tree: Tree) -> str:
+    """One line: what the message is, how long it is, and what of it does not hold."""
+    octets = sum(node.length for node in tree.nodes)
+    wrong = [f"{node.field} {node.meaning}" for _, node in tree.walk() if _style(node.meaning) == "bold red"]
+    return "; ".join((f"{tree.title}, {octets} octets", *wrong))
+
+
+def show(console: Console, tree: Tree) -> None:
+    """Print the explanation in the console's width."""
+    console.print(TreeTable(tree))

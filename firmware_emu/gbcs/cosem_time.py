@@ -42,13 +42,13 @@ def decode_date_time(octets: bytes) -> datetime | None:
 
 
 def describe_date_time(octets: bytes) -> str:
-    """For people: an ISO time, ``now``, ``never``, or the octets where fields are wildcards."""
+    """For people: an ISO time, ``now``, ``never``, or its parts where fields are wildcards."""
     if octets == NOW:
         return "now"
     if octets == NEVER:
         return "never"
     moment = decode_date_time(octets)
-    return octets.hex() if moment is None else moment.isoformat().replace("+00:00", "Z")
+    return describe_form("date-time", octets) if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def encode_utc_seconds(moment: datetime) -> int:
@@ -123,3 +123,40 @@ def decode_generalized(text: str) -> datetime:
 def _utc(moment: datetime) -> datetime:
     """An aware moment in UTC; a naive one is taken for UTC, as every time in GBCS is."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAYS = {0xFD: "the second last day", 0xFE: "the last day"}
+_MONTHS = {0xFD: "the month summer time ends", 0xFE: "the month summer time begins"}
+_ANY = 0xFF
+
+
+def describe_form(form: str, octets: bytes) -> str:
+    """For people: a ``date`` (5 octets), ``time`` (4), ``date-time`` (12) or ``zcl-date`` (4); FF is any. Empty for another size."""
+    match form, len(octets):
+        case "date", 5:
+            return _date(int.from_bytes(octets[:2], "big"), 0xFFFF, octets[2], octets[3], octets[4])
+        case "time", 4:
+            return _time(octets)
+        case "date-time", 12:
+            return f"{describe_form('date', octets[:5])}, {_time(octets[5:9])}"
+        case "zcl-date", 4:
+            return _date(octets[0] if octets[0] == _ANY else octets[0] + 1900, _ANY, octets[1], octets[2], octets[3])
+    return ""
+
+
+def _date(year: int, any_year: int, month: int, day: int, weekday: int) -> str:
+    """``2026-04-01``, or its parts where one is any: ``every year, month 4, day 1``; an impossible octet is shown as it is."""
+    on = "" if weekday == _ANY else f", {_WEEKDAYS[weekday - 1] if 1 <= weekday <= 7 else f'weekday {weekday}'}"
+    if year != any_year and 1 <= month <= 12 and 1 <= day <= 31:
+        return f"{year:04d}-{month:02d}-{day:02d}{on}"
+    if year == any_year and month == day == _ANY:
+        return f"every day{on}"
+    parts = ["every year" if year == any_year else f"year {year}"]
+    parts.append("every month" if month == _ANY else _MONTHS.get(month, f"month {month}"))
+    parts.append("every day" if day == _ANY else _DAYS.get(day, f"day {day}"))
+    return ", ".join(parts) + on
+
+
+def _time(octets: bytes) -> str:
+    return ":".join(f"{octet:02d}" if octet != _ANY else "any" for octet in octets[:3])

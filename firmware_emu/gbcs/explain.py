@@ -53,16 +53,14 @@ def explain(data: bytes, keystore: Keystore | None = None) -> Tree:
     cursor = Cursor(data)
     nodes: list[TreeNode] = []
     if message.mac is not None:
-        nodes.append(_ciphering_header(cursor))
-    nodes.extend(_grouping_header(cursor, message, keystore))
-    inner = Cursor(message.payload, cursor.offset)
-    body = _payload(inner, message, payload)
+        nodes.append(ciphering_header(cursor))
+    nodes.extend(grouping_header(cursor, message, keystore))
+    content = content_node(Cursor(message.payload, cursor.offset), message, payload)
     cursor.position += len(message.payload)
     if verdict is not None:
         parts = {part.offset: part for part in verdict.encrypted}
-        body = tuple(_with_plaintext(node, parts, message.message_code) for node in body)
-    use_case = find(message.message_code)
-    nodes.append(TreeNode(inner.base, b"", "content", type(payload).__name__, use_case.title if use_case else "", "", body))
+        content = _with_plaintext(content, parts, message.message_code)
+    nodes.append(content)
     if message.signature is not None:
         size = len(message.signature)
         nodes.append(cursor.node(1, "signature length", str(size), clause=_HEADER))
@@ -73,6 +71,14 @@ def explain(data: bytes, keystore: Keystore | None = None) -> Tree:
         outcome = "" if verdict is None else _outcome(verdict.mac)
         nodes.append(cursor.node(12, "MAC", None, outcome, "reference gbcs-messages 2.2"))
     return Tree(title(message), tuple(nodes))
+
+
+def content_node(cursor: Cursor, message: Message, payload: Payload) -> TreeNode:
+    """Node of the content, which begins at the cursor."""
+    use_case = find(message.message_code)
+    start = cursor.offset
+    body = _payload(cursor, message, payload)
+    return TreeNode(start, b"", "content", type(payload).__name__, use_case.title if use_case else "", "", body)
 
 
 def title(message: Message) -> str:
@@ -88,7 +94,8 @@ def _outcome(check: ProtectionCheck) -> str:
     return f"{text}; it holds with {check.would_hold}" if check.would_hold else text
 
 
-def _ciphering_header(cursor: Cursor) -> TreeNode:
+def ciphering_header(cursor: Cursor) -> TreeNode:
+    """Node of the general-ciphering header at the cursor. Raises IndexError where its length is cut off."""
     parts = (
         cursor.node(1, "general-ciphering tag"),
         cursor.node(1, "transaction id", "empty"),
@@ -104,7 +111,8 @@ def _ciphering_header(cursor: Cursor) -> TreeNode:
     return TreeNode(0, b"", "general-ciphering header", clause=_CIPHERING, children=parts)
 
 
-def _grouping_header(cursor: Cursor, message: Message, keystore: Keystore | None) -> list[TreeNode]:
+def grouping_header(cursor: Cursor, message: Message, keystore: Keystore | None) -> list[TreeNode]:
+    """Nodes from the general-signing tag to the length of the content. Raises IndexError where that length is cut off."""
     header = message.header
     nodes = [
         cursor.node(1, "general-signing tag", clause=_HEADER),
@@ -156,7 +164,7 @@ def _payload(cursor: Cursor, message: Message, payload: Payload) -> tuple[TreeNo
         case GbzAlert():
             return explain_alert(cursor, payload, message.message_code)
         case Asn1Payload():
-            return explain_asn1(cursor, payload)
+            return explain_asn1(cursor, payload, message.message_code)
         case DeliveryFailure():
             return _delivery_failure(cursor, payload)
         case _:

@@ -23,11 +23,13 @@ from firmware_emu.gbcs.axdr import (
 from firmware_emu.gbcs.cosem_time import decode_date_time, describe_date_time
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, Choice, DataNotification, Specification, obis_text
 from firmware_emu.gbcs.envelope import length_octets
-from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object, data_name
+from firmware_emu.gbcs.names import cosem_class, cosem_member, cosem_object, data_name, number_meaning, octets_meaning
 from firmware_emu.gbcs.tree import Cursor, TreeNode
 from firmware_emu.gbcs.use_cases import AccessItem, find
 
 _DATE_TIMES = (bytes.fromhex("0000000000000000008000ff"), bytes.fromhex("ffffffffffffffffff8000ff"))
+EVENT_CODE = "event code"
+"""The name in ``data_names.csv`` of the element that holds an event or alert code."""
 _SEE_DATA = "reference gbcs-messages 5.3"
 _SEE_REQUEST = "reference gbcs-messages 5.1"
 _SEE_RESPONSE = "reference gbcs-messages 5.2"
@@ -134,7 +136,7 @@ def explain_data(cursor: Cursor, value: Data, field: str, where: str = "", key: 
         return replace(head, children=tuple(children))
     if isinstance(value, CompactArray):
         return _compact(cursor, value, field, where, key, path)
-    text, meaning = describe(value)
+    text, meaning = _leaf(value, where, key, path)
     return cursor.node(len(value.encode()), field, text, meaning, _SEE_DATA)
 
 
@@ -157,8 +159,29 @@ def _packed(cursor: Cursor, description: TypeDescription, value: Data, field: st
             below = f"{path}.{'*' if isinstance(value, Array) else index}"
             parts.append(_packed(cursor, kind, element, data_name(where, key, below) or f"element {index}", where, key, below))
         return replace(head, children=tuple(parts))
-    text, meaning = describe(value)
+    text, meaning = _leaf(value, where, key, path)
     return cursor.node(len(pack(description, value)), field, text, meaning, _SEE_DATA)
+
+
+def _leaf(value: Data, where: str, key: str, path: str) -> tuple[str, str]:
+    """Value and meaning of a leaf, its meaning by its place where it is an enumeration, a date or a time."""
+    text, meaning = describe(value)
+    place = meaning_place(where, key, path)
+    if isinstance(value, OctetString):
+        return text, octets_meaning(place, value.octets) or meaning
+    number = getattr(value, "value", None)
+    if isinstance(number, int) and not isinstance(number, bool):
+        if data_name(where, key, path) == EVENT_CODE:
+            return f"{value.type_name} {number:04x}", alert_name(number)
+        return text, number_meaning(place, number) or meaning
+    return text, meaning
+
+
+def meaning_place(where: str, key: str, path: str) -> str:
+    """The place of a leaf as ``meanings.toml`` writes it, for its place as ``data_names.csv`` does: without the OBIS code."""
+    words = key.split(" ")
+    named = f"alert {key}" if where == "alert" else f"{where} {' '.join((words[0], *words[2:]))}"
+    return f"{named} {path}".rstrip()
 
 
 def _describe_type(description: TypeDescription) -> str:

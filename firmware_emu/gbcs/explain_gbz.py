@@ -9,7 +9,7 @@ from firmware_emu.gbcs.alerts import BILLING_DATA_GBZ, GbzAlert, alert_name
 from firmware_emu.gbcs.cosem_time import describe_utc_seconds
 from firmware_emu.gbcs.envelope import Reader
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, DISABLE_DEFAULT_RESPONSE, SERVER_TO_CLIENT, Component, Control, Gbz
-from firmware_emu.gbcs.names import zcl_attribute, zcl_cluster
+from firmware_emu.gbcs.names import attribute_meaning, field_meaning, zcl_attribute, zcl_cluster
 from firmware_emu.gbcs.tree import Cursor, TreeNode
 from firmware_emu.gbcs.zcl_layouts import LayoutValue, ZclCommand, ZclField, decode_zcl, layout_of
 from firmware_emu.zse.zcl import status_name
@@ -82,29 +82,41 @@ def _frame_control(octet: int) -> str:
 
 def explain_fields(cursor: Cursor, command: ZclCommand, cluster: int) -> tuple[TreeNode, ...]:
     """Nodes of a ZCL payload read by its layout; the cursor stands at its start."""
-    return tuple(_field(cursor, field, cluster) for field in command.fields)
+    return _fields(cursor, command.fields, command.layout.declared, cluster)
 
 
-def _field(cursor: Cursor, field: ZclField, cluster: int) -> TreeNode:
+def _fields(cursor: Cursor, fields: tuple[ZclField, ...], command: str, cluster: int) -> tuple[TreeNode, ...]:
+    """Nodes of fields that follow one another: an attribute's id says what the value behind it means."""
+    nodes: list[TreeNode] = []
+    attribute = 0
+    for field in fields:
+        if field.kind == "a" and isinstance(field.value, int):
+            attribute = field.value
+        nodes.append(_field(cursor, field, command, cluster, attribute))
+    return tuple(nodes)
+
+
+def _field(cursor: Cursor, field: ZclField, command: str, cluster: int, attribute: int) -> TreeNode:
     name = field.name.replace("_", " ")
     if isinstance(field.value, tuple):
         head = cursor.node(0, name, f"{len(field.value)} entries")
         entries = []
         for index, entry in enumerate(field.value):
             top = cursor.node(0, f"{name} {index}")
-            entries.append(replace(top, children=tuple(_field(cursor, part, cluster) for part in entry)))
+            entries.append(replace(top, children=_fields(cursor, entry, command, cluster)))
         return replace(head, children=tuple(entries))
-    text, meaning = _describe(field, cluster)
+    text, meaning = _describe(field, command, cluster, attribute)
     return cursor.node(field.length, name, text, meaning, _SEE)
 
 
-def _describe(field: ZclField, cluster: int) -> tuple[str, str]:
+def _describe(field: ZclField, command: str, cluster: int, attribute: int) -> tuple[str, str]:
     value = field.value
     if isinstance(value, LayoutValue):
         shown = _octets(value.value) if isinstance(value.value, bytes) else str(value.value)
-        return shown, f"type {value.type_id:02x}"
+        meaning = attribute_meaning(cluster, attribute, value.type_id, value.value)
+        return shown, ", ".join(part for part in (meaning, f"type {value.type_id:02x}") if part)
     if isinstance(value, bytes):
-        return _octets(value), ""
+        return _octets(value), "" if field.declared is None else field_meaning(cluster, field.declared.name, field.declared.type, value)
     number = value if isinstance(value, int) else 0
     match field.kind:
         case "t":
@@ -113,10 +125,12 @@ def _describe(field: ZclField, cluster: int) -> tuple[str, str]:
             return f"{number:04x}", zcl_attribute(cluster, number)
         case "z":
             return f"{number:02x}", status_name(number).lower().replace("_", " ")
-        case "b" | "c":
-            return f"{number:0{2 * field.length}x}", ""
-        case _:
-            return str(number), ""
+        case "c":
+            return f"{number:02x}", ""
+    if field.declared is None:
+        return str(number), ""
+    meaning = field_meaning(cluster, f"{command}.{field.declared.name}", field.declared.type, number)
+    return f"{number:0{2 * field.length}x}" if field.kind == "b" else str(number), meaning
 
 
 def _octets(octets: bytes) -> str:

@@ -7,7 +7,13 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from firmware_emu.gbcs.alerts import alert_name
+from firmware_emu.gbcs.cosem_time import describe_form, describe_utc_seconds
 from firmware_emu.zse import clusters
+from firmware_emu.zse import meanings as zcl_meanings
+from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.meanings import Meanings
+from firmware_emu.zse.zcl import BY_IDENTIFIER, DataType
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -66,3 +72,50 @@ def data_name(where: str, key: str, path: str) -> str:
     """
     names = _data()
     return names.get((where, key, path)) or names.get((where, key.split(" ", 1)[0], path), "")
+
+
+@cache
+def meanings() -> Meanings:
+    """The sets of DLMS values and ASN.1 payloads."""
+    return zcl_meanings.load("firmware_emu.gbcs")
+
+
+def number_meaning(place: str, number: int) -> str:
+    """What a number stands for at ``place`` (``asn1 joinMethodAndRole``, ``dlms 70 attribute 3``); empty where it counts."""
+    known = meanings().of(place)
+    return "" if known is None or known.form else meanings().describe(known, number)
+
+
+def octets_meaning(place: str, octets: bytes) -> str:
+    """A date or a time in words, where the octets at ``place`` are one; empty elsewhere."""
+    known = meanings().of(place)
+    return "" if known is None or not known.form else describe_form(known.form, octets)
+
+
+EVENTS = frozenset({"event"})
+"""Declared fields of 2 octets that hold an event or alert code; those of 4 number an issuer's event."""
+
+
+def field_meaning(cluster: int, place: str, kind: DataType, value: FieldValue) -> str:
+    """What the value of a cluster command's field stands for: its enumeration, a time, a date, an event code; empty where it counts."""
+    if kind.name == "date" and isinstance(value, bytes):
+        return describe_form("zcl-date", value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return ""
+    if kind.name == "utc":
+        return describe_utc_seconds(value)
+    if kind.name == "uint16" and place.rpartition(".")[2] in EVENTS:
+        return f"{value:04x}, {alert_name(value)}"
+    if kind.name == "clusterid":
+        return zcl_cluster(value)
+    return zcl_meanings.meaning(cluster, place, value)
+
+
+def attribute_meaning(cluster: int, attribute: int, type_id: int, value: FieldValue) -> str:
+    """What the value of an attribute stands for, or that it is the invalid one of its type; empty where it counts."""
+    kind = BY_IDENTIFIER[type_id]
+    if zcl_meanings.is_invalid(kind, value):
+        return "invalid: the Device has no value"
+    declared = clusters.by_id(cluster)
+    found = None if declared is None else declared.attribute(attribute) or declared.attribute(attribute, server=False)
+    return "" if found is None else field_meaning(cluster, found.name, kind, value)

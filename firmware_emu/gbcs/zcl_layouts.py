@@ -68,16 +68,18 @@ class ZclField:
     value: ZclValue
     offset: int
     length: int
+    declared: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldLayout:
-    """One declared field."""
+    """One field. ``declared`` is the cluster's declaration of it, None for what GBCS adds."""
 
     name: str
     kind: str
     width: int
     optional: bool
+    declared: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,14 @@ class GroupLayout:
 
 @dataclass(frozen=True, slots=True)
 class CommandLayout:
-    """One ZCL command. ``cluster`` is None for profile-wide commands."""
+    """One ZCL command. ``cluster`` is None for profile-wide commands, whose ``declared`` name is empty."""
 
     cluster: int | None
     from_server: bool
     command: int
     name: str
     fields: tuple[FieldLayout | GroupLayout, ...]
+    declared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def _command(identifier: int, from_server: bool, command: int, names: str) -> Co
     tokens = iter(_TOKEN.findall(names))
     items = named((declared.layout or ()) + _SNAPSHOTS.get((identifier, from_server, command), ()), tokens, title)
     further = tuple(FieldLayout(name.removeprefix("?"), "x", 0, True) for name in tokens)
-    return CommandLayout(identifier, from_server, command, title, items + further)
+    return CommandLayout(identifier, from_server, command, title, items + further, declared.name)
 
 
 def named(layout: Layout, tokens: Iterator[str], owner: str) -> tuple[FieldLayout | GroupLayout, ...]:
@@ -171,7 +174,7 @@ def _group(item: Repeat, name: str, optional: bool, renamed: Mapping[str, str], 
 
 def _field(item: Field, name: str) -> FieldLayout:
     kind = _LETTERS[item.type.name.rstrip("0123456789")]
-    return FieldLayout(name, kind, 0 if kind in "ds" else item.type.width, item.optional)
+    return FieldLayout(name, kind, 0 if kind in "ds" else item.type.width, item.optional, item)
 
 
 def layout_of(cluster: int, frame_control: int, command: int) -> CommandLayout | None:
@@ -206,7 +209,8 @@ def _read_items(reader: Reader, items: tuple[FieldLayout | GroupLayout, ...]) ->
                 continue
             value = _read_value(reader, item)
             kind = item.kind
-        fields.append(ZclField(item.name, kind, value, start, reader.offset - start))
+        declared = item.declared if isinstance(item, FieldLayout) else None
+        fields.append(ZclField(item.name, kind, value, start, reader.offset - start, declared))
     return tuple(fields)
 
 

@@ -116,7 +116,7 @@ class DccNoun(RigNoun):
     @verb()
     async def post(self, *octets: Octets) -> Result:
         """Post octets to the hub as they are, unchecked: a GBCS message by hand, or one of the trace once more."""
-        data, where = octets_of(self.bench, octets)
+        data, where, _ = octets_of(self.bench, octets)
         sequence = self.station.dcc.head_end.post(self.bench.board.hub.chf, data)
         await self.station.until("the hub's receipt", lambda: not self.station.dcc.head_end.undelivered(self.bench.board.hub.chf, sequence))
         return Result(f"{where} posted to the hub", {"octets": len(data)})

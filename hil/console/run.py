@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from firmware_emu.console.core import Core, Noun
-from firmware_emu.console.declare import Device, WordError, WordKind, verb
+from firmware_emu.console.declare import Device, Switch, WordError, WordKind, verb
 from firmware_emu.console.records import of_message
 from firmware_emu.console.result import Result, count
 from firmware_emu.trace import Record, Scalar
@@ -51,8 +51,10 @@ class RunNoun(Noun):
         return Result(f"{len(found)} runs in {self._base()}", columns=("run",), rows=[(path.name,) for path in found])
 
     @verb(plain="ladder", looks=True)
-    async def ladder(self, message: Message | None = None, last: int = LADDER_LAST, device: Device | None = None) -> Result:
-        """Draw a sequence: the hops of one message, or the last hops of all."""
+    async def ladder(
+        self, message: Message | None = None, last: int = LADDER_LAST, device: Device | None = None, keep_alives: Switch = False
+    ) -> Result:
+        """Draw a sequence: the hops of one message, or the last hops of all; keep-alives only where they are asked for."""
         records: list[Record] = self.bench.records
         if message is not None:
             records = of_message(records, message)
@@ -61,11 +63,14 @@ class RunNoun(Noun):
         eui = next((str(row.eui) for row in self.bench.board.device if row.name == device), device)
         named = lanes(self.bench.board)
         found = [arrow for arrow in arrows(records, named) if device is None or named.get(str(eui)) in (arrow.source, arrow.target)]
+        folded = 0 if keep_alives else sum(arrow.keep_alive for arrow in found)
+        found = [arrow for arrow in found if keep_alives or not arrow.keep_alive]
+        quiet = f", {count(folded, 'keep-alive')} left out (keep_alives=on)" if folded else ""
         shown = found[-last:]
         began = shown[0].time if shown else 0.0
         left_out = f", the last {len(shown)} of {len(found)}" if len(shown) < len(found) else ""
         return Result(
-            f"{count(len(shown), 'hop')}{left_out}",
+            f"{count(len(shown), 'hop')}{left_out}{quiet}",
             {},
             picture=LadderText(shown, list(named.values()), began),
             raw=shown,

@@ -13,21 +13,27 @@ _ROW = 24
 _TOP = 40
 _LEFT = 76
 _REFUSED = frozenset({"refused", "lost", "failed", "dropped", "not delivered"})
+_KEEP_ALIVE = "KeepAlive"
+_SHOWN = 44
+"""Characters of an arrow's words that a drawing has room for; its title has them all."""
 _ARRIVED = frozenset({"received"})
 """The far side of a hop: drawn where its sender, in another process perhaps, has not told it."""
-_WORDS = ("variant", "kind", "use_case", "command", "what", "code", "check", "reason")
+_WORDS = ("cluster", "variant", "kind", "use_case", "command", "what", "code", "check", "reason")
 """Details that say what a hop carried, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One hop between two lanes."""
+    """One hop between two lanes, record ``number`` of the trace; one of ``keep_alive`` asks no more than that the other is there."""
 
     time: float
     source: str
     target: str
     text: str
     refused: bool
+    number: int = 0
+    area: str = ""
+    keep_alive: bool = False
 
 
 def arrows(records: Sequence[Record], lanes: Mapping[str, str]) -> list[Arrow]:
@@ -43,7 +49,9 @@ def arrows(records: Sequence[Record], lanes: Mapping[str, str]) -> list[Arrow]:
         hop = (source, target, record.message)
         if record.event not in _ARRIVED or hop not in left:
             left.add(hop)
-            found.append(Arrow(record.time, source, target, _text(record), record.event in _REFUSED))
+            quiet = record.detail.get("cluster") == _KEEP_ALIVE
+            refused = record.event in _REFUSED
+            found.append(Arrow(record.time, source, target, _text(record), refused, record.number, record.area, quiet))
     return found
 
 
@@ -55,7 +63,12 @@ def _lane(name: str, lanes: Mapping[str, str]) -> str | None:
 
 def _text(record: Record) -> str:
     said = next((f"{record.detail[word]}" for word in _WORDS if record.detail.get(word)), "")
-    return f"{record.event} {said}".strip()[:44]
+    command = record.detail.get("command") if record.detail.get("cluster") else None
+    return " ".join(str(part) for part in (record.event, said, command) if part)
+
+
+def _shortened(text: str) -> str:
+    return escape(text) if len(text) <= _SHOWN else f"{escape(text[: _SHOWN - 1])}…<title>{escape(text)}</title>"
 
 
 def draw_ladder(
@@ -82,7 +95,7 @@ def draw_ladder(
         out.append(f'<text x="4" y="{y}" class="when">{arrow.time - began:.3f} s</text>')
         out.append(f'<line x1="{start}" y1="{y}" x2="{end}" y2="{y}" stroke="{colour}"/>')
         out.append(f'<path d="M{end} {y}l{back} -4v8z" fill="{colour}"/>')
-        out.append(f'<text x="{(start + end) / 2}" y="{y - 4}" text-anchor="middle" class="what">{escape(arrow.text)}</text>')
+        out.append(f'<text x="{(start + end) / 2}" y="{y - 4}" text-anchor="middle" class="what">{_shortened(arrow.text)}</text>')
     for row, words in (marks or {}).items():
         y = _TOP + _ROW * (row + 1) + _ROW // 2
         out.append(f'<text x="4" y="{y}" class="state">{escape(words)}</text>')

@@ -230,7 +230,7 @@ def test_a_ladder_draws_the_hops_of_a_message_between_its_lanes(home: BlockingBe
 )
 def test_an_arrow_points_at_its_target_and_a_refused_one_ends_in_a_cross(source: str, target: str, refused: bool, tip: str) -> None:
     drawing = LadderText([Arrow(1.0, source, target, "7.2", refused)], ["hub", "esme"], 1.0)
-    line = Result("", picture=drawing).as_text(60).splitlines()[1]
+    line = Result("", picture=drawing).as_text(60).splitlines()[2]
     assert tip in line
     assert len(re.findall("[▶◀✗]", line)) == 1
     assert line.startswith("    0.000 s")

@@ -151,7 +151,7 @@ def test_the_explanation_holds_every_octet_and_its_lines_show_offset_field_and_m
     assert tree["mac"]["state"] == tree["signature"]["state"] == "valid"
     lines = _run("explain", command.hex(), "--keys", keys).output.splitlines()
     assert lines[0].strip() == "ECS70 command, 90b3d51f30010000 to 00db1234567890a0, counter 1000"
-    assert any(re.match(r" *45 +00 62 +├─ message code +0062 +ECS70: Set Clock on ESME +gbcs-messages 1\.4", line) for line in lines)
+    assert any(re.match(r" *45 +00 62 +├─ message code +0062 +ECS70: Set Clock on", line) for line in lines)
     assert any("2026-03-29T01:30:00Z" in line for line in lines)
 
 
@@ -176,7 +176,8 @@ def test_a_mac_that_fails_ends_with_1_and_the_input_that_would_hold_is_named(uns
 def test_on_a_narrow_console_nothing_of_a_field_is_lost(command: bytes) -> None:
     out = io.StringIO()
     show(Console(file=out, width=80), explain(command))
-    said = " ".join(out.getvalue().split())
+    said = " ".join(out.getvalue().replace("│", " ").split())
+    assert max(map(len, out.getvalue().splitlines())) <= 80
     assert "45 00 62 ├─ message code 0062 ECS70: Set Clock on ESME gbcs-messages 1.4" in said
     assert "2026-03-29T01:30:00Z" in said
 

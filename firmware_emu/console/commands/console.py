@@ -20,10 +20,8 @@ from firmware_emu.console.bench import Bench
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.prompt import Prompt
 from firmware_emu.console.talk import LocalTalk, Talk
+from firmware_emu.console.width import columns
 from firmware_emu.errors import BoardError, CommsHubError, IdentifierError
-
-_WIDTH = 160
-"""Columns where the output is no terminal."""
 
 
 @click.command()
@@ -156,7 +154,7 @@ def _do(talk: Talk, where: str, line: str, shown: Console, as_json: bool) -> int
             elif shown.is_terminal:
                 shown.print(result)
             else:
-                click.echo(result.as_text(_WIDTH), nl=False)
+                click.echo(result.as_text(columns()), nl=False)
             if not result.ok:
                 return 1
     except (WordError, IdentifierError, BoardError) as wrong:

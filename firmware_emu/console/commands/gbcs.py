@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -13,16 +14,27 @@ from rich.progress import track
 from firmware_emu.console import tree_table
 from firmware_emu.console.commands import gbcs_input, gbcs_literals, gbcs_values, gbcs_verify
 from firmware_emu.console.commands.gbcs_catalogue import use_cases
-from firmware_emu.console.commands.gbcs_options import CounterParameter, EuiParameter, console, form_option, json_option, keys_option
+from firmware_emu.console.commands.gbcs_options import (
+    CounterParameter,
+    EuiParameter,
+    brief_option,
+    console,
+    form_option,
+    json_option,
+    keys_option,
+)
 from firmware_emu.console.commands.gbcs_tokens import prepayment_token
+from firmware_emu.console.width import columns
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
-from firmware_emu.errors import IdentifierError
+from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.build import build_command
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.explain import explain as explain_message
 from firmware_emu.gbcs.explain import title
+from firmware_emu.gbcs.explain_fault import explain_to_fault
+from firmware_emu.gbcs.tree import Tree
 from firmware_emu.gbcs.use_cases import UseCaseKind, by_name
 from firmware_emu.gbcs.verify import MessageVerdict, ProtectionState, check, mac_secret
 from firmware_emu.ids import CraFlag, Eui64
@@ -39,9 +51,10 @@ def gbcs() -> None:
 @gbcs.command()
 @click.argument("message", metavar="HEX|FILE|-")
 @keys_option(required=False)
+@brief_option
 @json_option
 @click.pass_context
-def explain(context: click.Context, message: str, keys: Path | None, as_json: bool) -> None:
+def explain(context: click.Context, message: str, keys: Path | None, is_brief: bool, as_json: bool) -> None:
     """Every field of a message: offset, octets, name, meaning, clause.
 
     With --keys the MAC and signature are checked and ciphertexts opened; exit code 1 where one does not hold, with the input (key pair,
@@ -49,18 +62,29 @@ def explain(context: click.Context, message: str, keys: Path | None, as_json: bo
     """
     octets = gbcs_input.read_one(message)
     keystore = None if keys is None else Keystore.load(keys)
-    tree = explain_message(octets, keystore)
+    try:
+        tree = explain_message(octets, keystore)
+    except DecodeError as wrong:
+        tree = explain_to_fault(octets, wrong, keystore)
+        _show(tree, as_json, is_brief, {"fault": str(wrong)})
+        raise
     verdict = None if keystore is None else check(octets, keystore)
-    if as_json:
-        click.echo(json.dumps({**tree.as_json(), **({} if verdict is None else _outcome(verdict))}, indent=1))
-    else:
-        tree_table.show(console(), tree)
+    _show(tree, as_json, is_brief, {} if verdict is None else _outcome(verdict))
     if verdict is None:
         return
     if ProtectionState.INVALID in (verdict.mac.state, verdict.signature.state) or any(
         gbcs_verify.is_broken(part) for part in verdict.encrypted
     ):
         context.exit(1)
+
+
+def _show(tree: Tree, as_json: bool, is_brief: bool, outcome: Mapping[str, object]) -> None:
+    if as_json:
+        click.echo(json.dumps({**tree.as_json(), **outcome}, indent=1))
+    elif is_brief:
+        click.echo(tree_table.brief(tree))
+    else:
+        tree_table.show(Console(width=columns(80)), tree)
 
 
 def _outcome(verdict: MessageVerdict) -> dict[str, object]:

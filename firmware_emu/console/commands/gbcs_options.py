@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,18 +9,17 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from firmware_emu.console.width import columns
 from firmware_emu.errors import IdentifierError
 from firmware_emu.ids import Eui64
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _KEYS = click.Path(path_type=Path)
-_WIDE = 180
-"""Columns where standard output is no terminal."""
 
 
 def console() -> Console:
     """The console that prints for people."""
-    return Console(width=None if sys.stdout.isatty() else _WIDE)
+    return Console(width=columns())
 
 
 class EuiParameter(click.ParamType[Eui64]):
@@ -53,6 +51,7 @@ def keys_option(required: bool) -> Callable[[_Command], _Command]:
     return click.option("--keys", type=_KEYS, metavar="DIR", required=required, help=text)
 
 
+brief_option = click.option("--brief", "is_brief", is_flag=True, help="Print one line: what it is, and what of it does not hold.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 form_option = click.option(
     "--as", "form", type=click.Choice(["hex", "base64", "binary"]), default="hex", help="Form of the printed message."

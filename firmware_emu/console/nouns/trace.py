@@ -7,16 +7,18 @@ from typing import Annotated
 from rich.console import Console, ConsoleOptions, RenderResult
 
 from firmware_emu.console.core import Core, Noun
-from firmware_emu.console.declare import Device, WordError, WordKind, verb
+from firmware_emu.console.declare import Device, Switch, WordError, WordKind, verb
 from firmware_emu.console.layers import LayerKnowledge, explain_any, layers
 from firmware_emu.console.octets import Octets, octets_of, record_of
-from firmware_emu.console.records import Filter, line, of_message, quiet
+from firmware_emu.console.records import Filter, hop, line, of_message, quiet
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.tree_table import TreeTable
+from firmware_emu.console.tree_table import brief as tree_brief
 from firmware_emu.console.why import told, why
 from firmware_emu.console.words import nearest
 from firmware_emu.errors import DecodeError
 from firmware_emu.trace import Record
+from firmware_emu.zse import clusters
 
 LAST = 20
 OFFERED = 20
@@ -73,9 +75,12 @@ class TraceNoun(Noun):
         return Result(f"watching {', '.join(words)}")
 
     @verb(plain="explain", looks=True)
-    async def explain(self, *octets: Octets, as_: LayerName | None = None, cluster: int | None = None) -> Result:
-        """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``."""
-        data, where = octets_of(self.bench, octets)
+    async def explain(self, *octets: Octets, as_: LayerName | None = None, cluster: int | None = None, brief: Switch = False) -> Result:
+        """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``; ``brief`` in one line."""
+        data, where, record = octets_of(self.bench, octets)
+        told = None if record is None else record.detail.get("cluster")
+        if isinstance(told, str):
+            cluster, as_ = cluster if cluster is not None else clusters.named(told), as_ or "zcl"
         names = [layer.name for layer in layers()]
         if as_ is not None and as_ not in names:
             raise WordError(f"as: read {as_!r}, expected one of {', '.join(names)}{nearest(as_, names)}")
@@ -89,7 +94,13 @@ class TraceNoun(Noun):
         said = f"{where}: read as {found.layer.name}, {found.layer.about}"
         if as_ is None and found.others:
             said += f"; could also be {', '.join(found.others)} (as={found.others[0]})"
-        return Result(said, values, picture=TreeTable(found.tree), raw=found.tree)
+        if record is not None:
+            said += f"; {hop(record)}"
+        if found.fault is not None:
+            said += f"; {found.fault}"
+        if brief:
+            return Result(f"{where}: {tree_brief(found.tree)}", values, ok=found.fault is None, raw=found.tree)
+        return Result(said, values, ok=found.fault is None, picture=TreeTable(found.tree), raw=found.tree)
 
     @verb(plain="why", looks=True)
     async def why(self, message: Message | None = None) -> Result:

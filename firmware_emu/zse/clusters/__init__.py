@@ -60,6 +60,13 @@ def by_id(identifier: int) -> Cluster | None:
     return _BY_ID.get(identifier)
 
 
+def named(name: str) -> int | None:
+    """The id of a cluster as records name it: ``Metering``, or ``0x0FFE`` for one that is not one of the GB HAN's."""
+    if name.startswith("0x"):
+        return int(name, 16)
+    return next((cluster.id for cluster in ALL if cluster.name == name), None)
+
+
 def needs_link_key(identifier: int) -> bool:
     """True if the cluster's unicasts need APS encryption with the link key (ZSE 5.4.6 through reference gbcs-spec-notes 10.5)."""
     cluster = _BY_ID.get(identifier)
