@@ -24,8 +24,7 @@ from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.offers import Offer, hint, offers
 from firmware_emu.console.records import line, quiet
-from firmware_emu.console.result import Result
-from firmware_emu.console.width import columns
+from firmware_emu.console.result import Result, columns
 from firmware_emu.console.words import read_line
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ownership import Owner

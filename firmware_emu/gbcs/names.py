@@ -10,9 +10,9 @@ from importlib.resources import files
 from firmware_emu.gbcs.alerts import alert_name
 from firmware_emu.gbcs.cosem_time import describe_form, describe_utc_seconds
 from firmware_emu.zse import clusters
-from firmware_emu.zse import meanings as zcl_meanings
+from firmware_emu.zse.clusters import meanings as zcl_meanings
+from firmware_emu.zse.clusters.meanings import Meanings
 from firmware_emu.zse.declare import FieldValue
-from firmware_emu.zse.meanings import Meanings
 from firmware_emu.zse.zcl import BY_IDENTIFIER, DataType
 
 
@@ -81,7 +81,7 @@ def meanings() -> Meanings:
 
 
 def number_meaning(place: str, number: int) -> str:
-    """What a number stands for at ``place`` (``asn1 joinMethodAndRole``, ``dlms 70 attribute 3``); empty where it counts."""
+    """Meaning of a number at ``place`` (``asn1 joinMethodAndRole``, ``dlms 70 attribute 3``); empty where it counts."""
     known = meanings().of(place)
     return "" if known is None or known.form else meanings().describe(known, number)
 
@@ -97,7 +97,7 @@ EVENTS = frozenset({"event"})
 
 
 def field_meaning(cluster: int, place: str, kind: DataType, value: FieldValue) -> str:
-    """What the value of a cluster command's field stands for: its enumeration, a time, a date, an event code; empty where it counts."""
+    """Meaning of a value in a cluster command's field: its enumeration, a time, a date, an event code; empty where it counts."""
     if kind.name == "date" and isinstance(value, bytes):
         return describe_form("zcl-date", value)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -112,7 +112,7 @@ def field_meaning(cluster: int, place: str, kind: DataType, value: FieldValue) -
 
 
 def attribute_meaning(cluster: int, attribute: int, type_id: int, value: FieldValue) -> str:
-    """What the value of an attribute stands for, or that it is the invalid one of its type; empty where it counts."""
+    """Meaning of an attribute's value, or that it is the invalid one of its type; empty where it counts."""
     kind = BY_IDENTIFIER[type_id]
     if zcl_meanings.is_invalid(kind, value):
         return "invalid: the Device has no value"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from firmware_emu.console import Bench, BlockingBench
-from firmware_emu.console.width import columns
+from firmware_emu.console.result import columns
 from firmware_emu.trace import Record
 from hil.console.ladder_text import LadderText
 from hil.report.ladder import Arrow, arrows
@@ -41,11 +41,11 @@ def test_explain_wraps_every_field_of_a_record_and_uses_what_the_record_knows(jo
         for _, node in told.raw.walk():
             assert {node.octets[at : at + 8].hex(" ") for at in range(0, len(node.octets), 8)} <= shown
         assert b"".join(node.octets for _, node in told.raw.walk()) == record.data
-    frame = next(one for one in joined.records if one.detail.get("cluster") == "Metering" and one.data is not None)
+    frame = next(one for one in joined.records if one.detail.get("cluster") == "Tunneling" and one.data is not None)
     said = joined.explain(f"@{frame.number}").said
-    assert "Metering" in said
+    assert "Tunneling" in said
     assert "under the link key" in said
-    assert joined.explain(f"@{frame.number}").raw.title.startswith("Metering ")
+    assert joined.explain(f"@{frame.number}").raw.title.startswith("Tunneling ")
 
 
 def test_explain_in_brief_is_one_line(joined: BlockingBench) -> None:

@@ -37,6 +37,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 def _leaves(shape: str) -> Iterator[tuple[str, str]]:
     """Path and type of every leaf of a shape such as ``structure[2](integer,enum)``."""
     stack: list[tuple[str, int]] = []
+    last = ""
     for token in re.findall(r"[a-z][\w-]*(?:\[\d+\]|\(\d+\))?|[(),]", shape):
         if token == ")":
             stack.pop()

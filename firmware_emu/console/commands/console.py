@@ -19,8 +19,8 @@ from firmware_emu.console.attach import AttachedTalk
 from firmware_emu.console.bench import Bench
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.prompt import Prompt
+from firmware_emu.console.result import columns
 from firmware_emu.console.talk import LocalTalk, Talk
-from firmware_emu.console.width import columns
 from firmware_emu.errors import BoardError, CommsHubError, IdentifierError
 
 

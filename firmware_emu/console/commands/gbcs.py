@@ -24,7 +24,7 @@ from firmware_emu.console.commands.gbcs_options import (
     keys_option,
 )
 from firmware_emu.console.commands.gbcs_tokens import prepayment_token
-from firmware_emu.console.width import columns
+from firmware_emu.console.result import columns
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import DecodeError, IdentifierError

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from firmware_emu.console.width import columns
+from firmware_emu.console.result import columns
 from firmware_emu.errors import IdentifierError
 from firmware_emu.ids import Eui64
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from firmware_emu.zse import clusters
+from firmware_emu.zse.clusters.meanings import is_invalid, meaning, meanings
 from firmware_emu.zse.declare import Field, Layout, Repeat
-from firmware_emu.zse.meanings import is_invalid, meaning, meanings
 from firmware_emu.zse.zcl import BY_NAME, ZclStatus
 
 

@@ -103,11 +103,11 @@ def _inner(text: str) -> tuple[str, str]:
 @cache
 def meanings() -> Meanings:
     """The sets of ZigBee clusters."""
-    return load("firmware_emu.zse")
+    return load("firmware_emu.zse.clusters")
 
 
 def meaning(cluster: int, place: str, number: int) -> str:
-    """What a number of a cluster's attribute (``supply_status``) or field (``ChangeSupply.status``) stands for; empty where it counts."""
+    """Meaning of a number in a cluster's attribute (``supply_status``) or field (``ChangeSupply.status``); empty where it counts."""
     known = meanings().of(f"{cluster:04x} {place}")
     return "" if known is None else meanings().describe(known, number)
 
