@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
 
+from hil.commands.dcc.accounts import COMMANDS, facts, hub_of
 from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.months import Month
 from hil.sec.charging.faults import batch_fault_damages, fault_causes, fault_responsibility, type_fault_damages
 from hil.sec.charging.figures import figures
-from hil.sec.charging.hubs import HubAsset, asset_charges, maintenance_charges
-from hil.sec.charging.money import ChargingError, gbp
+from hil.sec.charging.hubs import asset_charges, maintenance_charges
+from hil.sec.charging.money import gbp
 from hil.sec.charging.removals import removal_rules, settle_removal
 
 __all__ = ["charges"]
@@ -96,13 +94,10 @@ def month(month: str, file: Path, as_json: bool) -> None:
     (text), delivered, contract_ends (2030-12), and installed, commissioned, removed where they are known.
     """
     when = Month.parse(month)
-    content = tomllib.loads(file.read_text(encoding="utf-8"))
-    try:
-        hubs = [_hub(row) for row in content.get("hub", [])]
+    with facts(file) as content:
+        hubs = [hub_of(row) for row in content.get("hub", [])]
         enrolled: Mapping[str, int] = content["enrolled_systems"]
         maintenance = gbp(content["maintenance_gbp"])
-    except (KeyError, TypeError) as error:
-        raise ChargingError(f"{file}: {error} is missing or no field of a hub: see chub dcc charges month --help") from None
     asset, upkeep = asset_charges(hubs, enrolled, when), maintenance_charges(hubs, maintenance, enrolled, when)
     nothing = Decimal("0.00")
     rows = [
@@ -117,16 +112,6 @@ def month(month: str, file: Path, as_json: bool) -> None:
     show(rows, f"Communications Hub charges for {when} [314-330]", as_json)
 
 
-def _hub(row: dict[str, Any]) -> HubAsset:
-    row = dict(row)
-    cost, ends = gbp(row.pop("cost_gbp")), Month.parse(row.pop("contract_ends"))
-    dates = {name: row.pop(name) for name in ("delivered", "installed", "commissioned", "removed") if name in row}
-    for name, day in dates.items():
-        if not isinstance(day, date):
-            raise ChargingError(f"hub {row.get('name')}: {name} is {day!r}, expected a date such as 2026-03-01")
-    return HubAsset(cost_gbp=cost, contract_ends=ends, **dates, **row)
-
-
 @charges.command("batch-fault")
 @click.argument("faults", type=click.IntRange(0))
 @click.argument("ordered", type=click.IntRange(1))
@@ -139,3 +124,7 @@ def batch_fault(faults: int, ordered: int, as_json: bool) -> None:
         "Batch fault damages",
         as_json,
     )
+
+
+for command in COMMANDS:
+    charges.add_command(command)

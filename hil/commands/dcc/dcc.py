@@ -157,6 +157,7 @@ _COMMANDS = tuple(
         "lie",
         "inventory",
         "charges",
+        "coverage",
         "registration",
         "forecast",
         "incidents",

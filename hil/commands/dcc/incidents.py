@@ -16,6 +16,7 @@ from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.registration import Registration
+from hil.sec.incidents.desk import Contact, ServiceDesk
 from hil.sec.incidents.log import Incident, IncidentLog
 from hil.sec.incidents.major import MajorIncidents
 from hil.sec.incidents.responsibility import default_area
@@ -220,3 +221,65 @@ def major(
         "reported": moment(one.reported),
     }
     show([row], "Major incident", as_json)
+
+
+@incidents.command("contact")
+@click.argument("channel")
+@click.argument("party")
+@click.argument("kind")
+@click.argument("text")
+@_as
+@click.option("--tried-ssi", is_flag=True, help="The user tried the self-service interface first [247].")
+@click.option("--incident", type=int, help="The incident that it is about.")
+@store_option
+@json_option
+def contact(
+    channel: str,
+    party: str,
+    kind: str,
+    text: str,
+    user: Eui64 | None,
+    tried_ssi: bool,
+    incident: int | None,
+    store_path: Path,
+    as_json: bool,
+) -> None:
+    """Record a contact with the service desk: CHANNEL telephone, email or SSI; KIND general query, incident or feedback [253-255]."""
+    with opened(store_path) as store:
+        desk = ServiceDesk(store, log_of(store), now)
+        one = desk.contact(channel, party, kind, text, user=user, tried_ssi=tried_ssi, incident=incident)
+    show([_contact(one)], "Contact", as_json)
+
+
+@incidents.command("answer")
+@_number
+@click.argument("text")
+@store_option
+def answer(number: int, text: str, store_path: Path) -> None:
+    """Answer contact NUMBER."""
+    with opened(store_path) as store:
+        ServiceDesk(store, log_of(store), now).answer(number, text)
+    click.echo(f"contact {number} is answered")
+
+
+@incidents.command("contacts")
+@_as
+@store_option
+@json_option
+def contacts(user: Eui64 | None, store_path: Path, as_json: bool) -> None:
+    """Show the contacts of the desk, of one user or of all."""
+    with opened(store_path) as store:
+        show([_contact(one) for one in ServiceDesk(store, log_of(store), now).contacts(user)], "Contacts with the service desk", as_json)
+
+
+def _contact(one: Contact) -> dict[str, object]:
+    return {
+        "number": one.number,
+        "time": moment(one.time),
+        "channel": one.channel,
+        "party": one.party,
+        "kind": one.kind,
+        "text": one.text,
+        "incident": one.incident,
+        "answer": one.answer,
+    }

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from firmware_emu.clock import EPOCH
-from hil.commands.dcc.options import json_option, moment, now, opened, show, store_option
+from hil.commands.dcc.options import MOMENT, json_option, moment, now, opened, show, store_option
 from hil.dcc.base.months import Month
 from hil.sec.maintenance.plan import MaintenanceItem, MaintenancePlan
+from hil.sec.maintenance.releases import INFORMED, InternalChange, Release, Releases
 
 __all__ = ["maintenance"]
-
-
-class MomentType(click.ParamType[float]):
-    """A time in ISO 8601, as bench seconds."""
-
-    name = "time"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if not isinstance(value, str):
-            return value
-        try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"read {value!r}, expected a time as 2026-03-01T02:00Z", param, ctx)
-        return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - EPOCH).total_seconds()
-
-
-MOMENT = MomentType()
 
 
 @click.group("maintenance")
@@ -101,3 +82,69 @@ def availability(month: str, store_path: Path, as_json: bool) -> None:
     with opened(store_path) as store:
         found = MaintenancePlan(store, now).availability(when.begins, when.ends)
     show([{"month": month, "availability": f"{float(found):.3f} %"}], "Availability", as_json)
+
+
+@maintenance.command("quietest")
+@click.option("--hours", type=click.IntRange(1, 24), default=1, show_default=True, help="Length of the work.")
+@store_option
+@json_option
+def quietest(hours: int, store_path: Path, as_json: bool) -> None:
+    """Name the hour of the day at which the fewest requests come, which maintenance goes to [207]."""
+    with opened(store_path) as store:
+        plan = MaintenancePlan(store, now)
+        hour, known = plan.least_disruptive_hour(hours), plan.requests_by_hour()
+    rows = [{"begins": f"{hour:02}:00 UTC", "hours": hours, "requests then": sum(known.get((hour + n) % 24, 0) for n in range(hours))}]
+    show(rows, "Least disruptive time", as_json)
+
+
+@maintenance.command("interrupted")
+@click.argument("what")
+@click.argument("began", type=MOMENT)
+@click.argument("ended", type=MOMENT, required=False)
+@store_option
+def interrupted(what: str, began: float, ended: float | None, store_path: Path) -> None:
+    """Note that WHAT was not available from BEGAN to ENDED, or still is not: the availability counts it."""
+    with opened(store_path) as store:
+        MaintenancePlan(store, now).interrupted(what, began, ended)
+    click.echo(f"{what}: not available from {moment(began)} {f'to {moment(ended)}' if ended is not None else 'on'}")
+
+
+@maintenance.command("release")
+@click.argument("kind")
+@click.argument("at", type=MOMENT)
+@click.option("--change", "changes", multiple=True, required=True, help="A change that goes out with it; may be repeated.")
+@click.option("--risk", is_flag=True, help="The changes have a material risk of disruption [215].")
+@click.option("--informed", multiple=True, help=f"Who was told of them: {' or '.join(INFORMED)}; may be repeated.")
+@click.option("--tested", is_flag=True, help="Users could test them.")
+@click.option("--notice", is_flag=True, help="Notice of them was given.")
+@store_option
+@json_option
+def release(
+    kind: str,
+    at: float,
+    changes: tuple[str, ...],
+    risk: bool,
+    informed: tuple[str, ...],
+    tested: bool,
+    notice: bool,
+    store_path: Path,
+    as_json: bool,
+) -> None:
+    """Plan a release of KIND at a time: those of one day go out together, with notice, outside freezes [209-215]."""
+    made = tuple(InternalChange(what, risk, frozenset(informed), tested, notice) for what in changes)
+    with opened(store_path) as store:
+        one = Releases(store, now).plan(kind, made, at)
+    show([_release(one)], "Planned", as_json)
+
+
+@maintenance.command("releases")
+@store_option
+@json_option
+def releases(store_path: Path, as_json: bool) -> None:
+    """Show the calendar of releases: by day, the most urgent kind first."""
+    with opened(store_path) as store:
+        show([_release(one) for one in Releases(store, now).calendar()], "Releases", as_json)
+
+
+def _release(one: Release) -> dict[str, object]:
+    return {"number": one.number, "kind": one.kind, "at": moment(one.at), "changes": list(one.changes)}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from hil.commands.dcc.incidents import log_of
-from hil.commands.dcc.options import json_option, now, opened, show, store_option
+from hil.commands.dcc.options import DECIMAL, MOMENT, json_option, moment, now, opened, show, store_option
 from hil.dcc.base.months import Month
 from hil.sec.measures.performance import Performance, Statement, levels
+from hil.sec.measures.providers import ProviderThreshold, ProviderThresholds
 
 __all__ = ["measures"]
 
@@ -60,3 +62,79 @@ def explain(month: str, measure: int, cause: str, steps: str, store_path: Path, 
     with opened(store_path) as store:
         one = Performance(store, log_of(store), now).explain(measure, Month.parse(month), cause, steps)
     show([one.as_json() if as_json else _row(one)], f"Performance in {month}", as_json)
+
+
+def _threshold(one: ProviderThreshold) -> dict[str, object]:
+    return {
+        "number": one.number,
+        "provider": one.provider,
+        "measure": one.measure,
+        "threshold": f"{one.threshold} %",
+        "consulted until": moment(one.consulted_until),
+        "published": moment(one.published),
+    }
+
+
+@measures.command("propose")
+@click.argument("provider")
+@click.argument("measure")
+@click.argument("threshold", type=DECIMAL)
+@click.argument("reason")
+@click.option("--until", type=MOMENT, help="End of the consultation of users on a change; now unless told.")
+@store_option
+@json_option
+def propose(provider: str, measure: str, threshold: Decimal, reason: str, until: float | None, store_path: Path, as_json: bool) -> None:
+    """Propose a THRESHOLD in percent for a MEASURE of a PROVIDER (DSP, CSP North, CSP Central and South), with its REASON [263]."""
+    with opened(store_path) as store:
+        desk = ProviderThresholds(store, now)
+        one = desk.propose(provider, measure, threshold, now() if until is None else until, reason)
+    show([_threshold(one)], "Proposed", as_json)
+
+
+@measures.command("publish")
+@click.argument("number", type=int)
+@store_option
+@json_option
+def publish(number: int, store_path: Path, as_json: bool) -> None:
+    """Publish the proposed threshold NUMBER: a change only after its consultation [263]."""
+    with opened(store_path) as store:
+        show([_threshold(ProviderThresholds(store, now).publish(number))], "Published", as_json)
+
+
+@measures.command("thresholds")
+@store_option
+@json_option
+def thresholds(store_path: Path, as_json: bool) -> None:
+    """Show every provider threshold that is or was in force."""
+    with opened(store_path) as store:
+        show([_threshold(one) for one in ProviderThresholds(store, now).published()], "Provider thresholds", as_json)
+
+
+@measures.command("providers")
+@click.argument("month")
+@click.argument("reached", nargs=-1, required=True, metavar="PROVIDER:MEASURE=PERCENT...")
+@click.option("--credit", type=DECIMAL, default=Decimal(0), show_default=True, help="Service credit in pounds for each point short.")
+@store_option
+@json_option
+def providers(month: str, reached: tuple[str, ...], credit: Decimal, store_path: Path, as_json: bool) -> None:
+    """Report on the DSP and each CSP in MONTH: what each reached, and the service credit expected of it [265, 266]."""
+    found = []
+    for word in reached:
+        name, _, value = word.rpartition("=")
+        provider, colon, measure = name.partition(":")
+        if not colon:
+            raise click.BadParameter(f"read {word}, expected PROVIDER:MEASURE=PERCENT, as 'DSP:availability=99.5'", param_hint="REACHED")
+        found.append((provider, measure, DECIMAL.convert(value, None, None)))
+    with opened(store_path) as store:
+        lines = ProviderThresholds(store, now).report(Month.parse(month), found, credit)
+    rows = [
+        {
+            "provider": one.provider,
+            "measure": one.measure,
+            "threshold": f"{one.threshold} %",
+            "reached": f"{one.reached} %",
+            "credit GBP": str(one.credit_gbp),
+        }
+        for one in lines
+    ]
+    show(rows, f"Providers in {month}", as_json)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import click
@@ -39,6 +40,40 @@ class EuiType(click.ParamType[Eui64]):
 
 
 EUI = EuiType()
+
+
+class MomentType(click.ParamType[float]):
+    """A time in ISO 8601, as bench seconds."""
+
+    name = "time"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if not isinstance(value, str):
+            return value
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"read {value!r}, expected a time as 2026-03-01T02:00Z", param, ctx)
+        return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - EPOCH).total_seconds()
+
+
+MOMENT = MomentType()
+
+
+class DecimalType(click.ParamType[Decimal]):
+    """A number, exact."""
+
+    name = "number"
+
+    def convert(self, value: str | Decimal, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            found = Decimal(value)
+        except InvalidOperation:
+            self.fail(f"read {value!r}, expected a number as 99.5", param, ctx)
+        return found if found.is_finite() else self.fail(f"read {value!r}, expected a number as 99.5", param, ctx)
+
+
+DECIMAL = DecimalType()
 
 
 @contextmanager

@@ -66,3 +66,25 @@ def test_damages_causes_removals_and_figures_are_shown() -> None:
     assert {one["figure"]: one["value"] for one in said("figures")}["liquidated_damages"] == "50"
     settled = json.loads(CliRunner().invoke(charges, ["removal", "no fault", "100", "--supplier", "A", "--json"]).output)
     assert settled["charges_gbp"] == {"A": "80.00"}
+
+
+@pytest.mark.requirement("CHG-15")
+@pytest.mark.requirement("CHG-16")
+@pytest.mark.requirement("CHG-17")
+@pytest.mark.requirement("CHG-18")
+@pytest.mark.requirement("CHG-19")
+@pytest.mark.requirement("CHG-05")
+@pytest.mark.parametrize(
+    ("kind", "charged", "visit"),
+    [
+        ("no fault", {"A": "80.00"}, "A"),
+        ("non-domestic opt out", {"A": "20.00", "B": "60.00"}, "A"),
+        ("split fuel dual band replacement", {"A": "20.00", "B": "60.00"}, "A"),
+        ("early refresh", {}, "CSP"),
+        ("single mode hub without mesh reach", {}, "DCC"),
+    ],
+)
+def test_each_kind_of_removal_has_its_payers(kind: str, charged: dict[str, str], visit: str) -> None:
+    words = ["removal", kind, "100", "--supplier", "A", "--count", "A=1", "--count", "B=3", "--json"]
+    settled = json.loads(CliRunner().invoke(charges, words, catch_exceptions=False).output)
+    assert (settled["charges_gbp"], settled["site_visit"]) == (charged, visit)
