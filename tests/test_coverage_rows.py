@@ -51,3 +51,8 @@ def test_at_least_95_rows_in_100_of_tiers_a_and_b_are_to_be_proven() -> None:
     rows = listed("requirements.csv", "tier")
     heart = {row for row, tier in rows.items() if tier in "AB"}
     assert len(heart & set(listed("uncovered.csv", "reason"))) <= 0.05 * len(heart)
+
+
+@pytest.mark.clause("a row or clause travels into the JUnit file")
+def test_a_mark_travels_into_the_junit_file_where_the_table_of_rows_reads_it(request: pytest.FixtureRequest) -> None:
+    assert ("clause", "a row or clause travels into the JUnit file") in request.node.user_properties

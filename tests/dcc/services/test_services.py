@@ -66,6 +66,7 @@ class Done:
 
     world: LivedHome
     templates: dict[str, bytes]
+    all_templates: dict[str, bytes]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     prepayment: dict[str, Outcome] = field(default_factory=dict)
     future: dict[str, Outcome] = field(default_factory=dict)
@@ -83,10 +84,25 @@ class Done:
         return [name for name, variant in self.variants.items() if variant == service]
 
 
+def asked_for(request: pytest.FixtureRequest) -> set[str] | None:
+    """Variants of the rows that the selected tests are about; None where one of them is about all."""
+    rows: set[str] = set()
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.path == request.path:
+            row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
+            if row is None:
+                return None
+            rows.add(row)
+    return {service.variant for row in rows for service in variants_of(row)}
+
+
 @pytest.fixture(scope="module")
-def done(duis: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+def done(request: pytest.FixtureRequest, duis: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     world = make_world(tmp_path_factory.mktemp("services"), duis / "templates")
-    found = Done(world, {name: template for name, template in templates_in_order(duis / "templates").items() if ours(template)})
+    wanted = asked_for(request)
+    every = {name: template for name, template in templates_in_order(duis / "templates").items() if ours(template)}
+    chosen = {n: one for n, one in every.items() if wanted is None or read_request(one).service_reference_variant in wanted}
+    found = Done(world, chosen, every)
 
     async def everything() -> None:
         await world.start()
@@ -114,13 +130,15 @@ async def in_prepayment_mode(found: Done) -> None:
     them."""
     for name in (name for name, service in found.variants.items() if service.reference == "2.5"):
         found.outcomes[name] = await found.world.perform(found.templates[name])
+    tariffs = [n for n, service in found.variants.items() if service.reference in ("1.1", "1.2") and "CANCELLATION" not in n]
+    if not tariffs:
+        return
     for name in ("ECS03_1.6_FUTURE_DATED_TWIN_SUCCESS", "GCS03_1.6_FUTURE_DATED_SUCCESS"):
-        assert (await found.world.perform(found.templates[name], now=True)).ok
-    for name, template in found.templates.items():
-        if found.variants[name].reference in ("1.1", "1.2") and "CANCELLATION" not in name:
-            found.prepayment[name] = await found.world.perform(template)
+        assert (await found.world.perform(found.all_templates[name], now=True)).ok
+    for name in tariffs:
+        found.prepayment[name] = await found.world.perform(found.templates[name])
     for name in ("ECS02_1.6_FUTURE_DATED_TWIN_SUCCESS", "GCS02_1.6_CANCELLATION_SUCCESS"):
-        assert (await found.world.perform(found.templates[name], now=True)).ok
+        assert (await found.world.perform(found.all_templates[name], now=True)).ok
 
 
 async def refuse_other_roles(found: Done, service: Service, template: bytes) -> None:

@@ -1,0 +1,177 @@
+"""A pytest plugin that runs the tests of requirement rows one at a time, each in a process of its own that begins with everything loaded.
+
+``CHUB_PROVE`` names a JSON file with what to do: ``{"mode": "trace", "rows": [...], "cost": {...}}`` traces the tests of these rows
+that cost least (seconds by the test's name in JUnit);
+``{"mode": "judge", "proofs": [[row, test, watched]], "out": ...}`` runs each test sound and with its mutant;
+``{"mode": "find", "wanted": {row: [[test, [watched, ...]]]}, "out": ...}`` runs mutants until one turns a test red.
+Each answer is a line of JSON in ``out``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import through_doors
+from _pytest.runner import runtestprotocol
+from through_doors import Watched
+
+TESTS_A_ROW = 2
+LIMIT_S = 240
+"""A test that takes longer has gone astray by its mutant. Wall time, which is no verdict: such a mutant is not taken."""
+
+
+class Prover:
+    """Runs what it is told instead of the session's tests."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.told = told
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.get_closest_marker("requirement")]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {item.nodeid: item for item in session.items}
+        with open(self.told["out"], "a", encoding="utf-8") as out:
+            for answer in getattr(self, f"_{self.told['mode']}")(items):
+                out.write(json.dumps(answer) + "\n")
+                out.flush()
+        return True
+
+    def _trace(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
+        wanted, cost = set(self.told["rows"]), self.told["cost"]
+        named = {
+            item.nodeid: sorted({str(row) for marker in item.iter_markers("requirement") for row in marker.args}) for item in items.values()
+        }
+        chosen: dict[str, None] = {}
+        for row in sorted(wanted):
+            tests = [test for test, rows in named.items() if row in rows]
+            chosen |= dict.fromkeys(
+                sorted(tests, key=lambda test: cost.get(test.replace(".py::", "::").replace("/", "."), 0.0))[:TESTS_A_ROW]
+            )
+        for _, tests in groupby(sorted(chosen), key=lambda test: test.partition("::")[0]):
+            for traced in _traced([items[test] for test in tests]):
+                yield {**traced, "rows": named[traced["test"]], "of": len(chosen)}
+
+    def _judge(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
+        for row, test, facts in self.told["proofs"]:
+            watched = Watched(**facts)
+            if test not in items:
+                yield {"row": row, "sound": "no such test", "doors": [], "mutant": ""}
+                continue
+            sound, doors = _watched(items[test], Watched(watched.file, watched.function))
+            mutant = _watched(items[test], watched)[0] if sound == "passed" else ""
+            yield {"row": row, "sound": sound, "doors": doors, "mutant": mutant}
+
+    def _find(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
+        for row, tests in self.told["wanted"].items():
+            tried = 0
+            found: dict[str, Any] = {}
+            for test, mutants in tests:
+                for facts in mutants:
+                    tried += 1
+                    outcome, doors = _watched(items[test], Watched(**facts))
+                    if outcome == "failed" and [door for door in doors if door]:
+                        found = {"test": test, "watched": facts, "doors": doors}
+                        break
+                if found:
+                    break
+            yield {"row": row, "tried": tried, **found}
+
+
+def _traced(items: list[pytest.Item]) -> list[dict[str, Any]]:
+    """Outcome of each test of a module and the lines that ran: its own, the first's (it made the module's fixtures), those of programs."""
+    with TemporaryDirectory(prefix="chub-trace-") as folder:
+        own = Path(folder) / "own"
+
+        def run() -> str:
+            os.environ["CHUB_TRACE"] = folder  # for programs that the tests start
+            entered = through_doors.trace()
+            with own.open("w", encoding="utf-8") as file:
+                for item, after in zip(items, [*items[1:], items[-1]], strict=True):
+                    through_doors.forget(entered)
+                    began = time.process_time()
+                    outcome = _outcome(item, items, after)
+                    seconds = round(time.process_time() - began, 2)
+                    found = {"test": item.nodeid, "outcome": outcome, "seconds": seconds, "entered": through_doors.named(entered)}
+                    file.write(json.dumps(found) + "\n")
+                    file.flush()
+            return "done"
+
+        _in_a_process(run, len(items))
+        answers = [json.loads(line) for line in own.read_text(encoding="utf-8").splitlines()]
+        shared = {tuple(one) for file in Path(folder).glob("*.json") for one in json.loads(file.read_text(encoding="utf-8"))}
+    shared |= {tuple(one) for one in answers[0]["entered"]} if answers else set()
+    return [{**answer, "entered": sorted(shared | {tuple(one) for one in answer["entered"]})} for answer in answers]
+
+
+def _watched(item: pytest.Item, watched: Watched) -> tuple[str, list[str]]:
+    """Outcome of the test with the function watched, and the doors by which it was entered; an empty one for a call past all doors."""
+    with TemporaryDirectory(prefix="chub-watch-") as folder:
+        notes = Path(folder) / "passed"
+
+        def run() -> str:
+            os.environ["CHUB_PASSED"] = str(notes)
+            through_doors.watch(watched)
+            return _outcome(item, [item], item)
+
+        outcome = _in_a_process(run)
+        return outcome, sorted(set(notes.read_text(encoding="utf-8").splitlines())) if notes.exists() else []
+
+
+def _outcome(item: pytest.Item, together: list[pytest.Item], after: pytest.Item) -> str:
+    item.session.items = together  # what a fixture prepares for the tests that were asked for
+    reports = runtestprotocol(item, log=False, nextitem=after)
+    outcomes = {report.outcome for report in reports}
+    return "failed" if "failed" in outcomes else "skipped" if "skipped" in outcomes else "passed"
+
+
+def _in_a_process(run: Callable[[], str], tests: int = 1) -> str:
+    """Value of ``run`` in a child process; ``astray`` where it does not end, ``broken`` where the process ends by itself."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        outcome = "broken"
+        try:
+            os.setpgid(0, 0)
+            os.close(read)
+            quiet = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(quiet, 1)
+            os.dup2(quiet, 2)
+            outcome = run()
+        finally:
+            os.write(write, outcome.encode())
+            os._exit(0)
+    os.close(write)
+    try:
+        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()))
+        signal.alarm(LIMIT_S * tests)
+        try:
+            told = os.read(read, 100).decode()
+        except TimeoutError:
+            told = "astray"
+    finally:
+        signal.alarm(0)
+        os.close(read)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return told or "broken"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    told = json.loads(Path(os.environ["CHUB_PROVE"]).read_text(encoding="utf-8"))
+    config.pluginmanager.register(Prover(told), "row-prover")
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 4000))
