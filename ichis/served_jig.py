@@ -30,7 +30,7 @@ from ichis.instrument.stand_in import serve as serve_stand_in
 from ichis.jig import OPEN_OHM
 from ichis.measuring.dialect import named
 from ichis.measuring.reading import Reading
-from ichis.served_lines import Drive, Read, ServedLines
+from ichis.served_lines import MOST_UNREAD, Drive, Read, ServedLines
 from ichis.simulated_jig import HubSocket, SeatModel, SourceModel
 from ichis.wires import PtyWire
 
@@ -208,12 +208,22 @@ class TerminalStandIn:
         self.path.unlink(missing_ok=True)
 
 
+MOST_CLIENTS = 4
+"""Clients of a stand-in on a TCP port at once; one more is turned away. Instruments have such a limit, no source states it: own figure."""
+
+
 class SocketStandIn:
     """A stand-in on a TCP port, as a LAN instrument's raw socket; clients come and go, its state stays."""
 
     def __init__(self, stand_in: StandIn) -> None:
         self._stand_in = stand_in
         self._server: asyncio.Server
+        self.clients = 0
+
+    @property
+    def port(self) -> int:
+        """The TCP port that it listens on."""
+        return self._served.port
 
     async def open(self) -> str:
         """Listen; the VISA name."""
@@ -229,11 +239,21 @@ class SocketStandIn:
             return line.decode("ascii", "replace").strip()
 
         def say(line: str) -> None:
+            if writer.transport.get_write_buffer_size() > MOST_UNREAD:
+                writer.transport.abort()  # closing would wait until it reads
+                raise ConnectionError("the client asks and never reads")
             writer.write((line + self._stand_in.dialect.answer_end).encode("latin-1"))
 
-        with contextlib.suppress(ConnectionError, ValueError):  # how every client ends; ValueError: a line without an end
-            await serve_stand_in(self._stand_in, next_line, say)
-        writer.close()
+        if self.clients == MOST_CLIENTS:
+            writer.close()
+            return
+        self.clients += 1
+        try:
+            with contextlib.suppress(ConnectionError, ValueError):  # how every client ends; ValueError: a line without an end
+                await serve_stand_in(self._stand_in, next_line, say)
+        finally:
+            self.clients -= 1
+            writer.close()
 
     async def close(self) -> None:
         self._stand_in.close()

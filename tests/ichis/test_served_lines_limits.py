@@ -1,13 +1,17 @@
-"""Limits of the served lines of a jig (RFC 2217): one client, so many levels wanted and not set yet, so many octets unread."""
+"""Limits of the served parts of a jig: clients, levels wanted and not set yet (RFC 2217), octets unread."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
-from ichis import served_lines
+from ichis import served_jig, served_lines
 from ichis.connector import Level
+from ichis.instrument.stand_in import Behind, StandIn
+from ichis.measuring.dialect import named
+from ichis.served_jig import MOST_CLIENTS, SocketStandIn
 from ichis.served_lines import ServedLines
 
 
@@ -64,3 +68,40 @@ async def test_a_client_that_never_reads_is_dropped(monkeypatch: pytest.MonkeyPa
             break
     writer.close()
     server.close()
+
+
+async def _client(stand_in: SocketStandIn) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", stand_in.port, limit=1)
+
+
+async def test_one_client_more_than_a_stand_in_serves_is_turned_away_and_the_next_gets_in_when_one_has_gone() -> None:
+    await (stand_in := SocketStandIn(StandIn(*named("scpi-supply"), Behind()))).open()
+    clients = [await _client(stand_in) for _ in range(MOST_CLIENTS)]
+    for reader, writer in clients:
+        writer.write(b"*IDN?\n")
+        assert await reader.readexactly(1)
+    one_more, other = await _client(stand_in)
+    assert await one_more.read() == b""
+    clients[0][1].close()
+    while stand_in.clients == MOST_CLIENTS:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0)
+    reader, writer = await _client(stand_in)
+    writer.write(b"*IDN?\n")
+    assert await reader.readexactly(1)
+    for _, one in (*clients, (one_more, other), (reader, writer)):
+        one.close()
+    await stand_in.close()
+
+
+async def test_a_client_of_a_stand_in_that_asks_and_never_reads_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served_jig, "MOST_UNREAD", 1024)
+    await (stand_in := SocketStandIn(StandIn(*named("scpi-supply"), Behind()))).open()
+    reader, writer = await _client(stand_in)
+    writer.write(b"*IDN?\n")
+    assert await reader.readexactly(1)
+    while stand_in.clients:
+        writer.write(b"*IDN?\n" * 256)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+    writer.close()
+    await stand_in.close()
