@@ -221,12 +221,12 @@ class ReportTable(_Table):
     unit: str = Field(default="", description="type of the unit under test, as on its label")
     serial: str = Field(default="", description="its serial number")
     firmware: str = Field(default="", description="its firmware, as its maker tells it")
-    photograph: str = Field(default="", description="path of a photograph")
+    photograph: str = Field(default="", description="path of a photograph of the unit: the report shows it")
     operator: str = ""
     station: str = ""
     site: str = ""
     environment: str = Field(default="", description="temperature and humidity, with where they were read")
-    attachments: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = Field(default=(), description="paths of files: the report names each, and shows pictures")
     deviations: tuple[str, ...] = Field(default=(), description="from the method, each a sentence")
 
 

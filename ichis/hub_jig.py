@@ -194,6 +194,16 @@ class InstrumentHubJig:
             raise BoardError("board", "jig.load", "testing a host's port with instruments needs an electronic load (a VISA resource)")
         return self._load
 
+    async def begin_record(self) -> None:
+        """Have the load keep the course of its volts, where its family does. Raises JigError, NotAvailable."""
+        if self._load is not None and self._load.record is not None:
+            await self._load.record.begin()
+
+    async def fetch_record(self) -> None:
+        """The course that the load kept, in place of single readings. Raises JigError, NotAvailable."""
+        if self._load is not None and self._load.record is not None:
+            self._load.curve = await self._load.record.fetch()
+
     def waveform(self) -> list[tuple[float, float]]:
         return [] if self._load is None else list(self._load.curve)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +17,9 @@ from rich.console import Console
 
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError, NotAvailable
 from hil.bench.keys import state_folder
+from hil.commands.ichis_boards import check_boards, tell_boards
 from hil.conformance.run import ConformanceRun, carry_out, clear_state, selected, sign_run
 from hil.conformance.runner import CheckResult
 from hil.report.conformance import VERDICTS, RunRecord, headline
@@ -34,7 +38,14 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "u", "limit", "unit", "margin
 
 
 @click.command()
-@click.option("--board", "board_name", default="simulated", show_default=True, help="board name or path of a .toml file")
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    default=("simulated",),
+    show_default=True,
+    help="board name or path of a .toml file; repeatable: several boards are checked at the same time, each with a report of its own",
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the board, as jig.supply=...")
 @click.option("--profile", "profile_name", default=None, help="profile name or path; the board's if not given")
 @click.option(
@@ -59,7 +70,7 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "u", "limit", "unit", "margin
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 @click.option("-v", "--verbose", count=True, help="log lines on stderr")
 def check(
-    board_name: str,
+    boards: tuple[str, ...],
     settings: tuple[str, ...],
     profile_name: str | None,
     under_test: str,
@@ -72,8 +83,16 @@ def check(
     as_json: bool,
     verbose: int,
 ) -> None:
-    """Run the interface checks; write and sign the report. Exit code 1 unless every check passed."""
-    board = load_board(board_name, settings)
+    """Run the interface checks; write and sign the report. Exit code 1 unless every check passed.
+
+    Several boards: an instrument belongs to one of them alone, and what wants a hand is not tested.
+    """
+    if len(boards) > 1:
+        if resume is not None:
+            raise click.BadParameter("goes on with the run of one board: give one --board", param_hint="--resume")
+        options = _options(profile_name, under_test, select, repeat, cycles, loopback, overdue, verbose)
+        sys.exit(tell_boards(check_boards(boards, settings, options), as_json))
+    board = load_board(boards[0], settings)
     profile = load_profile(profile_name or board.jig.profile)
     if cycles is not None:
         asked = replace(profile.limits["endurance_cycles"], value=float(cycles), source="the command line")
@@ -98,7 +117,12 @@ def check(
     )
     head = f"board {board.name}, profile {profile.name}, {len(run.checks) * repeat} checks, run {folder}"
     console.print(head, highlight=False, soft_wrap=True)
-    record = carry_out(run, check_folders())
+    try:
+        record = carry_out(run, check_folders())
+    except CommsHubError:
+        with contextlib.suppress(OSError):  # nothing was written: it was refused before it began
+            folder.rmdir()
+        raise
     sign_run(folder, state_folder() / "report-signing.pem")
     clear_state(folder)
     for problem in record["problems"]:
@@ -119,14 +143,40 @@ def check(
     sys.exit(0 if record["verdict"] == "pass" else 1)
 
 
+def _options(
+    profile: str | None,
+    under_test: str,
+    select: Sequence[str],
+    repeat: int,
+    cycles: int | None,
+    loopback: bool,
+    overdue: bool,
+    verbose: int,
+) -> list[str]:
+    """The command's options but for boards and settings, as words of a command line."""
+    words = ["--of", under_test, "--repeat", str(repeat), *(word for group in select for word in ("--select", group))]
+    words += ["--profile", profile] if profile is not None else []
+    words += ["--cycles", str(cycles)] if cycles is not None else []
+    return words + ["--loopback"] * loopback + ["--overdue"] * overdue + ["--verbose"] * verbose
+
+
 def _folder() -> Path:
+    """A new folder for a run: several may begin in one second."""
     base = Path(os.environ.get("CHUB_RUNS", "runs"))
     name, number = f"{datetime.now():%Y%m%d-%H%M%S}-ichis", 1
     folder = base / name
-    while folder.exists():
-        number += 1
-        folder = base / f"{name}-{number}"
-    return folder
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            folder = base / f"{name}-{number}"
+        except OSError as wrong:
+            raise NotAvailable(
+                f"room for a report in {base}", f"{wrong.strerror}; point CHUB_RUNS at a folder that can be written"
+            ) from wrong
+        else:
+            return folder
 
 
 def _show(console: Console, result: CheckResult, done: int, total: int) -> None:

@@ -381,6 +381,12 @@ class ConformanceBench:
             raise NotAvailable("start and end of the outage", f"alert {record.code} carries {type(content).__name__}")
         return content
 
+    async def begin_waveform(self) -> None:
+        """The model of the pins keeps the course of its volts anyway."""
+
+    async def fetch_waveform(self) -> None:
+        """The model of the pins keeps the course of its volts anyway."""
+
     def waveform(self) -> list[tuple[float, float]]:
         """Seconds since the check began, and volts at the hub's pins."""
         return [(when - self._began, volts) for when, volts in self.station.bench_jig.waveform() if when >= self._began - 1e-9]

@@ -16,7 +16,7 @@ from hil.conformance.runner import Need, Vocabulary
 from ichis.conformance.check import Value, evaluate
 from ichis.connector import Level, signal
 from ichis.host_port import HostCondition
-from ichis.hub_jig import open_hub_jig
+from ichis.hub_jig import InstrumentHubJig, open_hub_jig
 from ichis.instrument.drivers import ContactWatch, InstrumentProbes
 from ichis.jig import HubJig
 from ichis.manual import Engineer, ManualMains, ManualProbes
@@ -144,6 +144,14 @@ class HostBench:
             if self.clock.now() > until:
                 raise NotAvailable("a supply at the port", f"none came within {within_s:g} s of the mains")
             await self.clock.sleep(_LOOK_S)
+
+    async def begin_waveform(self) -> None:
+        if isinstance(self.jig, InstrumentHubJig):
+            await self.jig.begin_record()
+
+    async def fetch_waveform(self) -> None:
+        if isinstance(self.jig, InstrumentHubJig):
+            await self.jig.fetch_record()
 
     def waveform(self) -> list[tuple[float, float]]:
         """Seconds since the check began, and volts at the port."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from firmware_emu.errors import NotAvailable
@@ -11,6 +12,8 @@ from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation
 from ichis.bench_link import BenchLink, FrameKind, NoAnswer
 from ichis.connector import Level
+from ichis.instrument.drivers import InstrumentSupply
+from ichis.instrument.record import InstrumentRecord
 from ichis.jig import Jig
 from ichis.manual import Engineer
 from ichis.real_hub_jig import RealHubJig
@@ -28,6 +31,7 @@ class RealHubBench(ConformanceBench):
 
     _real: RealHubJig | None = None
     _shown_while_off = False
+    _course: Sequence[tuple[float, float]] = ()
     told = ""
     """Identity that the hub states over the bench link, where it speaks that."""
     engineer: Engineer | None = None
@@ -126,9 +130,22 @@ class RealHubBench(ConformanceBench):
         """Raises NotAvailable: nobody notes what a real hub does inside."""
         _inside(f"the hub's {area} {event}")
 
+    async def begin_waveform(self) -> None:
+        self._course = []
+        if (record := self._record()) is not None:
+            await record.begin()
+
+    async def fetch_waveform(self) -> None:
+        if (record := self._record()) is not None:
+            self._course = await record.fetch()
+
+    def _record(self) -> InstrumentRecord | None:
+        supply = self.jig.supply
+        return supply.record if isinstance(supply, InstrumentSupply) else None
+
     def waveform(self) -> list[tuple[float, float]]:
-        """None: a supply and a multimeter draw no course."""
-        return []
+        """Seconds since the check began, and volts at the supply's terminals as it recorded them; nothing from a supply that keeps none."""
+        return [(when - self._began, volts) for when, volts in self._course]
 
     def link(self) -> BenchLink:
         return BenchLink(self.jig.data)

@@ -34,9 +34,10 @@ from hil.conformance.real_hub import RealHubBench
 from hil.conformance.runner import CheckBench, CheckResult, Runner, not_tested, quantity_of
 from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
 from hil.report.measurements import CheckVerdict
+from hil.report.pictures import PictureRow, attachment, picture, shows
 from hil.report.run_log import NAME as LOG_NAME
 from hil.report.run_log import RunLog
-from hil.report.signature import SIGNERS, bench_key, fingerprint, sign, trust
+from hil.report.signature import SIGNERS, WAVEFORMS, bench_key, fingerprint, sign, trust
 from ichis.condition import Condition
 from ichis.conformance.check import Check, check_packages, load_checks, read_checks
 from ichis.host_port import HostCondition
@@ -101,6 +102,8 @@ class ConformanceRun:
     left_on: bool = False
     """True where the bench could not confirm at the end that it is off: no run passes so, whatever its checks say."""
     facts: dict[str, str] = field(default_factory=dict)
+    pictures: list[PictureRow] = field(default_factory=list)
+    attachments: list[str] = field(default_factory=list)
 
     @property
     def under_test(self) -> str:
@@ -254,6 +257,9 @@ class RunSession:
             self._break(full)
             result = replace(result, verdict=CheckVerdict.INCONCLUSIVE, why=f"{full}; {result.why}")
         self.run.results.append(result)
+        self.run.deviations += self._runner.missed
+        self._runner.missed = []
+        self._keep_waveform(result)
         with contextlib.suppress(OSError):  # a full disk is told of by the trace and the report
             self._log.note(
                 "result",
@@ -268,6 +274,16 @@ class RunSession:
         if self.run.progress is not None:
             self.run.progress(result, len(self.run.results), len(self.run.checks) * self.run.rounds)
         return result
+
+    def _keep_waveform(self, result: CheckResult) -> None:
+        """Every point of it, in a file of its own: the report draws some hundreds."""
+        if not result.waveform:
+            return
+        with contextlib.suppress(OSError):  # a full disk is told of by the trace and the report
+            place = self.run.folder / WAVEFORMS
+            place.mkdir(exist_ok=True)
+            lines = ["seconds,volts", *(f"{when:.6f},{volts:.6f}" for when, volts in result.waveform)]
+            (place / f"{result.check.id}-{result.round}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _disk_full(self) -> str:
         """Why the disk is why, if it is: the hub and the DCC keep their stores on it too."""
@@ -378,8 +394,9 @@ class Plugin:
 
 def carry_out(run: ConformanceRun, folders_of_checks: Sequence[Path]) -> RunRecord:
     """Carry out the run under pytest, write report, JUnit and signature, return the record. Raises NotAvailable for a folder that
-    cannot be written at all or a run to go on with that counted nothing, BoardError for a count of another board, OwnedElsewhere where
-    another run has a part of the bench."""
+    cannot be written at all or a run to go on with that counted nothing, BoardError for a count of another board or a photograph that is
+    not there, OwnedElsewhere where another run has a part of the bench."""
+    _attach(run)
     run.facts |= _facts(run)
     if run.resume is not None:
         Checkpoint.resumed(run.resume / COUNT_NAME, run.facts)
@@ -398,6 +415,8 @@ def carry_out(run: ConformanceRun, folders_of_checks: Sequence[Path]) -> RunReco
                 "no:logging",
                 "-p",
                 "no:asyncio",
+                "-p",
+                "no:unraisableexception",
                 "--capture=no",
                 "-c",
                 "/dev/null",
@@ -418,6 +437,17 @@ def sign_run(folder: Path, key: Path) -> None:
     own = bench_key(key)
     trust(key.parent / SIGNERS, fingerprint(own.public_key()), "this bench")
     sign(folder, own)
+
+
+def _attach(run: ConformanceRun) -> None:
+    """Read what the board attaches to the report: before anything is switched on, since it may not be there."""
+    told = run.board.report
+    if told.photograph:
+        run.pictures.append(picture(Path(told.photograph), "the unit under test", "report.photograph"))
+    for path in map(Path, told.attachments):
+        run.attachments.append(attachment(path, "report.attachments"))
+        if shows(path):
+            run.pictures.append(picture(path, path.stem, "report.attachments"))
 
 
 def _reserve(folder: Path) -> None:
@@ -472,7 +502,8 @@ def record_of(run: ConformanceRun, started: datetime, seconds: float) -> RunReco
         "simulated": run.board.jig.kind == "simulated" or run.board.jig.hub_end is not None,
         "about": about(run),
         "deviations": [*run.board.report.deviations, *run.deviations],
-        "attachments": list(run.board.report.attachments),
+        "attachments": list(run.attachments),
+        "pictures": list(run.pictures),
         "facts": dict(run.facts),
         "profile": limits,
         "not_measured": list(run.profile.not_measured),

@@ -59,6 +59,14 @@ class CheckBench(Protocol):
         """Nothing is powered by the rig any more. Raises CommsHubError where that cannot be confirmed."""
         ...
 
+    async def begin_waveform(self) -> None:
+        """Have the course of the volts kept from now on, where an instrument keeps one. Raises CommsHubError where it does not."""
+        ...
+
+    async def fetch_waveform(self) -> None:
+        """Fetch what was kept. Raises CommsHubError where it cannot be had."""
+        ...
+
     def waveform(self) -> list[tuple[float, float]]:
         """Seconds since the check began, and volts at the connector."""
         ...
@@ -128,6 +136,8 @@ class Runner(Generic[B]):
         self.bench = bench
         self._words = vocabulary
         self.broken = ""
+        self.missed: list[str] = []
+        """Waveforms that could not be had, and why: a picture is no part of a verdict."""
 
     async def run(self, check: Check, round_: int = 1) -> CheckResult:
         """The result of one check. Raises BoardError for a check that names what is not there."""
@@ -148,6 +158,8 @@ class Runner(Generic[B]):
             async with asyncio.timeout(max(CHECK_TIMEOUT_S, _LONGEST_CYCLE_S * profile["endurance_cycles"])):
                 measurement = await self._measure(check, quantity)
                 await self.bench.confirm()
+                if check.waveform:
+                    await self._drawn(check, self.bench.fetch_waveform)
         except BoardError:
             raise
         except (CommsHubError, TimeoutError, OSError, ZeroDivisionError) as wrong:
@@ -187,9 +199,17 @@ class Runner(Generic[B]):
             raise
         except CommsHubError as wrong:
             raise JigError(f"the precondition {check.precondition!r} was not reached: {wrong}") from wrong
+        if check.waveform:
+            await self._drawn(check, bench.begin_waveform)
         for verb, value in check.stimulus:
             await self._words.steps[verb](bench, value)
         return quantity.judge(await self._words.readings[check.reading](bench, check.of), bench.rule)
+
+    async def _drawn(self, check: Check, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except CommsHubError as wrong:
+            self.missed.append(f"no waveform of {check.id}: {wrong}")
 
     async def _look_after(self, wrong: BaseException, check: Check) -> None:
         """After trouble: is the bench still one? If its supply does not answer or the disk is full, nothing further is tried."""

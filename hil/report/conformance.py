@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 import jinja2
 
 from firmware_emu.errors import CommsHubError, NotAvailable
+from hil.report.pictures import PictureRow
 from hil.report.plots import draw
 from hil.report.run_log import NAME as LOG
 from hil.report.run_log import check_log
@@ -73,6 +74,8 @@ class RunRecord(TypedDict):
     """Unit under test, operator, place, environment: what no instrument tells."""
     deviations: list[str]
     attachments: list[str]
+    """Name and SHA-256 of each file."""
+    pictures: list[PictureRow]
     checks: list[CheckRow]
     not_tested: list[str]
     problems: list[str]

@@ -23,6 +23,8 @@ from firmware_emu.errors import KeystoreError, NotAvailable
 NAME = "report.sig"
 FORMAT = "commshub report signature 1"
 _SIGNED = ("report.html", "report.json", "junit.xml", "trace.jsonl", "log.jsonl")
+WAVEFORMS = "waveforms"
+"""Folder of a run with one file of points for each check that has a course of volts."""
 SIGNERS = "known-signers.json"
 """Beside the bench's own key: whose reports this machine takes, name by fingerprint."""
 
@@ -99,7 +101,7 @@ def _statement(files: dict[str, str]) -> bytes:
 
 def sign(folder: Path, key: Ed25519PrivateKey) -> Path:
     """Sign the run's files; returns the path of ``report.sig``."""
-    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _SIGNED if (folder / name).is_file()}
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _to_sign(folder)}
     out = {
         "format": FORMAT,
         "files": files,
@@ -109,6 +111,12 @@ def sign(folder: Path, key: Ed25519PrivateKey) -> Path:
     path = folder / NAME
     path.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _to_sign(folder: Path) -> list[str]:
+    """The files of a run that a signature must name."""
+    courses = sorted(path.name for path in (folder / WAVEFORMS).glob("*") if path.is_file())
+    return [*(name for name in _SIGNED if (folder / name).is_file()), *(f"{WAVEFORMS}/{name}" for name in courses)]
 
 
 def verify(folder: Path) -> Checked:
@@ -131,9 +139,9 @@ def verify(folder: Path) -> Checked:
         problems.append("the signature does not hold")
     for name, wanted in sorted(files.items()):
         inside = (folder / name).resolve()
-        if inside.parent != folder.resolve() or not inside.is_file():
+        if folder.resolve() not in inside.parents or not inside.is_file():
             problems.append(f"{name} is not there")
         elif hashlib.sha256(inside.read_bytes()).hexdigest() != wanted:
             problems.append(f"{name} is not what was signed")
-    problems += [f"{name} is not signed" for name in _SIGNED if (folder / name).is_file() and name not in files]
+    problems += [f"{name} is not signed" for name in _to_sign(folder) if name not in files]
     return Checked(fingerprint(public), tuple(sorted(files)), tuple(problems))

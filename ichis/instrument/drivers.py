@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
+from ichis.instrument.record import InstrumentRecord
 from ichis.instrument.session import InstrumentSession, InstrumentTrouble
 from ichis.jig import OPEN_OHM
 from ichis.measuring.latency import OffLatency
@@ -52,6 +53,8 @@ class _Driver:
         if session.model.channels and self._channel not in session.model.channels:
             known = ", ".join(str(one) for one in session.model.channels)
             raise NotAvailable(f"channel {self._channel} of {session.idn[:40]}", f"expected one of {known}")
+        self.record = None if session.dialect.record is None else InstrumentRecord(session, clock, self._channel)
+        """The record that the instrument keeps by itself; None where the family keeps none."""
 
     async def identity(self) -> str:
         return self.session.idn

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
 from ichis.instrument.link import InstrumentLine
-from ichis.measuring.dialect import Dialect, Model, figure, named, recognise
+from ichis.measuring.dialect import FIGURES, Dialect, Model, figure, named, recognise
 
 TIMEOUT_S = 2.0
 _IDENTITY = "*IDN?"
@@ -100,6 +100,11 @@ class InstrumentSession:
         if not low <= value <= high:
             raise InstrumentTrouble(f"{self.resource}: {question}: answered {value:g}, which cannot be: expected {low:g} to {high:g}")
         return value
+
+    async def figures(self, question: str) -> list[float]:
+        """The figures of an answer that has many, or none. Raises InstrumentTrouble, InstrumentGivenUp."""
+        text = (await self.ask(question, FIGURES))[1]
+        return [] if text is None else [float(one) for one in text.split(",")]
 
     async def switch(self, channel: int) -> bool:
         """The output's state as the instrument tells it."""

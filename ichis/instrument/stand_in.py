@@ -20,7 +20,7 @@ from firmware_emu.supervised import supervised
 from ichis.instrument.drivers import Standards
 from ichis.instrument.fault import Concerns, InstrumentFault, Misbehaviour
 from ichis.jig import Load, Mains, Probes, Supply
-from ichis.measuring.dialect import Dialect, Model
+from ichis.measuring.dialect import Dialect, Model, RecordWords
 from ichis.measuring.reading import reading
 
 STANDARDS = Standards(volts_contact=21, volts=5.0, ohms_contacts=(22, 23), ohms=100.0)
@@ -65,6 +65,8 @@ class StandIn:
         self._last = 0.0
         self._gone = False
         self._list: dict[str, list[float]] = {}
+        self._recorded: list[float] = []
+        self._recording: asyncio.Task[None] | None = None
         self._timers: set[asyncio.Task[None]] = set()
         words = [*dialect.words.items(), *((action, word) for action, more in dialect.also.items() for word in more)]
         self._words = [(action, _grammar(word)) for action, word in words]
@@ -108,6 +110,8 @@ class StandIn:
                 found = grammar.fullmatch(plain)
                 if found is not None:
                     return await self._do(action, {key: float(value) for key, value in found.groupdict().items()})
+            if (told := self._of_record(plain)) is not None:
+                return told
             if await self._of_list(plain) or any(grammar.fullmatch(plain) for grammar in self._quiet):
                 return []
             self._errors.append(self.dialect.error.unknown)
@@ -273,6 +277,40 @@ class StandIn:
         self._volts = volts[-1]
         return True
 
+    # --- records
+
+    def _of_record(self, plain: str) -> list[Answer] | None:
+        """The answer to a line that concerns the record; None for another line."""
+        words = self.dialect.record
+        if words is None:
+            return None
+        found = _grammar(words.fetch).fullmatch(plain)
+        if found is not None:
+            count = int(float(found["count"]))
+            some, self._recorded = self._recorded[:count], self._recorded[count:]
+            return [Answer(",".join(f"{volts:+.4E}" for volts in some))]
+        if any(_grammar(line).fullmatch(plain) for line in (*words.start, *words.stop)):
+            begins = _grammar(words.start[-1]).fullmatch(plain) is not None
+            if begins or any(_grammar(line).fullmatch(plain) for line in words.stop):
+                self._end_record()
+            if begins:
+                self._recorded = []
+                self._recording = supervised(self._record(words), "a record of volts")
+            return []
+        return None
+
+    async def _record(self, words: RecordWords) -> None:
+        source = self._behind.supply if self.dialect.kind == "supply" else self._behind.load
+        assert source is not None
+        while len(self._recorded) < words.longest_s / words.period_s:
+            await asyncio.sleep(words.period_s)
+            self._recorded.append(reading(await source.measure_voltage()).value)
+
+    def _end_record(self) -> None:
+        if self._recording is not None:
+            self._recording.cancel()
+            self._recording = None
+
     def _later_list(self, points: list[tuple[float, float]], supply: Supply) -> None:
         task = supervised(supply.play(points), "a list of the supply")
         self._timers.add(task)
@@ -289,6 +327,7 @@ class StandIn:
         return any(fault.what is what for fault in self._struck(concerns))
 
     def close(self) -> None:
+        self._end_record()
         for task in self._timers:
             task.cancel()
 

@@ -21,7 +21,7 @@ GROUP = "commshub.instrument"
 KINDS = ("supply", "load", "meter", "relay")
 _KEYS = {
     "family", "kind", "match", "source", "joins", "pace_s", "answer_end", "list", "least_step_s", "switch_bit", "first_channel",
-    "renewal_s", "setup", "words", "also", "idle", "answers", "error", "model",
+    "renewal_s", "setup", "words", "also", "idle", "answers", "error", "model", "record",
 }  # fmt: skip
 _NUMBER = r"([-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[Ee][-+]?\d+)?)"
 _SWITCH = {"on": r"(ON|OFF|0|1)", "d": r"(ON|OFF|0|1)", "hex": r"(0[xX][0-9A-Fa-f]+)"}
@@ -68,6 +68,21 @@ class ListWords:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordWords:
+    """A record of volts that the instrument keeps by itself, one point each ``period_s``, for ``longest_s`` at most.
+
+    ``start`` may take ``{seconds}`` and ``{period}``, its last line begins it; ``fetch`` takes ``{count}``: so many points, the oldest of
+    those not fetched yet.
+    """
+
+    start: tuple[str, ...]
+    stop: tuple[str, ...]
+    fetch: str
+    period_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One model of a family: identity as a stand-in tells it, channels, what it can give, how well it reads."""
 
@@ -108,6 +123,7 @@ class Dialect:
     idle: tuple[str, ...] = ()
     """Lines of other programs that change nothing a stand-in models."""
     playing: ListWords | None = None
+    record: RecordWords | None = None
 
     def word(self, action: str, **keys: float | int) -> str | None:
         """The line for an action; None where the family has none."""
@@ -147,6 +163,11 @@ def _glued(template: str) -> bool:
     return template.endswith(("}V", "}A"))
 
 
+_ONE = r"[-+]?\d*\.?\d+(?:[Ee][-+]?\d+)?"
+FIGURES = re.compile(rf"\s*({_ONE}(?:\s*,\s*{_ONE})*)?\s*")
+"""Figures with commas between, or none: a comma is never a decimal one here."""
+
+
 def figure(text: str) -> float:
     """A number as an instrument writes it: a decimal comma is one."""
     return float(text.replace(",", "."))
@@ -178,14 +199,18 @@ def read_dialect(file: str, text: str) -> Dialect:
             row = table["list"]
             start, stop, before = (tuple(row.get(key, ())) for key in ("start", "stop", "before"))
             playing = ListWords(row["volts"], row["seconds"], start, stop, row.get("amperes", ""), before)
+        record = None
+        if "record" in table:
+            row = table["record"]
+            record = RecordWords(tuple(row["start"]), tuple(row["stop"]), row["fetch"], float(row["period_s"]), float(row["longest_s"]))
     except (TypeError, KeyError, ValueError, re.error) as wrong:
         raise BoardError(file, "model", f"cannot be read: {wrong}") from wrong
-    plain = {key: table[key] for key in _KEYS & set(table) - {"error", "model", "setup", "list", "also", "idle"}}
+    plain = {key: table[key] for key in _KEYS & set(table) - {"error", "model", "setup", "list", "also", "idle", "record"}}
     setup, idle = tuple(table.get("setup", ())), tuple(table.get("idle", ()))
     also = {action: tuple(words) for action, words in table.get("also", {}).items()}
     if unknown := sorted(set(also) - set(table["words"])):
         raise BoardError(file, f"also.{unknown[0]}", "no such action among the words")
-    return Dialect(**plain, setup=setup, idle=idle, error=error, models=models, also=also, playing=playing)
+    return Dialect(**plain, setup=setup, idle=idle, error=error, models=models, also=also, playing=playing, record=record)
 
 
 def _model(name: str, row: Mapping[str, object]) -> Model:

@@ -19,13 +19,15 @@ from ichis.bench_jig import InstrumentJig, open_jig
 from ichis.condition import Condition
 from ichis.connector import Level
 from ichis.hub_side import HubSide
-from ichis.instrument.drivers import InstrumentSupply
+from ichis.instrument.drivers import InstrumentLoad, InstrumentSupply
 from ichis.instrument.fault import read_fault
 from ichis.instrument.link import InstrumentLink
+from ichis.instrument.record import InstrumentRecord
 from ichis.instrument.session import CommandRefused, InstrumentGivenUp, InstrumentSession, InstrumentTrouble
 from ichis.instrument.stand_in import Behind, StandIn, StandInLink
 from ichis.jig import OPEN_OHM
 from ichis.measuring.dialect import dialects, named, recognise
+from ichis.measuring.reading import Sample
 from ichis.profile import load_profile
 from ichis.served_jig import Serving, serve
 from ichis.simulated_jig import SimulatedJig
@@ -130,6 +132,65 @@ async def test_every_supply_of_a_dialect_is_recognised_set_read_back_measured_an
         await supply.output(False)
         await supply.confirm()
         assert not jig.socket.feed.feeding
+
+
+RECORDING = [name for one in dialects().values() if one.record is not None for name in one.models]
+
+
+@pytest.mark.parametrize("model", RECORDING)
+async def test_an_instrument_that_keeps_a_record_of_volts_gives_every_point_of_it(clock: Clock, model: str) -> None:
+    """Supply or load, on 12 V: it tells 120 s in which they were gone from the 60th to the 80th, in more than one answer."""
+    jig = SimulatedJig(PROFILE, clock, Trace(clock.now))
+    dialect, of_model = named(model)
+    load = SeesVolts(jig)
+    stand_in = StandIn(dialect, of_model, Behind(supply=jig.supply, load=load))
+    link = StandInLink(stand_in, clock)
+    session = await InstrumentSession.open(link, clock, dialect.kind)
+    driver = InstrumentSupply(session, clock) if dialect.kind == "supply" else InstrumentLoad(session, clock)
+    await jig.supply.set_voltage(12)
+    await jig.supply.output(True)
+    assert driver.record is not None
+    assert await driver.record.fetch() == [], "none was begun"
+    await driver.record.begin()
+    began = clock.now()
+    for seconds, on in ((60, False), (20, True), (40, True)):
+        await clock.sleep(seconds)
+        await jig.supply.output(on)
+    points = await driver.record.fetch()
+    period_s = dialect.record.period_s if dialect.record is not None else 0
+    assert len(points) == pytest.approx(120 / period_s, abs=2)
+    gone = [when - began for when, volts in points if volts < 1]
+    assert (min(gone), max(gone)) == pytest.approx((60, 80), abs=2 * period_s)
+    assert all(volts == pytest.approx(12, abs=0.1) for when, volts in points if not 59 < when - began < 81)
+    assert await driver.record.fetch() == []
+    link.close()
+    await jig.close()
+
+
+class SeesVolts:
+    """A load across the terminals of the jig's supply, as far as a record asks for it."""
+
+    resolution_s = 0.0
+
+    def __init__(self, jig: SimulatedJig) -> None:
+        self.measure_voltage, self.measure_current, self.confirm = (
+            jig.supply.measure_voltage,
+            jig.supply.measure_current,
+            jig.supply.confirm,
+        )
+        self.identity = jig.supply.identity
+
+    async def draw(self, amperes: float) -> None: ...
+
+    async def observe(self, seconds: float) -> list[Sample]:
+        return []
+
+
+async def test_a_supply_that_refuses_to_keep_a_record_says_so(clock: Clock) -> None:
+    async with modelled(clock, "rigol-dp832") as (_, supply):
+        assert supply.record is None
+        with pytest.raises(NotAvailable, match="rigol-dp800 has no words for it"):
+            await InstrumentRecord(supply.session, clock, 1).begin()
 
 
 async def twice(supply: InstrumentSupply) -> None:

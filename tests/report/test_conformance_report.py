@@ -65,6 +65,7 @@ def record() -> RunRecord:
         "about": {"unit": "emulated hub: no unit was tested", "operator": "not stated"},
         "deviations": [],
         "attachments": [],
+        "pictures": [],
         "checks": checks,
         "not_tested": ["SST-14"],
         "problems": ["the supply <does> not answer"],
