@@ -187,12 +187,11 @@ class LineModel:
 
 
 class ProbeModel:
-    """A multimeter on the contacts of the model. ``space``: the hub's end holds pin 8 at logic 0."""
+    """A multimeter on the contacts of the model."""
 
-    def __init__(self, feed: HubInput, lines: LineModel) -> None:
-        self._feed, self._lines = feed, lines
+    def __init__(self, feed: HubInput, lines: LineModel, hub: HubSide) -> None:
+        self._feed, self._lines, self._hub = feed, lines, hub
         self._idle = Level.LOW if feed.condition.line.inverted else Level.HIGH
-        self.space = False
 
     async def identity(self) -> str:
         return "multimeter of the simulated jig"
@@ -217,7 +216,7 @@ class ProbeModel:
         return condition.level_volts.get(f"{contact.symbol} {level.value}", _LEVEL_VOLTS[level])
 
     def _serial_level(self, pin: Pin) -> Level:
-        if pin.symbol == "RX_MT" and self.space:
+        if pin.symbol == "RX_MT" and self._hub.space:
             return Level.HIGH if self._idle is Level.LOW else Level.LOW
         return self._idle
 

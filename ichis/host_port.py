@@ -77,7 +77,8 @@ def _nobody() -> None:
 class HostPort:
     """The port. :meth:`mains` is the meter's terminal, :meth:`load` and :meth:`seat` what the rig does as the hub."""
 
-    def __init__(self, clock: Clock, trace: Trace, condition: HostCondition) -> None:
+    def __init__(self, clock: Clock, trace: Trace, condition: HostCondition, changed: Callable[[], None] = _nobody) -> None:
+        """``changed`` is called after the supply or a line of the host has changed."""
         self._clock, self._trace, self.condition = clock, trace, condition
         self._mains = False
         self._losses = 0
@@ -90,8 +91,7 @@ class HostPort:
         self._ac_lost = True
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changes: dict[str, list[tuple[float, Level]]] = {"MT_PR": [], "AC LO": []}
-        self.on_change: Callable[[], None] = _nobody
-        """Called after the supply or a line of the host has changed."""
+        self._changed = changed
         self.curve: list[tuple[float, float]] = [(clock.now(), 0.0)]
 
     # --- what happens to it
@@ -141,7 +141,7 @@ class HostPort:
         self._note()
         self._supply = on
         self._note()
-        self.on_change()
+        self._changed()
         if on:
             self._later("present", self.condition.present_s, lambda: self._present(True))
         else:
@@ -158,7 +158,7 @@ class HostPort:
 
     def _show(self, symbol: str, active: bool) -> None:
         self._changes[symbol].append((self._clock.now(), signal(symbol).level(active)))
-        self.on_change()
+        self._changed()
 
     def _later(self, what: str, seconds: float, do: object) -> None:
         assert callable(do)

@@ -112,16 +112,14 @@ class _Mated:
 
     def __init__(self, profile: InterfaceProfile, clock: Clock, trace: Trace, host: HostCondition, hub: Condition) -> None:
         self.data = SerialPort("loop://", clock, line=profile.line, inverts=profile.line.inverted)
-        self.port = HostPort(clock, trace, host)
+        self.port = HostPort(clock, trace, host, self._changed)
         self.socket = HubSocket(clock, trace, hub, self.data)
         self._clock = clock
         self.present_at: float | None = None
         self.ac_lost_at: float | None = None
         self.stops: list[float] = []
-        side = self.socket.hub_side
-        side.on_power, side.on_ac_lost = self._power, self._ac_lost
+        self.socket.hub_side.listen(power=self._power, ac_lost=self._ac_lost)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.port.on_change = self._changed
 
     def _power(self, on: bool) -> None:
         self.socket.hub_side.drive_device_present(on)

@@ -42,7 +42,7 @@ async def loop_back(table: JigTable, limits: InterfaceProfile, clock: Clock, tim
     jig: Jig
     if plug_is_modelled(table):
         jig = modelled = await open_jig(table, limits, clock, Trace(clock.now), unit_under_test("loop-back"))
-        modelled.hub_side.on_power = modelled.hub_side.drive_device_present
+        modelled.hub_side.listen(power=modelled.hub_side.drive_device_present)
     else:
         await Engineer(clock).do("Put the loop-back plug into the hub's socket")
         jig = await RealHubJig.open(table, limits, clock)

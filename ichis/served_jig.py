@@ -298,7 +298,7 @@ class ServedUnit:
         self.socket = HubSocket(clock, Trace(clock.now), condition, self._wire)
         self._condition = condition
         self._server: asyncio.Task[None] | None = None
-        self.socket.hub_side.on_power = self._power
+        self.socket.hub_side.listen(power=self._power)
 
     def _power(self, on: bool) -> None:
         self.socket.hub_side.drive_device_present(on)

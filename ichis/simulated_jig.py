@@ -89,11 +89,7 @@ class HubSocket:
         self.hub_side = HubSide(data)
         self.feed = HubInput(clock, self.hub_side, trace, condition)
         self.lines = LineModel(self.hub_side, self.feed, clock, trace)
-        self.probes = ProbeModel(self.feed, self.lines)
-        self.hub_side.on_space = self._space
-
-    def _space(self, on: bool) -> None:
-        self.probes.space = on
+        self.probes = ProbeModel(self.feed, self.lines, self.hub_side)
 
     def close(self) -> None:
         self.feed.close()

@@ -153,8 +153,7 @@ class Home:
         if self.day is not None:
             check_day(self.day, self.devices)
             self._day_life = supervised(live(self.day, self.devices, self.clock), "the day of the home", self.trace)
-        self.jig.hub_side.on_power = self._power
-        self.jig.hub_side.on_ac_lost = self._ac_lost
+        self.jig.hub_side.listen(power=self._power, ac_lost=self._ac_lost)
 
     async def _record(self, file: Path) -> None:
         """Write what hub and dongle say to each other into ``file``, from now until the end. Raises NotAvailable."""

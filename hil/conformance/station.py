@@ -80,7 +80,7 @@ class ConformanceStation(Station):
         self.jig = self.bench_jig  # type: ignore[assignment]
         self.host = Host(self.bench_jig, self.profile)
         await super().bring_up()
-        self.bench_jig.hub_side.on_host_present = lambda present: self._note("host present", present)
+        self.bench_jig.hub_side.listen(host_present=lambda present: self._note("host present", present))
         self.dcc.pre_notify(self.board.hub.chf, DeviceType.CHF, gpf=self.board.hub.gpf)
         if self.dcc.inventory.device(self.board.hub.gpf) is None:
             self.dcc.pre_notify(self.board.hub.gpf, DeviceType.GPF)

@@ -34,7 +34,7 @@ async def hub_in_a_socket(folder: Path, clock: Clock, condition: Condition) -> A
     async with serve(folder) as table:
         data = SerialPort("loop://", clock, line=PROFILE.line, inverts=True)
         socket = HubSocket(clock, Trace(clock.now), condition, data)
-        socket.hub_side.on_power = socket.hub_side.drive_device_present
+        socket.hub_side.listen(power=socket.hub_side.drive_device_present)
         end = await HubEnd.attach(table.pop("hub_end"), socket)
         try:
             yield table, socket

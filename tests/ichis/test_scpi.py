@@ -43,7 +43,7 @@ async def served(folder: Path, clock: Clock, serving: Serving | None = None, **m
         given = {key: value for key, value in table.items() if key != "lines"} | more
         jig = await open_jig(JigTable.model_validate(given), PROFILE, clock, Trace(clock.now), Condition())
         assert isinstance(jig, InstrumentJig)
-        jig.hub_side.on_power = jig.hub_side.drive_device_present
+        jig.hub_side.listen(power=jig.hub_side.drive_device_present)
         try:
             yield jig
         finally:

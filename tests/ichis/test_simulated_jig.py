@@ -27,7 +27,7 @@ def clock(follow: Callable[[Clock], Clock]) -> Clock:
 @pytest.fixture
 async def jig(clock: Clock) -> AsyncIterator[SimulatedJig]:
     jig = SimulatedJig(PROFILE, clock, Trace(clock.now))
-    jig.hub_side.on_power = jig.hub_side.drive_device_present
+    jig.hub_side.listen(power=jig.hub_side.drive_device_present)
     yield jig
     await jig.close()
 
@@ -67,8 +67,10 @@ async def test_the_store_carries_the_hub_for_its_hold_up_time_and_not_longer(
 async def test_a_lost_mains_is_told_before_the_supply_goes(jig: SimulatedJig, host: Host, clock: Clock) -> None:
     told: list[tuple[str, float]] = []
     await host.power_up()
-    jig.hub_side.on_ac_lost = lambda lost: told.append(("ac lost" if lost else "ac back", clock.elapsed()))
-    jig.hub_side.on_power = lambda on: told.append(("up" if on else "down", clock.elapsed()))
+    jig.hub_side.listen(
+        ac_lost=lambda lost: told.append(("ac lost" if lost else "ac back", clock.elapsed())),
+        power=lambda on: told.append(("up" if on else "down", clock.elapsed())),
+    )
     await host.mains_lost()
     await clock.sleep(200)
     await host.mains_restored()

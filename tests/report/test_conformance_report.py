@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -12,12 +14,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import ExifTags, Image
 
-from firmware_emu.errors import CommsHubError, KeystoreError, NotAvailable
+from firmware_emu.errors import BoardError, CommsHubError, KeystoreError, NotAvailable
+from hil.commands.ichis_check import check as check_command
 from hil.commands.report import report
 from hil.report.compare import compare, facts_moved
 from hil.report.conformance import FORMAT, CheckRow, RunRecord, cross_check, read_record, render, run_verdict, thinned, write_record
 from hil.report.measurements import Bounds, CheckVerdict, DecisionRule, Quantity, Rule
+from hil.report.pictures import picture
 from hil.report.run_log import RunLog
 from hil.report.signature import bench_key, fingerprint, sign, verify
 from ichis.measuring.reading import Basis, Plain, Reading
@@ -134,6 +139,19 @@ def test_a_signed_run_verifies_until_anything_in_it_changes(record: RunRecord, t
     said = runner.invoke(report, ["verify", str(tmp_path), "--json"])
     assert said.exit_code == 1
     assert json.loads(said.output)["valid"] is False
+
+
+def test_a_point_of_a_waveform_that_is_changed_and_a_waveform_that_is_put_in_show(record: RunRecord, tmp_path: Path) -> None:
+    write_record(record, tmp_path)
+    courses = tmp_path / "waveforms"
+    courses.mkdir()
+    (courses / "SST-01-1.csv").write_text("seconds,volts\n0.000000,12.000000\n")
+    sign(tmp_path, bench_key(tmp_path / "keys" / "bench.pem"))
+    assert verify(tmp_path).problems == ()
+    (courses / "SST-02-1.csv").write_text("seconds,volts\n")
+    assert verify(tmp_path).problems == ("waveforms/SST-02-1.csv is not signed",)
+    (courses / "SST-01-1.csv").write_text("seconds,volts\n0.000000,12.500000\n")
+    assert "waveforms/SST-01-1.csv is not what was signed" in verify(tmp_path).problems
 
 
 def test_a_signature_cannot_be_moved_to_other_files_or_keys(record: RunRecord, tmp_path: Path) -> None:
@@ -320,6 +338,38 @@ def test_page_and_record_must_tell_the_same_verdicts_and_the_log_must_chain(reco
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     (tmp_path / "log.jsonl").write_text(lines[1] + "\n")
     assert "log.jsonl line 1 does not follow the one before it" in cross_check(tmp_path)
+
+
+def test_a_photograph_is_shown_upright_and_scaled_and_tells_no_place(tmp_path: Path, record: RunRecord) -> None:
+    taken, told = Image.new("RGB", (4000, 1000), "green"), Image.Exif()
+    told[ExifTags.Base.Orientation] = 6  # held upright: the first row is the right side
+    told[ExifTags.Base.Artist] = "somebody"
+    taken.save(tmp_path / "unit.jpg", exif=told)
+    shown = picture(tmp_path / "unit.jpg", "the unit under test", "report.photograph")
+    with Image.open(io.BytesIO(base64.b64decode(shown["jpeg"]))) as opened:
+        assert opened.size == (320, 1280)
+        assert dict(opened.getexif()) == {}
+    assert shown["sha256"] == hashlib.sha256((tmp_path / "unit.jpg").read_bytes()).hexdigest()
+    record["pictures"] = [shown]
+    page = render(record)
+    assert f'<img src="data:image/jpeg;base64,{shown["jpeg"]}" alt="the unit under test">' in page
+    assert "unit.jpg" in page
+
+
+def test_a_photograph_that_is_not_there_or_shows_nothing_is_refused_before_the_run_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHUB_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "text.jpg").write_text("no picture")
+    for setting, problem in (
+        (f"report.photograph={tmp_path}/nowhere.jpg", r"nowhere\.jpg: report\.photograph: No such file"),
+        (f"report.photograph={tmp_path}/text.jpg", r"text\.jpg: report\.photograph: is no picture"),
+        (f'report.attachments=["{tmp_path}/nowhere.csv"]', r"nowhere\.csv: report\.attachments: No such file"),
+    ):
+        with pytest.raises(BoardError, match=problem) as refused:
+            CliRunner().invoke(check_command, ["--select", "MAT-01", "--set", setting], catch_exceptions=False)
+        assert "\n" not in str(refused.value)
+        assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_the_headline_says_that_nothing_was_tested_and_whose_limits_these_are(record: RunRecord) -> None:

@@ -202,17 +202,15 @@ def _forget(station: ConformanceStation, prefix: str) -> None:
 def _on_power_return(station: ConformanceStation, act: Callable[[float, bool, bool], None]) -> None:
     """Call ``act(seconds without supply, warned, seated at the loss)`` just before the hub starts again."""
     lost: list[tuple[float, bool, bool]] = []
-    power = station.bench_jig.hub_side.on_power
 
-    def wrapped(on: bool) -> None:
+    def before(on: bool) -> None:
         if not on:
             lost.append((station.clock.now(), station.bench_jig.hub_side.ac_lost, station.bench_jig.socket.feed.seated))
         elif lost:
             when, warned, seated = lost[-1]
             act(station.clock.now() - when, warned, seated)
-        power(on)
 
-    station.bench_jig.hub_side.on_power = wrapped
+    station.bench_jig.hub_side.listen(power=before, first=True)
 
 
 def _forgets(where: Callable[[float, bool, bool], bool]) -> Unit:
