@@ -5,6 +5,7 @@ A lease is a locked file of this machine, so it ends with the process that has i
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import json
@@ -56,9 +57,13 @@ class Lease:
     def _lease(address: str) -> IO[str]:
         folder = lease_folder()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o777)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(parents=True)
+                folder.chmod(0o777)  # by chmod, since a umask takes from what mkdir and open are given
             path = folder / (re.sub(r"[^A-Za-z0-9.-]+", "_", address).strip("_") + ".json")
-            file: IO[str] = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+            file: IO[str] = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW), "r+", encoding="utf-8")
+            with contextlib.suppress(PermissionError):  # another user made it, and did this
+                os.fchmod(file.fileno(), 0o666)
         except OSError as wrong:
             raise NotAvailable(f"the lease of {address}", f"{wrong.strerror}: point CHUB_LEASES at a folder that can be written") from wrong
         try:
@@ -104,7 +109,7 @@ def holders() -> list[Holder]:
     """Everybody who has an instrument now."""
     found = []
     for path in sorted(lease_folder().glob("*.json")):
-        with path.open("r+", encoding="utf-8") as file:
+        with path.open(encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

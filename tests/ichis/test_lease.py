@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,6 +28,26 @@ def test_a_second_run_is_told_who_has_the_instrument_until_it_is_given_back(tmp_
     first.close()
     assert holders() == []
     Lease(address).close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is played by root")
+def test_another_user_of_the_machine_is_refused_and_told_who_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o777)
+        monkeypatch.setenv("CHUB_LEASES", f"{place}/leases")
+        address, before = "TCPIP::10.0.0.7::5555::SOCKET", os.umask(0o077)
+        first = Lease(address)
+        os.umask(before)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(NotAvailable, match=f"process {os.getpid()} has it"):
+                Lease(address)
+            assert [one.address for one in holders()] == [address]
+            Lease("TCPIP::10.0.0.8::5555::SOCKET").close()
+            first.close()
+            Lease(address).close()
+        finally:
+            os.seteuid(0)
 
 
 def test_a_dongle_in_use_is_shown_with_its_process_and_since_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
