@@ -19,7 +19,7 @@ from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
 from hil.bench.keys import state_folder
-from hil.commands.ichis_boards import check_boards, tell_boards
+from hil.conformance.boards import BoardRun, check_boards, exit_code_of, verdict_of
 from hil.conformance.run import ConformanceRun, carry_out, clear_state, selected, sign_run
 from hil.conformance.runner import CheckResult
 from hil.report.conformance import VERDICTS, RunRecord, headline
@@ -91,7 +91,9 @@ def check(
         if resume is not None:
             raise click.BadParameter("goes on with the run of one board: give one --board", param_hint="--resume")
         options = _options(profile_name, under_test, select, repeat, cycles, loopback, overdue, verbose)
-        sys.exit(tell_boards(check_boards(boards, settings, options), as_json))
+        runs = check_boards(boards, settings, options, lambda line: click.echo(line, err=True))
+        _tell_boards(runs, as_json)
+        sys.exit(exit_code_of(runs))
     board = load_board(boards[0], settings)
     profile = load_profile(profile_name or board.jig.profile)
     if cycles is not None:
@@ -188,6 +190,17 @@ def _show(console: Console, result: CheckResult, done: int, total: int) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _tell_boards(runs: Sequence[BoardRun], as_json: bool) -> None:
+    if as_json:
+        rows = [{"board": run.board, "exit_code": run.code, **run.told} for run in runs]
+        click.echo(json.dumps({"verdict": verdict_of(runs), "runs": rows}))
+        return
+    for run in runs:
+        rows = run.told.get("checks", [])
+        counted = f", {sum(row['verdict'] == 'pass' for row in rows)} of {len(rows)} checks passed" if rows else ""
+        click.echo(f"{run.board}: {run.told.get('verdict', 'no result')}{counted}  {run.told.get('report', '')}".rstrip())
 
 
 def _summary(record: RunRecord, folder: Path) -> None:

@@ -12,8 +12,7 @@ from hil.conformance.runner import Need
 from hil.conformance.station import ConformanceStation
 from ichis.bench_link import BenchLink, FrameKind, NoAnswer
 from ichis.connector import Level
-from ichis.instrument.drivers import InstrumentSupply
-from ichis.instrument.record import InstrumentRecord
+from ichis.instrument.drivers import InstrumentRecord, InstrumentSupply
 from ichis.jig import Jig
 from ichis.manual import Engineer
 from ichis.real_hub_jig import RealHubJig

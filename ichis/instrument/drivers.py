@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import JigError, NotAvailable
-from ichis.instrument.record import InstrumentRecord
 from ichis.instrument.session import InstrumentSession, InstrumentTrouble
 from ichis.jig import OPEN_OHM
+from ichis.measuring.dialect import RecordWords
 from ichis.measuring.latency import OffLatency
 from ichis.measuring.reading import Accuracy, Reading, Sample
 
@@ -27,6 +27,8 @@ _AGREE = 0.02
 _SETTLES_S = 1.0
 """Time in which an output must be where it was told to be."""
 _COMMON = 3
+_PIECE = 500
+"""Points asked for at once: an answer stays shorter than what a line may be."""
 _SOFTWARE_STEPS = 5
 """A step that software times must last so many settings: shorter ones are left to instruments that play lists."""
 
@@ -43,6 +45,46 @@ class Standards:
     volts: float = 0.0
     ohms_contacts: tuple[int, int] | None = None
     ohms: float = 0.0
+
+
+class InstrumentRecord:
+    """The record of volts that an instrument keeps by itself while a check runs, of one channel. ``begin`` forgets what was kept before."""
+
+    def __init__(self, session: InstrumentSession, clock: Clock, channel: int) -> None:
+        self._session, self._clock, self._channel = session, clock, channel
+        self._began: float | None = None
+
+    @property
+    def _words(self) -> RecordWords:
+        words = self._session.dialect.record
+        if words is None:
+            raise NotAvailable(f"a record from {self._session.idn[:40]}", f"the dialect {self._session.dialect.family} has no words for it")
+        return words
+
+    async def begin(self) -> None:
+        """Raises NotAvailable where the family keeps no record, CommandRefused, InstrumentTrouble, InstrumentGivenUp."""
+        words, self._began = self._words, None
+        for line in words.start:
+            await self._session.tell(line.format(channel=self._channel, seconds=words.longest_s, period=words.period_s))
+        self._began = self._clock.now()
+
+    async def fetch(self) -> list[tuple[float, float]]:
+        """End it; bench time and volts of each point. Empty where none was begun. Raises as :meth:`begin`."""
+        words, began = self._words, self._began
+        if began is None:
+            return []
+        self._began = None
+        count = int(min(self._clock.now() - began, words.longest_s) / words.period_s)
+        for line in words.stop:
+            await self._session.tell(line.format(channel=self._channel))
+        volts: list[float] = []
+        while len(volts) < count:
+            asked = min(_PIECE, count - len(volts))
+            some = await self._session.figures(words.fetch.format(channel=self._channel, count=asked))
+            volts += some[:asked]
+            if len(some) < asked:
+                break
+        return [(began + (number + 1) * words.period_s, one) for number, one in enumerate(volts)]
 
 
 class _Driver:

@@ -19,10 +19,9 @@ from ichis.bench_jig import InstrumentJig, open_jig
 from ichis.condition import Condition
 from ichis.connector import Level
 from ichis.hub_side import HubSide
-from ichis.instrument.drivers import InstrumentLoad, InstrumentSupply
+from ichis.instrument.drivers import InstrumentLoad, InstrumentRecord, InstrumentSupply
 from ichis.instrument.fault import read_fault
 from ichis.instrument.link import InstrumentLink
-from ichis.instrument.record import InstrumentRecord
 from ichis.instrument.session import CommandRefused, InstrumentGivenUp, InstrumentSession, InstrumentTrouble
 from ichis.instrument.stand_in import Behind, StandIn, StandInLink
 from ichis.jig import OPEN_OHM

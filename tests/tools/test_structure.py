@@ -88,7 +88,10 @@ LOOSE = {
     "firmware_emu/zse": (4, "the language that the clusters are declared in"),
     "hil/commands": (18, "one noun of chub a file; only dcc has enough verbs for a folder"),
     "hil/attacks": (12, "one hostile peer or place of attack a file, beside the search for the edges of the layers"),
-    "hil/conformance": (10, "the run of checks and the benches it runs on, beside the proofs that the checks are right"),
+    "hil/conformance": (
+        11,
+        "the run of checks, on one board or on several, and the benches it runs on, beside the proofs that the checks are right",
+    ),
     "hil/dcc": (1, "the DCC itself, put together from its parts"),
     "hil/devices": (5, "Devices of one file, and the table of types"),
     "hil/parse_correlate": (8, "a distribution of its own: command, keys, errors, protection beside its readers"),

@@ -7,12 +7,10 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Any
-
-import click
 
 from firmware_emu.board import load_board
 
@@ -28,8 +26,8 @@ class BoardRun:
     told: Mapping[str, Any]
 
 
-def check_boards(boards: Sequence[str], settings: tuple[str, ...], options: Sequence[str]) -> list[BoardRun]:
-    """Run ``chub ichis check`` on each board at once, with these settings and further options; its lines are shown as they come.
+def check_boards(boards: Sequence[str], settings: tuple[str, ...], options: Sequence[str], tell: Callable[[str], None]) -> list[BoardRun]:
+    """Run ``chub ichis check`` on each board at once, with these settings and further options; ``tell`` hears each line as it comes.
 
     Raises BoardError for a board that cannot be read, before anything is started.
     """
@@ -37,15 +35,15 @@ def check_boards(boards: Sequence[str], settings: tuple[str, ...], options: Sequ
         load_board(board, settings)
     more = [word for setting in settings for word in ("--set", setting)]
     with ThreadPoolExecutor(len(boards)) as all_of_them:
-        return list(all_of_them.map(lambda board: _check(board, [*more, *options]), boards))
+        return list(all_of_them.map(lambda board: _check(board, [*more, *options], tell), boards))
 
 
-def _check(board: str, options: Sequence[str]) -> BoardRun:
+def _check(board: str, options: Sequence[str], tell: Callable[[str], None]) -> BoardRun:
     words = [*_CHUB, "ichis", "check", "--board", board, *options, "--json"]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert run.stdout is not None
-        teller = threading.Thread(target=_tell, args=(board, run.stderr))
+        teller = threading.Thread(target=_tell, args=(board, run.stderr, tell))
         teller.start()
         out = run.stdout.read()
         teller.join()
@@ -55,27 +53,17 @@ def _check(board: str, options: Sequence[str]) -> BoardRun:
     return BoardRun(board, run.returncode, told)
 
 
-def _tell(board: str, lines: IO[str]) -> None:
+def _tell(board: str, lines: IO[str], tell: Callable[[str], None]) -> None:
     for line in lines:
-        click.echo(f"{board}: {line.rstrip()}", err=True)
+        tell(f"{board}: {line.rstrip()}")
 
 
-def tell_boards(runs: Sequence[BoardRun], as_json: bool) -> int:
-    """Tell what came of each board; the exit code: 0 where every run passed, 2 where one could not begin, else 1."""
-    if as_json:
-        rows = [{"board": run.board, "exit_code": run.code, **run.told} for run in runs]
-        click.echo(json.dumps({"verdict": _verdict(runs), "runs": rows}))
-    else:
-        for run in runs:
-            click.echo(f"{run.board}: {run.told.get('verdict', 'no result')}{_counted(run)}  {run.told.get('report', '')}".rstrip())
-    return max((run.code for run in runs if run.code > 0), default=1 if any(run.code for run in runs) else 0)
-
-
-def _counted(run: BoardRun) -> str:
-    checks = run.told.get("checks", [])
-    return f", {sum(row['verdict'] == 'pass' for row in checks)} of {len(checks)} checks passed" if checks else ""
-
-
-def _verdict(runs: Sequence[BoardRun]) -> str:
+def verdict_of(runs: Sequence[BoardRun]) -> str:
+    """``pass`` where every board passed, ``fail`` where one failed, else ``inconclusive``."""
     verdicts = {run.told.get("verdict", "inconclusive") for run in runs}
     return "fail" if "fail" in verdicts else "pass" if verdicts == {"pass"} else "inconclusive"
+
+
+def exit_code_of(runs: Sequence[BoardRun]) -> int:
+    """0 where every run passed, 2 where one could not begin, else 1."""
+    return max((run.code for run in runs if run.code > 0), default=1 if any(run.code for run in runs) else 0)
