@@ -225,8 +225,8 @@ class _Bench:
         return Counter(alert.findtext(".//{*}CommandRequestID") or "" for alert in alerts)
 
     def ended(self) -> Counter[str]:
-        """Ends that the user was told, by request."""
-        return self.told() + self.told_none()
+        """Ends that the user was told, by request. That no Response came is one where a killed home may have lost the Command."""
+        return self.told() + self.told_none() if RequestState.UNANSWERED in self.ends else self.told()
 
     def _documents(self) -> tuple[OutboxMessage, ...]:
         return self.read(lambda store: PushOutbox(store, self.clock.now).all()) or ()
