@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from firmware_emu.crypto import certificate_profile
 from firmware_emu.device import checks
 from firmware_emu.device.profile import permissions
+from hil.attacks.siege import crew as crew_module
 from hil.attacks.siege.crew import Crew
 from hil.attacks.siege.search import Find, Mutation, changes_of, judged, octets_of
 from hil.attacks.siege.siege import LAYERS, Siege
@@ -114,6 +115,17 @@ def test_the_crew_divides_the_time_over_all_layers_and_tells_a_worker_that_ends(
     assert {one.layer for one in slices} == set(LAYERS)
     assert sum(one.seconds for one in slices) == pytest.approx(1200, rel=0.1)
     assert not any(one.guided for one in slices)
+
+
+def test_a_search_that_is_cut_short_has_had_both_guides_and_a_whole_one_has_had_both_at_each_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew_module, "coverage_guides", lambda: True)
+    slices = Crew(tmp_path, (), 1, 1800, 2).slices()
+    assert [one.guided for one in slices[:3]] == [True, False, True]
+    assert {(one.layer, one.guided) for one in slices} == {(layer, guided) for layer in LAYERS for guided in (True, False)} - {
+        ("home", True)
+    }
 
 
 def test_workers_search_and_are_counted(tmp_path: Path) -> None:

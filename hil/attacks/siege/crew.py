@@ -77,7 +77,9 @@ class Crew:
         self.tallies = {name: TrialTally() for name in self.layers}
 
     def slices(self) -> list[Slice]:
-        """The shares in order: each layer in turn, by coverage and by grammar in turn where both are to guide."""
+        """The shares in order: each layer in turn, and again until all have had each guide. Where both are to guide, every second layer
+        begins with coverage, so that a search that the machine cuts short has had some of both.
+        """
         guided = self.guide != "grammar" and coverage_guides()
         ways = (False, True) if guided and self.guide == "both" else (guided,)
         rounds = len(self.layers) * len(ways)
@@ -86,7 +88,8 @@ class Crew:
         return [
             Slice(layer, f"{self.seed}/{number}", length, way and layer not in SLOW)
             for number in range(count)
-            for layer, way in [(self.layers[number % len(self.layers)], ways[number // len(self.layers) % len(ways)])]
+            for turn, place in [divmod(number, len(self.layers))]
+            for layer, way in [(self.layers[place], ways[(turn + place + 1) % len(ways)])]
         ]
 
     def run(self) -> Iterator[Find | None]:
