@@ -299,6 +299,9 @@ class DeviceTable(_Table):
         default=False, description="true: its radio sleeps and polls its parent every few seconds; a gas meter's sleeps in any case"
     )
     room: str | None = Field(default=None, description="where it stands, a room of [rooms]")
+    band: Literal["2.4 GHz", "sub-GHz"] = Field(
+        default="2.4 GHz", description="the band of its radio; below 1 GHz it needs a hub whose dongle has both, and goes further"
+    )
     variant: str | None = Field(default=None, description="one of the variants of its type, as an ESME's elements and phases")
     maker: str | None = Field(default=None, description="habits of a maker's meter, one of the profiles of its type")
     store: Literal["memory", "file"] = Field(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from firmware_emu.ids import Eui64
 
@@ -166,6 +166,30 @@ class HanRadio(ApsPort, Protocol):
 
     async def stop(self) -> None:
         """Let go of the dongle; the network stays in it."""
+        ...
+
+
+@runtime_checkable
+class SubGhzRadio(Protocol):
+    """A coordinator's radio that may have a second interface, on the pages below 1 GHz. A page and a number are one channel of it.
+
+    Each method raises RadioError; NotAvailable where the dongle has no such interface.
+    """
+
+    async def start_sub_ghz(self, page: int, number: int) -> None:
+        """Go on with the network on that channel too, or move there; again after each start of the dongle."""
+        ...
+
+    async def sub_ghz_energy(self, mask: int) -> dict[tuple[int, int], int]:
+        """Energy in dBm on each channel of ``mask``: page in the upper 5 bits, a bit for each channel (reference gbcs-spec-notes 10.6)."""
+        ...
+
+    async def sub_ghz_duty_cycle(self) -> tuple[int, dict[Eui64, int]]:
+        """Share of the last hour that it has sent below 1 GHz, in hundredths of a percent: in all, and by the Device it sent to."""
+        ...
+
+    async def on_sub_ghz(self) -> frozenset[Eui64]:
+        """Children that were last heard below 1 GHz."""
         ...
 
 

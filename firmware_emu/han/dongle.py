@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.entropy import Entropy
@@ -31,6 +31,17 @@ class DongleUser(Protocol):
 
     def inter_pan_received(self, sender: InterPanSender, frame: InterPanFrame) -> None: ...
     def connection_lost(self, problem: BaseException | None) -> None: ...
+
+
+@runtime_checkable
+class SubGhzDongle(Protocol):
+    """A family whose firmware may have a second interface below 1 GHz; see :class:`~firmware_emu.han.base.SubGhzRadio`. The duty cycle
+    and the children are told by short address."""
+
+    async def start_sub_ghz(self, page: int, number: int) -> None: ...
+    async def sub_ghz_energy(self, mask: int) -> dict[tuple[int, int], int]: ...
+    async def sub_ghz_duty_cycle(self) -> dict[int, int]: ...
+    async def on_sub_ghz(self) -> frozenset[Eui64]: ...
 
 
 class Dongle(Protocol):

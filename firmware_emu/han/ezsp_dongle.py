@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import Any
 
 import bellows.types as t
@@ -38,6 +39,12 @@ from firmware_emu.ids import Eui64
 
 _SE_INTER_PAN = 0x01
 _RAW_SENT_S = 5.0
+_SECOND_PHY, _FIRST_PAGE = 1, 28
+"""Index of the interface below 1 GHz, and its first page. A channel octet has the page above the first in bits 6 and 5."""
+_SCAN = 3
+"""Scan duration exponent: 138 ms a channel."""
+_DUTY_PLACES, _NOBODY, _CHILDREN = 33, 0xFFFF, 64
+"""Places of the duty cycle array, the node of a free one (UG100, recalled); children that an EmberZNet parent may have."""
 _ROUTERS = 0xFFFC
 _POLICY = (
     t.EzspDecisionBitmask.ALLOW_JOINS | t.EzspDecisionBitmask.ALLOW_UNSECURED_REJOINS | t.EzspDecisionBitmask.JOINS_USE_INSTALL_CODE_KEY
@@ -70,6 +77,7 @@ class EzspDongle:
         )
         self._sender = ApsSender(lambda: self._app.ezsp, lambda: int(self._app.get_sequence()))
         self._own: Eui64 | None = None
+        self._sub_ghz = False
         self._raw = asyncio.Lock()
         self._raw_sent: asyncio.Future[str] | None = None
 
@@ -203,6 +211,38 @@ class EzspDongle:
         await command(self._ezsp.broadcastNetworkKeySwitch(), "switch the network key")
         await radio_call(self._app.load_network_info(load_devices=False))
         return self._app.settings
+
+    async def start_sub_ghz(self, page: int, number: int) -> None:
+        command_, extra = self._ezsp.multiPhyStart, {"power": t.int8s(0), "bitmask": t.EmberMultiPhyNwkConfig(0)}
+        if self._sub_ghz:
+            command_, extra = self._ezsp.multiPhySetRadioChannel, {}
+        status, *_ = await radio_call(command_(phyIndex=_SECOND_PHY, page=page, channel=number, **extra))
+        if not succeeded(status):
+            raise RadioError(f"the dongle does not go to channel {number} of page {page}", status_text(status))
+        self._sub_ghz = True
+
+    async def sub_ghz_energy(self, mask: int) -> dict[tuple[int, int], int]:
+        found = await radio_call(
+            self._ezsp.startScan(scanType=t.EzspNetworkScanType.ENERGY_SCAN, channelMask=t.uint32_t(mask), duration=t.uint8_t(_SCAN))
+        )
+        return {(_FIRST_PAGE + (int(channel) >> 5 & 3), int(channel) & 0x1F): int(rssi) for channel, rssi, *_ in found}
+
+    async def sub_ghz_duty_cycle(self) -> dict[int, int]:
+        status, octets = await radio_call(self._ezsp.getCurrentDutyCycle(maxDevices=t.uint8_t(_DUTY_PLACES)))
+        if not succeeded(status):
+            raise RadioError("the dongle does not tell its duty cycle", status_text(status))
+        pairs = struct.iter_unpack("<HH", bytes(octets)[: 4 * _DUTY_PLACES])
+        return {short: share for short, share in pairs if short != _NOBODY}
+
+    async def on_sub_ghz(self) -> frozenset[Eui64]:
+        found: set[Eui64] = set()
+        for index in range(_CHILDREN):
+            status, child = await radio_call(self._ezsp.getChildData(index=t.uint8_t(index)))
+            if not succeeded(status):
+                break
+            if int(child.phy) == _SECOND_PHY:
+                found.add(eui64_of(child.eui64))
+        return frozenset(found)
 
     async def send_inter_pan(self, destination: Eui64 | int, pan: int, frame: InterPanFrame) -> None:
         assert self._own is not None, "open() comes first"

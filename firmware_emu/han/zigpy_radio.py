@@ -28,7 +28,7 @@ from firmware_emu.han.base import (
     SimpleDescriptor,
 )
 from firmware_emu.han.custody import Backup, DongleContent, write_backup
-from firmware_emu.han.dongle import Dongle
+from firmware_emu.han.dongle import Dongle, SubGhzDongle
 from firmware_emu.han.ezsp import device_config
 from firmware_emu.han.family import family
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
@@ -407,6 +407,36 @@ class ZigpyRadio:
         """Key establishment in the dongle under ``certificate``; None where it has none. Raises RadioError."""
         await self._wait_ready()
         return await self._running().key_agreement(certificate)
+
+    async def start_sub_ghz(self, page: int, number: int) -> None:
+        """See :class:`~firmware_emu.han.base.SubGhzRadio`."""
+        await self._wait_ready()
+        await self._sub_ghz_dongle().start_sub_ghz(page, number)
+        self._trace.emit("han", "radio", "sub-GHz channel", page=page, channel=number)
+
+    async def sub_ghz_energy(self, mask: int) -> dict[tuple[int, int], int]:
+        await self._wait_ready()
+        return await self._sub_ghz_dongle().sub_ghz_energy(mask)
+
+    async def sub_ghz_duty_cycle(self) -> tuple[int, dict[Eui64, int]]:
+        await self._wait_ready()
+        dongle = self._sub_ghz_dongle()
+        shares, known = await dongle.sub_ghz_duty_cycle(), dict[Eui64, int]()
+        for short, share in shares.items():
+            device = await self._running().lookup_device(short) if short else None
+            if device is not None:
+                known[device] = share
+        return shares.get(0, 0), known
+
+    async def on_sub_ghz(self) -> frozenset[Eui64]:
+        await self._wait_ready()
+        return await self._sub_ghz_dongle().on_sub_ghz()
+
+    def _sub_ghz_dongle(self) -> SubGhzDongle:
+        dongle: object = self._running()
+        if not isinstance(dongle, SubGhzDongle):
+            raise NotAvailable(f"a radio below 1 GHz in the dongle at {self.path}", "take EmberZNet firmware of a dual-band coordinator")
+        return dongle
 
     async def give_network_key(self, key: bytes | None = None) -> None:
         """Broadcast the next network key (None: drawn afresh), under the one in force; nobody uses it before the switch.

@@ -69,6 +69,8 @@ class ChfExecutor:
         self._changed = changed
         self._registering: Eui64 | None = None
         self._join_time_s = 0
+        self.sub_ghz: SubGhz | None = None
+        """Of a dual-band hub."""
         self.model = self._model()
         self._server = DlmsServer(device, self.model)
         log.on_change = self.back_up
@@ -125,7 +127,7 @@ class ChfExecutor:
                 name, row, selector, selection
             )
         if config.variant is HanVariant.DUAL_BAND:
-            SubGhz(device, model)
+            self.sub_ghz = SubGhz(device, model)
         return model
 
     def _register(self, parameter: Data) -> AccessResult:

@@ -94,6 +94,10 @@ class Mirror:
         self._spawn = spawn
         self._read_log = read_log
         self._has_image = has_image
+        self.more_flags: Callable[[], int] = lambda: 0
+        """Functional flags of other parts of the hub."""
+        self.on_notified: Callable[[], None] = lambda: None
+        """Called when the meter has taken its flags."""
         self._billing = BillingLog(gas)
         self._back_fill = BackFill(zcl, gas, self._billing, now, trace)
         self._readers: dict[Eui64, list[Callable[[], None]]] = {}
@@ -203,7 +207,7 @@ class Mirror:
         for cluster, flag in PUSH_STATIC.items():
             if not self._gas.attributes(cluster):
                 flags |= flag
-        return flags | self._back_fill.flags(FUNCTIONAL_FLAGS)
+        return flags | self._back_fill.flags(FUNCTIONAL_FLAGS) | self.more_flags()
 
     async def _notify(self, incoming: Incoming) -> None:
         flags = (self.flags(incoming.partner), 0, 0, self._back_fill.flags(FLAGS_4), 0)
@@ -219,3 +223,5 @@ class Mirror:
             )
         except CommsHubError as error:  # the meter has gone to sleep: it is told again after its next report
             self._trace.emit("han", "gpf", "not delivered", target=str(incoming.partner), reason=str(error))
+        else:
+            self.on_notified()

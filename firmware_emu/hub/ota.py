@@ -107,6 +107,8 @@ class OtaStore:
         self._log = log
         self._open: tuple[Eui64, HeldImage, bytes] | None = None
         """The image that was read last: a transfer asks for thousands of blocks of one file."""
+        self.quiet: Callable[[Eui64], bool] = lambda device: False
+        """True for a Device whose band must not be sent on now."""
         zcl.serve(endpoint, OTA.id, self._asked)
 
     def held(self, device: Eui64) -> HeldImage | None:
@@ -237,7 +239,7 @@ class OtaStore:
             return _answer(_BLOCK_ANSWER, {"status": int(ZclStatus.ABORT)})
         image, octets = found
         pause_ms = self._profile.ota_block_delay_ms
-        if not self._admits(device):
+        if self.quiet(device) or not self._admits(device):
             return _wait(int(self._chf.now()), self._profile.ota_wait_s, pause_ms)
         if pauses_ms is not None and pauses_ms < pause_ms:
             return _wait(int(self._chf.now()), 0, pause_ms)

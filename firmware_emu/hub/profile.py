@@ -45,6 +45,13 @@ class HubProfile:
     earliest_time: int
     latest_time: int
     time_jump_longest_s: int
+    sub_ghz_look_s: int
+    sub_ghz_settle_s: int
+    sub_ghz_suspend_min: int
+    sub_ghz_scans_a_day: int
+    sub_ghz_devices: int
+    sub_ghz_regulated: int
+    gas_wake_s: int
 
     @classmethod
     def read(cls, text: str, name: str) -> HubProfile:

@@ -109,9 +109,13 @@ class Router:
         executed: Callable[[], None],
         tap: Callable[[Message], None],
         local: LocalCommands,
+        discards: Callable[[Eui64, MessageIdentifier], bool],
     ) -> None:
-        """``tap`` sees every message to or from a gas meter, before it goes on; ``local`` keeps what came through a terminal."""
+        """``discards`` says whether a message from the DCC is thrown away, for its Device's band.
+
+        ``tap`` sees every message to or from a gas meter, before it goes on; ``local`` keeps what came through a terminal."""
         self._local = local
+        self._discards = discards
         self._executed = executed
         self._tap = tap
         self._own = {config.chf: chf, config.gpf: gpf}
@@ -162,6 +166,9 @@ class Router:
         if entry is not None and len(data) > LONGEST:  # kept, it would bar the way of every message after it
             self._refuse(identifier, None, f"{len(data)} octets for {recipient}: the hub keeps at most {LONGEST}")
         elif entry is not None and entry.registered_type.gets_gbcs:
+            if source == "wan" and self._discards(recipient, identifier):
+                self._trace.emit("hub", "hub", "refused", message=str(identifier), reason=f"duty cycle: {recipient} is not sent to now")
+                return
             if source == "wan" and header.cra is CraFlag.COMMAND:
                 self._local.came_over_wan(identifier)
             self._queue(recipient, identifier, data)

@@ -20,29 +20,32 @@ from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice, UseCases
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import Store
-from firmware_emu.errors import CommsHubError, HubFault, RadioError
+from firmware_emu.errors import CommsHubError, DecodeError, HubFault, RadioError
 from firmware_emu.han.base import SMART_ENERGY, ApsFrame, HanEvent, HanEventKind, HanRadio, Receiver, SimpleDescriptor
 from firmware_emu.han.key_establishment import KeyAgreement, KeyEstablishmentServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.chf import ChfExecutor
 from firmware_emu.hub.commissioning import Commissioning
 from firmware_emu.hub.delivery import DeliveryContext, Mailbox, Tunnels, identifier_of, is_alert
-from firmware_emu.hub.device_log import DeviceLog
+from firmware_emu.hub.device_log import DeviceLog, RegisteredType
 from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpoints, serve_basic
 from firmware_emu.hub.gpf import USE_CASES as GPF_USE_CASES
 from firmware_emu.hub.gpf import Gpf
 from firmware_emu.hub.hand_held import HandHeld
 from firmware_emu.hub.ota import OtaStore
 from firmware_emu.hub.power import PowerMonitor
-from firmware_emu.hub.profile import HanVariant, HubConfig
+from firmware_emu.hub.profile import HubConfig
 from firmware_emu.hub.routing import LocalCommands, Router
-from firmware_emu.hub.sub_ghz import serve_sub_ghz
+from firmware_emu.hub.second_band import SecondBand
+from firmware_emu.hub.sub_ghz import DutyState, ScanOutcome, serve_sub_ghz
 from firmware_emu.hub.time_service import HubTime, serve_keep_alive, serve_time
-from firmware_emu.ids import Eui64
+from firmware_emu.ids import Eui64, MessageIdentifier
 from firmware_emu.supervised import called_back
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
+from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
+from firmware_emu.zse.zcl import GeneralCommand, ZclFrame
 
 
 class GuardedPort:
@@ -104,6 +107,14 @@ class AgreeingRadio(Protocol):
     async def key_agreement(self, certificate: bytes) -> KeyAgreement | None:
         """None where it does not, or not under ``certificate``. Raises RadioError."""
         ...
+
+
+def _is_default_response(payload: bytes) -> bool:
+    try:
+        frame = ZclFrame.decode(payload)
+    except DecodeError:
+        return False
+    return not frame.is_cluster_command and frame.command == GeneralCommand.DEFAULT_RESPONSE
 
 
 COMMISSIONED = "hub/commissioned"
@@ -179,8 +190,12 @@ class RunningHub:
         serve_basic(self.zcl, config)
         serve_time(self.zcl, (CHF_ENDPOINT, ESI_ENDPOINT), self.time)
         serve_keep_alive(self.zcl, CHF_ENDPOINT, config.profile)
-        if config.variant is HanVariant.DUAL_BAND:
-            serve_sub_ghz(self.zcl, CHF_ENDPOINT, executor.model)
+        self.second_band: SecondBand | None = None
+        if executor.sub_ghz is not None:
+            serve_sub_ghz(self.zcl, CHF_ENDPOINT, executor.sub_ghz, executor.model)
+            self.second_band = SecondBand(
+                radio, self.chf, executor.sub_ghz, self.log, config.profile, self.zcl, clock, trace, busy=self._no_scan_now
+            )
         self.gpf = Gpf(
             self._device(keystore, config.gpf, DeviceType.GPF, GPF_USE_CASES),
             self.zcl,
@@ -191,6 +206,10 @@ class RunningHub:
             has_image=lambda device: self.ota.held(device) is not None,
         )
         self.ota = OtaStore(self.chf, self.zcl, CHF_ENDPOINT, self.log, config.profile, self._spawn)
+        self.ota.quiet = self._quiet
+        if self.second_band is not None:
+            self.gpf.mirror.more_flags = self.second_band.flags
+            self.gpf.mirror.on_notified = self.second_band.notified
         self._key_establishment = KeyEstablishmentServer(
             self.zcl,
             keystore.cbke(config.gpf),
@@ -215,6 +234,7 @@ class RunningHub:
             executed=self._executed,
             tap=self.gpf.tap_off.passes,
             local=local,
+            discards=self._discards,
         )
         self.tunnels = Tunnels(
             DeliveryContext(
@@ -279,6 +299,8 @@ class RunningHub:
                 await self._radio.start(called_back(self._on_radio))
                 await self.commissioning.bring_up()
                 self.tunnels.sync()
+                if self.second_band is not None:
+                    group.create_task(self.second_band.run())
                 await self._keep_up()
         except BaseExceptionGroup as failures:  # one failure is what the caller is told, as without a group
             raise failures.exceptions[0] from None
@@ -324,6 +346,24 @@ class RunningHub:
                 with self.store.transaction():
                     for message in device.run_due():
                         self._to_wan(message)
+
+    def _no_scan_now(self) -> ScanOutcome | None:
+        """The reason for which the band below 1 GHz stays on its channel for now."""
+        if self.hand_held.terminals():
+            return ScanOutcome.HAND_HELD
+        now = int(self.time.now())
+        if any(entry.window_s and now < entry.window_opened + entry.window_s for entry in self.log.entries()):
+            return ScanOutcome.JOINING
+        meters = [entry.device for entry in self.log.entries() if entry.registered_type is RegisteredType.GSME]
+        return ScanOutcome.METER_FIRMWARE if any(self.ota.held(meter) for meter in meters) else None
+
+    def _quiet(self, device: Eui64) -> bool:
+        """True if firmware is not given to that Device now, since its band has been sent on too much."""
+        band = self.second_band
+        return band is not None and device in band.children and band.state >= DutyState.CRITICAL
+
+    def _discards(self, device: Eui64, identifier: MessageIdentifier) -> bool:
+        return self.second_band is not None and self.second_band.discards(device, bytes(identifier))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         if self._group is None:
@@ -385,10 +425,19 @@ class RunningHub:
         if self.log.heard(sender, frame.rssi, frame.lqi):
             if frame.secured and self.log.historic_entry(sender) is not None:
                 self.commissioning.heard_with_historic_key(sender)
-            return True
+            return not self._suspended(sender, frame)
         reason = "the sender is not in the CHF Device Log"
         self.trace.emit("han", "chf", "refused", target=str(sender), data=frame.payload, reason=reason, kind="not in the log")
         return False
+
+    def _suspended(self, sender: Eui64, frame: ApsFrame) -> bool:
+        """True if the Device must keep quiet: it is told for how long (reference gbcs-spec-notes 10.6)."""
+        band = self.second_band
+        if band is None or frame.cluster == SUB_GHZ.id or not band.refuses(sender):
+            return False
+        if not _is_default_response(frame.payload):
+            self._spawn(band.tell_suspended(sender))
+        return True
 
     def _note_fault(self, reason: str) -> None:
         """Keep a fault that the hub outlives for who looks later, with the latest others."""
@@ -410,6 +459,8 @@ class RunningHub:
             return
         self.commissioning.on_event(event)
         self.hand_held.on_event(event)
+        if self.second_band is not None:
+            (self.second_band.restart if event.kind is HanEventKind.RESET else self.second_band.joined)()
         if event.kind in (HanEventKind.LEFT, HanEventKind.JOINED, HanEventKind.REJOINED):
             self.tunnels.lost(event.device)
         self._work.set()

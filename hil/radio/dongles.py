@@ -12,6 +12,7 @@ from firmware_emu.han import family as families
 from firmware_emu.han.base import HanNode
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
+from hil.radio.air.phy import ALL_SUB_GHZ, CHANNELS
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.joiner import EzspNode
 from hil.radio.nodes.node import StackNode
@@ -39,6 +40,7 @@ class VirtualDongle(Protocol):
 
 
 ON_THE_AIR, VIRTUAL_DONGLE = "air", "virtual-dongle"
+SUB_GHZ_BAND = "sub-GHz"
 
 
 def virtual_dongle(
@@ -96,7 +98,9 @@ class DeviceRadio:
 async def device_radio(row: DeviceTable, air: Air, clock: Clock, folder: Path) -> DeviceRadio:
     """The radio that ``row.node`` names: on the simulated air itself, behind a virtual dongle on that air, or behind a USB dongle."""
     if row.node == ON_THE_AIR:
-        return DeviceRadio(row, StackNode(air, row.eui))
+        return DeviceRadio(row, StackNode(air, row.eui, channels=ALL_SUB_GHZ if row.band == SUB_GHZ_BAND else CHANNELS))
+    if row.band == SUB_GHZ_BAND:
+        raise BoardError(row.name, "device.band", f'read {row.band!r} for a Device behind a dongle: expected node = "air", or 2.4 GHz')
     if row.node != VIRTUAL_DONGLE:
         return DeviceRadio(row, EzspNode(row.node, clock=clock))
     dongle = NcpServer(air, row.eui, tokens=folder / f"{row.name}.tokens", clock=clock)

@@ -32,6 +32,21 @@ def test_a_setting_that_nothing_reads_an_event_that_nothing_raises_and_a_stale_e
     assert found == [(SETTING, "0-0:94.44.77.1"), (EVENT, "8ffe"), ("excuse", "event 8145")]
 
 
+def test_a_handler_that_answers_success_and_changes_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    hollow_ones = (
+        "def set(value):\n    PRICE.decode(value)\n    return ZclStatus.SUCCESS\n"
+        "act = lambda _: AccessResult.SUCCESS\n"
+        "def choose(value):\n    return AccessResult.SUCCESS if value else AccessResult.OTHER_REASON\n"
+    )
+    others = (
+        "def keep(self, value):\n    self.kept = value\n    return ZclStatus.SUCCESS\n"
+        "def store(self, value):\n    self.store.put(value)\n    return AccessResult.SUCCESS\n"
+        "def count(self, value):\n    return 1\n"
+    )
+    monkeypatch.setattr(lint, "_sources", lambda: [("made", hollow_ones), ("meant", others)])
+    assert lint._successes() == ["made:choose", "made:lambda", "made:set"]
+
+
 def test_the_command_tells_every_place_with_its_excuse() -> None:
     ran = CliRunner().invoke(device, ["lint", "--json"])
     assert ran.exit_code == 0, ran.output

@@ -48,6 +48,15 @@ class RejoiningNode(Protocol):
         ...
 
 
+@runtime_checkable
+class MovingNode(Protocol):
+    """A radio that can go to another channel of its band."""
+
+    def move(self, mask: int) -> None:
+        """``mask``: page in the upper 5 bits, one bit for the channel."""
+        ...
+
+
 class HanDevice:
     """A Device on the HAN without GBCS: the base of all, and what a Type 2 Device is."""
 
@@ -161,6 +170,7 @@ class HanDevice:
             resumed = await self.node.resume()
         except RadioError as problem:
             self.trace.emit("han", self.name, "not resumed", reason=str(problem))
+            await self.joined(Membership(self.coordinator, self.hub_time))  # it goes on looking for its hub, as one does that has lost it
             return
         self.trace.emit("han", self.name, "resumed" if resumed else "not resumed", target=str(self.coordinator))
         self._poll_if_asleep()

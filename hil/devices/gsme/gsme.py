@@ -1,6 +1,6 @@
 """A sleepy gas meter: wakes each half hour, mirrors itself to the GPF, fetches its mailbox from the CHF, answers GBZ commands.
 
-Not modelled: sub-GHz.
+On a band below 1 GHz it follows its hub to another channel, and keeps quiet for as long as the hub tells it to.
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.han.mailbox import MailboxClient
 from firmware_emu.han.tunnel import TunnelClient
+from firmware_emu.han.zcl_port import Incoming
 from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
+from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
+from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.base.firmware_version import FIRMWARE_VERSION
 from hil.devices.base.gbcs_device import Model
+from hil.devices.base.han_device import MovingNode
 from hil.devices.base.ota_client import OtaClient
 from hil.devices.base.place import Place
 from hil.devices.gsme import future as gsme_future
@@ -71,7 +75,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
             METERING_ENDPOINT,
             0x0501,
             servers=(0x0000, 0x0800, 0x0702, 0x0705, 0x0709),
-            clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0700, 0x0703, 0x0704, 0x0707, 0x0708),
+            clients=(0x0800, 0x000A, 0x0025, 0x0019, 0x0700, 0x0703, 0x0704, 0x0707, 0x0708, 0x070B),
         ),
     )
 
@@ -90,6 +94,8 @@ class Gsme(Meter[Valve, GsmeSettings]):
         maker: Maker = ORDINARY,
     ) -> None:
         super().__init__(eui64, install_code, keystore, node, clock, trace, parties, store=store)
+        self._quiet_until = 0.0
+        """The hub has told it to keep quiet until then."""
         self.maker = maker
         self.drift_ppm = maker.drift_ppm
         self.valve_stuck = False
@@ -252,6 +258,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
     async def start(self) -> None:
         await super().start()
         self.mirror.serve()
+        self.zcl.serve(METERING_ENDPOINT, SUB_GHZ.id, self._told_to_be_quiet, server=False)
         self.ota.serve()
 
     async def join(self) -> None:
@@ -276,7 +283,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
 
         What cannot be done now is recorded and tried at the next wake.
         """
-        if not self.powered or self.coordinator is None:
+        if not self.powered or self.coordinator is None or self.clock.now() < self._quiet_until:
             return
         async with self._awake:
             self.trace.emit("device", self.name, "awake")
@@ -291,6 +298,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
                     self._fetch_image,
                     self.mirror.publish,
                     self.mirror.answer_questions,
+                    self._follow_channel,
                 )
                 for step in steps:
                     try:
@@ -300,6 +308,15 @@ class Gsme(Meter[Valve, GsmeSettings]):
                     except CommsHubError as problem:
                         self.trace.emit("device", self.name, "wake step failed", step=step.__name__, reason=str(problem))
             self.trace.emit("device", self.name, "asleep")
+
+    def _told_to_be_quiet(self, incoming: Incoming) -> ZclStatus:
+        """Suspend ZCL Messages: for so many minutes nothing is sent; 0 ends it."""
+        if incoming.partner != self.coordinator:
+            return ZclStatus.NOT_AUTHORIZED
+        minutes = SUB_GHZ.to_client[incoming.frame.command].decode(incoming.frame.payload)["minutes"]
+        self._quiet_until = self.clock.now() + 60 * (minutes if isinstance(minutes, int) else 0)
+        self.trace.emit("han", self.name, "suspended", minutes=int(str(minutes)))
+        return ZclStatus.SUCCESS
 
     async def _keep_time(self) -> None:
         await self.refresh_hub_time()
@@ -346,6 +363,17 @@ class Gsme(Meter[Valve, GsmeSettings]):
                 await self._send_waiting()
             if response.remaining == 0:
                 return
+
+    async def _follow_channel(self) -> None:
+        """Go where the hub goes, if the mirror's flags say that it does: the channel is read off its Sub-GHz cluster."""
+        if not self.mirror.told_of_channel or self.coordinator is None or not isinstance(self.node, MovingNode):
+            return
+        endpoint = await self.zcl.find_endpoint(self.coordinator, SUB_GHZ.id)
+        values = await self.zcl.read_attributes(self.coordinator, endpoint, SUB_GHZ.id, (0x0000,))
+        mask = values.get(0x0000)
+        if isinstance(mask, int) and mask:
+            self.node.move(mask)
+            self.trace.emit("han", self.name, "moved", mask=f"{mask:08x}")
 
     async def _fetch_image(self) -> None:
         """Part of the firmware that waits, if the mirror's flags tell of some or a transfer is not over (reference gbcs-spec-notes 11)."""

@@ -32,7 +32,7 @@ _GET_NOTIFIED_MESSAGE = 0x0B
 _PUBLISH_EVENT = 0x00
 _REPORTING_STATUS = 0xFFFE
 _PENDING, _COMPLETE = 0, 1
-_NEW_FIRMWARE = 1 << 0
+_NEW_FIRMWARE, _CHANNEL_CHANGE = 1 << 0, 1 << 26
 """Functional notification flag (reference zigbee-han 6)."""
 _QUESTIONS = {
     0x0000: {1 << 22: (METERING.id, 0x06), 1 << 23: (METERING.id, 0x08)},
@@ -76,6 +76,11 @@ class MirrorPusher:
     def told_of_firmware(self) -> bool:
         """True if the flags say that the hub holds an image for this meter."""
         return bool(self.flags and self.flags[0] & _NEW_FIRMWARE)
+
+    @property
+    def told_of_channel(self) -> bool:
+        """True if the flags say that the hub is about to go to another channel."""
+        return bool(self.flags and self.flags[0] & _CHANNEL_CHANGE)
 
     def serve(self) -> None:
         """Take the GPF's answers to reports, which carry the notification flags."""

@@ -19,7 +19,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.frames import BROADCAST, Address, MacKind, MacPdu
-from hil.radio.air.phy import phy_of
+from hil.radio.air.phy import SUB_GHZ, phy_of
 
 ACK_WAIT_S = 0.000864
 """macAckWaitDuration at 2.4 GHz, 54 symbols (IEEE 802.15.4-2006 7.4.2)."""
@@ -140,6 +140,8 @@ class Air:
         self.default = default or Link()
         self._radios: list[Radio] = []
         self._links: dict[tuple[Eui64, Eui64], Link] = {}
+        self._below: dict[tuple[Eui64, Eui64], Link] = {}
+        """Links that are others below 1 GHz."""
         self._draws: dict[tuple[Eui64, Eui64], random.Random] = {}
         self._captures: list[Callable[[MacFrame], None]] = []
         self._energy: dict[int, int] = {}
@@ -166,12 +168,18 @@ class Air:
         self._captures.append(callback)
         return lambda: self._captures.remove(callback)
 
-    def set_link(self, a: Eui64, b: Eui64, link: Link) -> None:
-        """Both directions between ``a`` and ``b`` from now on."""
-        self._links[a, b] = self._links[b, a] = link
+    def set_link(self, a: Eui64, b: Eui64, link: Link, below: Link | None = None) -> None:
+        """Both directions between ``a`` and ``b`` from now on; ``below``: below 1 GHz, where it is another."""
+        for pair in ((a, b), (b, a)):
+            self._links[pair] = link
+            self._below.pop(pair, None)
+            if below is not None:
+                self._below[pair] = below
 
-    def link(self, source: Eui64, target: Eui64) -> Link:
-        return self._links.get((source, target), self.default)
+    def link(self, source: Eui64, target: Eui64, channel: int | None = None) -> Link:
+        """The link from ``source`` to ``target`` on the band of ``channel``, None: at 2.4 GHz."""
+        below = self._below.get((source, target)) if channel is not None and channel & SUB_GHZ else None
+        return self._links.get((source, target), self.default) if below is None else below
 
     def set_energy(self, channel: int, dbm: int) -> None:
         """Set the strength that an energy scan measures on ``channel`` (default: the noise floor), and that its frames have to be heard
@@ -262,7 +270,7 @@ class Air:
                 continue
             if not radio.hears(frame.destination_pan, frame.destination):
                 continue
-            link = self.link(source.eui64, radio.eui64)
+            link = self.link(source.eui64, radio.eui64, channel)
             if self._lost(source.eui64, radio.eui64, link, channel) or self._spoiled(radio, link, sending):
                 continue
             if radio in self._elsewhere:
@@ -305,7 +313,7 @@ class Air:
         self._show(channel, octets, self.default, now + phy.turnaround_s)
         for source, answers in self._elsewhere.get(radio, ()):
             if answers.sequence == octets[2]:
-                lost = self._lost(radio.eui64, source.eui64, self.link(radio.eui64, source.eui64), channel)
+                lost = self._lost(radio.eui64, source.eui64, self.link(radio.eui64, source.eui64, channel), channel)
                 answers.acknowledged(now + phy.turnaround_s + phy.air_s(len(octets)), not lost, bool(octets[0] & 0x10))
                 return
 

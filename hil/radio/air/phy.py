@@ -60,6 +60,20 @@ def in_mask(mask: int) -> tuple[int, ...]:
     return tuple(channel for channel in CHANNELS if mask >> channel & 1)
 
 
+ALL_SUB_GHZ = tuple(SUB_GHZ | page - 28 << 5 | number for page, count in PAGES.items() for number in range(count))
+"""Every channel below 1 GHz."""
+
+
+def of_band(channel: int) -> tuple[int, ...]:
+    """The channels of the band of ``channel``: a Device that joined on one band comes back on no other (GBCS 4.2 10.6.3)."""
+    return ALL_SUB_GHZ if channel & SUB_GHZ else CHANNELS
+
+
+def below_1_ghz(channels: tuple[int, ...]) -> bool:
+    """True if all of them are."""
+    return all(channel & SUB_GHZ for channel in channels)
+
+
 def energy_octet(dbm: int) -> int:
     """An energy level as an energy scan's octet: 0 at -100 dBm, 255 at 0 dBm; a scale of this bench."""
     return max(0, min(255, round(2.55 * (dbm + 100))))

@@ -79,7 +79,7 @@ class TimedAir(Air):
         return sending
 
     def _strength(self, sending: _Sending, hearer: Radio) -> int | None:
-        link = self.link(sending.source.eui64, hearer.eui64)
+        link = self.link(sending.source.eui64, hearer.eui64, sending.channel)
         return None if link.loss >= 1.0 else link.rssi
 
     def _busy(self, radio: Radio, channel: int) -> bool:
@@ -112,7 +112,7 @@ class TimedAir(Air):
 
         def arrived() -> None:
             self._show(channel, octets, link, sending.begin)
-            back = self.link(radio.eui64, source.eui64)
+            back = self.link(radio.eui64, source.eui64, channel)
             heard = not self._lost(radio.eui64, source.eui64, back, channel) and not self._spoiled(source, back, sending)
             if outcome is not None:
                 outcome(heard, pending and heard)

@@ -37,6 +37,7 @@ _FIXED = {
     "ctx12": 17,
     "ctx": 18,
     "meta": 12,
+    "duty": 134,
     "key": 16,
     "bind": 14,
     "near": 14,

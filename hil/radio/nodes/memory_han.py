@@ -15,11 +15,15 @@ from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEvent, HanEventKind, NetworkSettings, Receiver, SimpleDescriptor
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
 from firmware_emu.ids import Eui64
-from hil.radio.air.air import Link
+from hil.radio.air import phy
+from hil.radio.air.air import NOISE_DBM, Link
 from hil.radio.air.frames import Beacon
 from hil.radio.stack.joining import FoundNetwork
+from hil.radio.stack.mac import DUTY_CYCLE_S
 
 _NO_PAN = 0xFFFF
+_HEADERS = 45
+"""Octets of MAC, NWK and APS around a message, with their security; a figure of this bench."""
 
 
 class Han:
@@ -43,7 +47,15 @@ class Port:
         self.link_keys: dict[Eui64, bytes] = {}
         self.held: list[tuple[Eui64, ApsFrame]] = []
         self.on_network = False
+        self.sub_ghz: int | None = None
+        """Channel of its radio below 1 GHz; a node that has one has no other."""
         han.ports[eui64] = self
+
+    def meets(self, other: Port) -> bool:
+        """True if both are where the hub is: a node below 1 GHz on the hub's channel there."""
+        hub = self.han.coordinator
+        below = [one.sub_ghz for one in (self, other) if one is not hub and one.sub_ghz is not None]
+        return all(hub is not None and channel == hub.sub_ghz for channel in below)
 
     def add_endpoint(self, descriptor: SimpleDescriptor) -> None:
         self.descriptors[descriptor.endpoint] = descriptor
@@ -51,14 +63,18 @@ class Port:
     async def send(self, destination: Eui64, frame: ApsFrame) -> None:
         await asyncio.sleep(0.01)
         other = self.han.ports.get(destination)
-        if other is None or not other.on or not self.on or not (other.on_network and self.on_network):
+        if other is None or not other.on or not self.on or not (other.on_network and self.on_network) or not self.meets(other):
             raise RadioError(f"{destination} does not acknowledge", "DELIVERY_FAILED")
+        self.sent_to(other, frame)
         if frame.secured and self.link_keys.get(destination) != other.link_keys.get(self.eui64, b"none"):
             raise RadioError(f"no common link key with {destination}", "SECURITY")
         if other.awake:
             other.deliver(self.eui64, frame)
         else:
             other.held.append((self.eui64, frame))
+
+    def sent_to(self, other: Port, frame: ApsFrame) -> None:
+        """A frame has gone out."""
 
     def deliver(self, sender: Eui64, frame: ApsFrame) -> None:
         def arrive() -> None:
@@ -75,7 +91,7 @@ class Port:
     async def match_descriptors(self, destination: Eui64, cluster: int, *, server: bool) -> tuple[int, ...]:
         await asyncio.sleep(0.01)
         other = self.han.ports.get(destination)
-        if other is None or not other.on or not other.on_network:
+        if other is None or not other.on or not other.on_network or not self.meets(other):
             raise RadioError(f"{destination} does not answer", "TIMEOUT")
         found = other.descriptors.values()
         return tuple(one.endpoint for one in found if cluster in (one.servers if server else one.clients))
@@ -162,8 +178,43 @@ class MemoryRadio(Port):
         asyncio.get_running_loop().call_soon(arrive)
 
 
+class DualBandRadio(MemoryRadio):
+    """A dongle with a second radio below 1 GHz (:class:`~firmware_emu.han.base.SubGhzRadio`). A message is one frame there."""
+
+    def __init__(self, han: Han, eui64: Eui64) -> None:
+        super().__init__(han, eui64)
+        self.energy: dict[tuple[int, int], int] = {}
+        """dBm by channel, the noise floor where none is set."""
+        self._spent: list[tuple[float, Eui64, float]] = []
+        """Messages of the last hour: loop time, to whom, seconds on the air."""
+
+    async def start_sub_ghz(self, page: int, number: int) -> None:
+        """See SubGhzRadio."""
+        self.sub_ghz = phy.sub_ghz(page, number)
+
+    async def sub_ghz_energy(self, mask: int) -> dict[tuple[int, int], int]:
+        await asyncio.sleep(1)
+        return {phy.page_of(one): self.energy.get(phy.page_of(one), NOISE_DBM) for one in phy.in_mask(mask)}
+
+    async def sub_ghz_duty_cycle(self) -> tuple[int, dict[Eui64, int]]:
+        since = asyncio.get_running_loop().time() - DUTY_CYCLE_S
+        self._spent = [one for one in self._spent if one[0] > since]
+        shares: dict[Eui64, float] = {}
+        for _, device, seconds in self._spent:
+            shares[device] = shares.get(device, 0.0) + 10_000 * seconds / DUTY_CYCLE_S
+        return round(sum(shares.values())), {device: round(share) for device, share in shares.items()}
+
+    async def on_sub_ghz(self) -> frozenset[Eui64]:
+        return frozenset(one.eui64 for one in self.han.ports.values() if one is not self and one.sub_ghz is not None and one.on_network)
+
+    def sent_to(self, other: Port, frame: ApsFrame) -> None:
+        if other.sub_ghz is not None:
+            air_s = phy.GFSK.air_s(len(frame.payload) + _HEADERS)
+            self._spent.append((asyncio.get_running_loop().time(), other.eui64, air_s))
+
+
 class MemoryNode(Port):
-    """A Device's radio. ``centre`` and ``extended_pan_id``: whose network it is on, or was."""
+    """A Device's radio. ``centre`` and ``extended_pan_id``: whose network it is on, or was. One below 1 GHz has ``sub_ghz`` set."""
 
     def __init__(self, han: Han, eui64: Eui64) -> None:
         super().__init__(han, eui64)
@@ -182,7 +233,7 @@ class MemoryNode(Port):
         hub = self.han.coordinator
         assert hub is not None
         key, until = hub.permitted.get(self.eui64, (b"", 0.0))
-        if not hub.on or not hub.on_network:
+        if not hub.on or not hub.on_network or not self._found(hub):
             raise RadioError("no beacon")
         if key != link_key or asyncio.get_running_loop().time() > until:
             hub.tell(HanEventKind.REFUSED, self.eui64, "no key is held for it")
@@ -192,6 +243,16 @@ class MemoryNode(Port):
         self.centre, self.extended_pan_id = hub.eui64, None if hub.network is None else hub.network.extended_pan_id
         hub.tell(HanEventKind.JOINED, self.eui64)
         return hub.eui64
+
+    def move(self, mask: int) -> None:
+        """Go to the one channel of ``mask``."""
+        (self.sub_ghz,) = phy.in_mask(mask)
+
+    def _found(self, hub: MemoryRadio) -> bool:
+        """A scan of its band: below 1 GHz it finds the hub's channel there, if the hub has one."""
+        if self.sub_ghz is not None and hub.sub_ghz is not None:
+            self.sub_ghz = hub.sub_ghz
+        return self.sub_ghz is None or hub.sub_ghz is not None
 
     async def beacons(self, channels: tuple[int, ...] | None = None) -> list[FoundNetwork]:
         """The hub's, if it has a network and is on."""
@@ -213,6 +274,8 @@ class MemoryNode(Port):
         if self.centre is None:
             raise RadioError(f"{self.eui64} was on no network")
         if not hub.on or hub.network is None or not hub.on_network or hub.network.extended_pan_id != self.extended_pan_id:
+            raise RadioError("no beacon")
+        if not self._found(hub):
             raise RadioError("no beacon")
         key = self.link_keys[self.centre]
         if hub.eui64 != self.centre:

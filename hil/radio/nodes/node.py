@@ -13,6 +13,7 @@ from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, Receiver, SimpleDescrip
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
+from hil.radio.air import phy
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import BROADCAST, ApsKind, ApsPdu, DeliveryMode, MacPdu
 from hil.radio.air.phy import CHANNELS
@@ -24,7 +25,7 @@ from hil.radio.stack.status import Status
 from hil.radio.stack.tokens import Child, Tokens
 from hil.radio.stack.trust import KeyStatus, request_key
 
-ROUTER, SLEEPY = 2, 4
+ROUTER, END_DEVICE, SLEEPY = 2, 3, 4
 ZDO_WAIT_S = 3.0
 KEY_WAIT_S = 10.0
 """Waiting time of a node for a link key that it asked for; a value of this bench, no clause."""
@@ -35,8 +36,8 @@ FIRST_POLL_S, LONGEST_POLL_S, AWAKE_S = 0.01, 1.0, 5.0
 class StackNode:
     """A :class:`firmware_emu.han.base.HanNode` on an :class:`Air`. ``tokens`` names the file of its non-volatile state, None: memory.
 
-    A node that is not sleepy joins as a router. ``channels`` are scanned when it joins. ``on_left`` is called when the network
-    is gone for good: it left, or was told to.
+    A node that is not sleepy joins as a router, and below 1 GHz as an end device: there the network is a star. ``channels`` are scanned
+    when it joins. ``on_left`` is called when the network is gone for good: it left, or was told to.
     """
 
     def __init__(self, air: Air, eui64: Eui64, *, tokens: Path | None = None, channels: tuple[int, ...] = CHANNELS) -> None:
@@ -90,7 +91,7 @@ class StackNode:
             raise RadioError(f"{self.eui64} is on a network already: leave it first")
         tokens.tc_link_key = link_key
         tokens.link_keys.clear()
-        node_type = SLEEPY if sleepy else ROUTER
+        node_type = SLEEPY if sleepy else END_DEVICE if phy.below_1_ghz(self._channels) else ROUTER
         await self._until_up(lambda: self.stack.join(node_type, self._channels, extended_pan_id, None), "join", timeout_s)
         if tokens.tc_eui64 is None:
             raise RadioError(f"{self.eui64} joined a network without a trust centre")
@@ -122,7 +123,9 @@ class StackNode:
         if not self.stack.tokens.joined:
             return False
         if self.sleepy:
-            await self._until_up(self.stack.rejoin, "rejoin", joining.REJOIN_S + 1)
+            await self._until_up(
+                self.stack.rejoin, "rejoin", 2 * joining.REJOIN_S + 1 + joining.scan_s(joining.SCAN) * (1 + len(self._channels))
+            )
             self._stay_awake()
         else:
             await self._until_up(self.stack.initialise, "resume", 1.0)
@@ -162,6 +165,14 @@ class StackNode:
         mac.send_raw(MacPdu.decode(octets), resolve(ended))
         if not await ended:
             raise RadioError(f"no acknowledgement of an inter-PAN frame from {destination}", Status.MAC_NO_ACK_RECEIVED.name)
+
+    def move(self, mask: int) -> None:
+        """Go to the one channel of ``mask`` with the network, as the trust centre said that it will."""
+        channels = phy.in_mask(mask)
+        if len(channels) == 1 and self.stack.running:
+            self.stack.tokens.channel = channels[0]
+            self.stack.tokens.save()
+            self.stack.nwk.mac.start(channels[0], rx_on=self.stack.nwk.mac.rx_on)
 
     async def leave(self) -> None:
         if not self.stack.running:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Link
 from hil.radio.air.frames import Beacon, NwkCommand
-from hil.radio.air.phy import CHANNELS
+from hil.radio.air.phy import of_band
 from hil.radio.stack.mac import Poll, resolve
 from hil.radio.stack.stack_part import StackPart
 from hil.radio.stack.status import Status
@@ -23,6 +23,8 @@ KEY_S = 5.0
 """Waiting time of a joining node for the network key; a value of this bench, no clause."""
 REJOIN_S = 3.0
 POLL_S = 0.05
+SCAN = 3
+"""Scan duration exponent of a node that looks for a network."""
 
 
 def scan_s(duration: int) -> float:
@@ -75,7 +77,7 @@ async def join(stack: StackPart, node_type: int, channels: tuple[int, ...], exte
     tokens, mac = stack.tokens, stack.nwk.mac
     beacons = [
         one
-        for one in await scan(stack, channels, 3)
+        for one in await scan(stack, channels, SCAN)
         if (extended_pan is None or one.beacon.extended_pan == extended_pan)
         and (pan is None or one.beacon.pan == pan)
         and one.beacon.permit
@@ -150,10 +152,11 @@ async def rejoin(stack: StackPart) -> None:
     tokens = stack.tokens
     if await _ask_back(stack, tokens.parent_short, secured=True):
         return
-    here = await _network(stack, (tokens.channel,))
-    for found in here or await _network(stack, CHANNELS):
+    was = tokens.channel
+    here = await _network(stack, (was,))
+    for found in here or await _network(stack, of_band(tokens.channel)):
         stack.nwk.mac.start(found.channel, rx_on=stack.nwk.mac.rx_on)
-        if found.beacon.source != tokens.parent_short and await _ask_back(stack, found.beacon.source, secured=True):
+        if (found.channel, found.beacon.source) != (was, tokens.parent_short) and await _ask_back(stack, found.beacon.source, secured=True):
             _under(stack, found, tokens.tc_eui64 or Eui64(bytes(8)))
             return
     raise JoinFailure(Status.MOVE_FAILED)
@@ -188,7 +191,7 @@ async def trust_centre_rejoin(stack: StackPart, channels: tuple[int, ...], candi
 
 async def _network(stack: StackPart, channels: tuple[int, ...]) -> list[FoundNetwork]:
     """Networks that bear the stored extended PAN id, best first; whether they permit joining is no matter to those who come back."""
-    heard = [one for one in await scan(stack, channels, 3) if one.beacon.extended_pan == stack.tokens.extended_pan]
+    heard = [one for one in await scan(stack, channels, SCAN) if one.beacon.extended_pan == stack.tokens.extended_pan]
     return sorted(heard, key=_worth, reverse=True)
 
 

@@ -13,6 +13,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import BROADCAST, Address, AirReader, Beacon, MacCommand, MacKind, MacPdu
+from hil.radio.air.phy import phy_of
 
 RETRIES = 3
 """macMaxFrameRetries (IEEE 802.15.4-2006 7.4.2)."""
@@ -21,6 +22,9 @@ INDIRECT_S = 7.68
 """Seconds for which a parent keeps a frame for a sleepy child (bellows configures 7,680 ms, reference ezsp-ncp 3)."""
 POLL_WAIT_S = 0.05
 """Seconds for which a child listens after an acknowledgement with the frame pending bit."""
+
+DUTY_CYCLE_S = 3600.0
+"""Over so long a duty cycle is measured (ETSI EN 300 220: one hour; recalled)."""
 
 Done = Callable[[bool], None]
 T = TypeVar("T")
@@ -73,6 +77,7 @@ class Mac:
 
     __slots__ = (
         "_air",
+        "_beyond",
         "_busy",
         "_detach",
         "_dup",
@@ -90,6 +95,7 @@ class Mac:
         "on_beacon",
         "pan",
         "rx_on",
+        "second",
         "short",
     )
 
@@ -113,6 +119,10 @@ class Mac:
         self._poll_timer: asyncio.TimerHandle | None = None
         self._dup: dict[Address, int] = {}
         self._detach: Callable[[], None] | None = None
+        self.second: SecondPhy | None = None
+        """The other band of a dual-band node."""
+        self._beyond: set[Address] = set()
+        """Neighbours that were last heard on the other band."""
 
     def start(self, channel: int, *, rx_on: bool = True) -> None:
         """Radio on."""
@@ -134,6 +144,7 @@ class Mac:
         self._queue.clear()
         self._indirect.clear()
         self._dup.clear()
+        self.stop_second()
         self._end_poll(Poll.NO_ACK)
         if self._detach is not None:
             self._detach()
@@ -141,6 +152,42 @@ class Mac:
         for done in lost:
             if done is not None:
                 done(False)
+
+    def start_second(self, channel: int) -> None:
+        """The other band's radio on, or on another channel; the network goes on on both."""
+        if self.second is None:
+            self.second = SecondPhy(self._air, self)
+        self.second.channel = channel
+
+    def stop_second(self) -> None:
+        """The other band's radio off."""
+        if self.second is not None:
+            self.second.stop()
+            self.second = None
+        self._beyond.clear()
+
+    def heard_beyond(self, frame: MacPdu, link: Link) -> None:
+        """A frame on the other band."""
+        if frame.source is not None:
+            self._beyond.add(frame.source)
+        self._received(frame, link)
+
+    def is_beyond(self, neighbour: Address) -> bool:
+        """True if the neighbour was last heard on the other band."""
+        return neighbour in self._beyond
+
+    def _transmit(self, frame: MacPdu, outcome: Callable[[bool, bool], None]) -> None:
+        """On the band of the neighbour; on both what is for everybody, since who hears it may be on either."""
+        if self.second is None:
+            self._air.transmit(self, frame, outcome)
+        elif frame.destination is not None and frame.destination != BROADCAST:
+            if frame.destination in self._beyond:
+                self.second.transmit(frame, outcome)
+            else:
+                self._air.transmit(self, frame, outcome)
+        else:
+            self.second.transmit(frame, None)
+            self._air.transmit(self, frame, outcome)
 
     def count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
@@ -175,7 +222,7 @@ class Mac:
         loop = asyncio.get_running_loop()
         if not frame.ack_request:
             self.count("tx_broadcast")
-            self._air.transmit(self, frame, lambda acked, pending: self._sent(life, done, True))
+            self._transmit(frame, lambda acked, pending: self._sent(life, done, True))
             return
 
         def outcome(acked: bool, pending: bool) -> None:
@@ -191,7 +238,7 @@ class Mac:
                 self.count("tx_failed")
                 self._sent(life, done, False)
 
-        self._air.transmit(self, frame, outcome)
+        self._transmit(frame, outcome)
 
     def _again(self, life: int, frame: MacPdu, done: Done | None, tries: int) -> None:
         if life == self._life:
@@ -334,6 +381,11 @@ class Mac:
         return destination in (self.short, BROADCAST)
 
     def receive(self, frame: MacPdu, link: Link) -> None:
+        if self._beyond and frame.source is not None:
+            self._beyond.discard(frame.source)
+        self._received(frame, link)
+
+    def _received(self, frame: MacPdu, link: Link) -> None:
         if self.channel is None:
             return
         if frame.kind is MacKind.DATA:
@@ -382,3 +434,48 @@ class Mac:
                     self._end_poll(Poll.DATA)
         except DecodeError:
             self.count("bad_command")
+
+
+class SecondPhy:
+    """The radio of a dual-band node on the band that its MAC is not on: another channel, the same addresses and the same queues."""
+
+    def __init__(self, air: Air, mac: Mac) -> None:
+        self._air, self._mac = air, mac
+        self.eui64 = mac.eui64
+        self.channel: int | None = None
+        self.listening = True
+        self.sent: list[tuple[float, Address | None, float]] = []
+        """Frames of the last hour: loop time, destination, seconds on the air."""
+        self._detach = air.attach(self)
+
+    def stop(self) -> None:
+        """Off."""
+        self.channel, self.listening = None, False
+        self._detach()
+
+    def transmit(self, frame: MacPdu, outcome: Callable[[bool, bool], None] | None) -> None:
+        """Send one frame on this band."""
+        if self.channel is None:
+            return
+        now = asyncio.get_running_loop().time()
+        self.sent = [one for one in self.sent if one[0] > now - DUTY_CYCLE_S]
+        self.sent.append((now, frame.destination, phy_of(self.channel).air_s(len(frame.encode()))))
+        self._air.transmit(self, frame, outcome)
+
+    def duty_cycle(self) -> dict[Address | None, float]:
+        """Share of the last hour that this radio has sent, 0 to 1, by whom it sent to; None: to everybody."""
+        now = asyncio.get_running_loop().time()
+        found: dict[Address | None, float] = {}
+        for at, destination, seconds in self.sent:
+            if at > now - DUTY_CYCLE_S:
+                found[destination] = found.get(destination, 0.0) + seconds / DUTY_CYCLE_S
+        return found
+
+    def hears(self, pan: int | None, destination: Address | None) -> bool:
+        return self._mac.hears(pan, destination)
+
+    def pending_for(self, source: Address | None) -> bool:
+        return self._mac.pending_for(source)
+
+    def receive(self, frame: MacPdu, link: Link) -> None:
+        self._mac.heard_beyond(frame, link)

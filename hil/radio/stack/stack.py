@@ -16,7 +16,6 @@ from firmware_emu.supervised import supervised
 from hil.radio.air import phy
 from hil.radio.air.air import Air, Link
 from hil.radio.air.frames import ApsKind, ApsPdu, DeliveryMode, MacPdu, NwkCommand, NwkPdu, Update
-from hil.radio.air.phy import CHANNELS
 from hil.radio.stack import joining, trust, zdo, zdo_server
 from hil.radio.stack.aps import Aps, IncomingApdu
 from hil.radio.stack.nwk import COORDINATOR, KeyId, Nwk
@@ -159,7 +158,7 @@ class Stack:
             self.nwk.send(self.tokens.parent_short, timeout, command=True, radius=1)
         self.user.stack_status(Status.NETWORK_UP)
 
-    def rejoin(self, *, secured: bool = True, channels: tuple[int, ...] = CHANNELS) -> Status:
+    def rejoin(self, *, secured: bool = True, channels: tuple[int, ...] | None = None) -> Status:
         """Go back to the network; the outcome is a stack status.
 
         ``secured``: with the network key, to the parent or another one on the channel. Else a trust centre rejoin: whoever bears the
@@ -168,6 +167,7 @@ class Stack:
         """
         if not self.tokens.joined or self.busy:
             return Status.INVALID_CALL
+        channels = phy.of_band(self.tokens.channel) if channels is None else channels
         if not secured:
             centre = self.tokens.tc_eui64
             key = None if centre is None else self.link_key(centre)

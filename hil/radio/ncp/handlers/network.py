@@ -174,7 +174,7 @@ def get_child(ncp: Ncp, fields: Fields) -> Reply:
         "eui64": device,
         "type": child.node_type,
         "id": child.short,
-        "phy": 0,
+        "phy": ncp.stack.nwk.mac.is_beyond(child.short),
         "power": 0x80,
         "timeout": child.timeout,
         "remaining": 0,

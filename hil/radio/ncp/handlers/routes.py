@@ -212,7 +212,7 @@ def entropy_source(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("getPhyInterfaceCount")
 def phy_count(ncp: Ncp, fields: Fields) -> Reply:
-    return {"count": 1}
+    return {"count": 2 if ncp.personality.has("multi_phy") else 1}
 
 
 @handles("setMacPollFailureWaitTime")
