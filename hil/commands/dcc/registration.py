@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,8 @@ from firmware_emu.ids import Eui64
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
+from hil.dcc.inventory.inventory import Inventory
+from hil.dcc.registration.counts import SOURCES, NonDomestic, enrolled_systems, registered_systems, smoothed
 from hil.dcc.registration.disputes import Disputes
 from hil.dcc.registration.feed import RegistrationFeed
 from hil.dcc.registration.files import Fuel
@@ -193,3 +196,52 @@ def settings(as_json: bool) -> None:
         "Registration data feed",
         as_json,
     )
+
+
+@registration.command("counts")
+@store_option
+@json_option
+def counts(store_path: Path, as_json: bool) -> None:
+    """Count MPxNs registered and systems enrolled by party, which charging goes by, and non-domestic MPxNs by each source [75, 81-83]."""
+    with opened(store_path) as store:
+        register = Registration(store)
+        registered, enrolled = registered_systems(register, now()), enrolled_systems(Inventory(store, now), register, now())
+        non_domestic = {source: NonDomestic(store, replace(feed_settings(), non_domestic_source=source)).count() for source in SOURCES}
+    parties = {*registered, *enrolled.by_supplier, *enrolled.by_network}
+    rows: list[dict[str, object]] = [
+        {
+            "of": str(party),
+            "registered": registered.get(party, 0),
+            "enrolled": enrolled.by_supplier.get(party, enrolled.by_network.get(party, 0)),
+        }
+        for party in sorted(parties, key=str)
+    ]
+    used = feed_settings().non_domestic_source
+    rows += [
+        {"of": f"non-domestic by {source}{' (in use)' if source == used else ''}", "registered": number, "enrolled": "-"}
+        for source, number in non_domestic.items()
+    ]
+    show(rows, "Counts of registrations", as_json)
+
+
+@registration.command("non-domestic")
+@click.argument("supplier", type=EUI)
+@click.argument("mpxn")
+@click.argument("marker", type=click.Choice(("domestic", "non-domestic")))
+@click.option("--switched-off", is_flag=True, help="As after X2.4(c), which switches suppliers' own figures off [82].")
+@store_option
+def non_domestic(supplier: Eui64, mpxn: str, marker: str, switched_off: bool, store_path: Path) -> None:
+    """SUPPLIER gives its own figure for an MPXN [82]; refused once X2.4(c) has switched them off."""
+    used = feed_settings()
+    with opened(store_path) as store:
+        NonDomestic(store, replace(used, supplier_figures=used.supplier_figures and not switched_off)).say(supplier, mpxn, marker)
+    click.echo(f"{mpxn}: {marker}, by {supplier}")
+
+
+@registration.command("batches")
+@click.argument("rows", type=click.IntRange(0))
+@json_option
+def batches(rows: int, as_json: bool) -> None:
+    """Show in which batches, and how far apart, a provider sends so many ROWS [390]."""
+    found = [{"first row": one.first, "rows": one.rows, "after s": one.after_s} for one in smoothed(rows)]
+    show(found, "Batches of a delivery", as_json)

@@ -11,13 +11,17 @@ from click.testing import CliRunner
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.ids import Eui64
 from hil.commands.dcc.registration import registration
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
+from hil.dcc.registration.counts import SOURCES, NonDomestic
 from hil.dcc.registration.files import Fuel, RegistrationFile, Row
 from hil.dcc.registration.incidents import FeedIncidentKind, handling
+from hil.dcc.registration.register import Registration
+from hil.dcc.registration.settings import feed_settings
 from tests.dcc.far_end import MPAN, NETWORK, SUPPLIER
-from tests.dcc.registration.feed_bench import RDP
+from tests.dcc.registration.feed_bench import MPAN_2, RDP
 
 
 @pytest.fixture
@@ -62,3 +66,38 @@ def test_refreshes_incidents_disputes_and_settings_are_listed(store_path: Path) 
     assert said(store_path, "disputes") == []
     result = CliRunner().invoke(registration, ["settings", "--json"])
     assert {one["setting"]: one["value"] for one in json.loads(result.output)}["refresh_days"] == "2"
+
+
+@pytest.mark.requirement("REG-02")
+@pytest.mark.requirement("REG-10")
+@pytest.mark.requirement("REG-23")
+def test_registrations_and_non_domestic_supplies_are_counted_by_every_source(store_path: Path) -> None:
+    store = DccStore(store_path)
+    register = Registration(store)
+    other = Eui64.parse("90b3d51f30020000")
+    for mpxn, user in ((MPAN, SUPPLIER), (MPAN_2, other), ("1312345678333", other)):
+        register.register(mpxn, UserRole.IS, user, 0.0)
+    NonDomestic(store).note(MPAN, 3, "domestic")
+    NonDomestic(store).note(MPAN_2, 1, "non-domestic")
+    store.close()
+    told = CliRunner().invoke(registration, ["non-domestic", str(SUPPLIER), MPAN, "non-domestic", "--store", str(store_path)])
+    assert told.output == f"{MPAN}: non-domestic, by {SUPPLIER}\n"
+    found = {row["of"].removesuffix(" (in use)"): row["registered"] for row in said(store_path, "counts")}
+    assert (found[str(SUPPLIER)], found[str(other)]) == (1, 2)
+    by_source = {name: found[f"non-domestic by {name}"] for name in SOURCES}
+    assert by_source == {"profile class": 1, "supplier-given": 1, "registration item": 1}
+    words = ["non-domestic", str(other), MPAN_2, "non-domestic", "--switched-off", "--store", str(store_path)]
+    refused = CliRunner().invoke(registration, words)
+    assert "switched off by X2.4(c)" in str(refused.exception)
+    assert {row["of"]: row["registered"] for row in said(store_path, "counts")}.items() >= {(str(other), 2)}
+
+
+@pytest.mark.requirement("REG-21")
+def test_a_large_delivery_is_sent_in_batches_so_far_apart() -> None:
+    used = feed_settings()
+    result = CliRunner().invoke(registration, ["batches", str(2 * used.batch_rows + 5), "--json"])
+    assert [(row["first row"], row["rows"], row["after s"]) for row in json.loads(result.output)] == [
+        (0, used.batch_rows, 0.0),
+        (used.batch_rows, used.batch_rows, used.spacing_s),
+        (2 * used.batch_rows, 5, 2 * used.spacing_s),
+    ]
