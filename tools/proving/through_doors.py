@@ -179,14 +179,37 @@ def watch(watched: Watched) -> int:
     path = str(ROOT / watched.file)
     doors = json.loads(Path(os.environ["CHUB_DOORS"]).read_text(encoding="utf-8")).get(watched.file, {})
     new = [code for code in _codes(_code(path, doors, watched)) if code.co_qualname == watched.function]
+    loaded = _loaded(path, watched.function) or _anywhere(path, watched.function)
+    for one in loaded:
+        there = [code for code in new if code.co_firstlineno == one.__code__.co_firstlineno] or new
+        one.__code__ = there[0]
+    return len(loaded)
+
+
+def _loaded(path: str, function: str) -> list[FunctionType]:
+    """The function as its module has it, under what decorators made of it; empty where it is not found there."""
+    found: list[FunctionType] = []
+    for module in [one for one in sys.modules.values() if getattr(one, "__file__", None) == path]:
+        part: Any = module
+        for name in function.split("."):
+            part = vars(part).get(name) if isinstance(part, type | ModuleType) else None
+        while part is not None and not isinstance(part, FunctionType):
+            part = next((inner for name in _UNDER if (inner := getattr(part, name, None)) is not None), None)
+        while part is not None and part.__code__.co_qualname != function:
+            part = getattr(part, "__wrapped__", None)
+        if part is not None:
+            found.append(part)
+    return found
+
+
+_UNDER = ("__func__", "fget", "func", "__wrapped__", "callback")
+"""Attributes under which decorators keep the function: class and static methods, properties, cached values, click's commands."""
+
+
+def _anywhere(path: str, function: str) -> list[FunctionType]:
     gc.unfreeze()
-    count = 0
-    for one in gc.get_objects():
-        if isinstance(one, FunctionType) and one.__code__.co_filename == path and one.__code__.co_qualname == watched.function:
-            there = [code for code in new if code.co_firstlineno == one.__code__.co_firstlineno] or new
-            one.__code__ = there[0]
-            count += 1
-    return count
+    everything = (one for one in gc.get_objects() if isinstance(one, FunctionType))
+    return [one for one in everything if one.__code__.co_filename == path and one.__code__.co_qualname == function]
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
