@@ -16,7 +16,7 @@ from hil.dcc.registration.register import Registration
 from hil.dcc.registration.settings import FeedSettings, feed_settings
 
 SOURCES = ("profile class", "supplier-given", "registration item")
-"""What may say that a supply is non-domestic [81-83]; the settings name one."""
+"""Sources that say whether a supply is non-domestic [81-83]; the settings name one."""
 NON_DOMESTIC_CLASSES = frozenset(range(3, 9))
 """Profile classes 3 to 8 (recalled: 1 and 2 are domestic; the consultation's [81] says profile class and lists none)."""
 

@@ -15,7 +15,7 @@ from firmware_emu.ids import Eui64
 from hil.commands.dcc.forecast import forecast
 from hil.dcc.base.months import Month
 from tests.dcc.far_end import NETWORK, SUPPLIER
-from tests.sec.demand.test_demand import Desk
+from tests.sec.demand.demand_bench import Desk
 
 MARCH = Month(2026, 3)
 LONG_AGO = Month(2020, 1)
@@ -43,7 +43,7 @@ class CommandDesk(Desk):
         )
 
     def over(self, month: Month = MARCH, *more: str) -> list[str]:
-        """What is reported at 110 %: ``user against``."""
+        """Findings at 110 %: the service and what it is held against."""
         rows = self.said("over", str(month), *more, "--store", str(self.path))
         return [f"{row['service']} {row['against']}" for row in rows]
 

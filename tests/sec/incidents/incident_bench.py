@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.crypto.roles import DeviceType
@@ -26,9 +27,9 @@ GAS = SECOND
 class Bench:
     """``now`` is turned by the tests: Monday 5 January 2026, noon, at first."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self.now = (datetime(2026, 1, 5, 12, tzinfo=UTC) - EPOCH).total_seconds()
-        self.store = DccStore(None)
+        self.store = DccStore(path)
         self.inventory = Inventory(self.store, lambda: self.now)
         self.registration = Registration(self.store)
         for eui, role in ((SUPPLIER, "IS"), (GAS, "GS"), (NETWORK, "ED"), (OTHER, "OU")):
