@@ -11,6 +11,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
 from hil.radio.ncp.ezsp import FIRST_SL_STATUS, ApsHead, Schema, decode_frame, schemas_by_id
+from hil.radio.ncp.ezsp import VERSIONS as EZSP_VERSIONS
 from hil.radio.znp.mt import MtKind as MtKind
 from hil.radio.znp.mt import Parser
 
@@ -22,6 +23,11 @@ _MARK = b"\xff\x00"
 """In place of an id of one octet in versions 5 to 7; the id follows (reference ezsp-ncp 2)."""
 FIRST_WIDE = 8
 """EZSP version from which control and id of a frame take two octets each."""
+OLDEST = 4
+"""Its frames have an id of one octet and no mark; of versions 5 to 7 the command ``version`` alone comes so."""
+_CALLBACK = 0x18
+_STACK_TYPE = 2
+"""Of a mesh stack, in the answer to ``version``."""
 _REST = "octets after the declared fields"
 _SIZES = {
     "u8": 1,
@@ -137,15 +143,26 @@ def _control(control: int) -> tuple[str, str]:
 
 
 def like_ezsp(octets: bytes) -> float:
-    """A frame format of version 8 on whose id is known, or the mark of versions 5 to 7, and fields that take all octets."""
+    """A frame format of version 8 on whose id is known, the mark of versions 5 to 7, or the form of version 4, and fields that take all
+    octets. That of version 4 has nothing of its own to be known by."""
+    if _is_version(octets):
+        return 0.85
     if len(octets) >= 5 and octets[1] & 0x7F == 0 and octets[2:4] == _MARK:
         return 0.85 if _fitting(octets, FIRST_WIDE) is not None else 0.0
-    if len(octets) < 5 or octets[2] != 0x01:
-        return 0.0
+    wide = len(octets) >= 5 and octets[2] == 0x01
     try:
-        return 0.85 if _whole(_read_ezsp(octets, LayerKnowledge().ezsp_version)) else 0.3
+        whole = wide and _whole(_read_ezsp(octets, LayerKnowledge().ezsp_version))
     except DecodeError:
-        return 0.0
+        wide = False
+    if wide:
+        return 0.85 if whole else 0.3
+    return 0.15 if len(octets) >= 3 and octets[1] & ~(_RESPONSE | _CALLBACK) == 0 and _fits(octets, OLDEST) else 0.0
+
+
+def _is_version(octets: bytes) -> bool:
+    """The command ``version`` or its first answer, in the old form whatever the version."""
+    asked = len(octets) == 4 and octets[1:3] == b"\0\0" and octets[3] in EZSP_VERSIONS
+    return asked or (len(octets) == 7 and octets[1:3] == bytes([_RESPONSE, 0]) and octets[3] in EZSP_VERSIONS and octets[4] == _STACK_TYPE)
 
 
 def _whole(tree: Tree) -> bool:
@@ -199,11 +216,17 @@ def _old_head(cursor: Cursor) -> tuple[TreeNode, ...]:
 
 def _fitting(octets: bytes, version: int) -> int | None:
     """The version nearest to this one that explains the frame to the last octet."""
-    from hil.radio.log.ezsp_words import VERSIONS, fits  # brings bellows, which a prompt does not need before this
+    from hil.radio.log.ezsp_words import VERSIONS  # brings bellows, which a prompt does not need before this
 
-    answer = bool(len(octets) > 1 and octets[1] & _RESPONSE)
-    found = [other for other in VERSIONS if other != version and fits([(octets, not answer)], other)]
+    marked = octets[2:4] == _MARK
+    found = [other for other in VERSIONS if other != version and (marked or not OLDEST < other < FIRST_WIDE) and _fits(octets, other)]
     return min(found, key=lambda other: (abs(other - version), other)) if found else None
+
+
+def _fits(octets: bytes, version: int) -> bool:
+    from hil.radio.log.ezsp_words import fits  # as above
+
+    return bool(fits([(octets, not (len(octets) > 1 and octets[1] & _RESPONSE))], version))
 
 
 def _read_ezsp(octets: bytes, version: int) -> Tree:

@@ -270,3 +270,26 @@ def test_rows_4_to_7_a_frame_is_read_as_of_the_version_that_explains_it(octets: 
 def test_row_6_a_frame_of_ezsp_5_to_7_is_known_by_its_mark_without_a_layer(octets: str, title: str) -> None:
     told = explain_any(bytes.fromhex(octets), LayerKnowledge())
     assert (told.layer.name, told.tree.title) == ("ezsp", f"EZSP {title} (version 7, not 13)")
+
+
+@pytest.mark.parametrize(
+    ("octets", "title"),
+    [
+        ("2f901990", "stackStatusHandler callback (version 4, not 13)"),
+        ("00000004", "version"),
+        ("0080000d024074", "version response"),
+    ],
+)
+def test_a_frame_of_ezsp_4_is_known_without_a_layer_and_so_is_the_question_for_the_version(octets: str, title: str) -> None:
+    told = explain_any(bytes.fromhex(octets), LayerKnowledge())
+    assert (told.layer.name, told.tree.title) == ("ezsp", f"EZSP {title}")
+    assert octets_of(told.tree) == bytes.fromhex(octets)
+
+
+@pytest.mark.parametrize(
+    ("octets", "title"), [("19005211", "getConfigurationValue command"), ("198052003400", "getConfigurationValue response")]
+)
+def test_a_frame_of_ezsp_4_that_may_be_another_layers_is_named_as_another_reading(octets: str, title: str) -> None:
+    assert "ezsp" in explain_any(bytes.fromhex(octets), LayerKnowledge()).others
+    told = explain_any(bytes.fromhex(octets), LayerKnowledge(), "ezsp")
+    assert told.tree.title == f"EZSP {title} (version 4, not 13)"

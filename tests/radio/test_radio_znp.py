@@ -12,10 +12,12 @@ import pytest
 import zigpy.types as zt
 
 from firmware_emu.clock import Clock
+from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
+from hil.radio.znp.firmware import GLOBAL_KEY
 from hil.radio.znp.server import ZnpServer
 from tests.radio.radio_bench import HUB, LINK_KEY, METER
 
@@ -139,6 +141,19 @@ async def test_a_device_joins_by_its_link_key_talks_both_ways_is_backed_up_and_r
         assert info.network_key.key.serialize() == bench.dongle.ncp.stack.tokens.network_key
         assert info.network_key.tx_counter == bench.dongle.ncp.stack.nwk.counter
         permitting.cancel()
+
+
+async def test_a_device_with_the_default_key_gets_in_until_the_host_asks_for_install_codes(clock: Clock) -> None:
+    bench = Bench(clock)
+    async with bench.host() as host:
+        await host.form()
+        await host.permit(60)
+        meter = bench.meter()
+        assert await meter.join(GLOBAL_KEY) == HUB
+        await meter.leave()
+        await host._znp.request(commands.AppConfig.BDBSetJoinUsesInstallCodeKey.Req(BdbJoinUsesInstallCodeKey=True))
+        with pytest.raises(RadioError, match="cannot join"):
+            await meter.join(GLOBAL_KEY)
 
 
 async def test_a_backup_is_restored_on_another_dongle_and_the_device_does_not_notice(clock: Clock, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The Trust Centre of a coordinator: who gets the network key, under which link key, and what the host is told; its APS commands.
 
-A Device gets in only under a link key held for its EUI-64 (transient, from the install code), or the wildcard key where the
-policy does not ask for install codes. Decisions are told as trustCenterJoinHandler does (reference ezsp-ncp 4).
+A Device gets in only under a link key held for its EUI-64 (transient, from the install code), or, where the policy does not ask for
+install codes, under the wildcard key or the one that is built into the firmware. Decisions are told as trustCenterJoinHandler does
+(reference ezsp-ncp 4).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class KeyStatus(IntEnum):
 class TrustCentre:
     """The part of a coordinator's stack that admits Devices."""
 
-    __slots__ = ("_drawn", "_stack", "_transient", "application_keys", "policy")
+    __slots__ = ("_drawn", "_stack", "_transient", "application_keys", "global_key", "policy")
 
     def __init__(self, stack: StackPart) -> None:
         self._stack = stack
@@ -65,6 +66,8 @@ class TrustCentre:
         self.policy = Policy.ALLOW_JOINS
         self.application_keys = False
         """True if two Devices get a link key between them when one asks for it."""
+        self.global_key: bytes | None = None
+        """Key that is built into the firmware: who holds it gets in where no install code is asked for."""
         self._drawn = 0
 
     def permit_key(self, device: Eui64, key: bytes) -> None:
@@ -89,7 +92,7 @@ class TrustCentre:
         keys = self.keys()
         if self.policy & Policy.JOINS_USE_INSTALL_CODE_KEY:
             return keys.get(device)
-        return keys.get(device) or keys.get(WILDCARD)
+        return keys.get(device) or keys.get(WILDCARD) or self.global_key
 
     def joined(self, device: Eui64, short: int, update: Update, parent: int) -> None:
         """A Device has associated or rejoined, here or (``parent``) with a router."""

@@ -49,6 +49,8 @@ MESSAGE_DATA, RESERVED_MESSAGES = 220, 8
 """Octets of a message that go in one indication; longer ones are fetched with AF_DATA_RETRIEVE, so many are kept."""
 COORDINATOR_STARTED, COORDINATOR_STARTING, IDLE = 9, 8, 0
 FORMATION, FORMATION_FAILED, RESTORED = 4, 8, 13
+GLOBAL_KEY = b"ZigBeeAlliance09"
+"""The default global trust centre link key of ZigBee 3.0."""
 
 _ZDO = 5
 _CAPABILITY = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 7, 9: 8, 15: 10, 21: 9}
@@ -339,4 +341,7 @@ class Znp:
         return self.stack.form(extended if any(extended.octets) else tokens.eui64, nvram.number(0x83), channel, 8, 0) is Status.SUCCESS
 
     def _rules(self) -> None:
-        self.stack.trust.policy = Policy.ALLOW_JOINS | Policy.ALLOW_UNSECURED_REJOINS | Policy.JOINS_USE_INSTALL_CODE_KEY
+        """Z-Stack 3 lets in who holds the default global link key until a host asks for install codes (bdbJoinUsesInstallCodeKey is FALSE
+        by default, BDB 1.0 table 1; zigpy-znp sets it for a permission by install code alone, and back)."""
+        self.stack.trust.policy = Policy.ALLOW_JOINS | Policy.ALLOW_UNSECURED_REJOINS
+        self.stack.trust.global_key = GLOBAL_KEY
