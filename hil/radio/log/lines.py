@@ -20,13 +20,15 @@ class OctetForm(IntEnum):
 
     WIRE = 0
     """As on the line, in chunks of any size."""
-    ASH = 1
+    SERIAL = 1
+    """The same, as told by the library of serial ports below the radio's."""
+    ASH = 2
     """One ASH frame without its stuffing."""
-    RANDOM = 2
+    RANDOM = 3
     """The data of an ASH frame, still randomised."""
-    CLEAR = 3
+    CLEAR = 4
     """An EZSP frame."""
-    WORDS = 4
+    WORDS = 5
     """No octets: the library's own words."""
 
 
@@ -75,6 +77,9 @@ _FORMS: tuple[tuple[str, OctetForm, str], ...] = (
     (r"Received data: (?P<repr>b'.*')", OctetForm.WIRE, DONGLE),
     (r"Sending request: (?P<words>\w+\.\w+\.Req\(.*)", OctetForm.WORDS, HOST),
     (r"Received command: (?P<words>\w+\.\w+\.(?:Rsp|Callback)\(.*)", OctetForm.WORDS, DONGLE),
+    # serialx, below bellows and zigpy-znp
+    (r"serialx.*?Immediately writing (?P<repr>b'.*'|b\".*\")", OctetForm.SERIAL, HOST),
+    (r"serialx.*?Received (?P<repr>b'.*'|b\".*\")", OctetForm.SERIAL, DONGLE),
 )
 _COMPILED = tuple((re.compile(text), form, sender) for text, form, sender in _FORMS)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?")

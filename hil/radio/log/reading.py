@@ -196,9 +196,10 @@ def _frames(kept: list[LoggedLine], wrong: list[Wrong]) -> Iterator[tuple[Logged
             yield one, one.octets, ""
         elif one.form is OctetForm.RANDOM:
             yield one, randomise(one.octets), ""
-        elif one.form is OctetForm.WIRE or one.form is OctetForm.ASH:
-            whole = one.octets if one.form is OctetForm.WIRE or one.octets.endswith(bytes([FLAG])) else one.octets + bytes([FLAG])
-            stream = streams[one.sender] if one.form is OctetForm.WIRE else _Stream()
+        elif one.form is not OctetForm.WORDS:
+            apart = one.form is OctetForm.ASH
+            whole = one.octets + bytes([FLAG]) if apart and not one.octets.endswith(bytes([FLAG])) else one.octets
+            stream = _Stream() if apart else streams[one.sender]
             for body, intact in stream.feed(whole):
                 if not intact:
                     wrong.append(Wrong(one.line, "damaged", f"a frame of the {one.sender} whose check fails: {body.hex()}"))
