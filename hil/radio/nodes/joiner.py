@@ -16,11 +16,11 @@ import bellows.types as t
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, RadioError
 from firmware_emu.han import zdo
+from firmware_emu.han.address_book import AddressBook
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, Receiver, SimpleDescriptor
 from firmware_emu.han.ezsp import (
     OPENING_ERRORS,
     ApsSender,
-    HeldEzsp,
     check_version,
     command,
     device_config,
@@ -33,7 +33,7 @@ from firmware_emu.han.ezsp import (
     status_text,
     succeeded,
 )
-from firmware_emu.han.zigpy_radio import AddressBook
+from firmware_emu.han.held_ezsp import HeldEzsp
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.radio.nodes.node import KEY_WAIT_S
