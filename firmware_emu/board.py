@@ -121,6 +121,10 @@ def on_open_air(node: str) -> bool:
     return node.startswith(OPEN_AIR) and not node.startswith(f"{OPEN_AIR}//")
 
 
+FIRST_CBKE = 13
+"""EZSP version from which the hub reads a key back that its dongle has established."""
+
+
 class RadioTable(_Table):
     """The coordinator's dongle. ``path`` is a serial device, ``socket://host:port``, or ``virtual`` for the virtual dongle."""
 
@@ -132,6 +136,9 @@ class RadioTable(_Table):
     baudrate: int = Field(default=115200, ge=57600, le=460800)
     flow_control: Literal["none", "hardware", "software"] = "none"
     ezsp_version: int = Field(default=13, ge=7, le=19, description="what the virtual dongle says it speaks")
+    cbke: bool = Field(
+        default=False, description="the virtual dongle establishes keys: its firmware has the library, and the hub's certificate and key"
+    )
     custody: Literal["refuse", "take-over", "restore"] = Field(
         default="refuse",
         description="a dongle that holds another network: refuse it, take it over, or restore the hub's own network into it "
@@ -397,6 +404,10 @@ class Board(_Table):
                 yield f"{key}.name", f"{row.name!r} is a noun of the prompt ({', '.join(sorted(nouns))}): name the Device otherwise"
             taken.setdefault(row.eui, row.name)
             names.add(row.name)
+        if self.radio.cbke and (self.radio.path, self.radio.kind) != ("virtual", "ezsp"):
+            yield "radio.cbke", "is for the virtual dongle with EZSP: give a dongle of a port its certificate by its own tool"
+        elif self.radio.cbke and self.radio.ezsp_version < FIRST_CBKE:
+            yield "radio.cbke", f"the hub needs EZSP {FIRST_CBKE} or newer for it: read ezsp_version = {self.radio.ezsp_version}"
         if self.clock.mode == "warp" and (real := self._real_ends()):
             yield "clock.mode", f"time cannot jump for {', '.join(real)}: take wall (or auto) where a part is real"
 

@@ -42,8 +42,11 @@ from hil.radio.air.air import Air
 from hil.radio.air.timed_air import TimedAir
 from hil.radio.aps_recording import ApsRecorder, beside
 from hil.radio.dongles import DeviceRadio, device_radio, virtual_dongle
+from hil.radio.ncp.handlers import agreement
+from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode
 from hil.radio.open_air.server import OpenAir
+from hil.radio.personality import of_version, with_key_establishment
 from hil.radio.port.dongle_server import DongleServer
 from hil.radio.recording import REPLAY, Recorder, played
 from hil.radio.serial_relay import SerialRelay
@@ -129,10 +132,14 @@ class Home:
         if self.wan is not None:
             self.board.check_airs()
         if self.radio_path == "virtual":
-            radio = self.board.radio
+            radio, gpf = self.board.radio, self.board.hub.gpf
+            firmware = with_key_establishment(of_version(radio.ezsp_version)) if radio.cbke else None
             self.ncp = virtual_dongle(
-                radio.kind, self.air, self.board.hub.gpf, radio.ezsp_version, self.folder / "dongle.tokens", self.clock
+                radio.kind, self.air, gpf, radio.ezsp_version, self.folder / "dongle.tokens", self.clock, firmware=firmware
             )
+            if radio.cbke:
+                assert isinstance(self.ncp, NcpServer), "a board with another kind is refused"
+                agreement.write(self.ncp.ncp, self.keystore.cbke(gpf))
             self.radio_path = str(await self.ncp.serve_pty())
             self.ncp.power(False)
         elif self.radio_path.startswith(REPLAY):

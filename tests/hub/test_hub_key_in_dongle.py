@@ -6,11 +6,21 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.errors import BoardError
 from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.trace import Record, Trace
+from hil.bench.station import open_station
 from hil.devices.esme.esme import Esme
+from hil.journeys.demo import HomeJourney
+from hil.journeys.steps import Steps
+from hil.journeys.strategy import State
 from hil.radio.air.air import Air
+from hil.radio.ncp.ezsp import decode_frame, schemas_by_id
 from hil.radio.ncp.handlers import agreement
 from hil.radio.ncp.server import NcpServer
 from hil.radio.nodes.node import StackNode
@@ -43,3 +53,32 @@ async def test_the_dongle_holds_the_hubs_private_key_and_agrees_the_meters_link_
         await bench.cut()
         await esme.stop()
         await dongle.close()
+
+
+def test_a_board_has_the_keys_established_in_its_virtual_dongle(tmp_path: Path) -> None:
+    board = load_board("simulated", ("radio.cbke=true",))
+    clock = Clock(start=board.clock.start, warp=True)
+    trace, records = Trace(clock.now), list[Record]()
+    trace.subscribe(records.append)
+    used: list[str] = []
+
+    async def main() -> None:
+        async with open_station(board, clock, trace, tmp_path) as station:
+            assert isinstance(station.ncp, NcpServer)
+            receive = station.ncp.ncp.receive
+
+            def noted(data: bytes) -> None:
+                used.append(schemas_by_id(13)[decode_frame(data, 13).frame_id].name)
+                receive(data)
+
+            station.ncp.ncp.receive = noted  # type: ignore[method-assign]
+            await HomeJourney(station, Steps(records, lambda _: None, lambda _: None), records).reach(State.JOINED)
+
+    clock.run(main())
+    assert "calculateSmacs283k1" in used
+
+
+@pytest.mark.parametrize("other", ["radio.kind=znp", "radio.path=/dev/ttyACM0", "radio.ezsp_version=12"])
+def test_a_board_that_cannot_have_it_so_is_refused(other: str) -> None:
+    with pytest.raises(BoardError, match=r"radio\.cbke"):
+        load_board("simulated", ("radio.cbke=true", other))
