@@ -179,11 +179,57 @@ def test_a_log_without_a_version_exchange_is_read_by_what_fits_and_says_so() -> 
     assert found.entries[0].text == "status ERROR_OUT_OF_MEMORY"
 
 
-def test_words_without_octets_are_kept_as_words() -> None:
-    lines = ['[2024-05-01 12:00:01] debug: zh:ember:ezsp: ===> [FRAME: ID=82:"GET_CONFIGURATION_VALUE" Seq=17 Len=6]']
-    (one,) = said(lines)
+WORDS = (
+    (
+        'debug: zh:ember:ezsp: ===> [FRAME: ID=82:"GET_CONFIGURATION_VALUE" Seq=17 Len=6]',
+        ("getConfigurationValue", "command", "sequence 17, octets 6"),
+        (),
+    ),
+    ("debug: zh:ember:uart:ash: ---> [FRAME type=NAK frmRx=1](ackRx=1)", ("NAK", "", "frmRx 1, ackRx 1"), (("the link", "NAK: rejected"),)),
+    (
+        'debug: zh:ember:ezsp: ezspMessageSentHandler: status=ZIGBEE_DELIVERY_FAILED type=DIRECT apsFrame={"clusterId":0}',
+        ("messageSentHandler", "callback", 'status ZIGBEE_DELIVERY_FAILED, type DIRECT, apsFrame {"clusterId":0}'),
+        (("failed", "messageSentHandler: ZIGBEE_DELIVERY_FAILED"),),
+    ),
+    ("debug: zh:ember:ezsp: ezspStackStatusHandler: status=NETWORK_UP", ("stackStatusHandler", "callback", "status NETWORK_UP"), ()),
+    (
+        "debug: zh:ember: [EzspConfigId] SET 'PACKET_BUFFER_COUNT' TO '255' with status=ALLOCATION_FAILED.",
+        ("outcome", "", "what SET 'PACKET_BUFFER_COUNT' TO '255', status ALLOCATION_FAILED"),
+        (("full", "outcome: ALLOCATION_FAILED"),),
+    ),
+    ('debug: zh:zstack:znp: <-- SRSP: AF - dataRequestExt - {"status":26}', ("AF.dataRequestExt", "response", "status 26"), None),
+    ('debug: zh:zstack:znp: <-- AREQ: APP_CNF - bdbComissioningNotifcation - {"status":13}', None, ()),
+    (
+        'debug: zh:zstack:znp: --> SREQ: ZDO - extUpdateNwkKey - {"key":{"type":"Buffer","data":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}}',
+        ("ZDO.extUpdateNwkKey", "command", "key 16 octets, not shown"),
+        (),
+    ),
+    (
+        "DEBUG (MainThread) [zigpy_znp.api] Received command: SYS.OSALNVReadExt.Rsp(Status=<Status.SUCCESS: 0>, "
+        "Value=b'\\x01\\x02\\x03\\x04\\x05\\x06\\x07\\x08\\x01\\x02\\x03\\x04\\x05\\x06\\x07\\x08')",
+        ("SYS.OSALNVReadExt.Rsp", "response", "Status SUCCESS, Value 16 octets, not shown"),
+        (),
+    ),
+    (
+        "DEBUG (MainThread) [zigpy_znp.api] Received command: ZDO.BindReq.Rsp(Status=<Status.MAC_NO_RESOURCES: 26>, Dst=(1, 2))",
+        ("ZDO.BindReq.Rsp", "response", "Status MAC_NO_RESOURCES, Dst (1, 2)"),
+        (("full", "ZDO.BindReq.Rsp: MAC_NO_RESOURCES"),),
+    ),
+)
+"""Lines without octets, what is read of them (None: not looked at here), and what went wrong in them."""
+
+
+@pytest.mark.parametrize(("line", "told", "wrong"), WORDS)
+def test_words_without_octets_give_name_fields_and_failures_and_no_key(
+    line: str, told: tuple[str, str, str] | None, wrong: tuple[tuple[str, str], ...] | None
+) -> None:
+    (one,) = said([line])
     assert one.form is OctetForm.WORDS
-    assert read_lines(lines, "lines").family == ""
+    found = read_lines([line], "lines")
+    assert found.family == ""
+    (entry,) = found.entries
+    assert told is None or (entry.name, entry.kind, entry.text) == told
+    assert [(one.what, one.why) for one in found.wrong] == list(wrong) if wrong is not None else found.wrong
 
 
 @pytest.mark.parametrize("vector", VECTORS["ash"], ids=lambda vector: vector["on_wire_or_log"][:16])

@@ -88,6 +88,11 @@ def shown(value: Any) -> str:
     return str(name) if name else str(value)
 
 
+def no_failure(status: str) -> bool:
+    """True for a status, by its name, that tells of no failure of a command."""
+    return status in _FINE or status in _UNSURE
+
+
 def _statuses(value: Any) -> Iterator[str]:
     if isinstance(value, _STATUS):
         yield value.name

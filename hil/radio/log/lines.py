@@ -61,6 +61,8 @@ _FORMS: tuple[tuple[str, OctetForm, str], ...] = (
     (rf">>>> \[FRAME raw={_HEX}\]", OctetForm.WIRE, HOST),
     (r"(?P<words>={3}> \[FRAME: ID=.*?\]|-{3}> \[FRAME type=.*)", OctetForm.WORDS, HOST),
     (r"(?P<words><={3} \[(?:CB)?FRAME:? ID=.*?\].*|<-{3} \[FRAME type=.*)", OctetForm.WORDS, DONGLE),
+    (r"zh:ember:ezsp: (?P<words>ezsp\w+Handler: .*)", OctetForm.WORDS, DONGLE),
+    (r"zh:ember: (?P<words>(?:~x~> )?\[.*(?:SET '|Failed to ).* with status=\w+.*)", OctetForm.WORDS, DONGLE),
     # zigbee-herdsman, ezsp
     (rf"(?:--> DATA \(.*?\)|Send DATA frame \(.*?\)):? {_HEX}\b", OctetForm.CLEAR, HOST),
     (rf"(?:<-- DATA \(.*?\)|Recv DATA frame \(.*?\)):? {_HEX}\b", OctetForm.RANDOM, DONGLE),

@@ -150,12 +150,29 @@ def _is_mt(octets: bytes) -> bool:
 
 
 def _words_alone(kept: list[LoggedLine]) -> Log:
+    from hil.radio.log.word_lines import read_words  # brings zigpy-znp, which a log with octets does not need
+
     log = Log("")
+    asked: dict[str, float | None] = {}
     for one in kept:
-        log.entries.append(Entry(one.line, one.time, one.sender, "words", one.words.split("(")[0][:80], text=one.words))
-        low = one.words.lower()
-        if "type=nak" in low or "type=error" in low or "retx=1" in low.replace(" ", ""):
-            log.wrong.append(Wrong(one.line, "the link", one.words))
+        told = read_words(one.words, from_host=one.sender == HOST)
+        if told is None:
+            log.wrong.append(Wrong(one.line, "not understood", one.words[:80]))
+            log.entries.append(Entry(one.line, one.time, one.sender, "words", "unknown"))
+            continue
+        text = ", ".join(f"{field} {value}" for field, value in told.fields)
+        log.entries.append(Entry(one.line, one.time, one.sender, told.layer, told.name, told.kind, text, told.fields))
+        for status in told.failed:
+            link = told.layer == "ash"
+            what = "the link" if link else "full" if any(word in status for word in _FULL) else "failed"
+            log.wrong.append(Wrong(one.line, what, f"{told.name}: {status}"))
+        question = told.name.rpartition(".")[0] if told.name.endswith((".Req", ".Rsp")) else told.name
+        if told.kind == "command":
+            asked[question] = one.time
+        elif told.kind == "response":
+            at = asked.pop(question, None)
+            if at is not None and one.time is not None and one.time - at > SILENCE_S:
+                log.wrong.append(Wrong(one.line, "silence", f"{question} was answered after {one.time - at:.1f} s"))
     return log
 
 

@@ -18,8 +18,8 @@ from hil.radio.personality import personality
 LEVELS = {
     "bellows": r"\[bellows\.ash\] (?:Sending|Received) (?:data|frame)",
     "zigpy-znp": r"\[zigpy_znp\.(?:uart|api)\] (?:Sending|Received) (?:data|request|command)",
-    "zigbee-herdsman ember": r"zh:ember:uart:ash: (?:<|-|>).*FRAME|zh:ember:ezsp: [<=]",
-    "zigbee-herdsman zstack": r"zh:zstack:unpi\S* (?:-->|<--)",
+    "zigbee-herdsman ember": r"zh:ember:uart:ash: [<>-]+ \[|zh:ember:ezsp: (?:[<=>]+ \[|ezsp\w+: )",
+    "zigbee-herdsman zstack": r"zh:zstack:\S* (?:-->|<--)",
 }
 """Lines in which a host tells of its dongle's line."""
 
@@ -50,7 +50,7 @@ async def test_nothing_of_a_live_log_is_left_unread(name: str, firmware: str, wa
     read = {one.line for one in said(lines)}
     assert [text for number, text in enumerate(lines, 1) if re.search(LEVELS[name], text) and number not in read] == []
     found = read_log(log)
-    assert found.family == personality(firmware).family
+    assert found.family == ("" if name.startswith("zigbee-herdsman") else personality(firmware).family), "zigbee-herdsman tells words alone"
     assert found.family != "ezsp" or found.told
     assert len(found.entries) > 500
     assert [one for one in found.entries if one.name == "unknown"] == []
