@@ -252,6 +252,10 @@ def status_text(status: Any) -> str:
     return str(t.sl_Status.from_ember_status(status).name)
 
 
+(_CLOSED,) = bellows.ash.AshProtocol._cancel_pending_data_frames.__defaults__
+"""The one RuntimeError that bellows gives to every command that waits for its acknowledgement when the line is closed."""
+
+
 async def radio_call(call: Awaitable[Any]) -> Any:
     """Await a command of the EZSP object. Raises RadioError in place of bellows' own errors."""
     try:
@@ -263,6 +267,10 @@ async def radio_call(call: Awaitable[Any]) -> Any:
             raise
         # bellows has let go of its line while this command waited for its turn
         raise RadioError("the dongle reset or went away before it took a command (closed)", "RESET") from None
+    except RuntimeError as error:
+        if error is not _CLOSED:
+            raise
+        raise RadioError("the line to the dongle was closed while a command was on its way", "RESET") from None
     except bellows.ash.AshException as error:
         raise RadioError(f"the dongle reset or went away before it took a command ({type(error).__name__})", "RESET") from None
     except (bellows.exception.EzspError, bellows.exception.ControllerError) as error:

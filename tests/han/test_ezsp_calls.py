@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import bellows.ash
 import bellows.exception
 import pytest
@@ -35,3 +37,22 @@ async def test_a_mistake_of_our_own_is_not_told_as_the_dongle_s() -> None:
 
     with pytest.raises(AttributeError, match="typing error"):
         await radio_call(call())
+
+
+async def test_a_command_that_waits_when_the_line_is_closed_is_told_as_a_dongle_that_is_gone() -> None:
+    link = bellows.ash.AshProtocol(None)
+    waiting = link._pending_data_frames[0] = asyncio.get_running_loop().create_future()
+    link.close()
+
+    async def call() -> None:
+        await waiting
+
+    with pytest.raises(RadioError, match="closed while a command was on its way") as told:
+        await radio_call(call())
+    assert told.value.status == "RESET"
+
+    async def ours() -> None:
+        raise RuntimeError("Connection has been closed")
+
+    with pytest.raises(RuntimeError):
+        await radio_call(ours())

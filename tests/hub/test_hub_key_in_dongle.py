@@ -55,26 +55,22 @@ async def test_the_dongle_holds_the_hubs_private_key_and_agrees_the_meters_link_
         await dongle.close()
 
 
-def test_a_board_has_the_keys_established_in_its_virtual_dongle(tmp_path: Path) -> None:
+async def test_a_board_has_the_keys_established_in_its_virtual_dongle(clock: Clock, tmp_path: Path) -> None:
     board = load_board("simulated", ("radio.cbke=true",))
-    clock = Clock(start=board.clock.start, warp=True)
     trace, records = Trace(clock.now), list[Record]()
     trace.subscribe(records.append)
     used: list[str] = []
 
-    async def main() -> None:
-        async with open_station(board, clock, trace, tmp_path) as station:
-            assert isinstance(station.ncp, NcpServer)
-            receive = station.ncp.ncp.receive
+    async with open_station(board, clock, trace, tmp_path) as station:
+        assert isinstance(station.ncp, NcpServer)
+        receive = station.ncp.ncp.receive
 
-            def noted(data: bytes) -> None:
-                used.append(schemas_by_id(13)[decode_frame(data, 13).frame_id].name)
-                receive(data)
+        def noted(data: bytes) -> None:
+            used.append(schemas_by_id(13)[decode_frame(data, 13).frame_id].name)
+            receive(data)
 
-            station.ncp.ncp.receive = noted  # type: ignore[method-assign]
-            await HomeJourney(station, Steps(records, lambda _: None, lambda _: None), records).reach(State.JOINED)
-
-    clock.run(main())
+        station.ncp.ncp.receive = noted  # type: ignore[method-assign]
+        await HomeJourney(station, Steps(records, lambda _: None, lambda _: None), records).reach(State.JOINED)
     assert "calculateSmacs283k1" in used
 
 
