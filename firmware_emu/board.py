@@ -531,6 +531,24 @@ def _set(table: dict[str, TomlValue], assignment: str) -> None:
     place[last] = value
 
 
+def told(board: Board) -> dict[str, object]:
+    """The board as plain values for JSON, EUI-64s as text; install codes are secrets and stay out."""
+    plain = board.model_dump(exclude={"device": {"__all__": {"install_code"}}})
+    return {name: _plain(value) for name, value in plain.items()}
+
+
+def _plain(value: object) -> object:
+    """An identifier of 8 octets, which the model takes apart, as its text again."""
+    if isinstance(value, dict):
+        octets = value.get("octets")
+        if len(value) == 1 and isinstance(octets, bytes):
+            return octets.hex()
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value
+
+
 def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board:
     """The board of that name or path, with ``settings`` (``radio.path=/dev/ttyUSB0``) laid over it.
 

@@ -1,6 +1,7 @@
 """A running hub's own console over a local socket (mode 0600): one JSON object a line, there and back.
 
-To the hub: ``{"id": 1, "say" | "offers" | "hint" | "state": text, "width": columns}``, ``{"interrupt": 1}``. From it:
+To the hub: ``{"id": 1, "say" | "look" | "offers" | "hint" | "state" | "board" | "records": text, "width": columns}``,
+``{"interrupt": 1}``. ``look`` says what only looks, and leaves no line in the session; ``records`` asks for those behind a number. From it:
 ``{"id": 1, ...}`` with the answer or ``error``, and ``{"record": line}`` for each record that is watched.
 """
 
@@ -14,12 +15,14 @@ import queue
 import socket
 import tempfile
 import threading
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from firmware_emu.board import told
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.offers import Offer, hint, offers
@@ -33,9 +36,11 @@ from firmware_emu.trace import Record
 
 _LINE = 1 << 20
 _GONE = "the hub is gone: `exit`, then attach again when it runs"
-_WORDS = ("say", "offers", "hint", "state")
+_WORDS = ("say", "look", "offers", "hint", "state", "board", "records")
 _UNREAD = 1 << 20
 """Octets that wait for a console that does not read; beyond them records are dropped and counted (own limit)."""
+_AT_A_TIME = 1000
+"""Records of one answer (own limit): whoever asks, asks again."""
 _VISITS = 20
 """Consoles attached at a time (own limit)."""
 _PATH_LONGEST = 100
@@ -154,6 +159,15 @@ class _Visit:
                     if not done.ok:
                         break
                 self._send({"id": number, "results": results})
+            elif "look" in asked:
+                seen = [(await core.look(call)).as_json() for call in core.parse(asked["look"])]
+                self._send({"id": number, "results": seen})
+            elif "records" in asked:
+                behind = int(asked["records"]) if asked["records"].isdecimal() else 0
+                first = bisect_right(core.records, behind, key=lambda record: record.number)
+                self._send({"id": number, "records": [record.as_json() for record in core.records[first : first + _AT_A_TIME]]})
+            elif "board" in asked:
+                self._send({"id": number, "board": told(core.board)})
             elif "offers" in asked:
                 self._send({"id": number, "offers": [(offer.word, offer.meaning) for offer in offers(core, asked["offers"])]})
             elif "hint" in asked:
@@ -222,8 +236,26 @@ class AttachedTalk:
         results = answer["results"]
         assert isinstance(results, list)
         for one in results:
-            told = one["json"]
-            yield Told(told["said"], told.get("values", {}), ok=one["ok"], picture=Text.from_ansi(one["text"]), raw=told)
+            seen = one["json"]
+            yield Told(seen["said"], seen.get("values", {}), ok=one["ok"], picture=Text.from_ansi(one["text"]), raw=seen)
+
+    def look(self, line: str) -> list[dict[str, object]]:
+        """Results of what only looks, as plain values; nothing of it stays in the session. Raises WordError, CommsHubError."""
+        results = self._ask({"look": line})["results"]
+        assert isinstance(results, list)
+        return results
+
+    def records(self, behind: int) -> list[str]:
+        """The next records behind a number, a line of JSON each. Raises CommsHubError where the hub is gone."""
+        records = self._ask({"records": str(behind)})["records"]
+        assert isinstance(records, list)
+        return records
+
+    def board(self) -> dict[str, object]:
+        """The board as plain values. Raises CommsHubError where the hub is gone."""
+        board = self._ask({"board": ""})["board"]
+        assert isinstance(board, dict)
+        return board
 
     def offers(self, line: str, more: Sequence[Offer]) -> list[Offer]:
         try:
@@ -277,11 +309,11 @@ class AttachedTalk:
     def _read(self) -> None:
         with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
             for octets in lines:
-                told = json.loads(octets)
-                if "record" in told:
-                    self._show(Text.from_ansi(told["record"]))
-                elif (waiting := self._answers.get(told["id"])) is not None:
-                    waiting.put(told)
+                heard = json.loads(octets)
+                if "record" in heard:
+                    self._show(Text.from_ansi(heard["record"]))
+                elif (waiting := self._answers.get(heard["id"])) is not None:
+                    waiting.put(heard)
         self._over = True
         for waiting in tuple(self._answers.values()):
             waiting.put({"error": _GONE})

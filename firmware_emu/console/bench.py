@@ -16,6 +16,7 @@ A bench has an event loop and a thread of its own, so that both forms work anywh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from abc import ABC, abstractmethod
@@ -26,6 +27,7 @@ from typing import Any, TypeVar
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
+from firmware_emu.console.attach import console_socket
 from firmware_emu.console.core import Call, Core, FirmwareStation, Noun, Opened, call_of, openers
 from firmware_emu.console.declare import Verb, WordError
 from firmware_emu.console.result import Result
@@ -119,6 +121,17 @@ class Handle:
         except KeyboardInterrupt:
             future.cancel()
             raise
+
+
+@contextlib.contextmanager
+def listening(handle: Handle, path: Path) -> Iterator[Path]:
+    """While in the context further consoles, and ``chub watch``, can attach to the bench at ``path``. Raises NotAvailable."""
+    socket = console_socket(handle.core, path)
+    handle.submit(socket.__aenter__()).result()
+    try:
+        yield path
+    finally:
+        handle.submit(socket.__aexit__(None, None, None)).result()
 
 
 class _NounFace:

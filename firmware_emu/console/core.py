@@ -226,6 +226,13 @@ class Core:
         self.said.append(SaidCall(call, done, first, len(self.records)))
         return done
 
+    async def look(self, call: Call) -> Result:
+        """One call that only looks, for who keeps looking: it is no line of the session. Raises WordError for one that does something."""
+        if not call.verb.looks:
+            raise WordError(f"read {call.line!r}, expected what only looks")
+        looked: Result = await getattr(call.noun, call.verb.method)(*call.args, **call.kwargs)
+        return looked
+
     async def _act(self, work: Coroutine[object, object, Result]) -> Result:
         with self.running():
             try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from firmware_emu.board import Board
+from firmware_emu.board import Board, told
 from firmware_emu.trace import Record
 from hil.report.verdict import Plot
 
+_USERS = ("supplier", "gas_supplier", "other_supplier", "network_operator", "other_user")
 _DCC = ("gateway", "dcc", "acb", "transform", "inventory", "alerts", "responses")
 _HUB = ("hub", "chf", "gpf", "radio", "hub connector")
 _AROUND_S = 4.0
@@ -16,17 +18,16 @@ _MARKED = ("ac lost", "supply off", "boot")
 
 def lanes(board: Board) -> dict[str, str]:
     """Identity or source to lane, in the order in which a command travels: users, DCC, hub, Devices, jig."""
-    parties = board.parties
-    users = {
-        str(parties.supplier): "supplier",
-        str(parties.gas_supplier): "gas supplier",
-        str(parties.other_supplier): "other supplier",
-        str(parties.network_operator): "network operator",
-        str(parties.other_user): "other user",
-    }
-    dcc = dict.fromkeys((*_DCC, str(parties.access_control_broker)), "DCC")
-    hub = dict.fromkeys((*_HUB, str(board.hub.chf), str(board.hub.gpf)), "hub")
-    devices = {str(device.eui): device.name for device in board.device}
+    return lanes_of(told(board))
+
+
+def lanes_of(board: Mapping[str, Any]) -> dict[str, str]:
+    """The same of a board that was told as plain values, in a run's ``board.json`` or by a hub that runs."""
+    parties = board["parties"]
+    users = {parties[name]: name.replace("_", " ") for name in _USERS}
+    dcc = dict.fromkeys((*_DCC, parties["access_control_broker"]), "DCC")
+    hub = dict.fromkeys((*_HUB, board["hub"]["chf"], board["hub"]["gpf"]), "hub")
+    devices = {device["eui"]: device["name"] for device in board["device"]}
     return {**users, **dcc, **hub, **devices, "host connector": "jig", "supply": "jig"}
 
 

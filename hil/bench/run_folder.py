@@ -15,7 +15,7 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from firmware_emu.board import Board
+from firmware_emu.board import Board, told
 from firmware_emu.errors import NotAvailable
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.trace import JsonLines, Record, Scalar
@@ -58,8 +58,7 @@ class RunFolder:
         }
         self.records: list[Record] = []
         self._lines = JsonLines(self.path / "trace.jsonl")
-        plain = board.model_dump(exclude={"device": {"__all__": {"install_code"}}})
-        (self.path / "board.json").write_text(json.dumps(plain, default=str, indent=2) + "\n", encoding="utf-8")
+        (self.path / "board.json").write_text(json.dumps(told(board), default=str, indent=2) + "\n", encoding="utf-8")
 
     def __call__(self, record: Record) -> None:
         """The trace sink."""

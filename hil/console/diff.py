@@ -40,12 +40,13 @@ def read_trace(folder: Path) -> list[Record]:
     path = folder / "trace.jsonl" if folder.is_dir() else folder
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return [_record(json.loads(line)) for line in lines if line]
+        return [record_of(json.loads(line)) for line in lines if line]
     except (OSError, ValueError, KeyError) as wrong:
         raise NotAvailable(f"a trace in {folder}", f"{wrong}; name the folder of a run (runs/...) or its trace.jsonl") from None
 
 
-def _record(row: dict[str, object]) -> Record:
+def record_of(row: dict[str, object]) -> Record:
+    """The record of a line of a trace. Raises KeyError or ValueError for what is none."""
     data = row.get("data")
     detail = row.get("detail") or {}
     assert isinstance(detail, dict)

@@ -130,6 +130,14 @@ class Keyboard:
         WebDriverWait(self.driver, PATIENCE_S).until(lambda driver: words in driver.execute_script(shown), words)
 
 
+def axe_source() -> str:
+    """The accessibility checker's program. Skips the test where it is not installed."""
+    for package in ("axe_playwright_python", "axe_core_python"):
+        if (spec := find_spec(package)) is not None and spec.origin is not None:
+            return (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+    pytest.skip("axe is not here: pip install axe-core-python")
+
+
 def at_width(driver: WebDriver, size: tuple[int, int]) -> None:
     tell(driver, "Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=size == PHONE)
 
@@ -275,17 +283,7 @@ VIEWS = (
 def test_every_view_fits_is_accessible_and_loads_nothing_from_elsewhere(
     driver: WebDriver, served: Served, tmp_path: Path, record_property: object, name: str, size: tuple[int, int]
 ) -> None:
-    source = next(
-        (
-            Path(spec.origin).parent / "axe.min.js"
-            for package in ("axe_playwright_python", "axe_core_python")
-            if (spec := find_spec(package)) is not None and spec.origin is not None
-        ),
-        None,
-    )
-    if source is None:
-        pytest.skip("axe is not here: pip install axe-core-python")
-    axe = source.read_text(encoding="utf-8")
+    axe = axe_source()
     at_width(driver, size)
     enter(driver, served)
     findings: list[str] = []

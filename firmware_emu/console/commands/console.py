@@ -15,8 +15,8 @@ from typing import TextIO
 import click
 from rich.console import Console
 
-from firmware_emu.console.attach import AttachedTalk
-from firmware_emu.console.bench import Bench
+from firmware_emu.console.attach import AttachedTalk, socket_in
+from firmware_emu.console.bench import Bench, listening
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.prompt import Prompt
 from firmware_emu.console.result import columns
@@ -78,7 +78,8 @@ def console(
                 click.echo(f"left out: {left_out}", err=True)
             if lines is None:
                 click.echo(f"board {local.name}, seed {bench.seed}, run {bench.folder}; `help` tells what can be said", err=True)
-            code = _serve(local, lines, as_json, keep_going)
+            with contextlib.nullcontext() if lines is not None else listening(bench.handle, socket_in(bench.folder)):
+                code = _serve(local, lines, as_json, keep_going)
     sys.exit(code)
 
 

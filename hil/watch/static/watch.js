@@ -1,0 +1,210 @@
+// Asks the bench's page for what changed, and draws it: map, supply, registers, faults, ladder. Knows nothing of the bench itself.
+"use strict";
+(() => {
+  const EVERY_MS = 1000, MOST = 2000;
+  const at = (id) => document.getElementById(id);
+  const hops = [];
+  let last = 0, lanes = [], chosen = null;
+
+  function made(name, text, attributes = {}) {
+    const element = document.createElement(name);
+    if (text !== null) element.textContent = text;
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  }
+
+  function drawn(name, attributes, text = null) {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    if (text !== null) element.textContent = text;
+    return element;
+  }
+
+  // Elements that a user may stand on are only made anew where they say something else.
+  function put(place, told, build) {
+    const key = JSON.stringify(told);
+    if (place.dataset.told === key) return;
+    place.dataset.told = key;
+    place.replaceChildren(...build(told));
+  }
+
+  function list(values) {
+    return Object.entries(values).flatMap(([name, value]) => [made("dt", name), made("dd", shown(value))]);
+  }
+
+  function shown(value) {
+    if (value === null || value === "") return "-";
+    if (typeof value === "boolean") return value ? "yes" : "no";
+    if (typeof value === "object") return Object.entries(value).map(([name, one]) => (Array.isArray(value) ? shown(one) : `${name} ${shown(one)}`)).join(", ");
+    return String(value);
+  }
+
+  function map(members) {
+    const svg = drawn("svg", { viewBox: "0 0 540 260", role: "img", "aria-label": "Map of the HAN; the table below says the same" });
+    members.forEach((one, number) => {
+      const angle = Math.PI * (2 * number + 1) / members.length;
+      const x = 270 + 190 * Math.cos(angle), y = 130 + 90 * Math.sin(angle);
+      const off = one.state === "not on the HAN", asleep = one.state === "asleep";
+      svg.append(drawn("line", { x1: 270, y1: 130, x2: x, y2: y, class: `link ${off ? "off" : asleep ? "asleep" : ""}` }));
+      svg.append(drawn("circle", { cx: x, cy: y, r: 32, class: `node ${off ? "off" : ""}` }));
+      svg.append(drawn("text", { x, y: y + 4, "text-anchor": "middle" }, one.name));
+      if (asleep) svg.append(drawn("text", { x: x + 26, y: y - 22 }, "zzz"));
+    });
+    svg.append(drawn("circle", { cx: 270, cy: 130, r: 36, class: "node" }), drawn("text", { x: 270, y: 134, "text-anchor": "middle" }, "hub"));
+    return [svg];
+  }
+
+  function supply({ volts, now }) {
+    if (!volts.length) return [made("p", "This bench has no supply of its own.", { class: "quiet" })];
+    const first = volts[0][0], span = Math.max(now - first, 1), top = Math.max(...volts.map((one) => one[1]), 1) * 1.1;
+    const x = (when) => 40 + 490 * (when - first) / span, y = (value) => 110 - 100 * value / top;
+    let path = "";
+    volts.forEach(([when, value], number) => { path += number ? `H${x(when).toFixed(1)}V${y(value).toFixed(1)}` : `M${x(when)} ${y(value)}`; });
+    path += "H530";
+    const svg = drawn("svg", { viewBox: "0 0 540 132", role: "img", "aria-label": `Volts at the hub, ${volts.at(-1)[1].toFixed(2)} V now` });
+    svg.append(drawn("path", { d: "M40 10V110H530", class: "axis", fill: "none" }), drawn("path", { d: path, class: "volts" }));
+    svg.append(drawn("text", { x: 34, y: 20, "text-anchor": "end" }, `${top.toFixed(0)} V`), drawn("text", { x: 34, y: 112, "text-anchor": "end" }, "0"));
+    svg.append(drawn("text", { x: 40, y: 128 }, "0 s"), drawn("text", { x: 530, y: 128, "text-anchor": "end" }, `${span.toFixed(1)} s`));
+    return [svg];
+  }
+
+  function columns() { return `7.5rem repeat(${2 * lanes.length}, minmax(0, 1fr))`; }
+
+  function hopOf(hop) {
+    const item = made("li", null), button = made("button", null, { type: "button" });
+    const from = 2 + 2 * lanes.indexOf(hop.from), to = 2 + 2 * lanes.indexOf(hop.to);
+    const right = to > from, alone = from === to || from < 2 || to < 2;
+    const tip = alone ? hop.text : hop.bad ? `${hop.text} ✗` : right ? `${hop.text} ▶` : `◀ ${hop.text}`;
+    button.append(made("span", hop.time, { class: "when" }), made("span", ` ${hop.from} to ${hop.to}: `, { class: "way" }));
+    const what = made("span", tip, { class: "what" });
+    what.style.gridRow = "1";
+    what.style.gridColumn = alone ? "2 / -1" : `${Math.min(from, to) + 1} / ${Math.max(from, to) + 1}`;
+    button.append(what);
+    button.style.gridTemplateColumns = columns();
+    if (hop.bad) button.classList.add("bad");
+    button.setAttribute("aria-label", `${hop.time}, ${hop.from} to ${hop.to}, ${hop.text}${hop.bad ? ", went wrong" : ""}`);
+    button.addEventListener("click", () => why(hop, button));
+    item.append(button);
+    return item;
+  }
+
+  function wanted(hop) {
+    const device = at("device").value, area = at("area").value;
+    return (!device || hop.from === device || hop.to === device) && (!area || hop.area === area)
+      && (!at("bad").checked || hop.bad) && (at("keep").checked || !hop.keep_alive);
+  }
+
+  let day = null;
+  function show(some, afresh) {
+    const place = at("hops");
+    if (afresh) { place.replaceChildren(); day = null; }
+    for (const hop of some.filter(wanted)) {
+      if (hop.date !== day) { day = hop.date; place.append(made("li", day, { class: "day" })); }
+      place.append(hopOf(hop));
+    }
+    while (place.children.length > MOST) place.firstChild.remove();
+    const seen = hops.filter(wanted).length, quiet = hops.filter((hop) => hop.keep_alive).length;
+    at("count").textContent = `${seen} of ${hops.length} hops${quiet && !at("keep").checked ? `, ${quiet} keep-alives folded away` : ""}`;
+    if (at("follow").checked && (afresh || some.length)) place.scrollTop = place.scrollHeight;
+  }
+
+  function options(select, words) {
+    const have = new Set([...select.options].map((one) => one.value));
+    for (const word of words) if (!have.has(word)) select.append(made("option", word, { value: word }));
+  }
+
+  async function why(hop, button) {
+    if (chosen) chosen.removeAttribute("aria-current");
+    chosen = button;
+    button.setAttribute("aria-current", "true");
+    const told = await (await fetch(`why?record=${hop.number}`)).json();
+    const parts = [made("p", hop.line, { class: "plain quiet" }), made("p", told.said, { class: told.ok === false ? "problem" : "plain" })];
+    if (told.values) { const facts = made("dl", null); facts.append(...list(told.values)); parts.push(facts); }
+    at("why").replaceChildren(...parts);
+    at("why-title").focus({ preventScroll: true });
+    at("why").scrollIntoView({ block: "nearest" });
+  }
+
+  async function say(path, body) {
+    const told = await (await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
+    at("told").textContent = told.said;
+    at("told").className = told.ok === false ? "problem" : "";
+    await refresh();
+    return told.ok !== false;
+  }
+
+  function faults(rows) {
+    if (!rows.length) return [made("li", "No fault is in force.", { class: "quiet" })];
+    return rows.map((row) => {
+      const item = made("li", null), lift = made("button", "Lift", { type: "button", "aria-label": `Lift ${row.fault}` });
+      lift.addEventListener("click", () => say("lift", { number: row.number }).then(() => at("sentence").focus()));
+      item.append(made("span", `${row.number}. ${row.fault}, acted ${shown(row.acted)}`), lift);
+      return item;
+    });
+  }
+
+  function registers(values) {
+    return Object.entries(values).map(([name, facts]) => {
+      const box = made("details", null), inner = made("dl", null);
+      box.open = true;
+      inner.append(...list(facts));
+      box.append(made("summary", name), inner);
+      return box;
+    });
+  }
+
+  async function refresh() {
+    let told;
+    try {
+      told = await (await fetch(`state?behind=${last}`)).json();
+    } catch {
+      at("news").textContent = "The page's server is gone.";
+      return;
+    }
+    const more = told.last < last;
+    if (more) { hops.length = 0; }
+    last = told.last;
+    at("news").textContent = told.gone ?? `${told.live ? "running" : "a run's folder"}, ${last} records`;
+    options(at("device"), told.lanes.filter((name) => told.hops.some((hop) => hop.from === name || hop.to === name)));
+    options(at("area"), [...new Set(told.hops.map((hop) => hop.area))]);
+    put(at("map"), told.members.map(({ name, state }) => ({ name, state })), map);
+    put(at("members"), told.members, (members) => members.map((one) => {
+      const row = made("tr", null);
+      row.append(made("th", one.name, { scope: "row" }), made("td", one.type), made("td", one.state), made("td", one.heard));
+      return row;
+    }));
+    put(at("supply"), { volts: told.volts, now: told.now }, supply);
+    put(at("lines"), { ...(told.jig ?? {}), ...told.lines }, list);
+    put(at("registers"), told.registers ?? null, (values) => values ? registers(values)
+      : [made("p", "A run that is over keeps no registers; what was read stands in its ladder.", { class: "quiet" })]);
+    at("add").hidden = !told.live;
+    put(at("faults"), told.faults ?? [], faults);
+    hops.push(...told.hops);
+    hops.splice(0, Math.max(0, hops.length - 20 * MOST));
+    const used = new Set(hops.flatMap((hop) => [hop.from, hop.to])), wider = told.lanes.filter((name) => used.has(name));
+    const redraw = more || wider.length !== lanes.length;
+    lanes = wider;
+    if (told.hops.length || redraw) {
+      put(at("lanes"), lanes, () => [made("span", "bench time"), ...lanes.map((name) => { const cell = made("span", name); cell.style.gridColumn = "span 2"; return cell; })]);
+      at("lanes").style.gridTemplateColumns = columns();
+      show(redraw ? hops : told.hops, redraw);
+    }
+    document.body.dataset.ready = "yes";
+  }
+
+  for (const id of ["device", "area", "bad", "keep"]) at(id).addEventListener("change", () => show(hops, true));
+  at("add").addEventListener("submit", (event) => {
+    event.preventDefault();
+    say("faults", { sentence: at("sentence").value }).then((good) => { if (good) at("sentence").value = ""; });
+  });
+  // In the list of hops the arrows go from hop to hop.
+  at("hops").addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const buttons = [...at("hops").querySelectorAll("button")], here = buttons.indexOf(document.activeElement);
+    buttons.at(here < 0 ? (step > 0 ? 0 : -1) : Math.min(Math.max(here + step, 0), buttons.length - 1))?.focus();
+    event.preventDefault();
+  });
+  const loop = async () => { await refresh(); setTimeout(loop, EVERY_MS); };
+  loop();
+})();

@@ -1,0 +1,83 @@
+"""What the page of a bench shows, out of its records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from firmware_emu.board import load_board, told
+from firmware_emu.errors import NotAvailable
+from firmware_emu.trace import Record
+from hil.watch.sources import RunOfFolder, find
+from hil.watch.views import BenchView
+
+BOARD = told(load_board("simulated"))
+ESME, GSME = BOARD["device"][0]["eui"], BOARD["device"][1]["eui"]  # type: ignore[index]
+GPF = BOARD["hub"]["gpf"]  # type: ignore[index]
+RECORDS = [
+    Record(1, 10.0, "ichis", "supply", "set", detail={"volts": 12.0, "at_pins": 11.97}),
+    Record(2, 10.0, "ichis", "host connector", "drove", "hub connector", detail={"what": "AC Lost low"}),
+    Record(3, 11.0, "han", f"esme {ESME}", "sent", GPF, detail={"cluster": "KeepAlive", "command": "READ_ATTRIBUTES"}),
+    Record(4, 12.0, "han", f"gsme {GSME}", "joined", GPF),
+    Record(5, 13.0, "device", f"gsme {GSME}", "asleep"),
+    Record(6, 14.0, "bench", "fault 1", "dropped", "han", detail={"sender": GPF, "receiver": ESME}),
+    Record(7, 15.0, "han", "hub", "sent", ESME, data=b"\x01", detail={"cluster": "Metering", "command": "READ_ATTRIBUTES"}),
+]
+
+
+def _view() -> BenchView:
+    view = BenchView(BOARD)
+    view.take(RECORDS)
+    return view
+
+
+def test_a_device_is_on_the_map_as_its_records_say() -> None:
+    state = {one["name"]: one for one in _view().as_json(0)["members"]}  # type: ignore[attr-defined]
+    assert state["esme"]["state"] == "on the HAN"
+    assert state["esme"]["heard"] == "4.0 s before the last record"
+    assert state["gsme"]["state"] == "asleep"
+    assert state["ihd"]["state"] == "not on the HAN"
+    view = _view()
+    view.take([Record(8, 16.0, "han", "hub", "removed", ESME)])
+    assert next(one for one in view.as_json(0)["members"] if one["name"] == "esme")["state"] == "not on the HAN"  # type: ignore[attr-defined]
+
+
+def test_hops_are_told_between_lanes_and_a_fault_between_those_it_acted_on() -> None:
+    hops = {hop["number"]: hop for hop in _view().hops(0)}
+    assert hops[3]["keep_alive"]
+    assert (hops[7]["from"], hops[7]["to"], hops[7]["text"]) == ("hub", "esme", "Metering READ_ATTRIBUTES")
+    assert (hops[6]["from"], hops[6]["to"], hops[6]["bad"]) == ("hub", "esme", True)
+    assert 5 not in hops
+    assert [hop["number"] for hop in _view().hops(6)] == [7]
+
+
+def test_supply_and_lines_are_those_of_the_jig() -> None:
+    state = _view().as_json(0)
+    assert state["volts"] == [(10.0, 11.97)]
+    assert state["lines"] == {"AC Lost": "low"}
+
+
+def test_a_run_folder_that_grows_is_read_on_from_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "board.json").write_text(json.dumps(BOARD, default=str))
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text(RECORDS[0].as_json() + "\n" + RECORDS[1].as_json()[:10])
+    run = find(tmp_path)
+    assert [record.number for record in run.records(0)] == [1]
+    trace.write_text("".join(record.as_json() + "\n" for record in RECORDS))
+    assert [record.number for record in run.records(1)] == [2, 3, 4, 5, 6, 7]
+    assert run.say("fault add han drop 1% to esme")["ok"] is False
+    assert "dropped" in str(run.why(6, run.records(0))["said"])
+
+
+def test_a_folder_without_a_run_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(NotAvailable, match="name a run's folder"):
+        RunOfFolder(tmp_path)
+
+
+def test_a_board_told_for_json_holds_identifiers_as_text_and_no_install_code() -> None:
+    text = json.dumps(BOARD, default=str)
+    assert ESME == "02e53e0000000001"
+    assert "install_code" not in text
+    assert "b'" not in text
