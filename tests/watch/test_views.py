@@ -1,4 +1,4 @@
-"""What the page of a bench shows, out of its records."""
+"""The page of a bench, out of its records."""
 
 from __future__ import annotations
 

@@ -10,16 +10,11 @@ from pathlib import Path
 import pytest
 
 from firmware_emu.console import BlockingBench
+from tests.browser import DESKTOP, PHONE, SERIOUS, Keyboard, Keys, WebDriver, WebDriverWait, at_width, axe_source, driver, needs_chromium
 from tests.patience import PATIENCE_S
 
-pytest.importorskip("selenium.webdriver", reason="selenium is not here: pip install selenium")
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.ui import WebDriverWait
-
-from tests.ssi.test_browser import DESKTOP, PHONE, SERIOUS, Keyboard, at_width, axe_source, driver, pytestmark
-
-__all__ = ["driver", "pytestmark"]
+__all__ = ["driver"]
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
