@@ -76,7 +76,7 @@ def test_the_ladder_grows_is_filtered_and_a_fault_is_added_and_lifted(driver: We
     assert 0 < _count(driver) < before
     driver.execute_script("document.getElementById('sentence').focus()")
     keyboard.press("han delay 7ms to esme", Keys.ENTER)
-    keyboard.until("2. han delay 7ms to esme")
+    keyboard.until("han delay 7ms to esme, acted")
     driver.execute_script("document.querySelector('#faults li:last-child button').focus()")
     assert keyboard.focused == "Lift han delay 7ms to esme"
     keyboard.press(Keys.ENTER)
