@@ -1,6 +1,6 @@
 """A pytest plugin that runs the tests of requirement rows one at a time, each in a process of its own that begins with everything loaded.
 
-``CHUB_PROVE`` names a JSON file with what to do: ``{"mode": "trace", "rows": [...], "cost": {...}}`` traces the tests of these rows
+``CHUB_PROVE`` names a JSON file with what to do: ``{"mode": "trace", "rows": [...], "cost": {...}, "each": 2}`` traces the tests of these rows
 that cost least (seconds by the test's name in JUnit);
 ``{"mode": "judge", "proofs": [[row, test, watched]], "out": ...}`` runs each test sound and with its mutant;
 ``{"mode": "find", "wanted": {row: [[test, [watched, ...]]]}, "out": ...}`` runs mutants until one turns a test red.
@@ -14,7 +14,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -26,7 +25,6 @@ import through_doors
 from _pytest.runner import runtestprotocol
 from through_doors import Watched
 
-TESTS_A_ROW = 2
 LIMIT_S = 240
 """A test that takes longer has gone astray by its mutant. Wall time, which is no verdict: such a mutant is not taken."""
 
@@ -59,7 +57,7 @@ class Prover:
         for row in sorted(wanted):
             tests = [test for test, rows in named.items() if row in rows]
             chosen |= dict.fromkeys(
-                sorted(tests, key=lambda test: cost.get(test.replace(".py::", "::").replace("/", "."), 0.0))[:TESTS_A_ROW]
+                sorted(tests, key=lambda test: cost.get(test.replace(".py::", "::").replace("/", "."), 0.0))[: self.told["each"]]
             )
         for _, tests in groupby(sorted(chosen), key=lambda test: test.partition("::")[0]):
             for traced in _traced([items[test] for test in tests]):
@@ -102,9 +100,9 @@ def _traced(items: list[pytest.Item]) -> list[dict[str, Any]]:
             with own.open("w", encoding="utf-8") as file:
                 for item, after in zip(items, [*items[1:], items[-1]], strict=True):
                     through_doors.forget(entered)
-                    began = time.process_time()
+                    began = _processor_s()
                     outcome = _outcome(item, items, after)
-                    seconds = round(time.process_time() - began, 2)
+                    seconds = round(_processor_s() - began, 2)
                     found = {"test": item.nodeid, "outcome": outcome, "seconds": seconds, "entered": through_doors.named(entered)}
                     file.write(json.dumps(found) + "\n")
                     file.flush()
@@ -117,6 +115,11 @@ def _traced(items: list[pytest.Item]) -> list[dict[str, Any]]:
         shared = {tuple(one) for file in Path(folder).glob("*.json") for one in json.loads(file.read_text(encoding="utf-8"))}
     shared |= {tuple(one) for one in answers[0]["entered"]} if answers else set()
     return [{**answer, "entered": sorted(shared | {tuple(one) for one in answer["entered"]})} for answer in answers]
+
+
+def _processor_s() -> float:
+    """Processor seconds of this process and of the programs that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def _watched(item: pytest.Item, watched: Watched) -> tuple[str, list[str]]:
