@@ -128,6 +128,9 @@ def test_a_hubs_log_is_compared_with_the_inventory(store: Path) -> None:
     assert "add it (8.11) or decommission it (8.3)" in " ".join(differing.output.split())
 
 
+@pytest.mark.requirement("GW-02")
+@pytest.mark.requirement("GW-03")
+@pytest.mark.requirement("GW-62")
 def test_connections_are_notified_and_shown_with_their_load(store: Path) -> None:
     assert "edition 1" in run("connections", "notify", str(NETWORK), "high volume", "--store", str(store)).output
     rows = shown("connections", "show", "--store", str(store))

@@ -13,7 +13,9 @@ from ichis.cli import ichis
 from ichis.interop import load_makers
 
 
+@pytest.mark.requirement("ICH-03")
 @pytest.mark.requirement("ICH-04")
+@pytest.mark.requirement("ICH-05")
 @pytest.mark.requirement("ICH-08")
 def test_every_hub_works_in_every_host_meter_or_hot_shoe() -> None:
     outcome = CliRunner().invoke(ichis, ["interop", "--json"])

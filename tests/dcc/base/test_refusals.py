@@ -88,6 +88,9 @@ def test_a_reason_among_several_keeps_its_next_step_and_its_source() -> None:
     assert reason.next_step == "pre-notify it first (12.2)"
 
 
+@pytest.mark.requirement("GW-31")
+@pytest.mark.requirement("GW-68")
+@pytest.mark.requirement("GW-69")
 def test_the_command_prints_the_list_and_narrows_it_down() -> None:
     everything = json.loads(CliRunner().invoke(dcc, ["refusals", "--json"]).output)
     assert [entry["name"] for entry in everything] == list(catalogue())
