@@ -1,7 +1,7 @@
 """A pytest plugin that runs the tests of requirement rows one at a time, each in a process of its own that begins with everything loaded.
 
-``CHUB_PROVE`` names a JSON file with what to do: ``{"mode": "trace", "rows": [...], "cost": {...}, "each": 2}`` traces so many tests of these rows,
-those that cost least (seconds by the test's name in JUnit);
+``CHUB_PROVE`` names a JSON file with what to do: ``{"mode": "trace", "rows": [...], "cost": {...}, "each": 2}`` traces so many tests of
+these rows, those that cost least (seconds by the test's name in JUnit);
 ``{"mode": "judge", "proofs": [[row, test, watched]], "out": ...}`` runs each test sound and with its mutant;
 ``{"mode": "find", "wanted": {row: [[test, [watched, ...]]]}, "out": ...}`` runs mutants until one turns a test red.
 Each answer is a line of JSON in ``out``.
