@@ -28,12 +28,19 @@ class Judge:
     packages: Path
 
     def parse(self, files: Sequence[Path]) -> dict[Path, dict[str, object]]:
-        """Parse each file with duis-parser; what was said by file, ``error`` where it was refused."""
+        """Parse each file with duis-parser: its simplified form, ``error`` where it was refused."""
+        return self._of_parser("parse", files)
+
+    def construct(self, files: Sequence[Path]) -> dict[Path, dict[str, object]]:
+        """Let duis-parser write a document from each file of JSON: ``document``, ``error`` where it was refused."""
+        return self._of_parser("construct", files)
+
+    def _of_parser(self, what: str, files: Sequence[Path]) -> dict[Path, dict[str, object]]:
         script = Path(__file__).with_name("judge.cjs")
         env = {**os.environ, "NPM_PACKAGES": str(self.packages)}
-        done = subprocess.run(["node", str(script), *map(str, files)], capture_output=True, text=True, env=env, check=True)
+        done = subprocess.run(["node", str(script), what, *map(str, files)], capture_output=True, text=True, env=env, check=True)
         said = (json.loads(line) for line in done.stdout.splitlines())
-        return {Path(str(one["file"])): one for one in said}
+        return {Path(str(one.pop("file"))): one for one in said}
 
     def tool(self, what: str, files: Sequence[Path]) -> dict[Path, Said]:
         """Let the Java tool of duis-sign-wrap ``sign`` or ``validate`` each file, in one Java machine."""

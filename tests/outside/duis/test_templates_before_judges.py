@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -17,6 +18,7 @@ from firmware_emu.crypto.keystore_files import certificate_text
 from firmware_emu.ids import Eui64
 from hil.dcc.duis.document import load_schema
 from hil.dcc.duis.request import CommandVariant
+from hil.dcc.duis.simplified import simplified
 from tests.dcc.service.templates import in_order
 from tests.outside.duis.judges import Judge, RunningDcc, holds_for_xmlsec
 
@@ -35,10 +37,33 @@ OTHER_SCHEMA = {"12.1_REQUEST_WAN_MATRIX_ADDRESS_REQUEST_DUIS.answer.xml"}
 """The answer whose form the tool does not know: it has the schema of DUIS 5.1."""
 
 
+def plain(content: object) -> object:
+    """The simplified form with plain texts for leaves, and for the objects and big numbers of duis-parser's output."""
+    if isinstance(content, dict):
+        told = content.get("number", content.get("Service Reference Variant"))
+        return str(told) if told is not None else {name: plain(value) for name, value in content.items()}
+    return [plain(one) for one in content] if isinstance(content, list) else str(content)
+
+
 def variant_of(octets: bytes) -> CommandVariant:
     found = re.search(rb"CommandVariant>(\d)", octets)
     assert found is not None
     return CommandVariant(int(found[1]))
+
+
+def test_our_json_of_every_template_is_that_of_the_published_parser_which_reads_it_too(judge: Judge, duis: Path, tmp_path: Path) -> None:
+    templates, schema = in_order(duis), load_schema(duis / "xsd" / "DUIS.xsd")
+    ours = {template: simplified(template.read_bytes()) for template in templates}
+    theirs = judge.parse(templates)
+    assert [one.name for one in templates if plain(theirs[one]) != plain(ours[one])] == []
+    for template in templates:
+        (tmp_path / f"{template.stem}.json").write_text(json.dumps(ours[template]))
+    written = judge.construct(sorted(tmp_path.glob("*.json")))
+    for template in templates:
+        document = written[tmp_path / f"{template.stem}.json"]["document"]
+        assert isinstance(document, str)
+        assert schema.validate(etree.fromstring(document.encode())), template.name
+        assert simplified(document.encode()) == ours[template], template.name
 
 
 def test_every_template_is_answered_and_the_answers_hold_before_schema_parser_and_xmlsec(
@@ -58,13 +83,15 @@ def test_every_template_is_answered_and_the_answers_hold_before_schema_parser_an
             answers.append(tmp_path / f"{template.stem}.answer.xml")
             answers[-1].write_bytes(answer.content)
     valid = [one for one in answers if schema.validate(etree.parse(str(one)))]
-    parsed = [one for one, said in judge.parse(answers).items() if "error" not in said]
+    parsed = {one: said for one, said in judge.parse(answers).items() if "error" not in said}
+    same = [one for one, said in parsed.items() if plain(said) == plain(simplified(one.read_bytes()))]
     signed = [one for one in answers if holds_for_xmlsec(one, certificate)]
     figures = {
         "posted": len(templates),
         "answered": len(answers),
         "XSD-valid": len(valid),
         "parsed by duis-parser": len(parsed),
+        "its JSON and ours are the same": len(same),
         "signature valid for xmlsec1": len(signed),
     }
     print(figures)
