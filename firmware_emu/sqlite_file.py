@@ -19,6 +19,8 @@ from firmware_emu.ownership import Owner
 
 Value = str | int | float | bytes | None
 MODE = 0o600
+STATEMENTS = 1024
+"""Statements that a connection keeps compiled: more than any store has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class SqliteFile:
             with self.told():
                 if path is not None and owner:
                     path.touch(mode=MODE)
-                self.connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
+                self.connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, cached_statements=STATEMENTS)
             self.connection.row_factory = sqlite3.Row
             self._prepare(form, owner)
         except BaseException:  # whatever it was, the lock goes with it
@@ -139,37 +141,49 @@ class SqliteFile:
         """
         try:
             yield
-        except sqlite3.OperationalError as wrong:
-            name = getattr(wrong, "sqlite_errorname", "")
+        except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as wrong:
+            if (trouble := self._trouble(wrong, opening)) is None:
+                raise
+            raise trouble from wrong
+
+    def _trouble(self, wrong: sqlite3.DatabaseError | UnicodeDecodeError | OSError, opening: bool = False) -> NotAvailable | None:
+        """The one line for it; None for a mistake in a statement."""
+        if isinstance(wrong, UnicodeDecodeError):
+            return NotAvailable(self._name, f"it is damaged (text that is none): {self._way_out()}")
+        if isinstance(wrong, OSError):
+            return NotAvailable(self._name, f"{wrong.strerror}: give a path to a writable file, or a new one")
+        name = getattr(wrong, "sqlite_errorname", "")
+        if isinstance(wrong, sqlite3.OperationalError):
             if name.startswith("SQLITE_FULL"):
-                raise StoreTrouble(self._name, f"{wrong}: make room on the medium and start again") from wrong
+                return StoreTrouble(self._name, f"{wrong}: make room on the medium and start again")
             if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
-                raise StoreTrouble(self._name, f"{wrong}: give a path to a writable file, or a new one") from wrong
+                return StoreTrouble(self._name, f"{wrong}: give a path to a writable file, or a new one")
             if name.startswith("SQLITE_BUSY"):
-                raise StoreTrouble(self._name, f"{wrong}: another process is writing to it, try again") from wrong
-            if opening:
-                raise NotAvailable(self._name, f"it is damaged ({wrong}): {self._way_out()}") from wrong
-            raise
-        except sqlite3.DatabaseError as wrong:
-            if getattr(wrong, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-                raise NotAvailable(self._name, f"it is damaged or no store at all ({wrong}): {self._way_out()}") from wrong
-            raise
-        except UnicodeDecodeError as wrong:
-            raise NotAvailable(self._name, f"it is damaged (text that is none): {self._way_out()}") from wrong
-        except OSError as wrong:
-            raise NotAvailable(self._name, f"{wrong.strerror}: give a path to a writable file, or a new one") from wrong
+                return StoreTrouble(self._name, f"{wrong}: another process is writing to it, try again")
+            return NotAvailable(self._name, f"it is damaged ({wrong}): {self._way_out()}") if opening else None
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return NotAvailable(self._name, f"it is damaged or no store at all ({wrong}): {self._way_out()}")
+        return None
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> sqlite3.Cursor:
         """Run one statement."""
-        with self.told():
+        try:
             return self.connection.execute(sql, values)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as wrong:
+            if (trouble := self._trouble(wrong)) is None:
+                raise
+            raise trouble from wrong
 
     def rows(self, sql: str, values: Sequence[Value] = (), most: int = -1) -> list[sqlite3.Row]:
         """All rows of a query, or the first ``most``, fetched here, so that a page or a text which is spoilt is told as such."""
-        with self.told():
+        try:
             cursor = self.connection.execute(sql, values)
             found: list[sqlite3.Row] = cursor.fetchall() if most < 0 else cursor.fetchmany(most)
             return found
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as wrong:
+            if (trouble := self._trouble(wrong)) is None:
+                raise
+            raise trouble from wrong
 
     def begin(self) -> None:
         """Begin to write. Raises NotAvailable where another process took the store over meanwhile."""

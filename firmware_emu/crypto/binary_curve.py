@@ -135,6 +135,11 @@ class KoblitzCurve:
         """Sum of two points."""
         if p is None or q is None:
             return q if p is None else p
+        group = libcrypto.group_of(self.name)
+        return self.add_here(p, q) if group is None else self._point(group.add(self._octets(p), self._octets(q)))
+
+    def add_here(self, p: Point, q: Point) -> Point | None:
+        """The same without libcrypto."""
         gf = self.gf
         if p.x == q.x:
             if p.y != q.y or p.x == 0:
@@ -159,13 +164,16 @@ class KoblitzCurve:
         group = libcrypto.group_of(self.name)
         if group is None:
             return self.multiply_here(scalar, point)
-        length = self.gf.length
-        octets = b"\x04" + point.x.to_bytes(length, "big") + point.y.to_bytes(length, "big")
-        return self._point(group.multiply(scalar % self.n, octets))
+        return self._point(group.multiply(scalar % self.n, self._octets(point)))
 
     def multiply_here(self, scalar: int, point: Point) -> Point | None:
         """The same without libcrypto."""
         return self._evaluate(self._tau_digits(scalar % self.n), point)
+
+    def _octets(self, point: Point) -> bytes:
+        """A point as libcrypto takes it: 04, x, y."""
+        length = self.gf.length
+        return b"\x04" + point.x.to_bytes(length, "big") + point.y.to_bytes(length, "big")
 
     def _point(self, octets: bytes) -> Point | None:
         """A point that libcrypto gave: 04, x, y, or 00 for infinity."""

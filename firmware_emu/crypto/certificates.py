@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -329,14 +330,19 @@ def _issuer_among(cert: x509.Certificate, candidates: list[x509.Certificate]) ->
     if not named:
         raise ProtectionError(f"{name_of(cert)} was issued by {cert.issuer.rfc4514_string()!r}, whose certificate is not at hand")
     for candidate in named:
-        if not _authority_key_fits(cert, candidate):
-            continue
-        try:
-            cert.verify_directly_issued_by(candidate)
-        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-            continue
-        return candidate
+        if _authority_key_fits(cert, candidate) and _signed_by(cert, candidate):
+            return candidate
     raise ProtectionError(f"{name_of(cert)} is not signed by {name_of(named[0])}, which it names as its issuer")
+
+
+@lru_cache(maxsize=1024)
+def _signed_by(cert: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """True if the signature holds. Remembered: two certificates are the same where their octets are, and these stay what they are."""
+    try:
+        cert.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
 
 
 def _may_sign(issuer: x509.Certificate) -> bool:

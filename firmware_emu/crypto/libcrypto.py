@@ -25,6 +25,7 @@ _FUNCTIONS: Final = (
     ("EC_POINT_free", None, (_POINTER,)),
     ("EC_POINT_oct2point", _INT, (_POINTER, _POINTER, _OCTETS, _SIZE, _POINTER)),
     ("EC_POINT_point2oct", _SIZE, (_POINTER, _POINTER, _INT, _OCTETS, _SIZE, _POINTER)),
+    ("EC_POINT_add", _INT, (_POINTER, _POINTER, _POINTER, _POINTER, _POINTER)),
     ("EC_POINT_mul", _INT, (_POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)),
     ("BN_bin2bn", _POINTER, (_OCTETS, _INT, _POINTER)),
     ("BN_clear_free", None, (_POINTER,)),
@@ -57,18 +58,25 @@ class Group:
         """``scalar``, not negative, times a point. Raises ValueError: the octets are no point of the curve."""
         return self._times(scalar, point)
 
+    def add(self, point: bytes, other: bytes) -> bytes:
+        """Sum of two points. Raises ValueError: the octets are no points of the curve."""
+        return self._times(None, point, other)
+
     def uncompressed(self, point: bytes) -> bytes:
         """The same point with y. Raises ValueError: the octets are no point of the curve."""
         return self._times(None, point)
 
-    def _times(self, scalar: int | None, point: bytes) -> bytes:
+    def _times(self, scalar: int | None, point: bytes, plus: bytes | None = None) -> bytes:
         library, group = self._library, self._group
-        place = library.EC_POINT_new(group)
+        place, other = library.EC_POINT_new(group), None
         number = None
         try:
-            if not library.EC_POINT_oct2point(group, place, point, len(point), None):
-                library.ERR_clear_error()
-                raise ValueError("not a point of the curve")
+            self._read(place, point)
+            if plus is not None:
+                other = library.EC_POINT_new(group)
+                self._read(other, plus)
+                if not library.EC_POINT_add(group, place, place, other, None):
+                    raise MemoryError("libcrypto could not add two points")
             if scalar is not None:
                 factor = scalar.to_bytes((scalar.bit_length() + 7) // 8, "big")
                 number = library.BN_bin2bn(factor, len(factor), None)
@@ -79,7 +87,13 @@ class Group:
             return octets.raw[:length]
         finally:
             library.EC_POINT_free(place)
+            library.EC_POINT_free(other)
             library.BN_clear_free(number)
+
+    def _read(self, place: int, point: bytes) -> None:
+        if not self._library.EC_POINT_oct2point(self._group, place, point, len(point), None):
+            self._library.ERR_clear_error()
+            raise ValueError("not a point of the curve")
 
 
 @cache

@@ -106,19 +106,27 @@ def make_pki(
     parties = DEFAULT_ORGANISATIONS if organisations is None else organisations
     _check_identities(parties, devices)
     _make_room(directory, force)
-    store = Keystore(str(directory))
+    store = issue(parties, devices, str(directory))
+    store.save(directory)
+    tls = tls_credentials.make_authority(directory, _years(ORGANISATION_YEARS))
+    tls_credentials.issue_hubs(directory, tls, _hubs(devices), _years(ORGANISATION_YEARS))
+    return store
+
+
+def issue(organisations: Mapping[str, tuple[RemotePartyRole, Eui64]], devices: Mapping[Eui64, DeviceType], source: str) -> Keystore:
+    """The same PKI as a keystore alone, without files and without TLS credentials; ``source`` names it in errors. Raises KeystoreError
+    where two parties share an EUI-64."""
+    _check_identities(organisations, devices)
+    store = Keystore(source)
     authority = _authority(
         store, "BENCH-OCA", RemotePartyRole.ISSUING_AUTHORITY, _authority(store, "BENCH-ROOT", RemotePartyRole.ROOT, None)
     )
-    for name, (role, entity) in parties.items():
+    for name, (role, entity) in organisations.items():
         _add_organisation(store, authority, name, role, entity)
     device_authority = _authority(store, _DEVICE_AUTHORITY, None, _authority(store, "BENCH-DEVICE-ROOT", None, None))
     store.add_cbke_authority(ecqv.ImplicitAuthority.generate(CBKE_ISSUER))
     for entity, device_type in devices.items():
         _add_device(store, device_authority, entity, device_type)
-    store.save(directory)
-    tls = tls_credentials.make_authority(directory, _years(ORGANISATION_YEARS))
-    tls_credentials.issue_hubs(directory, tls, _hubs(devices), _years(ORGANISATION_YEARS))
     return store
 
 

@@ -175,6 +175,8 @@ class ObjectModel:
         self.tells_done = True
         """True where an execution alert tells that a future-dated setting acted; that it failed is told anyway."""
         self.activations: dict[Key, Callable[[], None]] = {}
+        self._last: dict[Key, tuple[bytes, Data]] = {}
+        """Octets that were read last, and their value."""
 
     def declare(self, key: Key, attribute: Attribute) -> None:
         """Add an attribute to the model."""
@@ -192,7 +194,13 @@ class ObjectModel:
         if reader is not None:
             return reader()
         stored = self._store.get(self._name(key))
-        return self.attributes[key].initial if stored is None else decode_data(stored)
+        if stored is None:
+            return self.attributes[key].initial
+        octets, value = self._last.get(key, (b"", None))
+        if value is None or octets != stored:
+            value = decode_data(stored)
+            self._last[key] = (stored, value)
+        return value
 
     def write(self, key: Key, value: Data) -> None:
         """Store a value, whatever the access rights say."""

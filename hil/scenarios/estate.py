@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.board import Board, DeviceTable, HubTable
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.pki import issue
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import NotAvailable
@@ -26,7 +28,7 @@ from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from firmware_emu.wan.virtual import MemoryWan, ShapedLink
 from hil.bench.dcc_board import dcc_of, hold_and_register, list_hub, supplier_of
-from hil.bench.keys import devices, made_pki, organisations
+from hil.bench.keys import devices, organisations
 from hil.dcc.base.results import Outcome
 from hil.dcc.base.services import UserRole
 from hil.dcc.dcc import Dcc
@@ -42,6 +44,8 @@ from hil.radio.nodes.memory_han import Han, MemoryNode, MemoryRadio
 _DCC_STORE = "dcc.sqlite"
 _AT_ONCE = 8
 """Homes that are installed at the same time. The bench's own figure."""
+_OBJECTS_A_COLLECTION = 50_000
+"""Objects that come to be between two looks of the collector. Own choice; Python's is 700."""
 _HOLD_UP_S = 0.5
 """From the mains' loss to the supply's, of each host. The bench's own figure."""
 
@@ -201,6 +205,8 @@ class Plan:
     registered: int | None = None
     coverage: bool = True
     """True if the SM WAN reaches the homes from the start."""
+    first: int = 1
+    """Number of the first home: homes of one number have the same identities, in whatever estate they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +253,10 @@ class Estate:
         self.suppliers = tuple(numbered(board.parties.supplier, index) for index in range(1, plan.suppliers + 1))
         registered = plan.registered or plan.suppliers
         self.boards = tuple(
-            board_of_home(board, number, self.suppliers[(number - 1) % registered], plan.kinds) for number in range(1, plan.homes + 1)
+            board_of_home(board, number, self.suppliers[(number - 1) % registered], plan.kinds)
+            for number in range(plan.first, plan.first + plan.homes)
         )
-        self.keystore = Keystore.load(self._keys())
+        self.keystore = self._keys()
         self.users: dict[Eui64, User] = {eui: User(eui, UserRole.IS, self.keystore) for eui in self.suppliers}
         if "GSME" in plan.kinds:
             gas = board.parties.gas_supplier
@@ -260,7 +267,8 @@ class Estate:
     def _spares(self, board: Board) -> tuple[DeviceTable, ...]:
         return tuple(spare_of(row) for row in board.device if row.type in self.plan.spares)
 
-    def _keys(self) -> Path:
+    def _keys(self) -> Keystore:
+        """Fresh keys for everybody, made in memory: an estate ends with its process."""
         parties = organisations(self.board)
         parties |= {f"supplier-{index}": (RemotePartyRole.SUPPLIER, eui) for index, eui in enumerate(self.suppliers, 1)}
         everyone = {eui: kind for one in self.boards for eui, kind in devices(one).items()}
@@ -268,7 +276,7 @@ class Estate:
         if self.plan.spare_hub:
             hubs = [spare_hub_of(one.hub) for one in self.boards]
             everyone |= {hub.chf: DeviceType.CHF for hub in hubs} | {hub.gpf: DeviceType.GPF for hub in hubs}
-        return made_pki(f"estate-{self.plan.homes}", parties, everyone)
+        return issue(parties, everyone, f"the keys of an estate of {self.plan.homes} homes")
 
     def _dcc(self) -> Dcc:
         cos = CosParty(self.board.parties.cos_party, self.keystore, self.clock)
@@ -328,12 +336,13 @@ class Estate:
 
         async def one(dwelling: Dwelling) -> None:
             async with gate:
-                await self._install(dwelling)
+                await self.install_home(dwelling)
                 done(dwelling)
 
         await self.each(one)
 
-    async def _install(self, dwelling: Dwelling) -> None:
+    async def install_home(self, dwelling: Dwelling) -> None:
+        """As :meth:`install`, one home."""
         strategy = self.strategy(dwelling)
         await strategy.reach(State.FORMED)
         for row in dwelling.board.device:
@@ -397,9 +406,21 @@ async def _awaited(work: Awaitable[None]) -> None:
 @contextlib.asynccontextmanager
 async def open_estate(board: Board, plan: Plan, clock: Clock, trace: Trace, folder: Path) -> AsyncIterator[Estate]:
     """An estate whose homes have power and are connected, and nothing is installed yet. Raises KeystoreError, NotAvailable."""
-    estate = Estate(board, plan, clock, trace, folder)
+    with _few_collections():
+        estate = Estate(board, plan, clock, trace, folder)
+        try:
+            await estate.open()
+            yield estate
+        finally:
+            await estate.close()
+
+
+@contextlib.contextmanager
+def _few_collections() -> Iterator[None]:
+    """Python's collector of cycles looks at everything that lives, and an estate's homes live until its end: it looks less often."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_A_COLLECTION, *usual[1:])
     try:
-        await estate.open()
-        yield estate
+        yield
     finally:
-        await estate.close()
+        gc.set_threshold(*usual)

@@ -26,6 +26,21 @@ def test_libcrypto_and_python_multiply_alike(curve: KoblitzCurve, scalar: int, o
 
 
 @HERE
+@settings(max_examples=30, deadline=None)
+@given(CURVES, st.integers(1, SECT163K1.n - 1), st.integers(1, SECT163K1.n - 1), st.booleans())
+def test_libcrypto_and_python_add_alike_a_point_to_itself_and_to_its_inverse_as_well(
+    curve: KoblitzCurve, one: int, other: int, same: bool
+) -> None:
+    p, q = curve.multiply(one, curve.generator), curve.multiply(one if same else other, curve.generator)
+    assert p is not None
+    assert q is not None
+    inverse = curve.negate(p)
+    assert inverse is not None
+    assert curve.add(p, q) == curve.add_here(p, q)
+    assert curve.add(p, inverse) is None is curve.add_here(p, inverse)
+
+
+@HERE
 @settings(max_examples=200, deadline=None)
 @given(CURVES, st.sampled_from([2, 3]), st.data())
 def test_libcrypto_and_python_read_the_same_points_and_refuse_the_same_octets(curve: KoblitzCurve, sign: int, draw: st.DataObject) -> None:

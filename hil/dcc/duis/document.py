@@ -14,7 +14,9 @@ Requests are built from nested mappings, in schema order.
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -176,25 +178,23 @@ def _path(element: etree._Element) -> str:
 
 
 def _check(element: etree._Element, kind: ElementType) -> None:
-    line = line_of(element)
     for name in element.attrib:
-        local = etree.QName(str(name)).localname
-        if local not in kind.attributes and etree.QName(str(name)).namespace is None:
-            raise RequestError(_path(element), line, f"attribute {local} is not of this element")
+        if not str(name).startswith("{") and name not in kind.attributes:
+            raise RequestError(_path(element), line_of(element), f"attribute {name!s} is not of this element")
     for attribute, (value_kind, required) in kind.attributes.items():
         value = element.get(attribute)
         if value is None and required:
-            raise RequestError(_path(element), line, f"attribute {attribute} is missing")
+            raise RequestError(_path(element), line_of(element), f"attribute {attribute} is missing")
         wrong = None if value is None else wrong_value(value_kind, value)
         if wrong:
-            raise RequestError(f"{_path(element)}/@{attribute}", line, wrong)
+            raise RequestError(f"{_path(element)}/@{attribute}", line_of(element), wrong)
     children = [child for child in element if isinstance(child.tag, str)]
     if kind.text is not None and not kind.parts:
         if children:
             raise RequestError(_path(children[0]), line_of(children[0]), "expected text, no element")
         wrong = wrong_value(kind.text, element.text or "")
         if wrong:
-            raise RequestError(_path(element), line, wrong)
+            raise RequestError(_path(element), line_of(element), wrong)
         return
     _check_children(element, kind, children)
 
@@ -202,26 +202,25 @@ def _check(element: etree._Element, kind: ElementType) -> None:
 def _check_children(element: etree._Element, kind: ElementType, children: list[etree._Element]) -> None:
     if kind.text is None and (stray := "".join([element.text or "", *(child.tail or "" for child in element)]).strip()):
         raise RequestError(_path(element), line_of(element), f"read the text {stray[:60]!r}, expected elements alone")
-    counts = dict.fromkeys((part.name for part in kind.parts), 0)
+    counts: Counter[str] = Counter()
     position = 0
-    order = [part.name for part in kind.parts]
     for child in children:
-        name = etree.QName(child)
-        part = kind.part(name.localname)
-        known = name.namespace == SERVICE_NAMESPACE or (name.namespace == SIGNATURE_NAMESPACE and name.localname == "Signature")
+        namespace, _, local = child.tag[1:].rpartition("}")
+        part = kind.part(local)
+        known = namespace == SERVICE_NAMESPACE or (namespace == SIGNATURE_NAMESPACE and local == "Signature")
         if part is None or not known:
-            wanted = ", ".join(order[position:] or order) or "nothing"
+            wanted = ", ".join([part.name for part in kind.parts[position:]]) or "nothing"
             raise RequestError(_path(child), line_of(child), f"not expected here; expected {wanted[:200]}")
-        place = order.index(part.name)
+        place = kind.places[local]
         if place < position and part.most == 1:
-            raise RequestError(_path(child), line_of(child), f"out of order, expected before {order[position]}")
+            raise RequestError(_path(child), line_of(child), f"out of order, expected before {kind.parts[position].name}")
         position = max(position, place)
-        counts[part.name] += 1
-        if part.most != -1 and counts[part.name] > part.most:
+        counts[local] += 1
+        if part.most != -1 and counts[local] > part.most:
             raise RequestError(_path(child), line_of(child), f"occurs more than {part.most} times")
         if not part.type.startswith("ref:"):
             _check(child, element_type(part.type))
-    for part in kind.parts:
+    for part in kind.needed:
         if counts[part.name] < part.least:
             raise RequestError(
                 _path(element), line_of(element), f"{part.name} occurs {counts[part.name]} times, expected at least {part.least}"
@@ -256,7 +255,7 @@ class Verified(Generic[T]):
 def sign_request(request: ServiceRequest, key: EllipticCurvePrivateKey, certificate: x509.Certificate) -> ServiceRequest:
     """The same request with an enveloped signature; KeyInfo names issuer and serial number of ``certificate``. Blanks between elements
     go: the field's own tool does not see them (reference duis-gateway 4.2)."""
-    return as_request(sign_document(parse_document(etree.tostring(request.document)), key, certificate))
+    return as_request(sign_document(deepcopy(request.document), key, certificate))
 
 
 def sign_document(root: etree._Element, key: EllipticCurvePrivateKey, certificate: x509.Certificate) -> etree._Element:
@@ -386,7 +385,7 @@ def _request(
     }
     _fill(root, element_type("Request"), content, "Request")
     etree.indent(root)
-    read_request(etree.tostring(root))
+    _check(root, element_type("Request"))
     return as_request(root)
 
 

@@ -169,17 +169,20 @@ class ServiceRequest:
         return self.document.find(f"{{{SIGNATURE_NAMESPACE}}}Signature") is not None
 
 
+@lru_cache(maxsize=2048)
+def _qualified(path: str) -> str:
+    return "/".join(f"{{{SERVICE_NAMESPACE}}}{name}" for name in path.split("/"))
+
+
 def text(request: ServiceRequest, *path: str) -> str | None:
     """The text of the first element at ``path`` (local names) below the body, anywhere under the body's element."""
-    found = request.body.xpath(".//" + "/".join(f"*[local-name()='{name}']" for name in path))
-    if not isinstance(found, list) or not found or not isinstance(found[0], etree._Element):
-        return None
-    return (found[0].text or "").strip()
+    found = request.body.find(f".//{_qualified('/'.join(path))}")
+    return None if found is None else (found.text or "").strip()
 
 
 def has(request: ServiceRequest, name: str) -> bool:
     """True if an element of this local name is in the body."""
-    return bool(request.body.xpath(f".//*[local-name()='{name}']"))
+    return request.body.find(f".//{_qualified(name)}") is not None
 
 
 def other_device(request: ServiceRequest, name: str) -> Eui64 | None:
@@ -198,11 +201,6 @@ CANCELLATION = datetime(3000, 12, 31, tzinfo=UTC)
 """The date-time that stands for "never": it cancels what was future-dated (DUIS templates, reference gbcs-messages 11)."""
 UNSPECIFIED_YEAR = 65535
 """The year that stands for "any year" in a schedule's dates without wildcards (DUIS templates of 2.1)."""
-
-
-@lru_cache(maxsize=2048)
-def _qualified(path: str) -> str:
-    return "/".join(f"{{{SERVICE_NAMESPACE}}}{name}" for name in path.split("/"))
 
 
 @dataclass(frozen=True, slots=True)

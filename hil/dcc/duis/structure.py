@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -34,10 +35,19 @@ class ElementType:
     parts: tuple[Part, ...] = ()
     attributes: dict[str, tuple[str, bool]] = field(default_factory=dict)
     text: str | None = None
+    places: Mapping[str, int] = field(init=False)
+    """Place of each child in ``parts`` by its name."""
+    needed: tuple[Part, ...] = field(init=False)
+    """Children that must be there."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", {part.name: place for place, part in reversed(tuple(enumerate(self.parts)))})
+        object.__setattr__(self, "needed", tuple(part for part in self.parts if part.least))
 
     def part(self, name: str) -> Part | None:
         """The child of that name."""
-        return next((part for part in self.parts if part.name == name), None)
+        place = self.places.get(name)
+        return None if place is None else self.parts[place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ def _tables() -> tuple[dict[str, ElementType], dict[str, ValueType]]:
     return types, values
 
 
+@cache
 def element_type(name: str) -> ElementType:
     """The complex type of that name; a simple or built-in type comes back as a type with text alone."""
     return _tables()[0].get(name) or ElementType(text=name)

@@ -14,7 +14,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.clock import Clock
-from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
+from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError, StoreTrouble
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
@@ -331,7 +331,7 @@ class Journey:
             certificate_of=lambda eui, usage: self.context.keystore.certificate(eui, usage).public_bytes(Encoding.DER),
             device_log=self._stored_log,
             known_party=known,
-            originator_role=next((role for role in RemotePartyRole if self.context.known_parties.party(device.eui, role) == sender), None),
+            originator_role=self.context.known_parties.role(device.eui, sender),
             device_type_of=lambda eui: None if (found := self.context.inventory.device(eui)) is None else found.type,
             registered_type_of=self.context.inventory.registered_type,
             profile=DeviceProfile(

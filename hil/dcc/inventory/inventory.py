@@ -139,6 +139,12 @@ class KnownParties:
         row = self._store.row("SELECT party FROM held_parties WHERE device = ? AND party_role = ?", (str(device), int(role)))
         return None if row is None else Eui64.parse(row["party"])
 
+    def role(self, device: Eui64, party: Eui64) -> RemotePartyRole | None:
+        """The first role in which the Device holds ``party``; None where it does not."""
+        held = self._store.rows("SELECT party_role FROM held_parties WHERE device = ? AND party = ?", (str(device), str(party)))
+        roles = {row["party_role"] for row in held}
+        return next((role for role in RemotePartyRole if role in roles), None) if roles else None
+
     def knows(self, device: Eui64, party: Eui64) -> bool:
         """True if the Device holds ``party`` in any role."""
         return self._store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device), str(party))) is not None
@@ -223,11 +229,11 @@ class Inventory:
 
     def hub_of(self, eui: Eui64) -> Eui64 | None:
         """The CHF through which the Device is reached; a CHF is its own."""
-        device = self.device(eui)
-        if device is not None and device.type is DeviceType.CHF:
-            return eui
         row = self._store.row("SELECT other FROM associations WHERE device = ? AND role = 'chf'", (str(eui),))
-        return None if row is None else Eui64.parse(row["other"])
+        if row is not None:
+            return Eui64.parse(row["other"])
+        device = self.device(eui)
+        return eui if device is not None and device.type is DeviceType.CHF else None
 
     def meters_of(self, eui: Eui64) -> tuple[Eui64, ...]:
         """The meters the Device is associated with; a meter is its own."""

@@ -435,6 +435,15 @@ def randomised_offset(esme: Offset) -> int:
     return (limit.value * esme.offset_number + OFFSET_NUMBERS // 2) // OFFSET_NUMBERS if isinstance(limit, LongUnsigned) else 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Settings, and the values of the model that they were made of."""
+
+    delay: int
+    values: Mapping[tuple[int, str, int], Data]
+    settings: EsmeSettings
+
+
 class Metering(Metrology[LoadSwitch, EsmeSettings]):
     """Everything that an ESME measures and accounts for."""
 
@@ -451,6 +460,7 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
         self.phases = tuple(Phase(store, f"{prefix}phase/{number}", number, esme.tell) for number in numbers)
         self.demands = {"import": MaximumDemand(), "window": MaximumDemand(), "export": MaximumDemand()}
         self._next: dict[str, int | None] = {}
+        self._read: _Reading | None = None
         self._parts: Mapping[str, Past | LoadLimiter | MaximumDemand | Phase] = {
             "past": self.past,
             "limiter": self.limiter,
@@ -473,7 +483,15 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
     def _read_settings(self) -> EsmeSettings:
         maker = self._esme.maker
         delay = randomised_offset(self._esme) if maker.offset_tariff else 0
-        return EsmeSettings.read(self._esme.read, len(self.phases), delay, maker)
+        last = self._read
+        if last is None or last.delay != delay or any(self._esme.read(*place) is not value for place, value in last.values.items()):
+            values: dict[tuple[int, str, int], Data] = {}
+
+            def read(class_id: int, obis: str, attribute: int) -> Data:
+                return values.setdefault((class_id, obis, attribute), self._esme.read(class_id, obis, attribute))
+
+            last = self._read = _Reading(delay, values, EsmeSettings.read(read, len(self.phases), delay, maker))
+        return last.settings
 
     def settings_changed(self) -> None:
         super().settings_changed()
