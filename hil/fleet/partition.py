@@ -1,0 +1,105 @@
+"""One partition of a fleet: some homes with a DCC and a warp clock of their own, played to the end in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from firmware_emu.board import load_board
+from firmware_emu.clock import Clock
+from firmware_emu.errors import CommsHubError
+from firmware_emu.trace import Trace
+from hil.fleet.phases import Phase, phases_of
+from hil.scenarios.estate import Dwelling, Estate, Plan, open_estate
+
+_AT_ONCE = 8
+"""Homes of a partition that are in a phase at the same time. Own figure."""
+_SUPPLIERS = 5
+"""Suppliers that share the homes of each partition, by the homes' numbers. Own figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Homes ``first`` to ``first + homes - 1`` of a fleet, in what they are to play."""
+
+    scenario: str
+    board: str
+    seed: int
+    first: int
+    homes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HomeResult:
+    """End of one home. ``problem`` is empty where every phase passed; ``phase`` is the last one that it was in; ``bench_s`` has the bench
+    seconds of each phase."""
+
+    home: int
+    phase: str
+    problem: str = ""
+    bench_s: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionResult:
+    """End of a partition: its homes, and what it cost: processor seconds, real seconds, and the most memory of its process in MB."""
+
+    first: int
+    homes: tuple[HomeResult, ...]
+    processor_s: float
+    real_s: float
+    memory_mb: float
+    process: int
+
+
+def play(partition: Partition, done: Callable[[int], None] = lambda home: None) -> PartitionResult:
+    """Play a partition; ``done`` is told the number of each home that has come to its end. Raises UnknownFleetScenario, BoardError."""
+    phases, board = phases_of(partition.scenario), load_board(partition.board)
+    clock = Clock(start=board.clock.start, warp=True)
+    processor, real = time.process_time(), time.monotonic()
+    plan = Plan(partition.homes, _SUPPLIERS, first=partition.first)
+
+    async def whole() -> tuple[HomeResult, ...]:
+        with TemporaryDirectory(prefix="chub-fleet-") as folder:
+            async with open_estate(board, plan, clock, Trace(clock.now), Path(folder)) as estate:
+                return await _play(estate, partition, phases, done)
+
+    homes = clock.run(whole())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return PartitionResult(partition.first, homes, time.process_time() - processor, time.monotonic() - real, round(memory, 1), os.getpid())
+
+
+async def _play(estate: Estate, partition: Partition, phases: tuple[Phase, ...], done: Callable[[int], None]) -> tuple[HomeResult, ...]:
+    numbered = dict(zip(range(partition.first, partition.first + partition.homes), estate.dwellings, strict=True))
+    found = {number: HomeResult(number, phases[0].name) for number in numbered}
+    randoms = {number: Random(f"{partition.seed}/{number}") for number in numbered}
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(number: int, home: Dwelling, phase: Phase) -> None:
+        async with gate:
+            began, problem = estate.clock.now(), ""
+            try:
+                await phase.play(estate, home, randoms[number])
+            except (CommsHubError, TimeoutError) as wrong:
+                problem = str(wrong) or f"{type(wrong).__name__}: nothing came in time"
+            times = {**found[number].bench_s, phase.name: round(estate.clock.now() - began, 3)}
+            found[number] = HomeResult(number, phase.name, problem, times)
+            if problem or phase is phases[-1]:
+                done(number)
+
+    for phase in phases:
+        async with asyncio.TaskGroup() as group:
+            for number, home in numbered.items():
+                if not found[number].problem:
+                    group.create_task(one(number, home, phase))
+    return tuple(found.values())
