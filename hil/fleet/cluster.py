@@ -30,7 +30,7 @@ class PartitionLost(CommsHubError):
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Where a fleet plays. ``scheduler`` names a cluster that is there; without it ``count`` processes are made here. ``kills``: so many
+    """Processes that play a fleet. ``scheduler`` names a cluster that is there; without it ``count`` processes are made here. ``kills``: so many
     of these are killed on the way, at instants that ``seed`` gives."""
 
     count: int = 1

@@ -1,4 +1,4 @@
-"""What the homes of a fleet go through: phases, each played in all homes of a partition before the next begins."""
+"""Phases of the homes of a fleet, each played in all homes of a partition before the next begins."""
 
 from __future__ import annotations
 
