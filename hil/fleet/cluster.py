@@ -30,8 +30,8 @@ class PartitionLost(CommsHubError):
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Processes that play a fleet. ``scheduler`` names a cluster that is there; without it ``count`` processes are made here. ``kills``: so many
-    of these are killed on the way, at instants that ``seed`` gives."""
+    """Processes that play a fleet. ``scheduler`` names a cluster that is there; without it ``count`` processes are made here. ``kills``: so
+    many of these are killed on the way, at instants that ``seed`` gives."""
 
     count: int = 1
     scheduler: str | None = None
