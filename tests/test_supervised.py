@@ -36,6 +36,7 @@ AWAITED = {
     "hil/hosts/session.py": "awaited by the session",
     "hil/journeys/demo.py": "awaited by the step of the journey",
     "hil/journeys/kills.py": "in a task group",
+    "hil/fleet/partition.py": "in a task group",
     "hil/scenarios/estate.py": "in a task group",
     "hil/scenarios/load.py": "awaited by the client of the load",
     "ichis/loop_back.py": "awaited by the measurement",

@@ -10,8 +10,8 @@ from random import Random
 import pytest
 from click.testing import CliRunner
 
-from hil.commands.fleet import fleet
 from hil.fleet import phases
+from hil.fleet.command import fleet
 from hil.fleet.partition import HomeResult, Partition, PartitionResult, play
 from hil.fleet.phases import INSTALL, Phase
 from hil.fleet.report import FleetReport, NotOnce, merged

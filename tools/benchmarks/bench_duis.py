@@ -18,12 +18,14 @@ from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.virtual import MemoryWan
+from hil.bench.standing_dcc import seeded
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.tables import create_tables
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis import ServiceRequest, write_request
 from hil.dcc.parties.users import User
 from hil.dcc.service.exchange import SERVED, Exchange
+from hil.dcc.service.faults import BoundaryFaults
 from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Signer
@@ -65,8 +67,10 @@ def _service(keystore: Keystore, clock: Clock, store: Path, devices: int) -> tup
                 dcc.store.execute("INSERT INTO associations VALUES (?, 'chf', ?)", (eui, hub))
     create_tables(dcc.store, "hil.dcc.service")
     outbox, settings = PushOutbox(dcc.store, clock.now), service_settings()
-    pusher = Pusher(dcc.bus, outbox, ReceivingAddresses(dcc.store), settings, clock, dcc.trace)
-    return Exchange(dcc, Documents(Signer.of(keystore, dcc.eui), settings, clock.now), outbox, pusher, settings), user
+    faults = BoundaryFaults(clock, dcc.trace, seeded(1))
+    pusher = Pusher(dcc.bus, outbox, ReceivingAddresses(dcc.store), settings, clock, dcc.trace, faults)
+    documents = Documents(Signer.of(keystore, dcc.eui), settings, clock.now, faults.schema)
+    return Exchange(dcc, documents, outbox, pusher, settings, faults), user
 
 
 def _notification(number: int) -> dict[str, object]:
