@@ -16,7 +16,7 @@ from hil.radio.log.reading import read_log
 from hil.radio.personality import personality
 
 LEVELS = {
-    "bellows": r"\[bellows\.ash\] (?:Sending|Received) (?:data|frame)",
+    "bellows": r"\[bellows\.ash\] (?:Sending|Received) data",
     "zigpy-znp": r"\[zigpy_znp\.(?:uart|api)\] (?:Sending|Received) (?:data|request|command)",
     "zigbee-herdsman ember": r"zh:ember:uart:ash: [<>-]+ \[|zh:ember:ezsp: (?:[<=>]+ \[|ezsp\w+: )",
     "zigbee-herdsman zstack": r"zh:zstack:\S* (?:-->|<--)",
@@ -38,7 +38,11 @@ def wall_clock(follow: Callable[[Clock], Clock]) -> Clock:
         ("zigbee-herdsman zstack", "cc2652-3.30"),
     ],
 )
-async def test_nothing_of_a_live_log_is_left_unread(name: str, firmware: str, wall_clock: Clock, tmp_path: Path) -> None:
+async def test_nothing_of_a_live_log_is_left_unread(
+    name: str, firmware: str, wall_clock: Clock, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    if pytestconfig.getoption("--wall") is None:
+        pytest.skip("a foreign host's whole session goes by real time: pytest --wall 1 tests/outside/radio")
     host = next(one for one in matrix.HOSTS if one.name == name)
     if (missing := host.missing()) is not None:
         pytest.skip(f"{name}: {missing}")
@@ -52,6 +56,6 @@ async def test_nothing_of_a_live_log_is_left_unread(name: str, firmware: str, wa
     found = read_log(log)
     assert found.family == ("" if name.startswith("zigbee-herdsman") else personality(firmware).family), "zigbee-herdsman tells words alone"
     assert found.family != "ezsp" or found.told
-    assert len(found.entries) > 500
+    assert len(found.entries) > 100
     assert [one for one in found.entries if one.name == "unknown"] == []
     assert [one for one in found.wrong if one.what in ("not understood", "damaged")] == []
