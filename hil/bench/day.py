@@ -31,7 +31,7 @@ from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.esme import Esme
 from hil.devices.esme.metering import NOMINAL_V
 from hil.devices.gsme.gsme import Gsme
-from hil.devices.metering.tariff import DAY_S, HALF_HOUR_S, LoadProfile
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, LoadProfile
 
 HALF_HOURS = DAY_S // HALF_HOUR_S
 TAMPER: Mapping[str, int] = {

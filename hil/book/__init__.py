@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hil.book.play import BookFinding, Report, play
+from hil.book.play import BookFinding, Report, play, play_with
 from hil.book.rows import BookError, BookRow, load_book
 
-__all__ = ["BookError", "BookFinding", "BookRow", "Report", "load_book", "play"]
+__all__ = ["BookError", "BookFinding", "BookRow", "Report", "load_book", "play", "play_with"]

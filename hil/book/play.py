@@ -21,7 +21,7 @@ from hil.book.judge import Disagreement, Kept, judge, keep
 from hil.book.rows import PROFILE, Book, BookError, BookRow, BookSetting, BookStep, MakerVariant
 
 BROKEN = "the line can be done"
-_ESME = 'type = "ESME"'
+_METERS = ('type = "ESME"', 'type = "GSME"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,27 @@ def play(
     return report
 
 
+def play_with(maker: str, book: Book, rows: Sequence[BookRow], *, told: Callable[[BookRow, bool], None] = lambda row, good: None) -> Report:
+    """The rows at one hub whose meters have the habits of ``maker``; a row's own variant for that maker in place of the row. What
+    disagrees is what breaks with such meters. Raises BoardError, NotAvailable."""
+    report = Report()
+    for name in dict.fromkeys(row.bench for row in rows):
+        setting = book.benches[name]
+        shared = _Bench(setting, None, maker)
+        try:
+            for row in (row for row in rows if row.bench == name):
+                report.played.append(row)
+                own = next((one for one in row.variants if one.maker == maker and one.steps), None)
+                steps = row.steps if own is None else own.steps
+                wrong = _apart(row, setting, None, maker, steps) if row.alone else shared.play(row, steps)
+                if wrong:
+                    report.findings.append(BookFinding(row, wrong, maker))
+                told(row, not wrong)
+        finally:
+            shared.close()
+    return report
+
+
 def _row(row: BookRow, shared: _Bench, setting: BookSetting, board: str | None) -> Iterator[BookFinding]:
     if wrong := _alone(row, setting, board, None) if row.alone else shared.play(row, row.steps):
         yield BookFinding(row, wrong)
@@ -120,9 +141,15 @@ def _row(row: BookRow, shared: _Bench, setting: BookSetting, board: str | None) 
 
 
 def _alone(row: BookRow, setting: BookSetting, board: str | None, variant: MakerVariant | None) -> tuple[Disagreement, ...]:
-    bench = _Bench(setting, board, None if variant is None else variant.maker)
+    steps = row.steps if variant is None or not variant.steps else variant.steps
+    return _apart(row, setting, board, None if variant is None else variant.maker, steps)
+
+
+def _apart(row: BookRow, setting: BookSetting, board: str | None, maker: str | None, steps: Sequence[BookStep]) -> tuple[Disagreement, ...]:
+    """The row on a bench of its own."""
+    bench = _Bench(setting, board, maker)
     try:
-        return bench.play(row, row.steps if variant is None or not variant.steps else variant.steps)
+        return bench.play(row, steps)
     finally:
         bench.close()
 
@@ -131,13 +158,15 @@ class OpenBench:
     """A bench as its setting says, for a ``with`` block."""
 
     def __init__(self, setting: BookSetting, board: str | None = None, maker: str | None = None) -> None:
-        """``maker``: the electricity meter of the book's own board has the habits of that profile."""
+        """``maker``: the meters of the book's own board have the habits of that profile."""
         path = board or setting.path
         if maker is not None:
             self._made = tempfile.TemporaryDirectory(prefix="chub-book-")
             made = Path(self._made.name) / "board.toml"
             text = Path(path).read_text(encoding="utf-8")
-            made.write_text(text.replace(_ESME, f'{_ESME}\nmaker = "{maker}"'), encoding="utf-8")
+            for meter in _METERS:
+                text = text.replace(meter, f'{meter}\nmaker = "{maker}"')
+            made.write_text(text, encoding="utf-8")
             path = str(made)
         self._opening = Bench.open(path, seed=7, settings=setting.settings)
         self._lines = setting.lines

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hil.book import BookRow, Report, load_book, play
+from hil.book import BookRow, Report, load_book, play, play_with
 from hil.book.rows import DEVICES
 from hil.book.second import compare
+from hil.devices.metering.maker import makers
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="one JSON object")
 _DEVICE = click.option("--device", type=click.Choice(DEVICES, case_sensitive=False), help="only the rows of this kind of Device")
@@ -94,6 +95,47 @@ def run(device: str | None, board: str | None, numbers: tuple[int, ...], as_json
     else:
         _tell(report)
     sys.exit(1 if report.findings else 0)
+
+
+_TOUCHED = ("esme", "gas", "prepay")
+"""Benches of rows that a meter's habits may touch."""
+
+
+@book.command("makers")
+@click.option("--maker", "chosen", multiple=True, help="only this maker's profile; may be repeated")
+@click.option("--row", "numbers", type=int, multiple=True, help="only this row; may be repeated. Without it the rows of the meters alone")
+@_JSON
+def over_makers(chosen: tuple[str, ...], numbers: tuple[int, ...], as_json: bool) -> None:
+    """Play one hub over the meters of every maker, and print what breaks where. Exit code 1 where something does.
+
+    A row that says itself what that maker's meters do is held against that.
+    """
+    unknown = [name for name in chosen if name not in makers()]
+    if unknown:
+        raise click.UsageError(f"read --maker {unknown[0]}, expected one of {', '.join(makers())}")
+    logging.disable()
+    whole = load_book()
+    rows = whole.chosen(None, numbers) if numbers else [row for row in whole.chosen(None, ()) if row.bench in _TOUCHED]
+    reports: dict[str, Report] = {}
+    for name in chosen or makers():
+
+        def told(row: BookRow, good: bool, name: str = name) -> None:
+            click.echo(f"{name}: row {row.number} {'agrees' if good else 'disagrees'}", err=True)
+
+        reports[name] = play_with(name, whole, rows, told=told)
+    broken = [finding for report in reports.values() for finding in report.findings]
+    if as_json:
+        figures = {name: {"rows": len(report.played), "breaks": len(report.findings)} for name, report in reports.items()}
+        click.echo(json.dumps({"makers": figures, "findings": [finding.as_json() for finding in broken]}))
+    else:
+        table = Table("maker", "row", "behaviour", "expected", "got", title=f"{len(rows)} rows at {len(reports)} makers' meters")
+        for finding in broken:
+            first = finding.wrong[0]
+            table.add_row(finding.maker, str(finding.row.number), finding.row.behaviour, first.expected, first.got)
+        Console().print(table)
+        for name, report in reports.items():
+            click.echo(f"{name}: {len(report.played) - len(report.findings)} of {len(report.played)} rows as the book says")
+    sys.exit(1 if broken else 0)
 
 
 @book.command("compare")

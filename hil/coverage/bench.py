@@ -31,7 +31,7 @@ from hil.devices.base.gbcs_device import GbcsHanDevice, Model
 from hil.devices.base.han_device import HanDevice
 from hil.devices.base.place import Place
 from hil.devices.kinds import kind
-from hil.devices.metering.tariff import DAY_S
+from hil.devices.metering.registers import DAY_S
 from hil.radio.air.air import Air
 from hil.radio.nodes.node import StackNode
 

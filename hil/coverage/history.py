@@ -35,7 +35,7 @@ from firmware_emu.zse.declare import FieldValue
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices import Esme, Gsme
 from hil.devices.base.gbcs_device import GbcsHanDevice
-from hil.devices.metering.tariff import DAY_S, HALF_HOUR_S
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 

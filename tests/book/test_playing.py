@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from firmware_emu.cli import chub, exit_code
-from hil.book import Report, load_book, play
+from hil.book import Report, load_book, play, play_with
 from hil.book.rows import Book, BookSetting, read_rows
 
 HUB = BookSetting("hub", "simulated", (), ("hub form",))
@@ -116,3 +117,20 @@ def test_one_row_is_run_alone() -> None:
 def test_a_row_that_once_found_a_fault_agrees(number: int) -> None:
     book = load_book()
     assert not play(book, book.chosen(None, (number,))).findings
+
+
+def test_a_row_that_meters_of_one_maker_do_not_follow_is_found_with_it_and_not_with_another() -> None:
+    book = load_book()
+    (row,) = book.chosen(None, (400,))
+    plain = replace(row, variants=())
+    for maker, broken in (("maker-silent", [400]), ("standard", [])):
+        found = play_with(maker, book, [plain])
+        assert [finding.row.number for finding in found.findings] == broken
+        assert all(finding.maker == maker for finding in found.findings)
+    assert play_with("maker-silent", book, [row]).findings == [], "its variant says what such a meter does"
+
+
+def test_the_command_takes_no_maker_that_there_is_not() -> None:
+    ran = CliRunner().invoke(chub, ["book", "makers", "--maker", "nobody"])
+    assert ran.exit_code == 2
+    assert "maker-silent" in ran.output

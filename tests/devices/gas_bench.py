@@ -18,7 +18,7 @@ from firmware_emu.trace import Record, Trace
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Gsme
-from hil.devices.metering.tariff import LoadProfile
+from hil.devices.metering.registers import LoadProfile
 from tests.devices.device_home import ACB, PARTIES, SUPPLIER
 from tests.devices.hub_in_memory import MemoryHan
 from tests.devices.meter_bench import Hand

@@ -41,7 +41,7 @@ from firmware_emu.trace import Record, Trace
 from hil.devices import Esme
 from hil.devices.esme.variant import SINGLE_ELEMENT, EsmeVariant
 from hil.devices.metering.maker import ORDINARY, Maker
-from hil.devices.metering.tariff import LoadProfile
+from hil.devices.metering.registers import LoadProfile
 from tests.devices.hub_in_memory import MemoryHan
 
 ESME = Eui64.parse("00db1234567890a0")

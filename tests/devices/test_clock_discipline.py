@@ -11,7 +11,7 @@ from firmware_emu.device.event_log import LogName
 from firmware_emu.device.joining import ServedTime
 from hil.devices import Esme, Gsme
 from hil.devices.metering.maker import maker
-from hil.devices.metering.tariff import DAY_S
+from hil.devices.metering.registers import DAY_S
 from tests.devices.device_home import Home, at_hub
 
 ADJUSTED, ASTRAY = 0x8145, 0x8F0C

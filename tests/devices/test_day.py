@@ -15,7 +15,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.bench.day import Day, check_day, live, load_day, read_day
 from hil.devices import Gsme, LoadSwitch
-from hil.devices.metering.tariff import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 from tests.devices.hub_in_memory import MemoryHan
 from tests.devices.meter_bench import PARTIES, Bench
 from tests.devices.prepaying_meter import POUND, prepaying

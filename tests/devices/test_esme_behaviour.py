@@ -18,7 +18,7 @@ from firmware_emu.gbcs.dlms import AccessResult, Choice, DataNotification, Prote
 from firmware_emu.gbcs.envelope import Message
 from hil.devices import Esme, LoadSwitch
 from hil.devices.esme.variant import POLYPHASE, VARIANTS, EsmeVariant
-from hil.devices.metering.tariff import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 from tests.devices.device_home import SUPPLIER, Home
 from tests.devices.meter_bench import Bench, Item, at_once, entry, flat, limit, octets, put, run
 from tests.devices.prepaying_meter import adjust, prepayment_mode

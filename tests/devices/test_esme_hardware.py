@@ -14,7 +14,7 @@ from hil.devices import LoadSwitch
 from hil.devices.base.tampering import Tampering
 from hil.devices.metering.maker import maker as maker_of
 from hil.devices.metering.maker import makers
-from hil.devices.metering.tariff import HOUR_S
+from hil.devices.metering.registers import HOUR_S
 from tests.devices.meter_bench import Bench, at_once, day, entry, octets, put, run, season, tariff, week
 
 HALF_WAY = 5000

@@ -12,7 +12,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.zcl import ZclFrame, ZclStatus
 from hil.devices import LoadSwitch
-from hil.devices.metering.tariff import DAY_S
+from hil.devices.metering.registers import DAY_S
 from tests.devices.meter_bench import Bench, flat
 from tests.devices.prepaying_meter import POUND, adjust, configuration, prepayment_mode, token
 

@@ -15,7 +15,7 @@ from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.declare import FieldValue
 from hil.devices import Gsme, Valve
-from hil.devices.metering.tariff import DAY_S, HOUR_S, boiler
+from hil.devices.metering.registers import DAY_S, HOUR_S, boiler
 from tests.devices.device_home import Home
 from tests.devices.gas_money import (
     BLOCKS,

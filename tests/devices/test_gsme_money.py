@@ -13,7 +13,7 @@ from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
 from hil.devices import Valve
-from hil.devices.metering.tariff import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 from tests.devices.gas_money import (
     BLOCKS,
     CONFIGURATION,

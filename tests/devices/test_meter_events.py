@@ -10,7 +10,7 @@ from firmware_emu.device.event_log import LogName
 from firmware_emu.gbcs.axdr import DoubleLongUnsigned
 from hil.devices import Esme, LoadSwitch
 from hil.devices.esme.variant import POLYPHASE
-from hil.devices.metering.tariff import DAY_S
+from hil.devices.metering.registers import DAY_S
 from tests.devices.device_home import Home
 from tests.devices.meter_bench import Bench, put
 from tests.devices.prepaying_meter import POUND, adjust, configuration, prepaying, top_up

@@ -22,7 +22,7 @@ from firmware_emu.gbcs.dlms import AccessResult, Choice, parse_obis
 from firmware_emu.gbcs.utrn import make_utrn
 from hil.devices import LoadSwitch
 from hil.devices.metering.maker import maker
-from hil.devices.metering.tariff import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 from tests.devices.meter_bench import SUPPLIER, Bench, at_once, charge, entry, put, run
 from tests.devices.prepaying_meter import (
     ACCUMULATED,

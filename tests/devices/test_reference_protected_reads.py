@@ -21,7 +21,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
 from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
-from hil.devices.metering.tariff import Period
+from hil.devices.metering.registers import Period
 from tests.devices.device_home import ACB, PARTIES, SUPPLIER
 from tests.devices.hub_in_memory import MemoryHan
 

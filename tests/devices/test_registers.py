@@ -16,7 +16,7 @@ from firmware_emu.ids import Eui64, InstallCode
 from firmware_emu.trace import Trace
 from hil.devices import Esme
 from hil.devices.esme.variant import SINGLE_ELEMENT, TWIN_ELEMENT, EsmeVariant
-from hil.devices.metering.tariff import RecordRing, Register, house
+from hil.devices.metering.registers import RecordRing, Register, house
 from tests.devices.hub_in_memory import MemoryHan
 from tests.devices.meter_bench import Bench
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.gbcs.axdr import Array, CompactArray, DoubleLong, DoubleLongUnsigned, OctetString, Structure
 from hil.devices import LoadSwitch
-from hil.devices.metering.tariff import DAY_S, house
+from hil.devices.metering.registers import DAY_S, house
 from tests.devices.meter_bench import NO_THRESHOLD, Bench, day, put, season, tariff, week
 from tests.devices.prepaying_meter import POUND, adjust, configuration, debts, prepayment_mode, top_up
 

@@ -22,7 +22,7 @@ from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.dcc.duis.document import Content, new_request
 from hil.devices import LoadSwitch, Valve
-from hil.devices.metering.tariff import DAY_S, HALF_HOUR_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, HOUR_S
 from hil.parse_correlate import Parsed, Value, ZclCommand
 from hil.parse_correlate.message.dlms import AccessResponse
 from tests.e2e.year_home import YearHome, seconds

@@ -12,7 +12,7 @@ from firmware_emu.device.event_log import LogName
 from firmware_emu.zse.clusters.metering import METERING
 from hil.dcc.duis.document import Content
 from hil.devices import Ihd, Ppmid
-from hil.devices.metering.tariff import DAY_S
+from hil.devices.metering.registers import DAY_S
 from hil.parse_correlate.message.dlms import AccessResponse
 from tests.e2e.year_home import YearHome
 

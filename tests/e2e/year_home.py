@@ -34,7 +34,7 @@ from hil.dcc.duis.document import Content
 from hil.devices import Esme, Gsme, Ihd, Ppmid
 from hil.devices.base.han_device import HanDevice
 from hil.devices.kinds import device_type
-from hil.devices.metering.tariff import LoadProfile
+from hil.devices.metering.registers import LoadProfile
 from tests.hub.hub_bench import Han, MemoryNode, MemoryRadio
 
 CLOCK_SLACK = timedelta(minutes=1)

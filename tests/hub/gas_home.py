@@ -14,7 +14,7 @@ from firmware_emu.gbcs.use_cases import by_code
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.declare import Cluster, FieldValue
 from hil.devices import Gsme, Ppmid
-from hil.devices.metering.tariff import LoadProfile
+from hil.devices.metering.registers import LoadProfile
 from tests.hub.hub_bench import ACB, CODES, GPF, GSME, NETWORK_OPERATOR, PPMID, SUPPLIER, Bench, MemoryNode, add_device, codes
 
 PARTIES = {

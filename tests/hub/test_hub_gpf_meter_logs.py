@@ -12,7 +12,7 @@ from firmware_emu.hub.gas_store import GasStore
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.declare import FieldValue
-from hil.devices.metering.tariff import RecordRing
+from hil.devices.metering.registers import RecordRing
 from tests.hub.gas_home import gas, gas_meter, part
 from tests.hub.hub_bench import CONFIG, GPF, GSME, Bench
 

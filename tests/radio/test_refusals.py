@@ -255,3 +255,21 @@ def test_another_eui64_can_be_burnt_once_and_holds_after_a_reset() -> None:
     host.ncp.reset()
     host.ncp.negotiated = True
     assert Eui64.from_zigbee(host.ask("getEui64")) == METER
+
+
+async def test_a_dual_band_build_starts_its_second_radio_on_the_network_and_a_build_for_one_band_has_none(clock: Clock) -> None:
+    def start(host: Host, phy: int = 1, page: int = 28, channel: int = 3) -> int:
+        return host.ask("multiPhyStart", bytes([phy, page, channel, 0, 0]))[0]
+
+    dual = Host(clock=clock)
+    assert start(dual) == Status.INVALID_CALL.ember
+    dual.secure()
+    assert dual.form() == 0
+    await settle(dual)
+    assert start(dual, phy=0) == Status.BAD_ARGUMENT.ember
+    assert start(dual, channel=27) == Status.PHY_INVALID_CHANNEL.ember
+    assert start(dual) == 0
+    assert dual.ask("getPhyInterfaceCount") == b"\x02"
+    status, array = (answer := dual.ask("getCurrentDutyCycle", b"\x21"))[0], answer[1:]
+    assert (status, array[:8]) == (0, b"\x00\x00\x00\x00\xff\xff\x00\x00")
+    assert start(Host(name="zbdongle-e-7.4", clock=clock)) == Status.LIBRARY_NOT_PRESENT.ember

@@ -12,7 +12,8 @@ from firmware_emu.zse.zcl import Value
 from hil.devices.esme.model import seconds
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.billing import DAYS_KEPT, MONTHS_KEPT, WEEKS_KEPT, balances
-from hil.devices.metering.tariff import BLOCKS, DAY_S, HALF_HOUR_S, TOU_RATES, Period, watt_hours
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, Period, watt_hours
+from hil.devices.metering.tariff import BLOCKS, TOU_RATES
 
 _INT32 = 0x7FFFFFFF
 _UINT24, _UINT48 = 0xFFFFFE, 0xFFFFFFFFFFFE

@@ -18,7 +18,8 @@ from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from firmware_emu.ids import Eui64
 from hil.devices.esme.metering import randomised_offset
 from hil.devices.esme.part import EsmePart
-from hil.devices.metering.tariff import RecordRing, SwitchSchedule
+from hil.devices.metering.registers import RecordRing
+from hil.devices.metering.schedules import SwitchSchedule
 
 SWITCHES = range(1, 6)
 BOOST_DEPTH = 25

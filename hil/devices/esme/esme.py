@@ -53,7 +53,7 @@ from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, over_limit
 from hil.devices.metering.maker import ORDINARY, Maker, makers
 from hil.devices.metering.maker import maker as maker_of
 from hil.devices.metering.meter import Meter
-from hil.devices.metering.tariff import LoadProfile, house, nothing
+from hil.devices.metering.registers import LoadProfile, house, nothing
 
 OUTAGE_LONG_S = 180
 """An outage of three minutes or more has an alert of its own, 8F36 (reference chts 8)."""

@@ -15,7 +15,7 @@ from hil.devices.esme.metering import PHASE_OBIS
 from hil.devices.esme.model import seconds
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.billing import Snapshot
-from hil.devices.metering.tariff import Periods, RecordRing
+from hil.devices.metering.registers import Periods, RecordRing
 
 Row = tuple[int, tuple[Data, ...]]
 """Time of a log entry (seconds since 2000) and its columns."""

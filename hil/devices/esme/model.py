@@ -31,7 +31,7 @@ from hil.devices.esme.metering import PHASE_OBIS, randomised_offset
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.billing import balances
 from hil.devices.metering.part import MeterPart
-from hil.devices.metering.tariff import watt_hours
+from hil.devices.metering.registers import watt_hours
 
 _WATT_HOURS, _VAR_HOURS, _WATTS, _COUNT, _PRICE = 30, 32, 27, 255, 254
 """Units of DLMS enum 'unit' (RTDS ECS17b, ECS17c, ECS23, ECS24)."""

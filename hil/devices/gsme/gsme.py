@@ -49,7 +49,7 @@ from hil.devices.metering.keypad import Keypad
 from hil.devices.metering.maker import ORDINARY, Maker, makers
 from hil.devices.metering.maker import maker as maker_of
 from hil.devices.metering.meter import Meter
-from hil.devices.metering.tariff import HALF_HOUR_S, LoadProfile, Register, boiler
+from hil.devices.metering.registers import HALF_HOUR_S, LoadProfile, Register, boiler
 
 WAKE_PERIOD_S = HALF_HOUR_S
 """A gas meter normally wakes and pushes every 30 minutes (reference chts 5)."""

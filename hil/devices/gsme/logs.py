@@ -26,7 +26,7 @@ from hil.devices.gsme.part import GsmePart
 from hil.devices.gsme.published import Published
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS
 from hil.devices.metering.billing import Payment, balances
-from hil.devices.metering.tariff import DAILY_DEPTH, DAY_S, HALF_HOUR_S, RecordRing
+from hil.devices.metering.registers import DAILY_DEPTH, DAY_S, HALF_HOUR_S, RecordRing
 
 Result = ZclStatus | Sequence[ZclAnswer]
 

@@ -21,7 +21,9 @@ from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS, SUPPLY_STAYS
 from hil.devices.metering.billing import Terms
 from hil.devices.metering.meter import Metrology, States
 from hil.devices.metering.part import MeterPart
-from hil.devices.metering.tariff import DAY_S, HALF_HOUR_S, LoadProfile, Register, SwitchingTable, Tariff, watt_hours
+from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, LoadProfile, Register, watt_hours
+from hil.devices.metering.schedules import SwitchingTable
+from hil.devices.metering.tariff import Tariff
 
 
 class Valve(IntEnum):

@@ -39,7 +39,7 @@ from hil.devices.gsme.network import NETWORK_SAMPLE, NetworkLog
 from hil.devices.gsme.published import Published
 from hil.devices.gsme.tariff import GAS_BLOCKS, GAS_TIERS, in_blocks
 from hil.devices.metering.billing import balances
-from hil.devices.metering.tariff import HALF_HOUR_S
+from hil.devices.metering.registers import HALF_HOUR_S
 
 Result = ZclStatus | Sequence[ZclAnswer]
 _PROFILE_SAMPLE = 0

@@ -14,7 +14,7 @@ from firmware_emu.device.store import Store
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.gsme.published import Published
-from hil.devices.metering.tariff import RecordRing
+from hil.devices.metering.registers import RecordRing
 
 NETWORK_DEPTH = 41
 NETWORK_SAMPLE = 2

@@ -14,7 +14,7 @@ from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from hil.devices.gsme.part import GasSettings
 from hil.devices.metering.billing import ACCUMULATED_DEBT, EMERGENCY_CREDIT, METER_BALANCE, STANDING, TIME_DEBTS, Terms
 from hil.devices.metering.part import MeterPart
-from hil.devices.metering.tariff import DAY_S, HOUR_S
+from hil.devices.metering.registers import DAY_S, HOUR_S
 
 PREPAYMENT_MODE, SUSPEND_DEBT_DISABLED, COLLECT_DEBT_IN_EMERGENCY = 0x0002, 0x0400, 0x0800
 """Bits of PaymentControlConfiguration, by comparison of 0497, 0097, 0C97 and 0897 (reference gbcs-messages 7A)."""

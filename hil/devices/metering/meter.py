@@ -20,7 +20,8 @@ from firmware_emu.device.store import Store
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.metering.billing import ARMED_BY_EMERGENCY, DISABLEMENT_SUSPENDED, Account, Terms
 from hil.devices.metering.maker import ORDINARY, Maker
-from hil.devices.metering.tariff import HOUR_S, Register, TariffRegisters
+from hil.devices.metering.registers import HOUR_S, Register
+from hil.devices.metering.tariff import TariffRegisters
 
 SUPPLY_ARMED = 0x8F32
 _UNIT_SECONDS_A_PRICED_UNIT = 1000 * HOUR_S
