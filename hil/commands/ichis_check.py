@@ -23,6 +23,7 @@ from hil.conformance.boards import BoardRun, check_boards, exit_code_of, verdict
 from hil.conformance.run import ConformanceRun, carry_out, clear_state, selected, sign_run
 from hil.conformance.runner import CheckResult
 from hil.report.conformance import VERDICTS, RunRecord, headline
+from hil.report.measurements import figure
 from ichis.conformance.check import check_folders
 from ichis.profile import load_profile
 
@@ -182,7 +183,7 @@ def _folder() -> Path:
 
 
 def _show(console: Console, result: CheckResult, done: int, total: int) -> None:
-    value = "" if result.value is None else f"{result.value:.4g} {result.check.unit} (limit {result.quantity.bounds})"
+    value = "" if result.value is None else f"{figure(result.value, result.check.unit)} (limit {result.quantity.bounds})"
     style = _STYLE[result.verdict.value]
     console.print(
         f"[dim]{done}/{total}[/] [{style}]{result.verdict.value}[/] {result.check.id} {result.check.title}  [dim]{value}[/]"

@@ -105,6 +105,8 @@ class ConformanceBench:
         self._began = clock.now()
         self._records_before = self._alerts_before = self._events_before = 0
 
+    waveform_at = "at the hub's pins"
+
     # --- life
 
     @property

@@ -36,6 +36,7 @@ _EXCURSION_S = 0.05
 class HostBench:
     """One port under test. Implements :class:`hil.conformance.runner.CheckBench`."""
 
+    waveform_at = "at the host's port"
     engineer: Engineer | None = None
     """Engineer who is asked where no instrument is named; the console if None."""
 

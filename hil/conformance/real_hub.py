@@ -28,6 +28,7 @@ def _inside(what: str) -> NoReturn:
 class RealHubBench(ConformanceBench):
     """A hub counts as running when it was off in this check, draws current, and shows itself with Device Present, which was not there."""
 
+    waveform_at = "at the supply's terminals, as it recorded them"
     _real: RealHubJig | None = None
     _shown_while_off = False
     _course: Sequence[tuple[float, float]] = ()

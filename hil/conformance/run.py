@@ -33,7 +33,7 @@ from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.real_hub import RealHubBench
 from hil.conformance.runner import CheckBench, CheckResult, Runner, not_tested, quantity_of
 from hil.report.conformance import FORMAT, CheckRow, LimitRow, RunRecord, digest, run_verdict, source_digest, thinned, write_record
-from hil.report.measurements import CheckVerdict
+from hil.report.measurements import CheckVerdict, figure
 from hil.report.pictures import PictureRow, attachment, picture, shows
 from hil.report.run_log import NAME as LOG_NAME
 from hil.report.run_log import RunLog
@@ -335,7 +335,7 @@ class CheckItem(pytest.Item):
             self.session.shouldstop = INTERRUPTED
         if self.result.value is not None:
             self.user_properties += [
-                ("value", f"{self.result.value:.6g} {self._check.unit}"),
+                ("value", figure(self.result.value, self._check.unit, 6)),
                 ("limit", str(self.result.quantity.bounds)),
                 ("margin", f"{self.result.margin:.6g}"),
             ]
@@ -548,6 +548,7 @@ def row_of(result: CheckResult) -> CheckRow:
         "why": result.why,
         "round": result.round,
         "waveform": thinned(result.waveform),
+        "waveform_at": result.waveform_at,
     }
 
 

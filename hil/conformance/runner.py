@@ -37,6 +37,8 @@ class CheckBench(Protocol):
     """Actions on the unit since the check began that lack the certainty the check wants."""
     lacks: Mapping[Need, str]
     """Features that the unit under test does not show, and why."""
+    waveform_at: str
+    """Place of the volts that :meth:`waveform` tells, as ``at the hub's pins``."""
 
     async def open(self) -> None: ...
 
@@ -93,7 +95,7 @@ class Vocabulary(Generic[B]):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check carried out, or not: then ``why`` says so and ``value`` is None. ``waveform``: seconds, volts at the hub's pins."""
+    """One check carried out, or not: then ``why`` says so and ``value`` is None. ``waveform``: seconds, volts; ``waveform_at``: where."""
 
     check: Check
     quantity: Quantity
@@ -107,6 +109,7 @@ class CheckResult:
     """Expanded uncertainty of the value (k = 2); None where the value has none or nobody states one."""
     basis: str = ""
     outcome: str = ""
+    waveform_at: str = ""
 
     @property
     def margin(self) -> float | None:
@@ -168,7 +171,7 @@ class Runner(Generic[B]):
                 verdict, why = CheckVerdict.NOT_TESTED, f"not tested: {wrong}"
             else:
                 verdict, why = CheckVerdict.INCONCLUSIVE, str(wrong) or "nothing came in time"
-            return CheckResult(check, quantity, verdict, None, why, round_, self._waveform(check))
+            return CheckResult(check, quantity, verdict, None, why, round_, self._waveform(check), waveform_at=self.bench.waveform_at)
         return self._judged(check, measurement, round_)
 
     def _judged(self, check: Check, measurement: Measurement, round_: int) -> CheckResult:
@@ -189,6 +192,7 @@ class Runner(Generic[B]):
             figure.u if figure is not None and stated else None,
             "" if figure is None else figure.basis.name.lower(),
             measurement.outcome,
+            self.bench.waveform_at,
         )
 
     async def _measure(self, check: Check, quantity: Quantity) -> Measurement:

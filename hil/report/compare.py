@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hil.report.conformance import CheckRow, RunRecord
+from hil.report.measurements import figure
 
 _MOVED = 0.02
 
@@ -63,4 +64,4 @@ def _differ(old: float | None, new: float | None, threshold: float) -> bool:
 
 
 def _text(row: CheckRow) -> str:
-    return "nothing" if row["value"] is None else f"{row['value']:.6g} {row['unit']}"
+    return figure(row["value"], row["unit"], 6) or "nothing"

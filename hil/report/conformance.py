@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 import jinja2
 
 from firmware_emu.errors import CommsHubError, NotAvailable
+from hil.report.measurements import figure, is_open
 from hil.report.pictures import PictureRow
 from hil.report.plots import draw
 from hil.report.run_log import NAME as LOG
@@ -49,6 +50,8 @@ class CheckRow(TypedDict):
     why: str
     round: int
     waveform: list[list[float]]
+    waveform_at: str
+    """Place where these volts were."""
 
 
 class LimitRow(TypedDict):
@@ -138,7 +141,8 @@ def read_record(place: Path) -> RunRecord:
 def render(record: RunRecord) -> str:
     """The page. The same record gives the same page."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["figure"] = _figure
+    environment.filters["figure"] = figure
+    environment.tests["open"] = is_open
     template = environment.from_string(resources.files("hil.report").joinpath("conformance.html.j2").read_text(encoding="utf-8"))
     groups: dict[str, list[CheckRow]] = {}
     for row in record["checks"]:
@@ -149,7 +153,7 @@ def render(record: RunRecord) -> str:
         for chapter in ("physical", "electrical", "data")
     }
     plots = {f"{row['id']}-{row['round']}": _plot(row) for row in record["checks"] if len(row["waveform"]) > 1}
-    measured = (row for row in record["checks"] if row["margin"] is not None and row["u"] is not None)
+    measured = (row for row in record["checks"] if row["margin"] is not None and row["u"] is not None and not is_open(row["value"]))
     tightest = sorted(measured, key=_tightness)[:8]
     return template.render(
         run=record, groups=groups, counts=counts, chapters=by_chapter, plots=plots, tightest=tightest, headline=headline(record)
@@ -161,15 +165,9 @@ def _tightness(row: CheckRow) -> float:
     return (row["margin"] or 0.0) / max(abs(row["value"] or 0.0), 1e-6)
 
 
-def _figure(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "open" if value >= 1e9 else f"{value:.4g}"
-
-
 def _plot(row: CheckRow) -> str:
     points = [(when, volts) for when, volts in row["waveform"]]
-    return draw(Plot(f"{row['id']} round {row['round']}: supply at the hub's pins", "V", {"hub": points}), width_in=7.2, height_in=1.7)
+    return draw(Plot(f"{row['id']} round {row['round']}: volts {row['waveform_at']}", "V", {"hub": points}), width_in=7.2, height_in=1.7)
 
 
 def thinned(points: Sequence[tuple[float, float]]) -> list[list[float]]:

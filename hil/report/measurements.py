@@ -7,6 +7,21 @@ from enum import StrEnum
 
 from ichis.measuring.reading import Basis, Plain, Reading, reading
 
+_OPEN = 1e9
+"""Ohms from which on contacts are not joined."""
+
+
+def is_open(value: float | None) -> bool:
+    """True for the resistance between contacts that are not joined: no instrument gives a figure for it."""
+    return value is not None and value >= _OPEN
+
+
+def figure(value: float | None, unit: str = "", digits: int = 4) -> str:
+    """A value as people read it, with its unit; ``open`` where there is no figure, nothing where nothing was measured."""
+    if value is None:
+        return ""
+    return "open" if is_open(value) else f"{value:.{digits}g} {unit}".rstrip()
+
 
 class CheckVerdict(StrEnum):
     """Verdict of a check; why stands beside it wherever it is not ``PASS``."""
@@ -132,7 +147,7 @@ class Measurement:
         bounds, unit = self.quantity.bounds, self.quantity.unit
         if isinstance(self.found, Plain):
             return "" if self.found.passes else f"{self.found.words}, expected {bounds} {unit}"
-        told = f"measured {self.found.value:.6g} {unit}, expected {bounds} {unit}"
+        told = f"measured {figure(self.found.value, unit, 6)}, expected {bounds} {unit}"
         if self.verdict is CheckVerdict.INDETERMINATE:
             named = f": {self.outcome}" if self.rule.rule is Rule.NONBINARY else ""
             return f"{told}: within the guard band of {self.guard:.3g} {unit}{named}"

@@ -50,6 +50,7 @@ def row(name: str, value: float | None, verdict: str = "pass", **more: object) -
         "why": "",
         "round": 1,
         "waveform": [[0.0, 0.0], [0.5, 12.0], [1.0, 12.0], [1.5, 0.0]],
+        "waveform_at": "at the hub's pins",
     }
     made.update(more)  # type: ignore[typeddict-item]
     return made
@@ -107,8 +108,18 @@ def test_the_page_holds_verdicts_sources_and_waveforms_and_loads_nothing(record:
     for wanted in said:
         assert wanted in page
     assert page.count("<svg") == 13
+    assert 'aria-label="SST-01 round 1: volts at the hub\'s pins"' in page
     assert not re.search(r'(src|href)="(?!#)', page)
     assert "http://" not in re.sub(r'xmlns(:xlink)?="[^"]+"', "", page)
+
+
+def test_what_has_no_figure_is_told_in_words_with_no_margin_and_a_group_keeps_its_capitals(record: RunRecord) -> None:
+    record["checks"] = [row("RES-01", 1e9, unit="ohm", u=1.2e7, margin=9.99e8, limit=">= 1e+06", group="AC Lost and more")]
+    page = render(record)
+    assert '<td class="n">open</td>' in page
+    for wrong in ("e+09", "e+08", "e+07", "open ohm", "Ac lost"):
+        assert wrong not in page
+    assert "<h2>AC Lost and more</h2>" in page
 
 
 def test_two_reports_of_one_record_are_alike_to_the_octet(record: RunRecord, tmp_path: Path) -> None:
