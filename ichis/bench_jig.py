@@ -66,6 +66,7 @@ class StandInJig:
         self._modelled, self._clock = modelled, clock
         self._instruments = Instruments(clock, Engineer(clock))
         self.calibrations = self._instruments.calibrations
+        self.sessions = self._instruments.sessions
         self.profile, self.hub_side, self.socket = modelled.profile, modelled.hub_side, modelled.socket
         self.supply, self.probes = modelled.supply, modelled.probes
         self.lines, self.data, self.mating = modelled.lines, modelled.data, modelled.mating

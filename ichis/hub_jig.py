@@ -62,6 +62,7 @@ class SimulatedHubJig:
         self.probes: Probes = _PortProbes(self._port)
         self._instruments = Instruments(clock, Engineer(clock))
         self.calibrations = self._instruments.calibrations
+        self.sessions = self._instruments.sessions
 
     async def put_instruments_before(self, table: JigTable) -> None:
         """The rig reads and acts through stand-ins of instruments, as the board names them. Raises BoardError, JigError."""

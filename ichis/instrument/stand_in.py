@@ -59,7 +59,8 @@ class StandIn:
     ) -> None:
         self.dialect, self.model, self._behind, self.latency_s = dialect, model, behind, latency_s
         self._faults = [fault for fault in faults if fault.who in (None, dialect.kind)]
-        self._counts: Counter[Concerns] = Counter()
+        self.counts: Counter[Concerns] = Counter()
+        """Events so far that faults may concern."""
         self._errors: deque[str] = deque(maxlen=20)
         self._volts, self._amperes, self._on = 0.0, model.most_amperes or 0.0, False
         self._last = 0.0
@@ -319,8 +320,8 @@ class StandIn:
     # --- faults
 
     def _struck(self, concerns: Concerns) -> list[InstrumentFault]:
-        self._counts[concerns] += 1
-        count = self._counts[concerns]
+        self.counts[concerns] += 1
+        count = self.counts[concerns]
         return [fault for fault in self._faults if fault.what.concerns is concerns and fault.strikes(count)]
 
     def _struck_by(self, concerns: Concerns, what: Misbehaviour) -> bool:
@@ -337,7 +338,7 @@ class StandInLink:
 
     def __init__(self, stand_in: StandIn, clock: Clock) -> None:
         self.resource = f"stand-in {stand_in.model.name}"
-        self._stand_in, self._clock = stand_in, clock
+        self.stand_in, self._clock = stand_in, clock
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._said: asyncio.Queue[str] = asyncio.Queue()
         self._task = supervised(serve(stand_in, self._lines.get, self._said.put_nowait), self.resource)
@@ -358,7 +359,7 @@ class StandInLink:
 
     def close(self) -> None:
         self._task.cancel()
-        self._stand_in.close()
+        self.stand_in.close()
 
 
 async def serve(stand_in: StandIn, next_line: Callable[[], Awaitable[str]], say: Callable[[str], None]) -> None:

@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
-from hil.conformance.proofs.faults import FaultCase, cases
+from hil.conformance.proofs.faults import FaultCase, Strike, cases
 from hil.report.measurements import CheckVerdict
 from ichis.conformance.check import load_checks
+from ichis.instrument.fault import Misbehaviour
 
 DRAWN = Random(os.environ.get("CHUB_SWEEP_SEED", "1"))
 SAMPLE = [replace(case, strikes=tuple(DRAWN.sample(case.strikes, 4))) for case in DRAWN.sample(cases(DRAWN.randrange(1000)), 20)]
@@ -39,6 +40,18 @@ def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Faul
 def test_what_once_turned_a_verdict_does_not_any_more(check: str, bad: bool, fault: str, latency_ms: float, instrument: str) -> None:
     found = FaultCase(CHECKS[check], bad, instrument, ((fault, latency_ms),)).find()
     assert not found[0].wrong, found[0].why
+
+
+def test_every_drawn_fault_strikes_an_event_that_the_check_has() -> None:
+    strikes = [Strike("supply", what, part, True) for what in (Misbehaviour.ON_IGNORED, Misbehaviour.OFF_IGNORED) for part in (0.0, 0.99)]
+    told = [one.case for one in FaultCase(CHECKS["SST-02"], False, "scpi-supply", tuple((one, 5) for one in strikes)).find()]
+    assert [one.rpartition(", ")[2] for one in told] == [
+        *["supply on ignored at 1st"] * 2,
+        "supply off ignored at 1st",
+        "supply off ignored at 6th",
+    ]
+    nothing = FaultCase(CHECKS["MAT-01"], False, "scpi-supply", ((strikes[0], 5),))
+    assert nothing.find() == [], "the supply is never switched on in it"
 
 
 def test_without_a_fault_a_case_tells_the_verdict_of_its_unit() -> None:

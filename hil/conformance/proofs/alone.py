@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,8 +24,12 @@ from hil.conformance.proofs.bad_firmware import Unit
 from hil.conformance.readings import HUB_CHECKS
 from hil.conformance.runner import CheckResult, Runner
 from hil.report.measurements import CheckVerdict
+from ichis.bench_jig import StandInJig
 from ichis.conformance.check import Check
 from ichis.host_port import HostCondition
+from ichis.hub_jig import SimulatedHubJig
+from ichis.instrument.fault import Concerns
+from ichis.instrument.stand_in import StandInLink
 from ichis.profile import InterfaceProfile, load_profile
 
 _MEMORY = Path("/dev/shm")
@@ -120,6 +125,33 @@ def run_alone(
             return found
 
         return bench.clock.run(main())
+
+
+def events_of(check: Check, unit: Unit | HostCondition | None, settings: Sequence[str]) -> Counter[tuple[str, Concerns]]:
+    """Events that faults of instruments may concern, by kind of instrument, from the opening of the bench to the end of this check.
+
+    ``settings`` name the stand-ins. Raises CommsHubError for a bench that does not come up.
+    """
+    found: Counter[tuple[str, Concerns]] = Counter()
+    host = check.under_test == "host"
+    with a_bench(host, unit, settings, own_limits()) as bench:
+
+        async def main() -> None:
+            try:
+                await bench.open()
+                runner: Runner[Any] = Runner(bench, HOST_CHECKS if host else HUB_CHECKS)
+                await runner.run(check)
+                jig = bench.jig
+                assert isinstance(jig, StandInJig | SimulatedHubJig)
+                for session in jig.sessions.values():
+                    assert isinstance(session.link, StandInLink)
+                    stand_in = session.link.stand_in
+                    found.update({(stand_in.dialect.kind, concerns): count for concerns, count in stand_in.counts.items()})
+            finally:
+                await bench.close()
+
+        bench.clock.run(main())
+    return found
 
 
 def run_exchanging(check: Check, unit: Unit, boards: Sequence[Sequence[str]]) -> list[CheckResult | CommsHubError]:

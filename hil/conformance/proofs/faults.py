@@ -1,7 +1,8 @@
 """No instrument fault turns one verdict into another: checks x faults of instruments x latencies, on good units and on bad ones.
 
 A case runs one check alone on a bench of its own, with stand-ins of instruments between the models and the check. Its verdict may be
-the one that sound instruments give, or none at all (indeterminate, inconclusive, not tested); never the other one.
+the one that sound instruments give, or none at all (indeterminate, inconclusive, not tested); never the other one. Every
+fault strikes: when it does is drawn among the events that the check has with sound instruments.
 """
 
 from __future__ import annotations
@@ -12,21 +13,20 @@ from dataclasses import dataclass
 
 from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.hub.hub import Hub
-from hil.conformance.proofs.alone import ProofFinding, run_alone, run_exchanging
+from hil.conformance.proofs.alone import ProofFinding, events_of, run_alone, run_exchanging
 from hil.conformance.proofs.bad_firmware import BAD_UNITS, Unit
 from hil.conformance.runner import CheckResult
 from hil.report.measurements import CheckVerdict
 from ichis.bad_units import BAD_HOSTS
 from ichis.conformance.check import Check, load_checks
-from ichis.instrument.fault import Concerns, Misbehaviour
+from ichis.host_port import HostCondition
+from ichis.instrument.fault import WHO, Concerns, Misbehaviour
 
 LATENCIES_MS = (5.0, 100.0, 600.0)
 _SOUND_MS = 5.0
 SUPPLIES = ("scpi-supply", "rigol-dp832", "tti-ql355")
 LOADS = ("scpi-load", "aim-tti-ld400p", "rigol-dl3031a")
 _MODELS = {"hub": SUPPLIES, "host": LOADS}
-_MOST_BEFORE = 40
-"""A fault strikes at one of the first so many of what it concerns: the precondition has some, the reading has the rest."""
 _AMOUNT = {Misbehaviour.LATE: "3", Misbehaviour.OFF_LATE: "30", Misbehaviour.HIGH: "20"}
 _WHO = {"hub": ("supply", "probe"), "host": ("load", "probe", "relay")}
 _FAULTS_OF = {
@@ -48,6 +48,20 @@ def instruments(under_test: str, model: str, latency_ms: float, fault: str = "")
 
 
 @dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault of an instrument; ``part`` of the events that it concerns pass before it, from 0 up to 1."""
+
+    who: str
+    what: Misbehaviour
+    part: float
+    once: bool
+
+    def among(self, count: int) -> str:
+        """Its sentence, among so many events; empty where there is nothing to strike."""
+        return "" if not count else sentence(self.who, self.what, 1 + int(self.part * count), self.once)
+
+
+@dataclass(frozen=True, slots=True)
 class FaultCase:
     """One check, on a good unit or on the bad one of that check, with one model of instruments, again and again."""
 
@@ -55,26 +69,46 @@ class FaultCase:
     bad: bool
     instrument: str
     """Model of the supply, or of the load where a host is under test."""
-    strikes: tuple[tuple[str, float], ...]
-    """Fault of an instrument (empty: none) and latency of all (ms), of each time."""
+    strikes: tuple[tuple[Strike | str, float], ...]
+    """Fault of an instrument (a sentence; empty: none) and latency of all (ms), of each time."""
 
     def __str__(self) -> str:
         return f"{self.check.id} on a {'bad' if self.bad else 'good'} unit, {self.instrument}"
 
     def find(self) -> list[ProofFinding]:
-        """Run it. A bench that does not come up with these instruments, or does not go off, tests nothing."""
+        """Run it. A bench that does not come up with these instruments, or does not go off, tests nothing.
+
+        A fault that finds nothing to strike in this check has no finding.
+        """
         expected = CheckVerdict.FAIL if self.bad else CheckVerdict.PASS
-        names = [f"{self}, {latency_ms:g} ms, {fault or 'no fault'}" for fault, latency_ms in self.strikes]
+        faults = self._sentences()
+        names = [f"{self}, {latency_ms:g} ms, {fault or 'no fault'}" for fault, latency_ms in faults]
         return [
             ProofFinding(name, expected, CheckVerdict.INCONCLUSIVE, str(one))
             if isinstance(one, CommsHubError)
             else ProofFinding(name, expected, one.verdict, one.why)
-            for name, one in zip(names, self._results(), strict=True)
+            for name, one in zip(names, self._results(faults), strict=True)
         ]
 
-    def _results(self) -> list[CheckResult | CommsHubError]:
+    def _sentences(self) -> list[tuple[str, float]]:
+        drawn = [one for one in self.strikes if isinstance(one[0], Strike)]
+        sound = instruments(self.check.under_test, self.instrument, _SOUND_MS)
+        events = events_of(self.check, self._unit(), sound) if drawn else {}
+        found = []
+        for fault, latency_ms in self.strikes:
+            told = fault if isinstance(fault, str) else fault.among(events.get((WHO[fault.who], fault.what.concerns), 0))
+            if told or isinstance(fault, str):
+                found.append((told, latency_ms))
+        return found
+
+    def _unit(self) -> Unit | HostCondition | None:
+        if not self.bad:
+            return None
+        return BAD_HOSTS[self.check.id] if self.check.under_test == "host" else BAD_UNITS[self.check.id]()
+
+    def _results(self, faults: Sequence[tuple[str, float]]) -> list[CheckResult | CommsHubError]:
         check = self.check
-        boards = [instruments(check.under_test, self.instrument, latency_ms, fault) for fault, latency_ms in self.strikes]
+        boards = [instruments(check.under_test, self.instrument, latency_ms, fault) for fault, latency_ms in faults]
         if check.under_test == "hub":
             unit = BAD_UNITS[check.id]() if self.bad else Unit()
             if unit.firmware is Hub and unit.prepare is None:
@@ -82,10 +116,8 @@ class FaultCase:
         return [self._alone(board) for board in boards]
 
     def _alone(self, board: tuple[str, ...]) -> CheckResult | CommsHubError:
-        name = self.check.id
-        unit = None if not self.bad else BAD_HOSTS[name] if self.check.under_test == "host" else BAD_UNITS[name]()
         try:
-            return run_alone((self.check,), unit, board)[0]
+            return run_alone((self.check,), self._unit(), board)[0]
         except BoardError:  # of the proof, not of a bench
             raise
         except CommsHubError as trouble:  # loud: the run that meets this does not pass, whatever its checks say
@@ -115,13 +147,13 @@ def _faults(check: Check) -> list[tuple[str, Misbehaviour]]:
     return [(who, what) for who in _WHO[check.under_test] for what in _FAULTS_OF[who]]
 
 
-def _struck(drawn: random.Random, who: str, what: Misbehaviour) -> str:
-    return sentence(who, what, drawn.randint(1, _MOST_BEFORE), drawn.random() < 0.5)
+def _struck(drawn: random.Random, who: str, what: Misbehaviour) -> Strike:
+    return Strike(who, what, drawn.random(), drawn.random() < 0.5)
 
 
 def _by_model(drawn: random.Random, check: Check, bad: bool) -> Iterator[FaultCase]:
     models = _MODELS[check.under_test]
-    strikes: dict[str, list[tuple[str, float]]] = {model: [("", _SOUND_MS)] for model in models}
+    strikes: dict[str, list[tuple[Strike | str, float]]] = {model: [("", _SOUND_MS)] for model in models}
     for who, what in _faults(check):
         for latency_ms in LATENCIES_MS:
             fault = _struck(drawn, who, what)
@@ -131,7 +163,7 @@ def _by_model(drawn: random.Random, check: Check, bad: bool) -> Iterator[FaultCa
 
 
 def _each_fault_once(drawn: random.Random, check: Check) -> Iterator[FaultCase]:
-    strikes: dict[tuple[bool, str], list[tuple[str, float]]] = {}
+    strikes: dict[tuple[bool, str], list[tuple[Strike | str, float]]] = {}
     for who, what in _faults(check):
         fault = _struck(drawn, who, what)
         group = strikes.setdefault((drawn.random() < 0.5, drawn.choice(_MODELS[check.under_test])), [])
