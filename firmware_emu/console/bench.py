@@ -23,13 +23,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.console.attach import console_socket
 from firmware_emu.console.core import Call, Core, FirmwareStation, Noun, Opened, call_of, openers
 from firmware_emu.console.declare import Verb, WordError
+from firmware_emu.console.nouns.typed import AwaitedNouns, BlockingNouns
 from firmware_emu.console.result import Result
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record, Trace
@@ -134,12 +135,17 @@ def listening(handle: Handle, path: Path) -> Iterator[Path]:
         handle.submit(socket.__aexit__(None, None, None)).result()
 
 
-class _NounFace:
+class NounFace:
     """A noun as an object: its verbs are methods."""
 
     def __init__(self, face: _Face, noun: Noun) -> None:
         self._face = face
         self._noun = noun
+
+    @property
+    def name(self) -> str:
+        """Its word at the prompt."""
+        return self._noun.name
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         for verb in self._noun.verbs().values():
@@ -152,6 +158,11 @@ class _NounFace:
 
     def __repr__(self) -> str:
         return f"{self._noun.name}: {', '.join(self._noun.verbs())}"
+
+
+def _word(value: object) -> object:
+    """A noun where a word is expected stands for its name: ``bench.dcc.read(bench.esme)``."""
+    return value.name if isinstance(value, NounFace) else value
 
 
 class _Face(ABC):
@@ -182,13 +193,19 @@ class _Face(ABC):
         """The station itself; on the bench's own thread, so use :meth:`call` to do more than look."""
         return self.handle.core.station
 
-    def __getattr__(self, name: str) -> Any:
+    def noun(self, name: str) -> Any:
+        """The noun of a further package, or of a Device with a name of its own, which no type checker knows. Raises AttributeError."""
         core = self.__dict__["handle"].core
         if name in core.plain:
             return self.method(*core.plain[name])
-        if (noun := name.rstrip("_")) in core.nouns:  # `break` is a word of Python
-            return _NounFace(self, core.nouns[noun])
+        if (plain := name.rstrip("_")) in core.nouns:  # `break` is a word of Python
+            return NounFace(self, core.nouns[plain])
         raise AttributeError(f"the bench has no {name!r}: {', '.join([*core.nouns, *core.plain])}")
+
+    if not TYPE_CHECKING:  # a checker knows the nouns, and refuses what is none
+
+        def __getattr__(self, name: str) -> Any:
+            return self.noun(name)
 
     def __dir__(self) -> list[str]:
         core = self.handle.core
@@ -198,7 +215,8 @@ class _Face(ABC):
         """The verb as a function: its words or values in, its Result out (a Future of it in the asynchronous form)."""
 
         def done(*args: object, **kwargs: object) -> Any:
-            return self._run(self.handle.core.perform(call_of(noun, verb, args, kwargs)))
+            said = {name: _word(value) for name, value in kwargs.items()}
+            return self._run(self.handle.core.perform(call_of(noun, verb, [_word(value) for value in args], said)))
 
         done.__name__, done.__doc__ = verb.method, getattr(type(noun), verb.method).__doc__
         return done
@@ -225,15 +243,19 @@ class _Face(ABC):
         """Carry out ``work`` on the bench's loop."""
 
 
-class BlockingBench(_Face):
+class BlockingBench(_Face, BlockingNouns):
     """An open bench whose verbs return when they are done."""
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.handle.wait(work)
 
 
-class Bench(_Face):
-    """An open bench whose verbs are awaited; :meth:`open` makes one."""
+class Bench(_Face, AwaitedNouns):
+    """An open bench whose verbs are awaited; :meth:`open` makes one.
+
+    Its nouns are ``hub``, ``han``, ``dcc``, ``jig``, ``time``, ``fault``, ``trace``, ``run``, ``board``, ``session``, ``break_`` and one
+    for each Device of the board: ``esme``, ``gsme``, ``ppmid``, ``ihd`` ... ``bench.esme`` tells its verbs, ``help(bench.esme.add)`` one.
+    """
 
     def _run(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
         return asyncio.wrap_future(self.handle.submit(work))

@@ -167,7 +167,7 @@ class Core:
         self.absent: dict[str, NotAvailable] = {}
         """Nouns that cannot be used, each with the reason: a library that is not installed, a fault in a further package."""
         if kinds is None:
-            kinds, self.absent = _noun_classes()
+            kinds, self.absent = noun_classes()
         for kind in kinds:
             try:
                 self.nouns.update({noun.name: noun for noun in kind.on(self)})
@@ -315,7 +315,7 @@ def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, ob
     return Call(noun, verb, (noun.name, verb.name, *words), tuple(read), named)
 
 
-def _noun_classes() -> tuple[list[type[Noun]], dict[str, NotAvailable]]:
+def noun_classes() -> tuple[list[type[Noun]], dict[str, NotAvailable]]:
     """The nouns of all packages, and those whose libraries are not installed, each with what to do."""
     found: list[type[Noun]] = []
     absent: dict[str, NotAvailable] = {}

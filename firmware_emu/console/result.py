@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -65,6 +66,12 @@ class Result:
 
     def __repr__(self) -> str:
         return self.as_text().rstrip()
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook: the text as it stands at the prompt, coloured."""
+        console = Console(width=120, record=True, highlight=False, file=StringIO())
+        console.print(self)
+        return console.export_html(inline_styles=True, code_format='<pre style="font-family:monospace;line-height:1.3">{code}</pre>')
 
     def as_text(self, width: int = 120) -> str:
         """The same as uncoloured text."""
