@@ -12,23 +12,19 @@ import pytest
 from firmware_emu.console import Bench, BlockingBench
 from firmware_emu.console.result import Result
 
+_STUB = Path(__file__).resolve().parents[2] / "firmware_emu" / "console" / "nouns" / "typed.pyi"
 _TOOL = Path(__file__).resolve().parents[2] / "tools" / "api_stubs.py"
 _USE = """
-from firmware_emu.console import Bench
-from firmware_emu.console.result import Result
+from typed_nouns import AwaitedNouns, BlockingNouns
 
-with Bench.open("simulated", seed=7) as bench:
-    read: Result = bench.dcc.read(bench.esme)
+def use(bench: BlockingNouns, other: AwaitedNouns) -> None:
+    bench.dcc.read(bench.esme, by="supplier")
     bench.esme.add()
     bench.time.go("1h")
-    bench.noun("of_a_further_package").verb()
+    other.dcc.read("esme")
     bench.esmee.add()
     bench.esme.ad()
     bench.dcc.read(7)
-
-async def day() -> None:
-    async with Bench.open() as awaited:
-        done: Result = await awaited.dcc.read("esme")
 """
 
 
@@ -43,14 +39,17 @@ def test_the_stubs_are_those_of_the_declarations() -> None:
 
 def test_a_type_checker_refuses_a_noun_a_verb_and_a_value_that_are_none(tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="mypy is not here: pip install mypy")
-    program = tmp_path / "use.py"
+    nouns, program = tmp_path / "typed_nouns.pyi", tmp_path / "use.py"
+    nouns.write_text(_STUB.read_text("utf-8"))
     program.write_text(_USE)
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", f"--cache-dir={tmp_path / 'cache'}", str(program)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=skip", f"--cache-dir={tmp_path / 'cache'}", "--config-file="]
+    told = subprocess.run(
+        [*command, str(nouns), str(program)], capture_output=True, text=True, check=False, cwd=tmp_path
+    ).stdout.splitlines()
     wrong = {int(line.split(":")[1]): line for line in told if ": error:" in line}
-    assert sorted(wrong) == [10, 11, 12], told
-    assert '"esmee"' in wrong[10]
-    assert '"ad"' in wrong[11]
+    assert sorted(wrong) == [9, 10, 11], told
+    assert '"esmee"' in wrong[9]
+    assert '"ad"' in wrong[10]
 
 
 def test_help_of_a_bench_names_its_nouns(home: BlockingBench) -> None:
