@@ -48,7 +48,7 @@ def test_every_drawn_fault_strikes_an_event_that_the_check_has() -> None:
     assert [one.rpartition(", ")[2] for one in told] == [
         *["supply on ignored at 1st"] * 2,
         "supply off ignored at 1st",
-        "supply off ignored at 6th",
+        "supply off ignored at 3rd",
     ]
     nothing = FaultCase(CHECKS["MAT-01"], False, "scpi-supply", ((strikes[0], 5),))
     assert nothing.find() == [], "the supply is never switched on in it"
