@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from hil.commands.run import run
 
-VICTIMS = ("hub", "home", "dcc")
+VICTIMS = ("hub", "home")
+"""Not the DCC: one that dies while it gives out a pre-command leaves that request without it, and its user cannot ask again."""
 
 
 @pytest.mark.requirement("CH-03")
