@@ -216,7 +216,7 @@ async def _cli_joins(on: Callable[..., list[str]], rig: Rig) -> list[HostOutcome
     ended = await once(on(rig.first, "permit", "--join-time", "254", verbose="-v"), rig.log, enough=endpoints)
     joining.cancel()
     why = f"{_last(ended)}; the meter: {rig.refused}"
-    joined = re.search(rf"Device 0x\w+ \({_colons(ESME.octets.hex())}\) joined", ended.said)
+    joined = re.search(rf"[Dd]evice 0x\w+ \({_colons(ESME.octets.hex())}\) joined", ended.said)
     found = re.search(endpoints, ended.said)
     return [
         HostOutcome("join", joined is not None, joined[0] if joined else why, ended.starved_s),
