@@ -38,7 +38,7 @@ def explain_zcl(octets: bytes, cluster_id: int | None, inner: Inner) -> Tree:
 
 def zcl_nodes(cursor: Cursor, frame: ZclFrame, cluster_id: int | None, inner: Inner) -> tuple[str, tuple[TreeNode, ...]]:
     """Title and nodes of a frame that starts at the cursor. Raises DecodeError."""
-    cluster = None if cluster_id is None else clusters.by_id(cluster_id)
+    cluster = None if cluster_id is None else clusters.BY_ID.get(cluster_id)
     kind = "cluster command" if frame.is_cluster_command else "general command"
     way = "server to client" if frame.to_client else "client to server"
     quiet = ", no default response" if frame.no_default_response else ""

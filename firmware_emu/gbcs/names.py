@@ -49,13 +49,13 @@ def cosem_member(class_id: int, number: int, *, method: bool) -> str:
 
 def zcl_cluster(cluster: int) -> str:
     """``Device Management``, empty for a cluster that is not one of the GB HAN's."""
-    declared = clusters.by_id(cluster)
+    declared = clusters.BY_ID.get(cluster)
     return "" if declared is None else re.sub(r"(?<=[a-z])(?=[A-Z])", " ", declared.name)
 
 
 def zcl_attribute(cluster: int, attribute: int) -> str:
     """Name of a server's attribute, ``standing charge``; empty where none is declared."""
-    declared = clusters.by_id(cluster)
+    declared = clusters.BY_ID.get(cluster)
     found = None if declared is None else declared.attribute(attribute)
     return "" if found is None else found.name.replace("_", " ")
 
@@ -116,6 +116,6 @@ def attribute_meaning(cluster: int, attribute: int, type_id: int, value: FieldVa
     kind = BY_IDENTIFIER[type_id]
     if zcl_meanings.is_invalid(kind, value):
         return "invalid: the Device has no value"
-    declared = clusters.by_id(cluster)
+    declared = clusters.BY_ID.get(cluster)
     found = None if declared is None else declared.attribute(attribute) or declared.attribute(attribute, server=False)
     return "" if found is None else field_meaning(cluster, found.name, kind, value)

@@ -135,7 +135,7 @@ def layouts() -> dict[tuple[int | None, bool, int], CommandLayout]:
 
 
 def _command(identifier: int, from_server: bool, command: int, names: str) -> CommandLayout:
-    cluster = clusters.by_id(identifier)
+    cluster = clusters.BY_ID.get(identifier)
     declared = None if cluster is None else cluster.command(command, to_client=from_server)
     if declared is None:
         raise IdentifierError("a declared ZCL command", f"{identifier:04x}/{command:02x}", "a command of firmware_emu.zse.clusters")

@@ -111,7 +111,7 @@ class ServedCluster:
 
 def only_answers(incoming: Incoming) -> bool:
     """True if the command is declared as the answer to another: nobody waits for it any more, so it is dropped."""
-    declared = clusters.by_id(incoming.cluster)
+    declared = clusters.BY_ID.get(incoming.cluster)
     if declared is None:
         return False
     asked = (declared.to_server if incoming.frame.to_client else declared.to_client).values()
@@ -198,8 +198,8 @@ class ZclPort:
         Raises RadioError: not delivered, or no answer in time (status TIMEOUT). A refusal is returned, not raised: see
         ``answer.default_response``.
         """
-        secured = clusters.needs_link_key(cluster) if secured is None else secured
-        declared = clusters.by_id(cluster)
+        secured = cluster in clusters.NEEDS_LINK_KEY if secured is None else secured
+        declared = clusters.BY_ID.get(cluster)
         known = declared.command(command_id, to_client=not to_server) if declared is not None and not general else None
         make = ZclFrame.general if general else ZclFrame.of_cluster
         with self._transaction(partner) as sequence:
@@ -244,7 +244,7 @@ class ZclPort:
         sequence: int | None = None,
     ) -> None:
         """Send a cluster command that nobody waits for (default response only on failure). Raises RadioError when not delivered."""
-        secured = clusters.needs_link_key(cluster) if secured is None else secured
+        secured = cluster in clusters.NEEDS_LINK_KEY if secured is None else secured
         frame = ZclFrame.of_cluster(
             command_id,
             payload,
@@ -460,7 +460,7 @@ class ZclPort:
     def _record(self, event: str, partner: Eui64, cluster: int, frame: ZclFrame, secured: bool) -> None:
         if self._trace is None:
             return
-        declared = clusters.by_id(cluster)
+        declared = clusters.BY_ID.get(cluster)
         named: str | None = None
         if not frame.is_cluster_command:
             named = GeneralCommand(frame.command).name if frame.command in GeneralCommand._value2member_map_ else None
@@ -494,7 +494,7 @@ class ZclPort:
         incoming = Incoming(partner, aps.destination_endpoint, aps.source_endpoint, aps.cluster, frame, aps.secured)
         if not frame.is_cluster_command and (frame.command == GeneralCommand.DEFAULT_RESPONSE or frame.command in GENERAL_ANSWERS):
             return
-        if clusters.needs_link_key(aps.cluster) and not aps.secured and aps.destination_endpoint != BROADCAST_ENDPOINT:
+        if aps.cluster in clusters.NEEDS_LINK_KEY and not aps.secured and aps.destination_endpoint != BROADCAST_ENDPOINT:
             self._answer(incoming, ZclStatus.FAILURE)
             return
         self._dispatch(incoming)

@@ -18,8 +18,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import SMART_ENERGY
 from firmware_emu.han.dongle import DongleUser
-from firmware_emu.han.ezsp import eui64_of
-from firmware_emu.han.held_ezsp import LimitedHold
+from firmware_emu.han.ezsp import LimitedHold, eui64_of
 from firmware_emu.supervised import supervised
 
 # Below INFO it writes every command, and so keys, into the log.

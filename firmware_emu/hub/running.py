@@ -363,7 +363,8 @@ class RunningHub:
         return band is not None and device in band.children and band.state >= DutyState.CRITICAL
 
     def _discards(self, device: Eui64, identifier: MessageIdentifier) -> bool:
-        return self.second_band is not None and self.second_band.discards(device, bytes(identifier))
+        band = self.second_band
+        return band is not None and device in band.children and band.discards(device, bytes(identifier))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         if self._group is None:
@@ -433,7 +434,7 @@ class RunningHub:
     def _suspended(self, sender: Eui64, frame: ApsFrame) -> bool:
         """True if the Device must keep quiet: it is told for how long (reference gbcs-spec-notes 10.6)."""
         band = self.second_band
-        if band is None or frame.cluster == SUB_GHZ.id or not band.refuses(sender):
+        if band is None or sender not in band.children or frame.cluster == SUB_GHZ.id or not band.refuses(sender):
             return False
         if not _is_default_response(frame.payload):
             self._spawn(band.tell_suspended(sender))

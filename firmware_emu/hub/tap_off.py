@@ -141,7 +141,7 @@ class TapOff:
     def read(self, incoming: Incoming) -> Answer:
         """A joined Device asks for what was published: the first part from the asked one on."""
         published = _GETS.get((incoming.cluster, incoming.frame.command))
-        cluster = clusters.by_id(incoming.cluster)
+        cluster = clusters.BY_ID.get(incoming.cluster)
         if published is None or cluster is None:
             return ZclStatus.UNSUP_CLUSTER_COMMAND
         asked = cluster.to_server[incoming.frame.command].decode(incoming.frame.payload)
@@ -178,6 +178,6 @@ def _succeeded(answer: Component) -> bool:
 
 def _fields(part: Component) -> dict[str, FieldValue]:
     """The declared fields of a published part. Raises DecodeError."""
-    cluster = clusters.by_id(part.cluster)
+    cluster = clusters.BY_ID.get(part.cluster)
     command = None if cluster is None else cluster.command(part.command, to_client=part.from_server)
     return {} if command is None else command.decode(part.payload)

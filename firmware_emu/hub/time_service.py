@@ -68,7 +68,7 @@ class HubTime:
 
 def serve_time(zcl: ZclPort, endpoints: tuple[int, ...], time: HubTime) -> None:
     """Answer reads of the Time cluster on ``endpoints``."""
-    cluster = clusters.by_id(TIME)
+    cluster = clusters.BY_ID.get(TIME)
     if cluster is None:
         raise KeyError("the Time cluster is not declared")
     attributes = Attributes(
@@ -84,7 +84,7 @@ def serve_time(zcl: ZclPort, endpoints: tuple[int, ...], time: HubTime) -> None:
 
 def serve_keep_alive(zcl: ZclPort, endpoint: int, profile: HubProfile) -> None:
     """Answer reads of the Keep-Alive cluster."""
-    cluster = clusters.by_id(KEEP_ALIVE)
+    cluster = clusters.BY_ID.get(KEEP_ALIVE)
     if cluster is None:
         raise KeyError("the Keep-Alive cluster is not declared")
     zcl.serve(

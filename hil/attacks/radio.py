@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from firmware_emu.errors import DecodeError
 from firmware_emu.han.base import ApsFrame
 from firmware_emu.ids import Eui64
-from firmware_emu.zse.clusters import by_id
+from firmware_emu.zse.clusters import BY_ID
 from firmware_emu.zse.declare import Cluster
 from firmware_emu.zse.zcl import GeneralCommand
 from hil.attacks.arena import Arena, Attack, AttackOutcome, expects
@@ -307,7 +307,7 @@ async def _long_asdu(arena: Arena) -> int:
 def _insiders() -> Iterator[tuple[str, str, str, str, Insider]]:
     served = ((0x0704, 3), (0x0800, 3), (0x0019, 3), (0x000A, 1), (0x0702, 1), (0x0705, 1), (0x0025, 3), (0x0000, 1))
     for number, endpoint in served:
-        cluster = by_id(number)
+        cluster = BY_ID.get(number)
         assert cluster is not None
         name = cluster.name.lower()
         if cluster.to_server:
@@ -315,7 +315,7 @@ def _insiders() -> Iterator[tuple[str, str, str, str, Insider]]:
             yield f"zcl/{name}", "ZCL", HUB, how, _commands(cluster, endpoint, secured=number != 0x0800)
         yield f"zcl/{name}-general", "ZCL", HUB, f"reads and writes of {cluster.name} that lie", _general(endpoint, number)
     for number in (0x0704, 0x0702):
-        cluster = by_id(number)
+        cluster = BY_ID.get(number)
         assert cluster is not None
         yield (
             f"aps/unsecured-{cluster.name.lower()}",

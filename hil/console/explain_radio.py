@@ -157,7 +157,7 @@ def explain_aps(octets: bytes, known: LayerKnowledge) -> Tree:
             nodes.append(cursor.node(2, "group", f"{frame.group:04x}"))
         else:
             nodes.append(cursor.node(1, "destination endpoint", str(frame.destination_endpoint)))
-        cluster = clusters.by_id(frame.cluster)
+        cluster = clusters.BY_ID.get(frame.cluster)
         name = cluster.name if cluster is not None else ""
         nodes += [
             cursor.node(2, "cluster", f"{frame.cluster:04x}", name if frame.profile else "ZDP"),
@@ -234,6 +234,6 @@ def like_aps(octets: bytes) -> float:
         return 0.0
     if frame.kind is ApsKind.COMMAND:
         return 0.3 if frame.secured or (frame.payload and frame.payload[0] in ApsCommand._value2member_map_) else 0.0
-    if frame.addressed and frame.profile == 0x0109 and clusters.by_id(frame.cluster) is not None:
+    if frame.addressed and frame.profile == 0x0109 and clusters.BY_ID.get(frame.cluster) is not None:
         return 0.8
     return 0.5 if frame.addressed and frame.profile == 0x0109 else 0.0

@@ -200,7 +200,7 @@ def _do_to_esme(esme: Esme, keystore: Keystore, deed: PastDeed, number: int) -> 
 
 
 def _component(deed: PastDeed) -> Component:
-    cluster = clusters.by_id(deed.cluster)
+    cluster = clusters.BY_ID.get(deed.cluster)
     if cluster is None:
         raise BoardError("history.toml", f"cluster {deed.cluster:04x}", "is not known")
     from_server = any(command.name == deed.command for command in cluster.to_client.values())

@@ -13,8 +13,7 @@ import tomlkit
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
-from firmware_emu.han.ezsp import OPENING_ERRORS, device_config, opening_problem, status_text
-from firmware_emu.han.held_ezsp import HeldEzsp
+from firmware_emu.han.ezsp import OPENING_ERRORS, HeldEzsp, device_config, opening_problem, status_text
 from hil.radio.personality import of_version, personality
 
 LOGGER = logging.getLogger(__name__)

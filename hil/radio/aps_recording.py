@@ -70,7 +70,7 @@ class RecordedMessage:
     @property
     def name(self) -> str:
         """Its cluster."""
-        known = clusters.by_id(self.frame.cluster) if self.frame.profile else None
+        known = clusters.BY_ID.get(self.frame.cluster) if self.frame.profile else None
         return "ZDO" if not self.frame.profile else f"cluster {self.frame.cluster:04x}" if known is None else known.name
 
     @property

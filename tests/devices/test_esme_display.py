@@ -21,7 +21,7 @@ from firmware_emu.zse.declare import Cluster, FieldValue
 from firmware_emu.zse.zcl import TypedValue, ZclFrame, ZclStatus
 from hil.devices.metering.local_time import ahead_of_utc, is_local_midnight, local_day
 from hil.devices.metering.registers import DAY_S, HOUR_S
-from hil.devices.metering.schedules import day_of
+from hil.devices.metering.tariff import day_of
 from tests.devices.meter_bench import Bench, day, octets, put, season, special, tariff, week
 from tests.devices.prepaying_meter import POUND, adjust, configuration, debts, prepayment_mode
 

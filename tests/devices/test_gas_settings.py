@@ -29,7 +29,7 @@ TO_ITSELF = {0x0090, 0x009B}
 
 
 def command_of(item: GbzItem) -> ClusterCommand:
-    cluster = clusters.by_id(item.cluster)
+    cluster = clusters.BY_ID.get(item.cluster)
     assert cluster is not None
     command = cluster.command(item.command, to_client=bool(item.frame_control & 0x08))
     assert command is not None
@@ -215,7 +215,7 @@ def compare(answers: list[Component], expected: Mapping[str, Json], token: str) 
 
 
 def decoded(part: Component) -> Mapping[str, FieldValue]:
-    cluster = clusters.by_id(part.cluster)
+    cluster = clusters.BY_ID.get(part.cluster)
     assert cluster is not None
     declared = cluster.command(part.command, to_client=part.from_server)
     assert declared is not None

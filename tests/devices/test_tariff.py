@@ -11,7 +11,7 @@ from firmware_emu.gbcs.axdr import Array, CompactArray, DoubleLongUnsigned, Long
 from firmware_emu.gbcs.dlms import AccessResult
 from hil.devices.esme.variant import TWIN_ELEMENT
 from hil.devices.metering.registers import DAY_S, HOUR_S
-from hil.devices.metering.schedules import begun, falls_on
+from hil.devices.metering.tariff import begun, falls_on
 from tests.devices.meter_bench import NO_THRESHOLD, Bench, at_once, charge, day, flat, octets, put, run, season, special, tariff, week
 
 ALL_YEAR = [season("all", "07d00101ff", 1)]

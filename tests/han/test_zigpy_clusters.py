@@ -29,7 +29,7 @@ COMPLETE_IN_ZIGPY = (
 
 @pytest.mark.parametrize("theirs", COMPLETE_IN_ZIGPY, ids=lambda one: one.__name__)
 def test_attribute_types_and_command_ids_agree_with_those_that_zigpy_defines(theirs: type[ZigpyCluster]) -> None:
-    declared = clusters.by_id(theirs.cluster_id)
+    declared = clusters.BY_ID.get(theirs.cluster_id)
     assert declared is not None
     for server in (True, False):
         ours = {one.id: one for one in cluster_class(declared, server=server).AttributeDefs}

@@ -105,7 +105,7 @@ def test_names_and_ids_are_those_of_the_reference_table() -> None:
         },
         0x0705: {0x0211: "debt_amount_1", 0x0226: "debt_recovery_frequency_2", 0x0239: "debt_recovery_top_up_percentage_3"},
     }.items():
-        declared = clusters.by_id(cluster)
+        declared = clusters.BY_ID.get(cluster)
         assert declared is not None
         for identifier, name in names.items():
             attribute = declared.attribute(identifier)

@@ -67,7 +67,7 @@ def tshark_values() -> dict[str, set[int]]:
 
 @pytest.mark.parametrize("identifier", TABLES, ids=TABLES.values())
 def test_attribute_and_command_ids_are_those_that_tshark_knows(identifier: int) -> None:
-    cluster, name, table = clusters.by_id(identifier), TABLES[identifier], tshark_values()
+    cluster, name, table = clusters.BY_ID.get(identifier), TABLES[identifier], tshark_values()
     assert cluster is not None
     assert {one.id for one in cluster.attributes} <= table.get(f"{name}.attr_id", set()) | {0xFFFE}
     assert {one.id for one in cluster.client_attributes} <= table.get(f"{name}.attr_client_id", set()) | {0xFFFE}
@@ -114,7 +114,7 @@ def frame(cluster: Cluster, command: ClusterCommand, to_client: bool) -> bytes:
 def test_every_declared_smart_energy_command_is_dissected_to_its_last_octet(tmp_path: Path) -> None:
     sent = [
         (cluster, command, to_client)
-        for cluster in map(clusters.by_id, TABLES)
+        for cluster in map(clusters.BY_ID.get, TABLES)
         if cluster is not None
         for to_client, side in ((False, cluster.to_server), (True, cluster.to_client))
         for command in side.values()

@@ -52,12 +52,8 @@ ALL: tuple[Cluster, ...] = (
     KEY_ESTABLISHMENT,
 )
 
-_BY_ID = {cluster.id: cluster for cluster in ALL}
-
-
-def by_id(identifier: int) -> Cluster | None:
-    """The cluster of that id, None where it is not one of the GB HAN's."""
-    return _BY_ID.get(identifier)
+BY_ID = {cluster.id: cluster for cluster in ALL}
+"""The clusters of the GB HAN by their ids."""
 
 
 def named(name: str) -> int | None:
@@ -67,7 +63,5 @@ def named(name: str) -> int | None:
     return next((cluster.id for cluster in ALL if cluster.name == name), None)
 
 
-def needs_link_key(identifier: int) -> bool:
-    """True if the cluster's unicasts need APS encryption with the link key (ZSE 5.4.6 through reference gbcs-spec-notes 10.5)."""
-    cluster = _BY_ID.get(identifier)
-    return cluster is not None and cluster.secured
+NEEDS_LINK_KEY = frozenset(cluster.id for cluster in ALL if cluster.secured)
+"""Clusters whose unicasts need APS encryption with the link key (ZSE 5.4.6 through reference gbcs-spec-notes 10.5)."""

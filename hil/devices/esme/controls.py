@@ -19,7 +19,7 @@ from firmware_emu.ids import Eui64
 from hil.devices.esme.metering import randomised_offset
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.registers import RecordRing
-from hil.devices.metering.schedules import SwitchSchedule
+from hil.devices.metering.tariff import SwitchSchedule
 
 SWITCHES = range(1, 6)
 BOOST_DEPTH = 25

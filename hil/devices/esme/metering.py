@@ -29,8 +29,7 @@ from hil.devices.metering.maker import Maker
 from hil.devices.metering.meter import SUPPLY_ARMED, Metrology, States
 from hil.devices.metering.part import MeterPart
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, RecordRing, Register, house, nothing
-from hil.devices.metering.schedules import SwitchSchedule
-from hil.devices.metering.tariff import Read, Tariff
+from hil.devices.metering.tariff import Read, SwitchSchedule, Tariff
 
 AVERAGE_DEPTH = 4_320
 """Entries of the average RMS voltage profile log of a phase (SMETS 5.7.5.9, reference smets 2)."""

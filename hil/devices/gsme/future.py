@@ -29,7 +29,7 @@ def time_of(part: Component) -> int | None:
     """When a component is to act: its from date time, or the start or implementation time in its fields; None if it has none."""
     if part.from_date_time is not None:
         return part.from_date_time
-    declared = clusters.by_id(part.cluster)
+    declared = clusters.BY_ID.get(part.cluster)
     command = None if declared is None else declared.command(part.command, to_client=part.from_server)
     if command is None:
         return None

@@ -22,8 +22,7 @@ from hil.devices.metering.billing import Terms
 from hil.devices.metering.meter import Metrology, States
 from hil.devices.metering.part import MeterPart
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, LoadProfile, Register, watt_hours
-from hil.devices.metering.schedules import SwitchingTable
-from hil.devices.metering.tariff import Tariff
+from hil.devices.metering.tariff import SwitchingTable, Tariff
 
 
 class Valve(IntEnum):

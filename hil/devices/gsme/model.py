@@ -97,7 +97,7 @@ class GsmeModel:
     def _load(self) -> None:
         for row in _rows("attributes.csv"):
             cluster, attribute = int(row["cluster"], 16), int(row["attribute"], 16)
-            declared = clusters.by_id(cluster)
+            declared = clusters.BY_ID.get(cluster)
             kind = None if declared is None else declared.attribute(attribute)
             if kind is None:
                 raise DecodeError(0, "attributes.csv", f"cluster {cluster:04x} declares no attribute {attribute:04x}")
@@ -212,7 +212,7 @@ class GsmeModel:
 
     def apply(self, part: Component) -> ZclStatus:
         """A setting: its fields go to the attributes they set, the whole payload to where reads of it find it. Raises DecodeError."""
-        declared = clusters.by_id(part.cluster)
+        declared = clusters.BY_ID.get(part.cluster)
         command = None if declared is None else declared.command(part.command, to_client=part.from_server)
         if command is None:
             return ZclStatus.UNSUP_CLUSTER_COMMAND

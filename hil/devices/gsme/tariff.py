@@ -15,8 +15,7 @@ from firmware_emu.zse.clusters.price import PRICE
 from firmware_emu.zse.declare import FieldValue
 from hil.devices.gsme.part import GasSettings
 from hil.devices.gsme.published import Published
-from hil.devices.metering.schedules import SwitchingTable
-from hil.devices.metering.tariff import Tariff
+from hil.devices.metering.tariff import SwitchingTable, Tariff
 
 GAS_TIERS = GAS_BLOCKS = 4
 DELIVERED, FRIENDLY_CREDIT = 0, 3

@@ -19,8 +19,19 @@ from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import parse_obis
 from hil.devices.metering.local_time import local_day
 from hil.devices.metering.registers import DAILY_DEPTH, DAY_S, RecordRing, watt_hours
-from hil.devices.metering.schedules import day_of, falls_on, midnight_of, time_of_day
-from hil.devices.metering.tariff import BLOCK_SETS, BLOCKS, SECONDARY_RATES, TOU_RATES, Read, TariffRegisters, unit_charge
+from hil.devices.metering.tariff import (
+    BLOCK_SETS,
+    BLOCKS,
+    SECONDARY_RATES,
+    TOU_RATES,
+    Read,
+    TariffRegisters,
+    day_of,
+    falls_on,
+    midnight_of,
+    time_of_day,
+    unit_charge,
+)
 
 METER_BALANCE, EMERGENCY_CREDIT, ACCUMULATED_DEBT = (parse_obis(f"0-0:19.10.{n}") for n in range(3))
 STANDING = parse_obis("0-0:19.20.4")

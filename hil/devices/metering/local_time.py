@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from hil.devices.metering.registers import DAY_S, HOUR_S
-from hil.devices.metering.schedules import day_of, midnight_of
+from hil.devices.metering.tariff import day_of, midnight_of
 
 _MARCH, _OCTOBER, _SUNDAY = 3, 10, 6
 

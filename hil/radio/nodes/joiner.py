@@ -21,6 +21,7 @@ from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, Receiver, SimpleDescrip
 from firmware_emu.han.ezsp import (
     OPENING_ERRORS,
     ApsSender,
+    HeldEzsp,
     check_version,
     command,
     device_config,
@@ -33,7 +34,6 @@ from firmware_emu.han.ezsp import (
     status_text,
     succeeded,
 )
-from firmware_emu.han.held_ezsp import HeldEzsp
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from hil.radio.nodes.node import KEY_WAIT_S

@@ -19,7 +19,7 @@ from hil.radio.air.frames import AirReader, ApsKind, ApsPdu, DeliveryMode, Fragm
 from hil.radio.stack.mac import resolve
 from hil.radio.stack.nwk import APS_OVERHEAD, Auxiliary, KeyId, Nwk, protect, unprotect
 from hil.radio.stack.status import Status
-from hil.radio.stack.tokens import LAST_COUNTER, ceiling
+from hil.radio.stack.tokens import LAST_COUNTER, RX_ON, ceiling
 
 MGMT_NWK_UPDATE = 0x0038
 """The ZDO request that a node obeys although it came from itself."""
@@ -251,7 +251,7 @@ class Aps:
             return
         device = self._nwk.addresses.get(one.destination)
         child = self._nwk.tokens.children.get(device) if device is not None else None
-        if not ok and child is not None and not child.rx_on:
+        if not ok and child is not None and not child.capability & RX_ON:
             self._finish(one, Status.DELIVERY_FAILED)
             return
         wait = FAILED_WAIT_S if not ok else ACK_WAIT_S * (4 if device in self.extended else 1)

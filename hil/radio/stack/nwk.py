@@ -26,7 +26,7 @@ from hil.radio.air.frames import BROADCAST, BROADCAST_ROUTERS, Address, AirReade
 from hil.radio.stack.mac import Done, Mac
 from hil.radio.stack.nwk_part import NwkUser
 from hil.radio.stack.tables import Children, Routes
-from hil.radio.stack.tokens import LAST_COUNTER, Tokens, ceiling
+from hil.radio.stack.tokens import LAST_COUNTER, RX_ON, Tokens, ceiling
 
 LEVEL = 5
 MIC_OCTETS = 4
@@ -283,7 +283,7 @@ class Nwk:
         self._transmit(frame, BROADCAST, done)
         if frame.destination == BROADCAST:
             for child in self.tokens.children.values():
-                if not child.rx_on and child.authenticated:
+                if not child.capability & RX_ON and child.authenticated:
                     self._transmit(frame, child.short, held=True)
 
     def _hop(self, destination: int) -> int:
@@ -309,7 +309,7 @@ class Nwk:
         hop = self._hop(frame.destination) if via is None else via
         device = self.addresses.get(hop)
         child = self.tokens.children.get(device) if device is not None else None
-        if child is not None and not child.rx_on and (child.authenticated or not frame.secured):
+        if child is not None and not child.capability & RX_ON and (child.authenticated or not frame.secured):
             # Who has not proven the network key yet is waited for with what it needs to get it, and takes nothing else off its way.
             self._transmit(frame, hop, done, held=True)
             return

@@ -21,7 +21,7 @@ from hil.radio.stack.aps import Aps, IncomingApdu
 from hil.radio.stack.nwk import COORDINATOR, KeyId, Nwk
 from hil.radio.stack.stack_part import StackUser
 from hil.radio.stack.status import Status
-from hil.radio.stack.tokens import Child, Tokens
+from hil.radio.stack.tokens import RX_ON, Child, Tokens
 from hil.radio.stack.trust import TrustCentre
 
 LOGGER = logging.getLogger(__name__)
@@ -370,7 +370,7 @@ class Stack:
 
     def described(self) -> zdo.Described:
         tokens = self.tokens
-        asleep = {device: child.short for device, child in tokens.children.items() if not child.rx_on and child.authenticated}
+        asleep = {device: child.short for device, child in tokens.children.items() if not child.capability & RX_ON and child.authenticated}
         return zdo.Described(
             tokens.eui64,
             tokens.short,
@@ -393,7 +393,7 @@ class Stack:
                 device,
                 child.short,
                 1 if child.router else 2,
-                int(child.rx_on),
+                int(bool(child.capability & RX_ON)),
                 zdo.CHILD,
                 2,
                 tokens.depth + 1,

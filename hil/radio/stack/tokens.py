@@ -27,6 +27,8 @@ def ceiling(value: int) -> int:
 
 
 _NO_EUI = Eui64(bytes(8))
+RX_ON = 0x08
+"""Bit of a capability: the receiver is on while the node is idle."""
 
 
 @dataclass(slots=True)
@@ -41,17 +43,13 @@ class Child:
     """Somebody rejoined in the name of a Device that is known here otherwise: only that Device's announcement makes it true."""
 
     @property
-    def rx_on(self) -> bool:
-        return bool(self.capability & 0x08)
-
-    @property
     def router(self) -> bool:
         return bool(self.capability & 0x02)
 
     @property
     def node_type(self) -> int:
         """EmberNodeType."""
-        return 2 if self.router else 3 if self.rx_on else 4
+        return 2 if self.router else 3 if self.capability & RX_ON else 4
 
 
 @dataclass(slots=True)
