@@ -253,8 +253,9 @@ class BlockingBench(_Face, BlockingNouns):
 class Bench(_Face, AwaitedNouns):
     """An open bench whose verbs are awaited; :meth:`open` makes one.
 
-    Its nouns are ``hub``, ``han``, ``dcc``, ``jig``, ``time``, ``fault``, ``trace``, ``run``, ``board``, ``session``, ``break_`` and one
-    for each Device of the board: ``esme``, ``gsme``, ``ppmid``, ``ihd`` ... ``bench.esme`` tells its verbs, ``help(bench.esme.add)`` one.
+    Its nouns are ``hub``, ``han``, ``dcc``, ``jig``, ``dongle``, ``time``, ``fault``, ``trace``, ``run``, ``board``, ``session``,
+    ``break_`` and one for each Device of the board: ``esme``, ``gsme``, ``ppmid``, ``ihd`` ... ``bench.esme`` tells its verbs,
+    ``help(bench.esme.add)`` one.
     """
 
     def _run(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:

@@ -34,7 +34,8 @@ class PythonPrompt:
 
     def run(self) -> None:
         """Until ``exit()`` or Ctrl-D."""
-        self._console.print(f'bench, {", ".join(self._handle.core.nouns)}; await bench.dcc.read("esme"); Ctrl-D goes back', style="dim")
+        self._console.print(f'bench, {", ".join(self._handle.core.nouns)}; await bench.dcc.read("esme")', style="dim")
+        self._console.print("Ctrl-D goes back", style="dim")
         session: PromptSession[str] = PromptSession(history=InMemoryHistory(), prompt_continuation="... ")
         session.multiline = Condition(lambda: self._unfinished(session.default_buffer.text))
         while True:

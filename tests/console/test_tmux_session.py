@@ -112,7 +112,8 @@ def test_a_session_with_real_keys_is_recorded_and_its_saved_test_passes_on_its_o
     assert "4.1.1 esme: success" in read
 
     explained = terminal.say("explain @-1", "MAC +valid")
-    assert "ECS17b: Read ESME Energy Registers (Import Energy)" in explained
+    assert "ECS17b response, 02e53e0000000001 to" in explained
+    assert "ECS17b: Read ESME Energy Registers (Import" in explained  # the rest stands on the next line
     assert "decrypted attributes" in explained
 
     terminal.keys("C-l")

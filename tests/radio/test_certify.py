@@ -98,13 +98,13 @@ async def test_a_command_is_ended_when_it_is_stuck_or_has_said_enough(
     monkeypatch.setattr(session, "_LOOK_S", 0.05)
     done = await once([sys.executable, "-c", "print('done')"])
     assert (done.code, done.said) == (0, "done\n")
-    told = "import sys; print('there it is', file=sys.stderr, flush=True); sys.stdin.readline()"
+    told = "import signal, sys; print('there it is', file=sys.stderr, flush=True); signal.pause()"
     log = tmp_path / "host.log"
     log.write_text("before it is here\n")
     assert (await once([sys.executable, "-c", told], log, enough="it is")).said == "there it is\n"
     assert log.read_text() == "before it is here\nthere it is\n"
     monkeypatch.setattr(session, "STUCK_S", -1.0)
-    ended = await once([sys.executable, "-c", "import sys; sys.stdin.readline()"])
+    ended = await once([sys.executable, "-c", "import signal; signal.pause()"])
     assert ended.code == 124
     assert "nothing moved" in ended.said
 

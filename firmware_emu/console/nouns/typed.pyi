@@ -40,6 +40,14 @@ class BlockingDccNoun:
     def post(self, *octets: str) -> Result:
         """Post octets to the hub as they are, unchecked: a GBCS message by hand, or one of the trace once more."""
 
+class BlockingDongleNoun:
+    def send(self, command: str, **fields: str) -> Result:
+        """Ask one EZSP command, its fields by name (numbers, or octets in hex), and show the answer and what was told beside it."""
+    def told(self, last: int | str = ...) -> Result:
+        """Show the last callbacks of the spare dongle, oldest first."""
+    def reset(self) -> Result:
+        """Reset it: what was set is gone, what it stored stays."""
+
 class BlockingFaultNoun:
     def add(self, *sentence: str) -> Result:
         """Let something go wrong, as ``fault add han drop 20% to gsme``."""
@@ -155,6 +163,7 @@ class BlockingSleeper:
 class BlockingNouns:
     break_: BlockingBreak
     dcc: BlockingDccNoun
+    dongle: BlockingDongleNoun
     fault: BlockingFaultNoun
     han: BlockingHanNoun
     hub: BlockingHubNoun
@@ -219,6 +228,14 @@ class AwaitedDccNoun:
         """Make a prepayment token for a meter, to be typed in; without a counter, under the supplier's next one."""
     def post(self, *octets: str) -> Awaitable[Result]:
         """Post octets to the hub as they are, unchecked: a GBCS message by hand, or one of the trace once more."""
+
+class AwaitedDongleNoun:
+    def send(self, command: str, **fields: str) -> Awaitable[Result]:
+        """Ask one EZSP command, its fields by name (numbers, or octets in hex), and show the answer and what was told beside it."""
+    def told(self, last: int | str = ...) -> Awaitable[Result]:
+        """Show the last callbacks of the spare dongle, oldest first."""
+    def reset(self) -> Awaitable[Result]:
+        """Reset it: what was set is gone, what it stored stays."""
 
 class AwaitedFaultNoun:
     def add(self, *sentence: str) -> Awaitable[Result]:
@@ -335,6 +352,7 @@ class AwaitedSleeper:
 class AwaitedNouns:
     break_: AwaitedBreak
     dcc: AwaitedDccNoun
+    dongle: AwaitedDongleNoun
     fault: AwaitedFaultNoun
     han: AwaitedHanNoun
     hub: AwaitedHubNoun
