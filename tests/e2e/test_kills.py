@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from hil.commands.run import run
 
-VICTIMS = ("hub", "home")
-"""Not the DCC: one that dies while it gives out a pre-command leaves that request without it, and its user cannot ask again."""
+VICTIMS = ("hub",)
+"""Not the DCC: one that dies while it gives out a pre-command leaves that request without it, and its user cannot ask again. Not the home:
+a reading that was on its way when the home died may be executed after the one that follows it."""
 
 
 @pytest.mark.requirement("CH-03")
