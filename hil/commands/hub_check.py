@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 from pathlib import Path
 
 import click
@@ -23,11 +21,10 @@ from hil.inventory.dongle_board import METER_CODE, DongleVerdict, asked_pair, bo
 from hil.inventory.usb import FoundPort
 from hil.journeys.demo import HomeJourney
 from hil.journeys.first_light import FirstLight
-from hil.journeys.progress import begin, show, table
+from hil.journeys.progress import begin, conclude, show
 from hil.journeys.steps import StepFailed, Steps
 from hil.radio.nodes.joiner import EzspNode
 from hil.report.verdict import Run
-from hil.report.write import write_html, write_junit
 
 
 @click.command("check")
@@ -57,15 +54,7 @@ def check(radio: str, node: str | None, channel: int, take_over: bool, no_journe
     steps = Steps(folder.records, on_step=lambda step: show(console, step), on_begin=lambda name: begin(console, name))
     console.print(f"{radio}: {found[1].why}; run {folder.path}")
     result = clock.run(_check(board, found, second, clock, trace, folder, steps, channel, take_over, not no_journey))
-    folder.close()
-    write_html(result, folder.path / "report.html")
-    write_junit(result, folder.path / "junit.xml")
-    if as_json:
-        click.echo(json.dumps({"verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}))
-    else:
-        Console().print(table(result))
-        click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
-    sys.exit(0 if result.verdict == "pass" else 1)
+    conclude(result, folder, as_json=as_json)
 
 
 def _asked(path: str) -> tuple[FoundPort, DongleVerdict]:

@@ -40,10 +40,9 @@ from hil.console.opening import console_of
 from hil.faults import Faults, check_sentences
 from hil.journeys.demo import HomeJourney
 from hil.journeys.display import DisplayJourney, home_of_displays
-from hil.journeys.progress import begin, log_at, show, table
+from hil.journeys.progress import begin, conclude, log_at, show
 from hil.journeys.steps import StepFailed, Steps
 from hil.report.verdict import Run
-from hil.report.write import write_html, write_junit
 
 
 @click.group()
@@ -92,15 +91,7 @@ def demo(
     steps = Steps(folder.records, on_step=lambda step: show(console, step), on_begin=lambda name: begin(console, name))
     console.print(f"board {board.name}, seed {seed}, {'warp' if board.warp else 'wall'} clock, run {folder.path}")
     result = clock.run(_demo(board, seed, clock, trace, folder, steps, export_keys, sentences, record))
-    folder.close()
-    write_html(result, folder.path / "report.html")
-    write_junit(result, folder.path / "junit.xml")
-    if as_json:
-        click.echo(json.dumps({"verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}))
-    else:
-        Console().print(table(result))
-        click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
-    sys.exit(0 if result.verdict == "pass" else 1)
+    conclude(result, folder, as_json=as_json)
 
 
 async def _demo(
@@ -156,15 +147,7 @@ def display(board_name: str, settings: tuple[str, ...], seed: int | None, export
     trace.subscribe(folder)
     steps = Steps(folder.records, on_step=lambda step: show(console, step), on_begin=lambda name: begin(console, name))
     result = clock.run(_display(board, seed, clock, trace, folder, steps, export_keys=export_keys))
-    folder.close()
-    write_html(result, folder.path / "report.html")
-    write_junit(result, folder.path / "junit.xml")
-    if as_json:
-        click.echo(json.dumps({"verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}))
-    else:
-        Console().print(table(result))
-        click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
-    sys.exit(0 if result.verdict == "pass" else 1)
+    conclude(result, folder, as_json=as_json)
 
 
 async def _display(board: Board, seed: int, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps, *, export_keys: bool) -> Run:

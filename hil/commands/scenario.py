@@ -16,10 +16,9 @@ from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.trace import Trace
 from hil.bench.run_folder import RunFolder
-from hil.journeys.progress import begin, show, table
+from hil.journeys.progress import begin, conclude, show
 from hil.journeys.steps import StepFailed, Steps
 from hil.report.verdict import Run
-from hil.report.write import write_html, write_junit
 from hil.scenarios.catalogue import SCENARIOS
 from hil.scenarios.estate import Plan, open_estate
 from hil.scenarios.load import LoadReport, LoadRun, LoadScenario
@@ -51,19 +50,7 @@ def scenario(name: str | None, board_name: str, seed: int | None, as_json: bool)
     trace.subscribe(folder)
     steps = Steps(folder.records, on_step=lambda step: show(console, step), on_begin=lambda what: begin(console, what))
     result = clock.run(play(SCENARIOS[name], board, clock, trace, folder, steps))
-    folder.close()
-    write_html(result, folder.path / "report.html")
-    write_junit(result, folder.path / "junit.xml")
-    if as_json:
-        click.echo(
-            json.dumps(
-                {"scenario": name, "verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}
-            )
-        )
-    else:
-        Console().print(table(result))
-        click.echo(f"{result.verdict}: {folder.path / 'report.html'}")
-    sys.exit(0 if result.verdict == "pass" else 1)
+    conclude(result, folder, as_json=as_json, scenario=name)
 
 
 async def play(chosen: Scenario, board: Board, clock: Clock, trace: Trace, folder: RunFolder, steps: Steps) -> Run:

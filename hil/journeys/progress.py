@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from typing import NoReturn
 
+import click
 from rich.console import Console
 from rich.table import Table
 
+from hil.bench.run_folder import RunFolder
 from hil.report.verdict import Run, Step
+from hil.report.write import write_html, write_junit
 
 _STYLES = {"pass": "green", "skip": "yellow"}
 
@@ -33,6 +38,24 @@ def table(result: Run) -> Table:
         style = _STYLES.get(step.verdict, "red")
         rows.add_row(str(number), step.name, f"[{style}]{step.verdict}[/]", f"{step.ms:.0f}", step.why or values)
     return rows
+
+
+def conclude(result: Run, folder: RunFolder, *, as_json: bool, **named: str) -> NoReturn:
+    """Close the run's folder with its reports, tell the result, and exit: 0 where it passed, 1 where not.
+
+    ``named`` comes first in the JSON object, as the scenario's name.
+    """
+    folder.close()
+    report = folder.path / "report.html"
+    write_html(result, report)
+    write_junit(result, folder.path / "junit.xml")
+    if as_json:
+        told = {"verdict": result.verdict, "steps": [step.as_json() for step in result.steps], "run": str(folder.path)}
+        click.echo(json.dumps({**named, **told}))
+    else:
+        Console().print(table(result))
+        click.echo(f"{result.verdict}: {report}")
+    sys.exit(0 if result.verdict == "pass" else 1)
 
 
 def log_at(level: int) -> None:
