@@ -34,6 +34,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from firmware_emu.errors import IdentifierError, NotAvailable, ProtectionError
 from firmware_emu.ids import Eui64, Mpxn
+from hil.dcc.duis.element_types import ElementType, element_type, is_base64, wrong_value, wrong_version
 from hil.dcc.duis.request import (
     SCHEMA_VERSION,
     SERVICE_NAMESPACE,
@@ -45,7 +46,6 @@ from hil.dcc.duis.request import (
     ServiceRequest,
     line_of,
 )
-from hil.dcc.duis.structure import ElementType, element_type, is_base64, wrong_value, wrong_version
 
 MAX_OCTETS: Final = 16 * 1024 * 1024
 """Bound on a request: a firmware image of 10,240,000 octets in base64 plus the device list still fits (DUIS 11.1)."""

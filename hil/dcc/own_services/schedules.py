@@ -28,8 +28,8 @@ from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.base.store import Bus, DccStore, outliving
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.document import Content
+from hil.dcc.duis.element_types import element_type
 from hil.dcc.duis.request import VARIANTS, Node
-from hil.dcc.duis.structure import element_type
 from hil.dcc.gateway import arrival as checks
 from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import AuditLine, Device

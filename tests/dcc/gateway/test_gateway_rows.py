@@ -14,8 +14,8 @@ from firmware_emu.gbcs.envelope import Message
 from hil.dcc.base.results import Delivery, Verdict
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis import RequestError, new_request, read_request, write_request
+from hil.dcc.duis.element_types import element_type
 from hil.dcc.duis.request import SCHEMA_VERSION, VARIANTS
-from hil.dcc.duis.structure import element_type
 from hil.dcc.transform import use_cases_of
 from tests.dcc.far_end import CHF, ESME, GPF, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
 from tests.dcc.messages import alert_of, octets, send

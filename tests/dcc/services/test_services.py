@@ -21,8 +21,8 @@ from hil.coverage.lived_home import LivedHome, templates_in_order
 from hil.dcc.base.results import Outcome, Verdict
 from hil.dcc.base.services import Service, UserRole, schedule
 from hil.dcc.duis import read_request
+from hil.dcc.duis.element_types import element_type
 from hil.dcc.duis.request import VARIANTS, Node
-from hil.dcc.duis.structure import element_type
 from hil.dcc.gateway import arrival as checks
 from hil.dcc.gateway.arrival import Arrival
 from tests.dcc.services.home_of_eight import HOME, make_world

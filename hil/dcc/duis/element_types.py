@@ -1,6 +1,6 @@
 """The element structure of a service request as data: names, order, how often, attributes, value types (DUIS schema 5.4).
 
-``structure.json`` holds what a Request can reach. It lets documents be built in schema order and be checked with errors that
+``element_types.json`` holds what a Request can reach. It lets documents be built in schema order and be checked with errors that
 name element, line and expectation, without the schema files; full validation against the schema files is
 :func:`hil.dcc.duis.document.validate`. Choices are kept as optional elements.
 """
@@ -84,7 +84,7 @@ _RANGES: Final = {
 
 @cache
 def _tables() -> tuple[dict[str, ElementType], dict[str, ValueType]]:
-    raw = json.loads((files(__package__) / "structure.json").read_text(encoding="utf-8"))
+    raw = json.loads((files(__package__) / "element_types.json").read_text(encoding="utf-8"))
     types = {
         name: ElementType(
             tuple(Part(*part) for part in row.get("elements", ())),
