@@ -1,22 +1,32 @@
-"""Mutants at random: one token of one file changed, drawn by a seed; the tests of the file's own folder must notice, or a wider set."""
+"""Mutants at random: one token of one file changed, drawn by a seed; a test must fail.
 
-import os
+Where all tests were recorded (``tools/test --lines``) those that ran the line judge, the cheapest first; else the tests of the file's own
+folder. What they let live goes to the tests of the whole path.
+"""
+
 import random
-import sys
+import re
 import tokenize
-from collections.abc import Iterator
-from dataclasses import dataclass
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
-from subprocess import run
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 from prepare import ROOT
-from security_mutants import Mutant, copied, fate
+from security_mutants import Mutant, copied, run_in
 
 PACKAGES = ("firmware_emu", "ichis", "hil")
 WIDER = ["tests/e2e/test_journey.py", "tests/e2e/test_alert_rows.py", "tests/contract"]
 """Tests of the whole path, for what the file's own folder lets live."""
+LINES, COSTS = ROOT / "runs" / "lines.coverage", ROOT / "runs" / "tests.xml"
+"""The lines that each test ran, and what it cost, as ``tools/test --lines`` leaves them."""
+TRIED_S = 60.0
+"""Seconds that the tests of one mutant took when they were recorded: no more of them are tried."""
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 _OTHER = {
     "==": "!=",
     "!=": "==",
@@ -92,7 +102,50 @@ def judges_of(file: Path) -> list[str]:
     return WIDER
 
 
-def sample(count: int, seed: int, pattern: str = "") -> list[Mutant]:
+@dataclass(frozen=True)
+class Recorded:
+    """Tests by the lines that they ran when all tests were recorded: ``{file: {line: tests}}``, and the seconds of each."""
+
+    ran: Mapping[str, Mapping[int, list[str]]]
+    seconds: Mapping[str, float]
+
+    def judges(self, file: str, line: int) -> list[str]:
+        """The tests that ran a line, the cheapest first, as many as take ``TRIED_S``; none for a line that runs at import alone."""
+        tests, left = [], TRIED_S
+        for test in sorted(self.ran.get(file, {}).get(line, ()), key=lambda test: (self.seconds.get(_in_junit(test), 1.0), test)):
+            left -= self.seconds.get(_in_junit(test), 1.0)
+            if tests and left < 0:
+                break
+            tests.append(test)
+        return tests
+
+
+def _in_junit(test: str) -> str:
+    file, _, name = test.partition(".py::")
+    return f"{file.replace('/', '.')}::{name}"
+
+
+def recorded(lines: Path = LINES, costs: Path = COSTS) -> Recorded | None:
+    """The last recording; None where there is none."""
+    if not (lines.exists() and costs.exists()):
+        return None
+    from coverage import CoverageData
+
+    data = CoverageData(str(lines))
+    data.read()
+    ran = {
+        str(Path(file).relative_to(ROOT)): {
+            line: sorted({context.rpartition("|")[0] for context in contexts if context})
+            for line, contexts in data.contexts_by_lineno(file).items()
+        }
+        for file in data.measured_files()
+        if Path(file).is_relative_to(ROOT)
+    }
+    cases = ElementTree.parse(costs).iter("testcase")
+    return Recorded(ran, {f"{case.get('classname')}::{case.get('name')}": float(case.get("time", 0)) for case in cases})
+
+
+def sample(count: int, seed: int, pattern: str = "", known: Recorded | None = None) -> list[Mutant]:
     """``count`` mutants, each of a file drawn by its number of places; the same for the same seed and tree. Fewer where there are fewer."""
     sources = {file.relative_to(ROOT): file.read_text(encoding="utf-8") for name in PACKAGES for file in (ROOT / name).rglob("*.py")}
     there = [(file, place) for file in sorted(sources) if pattern in str(file) for place in places(sources[file])]
@@ -103,29 +156,43 @@ def sample(count: int, seed: int, pattern: str = "") -> list[Mutant]:
         mutant = changed(sources[file], place)
         if compiles(sources[file], mutant):
             name = f"line {place.line}, column {place.column}: {place.old} becomes {place.new or 'nothing'}"
-            drawn.append(Mutant(name, str(file), sources[file], mutant, judges_of(file)))
+            tests = known.judges(str(file), place.line) if known is not None else []
+            drawn.append(Mutant(name, str(file), sources[file], mutant, tests or judges_of(file)))
     return drawn
 
 
-def sampled_fates(mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
+def sampled_fates(mutants: list[Mutant], jobs: int = 1) -> Iterator[tuple[Mutant, str]]:
     """Each mutant and what became of it: ``killed``, ``survives``, or in words why nobody can tell (its tests fail without it)."""
-    sound: dict[tuple[str, ...], bool] = {}
-    with TemporaryDirectory(prefix="chub-mutants-") as folder:
-        tree = copied(Path(folder))
-        for mutant in mutants:
-            what = "survives"
-            for tests in (mutant.tests, WIDER):
-                if sound.setdefault(tuple(tests), False) or _pass(tests, tree):
-                    sound[tuple(tests)] = True
-                    what = fate(Mutant(mutant.name, mutant.file, mutant.old, mutant.new, tests), tree)
-                else:
-                    what = f"not judged: {' '.join(tests)} fail without a mutant"
-                if what != "survives" or tests == WIDER:
-                    break
-            yield mutant, what
+    with TemporaryDirectory(prefix="chub-mutants-") as folder, ThreadPoolExecutor(jobs) as pool:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for number in range(jobs):
+            (own := Path(folder) / str(number)).mkdir()
+            trees.put(copied(own))
+        sound: dict[tuple[str, ...], bool] = {}
+
+        def judged(mutant: Mutant) -> tuple[Mutant, str]:
+            tree = trees.get()
+            try:
+                return mutant, _fate(mutant, tree, sound)
+            finally:
+                trees.put(tree)
+
+        for done in as_completed([pool.submit(judged, mutant) for mutant in mutants]):
+            yield done.result()
 
 
-def _pass(tests: list[str], tree: Path) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    return run(command, cwd=tree, env=environment, capture_output=True, check=False).returncode == 0
+def _fate(mutant: Mutant, tree: Path, sound: dict[tuple[str, ...], bool]) -> str:
+    for tests in [mutant.tests, WIDER] if mutant.tests != WIDER else [WIDER]:
+        done = run_in(mutant, tree, *_pytest(tests))
+        if done.returncode == 0:
+            continue
+        first = _FAILED.findall(done.stdout)[:1]
+        again = [*first] if first and "::" in first[0] else ["--collect-only", *tests]
+        if tuple(again) not in sound:
+            sound[tuple(again)] = run_in(replace(mutant, new=mutant.old), tree, *_pytest(again)).returncode == 0
+        return "killed" if sound[tuple(again)] else f"not judged: {' '.join(again)} fails without a mutant"
+    return "survives"
+
+
+def _pytest(words: list[str]) -> list[str]:
+    return ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *words]

@@ -5,6 +5,8 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zigpy.zcl.foundation import DataType as ZigpyType
+from zigpy.zcl.foundation import DataTypeId, Status
 
 from firmware_emu.errors import DecodeError
 from firmware_emu.zse import zcl
@@ -142,3 +144,35 @@ def test_a_value_that_does_not_fit_its_type_is_refused() -> None:
         encode_value(BY_NAME["eui64"], b"short")
     with pytest.raises(ValueError, match="octets"):
         encode_value(BY_NAME["octets"], bytes(255))
+
+
+OTHER_WORDS = {
+    "bool_": "bool",
+    "octstr": "octets",
+    "octstr16": "longoctets",
+    "string16": "longstring",
+    "ToD": "timeofday",
+    "UTC": "utc",
+    "clusterId": "clusterid",
+    "attribId": "attributeid",
+    "bacOID": "bacoid",
+    "EUI64": "eui64",
+    "unk": "unknown",
+}
+"""zigpy's names of types that are called otherwise here."""
+
+
+def test_every_data_type_has_the_identifier_and_width_that_zigpy_gives_it() -> None:
+    theirs = {OTHER_WORDS.get(one.name, one.name.replace("map", "bitmap")): one for one in DataTypeId}
+    assert {name: kind.identifier for name, kind in BY_NAME.items()} == {name: int(one) for name, one in theirs.items()}
+    for name, kind in BY_NAME.items():
+        python = ZigpyType.from_type_id(theirs[name]).python_type
+        if kind.kind in (ValueKind.UNSIGNED, ValueKind.SIGNED, ValueKind.BOOLEAN, ValueKind.EUI64, ValueKind.FLOAT):
+            assert python.deserialize(bytes(kind.width))[1] == b"", name
+            with pytest.raises(ValueError, match=r"[Dd]ata"):
+                python.deserialize(bytes(kind.width - 1))
+
+
+def test_every_status_has_the_number_that_zigpy_gives_it() -> None:
+    theirs = {one.name: int(one) for one in Status}
+    assert {one.name: int(one) for one in ZclStatus if theirs.get(one.name.replace("MANUFACTURER", "MANUF")) != one} == {}
