@@ -32,7 +32,7 @@ from hil.dcc.answers.answers import Answers, HubReceiver, Responses, Stray
 from hil.dcc.answers.effects import Effects
 from hil.dcc.base.profile import DccProfile, profile
 from hil.dcc.base.refusals import refused
-from hil.dcc.base.requests import RequestEvent, Requests, StoredRequest
+from hil.dcc.base.requests import RequestEvent, Requests, RequestState, StoredRequest
 from hil.dcc.base.results import Outcome, Refusal
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import Bus, DccStore
@@ -42,7 +42,7 @@ from hil.dcc.duis.request import CommandVariant
 from hil.dcc.gateway.arrival import Arrival, GatewayContext, service_of
 from hil.dcc.gateway.connections import Connections
 from hil.dcc.gateway.gateway import Gateway, Journey, Travel
-from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
+from hil.dcc.gateway.quarantine import MessageDirection, Quarantine, QuarantinedMessage
 from hil.dcc.gateway.sequence import DeferredRequests, Sequence
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import AuditLine, Device, Inventory, KnownParties
@@ -102,6 +102,7 @@ class Processing:
     execution: Execution
     journey: Journey
     answers: Answers
+    quarantine: Quarantine
 
     async def send(
         self,
@@ -115,8 +116,7 @@ class Processing:
     ) -> Outcome:
         """See :meth:`hil.dcc.dcc.Dcc.send`. ``released``: it comes from quarantine."""
         travel, started = Travel(self.context.clock), self.context.clock.now()
-        name, variant = str(request.request_id), request.service_reference_variant
-        self.context.trace.emit("dcc", f"user {user.eui64}", "requested", target="gateway", message=name, variant=variant)
+        self._emit_requested(request)
         try:
             signed = request if request.signed else user.sign(request)
         except CommsHubError as error:
@@ -143,38 +143,73 @@ class Processing:
             return self.execution.refused(request, refusal, travel, started)
         return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
 
-    async def take(self, request: ServiceRequest, *, released: bool = False, connection: int | None = None) -> Answered:
-        """A request, or a signed pre-command, of a user who is somewhere else: what it is told in the same exchange. ``released``: it
-        comes from quarantine; ``connection`` is the user's that it comes over."""
-        name, variant, sender = str(request.request_id), request.service_reference_variant, request.request_id.originator
-        self.context.trace.emit("dcc", f"user {sender}", "requested", target="gateway", message=name, variant=variant)
-        refusal = self.sequence.problem(request)
-        refusal = refusal or await self.connections.admit(sender, len(write_request(request)), connection)
-        arrival = refusal or self.gateway.receive(request, released=released)
-        if isinstance(arrival, Refusal):
-            return Answered(arrival.code, arrival)
+    async def take(self, request: ServiceRequest, *, connection: int | None = None) -> Answered:
+        """A request, or signed pre-command, of a user who is somewhere else: what it is told in the same exchange. ``connection`` is the
+        user's that it comes over."""
+        self._emit_requested(request)
+        sender = request.request_id.originator
+        refusal = self.sequence.problem(request) or await self.connections.admit(sender, len(write_request(request)), connection)
+        return Answered(refusal.code, refusal) if refusal is not None else self._taken(request)
+
+    def release(self, request: ServiceRequest, number: int) -> Outcome | None:
+        """A request from quarantine, of that number there, whose user is somewhere else and gets the answer at its receiving service. Why
+        it went no further."""
+        travel, started = Travel(self.context.clock), self.context.clock.now()
+        with self.context.store.transaction():
+            self.quarantine.settle(number, "released")
+            self._emit_requested(request)
+            refusal = self.sequence.problem(request)
+            answered = self._taken(request, released=True) if refusal is None else Answered(refusal.code, refusal)
+            self._tell_later(request, answered)
+        return None if answered.refusal is None else self.execution.refused(request, answered.refusal, travel, started)
+
+    def _emit_requested(self, request: ServiceRequest) -> None:
+        name, variant = str(request.request_id), request.service_reference_variant
+        self.context.trace.emit(
+            "dcc", f"user {request.request_id.originator}", "requested", target="gateway", message=name, variant=variant
+        )
+
+    def _taken(self, request: ServiceRequest, *, released: bool = False) -> Answered:
+        """All of an exchange is one transaction: what a kill cuts off was never there, and may come again. What goes on afterwards is
+        begun when it is written."""
+        with self.context.store.transaction():
+            arrival = self.gateway.receive(request, released=released, repeated=True)
+            if isinstance(arrival, Refusal):
+                return Answered(arrival.code, arrival)
+            answered = self._answered(arrival)
+        if not arrival.again:
+            self._begin(arrival)
+        return answered
+
+    def _begin(self, arrival: Arrival) -> None:
+        """Watch what an answered request waits for."""
+        match self.context.requests.state(arrival.name):
+            case RequestState.ACCEPTED:
+                self.deferred.take_up(arrival.name, self.go_on, self.refused_later)
+            case RequestState.PRE_COMMAND if not arrival.request.is_signed_pre_command:
+                self.deferred.lapse(arrival.name, self.refused_later)
+            case RequestState.SENT:
+                self.answers.watch(arrival.name)
+
+    def _answered(self, arrival: Arrival) -> Answered:
+        stored = self.context.requests.get(arrival.name)
         if arrival.request.is_signed_pre_command:
-            return self._take_signed(arrival)
-        self.counters.saw(sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
+            return self._take_signed(arrival, stored)
+        if arrival.again:
+            return Answered("I0", pre_command=None if stored.command else stored.pre_command, command=stored.command)
+        self.counters.saw(arrival.sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
+        waits = arrival.request.preceding is not None or self.deferred.due(arrival) is not None
+        return Answered("I99") if waits and not self.deferred.cancels(arrival) else self._forward(arrival)
+
+    def _forward(self, arrival: Arrival) -> Answered:
+        """Carry on a request that waits for nothing; the answer to its user, who is somewhere else."""
         travel, started = Travel(self.context.clock), self.context.clock.now()
         if self.deferred.cancels(arrival):
             return self._told(self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started))
-        if arrival.request.preceding is not None or self.deferred.due(arrival) is not None:
-            self.deferred.take_up(arrival.name, self.go_on, self.refused_later)
-            return Answered("I99")
         if not arrival.service.device_service:
             return self._told(self.execution.execute(arrival, travel, started))
         made = self.journey.pre_command(arrival, travel)
-        if isinstance(made, bytes):
-            return Answered("I0", pre_command=made)
-        return self._sent(arrival, made)
-
-    async def release(self, request: ServiceRequest) -> Outcome | None:
-        """A request from quarantine whose user is somewhere else, who gets the answer at its receiving service. Why it went no further."""
-        travel, started = Travel(self.context.clock), self.context.clock.now()
-        answered = await self.take(request, released=True)
-        self._tell_later(request, answered)
-        return None if answered.refusal is None else self.execution.refused(request, answered.refusal, travel, started)
+        return Answered("I0", pre_command=made) if isinstance(made, bytes) else self._sent(arrival, made)
 
     def _tell_later(self, request: ServiceRequest, answered: Answered) -> None:
         name, variant = request.request_id, request.service_reference_variant
@@ -183,11 +218,13 @@ class Processing:
     def _told(self, outcome: Outcome) -> Answered:
         return Answered(outcome.response_code, outcome.refusal, result=outcome.result)
 
-    def _take_signed(self, arrival: Arrival) -> Answered:
+    def _take_signed(self, arrival: Arrival, stored: StoredRequest) -> Answered:
         signed = self.gateway.accept_signed(arrival)
         if isinstance(signed, Refusal):
             return Answered(signed.code, signed)
-        request = read_request(self.context.requests.get(arrival.name).xml)
+        if arrival.again:
+            return Answered("I0", command=stored.command)
+        request = read_request(stored.xml)
         service = service_of(request)
         assert service is not None, "the gateway accepted it"
         asked = Arrival(request, service, arrival.device)
@@ -204,7 +241,6 @@ class Processing:
             return Answered("I0", command=stored.command)
         if way.local and stored.command is not None:
             self._tell_later(arrival.request, Answered("I0", command=stored.command))
-        self.answers.watch(arrival.name)
         return Answered("I99")
 
     def refused_later(self, stored: StoredRequest, refusal: Refusal) -> None:
@@ -216,11 +252,18 @@ class Processing:
         arrival = self.gateway.receive_run(request, service, due)
         return arrival if isinstance(arrival, Refusal) else self._set_out(arrival)
 
-    async def go_on(self, arrival: Arrival) -> Refusal | None:
-        """A request that a DCC before this one accepted. Returns why it went no further."""
-        if not arrival.service.device_service:
-            return self.execution.execute(arrival, Travel(self.context.clock), self.context.clock.now()).refusal
-        return self._set_out(arrival)
+    def go_on(self, arrival: Arrival) -> Refusal | None:
+        """A request that was deferred, or that a DCC before this one accepted; its user is told what comes of it. Returns why it went no
+        further."""
+        receiver = self.receivers.get(arrival.sender)
+        if arrival.service.device_service and (receiver is None or isinstance(receiver, User)) and not self.deferred.cancels(arrival):
+            return self._set_out(arrival)
+        answered = self._forward(arrival)
+        if answered.refusal is None and (answered.code == "I0" or not arrival.service.device_service):
+            self._tell_later(arrival.request, answered)
+        if answered.refusal is None:
+            self._begin(arrival)
+        return answered.refusal
 
     def _set_out(self, arrival: Arrival) -> Refusal | None:
         """Nobody waits for the outcome: the deadline is watched, so that the user is told if no answer comes."""
@@ -328,6 +371,7 @@ class Dcc:
             execution=Execution(own_services, self.context),
             journey=Journey(self.context, self.gateway, acb, self.counters, self.head_end, cos),
             answers=self.answers,
+            quarantine=self.quarantine,
         )
         bus.on(AuditLine, self._tell_status)
         bus.on(Delivered, self.connections.sent)
@@ -460,9 +504,9 @@ class Dcc:
 
     async def release(self, number: int) -> Outcome | None:
         """Release a quarantined message: a request goes on as if CK-7 had passed, a Response is delivered (None). Raises NotQuarantined."""
-        message = self.quarantine.settle(number, "released")
+        message = self.quarantine.held(number)
         if message.direction is MessageDirection.RESPONSE:
-            self.answers.settle_quarantined(message, RequestEvent.RELEASE_RESPONSE)
+            self._settle_response(message, "released", RequestEvent.RELEASE_RESPONSE)
             return None
         read = self.gateway.read(message.octets)
         user = None if message.user is None else self.receivers.signer(message.user)
@@ -471,14 +515,22 @@ class Dcc:
         if user is None and (message.user is None or self.receivers.get(message.user) is None):
             raise NotAvailable(f"user {message.user}", "add the user before its request is released")
         if user is None:
-            return await self.processing.release(read)
+            return self.processing.release(read, number)
+        self.quarantine.settle(number, "released")
         return await self.processing.send(user, read, released=True)
 
     def discard(self, number: int) -> None:
         """Discard a quarantined message. Raises NotQuarantined."""
-        message = self.quarantine.settle(number, "discarded")
+        message = self.quarantine.held(number)
         if message.direction is MessageDirection.RESPONSE:
-            self.answers.settle_quarantined(message, RequestEvent.DISCARD_RESPONSE)
+            self._settle_response(message, "discarded", RequestEvent.DISCARD_RESPONSE)
+        else:
+            self.quarantine.settle(number, "discarded")
+
+    def _settle_response(self, message: QuarantinedMessage, state: str, event: RequestEvent) -> None:
+        with self.store.transaction():
+            self.quarantine.settle(message.number, state)
+            self.answers.settle_quarantined(message, event)
 
     # From the hubs
 

@@ -164,8 +164,9 @@ def quarantine_show(store_path: Path, as_json: bool) -> None:
 @store_option
 def quarantine_discard(number: int, store_path: Path) -> None:
     """Discard message NUMBER. It takes no effect."""
-    with opened(store_path) as store:
-        message = Quarantine(store, now).settle(number, "discarded")
+    with opened(store_path) as store, store.transaction():
+        message = (desk := Quarantine(store, now)).held(number)
+        desk.settle(number, "discarded")
         if message.direction is MessageDirection.RESPONSE and message.request is not None:
             Requests(store, now).move(message.request, RequestEvent.DISCARD_RESPONSE)
     click.echo(f"message {number} is discarded")

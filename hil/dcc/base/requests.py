@@ -83,6 +83,7 @@ class Resume(StrEnum):
     NOTHING = "nothing: it has its end, or a user moves it on"
     GO_ON = "it goes on from here"
     WATCH = "its deadline is watched again"
+    LAPSE = "its user's time to return it signed goes on"
     HAND_OVER = "its Response is handed over when its user is there"
 
 
@@ -163,7 +164,9 @@ STANDING: Mapping[RequestState, Standing] = {
     _S.ACCEPTED: Standing("nothing: it is on its way through the DCC", "the DCC goes on with it; it is not finished yet", Resume.GO_ON),
     _S.WAITING: Standing("the success of the request that it names", "see that request, or cancel this one", Resume.GO_ON),
     _S.DEFERRED: Standing("its execution time", "let that time come, or cancel it", Resume.GO_ON),
-    _S.PRE_COMMAND: Standing("the signed pre-command of its user", "the user correlates, signs and returns it (command variant 5, 6 or 7)"),
+    _S.PRE_COMMAND: Standing(
+        "the signed pre-command of its user", "the user correlates, signs and returns it (command variant 5, 6 or 7)", Resume.LAPSE
+    ),
     _S.SENT: Standing("the Device's Response, until its deadline", "see that the hub is connected and the Device on its HAN", Resume.WATCH),
     _S.RETURNED: Standing("local delivery, and the Response that its user returns", "return the Device's Response with 8.13"),
     _S.RESPONDED: Standing("nothing, once its Response is delivered", "the user's receiving service takes it", Resume.HAND_OVER),

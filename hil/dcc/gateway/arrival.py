@@ -28,7 +28,7 @@ from hil.dcc.base.requests import Requests, RequestState
 from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import NETWORK_OPERATORS, SUPPLIERS, Service, UserRole, schedule
 from hil.dcc.base.store import DccStore
-from hil.dcc.duis import ServiceRequest, Verified, verify_request
+from hil.dcc.duis import ServiceRequest, Verified, verify_request, write_request
 from hil.dcc.duis.request import CANCELLATION, NON_CRITICAL, SIGNED, CommandVariant, Node, other_device, text
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, Inventory, KnownParties, joined_pair, mpxns_of
@@ -69,6 +69,9 @@ class Arrival:
     returns: CommandVariant = CommandVariant.SIGNED_SEND
     """Of a critical request: the command variant under which its user will return the signed pre-command. This bench's user says so at
     once; what counts is asked again when it comes back."""
+    again: bool = False
+    """It was answered in its exchange before, with a pre-command or a Command for local delivery, and comes once more: that exchange may
+    have been cut off, so it is answered as before."""
     proof: Verified[ServiceRequest] | ProtectionError | KeystoreError | None = None
     """Content that the signature proved, or the reason why it proved none; None for a run of a schedule, which the DCC makes. ``request``
     is
@@ -302,20 +305,35 @@ def anomaly(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     return context.thresholds.count(arrival.sender, reference, now) or context.thresholds.breach(arrival.request, reference, now)
 
 
+def given_before(context: GatewayContext, request: ServiceRequest) -> bool:
+    """True if the same octets, or the same command signed, were answered in their exchange before, and nothing has followed."""
+    stored = context.requests.find(str(request.request_id))
+    if stored is None or not context.profile.request_ids_once:
+        return False
+    if request.is_signed_pre_command:
+        return stored.state is RequestState.RETURNED and request.command_variant is CommandVariant.SIGNED_RETURN
+    given = stored.state is RequestState.PRE_COMMAND or (stored.state is RequestState.RETURNED and stored.pre_command is None)
+    return given and stored.xml == write_request(request)
+
+
 def duplicate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
-    """CK-8: a request identifier is used once (MS-02); a signed pre-command answers an open pre-command once."""
-    state = context.requests.state(arrival.name)
+    """CK-8: a request identifier is used once (MS-02), but for the repetition of what its user may not have been told; a signed
+    pre-command answers an open pre-command once."""
+    stored = context.requests.find(arrival.name)
+    if arrival.again:
+        return None
     if arrival.request.is_signed_pre_command:
-        if state is RequestState.PRE_COMMAND:
-            given, open_s = context.requests.get(arrival.name).pre_command_at, context.profile.pre_command_open_s
-            waited = context.clock.now() - (given or 0.0)
-            if waited <= open_s:
-                return None
+        if stored is None:
+            return refused("ck8-no-pre-command", request=arrival.name, state="no pre-command was issued for it")
+        waited, open_s = context.clock.now() - (stored.pre_command_at or 0.0), context.profile.pre_command_open_s
+        unsigned = stored.pre_command_at is not None and stored.returned is None
+        if waited > open_s and (stored.state is RequestState.PRE_COMMAND or (unsigned and stored.state is RequestState.REFUSED)):
             return refused("ck8-pre-command-late", request=arrival.name, open_s=f"{open_s:g}", waited=f"{waited:.0f}")
-        said = "no pre-command was issued for it" if state is None else f"it is {state} already"
-        return refused("ck8-no-pre-command", request=arrival.name, state=said)
-    if state is not None and context.profile.request_ids_once:
-        return refused("ck8-duplicate", request=arrival.name, state=state)
+        if stored.state is RequestState.PRE_COMMAND:
+            return None
+        return refused("ck8-no-pre-command", request=arrival.name, state=f"it is {stored.state} already")
+    if stored is not None and context.profile.request_ids_once:
+        return refused("ck8-duplicate", request=arrival.name, state=stored.state)
     return None
 
 

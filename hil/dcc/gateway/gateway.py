@@ -27,7 +27,7 @@ from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import Bus
 from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
 from hil.dcc.duis.request import CommandVariant, Node
-from hil.dcc.gateway.arrival import RELEASED, UNSIGNED, Arrival, GatewayContext, first_failure, prove, roles_of, service_of
+from hil.dcc.gateway.arrival import RELEASED, UNSIGNED, Arrival, GatewayContext, first_failure, given_before, prove, roles_of, service_of
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine
 from hil.dcc.inventory.inventory import Device
 from hil.dcc.parties.acb import AccessControlBroker, OriginatorCounters
@@ -73,19 +73,28 @@ class Gateway:
     # Messages
 
     def receive(
-        self, request: ServiceRequest, *, released: bool = False, returns: CommandVariant = CommandVariant.SIGNED_SEND
+        self,
+        request: ServiceRequest,
+        *,
+        released: bool = False,
+        returns: CommandVariant = CommandVariant.SIGNED_SEND,
+        repeated: bool = False,
     ) -> Arrival | Refusal:
-        """Run the checks; an accepted service request is recorded in the same transaction. Anomalous ones are quarantined."""
+        """Run the checks; an accepted service request is recorded in the same transaction. Anomalous ones are quarantined. ``repeated``:
+        one that was answered before may come again."""
         service = service_of(request)
         if service is None:
             return self._refuse(request, refused("ck1-no-such-service", variant=request.service_reference_variant))
         proof = prove(self._context.keystore, request)
         if isinstance(proof, Verified):
             request = proof.value
-        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns, proof)
+        again = repeated and given_before(self._context, request)
+        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns, again, proof)
         with self._context.store.transaction():
             refusal = first_failure(self._context, arrival, without=RELEASED if released else frozenset())
-            if refusal is None and not request.is_signed_pre_command:
+            if refusal is None and again:
+                pass  # it stands as it did
+            elif refusal is None and not request.is_signed_pre_command:
                 self._record(arrival, received=self._context.clock.now())
             elif refusal is None:
                 self._context.requests.move(arrival.name, RequestEvent.TAKE_SIGNED)

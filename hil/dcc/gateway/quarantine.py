@@ -75,12 +75,14 @@ class Quarantine:
             for row in self._store.rows("SELECT * FROM quarantine ORDER BY number")
         )
 
-    def settle(self, number: int, state: str) -> QuarantinedMessage:
-        """Mark a held message ``released`` or ``discarded`` and return it. Raises NotQuarantined."""
-        held = next((one for one in self.messages() if one.number == number and one.state == "held"), None)
-        if held is None:
-            raise NotQuarantined(
-                f"no message {number} is held: ask for one of {[one.number for one in self.messages() if one.state == 'held']}"
-            )
+    def held(self, number: int) -> QuarantinedMessage:
+        """The message of that number, which waits for an operator. Raises NotQuarantined."""
+        held = [one for one in self.messages() if one.state == "held"]
+        found = next((one for one in held if one.number == number), None)
+        if found is None:
+            raise NotQuarantined(f"no message {number} is held: ask for one of {[one.number for one in held]}")
+        return found
+
+    def settle(self, number: int, state: str) -> None:
+        """Mark a held message ``released`` or ``discarded``."""
         self._store.execute("UPDATE quarantine SET state = ? WHERE number = ?", (state, number))
-        return held

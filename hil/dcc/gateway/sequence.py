@@ -82,7 +82,7 @@ class Sequence:
         return None, stored.state
 
     async def wait(self, arrival: Arrival) -> Refusal | None:
-        """Wait until the predecessor of an accepted request has succeeded. Returns why the request may not run."""
+        """Wait until the predecessor of an accepted request has succeeded. Returns why the request may not run; the caller refuses it."""
         preceding, limit = arrival.request.preceding, self.context.profile.sequence_hold_s
         if preceding is None:
             return None
@@ -95,28 +95,25 @@ class Sequence:
             if self.context.requests.state(name) is RequestState.CANCELLED:
                 return refused("cancelled", request=name)
             if left <= 0:
-                return self._refuse(name, refused("sequence-timed-out", preceding=before, waited=f"{limit:g}", state=verdict[1]))
-            await self._first(self._event(name), self._event(before), left)
+                return refused("sequence-timed-out", preceding=before, waited=f"{limit:g}", state=verdict[1])
+            await self.moved(left, name, before)
         done, state = verdict
         if not done:
             stored = self.context.requests.find(before)
             service = before if stored is None else stored.variant
-            return self._refuse(name, refused("sequence-failed", preceding=before, state=state, preceding_service=service))
+            return refused("sequence-failed", preceding=before, state=state, preceding_service=service)
         self.context.requests.move(name, RequestEvent.PREDECESSOR_SUCCEEDED)
         self.context.trace.emit("dcc", "gateway", "released", target=str(arrival.sender), message=name, after=before)
         return None
 
-    async def _first(self, own: asyncio.Event, theirs: asyncio.Event, timeout: float) -> None:
-        waits = {asyncio.create_task(own.wait()), asyncio.create_task(theirs.wait())}
+    async def moved(self, timeout: float, *names: str) -> None:
+        """Wait until one of the requests has taken a step, at most so many seconds."""
+        waits = {asyncio.create_task(self._event(name).wait()) for name in names}
         try:
             await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in waits:
                 task.cancel()
-
-    def _refuse(self, name: str, refusal: Refusal) -> Refusal:
-        self.context.requests.move(name, RequestEvent.REFUSE)
-        return refusal
 
     def _event(self, name: str) -> asyncio.Event:
         return self._ends.setdefault(name, asyncio.Event())
@@ -126,12 +123,14 @@ class Sequence:
             event.set()
 
 
+_LAPSING = tuple(state for state, standing in STANDING.items() if standing.resume is Resume.LAPSE)
 _GOING = frozenset(state for state, standing in STANDING.items() if standing.resume is Resume.GO_ON)
 _AGAIN = (checks.user, checks.device_status, checks.registration)
-GoOn = Callable[[Arrival], Awaitable[Refusal | None]]
-"""Takes a request further when nobody waits for its outcome; returns why it went no further."""
+GoOn = Callable[[Arrival], Refusal | None]
+"""Takes a request further when nobody waits for its outcome; returns why it went no further. Called inside a transaction, with which its
+user is told as well."""
 Refused = Callable[[StoredRequest, Refusal], None]
-"""Told of a request that was deferred and goes no further after all."""
+"""Told, inside the transaction of its end, of a request that was acknowledged and goes no further after all."""
 
 
 @dataclass
@@ -142,6 +141,8 @@ class DeferredRequests:
     sequence: Sequence
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _cancelled: dict[str, asyncio.Event] = field(default_factory=dict)
+    _carried: dict[str, Refused] = field(default_factory=dict)
+    """Requests that nobody waits for, and who is told of their refusal."""
 
     def due(self, arrival: Arrival) -> float | None:
         """When the request is to be executed, seconds since 2000, if the DCC defers it; None if it goes on now."""
@@ -158,8 +159,15 @@ class DeferredRequests:
             return False
         return body.moment("ExecutionDateTime") == CANCELLATION
 
-    async def wait(self, arrival: Arrival, *, resumed: bool = False) -> Refusal | None:
-        """Defer the request as long as it asks for (``resumed``: a DCC before this one did). Returns why it may not run after all."""
+    async def wait(self, arrival: Arrival) -> Refusal | None:
+        """Defer the request as long as it asks for. Returns why it may not run after all: it is refused then, or was cancelled."""
+        refusal = await self._wait(arrival, resumed=False)
+        if refusal is not None:
+            self._refuse(arrival.name)
+        return refusal
+
+    async def _wait(self, arrival: Arrival, *, resumed: bool) -> Refusal | None:
+        """``resumed``: a DCC before this one deferred it. What it returns is not written yet."""
         waits = arrival.request.preceding is not None and self.context.requests.state(arrival.name) is not RequestState.DEFERRED
         if waits and (refusal := await self.sequence.wait(arrival)) is not None:
             return refusal
@@ -167,6 +175,10 @@ class DeferredRequests:
         if due is not None and (refusal := await self._until(arrival, due)) is not None:
             return refusal
         return self._ask_again(arrival) if resumed or due is not None or arrival.request.preceding is not None else None
+
+    def _refuse(self, name: str) -> None:
+        if self.context.requests.state(name) is not RequestState.CANCELLED:
+            self.context.requests.move(name, RequestEvent.REFUSE)
 
     async def _until(self, arrival: Arrival, due: float) -> Refusal | None:
         name = arrival.name
@@ -186,41 +198,63 @@ class DeferredRequests:
     def _ask_again(self, arrival: Arrival) -> Refusal | None:
         fresh = replace(arrival, device=self.context.inventory.device(arrival.request.request_id.target))
         refusal = next((found for check in _AGAIN if (found := check(self.context, fresh)) is not None), None)
-        self.context.requests.move(arrival.name, RequestEvent.RELEASE if refusal is None else RequestEvent.REFUSE)
+        if refusal is None:
+            self.context.requests.move(arrival.name, RequestEvent.RELEASE)
         return refusal
 
     def cancel(self, user: Eui64, *, request: str | None = None, target: Eui64 | None = None, variant: str | None = None) -> list[str]:
         """Cancel what is deferred for ``user``: one request by name, or all of a service for a Device. Returns their names."""
-        names = [one.name for one in self.context.requests.cancellable(user, name=request, target=target, variant=variant)]
-        for name in names:
-            self.context.requests.move(name, RequestEvent.CANCEL)
-            self.context.trace.emit("dcc", "gateway", "cancelled", target=str(user), message=name)
-            if (event := self._cancelled.get(name)) is not None:
+        found = self.context.requests.cancellable(user, name=request, target=target, variant=variant)
+        for one in found:
+            with self.context.store.transaction():
+                self.context.requests.move(one.name, RequestEvent.CANCEL)
+                if (tell := self._carried.get(one.name)) is not None:
+                    tell(one, refused("cancelled", request=one.name))
+            self.context.trace.emit("dcc", "gateway", "cancelled", target=str(user), message=one.name)
+            if (event := self._cancelled.get(one.name)) is not None:
                 event.set()
-        return names
+        return [one.name for one in found]
 
     def resume(self, go_on: GoOn, tell: Refused) -> None:
         """After a restart: defer again what was deferred, and go on with what was under way. Answers go to the users as they come, and so
         do refusals."""
         for stored in self.context.requests.in_state(*_GOING):
             self.take_up(stored.name, go_on, tell)
+        for stored in self.context.requests.in_state(*_LAPSING):
+            self.lapse(stored.name, tell)
 
     def take_up(self, name: str, go_on: GoOn, tell: Refused) -> None:
         """Defer the request as long as it asks for, then go on with it; nobody waits for it meanwhile. A full store is waited out."""
-        what = f"the deferred request {name}"
-        work = outliving(lambda: self._carry(name, go_on, tell), what, self.context.clock, self.context.trace)
-        task = supervised(work, what, self.context.trace, area="dcc")
+        self._carried[name] = tell
+        self._start(f"the deferred request {name}", lambda: self._carry(name, go_on, tell))
+
+    def lapse(self, name: str, tell: Refused) -> None:
+        """Watch the time that a user has for its pre-command; ``tell`` when that is over."""
+        self._start(f"the pre-command of {name}", lambda: self._lapse(name, tell))
+
+    def _start(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        task = supervised(outliving(work, what, self.context.clock, self.context.trace), what, self.context.trace, area="dcc")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _lapse(self, name: str, tell: Refused) -> None:
+        open_s = self.context.profile.pre_command_open_s
+        while (stored := self.context.requests.get(name)).state in _LAPSING:
+            waited = self.context.clock.now() - (stored.pre_command_at or 0.0)
+            if waited < open_s:
+                await self.sequence.moved(open_s - waited, name)
+                continue
+            refusal = refused("ck8-pre-command-late", request=name, open_s=f"{open_s:g}", waited=f"{waited:.0f}")
+            with self.context.store.transaction():
+                self.context.requests.move(name, RequestEvent.REFUSE)
+                tell(stored, refusal)
+            self._emit(stored, refusal)
+
     async def _carry(self, name: str, go_on: GoOn, tell: Refused) -> None:
         stored = self.context.requests.get(name)
-        if stored.state is RequestState.CANCELLED:  # before a DCC that starts came to it
-            tell(stored, refused("cancelled", request=name))
-        if stored.state not in _GOING:
-            return
         try:
-            await self._taken_up(stored, go_on, tell)
+            if stored.state in _GOING:
+                await self._taken_up(stored, go_on, tell)
         except NotAvailable:
             raise  # the store itself
         except Exception as fault:  # at this request: set aside, or it would come again at each start
@@ -230,6 +264,7 @@ class DeferredRequests:
                 with self.context.store.transaction():
                     self.context.requests.move(name, RequestEvent.REFUSE)
                     tell(stored, refused("set-aside", request=name, fault=fault_named(fault)))
+        self._carried.pop(name, None)
 
     async def _taken_up(self, stored: StoredRequest, go_on: GoOn, tell: Refused) -> None:
         request = read_request(stored.xml)
@@ -238,10 +273,23 @@ class DeferredRequests:
             return
         arrival = Arrival(request, service, self.context.inventory.device(request.request_id.target))
         resumed = stored.state in DEFERRABLE  # what was accepted and no more goes on as if nothing had been
-        refusal = await self.wait(arrival, resumed=resumed) or await go_on(arrival)
+        refusal = None if self.cancels(arrival) else await self._wait(arrival, resumed=resumed)
+        if self.context.requests.state(stored.name) is RequestState.CANCELLED:
+            return  # its user was told then
+        with self.context.store.transaction():  # its end, and that its user is told of it
+            if refusal is None:
+                refusal = go_on(arrival)
+            else:
+                self.context.requests.move(stored.name, RequestEvent.REFUSE)
+            if refusal is not None:
+                tell(stored, refusal)
         if refusal is not None:
-            self.context.trace.emit("dcc", "gateway", "refused", target=str(arrival.sender), message=arrival.name, value=str(refusal))
-            tell(stored, refusal)
+            self._emit(stored, refusal)
+
+    def _emit(self, stored: StoredRequest, refusal: Refusal) -> None:
+        self.context.trace.emit(
+            "dcc", "gateway", "refused", target=str(stored.user), message=stored.name, value=str(refusal), refusal=refusal.name
+        )
 
     async def close(self) -> None:
         """Stop waiting; deferred requests stay in the store."""

@@ -170,7 +170,8 @@ class Exchange:
     def _answered_later(self, told: AnsweredLater) -> None:
         variant = VARIANTS[told.variant]
         named = Named(RequestId.parse(told.request), told.variant, variant.service)
-        document = self._document(named, told.answered, None)
+        stored = self.dcc.requests.find(told.request)
+        document = self._document(named, told.answered, None if stored is None else read_request(stored.xml))
         code = told.answered.code or self.settings.uncoded_refusal
         self._put(told.user, "h", code, document, told.request)
 

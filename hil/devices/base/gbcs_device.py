@@ -351,8 +351,12 @@ class TunnelServerDevice(GbcsHanDevice):
     pairing: Pairing
     ota: OtaClient
 
+    _turn: asyncio.Lock
+    """Messages are taken in the order in which they came."""
+
     async def start(self) -> None:
         await super().start()
+        self._turn = asyncio.Lock()
         endpoint = self.zcl.endpoint_for(0x0704, server=True)
         self.tunnel = TunnelServer(self.zcl, endpoint, self._lets_tunnel, self._from_tunnel, blocks=gbt)
         self.pairing = Pairing(self, self.keystore.cbke(self.eui64))
@@ -387,9 +391,10 @@ class TunnelServerDevice(GbcsHanDevice):
         self.spawn(self._handle(data))
 
     async def _handle(self, data: bytes) -> None:
-        if self.hub_time is None or not self.hub_time.reliable:
-            await self.refresh_hub_time()
-        self.receive(data)
+        async with self._turn:  # a message that came while the time is asked for does not overtake: its counter would bar the first one's
+            if self.hub_time is None or not self.hub_time.reliable:
+                await self.refresh_hub_time()
+            self.receive(data)
         if self.gbcs.joins_changed:
             self.log_may_have_changed()
 

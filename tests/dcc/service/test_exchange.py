@@ -74,13 +74,15 @@ async def test_a_signed_pre_command_that_was_changed_is_refused_and_may_come_aga
     assert texts(await client.say(signed))["ResponseCode"] == "I99"
 
 
-async def test_a_pre_command_that_comes_back_signed_after_a_day_is_refused(client: Client) -> None:
+async def test_a_pre_command_has_its_end_after_a_day_and_is_refused_when_it_comes_back_then(client: Client) -> None:
     request = client.request("7.2", ESME)
     pre_command = base64.b64decode(texts(await client.say(request))["GBCSPayload"])
     await client.far_end.clock.sleep(86_460)
+    (told,) = (texts(etree.fromstring(octets)) for octets in client.taken)
+    assert (told["RequestID"], told["ResponseCode"][0]) == (str(request.request_id), "E")
     assert texts(await client.say(client.signed(request, pre_command)))["ResponseCode"].startswith("E")
     refusals = [record.detail.get("refusal") for record in client.far_end.records if record.event == "refused"]
-    assert refusals == ["ck8-pre-command-late"]
+    assert refusals == ["ck8-pre-command-late"] * 2
 
 
 async def test_a_command_for_local_delivery_comes_back_in_the_exchange(client: Client) -> None:
