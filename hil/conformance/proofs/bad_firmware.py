@@ -227,15 +227,22 @@ def _forgets(where: Callable[[float, bool, bool], bool]) -> Unit:
 
 
 def counter_falls_back() -> Unit:
-    """After 45 s without supply the originator counter is an old one."""
+    """After 45 s without supply the originator counter is an old one, until the next start: or the DCC would refuse every later alert."""
 
     def prepare(station: ConformanceStation) -> None:
+        highest: list[int] = []
+
         def act(seconds: float, warned: bool, seated: bool) -> None:
-            if not warned and seated and 40 < seconds < 50:
-                with contextlib.closing(sqlite3.connect(station.folder / "hub.sqlite")) as database:
-                    key = f"device/{station.board.hub.chf}/counter/own"
-                    database.execute("UPDATE entry SET value = ? WHERE key = ?", ((1).to_bytes(8, "big"), key))
-                    database.commit()
+            falls = not warned and seated and 40 < seconds < 50
+            if not (falls or highest):
+                return
+            key = f"device/{station.board.hub.chf}/counter/own"
+            with contextlib.closing(sqlite3.connect(station.folder / "hub.sqlite")) as database:
+                (held,) = database.execute("SELECT value FROM entry WHERE key = ?", (key,)).fetchone()
+                highest[:] = [max(int.from_bytes(held, "big"), *highest, 1)]
+                now = 1 if falls else highest[0]
+                database.execute("UPDATE entry SET value = ? WHERE key = ?", (now.to_bytes(8, "big"), key))
+                database.commit()
 
         _on_power_return(station, act)
 
