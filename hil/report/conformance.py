@@ -167,7 +167,9 @@ def _tightness(row: CheckRow) -> float:
 
 def _plot(row: CheckRow) -> str:
     points = [(when, volts) for when, volts in row["waveform"]]
-    return draw(Plot(f"{row['id']} round {row['round']}: volts {row['waveform_at']}", "V", {"hub": points}), width_in=7.2, height_in=1.7)
+    kept = f", from {points[0][0]:.0f} s on" if points[0][0] >= 1 else ""  # who recorded it kept no more
+    title = f"{row['id']} round {row['round']}: volts {row['waveform_at']}{kept}"
+    return draw(Plot(title, "V", {"hub": points}), width_in=7.2, height_in=1.7)
 
 
 def thinned(points: Sequence[tuple[float, float]]) -> list[list[float]]:

@@ -59,6 +59,7 @@ def row(name: str, value: float | None, verdict: str = "pass", **more: object) -
 @pytest.fixture
 def record() -> RunRecord:
     checks = [row(f"SST-{number:02}", number / 10) for number in range(1, 13)]
+    checks[1]["waveform"] = [[300.0, 12.0], [301.0, 0.0]]
     checks.append(row("SST-13", 2.5, "fail", why="measured 2.5 A, expected <= 2 A"))
     checks.append(row("SST-14", None, "inconclusive", why="not tested: the supply does not answer", waveform=[]))
     return {
@@ -109,6 +110,7 @@ def test_the_page_holds_verdicts_sources_and_waveforms_and_loads_nothing(record:
         assert wanted in page
     assert page.count("<svg") == 13
     assert 'aria-label="SST-01 round 1: volts at the hub\'s pins"' in page
+    assert 'aria-label="SST-02 round 1: volts at the hub\'s pins, from 300 s on"' in page
     assert not re.search(r'(src|href)="(?!#)', page)
     assert "http://" not in re.sub(r'xmlns(:xlink)?="[^"]+"', "", page)
 
