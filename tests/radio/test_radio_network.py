@@ -66,6 +66,23 @@ class Home:
         return seen
 
 
+async def test_a_missing_endpoint_is_told_of_once_and_a_broadcast_to_one_not_at_all(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = Home(clock)
+    meter = home.node(METER)
+    await home.join(meter)
+    await meter.broadcast(ApsFrame(0x0021, b"commissioning mode", 242, 242, secured=False))
+    await asyncio.sleep(1)
+    assert "has no endpoint" not in caplog.text
+    for endpoint in (7, 7, 9):
+        assert await home.hub.send(METER, b"for nobody", endpoint=endpoint) is not Status.SUCCESS
+    told = [record.getMessage() for record in caplog.records if "has no endpoint" in record.getMessage()]
+    assert len(told) == 2
+    assert "endpoint 7:" in told[0]
+    assert "endpoint 9:" in told[1]
+
+
 @pytest.mark.parametrize("sleepy", [False, True])
 async def test_a_new_network_key_is_given_out_and_taken_by_all_at_the_switch(clock: Clock, sleepy: bool) -> None:
     home = Home(clock)

@@ -38,6 +38,8 @@ class Stack:
         self.aps = Aps(self.nwk, self, air.random(f"{tokens.eui64} aps {tokens.nwk_counter}").randrange(256))
         self.trust = TrustCentre(self)
         self.endpoints: dict[int, SimpleDescriptor] = {}
+        self._missed_endpoints: set[int] = set()
+        """Those that were asked for, are not here, and have been told of since the last reset."""
         self.manufacturer = 0x1049
         self.zdo_flags = 0
         self.any_endpoint = False
@@ -68,6 +70,7 @@ class Stack:
         self._end_task()
         self.running = self.busy = False
         self.endpoints.clear()
+        self._missed_endpoints.clear()
         self.trust.forget_keys()
         self._down()
 
@@ -357,13 +360,16 @@ class Stack:
         known = pdu.destination_endpoint == 0xFF or pdu.destination_endpoint in self.endpoints or self.any_endpoint
         if pdu.delivery is not DeliveryMode.GROUP and not known:
             self.nwk.mac.count("aps_no_endpoint")
-            LOGGER.warning(
-                "%s has no endpoint %d: a message from 0x%04x is dropped (endpoints do not outlive a reset and are added before "
-                "the network is up)",
-                self.tokens.eui64,
-                pdu.destination_endpoint,
-                message.source,
-            )
+            # A broadcast is for those that have the endpoint, as green power's 242: the others drop it, and nothing is wrong.
+            if pdu.delivery is DeliveryMode.UNICAST and pdu.destination_endpoint not in self._missed_endpoints:
+                self._missed_endpoints.add(pdu.destination_endpoint)
+                LOGGER.warning(
+                    "%s has no endpoint %d: messages for it are dropped, the first from 0x%04x (endpoints do not outlive a reset and "
+                    "are added before the network is up)",
+                    self.tokens.eui64,
+                    pdu.destination_endpoint,
+                    message.source,
+                )
             return False
         self.user.incoming(message)
         return True
